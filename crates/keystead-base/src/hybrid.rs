@@ -1,0 +1,295 @@
+//! Hybrid signatures: Ed25519 **and** ML-DSA-65 over the same message; both must verify (Q1).
+
+use std::fmt;
+
+use aws_lc_rs::signature::{
+    ED25519, Ed25519KeyPair, KeyPair as _, ML_DSA_65, ML_DSA_65_SIGNING, PqdsaKeyPair, UnparsedPublicKey,
+};
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{Blame, Coded, Digest, Secret, tagged_hash};
+
+/// Bytes of an Ed25519 public key (RFC 8032).
+pub const ED25519_KEY_BYTES: usize = 32;
+/// Bytes of an Ed25519 signature.
+pub const ED25519_SIGNATURE_BYTES: usize = 64;
+/// Bytes of an ML-DSA-65 public key (FIPS 204, table 2).
+pub const ML_DSA_65_KEY_BYTES: usize = 1952;
+/// Bytes of an ML-DSA-65 signature.
+pub const ML_DSA_65_SIGNATURE_BYTES: usize = 3309;
+/// Bytes of a hybrid seed: the Ed25519 seed, then the ML-DSA seed ξ.
+pub const HYBRID_SEED_BYTES: usize = 64;
+
+/// A public key whose two halves must both verify.
+///
+/// Canonical bytes: 32 of Ed25519, then 1,952 of ML-DSA-65, no lengths. JSON: hex of the same.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HybridPublicKey {
+    ed25519: [u8; ED25519_KEY_BYTES],
+    ml_dsa_65: Box<[u8; ML_DSA_65_KEY_BYTES]>,
+}
+
+impl HybridPublicKey {
+    /// Verifies both halves over `message`.
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureError`] names the half that failed.
+    pub fn verify(&self, message: &[u8], signature: &HybridSignature) -> Result<(), SignatureError> {
+        UnparsedPublicKey::new(&ED25519, &self.ed25519)
+            .verify(message, &signature.ed25519)
+            .map_err(|_| SignatureError::Ed25519)?;
+        UnparsedPublicKey::new(&ML_DSA_65, self.ml_dsa_65.as_slice())
+            .verify(message, signature.ml_dsa_65.as_slice())
+            .map_err(|_| SignatureError::MlDsa65)
+    }
+
+    /// What people compare when they enroll a key.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        tagged_hash("keystead/hybrid-key/v1", &self.to_bytes())
+    }
+
+    /// The Ed25519 half.
+    #[must_use]
+    pub fn ed25519(&self) -> &[u8; ED25519_KEY_BYTES] {
+        &self.ed25519
+    }
+
+    /// The ML-DSA-65 half.
+    #[must_use]
+    pub fn ml_dsa_65(&self) -> &[u8; ML_DSA_65_KEY_BYTES] {
+        &self.ml_dsa_65
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        [self.ed25519.as_slice(), self.ml_dsa_65.as_slice()].concat()
+    }
+}
+
+/// Both signatures over one message.
+///
+/// Canonical bytes: 64 of Ed25519, then 3,309 of ML-DSA-65, no lengths. JSON: hex of the same.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HybridSignature {
+    ed25519: [u8; ED25519_SIGNATURE_BYTES],
+    ml_dsa_65: Box<[u8; ML_DSA_65_SIGNATURE_BYTES]>,
+}
+
+impl HybridSignature {
+    /// Puts two halves together.
+    #[must_use]
+    pub fn from_parts(
+        ed25519: [u8; ED25519_SIGNATURE_BYTES],
+        ml_dsa_65: Box<[u8; ML_DSA_65_SIGNATURE_BYTES]>,
+    ) -> Self {
+        Self { ed25519, ml_dsa_65 }
+    }
+
+    /// The Ed25519 half.
+    #[must_use]
+    pub fn ed25519(&self) -> &[u8; ED25519_SIGNATURE_BYTES] {
+        &self.ed25519
+    }
+
+    /// The ML-DSA-65 half.
+    #[must_use]
+    pub fn ml_dsa_65(&self) -> &[u8; ML_DSA_65_SIGNATURE_BYTES] {
+        &self.ml_dsa_65
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        [self.ed25519.as_slice(), self.ml_dsa_65.as_slice()].concat()
+    }
+}
+
+/// The secret side of a hybrid key.
+///
+/// The ML-DSA half is signed in hedged mode (FIPS 204, section 3.4): the library mixes in fresh
+/// randomness, so two signatures over one message differ, and both verify.
+pub struct HybridSigner {
+    ed25519: Ed25519KeyPair,
+    ml_dsa_65: PqdsaKeyPair,
+    public: HybridPublicKey,
+}
+
+impl HybridSigner {
+    /// Derives both halves from one seed: bytes 0–31 for Ed25519, 32–63 for ML-DSA-65.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] when the cryptographic library refuses a seed.
+    pub fn from_seed(seed: &Secret<[u8; HYBRID_SEED_BYTES]>) -> Result<Self, KeyError> {
+        let (classical, quantum) = seed.expose().split_at(32);
+        let ed25519 = Ed25519KeyPair::from_seed_unchecked(classical).map_err(|_| KeyError::Seed)?;
+        let ml_dsa_65 = PqdsaKeyPair::from_seed(&ML_DSA_65_SIGNING, quantum).map_err(|_| KeyError::Seed)?;
+        let public = HybridPublicKey {
+            ed25519: ed25519.public_key().as_ref().try_into().map_err(|_| KeyError::Seed)?,
+            ml_dsa_65: boxed(ml_dsa_65.public_key().as_ref()).ok_or(KeyError::Seed)?,
+        };
+        Ok(Self { ed25519, ml_dsa_65, public })
+    }
+
+    /// The public key.
+    #[must_use]
+    pub fn public(&self) -> &HybridPublicKey {
+        &self.public
+    }
+
+    /// Signs `message` with both halves.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Sign`] when the library fails to sign, for instance for want of randomness.
+    pub fn sign(&self, message: &[u8]) -> Result<HybridSignature, KeyError> {
+        let ed25519 = self.ed25519.sign(message);
+        let mut ml_dsa_65 = vec![0; ML_DSA_65_SIGNATURE_BYTES];
+        let length = self.ml_dsa_65.sign(message, &mut ml_dsa_65).map_err(|_| KeyError::Sign)?;
+        ml_dsa_65.truncate(length);
+        Ok(HybridSignature {
+            ed25519: ed25519.as_ref().try_into().map_err(|_| KeyError::Sign)?,
+            ml_dsa_65: boxed(&ml_dsa_65).ok_or(KeyError::Sign)?,
+        })
+    }
+}
+
+impl fmt::Debug for HybridSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HybridSigner({})", self.public.fingerprint().short())
+    }
+}
+
+/// Why a hybrid key cannot be made or used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The library refused the seed.
+    #[error("the cryptographic library refused the seed of a hybrid key")]
+    Seed,
+    /// The library failed to sign.
+    #[error("the cryptographic library failed to sign")]
+    Sign,
+}
+
+impl Coded for KeyError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Seed => "hybrid.seed",
+            Self::Sign => "hybrid.sign",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        Blame::Environment
+    }
+}
+
+/// Which half of a hybrid signature failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// The Ed25519 half.
+    #[error("the Ed25519 half of the signature does not verify")]
+    Ed25519,
+    /// The ML-DSA-65 half.
+    #[error("the ML-DSA-65 half of the signature does not verify")]
+    MlDsa65,
+}
+
+impl Coded for SignatureError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Ed25519 => "signature.ed25519",
+            Self::MlDsa65 => "signature.ml_dsa_65",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        Blame::Caller
+    }
+}
+
+fn boxed<const N: usize>(bytes: &[u8]) -> Option<Box<[u8; N]>> {
+    bytes.to_vec().into_boxed_slice().try_into().ok()
+}
+
+macro_rules! two_halves {
+    ($type:ident, $first:expr, $second:expr, $what:literal) => {
+        impl BorshSerialize for $type {
+            fn serialize<W: borsh::io::Write>(&self, writer: &mut W) -> borsh::io::Result<()> {
+                writer.write_all(&self.ed25519)?;
+                writer.write_all(self.ml_dsa_65.as_slice())
+            }
+        }
+
+        impl BorshDeserialize for $type {
+            fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
+                let ed25519 = <[u8; $first]>::deserialize_reader(reader)?;
+                let mut ml_dsa_65 = Box::new([0; $second]);
+                reader.read_exact(ml_dsa_65.as_mut_slice())?;
+                Ok(Self { ed25519, ml_dsa_65 })
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let digest = tagged_hash("keystead/debug", &self.to_bytes());
+                write!(f, "{}({})", stringify!($type), digest.short())
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&const_hex::encode(self.to_bytes()))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as Deserialize>::deserialize(deserializer)?;
+                let bytes = const_hex::decode(text).map_err(serde::de::Error::custom)?;
+                Self::try_from_slice(&bytes)
+                    .map_err(|_| serde::de::Error::custom(concat!("expected ", $what, " in hex")))
+            }
+        }
+    };
+}
+
+two_halves!(HybridPublicKey, ED25519_KEY_BYTES, ML_DSA_65_KEY_BYTES, "1,984 bytes of a hybrid public key");
+two_halves!(
+    HybridSignature,
+    ED25519_SIGNATURE_BYTES,
+    ML_DSA_65_SIGNATURE_BYTES,
+    "3,373 bytes of a hybrid signature"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signer(byte: u8) -> HybridSigner {
+        HybridSigner::from_seed(&Secret::new([byte; HYBRID_SEED_BYTES])).unwrap()
+    }
+
+    #[test]
+    fn q1_breaking_either_half_alone_gives_nothing() {
+        let (ours, other) = (signer(1), signer(2));
+        let good = ours.sign(b"message").unwrap();
+        let foreign = other.sign(b"message").unwrap();
+        ours.public().verify(b"message", &good).unwrap();
+
+        let mixed = HybridSignature::from_parts(*good.ed25519(), foreign.ml_dsa_65.clone());
+        assert_eq!(ours.public().verify(b"message", &mixed), Err(SignatureError::MlDsa65));
+        let mixed = HybridSignature::from_parts(*foreign.ed25519(), good.ml_dsa_65.clone());
+        assert_eq!(ours.public().verify(b"message", &mixed), Err(SignatureError::Ed25519));
+        assert!(ours.public().verify(b"messagE", &good).is_err());
+    }
+
+    #[test]
+    fn keys_and_signatures_have_one_encoding() {
+        let ours = signer(1);
+        let key = borsh::to_vec(ours.public()).unwrap();
+        assert_eq!(key.len(), ED25519_KEY_BYTES + ML_DSA_65_KEY_BYTES);
+        assert_eq!(&HybridPublicKey::try_from_slice(&key).unwrap(), ours.public());
+        assert!(HybridPublicKey::try_from_slice(&key[1..]).is_err());
+    }
+}

@@ -1,0 +1,27 @@
+//! Ids, digests, one canonical encoding, hybrid keys, secrets, and time as an argument.
+//!
+//! Everything above this crate speaks in these words. Nothing here reads a clock, a file or a socket.
+
+mod amount;
+mod canon;
+mod digest;
+mod fault;
+mod hybrid;
+mod id;
+pub mod merkle;
+mod secret;
+mod signed;
+mod time;
+
+pub use amount::Amount;
+pub use canon::{CanonError, Canonical, MAX_DOCUMENT_BYTES};
+pub use digest::{Digest, tagged_hash};
+pub use fault::{Blame, Coded};
+pub use hybrid::{
+    ED25519_KEY_BYTES, ED25519_SIGNATURE_BYTES, HYBRID_SEED_BYTES, HybridPublicKey, HybridSignature,
+    HybridSigner, KeyError, ML_DSA_65_KEY_BYTES, ML_DSA_65_SIGNATURE_BYTES, SignatureError,
+};
+pub use id::{ClusterId, MAX_NAME_BYTES, Name, NameError, RequestId, RequestNonce};
+pub use secret::Secret;
+pub use signed::{Signed, signing_message};
+pub use time::Timestamp;

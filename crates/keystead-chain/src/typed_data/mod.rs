@@ -1,0 +1,17 @@
+//! EIP-712 typed data: strict JSON, a closed set of types, one hash, and the forms that are known.
+
+mod document;
+mod domain;
+mod json;
+pub(crate) mod known;
+mod schema;
+mod value;
+
+pub use document::Document;
+pub use domain::Domain;
+pub use json::TypedDataError;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_known;

@@ -1,0 +1,1 @@
+//! Workflow, JSON-RPC and broadcast; holds no key.

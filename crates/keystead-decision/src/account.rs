@@ -1,0 +1,77 @@
+//! The public side of an HD key: addresses without a secret, and the proof that a backup works.
+
+use alloy_primitives::{Address, keccak256};
+use borsh::{BorshDeserialize, BorshSerialize};
+use hmac::{Hmac, KeyInit, Mac};
+use keystead_base::{ClusterId, Digest, Name, tagged_hash};
+use secp256k1::{Message, PublicKey, Scalar, Secp256k1, ecdsa::Signature};
+use serde::{Deserialize, Serialize};
+use sha2::Sha512;
+
+/// The extended public key at `m/44'/60'/0'/0` (BIP-44): compressed point and chain code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublicAccount {
+    /// 0x02 or 0x03: the parity of the point.
+    pub parity: u8,
+    /// The point's x coordinate.
+    pub x: Digest,
+    /// The chain code.
+    pub chain_code: Digest,
+}
+
+impl PublicAccount {
+    /// The point as 33 compressed bytes.
+    #[must_use]
+    pub fn compressed(&self) -> [u8; 33] {
+        let mut bytes = [self.parity; 33];
+        for (to, from) in bytes.iter_mut().skip(1).zip(self.x.0) {
+            *to = from;
+        }
+        bytes
+    }
+
+    /// The address with this index: BIP-32 `CKDpub`, then the last 20 bytes of Keccak-256.
+    ///
+    /// `None` when the point is not on the curve, the index is hardened, or the child is invalid
+    /// (which happens with probability below 2^-127).
+    #[must_use]
+    pub fn address(&self, index: u32) -> Option<Address> {
+        self.child(index).map(|key| address_of(&key))
+    }
+
+    fn child(&self, index: u32) -> Option<PublicKey> {
+        if index >= 1 << 31 {
+            return None;
+        }
+        let parent = PublicKey::from_slice(&self.compressed()).ok()?;
+        let mut mac = Hmac::<Sha512>::new_from_slice(self.chain_code.as_bytes()).ok()?;
+        mac.update(&self.compressed());
+        mac.update(&index.to_be_bytes());
+        let left: [u8; 32] = mac.finalize().into_bytes().get(..32)?.try_into().ok()?;
+        let tweak = Scalar::from_be_bytes(left).ok()?;
+        parent.add_exp_tweak(&Secp256k1::verification_only(), &tweak).ok()
+    }
+
+    /// Whether `proof` shows that somebody restored the key from this backup.
+    #[must_use]
+    pub fn proves_drill(&self, challenge: &Digest, proof: &[u8]) -> bool {
+        let Some(key) = self.child(0) else { return false };
+        let Ok(signature) = Signature::from_compact(proof) else { return false };
+        let message = Message::from_digest(challenge.0);
+        Secp256k1::verification_only().verify_ecdsa(message, &signature, &key).is_ok()
+    }
+}
+
+/// What a restored key signs to prove control. Its domain keeps it apart from every transaction.
+#[must_use]
+pub fn drill_challenge(cluster: ClusterId, key: &Name, epoch: u32, backup: &Digest) -> Digest {
+    let body = borsh::to_vec(&(cluster, key, epoch, backup)).unwrap_or_default();
+    tagged_hash("keystead/drill/v1", &body)
+}
+
+fn address_of(key: &PublicKey) -> Address {
+    let uncompressed = key.serialize_uncompressed();
+    let point = uncompressed.get(1..).unwrap_or_default();
+    Address::from_word(keccak256(point))
+}

@@ -1,0 +1,292 @@
+//! Changes of authority: the same way, to another end.
+
+use std::sync::Arc;
+
+use keystead_base::{Canonical, Coded, RequestId};
+use keystead_intent::{ActionKind, AuthorityChange, Intent, KeyCeremony};
+use keystead_policy::{AssuranceLevel, Facts, PolicyVersion, Question, Reason, Sections, Subject};
+
+use crate::judge::{Passed, Refused, pass};
+use crate::state::ActivePolicy;
+use crate::turn::{Turn, not_counted};
+use crate::{Controls, Event, KeyEvent, KeyState, KeyStep, Outcome, Phase, Request};
+
+impl<C: Controls> Turn<'_, C> {
+    /// A change of authority is asked for.
+    pub(crate) fn authority(&mut self, id: RequestId, intent: &Intent, change: &AuthorityChange) {
+        match self.possible(change) {
+            Ok(_) => {
+                self.open(id, intent, id.0, Self::AUTHORITY);
+                self.reconsider(&id);
+            }
+            Err(reason) => {
+                let class = Some(Self::AUTHORITY);
+                self.decide(id, Vec::new(), Outcome::Deny { class, reasons: vec![reason] });
+            }
+        }
+    }
+
+    pub(crate) fn reconsider_authority(
+        &mut self,
+        id: &RequestId,
+        request: &Request,
+        change: &AuthorityChange,
+    ) {
+        let (passed, next) = match self.judge_authority(request, change) {
+            Ok(passed) => passed,
+            Err((rules, reasons)) => return self.deny(id, rules, reasons),
+        };
+        match keystead_quorum::authorize(
+            &passed.requirement,
+            &self.context(id, request),
+            &request.approvals,
+            self.controls.checks(),
+        ) {
+            Ok(authorization) => {
+                let redeemed = authorization.redeem(
+                    request.signing_digest,
+                    self.state.policy.engine.reference(),
+                    self.now(),
+                );
+                match redeemed {
+                    Ok(_) => self.carry_out(id, request, change, passed, next),
+                    Err(mismatch) => self.deny(id, passed.rules, vec![not_counted(&mismatch)]),
+                }
+            }
+            Err(shortfall) => self.short(id, request, passed, &shortfall),
+        }
+    }
+
+    pub(crate) fn judge_authority(
+        &self,
+        request: &Request,
+        change: &AuthorityChange,
+    ) -> Result<(Passed, Option<ActivePolicy>), Refused> {
+        let (sections, next) = self.possible(change).map_err(|reason| (Vec::new(), vec![reason]))?;
+        let facts = Facts {
+            now: self.now(),
+            account: None,
+            assurance: AssuranceLevel::Process,
+            prices: &self.state.prices,
+        };
+        let question = Question {
+            requester: &request.intent.requester,
+            action: ActionKind::Authority,
+            key: key_of(change),
+            subject: Subject::Authority(change, sections),
+            facts: &facts,
+        };
+        pass(self.controls.rule(&self.state.policy.engine, &question)).map(|passed| (passed, next))
+    }
+
+    /// INVARIANT S13: whether the change follows from where the cluster stands.
+    fn possible(&self, change: &AuthorityChange) -> Result<(Sections, Option<ActivePolicy>), Reason> {
+        match change {
+            AuthorityChange::Policy { document }
+            | AuthorityChange::Roster { document }
+            | AuthorityChange::AddressBook { document } => self.next_policy(change, document),
+            AuthorityChange::Thaw { .. } => Ok((Sections::default(), None)),
+            AuthorityChange::Key(ceremony) => {
+                self.ceremony_possible(ceremony).map(|()| (Sections::default(), None))
+            }
+        }
+    }
+
+    fn next_policy(
+        &self,
+        change: &AuthorityChange,
+        document: &[u8],
+    ) -> Result<(Sections, Option<ActivePolicy>), Reason> {
+        if let Some(successor) = &self.successor {
+            let (gathered, current) =
+                (self.state.policy.engine.version().number, successor.engine.version().number);
+            return Err(Reason::PolicyChanged { gathered, current });
+        }
+        let unfit = |code: &str, text: String| Reason::PolicyRefused { code: code.to_owned(), text };
+        let next =
+            PolicyVersion::from_document(document).map_err(|error| unfit(error.code(), error.to_string()))?;
+        let current = self.state.policy.engine.version();
+        let sections = self
+            .controls
+            .successor(current, &next)
+            .map_err(|error| unfit(error.code(), error.to_string()))?;
+        sections.fit(change).map_err(|error| unfit(error.code(), error.to_string()))?;
+        let active = ActivePolicy::compile(next).map_err(|error| unfit(error.code(), error.to_string()))?;
+        Ok((sections, Some(active)))
+    }
+
+    fn ceremony_possible(&self, ceremony: &KeyCeremony) -> Result<(), Reason> {
+        let known = |key: &keystead_base::Name| self.state.keys.contains_key(key);
+        match ceremony {
+            KeyCeremony::Create { key, .. } if known(key) => Err(Reason::KeyExists { key: key.clone() }),
+            KeyCeremony::Create { .. } => Ok(()),
+            KeyCeremony::Backup { key, .. } | KeyCeremony::Export { key, .. } if !known(key) => {
+                Err(Reason::KeyUnknown { key: key.clone() })
+            }
+            KeyCeremony::Backup { recipients, .. } => self.can_receive(recipients),
+            KeyCeremony::Export { recipient, .. } => self.can_receive(std::slice::from_ref(recipient)),
+        }
+    }
+
+    fn can_receive(&self, recipients: &[keystead_base::Name]) -> Result<(), Reason> {
+        let able = |name: &&keystead_base::Name| {
+            self.state.roster().person(name).is_some_and(|person| person.recipient.is_some())
+        };
+        match recipients.iter().find(|name| !able(name)) {
+            Some(name) => Err(Reason::NotARecipient { person: name.clone() }),
+            None if recipients.is_empty() => Err(Reason::NoRecipients),
+            None => Ok(()),
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        id: &RequestId,
+        request: &Request,
+        change: &AuthorityChange,
+        passed: Passed,
+        next: Option<ActivePolicy>,
+    ) {
+        self.step(id, Event::Apply);
+        let outcome = match change {
+            AuthorityChange::Policy { .. }
+            | AuthorityChange::Roster { .. }
+            | AuthorityChange::AddressBook { .. } => {
+                let Some(next) = next else { return };
+                let policy = next.engine.reference();
+                self.successor = Some(Arc::new(next));
+                Outcome::Activated { policy }
+            }
+            AuthorityChange::Thaw { key } => self.thaw(key.clone()),
+            AuthorityChange::Key(ceremony) => self.ceremony(request, ceremony),
+        };
+        self.decide(*id, passed.rules, outcome);
+    }
+
+    fn thaw(&mut self, key: Option<keystead_base::Name>) -> Outcome {
+        match &key {
+            Some(key) => drop(self.state.frozen.keys.remove(key)),
+            None => self.state.frozen = Default::default(),
+        }
+        Outcome::Thawed { key }
+    }
+
+    fn ceremony(&self, request: &Request, ceremony: &KeyCeremony) -> Outcome {
+        let key = key_of_ceremony(ceremony);
+        let epoch = self.state.keys.get(key).map(|key| key.epoch).unwrap_or_default();
+        let seconds = self.state.policy.engine.version().timing.certificate_seconds;
+        let expires = self.now().plus_seconds(seconds).min(request.intent.expires);
+        Outcome::Ceremony { ceremony: ceremony.clone(), epoch, expires }
+    }
+
+    /// A node reports what its back end did with a key.
+    pub(crate) fn key_event(&mut self, event: &KeyEvent) {
+        let subject = RequestId(event.digest());
+        match self.key_step(event) {
+            Ok(state) => self.decide(subject, Vec::new(), Outcome::Key { key: event.key.clone(), state }),
+            Err(reason) => {
+                self.decide(subject, Vec::new(), Outcome::Deny { class: None, reasons: vec![reason] })
+            }
+        }
+    }
+
+    fn key_step(&mut self, event: &KeyEvent) -> Result<KeyState, Reason> {
+        match &event.step {
+            KeyStep::Created { request, kind, account, assurance } => {
+                self.asked_for(request, |it| {
+                    matches!(it, KeyCeremony::Create { key, kind: asked } if *key == event.key && asked == kind)
+                })?;
+                self.new_key(
+                    &event.key,
+                    crate::Key {
+                        kind: *kind,
+                        epoch: 0,
+                        account: *account,
+                        assurance: *assurance,
+                        state: KeyState::Created,
+                        backup: None,
+                        addresses: Default::default(),
+                    },
+                )
+            }
+            KeyStep::BackedUp { request, backup } => {
+                self.asked_for(
+                    request,
+                    |it| matches!(it, KeyCeremony::Backup { key, .. } if *key == event.key),
+                )?;
+                self.backed_up(&event.key, *backup)
+            }
+            KeyStep::Drilled { backup, proof } => self.drilled(&event.key, *backup, proof),
+        }
+    }
+
+    fn asked_for(&self, id: &RequestId, fits: impl Fn(&KeyCeremony) -> bool) -> Result<(), Reason> {
+        let request = self.state.requests.get(id).ok_or(Reason::RequestUnknown { request: *id })?;
+        match &request.intent.action {
+            keystead_intent::Action::Authority(AuthorityChange::Key(ceremony))
+                if request.phase == Phase::Applied && fits(ceremony) =>
+            {
+                Ok(())
+            }
+            _ => Err(Reason::NotOpen { request: *id }),
+        }
+    }
+
+    /// INVARIANT E3: two keys with one public key are never accepted.
+    fn new_key(&mut self, name: &keystead_base::Name, key: crate::Key) -> Result<KeyState, Reason> {
+        let twin = self.state.keys.iter().any(|(other, it)| other == name || it.account == key.account);
+        if twin || key.account.address(0).is_none() {
+            return Err(Reason::KeyExists { key: name.clone() });
+        }
+        let state = key.state;
+        self.state.keys.insert(name.clone(), key);
+        Ok(state)
+    }
+
+    fn backed_up(
+        &mut self,
+        name: &keystead_base::Name,
+        backup: keystead_base::Digest,
+    ) -> Result<KeyState, Reason> {
+        let key = self.state.keys.get_mut(name).ok_or(Reason::KeyUnknown { key: name.clone() })?;
+        key.backup = Some(backup);
+        if key.state == KeyState::Created {
+            key.state = KeyState::BackedUp;
+        }
+        Ok(key.state)
+    }
+
+    fn drilled(
+        &mut self,
+        name: &keystead_base::Name,
+        backup: keystead_base::Digest,
+        proof: &[u8],
+    ) -> Result<KeyState, Reason> {
+        let cluster = self.state.cluster;
+        let key = self.state.keys.get_mut(name).ok_or(Reason::KeyUnknown { key: name.clone() })?;
+        let challenge = crate::drill_challenge(cluster, name, key.epoch, &backup);
+        if key.backup != Some(backup) || !key.account.proves_drill(&challenge, proof) {
+            return Err(Reason::DrillFailed { key: name.clone() });
+        }
+        key.state = KeyState::Active;
+        Ok(key.state)
+    }
+}
+
+fn key_of(change: &AuthorityChange) -> Option<&keystead_base::Name> {
+    match change {
+        AuthorityChange::Key(ceremony) => Some(key_of_ceremony(ceremony)),
+        AuthorityChange::Thaw { key } => key.as_ref(),
+        AuthorityChange::Policy { .. }
+        | AuthorityChange::Roster { .. }
+        | AuthorityChange::AddressBook { .. } => None,
+    }
+}
+
+fn key_of_ceremony(ceremony: &KeyCeremony) -> &keystead_base::Name {
+    match ceremony {
+        KeyCeremony::Create { key, .. }
+        | KeyCeremony::Backup { key, .. }
+        | KeyCeremony::Export { key, .. } => key,
+    }
+}

@@ -1,0 +1,144 @@
+//! Blocks, votes and the commit that a quorum of votes makes.
+
+use std::collections::BTreeSet;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_base::{
+    Canonical, ClusterId, Digest, HybridSignature, HybridSigner, KeyError, Name, Timestamp, signing_message,
+};
+use keystead_policy::PolicyRef;
+use serde::{Deserialize, Serialize};
+
+use crate::Entry;
+
+/// The most entries of one block.
+pub const MAX_BLOCK_ENTRIES: usize = 1024;
+
+/// What votes are for. It commits to the entries and to every decision that they led to.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// 1, 2, 3, … without gaps.
+    pub height: u64,
+    /// The block's time, later than its parent's.
+    pub time: Timestamp,
+    /// The digest of the header before; the cluster's id at height 1.
+    pub parent: Digest,
+    /// The Merkle root over the documents of all headers before (RFC 6962).
+    pub history: Digest,
+    /// The Merkle root over the entries' documents.
+    pub entries: Digest,
+    /// The Merkle root over the decisions' documents.
+    pub decisions: Digest,
+    /// The policy version in force after this block.
+    pub policy: PolicyRef,
+    /// The digest of the roster in force after this block; this block itself is voted for by the roster before.
+    pub roster: Digest,
+    /// What is frozen after this block.
+    pub frozen: Frozen,
+}
+
+impl Canonical for Header {
+    const DOMAIN: &'static str = "keystead/header/v1";
+}
+
+/// What may not sign (S14).
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Frozen {
+    /// Nothing may sign.
+    pub everything: bool,
+    /// These keys may not sign.
+    pub keys: BTreeSet<Name>,
+}
+
+impl Frozen {
+    /// Whether this key may not sign.
+    #[must_use]
+    pub fn holds(&self, key: &Name) -> bool {
+        self.everything || self.keys.contains(key)
+    }
+}
+
+/// A header and its entries.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// What is voted for.
+    pub header: Header,
+    /// What happened.
+    pub entries: Vec<Entry>,
+}
+
+impl Canonical for Block {
+    const DOMAIN: &'static str = "keystead/block/v1";
+}
+
+/// One node's word that a block is valid by its own decoding, policy and count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vote {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The height.
+    pub height: u64,
+    /// The round of the consensus engine.
+    pub round: u32,
+    /// The digest of the header.
+    pub header: Digest,
+}
+
+impl Canonical for Vote {
+    const DOMAIN: &'static str = "keystead/vote/v1";
+}
+
+/// A header with the votes of a quorum.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commit {
+    /// What was voted for.
+    pub header: Header,
+    /// In which round.
+    pub round: u32,
+    /// The votes, by node name ascending.
+    pub votes: Vec<VoteSignature>,
+}
+
+impl Canonical for Commit {
+    const DOMAIN: &'static str = "keystead/commit/v1";
+}
+
+/// One node's signature on the [`Vote`] that the commit describes.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoteSignature {
+    /// The node.
+    pub node: Name,
+    /// Its signature.
+    pub signature: HybridSignature,
+}
+
+impl Commit {
+    /// What each of the votes signed.
+    #[must_use]
+    pub fn vote(&self) -> Vote {
+        vote_for(&self.header, self.round)
+    }
+}
+
+/// The vote for a header.
+#[must_use]
+pub fn vote_for(header: &Header, round: u32) -> Vote {
+    Vote { cluster: header.cluster, height: header.height, round, header: header.digest() }
+}
+
+/// Signs a vote. The caller has made the vote durable before it sends it (S1).
+///
+/// # Errors
+///
+/// [`KeyError`] when the library fails to sign.
+pub fn sign_vote(vote: &Vote, node: Name, key: &HybridSigner) -> Result<VoteSignature, KeyError> {
+    key.sign(&signing_message(&vote.digest())).map(|signature| VoteSignature { node, signature })
+}

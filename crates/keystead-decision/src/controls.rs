@@ -1,0 +1,105 @@
+//! The controls, each a method with its strict body.
+//!
+//! The product only ever names [`Strict`]. A test binary that shows what a control is good for
+//! overrides exactly one method; nothing in the product can.
+
+use alloy_primitives::Address;
+use keystead_base::{Digest, RequestId};
+use keystead_chain::{AssetIndex, BuildError, Unsigned};
+use keystead_intent::{Action, Effects, Slot};
+use keystead_policy::{Charge, Engine, PolicyError, PolicyVersion, Question, Reason, Ruling, Sections};
+
+use crate::{Frozen, State};
+
+/// What stands between a request and a signature.
+pub trait Controls: Send + Sync {
+    /// The checks on approvals.
+    type Checks: keystead_quorum::Checks;
+
+    /// The checks on approvals (S11).
+    fn checks(&self) -> &Self::Checks;
+
+    /// INVARIANT S2: the bytes to sign are built from the intent by every node itself.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] where the intent has no bytes.
+    fn build(&self, action: &Action, account: Address) -> Result<Unsigned, BuildError> {
+        keystead_chain::build(action, account)
+    }
+
+    /// INVARIANT S2: the effects are read from those bytes, by every node itself.
+    fn explain(&self, unsigned: &Unsigned, assets: &AssetIndex) -> Effects {
+        keystead_chain::explain(unsigned, assets)
+    }
+
+    /// The policy decides.
+    fn rule(&self, engine: &Engine, question: &Question<'_>) -> Ruling {
+        engine.decide(question)
+    }
+
+    /// INVARIANT S4: at most one digest per slot, unless a replacement names the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::SlotTaken`] or [`Reason::NotReplacing`].
+    fn slot(
+        &self,
+        state: &State,
+        slot: &Slot,
+        asks: &RequestId,
+        replaces: Option<&RequestId>,
+    ) -> Result<(), Reason> {
+        state.slot_admits(slot, asks, replaces)
+    }
+
+    /// INVARIANT S10: no window's sum exceeds its limit by one unit.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::LimitExceeded`] with the sum.
+    fn window(&self, state: &State, charge: &Charge) -> Result<(), Reason> {
+        state.window_admits(charge)
+    }
+
+    /// INVARIANT S13: versions follow one another without gaps and never go back.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] says what was expected and what was found.
+    fn successor(&self, current: &PolicyVersion, next: &PolicyVersion) -> Result<Sections, PolicyError> {
+        keystead_policy::check_next(current, next)
+    }
+
+    /// INVARIANT S14: what is frozen is not allowed.
+    fn frozen(&self, frozen: &Frozen, key: &keystead_base::Name) -> bool {
+        frozen.holds(key)
+    }
+
+    /// INVARIANT S11: a change of policy voids the approvals gathered before it.
+    fn voids_approvals(&self) -> bool {
+        true
+    }
+
+    /// INVARIANT S10: an amount counts until its transaction is final, not until the clock says so.
+    fn counts_unsettled(&self) -> bool {
+        true
+    }
+
+    /// The digest that a grant names: the one of the bytes that were explained.
+    fn granted_digest(&self, unsigned: &Unsigned) -> Digest {
+        unsigned.signing_digest()
+    }
+}
+
+/// Every control as it is meant.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Strict(keystead_quorum::Strict);
+
+impl Controls for Strict {
+    type Checks = keystead_quorum::Strict;
+
+    fn checks(&self) -> &Self::Checks {
+        &self.0
+    }
+}

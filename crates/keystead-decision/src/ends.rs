@@ -1,0 +1,82 @@
+//! How reservations end: settled, dead, lapsed.
+
+use keystead_base::RequestId;
+use keystead_intent::Slot;
+use keystead_policy::Reason;
+
+use crate::turn::Turn;
+use crate::{Controls, Event, Fate, Outcome, Phase, Settlement};
+
+impl<C: Controls> Turn<'_, C> {
+    /// A node says what became of a signed transaction.
+    pub(crate) fn settlement(&mut self, settlement: &Settlement) {
+        let id = settlement.request;
+        let known = self.state.requests.get(&id).map(|request| (request.phase, request.slot));
+        match known {
+            Some((Phase::Allowed, slot)) if slot == settlement.slot => {
+                self.end_request(&id, slot, settlement.fate)
+            }
+            Some(_) => self.not_ending(id, Reason::NotOpen { request: id }),
+            None => self.not_ending(id, Reason::RequestUnknown { request: id }),
+        }
+    }
+
+    fn not_ending(&mut self, id: RequestId, reason: Reason) {
+        self.decide(id, Vec::new(), Outcome::Deny { class: None, reasons: vec![reason] });
+    }
+
+    fn end_request(&mut self, id: &RequestId, slot: Option<Slot>, fate: Fate) {
+        match fate {
+            Fate::Settled { .. } => self.settled(id, slot, fate),
+            Fate::Dead { .. } => self.dead(id, fate),
+        }
+    }
+
+    fn settled(&mut self, id: &RequestId, slot: Option<Slot>, fate: Fate) {
+        self.count_from_now(id);
+        self.step(id, Event::Settle);
+        self.decide(*id, Vec::new(), Outcome::Ended { fate });
+        let Some(slot) = slot else { return };
+        let Some(held) = self.state.slots.get_mut(&slot) else { return };
+        held.settled = true;
+        let others: Vec<RequestId> = held.requests.iter().filter(|it| *it != id).copied().collect();
+        let Fate::Settled { transaction } = fate else { return };
+        for other in others {
+            self.dead(&other, Fate::Dead { by: transaction });
+        }
+    }
+
+    fn dead(&mut self, id: &RequestId, fate: Fate) {
+        let Some(request) = self.state.requests.get(id) else { return };
+        if request.phase != Phase::Allowed {
+            return;
+        }
+        for charge in request.charges.clone() {
+            self.state.windows.release(&charge);
+        }
+        if let Some(held) = request.slot.and_then(|slot| self.state.slots.get_mut(&slot)) {
+            held.settled = true;
+        }
+        self.step(id, Event::Die);
+        self.decide(*id, Vec::new(), Outcome::Ended { fate });
+    }
+
+    /// A signature without a slot is over: it counts from now on, and ends with the window.
+    pub(crate) fn lapse(&mut self, id: &RequestId) {
+        let lapses = self.state.requests.get(id).is_some_and(|request| {
+            request.phase == Phase::Allowed && (request.slot.is_none() || !self.controls.counts_unsettled())
+        });
+        if lapses {
+            self.count_from_now(id);
+            self.step(id, Event::Settle);
+        }
+    }
+
+    fn count_from_now(&mut self, id: &RequestId) {
+        let Some(request) = self.state.requests.get(id) else { return };
+        let now = self.now();
+        for charge in request.charges.clone() {
+            self.state.windows.settle(&charge, now);
+        }
+    }
+}

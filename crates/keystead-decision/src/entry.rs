@@ -1,0 +1,134 @@
+//! What a block is made of. Each entry carries the proof of who sent it.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_base::{Canonical, ClusterId, Digest, Name, RequestId, Signed, Timestamp};
+use keystead_intent::{Approval, Freeze, KeyKind, RequestBatch, Slot, Veto};
+use keystead_policy::{AssuranceLevel, Price};
+use serde::{Deserialize, Serialize};
+
+use crate::PublicAccount;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Entry {
+    /// Somebody asks.
+    Requests(Signed<RequestBatch>),
+    /// Somebody says yes or no.
+    Approval(Signed<Approval>),
+    /// Somebody stops a request during its delay.
+    Veto(Signed<Veto>),
+    /// Somebody stops signing.
+    Freeze(Signed<Freeze>),
+    /// A source says what something is worth.
+    Price(Signed<Price>),
+    /// A node says what became of a transaction; each node checks it against its own endpoints.
+    Settlement(Signed<Settlement>),
+    /// A node says what its signing back end did.
+    Key(Signed<KeyEvent>),
+    /// A node asks for a fresh certificate for what was allowed and not yet signed.
+    Renew(Signed<Renewal>),
+    /// Time passes: delays end, requests expire.
+    Tick,
+}
+
+impl Canonical for Entry {
+    const DOMAIN: &'static str = "keystead/entry/v1";
+}
+
+/// What became of a signed transaction, finally.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settlement {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The request that the transaction belongs to.
+    pub request: RequestId,
+    /// Its slot; none for signatures without one.
+    pub slot: Option<Slot>,
+    /// What happened.
+    pub fate: Fate,
+}
+
+impl Canonical for Settlement {
+    const DOMAIN: &'static str = "keystead/settlement/v1";
+}
+
+/// How a signature ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Fate {
+    /// Its transaction is final; its amounts count from now on and expire with the window.
+    Settled {
+        /// The transaction's hash.
+        transaction: Digest,
+    },
+    /// Another transaction is final in its slot: it can never execute, and counts no more.
+    Dead {
+        /// The other transaction's hash.
+        by: Digest,
+    },
+}
+
+/// What a signing back end did with a key.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyEvent {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The key.
+    pub key: Name,
+    /// What happened.
+    pub step: KeyStep,
+}
+
+impl Canonical for KeyEvent {
+    const DOMAIN: &'static str = "keystead/key-event/v1";
+}
+
+/// The steps that only a back end can report.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum KeyStep {
+    /// The key was born, as the committed ceremony asked.
+    Created {
+        /// The request that allowed it.
+        request: RequestId,
+        /// What kind.
+        kind: KeyKind,
+        /// What its addresses derive from.
+        account: PublicAccount,
+        /// What kind of home it has.
+        assurance: AssuranceLevel,
+    },
+    /// A backup was written.
+    BackedUp {
+        /// The request that allowed it.
+        request: RequestId,
+        /// The digest of the backup file.
+        backup: Digest,
+    },
+    /// A scratch enclave restored the backup and signed the challenge with the restored key.
+    Drilled {
+        /// The digest of the backup file that was restored.
+        backup: Digest,
+        /// 64 bytes r ‖ s over [`crate::drill_challenge`] by the address with index 0.
+        proof: Vec<u8>,
+    },
+}
+
+/// Asks for a fresh certificate.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renewal {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The request.
+    pub request: RequestId,
+    /// When it was asked, so that two renewals are two entries.
+    pub at: Timestamp,
+}
+
+impl Canonical for Renewal {
+    const DOMAIN: &'static str = "keystead/renewal/v1";
+}

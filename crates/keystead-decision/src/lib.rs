@@ -1,0 +1,32 @@
+//! The log's pure state machine and the light client that checks its certificates.
+
+mod account;
+mod admit;
+mod apply;
+mod authority;
+mod block;
+mod controls;
+mod ends;
+mod entry;
+mod genesis;
+mod judge;
+mod light_client;
+mod outcome;
+mod persist;
+mod request;
+mod state;
+mod turn;
+mod windows;
+
+pub use account::{PublicAccount, drill_challenge};
+pub use admit::{AdmissionError, Admitted};
+pub use apply::{Applied, BlockError, leaves, propose, validate};
+pub use block::{Block, Commit, Frozen, Header, MAX_BLOCK_ENTRIES, Vote, VoteSignature, sign_vote, vote_for};
+pub use controls::{Controls, Strict};
+pub use entry::{Entry, Fate, KeyEvent, KeyStep, Renewal, Settlement};
+pub use genesis::{Founder, Genesis, GenesisError, SignedGenesis};
+pub use light_client::{CeremonyPermit, LightClient, LightError, SigningPermit, Transition, verify_commit};
+pub use outcome::{Certificate, Decision, Grant, KeyState, Outcome};
+pub use request::{Event, Phase, Request, SlotUse};
+pub use state::{ActivePolicy, Key, MAX_OPEN_REQUESTS, Snapshot, State};
+pub use windows::Windows;

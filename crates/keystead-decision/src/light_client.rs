@@ -1,0 +1,442 @@
+//! The light client: what a signing back end checks for itself before it touches a key (S3).
+//!
+//! It starts from the pinned genesis, follows policy versions by their own commits, and believes
+//! nothing else: not the node that it runs under, not the coordinator.
+
+use keystead_base::{
+    Blame, Canonical, ClusterId, Coded, Digest, Name, SignatureError, Timestamp, merkle, signing_message,
+};
+use keystead_intent::KeyCeremony;
+use keystead_policy::{PolicyRef, PolicyVersion, Roster};
+
+use crate::{Certificate, Commit, Decision, Frozen, GenesisError, Grant, Header, Outcome, SignedGenesis};
+
+/// What is known of the log.
+#[derive(Debug)]
+pub struct LightClient {
+    cluster: ClusterId,
+    policy: PolicyRef,
+    roster: Roster,
+    height: u64,
+    time: Timestamp,
+    frozen: Frozen,
+    /// The header verified last: a block's votes are checked once, however many grants it holds.
+    head: Option<Digest>,
+}
+
+/// A change of policy: the commit whose header names the next version, and that version.
+#[derive(Clone, Debug, PartialEq, Eq, borsh::BorshSerialize, borsh::BorshDeserialize)]
+pub struct Transition {
+    /// The commit, voted for by the roster before the change.
+    pub commit: Commit,
+    /// The next version.
+    pub policy: PolicyVersion,
+}
+
+/// The right to sign one digest: made only by [`LightClient::permit_signing`], consumed by signing.
+///
+/// ```compile_fail
+/// # use keystead_decision::SigningPermit;
+/// fn twice(permit: SigningPermit) -> (SigningPermit, SigningPermit) {
+///     (permit.clone(), permit)
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use keystead_decision::{Grant, SigningPermit};
+/// fn forge(grant: Grant) -> SigningPermit {
+///     SigningPermit { grant }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct SigningPermit {
+    grant: Grant,
+}
+
+impl SigningPermit {
+    /// What may be signed, by whom.
+    #[must_use]
+    pub fn into_grant(self) -> Grant {
+        self.grant
+    }
+}
+
+/// The right to carry out one ceremony.
+///
+/// ```compile_fail
+/// # use keystead_decision::CeremonyPermit;
+/// fn twice(permit: CeremonyPermit) -> (CeremonyPermit, CeremonyPermit) {
+///     (permit.clone(), permit)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct CeremonyPermit {
+    ceremony: KeyCeremony,
+    epoch: u32,
+}
+
+impl CeremonyPermit {
+    /// What may be done, and the key's epoch.
+    #[must_use]
+    pub fn into_parts(self) -> (KeyCeremony, u32) {
+        (self.ceremony, self.epoch)
+    }
+}
+
+impl LightClient {
+    /// Starts from the genesis that the back end is pinned to.
+    ///
+    /// # Errors
+    ///
+    /// [`LightError::Genesis`] when it is another one, or its signatures fail.
+    pub fn new(signed: &SignedGenesis, pinned: ClusterId) -> Result<Self, LightError> {
+        let (genesis, cluster) = signed.verify()?;
+        if cluster != pinned {
+            return Err(LightError::Cluster { expected: pinned, found: cluster });
+        }
+        Ok(Self {
+            cluster,
+            policy: genesis.policy.reference(),
+            roster: genesis.policy.roster.clone(),
+            height: 0,
+            time: genesis.created,
+            frozen: Frozen::default(),
+            head: None,
+        })
+    }
+
+    /// The cluster.
+    #[must_use]
+    pub fn cluster(&self) -> ClusterId {
+        self.cluster
+    }
+
+    /// The policy version in force, as far as this client was told.
+    #[must_use]
+    pub fn policy(&self) -> PolicyRef {
+        self.policy
+    }
+
+    /// The roster in force, as far as this client was told.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The height of the newest header verified.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.height
+    }
+
+    /// What is frozen, as far as this client was told.
+    #[must_use]
+    pub fn frozen(&self) -> &Frozen {
+        &self.frozen
+    }
+
+    /// Follows a change of policy. Versions follow one another without gaps (S13).
+    ///
+    /// # Errors
+    ///
+    /// [`LightError`]; the client is unchanged then.
+    pub fn follow(&mut self, transition: &Transition) -> Result<(), LightError> {
+        let (header, next) = (&transition.commit.header, &transition.policy);
+        let expected = self.policy.number + 1;
+        if next.number != expected || next.previous != self.policy.digest {
+            return Err(LightError::Gap { expected, found: next.number });
+        }
+        if header.policy != next.reference() || header.roster != next.roster.digest() {
+            return Err(LightError::Policy { expected: next.reference(), found: header.policy });
+        }
+        self.verify_votes(&transition.commit)?;
+        self.policy = next.reference();
+        self.roster = next.roster.clone();
+        self.move_to(header);
+        Ok(())
+    }
+
+    /// Takes a newer head over: time passes, freezes begin and end.
+    ///
+    /// # Errors
+    ///
+    /// [`LightError`] when the votes fail, the head is older than the one known, or a change of
+    /// policy was not shown first.
+    pub fn advance(&mut self, commit: &Commit) -> Result<(), LightError> {
+        let header = &commit.header;
+        if header.height < self.height {
+            return Err(LightError::Old { newest: self.height, found: header.height });
+        }
+        if header.policy != self.policy {
+            return Err(LightError::Policy { expected: self.policy, found: header.policy });
+        }
+        let digest = header.digest();
+        if self.head != Some(digest) {
+            self.verify_votes(commit)?;
+            self.move_to(header);
+            self.head = Some(digest);
+        }
+        Ok(())
+    }
+
+    /// Checks a certificate for `signing_digest`, which the caller computed from the very bytes.
+    ///
+    /// `now` is the back end's own clock.
+    ///
+    /// # Errors
+    ///
+    /// [`LightError`] says which check failed.
+    pub fn permit_signing(
+        &mut self,
+        certificate: &Certificate,
+        signing_digest: &Digest,
+        now: Timestamp,
+    ) -> Result<SigningPermit, LightError> {
+        self.advance(&certificate.commit)?;
+        self.permit_decided(
+            &certificate.commit.header,
+            &certificate.decision,
+            &certificate.proof,
+            signing_digest,
+            now,
+        )
+    }
+
+    /// As [`Self::permit_signing`], for one of many decisions of the head that was verified last.
+    ///
+    /// # Errors
+    ///
+    /// [`LightError`] says which check failed.
+    pub fn permit_decided(
+        &self,
+        header: &Header,
+        decision: &Decision,
+        proof: &merkle::Inclusion,
+        signing_digest: &Digest,
+        now: Timestamp,
+    ) -> Result<SigningPermit, LightError> {
+        self.stands_in_head(header, decision, proof)?;
+        let Outcome::Allow(grant) = &decision.outcome else {
+            return Err(LightError::NotAllowed { found: decision.outcome.word() });
+        };
+        if &grant.signing_digest != signing_digest {
+            return Err(LightError::Digest { expected: grant.signing_digest, found: *signing_digest });
+        }
+        if self.frozen.holds(&grant.account.key) {
+            return Err(LightError::Frozen { key: grant.account.key.clone() });
+        }
+        self.unexpired(grant.expires, now)?;
+        Ok(SigningPermit { grant: grant.clone() })
+    }
+
+    /// Checks a certificate for a key ceremony.
+    ///
+    /// # Errors
+    ///
+    /// [`LightError`] says which check failed.
+    pub fn permit_ceremony(
+        &mut self,
+        certificate: &Certificate,
+        now: Timestamp,
+    ) -> Result<CeremonyPermit, LightError> {
+        self.advance(&certificate.commit)?;
+        self.stands_in_head(&certificate.commit.header, &certificate.decision, &certificate.proof)?;
+        let Outcome::Ceremony { ceremony, epoch, expires } = &certificate.decision.outcome else {
+            return Err(LightError::NotAllowed { found: certificate.decision.outcome.word() });
+        };
+        self.unexpired(*expires, now)?;
+        Ok(CeremonyPermit { ceremony: ceremony.clone(), epoch: *epoch })
+    }
+
+    fn stands_in_head(
+        &self,
+        header: &Header,
+        decision: &Decision,
+        proof: &merkle::Inclusion,
+    ) -> Result<(), LightError> {
+        if self.head != Some(header.digest()) {
+            return Err(LightError::Old { newest: self.height, found: header.height });
+        }
+        if decision.policy != self.policy {
+            return Err(LightError::Policy { expected: self.policy, found: decision.policy });
+        }
+        let leaf = merkle::leaf_hash(&decision.to_document());
+        if decision.height != header.height || proof.root(&leaf) != Some(header.decisions) {
+            return Err(LightError::NotIncluded { height: header.height });
+        }
+        Ok(())
+    }
+
+    fn unexpired(&self, expires: Timestamp, now: Timestamp) -> Result<(), LightError> {
+        // The log's own time bounds a clock that somebody set back.
+        let now = now.max(self.time);
+        if now >= expires { Err(LightError::Expired { at: expires, now }) } else { Ok(()) }
+    }
+
+    fn verify_votes(&self, commit: &Commit) -> Result<(), LightError> {
+        verify_commit(self.cluster, &self.roster, commit)
+    }
+
+    fn move_to(&mut self, header: &Header) {
+        self.height = header.height;
+        self.time = header.time;
+        self.frozen = header.frozen.clone();
+        self.head = Some(header.digest());
+    }
+}
+
+/// INVARIANT S3: a quorum of the roster, each node counted once, voted for this very header.
+///
+/// # Errors
+///
+/// [`LightError`] names the vote that fails, or says how many are missing.
+pub fn verify_commit(cluster: ClusterId, roster: &Roster, commit: &Commit) -> Result<(), LightError> {
+    if commit.header.cluster != cluster {
+        return Err(LightError::Cluster { expected: cluster, found: commit.header.cluster });
+    }
+    let message = signing_message(&commit.vote().digest());
+    let mut last: Option<&Name> = None;
+    let mut votes = 0_u32;
+    for vote in &commit.votes {
+        if last.is_some_and(|last| last >= &vote.node) {
+            return Err(LightError::VoteOrder { node: vote.node.clone() });
+        }
+        last = Some(&vote.node);
+        let node = roster.node(&vote.node).ok_or(LightError::Voter { node: vote.node.clone() })?;
+        node.key
+            .verify(&message, &vote.signature)
+            .map_err(|error| LightError::Vote { node: vote.node.clone(), error })?;
+        votes += 1;
+    }
+    if votes < roster.quorum.max(1) {
+        return Err(LightError::Quorum { expected: roster.quorum.max(1), found: votes });
+    }
+    Ok(())
+}
+
+/// Why a back end does not sign.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LightError {
+    /// The genesis does not verify.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// Another cluster's document.
+    #[error("pinned to cluster {expected}, found {found}")]
+    Cluster {
+        /// The pinned cluster.
+        expected: ClusterId,
+        /// The one named.
+        found: ClusterId,
+    },
+    /// A policy version that does not follow the one known.
+    #[error("the next policy version is {expected}, found {found}")]
+    Gap {
+        /// The next number.
+        expected: u64,
+        /// The number found.
+        found: u64,
+    },
+    /// Decided under a policy version that is not in force.
+    #[error("policy version {} is in force, found {}", expected.number, found.number)]
+    Policy {
+        /// The version in force.
+        expected: PolicyRef,
+        /// The version found.
+        found: PolicyRef,
+    },
+    /// A header older than the newest known.
+    #[error("the newest block known is {newest}, found {found}")]
+    Old {
+        /// The newest height.
+        newest: u64,
+        /// The height found.
+        found: u64,
+    },
+    /// A vote of somebody who has none.
+    #[error("{node} is not a node of the roster")]
+    Voter {
+        /// Who voted.
+        node: Name,
+    },
+    /// A vote twice, or out of order.
+    #[error("the votes are not in ascending order of nodes at {node}")]
+    VoteOrder {
+        /// Where.
+        node: Name,
+    },
+    /// A vote whose signature fails.
+    #[error("the vote of {node}: {error}")]
+    Vote {
+        /// Who voted.
+        node: Name,
+        /// Which half fails.
+        error: SignatureError,
+    },
+    /// Too few votes.
+    #[error("a certificate needs {expected} votes, found {found}")]
+    Quorum {
+        /// How many are needed.
+        expected: u32,
+        /// How many there are.
+        found: u32,
+    },
+    /// The decision is not in the block.
+    #[error("the decision is not among those of block {height}")]
+    NotIncluded {
+        /// The block.
+        height: u64,
+    },
+    /// The decision is not a yes.
+    #[error("the decision is `{found}`, not a right to sign")]
+    NotAllowed {
+        /// What it is.
+        found: &'static str,
+    },
+    /// The right is for other bytes.
+    #[error("the right is for digest {expected}, the bytes have {found}")]
+    Digest {
+        /// The digest granted.
+        expected: Digest,
+        /// The digest of the bytes.
+        found: Digest,
+    },
+    /// Frozen.
+    #[error("{key} is frozen")]
+    Frozen {
+        /// Which key.
+        key: Name,
+    },
+    /// Too late.
+    #[error("the right ended at {at}, it is {now}")]
+    Expired {
+        /// When it ended.
+        at: Timestamp,
+        /// The time now.
+        now: Timestamp,
+    },
+}
+
+impl Coded for LightError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Genesis(error) => error.code(),
+            Self::Cluster { .. } => "certificate.cluster",
+            Self::Gap { .. } => "certificate.gap",
+            Self::Policy { .. } => "certificate.policy",
+            Self::Old { .. } => "certificate.old",
+            Self::Voter { .. } => "certificate.voter",
+            Self::VoteOrder { .. } => "certificate.vote_order",
+            Self::Vote { .. } => "certificate.vote",
+            Self::Quorum { .. } => "certificate.quorum",
+            Self::NotIncluded { .. } => "certificate.not_included",
+            Self::NotAllowed { .. } => "certificate.not_allowed",
+            Self::Digest { .. } => "certificate.digest",
+            Self::Frozen { .. } => "certificate.frozen",
+            Self::Expired { .. } => "certificate.expired",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        Blame::Peer
+    }
+}

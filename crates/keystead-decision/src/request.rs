@@ -1,0 +1,121 @@
+//! The life of a request: one closed table.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_base::{Digest, RequestId, Signed, Timestamp};
+use keystead_intent::{Approval, DangerClass, Intent, Slot};
+use keystead_policy::Charge;
+use serde::{Deserialize, Serialize};
+
+/// A request that the state remembers.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Request {
+    /// What was asked.
+    pub intent: Intent,
+    /// The digest that approvals name: of the bytes to sign, or the request's own for changes of authority.
+    pub signing_digest: Digest,
+    /// The danger class.
+    pub class: DangerClass,
+    /// The block time at which approvers were first told; a policy change tells them anew.
+    pub announced: Timestamp,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Valid approvals under the current policy version.
+    pub approvals: Vec<Signed<Approval>>,
+    /// What it counts in windows, once allowed.
+    pub charges: Vec<Charge>,
+    /// The slot that it takes, once allowed.
+    pub slot: Option<Slot>,
+}
+
+/// Where a request stands.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Waits for approvals or for a delay.
+    Open,
+    /// May be signed; its amounts are reserved.
+    Allowed,
+    /// A change of authority that was carried out.
+    Applied,
+    /// Refused, rejected, vetoed or expired.
+    Denied,
+    /// Its transaction is final.
+    Settled,
+    /// It can never execute.
+    Dead,
+}
+
+/// What moves a request on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Every check passed, and there is something to sign.
+    Allow,
+    /// Every check passed, and the change was carried out.
+    Apply,
+    /// Some check failed for good.
+    Deny,
+    /// Its transaction became final.
+    Settle,
+    /// Another transaction became final in its slot.
+    Die,
+}
+
+impl Phase {
+    /// The only table of transitions; `None` is a transition that must not happen.
+    #[must_use]
+    pub fn after(self, event: Event) -> Option<Self> {
+        match (self, event) {
+            (Self::Open, Event::Allow) => Some(Self::Allowed),
+            (Self::Open, Event::Apply) => Some(Self::Applied),
+            (Self::Open, Event::Deny) => Some(Self::Denied),
+            (Self::Allowed, Event::Settle) => Some(Self::Settled),
+            (Self::Allowed, Event::Die) => Some(Self::Dead),
+            (Self::Open, Event::Settle | Event::Die)
+            | (Self::Allowed, Event::Allow | Event::Apply | Event::Deny)
+            | (
+                Self::Applied | Self::Denied | Self::Settled | Self::Dead,
+                Event::Allow | Event::Apply | Event::Deny | Event::Settle | Event::Die,
+            ) => None,
+        }
+    }
+
+    /// Whether nothing can happen to it any more.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Applied | Self::Denied | Self::Settled | Self::Dead)
+    }
+
+    /// A word for tables.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Allowed => "allowed",
+            Self::Applied => "applied",
+            Self::Denied => "denied",
+            Self::Settled => "settled",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// Who holds a slot (S4).
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SlotUse {
+    /// The requests allowed for it, oldest first: the first, and each replacement of the one before.
+    pub requests: Vec<RequestId>,
+    /// Whether one of them is final.
+    pub settled: bool,
+}

@@ -1,0 +1,253 @@
+//! The replicated state: everything that decides, and nothing else.
+
+use std::sync::Arc;
+
+use alloy_primitives::Address;
+use borsh::{BorshDeserialize, BorshSerialize};
+use imbl::{OrdMap, OrdSet};
+use keystead_base::{
+    Canonical, ClusterId, Digest, Name, RequestId, RequestNonce, Timestamp, merkle::Frontier,
+};
+use keystead_intent::{KeyKind, Slot};
+use keystead_policy::{AssuranceLevel, Engine, PolicyError, PolicyVersion, Prices, Roster};
+
+use crate::{Frozen, Genesis, KeyState, PublicAccount, Request, SlotUse, Windows, persist};
+
+/// The most requests that may wait at once; one more is denied.
+pub const MAX_OPEN_REQUESTS: usize = 10_000;
+
+/// What every node computes alike from the log. Cheap to clone: the maps share their structure.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(crate) cluster: ClusterId,
+    pub(crate) policy: Arc<ActivePolicy>,
+    pub(crate) height: u64,
+    pub(crate) time: Timestamp,
+    pub(crate) parent: Digest,
+    pub(crate) history: Frontier,
+    pub(crate) frozen: Frozen,
+    pub(crate) keys: OrdMap<Name, Key>,
+    pub(crate) requests: OrdMap<RequestId, Request>,
+    pub(crate) nonces: OrdMap<(Name, RequestNonce), RequestId>,
+    pub(crate) slots: OrdMap<Slot, SlotUse>,
+    pub(crate) windows: Windows,
+    pub(crate) prices: Prices,
+    pub(crate) due: OrdSet<(Timestamp, RequestId)>,
+    pub(crate) open: u64,
+}
+
+/// A compiled policy version with what is looked up in it all the time.
+#[derive(Debug)]
+pub struct ActivePolicy {
+    /// The compiled rules.
+    pub engine: Engine,
+    /// The digest of the roster.
+    pub roster_digest: Digest,
+}
+
+impl ActivePolicy {
+    /// Compiles a version.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] says which rule, row or reference is wrong.
+    pub fn compile(version: PolicyVersion) -> Result<Self, PolicyError> {
+        let roster_digest = version.roster.digest();
+        Ok(Self { engine: Engine::compile(version)?, roster_digest })
+    }
+}
+
+/// A key as the log knows it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Key {
+    /// What kind.
+    pub kind: KeyKind,
+    /// Counts changes of the secret; 0 at birth.
+    pub epoch: u32,
+    /// What its addresses derive from.
+    pub account: PublicAccount,
+    /// What kind of home it has.
+    pub assurance: AssuranceLevel,
+    /// Where it stands in its life.
+    pub state: KeyState,
+    /// The digest of the latest backup file.
+    pub backup: Option<Digest>,
+    /// The addresses in use, remembered because deriving one costs more than a policy decision.
+    #[borsh(skip)]
+    pub(crate) addresses: OrdMap<u32, Address>,
+}
+
+impl State {
+    /// The state before the first block.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] when policy version 0 does not compile.
+    pub fn genesis(genesis: &Genesis) -> Result<Self, PolicyError> {
+        let cluster = genesis.cluster();
+        Ok(Self {
+            cluster,
+            policy: Arc::new(ActivePolicy::compile(genesis.policy.clone())?),
+            height: 0,
+            time: genesis.created,
+            parent: cluster.0,
+            history: Frontier::default(),
+            frozen: Frozen::default(),
+            keys: OrdMap::new(),
+            requests: OrdMap::new(),
+            nonces: OrdMap::new(),
+            slots: OrdMap::new(),
+            windows: Windows::default(),
+            prices: Prices::default(),
+            due: OrdSet::new(),
+            open: 0,
+        })
+    }
+
+    /// The cluster.
+    #[must_use]
+    pub fn cluster(&self) -> ClusterId {
+        self.cluster
+    }
+
+    /// The height of the last block; 0 before the first.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.height
+    }
+
+    /// The time of the last block.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub fn policy(&self) -> &Arc<ActivePolicy> {
+        &self.policy
+    }
+
+    /// The roster in force.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        &self.policy.engine.version().roster
+    }
+
+    /// What is frozen.
+    #[must_use]
+    pub fn frozen(&self) -> &Frozen {
+        &self.frozen
+    }
+
+    /// The tree over all headers so far.
+    #[must_use]
+    pub fn history(&self) -> &Frontier {
+        &self.history
+    }
+
+    /// A key by name.
+    #[must_use]
+    pub fn key(&self, name: &Name) -> Option<&Key> {
+        self.keys.get(name)
+    }
+
+    /// All keys by name.
+    pub fn keys(&self) -> impl Iterator<Item = (&Name, &Key)> {
+        self.keys.iter()
+    }
+
+    /// A request that is still remembered.
+    #[must_use]
+    pub fn request(&self, id: &RequestId) -> Option<&Request> {
+        self.requests.get(id)
+    }
+
+    /// All requests that are still remembered.
+    pub fn requests(&self) -> impl Iterator<Item = (&RequestId, &Request)> {
+        self.requests.iter()
+    }
+
+    /// The windows' counters.
+    #[must_use]
+    pub fn windows(&self) -> &Windows {
+        &self.windows
+    }
+
+    /// The next moment at which a delay ends or a request expires.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.get_min().map(|(at, _)| *at)
+    }
+
+    /// The digest of everything: two replicas agree when it agrees.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Snapshot(self.clone()).digest()
+    }
+}
+
+impl Key {
+    /// The address with this index, only once a backup was drilled: before that nobody may be paid there.
+    #[must_use]
+    pub fn address(&self, index: u32) -> Option<Address> {
+        match self.state {
+            KeyState::Active => self.addresses.get(&index).copied().or_else(|| self.account.address(index)),
+            KeyState::Created | KeyState::BackedUp => None,
+        }
+    }
+}
+
+/// A state as a document, to start from without replaying the whole log.
+#[derive(Clone, Debug)]
+pub struct Snapshot(pub State);
+
+impl Canonical for Snapshot {
+    const DOMAIN: &'static str = "keystead/state/v1";
+}
+
+impl BorshSerialize for Snapshot {
+    fn serialize<W: borsh::io::Write>(&self, writer: &mut W) -> borsh::io::Result<()> {
+        let state = &self.0;
+        state.cluster.serialize(writer)?;
+        state.policy.engine.version().serialize(writer)?;
+        state.height.serialize(writer)?;
+        state.time.serialize(writer)?;
+        state.parent.serialize(writer)?;
+        state.history.serialize(writer)?;
+        state.frozen.serialize(writer)?;
+        persist::write_map(&state.keys, writer)?;
+        persist::write_map(&state.requests, writer)?;
+        persist::write_map(&state.nonces, writer)?;
+        persist::write_map(&state.slots, writer)?;
+        state.windows.serialize(writer)?;
+        state.prices.serialize(writer)?;
+        persist::write_set(&state.due, writer)?;
+        state.open.serialize(writer)
+    }
+}
+
+impl BorshDeserialize for Snapshot {
+    fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
+        let cluster = ClusterId::deserialize_reader(reader)?;
+        let policy = ActivePolicy::compile(PolicyVersion::deserialize_reader(reader)?)
+            .map_err(|error| borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, error.to_string()))?;
+        Ok(Self(State {
+            cluster,
+            policy: Arc::new(policy),
+            height: u64::deserialize_reader(reader)?,
+            time: Timestamp::deserialize_reader(reader)?,
+            parent: Digest::deserialize_reader(reader)?,
+            history: Frontier::deserialize_reader(reader)?,
+            frozen: Frozen::deserialize_reader(reader)?,
+            keys: persist::read_map(reader)?,
+            requests: persist::read_map(reader)?,
+            nonces: persist::read_map(reader)?,
+            slots: persist::read_map(reader)?,
+            windows: Windows::deserialize_reader(reader)?,
+            prices: Prices::deserialize_reader(reader)?,
+            due: persist::read_set(reader)?,
+            open: u64::deserialize_reader(reader)?,
+        }))
+    }
+}

@@ -1,0 +1,32 @@
+//! Keys as pure state: derivation, sealing, backup and restore.
+//!
+//! Nothing here opens a file, reads a clock or draws randomness: bytes from a random source come in
+//! through a [`Fill`], and its caller stops the process when that source fails.
+
+mod backup;
+mod derive;
+mod member;
+mod mnemonic;
+mod recipient;
+mod seal;
+mod seed;
+mod slip10;
+#[cfg(test)]
+mod wycheproof;
+
+pub use backup::{BackupCopy, BackupError, BackupFile, BackupSubject, MAX_RECIPIENTS};
+pub use derive::{AccountPublic, ChildSecret, DeriveError, HdRoot};
+pub use member::{MEMBER_SECRET_BYTES, MemberError, MemberKey, MemberKeyFile, MemberPublic};
+pub use mnemonic::{Mnemonic, MnemonicError};
+pub use recipient::{
+    ENCAPSULATED_BYTES, RECIPIENT_KEY_BYTES, RECIPIENT_SEED_BYTES, RecipientKey, RecipientPublicKey,
+};
+pub use seal::{
+    Kdf, MAX_PASSPHRASE_BYTES, MAX_SEALED_BYTES, Purpose, SealError, SealLabel, Sealed, SealingKey,
+};
+pub use seed::{HdSeed, SEED_BYTES};
+pub use slip10::Slip10Key;
+
+/// Fills a buffer with bytes that nobody can guess. The source belongs to the caller, who stops the
+/// process rather than return from a failed read.
+pub type Fill<'a> = &'a mut dyn FnMut(&mut [u8]);

@@ -1,0 +1,188 @@
+//! The log as a folder: tiles, entry bundles, blocks, genesis and checkpoint, verified without a database.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use keystead_base::{Canonical, ClusterId};
+use keystead_decision::{Controls, SignedGenesis};
+use tlog_tiles::Tile;
+
+use crate::read::blocks;
+use crate::tiles::{
+    Family, TILE_HEIGHT, TILE_WIDTH, block_bundle, entry_bundle, new_tiles, parse_bundles, path, tiles_of,
+};
+use crate::tree::hashes;
+use crate::{
+    AuditError, Auditor, Checkpoint, Ledger, LedgerError, LogError, Report, SignedCheckpoint, StoredBlock,
+};
+
+impl Ledger {
+    /// Writes the log up to a checkpoint into a folder; what an earlier export left there is only continued.
+    ///
+    /// Gives how many blocks are new. The checkpoint is written last: a reader never sees one whose tiles are missing.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::RolledBack`] when the folder holds a longer log, [`LogError::File`] from the disk.
+    pub async fn export(&self, folder: &Path, checkpoint: &SignedCheckpoint) -> Result<u64, LedgerError> {
+        let new = checkpoint.body().size;
+        let old = exported_size(folder)?;
+        if old > new {
+            return Err(LogError::RolledBack { remembered: old, found: new }.into());
+        }
+        let root = self.root(new).await?;
+        if root != checkpoint.body().root {
+            let (expected, found) = (checkpoint.body().root, root);
+            return Err(LogError::Forked { size: new, expected, found }.into());
+        }
+        write(folder, GENESIS, &self.genesis().await?.to_document())?;
+        let mut session = self.engine.read().await?;
+        for tile in new_tiles(old, new) {
+            let first = tile.level_index() * TILE_WIDTH;
+            let joined = hashes(&mut session, tile.level().into(), first, tile.width().into()).await?;
+            write(folder, &path(Family::Hashes, &tile), &joined)?;
+            if tile.level() == 0 {
+                let blocks = blocks(&mut session, first + 1, tile.width().into()).await?;
+                write(folder, &path(Family::Entries, &tile), &entry_bundle(&blocks)?)?;
+                write(folder, &path(Family::Blocks, &tile), &block_bundle(&blocks))?;
+            }
+        }
+        write(folder, CHECKPOINT, checkpoint.to_note().as_bytes())?;
+        Ok(new - old)
+    }
+}
+
+/// A log in a folder.
+#[derive(Debug)]
+pub struct ExportedLog {
+    folder: PathBuf,
+    genesis: SignedGenesis,
+    checkpoint: SignedCheckpoint,
+}
+
+impl ExportedLog {
+    /// Opens a folder. Nothing is verified yet.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::File`] when a file is missing, [`LogError::Canon`] or [`LogError::Malformed`] when
+    /// one does not parse.
+    pub fn open(folder: &Path) -> Result<Self, LogError> {
+        let genesis = SignedGenesis::from_document(&read(folder, GENESIS)?)?;
+        let checkpoint = read_checkpoint(folder)?;
+        Ok(Self { folder: folder.to_owned(), genesis, checkpoint })
+    }
+
+    /// The genesis, as the folder has it.
+    #[must_use]
+    pub fn genesis(&self) -> &SignedGenesis {
+        &self.genesis
+    }
+
+    /// The checkpoint, as the folder has it.
+    #[must_use]
+    pub fn checkpoint(&self) -> &SignedCheckpoint {
+        &self.checkpoint
+    }
+
+    /// Verifies everything: votes, validity, tree, tiles, the checkpoint's signatures, and that the
+    /// log still begins with the one that an older checkpoint was about.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`] names the first difference.
+    pub fn audit<C: Controls>(
+        &self,
+        pinned: ClusterId,
+        older: Option<&Checkpoint>,
+        controls: &C,
+    ) -> Result<Report, AuditError> {
+        let mut auditor = Auditor::begin(&self.genesis, pinned, controls)?;
+        auditor.expect_signed(&self.checkpoint)?;
+        if let Some(older) = older {
+            auditor.expect(older)?;
+        }
+        let mut leaves = Vec::new();
+        let size = self.checkpoint.body().size;
+        for tile in new_tiles(0, size).iter().filter(|tile| tile.level() == 0) {
+            for block in self.blocks(tile)? {
+                leaves.push(keystead_base::merkle::leaf_hash(&block.commit.header.to_document()));
+                auditor.block(block)?;
+            }
+        }
+        for (tile, expected) in tiles_of(&leaves) {
+            let path = path(Family::Hashes, &tile);
+            if read(&self.folder, &path)? != expected {
+                return Err(AuditError::Tile { path });
+            }
+        }
+        auditor.finish()
+    }
+
+    /// The blocks from this height on that share a bundle with it.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Size`] beyond the end, [`LogError::File`] when the bundle is missing.
+    pub fn blocks_from(&self, height: u64) -> Result<Vec<StoredBlock>, LogError> {
+        let size = self.checkpoint.body().size;
+        if height == 0 || height > size {
+            return Err(LogError::Size { expected: height, found: size });
+        }
+        let number = (height - 1) / TILE_WIDTH;
+        let width = (size - number * TILE_WIDTH).min(TILE_WIDTH);
+        let tile = Tile::new(TILE_HEIGHT, 0, number, u32::try_from(width).unwrap_or(1), false);
+        let mut blocks = self.blocks(&tile)?;
+        blocks.retain(|block| block.commit.header.height >= height);
+        Ok(blocks)
+    }
+
+    fn blocks(&self, tile: &Tile) -> Result<Vec<StoredBlock>, LogError> {
+        let entries = read(&self.folder, &path(Family::Entries, tile))?;
+        let path = path(Family::Blocks, tile);
+        let blocks = parse_bundles(&entries, &read(&self.folder, &path)?)?;
+        if blocks.len() as u64 != u64::from(tile.width()) {
+            let reason = format!("expected {} blocks, found {}", tile.width(), blocks.len());
+            return Err(LogError::File { path, reason });
+        }
+        Ok(blocks)
+    }
+}
+
+fn exported_size(folder: &Path) -> Result<u64, LogError> {
+    if folder.join(CHECKPOINT).exists() {
+        read_checkpoint(folder).map(|checkpoint| checkpoint.body().size)
+    } else {
+        Ok(0)
+    }
+}
+
+fn read_checkpoint(folder: &Path) -> Result<SignedCheckpoint, LogError> {
+    let bytes = read(folder, CHECKPOINT)?;
+    let note = String::from_utf8(bytes).map_err(|_| LogError::Malformed { reason: "not text" })?;
+    SignedCheckpoint::parse(&note)
+}
+
+fn read(folder: &Path, path: &str) -> Result<Vec<u8>, LogError> {
+    fs::read(folder.join(path)).map_err(|error| file(path, &error))
+}
+
+/// Writes beside and renames, so that a file is there as a whole or not at all.
+fn write(folder: &Path, path: &str, bytes: &[u8]) -> Result<(), LogError> {
+    let target = folder.join(path);
+    let write = || {
+        fs::create_dir_all(target.parent().unwrap_or(folder))?;
+        let beside = target.with_extension("part");
+        fs::write(&beside, bytes)?;
+        fs::rename(&beside, &target)
+    };
+    write().map_err(|error| file(path, &error))
+}
+
+fn file(path: &str, error: &std::io::Error) -> LogError {
+    LogError::File { path: path.to_owned(), reason: error.to_string() }
+}
+
+const GENESIS: &str = "genesis";
+
+const CHECKPOINT: &str = "checkpoint";

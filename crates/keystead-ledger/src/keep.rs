@@ -1,0 +1,141 @@
+//! What is kept beside the log: sealed keys, backup files, checkpoints with their witnesses' lines.
+
+use keystead_base::{Digest, Name};
+use sha2::{Digest as _, Sha256};
+
+use crate::engine::{bytes, int, text};
+use crate::{Ledger, LedgerError, LogError, SignedCheckpoint};
+
+impl Ledger {
+    /// Keeps a sealed key. A seal is never replaced: another secret is another epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::SealTaken`] when this epoch is sealed with other bytes.
+    pub async fn save_sealed_key(&self, name: &Name, epoch: u32, document: &[u8]) -> Result<(), LedgerError> {
+        let mut session = self.engine.write().await?;
+        let key = || vec![text(name.as_str()), int(epoch.into())];
+        let mut values = key();
+        values.push(bytes(document));
+        let sql = "INSERT INTO sealed_keys (name, epoch, document) VALUES ($1, $2, $3) \
+                   ON CONFLICT (name, epoch) DO NOTHING";
+        if session.execute(sql, values).await? == 0 {
+            let sql = "SELECT document FROM sealed_keys WHERE name = $1 AND epoch = $2";
+            let row = session.row(sql, key()).await?;
+            if row.map(|row| row.bytes(0)).transpose()?.as_deref() != Some(document) {
+                return Err(LedgerError::SealTaken { name: name.clone(), epoch });
+            }
+        }
+        session.commit().await
+    }
+
+    /// The sealed keys, by name and epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] from the database.
+    pub async fn sealed_keys(&self) -> Result<Vec<(Name, u32, Vec<u8>)>, LedgerError> {
+        let sql = "SELECT name, epoch, document FROM sealed_keys ORDER BY name, epoch";
+        let rows = self.engine.read().await?.rows(sql, vec![]).await?;
+        let wrong = |found: String| LedgerError::Word { table: "sealed_keys", found };
+        rows.iter()
+            .map(|row| {
+                let (name, epoch) = (row.text(0)?, row.int(1)?);
+                let name = name.parse().map_err(|_| wrong(name))?;
+                let epoch = u32::try_from(epoch).map_err(|_| wrong(epoch.to_string()))?;
+                Ok((name, epoch, row.bytes(2)?))
+            })
+            .collect()
+    }
+
+    /// Keeps a backup file under its digest, SHA-256 of its bytes, which it gives back.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] from the database.
+    pub async fn save_backup(&self, document: &[u8]) -> Result<Digest, LedgerError> {
+        let digest = Digest(Sha256::digest(document).into());
+        let mut session = self.engine.write().await?;
+        let sql = "INSERT INTO backups (digest, document) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING";
+        session.execute(sql, vec![bytes(digest.0), bytes(document)]).await?;
+        session.commit().await?;
+        Ok(digest)
+    }
+
+    /// A backup file by its digest.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] from the database.
+    pub async fn backup(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
+        let sql = "SELECT document FROM backups WHERE digest = $1";
+        let row = self.engine.read().await?.row(sql, vec![bytes(digest.0)]).await?;
+        row.map(|row| row.bytes(0)).transpose()
+    }
+
+    /// Keeps a checkpoint. One of the same size with the same root may get more signatures.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Forked`] when another root was signed for that size.
+    pub async fn save_checkpoint(&self, checkpoint: &SignedCheckpoint) -> Result<(), LedgerError> {
+        let body = checkpoint.body();
+        let mut session = self.engine.write().await?;
+        let row = session.row("SELECT note FROM checkpoints WHERE size = $1", vec![int(body.size)]).await?;
+        if let Some(row) = row {
+            let earlier = SignedCheckpoint::parse(&row.text(0)?)?;
+            if earlier.body() != body {
+                let (expected, found) = (earlier.body().root, body.root);
+                return Err(LogError::Forked { size: body.size, expected, found }.into());
+            }
+        }
+        let sql = "INSERT INTO checkpoints (size, note) VALUES ($1, $2) \
+                   ON CONFLICT (size) DO UPDATE SET note = excluded.note";
+        session.execute(sql, vec![int(body.size), text(checkpoint.to_note())]).await?;
+        session.commit().await
+    }
+
+    /// Keeps a witness's lines for a checkpoint that is kept. The caller has verified them.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Database`] when there is no checkpoint of that size.
+    pub async fn save_cosignature(&self, size: u64, witness: &str, lines: &str) -> Result<(), LedgerError> {
+        let mut session = self.engine.write().await?;
+        let sql = "INSERT INTO cosignatures (size, witness, lines) VALUES ($1, $2, $3) \
+                   ON CONFLICT (size, witness) DO UPDATE SET lines = excluded.lines";
+        session.execute(sql, vec![int(size), text(witness), text(lines)]).await?;
+        session.commit().await
+    }
+
+    /// The checkpoint of this size, with the witnesses' lines.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Log`] when it does not parse.
+    pub async fn checkpoint(&self, size: u64) -> Result<Option<SignedCheckpoint>, LedgerError> {
+        let mut session = self.engine.read().await?;
+        let row = session.row("SELECT note FROM checkpoints WHERE size = $1", vec![int(size)]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut note = row.text(0)?;
+        let sql = "SELECT lines FROM cosignatures WHERE size = $1 ORDER BY witness";
+        for row in session.rows(sql, vec![int(size)]).await? {
+            note.push_str(&row.text(0)?);
+        }
+        Ok(Some(SignedCheckpoint::parse(&note)?))
+    }
+
+    /// The checkpoint of the largest size, with the witnesses' lines.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Log`] when it does not parse.
+    pub async fn latest_checkpoint(&self) -> Result<Option<SignedCheckpoint>, LedgerError> {
+        let sql = "SELECT size FROM checkpoints ORDER BY size DESC LIMIT 1";
+        let row = self.engine.read().await?.row(sql, vec![]).await?;
+        match row {
+            Some(row) => self.checkpoint(row.int(0)?).await,
+            None => Ok(None),
+        }
+    }
+}

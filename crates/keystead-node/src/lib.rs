@@ -1,0 +1,1 @@
+//! The signer node: log, ledger, enclave and peers wired together.

@@ -1,0 +1,50 @@
+//! One pure decision from intent, effects, facts and a policy version, with reasons.
+
+mod annotation;
+mod approvers;
+mod aspect;
+mod assignment;
+mod canonical;
+mod charges;
+mod compare;
+mod destination;
+mod engine;
+mod error;
+mod findings;
+#[cfg(test)]
+mod fixture;
+pub mod limits;
+mod membership;
+mod outflow;
+mod payload;
+mod prices;
+mod question;
+mod reason;
+mod roster;
+mod rows;
+mod rules;
+mod ruling;
+mod saturation;
+mod sections;
+mod structure;
+mod succession;
+mod version;
+mod vocabulary;
+
+pub use approvers::authority_people;
+pub use assignment::{Assignment, Candidate, assign};
+pub use compare::{Difference, Direction, compare, simulate};
+pub use engine::Engine;
+pub use error::PolicyError;
+pub use prices::{MAX_PRICE_DECIMALS, MAX_PRICES, PriceError, Prices, Quote};
+pub use question::{Facts, Question, Subject};
+pub use reason::{MAX_REASONS, Reason};
+pub use roster::{Device, Factor, Node, Peer, Person, Roster, Service, TransportKey};
+pub use ruling::{Bucket, Charge, Requirement, Ruling};
+pub use sections::Sections;
+pub use succession::{check_next, next_version};
+pub use version::{
+    AddressEntry, AssuranceCap, AssuranceLevel, Dimension, Measure, Need, PolicyRef, PolicyVersion, Price,
+    PriceRule, PriceSource, QuorumRow, Rule, Threshold, Timing, Window,
+};
+pub use vocabulary::SCHEMA;

@@ -1,0 +1,347 @@
+//! What things are worth: the latest verified price of each source, and the one that k of m agree on.
+
+use alloy_primitives::U256;
+use borsh::{BorshDeserialize, BorshSerialize};
+use imbl::OrdMap;
+use keystead_base::{Amount, Blame, Coded, Name, SignatureError, Signed, Timestamp};
+use keystead_intent::{Asset, ChainId};
+
+use crate::{Price, PriceRule, Reason};
+
+/// The most prices that are kept, over all sources and assets.
+pub const MAX_PRICES: usize = 65_536;
+/// The most decimals that a price may speak of: 2^64 × 10^36 fits 256 bits.
+pub const MAX_PRICE_DECIMALS: u8 = 36;
+
+/// The latest price of each source for each asset. Cheap to clone.
+///
+/// Canonical bytes: those of a Borsh map, keys ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prices {
+    latest: OrdMap<PriceKey, Price>,
+}
+
+type PriceKey = (Name, ChainId, Asset);
+
+impl Prices {
+    /// Takes over a price, if it is newer than the source's last one.
+    ///
+    /// # Errors
+    ///
+    /// [`PriceError`] says why the price does not count; nothing has changed then.
+    pub fn insert(&mut self, signed: &Signed<Price>, rule: &PriceRule) -> Result<(), PriceError> {
+        let price = &signed.body;
+        let source = rule
+            .sources
+            .iter()
+            .find(|source| source.name == signed.signer)
+            .ok_or_else(|| PriceError::Source { found: signed.signer.clone() })?;
+        check_shape(price, rule)?;
+        let key = (source.name.clone(), price.chain, price.asset);
+        match self.latest.get(&key) {
+            Some(last) if last.at >= price.at => {
+                return Err(PriceError::NotNewer { last: last.at, found: price.at });
+            }
+            None if self.latest.len() >= MAX_PRICES => return Err(PriceError::TooMany { limit: MAX_PRICES }),
+            Some(_) | None => {}
+        }
+        signed.verify(&source.key).map_err(PriceError::Signature)?;
+        self.latest.insert(key, price.clone());
+        Ok(())
+    }
+
+    /// The price that limits count with.
+    ///
+    /// Of the fresh prices, the `agree` that lie closest together, and of those the highest: as
+    /// long as one of these is honest, liars cannot push the price below the lowest honest one.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason`]: too few prices, too few fresh ones, or too wide a spread.
+    pub fn quote(
+        &self,
+        rule: &PriceRule,
+        chain: ChainId,
+        asset: Asset,
+        now: Timestamp,
+    ) -> Result<Quote, Box<Reason>> {
+        let known: Vec<&Price> = rule
+            .sources
+            .iter()
+            .filter_map(|source| self.latest.get(&(source.name.clone(), chain, asset)))
+            .filter(|price| price.currency == rule.currency)
+            .collect();
+        let oldest = now.minus_seconds(rule.max_age_seconds);
+        let mut fresh: Vec<U256> =
+            known.iter().filter(|price| price.at >= oldest && price.at <= now).map(|it| scaled(it)).collect();
+        fresh.sort_unstable();
+        let needed = rule.agree;
+        if count(known.len()) < needed {
+            return Err(Box::new(Reason::PriceMissing { chain, asset, needed, found: count(known.len()) }));
+        }
+        closest(&fresh, needed, rule.max_spread_bps).map_err(|disagreement| {
+            Box::new(match disagreement {
+                Disagreement::TooFew => {
+                    Reason::PriceStale { chain, asset, needed, fresh: count(fresh.len()) }
+                }
+                Disagreement::Spread => Reason::PriceSpread { chain, asset, limit_bps: rule.max_spread_bps },
+            })
+        })
+    }
+
+    /// How many prices are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.latest.len()
+    }
+
+    /// Whether none is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.latest.is_empty()
+    }
+}
+
+/// What one asset is worth at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Micro-units of fiat for 10^36 base units.
+    scaled: U256,
+}
+
+impl Quote {
+    /// The worth of `amount` base units in micro-units of fiat, rounded up, held at the maximum:
+    /// both err to deny.
+    #[must_use]
+    pub fn worth(&self, amount: Amount) -> Amount {
+        let Some(product) = amount.0.checked_mul(self.scaled) else { return Amount::MAX };
+        let unit = power_of_ten(MAX_PRICE_DECIMALS);
+        let (whole, rest) = product.div_rem(unit);
+        Amount(if rest.is_zero() { whole } else { whole.saturating_add(U256::ONE) })
+    }
+}
+
+enum Disagreement {
+    TooFew,
+    Spread,
+}
+
+/// The highest of the `needed` ascending prices that lie closest together.
+fn closest(ascending: &[U256], needed: u32, max_spread_bps: u32) -> Result<Quote, Disagreement> {
+    let width = usize::try_from(needed).unwrap_or(usize::MAX).max(1);
+    let best = ascending
+        .windows(width)
+        .filter_map(|group| Some((*group.first()?, *group.last()?)))
+        .min_by_key(|(low, high)| (high.saturating_sub(*low), std::cmp::Reverse(*high)))
+        .ok_or(Disagreement::TooFew)?;
+    let (low, high) = best;
+    let spread = high.saturating_sub(low).saturating_mul(U256::from(10_000_u32));
+    if spread > low.saturating_mul(U256::from(max_spread_bps)) {
+        return Err(Disagreement::Spread);
+    }
+    Ok(Quote { scaled: high })
+}
+
+fn check_shape(price: &Price, rule: &PriceRule) -> Result<(), PriceError> {
+    if price.currency != rule.currency {
+        return Err(PriceError::Currency { expected: rule.currency.clone(), found: price.currency.clone() });
+    }
+    if price.decimals > MAX_PRICE_DECIMALS {
+        return Err(PriceError::Decimals { limit: MAX_PRICE_DECIMALS, found: price.decimals });
+    }
+    if price.micro_per_unit == 0 { Err(PriceError::Zero) } else { Ok(()) }
+}
+
+fn scaled(price: &Price) -> U256 {
+    let missing = MAX_PRICE_DECIMALS.saturating_sub(price.decimals);
+    U256::from(price.micro_per_unit).saturating_mul(power_of_ten(missing))
+}
+
+fn power_of_ten(exponent: u8) -> U256 {
+    U256::from(10_u8).saturating_pow(U256::from(exponent))
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+impl BorshSerialize for Prices {
+    fn serialize<W: borsh::io::Write>(&self, writer: &mut W) -> borsh::io::Result<()> {
+        let pairs: Vec<(&PriceKey, &Price)> = self.latest.iter().collect();
+        pairs.serialize(writer)
+    }
+}
+
+impl BorshDeserialize for Prices {
+    fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
+        let map = std::collections::BTreeMap::<PriceKey, Price>::deserialize_reader(reader)?;
+        if map.len() > MAX_PRICES {
+            let text = format!("at most {MAX_PRICES} prices are kept, found {}", map.len());
+            return Err(borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, text));
+        }
+        Ok(Self { latest: map.into_iter().collect() })
+    }
+}
+
+/// Why a price is not taken over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PriceError {
+    /// Not one of the named sources.
+    #[error("`{found}` is not a price source of the policy")]
+    Source {
+        /// Who signed.
+        found: Name,
+    },
+    /// Another currency.
+    #[error("prices are in {expected}, found {found}")]
+    Currency {
+        /// The policy's.
+        expected: String,
+        /// The price's.
+        found: String,
+    },
+    /// More decimals than fit.
+    #[error("a price speaks of at most {limit} decimals, found {found}")]
+    Decimals {
+        /// The limit.
+        limit: u8,
+        /// The number found.
+        found: u8,
+    },
+    /// A price of nothing would make every limit void.
+    #[error("a price is above zero; speak of a larger unit")]
+    Zero,
+    /// Not newer than the last one.
+    #[error("the last price is of {last}, found one of {found}")]
+    NotNewer {
+        /// The moment of the last price.
+        last: Timestamp,
+        /// The moment of this one.
+        found: Timestamp,
+    },
+    /// The source's signature fails.
+    #[error("the source's signature fails: {0}")]
+    Signature(SignatureError),
+    /// The table is full.
+    #[error("at most {limit} prices are kept")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl Coded for PriceError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Source { .. } => "price.source",
+            Self::Currency { .. } => "price.currency",
+            Self::Decimals { .. } => "price.decimals",
+            Self::Zero => "price.zero",
+            Self::NotNewer { .. } => "price.not_newer",
+            Self::Signature(_) => "price.signature",
+            Self::TooMany { .. } => "price.too_many",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        Blame::Peer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{CHAIN, ETHER, NOW, price, price_rule};
+
+    const ETH: Asset = Asset::Native;
+
+    fn prices(of: &[(&str, u8, u64)]) -> Prices {
+        let mut prices = Prices::default();
+        for (source, byte, dollars) in of {
+            prices.insert(&price(source, *byte, *dollars, NOW), &price_rule()).unwrap();
+        }
+        prices
+    }
+
+    #[test]
+    fn the_closest_sources_count_and_of_these_the_highest() {
+        let one = Amount::from(ETHER);
+        for (of, expected) in [
+            (vec![("alpha", 51, 2000), ("beta", 52, 2010), ("gamma", 53, 2100)], Ok(2010)),
+            (vec![("alpha", 51, 1), ("beta", 52, 2010), ("gamma", 53, 2000)], Ok(2010)),
+            (vec![("alpha", 51, 2000), ("beta", 52, 2010), ("gamma", 53, 2020)], Ok(2020)),
+            (vec![("alpha", 51, 2000), ("beta", 52, 2020)], Ok(2020)),
+            (vec![("alpha", 51, 2000), ("beta", 52, 2021)], Err("deny.price_spread")),
+            (vec![("alpha", 51, 2000)], Err("deny.price_missing")),
+            (vec![], Err("deny.price_missing")),
+        ] {
+            let quote = prices(&of).quote(&price_rule(), CHAIN, ETH, NOW);
+            let found = quote.map(|it| it.worth(one)).map_err(|reason| reason.code());
+            assert_eq!(found, expected.map(|dollars: u64| Amount::from(dollars * 1_000_000)), "{of:?}");
+        }
+    }
+
+    #[test]
+    fn old_prices_and_those_of_the_future_do_not_count() {
+        let prices = prices(&[("alpha", 51, 2000), ("beta", 52, 2000)]);
+        for (now, fresh) in [
+            (NOW, true),
+            (NOW.plus_seconds(60), true),
+            (NOW.plus_seconds(61), false),
+            (NOW.minus_seconds(1), false),
+        ] {
+            let found = prices.quote(&price_rule(), CHAIN, ETH, now).map_err(|reason| reason.code());
+            assert_eq!(found.is_ok(), fresh, "{now}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_price_counts_once_and_from_its_source_only() {
+        let later = NOW.plus_seconds(1);
+        let mut currency = price("alpha", 51, 1, later);
+        currency.body.currency = "EUR".to_owned();
+        let mut forged = price("alpha", 51, 1, later);
+        forged.body.micro_per_unit = 2;
+        let mut zero = price("alpha", 51, 1, later);
+        zero.body.micro_per_unit = 0;
+        let mut decimals = price("alpha", 51, 1, later);
+        decimals.body.decimals = 37;
+        for (signed, code) in [
+            (price("alpha", 51, 1, NOW), "price.not_newer"),
+            (price("alpha", 52, 1, later), "price.signature"),
+            (price("delta", 51, 1, later), "price.source"),
+            (currency, "price.currency"),
+            (forged, "price.signature"),
+            (zero, "price.zero"),
+            (decimals, "price.decimals"),
+        ] {
+            let mut prices = prices(&[("alpha", 51, 2000)]);
+            let before = prices.clone();
+            assert_eq!(prices.insert(&signed, &price_rule()).unwrap_err().code(), code);
+            assert_eq!(prices, before);
+        }
+    }
+
+    #[test]
+    fn worth_is_rounded_up_and_held() {
+        let mut rule = price_rule();
+        rule.agree = 1;
+        let quote = prices(&[("alpha", 51, 3)]).quote(&rule, CHAIN, ETH, NOW).unwrap();
+        for (wei, micro) in
+            [(0, 0_u64), (1, 1), (ETHER / 3_000_000, 1), (ETHER / 3_000_000 + 1, 2), (ETHER, 3_000_000)]
+        {
+            assert_eq!(quote.worth(Amount::from(wei)), Amount::from(micro), "{wei}");
+        }
+        assert_eq!(quote.worth(Amount::MAX), Amount::MAX);
+    }
+
+    #[test]
+    fn the_table_has_one_encoding() {
+        let one = prices(&[("alpha", 51, 1), ("beta", 52, 2)]);
+        let other = prices(&[("beta", 52, 2), ("alpha", 51, 1)]);
+        let bytes = borsh::to_vec(&one).unwrap();
+        assert_eq!(borsh::to_vec(&other).unwrap(), bytes);
+        assert_eq!(borsh::from_slice::<Prices>(&bytes).unwrap(), one);
+        assert_eq!((one.len(), one.is_empty()), (2, false));
+    }
+}

@@ -1,0 +1,360 @@
+//! Why a request is denied: typed, stable, and readable without the source.
+
+use alloy_primitives::Address;
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_base::{Amount, Blame, Coded, Name, RequestId, Timestamp};
+use keystead_intent::{Asset, ChainId, DangerClass, Slot};
+use serde::{Deserialize, Serialize};
+
+use crate::{AssuranceLevel, Bucket};
+
+/// The most reasons that one decision lists; the first found are kept.
+pub const MAX_REASONS: usize = 32;
+
+/// One reason for a denial. Those of the log itself (slots, freezes, expiry) stand here too, so that
+/// a decision has one list of one type.
+#[derive(
+    Clone,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+    thiserror::Error,
+)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Reason {
+    /// The requester is in no roster.
+    #[error("`{requester}` is neither a person nor a service of the roster")]
+    UnknownRequester {
+        /// Who asked.
+        requester: Name,
+    },
+    /// No such key.
+    #[error("there is no key `{key}`")]
+    KeyUnknown {
+        /// The key.
+        key: Name,
+    },
+    /// The key has no restored backup yet.
+    #[error("key `{key}` signs nothing before a backup of it was restored and proved control")]
+    KeyInactive {
+        /// The key.
+        key: Name,
+    },
+    /// The payload does not decode, or does not say what the request says.
+    #[error("the payload is refused: {text}")]
+    Undecodable {
+        /// The decoder's stable code.
+        code: String,
+        /// What it says.
+        text: String,
+    },
+    /// The chain is not configured, or an inner authorization names another one (S8).
+    #[error("the policy names no chain {chain}")]
+    ChainNotAllowed {
+        /// The chain.
+        chain: ChainId,
+    },
+    /// Default deny.
+    #[error("no rule permits effect {effect} (class {class})")]
+    NoRulePermits {
+        /// The effect's place in the payload, from 0.
+        effect: u32,
+        /// Its class.
+        class: DangerClass,
+    },
+    /// A rule forbids it.
+    #[error("rule `{rule}` forbids it")]
+    Forbidden {
+        /// The rule.
+        rule: Name,
+    },
+    /// A rule could not be evaluated; what it would have said is unknown, so the answer is no.
+    #[error("rule `{rule}` fails to evaluate, which denies")]
+    RuleError {
+        /// The rule.
+        rule: Name,
+    },
+    /// Bytes that are not understood, and no rule that names this contract and selector.
+    #[error("the call {call} is not understood, and no permitting rule is annotated @opaque(\"{call}\")")]
+    Opaque {
+        /// Contract and selector, as the annotation would name them.
+        call: String,
+    },
+    /// A bare hash, and no rule that takes one.
+    #[error("only a hash is visible, and no permitting rule is annotated @blind(\"true\")")]
+    BlindDigest,
+    /// The destination has no name (S12).
+    #[error("{address} is not in the address book")]
+    DestinationUnknown {
+        /// The destination.
+        address: Address,
+    },
+    /// The destination's entry is too young (S12).
+    #[error("{address} is in the address book, but not usable before {until}")]
+    DestinationCooling {
+        /// The destination.
+        address: Address,
+        /// The end of its cool-off.
+        until: Timestamp,
+    },
+    /// Nobody is named who could approve it.
+    #[error("no quorum row covers class {class} for this key and amount")]
+    NoQuorumRow {
+        /// The class.
+        class: DangerClass,
+    },
+    /// The key's home may not guard that much.
+    #[error("a key of level `{level}` may move at most {limit} at once, asked {asked}")]
+    CapExceeded {
+        /// The level.
+        level: AssuranceLevel,
+        /// The cap.
+        limit: Amount,
+        /// What the request moves; the maximum, where nobody can tell.
+        asked: Amount,
+    },
+    /// More than a whole window, whatever was used of it.
+    #[error("window `{window}` holds at most {limit}, asked {asked}")]
+    AmountTooLarge {
+        /// The window.
+        window: Name,
+        /// Its limit.
+        limit: Amount,
+        /// What the request counts.
+        asked: Amount,
+    },
+    /// The window is too full (S10).
+    #[error("window `{window}` ({bucket}) allows {limit}, used {used}, asked {asked}")]
+    LimitExceeded {
+        /// The window.
+        window: Name,
+        /// Which of its counts.
+        bucket: Bucket,
+        /// Its limit.
+        limit: Amount,
+        /// What counts already.
+        used: Amount,
+        /// What the request would add.
+        asked: Amount,
+    },
+    /// A fiat limit applies and the policy names no sources.
+    #[error("a fiat amount is needed, and the policy has no price rule")]
+    NoPriceRule,
+    /// Too few sources ever said what the asset is worth.
+    #[error("no {needed} sources have a price for {asset:?} on {chain}, found {found}")]
+    PriceMissing {
+        /// The chain.
+        chain: ChainId,
+        /// The asset.
+        asset: Asset,
+        /// How many must have one.
+        needed: u32,
+        /// How many have one.
+        found: u32,
+    },
+    /// Too few sources said it lately.
+    #[error("no {needed} sources have a fresh price for {asset:?} on {chain}, found {fresh}")]
+    PriceStale {
+        /// The chain.
+        chain: ChainId,
+        /// The asset.
+        asset: Asset,
+        /// How many must have one.
+        needed: u32,
+        /// How many have one.
+        fresh: u32,
+    },
+    /// The sources disagree.
+    #[error("the prices of {asset:?} on {chain} differ by more than {limit_bps} basis points")]
+    PriceSpread {
+        /// The chain.
+        chain: ChainId,
+        /// The asset.
+        asset: Asset,
+        /// The largest spread that counts.
+        limit_bps: u32,
+    },
+    /// Another digest took the slot (S4).
+    #[error("nonce {nonce} of {account} on {chain} is taken by request {by}", nonce = slot.nonce, account = slot.account, chain = slot.chain)]
+    SlotTaken {
+        /// The slot.
+        slot: Slot,
+        /// The request that took it.
+        by: RequestId,
+    },
+    /// Signing is stopped (S14).
+    #[error("{} is frozen", frozen_what(key))]
+    Frozen {
+        /// The key, or none for everything.
+        key: Option<Name>,
+    },
+    /// Too late.
+    #[error("it expired at {at}")]
+    Expired {
+        /// When.
+        at: Timestamp,
+    },
+    /// It would live for longer than the policy lets anything live.
+    #[error("it expires at {found}; the policy allows {latest} at the latest")]
+    LivesTooLong {
+        /// The latest moment allowed.
+        latest: Timestamp,
+        /// The moment found.
+        found: Timestamp,
+    },
+    /// A replacement that does not fit what it replaces.
+    #[error("it does not replace request {replaces}: {text}")]
+    NotReplacing {
+        /// The request that was to be replaced.
+        replaces: RequestId,
+        /// What differs.
+        text: String,
+    },
+    /// Approvals were gathered under a version that is not in force any more.
+    #[error("the policy changed from version {gathered} to {current} meanwhile")]
+    PolicyChanged {
+        /// The version that the request was judged under.
+        gathered: u64,
+        /// The version in force.
+        current: u64,
+    },
+    /// Somebody stopped it during its delay.
+    #[error("`{by}` vetoed it")]
+    Vetoed {
+        /// Who.
+        by: Name,
+    },
+    /// An approver said no.
+    #[error("`{by}` rejected it")]
+    Rejected {
+        /// Who.
+        by: Name,
+    },
+    /// The same request is in the log already.
+    #[error("request {of} is in the log already")]
+    Duplicate {
+        /// The earlier request.
+        of: RequestId,
+    },
+    /// An approval, veto or freeze that does not count.
+    #[error("it does not count: {text}")]
+    NotCounted {
+        /// The stable code of the refusal.
+        code: String,
+        /// What it says.
+        text: String,
+    },
+    /// A key of this name, or with this public key, exists already (E3).
+    #[error("key `{key}`, or one with the same public key, exists already")]
+    KeyExists {
+        /// The key.
+        key: Name,
+    },
+    /// A restored backup did not prove control of the key.
+    #[error("the drill of key `{key}` does not prove that this backup restores it")]
+    DrillFailed {
+        /// The key.
+        key: Name,
+    },
+    /// A backup for nobody.
+    #[error("a backup needs at least one recipient")]
+    NoRecipients,
+    /// A backup for somebody who could not read it.
+    #[error("`{person}` is not a person of the roster with a recipient key")]
+    NotARecipient {
+        /// The person.
+        person: Name,
+    },
+    /// No such request, or one that is long over.
+    #[error("no request {request} is known")]
+    RequestUnknown {
+        /// The request.
+        request: RequestId,
+    },
+    /// The request is past the step that this is for.
+    #[error("request {request} does not wait for this")]
+    NotOpen {
+        /// The request.
+        request: RequestId,
+    },
+    /// Too many requests wait.
+    #[error("{limit} requests wait already")]
+    TooManyOpen {
+        /// The most that may wait.
+        limit: u64,
+    },
+    /// A document that cannot become the next policy version.
+    #[error("the policy version is refused: {text}")]
+    PolicyRefused {
+        /// The stable code of the refusal.
+        code: String,
+        /// What it says.
+        text: String,
+    },
+}
+
+fn frozen_what(key: &Option<Name>) -> String {
+    key.as_ref().map_or_else(|| "the whole cluster".to_owned(), |key| format!("key `{key}`"))
+}
+
+impl Coded for Reason {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownRequester { .. } => "deny.unknown_requester",
+            Self::KeyUnknown { .. } => "deny.key_unknown",
+            Self::KeyInactive { .. } => "deny.key_inactive",
+            Self::Undecodable { .. } => "deny.undecodable",
+            Self::ChainNotAllowed { .. } => "deny.chain_not_allowed",
+            Self::NoRulePermits { .. } => "deny.no_rule_permits",
+            Self::Forbidden { .. } => "deny.forbidden",
+            Self::RuleError { .. } => "deny.rule_error",
+            Self::Opaque { .. } => "deny.opaque",
+            Self::BlindDigest => "deny.blind_digest",
+            Self::DestinationUnknown { .. } => "deny.destination_unknown",
+            Self::DestinationCooling { .. } => "deny.destination_cooling",
+            Self::NoQuorumRow { .. } => "deny.no_quorum_row",
+            Self::CapExceeded { .. } => "deny.cap_exceeded",
+            Self::AmountTooLarge { .. } => "deny.amount_too_large",
+            Self::LimitExceeded { .. } => "deny.limit_exceeded",
+            Self::NoPriceRule => "deny.no_price_rule",
+            Self::PriceMissing { .. } => "deny.price_missing",
+            Self::PriceStale { .. } => "deny.price_stale",
+            Self::PriceSpread { .. } => "deny.price_spread",
+            Self::SlotTaken { .. } => "deny.slot_taken",
+            Self::Frozen { .. } => "deny.frozen",
+            Self::Expired { .. } => "deny.expired",
+            Self::LivesTooLong { .. } => "deny.lives_too_long",
+            Self::NotReplacing { .. } => "deny.not_replacing",
+            Self::PolicyChanged { .. } => "deny.policy_changed",
+            Self::Vetoed { .. } => "deny.vetoed",
+            Self::Rejected { .. } => "deny.rejected",
+            Self::Duplicate { .. } => "deny.duplicate",
+            Self::NotCounted { .. } => "deny.not_counted",
+            Self::KeyExists { .. } => "deny.key_exists",
+            Self::DrillFailed { .. } => "deny.drill_failed",
+            Self::NoRecipients => "deny.no_recipients",
+            Self::NotARecipient { .. } => "deny.not_a_recipient",
+            Self::RequestUnknown { .. } => "deny.request_unknown",
+            Self::NotOpen { .. } => "deny.not_open",
+            Self::TooManyOpen { .. } => "deny.too_many_open",
+            Self::PolicyRefused { .. } => "deny.policy_refused",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            Self::NoPriceRule
+            | Self::PriceMissing { .. }
+            | Self::PriceStale { .. }
+            | Self::PriceSpread { .. }
+            | Self::RuleError { .. } => Blame::Environment,
+            _ => Blame::Caller,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Who has to approve: the strictest of all quorum rows that match.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keystead_base::Name;
+use keystead_intent::DangerClass;
+
+use crate::findings::Findings;
+use crate::outflow::Outflows;
+use crate::{Factor, Need, QuorumRow, Reason, Requirement, Threshold};
+
+/// Merges the rows that match any of the classes; a class without a row is a reason to deny.
+///
+/// Without outflows (a change of authority) nothing is bounded, so every threshold is reached.
+pub(crate) fn require(
+    rows: &[QuorumRow],
+    key: Option<&Name>,
+    classes: &BTreeSet<DangerClass>,
+    outflows: Option<&Outflows<'_>>,
+    findings: &mut Findings,
+) -> Requirement {
+    let mut matching = Vec::new();
+    let mut covered = BTreeSet::new();
+    for row in rows.iter().filter(|row| speaks_of(row, key, classes)) {
+        if reaches(row.from.as_ref(), outflows, findings) {
+            covered.extend(row.classes.iter().copied());
+            matching.push(row);
+        }
+    }
+    for class in classes.difference(&covered) {
+        findings.object(Reason::NoQuorumRow { class: *class });
+    }
+    merge(&matching)
+}
+
+/// The strictest of several rows, in one canonical order.
+pub(crate) fn merge(rows: &[&QuorumRow]) -> Requirement {
+    let mut needs: BTreeMap<(&Name, &[Factor]), u32> = BTreeMap::new();
+    for need in rows.iter().flat_map(|row| &row.needs) {
+        let count = needs.entry((&need.role, &need.factors)).or_default();
+        *count = need.count.max(*count);
+    }
+    let vetoers: BTreeSet<&Name> = rows.iter().flat_map(|row| &row.vetoers).collect();
+    let names: BTreeSet<&Name> = rows.iter().map(|row| &row.id).collect();
+    Requirement {
+        needs: needs.into_iter().map(|((role, factors), count)| need(role, factors, count)).collect(),
+        delay_seconds: rows.iter().map(|row| row.delay_seconds).max().unwrap_or(0),
+        vetoers: vetoers.into_iter().cloned().collect(),
+        rows: names.into_iter().cloned().collect(),
+    }
+}
+
+fn need(role: &Name, factors: &[Factor], count: u32) -> Need {
+    Need { role: role.clone(), count, factors: factors.to_vec() }
+}
+
+fn speaks_of(row: &QuorumRow, key: Option<&Name>, classes: &BTreeSet<DangerClass>) -> bool {
+    let keys_fit = row.keys.is_empty() || key.is_some_and(|key| row.keys.contains(key));
+    keys_fit && row.classes.iter().any(|class| classes.contains(class))
+}
+
+/// An amount that cannot be measured is a reason to deny by itself.
+fn reaches(from: Option<&Threshold>, outflows: Option<&Outflows<'_>>, findings: &mut Findings) -> bool {
+    let (Some(from), Some(outflows)) = (from, outflows) else { return true };
+    if outflows.could_exceed(from.measure) {
+        return true;
+    }
+    findings.take(outflows.total(from.measure)).is_none_or(|total| total >= from.amount)
+}
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::Amount;
+    use keystead_intent::{AuthorityKind, EffectKind};
+
+    use super::*;
+    use crate::fixture::{Ask, ETHER, FRIEND, TOKEN, allow, name, native, pay, row, verdict, version};
+    use crate::{Engine, Ruling};
+
+    #[test]
+    fn s09_the_strictest_of_all_matching_rows_holds() {
+        let engine = Engine::compile(version()).unwrap();
+        for (wei, people, delay, rows) in [
+            (ETHER - 1, 0, 0, vec!["paying"]),
+            (ETHER, 2, 60, vec!["paying", "paying-much"]),
+            (9 * ETHER, 2, 60, vec!["paying", "paying-much"]),
+        ] {
+            let Ruling::Pass { requirement, .. } = Ask::new("hot", vec![pay(FRIEND, wei)]).of(&engine) else {
+                panic!("{wei} is denied");
+            };
+            assert_eq!((requirement.people(), requirement.delay_seconds), (people, delay));
+            assert_eq!(requirement.rows, rows.into_iter().map(name).collect::<Vec<_>>());
+        }
+        // Two classes in one request: the rows of both.
+        let both = vec![pay(FRIEND, ETHER), EffectKind::Allowance(allow(FRIEND, 1))];
+        let Ruling::Pass { requirement, .. } = Ask::new("hot", both).of(&engine) else { panic!("denied") };
+        assert_eq!(requirement.rows, ["lending", "paying", "paying-much"].map(name));
+        assert_eq!(requirement.people(), 2, "the larger number of one role, not the sum");
+    }
+
+    #[test]
+    fn s09_what_nobody_can_put_into_numbers_reaches_every_threshold() {
+        let mut version = version();
+        let from = Threshold { measure: native(), amount: Amount::MAX };
+        let classes = [DangerClass::Authority, DangerClass::DelegateCall];
+        version.quorums.push(row("unbounded", &["warm"], &classes, Some(from), &[("founder", 3)], 0));
+        version.caps.clear();
+        let engine = Engine::compile(version.into_canonical()).unwrap();
+        let upgrade =
+            EffectKind::Authority { change: AuthorityKind::Upgrade, target: TOKEN, subject: Some(FRIEND) };
+        let call = EffectKind::DelegateCall { caller: TOKEN, target: FRIEND };
+        assert_eq!(verdict(&Ask::new("warm", vec![upgrade]).of(&engine)), ["pass 5"]);
+        assert_eq!(verdict(&Ask::new("warm", vec![call]).of(&engine)), ["pass 3"]);
+    }
+
+    #[test]
+    fn no_row_is_a_denial() {
+        let mut version = version();
+        let from = Threshold { measure: native(), amount: Amount::from(2_u64) };
+        version.quorums.retain(|row| !row.id.as_str().starts_with("paying"));
+        version.quorums.push(row("paying", &["hot"], &[DangerClass::Transfer], Some(from), &[], 0));
+        let engine = Engine::compile(version).unwrap();
+        assert_eq!(verdict(&Ask::new("hot", vec![pay(FRIEND, 2)]).of(&engine)), ["pass 0"]);
+        assert_eq!(verdict(&Ask::new("hot", vec![pay(FRIEND, 1)]).of(&engine)), ["deny.no_quorum_row"]);
+    }
+
+    #[test]
+    fn merging_keeps_kinds_of_factors_apart_and_sorts() {
+        let mut strict = row("b", &[], &[DangerClass::Transfer], None, &[("z", 1), ("a", 2)], 5);
+        strict.needs[1].factors = vec![Factor::Software];
+        let loose = row("a", &[], &[DangerClass::Transfer], None, &[("a", 3)], 9);
+        let merged = merge(&[&strict, &loose]);
+        let needs: Vec<_> =
+            merged.needs.iter().map(|it| (it.role.as_str(), it.count, it.factors.len())).collect();
+        assert_eq!(needs, [("a", 3, 0), ("a", 2, 1), ("z", 1, 0)]);
+        assert_eq!((merged.delay_seconds, merged.rows), (9, vec![name("a"), name("b")]));
+        assert_eq!(merge(&[&loose, &strict]).needs, merged.needs);
+    }
+}

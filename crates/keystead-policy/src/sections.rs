@@ -1,0 +1,128 @@
+//! Which parts of a policy version differ from the one before.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_intent::AuthorityChange;
+use serde::{Deserialize, Serialize};
+
+use crate::{PolicyError, PolicyVersion};
+
+/// One flag for each section of a [`PolicyVersion`].
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(deny_unknown_fields)]
+pub struct Sections {
+    /// Who is who.
+    pub roster: bool,
+    /// The Cedar rules.
+    pub rules: bool,
+    /// The limits over time.
+    pub windows: bool,
+    /// Who has to approve what.
+    pub quorums: bool,
+    /// The destinations with names.
+    pub address_book: bool,
+    /// Which assets there are.
+    pub assets: bool,
+    /// What other contracts are.
+    pub contracts: bool,
+    /// The chains.
+    pub chains: bool,
+    /// Whose prices count.
+    pub prices: bool,
+    /// What each kind of key home may guard.
+    pub caps: bool,
+    /// Spans and ages.
+    pub timing: bool,
+}
+
+impl Sections {
+    /// What differs between two versions; number and predecessor are no sections.
+    #[must_use]
+    pub fn between(current: &PolicyVersion, next: &PolicyVersion) -> Self {
+        Self {
+            roster: current.roster != next.roster,
+            rules: current.rules != next.rules,
+            windows: current.windows != next.windows,
+            quorums: current.quorums != next.quorums,
+            address_book: current.address_book != next.address_book,
+            assets: current.assets != next.assets,
+            contracts: current.contracts != next.contracts,
+            chains: current.chains != next.chains,
+            prices: current.prices != next.prices,
+            caps: current.caps != next.caps,
+            timing: current.timing != next.timing,
+        }
+    }
+
+    /// The names of the sections that differ, as JSON and Cedar write them.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        [
+            ("roster", self.roster),
+            ("rules", self.rules),
+            ("windows", self.windows),
+            ("quorums", self.quorums),
+            ("address_book", self.address_book),
+            ("assets", self.assets),
+            ("contracts", self.contracts),
+            ("chains", self.chains),
+            ("prices", self.prices),
+            ("caps", self.caps),
+            ("timing", self.timing),
+        ]
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
+        .collect()
+    }
+
+    /// Whether nothing differs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names().is_empty()
+    }
+
+    /// A roster change touches the roster only, an address book change the address book only.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError::Section`] with the first section that the change may not touch.
+    pub fn fit(&self, change: &AuthorityChange) -> Result<(), PolicyError> {
+        let only = match change {
+            AuthorityChange::Roster { .. } => "roster",
+            AuthorityChange::AddressBook { .. } => "address_book",
+            AuthorityChange::Policy { .. } | AuthorityChange::Thaw { .. } | AuthorityChange::Key(_) => {
+                return Ok(());
+            }
+        };
+        match self.names().into_iter().find(|name| *name != only) {
+            Some(found) => Err(PolicyError::Section { expected: only, found }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::version;
+
+    #[test]
+    fn each_section_is_told_apart() {
+        let mut next = version();
+        next.roster.people.clear();
+        next.rules.clear();
+        next.windows.clear();
+        next.quorums.clear();
+        next.address_book.clear();
+        next.assets.clear();
+        next.chains.clear();
+        next.prices = None;
+        next.caps.clear();
+        next.timing.skew_seconds = 9;
+        let sections = Sections::between(&version(), &next);
+        assert_eq!(sections.names().len(), 10);
+        assert!(!sections.contracts && !sections.is_empty());
+        assert!(Sections::between(&next, &next).is_empty());
+    }
+}

@@ -1,0 +1,231 @@
+//! The parent's side: starts an enclave process, speaks with it, and ends it.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use keystead_base::{Blame, Canonical as _, Coded};
+use keystead_decision::{Certificate, Commit};
+use keystead_keys::BackupFile;
+
+use crate::protocol::{
+    Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, Hello, ItemResult, MAX_BATCH_ITEMS, Position,
+    Ready, Refusal, Reply, Request,
+};
+use crate::{FrameError, MAX_FRAME_BYTES, frame};
+
+/// A running enclave. Calls block; one at a time.
+#[derive(Debug)]
+pub struct EnclaveClient {
+    child: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+}
+
+impl EnclaveClient {
+    /// Starts `program` with `arguments` and an empty environment; it becomes an enclave by [`crate::run`].
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Spawn`].
+    pub fn spawn(program: PathBuf, arguments: Vec<OsString>) -> Result<Self, ClientError> {
+        Self::start(Command::new(program).args(arguments))
+    }
+
+    /// As [`Self::spawn`], for a command that the caller prepared (another user, for instance).
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Spawn`].
+    pub fn start(command: &mut Command) -> Result<Self, ClientError> {
+        let spawned = command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = spawned.map_err(ClientError::Spawn)?;
+        match (child.stdin.take(), child.stdout.take()) {
+            (Some(input), Some(output)) => Ok(Self { child, input, output }),
+            _ => Err(ClientError::Spawn(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Tells where the log begins, and gives the keys.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn hello(&mut self, hello: Hello) -> Result<Ready, ClientError> {
+        match self.call(&Request::Hello(Box::new(hello)))? {
+            Reply::Ready(ready) => Ok(*ready),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Tells how the log went on.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn advance(&mut self, advance: Advance) -> Result<Position, ClientError> {
+        match self.call(&Request::Advance(Box::new(advance)))? {
+            Reply::Advanced(position) => Ok(position),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has a key created, as a committed ceremony allows.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn create(&mut self, certificate: Certificate) -> Result<CreatedKey, ClientError> {
+        match self.call(&Request::Create(Box::new(certificate)))? {
+            Reply::Created(key) => Ok(*key),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has a key backed up or exported, as a committed ceremony allows.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn backup(&mut self, certificate: Certificate) -> Result<BackupFile, ClientError> {
+        match self.call(&Request::Backup(Box::new(certificate)))? {
+            Reply::BackedUp(file) => Ok(*file),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// In a scratch enclave: has a backup restored and control proved.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn drill(&mut self, drill: Drill) -> Result<DrillProof, ClientError> {
+        match self.call(&Request::Drill(Box::new(drill)))? {
+            Reply::Drilled(proof) => Ok(*proof),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has everything signed that one block allows, in as many frames as it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] when the commit itself is refused; single payloads are refused in their results.
+    pub fn sign(&mut self, commit: &Commit, items: Vec<BatchItem>) -> Result<Vec<ItemResult>, ClientError> {
+        let room = MAX_FRAME_BYTES.saturating_sub(commit.to_document().len() + FRAME_SLACK);
+        let mut results = Vec::with_capacity(items.len());
+        for items in batches(items, room) {
+            let batch = Batch { commit: commit.clone(), items };
+            match self.call(&Request::Sign(Box::new(batch)))? {
+                Reply::Signed(part) => results.extend(part),
+                other => return Err(unexpected(other)),
+            }
+        }
+        Ok(results)
+    }
+
+    fn call(&mut self, request: &Request) -> Result<Reply, ClientError> {
+        frame::write(&mut self.input, request)?;
+        match frame::read(&mut self.output)? {
+            Some(Reply::Refused(refusal)) => Err(ClientError::Refused(refusal)),
+            Some(reply) => Ok(reply),
+            None => Err(ClientError::Ended),
+        }
+    }
+}
+
+impl Drop for EnclaveClient {
+    fn drop(&mut self) {
+        // Its memory goes with it; there is nothing it would have to write first.
+        let _killed = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn unexpected(reply: Reply) -> ClientError {
+    let found = match reply {
+        Reply::Ready(_) => "ready",
+        Reply::Advanced(_) => "advanced",
+        Reply::Created(_) => "created",
+        Reply::BackedUp(_) => "backed up",
+        Reply::Drilled(_) => "drilled",
+        Reply::Signed(_) => "signed",
+        Reply::Refused(_) => "refused",
+    };
+    ClientError::Unexpected { found }
+}
+
+/// Splits items so that each part fits a frame.
+fn batches(items: Vec<BatchItem>, room: usize) -> Vec<Vec<BatchItem>> {
+    let mut parts = vec![Vec::new()];
+    let mut used = 0;
+    for item in items {
+        let size = borsh::object_length(&item).unwrap_or(usize::MAX);
+        let fits = used + size <= room;
+        match parts.last_mut() {
+            Some(part) if part.is_empty() || (fits && part.len() < MAX_BATCH_ITEMS) => {
+                used += size;
+                part.push(item);
+            }
+            _ => {
+                used = size;
+                parts.push(vec![item]);
+            }
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// Why the enclave did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The process did not start.
+    #[error("the enclave does not start: {0}")]
+    Spawn(io::Error),
+    /// The stream broke.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// The process ended.
+    #[error("the enclave ended without an answer; its reason is on standard error")]
+    Ended,
+    /// An answer to another question.
+    #[error("the enclave answered `{found}` to another question")]
+    Unexpected {
+        /// What it answered.
+        found: &'static str,
+    },
+    /// It refused.
+    #[error(transparent)]
+    Refused(Refusal),
+}
+
+impl Coded for ClientError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Spawn(_) => "enclave_client.spawn",
+            Self::Frame(error) => error.code(),
+            Self::Ended => "enclave_client.ended",
+            Self::Unexpected { .. } => "enclave_client.unexpected",
+            Self::Refused(_) => "enclave_client.refused",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Spawn(_) | Self::Ended => Blame::Environment,
+            Self::Frame(error) => error.blame(),
+            Self::Unexpected { .. } | Self::Refused(_) => Blame::Peer,
+        }
+    }
+}
+
+/// Lengths and tags around the items of a frame.
+const FRAME_SLACK: usize = 256;

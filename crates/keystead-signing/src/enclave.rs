@@ -1,0 +1,282 @@
+//! The enclave's side: every request is checked against the log by the enclave itself.
+
+use keystead_base::{Canonical as _, ClusterId, Digest, Name, Secret, Timestamp};
+use keystead_chain::Unsigned;
+use keystead_decision::{
+    CeremonyPermit, Certificate, Grant, Header, LightClient, PublicAccount, drill_challenge,
+};
+use keystead_intent::KeyCeremony;
+use keystead_keys::{
+    AccountPublic, BackupFile, BackupSubject, HdSeed, Kdf, Purpose, RecipientPublicKey, SealLabel, Sealed,
+    SealingKey,
+};
+
+use crate::curve::Curve;
+use crate::entropy::{self, kernel_random};
+use crate::passphrase::Passphrase;
+use crate::protocol::{
+    Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS,
+    Position, Ready, Refusal, Reply, Request,
+};
+use crate::repeats::Repeats;
+use crate::vault::Vault;
+use crate::{EnclaveError, EthereumSignature, Feature, Hardening};
+
+/// What an enclave process is started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Holds the keys of this cluster and signs for it.
+    Signer(ClusterId),
+    /// Restores one backup and proves control; holds nothing afterwards.
+    Scratch,
+}
+
+/// What an attack pair takes out of an enclave. The product only ever names [`Strict`].
+pub trait EnclaveControls: Send + 'static {
+    /// INVARIANT S2: the digest that must have been granted is the one of the very bytes that are signed.
+    fn digest_to_grant(&self, unsigned: &Unsigned, _granted: Option<&Grant>) -> Digest {
+        unsigned.signing_digest()
+    }
+}
+
+/// Every control as it is meant.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Strict;
+
+impl EnclaveControls for Strict {}
+
+/// What an enclave begins with.
+pub(crate) struct Start {
+    pub(crate) role: Role,
+    pub(crate) required: Vec<Feature>,
+    pub(crate) hardening: Hardening,
+    pub(crate) passphrase: Passphrase,
+}
+
+/// The state of an enclave. It lives on a stack in secret pages.
+pub(crate) struct Enclave<C> {
+    start: Start,
+    log: Option<LightClient>,
+    sealing: Option<SealingKey>,
+    vault: Vault,
+    curve: Curve,
+    repeats: Repeats,
+    controls: C,
+}
+
+impl<C: EnclaveControls> Enclave<C> {
+    pub(crate) fn new(start: Start, vault: Vault, controls: C) -> Self {
+        let mut blinding = Secret::new([0; 32]);
+        kernel_random(blinding.expose_mut());
+        let (curve, repeats) = (Curve::new(&blinding), Repeats::new());
+        Self { start, log: None, sealing: None, vault, curve, repeats, controls }
+    }
+
+    /// Answers one request. `now` is the enclave's own clock.
+    pub(crate) fn answer(&mut self, request: Request, now: Timestamp) -> Reply {
+        let reply = match request {
+            Request::Hello(hello) => self.hello(&hello).map(|ready| Reply::Ready(Box::new(ready))),
+            Request::Advance(advance) => self.advance(&advance).map(Reply::Advanced),
+            Request::Create(it) => self.create(&it, now).map(|key| Reply::Created(Box::new(key))),
+            Request::Backup(it) => self.backup(&it, now).map(|file| Reply::BackedUp(Box::new(file))),
+            Request::Drill(drill) => self.drill(&drill).map(|proof| Reply::Drilled(Box::new(proof))),
+            Request::Sign(batch) => self.sign(&batch, now).map(Reply::Signed),
+        };
+        reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
+    }
+
+    fn hello(&mut self, hello: &Hello) -> Result<Ready, EnclaveError> {
+        let Role::Signer(cluster) = self.start.role else { return Err(EnclaveError::Role) };
+        if self.log.is_some() {
+            return Err(EnclaveError::AlreadyReady);
+        }
+        self.hardened()?;
+        let log = LightClient::new(&hello.genesis, cluster)?;
+        for sealed in &hello.seals {
+            self.open(sealed, cluster)?;
+        }
+        if self.sealing.is_none() {
+            self.sealing = Some(self.start.passphrase.stretch(Kdf::new(&mut kernel_random))?);
+        }
+        self.start.passphrase.forget();
+        self.log = Some(log);
+        let keys = self.vault.keys().map(|(name, key)| held(name, key.epoch, &key.account)).collect();
+        Ok(Ready { hardening: self.start.hardening.clone(), cluster, keys })
+    }
+
+    fn hardened(&self) -> Result<(), EnclaveError> {
+        let missing = self.start.hardening.missing(&self.start.required);
+        if missing.is_empty() { Ok(()) } else { Err(EnclaveError::Hardening { missing }) }
+    }
+
+    fn open(&mut self, sealed: &Sealed, cluster: ClusterId) -> Result<(), EnclaveError> {
+        let label = sealed.label().clone();
+        if label.cluster != Some(cluster) || label.purpose != Purpose::HdSeed {
+            return Err(EnclaveError::ForeignSeal { name: label.name });
+        }
+        if self.sealing.as_ref().is_none_or(|sealing| sealing.kdf() != sealed.kdf()) {
+            self.sealing = Some(self.start.passphrase.stretch(*sealed.kdf())?);
+        }
+        let mut entropy = Secret::new([0; 32]);
+        if let Some(sealing) = &self.sealing {
+            sealing.open(sealed, &label, entropy.expose_mut())?;
+        }
+        self.vault.add(label.name, label.epoch, &HdSeed::from_entropy(entropy))?;
+        Ok(())
+    }
+
+    fn advance(&mut self, advance: &Advance) -> Result<Position, EnclaveError> {
+        let log = self.log.as_mut().ok_or(EnclaveError::NotReady)?;
+        for transition in &advance.transitions {
+            log.follow(transition)?;
+        }
+        if let Some(head) = &advance.head {
+            log.advance(head)?;
+        }
+        Ok(Position { height: log.height(), policy: log.policy() })
+    }
+
+    fn ceremony(&mut self, it: &Certificate, now: Timestamp) -> Result<CeremonyPermit, EnclaveError> {
+        let log = self.log.as_mut().ok_or(EnclaveError::NotReady)?;
+        Ok(log.permit_ceremony(it, now)?)
+    }
+
+    fn create(&mut self, certificate: &Certificate, now: Timestamp) -> Result<CreatedKey, EnclaveError> {
+        let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
+        let KeyCeremony::Create { key, kind: keystead_intent::KeyKind::HdSecp256k1 } = ceremony else {
+            return Err(EnclaveError::Ceremony);
+        };
+        let cluster = self.cluster()?;
+        let (entropy, _) = entropy::seed()?;
+        let seed = HdSeed::from_entropy(entropy);
+        let label = SealLabel { cluster: Some(cluster), name: key.clone(), purpose: Purpose::HdSeed, epoch };
+        let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
+        let sealed = sealing.seal(label, seed.entropy().expose(), &mut kernel_random)?;
+        let account = self.vault.add(key.clone(), epoch, &seed)?;
+        Ok(CreatedKey { held: held(&key, epoch, &account), sealed })
+    }
+
+    fn backup(&mut self, certificate: &Certificate, now: Timestamp) -> Result<BackupFile, EnclaveError> {
+        let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
+        let (name, people) = match ceremony {
+            KeyCeremony::Backup { key, recipients } => (key, recipients),
+            KeyCeremony::Export { key, recipient } => (key, vec![recipient]),
+            KeyCeremony::Create { .. } => return Err(EnclaveError::Ceremony),
+        };
+        let key = self.vault.key(&name)?;
+        in_epoch(&name, key.epoch, epoch)?;
+        let recipients =
+            people.into_iter().map(|person| self.recipient(person)).collect::<Result<Vec<_>, _>>()?;
+        let subject = BackupSubject {
+            cluster: self.cluster()?,
+            key: name,
+            purpose: Purpose::HdSeed,
+            epoch,
+            account: key.account,
+        };
+        Ok(BackupFile::write(subject, &self.vault.seed(&key), &recipients, &mut kernel_random)?)
+    }
+
+    /// A recipient's key comes from the roster in force, never from the request.
+    fn recipient(&self, person: Name) -> Result<(Name, RecipientPublicKey), EnclaveError> {
+        let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
+        let listed = log.roster().person(&person).and_then(|it| it.recipient.as_deref());
+        match listed.and_then(RecipientPublicKey::from_bytes) {
+            Some(key) => Ok((person, key)),
+            None => Err(EnclaveError::Recipient { person }),
+        }
+    }
+
+    fn drill(&mut self, drill: &Drill) -> Result<DrillProof, EnclaveError> {
+        if self.start.role != Role::Scratch {
+            return Err(EnclaveError::Role);
+        }
+        self.hardened()?;
+        let member = self.start.passphrase.open(&drill.member)?;
+        let seed = drill.file.restore(&drill.recipient, &member.recipient()?)?;
+        let subject = &drill.file.subject;
+        let backup = drill.file.digest();
+        self.vault.add(subject.key.clone(), subject.epoch, &seed)?;
+        let account = self.vault.account(&subject.key, 0)?;
+        let challenge = drill_challenge(subject.cluster, &subject.key, subject.epoch, &backup);
+        let signature = self.curve.sign(&self.vault.scalar(&account), &account.public, &challenge)?;
+        Ok(DrillProof { backup, proof: signature.rs.to_vec() })
+    }
+
+    fn sign(&mut self, batch: &Batch, now: Timestamp) -> Result<Vec<ItemResult>, EnclaveError> {
+        if batch.items.len() > MAX_BATCH_ITEMS {
+            return Err(EnclaveError::BatchSize { limit: MAX_BATCH_ITEMS, found: batch.items.len() });
+        }
+        let log = self.log.as_mut().ok_or(EnclaveError::NotReady)?;
+        log.advance(&batch.commit)?;
+        let header = &batch.commit.header;
+        Ok(batch
+            .items
+            .iter()
+            .map(|item| match self.sign_one(header, item, now) {
+                Ok(signature) => ItemResult::Signed(signature),
+                Err(error) => ItemResult::Refused(Refusal::of(&error)),
+            })
+            .collect())
+    }
+
+    /// INVARIANT S3: the permit comes from the log that this process follows itself.
+    fn sign_one(
+        &mut self,
+        header: &Header,
+        item: &BatchItem,
+        now: Timestamp,
+    ) -> Result<EthereumSignature, EnclaveError> {
+        let unsigned = Unsigned::from_document(&item.unsigned)?;
+        let granted = match &item.decision.outcome {
+            keystead_decision::Outcome::Allow(grant) => Some(grant),
+            _ => None,
+        };
+        let digest = self.controls.digest_to_grant(&unsigned, granted);
+        let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
+        let permit = log.permit_decided(header, &item.decision, &item.proof, &digest, now)?;
+        let grant = permit.into_grant();
+        let name = &grant.account.key;
+        in_epoch(name, self.vault.key(name)?.epoch, grant.epoch)?;
+        let account = self.vault.account(name, grant.account.index)?;
+        fits(&grant, &unsigned, account.address)?;
+        let digest = unsigned.signing_digest();
+        let signature = self.curve.sign(&self.vault.scalar(&account), &account.public, &digest)?;
+        if !self.repeats.admit(signature.r(), digest) {
+            return Err(EnclaveError::RepeatedNonce);
+        }
+        Ok(signature)
+    }
+
+    fn cluster(&self) -> Result<ClusterId, EnclaveError> {
+        match self.start.role {
+            Role::Signer(cluster) => Ok(cluster),
+            Role::Scratch => Err(EnclaveError::Role),
+        }
+    }
+}
+
+fn in_epoch(key: &Name, expected: u32, found: u32) -> Result<(), EnclaveError> {
+    if expected == found { Ok(()) } else { Err(EnclaveError::Epoch { key: key.clone(), expected, found }) }
+}
+
+/// The key's own address, the decision's and the payload's are one, and so are the chains (S8).
+fn fits(grant: &Grant, unsigned: &Unsigned, address: alloy_primitives::Address) -> Result<(), EnclaveError> {
+    for found in [grant.address, unsigned.account()] {
+        if found != address {
+            return Err(EnclaveError::Account { expected: address, found });
+        }
+    }
+    if unsigned.chain() != grant.chain {
+        return Err(EnclaveError::Chain { expected: grant.chain, found: unsigned.chain() });
+    }
+    Ok(())
+}
+
+fn held(name: &Name, epoch: u32, account: &AccountPublic) -> HeldKey {
+    let mut x = [0; 32];
+    x.iter_mut().zip(account.point.iter().skip(1)).for_each(|(to, from)| *to = *from);
+    let parity = account.point.first().copied().unwrap_or_default();
+    let account = PublicAccount { parity, x: Digest(x), chain_code: Digest(account.chain_code) };
+    HeldKey { key: name.clone(), epoch, account }
+}

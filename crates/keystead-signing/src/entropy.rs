@@ -1,0 +1,191 @@
+//! Where a seed comes from: the kernel, the CPU and the clock's jitter, tested and mixed (E1).
+//!
+//! The kernel's generator is always in; the others can only add. A source that fails its health test
+//! (NIST SP 800-90B, section 4.4, on raw samples) refuses the whole seed.
+
+use std::time::Instant;
+
+use aws_lc_rs::hkdf;
+use keystead_base::{Blame, Coded, Secret};
+
+use crate::kernel;
+
+/// Fills `out` from the kernel. A kernel that cannot is no place to go on.
+pub(crate) fn kernel_random(out: &mut [u8]) {
+    if getrandom::fill(out).is_err() {
+        std::process::abort();
+    }
+}
+
+/// Which sources went into a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sources {
+    /// RDSEED was there.
+    pub(crate) hardware: bool,
+}
+
+/// A 32-byte seed from at least two sources.
+pub(crate) fn seed() -> Result<(Secret<[u8; 32]>, Sources), EntropyError> {
+    let mut system = Secret::new([0; 64]);
+    kernel_random(system.expose_mut());
+    let jitter = jitter()?;
+    let hardware = hardware()?;
+    let mut material = Secret::new(Vec::with_capacity(MATERIAL_BYTES));
+    append(material.expose_mut(), b'k', system.expose());
+    append(material.expose_mut(), b'j', jitter.expose());
+    if let Some(words) = &hardware {
+        append(material.expose_mut(), b'h', words.expose());
+    }
+    let mut seed = Secret::new([0; 32]);
+    derive(SALT, material.expose(), b"seed", seed.expose_mut())?;
+    Ok((seed, Sources { hardware: hardware.is_some() }))
+}
+
+/// HKDF-SHA-512 (RFC 5869).
+pub(crate) fn derive(salt: &[u8], material: &[u8], info: &[u8], out: &mut [u8]) -> Result<(), EntropyError> {
+    let extracted = hkdf::Salt::new(hkdf::HKDF_SHA512, salt).extract(material);
+    extracted
+        .expand(&[info], Length(out.len()))
+        .and_then(|derived| derived.fill(out))
+        .map_err(|_| EntropyError::Derive)
+}
+
+struct Length(usize);
+
+impl hkdf::KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+fn append(material: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
+    material.push(tag);
+    material.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    material.extend_from_slice(bytes);
+}
+
+/// How long a walk through memory takes, over and over: the low bits depend on caches, interrupts
+/// and neighbors. Claimed at half a bit each, a quarter of what is measured on quiet machines.
+fn jitter() -> Result<Secret<[u8; JITTER_SAMPLES]>, EntropyError> {
+    let mut walked = [0_u8; 4096];
+    let mut samples = Secret::new([0; JITTER_SAMPLES]);
+    let mut last = Instant::now();
+    for (turn, sample) in samples.expose_mut().iter_mut().enumerate() {
+        for byte in walked.iter_mut().step_by(61) {
+            *byte = byte.wrapping_add(turn as u8).rotate_left(1);
+        }
+        std::hint::black_box(&mut walked);
+        let now = Instant::now();
+        *sample = now.duration_since(last).as_nanos() as u8;
+        last = now;
+    }
+    healthy("jitter", samples.expose(), &HALF_A_BIT)?;
+    Ok(samples)
+}
+
+fn hardware() -> Result<Option<Secret<[u8; HARDWARE_BYTES]>>, EntropyError> {
+    let mut bytes = Secret::new([0; HARDWARE_BYTES]);
+    for chunk in bytes.expose_mut().chunks_exact_mut(8) {
+        let Some(word) = kernel::hardware_word() else { return Ok(None) };
+        chunk.copy_from_slice(&word.to_le_bytes());
+    }
+    healthy("rdseed", bytes.expose(), &FOUR_BITS)?;
+    Ok(Some(bytes))
+}
+
+/// Cut-offs for a claimed min-entropy per sample, false alarm 2^-30, window 512.
+struct Claim {
+    repetitions: usize,
+    proportion: usize,
+}
+
+/// The repetition count test and the adaptive proportion test.
+fn healthy(source: &'static str, samples: &[u8], claim: &Claim) -> Result<(), EntropyError> {
+    let mut run = 0;
+    let mut last = None;
+    for sample in samples {
+        run = if last == Some(sample) { run + 1 } else { 1 };
+        last = Some(sample);
+        if run >= claim.repetitions {
+            return Err(EntropyError::Stuck { source_name: source, run });
+        }
+    }
+    for window in samples.chunks(APT_WINDOW) {
+        let same = window.iter().filter(|sample| Some(*sample) == window.first()).count();
+        if same >= claim.proportion {
+            return Err(EntropyError::Biased { source_name: source, same });
+        }
+    }
+    Ok(())
+}
+
+/// Why there is no seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EntropyError {
+    /// The repetition count test failed.
+    #[error("entropy source `{source_name}` gave one value {run} times in a row")]
+    Stuck {
+        /// Which source.
+        source_name: &'static str,
+        /// How often.
+        run: usize,
+    },
+    /// The adaptive proportion test failed.
+    #[error("entropy source `{source_name}` gave one value {same} times in a window of 512")]
+    Biased {
+        /// Which source.
+        source_name: &'static str,
+        /// How often.
+        same: usize,
+    },
+    /// The library failed to derive.
+    #[error("the cryptographic library failed to derive a seed")]
+    Derive,
+}
+
+impl Coded for EntropyError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Stuck { .. } => "entropy.stuck",
+            Self::Biased { .. } => "entropy.biased",
+            Self::Derive => "entropy.derive",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        Blame::Environment
+    }
+}
+
+const SALT: &[u8] = b"keystead/seed/v1";
+/// 1,024 samples at half a bit are 512 bits.
+const JITTER_SAMPLES: usize = 1024;
+const HARDWARE_BYTES: usize = 64;
+const MATERIAL_BYTES: usize = 64 + JITTER_SAMPLES + HARDWARE_BYTES + 3 * 9;
+const APT_WINDOW: usize = 512;
+const HALF_A_BIT: Claim = Claim { repetitions: 61, proportion: 422 };
+const FOUR_BITS: Claim = Claim { repetitions: 9, proportion: 71 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e1_seeds_differ_and_name_their_sources() {
+        let (one, sources) = seed().unwrap();
+        let (two, _) = seed().unwrap();
+        assert_ne!(one.expose(), two.expose());
+        assert_eq!(sources.hardware, kernel::hardware_word().is_some());
+    }
+
+    #[test]
+    fn e1_a_stuck_or_biased_source_is_refused() {
+        let mut samples: Vec<u8> = (0..1024_u32).map(|n| (n * 37) as u8).collect();
+        assert_eq!(healthy("test", &samples, &HALF_A_BIT), Ok(()));
+        samples[100..161].fill(5);
+        assert_eq!(healthy("test", &samples, &HALF_A_BIT).unwrap_err().code(), "entropy.stuck");
+        let biased: Vec<u8> = (0..1024_u32).map(|n| if n % 10 == 9 { n as u8 } else { 1 }).collect();
+        assert_eq!(healthy("test", &biased, &HALF_A_BIT).unwrap_err().code(), "entropy.biased");
+        assert_eq!(healthy("test", &[9; 64], &FOUR_BITS).unwrap_err().code(), "entropy.stuck");
+    }
+}

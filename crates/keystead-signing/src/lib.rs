@@ -1,0 +1,33 @@
+//! Signs under a certificate that it verifies itself; the enclave process.
+//!
+//! The parent starts a child by [`EnclaveClient`]; the child becomes an enclave by [`run`]. What the
+//! enclave believes is the log that it follows itself from the pinned genesis, and nothing its parent says.
+
+mod client;
+mod confine;
+mod curve;
+mod enclave;
+mod entropy;
+mod frame;
+mod hardening;
+mod kernel;
+mod passphrase;
+mod process;
+mod protocol;
+mod refusal;
+mod repeats;
+mod vault;
+
+pub use client::{ClientError, EnclaveClient};
+pub use curve::{CurveError, EthereumSignature};
+pub use enclave::{EnclaveControls, Role, Strict};
+pub use entropy::EntropyError;
+pub use frame::{FrameError, MAX_FRAME_BYTES};
+pub use hardening::{Feature, FeatureReport, Hardening, Status};
+pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
+pub use protocol::{
+    Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS,
+    Position, Ready, Refusal, Reply, Request,
+};
+pub use refusal::EnclaveError;
+pub use vault::{MAX_KEYS, VaultError};

@@ -1,0 +1,160 @@
+//! The enclave as a process: gives everything up, reads the passphrase, and serves until its parent hangs up.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use keystead_base::{Blame, Coded, Timestamp};
+
+use crate::enclave::{Enclave, Start};
+use crate::passphrase::Passphrase;
+use crate::protocol::Request;
+use crate::vault::Vault;
+use crate::{EnclaveControls, Feature, FrameError, Hardening, Role, Strict, confine, frame, kernel};
+
+/// How an enclave is started.
+#[derive(Clone, Debug)]
+pub struct EnclaveOptions {
+    /// What it is for.
+    pub role: Role,
+    /// The credential file; read by the enclave itself.
+    pub passphrase: PathBuf,
+    /// Protections without which it does not serve.
+    pub required: Vec<Feature>,
+}
+
+/// Becomes an enclave that speaks over standard input and output. Returns when the parent hangs up.
+///
+/// Call it first thing in `main`, with one thread running: it closes every other descriptor.
+///
+/// # Errors
+///
+/// [`ProcessError`] when it cannot start, or the stream breaks.
+pub fn run(options: EnclaveOptions) -> Result<(), ProcessError> {
+    run_with(options, Strict)
+}
+
+/// As [`run`], with one control taken out: for the twin of an attack pair, in a test binary.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_with(options: EnclaveOptions, controls: impl EnclaveControls) -> Result<(), ProcessError> {
+    let mut hardening = Hardening::default();
+    confine::shed_privileges(&mut hardening);
+    let path = options.passphrase.clone();
+    let passphrase = File::open(&path).map_err(|error| ProcessError::Passphrase { path, error })?;
+    // Secret pages cannot be asked for any more once calls are forbidden.
+    let vault = Vault::new().map_err(ProcessError::Stream)?;
+    confine::forbid_files(&mut hardening);
+    kernel::on_secret_stack(STACK_BYTES, move |stack| {
+        // Nothing secret has been read so far.
+        confine::forbid_calls(&mut hardening, &[0, passphrase.as_raw_fd()]);
+        confine::note_memory(&mut hardening, stack.max(vault.kind()));
+        let credential = Passphrase::read(&passphrase).map_err(ProcessError::Stream)?;
+        drop(passphrase);
+        let start =
+            Start { role: options.role, required: options.required, hardening, passphrase: credential };
+        let mut enclave = Enclave::new(start, vault, controls);
+        let (input, output) = (io::stdin(), io::stdout());
+        serve(&mut enclave, Descriptor(input.as_fd()), Descriptor(output.as_fd()))
+    })
+    .map_err(ProcessError::Stream)?
+}
+
+/// Runs `probe` confined as the enclave is: for tests that try what must fail.
+///
+/// # Errors
+///
+/// When the secret stack cannot be made.
+pub fn confined<T: Send + 'static>(probe: impl FnOnce(&Hardening) -> T + Send + 'static) -> io::Result<T> {
+    let mut hardening = Hardening::default();
+    confine::shed_privileges(&mut hardening);
+    confine::forbid_files(&mut hardening);
+    kernel::on_secret_stack(STACK_BYTES, move |stack| {
+        confine::forbid_calls(&mut hardening, &[0]);
+        confine::note_memory(&mut hardening, stack);
+        probe(&hardening)
+    })
+}
+
+fn serve<C: EnclaveControls>(
+    enclave: &mut Enclave<C>,
+    mut input: impl Read,
+    mut output: impl Write,
+) -> Result<(), ProcessError> {
+    loop {
+        match frame::read::<Request>(&mut input) {
+            Ok(Some(request)) => frame::write(&mut output, &enclave.answer(request, now()))?,
+            Ok(None) => return Ok(()),
+            // A parent that speaks another language is not talked to any further.
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn now() -> Timestamp {
+    // A clock before 1970 reads as the end of time: everything has expired.
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).map(|it| it.as_millis());
+    Timestamp(elapsed.ok().and_then(|millis| u64::try_from(millis).ok()).unwrap_or(u64::MAX))
+}
+
+/// A standard stream without a buffer of its own: no copy of a message stays behind in one.
+struct Descriptor<'a>(BorrowedFd<'a>);
+
+impl Read for Descriptor<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(self.0, bytes)?)
+    }
+}
+
+impl Write for Descriptor<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(self.0, bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Why an enclave process ends early.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// The credential file.
+    #[error("the passphrase file {} cannot be opened: {error}", path.display())]
+    Passphrase {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The parent does not speak the protocol.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// Memory or a stream.
+    #[error("the enclave cannot go on: {0}")]
+    Stream(#[from] io::Error),
+}
+
+impl Coded for ProcessError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Passphrase { .. } => "enclave.passphrase_file",
+            Self::Frame(error) => error.code(),
+            Self::Stream(_) => "enclave.stream",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Passphrase { .. } | Self::Stream(_) => Blame::Environment,
+            Self::Frame(error) => error.blame(),
+        }
+    }
+}
+
+/// Room for ML-DSA and ML-KEM, a quarter of the usual limit on locked memory.
+const STACK_BYTES: usize = 2 * 1024 * 1024;

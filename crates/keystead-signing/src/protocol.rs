@@ -1,0 +1,179 @@
+//! What parent and enclave say to each other (specs/enclave.md). Every message is one document.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, merkle::Inclusion};
+use keystead_decision::{Certificate, Commit, Decision, PublicAccount, SignedGenesis, Transition};
+use keystead_keys::{BackupFile, MemberKeyFile, Sealed};
+use keystead_policy::PolicyRef;
+
+use crate::{EthereumSignature, Hardening};
+
+/// The most payloads of one batch.
+pub const MAX_BATCH_ITEMS: usize = 1024;
+
+/// What the parent asks.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Request {
+    /// First, and once: where the log begins, and the keys.
+    Hello(Box<Hello>),
+    /// The log went on.
+    Advance(Box<Advance>),
+    /// A committed ceremony creates a key.
+    Create(Box<Certificate>),
+    /// A committed ceremony backs a key up, or exports it to one person.
+    Backup(Box<Certificate>),
+    /// In a scratch enclave: restore a backup and prove control.
+    Drill(Box<Drill>),
+    /// Sign what one block allows.
+    Sign(Box<Batch>),
+}
+
+impl Canonical for Request {
+    const DOMAIN: &'static str = "keystead/enclave-request/v1";
+}
+
+/// Where the log begins, and the keys as they lie on the parent's disk.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Hello {
+    /// The genesis; its digest must be the cluster that the enclave was started for.
+    pub genesis: SignedGenesis,
+    /// The sealed seeds.
+    pub seals: Vec<Sealed>,
+}
+
+/// Changes of policy in their order, and then the newest head.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Advance {
+    /// Each next policy version with the commit that made it so.
+    pub transitions: Vec<Transition>,
+    /// The newest head, if it is newer than the last transition.
+    pub head: Option<Commit>,
+}
+
+/// A backup to restore, and who restores it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Drill {
+    /// The backup.
+    pub file: BackupFile,
+    /// The recipient, as the backup names them.
+    pub recipient: Name,
+    /// The recipient's key file; the scratch enclave's passphrase opens it.
+    pub member: MemberKeyFile,
+}
+
+/// One block's commit, and payloads that its decisions allow.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Batch {
+    /// The commit; its votes are verified once.
+    pub commit: Commit,
+    /// At most [`MAX_BATCH_ITEMS`].
+    pub items: Vec<BatchItem>,
+}
+
+/// A decision with its proof, and the payload that it allows.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct BatchItem {
+    /// The decision.
+    pub decision: Decision,
+    /// Its place among the block's decisions.
+    pub proof: Inclusion,
+    /// The document of the payload: a `keystead_chain::Unsigned`.
+    pub unsigned: Vec<u8>,
+}
+
+/// What the enclave answers.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Reply {
+    /// To [`Request::Hello`].
+    Ready(Box<Ready>),
+    /// To [`Request::Advance`].
+    Advanced(Position),
+    /// To [`Request::Create`]: the parent makes the seal durable before it tells the log.
+    Created(Box<CreatedKey>),
+    /// To [`Request::Backup`].
+    BackedUp(Box<BackupFile>),
+    /// To [`Request::Drill`].
+    Drilled(Box<DrillProof>),
+    /// To [`Request::Sign`]: one result for each item, in their order.
+    Signed(Vec<ItemResult>),
+    /// To anything that is refused as a whole.
+    Refused(Refusal),
+}
+
+impl Canonical for Reply {
+    const DOMAIN: &'static str = "keystead/enclave-reply/v1";
+}
+
+/// The enclave as it started.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Ready {
+    /// Which protections are in force, and what is lost where one is not.
+    pub hardening: Hardening,
+    /// The cluster that it is pinned to.
+    pub cluster: ClusterId,
+    /// The keys that it opened.
+    pub keys: Vec<HeldKey>,
+}
+
+/// A key that the enclave holds.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct HeldKey {
+    /// Its name.
+    pub key: Name,
+    /// Its epoch.
+    pub epoch: u32,
+    /// Its public side.
+    pub account: PublicAccount,
+}
+
+/// How far the enclave has followed the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Position {
+    /// The height of the newest head.
+    pub height: u64,
+    /// The policy version in force.
+    pub policy: PolicyRef,
+}
+
+/// A key just born.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct CreatedKey {
+    /// The key.
+    pub held: HeldKey,
+    /// Its seed, sealed.
+    pub sealed: Sealed,
+}
+
+/// A backup that was restored.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct DrillProof {
+    /// The digest of the backup.
+    pub backup: Digest,
+    /// `r || s` over `keystead_decision::drill_challenge`, by the account with index 0.
+    pub proof: Vec<u8>,
+}
+
+/// One item's end.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum ItemResult {
+    /// Signed.
+    Signed(EthereumSignature),
+    /// Not signed.
+    Refused(Refusal),
+}
+
+/// Why not, for the parent's log: a stable code and a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, thiserror::Error)]
+#[error("the enclave refused ({code}): {text}")]
+pub struct Refusal {
+    /// The stable code.
+    pub code: String,
+    /// The sentence.
+    pub text: String,
+}
+
+impl Refusal {
+    pub(crate) fn of(error: &impl Coded) -> Self {
+        Self { code: error.code().to_owned(), text: error.to_string() }
+    }
+}

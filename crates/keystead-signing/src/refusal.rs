@@ -1,0 +1,161 @@
+//! Every reason for which the enclave does not do what it is asked.
+
+use alloy_primitives::Address;
+use keystead_base::{Blame, CanonError, Coded, Name};
+use keystead_decision::LightError;
+use keystead_intent::ChainId;
+use keystead_keys::{BackupError, MemberError, SealError};
+
+use crate::vault::VaultError;
+use crate::{CurveError, EntropyError, Feature};
+
+/// Why the enclave refuses.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnclaveError {
+    /// A request before `Hello`.
+    #[error("the enclave was not told yet where the log begins")]
+    NotReady,
+    /// A second `Hello`.
+    #[error("the enclave was told already where the log begins")]
+    AlreadyReady,
+    /// A drill in a signing enclave, or anything else in a scratch one.
+    #[error("this enclave was started for another role")]
+    Role,
+    /// Protections that are required and not in force.
+    #[error("required protections are not in force: {}", names(missing))]
+    Hardening {
+        /// Which.
+        missing: Vec<Feature>,
+    },
+    /// Too many payloads at once.
+    #[error("a batch has at most {limit} payloads, found {found}")]
+    BatchSize {
+        /// The limit.
+        limit: usize,
+        /// The number found.
+        found: usize,
+    },
+    /// A sealed file of another cluster or purpose.
+    #[error("the sealed file of `{name}` is not a key of this cluster")]
+    ForeignSeal {
+        /// Its name.
+        name: Name,
+    },
+    /// The ceremony that was committed is another one.
+    #[error("the committed ceremony is not the one that is asked for")]
+    Ceremony,
+    /// Somebody without a recipient key in the policy in force.
+    #[error("`{person}` has no recipient key in the roster")]
+    Recipient {
+        /// Who.
+        person: Name,
+    },
+    /// A decision for another epoch of the key.
+    #[error("`{key}` is in epoch {expected}, the decision is for epoch {found}")]
+    Epoch {
+        /// The key.
+        key: Name,
+        /// The epoch held.
+        expected: u32,
+        /// The one decided for.
+        found: u32,
+    },
+    /// A payload of another account than the one decided for.
+    #[error("the decision is for {expected}, the payload is of {found}")]
+    Account {
+        /// The account of the key and of the decision.
+        expected: Address,
+        /// The payload's, or the decision's where it is not the key's.
+        found: Address,
+    },
+    /// A payload of another chain than the one decided for.
+    #[error("the decision is for {expected}, the payload is for {found}")]
+    Chain {
+        /// The decision's.
+        expected: ChainId,
+        /// The payload's.
+        found: ChainId,
+    },
+    /// An r that went out with another digest: the nonce would give the key away.
+    #[error("the signature would repeat an r for another digest")]
+    RepeatedNonce,
+    /// The payload does not parse.
+    #[error(transparent)]
+    Payload(#[from] CanonError),
+    /// The certificate.
+    #[error(transparent)]
+    Certificate(#[from] LightError),
+    /// The keys.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The signature.
+    #[error(transparent)]
+    Curve(#[from] CurveError),
+    /// The randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// The seal.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The recipient's key file.
+    #[error(transparent)]
+    Member(#[from] MemberError),
+}
+
+impl Coded for EnclaveError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotReady => "enclave.not_ready",
+            Self::AlreadyReady => "enclave.already_ready",
+            Self::Role => "enclave.role",
+            Self::Hardening { .. } => "enclave.hardening",
+            Self::BatchSize { .. } => "enclave.batch_size",
+            Self::ForeignSeal { .. } => "enclave.foreign_seal",
+            Self::Ceremony => "enclave.ceremony",
+            Self::Recipient { .. } => "enclave.recipient",
+            Self::Epoch { .. } => "enclave.epoch",
+            Self::Account { .. } => "enclave.account",
+            Self::Chain { .. } => "enclave.chain",
+            Self::RepeatedNonce => "enclave.repeated_nonce",
+            Self::Payload(error) => error.code(),
+            Self::Certificate(error) => error.code(),
+            Self::Vault(error) => error.code(),
+            Self::Curve(error) => error.code(),
+            Self::Entropy(error) => error.code(),
+            Self::Seal(error) => error.code(),
+            Self::Backup(error) => error.code(),
+            Self::Member(error) => error.code(),
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Hardening { .. } | Self::RepeatedNonce => Blame::Environment,
+            Self::NotReady
+            | Self::AlreadyReady
+            | Self::Role
+            | Self::BatchSize { .. }
+            | Self::ForeignSeal { .. }
+            | Self::Ceremony
+            | Self::Recipient { .. }
+            | Self::Epoch { .. }
+            | Self::Account { .. }
+            | Self::Chain { .. }
+            | Self::Payload(_)
+            | Self::Certificate(_) => Blame::Peer,
+            Self::Vault(error) => error.blame(),
+            Self::Curve(error) => error.blame(),
+            Self::Entropy(error) => error.blame(),
+            Self::Seal(error) => error.blame(),
+            Self::Backup(error) => error.blame(),
+            Self::Member(error) => error.blame(),
+        }
+    }
+}
+
+fn names(features: &[Feature]) -> String {
+    features.iter().map(|feature| feature.as_str()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,213 @@
+//! What is signed, and every certificate that is refused.
+
+use keystead_base::{Digest, HybridSigner, Secret, Timestamp, merkle};
+use keystead_decision::{Certificate, Outcome};
+use keystead_signing::{ClientError, Drill, Hello};
+
+use crate::Test;
+use crate::fixture::{Cluster, advance, ceremony, create, grant, message, name, sign};
+
+pub const TESTS: &[Test] = &[
+    ("s03_what_the_log_allows_is_signed_and_nothing_else", signed_and_refused),
+    ("s02_a_swapped_payload_is_refused_and_the_twin_signs_it", swapped_payload),
+    ("s13_a_decision_under_an_old_policy_is_refused", old_policy),
+    ("s14_a_freeze_voids_outstanding_certificates", freeze),
+    ("d2_a_backup_is_restored_in_a_scratch_enclave_and_proves_control", drill),
+    ("a_key_comes_back_with_its_passphrase_and_only_in_its_cluster", restart),
+    ("nothing_is_answered_out_of_turn", out_of_turn),
+];
+
+fn signed_and_refused() {
+    let mut cluster = Cluster::new();
+    let (mut enclave, _, held) = cluster.with_hot_key(&["strict"]);
+    let payload = message(&held, "hello");
+    let digest = payload.signing_digest();
+    let good = cluster.certificate(Outcome::Allow(grant(&payload)));
+    let signature = sign(&mut enclave, &good, &payload).unwrap();
+    let recovered = signature.recover(&digest).unwrap();
+    let account = held.account.address(0).unwrap();
+    assert_eq!(address(&recovered), account);
+    assert_eq!(sign(&mut enclave, &good, &payload), Ok(signature), "RFC 6979: the same again");
+
+    let mut changed = |change: &dyn Fn(&mut keystead_decision::Grant)| {
+        let mut grant = grant(&payload);
+        change(&mut grant);
+        cluster.certificate(Outcome::Allow(grant))
+    };
+    let expired = changed(&|grant| grant.expires = Timestamp(5));
+    assert_eq!(sign(&mut enclave, &expired, &payload).unwrap_err(), "certificate.expired");
+    let epoch = changed(&|grant| grant.epoch = 1);
+    assert_eq!(sign(&mut enclave, &epoch, &payload).unwrap_err(), "enclave.epoch");
+    let chain = changed(&|grant| grant.chain = keystead_intent::ChainId(10));
+    assert_eq!(sign(&mut enclave, &chain, &payload).unwrap_err(), "enclave.chain");
+    let index = changed(&|grant| grant.account.index = 1);
+    assert_eq!(sign(&mut enclave, &index, &payload).unwrap_err(), "enclave.account");
+    let key = changed(&|grant| grant.account.key = name("cold"));
+    assert_eq!(sign(&mut enclave, &key, &payload).unwrap_err(), "vault.unknown");
+    assert_eq!(sign(&mut enclave, &good, &payload).unwrap_err(), "certificate.old");
+
+    let deny = cluster.certificate(Outcome::Deny { class: None, reasons: Vec::new() });
+    assert_eq!(sign(&mut enclave, &deny, &payload).unwrap_err(), "certificate.not_allowed");
+    let forged = Certificate { decision: good.decision.clone(), ..deny };
+    assert_eq!(sign(&mut enclave, &forged, &payload).unwrap_err(), "certificate.not_included");
+    for (certificate, code) in forgeries(&mut cluster, &grant(&payload)) {
+        assert_eq!(sign(&mut enclave, &certificate, &payload).unwrap_err(), code);
+    }
+}
+
+/// Certificates that no quorum of this cluster made.
+fn forgeries(cluster: &mut Cluster, grant: &keystead_decision::Grant) -> Vec<(Certificate, &'static str)> {
+    let good = cluster.certificate(Outcome::Allow(grant.clone()));
+    let mut unvoted = good.clone();
+    unvoted.commit.votes.clear();
+    let mut altered = good.clone();
+    altered.commit.header.time = Timestamp(99);
+    let mut stranger = good.clone();
+    stranger.commit.votes[0].node = name("node-2");
+    let mut twice = good.clone();
+    twice.commit.votes.push(twice.commit.votes[0].clone());
+    let mut elsewhere = good.clone();
+    elsewhere.commit.header.cluster.0 = Digest([9; 32]);
+    let other = HybridSigner::from_seed(&Secret::new([2; 64])).unwrap();
+    let ours = std::mem::replace(&mut cluster.node, other);
+    let foreign = cluster.certificate(Outcome::Allow(grant.clone()));
+    cluster.node = ours;
+    vec![
+        (unvoted, "certificate.quorum"),
+        (altered, "certificate.vote"),
+        (stranger, "certificate.voter"),
+        (twice, "certificate.vote_order"),
+        (elsewhere, "certificate.cluster"),
+        (foreign, "certificate.vote"),
+    ]
+}
+
+/// The coordinator swaps the payload after the decision. With the control it gets nothing; an enclave
+/// that believes its parent signs the thief's text.
+fn swapped_payload() {
+    let mut cluster = Cluster::new();
+    for (options, swapped) in [(&[][..], Err("certificate.digest".to_owned())), (&["twin"][..], Ok(true))] {
+        let (mut enclave, _, held) = cluster.with_hot_key(options);
+        let (approved, thief) = (message(&held, "pay alice"), message(&held, "pay mallory"));
+        let certificate = cluster.certificate(Outcome::Allow(grant(&approved)));
+        let outcome = sign(&mut enclave, &certificate, &thief).map(|signature| {
+            signature.recover(&thief.signing_digest()).map(|key| address(&key)) == held.account.address(0)
+        });
+        assert_eq!(outcome, swapped);
+        cluster.height = 0;
+    }
+}
+
+fn old_policy() {
+    let mut cluster = Cluster::new();
+    let (mut enclave, _, held) = cluster.with_hot_key(&[]);
+    let payload = message(&held, "hello");
+    let old = cluster.certificate(Outcome::Allow(grant(&payload)));
+    let transition = cluster.next_policy();
+    let mut gap = transition.clone();
+    gap.policy.number = 2;
+    let refused = enclave.advance(keystead_signing::Advance { transitions: vec![gap], head: None });
+    assert_eq!(code(refused), "certificate.gap");
+    advance(&mut enclave, vec![transition], None);
+    assert_eq!(sign(&mut enclave, &old, &payload).unwrap_err(), "certificate.old");
+
+    // Decided under the old version, but in a block that names the new one: a replayed decision.
+    let current = cluster.policy.clone();
+    let version_0 = cluster.genesis.genesis.policy.clone();
+    cluster.policy = version_0;
+    let mut replayed = cluster.certificate(Outcome::Allow(grant(&payload)));
+    cluster.policy = current;
+    replayed.commit = cluster.commit(replayed.commit.header.decisions);
+    assert_eq!(sign(&mut enclave, &replayed, &payload).unwrap_err(), "certificate.policy");
+    let fresh = cluster.certificate(Outcome::Allow(grant(&payload)));
+    assert!(sign(&mut enclave, &fresh, &payload).is_ok());
+}
+
+fn freeze() {
+    let mut cluster = Cluster::new();
+    let (mut enclave, _, held) = cluster.with_hot_key(&[]);
+    let payload = message(&held, "hello");
+    let outstanding = cluster.certificate(Outcome::Allow(grant(&payload)));
+    cluster.height += 1;
+    cluster.frozen.keys.insert(name("hot"));
+    let head = cluster.commit(merkle::root(&[]));
+    advance(&mut enclave, Vec::new(), Some(head));
+    assert_eq!(sign(&mut enclave, &outstanding, &payload).unwrap_err(), "certificate.old");
+    let frozen = cluster.certificate(Outcome::Allow(grant(&payload)));
+    assert_eq!(sign(&mut enclave, &frozen, &payload).unwrap_err(), "certificate.frozen");
+    cluster.frozen.keys.clear();
+    cluster.frozen.everything = true;
+    let frozen = cluster.certificate(Outcome::Allow(grant(&payload)));
+    assert_eq!(sign(&mut enclave, &frozen, &payload).unwrap_err(), "certificate.frozen");
+}
+
+fn drill() {
+    let mut cluster = Cluster::new();
+    let (mut enclave, _, held) = cluster.with_hot_key(&[]);
+    let file = cluster.backup(&mut enclave);
+    let drill = Drill { file: file.clone(), recipient: name("ann"), member: cluster.ann.clone() };
+    assert_eq!(code(enclave.drill(drill.clone())), "enclave.role");
+
+    let mut scratch = cluster.start("scratch", &["strict"]);
+    let proof = scratch.drill(drill.clone()).unwrap();
+    let challenge = keystead_decision::drill_challenge(cluster.id(), &name("hot"), 0, &proof.backup);
+    assert!(held.account.proves_drill(&challenge, &proof.proof));
+    assert!(!held.account.proves_drill(&Digest::ZERO, &proof.proof));
+
+    let mut other = drill;
+    other.recipient = name("bob");
+    assert_eq!(code(cluster.start("scratch", &[]).drill(other)), "backup.no_copy");
+    let nobody = keystead_intent::KeyCeremony::Backup { key: name("hot"), recipients: vec![name("eve")] };
+    let certificate = cluster.certificate(ceremony(nobody));
+    assert_eq!(code(enclave.backup(certificate)), "enclave.recipient");
+}
+
+fn restart() {
+    let mut cluster = Cluster::new();
+    let (enclave, sealed, held) = cluster.with_hot_key(&[]);
+    drop(enclave);
+    let mut enclave = cluster.start("signer", &[]);
+    let hello = Hello { genesis: cluster.genesis.clone(), seals: vec![sealed.clone()] };
+    assert_eq!(enclave.hello(hello.clone()).unwrap().keys, [held]);
+    assert_eq!(code(enclave.hello(hello.clone())), "enclave.already_ready");
+    let again = cluster.certificate(ceremony(create("hot")));
+    assert_eq!(code(enclave.create(again)), "vault.known");
+
+    std::fs::write(cluster.passphrase_file(), "another passphrase").unwrap();
+    assert_eq!(code(cluster.start("signer", &[]).hello(hello.clone())), "seal.passphrase");
+    let mut foreign = Cluster::new();
+    foreign.genesis.genesis.created = Timestamp(2);
+    foreign.genesis.signatures = vec![foreign.genesis.genesis.sign(&foreign.node).unwrap()];
+    assert_eq!(code(foreign.signer(vec![sealed], &[])), "enclave.foreign_seal");
+    assert_eq!(code(foreign.start("signer", &[]).hello(hello)), "certificate.cluster");
+}
+
+fn out_of_turn() {
+    let mut cluster = Cluster::new();
+    let mut enclave = cluster.start("signer", &[]);
+    let certificate = cluster.certificate(ceremony(create("hot")));
+    assert_eq!(code(enclave.create(certificate.clone())), "enclave.not_ready");
+    assert_eq!(code(enclave.backup(certificate.clone())), "enclave.not_ready");
+    assert_eq!(code(enclave.sign(&certificate.commit, vec![item(&certificate)])), "enclave.not_ready");
+    let hello = Hello { genesis: cluster.genesis.clone(), seals: Vec::new() };
+    assert_eq!(code(cluster.start("scratch", &[]).hello(hello.clone())), "enclave.role");
+    enclave.hello(hello).unwrap();
+    assert_eq!(code(enclave.backup(certificate)), "enclave.ceremony");
+}
+
+fn item(certificate: &Certificate) -> keystead_signing::BatchItem {
+    let (decision, proof) = (certificate.decision.clone(), certificate.proof.clone());
+    keystead_signing::BatchItem { decision, proof, unsigned: Vec::new() }
+}
+
+fn code<T>(result: Result<T, ClientError>) -> String {
+    match result.map(|_| ()).unwrap_err() {
+        ClientError::Refused(refusal) => refusal.code,
+        other => panic!("{other}"),
+    }
+}
+
+fn address(compressed: &[u8; 33]) -> alloy_primitives::Address {
+    let key = secp256k1::PublicKey::from_byte_array_compressed(*compressed).unwrap();
+    alloy_primitives::Address::from_raw_public_key(&key.serialize_uncompressed()[1..])
+}

@@ -1,0 +1,42 @@
+//! The enclave as a real process: what it signs, what it refuses, and what an attacker finds in it.
+//!
+//! This test is its own child: without libtest, so that standard output belongs to the protocol.
+#![allow(unsafe_code)]
+
+mod attacker;
+mod certificates;
+mod confinement;
+mod fixture;
+mod memory;
+
+use std::panic::catch_unwind;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["enclave", rest @ ..] => fixture::become_enclave(rest),
+        ["probe"] => confinement::probe(),
+        ["peek", pid] => attacker::peek(pid),
+        ["open-book"] => attacker::open_book(),
+        filter => run_tests(filter),
+    }
+}
+
+fn run_tests(filter: &[&str]) {
+    let names: Vec<&&str> = filter.iter().filter(|word| !word.starts_with('-')).collect();
+    let mut failed = 0;
+    for (name, test) in [certificates::TESTS, confinement::TESTS, memory::TESTS].concat() {
+        if !names.is_empty() && !names.iter().any(|word| name.contains(**word)) {
+            continue;
+        }
+        let outcome = catch_unwind(test);
+        println!("test enclave::{name} ... {}", if outcome.is_ok() { "ok" } else { "FAILED" });
+        failed += usize::from(outcome.is_err());
+    }
+    println!("enclave: {failed} failed");
+    std::process::exit(i32::from(failed > 0));
+}
+
+/// A test by its name.
+type Test = (&'static str, fn());

@@ -1,0 +1,127 @@
+//! Whether a key can be read out of the running process: by its own user, by root, from a core.
+
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+use keystead_decision::Outcome;
+use keystead_keys::HdSeed;
+use keystead_signing::EnclaveClient;
+
+use crate::Test;
+use crate::attacker::{search, search_memory};
+use crate::fixture::{Cluster, grant, message, name, sign};
+
+pub const TESTS: &[Test] = &[
+    ("k1_root_finds_no_secret_in_the_memory_of_the_enclave", root_finds_nothing),
+    ("k1_the_same_user_cannot_read_the_enclave", same_user),
+    ("k1_a_core_dump_holds_no_secret", core_dump),
+];
+
+fn root_finds_nothing() {
+    if !is_root() {
+        return println!("SKIPPED: needs root");
+    }
+    let (enclave, needles) = busy_enclave(&[]);
+    let (found, reach) = search_memory(enclave.id(), &needles);
+    assert!(found.contains(&PUBLIC), "the search must find what is public: {reach:?}");
+    assert_eq!(found.len(), 1, "secrets in ordinary memory: {found:?} of {}", needles.len());
+    assert!(reach.refused >= 2 * 1024 * 1024 && reach.read > 0 && reach.remote > 0, "{reach:?}");
+}
+
+fn same_user() {
+    if !is_root() {
+        return println!("SKIPPED: needs root to become another user");
+    }
+    let (enclave, _) = busy_enclave(&["nobody"]);
+    assert_eq!(peek(enclave.id()), "mem=false vm_readv=false maps=false");
+    let mut open = Command::new(std::env::current_exe().unwrap())
+        .arg("open-book")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    open.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+    assert_eq!(peek(open.id()), "mem=true vm_readv=true maps=true", "the attacker must be able to attack");
+    drop(open.stdin.take());
+    open.wait().unwrap();
+}
+
+fn core_dump() {
+    let debugger = Command::new("gdb").arg("--version").stdout(Stdio::null()).status();
+    if !is_root() || debugger.is_err() {
+        return println!("SKIPPED: needs root and gdb");
+    }
+    let cluster = Cluster::new();
+    let (enclave, needles) = busy_enclave(&[]);
+    let core = cluster.path("core");
+    let dumped = Command::new("gcore")
+        .arg("-o")
+        .arg(&core)
+        .arg(enclave.id().to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(dumped.success());
+    let bytes = std::fs::read(format!("{}.{}", core.display(), enclave.id())).unwrap();
+    let mut found = search(&bytes, &needles);
+    found.dedup();
+    assert!(found.contains(&PUBLIC), "the search must find what is public");
+    assert!(found.iter().all(|index| *index == PUBLIC), "secrets in the core: {found:?}");
+}
+
+/// Which of the needles is no secret.
+const PUBLIC: usize = 0;
+
+/// An enclave that has created, backed up and used a key, and what an attacker looks for.
+fn busy_enclave(options: &[&str]) -> (EnclaveClient, Vec<[u8; 16]>) {
+    let mut cluster = Cluster::new();
+    let (mut enclave, _, held) = cluster.with_hot_key(options);
+    let file = cluster.backup(&mut enclave);
+    for text in ["one", "two", "three"] {
+        let payload = message(&held, text);
+        let certificate = cluster.certificate(Outcome::Allow(grant(&payload)));
+        sign(&mut enclave, &certificate, &payload).unwrap();
+    }
+    let ann = cluster.ann.open(cluster.passphrase.as_bytes()).unwrap();
+    let seed = file.restore(&name("ann"), &ann.recipient().unwrap()).unwrap();
+    let mut needles = vec![first_16(&held.account.chain_code.0)];
+    needles.extend(secrets(&seed, cluster.passphrase.as_bytes()));
+    (enclave, needles)
+}
+
+/// Both halves of every secret, in both byte orders: libraries keep scalars in limbs.
+fn secrets(seed: &HdSeed, passphrase: &[u8]) -> Vec<[u8; 16]> {
+    let mnemonic = seed.mnemonic().unwrap();
+    let node = seed.root().unwrap().ethereum().unwrap();
+    let account = node.account(0).unwrap();
+    let long = [
+        seed.entropy().expose().to_vec(),
+        mnemonic.seed("").expose().to_vec(),
+        mnemonic.words().expose().as_bytes().to_vec(),
+        node.scalar().expose().to_vec(),
+        account.scalar().expose().to_vec(),
+        passphrase.to_vec(),
+    ];
+    let halves = long.iter().flat_map(|bytes| [first_16(bytes), first_16(&bytes[16..])]);
+    halves.flat_map(|half| [half, reversed(half)]).collect()
+}
+
+fn first_16(bytes: &[u8]) -> [u8; 16] {
+    bytes[..16].try_into().unwrap()
+}
+
+fn reversed(mut bytes: [u8; 16]) -> [u8; 16] {
+    bytes.reverse();
+    bytes
+}
+
+fn peek(pid: u32) -> String {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let output = command.args(["peek", &pid.to_string()]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}

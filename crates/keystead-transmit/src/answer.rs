@@ -1,0 +1,169 @@
+//! Answers of the execution API, parsed into what is compared.
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use keystead_base::Amount;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::{EndpointError, History};
+
+/// Where a transaction stands on the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptFacts {
+    /// The block's number.
+    pub block: u64,
+    /// The block's hash.
+    pub block_hash: B256,
+    /// Whether its execution succeeded; a reverted one is settled as well and has paid its fee.
+    pub succeeded: bool,
+    /// What it paid: gas used times the effective price.
+    pub fee: Amount,
+}
+
+/// What is read of a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockFacts {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+    /// Its time in seconds since the Unix epoch.
+    pub time_seconds: u64,
+}
+
+/// A number as the execution API writes it: `0x` and hex digits. A JSON number is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quantity(pub(crate) U256);
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let digits = text.strip_prefix("0x").filter(|digits| !digits.is_empty() && digits.len() <= 64);
+        let number = digits.and_then(|digits| U256::from_str_radix(digits, 16).ok());
+        number.map(Self).ok_or_else(|| serde::de::Error::custom("a quantity is hex after 0x"))
+    }
+}
+
+impl Quantity {
+    pub(crate) fn small(self) -> Result<u64, EndpointError> {
+        u64::try_from(self.0).map_err(|_| EndpointError::Malformed { expected: "a number below 2^64" })
+    }
+}
+
+pub(crate) fn parse<T: DeserializeOwned>(raw: &RawValue, expected: &'static str) -> Result<T, EndpointError> {
+    serde_json::from_str(raw.get()).map_err(|_| EndpointError::Malformed { expected })
+}
+
+pub(crate) fn number(raw: &RawValue) -> Result<u64, EndpointError> {
+    parse::<Quantity>(raw, "a quantity")?.small()
+}
+
+pub(crate) fn amount(raw: &RawValue) -> Result<Amount, EndpointError> {
+    parse::<Quantity>(raw, "a quantity").map(|quantity| Amount(quantity.0))
+}
+
+pub(crate) fn bytes(raw: &RawValue) -> Result<Bytes, EndpointError> {
+    parse(raw, "hex bytes")
+}
+
+pub(crate) fn receipt(raw: &RawValue, asked: B256) -> Result<Option<ReceiptFacts>, EndpointError> {
+    let Some(fields) = parse::<Option<ReceiptFields>>(raw, "a receipt")? else {
+        return Ok(None);
+    };
+    if fields.transaction_hash != asked {
+        return Err(EndpointError::Malformed { expected: "the receipt of the transaction asked for" });
+    }
+    let fee = fields.gas_used.0.saturating_mul(fields.effective_gas_price.0);
+    Ok(Some(ReceiptFacts {
+        block: fields.block_number.small()?,
+        block_hash: fields.block_hash,
+        succeeded: fields.status.0 == U256::ONE,
+        fee: Amount(fee),
+    }))
+}
+
+pub(crate) fn block(raw: &RawValue) -> Result<BlockFacts, EndpointError> {
+    let fields: BlockFields = parse(raw, "a block")?;
+    Ok(BlockFacts {
+        number: fields.number.small()?,
+        hash: fields.hash,
+        time_seconds: fields.timestamp.small()?,
+    })
+}
+
+/// The hash of the block's transaction from `account` with `nonce`.
+pub(crate) fn sent_in(raw: &RawValue, account: Address, nonce: u64) -> Result<Option<B256>, EndpointError> {
+    let fields: FullBlock = parse(raw, "a block with its transactions")?;
+    let sent = fields.transactions.iter().find(|tx| tx.from == account && tx.nonce.0 == U256::from(nonce));
+    Ok(sent.map(|tx| tx.hash))
+}
+
+pub(crate) fn history(raw: &RawValue) -> Result<History, EndpointError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Fields {
+        base_fee_per_gas: Vec<Quantity>,
+        #[serde(default)]
+        reward: Vec<Vec<Quantity>>,
+    }
+    let fields: Fields = parse(raw, "a fee history")?;
+    let next = fields.base_fee_per_gas.last().ok_or(EndpointError::Malformed { expected: "base fees" })?;
+    let rewards = fields.reward.iter().filter_map(|block| block.first());
+    Ok(History {
+        next_base_fee: Amount(next.0),
+        priority_fees: rewards.map(|reward| Amount(reward.0)).collect(),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReceiptFields {
+    transaction_hash: B256,
+    block_number: Quantity,
+    block_hash: B256,
+    status: Quantity,
+    gas_used: Quantity,
+    effective_gas_price: Quantity,
+}
+
+#[derive(Deserialize)]
+struct BlockFields {
+    number: Quantity,
+    hash: B256,
+    timestamp: Quantity,
+}
+
+#[derive(Deserialize)]
+struct FullBlock {
+    transactions: Vec<TransactionFields>,
+}
+
+#[derive(Deserialize)]
+struct TransactionFields {
+    hash: B256,
+    from: Address,
+    nonce: Quantity,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_parse_strictly() {
+        for (text, found) in [
+            (r#""0x0""#, Some(0)),
+            (r#""0x10""#, Some(16)),
+            (r#""0x""#, None),
+            (r#""16""#, None),
+            ("16", None),
+            ("null", None),
+            (r#""0x-1""#, None),
+            (r#""0x10000000000000000""#, None),
+        ] {
+            let raw = RawValue::from_string(text.to_owned()).unwrap();
+            assert_eq!(number(&raw).ok(), found, "{text}");
+        }
+    }
+}

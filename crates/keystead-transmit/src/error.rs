@@ -1,0 +1,125 @@
+//! What goes wrong with one endpoint, and with all of them.
+
+use std::time::Duration;
+
+use keystead_base::{Blame, Coded, Name};
+
+/// Why one endpoint gave no usable answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// It could not be reached, or broke off.
+    #[error("it cannot be reached: {reason}")]
+    Unreachable {
+        /// What the HTTP client says.
+        reason: String,
+    },
+    /// It took too long.
+    #[error("it did not answer within {limit:?}")]
+    Late {
+        /// The limit.
+        limit: Duration,
+    },
+    /// Its answer is too long.
+    #[error("its answer has more than {limit} bytes")]
+    TooLong {
+        /// The limit.
+        limit: usize,
+    },
+    /// An HTTP status other than 200.
+    #[error("it answered with HTTP status {found}")]
+    Status {
+        /// The status.
+        found: u16,
+    },
+    /// Not an answer of JSON-RPC 2.0 to what was asked, or not of the expected shape.
+    #[error("its answer does not parse: expected {expected}")]
+    Malformed {
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// An error object.
+    #[error("it answered with error {code}: {message}")]
+    Rpc {
+        /// The code.
+        code: i64,
+        /// The message, cut to [`MAX_MESSAGE_CHARS`].
+        message: String,
+        /// Revert data and the like, as sent.
+        data: Option<Box<str>>,
+    },
+}
+
+/// How much of an endpoint's own words is kept.
+pub const MAX_MESSAGE_CHARS: usize = 200;
+
+impl Coded for EndpointError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "endpoint.unreachable",
+            Self::Late { .. } => "endpoint.late",
+            Self::TooLong { .. } => "endpoint.too_long",
+            Self::Status { .. } => "endpoint.status",
+            Self::Malformed { .. } => "endpoint.malformed",
+            Self::Rpc { .. } => "endpoint.rpc",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Unreachable { .. } => Blame::Environment,
+            Self::Rpc { .. } => Blame::Caller,
+            Self::Late { .. } | Self::TooLong { .. } | Self::Status { .. } | Self::Malformed { .. } => {
+                Blame::Peer
+            }
+        }
+    }
+}
+
+/// Why a set of endpoints cannot be used, or a transaction was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransmitError {
+    /// Not `http://host[:port][/path]`.
+    #[error("an endpoint is written http://host:port/path, found {found:?}")]
+    Url {
+        /// The text.
+        found: String,
+    },
+    /// `k` must be more than half of `m`, so that two answers can never both be believed.
+    #[error("{agree} of {of} endpoints cannot decide: more than half and at most all must agree")]
+    Quorum {
+        /// How many must agree.
+        agree: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// No endpoint took the transaction.
+    #[error("no endpoint took the transaction: {}", listed(refusals))]
+    Refused {
+        /// What each said.
+        refusals: Vec<(Name, EndpointError)>,
+    },
+}
+
+impl Coded for TransmitError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Url { .. } => "transmit.url",
+            Self::Quorum { .. } => "transmit.quorum",
+            Self::Refused { .. } => "transmit.refused",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Url { .. } | Self::Quorum { .. } => Blame::Caller,
+            Self::Refused { refusals } => {
+                refusals.first().map_or(Blame::Environment, |(_, error)| error.blame())
+            }
+        }
+    }
+}
+
+pub(crate) fn listed(errors: &[(Name, EndpointError)]) -> String {
+    let each = errors.iter().map(|(name, error)| format!("{name}: {error}"));
+    each.collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,290 @@
+//! Accepts pinned peers and answers their requests, many at once.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keystead_base::Name;
+use tokio::io::{BufReader, BufWriter, ReadHalf, WriteHalf, split};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::frame::{self, MAX_FRAME_BYTES};
+use crate::hello::{self, Greeting};
+use crate::limits::MAX_QUEUED_FRAMES;
+use crate::places::{Place, Places, Unfinished};
+use crate::{Hello, Identity, Limits, Pins, Refusal, Role, Stage, TransportKey, WireError, tls};
+
+/// Who sent a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The name that the pins gave.
+    pub name: Name,
+    /// The key that was proved.
+    pub key: TransportKey,
+    /// What it says it is.
+    pub role: Role,
+    /// The boot number that it says it has.
+    pub boot: u64,
+    /// Where it connects from.
+    pub address: SocketAddr,
+}
+
+/// Answers requests. A handler that began runs to its end, even if the peer is gone by then.
+pub trait Handler: Send + Sync + 'static {
+    /// Gives the reply to one request; at most [`MAX_FRAME_BYTES`] less a few.
+    fn handle(&self, peer: Arc<Peer>, request: Vec<u8>) -> impl Future<Output = Vec<u8>> + Send;
+}
+
+impl<F, R> Handler for F
+where
+    F: Fn(Arc<Peer>, Vec<u8>) -> R + Send + Sync + 'static,
+    R: Future<Output = Vec<u8>> + Send,
+{
+    fn handle(&self, peer: Arc<Peer>, request: Vec<u8>) -> impl Future<Output = Vec<u8>> + Send {
+        self(peer, request)
+    }
+}
+
+/// A connection that ended badly.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Where it came from; `None` when accepting itself failed.
+    pub address: Option<SocketAddr>,
+    /// Whose it was, once that was proved.
+    pub peer: Option<Name>,
+    /// Why it ended.
+    pub error: WireError,
+}
+
+/// Is told of every connection that ended badly: the shell logs it, once.
+pub type Observer = Arc<dyn Fn(Fault) + Send + Sync>;
+
+/// A bound server, not yet answering.
+pub struct Server {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    hello: Hello,
+    pins: Pins,
+    limits: Limits,
+    observer: Observer,
+}
+
+impl Server {
+    /// Binds an address; port 0 takes a free one.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::Io`] when it cannot be bound.
+    pub async fn bind(
+        address: impl ToSocketAddrs,
+        identity: &Identity,
+        pins: Pins,
+        hello: Hello,
+    ) -> Result<Self, WireError> {
+        let listener = TcpListener::bind(address).await?;
+        let acceptor = TlsAcceptor::from(Arc::new(tls::server_config(identity, Arc::clone(&pins))?));
+        Ok(Self { listener, acceptor, hello, pins, limits: Limits::default(), observer: Arc::new(|_| ()) })
+    }
+
+    /// The same server with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The same server with somebody who is told of faults.
+    #[must_use]
+    pub fn with_observer(self, observer: Observer) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::Io`] when the operating system does not say.
+    pub fn address(&self) -> Result<SocketAddr, WireError> {
+        Ok(self.listener.local_addr()?)
+    }
+
+    /// Answers until the future is dropped, which closes every connection.
+    pub async fn serve<H: Handler>(self, handler: H) {
+        let shared = Arc::new(Shared {
+            acceptor: self.acceptor,
+            hello: self.hello,
+            pins: self.pins,
+            limits: self.limits,
+            observer: self.observer,
+            places: Places::default(),
+            handler,
+        });
+        let mut unfinished = Unfinished::default();
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((socket, address)) => {
+                        let pushed_out = unfinished.enter(shared.limits.handshakes);
+                        connections.spawn(Arc::clone(&shared).connection(socket, address, pushed_out));
+                    }
+                    Err(error) => shared.refuse_accept(error.into()).await,
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("listener", &self.listener).finish_non_exhaustive()
+    }
+}
+
+struct Shared<H> {
+    acceptor: TlsAcceptor,
+    hello: Hello,
+    pins: Pins,
+    limits: Limits,
+    observer: Observer,
+    places: Places,
+    handler: H,
+}
+
+type Stream = TlsStream<TcpStream>;
+
+impl<H: Handler> Shared<H> {
+    async fn connection(
+        self: Arc<Self>,
+        socket: TcpStream,
+        address: SocketAddr,
+        pushed_out: oneshot::Receiver<()>,
+    ) {
+        let limit = self.limits.handshake;
+        let opened = tokio::select! {
+            opened = timeout(limit, self.open(socket, address)) =>
+                opened.unwrap_or(Err(WireError::Late { stage: Stage::Handshake, limit })),
+            _ = pushed_out => Err(WireError::PushedOut),
+        };
+        let (peer, ended) = match opened {
+            Ok((stream, peer, place)) => {
+                let name = peer.name.clone();
+                (Some(name), Arc::clone(&self).talk(stream, peer, place).await)
+            }
+            Err(error) => (None, Err(error)),
+        };
+        if let Err(error) = ended {
+            (self.observer)(Fault { address: Some(address), peer, error });
+        }
+    }
+
+    async fn open(
+        &self,
+        socket: TcpStream,
+        address: SocketAddr,
+    ) -> Result<(Stream, Arc<Peer>, Place), WireError> {
+        socket.set_nodelay(true)?;
+        let mut stream = self.acceptor.accept(socket).await?;
+        let key = tls::proven_key(stream.get_ref().1)?;
+        let admitted = self.admit(&mut stream, key, address).await;
+        let greeting = match &admitted {
+            Ok(_) => Greeting::Welcome(self.hello.clone()),
+            Err(error) => Greeting::Refused(Refusal::of(error, &self.hello)),
+        };
+        hello::send(&mut stream, &greeting, self.limits.handshake).await?;
+        admitted.map(|(peer, place)| (stream, peer, place))
+    }
+
+    async fn admit(
+        &self,
+        stream: &mut Stream,
+        key: TransportKey,
+        address: SocketAddr,
+    ) -> Result<(Arc<Peer>, Place), WireError> {
+        let theirs: Hello = hello::receive(stream, self.limits.handshake).await?;
+        self.hello.agrees_with(&theirs)?;
+        let name = (self.pins)(&key).ok_or(WireError::Protocol)?;
+        let place = self.places.take(key, &name, &self.limits)?;
+        Ok((Arc::new(Peer { name, key, role: theirs.role, boot: theirs.boot, address }), place))
+    }
+
+    async fn talk(self: Arc<Self>, stream: Stream, peer: Arc<Peer>, place: Place) -> Result<(), WireError> {
+        let (reader, writer) = split(stream);
+        let (outbox, queue) = mpsc::channel(MAX_QUEUED_FRAMES);
+        let limit = self.limits.frame;
+        tokio::select! {
+            read = self.read_requests(reader, peer, &place, outbox) => read,
+            written = write_replies(writer, queue, limit) => written,
+        }
+    }
+
+    async fn read_requests(
+        self: &Arc<Self>,
+        reader: ReadHalf<Stream>,
+        peer: Arc<Peer>,
+        place: &Place,
+        outbox: mpsc::Sender<Answer>,
+    ) -> Result<(), WireError> {
+        let (mut reader, limit) = (BufReader::new(reader), self.limits.frame);
+        while let Some(length) = self.next_length(&mut reader).await? {
+            // Back-pressure: a peer with too much unanswered is not read from.
+            let budget = place.reserve(length).await?;
+            let (call, request) = frame::split_call(frame::read_body(&mut reader, length, limit).await?)?;
+            if (self.pins)(&peer.key).as_ref() != Some(&peer.name) {
+                return Err(WireError::Unpinned { peer: peer.name.clone() });
+            }
+            let (shared, peer, outbox) = (Arc::clone(self), Arc::clone(&peer), outbox.clone());
+            tokio::spawn(async move {
+                let reply = shared.handler.handle(peer, request).await;
+                // The connection may have ended meanwhile.
+                let _ = outbox.send(Answer { call, reply, _budget: budget }).await;
+            });
+        }
+        Ok(())
+    }
+
+    async fn next_length(
+        &self,
+        reader: &mut BufReader<ReadHalf<Stream>>,
+    ) -> Result<Option<usize>, WireError> {
+        let idle = self.limits.idle;
+        let next = timeout(idle, frame::read_length(reader, MAX_FRAME_BYTES, self.limits.frame)).await;
+        next.unwrap_or(Err(WireError::Late { stage: Stage::Idle, limit: idle }))
+    }
+
+    async fn refuse_accept(&self, error: WireError) {
+        (self.observer)(Fault { address: None, peer: None, error });
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+struct Answer {
+    call: u64,
+    reply: Vec<u8>,
+    _budget: OwnedSemaphorePermit,
+}
+
+async fn write_replies(
+    writer: WriteHalf<Stream>,
+    mut queue: mpsc::Receiver<Answer>,
+    limit: Duration,
+) -> Result<(), WireError> {
+    let mut writer = BufWriter::new(writer);
+    while let Some(answer) = queue.recv().await {
+        frame::write_call(&mut writer, answer.call, &answer.reply, limit).await?;
+        if queue.is_empty() {
+            frame::flush(&mut writer, limit).await?;
+        }
+    }
+    // The reader holds a sender as long as the connection lasts.
+    Ok(())
+}
+
+/// How long to wait when the machine has no sockets left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -1,0 +1,126 @@
+//! Calls: many at once, bounded, late, and over a connection that came back.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+use super::*;
+use crate::limits::REQUEST_BYTES;
+
+#[tokio::test]
+async fn many_calls_are_in_flight_on_one_connection() {
+    let release = Arc::new(Notify::new());
+    let gate = Arc::clone(&release);
+    let server = Running::start(Limits::default(), known(), move |peer: Arc<Peer>, request: Vec<u8>| {
+        let gate = Arc::clone(&gate);
+        async move {
+            if request == b"slow" {
+                gate.notified().await;
+            }
+            format!("{} {} {}", peer.name, peer.address, request.len()).into_bytes()
+        }
+    })
+    .await;
+    let client = server.client().await;
+    let slow = tokio::spawn({
+        let client = client.clone();
+        async move { client.call(b"slow".to_vec()).await }
+    });
+    let mut fast = tokio::task::JoinSet::new();
+    for length in 0..300 {
+        let client = client.clone();
+        fast.spawn(async move { (length, client.call(vec![0; length]).await.unwrap()) });
+    }
+    let mut addresses = std::collections::BTreeSet::new();
+    for (length, reply) in fast.join_all().await {
+        let reply = String::from_utf8(reply).unwrap();
+        let [name, address, found] = reply.split(' ').collect::<Vec<_>>().try_into().unwrap();
+        assert_eq!((name, found), ("alice", length.to_string().as_str()));
+        addresses.insert(address.to_owned());
+    }
+    assert_eq!(addresses.len(), 1);
+    assert!(!slow.is_finished());
+    release.notify_one();
+    assert!(slow.await.unwrap().is_ok());
+    assert_eq!(client.server_hello().await, Some(hello(Role::Node)));
+}
+
+#[tokio::test]
+async fn the_longest_message_passes_and_one_byte_more_does_not() {
+    let server = Running::echo(Limits::default()).await;
+    let client = server.client().await;
+    let longest = vec![1; MAX_FRAME_BYTES - 8];
+    assert_eq!(client.call(longest.clone()).await, Ok(longest));
+    let error = client.call(vec![1; MAX_FRAME_BYTES - 7]).await.unwrap_err();
+    assert_eq!(error, WireError::FrameTooLong { limit: MAX_FRAME_BYTES, found: MAX_FRAME_BYTES + 1 });
+    assert_eq!(client.call(Vec::new()).await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_late_reply_harms_only_its_call() {
+    let release = Arc::new(Notify::new());
+    let gate = Arc::clone(&release);
+    let server = Running::start(Limits::default(), known(), move |_: Arc<Peer>, request: Vec<u8>| {
+        let gate = Arc::clone(&gate);
+        async move {
+            if request == b"late" {
+                gate.notified().await;
+            }
+            request
+        }
+    })
+    .await;
+    let client = server.client().await;
+    let error = client.call_within(b"late".to_vec(), SHORT).await.unwrap_err();
+    assert_eq!(error, WireError::Late { stage: Stage::Call, limit: SHORT });
+    release.notify_one();
+    assert_eq!(client.call(b"next".to_vec()).await, Ok(b"next".to_vec()));
+}
+
+#[tokio::test]
+async fn d04_a_call_after_a_broken_connection_makes_a_new_one() {
+    let server = Running::start(Limits::default(), known(), |_: Arc<Peer>, _| std::future::pending()).await;
+    let client = server.client().await;
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move { client.call(b"lost".to_vec()).await }
+    });
+    let address = server.address;
+    tokio::task::yield_now().await;
+    server.task.abort();
+    assert!(matches!(waiting.await.unwrap(), Err(WireError::Closed | WireError::Io(_))));
+    drop(server);
+
+    let again = Server::bind(address, &server_identity(), known(), hello(Role::Node)).await.unwrap();
+    let serving = tokio::spawn(again.serve(|_: Arc<Peer>, request| async move { request }));
+    assert_eq!(client.call(b"again".to_vec()).await, Ok(b"again".to_vec()));
+    serving.abort();
+}
+
+#[tokio::test]
+async fn a_peer_has_only_its_budget_of_unanswered_requests() {
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (count, highest) = (Arc::clone(&running), Arc::clone(&most));
+    let limits = Limits { bytes_per_peer: 2 * REQUEST_BYTES, ..Limits::default() };
+    let server = Running::start(limits, known(), move |_: Arc<Peer>, request: Vec<u8>| {
+        let (count, highest) = (Arc::clone(&count), Arc::clone(&highest));
+        async move {
+            highest.fetch_max(count.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            count.fetch_sub(1, Ordering::SeqCst);
+            request
+        }
+    })
+    .await;
+    // Two connections of the same peer share one budget.
+    let clients = [server.client().await, server.client().await];
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..40_u8 {
+        let client = clients[usize::from(number % 2)].clone();
+        calls.spawn(async move { assert_eq!(client.call(vec![number]).await, Ok(vec![number])) });
+    }
+    calls.join_all().await;
+    assert_eq!(most.load(Ordering::SeqCst), 2);
+}

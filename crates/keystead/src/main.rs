@@ -1,0 +1,2 @@
+//! The one binary: commands and wiring.
+fn main() {}

@@ -1,0 +1,20 @@
+//! User stories, attacks and vectors against the real parts: what the tests share to reach those parts.
+//!
+//! Nothing here imitates a part. A service is the real program, on loopback or on a socket in a folder of its
+//! own, and it ends with the test that started it, also when that test is killed.
+
+mod anvil;
+pub mod fixture;
+mod loopback;
+mod places;
+mod postgres;
+mod service;
+mod solidity;
+pub mod world;
+
+pub use anvil::Anvil;
+pub use loopback::free_port;
+pub use places::{binary, node_modules, npm_package, root, target_folder};
+pub use postgres::Postgres;
+pub use service::Service;
+pub use solidity::{Contract, compile, permit2_code};

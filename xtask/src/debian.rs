@@ -1,0 +1,66 @@
+//! The Debian packages that the tests need beside the toolchains.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use crate::places::is_installed;
+use crate::step::{Failure, Step};
+
+/// Installs the packages whose programs are not there, as root or through `sudo`.
+pub(crate) fn install_what_is_missing() -> Result<(), Failure> {
+    require_toolchains()?;
+    let missing: Vec<&str> = PACKAGES.iter().filter(|it| !(it.is_there)()).map(|it| it.name).collect();
+    if missing.is_empty() {
+        println!("debian packages: all there");
+        return Ok(());
+    }
+    println!("debian packages: {} missing", missing.join(", "));
+    install(&missing).map_err(|failure| explain(&missing, &failure))
+}
+
+struct Package {
+    name: &'static str,
+    is_there: fn() -> bool,
+}
+
+/// PostgreSQL for the ledger's tests, strace to kill a process at a chosen system call, gdb for core dumps.
+const PACKAGES: &[Package] = &[
+    Package { name: "postgresql", is_there: has_postgresql },
+    Package { name: "strace", is_there: || is_installed("strace") },
+    Package { name: "gdb", is_there: || is_installed("gdb") },
+];
+
+/// Debian keeps the server's programs in one folder per major version, outside the search path.
+fn has_postgresql() -> bool {
+    let versions = Path::new("/usr/lib/postgresql").read_dir().into_iter().flatten().flatten();
+    is_installed("psql") && versions.into_iter().any(|version| version.path().join("bin/initdb").is_file())
+}
+
+fn require_toolchains() -> Result<(), Failure> {
+    for (program, package) in [("node", "nodejs"), ("npm", "npm"), ("python3", "python3")] {
+        if !is_installed(program) {
+            return Err(Failure::Missing(format!("`{program}` is not installed: apt-get install {package}")));
+        }
+    }
+    Ok(())
+}
+
+fn install(packages: &[&str]) -> Result<(), Failure> {
+    let prefix: &[&str] = if is_root() { &["env"] } else { &["sudo", "env"] };
+    let apt = [prefix, &["DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "--quiet"]].concat();
+    Step::new(&apt).with(&["update".to_owned()]).run()?;
+    let install = ["install", "--no-install-recommends"];
+    let words: Vec<String> = install.iter().chain(packages).map(|&word| word.to_owned()).collect();
+    Step::new(&apt).with(&words).run()
+}
+
+fn explain(packages: &[&str], failure: &Failure) -> Failure {
+    Failure::Missing(format!(
+        "{failure}\nThe tests need these Debian packages: {}. Install them and run this again.",
+        packages.join(" ")
+    ))
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}

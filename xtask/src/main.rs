@@ -1,0 +1,98 @@
+//! The chores of the house: what a person or the CI types instead of remembering command lines.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the terminal it runs in")]
+
+mod bench;
+mod debian;
+mod licenses;
+mod mutants;
+mod npm;
+mod places;
+mod spdx;
+mod step;
+mod test;
+
+use std::process::ExitCode;
+
+use step::Failure;
+
+/// A chore: its words on the command line, what it does, and the function that does it.
+struct Chore {
+    words: &'static [&'static str],
+    arguments: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Result<(), Failure>,
+}
+
+const CHORES: &[Chore] = &[
+    Chore {
+        words: &["test"],
+        arguments: "[ARGUMENTS OF cargo test]",
+        about: "install what the tests need, build everything, run every test",
+        run: test::run,
+    },
+    Chore {
+        words: &["licenses"],
+        arguments: "",
+        about: "check the license, the name and the source of every dependency",
+        run: licenses::run,
+    },
+    Chore {
+        words: &["bench", "build"],
+        arguments: "",
+        about: "build the product from nothing: crates, minutes, the dearest dependencies",
+        run: bench::build,
+    },
+    Chore {
+        words: &["mutants"],
+        arguments: "[ARGUMENTS OF cargo mutants, for instance --file PATH]",
+        about: "change the policy, decision, chain and quorum crates one place at a time; print what no test noticed",
+        run: mutants::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((chore, rest)) = find(&arguments) else {
+        print_usage();
+        let asked = arguments.first().is_some_and(|first| first == "--help");
+        return if asked { ExitCode::SUCCESS } else { ExitCode::from(USAGE_ERROR) };
+    };
+    if asks_for_help(rest) {
+        println!("{}", usage_of(chore));
+        return ExitCode::SUCCESS;
+    }
+    match (chore.run)(rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The chore whose words come first, and the arguments after them.
+fn find(arguments: &[String]) -> Option<(&'static Chore, &[String])> {
+    CHORES.iter().find_map(|chore| {
+        let (words, rest) = arguments.split_at_checked(chore.words.len())?;
+        (words == chore.words).then_some((chore, rest))
+    })
+}
+
+fn asks_for_help(arguments: &[String]) -> bool {
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--help")
+}
+
+fn print_usage() {
+    println!("cargo xtask CHORE\n");
+    for chore in CHORES {
+        println!("{}", usage_of(chore));
+    }
+}
+
+fn usage_of(chore: &Chore) -> String {
+    let line = format!("cargo xtask {} {}", chore.words.join(" "), chore.arguments);
+    format!("  {}\n      {}", line.trim_end(), chore.about)
+}
+
+/// What shells and `sysexits.h` users expect for a wrong command line.
+const USAGE_ERROR: u8 = 2;
