@@ -9,7 +9,13 @@ use crate::transaction::{self, Authorization, Transaction};
 use crate::typed_data::Document;
 use crate::{BuildError, build};
 
-/// One account's payload on one chain. It cannot exist unless the bytes are canonical and name that chain.
+/// One account's payload on one chain. It cannot exist unless the bytes are canonical and name that chain:
+/// only [`Unsigned::parse`] makes one, from a document of bytes too.
+///
+/// ```compile_fail
+/// let payload = keystead_chain::Payload::Message(Default::default());
+/// keystead_chain::Unsigned { account: Default::default(), chain: keystead_intent::ChainId(1), payload, form: todo!() };
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsigned {
     account: Address,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use alloy_primitives::Address;
-use keystead_base::Amount;
+use keystead_base::{Amount, Timestamp};
 use keystead_intent::{
     Allowance, Asset, AssetIndex, AuthorityKind, ChainId, DangerClass, Effect, EffectKind, Effects,
     OpaqueReason,
@@ -132,7 +132,7 @@ impl Speaker<'_> {
         };
         let more = if it.increase { " more than before" } else { "" };
         let how = if it.by_signature { ", as soon as anybody submits this signature" } else { "" };
-        let until = it.deadline.map(|until| format!(", until Unix second {until}")).unwrap_or_default();
+        let until = it.deadline.map(until).unwrap_or_default();
         format!("{spender} may take {amount}{more} from {owner}{how}{until}")
     }
 
@@ -217,6 +217,14 @@ impl Speaker<'_> {
     }
 }
 
+/// Permits count seconds; far beyond any calendar they mean for ever.
+fn until(deadline: Amount) -> String {
+    match u64::try_from(deadline.0) {
+        Ok(seconds) if seconds <= LAST_SECOND => format!(", until {}", Timestamp(0).plus_seconds(seconds)),
+        _ => ", without an end".to_owned(),
+    }
+}
+
 fn function_name(selector: [u8; 4]) -> String {
     let looks = signature(selector).map(|it| format!(", which elsewhere is {it}")).unwrap_or_default();
     format!(" (function 0x{}{looks})", const_hex::encode(selector))
@@ -246,198 +254,10 @@ fn why(reason: OpaqueReason) -> &'static str {
     }
 }
 
+/// The end of the year 9999.
+const LAST_SECOND: u64 = 253_402_300_799;
 const NOT_IN_ADDRESS_BOOK: &str = "NOT IN ADDRESS BOOK";
 const NOT_IN_REGISTRY: &str = "NOT IN REGISTRY";
 
 #[cfg(test)]
-mod tests {
-    use alloy_primitives::{B256, Bytes};
-    use keystead_base::Digest;
-    use keystead_intent::{Fee, Slot};
-
-    use super::*;
-    use crate::fixture::{
-        ALICE, CHAIN, GOVERNED, ITEM, MALLORY, MULTISEND, PUNK, SAFE, UNKNOWN, US, USDC, registry,
-    };
-
-    fn names(address: Address) -> Option<String> {
-        let book = [(US, "treasury"), (ALICE, "alice")];
-        book.iter().find(|(known, _)| *known == address).map(|(_, name)| (*name).to_owned())
-    }
-
-    fn effects(kinds: Vec<EffectKind>) -> Effects {
-        let item = |kind| Effect { path: vec![], contract: None, selector: None, kind };
-        Effects {
-            signing_digest: Digest([0xdd; 32]),
-            chain: CHAIN,
-            slot: None,
-            fee: Fee::default(),
-            items: kinds.into_iter().map(item).collect(),
-        }
-    }
-
-    /// The line of one effect, with addresses shortened to their first byte.
-    fn line(kind: EffectKind) -> String {
-        shorten(&describe(&effects(vec![kind]), &registry(), &names)[1].text)
-    }
-
-    fn shorten(text: &str) -> String {
-        let mut text = text.to_owned();
-        for address in [US, ALICE, MALLORY, UNKNOWN, USDC, PUNK, ITEM, SAFE, MULTISEND, GOVERNED] {
-            let short = format!("0x{:02x}", address[0]);
-            text = text.replace(&address.to_string(), &short);
-        }
-        text
-    }
-
-    fn allowance(amount: Amount, increase: bool, by_signature: bool) -> EffectKind {
-        let deadline = by_signature.then(|| Amount::from(9_u64));
-        let (token, owner, spender) = (USDC, US, MALLORY);
-        EffectKind::Allowance(Allowance { token, owner, spender, amount, increase, deadline, by_signature })
-    }
-
-    #[test]
-    fn every_effect_has_plain_words() {
-        let (token, owner, amount) = (USDC, US, Amount::from(1_500_000_u64));
-        let id = Amount::from(8_u64);
-        let opaque = |reason| EffectKind::Opaque {
-            to: Some(UNKNOWN),
-            value: Amount::ZERO,
-            data_hash: B256::ZERO,
-            reason,
-        };
-        for (kind, expected) in [
-            (
-                EffectKind::Transfer { asset: Asset::Token(USDC), from: US, to: ALICE, amount },
-                "1.5 USDC go from treasury (0x11) to alice (0xa1)",
-            ),
-            (
-                EffectKind::Transfer {
-                    asset: Asset::Native,
-                    from: US,
-                    to: MALLORY,
-                    amount: Amount::from(1_u64),
-                },
-                "0.000000000000000001 ETH go from treasury (0x11) to 0x66 NOT IN ADDRESS BOOK",
-            ),
-            (
-                EffectKind::Transfer { asset: Asset::Token(UNKNOWN), from: US, to: Address::ZERO, amount },
-                "1500000 base units of the token 0x77 NOT IN REGISTRY go from treasury (0x11) to NOBODY (the zero address)",
-            ),
-            (
-                EffectKind::NftTransfer { token: PUNK, from: US, to: ALICE, id },
-                "PUNK no. 8 goes from treasury (0x11) to alice (0xa1)",
-            ),
-            (
-                EffectKind::MultiTokenTransfer { token: ITEM, from: US, to: ALICE, id, amount: id },
-                "8 pieces of ITEM no. 8 go from treasury (0x11) to alice (0xa1)",
-            ),
-            (
-                allowance(amount, false, false),
-                "0x66 NOT IN ADDRESS BOOK may take 1.5 USDC from treasury (0x11)",
-            ),
-            (
-                allowance(amount, true, false),
-                "0x66 NOT IN ADDRESS BOOK may take 1.5 USDC more than before from treasury (0x11)",
-            ),
-            (
-                allowance(Amount::MAX, false, true),
-                "0x66 NOT IN ADDRESS BOOK may take ALL USDC from treasury (0x11), \
-                 as soon as anybody submits this signature, until Unix second 9",
-            ),
-            (
-                EffectKind::AllowanceReduction { token, owner, spender: ALICE, amount },
-                "alice (0xa1) may take 1.5 USDC less than before from treasury (0x11)",
-            ),
-            (
-                EffectKind::AllowanceReduction { token, owner, spender: ALICE, amount: Amount::MAX },
-                "alice (0xa1) may take no USDC from treasury (0x11)",
-            ),
-            (
-                EffectKind::NftApproval { token: PUNK, owner, spender: ALICE, id },
-                "alice (0xa1) may take PUNK no. 8 from treasury (0x11)",
-            ),
-            (
-                EffectKind::OperatorApproval { token: PUNK, owner, operator: MALLORY, approved: true },
-                "0x66 NOT IN ADDRESS BOOK may take EVERY PUNK of treasury (0x11)",
-            ),
-            (
-                EffectKind::OperatorApproval { token: PUNK, owner, operator: ALICE, approved: false },
-                "alice (0xa1) may no longer take any PUNK of treasury (0x11)",
-            ),
-            (
-                EffectKind::Authority { change: AuthorityKind::Owner, target: SAFE, subject: Some(MALLORY) },
-                "An owner of safe (0x5a) changes: 0x66 NOT IN ADDRESS BOOK",
-            ),
-            (
-                EffectKind::Authority { change: AuthorityKind::Upgrade, target: GOVERNED, subject: None },
-                "The code of vault (0x5d) changes",
-            ),
-            (
-                EffectKind::Delegation { authority: Some(US), delegate: MALLORY, chain: CHAIN, nonce: 4 },
-                "treasury (0x11) gets the code of 0x66 NOT IN ADDRESS BOOK on eip155:1 (EIP-7702, nonce 4)",
-            ),
-            (
-                EffectKind::Delegation { authority: None, delegate: Address::ZERO, chain: CHAIN, nonce: 4 },
-                "an unnamed account gets no code any more on eip155:1 (EIP-7702, nonce 4)",
-            ),
-            (
-                EffectKind::DelegateCall { caller: SAFE, target: MALLORY },
-                "The code of 0x66 NOT IN ADDRESS BOOK runs AS safe (0x5a) (delegatecall)",
-            ),
-            (EffectKind::Cancel { account: US }, "Signatures that treasury (0x11) gave earlier become void"),
-            (EffectKind::NoValue, "Nothing moves"),
-            (
-                EffectKind::Statement { message: Bytes::from_static(b"line one\nline two") },
-                "Signs the text: \"line one\\nline two\"",
-            ),
-            (
-                opaque(OpaqueReason::AmbiguousContract),
-                "Bytes for 0x77 NOT IN ADDRESS BOOK are not understood: the registry does not say what this contract is",
-            ),
-        ] {
-            assert_eq!(line(kind), expected);
-        }
-    }
-
-    #[test]
-    fn the_worst_comes_first_and_numbers_come_last() {
-        let transfer = EffectKind::Transfer {
-            asset: Asset::Native,
-            from: US,
-            to: ALICE,
-            amount: Amount::from(1_000_000_000_000_000_000_u64),
-        };
-        let mut effects =
-            effects(vec![transfer, EffectKind::DelegateCall { caller: SAFE, target: MULTISEND }]);
-        effects.items[1].path = vec![0, 4];
-        effects.slot = Some(Slot { chain: CHAIN, account: US, nonce: 7 });
-        effects.fee.max = Amount::from(3_000_000_000_000_000_u64);
-        let lines: Vec<String> =
-            describe(&effects, &registry(), &names).iter().map(|line| shorten(&line.to_string())).collect();
-        assert_eq!(
-            lines,
-            [
-                "FOREIGN CODE TAKES OVER: it may do anything with the account that runs it",
-                "[call 1.5] The code of multisend (0x5b) runs AS safe (0x5a) (delegatecall)",
-                "1 ETH go from treasury (0x11) to alice (0xa1)",
-                "Network fee: at most 0.003 ETH, on eip155:1",
-                "Nonce 7 of treasury (0x11)",
-                &format!("Digest to be signed: 0x{}", "dd".repeat(32)),
-            ]
-        );
-    }
-
-    #[test]
-    fn an_opaque_call_says_what_its_selector_looks_like() {
-        let transfer = crate::call::erc20::encode_transfer(ALICE, Amount::from(1_u64));
-        let effects = crate::fixture::effects_of(UNKNOWN, 0, &transfer);
-        let lines = describe(&effects, &registry(), &names);
-        assert_eq!(lines[0].text, "NOT UNDERSTOOD: nobody can say what these bytes do");
-        assert_eq!(
-            shorten(&lines[1].text),
-            "Bytes for 0x77 NOT IN ADDRESS BOOK (function 0xa9059cbb, which elsewhere is transfer(address,uint256)) \
-             are not understood: the registry does not say what this contract is"
-        );
-    }
-}
+mod tests;

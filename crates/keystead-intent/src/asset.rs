@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn an_address_means_one_thing_on_one_chain() {
         let usdc = token(1, "USDC", 6);
-        let index = AssetIndex::new(&[usdc.clone()], &[safe(Address::repeat_byte(2))]).unwrap();
+        let index = AssetIndex::new(std::slice::from_ref(&usdc), &[safe(Address::repeat_byte(2))]).unwrap();
         let fungible = ContractKind::Token(AssetKind::Fungible);
         for (chain, address, kind) in [
             (CHAIN, usdc.address(), Some(fungible)),

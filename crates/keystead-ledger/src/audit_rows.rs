@@ -62,12 +62,13 @@ impl Rows {
         cluster: ClusterId,
         auditor: &Auditor<'_, C>,
     ) -> Result<(), AuditError> {
-        let sql = "SELECT b.digest, b.leaf, b.header, m.document FROM blocks b, meta m \
+        let sql = "SELECT b.digest, b.leaf, b.header, m.document, b.time FROM blocks b, meta m \
                    WHERE b.height = 0 AND m.name = 'genesis'";
         let row = self.session.row(sql, vec![]).await?.ok_or(LedgerError::Empty)?;
         same("blocks", 0, "digest", row.digest(0)? == cluster.0)?;
         same("blocks", 0, "leaf", row.digest(1)? == cluster.0)?;
         same("blocks", 0, "header", row.bytes(2)? == row.bytes(3)?)?;
+        same("blocks", 0, "time", row.int(4)? == auditor.state().time().0)?;
         self.policy(auditor).await
     }
 

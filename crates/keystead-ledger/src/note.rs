@@ -110,7 +110,7 @@ impl Lines {
         statement: Statement,
         name: &str,
         key: &HybridPublicKey,
-    ) -> Result<Option<(&[u8], &[u8])>, LogError> {
+    ) -> Result<Option<Halves<'_>>, LogError> {
         let (ed25519, ml_dsa_65) = statement.key_ids(name, key);
         match (self.signature(name, ed25519), self.signature(name, ml_dsa_65)) {
             (Some(first), Some(second)) => Ok(Some((first, second))),
@@ -123,6 +123,9 @@ impl Lines {
         self.signatures.iter().find(|it| it.name() == name && it.id() == id).map(Signature::signature)
     }
 }
+
+/// What stands in the Ed25519 line and in the ML-DSA-65 line.
+pub(crate) type Halves<'l> = (&'l [u8], &'l [u8]);
 
 /// Puts the two halves of a signature together.
 pub(crate) fn hybrid(ed25519: &[u8], ml_dsa_65: &[u8]) -> Option<HybridSignature> {

@@ -2,7 +2,7 @@
 
 use keystead_base::{Canonical, Digest};
 use keystead_decision::Header;
-use tlog_tiles::{Hash, Tile};
+use tlog_tiles::Tile;
 
 use crate::document::parse_entries;
 use crate::record::{Documents, MAX_ENTRIES_BYTES, Votes};
@@ -61,11 +61,6 @@ pub(crate) fn tiles_of(leaves: &[Digest]) -> Vec<(Tile, Vec<u8>)> {
 
 fn join(hashes: &[Digest]) -> Vec<u8> {
     hashes.iter().flat_map(|hash| hash.0).collect()
-}
-
-/// The tile library's form of a digest.
-pub(crate) fn hash(digest: Digest) -> Hash {
-    Hash(digest.0)
 }
 
 /// Entry bundle: each header document after its length in two bytes, big-endian.
@@ -131,7 +126,7 @@ mod tests {
     use std::collections::HashMap;
 
     use keystead_base::merkle;
-    use tlog_tiles::{HashReader as _, TileHashReader, TileReader, stored_hash_index};
+    use tlog_tiles::{Hash, HashReader as _, TileHashReader, TileReader, stored_hash_index};
 
     use super::*;
 
@@ -181,10 +176,10 @@ mod tests {
         for count in [1_u64, 255, 256, 257, 700, 66_000] {
             let leaves: Vec<_> = (0..count).map(|n| merkle::leaf_hash(&n.to_be_bytes())).collect();
             let files = Files(tiles_of(&leaves).into_iter().collect());
-            let reader = TileHashReader::new(count, hash(merkle::root(&leaves)), &files);
+            let reader = TileHashReader::new(count, Hash(merkle::root(&leaves).0), &files);
             for index in [0, count / 2, count - 1] {
                 let found = reader.read_hashes(&[stored_hash_index(0, index)]).unwrap();
-                assert_eq!(found[0], hash(leaves[usize::try_from(index).unwrap()]));
+                assert_eq!(found[0].0, leaves[usize::try_from(index).unwrap()].0);
             }
         }
     }

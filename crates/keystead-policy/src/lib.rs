@@ -18,6 +18,8 @@ mod membership;
 mod outflow;
 mod payload;
 mod prices;
+#[cfg(test)]
+mod properties;
 mod question;
 mod reason;
 mod roster;
@@ -48,3 +50,5 @@ pub use version::{
     PriceRule, PriceSource, QuorumRow, Rule, Threshold, Timing, Window,
 };
 pub use vocabulary::SCHEMA;
+#[cfg(test)]
+mod tmp_example;

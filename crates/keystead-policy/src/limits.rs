@@ -4,6 +4,9 @@
 pub const MAX_RULES: usize = 4096;
 /// The longest rule, in bytes of Cedar.
 pub const MAX_RULE_BYTES: usize = 4096;
+/// The most opening brackets of a rule. Cedar's parser takes some 10 KB of stack for each level, and a
+/// thread has 2 MB: a rule with 200 of them would end the process.
+pub const MAX_RULE_BRACKETS: usize = 64;
 /// The deepest nesting of a rule's expression.
 pub const MAX_RULE_DEPTH: usize = 128;
 /// The most windows.

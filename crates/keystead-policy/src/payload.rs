@@ -372,9 +372,10 @@ mod tests {
             ("principal.person", pay(FRIEND, 1), false),
             ("context.assurance == \"process\"", pay(FRIEND, 1), true),
         ] {
-            let expected = if passes { vec!["pass 0"] } else { vec!["deny.forbidden"] };
             let ask = Ask::new("hot", vec![kind]).with(|it| it.effects.fee.max = Amount::from(ETHER / 1000));
-            assert_eq!(verdict(&ask.of(&limited(condition))), expected, "{condition}");
+            let found = verdict(&ask.of(&limited(condition)));
+            let expected = if passes { "pass" } else { "deny.forbidden" };
+            assert!(found[0].starts_with(expected), "{condition}: {found:?}");
         }
     }
 

@@ -14,7 +14,8 @@ use keystead_base::Name;
 use keystead_intent::ActionKind;
 
 use crate::annotation::{self, Annotations};
-use crate::limits::{MAX_RULE_BYTES, MAX_RULES};
+use crate::limits::{MAX_RULE_BRACKETS, MAX_RULE_BYTES, MAX_RULES};
+use crate::structure::at_most;
 use crate::vocabulary::{Words, schema};
 use crate::{PolicyError, Roster, Rule, saturation};
 
@@ -49,10 +50,7 @@ impl Rules {
             by_key: BTreeMap::new(),
             annotations: BTreeMap::new(),
         };
-        if rules.len() > MAX_RULES {
-            let what = "the list of rules";
-            return Err(PolicyError::TooMany { what, limit: MAX_RULES, found: rules.len() });
-        }
+        at_most("the list of rules", rules.len(), MAX_RULES)?;
         rules.iter().try_for_each(|rule| compiled.add(rule, roster, &validator))?;
         Ok(compiled)
     }
@@ -137,10 +135,9 @@ impl Answer {
 }
 
 fn parse(rule: &Rule) -> Result<Policy, PolicyError> {
-    if rule.cedar.len() > MAX_RULE_BYTES {
-        let what = "the text of a rule, in bytes,";
-        return Err(PolicyError::TooMany { what, limit: MAX_RULE_BYTES, found: rule.cedar.len() });
-    }
+    at_most("the text of a rule, in bytes,", rule.cedar.len(), MAX_RULE_BYTES)?;
+    let brackets = rule.cedar.bytes().filter(|byte| matches!(byte, b'(' | b'[' | b'{')).count();
+    at_most("the opening brackets of a rule", brackets, MAX_RULE_BRACKETS)?;
     Policy::parse(Some(PolicyId::new(rule.id.as_str())), &rule.cedar).map_err(|error| syntax(rule, &error))
 }
 

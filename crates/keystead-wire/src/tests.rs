@@ -2,6 +2,7 @@
 
 mod calls;
 mod handshakes;
+mod messages;
 mod misbehavior;
 
 use std::net::SocketAddr;

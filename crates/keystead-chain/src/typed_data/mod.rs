@@ -14,4 +14,4 @@ pub use json::TypedDataError;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod tests_known;
+pub(crate) mod tests_known;

@@ -68,7 +68,7 @@ const SINGLE: &str = "PermitSingle(PermitDetails details,address spender,uint256
 const SAFE_TX: &str = "SafeTx(address to,uint256 value,bytes data,uint8 operation,uint256 safeTxGas,\
     uint256 baseGas,uint256 gasPrice,address gasToken,address refundReceiver,uint256 nonce)";
 
-fn eip2612(contract: Address) -> Any {
+pub(crate) fn eip2612(contract: Address) -> Any {
     let message = json!({"owner": US, "spender": MALLORY, "value": "5", "nonce": 0, "deadline": 9});
     document(contract, EIP2612, message)
 }

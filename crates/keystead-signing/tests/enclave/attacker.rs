@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt as _;
 const NOBODY: u32 = 65534;
 
 /// Becomes that user, and open to others of it again, as a program is that starts under its user.
-pub fn become_nobody() {
+pub(crate) fn become_nobody() {
     // SAFETY: plain system calls; the process has one thread.
     unsafe {
         assert_eq!(libc::setgroups(0, std::ptr::null()), 0);
@@ -20,7 +20,7 @@ pub fn become_nobody() {
 }
 
 /// As another process of the same user: tries to read `pid`, prints what worked.
-pub fn peek(pid: &str) {
+pub(crate) fn peek(pid: &str) {
     // A privileged place to look up an address first: maps of a closed process cannot even be listed.
     let address = regions(pid).first().map_or(0x1000, |region| region.0);
     become_nobody();
@@ -31,7 +31,7 @@ pub fn peek(pid: &str) {
 }
 
 /// A process of the same user without any protection: what [`peek`] is able to read.
-pub fn open_book() {
+pub(crate) fn open_book() {
     become_nobody();
     println!("ready");
     io::stdout().flush().unwrap();
@@ -39,7 +39,7 @@ pub fn open_book() {
 }
 
 /// Everything that root can read of `pid`, searched for `needles`: the indices of those found.
-pub fn search_memory(pid: u32, needles: &[[u8; 16]]) -> (BTreeSet<usize>, Reach) {
+pub(crate) fn search_memory(pid: u32, needles: &[[u8; 16]]) -> (BTreeSet<usize>, Reach) {
     let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
     let (mut found, mut reach) = (BTreeSet::new(), Reach::default());
     for (start, end) in regions(&pid.to_string()) {
@@ -60,17 +60,17 @@ pub fn search_memory(pid: u32, needles: &[[u8; 16]]) -> (BTreeSet<usize>, Reach)
 
 /// How much of a process could be read.
 #[derive(Debug, Default)]
-pub struct Reach {
+pub(crate) struct Reach {
     /// Bytes read through `/proc/pid/mem`.
-    pub read: usize,
+    pub(crate) read: usize,
     /// Bytes that the kernel refused.
-    pub refused: usize,
+    pub(crate) refused: usize,
     /// Regions whose first bytes `process_vm_readv` gave.
-    pub remote: usize,
+    pub(crate) remote: usize,
 }
 
 /// The needles that stand somewhere in `bytes`.
-pub fn search(bytes: &[u8], needles: &[[u8; 16]]) -> Vec<usize> {
+pub(crate) fn search(bytes: &[u8], needles: &[[u8; 16]]) -> Vec<usize> {
     let mut found = Vec::new();
     for window in bytes.windows(16) {
         for (index, needle) in needles.iter().enumerate() {
@@ -95,7 +95,7 @@ fn regions(pid: &str) -> Vec<(u64, u64)> {
 }
 
 /// `process_vm_readv(2)` of 16 bytes.
-pub fn read_remote(pid: i32, address: u64) -> io::Result<[u8; 16]> {
+pub(crate) fn read_remote(pid: i32, address: u64) -> io::Result<[u8; 16]> {
     let mut bytes = [0_u8; 16];
     let local = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: bytes.len() };

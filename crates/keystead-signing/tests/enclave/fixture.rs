@@ -23,23 +23,23 @@ use keystead_signing::{
 };
 
 /// The chain of every payload here.
-pub const CHAIN: ChainId = ChainId(1);
+pub(crate) const CHAIN: ChainId = ChainId(1);
 
 /// The log, the recipient of backups, and a folder for the passphrase.
-pub struct Cluster {
-    pub genesis: SignedGenesis,
-    pub policy: PolicyVersion,
-    pub node: HybridSigner,
-    pub height: u64,
-    pub frozen: Frozen,
-    pub ann: MemberKeyFile,
+pub(crate) struct Cluster {
+    pub(crate) genesis: SignedGenesis,
+    pub(crate) policy: PolicyVersion,
+    pub(crate) node: HybridSigner,
+    pub(crate) height: u64,
+    pub(crate) frozen: Frozen,
+    pub(crate) ann: MemberKeyFile,
     /// Opens the enclaves' seals and the recipient's key file; in no binary, so that it can be looked for.
-    pub passphrase: String,
+    pub(crate) passphrase: String,
     folder: tempfile::TempDir,
 }
 
 impl Cluster {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let ann = MemberKey::generate(name("ann"), &mut |bytes| bytes.fill(7));
         let node = HybridSigner::from_seed(&Secret::new([1; 64])).unwrap();
         let policy = policy(&node, ann.recipient().unwrap().public().as_bytes().to_vec());
@@ -51,15 +51,24 @@ impl Cluster {
         let ann = ann.seal(passphrase.as_bytes(), &mut |bytes| bytes.fill(9)).unwrap();
         fs::write(folder.path().join("passphrase"), format!("{passphrase}\n")).unwrap();
         let (policy, frozen) = (genesis.policy.clone(), Frozen::default());
-        Self { genesis: SignedGenesis { genesis, signatures }, policy, node, height: 0, frozen, ann, folder }
+        Self {
+            genesis: SignedGenesis { genesis, signatures },
+            policy,
+            node,
+            height: 0,
+            frozen,
+            ann,
+            passphrase,
+            folder,
+        }
     }
 
-    pub fn id(&self) -> ClusterId {
+    pub(crate) fn id(&self) -> ClusterId {
         self.genesis.genesis.cluster()
     }
 
     /// A block with these outcomes, and a certificate for each.
-    pub fn block(&mut self, outcomes: Vec<Outcome>) -> Vec<Certificate> {
+    pub(crate) fn block(&mut self, outcomes: Vec<Outcome>) -> Vec<Certificate> {
         self.height += 1;
         let decisions: Vec<Decision> = outcomes.into_iter().map(|outcome| self.decision(outcome)).collect();
         let leaves = leaves(&decisions);
@@ -74,11 +83,11 @@ impl Cluster {
             .collect()
     }
 
-    pub fn certificate(&mut self, outcome: Outcome) -> Certificate {
+    pub(crate) fn certificate(&mut self, outcome: Outcome) -> Certificate {
         self.block(vec![outcome]).remove(0)
     }
 
-    pub fn commit(&self, decisions: Digest) -> Commit {
+    pub(crate) fn commit(&self, decisions: Digest) -> Commit {
         let header = Header {
             cluster: self.id(),
             height: self.height,
@@ -94,13 +103,13 @@ impl Cluster {
         self.voted(header)
     }
 
-    pub fn voted(&self, header: Header) -> Commit {
+    pub(crate) fn voted(&self, header: Header) -> Commit {
         let vote = sign_vote(&vote_for(&header, 0), name("node-1"), &self.node).unwrap();
         Commit { header, round: 0, votes: vec![vote] }
     }
 
     /// The next policy version, and the transition to it.
-    pub fn next_policy(&mut self) -> Transition {
+    pub(crate) fn next_policy(&mut self) -> Transition {
         let previous = self.policy.digest();
         self.policy = PolicyVersion { number: self.policy.number + 1, previous, ..self.policy.clone() };
         self.height += 1;
@@ -118,37 +127,37 @@ impl Cluster {
         }
     }
 
-    pub fn passphrase_file(&self) -> PathBuf {
+    pub(crate) fn passphrase_file(&self) -> PathBuf {
         self.folder.path().join("passphrase")
     }
 
-    pub fn path(&self, file: &str) -> PathBuf {
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
 
-    /// An enclave that has not been told anything yet.
-    pub fn start(&self, role: &str, options: &[&str]) -> EnclaveClient {
+    /// An enclave that has not been told anything yet. `strict` requires every protection.
+    pub(crate) fn start(&self, role: &str, options: &[&str]) -> EnclaveClient {
         let mut command = Command::new(std::env::current_exe().unwrap());
         let role = if role == "scratch" { role.to_owned() } else { self.id().to_string() };
         command.args(["enclave", &role]).arg(self.passphrase_file()).args(options);
         EnclaveClient::start(&mut command).unwrap()
     }
 
-    pub fn signer(&self, seals: Vec<Sealed>, options: &[&str]) -> Result<EnclaveClient, ClientError> {
+    pub(crate) fn signer(&self, seals: Vec<Sealed>, options: &[&str]) -> Result<EnclaveClient, ClientError> {
         let mut enclave = self.start("signer", options);
         enclave.hello(Hello { genesis: self.genesis.clone(), seals })?;
         Ok(enclave)
     }
 
     /// A signing enclave with the key `hot`, its seal, and its public side.
-    pub fn with_hot_key(&mut self, options: &[&str]) -> (EnclaveClient, Sealed, HeldKey) {
+    pub(crate) fn with_hot_key(&mut self, options: &[&str]) -> (EnclaveClient, Sealed, HeldKey) {
         let mut enclave = self.signer(Vec::new(), options).unwrap();
         let certificate = self.certificate(ceremony(create("hot")));
         let created = enclave.create(certificate).unwrap();
         (enclave, created.sealed, created.held)
     }
 
-    pub fn backup(&mut self, enclave: &mut EnclaveClient) -> BackupFile {
+    pub(crate) fn backup(&mut self, enclave: &mut EnclaveClient) -> BackupFile {
         let backup = KeyCeremony::Backup { key: name("hot"), recipients: vec![name("ann")] };
         let certificate = self.certificate(ceremony(backup));
         enclave.backup(certificate).unwrap()
@@ -156,7 +165,7 @@ impl Cluster {
 }
 
 /// The child's side of [`Cluster::start`].
-pub fn become_enclave(words: &[&str]) {
+pub(crate) fn become_enclave(words: &[&str]) {
     let [role, passphrase, options @ ..] = words else { panic!("an enclave needs a role and a passphrase") };
     let role = match *role {
         "scratch" => Role::Scratch,
@@ -164,6 +173,10 @@ pub fn become_enclave(words: &[&str]) {
     };
     if options.contains(&"nobody") {
         crate::attacker::become_nobody();
+    }
+    if options.contains(&"unlockable") {
+        let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+        rustix::process::setrlimit(rustix::process::Resource::Memlock, none).unwrap();
     }
     let required = if options.contains(&"strict") { Feature::ALL.to_vec() } else { Vec::new() };
     let start = EnclaveOptions { role, passphrase: PathBuf::from(passphrase), required };
@@ -186,31 +199,31 @@ impl EnclaveControls for BelievesTheParent {
     }
 }
 
-pub fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-pub fn create(key: &str) -> KeyCeremony {
+pub(crate) fn create(key: &str) -> KeyCeremony {
     KeyCeremony::Create { key: name(key), kind: KeyKind::HdSecp256k1 }
 }
 
-pub fn ceremony(ceremony: KeyCeremony) -> Outcome {
+pub(crate) fn ceremony(ceremony: KeyCeremony) -> Outcome {
     Outcome::Ceremony { ceremony, epoch: 0, expires: soon() }
 }
 
-pub fn soon() -> Timestamp {
+pub(crate) fn soon() -> Timestamp {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp(now.as_millis() as u64).plus_seconds(3600)
 }
 
 /// A message that `held` would sign with index 0.
-pub fn message(held: &HeldKey, text: &str) -> Unsigned {
+pub(crate) fn message(held: &HeldKey, text: &str) -> Unsigned {
     let address = held.account.address(0).unwrap();
     Unsigned::parse(address, CHAIN, Payload::Message(Bytes::from(text.as_bytes().to_vec()))).unwrap()
 }
 
 /// The grant for exactly this payload.
-pub fn grant(unsigned: &Unsigned) -> Grant {
+pub(crate) fn grant(unsigned: &Unsigned) -> Grant {
     Grant {
         account: AccountRef { key: name("hot"), index: 0 },
         address: unsigned.account(),
@@ -224,7 +237,7 @@ pub fn grant(unsigned: &Unsigned) -> Grant {
 }
 
 /// Asks for one signature under `certificate`: the signature, or the code of the refusal.
-pub fn sign(
+pub(crate) fn sign(
     enclave: &mut EnclaveClient,
     certificate: &Certificate,
     unsigned: &Unsigned,
@@ -244,7 +257,7 @@ pub fn sign(
     }
 }
 
-pub fn advance(enclave: &mut EnclaveClient, transitions: Vec<Transition>, head: Option<Commit>) {
+pub(crate) fn advance(enclave: &mut EnclaveClient, transitions: Vec<Transition>, head: Option<Commit>) {
     enclave.advance(Advance { transitions, head }).unwrap();
 }
 

@@ -2,6 +2,15 @@
 //!
 //! This test is its own child: without libtest, so that standard output belongs to the protocol.
 #![allow(unsafe_code)]
+// The whole binary is a test, which the lints cannot see without libtest.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
 
 mod attacker;
 mod certificates;

@@ -9,17 +9,18 @@ use keystead_signing::EnclaveClient;
 
 use crate::Test;
 use crate::attacker::{search, search_memory};
+use crate::confinement::whole_kernel;
 use crate::fixture::{Cluster, grant, message, name, sign};
 
-pub const TESTS: &[Test] = &[
+pub(crate) const TESTS: &[Test] = &[
     ("k1_root_finds_no_secret_in_the_memory_of_the_enclave", root_finds_nothing),
     ("k1_the_same_user_cannot_read_the_enclave", same_user),
     ("k1_a_core_dump_holds_no_secret", core_dump),
 ];
 
 fn root_finds_nothing() {
-    if !is_root() {
-        return println!("SKIPPED: needs root");
+    if !is_root() || !whole_kernel() {
+        return println!("SKIPPED: needs root and memfd_secret");
     }
     let (enclave, needles) = busy_enclave(&[]);
     let (found, reach) = search_memory(enclave.id(), &needles);
@@ -48,8 +49,8 @@ fn same_user() {
 
 fn core_dump() {
     let debugger = Command::new("gdb").arg("--version").stdout(Stdio::null()).status();
-    if !is_root() || debugger.is_err() {
-        return println!("SKIPPED: needs root and gdb");
+    if !is_root() || debugger.is_err() || !whole_kernel() {
+        return println!("SKIPPED: needs root, gdb and memfd_secret");
     }
     let cluster = Cluster::new();
     let (enclave, needles) = busy_enclave(&[]);

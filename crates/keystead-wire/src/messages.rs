@@ -1,0 +1,173 @@
+//! What clients ask a node, and what it answers (specs/node.md). Every message is one document.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_base::{Canonical, Digest, Name, RequestId};
+use keystead_decision::{Certificate, Commit, Decision, Entry, SignedGenesis};
+use serde::{Deserialize, Serialize};
+
+use crate::{KeyView, NodeStatus, RequestDetail, RequestView};
+
+/// The most entries of one [`NodeRequest::Submit`].
+pub const MAX_SUBMITTED_ENTRIES: usize = 256;
+/// The most blocks of one [`NodeReply::Blocks`]; fewer come when they are long.
+pub const MAX_SENT_BLOCKS: u64 = 256;
+/// The longest that a node holds a call open for a request that is not over.
+pub const MAX_WAIT_MILLIS: u32 = 600_000;
+
+/// What is asked of a node.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum NodeRequest {
+    /// Requests, approvals, vetoes, freezes, prices: at most [`MAX_SUBMITTED_ENTRIES`]. Answered when all
+    /// of them are durable, and every request in them is denied, waiting, or signed.
+    Submit(Vec<Entry>),
+    /// Everything about one request.
+    Request(RequestId),
+    /// One request as soon as it is over (signed, denied, carried out), or after so many milliseconds.
+    Wait {
+        /// The request.
+        request: RequestId,
+        /// At most [`MAX_WAIT_MILLIS`].
+        millis: u32,
+    },
+    /// The requests that wait for people, oldest first.
+    Open,
+    /// How the node is.
+    Status,
+    /// The keys; addresses only of active ones.
+    Keys,
+    /// A policy version; the one in force when no number is named.
+    Policy(Option<u64>),
+    /// The genesis.
+    Genesis,
+    /// Blocks from a height on.
+    Blocks {
+        /// The first height; blocks begin with 1.
+        from: u64,
+        /// At most [`MAX_SENT_BLOCKS`].
+        limit: u64,
+    },
+    /// A signed checkpoint of the newest block.
+    Checkpoint,
+    /// The certificate of the latest decision about a request.
+    Certificate(RequestId),
+    /// A backup file by its digest.
+    Backup(Digest),
+    /// A scratch enclave restored a backup; the node reports it to the log.
+    Drill(DrillReport),
+}
+
+impl Canonical for NodeRequest {
+    const DOMAIN: &'static str = "keystead/node-request/v1";
+}
+
+/// A restored backup's proof of control.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrillReport {
+    /// The key.
+    pub key: Name,
+    /// The digest of the backup file.
+    pub backup: Digest,
+    /// 64 bytes `r || s` over [`keystead_decision::drill_challenge`].
+    pub proof: Vec<u8>,
+}
+
+/// What a node answers.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum NodeReply {
+    /// To [`NodeRequest::Submit`]: one answer for each entry, in their order.
+    Submitted(Vec<EntryAnswer>),
+    /// To [`NodeRequest::Request`].
+    Request(Option<Box<RequestDetail>>),
+    /// To [`NodeRequest::Wait`].
+    Waited(Option<Box<RequestView>>),
+    /// To [`NodeRequest::Open`].
+    Open(Vec<RequestView>),
+    /// To [`NodeRequest::Status`].
+    Status(Box<NodeStatus>),
+    /// To [`NodeRequest::Keys`].
+    Keys(Vec<KeyView>),
+    /// To [`NodeRequest::Policy`]: the version's document.
+    Policy(Option<Vec<u8>>),
+    /// To [`NodeRequest::Genesis`].
+    Genesis(Box<SignedGenesis>),
+    /// To [`NodeRequest::Blocks`].
+    Blocks(Vec<SentBlock>),
+    /// To [`NodeRequest::Checkpoint`]: a signed note; none before the first block.
+    Checkpoint(Option<String>),
+    /// To [`NodeRequest::Certificate`].
+    Certificate(Option<Box<Certificate>>),
+    /// To [`NodeRequest::Backup`].
+    Backup(Option<Vec<u8>>),
+    /// To [`NodeRequest::Drill`]: what the log decided about it.
+    Drilled(EntryAnswer),
+    /// Not answered, and why.
+    Refused(Refused),
+}
+
+impl Canonical for NodeReply {
+    const DOMAIN: &'static str = "keystead/node-reply/v1";
+}
+
+/// What became of one submitted entry.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum EntryAnswer {
+    /// Of a batch of requests: one view for each, in their order. A request that the node knew is
+    /// shown as it stands, and is not logged again.
+    Requests(Vec<RequestView>),
+    /// Of anything else: what its block decided about it.
+    Decided(Vec<Decision>),
+    /// It did not enter the log.
+    Refused(Refused),
+}
+
+/// Why something was not done: a stable code and a sentence.
+#[derive(
+    Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize, thiserror::Error,
+)]
+#[serde(deny_unknown_fields)]
+#[error("{text} ({code})")]
+pub struct Refused {
+    /// The stable code.
+    pub code: String,
+    /// The sentence.
+    pub text: String,
+}
+
+impl Refused {
+    /// An error as it travels.
+    #[must_use]
+    pub fn of(error: &impl keystead_base::Coded) -> Self {
+        Self { code: error.code().to_owned(), text: error.to_string() }
+    }
+}
+
+/// A committed block as it travels.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SentBlock {
+    /// The header with its votes.
+    pub commit: Commit,
+    /// What happened.
+    pub entries: Vec<Entry>,
+}
+
+impl Canonical for SentBlock {
+    const DOMAIN: &'static str = "keystead/sent-block/v1";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_read_back_and_nothing_follows_them() {
+        let request = NodeRequest::Wait { request: RequestId(Digest([3; 32])), millis: 250 };
+        let document = request.to_document();
+        assert_eq!(NodeRequest::from_document(&document), Ok(request));
+        assert!(NodeRequest::from_document(&[document.as_slice(), &[0]].concat()).is_err());
+        let refused = Refused { code: "node.busy".to_owned(), text: "later".to_owned() };
+        let reply = NodeReply::Refused(refused);
+        assert_eq!(NodeReply::from_document(&reply.to_document()), Ok(reply));
+    }
+}

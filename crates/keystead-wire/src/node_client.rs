@@ -1,0 +1,274 @@
+//! A node as its clients see it: typed questions over one kept connection.
+
+use std::time::Duration;
+
+use keystead_base::{Blame, CanonError, Canonical, Coded, Digest, RequestId};
+use keystead_decision::{Certificate, Entry, SignedGenesis};
+
+use crate::messages::MAX_WAIT_MILLIS;
+use crate::{
+    Client, DrillReport, EntryAnswer, KeyView, NodeReply, NodeRequest, NodeStatus, Refused, RequestDetail,
+    RequestView, SentBlock, Target, WireError,
+};
+
+/// A client of one node. Clones share the connection.
+#[derive(Clone, Debug)]
+pub struct NodeClient {
+    client: Client,
+}
+
+impl NodeClient {
+    /// A client that connects with its first question.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::Tls`] when the library refuses the configuration.
+    pub fn new(target: Target) -> Result<Self, WireError> {
+        Ok(Self { client: Client::new(target)? })
+    }
+
+    /// A client that is connected already.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError`] when the node cannot be reached, is not the pinned one, or refuses.
+    pub async fn connect(target: Target) -> Result<Self, WireError> {
+        Ok(Self { client: Client::connect(target).await? })
+    }
+
+    /// Submits entries. Submitting again is safe: a request that the node knows is not logged twice.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn submit(&self, entries: Vec<Entry>) -> Result<Vec<EntryAnswer>, NodeCallError> {
+        match self.ask(&NodeRequest::Submit(entries)).await? {
+            NodeReply::Submitted(answers) => Ok(answers),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Everything about one request.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn request(&self, request: RequestId) -> Result<Option<RequestDetail>, NodeCallError> {
+        match self.ask(&NodeRequest::Request(request)).await? {
+            NodeReply::Request(detail) => Ok(detail.map(|it| *it)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// One request as soon as it is over, or as it is after `limit`.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn wait(
+        &self,
+        request: RequestId,
+        limit: Duration,
+    ) -> Result<Option<RequestView>, NodeCallError> {
+        let millis = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX).min(MAX_WAIT_MILLIS);
+        let question = NodeRequest::Wait { request, millis }.to_document();
+        let limit = Duration::from_millis(millis.into()) + ANSWER_TIME;
+        match read(&self.client.call_within(question, limit).await?)? {
+            NodeReply::Waited(view) => Ok(view.map(|it| *it)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The requests that wait for people.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn open(&self) -> Result<Vec<RequestView>, NodeCallError> {
+        match self.ask(&NodeRequest::Open).await? {
+            NodeReply::Open(views) => Ok(views),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// How the node is.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn status(&self) -> Result<NodeStatus, NodeCallError> {
+        match self.ask(&NodeRequest::Status).await? {
+            NodeReply::Status(status) => Ok(*status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The keys.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn keys(&self) -> Result<Vec<KeyView>, NodeCallError> {
+        match self.ask(&NodeRequest::Keys).await? {
+            NodeReply::Keys(keys) => Ok(keys),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A policy version's document; of the one in force when no number is named.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn policy(&self, number: Option<u64>) -> Result<Option<Vec<u8>>, NodeCallError> {
+        match self.ask(&NodeRequest::Policy(number)).await? {
+            NodeReply::Policy(document) => Ok(document),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The genesis. The caller checks that it is the pinned one.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn genesis(&self) -> Result<SignedGenesis, NodeCallError> {
+        match self.ask(&NodeRequest::Genesis).await? {
+            NodeReply::Genesis(genesis) => Ok(*genesis),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Blocks from a height on; none when there are none so far.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn blocks(&self, from: u64, limit: u64) -> Result<Vec<SentBlock>, NodeCallError> {
+        match self.ask(&NodeRequest::Blocks { from, limit }).await? {
+            NodeReply::Blocks(blocks) => Ok(blocks),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A signed checkpoint of the newest block, as a note.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn checkpoint(&self) -> Result<Option<String>, NodeCallError> {
+        match self.ask(&NodeRequest::Checkpoint).await? {
+            NodeReply::Checkpoint(note) => Ok(note),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The certificate of the latest decision about a request.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn certificate(&self, request: RequestId) -> Result<Option<Certificate>, NodeCallError> {
+        match self.ask(&NodeRequest::Certificate(request)).await? {
+            NodeReply::Certificate(certificate) => Ok(certificate.map(|it| *it)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A backup file by its digest.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn backup(&self, digest: Digest) -> Result<Option<Vec<u8>>, NodeCallError> {
+        match self.ask(&NodeRequest::Backup(digest)).await? {
+            NodeReply::Backup(file) => Ok(file),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Reports a drill.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn drill(&self, report: DrillReport) -> Result<EntryAnswer, NodeCallError> {
+        match self.ask(&NodeRequest::Drill(report)).await? {
+            NodeReply::Drilled(answer) => Ok(answer),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn ask(&self, question: &NodeRequest) -> Result<NodeReply, NodeCallError> {
+        read(&self.client.call(question.to_document()).await?)
+    }
+}
+
+fn read(reply: &[u8]) -> Result<NodeReply, NodeCallError> {
+    match NodeReply::from_document(reply)? {
+        NodeReply::Refused(refused) => Err(NodeCallError::Refused(refused)),
+        reply => Ok(reply),
+    }
+}
+
+fn unexpected(reply: &NodeReply) -> NodeCallError {
+    let found = match reply {
+        NodeReply::Submitted(_) => "submitted",
+        NodeReply::Request(_) => "request",
+        NodeReply::Waited(_) => "waited",
+        NodeReply::Open(_) => "open",
+        NodeReply::Status(_) => "status",
+        NodeReply::Keys(_) => "keys",
+        NodeReply::Policy(_) => "policy",
+        NodeReply::Genesis(_) => "genesis",
+        NodeReply::Blocks(_) => "blocks",
+        NodeReply::Checkpoint(_) => "checkpoint",
+        NodeReply::Certificate(_) => "certificate",
+        NodeReply::Backup(_) => "backup",
+        NodeReply::Drilled(_) => "drilled",
+        NodeReply::Refused(_) => "refused",
+    };
+    NodeCallError::Unexpected { found }
+}
+
+/// Why a question to a node has no answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum NodeCallError {
+    /// The connection.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The reply does not parse.
+    #[error("the node's reply does not parse: {0}")]
+    Reply(#[from] CanonError),
+    /// A reply to another question.
+    #[error("the node answered `{found}` to another question")]
+    Unexpected {
+        /// What it answered.
+        found: &'static str,
+    },
+    /// The node refused.
+    #[error(transparent)]
+    Refused(Refused),
+}
+
+impl Coded for NodeCallError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Wire(error) => error.code(),
+            Self::Reply(_) => "node_call.reply",
+            Self::Unexpected { .. } => "node_call.unexpected",
+            Self::Refused(_) => "node_call.refused",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Wire(error) => error.blame(),
+            Self::Reply(_) | Self::Unexpected { .. } => Blame::Peer,
+            Self::Refused(_) => Blame::Caller,
+        }
+    }
+}
+
+/// How long an answer may take beyond the time that was asked for.
+const ANSWER_TIME: Duration = Duration::from_secs(10);

@@ -1,0 +1,257 @@
+//! How requests, keys and nodes look from outside.
+
+use alloy_primitives::{Address, Bytes};
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_base::{ClusterId, Digest, Name, RequestId, Timestamp};
+use keystead_decision::{Decision, Frozen, KeyState, Outcome, PublicAccount};
+use keystead_intent::{Intent, KeyKind};
+use serde::{Deserialize, Serialize};
+
+use crate::Refused;
+
+/// Where a request stands, for those who wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestStage {
+    /// Refused, rejected, vetoed or expired.
+    Denied,
+    /// Waits for people or for a delay.
+    Waiting,
+    /// May be signed or carried out, and is not yet.
+    Allowed,
+    /// Signed.
+    Signed,
+    /// A change of authority was carried out.
+    Applied,
+    /// Its transaction is final.
+    Settled,
+    /// It can never execute.
+    Dead,
+}
+
+impl RequestStage {
+    /// Where a request stands after a decision about it; `None` when the decision leaves it where it is.
+    #[must_use]
+    pub fn after(before: Option<Self>, outcome: &Outcome) -> Option<Self> {
+        match outcome {
+            // A renewal or a settlement that is denied takes no right back.
+            Outcome::Deny { .. } if before.is_some_and(|it| it != Self::Waiting) => None,
+            Outcome::Deny { .. } => Some(Self::Denied),
+            Outcome::Wait { .. } => Some(Self::Waiting),
+            Outcome::Allow(_) if before == Some(Self::Signed) => None,
+            Outcome::Allow(_) | Outcome::Ceremony { .. } => Some(Self::Allowed),
+            Outcome::Activated { .. } | Outcome::Thawed { .. } => Some(Self::Applied),
+            Outcome::Ended { fate: keystead_decision::Fate::Settled { .. } } => Some(Self::Settled),
+            Outcome::Ended { fate: keystead_decision::Fate::Dead { .. } } => Some(Self::Dead),
+            Outcome::Counted { .. }
+            | Outcome::Refused { .. }
+            | Outcome::Frozen { .. }
+            | Outcome::Key { .. }
+            | Outcome::Priced => None,
+        }
+    }
+
+    /// Whether nobody needs to wait any longer.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Allowed)
+    }
+
+    /// A word for tables.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::Waiting => "waiting",
+            Self::Allowed => "allowed",
+            Self::Signed => "signed",
+            Self::Applied => "applied",
+            Self::Settled => "settled",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// A request in one look.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestView {
+    /// The request.
+    pub request: RequestId,
+    /// Where it stands.
+    pub stage: RequestStage,
+    /// The decision that put it there.
+    pub decision: Decision,
+    /// What was signed.
+    pub signed: Option<SignedPayload>,
+    /// Why the back end did not do what was allowed, if it refused.
+    pub refusal: Option<Refused>,
+    /// The file that a backup or an export ceremony wrote.
+    pub file: Option<Digest>,
+}
+
+/// A signature, and the bytes that it makes.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedPayload {
+    /// The 32 bytes that were signed.
+    pub signing_digest: Digest,
+    /// 65 bytes `r || s || y-parity`.
+    pub signature: Bytes,
+    /// The signed transaction (EIP-2718) or authorization (RLP); for messages and typed data `r || s || v`.
+    pub raw: Bytes,
+    /// The transaction's hash, where there is one.
+    pub transaction: Option<Digest>,
+}
+
+/// A request with all that people need to judge it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestDetail {
+    /// Where it stands.
+    pub view: RequestView,
+    /// What was asked. The reader builds the payload from it and trusts no words about it.
+    pub intent: Intent,
+    /// The address that would sign; the reader needs it to build the payload.
+    pub address: Option<Address>,
+    /// Everything that was decided about it, oldest first.
+    pub decisions: Vec<Decision>,
+}
+
+/// A key in one look.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyView {
+    /// Its name.
+    pub name: Name,
+    /// What kind.
+    pub kind: KeyKind,
+    /// Counts changes of the secret.
+    pub epoch: u32,
+    /// Where it stands in its life.
+    pub state: KeyState,
+    /// Whether it is frozen, alone or with everything.
+    pub frozen: bool,
+    /// The digest of the latest backup file.
+    pub backup: Option<Digest>,
+    /// What its addresses derive from, only once a backup was restored: nobody may be paid there before.
+    pub account: Option<PublicAccount>,
+    /// The address with index 0, under the same condition.
+    pub address: Option<Address>,
+}
+
+/// A node in one look.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeStatus {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// Its name.
+    pub name: Name,
+    /// This node.
+    pub node: Name,
+    /// How often this node was started.
+    pub boot: u64,
+    /// The height of the last durable block.
+    pub height: u64,
+    /// The time of the last durable block.
+    pub time: Timestamp,
+    /// The number of the policy version in force.
+    pub policy: u64,
+    /// Its digest.
+    pub policy_digest: Digest,
+    /// What is frozen.
+    pub frozen: Frozen,
+    /// The keys.
+    pub keys: Vec<KeyView>,
+    /// Requests that wait for people or delays.
+    pub open: u64,
+    /// Requests that are allowed and not final on their chain: they count in every window.
+    pub unsettled: u64,
+    /// How many nodes there are.
+    pub nodes: u32,
+    /// How many votes commit a block.
+    pub quorum: u32,
+    /// What the cluster withstands.
+    pub withstands: Withstands,
+    /// The protections of the enclave process.
+    pub protections: Vec<Protection>,
+    /// Signatures since the start.
+    pub signatures: u64,
+    /// Payloads that the enclave refused since the start.
+    pub refusals: u64,
+    /// How each chain of the policy is watched.
+    pub chains: Vec<ChainStatus>,
+}
+
+/// How many nodes may fail, and how badly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withstands {
+    /// Nodes that lie.
+    pub lying: u32,
+    /// Nodes that are down.
+    pub down: u32,
+}
+
+impl Withstands {
+    /// What `nodes` with this quorum withstand: two quorums share more than the liars, and a quorum is left.
+    #[must_use]
+    pub fn of(nodes: u32, quorum: u32) -> Self {
+        let shared = quorum.saturating_mul(2).saturating_sub(nodes);
+        let down = nodes.saturating_sub(quorum);
+        Self { lying: shared.saturating_sub(1).min(down), down }
+    }
+}
+
+/// One protection of the enclave process.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protection {
+    /// Its stable name.
+    pub name: String,
+    /// `on`, `partial` or `off`.
+    pub status: String,
+    /// What is lost without it; empty where it is on.
+    pub lost: String,
+}
+
+/// How one chain is watched.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChainStatus {
+    /// The chain's id.
+    pub chain: u64,
+    /// What is known of it.
+    pub watch: ChainWatch,
+}
+
+/// What a node knows of a chain.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ChainWatch {
+    /// No endpoints are configured: nothing settles, reservations go on counting.
+    NotConfigured,
+    /// Enough endpoints agree.
+    Agreed {
+        /// The highest block that enough endpoints have reached.
+        head: u64,
+    },
+    /// Too few agree: nothing follows from what they say.
+    Unknown {
+        /// How it looks.
+        text: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_withstands_what_the_table_says() {
+        for (nodes, quorum, lying, down) in [(1, 1, 0, 0), (3, 2, 0, 1), (4, 3, 1, 1), (7, 5, 2, 2)] {
+            assert_eq!(Withstands::of(nodes, quorum), Withstands { lying, down }, "{nodes} nodes");
+        }
+    }
+}

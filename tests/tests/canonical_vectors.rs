@@ -1,0 +1,391 @@
+//! Vectors of the canonical encoding: stored files, read by the product and by the second implementation.
+//!
+//! `KEYSTEAD_BLESS=1 cargo test -p keystead-tests --test canonical_vectors` writes them anew: a change of
+//! wire form, which needs a new version in its domain.
+
+use std::process::Command;
+
+use alloy_primitives::{Address, Bytes};
+use keystead_base::{Amount, Canonical, Digest, RequestId, RequestNonce, Signed, Timestamp};
+use keystead_decision::{
+    Block, Certificate, Commit, Decision, Entry, Fate, Frozen, Genesis, Grant, Header, KeyEvent, KeyState,
+    KeyStep, Outcome, PublicAccount, Renewal, Settlement, SignedGenesis, Strict, Vote,
+};
+use keystead_intent::{
+    AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, DangerClass, Freeze, Intent, KeyCeremony,
+    KeyKind, Message, RawEthereum, Replacement, RequestBatch, Slot, TypedData, Veto,
+};
+use keystead_policy::{
+    AssuranceLevel, Bucket, Need, PolicyRef, PolicyVersion, Price, Reason, Requirement, Roster,
+};
+use keystead_tests::fixture::{BIRTH, CHAIN, Desk, FRIEND, TOKEN, name};
+use keystead_tests::root;
+use keystead_tests::world::{World, hot};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Vector {
+    name: String,
+    domain: String,
+    json: serde_json::Value,
+    document: String,
+    digest: Digest,
+}
+
+fn vector<T: Canonical + Serialize>(name: &str, value: &T) -> Vector {
+    Vector {
+        name: name.to_owned(),
+        domain: T::DOMAIN.to_owned(),
+        json: serde_json::to_value(value).unwrap(),
+        document: const_hex::encode(value.to_document()),
+        digest: value.digest(),
+    }
+}
+
+/// Reads every vector of a file as its type, in both directions; returns how many there are.
+fn check<T>(vectors: &[Vector]) -> usize
+where
+    T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+{
+    let ours = vectors.iter().filter(|vector| vector.domain == T::DOMAIN);
+    ours.map(|vector| {
+        let document = const_hex::decode(&vector.document).unwrap();
+        let value = T::from_document(&document).unwrap();
+        assert_eq!(value.digest(), vector.digest, "{}", vector.name);
+        assert_eq!(serde_json::from_value::<T>(vector.json.clone()).unwrap(), value, "{}", vector.name);
+        assert_eq!(serde_json::to_value(&value).unwrap(), vector.json, "{}", vector.name);
+        for cut in [document.len() - 1, document.len() / 2, 1] {
+            assert!(T::from_document(&document[..cut]).is_err(), "{} cut to {cut} bytes", vector.name);
+        }
+        assert!(T::from_document(&[]).is_err());
+    })
+    .count()
+}
+
+fn check_file(file: &str) -> usize {
+    let text = std::fs::read_to_string(root().join("specs/vectors").join(file)).unwrap();
+    let vectors: Vec<Vector> = serde_json::from_str(&text).unwrap();
+    let counts = [
+        check::<Intent>(&vectors),
+        check::<RequestBatch>(&vectors),
+        check::<Approval>(&vectors),
+        check::<Veto>(&vectors),
+        check::<Freeze>(&vectors),
+        check::<Price>(&vectors),
+        check::<Roster>(&vectors),
+        check::<PolicyVersion>(&vectors),
+        check::<Genesis>(&vectors),
+        check::<SignedGenesis>(&vectors),
+        check::<Entry>(&vectors),
+        check::<Settlement>(&vectors),
+        check::<KeyEvent>(&vectors),
+        check::<Renewal>(&vectors),
+        check::<Header>(&vectors),
+        check::<Block>(&vectors),
+        check::<Vote>(&vectors),
+        check::<Commit>(&vectors),
+        check::<Decision>(&vectors),
+        check::<Certificate>(&vectors),
+    ];
+    let checked = counts.iter().sum();
+    assert_eq!(checked, vectors.len(), "{file} holds a domain that this test does not know");
+    checked
+}
+
+#[test]
+fn the_product_reads_every_vector_both_ways() {
+    bless_if_asked();
+    for file in ["intents.json", "words.json", "policy.json", "log.json", "decisions.json"] {
+        assert!(check_file(file) > 0, "{file}");
+    }
+}
+
+#[test]
+fn the_second_implementation_recomputes_every_vector() {
+    bless_if_asked();
+    let output = Command::new("python3").arg(root().join("specs/check.py")).output().unwrap();
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn bless_if_asked() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        if std::env::var_os("KEYSTEAD_BLESS").is_none() {
+            return;
+        }
+        let mut world = World::new(Strict::default());
+        write("intents.json", &intents());
+        write("words.json", &words(&world));
+        write("policy.json", &policies(&world));
+        write("log.json", &log(&mut world));
+        write("decisions.json", &decisions(&world));
+    });
+}
+
+fn write(file: &str, vectors: &[Vector]) {
+    let mut text = serde_json::to_string_pretty(vectors).unwrap();
+    text.push('\n');
+    std::fs::write(root().join("specs/vectors").join(file), text).unwrap();
+}
+
+fn intent(action: Action) -> Intent {
+    Intent {
+        cluster: keystead_base::ClusterId(Digest([1; 32])),
+        requester: name("desk"),
+        nonce: RequestNonce([2; 16]),
+        expires: Timestamp(1_795_467_600_123),
+        action,
+    }
+}
+
+fn intents() -> Vec<Vector> {
+    let gas = keystead_tests::world::gas(7);
+    let raw = RawEthereum { account: hot(), chain: CHAIN, preimage: Bytes::from_static(&[2, 0xc0]) };
+    let transfer = |asset| keystead_intent::Transfer {
+        account: hot(),
+        chain: CHAIN,
+        asset,
+        to: FRIEND,
+        amount: Amount::MAX,
+        gas,
+    };
+    let call = keystead_intent::ContractCall {
+        account: AccountRef { key: name("warm.2"), index: 2_147_483_647 },
+        chain: ChainId(1),
+        to: TOKEN,
+        value: Amount::from(1_u64),
+        data: Bytes::from_static(&[0xa9, 0x05, 0x9c, 0xbb]),
+        gas,
+    };
+    let typed = TypedData { account: hot(), chain: CHAIN, json: "{\"primaryType\":\"Mail\"}".to_owned() };
+    let message = Message { account: hot(), chain: CHAIN, bytes: Bytes::from_static("grüße".as_bytes()) };
+    let replacement = Replacement { replaces: RequestId(Digest([3; 32])), transaction: raw.clone() };
+    let document = Bytes::from_static(&[1, 2, 3]);
+    let authority = [
+        ("policy", AuthorityChange::Policy { document: document.clone() }),
+        ("roster", AuthorityChange::Roster { document: document.clone() }),
+        ("address book", AuthorityChange::AddressBook { document }),
+        ("thaw everything", AuthorityChange::Thaw { key: None }),
+        ("thaw a key", AuthorityChange::Thaw { key: Some(name("hot")) }),
+        ("create", key(KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1 })),
+        ("backup", key(KeyCeremony::Backup { key: name("hot"), recipients: vec![name("ana"), name("ben")] })),
+        ("export", key(KeyCeremony::Export { key: name("hot"), recipient: name("ana") })),
+    ];
+    let mut all = vec![
+        ("native transfer", intent(Action::Transfer(transfer(Asset::Native)))),
+        ("token transfer", intent(Action::Transfer(transfer(Asset::Token(TOKEN))))),
+        ("contract call", intent(Action::ContractCall(call))),
+        ("typed data", intent(Action::TypedData(typed))),
+        ("message", intent(Action::Message(message))),
+        ("raw", intent(Action::RawEthereum(raw))),
+        ("replacement", intent(Action::Replacement(replacement))),
+    ];
+    all.extend(authority.map(|(what, change)| (what, intent(Action::Authority(change)))));
+    let mut vectors: Vec<Vector> = all.iter().map(|(what, intent)| vector(what, intent)).collect();
+    let intents = all.into_iter().take(2).map(|(_, intent)| intent).collect();
+    vectors.push(vector("a batch of two", &RequestBatch { intents }));
+    vectors
+}
+
+fn key(ceremony: KeyCeremony) -> AuthorityChange {
+    AuthorityChange::Key(ceremony)
+}
+
+fn words(world: &World<Strict>) -> Vec<Vector> {
+    let (cluster, request) = (world.state.cluster(), RequestId(Digest([4; 32])));
+    let (person, device, expires) = (name("ana"), name("laptop"), Timestamp(1_795_467_600_000));
+    let mut approval = Approval {
+        cluster,
+        request,
+        signing_digest: Digest([5; 32]),
+        policy_version: 3,
+        verdict: keystead_intent::Verdict::Approve,
+        person: person.clone(),
+        device: device.clone(),
+        expires,
+    };
+    let yes = vector("yes", &approval);
+    approval.verdict = keystead_intent::Verdict::Reject;
+    let veto = Veto { cluster, request, person: person.clone(), device: device.clone(), expires };
+    let freeze = |key| Freeze { cluster, key, person: person.clone(), device: device.clone(), expires };
+    let price = Price {
+        chain: CHAIN,
+        asset: Asset::Token(TOKEN),
+        currency: "USD".to_owned(),
+        micro_per_unit: 1_000_123,
+        decimals: 6,
+        at: BIRTH,
+    };
+    vec![
+        yes,
+        vector("no", &approval),
+        vector("veto", &veto),
+        vector("freeze a key", &freeze(Some(name("hot")))),
+        vector("freeze everything", &freeze(None)),
+        vector("a price", &price),
+    ]
+}
+
+fn policies(world: &World<Strict>) -> Vec<Vector> {
+    vec![
+        vector("the fixture's roster", world.state.roster()),
+        vector("the fixture's policy", &Desk::default().policy()),
+        vector("the fixture's genesis", &world.genesis.genesis),
+        vector("the fixture's signed genesis", &world.genesis),
+    ]
+}
+
+fn log(world: &mut World<Strict>) -> Vec<Vector> {
+    let (id, _) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    world.freeze("eve", Some("hot"));
+    let (cluster, account) = (world.state.cluster(), world.account());
+    let slot = Some(Slot { chain: CHAIN, account, nonce: 0 });
+    let settled =
+        Settlement { cluster, request: id, slot, fate: Fate::Settled { transaction: Digest([6; 32]) } };
+    let dead = Settlement { cluster, request: id, slot: None, fate: Fate::Dead { by: Digest([6; 32]) } };
+    let renewal = Renewal { cluster, request: id, at: BIRTH };
+    let public = PublicAccount { parity: 2, x: Digest([7; 32]), chain_code: Digest([8; 32]) };
+    let created = KeyStep::Created {
+        request: id,
+        kind: KeyKind::HdSecp256k1,
+        account: public,
+        assurance: AssuranceLevel::Process,
+    };
+    let steps = [
+        ("created", created),
+        ("backed up", KeyStep::BackedUp { request: id, backup: Digest([9; 32]) }),
+        ("drilled", KeyStep::Drilled { backup: Digest([9; 32]), proof: vec![1, 2, 3] }),
+    ];
+    let events = steps.map(|(what, step)| vector(what, &KeyEvent { cluster, key: name("hot"), step }));
+    let node = &world.desk.nodes[0];
+    let renew = Entry::Renew(Signed::new(renewal.clone(), node.name.clone(), &node.signer).unwrap());
+    let mut vectors: Vec<Vector> = events.into();
+    vectors.extend([
+        vector("settled", &settled),
+        vector("dead", &dead),
+        vector("a renewal", &renewal),
+        vector("a renewal as an entry", &renew),
+        vector("a tick", &Entry::Tick),
+    ]);
+    for (commit, block, _) in world.log.iter().rev().take(2) {
+        vectors.push(vector("a header", &commit.header));
+        vectors.push(vector("a vote", &commit.vote()));
+        vectors.push(vector("a commit", commit));
+        vectors.push(vector("a block", block));
+        vectors.extend(block.entries.iter().map(|entry| vector("an entry", entry)));
+    }
+    vectors
+}
+
+fn decisions(world: &World<Strict>) -> Vec<Vector> {
+    let policy = PolicyRef { number: 1, digest: Digest([1; 32]) };
+    let id = RequestId(Digest([2; 32]));
+    let requirement = Requirement {
+        needs: vec![Need {
+            role: name("approver"),
+            count: 2,
+            factors: vec![keystead_policy::Factor::Software],
+        }],
+        delay_seconds: 60,
+        vetoers: vec![name("vetoer")],
+        rows: vec![name("large-two")],
+    };
+    let grant = Grant {
+        account: hot(),
+        address: Address::repeat_byte(3),
+        epoch: 1,
+        chain: CHAIN,
+        signing_digest: Digest([4; 32]),
+        slot: Some(Slot { chain: CHAIN, account: Address::repeat_byte(3), nonce: 5 }),
+        class: DangerClass::Transfer,
+        expires: BIRTH,
+    };
+    let (person, ceremony) =
+        (name("ana"), KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1 });
+    let outcomes = [
+        Outcome::Deny { class: Some(DangerClass::BlindDigest), reasons: reasons(id) },
+        Outcome::Wait {
+            class: DangerClass::Transfer,
+            signing_digest: Digest([5; 32]),
+            requirement,
+            ready: BIRTH,
+        },
+        Outcome::Allow(grant),
+        Outcome::Ceremony { ceremony, epoch: 0, expires: BIRTH },
+        Outcome::Counted { person: person.clone() },
+        Outcome::Refused { person: person.clone(), reason: Reason::BlindDigest },
+        Outcome::Activated { policy },
+        Outcome::Frozen { key: None, person },
+        Outcome::Thawed { key: Some(name("hot")) },
+        Outcome::Key { key: name("hot"), state: KeyState::Active },
+        Outcome::Ended { fate: Fate::Dead { by: Digest([6; 32]) } },
+        Outcome::Priced,
+    ];
+    let rules = vec![name("desk-moves-hot")];
+    let mut vectors: Vec<Vector> = outcomes
+        .into_iter()
+        .map(|outcome| {
+            let cluster = world.state.cluster();
+            let word = outcome.word();
+            vector(word, &Decision { cluster, height: 9, subject: id, policy, rules: rules.clone(), outcome })
+        })
+        .collect();
+    let subject = world.log.iter().rev().find_map(|(_, _, decisions)| decisions.first()).unwrap().subject;
+    vectors.push(vector("a certificate", &world.certificate(&subject).unwrap()));
+    let frozen = Frozen { everything: false, keys: [name("b"), name("aa"), name("a")].into() };
+    let header = Header { frozen, ..world.log.last().unwrap().0.header.clone() };
+    vectors.push(vector("a header with frozen keys", &header));
+    vectors
+}
+
+/// Every reason once: their numbers are wire form.
+fn reasons(request: RequestId) -> Vec<Reason> {
+    let (key, rule, window) = (name("hot"), name("a-rule"), name("a-window"));
+    let (amount, address, chain, asset) = (Amount::from(7_u64), FRIEND, CHAIN, Asset::Native);
+    let bucket = Bucket { key: Some(key.clone()), destination: Some(address), chain: None };
+    let text = || "words".to_owned();
+    let class = DangerClass::Opaque;
+    let slot = Slot { chain, account: address, nonce: 1 };
+    vec![
+        Reason::UnknownRequester { requester: name("mallory") },
+        Reason::KeyUnknown { key: key.clone() },
+        Reason::KeyInactive { key: key.clone() },
+        Reason::Undecodable { code: text(), text: text() },
+        Reason::ChainNotAllowed { chain },
+        Reason::NoRulePermits { effect: 1, class },
+        Reason::Forbidden { rule: rule.clone() },
+        Reason::RuleError { rule },
+        Reason::Opaque { call: text() },
+        Reason::BlindDigest,
+        Reason::DestinationUnknown { address },
+        Reason::DestinationCooling { address, until: BIRTH },
+        Reason::NoQuorumRow { class },
+        Reason::CapExceeded { level: AssuranceLevel::Process, limit: amount, asked: amount },
+        Reason::AmountTooLarge { window: window.clone(), limit: amount, asked: amount },
+        Reason::LimitExceeded { window, bucket, limit: amount, used: amount, asked: amount },
+        Reason::NoPriceRule,
+        Reason::PriceMissing { chain, asset, needed: 2, found: 1 },
+        Reason::PriceStale { chain, asset, needed: 2, fresh: 1 },
+        Reason::PriceSpread { chain, asset, limit_bps: 50 },
+        Reason::SlotTaken { slot, by: request },
+        Reason::Frozen { key: Some(key.clone()) },
+        Reason::Expired { at: BIRTH },
+        Reason::LivesTooLong { latest: BIRTH, found: BIRTH.plus_seconds(1) },
+        Reason::NotReplacing { replaces: request, text: text() },
+        Reason::PolicyChanged { gathered: 1, current: 2 },
+        Reason::Vetoed { by: name("eve") },
+        Reason::Rejected { by: name("ana") },
+        Reason::Duplicate { of: request },
+        Reason::NotCounted { code: text(), text: text() },
+        Reason::KeyExists { key: key.clone() },
+        Reason::DrillFailed { key },
+        Reason::NoRecipients,
+        Reason::NotARecipient { person: name("dora") },
+        Reason::RequestUnknown { request },
+        Reason::NotOpen { request },
+        Reason::TooManyOpen { limit: 10_000 },
+        Reason::PolicyRefused { code: text(), text: text() },
+    ]
+}
