@@ -145,9 +145,10 @@ def document(types, domain, type_name, value):
 
 
 def main():
-    blocks = re.findall(r"```types\n(.*?)```", (HERE / "types.md").read_text(), re.S)
+    text = "".join((HERE / page).read_text() for page in ("types.md", "keys.md", "enclave.md", "wire.md", "log.md"))
+    blocks = re.findall(r"```types\n(.*?)```", text, re.S)
     types = Types("\n".join(blocks))
-    rows = re.findall(r"^\| `(keystead/[^`]+)` \| `(\w+)` \|", (HERE / "types.md").read_text(), re.M)
+    rows = re.findall(r"^\| `(keystead/[^`]+)` \| `(\w+)` \|", text, re.M)
     domains = dict(rows)
     checked, wrong, seen = 0, 0, set()
     for path in sorted((HERE / "vectors").glob("*.json")):

@@ -4,12 +4,15 @@
 //! own, and it ends with the test that started it, also when that test is killed.
 
 mod anvil;
+pub mod attacks;
+mod contracts;
 pub mod fixture;
 mod loopback;
 mod places;
 mod postgres;
 mod service;
 mod solidity;
+mod theft;
 pub mod world;
 
 pub use anvil::Anvil;
@@ -18,3 +21,4 @@ pub use places::{binary, node_modules, npm_package, root, target_folder};
 pub use postgres::Postgres;
 pub use service::Service;
 pub use solidity::{Contract, compile, permit2_code};
+pub use theft::{Approving, Loot, Signer};

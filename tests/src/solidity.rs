@@ -1,7 +1,7 @@
 //! Real contracts: compiled from the npm packages' sources, or taken from them as the bytes that are on chain.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -63,22 +63,25 @@ fn input(source: &str) -> Value {
     })
 }
 
+/// The compiler writes to a file: it ends before a pipe has taken all of a long answer.
 fn standard_json(input: &Value) -> Value {
+    let mut answer = tempfile::tempfile().expect("a temporary file");
     let mut compiler = Command::new("node")
         .arg(npm_package("solc/solc.js"))
         .args(["--standard-json", "--base-path", ".", "--include-path", "."])
         .current_dir(node_modules())
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+        .stdout(answer.try_clone().expect("a second handle"))
         .spawn()
         .expect("node starts");
     let mut stdin = compiler.stdin.take().expect("the input is piped");
     stdin.write_all(input.to_string().as_bytes()).expect("the compiler reads");
     drop(stdin);
-    let output = compiler.wait_with_output().expect("the compiler ends");
-    let text = String::from_utf8_lossy(&output.stdout);
+    let status = compiler.wait().expect("the compiler ends");
+    answer.rewind().expect("a file that rewinds");
+    let text = std::io::read_to_string(answer).expect("readable text");
     let start = text.find('{').unwrap_or_default();
-    serde_json::from_str(&text[start..]).unwrap_or_else(|error| panic!("{error}: {text}"))
+    serde_json::from_str(&text[start..]).unwrap_or_else(|error| panic!("{status}: {error}"))
 }
 
 const SOURCE: &str = "Source.sol";

@@ -5,7 +5,9 @@
 //! fails; run by a twin binary whose controls lack one method's body, it succeeds.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
-use keystead_base::{Canonical, Name, RequestId, RequestNonce, Secret, Signed, Timestamp, merkle::Inclusion};
+use keystead_base::{
+    Canonical, Digest, Name, RequestId, RequestNonce, Secret, Signed, Timestamp, merkle::Inclusion,
+};
 use keystead_chain::{Assembled, Unsigned, assemble};
 use keystead_decision::{
     Applied, Block, Certificate, Commit, Controls, Decision, Entry, Grant, KeyEvent, KeyState, KeyStep,
@@ -89,21 +91,29 @@ impl<C: Controls> World<C> {
 
     /// Commits one block at this time. Entries that are not admitted are left out, as a node would.
     pub fn commit_at(&mut self, time: Timestamp, entries: Vec<Entry>) -> Vec<Decision> {
-        let admitted = entries.into_iter().filter_map(|entry| self.state.admit(entry).ok()).collect();
-        let Applied { block, decisions, state } = propose(&self.state, time, admitted, &self.controls);
         let before = self.state.policy().engine.reference();
-        self.state = state;
-        let commit = self.vote(&block);
-        if block.header.policy == before {
+        let (commit, decisions) = self.decide(time, entries);
+        if commit.header.policy == before {
             self.light.advance(&commit).expect("a head that verifies");
         } else {
             let policy = self.state.policy().engine.version().clone();
-            self.light
-                .follow(&Transition { commit: commit.clone(), policy })
-                .expect("a transition that verifies");
+            self.light.follow(&Transition { commit, policy }).expect("a transition that verifies");
         }
-        self.log.push((commit, block, decisions.clone()));
         decisions
+    }
+
+    /// Commits one block, a second later, that nobody shows to the signer.
+    pub fn commit_unseen(&mut self, entries: Vec<Entry>) -> Vec<Decision> {
+        self.decide(self.now().plus_seconds(1), entries).1
+    }
+
+    fn decide(&mut self, time: Timestamp, entries: Vec<Entry>) -> (Commit, Vec<Decision>) {
+        let admitted = entries.into_iter().filter_map(|entry| self.state.admit(entry).ok()).collect();
+        let Applied { block, decisions, state } = propose(&self.state, time, admitted, &self.controls);
+        self.state = state;
+        let commit = self.vote(&block);
+        self.log.push((commit.clone(), block, decisions.clone()));
+        (commit, decisions)
     }
 
     /// A commit of this block by all nodes.
@@ -227,6 +237,15 @@ impl<C: Controls> World<C> {
         Ok(self.sign_with(&grant, unsigned))
     }
 
+    /// What the bare key does with any digest, whoever hands it in: r, s, and whether y is odd.
+    pub fn sign_digest(&self, index: u32, digest: &Digest) -> (B256, B256, bool) {
+        let secret = self.hot.account(index).expect("an account").scalar();
+        let key = SecretKey::from_byte_array(*secret.expose()).expect("a scalar");
+        let message = Message::from_digest(digest.0);
+        let (id, rs) = Secp256k1::new().sign_ecdsa_recoverable(message, &key).serialize_compact();
+        (B256::from_slice(&rs[..32]), B256::from_slice(&rs[32..]), i32::from(id) == 1)
+    }
+
     /// The certificate for what the log last said about a request.
     pub fn certificate(&self, id: &RequestId) -> Option<Certificate> {
         self.log.iter().rev().find_map(|(commit, _, decisions)| {
@@ -297,12 +316,8 @@ impl<C: Controls> World<C> {
     }
 
     fn sign_with(&self, grant: &Grant, unsigned: &Unsigned) -> Assembled {
-        let secret = self.hot.account(grant.account.index).expect("an account").scalar();
-        let key = SecretKey::from_byte_array(*secret.expose()).expect("a scalar");
-        let message = Message::from_digest(unsigned.signing_digest().0);
-        let (id, rs) = Secp256k1::new().sign_ecdsa_recoverable(message, &key).serialize_compact();
-        let (r, s) = (B256::from_slice(&rs[..32]), B256::from_slice(&rs[32..]));
-        assemble(unsigned, r, s, i32::from(id) == 1).expect("a signature of this account")
+        let (r, s, odd_y) = self.sign_digest(grant.account.index, &unsigned.signing_digest());
+        assemble(unsigned, r, s, odd_y).expect("a signature of this account")
     }
 
     fn make_hot_key(&mut self) {
@@ -383,7 +398,7 @@ fn public_account(hot: &ChildSecret) -> PublicAccount {
     x.copy_from_slice(&public.point[1..]);
     PublicAccount {
         parity: public.point[0],
-        x: keystead_base::Digest(x),
-        chain_code: keystead_base::Digest(public.chain_code),
+        x: Digest(x),
+        chain_code: Digest(public.chain_code),
     }
 }

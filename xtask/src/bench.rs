@@ -23,6 +23,24 @@ pub(crate) fn build(_: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Builds the benchmarks and the product, and runs the parts that are named, or all.
+pub(crate) fn figures(parts: &[String]) -> Result<(), Failure> {
+    Step::new(&[
+        "cargo",
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "keystead",
+        "--package",
+        "keystead-bench",
+    ])
+    .run()?;
+    Step::new(&["cargo", "run", "--release", "--locked", "--quiet", "--package", "keystead-bench", "--"])
+        .with(parts)
+        .run()
+}
+
 /// One call of the compiler, or one run of a build script.
 #[derive(Debug)]
 struct Unit {

@@ -43,6 +43,12 @@ const CHORES: &[Chore] = &[
         run: bench::build,
     },
     Chore {
+        words: &["bench"],
+        arguments: "[micro|floors|path]",
+        about: "print figures and their ratios to the floors measured in the same run",
+        run: bench::figures,
+    },
+    Chore {
         words: &["mutants"],
         arguments: "[ARGUMENTS OF cargo mutants, for instance --file PATH]",
         about: "change the policy, decision, chain and quorum crates one place at a time; print what no test noticed",

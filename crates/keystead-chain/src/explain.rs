@@ -2,7 +2,7 @@
 
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
-use keystead_intent::{AssetIndex, ChainId, Effect, EffectKind, Effects, Fee, OpaqueReason, Slot};
+use keystead_intent::{AssetIndex, ChainId, EffectKind, Effects, Fee, OpaqueReason, Slot};
 
 use crate::call::{Frame, Walk, opaque};
 use crate::transaction::{self, Authorization, Transaction};
@@ -37,19 +37,8 @@ pub fn explain(unsigned: &Unsigned, registry: &AssetIndex) -> Effects {
         }
         (Form::Message, _) => (None, Fee::default()),
     };
-    effects(unsigned, chain, account, nonce, fee, walk.into_effects())
-}
-
-fn effects(
-    unsigned: &Unsigned,
-    chain: ChainId,
-    account: Address,
-    nonce: Option<u64>,
-    fee: Fee,
-    items: Vec<Effect>,
-) -> Effects {
     let slot = nonce.map(|nonce| Slot { chain, account, nonce });
-    Effects { signing_digest: unsigned.signing_digest(), chain, slot, fee, items }
+    Effects { signing_digest: unsigned.signing_digest(), chain, slot, fee, items: walk.into_effects() }
 }
 
 /// Delegations take hold before the call runs (EIP-7702).

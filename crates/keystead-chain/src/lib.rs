@@ -12,8 +12,6 @@ mod explain;
 mod fixture;
 #[cfg(test)]
 mod fuzz;
-#[cfg(test)]
-mod tmpbench;
 mod transaction;
 pub mod typed_data;
 mod unsigned;

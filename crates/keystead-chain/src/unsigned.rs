@@ -155,6 +155,22 @@ mod tests {
         assert_eq!(Unsigned::from_document(&unsigned.to_document()), Ok(unsigned));
     }
 
+    /// The page prints what this code computes.
+    #[test]
+    fn the_vectors_of_the_specification() {
+        let page = include_str!("../../../specs/ethereum.md");
+        let eip155 =
+            "ec098504a817c800825208943535353535353535353535353535353535353535880de0b6b3a764000080018080";
+        for payload in [
+            Payload::Message(Bytes::from_static(b"hello")),
+            Payload::Transaction(const_hex::decode(eip155).unwrap().into()),
+        ] {
+            let unsigned = Unsigned::parse(Address::repeat_byte(0x11), ChainId(1), payload).unwrap();
+            let (document, digest) = (const_hex::encode(unsigned.to_document()), unsigned.signing_digest());
+            assert!(page.contains(&format!("`{document}` | `{digest}`")), "{document} {digest}");
+        }
+    }
+
     #[test]
     fn s02_a_document_with_a_payload_that_does_not_parse_is_refused() {
         for payload in [

@@ -25,7 +25,17 @@ pub struct LightClient {
 }
 
 /// A change of policy: the commit whose header names the next version, and that version.
-#[derive(Clone, Debug, PartialEq, Eq, borsh::BorshSerialize, borsh::BorshDeserialize)]
+#[derive(
+    Clone,
+    Debug,
+    PartialEq,
+    Eq,
+    borsh::BorshSerialize,
+    borsh::BorshDeserialize,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(deny_unknown_fields)]
 pub struct Transition {
     /// The commit, voted for by the roster before the change.
     pub commit: Commit,

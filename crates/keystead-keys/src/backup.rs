@@ -1,7 +1,8 @@
-//! A key's backup: its seed, encrypted once for each named recipient (specs/backup.md).
+//! A key's backup: its seed, encrypted once for each named recipient (specs/keys.md).
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Blame, Canonical, ClusterId, Coded, Digest, Name, Secret};
+use serde::{Deserialize, Serialize};
 
 use crate::recipient::{Encapsulated, TAG_BYTES};
 use crate::{
@@ -12,7 +13,8 @@ use crate::{
 pub const MAX_RECIPIENTS: usize = 16;
 
 /// Which key a backup is about.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BackupSubject {
     /// The cluster.
     pub cluster: ClusterId,
@@ -27,7 +29,8 @@ pub struct BackupSubject {
 }
 
 /// A whole backup. Losing it reveals nothing; each recipient alone can restore the key.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BackupFile {
     /// The key.
     pub subject: BackupSubject,
@@ -40,14 +43,18 @@ impl Canonical for BackupFile {
 }
 
 /// The seed for one recipient: HPKE base mode with X-Wing, HKDF-SHA-256 and ChaCha20-Poly1305.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BackupCopy {
     /// The recipient's name in the roster.
     pub recipient: Name,
     /// Which of the recipient's keys: its fingerprint.
     pub fingerprint: Digest,
-    encapsulated: Box<[u8; ENCAPSULATED_BYTES]>,
+    #[serde(with = "const_hex")]
+    encapsulated: [u8; ENCAPSULATED_BYTES],
+    #[serde(with = "const_hex")]
     tag: [u8; TAG_BYTES],
+    #[serde(with = "const_hex")]
     ciphertext: [u8; SEED_BYTES],
 }
 
@@ -98,7 +105,7 @@ impl BackupFile {
             .iter()
             .find(|copy| &copy.recipient == recipient && copy.fingerprint == fingerprint)
             .ok_or_else(|| BackupError::NoCopy { recipient: recipient.clone() })?;
-        let from = Encapsulated { key: copy.encapsulated.clone(), tag: copy.tag };
+        let from = Encapsulated { key: copy.encapsulated, tag: copy.tag };
         let mut entropy = Secret::new(copy.ciphertext);
         key.open(&from, &place(&self.subject, recipient, fingerprint), entropy.expose_mut())
             .ok_or_else(|| BackupError::Altered { recipient: recipient.clone() })?;

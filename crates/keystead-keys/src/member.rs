@@ -124,7 +124,8 @@ impl Canonical for MemberPublic {
 }
 
 /// A member's key file: the public side in the clear, the secrets sealed.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MemberKeyFile {
     /// The public side, readable without the passphrase.
     pub public: MemberPublic,

@@ -61,13 +61,13 @@ impl RecipientPublicKey {
                 &mut Source(fill),
             )
             .ok()?;
-        Some(Encapsulated { key: Box::new(encapsulated.to_bytes().into()), tag: tag.to_bytes().into() })
+        Some(Encapsulated { key: encapsulated.to_bytes().into(), tag: tag.to_bytes().into() })
     }
 }
 
 /// What the recipient needs beside the ciphertext.
 pub(crate) struct Encapsulated {
-    pub(crate) key: Box<[u8; ENCAPSULATED_BYTES]>,
+    pub(crate) key: [u8; ENCAPSULATED_BYTES],
     pub(crate) tag: [u8; TAG_BYTES],
 }
 

@@ -1,10 +1,11 @@
-//! Sealing: XChaCha20-Poly1305 under a key that Argon2id grows from a passphrase (specs/sealed.md).
+//! Sealing: XChaCha20-Poly1305 under a key that Argon2id grows from a passphrase (specs/keys.md).
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use borsh::{BorshDeserialize, BorshSerialize};
 use chacha20poly1305::aead::inout::InOutBuf;
 use chacha20poly1305::{AeadInOut as _, KeyInit as _, XChaCha20Poly1305};
 use keystead_base::{Blame, Canonical, ClusterId, Coded, Name, Secret};
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 use crate::Fill;
@@ -15,7 +16,8 @@ pub const MAX_PASSPHRASE_BYTES: usize = 1024;
 pub const MAX_SEALED_BYTES: usize = 4096;
 
 /// How a passphrase is stretched: Argon2id, version 0x13 (RFC 9106).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Kdf {
     /// Memory, in KiB.
     pub memory_kib: u32,
@@ -24,6 +26,7 @@ pub struct Kdf {
     /// Lanes.
     pub lanes: u32,
     /// Sixteen random bytes.
+    #[serde(with = "const_hex")]
     pub salt: [u8; 16],
 }
 
@@ -51,7 +54,8 @@ impl Kdf {
 }
 
 /// What the sealed secret is for. It is bound into the seal, so that no file can stand in for another.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SealLabel {
     /// The cluster; none for a member's key, which is older than the cluster that lists it.
     pub cluster: Option<ClusterId>,
@@ -64,7 +68,8 @@ pub struct SealLabel {
 }
 
 /// The kinds of secret that are sealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// The 32 bytes behind an HD key.
     HdSeed,
@@ -170,15 +175,20 @@ fn cipher(key: &Secret<[u8; 32]>) -> XChaCha20Poly1305 {
 }
 
 /// A sealed secret as it lies on a disk.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sealed {
     label: SealLabel,
     kdf: Kdf,
     /// The second half of the stretched passphrase: a wrong one is known before anything is
     /// decrypted, and no two passphrases open one file.
+    #[serde(with = "const_hex")]
     commitment: [u8; 32],
+    #[serde(with = "const_hex")]
     nonce: [u8; 24],
+    #[serde(with = "const_hex")]
     tag: [u8; 16],
+    #[serde(with = "const_hex")]
     ciphertext: Vec<u8>,
 }
 

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keystead_base::{Canonical, ClusterId};
-use keystead_decision::{Controls, SignedGenesis};
+use keystead_base::merkle::{self, Inclusion};
+use keystead_base::{Canonical, ClusterId, Digest, RequestId};
+use keystead_decision::{Certificate, Commit, Controls, Decision, SignedGenesis, Transition, leaves};
 use tlog_tiles::Tile;
 
 use crate::read::blocks;
@@ -13,7 +14,8 @@ use crate::tiles::{
 };
 use crate::tree::hashes;
 use crate::{
-    AuditError, Auditor, Checkpoint, Ledger, LedgerError, LogError, Report, SignedCheckpoint, StoredBlock,
+    AuditError, Auditor, Checkpoint, Consistency, CosignRequest, Ledger, LedgerError, LogError, Proof,
+    Report, SignedCheckpoint, StoredBlock,
 };
 
 impl Ledger {
@@ -103,12 +105,10 @@ impl ExportedLog {
             auditor.expect(older)?;
         }
         let mut leaves = Vec::new();
-        let size = self.checkpoint.body().size;
-        for tile in new_tiles(0, size).iter().filter(|tile| tile.level() == 0) {
-            for block in self.blocks(tile)? {
-                leaves.push(keystead_base::merkle::leaf_hash(&block.commit.header.to_document()));
-                auditor.block(block)?;
-            }
+        for block in self.each_block() {
+            let block = block?;
+            leaves.push(leaf(&block));
+            auditor.block(block)?;
         }
         for (tile, expected) in tiles_of(&leaves) {
             let path = path(Family::Hashes, &tile);
@@ -117,6 +117,72 @@ impl ExportedLog {
             }
         }
         auditor.finish()
+    }
+
+    /// Asks a witness that remembers `older` headers to cosign this folder's checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::RolledBack`] when the log is shorter than the witness remembers.
+    pub fn cosign_request(&self, older: u64) -> Result<CosignRequest, LogError> {
+        let consistency = self.consistency(&self.leaves()?, older)?;
+        Ok(CosignRequest { consistency, checkpoint: self.checkpoint.clone() })
+    }
+
+    /// Proves the latest decision about a request, without a database: the log is replayed to find it.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`] when the log does not hold together.
+    pub fn prove<C: Controls>(
+        &self,
+        subject: &RequestId,
+        pinned: ClusterId,
+        older: Option<u64>,
+        controls: &C,
+    ) -> Result<Option<Proof>, AuditError> {
+        let mut auditor = Auditor::begin(&self.genesis, pinned, controls)?;
+        let (mut transitions, mut found) = (Vec::new(), None);
+        let mut policy = auditor.state().policy().engine.reference();
+        for block in self.each_block() {
+            let block = block?;
+            let commit = block.commit.clone();
+            let decisions = auditor.block(block)?;
+            let version = auditor.state().policy().engine.version();
+            if commit.header.policy != policy {
+                policy = commit.header.policy;
+                transitions.push(Transition { commit: commit.clone(), policy: version.clone() });
+            }
+            if let Some(index) = decisions.iter().rposition(|it| it.subject == *subject) {
+                found = certificate(commit, &decisions, index);
+            }
+        }
+        let Some(certificate) = found else { return Ok(None) };
+        let leaves = self.leaves()?;
+        let index = usize::try_from(certificate.commit.header.height - 1).unwrap_or(usize::MAX);
+        let Some(header) = Inclusion::prove(&leaves, index) else { return Ok(None) };
+        let consistency = older.map(|older| self.consistency(&leaves, older)).transpose()?;
+        let checkpoint = self.checkpoint.to_note();
+        Ok(Some(Proof { certificate, header, checkpoint, consistency, transitions }))
+    }
+
+    fn consistency(&self, leaves: &[Digest], older: u64) -> Result<Consistency, LogError> {
+        let found = leaves.len() as u64;
+        let proof = Consistency::prove(leaves, usize::try_from(older).unwrap_or(usize::MAX), leaves.len());
+        proof.ok_or(LogError::RolledBack { remembered: older, found })
+    }
+
+    /// The leaf hashes, from the header documents.
+    fn leaves(&self) -> Result<Vec<Digest>, LogError> {
+        self.each_block().map(|block| Ok(leaf(&block?))).collect()
+    }
+
+    fn each_block(&self) -> impl Iterator<Item = Result<StoredBlock, LogError>> {
+        let tiles = new_tiles(0, self.checkpoint.body().size).into_iter().filter(|tile| tile.level() == 0);
+        tiles.flat_map(|tile| match self.blocks(&tile) {
+            Ok(blocks) => blocks.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        })
     }
 
     /// The blocks from this height on that share a bundle with it.
@@ -147,6 +213,16 @@ impl ExportedLog {
         }
         Ok(blocks)
     }
+}
+
+fn leaf(block: &StoredBlock) -> Digest {
+    merkle::leaf_hash(&block.commit.header.to_document())
+}
+
+fn certificate(commit: Commit, decisions: &[Decision], index: usize) -> Option<Certificate> {
+    let proof = Inclusion::prove(&leaves(decisions), index)?;
+    let decision = decisions.get(index)?.clone();
+    Some(Certificate { commit, decision, proof })
 }
 
 fn exported_size(folder: &Path) -> Result<u64, LogError> {

@@ -4,7 +4,7 @@ use keystead_base::{Digest, Name};
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::{bytes, int, text};
-use crate::{Ledger, LedgerError, LogError, SignedCheckpoint};
+use crate::{CosignRequest, Ledger, LedgerError, LogError, SignedCheckpoint};
 
 impl Ledger {
     /// Keeps a sealed key. A seal is never replaced: another secret is another epoch.
@@ -123,6 +123,17 @@ impl Ledger {
             note.push_str(&row.text(0)?);
         }
         Ok(Some(SignedCheckpoint::parse(&note)?))
+    }
+
+    /// Asks a witness that remembers `older` headers to cosign the latest checkpoint; `None` before the first.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Size`] when the log is shorter than the witness remembers.
+    pub async fn cosign_request(&self, older: u64) -> Result<Option<CosignRequest>, LedgerError> {
+        let Some(checkpoint) = self.latest_checkpoint().await? else { return Ok(None) };
+        let consistency = self.consistency(older, checkpoint.body().size).await?;
+        Ok(Some(CosignRequest { consistency, checkpoint }))
     }
 
     /// The checkpoint of the largest size, with the witnesses' lines.

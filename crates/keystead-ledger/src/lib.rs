@@ -23,6 +23,8 @@ mod replay;
 mod schema;
 mod tiles;
 mod tree;
+#[cfg(test)]
+mod vectors;
 mod witness;
 mod write;
 

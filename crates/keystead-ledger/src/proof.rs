@@ -13,7 +13,8 @@ use crate::{Checkpoint, Consistency, Ledger, LedgerError, LogError, LogKeys, Sig
 pub const MAX_TRANSITIONS: usize = 10_000;
 
 /// A decision and everything that shows where it stands.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Proof {
     /// The decision, its block's votes, and its place in the block's decision tree.
     pub certificate: Certificate,

@@ -1,8 +1,27 @@
 //! Puts a policy version that people wrote into the one order that is accepted.
 
-use crate::{PolicyVersion, Roster};
+use keystead_intent::MAX_PAYLOAD_BYTES;
+
+use crate::structure::at_most;
+use crate::{PolicyError, PolicyVersion, Roster};
+
+/// The longest JSON form: a payload's bytes in hex, and room for people's spaces.
+pub const MAX_JSON_BYTES: usize = 4 * MAX_PAYLOAD_BYTES;
 
 impl PolicyVersion {
+    /// Parses what people wrote and puts it into the canonical order; unknown fields are errors.
+    /// Whether it holds together is [`crate::Engine::compile`]'s business.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] says where and what.
+    pub fn from_json(text: &str) -> Result<Self, PolicyError> {
+        at_most("the JSON form, in bytes,", text.len(), MAX_JSON_BYTES)?;
+        let version: Self =
+            serde_json::from_str(text).map_err(|error| PolicyError::Json { reason: error.to_string() })?;
+        Ok(version.into_canonical())
+    }
+
     /// Sorts every list whose order means nothing. Twins stay, and are refused later.
     #[must_use]
     pub fn into_canonical(mut self) -> Self {

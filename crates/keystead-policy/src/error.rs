@@ -9,6 +9,12 @@ pub enum PolicyError {
     /// The bytes are no policy version.
     #[error(transparent)]
     Document(#[from] CanonError),
+    /// The JSON form does not parse.
+    #[error("this is no policy version: {reason}")]
+    Json {
+        /// What the parser says, with line and column.
+        reason: String,
+    },
     /// The registry of assets and contracts contradicts itself.
     #[error(transparent)]
     Registry(#[from] AssetError),
@@ -214,6 +220,7 @@ impl Coded for PolicyError {
     fn code(&self) -> &'static str {
         match self {
             Self::Document(_) => "policy.document",
+            Self::Json { .. } => "policy.json",
             Self::Registry(_) => "policy.registry",
             Self::Syntax { .. } => "policy.syntax",
             Self::Schema { .. } => "policy.schema",

@@ -251,7 +251,7 @@ pub(crate) fn price(source: &str, byte: u8, dollars: u64, at: Timestamp) -> Sign
 }
 
 /// One question about the fixture.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub(crate) requester: Name,
     pub(crate) action: ActionKind,

@@ -35,10 +35,11 @@ mod vocabulary;
 
 pub use approvers::authority_people;
 pub use assignment::{Assignment, Candidate, assign};
+pub use canonical::MAX_JSON_BYTES;
 pub use compare::{Difference, Direction, compare, simulate};
 pub use engine::Engine;
 pub use error::PolicyError;
-pub use prices::{MAX_PRICE_DECIMALS, MAX_PRICES, PriceError, Prices, Quote};
+pub use prices::{MAX_PRICE_DECIMALS, MAX_PRICES, MAX_PRICES_PER_SOURCE, PriceError, Prices, Quote};
 pub use question::{Facts, Question, Subject};
 pub use reason::{MAX_REASONS, Reason};
 pub use roster::{Device, Factor, Node, Peer, Person, Roster, Service, TransportKey};
@@ -50,5 +51,3 @@ pub use version::{
     PriceRule, PriceSource, QuorumRow, Rule, Threshold, Timing, Window,
 };
 pub use vocabulary::SCHEMA;
-#[cfg(test)]
-mod tmp_example;

@@ -6,10 +6,13 @@ use imbl::OrdMap;
 use keystead_base::{Amount, Blame, Coded, Name, SignatureError, Signed, Timestamp};
 use keystead_intent::{Asset, ChainId};
 
+use crate::limits::MAX_SOURCES;
 use crate::{Price, PriceRule, Reason};
 
+/// The most prices of one source that are kept, so that no source takes the room of others.
+pub const MAX_PRICES_PER_SOURCE: usize = 1024;
 /// The most prices that are kept, over all sources and assets.
-pub const MAX_PRICES: usize = 65_536;
+pub const MAX_PRICES: usize = MAX_PRICES_PER_SOURCE * MAX_SOURCES;
 /// The most decimals that a price may speak of: 2^64 × 10^36 fits 256 bits.
 pub const MAX_PRICE_DECIMALS: u8 = 36;
 
@@ -42,10 +45,13 @@ impl Prices {
             Some(last) if last.at >= price.at => {
                 return Err(PriceError::NotNewer { last: last.at, found: price.at });
             }
-            None if self.latest.len() >= MAX_PRICES => return Err(PriceError::TooMany { limit: MAX_PRICES }),
+            None if self.count_of(&source.name) >= MAX_PRICES_PER_SOURCE => {
+                return Err(PriceError::TooMany { limit: MAX_PRICES_PER_SOURCE });
+            }
             Some(_) | None => {}
         }
         signed.verify(&source.key).map_err(PriceError::Signature)?;
+        self.forget_others(rule);
         self.latest.insert(key, price.clone());
         Ok(())
     }
@@ -87,6 +93,21 @@ impl Prices {
                 Disagreement::Spread => Reason::PriceSpread { chain, asset, limit_bps: rule.max_spread_bps },
             })
         })
+    }
+
+    fn count_of(&self, source: &Name) -> usize {
+        let first = (source.clone(), ChainId(0), Asset::Native);
+        let own = self.latest.range(first..).take_while(|((name, ..), _)| name == source);
+        own.take(MAX_PRICES_PER_SOURCE).count()
+    }
+
+    /// Makes room when the table is full: sources that the policy names no more.
+    fn forget_others(&mut self, rule: &PriceRule) {
+        if self.latest.len() >= MAX_PRICES {
+            let named = |name: &Name| rule.sources.iter().any(|source| &source.name == name);
+            let latest = std::mem::take(&mut self.latest);
+            self.latest = latest.into_iter().filter(|((name, ..), _)| named(name)).collect();
+        }
     }
 
     /// How many prices are kept.
@@ -222,8 +243,8 @@ pub enum PriceError {
     /// The source's signature fails.
     #[error("the source's signature fails: {0}")]
     Signature(SignatureError),
-    /// The table is full.
-    #[error("at most {limit} prices are kept")]
+    /// The source has used up its room.
+    #[error("at most {limit} prices of one source are kept")]
     TooMany {
         /// The limit.
         limit: usize,
@@ -251,7 +272,7 @@ impl Coded for PriceError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{CHAIN, ETHER, NOW, price, price_rule};
+    use crate::fixture::{CHAIN, ETHER, NOW, name, price, price_rule, signer};
 
     const ETH: Asset = Asset::Native;
 
@@ -320,6 +341,21 @@ mod tests {
             assert_eq!(prices.insert(&signed, &price_rule()).unwrap_err().code(), code);
             assert_eq!(prices, before);
         }
+    }
+
+    #[test]
+    fn no_source_takes_the_room_of_others() {
+        let mut table = prices(&[("alpha", 51, 1)]);
+        let one = price("alpha", 51, 1, NOW).body;
+        let more = (0..).map(|n| ((name("alpha"), ChainId(n + 2), ETH), one.clone()));
+        table.latest.extend(more.take(MAX_PRICES_PER_SOURCE - 1));
+        let mut another = price("alpha", 51, 1, NOW).body;
+        another.chain = ChainId(u64::MAX);
+        let another = Signed::new(another, name("alpha"), &signer(51)).unwrap();
+        assert_eq!(table.insert(&another, &price_rule()).unwrap_err().code(), "price.too_many");
+        assert_eq!(table.insert(&price("alpha", 51, 2, NOW.plus_seconds(1)), &price_rule()), Ok(()));
+        assert_eq!(table.insert(&price("beta", 52, 2, NOW), &price_rule()), Ok(()));
+        assert_eq!(table.len(), MAX_PRICES_PER_SOURCE + 1);
     }
 
     #[test]

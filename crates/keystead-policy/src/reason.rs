@@ -147,7 +147,7 @@ pub enum Reason {
     #[error("a fiat amount is needed, and the policy has no price rule")]
     NoPriceRule,
     /// Too few sources ever said what the asset is worth.
-    #[error("no {needed} sources have a price for {asset:?} on {chain}, found {found}")]
+    #[error("no {needed} sources have a price for {} on {chain}, found {found}", asset_text(asset))]
     PriceMissing {
         /// The chain.
         chain: ChainId,
@@ -159,7 +159,7 @@ pub enum Reason {
         found: u32,
     },
     /// Too few sources said it lately.
-    #[error("no {needed} sources have a fresh price for {asset:?} on {chain}, found {fresh}")]
+    #[error("no {needed} sources have a fresh price for {} on {chain}, found {fresh}", asset_text(asset))]
     PriceStale {
         /// The chain.
         chain: ChainId,
@@ -171,7 +171,7 @@ pub enum Reason {
         fresh: u32,
     },
     /// The sources disagree.
-    #[error("the prices of {asset:?} on {chain} differ by more than {limit_bps} basis points")]
+    #[error("the prices of {} on {chain} differ by more than {limit_bps} basis points", asset_text(asset))]
     PriceSpread {
         /// The chain.
         chain: ChainId,
@@ -303,6 +303,13 @@ fn frozen_what(key: &Option<Name>) -> String {
     key.as_ref().map_or_else(|| "the whole cluster".to_owned(), |key| format!("key `{key}`"))
 }
 
+fn asset_text(asset: &Asset) -> String {
+    match asset {
+        Asset::Native => "the coin".to_owned(),
+        Asset::Token(token) => format!("token {token}"),
+    }
+}
+
 impl Coded for Reason {
     fn code(&self) -> &'static str {
         match self {
@@ -355,6 +362,53 @@ impl Coded for Reason {
             | Self::PriceSpread { .. }
             | Self::RuleError { .. } => Blame::Environment,
             _ => Blame::Caller,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::Digest;
+
+    use super::*;
+
+    #[test]
+    fn reasons_read_as_sentences_and_keep_their_codes() {
+        let chain = ChainId(1);
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let bucket = Bucket { key: Some(name("hot")), destination: None, chain: Some(chain) };
+        let slot = Slot { chain, account: Address::ZERO, nonce: 7 };
+        for (reason, code, text) in [
+            (Reason::Frozen { key: None }, "deny.frozen", "the whole cluster is frozen"),
+            (Reason::Frozen { key: Some(name("hot")) }, "deny.frozen", "key `hot` is frozen"),
+            (
+                Reason::PriceStale { chain, asset: Asset::Native, needed: 2, fresh: 1 },
+                "deny.price_stale",
+                "no 2 sources have a fresh price for the coin on eip155:1, found 1",
+            ),
+            (
+                Reason::LimitExceeded {
+                    window: name("day"),
+                    bucket,
+                    limit: Amount::from(10_u64),
+                    used: Amount::from(9_u64),
+                    asked: Amount::from(2_u64),
+                },
+                "deny.limit_exceeded",
+                "window `day` (key hot, on eip155:1) allows 10, used 9, asked 2",
+            ),
+            (
+                Reason::SlotTaken { slot, by: RequestId(Digest::ZERO) },
+                "deny.slot_taken",
+                "nonce 7 of 0x0000000000000000000000000000000000000000 on eip155:1 is taken by request \
+                 0000000000000000000000000000000000000000000000000000000000000000",
+            ),
+        ] {
+            assert_eq!((reason.code(), reason.to_string().as_str()), (code, text));
+            let bytes = borsh::to_vec(&reason).unwrap();
+            assert_eq!(borsh::from_slice::<Reason>(&bytes).unwrap(), reason);
+            let json = serde_json::to_string(&reason).unwrap();
+            assert_eq!(serde_json::from_str::<Reason>(&json).unwrap(), reason);
         }
     }
 }

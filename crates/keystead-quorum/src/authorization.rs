@@ -5,11 +5,18 @@ use keystead_policy::PolicyRef;
 
 use crate::Context;
 
-/// Enough people agreed. Only [`crate::authorize`] makes it, and it is used up by using it.
+/// Enough people agreed. Only [`crate::authorize`] makes it, and it is used up by using it:
+///
+/// ```
+/// # use keystead_base::{Digest, Timestamp};
+/// fn once(one: keystead_quorum::Authorization, digest: Digest, policy: keystead_policy::PolicyRef) {
+///     let _ = one.redeem(digest, policy, Timestamp(0));
+/// }
+/// ```
 ///
 /// It cannot be made from its parts:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// use keystead_quorum::Authorization;
 /// fn forge(old: Authorization, digest: keystead_base::Digest) -> Authorization {
 ///     Authorization { signing_digest: digest, ..old }
@@ -18,7 +25,7 @@ use crate::Context;
 ///
 /// It cannot be copied:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// fn twice(one: keystead_quorum::Authorization) -> [keystead_quorum::Authorization; 2] {
 ///     [one.clone(), one]
 /// }
@@ -26,7 +33,7 @@ use crate::Context;
 ///
 /// It cannot be used twice:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0382
 /// # use keystead_base::{Digest, Timestamp};
 /// fn twice(one: keystead_quorum::Authorization, digest: Digest, policy: keystead_policy::PolicyRef) {
 ///     let _ = one.redeem(digest, policy, Timestamp(0));

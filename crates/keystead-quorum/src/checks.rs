@@ -139,10 +139,10 @@ impl Checks for Strict {}
 ///
 /// Only [`verify_one`] makes it:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// use keystead_quorum::Verified;
-/// fn forge(other: &Verified) -> Verified {
-///     Verified { person: other.person().clone(), ..*other }
+/// fn forge(old: Verified, person: keystead_base::Name) -> Verified {
+///     Verified { person, ..old }
 /// }
 /// ```
 #[derive(Debug)]

@@ -1,15 +1,17 @@
 //! ECDSA on secp256k1: deterministic (RFC 6979), low-S, and verified before it is let go (S7).
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Blame, Coded, Digest, Secret};
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use secp256k1::{All, Message, PublicKey, Secp256k1, SecretKey};
-
-use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
 
 /// A signature as Ethereum writes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EthereumSignature {
     /// `r || s`, big-endian, s in the lower half.
+    #[serde(with = "const_hex")]
     pub rs: [u8; 64],
     /// 0 or 1.
     pub y_parity: u8,

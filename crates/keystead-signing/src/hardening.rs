@@ -4,9 +4,23 @@ use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::Canonical;
+use serde::{Deserialize, Serialize};
 
 /// One protection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Feature {
     /// Keys and the stack that handles them lie in `memfd_secret` pages.
     SecretMemory,
@@ -73,7 +87,8 @@ impl fmt::Display for Feature {
 }
 
 /// How far a feature is in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// In force.
     On,
@@ -84,7 +99,8 @@ pub enum Status {
 }
 
 /// One feature's report.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FeatureReport {
     /// The feature.
     pub feature: Feature,
@@ -95,7 +111,8 @@ pub struct FeatureReport {
 }
 
 /// The whole report, part of the enclave's first reply.
-#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Hardening {
     /// One report for each feature, in their order.
     pub features: Vec<FeatureReport>,

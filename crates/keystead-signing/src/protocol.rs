@@ -5,6 +5,7 @@ use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, merkle::Inclusion
 use keystead_decision::{Certificate, Commit, Decision, PublicAccount, SignedGenesis, Transition};
 use keystead_keys::{BackupFile, MemberKeyFile, Sealed};
 use keystead_policy::PolicyRef;
+use serde::{Deserialize, Serialize};
 
 use crate::{EthereumSignature, Hardening};
 
@@ -12,7 +13,8 @@ use crate::{EthereumSignature, Hardening};
 pub const MAX_BATCH_ITEMS: usize = 1024;
 
 /// What the parent asks.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Request {
     /// First, and once: where the log begins, and the keys.
     Hello(Box<Hello>),
@@ -33,7 +35,8 @@ impl Canonical for Request {
 }
 
 /// Where the log begins, and the keys as they lie on the parent's disk.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Hello {
     /// The genesis; its digest must be the cluster that the enclave was started for.
     pub genesis: SignedGenesis,
@@ -42,7 +45,8 @@ pub struct Hello {
 }
 
 /// Changes of policy in their order, and then the newest head.
-#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Advance {
     /// Each next policy version with the commit that made it so.
     pub transitions: Vec<Transition>,
@@ -51,7 +55,8 @@ pub struct Advance {
 }
 
 /// A backup to restore, and who restores it.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Drill {
     /// The backup.
     pub file: BackupFile,
@@ -62,7 +67,8 @@ pub struct Drill {
 }
 
 /// One block's commit, and payloads that its decisions allow.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Batch {
     /// The commit; its votes are verified once.
     pub commit: Commit,
@@ -71,18 +77,21 @@ pub struct Batch {
 }
 
 /// A decision with its proof, and the payload that it allows.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BatchItem {
     /// The decision.
     pub decision: Decision,
     /// Its place among the block's decisions.
     pub proof: Inclusion,
     /// The document of the payload: a `keystead_chain::Unsigned`.
+    #[serde(with = "const_hex")]
     pub unsigned: Vec<u8>,
 }
 
 /// What the enclave answers.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// To [`Request::Hello`].
     Ready(Box<Ready>),
@@ -105,7 +114,8 @@ impl Canonical for Reply {
 }
 
 /// The enclave as it started.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ready {
     /// Which protections are in force, and what is lost where one is not.
     pub hardening: Hardening,
@@ -116,7 +126,8 @@ pub struct Ready {
 }
 
 /// A key that the enclave holds.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HeldKey {
     /// Its name.
     pub key: Name,
@@ -127,7 +138,8 @@ pub struct HeldKey {
 }
 
 /// How far the enclave has followed the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Position {
     /// The height of the newest head.
     pub height: u64,
@@ -136,7 +148,8 @@ pub struct Position {
 }
 
 /// A key just born.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CreatedKey {
     /// The key.
     pub held: HeldKey,
@@ -145,16 +158,19 @@ pub struct CreatedKey {
 }
 
 /// A backup that was restored.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DrillProof {
     /// The digest of the backup.
     pub backup: Digest,
     /// `r || s` over `keystead_decision::drill_challenge`, by the account with index 0.
+    #[serde(with = "const_hex")]
     pub proof: Vec<u8>,
 }
 
 /// One item's end.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ItemResult {
     /// Signed.
     Signed(EthereumSignature),
@@ -163,7 +179,10 @@ pub enum ItemResult {
 }
 
 /// Why not, for the parent's log: a stable code and a sentence.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, thiserror::Error)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize, thiserror::Error,
+)]
+#[serde(deny_unknown_fields)]
 #[error("the enclave refused ({code}): {text}")]
 pub struct Refusal {
     /// The stable code.

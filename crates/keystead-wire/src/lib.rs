@@ -10,15 +10,14 @@ mod frame;
 mod hello;
 mod identity;
 mod limits;
-mod message;
-mod node;
+mod messages;
+mod node_client;
 mod places;
 mod server;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod views;
-mod view;
 
 pub use client::{Client, Target};
 pub use error::{Stage, WireError};
@@ -26,20 +25,13 @@ pub use frame::MAX_FRAME_BYTES;
 pub use hello::{Hello, PROTOCOL_VERSION, Refusal, Role};
 pub use identity::{Identity, TransportKey};
 pub use limits::Limits;
-pub use message::{
-    MAX_BLOCKS, MAX_ENTRIES, MAX_OPEN, MAX_WAIT_MILLISECONDS, MessageError, NodeReply, NodeRequest,
-};
-pub use node::{Answers, CallError, NodeClient, Serving};
 pub use messages::{
-    DrillReport, EntryAnswer, MAX_SENT_BLOCKS, MAX_SUBMITTED_ENTRIES, MAX_WAIT_MILLIS, NodeReply, NodeRequest,
-    Refused, SentBlock,
+    DrillReport, EntryAnswer, MAX_SENT_BLOCKS, MAX_SUBMITTED_ENTRIES, MAX_WAIT_MILLIS, NodeReply,
+    NodeRequest, Refused, SentBlock,
 };
 pub use node_client::{NodeCallError, NodeClient};
 pub use server::{Fault, Handler, Observer, Peer, Server};
 pub use tls::{ALPN, Pins, pins};
-pub use view::{
-    Feature, KeyView, LoggedBlock, NodeStatus, Problem, ProblemBlame, RequestView, SignatureView, Submitted,
-};
 pub use views::{
     ChainStatus, ChainWatch, KeyView, NodeStatus, Protection, RequestDetail, RequestStage, RequestView,
     SignedPayload, Withstands,

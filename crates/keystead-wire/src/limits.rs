@@ -21,7 +21,7 @@ pub struct Limits {
     /// Connections of one peer, so that one peer cannot take every place.
     pub connections_per_peer: usize,
     /// Bytes of requests of one peer that are read and not yet answered. Each counts at least
-    /// [`REQUEST_BYTES`], which bounds their number. A peer at the bound is not read from.
+    /// 64 KiB, which bounds their number. A peer at the bound is not read from.
     pub bytes_per_peer: u32,
 }
 
@@ -49,7 +49,8 @@ pub(crate) const MAX_QUEUED_FRAMES: usize = 64;
 
 const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 const FRAME_TIME: Duration = Duration::from_secs(10);
-const IDLE_TIME: Duration = Duration::from_secs(600);
+/// Longer than the longest wait for a request, which is silent.
+const IDLE_TIME: Duration = Duration::from_secs(900);
 const CALL_TIME: Duration = Duration::from_secs(60);
 const MAX_HANDSHAKES: usize = 64;
 const MAX_CONNECTIONS: usize = 512;

@@ -2,8 +2,8 @@
 
 mod calls;
 mod handshakes;
-mod messages;
 mod misbehavior;
+mod vectors;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

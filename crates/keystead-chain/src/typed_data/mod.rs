@@ -14,4 +14,4 @@ pub use json::TypedDataError;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(crate) mod tests_known;
+mod tests_known;

@@ -11,8 +11,8 @@ use keystead_decision::{
     State, Strict, drill_challenge, propose, sign_vote, vote_for,
 };
 use keystead_intent::{
-    AccountRef, Action, Approval, AuthorityChange, ChainId, DangerClass, Freeze, Intent, KeyCeremony, KeyKind,
-    Message, RequestBatch, Verdict,
+    AccountRef, Action, Approval, AuthorityChange, ChainId, DangerClass, Freeze, Intent, KeyCeremony,
+    KeyKind, Message, RequestBatch, Verdict,
 };
 use keystead_keys::{ChildSecret, HdSeed};
 use keystead_ledger::{Appended, Checkpoint, SignatureRecord, SignedCheckpoint, origin};
@@ -73,7 +73,7 @@ impl Cluster {
         self.ask(name("desk"), DESK, message("hot"))
     }
 
-    /// Everything that happens until the key `hot` may sign: six blocks.
+    /// Everything that happens until the key `hot` may sign: seven blocks.
     pub fn activate_key(&mut self) -> Vec<Appended> {
         let account = account();
         let create = KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1 };
@@ -154,7 +154,8 @@ impl Cluster {
             device: name("laptop"),
             expires: self.soon(),
         };
-        let second = self.step(vec![Entry::Approval(Signed::new(approval, name("ben"), &signer(BEN)).unwrap())]);
+        let second =
+            self.step(vec![Entry::Approval(Signed::new(approval, name("ben"), &signer(BEN)).unwrap())]);
         (vec![first, second], id)
     }
 
@@ -238,7 +239,10 @@ fn policy() -> PolicyVersion {
         previous: Digest::ZERO,
         roster: roster(),
         rules: vec![
-            rule("govern", r#"permit(principal in Role::"founder", action == Action::"authority", resource);"#),
+            rule(
+                "govern",
+                r#"permit(principal in Role::"founder", action == Action::"authority", resource);"#,
+            ),
             rule("speak", r#"permit(principal, action in Action::"sign", resource);"#),
         ],
         windows: Vec::new(),

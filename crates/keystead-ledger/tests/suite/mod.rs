@@ -1,5 +1,15 @@
 //! The same tests for both engines: each takes the URL of an empty database.
 
+// All of this is test code; the lints see tests only where the attribute stands.
+#![allow(
+    dead_code,
+    unused_macros,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
 pub mod audit;
 pub mod cluster;
 pub mod log;
@@ -7,7 +17,6 @@ pub mod raw;
 pub mod store;
 
 /// Gives the names of all cases to a macro that makes a test of each.
-#[macro_export]
 macro_rules! every_case {
     ($test:ident) => {
         $test! {

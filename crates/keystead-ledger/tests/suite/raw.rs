@@ -84,7 +84,13 @@ impl Raw {
     }
 
     /// Writes one cell.
-    pub async fn write(&mut self, table: &str, column: &str, row: &str, cell: Cell) -> Result<(), sqlx::Error> {
+    pub async fn write(
+        &mut self,
+        table: &str,
+        column: &str,
+        row: &str,
+        cell: Cell,
+    ) -> Result<(), sqlx::Error> {
         let sql = AssertSqlSafe(format!("UPDATE {table} SET {column} = $1 WHERE {row}"));
         both!(self, it => {
             let query = sqlx::query(sql);

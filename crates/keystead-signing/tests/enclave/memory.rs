@@ -33,7 +33,8 @@ fn same_user() {
     if !is_root() {
         return println!("SKIPPED: needs root to become another user");
     }
-    let (enclave, _) = busy_enclave(&["nobody"]);
+    let unprivileged: &[&str] = if whole_kernel() { &["nobody", "strict"] } else { &["nobody"] };
+    let (enclave, _) = busy_enclave(unprivileged);
     assert_eq!(peek(enclave.id()), "mem=false vm_readv=false maps=false");
     let mut open = Command::new(std::env::current_exe().unwrap())
         .arg("open-book")

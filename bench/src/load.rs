@@ -1,0 +1,111 @@
+//! A closed loop of HTTP/1.1 clients: each connection sends its next request when the last is answered.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// What a run of the load showed.
+#[derive(Clone, Debug)]
+pub(crate) struct Figures {
+    /// How many connections.
+    pub(crate) clients: usize,
+    /// Answers per second.
+    pub(crate) per_second: f64,
+    /// Median latency, in nanoseconds.
+    pub(crate) p50: f64,
+    /// 99th percentile, in nanoseconds.
+    pub(crate) p99: f64,
+    /// Answers without `needle` in them.
+    pub(crate) wrong: u64,
+    /// Answers in all.
+    pub(crate) answers: u64,
+}
+
+/// Runs `clients` connections for `span`. `body` makes the request of (client, number); an answer counts
+/// as right when it contains `needle`.
+pub(crate) async fn run(
+    address: SocketAddr,
+    clients: usize,
+    span: Duration,
+    needle: &'static str,
+    body: impl Fn(usize, u64) -> String + Clone + Send + 'static,
+) -> Figures {
+    let start = Instant::now();
+    let mut tasks = JoinSet::new();
+    for client in 0..clients {
+        tasks.spawn(one_client(address, client, start + span, needle, body.clone()));
+    }
+    let results = tasks.join_all().await;
+    let seconds = start.elapsed().as_secs_f64();
+    let wrong = results.iter().map(|(_, wrong)| wrong).sum();
+    let mut times: Vec<u64> = results.into_iter().flat_map(|(times, _)| times).collect();
+    times.sort_unstable();
+    let at =
+        |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default() as f64;
+    Figures {
+        clients,
+        per_second: times.len() as f64 / seconds,
+        p50: at(0.50),
+        p99: at(0.99),
+        wrong,
+        answers: times.len() as u64,
+    }
+}
+
+async fn one_client(
+    address: SocketAddr,
+    client: usize,
+    end: Instant,
+    needle: &'static str,
+    body: impl Fn(usize, u64) -> String,
+) -> (Vec<u64>, u64) {
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    stream.set_nodelay(true).expect("TCP_NODELAY");
+    let (mut times, mut wrong, mut buffer) = (Vec::new(), 0, Vec::new());
+    let mut number = 0;
+    while Instant::now() < end {
+        let text = body(client, number);
+        number += 1;
+        let start = Instant::now();
+        let answer = exchange(&mut stream, &text, &mut buffer).await;
+        times.push(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        if !answer.contains(needle) {
+            if wrong == 0 {
+                eprintln!("  unexpected answer: {}", answer.chars().take(300).collect::<String>());
+            }
+            wrong += 1;
+        }
+    }
+    (times, wrong)
+}
+
+/// One request and its answer's body.
+async fn exchange(stream: &mut TcpStream, body: &str, buffer: &mut Vec<u8>) -> String {
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.expect("a server that reads");
+    buffer.clear();
+    let mut chunk = [0; 16 * 1024];
+    loop {
+        let read = stream.read(&mut chunk).await.expect("a server that answers");
+        assert!(read > 0, "the server closed the connection");
+        buffer.extend_from_slice(&chunk[..read]);
+        if let Some(answer) = whole_body(buffer) {
+            return answer;
+        }
+    }
+}
+
+fn whole_body(buffer: &[u8]) -> Option<String> {
+    let end = buffer.windows(4).position(|it| it == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
+    let length: usize =
+        head.lines().find_map(|line| line.strip_prefix("content-length: "))?.trim().parse().ok()?;
+    let body = buffer.get(end..end + length)?;
+    Some(String::from_utf8_lossy(body).into_owned())
+}

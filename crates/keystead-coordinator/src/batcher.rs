@@ -1,0 +1,136 @@
+//! Requests of many callers under one hybrid signature, so that its price is shared.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use keystead_base::{Canonical as _, HybridSigner, Name, RequestId, Signed};
+use keystead_decision::Entry;
+use keystead_intent::{Intent, MAX_BATCH_INTENTS, RequestBatch};
+use keystead_wire::{EntryAnswer, NodeClient, RequestView};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::RequestError;
+
+/// The most bytes of intents under one signature, unless a single intent is longer.
+pub const MAX_BATCH_BYTES: usize = 1024 * 1024;
+
+/// Gathers requests while earlier ones are on their way. Clones share the queue.
+#[derive(Clone, Debug)]
+pub struct Batcher {
+    queue: mpsc::Sender<Ask>,
+}
+
+type Answer = oneshot::Sender<Result<RequestView, RequestError>>;
+
+#[derive(Debug)]
+struct Ask {
+    id: RequestId,
+    bytes: usize,
+    intent: Intent,
+    answer: Answer,
+}
+
+impl Batcher {
+    /// Signs as `service` and submits to `node`. It ends with its last clone.
+    #[must_use]
+    pub fn start(node: NodeClient, service: Name, signer: HybridSigner) -> Self {
+        let (queue, waiting) = mpsc::channel(MAX_WAITING);
+        let round = Arc::new(Round { node, service, signer });
+        tokio::spawn(gather(waiting, round));
+        Self { queue }
+    }
+
+    /// Submits one request; gives it back denied, waiting or signed.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] when it is malformed, refused, or the node does not answer.
+    pub async fn ask(&self, intent: Intent) -> Result<RequestView, RequestError> {
+        // One malformed request would have the node refuse the whole batch.
+        intent.check()?;
+        let document = intent.to_document();
+        let (answer, view) = oneshot::channel();
+        let ask = Ask { id: intent.id(), bytes: document.len(), intent, answer };
+        self.queue.send(ask).await.map_err(|_| RequestError::Busy)?;
+        view.await.unwrap_or(Err(RequestError::Busy))
+    }
+}
+
+/// While so many batches are on their way, requests gather for the next one.
+async fn gather(mut waiting: mpsc::Receiver<Ask>, round: Arc<Round>) {
+    let places = Arc::new(Semaphore::new(ROUNDS_IN_FLIGHT));
+    let mut held = None;
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let first = match held.take() {
+            Some(ask) => ask,
+            None => match waiting.recv().await {
+                Some(ask) => ask,
+                None => return,
+            },
+        };
+        let mut asks = vec![first];
+        held = fill(&mut asks, &mut waiting);
+        let round = Arc::clone(&round);
+        tokio::spawn(async move {
+            round.submit(asks).await;
+            drop(place);
+        });
+    }
+}
+
+/// Takes what waits, as far as it fits; gives back what did not.
+fn fill(asks: &mut Vec<Ask>, waiting: &mut mpsc::Receiver<Ask>) -> Option<Ask> {
+    let mut bytes: usize = asks.iter().map(|ask| ask.bytes).sum();
+    while asks.len() < MAX_BATCH_INTENTS {
+        let Ok(ask) = waiting.try_recv() else { return None };
+        bytes = bytes.saturating_add(ask.bytes);
+        // A request that somebody repeats while it is on its way goes into the next batch.
+        if bytes > MAX_BATCH_BYTES || asks.iter().any(|other| other.id == ask.id) {
+            return Some(ask);
+        }
+        asks.push(ask);
+    }
+    None
+}
+
+struct Round {
+    node: NodeClient,
+    service: Name,
+    signer: HybridSigner,
+}
+
+impl Round {
+    async fn submit(&self, asks: Vec<Ask>) {
+        let mut answers = HashMap::with_capacity(asks.len());
+        let mut intents = Vec::with_capacity(asks.len());
+        for ask in asks {
+            answers.insert(ask.id, ask.answer);
+            intents.push(ask.intent);
+        }
+        match self.views(RequestBatch { intents }).await {
+            Ok(views) => {
+                for view in views {
+                    // A caller that hung up does not take its request back.
+                    answers.remove(&view.request).map(|answer| answer.send(Ok(view)));
+                }
+            }
+            Err(error) => answers.into_values().for_each(|answer| drop(answer.send(Err(error.clone())))),
+        }
+    }
+
+    async fn views(&self, batch: RequestBatch) -> Result<Vec<RequestView>, RequestError> {
+        let signed = Signed::new(batch, self.service.clone(), &self.signer)?;
+        let answers = self.node.submit(vec![Entry::Requests(signed)]).await?;
+        match answers.into_iter().next() {
+            Some(EntryAnswer::Requests(views)) => Ok(views),
+            Some(EntryAnswer::Refused(refused)) => Err(RequestError::Refused(refused)),
+            Some(EntryAnswer::Decided(_)) | None => Err(RequestError::Busy),
+        }
+    }
+}
+
+/// Batches on their way at once: while the node writes one, the next one is already there.
+const ROUNDS_IN_FLIGHT: usize = 2;
+/// Requests that wait for a batch.
+const MAX_WAITING: usize = 4096;

@@ -1,0 +1,201 @@
+//! The coordinator: from an action to its signature, and to the chain.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use alloy_primitives::{Address, B256};
+use keystead_base::{ClusterId, HybridSigner, Name, RequestId};
+use keystead_decision::Outcome;
+use keystead_intent::{AccountRef, Action, ChainId, Intent};
+use keystead_transmit::ChainView;
+use keystead_wire::{Client, NodeClient, RequestStage, RequestView, SignedPayload, Target};
+use tokio::sync::Semaphore;
+
+use crate::accounts::Accounts;
+use crate::journal::Journal;
+use crate::nonces::Nonces;
+use crate::{Batcher, CoordinatorError, RequestError, Step, clock, follow};
+
+/// What a coordinator is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// Its own name among the services of the roster.
+    pub service: Name,
+    /// The chain that it speaks for.
+    pub chain: ChainId,
+    /// How long a caller is kept while people are waited for.
+    pub deadline: Duration,
+    /// How long a request lives in the log.
+    pub lifetime: Duration,
+    /// How many addresses of each key are listed.
+    pub addresses_per_key: u32,
+}
+
+/// The coordinator. Clones are one coordinator.
+#[derive(Clone)]
+pub struct Coordinator {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) node: NodeClient,
+    pub(crate) relay: Client,
+    pub(crate) chain: Option<ChainView>,
+    pub(crate) accounts: Accounts,
+    pub(crate) nonces: Nonces,
+    batcher: Batcher,
+    journal: Mutex<Journal>,
+    waiting: Semaphore,
+}
+
+impl Coordinator {
+    /// Starts: what an earlier run promised to broadcast is taken up again.
+    ///
+    /// # Errors
+    ///
+    /// [`CoordinatorError`] when the journal cannot be read or written, or the transport key is refused.
+    pub fn start(
+        settings: Settings,
+        node: Target,
+        signer: HybridSigner,
+        chain: Option<ChainView>,
+        journal: &Path,
+    ) -> Result<Self, CoordinatorError> {
+        let relay = Client::new(node.clone())?;
+        let node = NodeClient::new(node)?;
+        let journal = Journal::open(journal).map_err(CoordinatorError::Journal)?;
+        let inner = Arc::new(Inner {
+            batcher: Batcher::start(node.clone(), settings.service.clone(), signer),
+            accounts: Accounts::new(node.clone(), settings.addresses_per_key),
+            nonces: Nonces::default(),
+            journal: Mutex::new(journal),
+            waiting: Semaphore::new(MAX_WAITING_CALLERS),
+            settings,
+            node,
+            relay,
+            chain,
+        });
+        tokio::spawn(follow::sweep(Arc::downgrade(&inner)));
+        Ok(Self { inner })
+    }
+}
+
+/// What a request came to at the end of one call.
+pub(crate) struct Obtained {
+    pub(crate) request: RequestId,
+    pub(crate) signed: SignedPayload,
+}
+
+impl Inner {
+    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn chain(&self) -> Result<&ChainView, RequestError> {
+        self.chain.as_ref().ok_or(RequestError::NoChain)
+    }
+
+    pub(crate) async fn account(&self, address: Address) -> Result<Option<AccountRef>, RequestError> {
+        Ok(self.accounts.find(address).await?)
+    }
+
+    pub(crate) fn intent(&self, action: Action) -> Result<Intent, RequestError> {
+        let nonce = clock::fresh_nonce().map_err(|error| RequestError::Environment(error.to_string()))?;
+        Ok(Intent {
+            cluster: self.settings.cluster,
+            requester: self.settings.service.clone(),
+            nonce,
+            expires: clock::now().plus_seconds(self.settings.lifetime.as_secs()),
+            action,
+        })
+    }
+
+    /// Submits; gives the request back denied, waiting or signed.
+    pub(crate) async fn submit(&self, intent: Intent) -> Result<RequestView, RequestError> {
+        self.batcher.ask(intent).await
+    }
+
+    /// Waits for the signature, for as long as a caller is kept.
+    pub(crate) async fn signature(&self, view: RequestView) -> Result<Obtained, RequestError> {
+        let (request, deadline, start) = (view.request, self.settings.deadline, Instant::now());
+        let mut view = view;
+        loop {
+            let left = deadline.saturating_sub(start.elapsed());
+            match (judge(view)?, left.is_zero()) {
+                (Standing::Signed(obtained), _) => return Ok(obtained),
+                (Standing::Under(stage), true) => return Err(late(request, stage, deadline)),
+                (Standing::Under(_), false) => {}
+            }
+            let _place = self.waiting.try_acquire().map_err(|_| RequestError::Busy)?;
+            let next = self.node.wait(request, left.min(ONE_WAIT)).await?;
+            view = next.ok_or(RequestError::Ended { request, stage: None })?;
+        }
+    }
+
+    /// From an action to its signature.
+    pub(crate) async fn sign(&self, action: Action) -> Result<Obtained, RequestError> {
+        let intent = self.intent(action)?;
+        self.signature(self.submit(intent).await?).await
+    }
+
+    /// Promises to send a request once it is signed. Durable when this returns.
+    pub(crate) fn promise(&self, request: RequestId) -> Result<(), RequestError> {
+        let failed = |error: std::io::Error| RequestError::Environment(error.to_string());
+        self.journal().promise(request).map_err(failed)
+    }
+
+    /// Notes what happened to a promised request. A note that is lost is found out again from the node.
+    pub(crate) fn note(&self, request: RequestId, step: Step) {
+        if let Err(error) = self.journal().step(request, step) {
+            follow::report(request, &error);
+        }
+    }
+
+    /// Sends signed bytes to the chain, and gives the transaction's hash.
+    pub(crate) async fn send(&self, obtained: &Obtained) -> Result<B256, RequestError> {
+        let request = obtained.request;
+        self.note(request, Step::Sign);
+        let sent = self.chain()?.send(&obtained.signed.raw).await;
+        let sent = sent.map_err(|error| RequestError::Broadcast { request, error })?;
+        self.note(request, Step::Send);
+        Ok(sent.hash)
+    }
+}
+
+/// Where a request stands while nothing speaks against it.
+enum Standing {
+    Signed(Obtained),
+    Under(RequestStage),
+}
+
+fn judge(view: RequestView) -> Result<Standing, RequestError> {
+    let (request, stage) = (view.request, view.stage);
+    if let (RequestStage::Denied, Outcome::Deny { reasons, .. }) = (stage, &view.decision.outcome) {
+        let (rules, reasons) = (view.decision.rules.clone(), reasons.clone());
+        return Err(RequestError::Denied { request, rules, reasons });
+    }
+    if let Some(signed) = view.signed {
+        return Ok(Standing::Signed(Obtained { request, signed }));
+    }
+    match (view.refusal, stage) {
+        (Some(refusal), _) => Err(RequestError::Unsignable { request, refusal }),
+        (None, stage) if stage.is_over() => Err(RequestError::Ended { request, stage: Some(stage) }),
+        (None, stage) => Ok(Standing::Under(stage)),
+    }
+}
+
+fn late(request: RequestId, stage: RequestStage, deadline: Duration) -> RequestError {
+    match stage {
+        RequestStage::Waiting => RequestError::Waiting { request, deadline },
+        _ => RequestError::Unsigned { request, deadline },
+    }
+}
+
+/// Callers that are kept at once; each holds one open question to the node.
+const MAX_WAITING_CALLERS: usize = 448;
+/// One question to the node lasts no longer.
+const ONE_WAIT: Duration = Duration::from_secs(60);

@@ -1,0 +1,162 @@
+//! Why the coordinator does not start, and why a request has no signature.
+
+use std::io;
+use std::time::Duration;
+
+use keystead_base::{Blame, Coded, KeyError, Name, RequestId};
+use keystead_intent::IntentError;
+use keystead_policy::Reason;
+use keystead_transmit::{TransmitError, Unknown};
+use keystead_wire::{NodeCallError, Refused, RequestStage};
+
+/// Why the coordinator does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum CoordinatorError {
+    /// The file of promised broadcasts.
+    #[error("the journal of broadcasts cannot be used: {0}")]
+    Journal(io::Error),
+    /// The connection to the node.
+    #[error(transparent)]
+    Wire(#[from] keystead_wire::WireError),
+    /// The address to listen on.
+    #[error("{address} cannot be listened on: {error}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+impl Coded for CoordinatorError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Journal(_) => "coordinator.journal",
+            Self::Wire(error) => error.code(),
+            Self::Listen { .. } => "coordinator.listen",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        Blame::Environment
+    }
+}
+
+/// Why a request has no signature.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The request itself is malformed.
+    #[error(transparent)]
+    Intent(#[from] IntentError),
+    /// The node does not take it.
+    #[error("the node refused the request: {0}")]
+    Refused(Refused),
+    /// The log said no.
+    #[error("request {request} is denied: {}", sentences(reasons))]
+    Denied {
+        /// The request.
+        request: RequestId,
+        /// The rules that say so.
+        rules: Vec<Name>,
+        /// Every reason.
+        reasons: Vec<Reason>,
+    },
+    /// The log said yes, and the signing back end refused.
+    #[error("request {request} is allowed, and the signing back end refused it: {refusal}")]
+    Unsignable {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        refusal: Refused,
+    },
+    /// People or a delay are waited for.
+    #[error("request {request} waits for approvals or for a delay; nothing was signed within {deadline:?}")]
+    Waiting {
+        /// The request.
+        request: RequestId,
+        /// How long the caller was kept.
+        deadline: Duration,
+    },
+    /// Allowed, and the signature is not there yet.
+    #[error("request {request} is allowed, and its signature did not come within {deadline:?}")]
+    Unsigned {
+        /// The request.
+        request: RequestId,
+        /// How long the caller was kept.
+        deadline: Duration,
+    },
+    /// The node does not know it, or it ended in another way.
+    #[error("request {request} has no signature: it is {}", stage.map_or("unknown", RequestStage::word))]
+    Ended {
+        /// The request.
+        request: RequestId,
+        /// Where it stands; none where nobody knows it.
+        stage: Option<RequestStage>,
+    },
+    /// The node cannot be reached, or does not answer.
+    #[error("the node does not answer: {0}")]
+    Node(#[from] NodeCallError),
+    /// The endpoints do not agree on what is needed.
+    #[error(transparent)]
+    Chain(#[from] Unknown),
+    /// No endpoint took the signed transaction.
+    #[error("request {request} is signed, and no endpoint took it: {error}")]
+    Broadcast {
+        /// The request.
+        request: RequestId,
+        /// What the endpoints said.
+        error: TransmitError,
+    },
+    /// No endpoint is configured.
+    #[error("no chain endpoint is configured, which this method needs")]
+    NoChain,
+    /// The service key does not sign.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The machine.
+    #[error("the coordinator cannot go on: {0}")]
+    Environment(String),
+    /// Too much at once.
+    #[error("too many requests wait at the coordinator")]
+    Busy,
+}
+
+fn sentences(reasons: &[Reason]) -> String {
+    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Coded for RequestError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Intent(error) => error.code(),
+            Self::Refused(_) => "request.refused",
+            Self::Denied { .. } => "request.denied",
+            Self::Unsignable { .. } => "request.unsignable",
+            Self::Waiting { .. } => "request.waiting",
+            Self::Unsigned { .. } => "request.unsigned",
+            Self::Ended { .. } => "request.ended",
+            Self::Node(_) => "request.node",
+            Self::Chain(_) => "request.chain",
+            Self::Broadcast { .. } => "request.broadcast",
+            Self::NoChain => "request.no_chain",
+            Self::Key(error) => error.code(),
+            Self::Environment(_) => "request.environment",
+            Self::Busy => "request.busy",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Intent(_) | Self::Refused(_) | Self::Denied { .. } | Self::Waiting { .. } => Blame::Caller,
+            Self::Node(_) | Self::Unsignable { .. } | Self::Unsigned { .. } | Self::Ended { .. } => {
+                Blame::Peer
+            }
+            Self::Chain(_)
+            | Self::Broadcast { .. }
+            | Self::NoChain
+            | Self::Key(_)
+            | Self::Environment(_)
+            | Self::Busy => Blame::Environment,
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The HTTP side: who may connect, how much they may say, and how slowly.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{CONTENT_TYPE, ORIGIN};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Json, Response};
+use axum::routing::{get, post};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use keystead_base::{Canonical as _, RequestId};
+use keystead_decision::Entry;
+use keystead_wire::MAX_SUBMITTED_ENTRIES;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::{Coordinator, CoordinatorError};
+
+/// The longest body.
+pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+
+/// Bounds of one connection.
+#[derive(Clone, Copy, Debug)]
+pub struct HttpLimits {
+    /// From the first byte of a head to its last.
+    pub head: Duration,
+    /// From the head to the last byte of the body.
+    pub body: Duration,
+    /// Connections at once; further ones wait to be accepted.
+    pub connections: usize,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self { head: HEAD_TIME, body: BODY_TIME, connections: MAX_CONNECTIONS }
+    }
+}
+
+/// A coordinator that listens. Dropping it closes the port.
+#[derive(Debug)]
+pub struct HttpServer {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl HttpServer {
+    /// Binds `listen` (port 0 takes a free one) and answers from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`CoordinatorError::Listen`] when the port cannot be bound.
+    pub async fn start(
+        listen: SocketAddr,
+        coordinator: Coordinator,
+        limits: HttpLimits,
+    ) -> Result<Self, CoordinatorError> {
+        let failed = |error| CoordinatorError::Listen { address: listen.to_string(), error };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let app = router(coordinator, limits);
+        Ok(Self { address, task: tokio::spawn(accept(listener, app, limits)) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, app: Router, limits: HttpLimits) {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok((socket, _)) = listener.accept().await else {
+            // Out of descriptors, most likely: others have to go first.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let _ = socket.set_nodelay(true);
+        let service = TowerToHyperService::new(app.clone());
+        tokio::spawn(async move {
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(limits.head);
+            // A client that breaks off is its own affair.
+            let _ = http.serve_connection(TokioIo::new(socket), service).await;
+            drop(place);
+        });
+    }
+}
+
+#[derive(Clone)]
+struct Served {
+    coordinator: Coordinator,
+    limits: HttpLimits,
+}
+
+fn router(coordinator: Coordinator, limits: HttpLimits) -> Router {
+    Router::new()
+        .route("/", post(rpc))
+        .route("/v1/entries", post(entries))
+        .route("/v1/requests/{id}", get(request))
+        .route("/v1/status", get(status))
+        .with_state(Served { coordinator, limits })
+}
+
+async fn rpc(State(served): State<Served>, request: Request) -> Response {
+    match served.body(request).await {
+        Ok(body) => Json(served.coordinator.answer(&body).await).into_response(),
+        Err(refusal) => refusal,
+    }
+}
+
+/// Carries signed documents to the node as they are.
+async fn entries(State(served): State<Served>, request: Request) -> Response {
+    let body = match served.body(request).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
+    let entries = match parse_entries(&body) {
+        Ok(entries) => entries,
+        Err(reason) => return refuse(StatusCode::BAD_REQUEST, "http.entries", &reason),
+    };
+    match served.coordinator.inner.node.submit(entries).await {
+        Ok(answers) => Json(json!({"answers": answers})).into_response(),
+        Err(error) => refuse(StatusCode::BAD_GATEWAY, "request.node", &error.to_string()),
+    }
+}
+
+async fn request(State(served): State<Served>, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    if let Err(refusal) = no_page(&headers) {
+        return *refusal;
+    }
+    let Ok(id) = id.parse::<RequestId>() else {
+        return refuse(StatusCode::BAD_REQUEST, "http.request_id", "a request id has 64 hexadecimal digits");
+    };
+    match served.coordinator.inner.node.request(id).await {
+        Ok(Some(view)) => Json(view).into_response(),
+        Ok(None) => refuse(StatusCode::NOT_FOUND, "request.unknown", "no such request is known"),
+        Err(error) => refuse(StatusCode::BAD_GATEWAY, "request.node", &error.to_string()),
+    }
+}
+
+async fn status(State(served): State<Served>, headers: HeaderMap) -> Response {
+    if let Err(refusal) = no_page(&headers) {
+        return *refusal;
+    }
+    match served.coordinator.inner.node.status().await {
+        Ok(status) => Json(status).into_response(),
+        Err(error) => refuse(StatusCode::BAD_GATEWAY, "request.node", &error.to_string()),
+    }
+}
+
+impl Served {
+    async fn body(&self, request: Request) -> Result<Vec<u8>, Response> {
+        no_page(request.headers()).map_err(|refusal| *refusal)?;
+        let json = request.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        if !json.is_some_and(|it| it.starts_with("application/json")) {
+            let message = "the content type is application/json";
+            return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "http.content_type", message));
+        }
+        read(request.into_body(), self.limits.body).await
+    }
+}
+
+async fn read(body: Body, limit: Duration) -> Result<Vec<u8>, Response> {
+    match timeout(limit, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {
+        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
+        Ok(Err(_)) => {
+            let message = format!("a body has at most {MAX_BODY_BYTES} bytes, and arrives whole");
+            Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "http.body", &message))
+        }
+        Err(_) => Err(refuse(StatusCode::REQUEST_TIMEOUT, "http.slow", "the body did not arrive in time")),
+    }
+}
+
+/// A web page in somebody's browser reaches every port of that machine; browsers name the page.
+fn no_page(headers: &HeaderMap) -> Result<(), Box<Response>> {
+    match headers.contains_key(ORIGIN) {
+        true => {
+            let message = "requests of web pages are refused";
+            Err(Box::new(refuse(StatusCode::FORBIDDEN, "http.origin", message)))
+        }
+        false => Ok(()),
+    }
+}
+
+fn parse_entries(body: &[u8]) -> Result<Vec<Entry>, String> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Documents {
+        entries: Vec<String>,
+    }
+    let Documents { entries } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    if entries.is_empty() || entries.len() > MAX_SUBMITTED_ENTRIES {
+        return Err(format!("1 to {MAX_SUBMITTED_ENTRIES} entries, found {}", entries.len()));
+    }
+    let document = |hex: &String| {
+        let bytes = const_hex::decode(hex).map_err(|error| error.to_string())?;
+        Entry::from_document(&bytes).map_err(|error| error.to_string())
+    };
+    entries.iter().map(document).collect()
+}
+
+fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
+    (status, Json(json!({"error": {"code": code, "message": message}}))).into_response()
+}
+
+const HEAD_TIME: Duration = Duration::from_secs(10);
+const BODY_TIME: Duration = Duration::from_secs(10);
+const MAX_CONNECTIONS: usize = 1024;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -1,0 +1,163 @@
+//! JSON-RPC 2.0: envelopes, batches, and the errors of specs/json-rpc.md.
+
+mod method;
+
+use keystead_base::{Blame, Coded};
+use keystead_transmit::EndpointError;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::{Coordinator, RequestError};
+
+/// The most calls of one batch.
+pub const MAX_CALLS: usize = 100;
+
+impl Coordinator {
+    /// Answers a body: one call, or a batch of them.
+    pub async fn answer(&self, body: &[u8]) -> Value {
+        match serde_json::from_slice::<Value>(body) {
+            Ok(Value::Array(calls)) if calls.is_empty() || calls.len() > MAX_CALLS => {
+                let message = format!("a batch has 1 to {MAX_CALLS} calls, found {}", calls.len());
+                failure(&Value::Null, RpcError::invalid_request(message))
+            }
+            Ok(Value::Array(calls)) => self.answer_all(calls).await,
+            Ok(call) => self.answer_one(call).await,
+            Err(error) => failure(&Value::Null, RpcError::new(-32700, "rpc.parse", error.to_string())),
+        }
+    }
+
+    /// All calls of a batch at once; answers in the order of the calls.
+    async fn answer_all(&self, calls: Vec<Value>) -> Value {
+        let mut tasks = JoinSet::new();
+        for (place, call) in calls.into_iter().enumerate() {
+            let this = self.clone();
+            tasks.spawn(async move { (place, this.answer_one(call).await) });
+        }
+        let mut answers = tasks.join_all().await;
+        answers.sort_by_key(|(place, _)| *place);
+        answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+
+    async fn answer_one(&self, call: Value) -> Value {
+        let Value::Object(mut fields) = call else {
+            return failure(&Value::Null, RpcError::invalid_request("a call is an object".to_owned()));
+        };
+        // A notification could not be told that it was denied.
+        let Some(id) = fields.remove("id").filter(|id| id.is_string() || id.is_number() || id.is_null())
+        else {
+            let message = "a call has an `id` (string, number or null); notifications are refused";
+            return failure(&Value::Null, RpcError::invalid_request(message.to_owned()));
+        };
+        let (Some(Value::String(method)), true) =
+            (fields.remove("method"), fields.get("jsonrpc").is_none_or(|version| version == "2.0"))
+        else {
+            let message = "a call has \"jsonrpc\": \"2.0\" and a `method`".to_owned();
+            return failure(&id, RpcError::invalid_request(message));
+        };
+        let params = fields.remove("params").unwrap_or(Value::Array(Vec::new()));
+        match self.inner.call(&method, params).await {
+            Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
+            Err(error) => failure(&id, error),
+        }
+    }
+}
+
+fn failure(id: &Value, error: RpcError) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "error": error.into_json()})
+}
+
+/// An error object. `data.code` is the stable code that scripts match on.
+#[derive(Clone, Debug)]
+pub struct RpcError {
+    number: i64,
+    message: String,
+    data: Option<Value>,
+}
+
+impl RpcError {
+    fn new(number: i64, code: &str, message: String) -> Self {
+        Self { number, message, data: Some(json!({"code": code})) }
+    }
+
+    fn invalid_request(message: String) -> Self {
+        Self::new(-32600, "rpc.invalid_request", message)
+    }
+
+    fn params(message: String) -> Self {
+        Self::new(-32602, "rpc.params", message)
+    }
+
+    fn into_json(self) -> Value {
+        let mut object = json!({"code": self.number, "message": self.message});
+        if let (Some(data), Some(fields)) = (self.data, object.as_object_mut()) {
+            fields.insert("data".to_owned(), data);
+        }
+        object
+    }
+}
+
+impl From<RequestError> for RpcError {
+    fn from(error: RequestError) -> Self {
+        let mut data = json!({"code": error.code()});
+        if let (Value::Object(more), Some(fields)) = (details(&error), data.as_object_mut()) {
+            fields.extend(more);
+        }
+        Self { number: number(&error), message: error.to_string(), data: Some(data) }
+    }
+}
+
+/// EIP-1474's numbers where one fits.
+fn number(error: &RequestError) -> i64 {
+    match error {
+        RequestError::Denied { .. }
+        | RequestError::Refused(_)
+        | RequestError::Unsignable { .. }
+        | RequestError::Ended { .. } => -32003,
+        RequestError::Intent(_) => -32602,
+        RequestError::Waiting { .. } | RequestError::Unsigned { .. } => -32010,
+        RequestError::Busy => -32005,
+        RequestError::Node(_)
+        | RequestError::Chain(_)
+        | RequestError::Broadcast { .. }
+        | RequestError::NoChain => -32002,
+        RequestError::Key(_) | RequestError::Environment(_) => -32603,
+    }
+}
+
+fn details(error: &RequestError) -> Value {
+    match error {
+        RequestError::Denied { request, rules, reasons } => {
+            let reasons: Vec<_> = reasons
+                .iter()
+                .map(|reason| json!({"code": reason.code(), "text": reason.to_string(), "detail": reason}))
+                .collect();
+            json!({"request": request, "rules": rules, "reasons": reasons})
+        }
+        RequestError::Waiting { request, deadline } | RequestError::Unsigned { request, deadline } => {
+            json!({"request": request, "waited_seconds": deadline.as_secs()})
+        }
+        RequestError::Ended { request, stage } => json!({"request": request, "stage": stage}),
+        RequestError::Unsignable { request, refusal } => json!({"request": request, "refusal": refusal.code}),
+        RequestError::Broadcast { request, .. } => json!({"request": request}),
+        RequestError::Refused(refused) => json!({"refusal": refused.code}),
+        _ => json!({}),
+    }
+}
+
+/// What an endpoint answers goes back as it came: its numbers are the caller's business.
+impl From<EndpointError> for RpcError {
+    fn from(error: EndpointError) -> Self {
+        match error {
+            EndpointError::Rpc { code, message, data } => {
+                let data = data.and_then(|data| RawValue::from_string(data.into()).ok());
+                let data = data.and_then(|data| serde_json::from_str(data.get()).ok());
+                Self { number: code, message, data }
+            }
+            other => {
+                debug_assert_ne!(other.blame(), Blame::Caller);
+                Self::new(-32002, other.code(), format!("the chain endpoint: {other}"))
+            }
+        }
+    }
+}

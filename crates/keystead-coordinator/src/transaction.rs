@@ -1,0 +1,202 @@
+//! The transaction objects of JSON-RPC, and the actions that they mean.
+
+use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEip2930, TxLegacy};
+use alloy_eips::eip2930::{AccessList, AccessListItem};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
+use keystead_base::Amount;
+use keystead_intent::{AccountRef, Action, Asset, ChainId, ContractCall, GasTerms, RawEthereum, Transfer};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// A transaction as a caller describes it. Unknown fields are errors: one that we do not read could
+/// change what the transaction means.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct TransactionRequest {
+    pub(crate) from: Option<Address>,
+    pub(crate) to: Option<Address>,
+    pub(crate) gas: Option<U64>,
+    pub(crate) gas_price: Option<U256>,
+    pub(crate) max_fee_per_gas: Option<U256>,
+    pub(crate) max_priority_fee_per_gas: Option<U256>,
+    pub(crate) value: Option<U256>,
+    pub(crate) data: Option<Bytes>,
+    pub(crate) input: Option<Bytes>,
+    pub(crate) nonce: Option<U64>,
+    pub(crate) chain_id: Option<U64>,
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<U64>,
+    pub(crate) access_list: Option<Vec<Touched>>,
+}
+
+/// One entry of an access list (EIP-2930).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Touched {
+    address: Address,
+    storage_keys: Vec<B256>,
+}
+
+/// A transaction with nothing left open.
+#[derive(Clone, Debug)]
+pub(crate) struct Complete {
+    pub(crate) account: AccountRef,
+    pub(crate) chain: ChainId,
+    pub(crate) gas: GasTerms,
+}
+
+impl TransactionRequest {
+    /// What does not fit together, before anybody is asked for anything.
+    pub(crate) fn check(&self, chain: ChainId) -> Result<(), String> {
+        if let (Some(data), Some(input)) = (&self.data, &self.input)
+            && data != input
+        {
+            return Err("`data` and `input` differ".to_owned());
+        }
+        if let Some(found) = self.chain_id.filter(|found| found.to::<u64>() != chain.0) {
+            return Err(format!("`chainId` is {found}, this coordinator speaks for {}", chain.0));
+        }
+        match self.kind.map(|kind| kind.to::<u64>()) {
+            None | Some(0..=2) => {}
+            Some(kind) => {
+                return Err(format!(
+                    "transactions of type {kind} are requested with `keystead request raw`, not here"
+                ));
+            }
+        }
+        let eip1559 = self.max_fee_per_gas.is_some() || self.max_priority_fee_per_gas.is_some();
+        if eip1559 && self.gas_price.is_some() {
+            return Err("`gasPrice` and `maxFeePerGas` exclude each other".to_owned());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn payload(&self) -> Bytes {
+        self.data.clone().or_else(|| self.input.clone()).unwrap_or_default()
+    }
+
+    /// What `eth_estimateGas` is asked.
+    pub(crate) fn estimate(&self) -> Value {
+        json!([{"from": self.from, "to": self.to, "value": self.value, "input": self.payload()}])
+    }
+
+    fn access_list(&self) -> AccessList {
+        let item =
+            |it: &Touched| AccessListItem { address: it.address, storage_keys: it.storage_keys.clone() };
+        AccessList(self.access_list.iter().flatten().map(item).collect())
+    }
+
+    /// The action: a transfer or a call where it is one, the raw bytes otherwise.
+    pub(crate) fn action(&self, it: &Complete) -> Action {
+        let value = self.value.unwrap_or_default();
+        let (account, chain, gas, data) = (it.account.clone(), it.chain, it.gas, self.payload());
+        if let Some(preimage) = self.raw(it) {
+            return Action::RawEthereum(RawEthereum { account, chain, preimage });
+        }
+        match self.to {
+            Some(to) if data.is_empty() => Action::Transfer(Transfer {
+                account,
+                chain,
+                asset: Asset::Native,
+                to,
+                amount: Amount(value),
+                gas,
+            }),
+            to => Action::ContractCall(ContractCall {
+                account,
+                chain,
+                to: to.unwrap_or_default(),
+                value: Amount(value),
+                data,
+                gas,
+            }),
+        }
+    }
+
+    /// The bytes of a form that no typed action has: legacy, access list, creation.
+    fn raw(&self, it: &Complete) -> Option<Bytes> {
+        let (kind, to) =
+            (self.kind.map(|kind| kind.to::<u64>()), self.to.map_or(TxKind::Create, TxKind::Call));
+        let (value, input, gas) = (self.value.unwrap_or_default(), self.payload(), it.gas);
+        let access_list = self.access_list();
+        let (chain_id, nonce, gas_limit) = (it.chain.0, gas.nonce, gas.gas_limit);
+        let gas_price = gas.max_fee_per_gas;
+        let legacy =
+            kind == Some(0) || (kind.is_none() && self.gas_price.is_some() && access_list.0.is_empty());
+        if legacy {
+            let transaction =
+                TxLegacy { chain_id: Some(chain_id), nonce, gas_price, gas_limit, to, value, input };
+            return Some(transaction.encoded_for_signing().into());
+        }
+        if kind == Some(1) || self.gas_price.is_some() {
+            let transaction =
+                TxEip2930 { chain_id, nonce, gas_price, gas_limit, to, value, access_list, input };
+            return Some(transaction.encoded_for_signing().into());
+        }
+        if to.is_call() && access_list.0.is_empty() {
+            return None;
+        }
+        let transaction = TxEip1559 {
+            chain_id,
+            nonce,
+            gas_limit,
+            max_fee_per_gas: gas.max_fee_per_gas,
+            max_priority_fee_per_gas: gas.max_priority_fee_per_gas,
+            to,
+            value,
+            access_list,
+            input,
+        };
+        Some(transaction.encoded_for_signing().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHAIN: ChainId = ChainId(31337);
+
+    fn complete() -> Complete {
+        let gas = GasTerms { nonce: 7, gas_limit: 21_000, max_fee_per_gas: 9, max_priority_fee_per_gas: 1 };
+        Complete { account: AccountRef { key: "hot".parse().unwrap(), index: 0 }, chain: CHAIN, gas }
+    }
+
+    fn kind(text: &str) -> Result<String, String> {
+        let request: TransactionRequest = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        request.check(CHAIN)?;
+        Ok(match request.action(&complete()) {
+            Action::RawEthereum(raw) => format!("raw {:02x}", raw.preimage[0]),
+            other => other.kind().as_str().to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_transaction_object_means_one_action() {
+        let to = r#""to":"0x00000000000000000000000000000000000b0b00""#;
+        for (fields, found) in [
+            (format!("{to},\"value\":\"0x1\""), "transfer"),
+            (format!("{to},\"data\":\"0x12345678\""), "contract_call"),
+            (format!("{to},\"input\":\"0x12345678\",\"type\":\"0x2\""), "contract_call"),
+            (format!("{to},\"gasPrice\":\"0x1\""), "raw e"),
+            (format!("{to},\"type\":\"0x1\",\"accessList\":[]"), "raw 01"),
+            ("\"data\":\"0x6000\"".to_owned(), "raw 02"),
+        ] {
+            let action = kind(&format!("{{{fields}}}")).unwrap();
+            assert!(action.starts_with(found), "{fields}: {action}");
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_or_is_unknown_is_refused() {
+        for (fields, word) in [
+            (r#""data":"0x01","input":"0x02""#, "differ"),
+            (r#""chainId":"0x1""#, "chainId"),
+            (r#""type":"0x3""#, "request raw"),
+            (r#""gasPrice":"0x1","maxFeePerGas":"0x1""#, "exclude"),
+            (r#""authorizationList":[]"#, "unknown field"),
+        ] {
+            assert!(kind(&format!("{{{fields}}}")).unwrap_err().contains(word), "{fields}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What travels between the stages.
+
+use keystead_base::{Canonical, Digest, RequestId};
+use keystead_decision::{Admitted, Applied, Commit, Decision, Entry, Outcome, State, Vote, VoteSignature};
+use keystead_policy::PolicyVersion;
+use tokio::sync::oneshot;
+
+/// An entry on its way into a block.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    /// The entry, its sender verified.
+    pub(crate) admitted: Admitted,
+    /// The length of its document.
+    pub(crate) bytes: usize,
+    /// Told what its block decided about it, once that is durable.
+    pub(crate) placed: oneshot::Sender<Vec<Decision>>,
+}
+
+/// A block that is valid, voted for, and not yet durable: nobody outside may learn of it.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) applied: Applied,
+    pub(crate) vote: Vote,
+    pub(crate) votes: Vec<VoteSignature>,
+    pub(crate) waiting: Vec<(Subject, oneshot::Sender<Vec<Decision>>)>,
+}
+
+/// A block that is durable, for the back end.
+#[derive(Debug)]
+pub(crate) struct Durable {
+    pub(crate) commit: Commit,
+    pub(crate) decisions: Vec<Decision>,
+    /// The state that the requests are looked up in: after this block, or later.
+    pub(crate) state: State,
+    /// The version that this block activates.
+    pub(crate) next_policy: Option<PolicyVersion>,
+}
+
+impl Durable {
+    /// Whether the back end has to know of this block.
+    pub(crate) fn matters(&self, frozen_before: bool) -> bool {
+        let right = |it: &Decision| matches!(it.outcome, Outcome::Allow(_) | Outcome::Ceremony { .. });
+        let frozen = &self.commit.header.frozen;
+        let freezes = frozen_before || frozen.everything || !frozen.keys.is_empty();
+        self.next_policy.is_some() || freezes || self.decisions.iter().any(right)
+    }
+}
+
+/// The version that a block with these decisions activates.
+pub(crate) fn activated(decisions: &[Decision], state: &State) -> Option<PolicyVersion> {
+    let activates = decisions.iter().any(|it| matches!(it.outcome, Outcome::Activated { .. }));
+    activates.then(|| state.policy().engine.version().clone())
+}
+
+/// Which decisions of a block answer an entry.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    id: Option<RequestId>,
+    person: Option<keystead_base::Name>,
+}
+
+impl Subject {
+    /// The decisions about this entry; batches of requests are answered from the board.
+    pub(crate) fn of(entry: &Entry) -> Self {
+        let about = |digest: Digest| Self { id: Some(RequestId(digest)), person: None };
+        match entry {
+            Entry::Requests(_) | Entry::Tick => Self { id: None, person: None },
+            Entry::Approval(it) => Self { id: Some(it.body.request), person: Some(it.body.person.clone()) },
+            Entry::Veto(it) => Self { id: Some(it.body.request), person: Some(it.body.person.clone()) },
+            Entry::Freeze(it) => about(it.body.digest()),
+            Entry::Price(it) => about(it.body.digest()),
+            Entry::Settlement(it) => about(it.body.request.0),
+            Entry::Key(it) => about(it.body.digest()),
+            Entry::Renew(it) => about(it.body.request.0),
+        }
+    }
+
+    /// Those of a block's decisions that answer the entry.
+    pub(crate) fn select(&self, decisions: &[Decision]) -> Vec<Decision> {
+        let Some(id) = self.id else { return Vec::new() };
+        decisions.iter().filter(|it| it.subject == id && self.concerns(&it.outcome)).cloned().collect()
+    }
+
+    /// Another person's approval in the same block is another entry's answer.
+    fn concerns(&self, outcome: &Outcome) -> bool {
+        match (outcome, &self.person) {
+            (Outcome::Counted { person } | Outcome::Refused { person, .. }, Some(mine)) => person == mine,
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Key ceremonies: the enclave acts, the file becomes durable, and only then the log is told.
+
+use keystead_base::{Canonical, Name, RequestId, merkle::Inclusion};
+use keystead_decision::{Certificate, KeyState, KeyStep, Outcome, State, leaves};
+use keystead_intent::{KeyCeremony, KeyKind};
+use keystead_keys::BackupFile;
+use keystead_policy::AssuranceLevel;
+use keystead_signing::{ClientError, HeldKey};
+use keystead_wire::Refused;
+
+use crate::NodeError;
+use crate::blocks::Durable;
+use crate::signer::Signer;
+
+impl Signer {
+    /// Carries one decision of a block out, if it is a ceremony.
+    pub(crate) async fn ceremony(&mut self, block: &Durable, index: usize) -> Result<(), NodeError> {
+        let Some(decision) = block.decisions.get(index) else { return Ok(()) };
+        let Outcome::Ceremony { ceremony, .. } = &decision.outcome else { return Ok(()) };
+        let Some(proof) = Inclusion::prove(&leaves(&block.decisions), index) else { return Ok(()) };
+        let certificate = Certificate { commit: block.commit.clone(), decision: decision.clone(), proof };
+        let request = decision.subject;
+        let done = match ceremony {
+            KeyCeremony::Create { kind, .. } => self.create(request, *kind, certificate).await,
+            KeyCeremony::Backup { key, .. } => self.backup(request, key, certificate).await,
+            KeyCeremony::Export { .. } => self.export(request, certificate).await,
+        };
+        match done {
+            Err(NodeError::Enclave(error @ ClientError::Refused(_))) => {
+                self.refused(&request, Refused::of(&error));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    async fn create(
+        &mut self,
+        request: RequestId,
+        kind: KeyKind,
+        certificate: Certificate,
+    ) -> Result<(), NodeError> {
+        let created = self.enclave.create(certificate)?;
+        let held = created.held;
+        // Durable before the log knows of the key: a key that the log names can always be opened again.
+        let seal = created.sealed.to_document();
+        self.shared.ledger.save_sealed_key(&held.key, held.epoch, &seal).await?;
+        self.report_created(request, kind, held);
+        Ok(())
+    }
+
+    fn report_created(&self, request: RequestId, kind: KeyKind, held: HeldKey) {
+        let assurance = AssuranceLevel::Process;
+        let step = KeyStep::Created { request, kind, account: held.account, assurance };
+        self.shared.report_key_later(held.key, step);
+    }
+
+    async fn backup(
+        &mut self,
+        request: RequestId,
+        key: &Name,
+        certificate: Certificate,
+    ) -> Result<(), NodeError> {
+        let file = self.enclave.backup(certificate)?;
+        let backup = self.keep(request, &file).await?;
+        self.shared.report_key_later(key.clone(), KeyStep::BackedUp { request, backup });
+        Ok(())
+    }
+
+    async fn export(&mut self, request: RequestId, certificate: Certificate) -> Result<(), NodeError> {
+        let file = self.enclave.backup(certificate)?;
+        self.keep(request, &file).await?;
+        self.shared.board.carried_out(&request);
+        Ok(())
+    }
+
+    async fn keep(&self, request: RequestId, file: &BackupFile) -> Result<keystead_base::Digest, NodeError> {
+        let digest = self.shared.ledger.save_backup(&file.to_document()).await?;
+        self.shared.board.wrote(&request, digest);
+        Ok(digest)
+    }
+
+    /// After a start: keys that are sealed and that the log does not know yet.
+    pub(crate) fn report_unknown_keys(&self, held: Vec<HeldKey>) {
+        let state = self.shared.state();
+        for key in held {
+            if state.key(&key.key).is_none()
+                && let Some((request, kind)) = asked_by(&state, &key.key)
+            {
+                self.report_created(request, kind, key);
+            }
+        }
+    }
+}
+
+/// Whether a ceremony that the log allowed has left no trace, so that it must be carried out again.
+pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &[Name]) -> bool {
+    match ceremony {
+        KeyCeremony::Create { key, .. } => state.key(key).is_none() && !sealed.contains(key),
+        KeyCeremony::Backup { key, .. } => state.key(key).is_some_and(|it| it.state == KeyState::Created),
+        // Whether an export reached its recipient is for people to say; they ask again.
+        KeyCeremony::Export { .. } => false,
+    }
+}
+
+fn asked_by(state: &State, name: &Name) -> Option<(RequestId, KeyKind)> {
+    use keystead_intent::{Action, AuthorityChange};
+    state.requests().find_map(|(id, request)| match &request.intent.action {
+        Action::Authority(AuthorityChange::Key(KeyCeremony::Create { key, kind })) if key == name => {
+            (request.phase == keystead_decision::Phase::Applied).then_some((*id, *kind))
+        }
+        _ => None,
+    })
+}

@@ -1,0 +1,119 @@
+//! The node's part of `keystead.toml`.
+
+use std::path::PathBuf;
+
+use keystead_base::Name;
+use serde::{Deserialize, Serialize};
+
+/// Where a node listens unless it is told otherwise: nobody outside the machine reaches it.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:7400";
+
+/// What a node is started with. Unknown keys are refused; secrets stand in files of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The folder of the embedded database.
+    pub data: PathBuf,
+    /// The signed genesis, a `keystead/signed-genesis/v1` document.
+    pub genesis: PathBuf,
+    /// The node's own keys.
+    pub member: MemberConfig,
+    /// The process that holds the keys of the vault.
+    pub enclave: EnclaveConfig,
+    /// `sqlite:…` or `postgres://…`; `ledger.sqlite` in the data folder when it is not named.
+    #[serde(default)]
+    pub ledger: Option<String>,
+    /// `host:port` for peers and clients; port 0 takes a free one.
+    #[serde(default = "default_listen")]
+    pub listen: String,
+    /// The node's own view of the chains, for settlements.
+    #[serde(default)]
+    pub chains: Vec<ChainConfig>,
+    /// Sizes of batches and intervals.
+    #[serde(default)]
+    pub limits: NodeLimits,
+}
+
+impl Config {
+    /// The ledger's URL.
+    #[must_use]
+    pub fn ledger_url(&self) -> String {
+        match &self.ledger {
+            Some(url) => url.clone(),
+            None => format!("sqlite:{}", self.data.join("ledger.sqlite").display()),
+        }
+    }
+}
+
+/// A member's key file and the file with its passphrase.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberConfig {
+    /// A `keystead/member-key/v1` document.
+    pub key: PathBuf,
+    /// Its passphrase; one line break at its end is not part of it.
+    pub passphrase: PathBuf,
+}
+
+/// How the enclave process is started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnclaveConfig {
+    /// The program; this very program when it is not named.
+    #[serde(default)]
+    pub program: Option<PathBuf>,
+    /// The file with the passphrase of the vault; the enclave reads it, the node does not.
+    pub passphrase: PathBuf,
+    /// Protections without which the enclave does not serve, by their stable names.
+    #[serde(default)]
+    pub require: Vec<String>,
+}
+
+/// The endpoints of one chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChainConfig {
+    /// The chain's id.
+    pub chain: u64,
+    /// How many endpoints must agree: more than half of them.
+    pub agree: usize,
+    /// The endpoints.
+    pub endpoints: Vec<EndpointConfig>,
+    /// A block with so many blocks counts as final, itself included; the chain's own word when not named.
+    #[serde(default)]
+    pub confirmations: Option<u64>,
+}
+
+/// One endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointConfig {
+    /// Its name in status and logs.
+    pub name: Name,
+    /// `http://host[:port][/path]`.
+    pub url: String,
+}
+
+/// Sizes of batches and intervals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeLimits {
+    /// The most entries of one block.
+    pub block_entries: usize,
+    /// The most bytes of the entries of one block.
+    pub block_bytes: usize,
+    /// A snapshot is kept every so many blocks.
+    pub snapshot_blocks: u64,
+    /// Seconds between two looks at the chains.
+    pub settlement_seconds: u64,
+}
+
+impl Default for NodeLimits {
+    fn default() -> Self {
+        Self { block_entries: 512, block_bytes: 1024 * 1024, snapshot_blocks: 10_000, settlement_seconds: 4 }
+    }
+}
+
+fn default_listen() -> String {
+    DEFAULT_LISTEN.to_owned()
+}

@@ -1,0 +1,131 @@
+//! The enclave process as the node starts it: arguments, first words, and how far it has followed.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use keystead_base::{Canonical, ClusterId};
+use keystead_decision::{Commit, Transition};
+use keystead_keys::Sealed;
+use keystead_signing::{
+    Advance, ClientError, EnclaveClient, EnclaveOptions, Feature, HeldKey, Hello, Ready, Role, Status,
+};
+use keystead_wire::Protection;
+
+use crate::shared::Shared;
+use crate::{Config, NodeError};
+
+/// The arguments of a signing enclave: `enclave --cluster ID --passphrase-file PATH --require FEATURE…`.
+#[must_use]
+pub fn enclave_arguments(cluster: ClusterId, passphrase: &OsStr, require: &[String]) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["enclave".into(), "--cluster".into()];
+    arguments.push(cluster.to_string().into());
+    arguments.push("--passphrase-file".into());
+    arguments.push(passphrase.to_owned());
+    for feature in require {
+        arguments.extend([OsString::from("--require"), feature.into()]);
+    }
+    arguments
+}
+
+/// Reads what [`enclave_arguments`] wrote, without the word `enclave`; `None` for anything else.
+#[must_use]
+pub fn parse_enclave_arguments(arguments: &[OsString]) -> Option<EnclaveOptions> {
+    let [cluster_flag, cluster, passphrase_flag, passphrase, rest @ ..] = arguments else { return None };
+    if cluster_flag != "--cluster" || passphrase_flag != "--passphrase-file" || rest.len() % 2 != 0 {
+        return None;
+    }
+    let cluster = ClusterId(cluster.to_str()?.parse().ok()?);
+    let feature = |pair: &[OsString]| match pair {
+        [flag, name] if flag == "--require" => {
+            Feature::ALL.into_iter().find(|it| name.to_str() == Some(it.as_str()))
+        }
+        _ => None,
+    };
+    let required = rest.chunks(2).map(feature).collect::<Option<Vec<_>>>()?;
+    Some(EnclaveOptions { role: Role::Signer(cluster), passphrase: PathBuf::from(passphrase), required })
+}
+
+/// How to start the enclave, again and again.
+#[derive(Clone, Debug)]
+pub(crate) struct EnclaveHome {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+}
+
+impl EnclaveHome {
+    pub(crate) fn new(config: &Config, cluster: ClusterId) -> Result<Self, NodeError> {
+        let program = match &config.enclave.program {
+            Some(program) => program.clone(),
+            None => std::env::current_exe()
+                .map_err(|error| NodeError::File { path: PathBuf::from("the running program"), error })?,
+        };
+        let passphrase = config.enclave.passphrase.as_os_str();
+        let arguments = enclave_arguments(cluster, passphrase, &config.enclave.require);
+        Ok(Self { program, arguments })
+    }
+
+    /// Starts the process, and tells it where the log begins and which keys there are.
+    pub(crate) async fn start(
+        &self,
+        shared: &Arc<Shared>,
+    ) -> Result<(EnclaveClient, Vec<HeldKey>), NodeError> {
+        let mut seals = Vec::new();
+        for (name, epoch, document) in shared.ledger.sealed_keys().await? {
+            let path = PathBuf::from(format!("the sealed key {name}, epoch {epoch}"));
+            let sealed =
+                Sealed::from_document(&document).map_err(|error| NodeError::Document { path, error })?;
+            seals.push(sealed);
+        }
+        let mut client = EnclaveClient::spawn(self.program.clone(), self.arguments.clone())?;
+        let ready = client.hello(Hello { genesis: shared.genesis.clone(), seals })?;
+        shared.set_protections(protections(&ready));
+        Ok((client, ready.keys))
+    }
+}
+
+/// Shows the enclave changes of policy and then a head.
+pub(crate) fn follow(
+    client: &mut EnclaveClient,
+    transitions: Vec<Transition>,
+    head: Option<Commit>,
+) -> Result<(), ClientError> {
+    if transitions.is_empty() && head.is_none() {
+        return Ok(());
+    }
+    client.advance(Advance { transitions, head }).map(drop)
+}
+
+fn protections(ready: &Ready) -> Vec<Protection> {
+    let word = |status| match status {
+        Status::On => "on",
+        Status::Partial => "partial",
+        Status::Off => "off",
+    };
+    let shown = ready.hardening.features.iter().map(|it| Protection {
+        name: it.feature.as_str().to_owned(),
+        status: word(it.status).to_owned(),
+        lost: it.lost.clone(),
+    });
+    shown.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::Digest;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_of_an_enclave_read_back() {
+        let cluster = ClusterId(Digest([5; 32]));
+        let require = vec!["seccomp".to_owned(), "landlock".to_owned()];
+        let arguments = enclave_arguments(cluster, OsStr::new("/run/secret"), &require);
+        let options = parse_enclave_arguments(&arguments[1..]).unwrap();
+        assert_eq!(options.role, Role::Signer(cluster));
+        assert_eq!(options.required, [Feature::Seccomp, Feature::Landlock]);
+        let unknown = enclave_arguments(cluster, OsStr::new("/run/secret"), &["magic".to_owned()]);
+        assert!(parse_enclave_arguments(&unknown[1..]).is_none());
+        assert!(parse_enclave_arguments(&arguments).is_none());
+    }
+}

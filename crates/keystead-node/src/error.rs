@@ -1,0 +1,188 @@
+//! Why a node does not start, or stops.
+
+use std::io;
+use std::path::PathBuf;
+
+use keystead_base::{Blame, CanonError, ClusterId, Coded, KeyError, Name};
+use keystead_decision::GenesisError;
+use keystead_keys::MemberError;
+use keystead_ledger::LedgerError;
+use keystead_signing::ClientError;
+use keystead_transmit::TransmitError;
+use keystead_wire::WireError;
+
+/// Why a node does not start, or stops.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// A file of the configuration.
+    #[error("{} cannot be read: {error}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A file of the configuration that is not what it should be.
+    #[error("{}: {error}", path.display())]
+    Document {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: CanonError,
+    },
+    /// A passphrase longer than any.
+    #[error("{} is longer than {limit} bytes", path.display())]
+    Passphrase {
+        /// Which file.
+        path: PathBuf,
+        /// The limit.
+        limit: usize,
+    },
+    /// The genesis.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// The node's key file.
+    #[error(transparent)]
+    Member(#[from] MemberError),
+    /// A signature could not be made.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The key is not the one that the roster has for this node.
+    #[error("the roster of cluster {cluster} has no node `{name}` with this key")]
+    NotInRoster {
+        /// The cluster.
+        cluster: ClusterId,
+        /// The name in the key file.
+        name: Name,
+    },
+    /// More nodes than this version can bring to agree.
+    #[error("a quorum of {found} nodes is needed; this version commits alone")]
+    Quorum {
+        /// The quorum of the roster.
+        found: u32,
+    },
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The enclave process.
+    #[error(transparent)]
+    Enclave(#[from] ClientError),
+    /// A chain's endpoints.
+    #[error(transparent)]
+    Transmit(#[from] TransmitError),
+    /// The listener.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// A stage ended without being asked to.
+    #[error("the {stage} ended unexpectedly")]
+    Stage {
+        /// Which.
+        stage: &'static str,
+    },
+    /// A thread could not be started.
+    #[error("a thread cannot be started: {0}")]
+    Thread(io::Error),
+}
+
+impl Coded for NodeError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "node.file",
+            Self::Document { .. } => "node.document",
+            Self::Passphrase { .. } => "node.passphrase",
+            Self::Genesis(error) => error.code(),
+            Self::Member(error) => error.code(),
+            Self::Key(error) => error.code(),
+            Self::NotInRoster { .. } => "node.not_in_roster",
+            Self::Quorum { .. } => "node.quorum",
+            Self::Ledger(error) => error.code(),
+            Self::Enclave(error) => error.code(),
+            Self::Transmit(error) => error.code(),
+            Self::Wire(error) => error.code(),
+            Self::Stage { .. } => "node.stage",
+            Self::Thread(_) => "node.thread",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Ledger(error) => error.blame(),
+            Self::Enclave(error) => error.blame(),
+            Self::Wire(error) => error.blame(),
+            Self::File { .. }
+            | Self::Document { .. }
+            | Self::Passphrase { .. }
+            | Self::Genesis(_)
+            | Self::Member(_)
+            | Self::Key(_)
+            | Self::NotInRoster { .. }
+            | Self::Quorum { .. }
+            | Self::Transmit(_)
+            | Self::Stage { .. }
+            | Self::Thread(_) => Blame::Environment,
+        }
+    }
+}
+
+/// Why a call is not answered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// The message is not one.
+    #[error("the message does not parse: {0}")]
+    Message(#[from] CanonError),
+    /// Too many entries at once.
+    #[error("a submission has 1 to {limit} entries, found {found}")]
+    Entries {
+        /// The limit.
+        limit: usize,
+        /// The number found.
+        found: usize,
+    },
+    /// An entry that is too long.
+    #[error("an entry has at most {limit} bytes, found {found}")]
+    EntryTooLong {
+        /// The limit.
+        limit: usize,
+        /// The length found.
+        found: usize,
+    },
+    /// An entry that only this node itself writes.
+    #[error("a node writes its own settlements, key events, renewals and ticks")]
+    OwnEntry,
+    /// The pipeline is closed.
+    #[error("the node is stopping")]
+    Stopping,
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A checkpoint or an own entry could not be signed.
+    #[error("the node failed to sign: {reason}")]
+    Sign {
+        /// What the library says.
+        reason: String,
+    },
+}
+
+impl Coded for CallError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Message(_) => "node.message",
+            Self::Entries { .. } => "node.entries",
+            Self::EntryTooLong { .. } => "node.entry_too_long",
+            Self::OwnEntry => "node.own_entry",
+            Self::Stopping => "node.stopping",
+            Self::Ledger(error) => error.code(),
+            Self::Sign { .. } => "node.sign",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Message(_) | Self::Entries { .. } | Self::EntryTooLong { .. } | Self::OwnEntry => {
+                Blame::Caller
+            }
+            Self::Ledger(error) => error.blame(),
+            Self::Stopping | Self::Sign { .. } => Blame::Environment,
+        }
+    }
+}

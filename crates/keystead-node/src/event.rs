@@ -1,0 +1,96 @@
+//! What a node tells its log: one line for each event, at the edge.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use keystead_base::{Name, RequestId};
+use keystead_wire::Refused;
+
+/// Takes events; the shell prints them.
+pub trait Events: Send + Sync + 'static {
+    /// One event.
+    fn event(&self, event: Event);
+}
+
+/// Nobody listens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Events for Silent {
+    fn event(&self, _event: Event) {}
+}
+
+/// Something that an operator may want to know. No variant carries a secret (K1).
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The node serves.
+    Listening {
+        /// Where.
+        address: SocketAddr,
+        /// At which height.
+        height: u64,
+    },
+    /// A connection ended badly.
+    Connection {
+        /// Where it came from.
+        address: Option<SocketAddr>,
+        /// Whose it was, once proved.
+        peer: Option<Name>,
+        /// Why it ended.
+        refused: Refused,
+    },
+    /// A peer sent something that does not enter the log.
+    NotAdmitted {
+        /// Who.
+        peer: Name,
+        /// Why.
+        refused: Refused,
+    },
+    /// The enclave refused what the log allows.
+    NotSigned {
+        /// Which request.
+        request: RequestId,
+        /// Why.
+        refused: Refused,
+    },
+    /// The enclave ended and was started again.
+    EnclaveRestarted {
+        /// Why it ended.
+        refused: Refused,
+    },
+    /// The node asks the log for a fresh certificate.
+    Renewing {
+        /// Which request.
+        request: RequestId,
+    },
+    /// Something beside the pipeline failed and will be tried again.
+    Postponed {
+        /// What.
+        what: &'static str,
+        /// Why.
+        refused: Refused,
+    },
+    /// The node stopped.
+    Stopped,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listening { address, height } => write!(f, "listening on {address} at height {height}"),
+            Self::Connection { address: None, refused, .. } => write!(f, "accepting failed: {refused}"),
+            Self::Connection { address: Some(address), peer: None, refused } => {
+                write!(f, "connection from {address} refused: {refused}")
+            }
+            Self::Connection { address: Some(address), peer: Some(peer), refused } => {
+                write!(f, "connection of {peer} from {address} ended: {refused}")
+            }
+            Self::NotAdmitted { peer, refused } => write!(f, "{peer} sent what is not admitted: {refused}"),
+            Self::NotSigned { request, refused } => write!(f, "request {request} is not signed: {refused}"),
+            Self::EnclaveRestarted { refused } => write!(f, "the enclave was started again: {refused}"),
+            Self::Renewing { request } => write!(f, "request {request} needs a fresh certificate"),
+            Self::Postponed { what, refused } => write!(f, "{what} is postponed: {refused}"),
+            Self::Stopped => f.write_str("stopped"),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Intake: verifies who sent an entry, answers what is known already, and waits for the rest.
+
+use std::sync::Arc;
+
+use keystead_base::{Canonical, Name, RequestId};
+use keystead_decision::{Decision, Entry};
+use keystead_intent::RequestBatch;
+use keystead_wire::{EntryAnswer, MAX_SUBMITTED_ENTRIES, Refused, RequestStage, RequestView};
+use tokio::sync::oneshot;
+
+use crate::blocks::Submission;
+use crate::error::CallError;
+use crate::shared::Shared;
+use crate::{Event, views};
+
+/// An entry under way.
+enum Pending {
+    Answered(EntryAnswer),
+    Requests(Vec<RequestId>, oneshot::Receiver<Vec<Decision>>),
+    Known(Vec<RequestId>),
+    Other(oneshot::Receiver<Vec<Decision>>),
+}
+
+impl Shared {
+    /// Takes entries from a peer; answers when all of them are durable and at rest.
+    pub(crate) async fn submit(
+        self: &Arc<Self>,
+        peer: &Name,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<EntryAnswer>, CallError> {
+        let found = entries.len();
+        if found == 0 || found > MAX_SUBMITTED_ENTRIES {
+            return Err(CallError::Entries { limit: MAX_SUBMITTED_ENTRIES, found });
+        }
+        let mut pending = Vec::with_capacity(found);
+        for entry in entries {
+            pending.push(self.take(peer, entry).await?);
+        }
+        let mut answers = Vec::with_capacity(found);
+        for it in pending {
+            answers.push(self.finish(it).await?);
+        }
+        Ok(answers)
+    }
+
+    /// Submits an entry of the node's own and gives what its block decided about it.
+    pub(crate) async fn submit_own(&self, entry: Entry) -> Result<EntryAnswer, CallError> {
+        match self.send(entry).await? {
+            Ok(placed) => {
+                let decisions = placed.await.map_err(|_| CallError::Stopping)?;
+                Ok(EntryAnswer::Decided(decisions))
+            }
+            Err(refused) => Ok(EntryAnswer::Refused(refused)),
+        }
+    }
+
+    async fn take(&self, peer: &Name, entry: Entry) -> Result<Pending, CallError> {
+        // A peer could replay what this node wrote into the log.
+        if matches!(entry, Entry::Settlement(_) | Entry::Key(_) | Entry::Renew(_) | Entry::Tick) {
+            return Ok(Pending::Answered(EntryAnswer::Refused(Refused::of(&CallError::OwnEntry))));
+        }
+        let requests = match &entry {
+            Entry::Requests(signed) => Some(ids(&signed.body)),
+            _ => None,
+        };
+        if let Some(ids) = &requests
+            && self.are_known(ids).await?
+        {
+            return Ok(Pending::Known(ids.clone()));
+        }
+        Ok(match (self.send(entry).await?, requests) {
+            (Err(refused), _) => {
+                self.event(Event::NotAdmitted { peer: peer.clone(), refused: refused.clone() });
+                Pending::Answered(EntryAnswer::Refused(refused))
+            }
+            (Ok(placed), Some(ids)) => Pending::Requests(ids, placed),
+            (Ok(placed), None) => Pending::Other(placed),
+        })
+    }
+
+    async fn send(
+        &self,
+        entry: Entry,
+    ) -> Result<Result<oneshot::Receiver<Vec<Decision>>, Refused>, CallError> {
+        let bytes = borsh::object_length(&entry).unwrap_or(usize::MAX);
+        if bytes > MAX_ENTRY_BYTES {
+            let error = CallError::EntryTooLong { limit: MAX_ENTRY_BYTES, found: bytes };
+            return Ok(Err(Refused::of(&error)));
+        }
+        let admitted = match self.state().admit(entry) {
+            Ok(admitted) => admitted,
+            Err(error) => return Ok(Err(Refused::of(&error))),
+        };
+        let (placed, answer) = oneshot::channel();
+        let submission = Submission { admitted, bytes, placed };
+        // Back-pressure: at the limit of the queue the peer waits.
+        self.inbox.send(submission).await.map_err(|_| CallError::Stopping)?;
+        Ok(Ok(answer))
+    }
+
+    /// Whether every request of a batch was decided about before.
+    async fn are_known(&self, ids: &[RequestId]) -> Result<bool, CallError> {
+        let state = self.state();
+        for id in ids {
+            let known = self.board.view(id).is_some()
+                || (state.request(id).is_some() && views::restore(self, id).await?);
+            if !known {
+                return Ok(false);
+            }
+        }
+        Ok(!ids.is_empty())
+    }
+
+    async fn finish(&self, pending: Pending) -> Result<EntryAnswer, CallError> {
+        match pending {
+            Pending::Answered(answer) => Ok(answer),
+            Pending::Other(placed) => placed.await.map(EntryAnswer::Decided).map_err(|_| CallError::Stopping),
+            Pending::Requests(ids, placed) => {
+                placed.await.map_err(|_| CallError::Stopping)?;
+                self.at_rest(ids).await
+            }
+            Pending::Known(ids) => self.at_rest(ids).await,
+        }
+    }
+
+    async fn at_rest(&self, ids: Vec<RequestId>) -> Result<EntryAnswer, CallError> {
+        let mut rows = Vec::with_capacity(ids.len());
+        for id in &ids {
+            // A request that left no row was in a batch whose sender is no longer admitted.
+            rows.push(self.board.wait(id, rests).await.ok_or(CallError::Stopping)?);
+        }
+        Ok(EntryAnswer::Requests(rows))
+    }
+}
+
+/// Nothing more happens to it soon: it waits for people, or is signed, refused, or denied.
+pub(crate) fn rests(view: &RequestView) -> bool {
+    match view.stage {
+        RequestStage::Allowed => {
+            let ceremony = matches!(view.decision.outcome, keystead_decision::Outcome::Ceremony { .. });
+            ceremony || view.refusal.is_some()
+        }
+        RequestStage::Denied
+        | RequestStage::Waiting
+        | RequestStage::Signed
+        | RequestStage::Applied
+        | RequestStage::Settled
+        | RequestStage::Dead => true,
+    }
+}
+
+fn ids(batch: &RequestBatch) -> Vec<RequestId> {
+    batch.intents.iter().map(|intent| RequestId(intent.digest())).collect()
+}
+
+/// The longest entry: a block of one still fits a message.
+const MAX_ENTRY_BYTES: usize = 2 * 1024 * 1024;

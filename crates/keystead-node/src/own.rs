@@ -1,0 +1,53 @@
+//! Entries that the node itself writes: key events, renewals, settlements.
+
+use std::sync::Arc;
+
+use keystead_base::{Name, RequestId, Signed, Timestamp};
+use keystead_decision::{Entry, Fate, KeyEvent, KeyStep, Renewal, Settlement};
+use keystead_intent::Slot;
+use keystead_wire::EntryAnswer;
+
+use crate::error::CallError;
+use crate::shared::Shared;
+
+impl Shared {
+    /// Reports to the log what happened to a key.
+    pub(crate) async fn report_key(&self, key: Name, step: KeyStep) -> Result<EntryAnswer, CallError> {
+        let event = KeyEvent { cluster: self.cluster, key, step };
+        let entry = Entry::Key(self.sign(event)?);
+        self.submit_own(entry).await
+    }
+
+    /// As [`Self::report_key`], without waiting: the back end does not wait for the log.
+    pub(crate) fn report_key_later(self: &Arc<Self>, key: Name, step: KeyStep) {
+        let shared = Arc::clone(self);
+        // One task for each ceremony, and ceremonies need people.
+        tokio::spawn(async move {
+            if let Err(error) = shared.report_key(key, step).await {
+                shared.postponed("a key event", &error);
+            }
+        });
+    }
+
+    /// Asks for a fresh certificate.
+    pub(crate) async fn renew(&self, request: RequestId, at: Timestamp) -> Result<EntryAnswer, CallError> {
+        let renewal = Renewal { cluster: self.cluster, request, at };
+        self.submit_own(Entry::Renew(self.sign(renewal)?)).await
+    }
+
+    /// Reports what became of a transaction.
+    pub(crate) async fn settle(
+        &self,
+        request: RequestId,
+        slot: Slot,
+        fate: Fate,
+    ) -> Result<EntryAnswer, CallError> {
+        let settlement = Settlement { cluster: self.cluster, request, slot: Some(slot), fate };
+        self.submit_own(Entry::Settlement(self.sign(settlement)?)).await
+    }
+
+    fn sign<T: keystead_base::Canonical>(&self, body: T) -> Result<Signed<T>, CallError> {
+        Signed::new(body, self.node.clone(), &self.key)
+            .map_err(|error| CallError::Sign { reason: error.to_string() })
+    }
+}

@@ -1,0 +1,100 @@
+//! After a start: what was allowed before a crash and is neither signed nor carried out.
+//!
+//! A right that has not expired is used from its own certificate, while the enclave follows the log to
+//! its head; an expired one is renewed by the sweep. Nobody has to do anything (D4).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use keystead_base::{Name, Timestamp};
+use keystead_decision::{Decision, Outcome, Phase, State};
+use keystead_ledger::LedgerError;
+use keystead_signing::HeldKey;
+
+use crate::blocks::Durable;
+use crate::ceremony::is_undone;
+use crate::enclave::follow;
+use crate::shared::Shared;
+use crate::signer::Signer;
+use crate::{NodeError, clock, views};
+
+/// Puts every request that may still change on the board.
+pub(crate) async fn fill_board(shared: &Shared, state: &State) -> Result<(), LedgerError> {
+    let living = |phase: Phase| matches!(phase, Phase::Open | Phase::Allowed);
+    for (id, _) in state.requests().filter(|(_, request)| living(request.phase)) {
+        views::restore(shared, id).await?;
+    }
+    Ok(())
+}
+
+impl Signer {
+    /// Brings the enclave to the head, and does on the way what was left undone.
+    pub(crate) async fn resume(&mut self, held: Vec<HeldKey>) -> Result<(), NodeError> {
+        let state = self.shared.state();
+        let sealed: Vec<Name> = held.iter().map(|it| it.key.clone()).collect();
+        self.report_unknown_keys(held);
+        let mut transitions: VecDeque<_> = self.shared.ledger.transitions(state.height()).await?.into();
+        let mut last = 0;
+        for block in undone(&self.shared, &state, &sealed).await? {
+            let height = block.commit.header.height;
+            let before = transitions.partition_point(|it| it.commit.header.height <= height);
+            let next: Vec<_> = transitions.drain(..before).collect();
+            last = next.last().map_or(last, |it| it.commit.header.height);
+            follow(&mut self.enclave, next, None)?;
+            // What stands in a block that changed the policy was decided under the old one: it is renewed.
+            if last < height {
+                self.process(&block).await?;
+            }
+        }
+        last = transitions.back().map_or(last, |it| it.commit.header.height);
+        follow(&mut self.enclave, transitions.into(), None)?;
+        let head = self.shared.ledger.block(state.height()).await?.map(|it| it.commit);
+        self.frozen = state.frozen().clone();
+        Ok(follow(&mut self.enclave, Vec::new(), head.filter(|it| it.header.height > last))?)
+    }
+}
+
+/// The blocks, oldest first, whose unexpired rights were not used.
+async fn undone(shared: &Arc<Shared>, state: &State, sealed: &[Name]) -> Result<Vec<Durable>, NodeError> {
+    let now = clock::now().max(state.time());
+    let seconds = state.policy().engine.version().timing.certificate_seconds;
+    let oldest = now.minus_seconds(seconds);
+    let mut found = Vec::new();
+    let mut height = state.height();
+    while let Some(block) = shared.ledger.block(height).await? {
+        if block.commit.header.time < oldest {
+            break;
+        }
+        let decisions = shared.ledger.decisions(height).await?;
+        let mut any = false;
+        for decision in &decisions {
+            any |= is_left(shared, state, decision, sealed, now).await?;
+        }
+        if any {
+            found.push(Durable { commit: block.commit, decisions, state: state.clone(), next_policy: None });
+        }
+        height = height.saturating_sub(1);
+    }
+    found.reverse();
+    Ok(found)
+}
+
+async fn is_left(
+    shared: &Shared,
+    state: &State,
+    decision: &Decision,
+    sealed: &[Name],
+    now: Timestamp,
+) -> Result<bool, LedgerError> {
+    match &decision.outcome {
+        Outcome::Allow(grant) if grant.expires > now => {
+            views::restore(shared, &decision.subject).await?;
+            Ok(shared.board.view(&decision.subject).is_some_and(|it| it.signed.is_none()))
+        }
+        Outcome::Ceremony { ceremony, expires, .. } if *expires > now => {
+            views::restore(shared, &decision.subject).await?;
+            Ok(is_undone(ceremony, state, sealed))
+        }
+        _ => Ok(false),
+    }
+}

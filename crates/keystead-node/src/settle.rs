@@ -1,0 +1,114 @@
+//! The settlement watcher: what became of signed transactions, as the node's own endpoints agree on it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::B256;
+use keystead_base::{Digest, RequestId};
+use keystead_decision::{Fate, Phase, State};
+use keystead_intent::Slot;
+use keystead_transmit::{ChainView, Endpoint, Finality, Limits, Verdict, Watched};
+use keystead_wire::{ChainStatus, ChainWatch};
+use tokio::sync::watch;
+
+use crate::shared::Shared;
+use crate::{ChainConfig, NodeError, views};
+
+/// The watcher of all chains.
+pub(crate) struct Watcher {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) chains: HashMap<u64, ChainView>,
+    pub(crate) interval: Duration,
+}
+
+/// The views that a configuration describes.
+pub(crate) fn views_of(chains: &[ChainConfig]) -> Result<HashMap<u64, ChainView>, NodeError> {
+    let view = |config: &ChainConfig| {
+        let endpoint =
+            |it: &crate::EndpointConfig| Endpoint::new(it.name.clone(), &it.url, Limits::default());
+        let endpoints = config.endpoints.iter().map(endpoint).collect::<Result<Vec<_>, _>>()?;
+        let finality = config.confirmations.map_or(Finality::Finalized, Finality::Confirmations);
+        Ok((config.chain, ChainView::new(config.chain, endpoints, config.agree, finality)?))
+    };
+    chains.iter().map(view).collect()
+}
+
+impl Watcher {
+    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), NodeError> {
+        loop {
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                () = self.look() => {}
+            }
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                () = tokio::time::sleep(self.interval) => {}
+            }
+        }
+    }
+
+    async fn look(&self) {
+        let state = self.shared.state();
+        self.shared.set_chains(self.statuses(&state).await);
+        for (id, slot) in unsettled(&state) {
+            if let Some(view) = self.chains.get(&slot.chain.0) {
+                self.follow(view, id, slot).await;
+            }
+        }
+    }
+
+    async fn follow(&self, chain: &ChainView, id: RequestId, slot: Slot) {
+        let signed = match views::view(&self.shared, &id).await {
+            Ok(view) => view.and_then(|it| it.signed),
+            Err(error) => return self.shared.postponed("a look at a request", &error),
+        };
+        let Some(hash) = signed.and_then(|it| it.transaction) else { return };
+        let watched = Watched { hash: B256::from(hash.0), account: slot.account, nonce: slot.nonce };
+        let fate = match chain.watch(&watched).await {
+            Verdict::Settled { .. } => Fate::Settled { transaction: hash },
+            Verdict::Replaced { by } => Fate::Dead { by: by.map_or(Digest::ZERO, |by| Digest(by.0)) },
+            // INVARIANT S10: what is not known goes on counting.
+            Verdict::Pending { .. } | Verdict::Unknown(_) => return,
+        };
+        if let Err(error) = self.shared.settle(id, slot, fate).await {
+            self.shared.postponed("a settlement", &error);
+        }
+    }
+
+    async fn statuses(&self, state: &State) -> Vec<ChainStatus> {
+        let mut statuses = Vec::new();
+        for chain in &state.policy().engine.version().chains {
+            let watch = match self.chains.get(&chain.0) {
+                None => ChainWatch::NotConfigured,
+                Some(view) => head(view).await,
+            };
+            statuses.push(ChainStatus { chain: chain.0, watch });
+        }
+        statuses
+    }
+}
+
+async fn head(view: &ChainView) -> ChainWatch {
+    match (view.reported_chain_id().await, view.head().await) {
+        (Ok(found), _) if found != view.chain_id() => ChainWatch::Unknown {
+            text: format!("the endpoints serve chain {found}, expected {}", view.chain_id()),
+        },
+        (Ok(_), Ok(head)) => ChainWatch::Agreed { head },
+        (Err(unknown), _) | (_, Err(unknown)) => ChainWatch::Unknown { text: unknown.to_string() },
+    }
+}
+
+/// What is signed or may be signed, and takes a slot that nothing final has taken.
+fn unsettled(state: &State) -> Vec<(RequestId, Slot)> {
+    let slot = |(id, request): (&RequestId, &keystead_decision::Request)| {
+        (request.phase == Phase::Allowed).then_some(())?;
+        request.slot.map(|slot| (*id, slot))
+    };
+    state.requests().filter_map(slot).take(MAX_WATCHED).collect()
+}
+
+/// How many transactions are looked at in one round.
+const MAX_WATCHED: usize = 1024;

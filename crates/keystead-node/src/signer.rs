@@ -1,0 +1,203 @@
+//! The signer: owns the enclave, shows it durable blocks, and has it sign what they allow.
+
+use std::sync::Arc;
+
+use alloy_primitives::B256;
+use keystead_base::{Canonical, Digest, RequestId, merkle::Inclusion};
+use keystead_chain::{Assembled, Unsigned, assemble};
+use keystead_decision::{Decision, Frozen, Grant, LightError, Outcome, Phase, State, Transition, leaves};
+use keystead_ledger::SignatureRecord;
+use keystead_signing::{BatchItem, ClientError, EnclaveClient, EthereumSignature, ItemResult};
+use keystead_wire::Refused;
+use tokio::sync::mpsc;
+
+use crate::blocks::Durable;
+use crate::enclave::{EnclaveHome, follow};
+use crate::shared::Shared;
+use crate::writer::Unstored;
+use crate::{Event, NodeError, views};
+
+/// The stage. It has a thread of its own, because calls to the enclave block.
+pub(crate) struct Signer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) unstored: Arc<Unstored>,
+    pub(crate) home: EnclaveHome,
+    pub(crate) enclave: EnclaveClient,
+    /// What the enclave knows to be frozen.
+    pub(crate) frozen: Frozen,
+}
+
+/// One payload for the enclave, and what its signature is for.
+struct Work {
+    request: RequestId,
+    unsigned: Unsigned,
+    item: BatchItem,
+}
+
+impl Signer {
+    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Durable>) -> Result<(), NodeError> {
+        while let Some(block) = inbox.recv().await {
+            self.process(&block).await?;
+        }
+        Ok(())
+    }
+
+    /// Does what a block allows. An enclave that ended is started again; what it did not sign is renewed.
+    pub(crate) async fn process(&mut self, block: &Durable) -> Result<(), NodeError> {
+        match self.show(block).await {
+            Ok(()) => Ok(()),
+            Err(NodeError::Enclave(error)) if !matches!(error, ClientError::Refused(_)) => {
+                self.restart(block, &error).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn show(&mut self, block: &Durable) -> Result<(), NodeError> {
+        self.advance(block)?;
+        for index in 0..block.decisions.len() {
+            self.ceremony(block, index).await?;
+        }
+        self.sign(block)
+    }
+
+    /// Changes of policy and freezes reach the enclave even when there is nothing to sign.
+    fn advance(&mut self, block: &Durable) -> Result<(), NodeError> {
+        let header = &block.commit.header;
+        match &block.next_policy {
+            Some(policy) => {
+                let transition = Transition { commit: block.commit.clone(), policy: policy.clone() };
+                follow(&mut self.enclave, vec![transition], None)?;
+            }
+            None if self.frozen != header.frozen => {
+                follow(&mut self.enclave, Vec::new(), Some(block.commit.clone()))?;
+            }
+            None => {}
+        }
+        self.frozen = header.frozen.clone();
+        Ok(())
+    }
+
+    fn sign(&mut self, block: &Durable) -> Result<(), NodeError> {
+        let work = self.work(block);
+        if work.is_empty() {
+            return Ok(());
+        }
+        let items = work.iter().map(|it| it.item.clone()).collect();
+        let results = match self.enclave.sign(&block.commit, items) {
+            Ok(results) => results,
+            Err(ClientError::Refused(refusal)) => {
+                work.iter().map(|_| ItemResult::Refused(refusal.clone())).collect()
+            }
+            Err(error) => {
+                let refused = Refused::of(&error);
+                work.iter().for_each(|it| self.refused(&it.request, refused.clone()));
+                return Err(error.into());
+            }
+        };
+        for (work, result) in work.iter().zip(results) {
+            self.signed(block, work, result);
+        }
+        Ok(())
+    }
+
+    /// The payloads that a block's decisions allow and that have no signature yet.
+    fn work(&self, block: &Durable) -> Vec<Work> {
+        let leaves = leaves(&block.decisions);
+        let wanted = block.decisions.iter().enumerate().filter_map(|(index, decision)| {
+            let Outcome::Allow(grant) = &decision.outcome else { return None };
+            let missing = self.shared.board.view(&decision.subject).is_none_or(|it| it.signed.is_none());
+            if !missing {
+                return None;
+            }
+            let prepared = self.prepare(&block.state, decision, grant, &leaves, index);
+            prepared.inspect_err(|refused| self.refused(&decision.subject, refused.clone())).ok()
+        });
+        wanted.collect()
+    }
+
+    fn prepare(
+        &self,
+        state: &State,
+        decision: &Decision,
+        grant: &Grant,
+        leaves: &[Digest],
+        index: usize,
+    ) -> Result<Work, Refused> {
+        let request = state.request(&decision.subject).ok_or_else(over)?;
+        if !matches!(request.phase, Phase::Allowed | Phase::Settled) {
+            return Err(over());
+        }
+        // INVARIANT S14: after a start, a freeze that came later than the right is known already.
+        if state.frozen().holds(&grant.account.key) {
+            return Err(Refused::of(&LightError::Frozen { key: grant.account.key.clone() }));
+        }
+        // INVARIANT S2: the bytes are built from the intent here as everywhere, never taken from a peer.
+        let unsigned = keystead_chain::build(&request.intent.action, grant.address)
+            .map_err(|error| Refused::of(&error))?;
+        let proof = Inclusion::prove(leaves, index).ok_or_else(over)?;
+        let item = BatchItem { decision: decision.clone(), proof, unsigned: unsigned.to_document() };
+        Ok(Work { request: decision.subject, unsigned, item })
+    }
+
+    fn signed(&self, block: &Durable, work: &Work, result: ItemResult) {
+        let signature = match result {
+            ItemResult::Signed(signature) => signature,
+            ItemResult::Refused(refusal) => {
+                let refused = Refused { code: refusal.code, text: refusal.text };
+                return self.refused(&work.request, refused);
+            }
+        };
+        // INVARIANT S7: what leaves recovers to the account, checked on this side too.
+        let (r, s) = (B256::from(signature.r()), B256::from(signature.s()));
+        match assemble(&work.unsigned, r, s, signature.y_parity == 1) {
+            Ok(assembled) => {
+                let record = record(block, work, &signature, assembled);
+                self.shared.board.signed(&work.request, views::payload(&record));
+                self.unstored.add(record);
+            }
+            Err(error) => self.refused(&work.request, Refused::of(&error)),
+        }
+    }
+
+    pub(crate) fn refused(&self, request: &RequestId, refused: Refused) {
+        self.shared.board.refused(request, refused.clone());
+        self.shared.event(Event::NotSigned { request: *request, refused });
+        self.shared.sweep.notify_one();
+    }
+
+    /// A fresh process follows the log to the block that the old one ended at.
+    async fn restart(&mut self, block: &Durable, error: &ClientError) -> Result<(), NodeError> {
+        let refused = Refused::of(error);
+        self.shared.event(Event::EnclaveRestarted { refused });
+        let (mut enclave, _) = self.home.start(&self.shared).await?;
+        let height = block.commit.header.height;
+        let transitions = self.shared.ledger.transitions(height).await?;
+        let head = block.next_policy.is_none().then(|| block.commit.clone());
+        follow(&mut enclave, transitions, head)?;
+        self.enclave = enclave;
+        self.shared.sweep.notify_one();
+        Ok(())
+    }
+}
+
+/// For a right that ended before it was used.
+fn over() -> Refused {
+    Refused { code: "node.over".to_owned(), text: "the request is over".to_owned() }
+}
+
+fn record(
+    block: &Durable,
+    work: &Work,
+    signature: &EthereumSignature,
+    assembled: Assembled,
+) -> SignatureRecord {
+    SignatureRecord {
+        request: work.request,
+        height: block.commit.header.height,
+        signing_digest: work.unsigned.signing_digest(),
+        signature: signature.rs.iter().copied().chain([signature.y_parity]).collect(),
+        signed: assembled.raw.to_vec(),
+        transaction: assembled.hash.map(|hash| Digest(hash.0)),
+    }
+}

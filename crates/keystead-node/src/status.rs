@@ -1,0 +1,78 @@
+//! The node in one look.
+
+use keystead_base::Name;
+use keystead_decision::{Key, KeyState, Phase, State};
+use keystead_wire::{ChainStatus, ChainWatch, KeyView, NodeStatus, RequestView, Withstands};
+
+use crate::shared::Shared;
+
+/// The keys, with addresses only where somebody may be paid.
+pub(crate) fn keys(state: &State) -> Vec<KeyView> {
+    state.keys().map(|(name, key)| key_view(state, name, key)).collect()
+}
+
+fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
+    KeyView {
+        name: name.clone(),
+        kind: key.kind,
+        epoch: key.epoch,
+        state: key.state,
+        frozen: state.frozen().holds(name),
+        backup: key.backup,
+        account: (key.state == KeyState::Active).then_some(key.account),
+        address: key.address(0),
+    }
+}
+
+/// The requests that wait for people, oldest first.
+pub(crate) fn open(shared: &Shared) -> Vec<RequestView> {
+    let state = shared.state();
+    let waits = state.requests().filter(|(_, request)| request.phase == Phase::Open);
+    let mut waits: Vec<_> = waits.map(|(id, request)| (request.announced, *id)).collect();
+    waits.sort();
+    waits.iter().take(MAX_OPEN_SHOWN).filter_map(|(_, id)| shared.board.view(id)).collect()
+}
+
+/// Everything that `status` shows.
+pub(crate) fn status(shared: &Shared) -> NodeStatus {
+    let state = shared.state();
+    let count = |phase| state.requests().filter(|(_, it)| it.phase == phase).count() as u64;
+    let policy = state.policy().engine.reference();
+    let nodes = u32::try_from(state.roster().nodes.len()).unwrap_or(u32::MAX);
+    let quorum = state.roster().quorum;
+    let (signatures, refusals) = shared.board.counts();
+    NodeStatus {
+        cluster: shared.cluster,
+        name: shared.genesis.genesis.name.clone(),
+        node: shared.node.clone(),
+        boot: shared.boot,
+        height: state.height(),
+        time: state.time(),
+        policy: policy.number,
+        policy_digest: policy.digest,
+        frozen: state.frozen().clone(),
+        keys: keys(&state),
+        open: count(Phase::Open),
+        unsettled: count(Phase::Allowed),
+        nodes,
+        quorum,
+        withstands: Withstands::of(nodes, quorum),
+        protections: shared.protections(),
+        signatures,
+        refusals,
+        chains: chains(shared, &state),
+    }
+}
+
+/// Before the first look, and for chains that a newer policy added.
+fn chains(shared: &Shared, state: &State) -> Vec<ChainStatus> {
+    let known = shared.chains();
+    let status = |chain: u64| match known.iter().find(|it| it.chain == chain) {
+        Some(status) => status.clone(),
+        None => ChainStatus { chain, watch: ChainWatch::Unknown { text: "not looked at yet".to_owned() } },
+    };
+    state.policy().engine.version().chains.iter().map(|chain| status(chain.0)).collect()
+}
+
+/// How many open requests one answer shows.
+const MAX_OPEN_SHOWN: usize = 500;

@@ -1,0 +1,88 @@
+//! Requests as the ledger remembers them.
+
+use keystead_base::RequestId;
+use keystead_decision::{Certificate, Decision, leaves};
+use keystead_ledger::{LedgerError, SignatureRecord};
+use keystead_wire::{RequestDetail, RequestStage, RequestView, SignedPayload};
+
+use crate::board::view_of;
+use crate::shared::Shared;
+
+/// A signature as it is shown.
+pub(crate) fn payload(record: &SignatureRecord) -> SignedPayload {
+    SignedPayload {
+        signing_digest: record.signing_digest,
+        signature: record.signature.clone().into(),
+        raw: record.signed.clone().into(),
+        transaction: record.transaction,
+    }
+}
+
+/// A row made of everything that was decided, and the signature.
+pub(crate) async fn stored(shared: &Shared, id: &RequestId) -> Result<Option<RequestView>, LedgerError> {
+    let decisions = shared.ledger.decisions_about(id).await?;
+    let Some(mut view) = fold(&decisions) else { return Ok(None) };
+    if let Some(record) = shared.ledger.signature(id).await? {
+        view.signed = Some(payload(&record));
+        if view.stage == RequestStage::Allowed {
+            view.stage = RequestStage::Signed;
+        }
+    }
+    Ok(Some(view))
+}
+
+/// Puts a remembered request on the board; says whether there is one.
+pub(crate) async fn restore(shared: &Shared, id: &RequestId) -> Result<bool, LedgerError> {
+    match stored(shared, id).await? {
+        Some(view) => {
+            shared.board.adopt(view);
+            Ok(true)
+        }
+        None => Ok(false),
+    }
+}
+
+/// The row of a request, wherever it is.
+pub(crate) async fn view(shared: &Shared, id: &RequestId) -> Result<Option<RequestView>, LedgerError> {
+    match shared.board.view(id) {
+        Some(view) => Ok(Some(view)),
+        None => stored(shared, id).await,
+    }
+}
+
+/// A request with what people need to judge it.
+pub(crate) async fn detail(shared: &Shared, id: &RequestId) -> Result<Option<RequestDetail>, LedgerError> {
+    let (Some(view), Some(request)) = (view(shared, id).await?, shared.ledger.request(id).await?) else {
+        return Ok(None);
+    };
+    let state = shared.state();
+    let account = request.intent.action.account();
+    let address = account.and_then(|it| state.key(&it.key)?.address(it.index));
+    let decisions = shared.ledger.decisions_about(id).await?;
+    Ok(Some(RequestDetail { view, intent: request.intent, address, decisions }))
+}
+
+/// The certificate of the decision that put a request where it stands.
+pub(crate) async fn certificate(shared: &Shared, id: &RequestId) -> Result<Option<Certificate>, LedgerError> {
+    let Some(view) = view(shared, id).await? else { return Ok(None) };
+    let height = view.decision.height;
+    let (Some(block), decisions) =
+        (shared.ledger.block(height).await?, shared.ledger.decisions(height).await?)
+    else {
+        return Ok(None);
+    };
+    let position = decisions.iter().position(|it| *it == view.decision);
+    let proof = position.and_then(|at| keystead_base::merkle::Inclusion::prove(&leaves(&decisions), at));
+    Ok(proof.map(|proof| Certificate { commit: block.commit, decision: view.decision, proof }))
+}
+
+fn fold(decisions: &[Decision]) -> Option<RequestView> {
+    let mut view: Option<RequestView> = None;
+    for decision in decisions {
+        let before = view.as_ref().map(|it| it.stage);
+        if let Some(stage) = RequestStage::after(before, &decision.outcome) {
+            view = Some(view_of(decision, stage));
+        }
+    }
+    view
+}

@@ -1,0 +1,210 @@
+//! Each thing that a policy version must keep, broken once.
+
+use keystead_base::{Coded as _, Timestamp};
+use keystead_intent::{ContractEntry, ContractKind, DangerClass};
+
+use super::*;
+use crate::fixture::{
+    CHAIN, FRIEND, STRANGER, UNLISTED, name, native, node, person, row, rule, version, window,
+};
+use crate::{Engine, Need, Person, Threshold};
+
+type Change = fn(&mut PolicyVersion);
+
+fn code(change: Change) -> String {
+    let mut version = version();
+    change(&mut version);
+    Engine::compile(version).map_or_else(|error| format!("{} | {error}", error.code()), |_| "fine".to_owned())
+}
+
+fn check_all(cases: &[(Change, &str)]) {
+    for (place, (change, expected)) in cases.iter().enumerate() {
+        let found = code(*change);
+        assert!(found.starts_with(expected), "case {place}: expected {expected}, found {found}");
+    }
+}
+
+#[test]
+fn lists_have_one_order_and_nothing_twice() {
+    check_all(&[
+        (|_| {}, "fine"),
+        (|it| it.rules.swap(0, 1), "policy.order"),
+        (|it| it.rules[1] = it.rules[0].clone(), "policy.order"),
+        (|it| it.windows.swap(0, 1), "policy.order"),
+        (|it| it.quorums.swap(0, 1), "policy.order"),
+        (|it| it.address_book.swap(0, 1), "policy.order"),
+        (|it| it.assets.swap(0, 1), "policy.order"),
+        (|it| it.chains.swap(0, 1), "policy.order"),
+        (|it| it.caps.push(it.caps[0].clone()), "policy.order"),
+        (|it| it.roster.people.swap(0, 1), "policy.order"),
+        (|it| it.roster.people[0].roles.swap(0, 1), "policy.order"),
+        (|it| it.quorums[0].classes.reverse(), "policy.order"),
+        (|it| it.windows[0].keys = vec![name("b"), name("a")], "policy.order"),
+        (|it| it.prices.as_mut().unwrap().sources.swap(0, 1), "policy.order"),
+        (|it| it.quorums[1].needs = vec![it.quorums[1].needs[0].clone(); 2], "policy.order"),
+    ]);
+}
+
+#[test]
+fn what_is_referred_to_exists() {
+    check_all(&[
+        (|it| it.windows[0].chains = vec![ChainId(5)], "policy.unknown"),
+        (|it| it.address_book[0].chain = ChainId(0), "policy.unknown"),
+        (|it| it.assets[2].chain = ChainId(11), "policy.unknown"),
+        (|it| it.contracts.push(contract(ChainId(2))), "policy.unknown"),
+        (|it| it.contracts.push(contract(CHAIN)), "fine"),
+        (|it| it.prices = None, "policy.unknown"),
+        (
+            |it| it.windows[0].measure = Measure::Asset { chain: CHAIN, asset: Asset::Token(UNLISTED) },
+            "policy.unknown",
+        ),
+        (|it| it.quorums[1].vetoers = vec![name("nobody")], "policy.unknown"),
+        (
+            |it| it.rules.push(rule("z", "forbid(principal == Member::\"mallory\", action, resource);")),
+            "policy.unknown",
+        ),
+        (|it| it.prices.as_mut().unwrap().currency = "usd".to_owned(), "policy.unknown"),
+    ]);
+}
+
+fn contract(chain: ChainId) -> ContractEntry {
+    ContractEntry { chain, address: STRANGER, name: name("safe"), kind: ContractKind::Safe }
+}
+
+#[test]
+fn numbers_are_within_their_limits() {
+    check_all(&[
+        (|it| it.windows[0].limit = Amount::ZERO, "policy.empty"),
+        (|it| it.windows[0].span_seconds = 0, "policy.empty"),
+        (|it| it.windows[0].span_seconds = u64::MAX, "policy.too_large"),
+        (|it| it.quorums[0].classes.clear(), "policy.empty"),
+        (|it| it.quorums[0].delay_seconds = u64::MAX, "policy.too_large"),
+        (|it| it.quorums[1].needs[0].count = 0, "policy.empty"),
+        (|it| it.quorums[1].needs[0].count = 65, "policy.too_many"),
+        (|it| it.quorums[1].needs[0].count = 4, "policy.unsatisfiable"),
+        (
+            |it| it.quorums[4].from = Some(Threshold { measure: Measure::Count, amount: Amount::MAX }),
+            "policy.measure",
+        ),
+        (|it| it.caps[0].measure = Measure::Count, "policy.measure"),
+        (|it| it.timing.max_lifetime_seconds = 0, "policy.empty"),
+        (|it| it.timing.certificate_seconds = 0, "policy.empty"),
+        (|it| it.timing.skew_seconds = 86_401, "policy.too_large"),
+        (|it| it.prices.as_mut().unwrap().agree = 0, "policy.agree"),
+        (|it| it.prices.as_mut().unwrap().agree = 4, "policy.agree"),
+        (|it| it.chains.insert(0, ChainId(0)), "policy.empty"),
+        (|it| it.chains.push(ChainId(u64::MAX)), "policy.too_large"),
+        (|it| it.assets[1].symbol = String::new(), "policy.registry"),
+        (
+            |it| {
+                it.windows = (0..1025)
+                    .map(|n| window(&format!("w{n:04}"), vec![], native(), &[], Amount::MAX))
+                    .collect()
+            },
+            "policy.too_many",
+        ),
+    ]);
+}
+
+#[test]
+fn s11_names_and_keys_belong_to_one_member_each() {
+    check_all(&[
+        (|it| it.roster.services[0].name = name("ana"), "policy.shared"),
+        (|it| it.roster.nodes[0].name = name("ana"), "policy.shared"),
+        (
+            |it| it.roster.people[1].devices[0].key = it.roster.people[0].devices[0].key.clone(),
+            "policy.shared",
+        ),
+        (|it| it.roster.people[1].devices[0].transport = it.roster.nodes[0].transport, "policy.shared"),
+        (|it| it.address_book[1].name = name("friend"), "policy.shared"),
+        (|it| it.roster.people[0].recipient = Some(vec![0; 3]), "policy.too_many"),
+        (
+            |it| {
+                it.prices.as_mut().unwrap().sources[1].key =
+                    it.prices.as_ref().unwrap().sources[0].key.clone()
+            },
+            "policy.shared",
+        ),
+    ]);
+}
+
+#[test]
+fn a_quorum_is_a_majority_and_no_more_than_all() {
+    for (nodes, quorum, fine) in [
+        (1, 1, true),
+        (1, 0, false),
+        (1, 2, false),
+        (3, 1, false),
+        (3, 2, true),
+        (4, 2, false),
+        (4, 3, true),
+        (4, 4, true),
+        (4, 5, false),
+    ] {
+        let mut version = version();
+        version.roster.quorum = quorum;
+        version.roster.nodes = (0..nodes).map(|n| node(&format!("node-{n}"), 60 + n)).collect();
+        let found = Engine::compile(version).map(|_| ()).map_err(|error| error.code());
+        assert_eq!(found, if fine { Ok(()) } else { Err("policy.quorum") }, "{quorum} of {nodes}");
+    }
+}
+
+#[test]
+fn s14_authority_takes_more_people_than_a_freeze() {
+    let authority =
+        |it: &mut PolicyVersion| it.quorums.iter().position(|row| row.id.as_str() == "authority").unwrap();
+    let people = |count: usize| -> Vec<Person> {
+        ["ana", "ben", "cleo", "dan"]
+            .iter()
+            .zip(70..)
+            .take(count)
+            .map(|(who, byte)| person(who, byte, &["approver", "vetoer"]))
+            .collect()
+    };
+    for (members, needed, expected) in [
+        (4, 2, Ok(())),
+        (4, 1, Err("policy.authority")),
+        (3, 1, Err("policy.authority")),
+        (2, 1, Ok(())),
+        (2, 2, Ok(())),
+        (1, 1, Ok(())),
+        (0, 1, Err("policy.unknown")),
+    ] {
+        let mut version = version();
+        version.roster.people = people(members);
+        version.quorums.iter_mut().for_each(|row| row.needs.truncate(0));
+        let place = authority(&mut version);
+        version.quorums[place].needs =
+            vec![Need { role: name("approver"), count: needed, factors: Vec::new() }];
+        let found = Engine::compile(version).map(|_| ()).map_err(|error| error.code());
+        assert_eq!(found, expected, "{needed} of {members}");
+    }
+    check_all(&[
+        (|it| it.quorums.retain(|row| row.id.as_str() != "authority"), "policy.authority"),
+        (|it| it.quorums[1].keys = vec![name("hot")], "policy.authority"),
+        (
+            |it| it.quorums[1].from = Some(Threshold { measure: native(), amount: Amount::MAX }),
+            "policy.authority",
+        ),
+        // Each row alone could be satisfied; both together never.
+        (
+            |it| {
+                it.quorums.push(row("zeal", &[], &[DangerClass::Authority], None, &[("founder", 2)], 0));
+            },
+            "policy.unsatisfiable",
+        ),
+    ]);
+}
+
+#[test]
+fn sorting_makes_what_people_wrote_acceptable() {
+    let mut shuffled = version();
+    shuffled.rules.reverse();
+    shuffled.quorums.reverse();
+    shuffled.chains.reverse();
+    shuffled.roster.people.reverse();
+    shuffled.roster.people[0].roles.reverse();
+    shuffled.quorums[0].classes.reverse();
+    assert_eq!(shuffled.into_canonical(), version());
+    assert!(version().address_book.iter().any(|it| it.address == FRIEND && it.usable_from == Timestamp(0)));
+}

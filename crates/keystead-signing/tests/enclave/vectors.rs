@@ -1,0 +1,111 @@
+//! One stored message of each kind, read by the product here and by `specs/check.py`.
+//!
+//! `KEYSTEAD_BLESS=1 cargo test -p keystead-signing --test enclave messages` writes them anew.
+
+use keystead_base::{Canonical, Digest};
+use keystead_decision::Outcome;
+use keystead_keys::BackupFile;
+use keystead_signing::{
+    Advance, Batch, BatchItem, Drill, EthereumSignature, Hardening, Hello, ItemResult, Position, Ready,
+    Refusal, Reply, Request,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::Test;
+use crate::fixture::{Cluster, ceremony, create, grant, message, name};
+
+pub(crate) const TESTS: &[Test] = &[("messages_are_read_as_they_were_written", stored)];
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../specs/vectors/enclave.json");
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Vector {
+    name: String,
+    domain: String,
+    json: serde_json::Value,
+    document: String,
+    digest: Digest,
+}
+
+fn stored() {
+    if std::env::var_os("KEYSTEAD_BLESS").is_some() {
+        std::fs::write(FILE, serde_json::to_string_pretty(&vectors()).unwrap() + "\n").unwrap();
+    }
+    let stored: Vec<Vector> = serde_json::from_str(&std::fs::read_to_string(FILE).unwrap()).unwrap();
+    for vector in &stored {
+        match vector.domain.as_str() {
+            Request::DOMAIN => read::<Request>(vector),
+            Reply::DOMAIN => read::<Reply>(vector),
+            Hardening::DOMAIN => read::<Hardening>(vector),
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(stored.len(), 15);
+}
+
+fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) {
+    let document = const_hex::decode(&vector.document).unwrap();
+    let value = T::from_document(&document).unwrap();
+    assert_eq!(value.digest(), vector.digest, "{}", vector.name);
+    assert_eq!(serde_json::from_value::<T>(vector.json.clone()).unwrap(), value, "{}", vector.name);
+    assert_eq!(serde_json::to_value(&value).unwrap(), vector.json, "{}", vector.name);
+    for cut in [document.len() - 1, document.len() / 2, 1, 0] {
+        assert!(T::from_document(&document[..cut]).is_err(), "{} cut to {cut} bytes", vector.name);
+    }
+}
+
+/// A short life of an enclave, written down.
+fn vectors() -> Vec<Vector> {
+    let mut cluster = Cluster::new();
+    let mut enclave = cluster.start("signer", &[]);
+    let hello = Hello { genesis: cluster.genesis.clone(), seals: Vec::new() };
+    let ready = enclave.hello(hello.clone()).unwrap();
+    let creation = cluster.certificate(ceremony(create("hot")));
+    let created = enclave.create(creation.clone()).unwrap();
+    let payload = message(&created.held, "hello");
+    let certificate = cluster.certificate(Outcome::Allow(grant(&payload)));
+    let items = vec![BatchItem {
+        decision: certificate.decision,
+        proof: certificate.proof,
+        unsigned: payload.to_document(),
+    }];
+    let batch = Batch { commit: certificate.commit.clone(), items };
+    let file: BackupFile = cluster.backup(&mut enclave);
+    let drill = Drill { file: file.clone(), recipient: name("ann"), member: cluster.ann.clone() };
+    let proof = cluster.start("scratch", &[]).drill(drill.clone()).unwrap();
+    let position = Position { height: cluster.height, policy: cluster.policy.reference() };
+    let advance = Advance { transitions: vec![cluster.next_policy()], head: Some(certificate.commit) };
+    let refusal = Refusal { code: "certificate.expired".into(), text: "the right ended".into() };
+    let results = vec![
+        ItemResult::Signed(EthereumSignature { rs: [7; 64], y_parity: 1 }),
+        ItemResult::Refused(refusal.clone()),
+    ];
+    vec![
+        vector("hello", &Request::Hello(Box::new(hello))),
+        vector("advance", &Request::Advance(Box::new(advance))),
+        vector("create", &Request::Create(Box::new(creation.clone()))),
+        vector("backup", &Request::Backup(Box::new(creation))),
+        vector("drill", &Request::Drill(Box::new(drill))),
+        vector("sign", &Request::Sign(Box::new(batch))),
+        vector("ready", &Reply::Ready(Box::new(Ready { keys: vec![created.held.clone()], ..ready.clone() }))),
+        vector("advanced", &Reply::Advanced(position)),
+        vector("created", &Reply::Created(Box::new(created))),
+        vector("backed up", &Reply::BackedUp(Box::new(file))),
+        vector("drilled", &Reply::Drilled(Box::new(proof))),
+        vector("signed", &Reply::Signed(results)),
+        vector("refused", &Reply::Refused(refusal)),
+        vector("hardening", &ready.hardening),
+        vector("no report", &Hardening::default()),
+    ]
+}
+
+fn vector<T: Canonical + Serialize>(name: &str, value: &T) -> Vector {
+    Vector {
+        name: name.to_owned(),
+        domain: T::DOMAIN.to_owned(),
+        json: serde_json::to_value(value).unwrap(),
+        document: const_hex::encode(value.to_document()),
+        digest: value.digest(),
+    }
+}

@@ -1,0 +1,219 @@
+//! The wire forms against `specs/vectors/wire.json`, which `specs/check.py` recomputes.
+//!
+//! `KEYSTEAD_BLESS=1 cargo test -p keystead-wire` writes the file anew: a change of wire form, which needs
+//! a new version in its domain.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use alloy_primitives::{Address, Bytes};
+use keystead_base::{Canonical, Name, RequestId, Timestamp};
+use keystead_decision::{Commit, Decision, Entry, Frozen, Header, KeyState, Outcome, PublicAccount};
+use keystead_intent::{DangerClass, KeyKind};
+use keystead_policy::PolicyRef;
+use serde_json::{Value, json, to_value};
+
+use super::*;
+
+#[test]
+fn every_wire_form_is_that_of_its_vectors() {
+    let vectors = Value::Array(vectors());
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../specs/vectors/wire.json");
+    if std::env::var_os("KEYSTEAD_BLESS").is_some() {
+        std::fs::write(&file, serde_json::to_string_pretty(&vectors).unwrap() + "\n").unwrap();
+    }
+    let stored: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(stored, vectors);
+}
+
+fn vectors() -> Vec<Value> {
+    let mut all = vec![
+        vector("a coordinator says hello", &hello(Role::Service), &hello_json(1)),
+        vector("a witness says hello", &hello(Role::Witness), &hello_json(3)),
+        vector("welcome", &Greeting::Welcome(hello(Role::Node)), &json!({"welcome": hello_json(0)})),
+        vector(
+            "another version",
+            &Greeting::Refused(Refusal::Version { speaks: 1 }),
+            &json!({"refused": {"version": {"speaks": 1}}}),
+        ),
+        vector("another cluster", &Greeting::Refused(Refusal::Cluster), &json!({"refused": "cluster"})),
+        vector("no place", &Greeting::Refused(Refusal::Full), &json!({"refused": "full"})),
+        vector("no hello", &Greeting::Refused(Refusal::Garbled), &json!({"refused": "garbled"})),
+        vector("a block", &block(), &block_json()),
+    ];
+    all.extend(requests().iter().map(|(name, request, json)| vector(name, request, json)));
+    all.extend(replies().iter().map(|(name, reply, json)| vector(name, reply, json)));
+    all
+}
+
+/// Also shows that the document reads back, and that nothing shorter does.
+fn vector<T: Canonical + PartialEq + std::fmt::Debug>(name: &str, value: &T, json: &Value) -> Value {
+    let document = value.to_document();
+    assert_eq!(&T::from_document(&document).unwrap(), value, "{name}");
+    for cut in [document.len() - 1, document.len() / 2, 0] {
+        assert!(T::from_document(&document[..cut]).is_err(), "{name} cut to {cut} bytes");
+    }
+    json!({
+        "name": name,
+        "domain": T::DOMAIN,
+        "json": json,
+        "document": const_hex::encode(&document),
+        "digest": value.digest(),
+    })
+}
+
+fn hello_json(role: usize) -> Value {
+    let role = ["node", "service", "person", "witness"][role];
+    json!({"version": 1, "cluster": CLUSTER, "role": role, "boot": 1})
+}
+
+fn requests() -> Vec<(&'static str, NodeRequest, Value)> {
+    let (id, digest) = (RequestId(Digest([3; 32])), Digest([4; 32]));
+    let drill = DrillReport { key: word("hot"), backup: digest, proof: vec![5; 64] };
+    let drill_json = to_value(&drill).unwrap();
+    vec![
+        ("submit", NodeRequest::Submit(vec![Entry::Tick]), json!({"submit": ["tick"]})),
+        ("ask for a request", NodeRequest::Request(id), json!({"request": id})),
+        (
+            "wait",
+            NodeRequest::Wait { request: id, millis: 250 },
+            json!({"wait": {"request": id, "millis": 250}}),
+        ),
+        ("what is open", NodeRequest::Open, json!("open")),
+        ("status", NodeRequest::Status, json!("status")),
+        ("keys", NodeRequest::Keys, json!("keys")),
+        ("the policy in force", NodeRequest::Policy(None), json!({"policy": null})),
+        ("a policy version", NodeRequest::Policy(Some(2)), json!({"policy": 2})),
+        ("genesis", NodeRequest::Genesis, json!("genesis")),
+        ("blocks", NodeRequest::Blocks { from: 1, limit: 256 }, json!({"blocks": {"from": 1, "limit": 256}})),
+        ("checkpoint", NodeRequest::Checkpoint, json!("checkpoint")),
+        ("certificate", NodeRequest::Certificate(id), json!({"certificate": id})),
+        ("backup", NodeRequest::Backup(digest), json!({"backup": digest})),
+        ("a drill", NodeRequest::Drill(drill), json!({"drill": drill_json})),
+    ]
+}
+
+fn replies() -> Vec<(&'static str, NodeReply, Value)> {
+    let refused = Refused { code: "node.busy".to_owned(), text: "later".to_owned() };
+    let (view, view_json) = (view(), to_value(view()).unwrap());
+    let answers = vec![
+        EntryAnswer::Requests(vec![view.clone()]),
+        EntryAnswer::Decided(vec![decision()]),
+        EntryAnswer::Refused(refused.clone()),
+    ];
+    let answers_json = to_value(&answers).unwrap();
+    let drilled = EntryAnswer::Decided(Vec::new());
+    vec![
+        ("receipts", NodeReply::Submitted(answers), json!({"submitted": answers_json})),
+        ("no request", NodeReply::Request(None), json!({"request": null})),
+        ("news", NodeReply::Waited(Some(Box::new(view.clone()))), json!({"waited": view_json})),
+        ("no news", NodeReply::Waited(None), json!({"waited": null})),
+        ("open requests", NodeReply::Open(vec![view]), json!({"open": [view_json]})),
+        ("a status", NodeReply::Status(Box::new(status())), json!({"status": status()})),
+        ("a key", NodeReply::Keys(vec![key()]), json!({"keys": [key()]})),
+        ("no policy", NodeReply::Policy(None), json!({"policy": null})),
+        ("a policy", NodeReply::Policy(Some(vec![1, 2])), json!({"policy": [1, 2]})),
+        ("one block", NodeReply::Blocks(vec![block()]), json!({"blocks": [block_json()]})),
+        ("a note", NodeReply::Checkpoint(Some("note\n".to_owned())), json!({"checkpoint": "note\n"})),
+        ("no certificate", NodeReply::Certificate(None), json!({"certificate": null})),
+        ("a backup file", NodeReply::Backup(Some(vec![9])), json!({"backup": [9]})),
+        ("a drill counted", NodeReply::Drilled(drilled), json!({"drilled": {"decided": []}})),
+        ("no", NodeReply::Refused(refused.clone()), json!({"refused": refused})),
+    ]
+}
+
+fn view() -> RequestView {
+    RequestView {
+        request: RequestId(Digest([3; 32])),
+        stage: RequestStage::Signed,
+        decision: decision(),
+        signed: Some(SignedPayload {
+            signing_digest: Digest([6; 32]),
+            signature: Bytes::from(vec![7; 65]),
+            raw: Bytes::from_static(b"\x02raw"),
+            transaction: Some(Digest([8; 32])),
+        }),
+        refusal: None,
+        file: None,
+    }
+}
+
+fn decision() -> Decision {
+    Decision {
+        cluster: CLUSTER,
+        height: 9,
+        subject: RequestId(Digest([3; 32])),
+        policy: PolicyRef { number: 1, digest: Digest([2; 32]) },
+        rules: vec![word("small-payments")],
+        outcome: Outcome::Deny { class: Some(DangerClass::Transfer), reasons: Vec::new() },
+    }
+}
+
+fn status() -> NodeStatus {
+    NodeStatus {
+        cluster: CLUSTER,
+        name: word("desk"),
+        node: word("node-1"),
+        boot: 3,
+        height: 9,
+        time: Timestamp(1_795_464_902_417),
+        policy: 1,
+        policy_digest: Digest([2; 32]),
+        frozen: Frozen { everything: false, keys: BTreeSet::from([word("cold")]) },
+        keys: vec![key()],
+        open: 1,
+        unsettled: 2,
+        nodes: 4,
+        quorum: 3,
+        withstands: Withstands::of(4, 3),
+        protections: vec![Protection {
+            name: "landlock".to_owned(),
+            status: "off".to_owned(),
+            lost: "files can be opened".to_owned(),
+        }],
+        signatures: 5,
+        refusals: 0,
+        chains: vec![
+            ChainStatus { chain: 1, watch: ChainWatch::NotConfigured },
+            ChainStatus { chain: 10, watch: ChainWatch::Agreed { head: 77 } },
+            ChainStatus { chain: 137, watch: ChainWatch::Unknown { text: "1 of 2".to_owned() } },
+        ],
+    }
+}
+
+fn key() -> KeyView {
+    KeyView {
+        name: word("hot"),
+        kind: KeyKind::HdSecp256k1,
+        epoch: 0,
+        state: KeyState::Active,
+        frozen: false,
+        backup: Some(Digest([4; 32])),
+        account: Some(PublicAccount { parity: 2, x: Digest([5; 32]), chain_code: Digest([6; 32]) }),
+        address: Some(Address::repeat_byte(0xaa)),
+    }
+}
+
+fn block() -> SentBlock {
+    let header = Header {
+        cluster: CLUSTER,
+        height: 1,
+        time: Timestamp(1_795_464_902_417),
+        parent: CLUSTER.0,
+        history: Digest([1; 32]),
+        entries: Digest([2; 32]),
+        decisions: Digest([3; 32]),
+        policy: PolicyRef { number: 0, digest: Digest([4; 32]) },
+        roster: Digest([5; 32]),
+        frozen: Frozen::default(),
+    };
+    SentBlock { commit: Commit { header, round: 0, votes: Vec::new() }, entries: vec![Entry::Tick] }
+}
+
+fn block_json() -> Value {
+    json!({"commit": block().commit, "entries": block().entries})
+}
+
+fn word(text: &str) -> Name {
+    text.parse().unwrap()
+}

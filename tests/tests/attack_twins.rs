@@ -1,0 +1,145 @@
+//! Every attack of the catalogue with one control taken out: the loot moves, so the control is what stops it.
+//!
+//! A binary of its own: nothing here is ever linked with what tests the product.
+
+use keystead_tests::attacks::{
+    approval_before_policy_change, chainless_delegation, chainless_legacy, delegatecall, frozen_key,
+    hoarded_signatures, increase_allowance, look_alike_address, many_requests_at_a_limit, multisend,
+    operator_for_all, own_request, permit, permit2, policy_rollback, proxy_upgrade, replayed_approval,
+    rewritten_request, same_person_twice, swapped_payload, two_digests_at_one_nonce, unlimited_approval,
+};
+use keystead_tests::{Approving, Loot, Signer};
+
+#[track_caller]
+fn stolen(loot: Loot) {
+    assert!(matches!(loot, Loot::Stolen { .. }), "the twin is refused, too: {loot:?}");
+}
+
+#[track_caller]
+fn refused(loot: Loot, by: &str) {
+    assert_eq!(loot, Loot::Refused { by: by.to_owned() });
+}
+
+#[test]
+fn s02_a_permit_succeeds_without_its_control() {
+    stolen(permit::attack(permit::WithoutTypedData));
+}
+
+#[test]
+fn s02_a_permit2_signature_succeeds_without_its_control() {
+    stolen(permit2::attack(permit2::WithoutTypedData));
+}
+
+#[test]
+fn s02_a_rewritten_request_succeeds_without_its_control() {
+    stolen(rewritten_request::attack(rewritten_request::believed));
+}
+
+#[test]
+fn s02_a_swapped_payload_succeeds_without_its_control() {
+    stolen(swapped_payload::attack(swapped_payload::granted));
+}
+
+#[test]
+fn s02_an_increased_allowance_succeeds_without_its_control() {
+    stolen(increase_allowance::attack(increase_allowance::WithoutAllowances));
+}
+
+#[test]
+fn s02_one_bad_call_among_eight_succeeds_without_its_control() {
+    stolen(multisend::attack(multisend::WithoutLaterCalls));
+}
+
+#[test]
+fn s04_two_digests_at_one_nonce_succeeds_without_its_control() {
+    stolen(two_digests_at_one_nonce::attack(two_digests_at_one_nonce::WithoutSlots));
+}
+
+#[test]
+fn s08_a_delegation_with_chain_id_zero_succeeds_without_its_control() {
+    stolen(chainless_delegation::attack(chainless_delegation::WithoutChainId));
+}
+
+#[test]
+fn s08_a_legacy_withdrawal_without_chain_id_succeeds_without_its_control() {
+    stolen(chainless_legacy::attack(chainless_legacy::WithoutChainId));
+}
+
+#[test]
+fn s09_a_delegatecall_of_a_safe_succeeds_without_its_control() {
+    stolen(delegatecall::attack(delegatecall::WithoutOperation));
+}
+
+#[test]
+fn s09_an_operator_for_all_succeeds_without_its_control() {
+    stolen(operator_for_all::attack(operator_for_all::WithoutOperators));
+}
+
+#[test]
+fn s09_an_unlimited_approval_succeeds_without_its_control() {
+    stolen(unlimited_approval::attack(unlimited_approval::WithoutAllowances));
+}
+
+#[test]
+fn s09_an_upgrade_behind_a_proxy_succeeds_without_its_control() {
+    stolen(proxy_upgrade::attack(proxy_upgrade::WithoutAuthority));
+}
+
+#[test]
+fn s10_hoarded_signatures_succeeds_without_its_control() {
+    stolen(hoarded_signatures::attack(hoarded_signatures::WithoutUnsettled));
+}
+
+#[test]
+fn s10_many_requests_at_a_limit_succeeds_without_its_control() {
+    stolen(many_requests_at_a_limit::attack(many_requests_at_a_limit::WithoutSum));
+}
+
+#[test]
+fn s11_a_replayed_approval_succeeds_without_its_control() {
+    stolen(replayed_approval::attack(Approving(replayed_approval::WithoutRequestBinding)));
+}
+
+#[test]
+fn s11_an_approval_from_before_a_policy_change_succeeds_without_its_control() {
+    stolen(approval_before_policy_change::attack(Approving(
+        approval_before_policy_change::WithoutPolicyBinding,
+    )));
+}
+
+#[test]
+fn s11_an_own_request_succeeds_without_its_control() {
+    stolen(own_request::attack(Approving(own_request::WithoutSeparation)));
+}
+
+#[test]
+fn s11_the_same_person_twice_succeeds_without_its_control() {
+    stolen(same_person_twice::attack(Approving(same_person_twice::WithoutDistinctPeople)));
+}
+
+#[test]
+fn s12_a_look_alike_address_succeeds_without_its_control() {
+    stolen(look_alike_address::attack(look_alike_address::WithoutWholeAddresses));
+}
+
+#[test]
+fn s13_a_policy_rollback_succeeds_without_its_control() {
+    stolen(policy_rollback::attack(policy_rollback::WithoutSuccession, Signer::Believer));
+}
+
+#[test]
+fn s14_a_frozen_key_succeeds_without_its_control() {
+    stolen(frozen_key::attack(frozen_key::WithoutFreeze, Signer::Believer));
+}
+
+/// The second line of defense: where the log lets it pass, the signer's own light client does not.
+#[test]
+fn s14_the_signer_refuses_what_is_frozen_by_itself() {
+    refused(frozen_key::attack(frozen_key::WithoutFreeze, Signer::LightClient), "certificate.frozen");
+}
+
+#[test]
+fn s13_the_signer_follows_no_rollback_by_itself() {
+    let loot = policy_rollback::attack(policy_rollback::WithoutSuccession, Signer::LightClient);
+    refused(loot, "certificate.gap");
+}

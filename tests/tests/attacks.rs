@@ -1,0 +1,159 @@
+//! Every attack of the catalogue against the product's controls: refused, by whom it should be.
+
+use keystead_decision::Strict;
+use keystead_tests::attacks::{
+    CATALOGUE, approval_before_policy_change, chainless_delegation, chainless_legacy, delegatecall,
+    frozen_key, hoarded_signatures, increase_allowance, look_alike_address, many_requests_at_a_limit,
+    multisend, operator_for_all, own_request, permit, permit2, policy_rollback, proxy_upgrade,
+    replayed_approval, rewritten_request, same_person_twice, swapped_payload, two_digests_at_one_nonce,
+    unlimited_approval,
+};
+use keystead_tests::{Loot, Signer, root};
+
+#[track_caller]
+fn refused(loot: Loot, by: &str) {
+    assert_eq!(loot, Loot::Refused { by: by.to_owned() });
+}
+
+#[test]
+fn s02_a_permit_is_refused() {
+    refused(permit::attack(Strict::default()), "deny.forbidden");
+}
+
+#[test]
+fn s02_a_permit2_signature_is_refused() {
+    refused(permit2::attack(Strict::default()), "deny.forbidden");
+}
+
+#[test]
+fn s02_a_rewritten_request_is_refused() {
+    refused(rewritten_request::attack(rewritten_request::recomputed), "review.digest");
+}
+
+#[test]
+fn s02_a_swapped_payload_is_refused() {
+    refused(swapped_payload::attack(swapped_payload::computed), "certificate.digest");
+}
+
+#[test]
+fn s02_an_increased_allowance_is_refused() {
+    refused(increase_allowance::attack(Strict::default()), "deny.no_rule_permits allowance");
+}
+
+#[test]
+fn s02_one_bad_call_among_eight_is_refused() {
+    refused(multisend::attack(Strict::default()), "deny.destination_unknown");
+}
+
+#[test]
+fn s04_two_digests_at_one_nonce_is_refused() {
+    refused(two_digests_at_one_nonce::attack(Strict::default()), "deny.slot_taken");
+}
+
+#[test]
+fn s08_a_delegation_with_chain_id_zero_is_refused() {
+    refused(chainless_delegation::attack(Strict::default()), "build.wrong_chain");
+}
+
+#[test]
+fn s08_a_legacy_withdrawal_without_chain_id_is_refused() {
+    refused(chainless_legacy::attack(Strict::default()), "build.no_chain_id");
+}
+
+#[test]
+fn s09_a_delegatecall_of_a_safe_is_refused() {
+    refused(delegatecall::attack(Strict::default()), "deny.no_rule_permits delegate_call");
+}
+
+#[test]
+fn s09_an_operator_for_all_is_refused() {
+    refused(operator_for_all::attack(Strict::default()), "deny.no_rule_permits unlimited_allowance");
+}
+
+#[test]
+fn s09_an_unlimited_approval_is_refused() {
+    refused(unlimited_approval::attack(Strict::default()), "deny.no_rule_permits unlimited_allowance");
+}
+
+#[test]
+fn s09_an_upgrade_behind_a_proxy_is_refused() {
+    refused(proxy_upgrade::attack(Strict::default()), "deny.no_rule_permits authority");
+}
+
+#[test]
+fn s10_hoarded_signatures_is_refused() {
+    refused(hoarded_signatures::attack(Strict::default()), "deny.limit_exceeded");
+}
+
+#[test]
+fn s10_many_requests_at_a_limit_is_refused() {
+    refused(many_requests_at_a_limit::attack(Strict::default()), "deny.limit_exceeded");
+}
+
+#[test]
+fn s11_a_replayed_approval_is_refused() {
+    refused(replayed_approval::attack(Strict::default()), "approval.digest");
+}
+
+#[test]
+fn s11_an_approval_from_before_a_policy_change_is_refused() {
+    refused(approval_before_policy_change::attack(Strict::default()), "approval.policy");
+}
+
+#[test]
+fn s11_an_own_request_is_refused() {
+    refused(own_request::attack(Strict::default()), "approval.requester");
+}
+
+#[test]
+fn s11_the_same_person_twice_is_refused() {
+    refused(same_person_twice::attack(Strict::default()), "approval.same_person");
+}
+
+#[test]
+fn s12_a_look_alike_address_is_refused() {
+    refused(look_alike_address::attack(Strict::default()), "deny.destination_unknown");
+}
+
+#[test]
+fn s13_a_policy_rollback_is_refused() {
+    refused(policy_rollback::attack(Strict::default(), Signer::LightClient), "policy.rollback");
+}
+
+#[test]
+fn s14_a_frozen_key_is_refused() {
+    refused(frozen_key::attack(Strict::default(), Signer::LightClient), "deny.frozen");
+}
+
+/// The signer's check alone is not what the log relies on: a signer that believes its node changes nothing.
+#[test]
+fn s14_the_log_refuses_what_is_frozen_whatever_the_signer_does() {
+    refused(frozen_key::attack(Strict::default(), Signer::Believer), "deny.frozen");
+    refused(policy_rollback::attack(Strict::default(), Signer::Believer), "policy.rollback");
+}
+
+#[test]
+fn s11_one_key_is_never_enrolled_for_two_people() {
+    refused(same_person_twice::one_key_for_two(), "policy.shared");
+}
+
+#[test]
+fn the_catalogue_is_what_the_folder_holds() {
+    let folder = root().join("tests/src/attacks");
+    let files = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> =
+        files.filter_map(|file| Some(file.strip_suffix(".rs")?.to_owned())).collect();
+    names.retain(|name| name != "mod");
+    names.sort();
+    assert_eq!(names, CATALOGUE);
+}
+
+/// Both binaries play the same attacks: this one with the controls, the other without.
+#[test]
+fn each_attack_of_the_catalogue_has_its_control_and_its_twin() {
+    for source in [include_str!("attacks.rs"), include_str!("attack_twins.rs")] {
+        let is_missing = |name: &&&str| !source.contains(&format!("{name}::attack("));
+        let missing: Vec<_> = CATALOGUE.iter().filter(is_missing).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}
