@@ -4,6 +4,7 @@
 //! own, and it ends with the test that started it, also when that test is killed.
 
 mod anvil;
+pub mod cluster;
 pub mod attacks;
 mod contracts;
 pub mod fixture;

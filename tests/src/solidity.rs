@@ -30,14 +30,18 @@ pub fn compile(source: &str) -> BTreeMap<String, Contract> {
     contracts.iter().map(|(name, contract)| (name.clone(), Contract::from(contract))).collect()
 }
 
-/// The code of Permit2 as it is on Ethereum, in hex without `0x`; it belongs at
-/// `0x000000000022D473030F116dDEE9F6B43aC78BA3`. Its cached domain is another chain's, so it computes its own.
+/// The code of Permit2, in hex without `0x`; it belongs at `0x000000000022D473030F116dDEE9F6B43aC78BA3`.
+///
+/// The package's bytes remember the EIP-712 domain of another address on chain 31337. Chain 0 takes that
+/// number's place here, so that the code computes its own domain, as on every chain that it was not made for.
 pub fn permit2_code() -> String {
     let path = npm_package("@uniswap/v4-periphery/lib/permit2/test/utils/DeployPermit2.sol");
     let script = std::fs::read_to_string(path).expect("a readable file");
     let (_, rest) = script.split_once("hex\"").expect("the script holds the code as a hex literal");
     let (code, _) = rest.split_once('"').expect("the literal ends");
-    code.to_owned()
+    let pushes = |chain: u64| format!("7f{chain:064x}");
+    assert_eq!(code.matches(&pushes(31_337)).count(), 1, "the code pushes the remembered chain id once");
+    code.replace(&pushes(31_337), &pushes(0))
 }
 
 impl From<&Value> for Contract {

@@ -6,7 +6,8 @@ use keystead_tests::attacks::{
     approval_before_policy_change, chainless_delegation, chainless_legacy, delegatecall, frozen_key,
     hoarded_signatures, increase_allowance, look_alike_address, many_requests_at_a_limit, multisend,
     operator_for_all, own_request, permit, permit2, policy_rollback, proxy_upgrade, replayed_approval,
-    rewritten_request, same_person_twice, swapped_payload, two_digests_at_one_nonce, unlimited_approval,
+    rewritten_decision, rewritten_request, same_person_twice, swapped_payload, two_digests_at_one_nonce,
+    unlimited_approval,
 };
 use keystead_tests::{Approving, Loot, Signer};
 
@@ -48,6 +49,11 @@ fn s02_an_increased_allowance_succeeds_without_its_control() {
 #[test]
 fn s02_one_bad_call_among_eight_succeeds_without_its_control() {
     stolen(multisend::attack(multisend::WithoutLaterCalls));
+}
+
+#[test]
+fn s03_a_rewritten_decision_succeeds_without_its_control() {
+    stolen(rewritten_decision::attack(Signer::Believer));
 }
 
 #[test]
@@ -142,4 +148,10 @@ fn s14_the_signer_refuses_what_is_frozen_by_itself() {
 fn s13_the_signer_follows_no_rollback_by_itself() {
     let loot = policy_rollback::attack(policy_rollback::WithoutSuccession, Signer::LightClient);
     refused(loot, "certificate.gap");
+}
+
+#[test]
+fn s11_an_old_approval_is_refused_even_where_it_was_kept() {
+    let kept = approval_before_policy_change::KeepsApprovals;
+    refused(approval_before_policy_change::attack(kept), "approval.policy");
 }

@@ -5,8 +5,8 @@ use keystead_tests::attacks::{
     CATALOGUE, approval_before_policy_change, chainless_delegation, chainless_legacy, delegatecall,
     frozen_key, hoarded_signatures, increase_allowance, look_alike_address, many_requests_at_a_limit,
     multisend, operator_for_all, own_request, permit, permit2, policy_rollback, proxy_upgrade,
-    replayed_approval, rewritten_request, same_person_twice, swapped_payload, two_digests_at_one_nonce,
-    unlimited_approval,
+    replayed_approval, rewritten_decision, rewritten_request, same_person_twice, swapped_payload,
+    two_digests_at_one_nonce, unlimited_approval,
 };
 use keystead_tests::{Loot, Signer, root};
 
@@ -27,7 +27,7 @@ fn s02_a_permit2_signature_is_refused() {
 
 #[test]
 fn s02_a_rewritten_request_is_refused() {
-    refused(rewritten_request::attack(rewritten_request::recomputed), "review.digest");
+    refused(rewritten_request::attack(rewritten_request::recomputed), "review.request");
 }
 
 #[test]
@@ -43,6 +43,11 @@ fn s02_an_increased_allowance_is_refused() {
 #[test]
 fn s02_one_bad_call_among_eight_is_refused() {
     refused(multisend::attack(Strict::default()), "deny.destination_unknown");
+}
+
+#[test]
+fn s03_a_rewritten_decision_is_refused() {
+    refused(rewritten_decision::attack(Signer::LightClient), "certificate.not_included");
 }
 
 #[test]
@@ -132,6 +137,12 @@ fn s14_the_log_refuses_what_is_frozen_whatever_the_signer_does() {
     refused(policy_rollback::attack(Strict::default(), Signer::Believer), "policy.rollback");
 }
 
+/// Whatever a screen shows, a word about it counts for nothing else.
+#[test]
+fn s11_an_approval_of_what_is_shown_counts_for_nothing_else() {
+    refused(rewritten_request::attack(rewritten_request::computed_only), "deny.request_unknown");
+}
+
 #[test]
 fn s11_one_key_is_never_enrolled_for_two_people() {
     refused(same_person_twice::one_key_for_two(), "policy.shared");
@@ -155,5 +166,20 @@ fn each_attack_of_the_catalogue_has_its_control_and_its_twin() {
         let is_missing = |name: &&&str| !source.contains(&format!("{name}::attack("));
         let missing: Vec<_> = CATALOGUE.iter().filter(is_missing).collect();
         assert!(missing.is_empty(), "{missing:?}");
+    }
+}
+
+/// SECURITY.md names every attack's twin, or the function that takes its place, and none that is not there.
+#[test]
+fn security_md_names_the_twins_that_exist() {
+    let page = std::fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let quoted: Vec<_> = page.split('`').filter_map(|word| word.split_once("::")).collect();
+    for name in CATALOGUE {
+        let source = std::fs::read_to_string(root().join(format!("tests/src/attacks/{name}.rs"))).unwrap();
+        let twins: Vec<_> = quoted.iter().filter(|(module, _)| *module == name).collect();
+        assert!(!twins.is_empty(), "SECURITY.md names no twin of {name}");
+        let exists =
+            |twin: &str| [format!("struct {twin};"), format!("fn {twin}(")].map(|it| source.contains(&it));
+        assert!(twins.iter().all(|(_, twin)| exists(twin).contains(&true)), "{name}: {twins:?}");
     }
 }

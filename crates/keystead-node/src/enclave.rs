@@ -28,22 +28,38 @@ pub fn enclave_arguments(cluster: ClusterId, passphrase: &OsStr, require: &[Stri
     arguments
 }
 
-/// Reads what [`enclave_arguments`] wrote, without the word `enclave`; `None` for anything else.
+/// The arguments of a scratch enclave, which restores one backup: `enclave --scratch --passphrase-file PATH`.
+#[must_use]
+pub fn scratch_arguments(passphrase: &OsStr) -> Vec<OsString> {
+    vec!["enclave".into(), "--scratch".into(), "--passphrase-file".into(), passphrase.to_owned()]
+}
+
+/// Reads what [`enclave_arguments`] or [`scratch_arguments`] wrote, without the word `enclave`; `None` for
+/// anything else.
 #[must_use]
 pub fn parse_enclave_arguments(arguments: &[OsString]) -> Option<EnclaveOptions> {
-    let [cluster_flag, cluster, passphrase_flag, passphrase, rest @ ..] = arguments else { return None };
-    if cluster_flag != "--cluster" || passphrase_flag != "--passphrase-file" || rest.len() % 2 != 0 {
+    let (role, rest) = match arguments {
+        [flag, rest @ ..] if flag == "--scratch" => (Role::Scratch, rest),
+        [flag, cluster, rest @ ..] if flag == "--cluster" => {
+            (Role::Signer(ClusterId(cluster.to_str()?.parse().ok()?)), rest)
+        }
+        _ => return None,
+    };
+    let [flag, passphrase, rest @ ..] = rest else { return None };
+    if flag != "--passphrase-file" || rest.len() % 2 != 0 {
         return None;
     }
-    let cluster = ClusterId(cluster.to_str()?.parse().ok()?);
-    let feature = |pair: &[OsString]| match pair {
+    let required = rest.chunks(2).map(feature).collect::<Option<Vec<_>>>()?;
+    Some(EnclaveOptions { role, passphrase: PathBuf::from(passphrase), required })
+}
+
+fn feature(pair: &[OsString]) -> Option<Feature> {
+    match pair {
         [flag, name] if flag == "--require" => {
             Feature::ALL.into_iter().find(|it| name.to_str() == Some(it.as_str()))
         }
         _ => None,
-    };
-    let required = rest.chunks(2).map(feature).collect::<Option<Vec<_>>>()?;
-    Some(EnclaveOptions { role: Role::Signer(cluster), passphrase: PathBuf::from(passphrase), required })
+    }
 }
 
 /// How to start the enclave, again and again.
@@ -124,6 +140,8 @@ mod tests {
         let options = parse_enclave_arguments(&arguments[1..]).unwrap();
         assert_eq!(options.role, Role::Signer(cluster));
         assert_eq!(options.required, [Feature::Seccomp, Feature::Landlock]);
+        let scratch = parse_enclave_arguments(&scratch_arguments(OsStr::new("/run/secret"))[1..]).unwrap();
+        assert_eq!(scratch.role, Role::Scratch);
         let unknown = enclave_arguments(cluster, OsStr::new("/run/secret"), &["magic".to_owned()]);
         assert!(parse_enclave_arguments(&unknown[1..]).is_none());
         assert!(parse_enclave_arguments(&arguments).is_none());

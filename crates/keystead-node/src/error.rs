@@ -149,6 +149,9 @@ pub(crate) enum CallError {
     /// An entry that only this node itself writes.
     #[error("a node writes its own settlements, key events, renewals and ticks")]
     OwnEntry,
+    /// The sender left the roster while the entry was on its way.
+    #[error("the sender is no longer admitted")]
+    NotAdmitted,
     /// The pipeline is closed.
     #[error("the node is stopping")]
     Stopping,
@@ -170,6 +173,7 @@ impl Coded for CallError {
             Self::Entries { .. } => "node.entries",
             Self::EntryTooLong { .. } => "node.entry_too_long",
             Self::OwnEntry => "node.own_entry",
+            Self::NotAdmitted => "node.not_admitted",
             Self::Stopping => "node.stopping",
             Self::Ledger(error) => error.code(),
             Self::Sign { .. } => "node.sign",
@@ -178,9 +182,11 @@ impl Coded for CallError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Message(_) | Self::Entries { .. } | Self::EntryTooLong { .. } | Self::OwnEntry => {
-                Blame::Caller
-            }
+            Self::Message(_)
+            | Self::Entries { .. }
+            | Self::EntryTooLong { .. }
+            | Self::OwnEntry
+            | Self::NotAdmitted => Blame::Caller,
             Self::Ledger(error) => error.blame(),
             Self::Stopping | Self::Sign { .. } => Blame::Environment,
         }

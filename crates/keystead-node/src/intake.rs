@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keystead_base::{Canonical, Name, RequestId};
+use keystead_base::{Name, RequestId, Timestamp};
 use keystead_decision::{Decision, Entry};
 use keystead_intent::RequestBatch;
 use keystead_wire::{EntryAnswer, MAX_SUBMITTED_ENTRIES, Refused, RequestStage, RequestView};
@@ -66,14 +66,14 @@ impl Shared {
         if let Some(ids) = &requests
             && self.are_known(ids).await?
         {
-            return Ok(Pending::Known(ids.clone()));
+            return Ok(Pending::Known(only_ids(ids)));
         }
         Ok(match (self.send(entry).await?, requests) {
             (Err(refused), _) => {
                 self.event(Event::NotAdmitted { peer: peer.clone(), refused: refused.clone() });
                 Pending::Answered(EntryAnswer::Refused(refused))
             }
-            (Ok(placed), Some(ids)) => Pending::Requests(ids, placed),
+            (Ok(placed), Some(ids)) => Pending::Requests(only_ids(&ids), placed),
             (Ok(placed), None) => Pending::Other(placed),
         })
     }
@@ -99,11 +99,12 @@ impl Shared {
     }
 
     /// Whether every request of a batch was decided about before.
-    async fn are_known(&self, ids: &[RequestId]) -> Result<bool, CallError> {
+    async fn are_known(&self, ids: &[(RequestId, Timestamp)]) -> Result<bool, CallError> {
         let state = self.state();
-        for id in ids {
-            let known = self.board.view(id).is_some()
-                || (state.request(id).is_some() && views::restore(self, id).await?);
+        for (id, expires) in ids {
+            // What the state has forgotten has expired.
+            let maybe = state.request(id).is_some() || *expires <= state.time();
+            let known = self.board.view(id).is_some() || (maybe && views::restore(self, id).await?);
             if !known {
                 return Ok(false);
             }
@@ -126,7 +127,10 @@ impl Shared {
     async fn at_rest(&self, ids: Vec<RequestId>) -> Result<EntryAnswer, CallError> {
         let mut rows = Vec::with_capacity(ids.len());
         for id in &ids {
-            // A request that left no row was in a batch whose sender is no longer admitted.
+            if self.board.view(id).is_none() && !views::restore(self, id).await? {
+                // Its sender was admitted, and no longer is.
+                return Ok(EntryAnswer::Refused(Refused::of(&CallError::NotAdmitted)));
+            }
             rows.push(self.board.wait(id, rests).await.ok_or(CallError::Stopping)?);
         }
         Ok(EntryAnswer::Requests(rows))
@@ -149,8 +153,12 @@ pub(crate) fn rests(view: &RequestView) -> bool {
     }
 }
 
-fn ids(batch: &RequestBatch) -> Vec<RequestId> {
-    batch.intents.iter().map(|intent| RequestId(intent.digest())).collect()
+fn ids(batch: &RequestBatch) -> Vec<(RequestId, Timestamp)> {
+    batch.intents.iter().map(|intent| (intent.id(), intent.expires)).collect()
+}
+
+fn only_ids(ids: &[(RequestId, Timestamp)]) -> Vec<RequestId> {
+    ids.iter().map(|(id, _)| *id).collect()
 }
 
 /// The longest entry: a block of one still fits a message.

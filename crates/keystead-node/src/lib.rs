@@ -36,7 +36,7 @@ mod writer;
 pub use config::{
     ChainConfig, Config, DEFAULT_LISTEN, EnclaveConfig, EndpointConfig, MemberConfig, NodeLimits,
 };
-pub use enclave::{enclave_arguments, parse_enclave_arguments};
+pub use enclave::{enclave_arguments, parse_enclave_arguments, scratch_arguments};
 pub use error::NodeError;
 pub use event::{Event, Events, Silent};
 pub use run::{RunningNode, run};

@@ -122,7 +122,26 @@ async fn pipeline(
     let (signer_ends, signer_ended) = oneshot::channel();
     let unstored = Arc::new(Unstored::default());
     let frozen_before = state.frozen().everything || !state.frozen().keys.is_empty();
-    let signer = resumed_signer(config, shared, &unstored).await?;
+    let home = EnclaveHome::new(config, shared.cluster)?;
+    let (ready, is_ready) = oneshot::channel();
+    let (ground, made) = (Arc::clone(shared), Arc::clone(&unstored));
+    stages.thread("signer", async move {
+        match resumed_signer(home, ground, made).await {
+            Ok(signer) => {
+                // Whoever waited may have given up.
+                let _ = ready.send(Ok(()));
+                let result = signer.run(allowed).await;
+                // The writer stores the last signatures after this.
+                drop(signer_ends);
+                result
+            }
+            Err(error) => {
+                let _ = ready.send(Err(error));
+                Ok(())
+            }
+        }
+    })?;
+    is_ready.await.unwrap_or(Err(NodeError::Stage { stage: "signer" }))?;
     let builder = Builder {
         state,
         node: shared.node.clone(),
@@ -144,22 +163,15 @@ async fn pipeline(
     };
     stages.thread("builder", builder.run())?;
     stages.task("writer", writer.run());
-    stages.thread("signer", async move {
-        let result = signer.run(allowed).await;
-        // The writer stores the last signatures after this.
-        drop(signer_ends);
-        result
-    })
+    Ok(())
 }
 
 async fn resumed_signer(
-    config: &Config,
-    shared: &Arc<Shared>,
-    unstored: &Arc<Unstored>,
+    home: EnclaveHome,
+    shared: Arc<Shared>,
+    unstored: Arc<Unstored>,
 ) -> Result<Signer, NodeError> {
-    let home = EnclaveHome::new(config, shared.cluster)?;
-    let (enclave, held) = home.start(shared).await?;
-    let (shared, unstored) = (Arc::clone(shared), Arc::clone(unstored));
+    let (enclave, held) = home.start(&shared).await?;
     let mut signer = Signer { shared, unstored, home, enclave, frozen: Default::default() };
     signer.resume(held).await?;
     Ok(signer)

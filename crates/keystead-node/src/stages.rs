@@ -27,6 +27,12 @@ struct Report {
     result: Result<(), NodeError>,
 }
 
+impl Report {
+    fn ended(mut self, result: Result<(), NodeError>) {
+        self.result = result;
+    }
+}
+
 impl Drop for Report {
     fn drop(&mut self) {
         let result = std::mem::replace(&mut self.result, Ok(()));
@@ -53,8 +59,8 @@ impl Stages {
         stage: &'static str,
         work: impl Future<Output = Result<(), NodeError>> + Send + 'static,
     ) {
-        let mut report = self.report(stage);
-        tokio::spawn(async move { report.result = work.await });
+        let report = self.report(stage);
+        tokio::spawn(async move { report.ended(work.await) });
     }
 
     /// A stage that works so much, or blocks so long, that it has a thread of its own.
@@ -63,11 +69,11 @@ impl Stages {
         stage: &'static str,
         work: impl Future<Output = Result<(), NodeError>> + Send + 'static,
     ) -> Result<(), NodeError> {
-        let mut report = self.report(stage);
+        let report = self.report(stage);
         let runtime = Handle::current();
         std::thread::Builder::new()
             .name(stage.to_owned())
-            .spawn(move || report.result = runtime.block_on(work))
+            .spawn(move || report.ended(runtime.block_on(work)))
             .map(drop)
             .map_err(NodeError::Thread)
     }
@@ -95,7 +101,7 @@ impl Stages {
         self.stop.send_replace(true);
         while self.running > 0 {
             match timeout(STOP_TIME, self.ended.recv()).await {
-                Ok(Some((_, ended))) => result = result.and(ended),
+                Ok(Some((_, ended))) => result = worse(result, ended),
                 Ok(None) | Err(_) => {
                     result = result.and(Err(NodeError::Stage { stage: "last stage" }));
                     break;
@@ -106,6 +112,15 @@ impl Stages {
         shared.ledger.close().await;
         shared.event(Event::Stopped);
         result
+    }
+}
+
+/// The cause rather than its consequences: a stage that fails ends those beside it.
+fn worse(first: Result<(), NodeError>, second: Result<(), NodeError>) -> Result<(), NodeError> {
+    match (first, second) {
+        (Err(NodeError::Stage { .. }), Err(second)) => Err(second),
+        (Ok(()), second) => second,
+        (first, _) => first,
     }
 }
 

@@ -114,7 +114,7 @@ impl Writer {
     }
 
     fn keep_snapshot(&self, state: &State) {
-        if state.height() % self.snapshot_blocks.max(1) == 0 {
+        if state.height().is_multiple_of(self.snapshot_blocks.max(1)) {
             let (shared, state) = (Arc::clone(&self.shared), state.clone());
             tokio::spawn(async move {
                 let kept = shared.ledger.save_snapshot(&state, &shared.node, &shared.key).await;

@@ -1,2 +1,56 @@
 //! The one binary: commands and wiring.
-fn main() {}
+
+mod asking;
+mod commands;
+mod config;
+mod failure;
+mod founding;
+mod link;
+mod machine;
+mod member;
+mod output;
+mod outside;
+mod reading;
+mod sample;
+mod story;
+mod table;
+mod vaulting;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::commands::Cli;
+use crate::failure::Failure;
+use crate::output::{Report, Voice};
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    // The enclave closes every descriptor and forbids every call: before any thread is started.
+    if let [_, word, rest @ ..] = arguments.as_slice()
+        && word == "enclave"
+    {
+        return commands::enclave::run(rest);
+    }
+    let cli = Cli::parse();
+    let voice = Voice { json: cli.global.json };
+    match run(cli, voice) {
+        Ok(report) => {
+            voice.report(&report);
+            if report.holds { ExitCode::SUCCESS } else { ExitCode::from(2) }
+        }
+        Err(failure) => {
+            voice.failure(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        Failure::new("cli.runtime", error.to_string(), "check the limits of this process")
+    })?;
+    runtime.block_on(commands::run(cli, voice))
+}

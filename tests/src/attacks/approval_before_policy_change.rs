@@ -8,16 +8,17 @@
 //! Then a policy version asks for two only. The thief's friend `ben` and the old word of `ana` are two.
 //!
 //! Two controls stand here: a change of policy clears what was gathered, and an old approval that is
-//! sent again names an old version. The thief sends it again; the twin lacks the second.
+//! sent again names an old version. The thief sends it again; the twin lacks the second. Without the first
+//! alone ([`KeepsApprovals`]) what was gathered still names the old version, and counts no more.
 
 use keystead_decision::{Controls, Outcome};
 use keystead_intent::Approval;
 use keystead_policy::PolicyVersion;
-use keystead_quorum::{Checks, Context, Refusal};
+use keystead_quorum::{Checks, Context, Refusal, Strict};
 
 use crate::Loot;
 use crate::fixture::{ETHER, FRIEND, name};
-use crate::theft::executed;
+use crate::theft::{STRICT_CHECKS, executed};
 use crate::world::{World, outcome_of};
 
 /// Plays it.
@@ -52,5 +53,21 @@ pub struct WithoutPolicyBinding;
 impl Checks for WithoutPolicyBinding {
     fn binds_policy(&self, _: &Context<'_>, _: &Approval) -> Result<(), Refusal> {
         Ok(())
+    }
+}
+
+/// Controls by which a change of policy leaves gathered approvals where they are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeepsApprovals;
+
+impl Controls for KeepsApprovals {
+    type Checks = Strict;
+
+    fn checks(&self) -> &Strict {
+        &STRICT_CHECKS
+    }
+
+    fn voids_approvals(&self) -> bool {
+        false
     }
 }

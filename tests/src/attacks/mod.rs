@@ -20,6 +20,7 @@ pub mod permit2;
 pub mod policy_rollback;
 pub mod proxy_upgrade;
 pub mod replayed_approval;
+pub mod rewritten_decision;
 pub mod rewritten_request;
 pub mod same_person_twice;
 pub mod swapped_payload;
@@ -27,7 +28,7 @@ pub mod two_digests_at_one_nonce;
 pub mod unlimited_approval;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 22] = [
+pub const CATALOGUE: [&str; 23] = [
     "approval_before_policy_change",
     "chainless_delegation",
     "chainless_legacy",
@@ -45,6 +46,7 @@ pub const CATALOGUE: [&str; 22] = [
     "policy_rollback",
     "proxy_upgrade",
     "replayed_approval",
+    "rewritten_decision",
     "rewritten_request",
     "same_person_twice",
     "swapped_payload",

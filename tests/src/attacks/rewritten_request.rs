@@ -5,7 +5,11 @@
 //!
 //! The coordinator owns the database. The insider's request moves nine ether; what the approvers are
 //! sent is the same request with two. The product's client builds the bytes itself from what it shows,
-//! and compares number and digest with what it is asked to approve. The twin believes the server's.
+//! and compares number and digest with what it is asked to approve; the twin believes the server's.
+//!
+//! The client is part of the binary, `crates/keystead/src/reading.rs`, and no test can link it:
+//! [`recomputed`] repeats its two comparisons. What the log makes of a client that computes and does not
+//! compare is the product's own: [`computed_only`] approves a request that nobody made.
 
 use alloy_primitives::Address;
 use keystead_base::{Digest, RequestId};
@@ -41,10 +45,20 @@ pub fn recomputed(sent: &Sent, account: Address) -> Result<(RequestId, Digest), 
     let unsigned = build(&sent.intent.action, account).map_err(|error| error.to_string())?;
     let (request, digest) = (sent.intent.id(), unsigned.signing_digest());
     match (request == sent.request, digest == sent.signing_digest) {
-        (_, false) => Err("review.digest".to_owned()),
         (false, _) => Err("review.request".to_owned()),
+        (true, false) => Err("review.digest".to_owned()),
         (true, true) => Ok((request, digest)),
     }
+}
+
+/// Half of the product's way: nothing of the server's is signed, and nothing of it is compared.
+///
+/// # Errors
+///
+/// What the builder says.
+pub fn computed_only(sent: &Sent, account: Address) -> Result<(RequestId, Digest), String> {
+    let unsigned = build(&sent.intent.action, account).map_err(|error| error.to_string())?;
+    Ok((sent.intent.id(), unsigned.signing_digest()))
 }
 
 /// The naive way: the server knows.
@@ -74,7 +88,7 @@ pub fn attack(review: Review) -> Loot {
             Err(code) => return Loot::refused(code),
         };
         let approval = Approval { request, signing_digest, ..world.approval(who, &id) };
-        outcome = outcome_of(&world.commit(vec![world.sign_approval(approval)]), &id);
+        outcome = outcome_of(&world.commit(vec![world.sign_approval(approval)]), &request);
     }
     match executed(&mut world, &id, &outcome) {
         Ok(_) => Loot::stolen(world.chain.balance(FRIEND), "wei, and two ether were approved"),

@@ -181,13 +181,20 @@ fn look_alike_structs_and_contracts_are_opaque() {
         "PermitWitnessTransferFrom(TokenPermissions {fields},XTokenPermissions witness)\
          TokenPermissions(uint256 amount,address token)XTokenPermissions(address token,uint256 amount)"
     );
+    let two_words = format!(
+        "PermitWitnessTransferFrom(TokenPermissions {fields},uint256 witness,uint256 more)\
+         TokenPermissions(address token,uint256 amount)"
+    );
     let one = json!({"token": USDC, "amount": "5"});
+    let worded =
+        json!({"permitted": one, "spender": MALLORY, "nonce": 0, "deadline": 9, "witness": 1, "more": 1});
     let decoyed = json!({"permitted": one, "spender": MALLORY, "nonce": 0, "deadline": 9, "witness": one});
     for (document, expected) in [
         (document(USDC, &extra, message), OpaqueReason::UnknownTypedData),
         (document(USDC, &swapped, same.clone()), OpaqueReason::UnknownTypedData),
         (document(USDC, &narrow, same), OpaqueReason::UnknownTypedData),
         (document(PERMIT2, &decoy, decoyed), OpaqueReason::UnknownTypedData),
+        (document(PERMIT2, &two_words, worded), OpaqueReason::UnknownTypedData),
         (eip2612(UNKNOWN), OpaqueReason::AmbiguousContract),
         (eip2612(PERMIT2), OpaqueReason::AmbiguousContract),
         (document(USDC, "Vote(uint256 id)", json!({"id": 1})), OpaqueReason::UnknownTypedData),

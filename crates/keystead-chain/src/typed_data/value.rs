@@ -141,7 +141,7 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// The type itself, as a member of [`Reader::value`] that is neither array nor struct.
+/// A value that is neither list nor struct, and its word.
 fn atom(base: &Base, json: &Json) -> Option<(Value, B256)> {
     let word = match (base, json) {
         (Base::Bool, Json::Bool(value)) => B256::from(U256::from(u8::from(*value))),

@@ -39,7 +39,7 @@ async fn full(url: &str) -> (Cluster, Ledger) {
     (cluster, ledger)
 }
 
-pub async fn l1_an_untouched_database_passes(url: &str) {
+pub(crate) async fn l1_an_untouched_database_passes(url: &str) {
     let (cluster, ledger) = full(url).await;
     let checkpoint = cluster.checkpoint();
     let report = audit(&ledger, cluster.state.cluster(), Some(checkpoint.body())).await.unwrap();
@@ -52,7 +52,7 @@ pub async fn l1_an_untouched_database_passes(url: &str) {
     assert_eq!(code(audit(&ledger, other, None).await), "audit.cluster");
 }
 
-pub async fn l2_one_changed_byte_of_any_row_is_detected(url: &str) {
+pub(crate) async fn l2_one_changed_byte_of_any_row_is_detected(url: &str) {
     let (cluster, ledger) = full(url).await;
     let pinned = cluster.state.cluster();
     let mut raw = Raw::connect(url).await;
@@ -97,7 +97,7 @@ async fn changed_cell(
     tried
 }
 
-pub async fn l2_a_deleted_row_is_detected(url: &str) {
+pub(crate) async fn l2_a_deleted_row_is_detected(url: &str) {
     let (cluster, ledger) = full(url).await;
     let pinned = cluster.state.cluster();
     let mut raw = Raw::connect(url).await;
@@ -119,7 +119,7 @@ pub async fn l2_a_deleted_row_is_detected(url: &str) {
     assert_eq!(code(audit(&ledger, pinned, None).await), "audit.rows");
 }
 
-pub async fn l2_a_changed_inner_hash_is_detected(url: &str) {
+pub(crate) async fn l2_a_changed_inner_hash_is_detected(url: &str) {
     let mut cluster = Cluster::new();
     let ledger = begun(url, &cluster).await;
     ledger.append((0..256).map(|_| cluster.tick()).collect()).await.unwrap();
@@ -135,7 +135,7 @@ pub async fn l2_a_changed_inner_hash_is_detected(url: &str) {
 
 /// Whoever holds the node's key and the database can make a shorter log that holds together. The
 /// checkpoint that somebody else remembers shows it.
-pub async fn l2_truncation_is_detected_against_an_older_checkpoint(url: &str) {
+pub(crate) async fn l2_truncation_is_detected_against_an_older_checkpoint(url: &str) {
     let mut cluster = Cluster::new();
     let ledger = begun(url, &cluster).await;
     ledger.append((0..5).map(|_| cluster.tick()).collect()).await.unwrap();
@@ -150,7 +150,7 @@ pub async fn l2_truncation_is_detected_against_an_older_checkpoint(url: &str) {
     assert!(error.to_string().contains("5 blocks were seen before, now there are only 3"), "{error}");
 }
 
-pub async fn l2_a_fork_is_detected_against_an_older_checkpoint(url: &str) {
+pub(crate) async fn l2_a_fork_is_detected_against_an_older_checkpoint(url: &str) {
     let mut honest = Cluster::new();
     for _ in 0..5 {
         honest.tick();
@@ -167,7 +167,7 @@ pub async fn l2_a_fork_is_detected_against_an_older_checkpoint(url: &str) {
     assert_eq!(code(audit(&ledger, pinned, Some(remembered.body())).await), "log.forked");
 }
 
-pub async fn s13_a_policy_that_was_swapped_is_detected(url: &str) {
+pub(crate) async fn s13_a_policy_that_was_swapped_is_detected(url: &str) {
     let (cluster, ledger) = full(url).await;
     let mut version = cluster.state.policy().engine.version().clone();
     version.rules.pop();

@@ -22,17 +22,17 @@ use keystead_policy::{
 };
 
 /// The cluster, as far as it has got.
-pub struct Cluster {
-    pub genesis: SignedGenesis,
-    pub state: State,
+pub(crate) struct Cluster {
+    pub(crate) genesis: SignedGenesis,
+    pub(crate) state: State,
     /// The decisions of all blocks so far, by height.
-    pub decisions: BTreeMap<u64, Vec<Decision>>,
+    pub(crate) decisions: BTreeMap<u64, Vec<Decision>>,
     nonce: u8,
 }
 
 impl Cluster {
     /// The same genesis every time.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let genesis = Genesis {
             name: name("hot"),
             created: NOW,
@@ -46,7 +46,7 @@ impl Cluster {
     }
 
     /// The next block, with these entries.
-    pub fn step(&mut self, entries: Vec<Entry>) -> Appended {
+    pub(crate) fn step(&mut self, entries: Vec<Entry>) -> Appended {
         let admit = |entry| self.state.admit(entry).unwrap();
         let entries: Vec<Admitted> = entries.into_iter().map(admit).collect();
         let time = Timestamp(self.state.time().0 + 1000);
@@ -59,22 +59,22 @@ impl Cluster {
     }
 
     /// A block in which nothing happens.
-    pub fn tick(&mut self) -> Appended {
+    pub(crate) fn tick(&mut self) -> Appended {
         self.step(vec![Entry::Tick])
     }
 
     /// A request of the service that nobody can fulfil, and its id.
-    pub fn denied(&mut self) -> (Entry, RequestId) {
+    pub(crate) fn denied(&mut self) -> (Entry, RequestId) {
         self.ask(name("desk"), DESK, message("no-such-key"))
     }
 
     /// A request of the service to sign a message, and its id.
-    pub fn message(&mut self) -> (Entry, RequestId) {
+    pub(crate) fn message(&mut self) -> (Entry, RequestId) {
         self.ask(name("desk"), DESK, message("hot"))
     }
 
     /// Everything that happens until the key `hot` may sign: seven blocks.
-    pub fn activate_key(&mut self) -> Vec<Appended> {
+    pub(crate) fn activate_key(&mut self) -> Vec<Appended> {
         let account = account();
         let create = KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1 };
         let (mut blocks, created) = self.change(AuthorityChange::Key(create));
@@ -95,7 +95,7 @@ impl Cluster {
     }
 
     /// A block that freezes everything.
-    pub fn freeze(&mut self) -> Appended {
+    pub(crate) fn freeze(&mut self) -> Appended {
         let freeze = Freeze {
             cluster: self.state.cluster(),
             key: None,
@@ -107,7 +107,7 @@ impl Cluster {
     }
 
     /// Two blocks that change the policy: it gets one more chain.
-    pub fn change_policy(&mut self) -> Vec<Appended> {
+    pub(crate) fn change_policy(&mut self) -> Vec<Appended> {
         let current = self.state.policy().engine.version().clone();
         let mut next = PolicyVersion { number: current.number + 1, previous: current.digest(), ..current };
         next.chains.push(ChainId(100 + next.number));
@@ -116,7 +116,7 @@ impl Cluster {
     }
 
     /// The checkpoint of the log so far, signed by the node.
-    pub fn checkpoint(&self) -> SignedCheckpoint {
+    pub(crate) fn checkpoint(&self) -> SignedCheckpoint {
         let body = Checkpoint {
             origin: origin(&self.genesis.genesis.name, self.state.cluster()),
             size: self.state.height(),
@@ -126,9 +126,9 @@ impl Cluster {
     }
 
     /// The record of the signature that the latest decision about this request allows.
-    pub fn signature(&self, request: RequestId) -> SignatureRecord {
-        let all = self.decisions.values().flatten();
-        let decision = all.filter(|it| it.subject == request).next_back().unwrap();
+    pub(crate) fn signature(&self, request: RequestId) -> SignatureRecord {
+        let mut all = self.decisions.values().flatten();
+        let decision = all.rfind(|it| it.subject == request).unwrap();
         let Outcome::Allow(grant) = &decision.outcome else { panic!("{:?}", decision.outcome) };
         SignatureRecord {
             request,
@@ -184,15 +184,15 @@ impl Cluster {
 }
 
 /// The node's key.
-pub fn node_key() -> HybridSigner {
+pub(crate) fn node_key() -> HybridSigner {
     signer(NODE)
 }
 
-pub fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-pub fn signer(byte: u8) -> HybridSigner {
+pub(crate) fn signer(byte: u8) -> HybridSigner {
     HybridSigner::from_seed(&Secret::new([byte; HYBRID_SEED_BYTES])).unwrap()
 }
 
@@ -296,7 +296,7 @@ fn person(text: &str, byte: u8) -> Person {
     Person { name: name(text), roles, devices: vec![device], recipient: Some(vec![byte; 1216]) }
 }
 
-pub const NODE_NAME: &str = "node-1";
+pub(crate) const NODE_NAME: &str = "node-1";
 const NODE: u8 = 1;
 const DESK: u8 = 2;
 const ANA: u8 = 3;

@@ -25,7 +25,7 @@ async fn ticks(ledger: &Ledger, cluster: &mut Cluster, count: u64) -> Vec<Digest
     blocks.iter().map(|block| merkle::leaf_hash(&block.commit.header.to_document())).collect()
 }
 
-pub async fn l1_tree_proofs_from_the_database_verify(url: &str) {
+pub(crate) async fn l1_tree_proofs_from_the_database_verify(url: &str) {
     let mut cluster = Cluster::new();
     let ledger = begun(url, &cluster).await;
     let mut leaves = Vec::new();
@@ -62,7 +62,7 @@ async fn log_with_decisions(url: &str) -> (Cluster, Ledger, RequestId, RequestId
     (cluster, ledger, allowed, denied)
 }
 
-pub async fn l1_a_decision_is_proven_offline(url: &str) {
+pub(crate) async fn l1_a_decision_is_proven_offline(url: &str) {
     let (mut cluster, ledger, allowed, denied) = log_with_decisions(url).await;
     let remembered = cluster.checkpoint();
     ledger.append(vec![cluster.tick(), cluster.tick()]).await.unwrap();
@@ -81,7 +81,7 @@ pub async fn l1_a_decision_is_proven_offline(url: &str) {
     assert_eq!(ledger.prove(&late, None).await.unwrap(), None);
 }
 
-pub async fn l1_a_proof_leads_through_changes_of_policy(url: &str) {
+pub(crate) async fn l1_a_proof_leads_through_changes_of_policy(url: &str) {
     let mut cluster = Cluster::new();
     let ledger = begun(url, &cluster).await;
     let (asked, before) = cluster.denied();
@@ -103,7 +103,7 @@ pub async fn l1_a_proof_leads_through_changes_of_policy(url: &str) {
     ledger.audit(cluster.state.cluster(), None, &Strict::default()).await.unwrap();
 }
 
-pub async fn l2_a_changed_proof_is_none(url: &str) {
+pub(crate) async fn l2_a_changed_proof_is_none(url: &str) {
     let (mut cluster, ledger, allowed, denied) = log_with_decisions(url).await;
     let remembered = cluster.checkpoint().body().clone();
     ledger.append(vec![cluster.tick()]).await.unwrap();
@@ -140,7 +140,7 @@ pub async fn l2_a_changed_proof_is_none(url: &str) {
     }
 }
 
-pub async fn l2_a_checkpoint_of_another_root_is_refused(url: &str) {
+pub(crate) async fn l2_a_checkpoint_of_another_root_is_refused(url: &str) {
     let (cluster, ledger, _, _) = log_with_decisions(url).await;
     let good = cluster.checkpoint();
     ledger.save_checkpoint(&good).await.unwrap();
@@ -166,7 +166,7 @@ pub async fn l2_a_checkpoint_of_another_root_is_refused(url: &str) {
         .unwrap();
 }
 
-pub async fn l2_an_exported_log_is_verified_without_the_database(url: &str) {
+pub(crate) async fn l2_an_exported_log_is_verified_without_the_database(url: &str) {
     let (mut cluster, ledger, allowed, _) = log_with_decisions(url).await;
     let folder = tempfile::tempdir().unwrap();
     let (first, pinned) = (cluster.checkpoint(), cluster.state.cluster());

@@ -10,11 +10,11 @@
     clippy::indexing_slicing
 )]
 
-pub mod audit;
-pub mod cluster;
-pub mod log;
-pub mod raw;
-pub mod store;
+pub(crate) mod audit;
+pub(crate) mod cluster;
+pub(crate) mod log;
+pub(crate) mod raw;
+pub(crate) mod store;
 
 /// Gives the names of all cases to a macro that makes a test of each.
 macro_rules! every_case {

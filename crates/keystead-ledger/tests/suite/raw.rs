@@ -5,14 +5,14 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 /// A connection without constraints.
-pub enum Raw {
+pub(crate) enum Raw {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
 /// A value of a cell.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
+pub(crate) enum Cell {
     Int(i64),
     Bytes(Vec<u8>),
     Text(String),
@@ -20,7 +20,7 @@ pub enum Cell {
 
 /// What is in a column.
 #[derive(Clone, Copy, Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     Int,
     Bytes,
     Text,
@@ -47,7 +47,7 @@ macro_rules! cell {
 
 impl Raw {
     /// Connects, and switches the checking of foreign keys off.
-    pub async fn connect(url: &str) -> Self {
+    pub(crate) async fn connect(url: &str) -> Self {
         let mut raw = if url.starts_with("sqlite:") {
             Self::Sqlite(SqliteConnection::connect(url).await.unwrap())
         } else {
@@ -62,12 +62,12 @@ impl Raw {
     }
 
     /// Runs a statement and says how many rows it changed.
-    pub async fn run(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
         both!(self, it => sqlx::raw_sql(AssertSqlSafe(sql)).execute(it).await.map(|done| done.rows_affected()))
     }
 
     /// A column of numbers.
-    pub async fn numbers(&mut self, sql: &str) -> Vec<i64> {
+    pub(crate) async fn numbers(&mut self, sql: &str) -> Vec<i64> {
         both!(self, it => {
             let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(it).await.unwrap();
             rows.iter().map(|row| row.get(0)).collect()
@@ -75,7 +75,7 @@ impl Raw {
     }
 
     /// One cell.
-    pub async fn read(&mut self, table: &str, column: &str, row: &str, kind: Kind) -> Cell {
+    pub(crate) async fn read(&mut self, table: &str, column: &str, row: &str, kind: Kind) -> Cell {
         let sql = format!("SELECT {column} FROM {table} WHERE {row}");
         both!(self, it => {
             let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(it).await.unwrap();
@@ -84,7 +84,7 @@ impl Raw {
     }
 
     /// Writes one cell.
-    pub async fn write(
+    pub(crate) async fn write(
         &mut self,
         table: &str,
         column: &str,
@@ -106,7 +106,7 @@ impl Raw {
 
 impl Cell {
     /// The same cell with one byte changed: at the beginning, in the middle and at the end.
-    pub fn changes(&self) -> Vec<Self> {
+    pub(crate) fn changes(&self) -> Vec<Self> {
         match self {
             Self::Int(value) => vec![Self::Int(value + 1)],
             Self::Bytes(bytes) => places(bytes.len())

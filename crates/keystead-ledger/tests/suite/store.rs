@@ -12,13 +12,13 @@ fn code<T>(result: Result<T, impl Coded>) -> &'static str {
 }
 
 /// A database with a begun log.
-pub async fn begun(url: &str, cluster: &Cluster) -> Ledger {
+pub(crate) async fn begun(url: &str, cluster: &Cluster) -> Ledger {
     let ledger = Ledger::open(url).await.unwrap();
     ledger.begin(&cluster.genesis).await.unwrap();
     ledger
 }
 
-pub async fn a_life_is_written_and_loaded_again(url: &str) {
+pub(crate) async fn a_life_is_written_and_loaded_again(url: &str) {
     let mut cluster = Cluster::new();
     let ledger = begun(url, &cluster).await;
     assert_eq!(ledger.schema_found(), 0);
@@ -47,7 +47,7 @@ pub async fn a_life_is_written_and_loaded_again(url: &str) {
     assert_eq!(ledger.latest_requests(100).await.unwrap().last().unwrap().intent.id(), denied);
 }
 
-pub async fn a_batch_is_written_as_a_whole_or_not_at_all(url: &str) {
+pub(crate) async fn a_batch_is_written_as_a_whole_or_not_at_all(url: &str) {
     let mut cluster = Cluster::new();
     let ledger = begun(url, &cluster).await;
     let (first, second, third) = (cluster.tick(), cluster.tick(), cluster.tick());
@@ -68,7 +68,7 @@ pub async fn a_batch_is_written_as_a_whole_or_not_at_all(url: &str) {
     assert_eq!(state.digest(), other.state.digest());
 }
 
-pub async fn s03_a_second_different_vote_is_refused(url: &str) {
+pub(crate) async fn s03_a_second_different_vote_is_refused(url: &str) {
     let mut cluster = Cluster::new();
     let ledger = begun(url, &cluster).await;
     let block = cluster.tick();
@@ -91,7 +91,7 @@ pub async fn s03_a_second_different_vote_is_refused(url: &str) {
     assert_eq!(code(ledger.record_vote(&vote(1, 2, Digest::ZERO)).await), "ledger.vote_height");
 }
 
-pub async fn s04_a_request_is_signed_with_one_digest(url: &str) {
+pub(crate) async fn s04_a_request_is_signed_with_one_digest(url: &str) {
     let mut cluster = Cluster::new();
     let ledger = begun(url, &cluster).await;
     ledger.append(cluster.activate_key()).await.unwrap();
@@ -107,7 +107,7 @@ pub async fn s04_a_request_is_signed_with_one_digest(url: &str) {
     assert_eq!(ledger.signature(&id).await.unwrap(), Some(record));
 }
 
-pub async fn l2_the_database_itself_keeps_the_chain(url: &str) {
+pub(crate) async fn l2_the_database_itself_keeps_the_chain(url: &str) {
     let mut cluster = Cluster::new();
     let ledger = begun(url, &cluster).await;
     ledger.append(vec![cluster.tick(), cluster.tick()]).await.unwrap();
@@ -137,7 +137,7 @@ pub async fn l2_the_database_itself_keeps_the_chain(url: &str) {
     raw.run(&copy("3", "2", "digest")).await.unwrap();
 }
 
-pub async fn two_writers_cannot_both_extend_the_log(url: &str) {
+pub(crate) async fn two_writers_cannot_both_extend_the_log(url: &str) {
     let mut cluster = Cluster::new();
     let ledger = begun(url, &cluster).await;
     let second = Ledger::open(url).await.unwrap();
@@ -150,7 +150,7 @@ pub async fn two_writers_cannot_both_extend_the_log(url: &str) {
     assert_eq!(ledger.tip().await.unwrap().0, 1);
 }
 
-pub async fn a_snapshot_is_believed_from_this_node_only(url: &str) {
+pub(crate) async fn a_snapshot_is_believed_from_this_node_only(url: &str) {
     let mut cluster = Cluster::new();
     let ledger = begun(url, &cluster).await;
     ledger.append(cluster.activate_key()).await.unwrap();
@@ -184,7 +184,7 @@ pub async fn a_snapshot_is_believed_from_this_node_only(url: &str) {
     ledger.load(key.public(), &Strict::default()).await.unwrap();
 }
 
-pub async fn what_is_kept_beside_the_log_is_found_again(url: &str) {
+pub(crate) async fn what_is_kept_beside_the_log_is_found_again(url: &str) {
     let cluster = Cluster::new();
     let ledger = begun(url, &cluster).await;
     let (node, key) = (name(NODE_NAME), name("hot"));
@@ -203,7 +203,7 @@ pub async fn what_is_kept_beside_the_log_is_found_again(url: &str) {
     assert_eq!(ledger.boot(&node).await.unwrap(), 3);
 }
 
-pub async fn d4_the_outbox_goes_on_after_a_restart(url: &str) {
+pub(crate) async fn d4_the_outbox_goes_on_after_a_restart(url: &str) {
     use OutboxState::{Done, Queued, Sent};
     let cluster = Cluster::new();
     let ledger = begun(url, &cluster).await;
@@ -226,7 +226,7 @@ pub async fn d4_the_outbox_goes_on_after_a_restart(url: &str) {
     assert_eq!(code(ledger.outbox_step(&id(2), Done, Queued, "").await), "ledger.outbox_step");
 }
 
-pub async fn another_cluster_s_genesis_is_refused(url: &str) {
+pub(crate) async fn another_cluster_s_genesis_is_refused(url: &str) {
     let cluster = Cluster::new();
     let ledger = Ledger::open(url).await.unwrap();
     assert_eq!(code(ledger.genesis().await), "ledger.empty");

@@ -74,7 +74,8 @@ fn multisend_runs_as_whoever_runs_its_code() {
     check(MULTISEND, &packed[..4], &["/ opaque multisend malformed_arguments"]);
     check(MULTISEND, &pack(&calls[..1]), &["0 usdc 1 multisend>alice"]);
     check(MULTISEND, &pack(&[]), &["/ nothing"]);
-    check(MULTISEND, &pack(&[(2, ALICE, 1, vec![])]), &["/ opaque multisend malformed_arguments"]);
+    let late = [(0, USDC, 0, transfer(ALICE, 1)), (2, ALICE, 1, vec![])];
+    check(MULTISEND, &pack(&late), &["/ opaque multisend malformed_arguments"]);
     let ragged = multisend::multiSendCall { transactions: Bytes::from_static(&[0; 84]) };
     check(MULTISEND, &ragged.abi_encode(), &["/ opaque multisend malformed_arguments"]);
 }
@@ -128,4 +129,13 @@ fn s09_upgrades_owners_roles_and_switches_are_changes_of_control() {
     ] {
         check(GOVERNED, &data, &expected);
     }
+    let paid =
+        proxy::upgradeAndCallCall { proxy: USDC, implementation: MALLORY, data: Bytes::from_static(&[1]) };
+    let expected = [
+        "/ coins 5 us>vault",
+        "/ upgrade usdc mallory",
+        "0 coins 5 vault>usdc",
+        "0 delegatecall usdc:mallory",
+    ];
+    check_value(GOVERNED, 5, &paid.abi_encode(), &expected);
 }

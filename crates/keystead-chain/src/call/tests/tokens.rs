@@ -140,6 +140,17 @@ fn permit2_allows_and_moves_registered_tokens() {
         owner,
         signature,
     };
+    let uneven = permit2::permitTransferFrom_1Call {
+        permit: permit2::PermitBatchTransferFrom {
+            permitted: vec![permit2::TokenPermissions { token: USDC, amount: n(9) }],
+            nonce: n(0),
+            deadline: n(0),
+        },
+        transferDetails: vec![],
+        owner,
+        signature: Bytes::new(),
+    };
+    check(PERMIT2, &uneven.abi_encode(), &["/ opaque permit2 malformed_arguments"]);
     let void = permit2::invalidateUnorderedNoncesCall { wordPos: n(0), mask: n(1) };
     check(PERMIT2, &single.abi_encode(), &["/ allow usdc ALL alice:mallory"]);
     check(

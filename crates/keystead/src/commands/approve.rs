@@ -1,0 +1,100 @@
+//! `keystead approve`, `reject` and `veto`: what people say, after their own machine has read the bytes.
+
+use std::time::Duration;
+
+use clap::Args;
+use keystead_base::RequestId;
+use keystead_intent::Verdict;
+use serde_json::json;
+
+use super::{APPROVAL_LIFETIME, Global, Session};
+use crate::asking::standing;
+use crate::failure::Failure;
+use crate::output::{Report, Voice, strong};
+use crate::reading;
+
+/// Fetches the raw request, reads it on this machine with the signed registry, shows it in plain words with
+/// the danger first, computes the digest, and refuses when the server names another. Then it signs with this
+/// device's key, and the log counts it once: for this digest, this policy version, this hour.
+///
+/// Example: keystead approve 5f0c… --as ben
+/// Example: keystead approve 5f0c… --as ben --node 10.0.0.7:7400    (directly, past the coordinator)
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    /// The request's id.
+    request: RequestId,
+    /// Say it without showing it first to somebody who confirms.
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// Example: keystead veto 5f0c… --as cleo
+#[derive(Debug, Args)]
+pub(crate) struct VetoArgs {
+    /// The request's id.
+    request: RequestId,
+}
+
+pub(crate) async fn approve(global: &Global, args: &ApproveArgs, voice: Voice) -> Result<Report, Failure> {
+    answer(global, args, voice, Verdict::Approve).await
+}
+
+pub(crate) async fn reject(global: &Global, args: &ApproveArgs, voice: Voice) -> Result<Report, Failure> {
+    answer(global, args, voice, Verdict::Reject).await
+}
+
+async fn answer(
+    global: &Global,
+    args: &ApproveArgs,
+    voice: Voice,
+    verdict: Verdict,
+) -> Result<Report, Failure> {
+    let session = Session::open(global).await?;
+    let policy = reading::policy_in_force(&session.config, &session.link).await?;
+    let detail = session.link.request(args.request).await?;
+    let understood = reading::understand(args.request, &detail, policy)?;
+    if !voice.json {
+        let (first, rest) = understood.lines.split_first().map_or(("", &[][..]), |(a, b)| (a.as_str(), b));
+        voice.line(&strong(first));
+        rest.iter().for_each(|line| voice.line(&format!("  {line}")));
+        voice.line(&format!(
+            "  Asked by {}; policy version {}",
+            detail.intent.requester, understood.policy.number
+        ));
+    }
+    if !args.yes && !confirmed(verdict)? {
+        return Err(Failure::new(
+            "approve.stopped",
+            "nothing was signed",
+            "add --yes, or type yes when asked",
+        ));
+    }
+    session.speaker().answer(&understood, verdict, APPROVAL_LIFETIME).await?;
+    let view = session.link.wait(args.request, Duration::from_millis(300)).await?;
+    let json = json!({
+        "request": view.request, "digest": understood.digest, "class": understood.class,
+        "words": understood.lines, "stage": view.stage,
+    });
+    Ok(Report::new(json, format!("counted; the request is {}", standing(&view))))
+}
+
+fn confirmed(verdict: Verdict) -> Result<bool, Failure> {
+    use std::io::{BufRead as _, Write as _};
+    let word = match verdict {
+        Verdict::Approve => "yes",
+        Verdict::Reject => "no",
+    };
+    let mut line = String::new();
+    let asked = write!(std::io::stderr(), "type `{word}` to sign that, anything else to stop: ")
+        .and_then(|()| std::io::stdin().lock().read_line(&mut line));
+    asked.map_err(|error| Failure::new("cli.input", error.to_string(), "use --yes in scripts"))?;
+    Ok(line.trim() == word)
+}
+
+pub(crate) async fn veto(global: &Global, args: &VetoArgs) -> Result<Report, Failure> {
+    let session = Session::open(global).await?;
+    let policy = session.link.policy(None).await?;
+    let device = session.member.device(&policy.roster)?;
+    let decisions = session.speaker().veto(args.request, device).await?;
+    Ok(Report::new(json!({"decisions": decisions}), format!("request {} is stopped", args.request)))
+}

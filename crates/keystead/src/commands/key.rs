@@ -1,0 +1,143 @@
+//! `keystead key`: the life of keys.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Subcommand;
+use keystead_base::{Name, RequestId};
+use keystead_decision::KeyState;
+use keystead_wire::{KeyView, RequestStage};
+use serde_json::json;
+
+use super::{Global, REQUEST_LIFETIME, Session};
+use crate::asking::standing;
+use crate::failure::Failure;
+use crate::output::{Report, Voice};
+use crate::table::Table;
+use crate::{outside, vaulting};
+
+/// No address is shown before a backup of its key was restored and proved control.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Ask for a new key, born in the enclave. Others approve.
+    ///
+    /// Example: keystead key create hot --as ana
+    Create {
+        /// Its name.
+        key: Name,
+    },
+    /// Show the keys and where each stands in its life.
+    ///
+    /// Example: keystead key list
+    List,
+    /// Ask for a backup that each of the named people can read. Others approve.
+    ///
+    /// Example: keystead key backup hot --to ana,ben --as ana
+    Backup {
+        /// The key.
+        key: Name,
+        /// Who can read it.
+        #[arg(long, value_delimiter = ',', required = true)]
+        to: Vec<Name>,
+    },
+    /// Restore the latest backup in a scratch enclave on this machine and prove control: only then the key
+    /// has addresses.
+    ///
+    /// Example: keystead key drill hot --as ana
+    Drill {
+        /// The key.
+        key: Name,
+    },
+    /// Ask for a key to leave the enclave, for good, for one person. Others approve; the log remembers.
+    ///
+    /// Example: keystead key export hot --to ana --as ben
+    Export {
+        /// The key.
+        key: Name,
+        /// Who receives it.
+        #[arg(long)]
+        to: Name,
+    },
+    /// Save the file that a backup or export wrote.
+    ///
+    /// Example: keystead key fetch 5f0c… --file hot.backup
+    Fetch {
+        /// The request of the ceremony.
+        request: RequestId,
+        /// Where to write it.
+        #[arg(long)]
+        file: PathBuf,
+    },
+}
+
+pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> Result<Report, Failure> {
+    let session = Session::open(global).await?;
+    match command {
+        KeyCommand::Create { key } => ask(&session, vaulting::creation(&key)).await,
+        KeyCommand::Backup { key, to } => ask(&session, vaulting::backup(&key, &to)).await,
+        KeyCommand::Export { key, to } => ask(&session, vaulting::export(&key, &to)).await,
+        KeyCommand::List => {
+            let keys = session.link.keys().await?;
+            Ok(Report::new(json!({"keys": keys}), table(&keys)))
+        }
+        KeyCommand::Drill { key } => drill(&session, &key, voice).await,
+        KeyCommand::Fetch { request, file } => fetch(&session, request, file).await,
+    }
+}
+
+async fn ask(session: &Session, action: keystead_intent::Action) -> Result<Report, Failure> {
+    let view = session.speaker().ask(action, REQUEST_LIFETIME).await?;
+    let mut report = Report::new(
+        json!({"request": view}),
+        format!(
+            "request {}\n{}\nnext: others run `keystead approve {}`",
+            view.request,
+            standing(&view),
+            view.request
+        ),
+    );
+    report.holds = view.stage != RequestStage::Denied;
+    Ok(report)
+}
+
+async fn drill(session: &Session, key: &Name, voice: Voice) -> Result<Report, Failure> {
+    voice.progress("restoring the backup in a scratch enclave");
+    let files = &session.files;
+    vaulting::reached(&session.link, key, KeyState::BackedUp, None).await?;
+    let view =
+        vaulting::drill(&session.link, key, &session.member.name, &files.key, &files.passphrase).await?;
+    let address = view.address.map(|it| it.to_string()).unwrap_or_default();
+    Ok(Report::new(json!({"key": view}), format!("the backup restores key `{key}`\naddress {address}")))
+}
+
+async fn fetch(session: &Session, request: RequestId, file: PathBuf) -> Result<Report, Failure> {
+    let view = session.link.wait(request, Duration::ZERO).await?;
+    let digest = view.file.ok_or_else(|| {
+        Failure::new(
+            "key.no_file",
+            "this request wrote no file",
+            "`keystead request show ID` says where it stands",
+        )
+    })?;
+    outside::create_secret(&file, &session.link.backup(digest).await?)?;
+    Ok(Report::new(json!({"file": file, "digest": digest}), format!("{} ({digest})", file.display())))
+}
+
+/// The keys, one row each.
+pub(crate) fn table(keys: &[KeyView]) -> String {
+    if keys.is_empty() {
+        return "no keys yet: `keystead key create NAME`\n".to_owned();
+    }
+    let mut table = Table::new(&["key", "state", "address 0"]);
+    for key in keys {
+        let state = match (key.frozen, key.state) {
+            (true, _) => "FROZEN",
+            (false, KeyState::Created) => "created; back it up",
+            (false, KeyState::BackedUp) => "backed up; drill it",
+            (false, KeyState::Active) => "active",
+        };
+        let address = key.address.map(|it| it.to_string()).unwrap_or_default();
+        table.row([key.name.to_string(), state.to_owned(), address]);
+    }
+    table.render()
+}

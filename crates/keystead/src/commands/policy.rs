@@ -1,0 +1,296 @@
+//! `keystead policy`: versions of the rules, before and after they are in force.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Subcommand;
+use keystead_base::{Canonical as _, RequestId, Timestamp};
+use keystead_chain::{AssetIndex, build, explain};
+use keystead_decision::Entry;
+use keystead_intent::{Action, ActionKind, AuthorityChange, Effects, Intent};
+use keystead_policy::{
+    AssuranceLevel, Direction, Engine, Facts, PolicyVersion, Prices, Question, Ruling, Subject, check_next,
+    compare,
+};
+use keystead_wire::RequestStage;
+use serde_json::{Value, json};
+
+use super::approve::{ApproveArgs, approve};
+use super::init::policy_file;
+use super::{Global, REQUEST_LIFETIME, Session};
+use crate::asking::standing;
+use crate::failure::Failure;
+use crate::link::Link;
+use crate::output::{Report, Voice};
+use crate::table::Table;
+use crate::{outside, reading};
+
+/// A version is whole: rules, limits, quorums, address book, assets, roster. It names its predecessor, and is
+/// in force once the people that the version before it demands have approved it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Compile a version from a JSON file, and show what it would change on the last real requests; or ask
+    /// what it says to one request.
+    ///
+    /// Example: keystead policy check next.json --last 100
+    /// Example: keystead policy check next.json --request intent.json
+    Check {
+        /// The version, as JSON.
+        file: PathBuf,
+        /// On how many of the last requests of the log to try it; 0 asks no node.
+        #[arg(long, default_value_t = 0)]
+        last: usize,
+        /// A stored request by id, or a hypothetical one as a JSON file.
+        #[arg(long)]
+        request: Option<String>,
+    },
+    /// Ask for a version to take the place of the one in force. Number and predecessor are filled in.
+    ///
+    /// Example: keystead policy propose next.json --as ana
+    Propose {
+        /// The version, as JSON.
+        file: PathBuf,
+    },
+    /// Approve a proposed version; the same as `keystead approve`.
+    Approve(ApproveArgs),
+    /// Wait until a proposed version is in force. It activates by itself once enough people approved.
+    ///
+    /// Example: keystead policy activate 5f0c… --wait 60
+    Activate {
+        /// The request.
+        request: RequestId,
+        /// For so many seconds.
+        #[arg(long, default_value_t = 30)]
+        wait: u64,
+    },
+    /// Show the version in force, or another one.
+    ///
+    /// Example: keystead policy show --json > next.json
+    Show {
+        /// Which one.
+        #[arg(long)]
+        number: Option<u64>,
+    },
+}
+
+pub(crate) async fn run(global: &Global, command: PolicyCommand, voice: Voice) -> Result<Report, Failure> {
+    match command {
+        PolicyCommand::Check { file, last, request } => check(global, &file, last, request.as_deref()).await,
+        PolicyCommand::Propose { file } => propose(global, &file).await,
+        PolicyCommand::Approve(args) => approve(global, &args, voice).await,
+        PolicyCommand::Activate { request, wait } => {
+            let session = Session::open(global).await?;
+            let view = session.link.wait(request, Duration::from_secs(wait)).await?;
+            let mut report = Report::new(json!({"request": view}), standing(&view));
+            report.holds = view.stage == RequestStage::Applied;
+            Ok(report)
+        }
+        PolicyCommand::Show { number } => {
+            let session = Session::open(global).await?;
+            let policy = match number {
+                Some(number) => session.link.policy(Some(number)).await?,
+                None => reading::policy_in_force(&session.config, &session.link).await?,
+            };
+            Ok(Report::new(json!(policy), overview(&policy)))
+        }
+    }
+}
+
+fn overview(policy: &PolicyVersion) -> String {
+    let mut table = Table::pairs();
+    table
+        .pair("version", policy.number)
+        .pair("digest", policy.digest())
+        .pair("chains", list(policy.chains.iter()))
+        .pair("people", list(policy.roster.people.iter().map(|it| &it.name)))
+        .pair("services", list(policy.roster.services.iter().map(|it| &it.name)))
+        .pair("nodes", list(policy.roster.nodes.iter().map(|it| &it.name)))
+        .pair("address book", list(policy.address_book.iter().map(|it| &it.name)))
+        .pair("assets", list(policy.assets.iter().map(|it| &it.symbol)));
+    for rule in &policy.rules {
+        table.pair(&format!("rule {}", rule.id), rule.cedar.replace('\n', " "));
+    }
+    for window in &policy.windows {
+        table
+            .pair(&format!("window {}", window.id), format!("{} in {} s", window.limit, window.span_seconds));
+    }
+    for row in &policy.quorums {
+        let needs = row.needs.iter().map(|it| format!("{} {}", it.count, it.role));
+        table.pair(
+            &format!("quorum {}", row.id),
+            format!("{} needs [{}]", list(row.classes.iter()), list(needs)),
+        );
+    }
+    table.render()
+}
+
+fn list(items: impl Iterator<Item = impl ToString>) -> String {
+    items.map(|it| it.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+async fn propose(global: &Global, file: &Path) -> Result<Report, Failure> {
+    let session = Session::open(global).await?;
+    let current = reading::policy_in_force(&session.config, &session.link).await?;
+    let next = PolicyVersion {
+        number: current.number.saturating_add(1),
+        previous: current.digest(),
+        ..policy_file(file)?
+    }
+    .into_canonical();
+    Engine::compile(next.clone())?;
+    let sections = check_next(&current, &next)?.names().join(", ");
+    let change = AuthorityChange::Policy { document: next.to_document().into() };
+    let view = session.speaker().ask(Action::Authority(change), REQUEST_LIFETIME).await?;
+    let text = format!(
+        "request {}\nversion {} would change: {sections}\n{}\nnext: others run `keystead policy approve {}`",
+        view.request,
+        next.number,
+        standing(&view),
+        view.request
+    );
+    let mut report = Report::new(json!({"request": view, "sections": sections}), text);
+    report.holds = view.stage != RequestStage::Denied;
+    Ok(report)
+}
+
+/// A request with what it would do.
+struct Asked {
+    intent: Intent,
+    effects: Effects,
+}
+
+async fn check(global: &Global, file: &Path, last: usize, request: Option<&str>) -> Result<Report, Failure> {
+    let next = policy_file(file)?.into_canonical();
+    let engine = Engine::compile(next.clone())?;
+    let compiled = format!(
+        "version {} compiles: {} rules, {} windows, {} quorum rows\n",
+        next.number,
+        next.rules.len(),
+        next.windows.len(),
+        next.quorums.len()
+    );
+    if let Some(request) = request {
+        return explained(global, &engine, request).await;
+    }
+    if last == 0 {
+        return Ok(Report::new(json!({"compiles": true}), compiled));
+    }
+    let session = Session::open(global).await?;
+    let current = reading::policy_in_force(&session.config, &session.link).await?;
+    let current = Engine::compile(current)?;
+    let asked = latest(&session.link, &current, last).await?;
+    let (table, json) = differences(&current, &engine, &asked);
+    let text = format!("{compiled}tried on {} of the last requests\n{table}", asked.len());
+    Ok(Report::new(json!({"compiles": true, "tried": asked.len(), "differences": json}), text))
+}
+
+fn differences(current: &Engine, next: &Engine, asked: &[Asked]) -> (String, Vec<Value>) {
+    let prices = Prices::default();
+    let facts = facts(&prices);
+    let questions: Vec<_> = asked.iter().map(|it| question(it, &facts)).collect();
+    let mut table = Table::new(&["request", "change", "before", "after"]);
+    let mut found = Vec::new();
+    for difference in compare(current, next, &questions) {
+        let Some(it) = asked.get(difference.index) else { continue };
+        let word = match difference.direction {
+            Direction::Denies => "would be DENIED",
+            Direction::Permits => "would PASS",
+            Direction::Terms => "other terms",
+            Direction::Reasons => "other reasons",
+        };
+        let (before, after) = (ruling(&difference.before), ruling(&difference.after));
+        table.row([it.intent.id().to_string(), word.to_owned(), before, after]);
+        found.push(json!({"request": it.intent.id(), "change": word, "before": difference.before, "after": difference.after}));
+    }
+    match found.is_empty() {
+        true => ("nothing would change\n".to_owned(), found),
+        false => (table.render(), found),
+    }
+}
+
+fn ruling(ruling: &Ruling) -> String {
+    match ruling {
+        Ruling::Deny { reasons, .. } => {
+            format!("deny: {}", reasons.first().map(ToString::to_string).unwrap_or_default())
+        }
+        Ruling::Pass { requirement, .. } => {
+            format!("pass: {} people, {} s", requirement.people(), requirement.delay_seconds)
+        }
+    }
+}
+
+/// Prices are left out: what a fiat window says is known only in the log.
+fn facts(prices: &Prices) -> Facts<'_> {
+    Facts { now: outside::now(), account: None, assurance: AssuranceLevel::Process, prices }
+}
+
+fn question<'a>(asked: &'a Asked, facts: &'a Facts<'a>) -> Question<'a> {
+    Question {
+        requester: &asked.intent.requester,
+        action: asked.intent.action.kind(),
+        key: asked.intent.action.account().map(|account| &account.key),
+        subject: Subject::Payload(&asked.effects),
+        facts,
+    }
+}
+
+/// The last requests with bytes to sign, newest first.
+async fn latest(link: &Link, engine: &Engine, last: usize) -> Result<Vec<Asked>, Failure> {
+    let height = link.status().await?.height;
+    let mut from = height.saturating_sub(keystead_wire::MAX_SENT_BLOCKS - 1).max(1);
+    let mut intents = Vec::new();
+    while from <= height {
+        let blocks = link.blocks(from).await?;
+        let Some(block) = blocks.last() else { break };
+        from = block.commit.header.height + 1;
+        intents.extend(blocks.into_iter().flat_map(|block| block.entries).flat_map(requests));
+    }
+    intents.retain(|intent| intent.action.kind() != ActionKind::Authority);
+    let first = intents.len().saturating_sub(last);
+    let mut asked = Vec::new();
+    for intent in intents.into_iter().skip(first).rev() {
+        asked.extend(effects(link, engine, &intent).await.ok().map(|effects| Asked { intent, effects }));
+    }
+    Ok(asked)
+}
+
+fn requests(entry: Entry) -> Vec<Intent> {
+    match entry {
+        Entry::Requests(signed) => signed.body.intents,
+        _ => Vec::new(),
+    }
+}
+
+async fn effects(link: &Link, engine: &Engine, intent: &Intent) -> Result<Effects, Failure> {
+    let version = engine.version();
+    let account = intent.action.account().ok_or_else(|| {
+        Failure::usage(
+            "a change of authority has no effects on a chain",
+            "`keystead policy propose` checks it",
+        )
+    })?;
+    let keys = link.keys().await?;
+    let key = keys.iter().find(|key| key.name == account.key).and_then(|key| key.account);
+    let address = key.and_then(|it| it.address(account.index)).unwrap_or_default();
+    let unsigned = build(&intent.action, address)?;
+    Ok(explain(&unsigned, &AssetIndex::new(&version.assets, &version.contracts)?))
+}
+
+async fn explained(global: &Global, engine: &Engine, request: &str) -> Result<Report, Failure> {
+    let session = Session::open(global).await?;
+    let intent = match request.parse::<RequestId>() {
+        Ok(id) => session.link.request(id).await?.intent,
+        Err(_) => Intent::from_json(&outside::read_text(Path::new(request))?)?,
+    };
+    let effects = effects(&session.link, engine, &intent).await?;
+    let prices = Prices::default();
+    let facts = Facts { now: Timestamp(outside::now().0), ..facts(&prices) };
+    let asked = Asked { intent, effects };
+    let found = engine.decide(&question(&asked, &facts));
+    let registry = AssetIndex::new(&engine.version().assets, &engine.version().contracts)?;
+    let mut text = reading::words(&asked.effects, &registry, engine.version()).join("\n");
+    text.push_str(&format!("\n{}\n", ruling(&found)));
+    found.reasons().iter().for_each(|reason| text.push_str(&format!("  {reason}\n")));
+    text.push_str(&format!("rules: {}\n", list(found.rules().iter())));
+    Ok(Report::new(json!({"ruling": found, "effects": asked.effects}), text))
+}

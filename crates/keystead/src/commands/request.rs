@@ -1,0 +1,297 @@
+//! `keystead request`: asks for signatures as a person.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use alloy_primitives::{Address, Bytes};
+use clap::{Args, Subcommand};
+use keystead_base::{Amount, Name, RequestId};
+use keystead_intent::{
+    AccountRef, Action, Asset, ChainId, ContractCall, GasTerms, Message, RawEthereum, Transfer, TypedData,
+};
+use keystead_transmit::ChainView;
+use keystead_wire::{RequestStage, RequestView};
+use serde_json::json;
+
+use super::{Global, REQUEST_LIFETIME, Session};
+use crate::asking::standing;
+use crate::failure::Failure;
+use crate::output::{Report, Voice};
+use crate::table::Table;
+use crate::{outside, reading, vaulting};
+
+/// Ask for a signature. Exit code 2 says that the answer was no.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RequestCommand {
+    /// Move coins or tokens.
+    ///
+    /// Example: keystead request transfer --key hot --to 0x7099… --wei 500000000000000000
+    Transfer(TransferArgs),
+    /// Call a contract.
+    ///
+    /// Example: keystead request call --key hot --to 0x5FbD… --data 0xa9059cbb…
+    Call(CallArgs),
+    /// Sign a raw transaction or EIP-7702 authorization, given as its signing preimage in hex.
+    ///
+    /// Example: keystead request raw --key hot --preimage 0x02f8…
+    Raw {
+        #[command(flatten)]
+        who: Who,
+        /// The bytes whose Keccak-256 is signed.
+        #[arg(long)]
+        preimage: Bytes,
+    },
+    /// Sign EIP-712 typed data from a JSON file.
+    ///
+    /// Example: keystead request typed-data --key hot --file order.json
+    TypedData {
+        #[command(flatten)]
+        who: Who,
+        /// The JSON.
+        #[arg(long)]
+        file: PathBuf,
+    },
+    /// Sign a text (EIP-191).
+    ///
+    /// Example: keystead request message --key hot "we own this address"
+    Message {
+        #[command(flatten)]
+        who: Who,
+        /// The text.
+        text: String,
+    },
+    /// Show one request: the words that this machine reads, and every decision.
+    ///
+    /// Example: keystead request show 5f0c…
+    Show {
+        /// Its id.
+        request: RequestId,
+    },
+    /// Show the requests that wait for people.
+    ///
+    /// Example: keystead request list
+    List,
+}
+
+/// Who signs, where, and how long to wait for it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Who {
+    /// The key.
+    #[arg(long)]
+    key: Name,
+    /// The address index.
+    #[arg(long, default_value_t = 0)]
+    index: u32,
+    /// The chain; the coordinator's when it is not named.
+    #[arg(long)]
+    chain: Option<u64>,
+    /// Wait so many seconds for people.
+    #[arg(long, default_value_t = 0)]
+    wait: u64,
+}
+
+/// Nonce and fee; what is not named comes from the chain's endpoint.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Terms {
+    /// The account's nonce.
+    #[arg(long)]
+    nonce: Option<u64>,
+    /// Gas limit.
+    #[arg(long)]
+    gas: Option<u64>,
+    /// Ceiling per gas, in wei.
+    #[arg(long)]
+    max_fee: Option<u128>,
+    /// Tip per gas, in wei.
+    #[arg(long)]
+    tip: Option<u128>,
+    /// Only sign; do not send to the chain.
+    #[arg(long)]
+    no_send: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TransferArgs {
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    terms: Terms,
+    /// The destination; it has to stand in the address book.
+    #[arg(long)]
+    to: Address,
+    /// How much, in the smallest unit.
+    #[arg(long, alias = "amount")]
+    wei: Amount,
+    /// A token contract; the chain's own coin when it is not named.
+    #[arg(long)]
+    token: Option<Address>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArgs {
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    terms: Terms,
+    /// The contract.
+    #[arg(long)]
+    to: Address,
+    /// Selector and arguments.
+    #[arg(long, default_value = "0x")]
+    data: Bytes,
+    /// Wei that go along.
+    #[arg(long, default_value = "0")]
+    value: Amount,
+}
+
+pub(crate) async fn run(global: &Global, command: RequestCommand, voice: Voice) -> Result<Report, Failure> {
+    let session = Session::open(global).await?;
+    match command {
+        RequestCommand::Transfer(args) => transfer(&session, args, voice).await,
+        RequestCommand::Call(args) => call(&session, args, voice).await,
+        RequestCommand::Raw { who, preimage } => {
+            let (account, chain) = place(&session, &who)?;
+            let action = Action::RawEthereum(RawEthereum { account, chain, preimage });
+            ask(&session, action, &who, None).await
+        }
+        RequestCommand::TypedData { who, file } => {
+            let (account, chain) = place(&session, &who)?;
+            let json = outside::read_text(&file)?;
+            ask(&session, Action::TypedData(TypedData { account, chain, json }), &who, None).await
+        }
+        RequestCommand::Message { who, text } => {
+            let (account, chain) = place(&session, &who)?;
+            let bytes = text.into_bytes().into();
+            ask(&session, Action::Message(Message { account, chain, bytes }), &who, None).await
+        }
+        RequestCommand::Show { request } => show(&session, request).await,
+        RequestCommand::List => {
+            let open = session.link.open().await?;
+            Ok(Report::new(json!({"open": open}), super::status::waiting(&open)))
+        }
+    }
+}
+
+async fn transfer(session: &Session, args: TransferArgs, voice: Voice) -> Result<Report, Failure> {
+    let (account, chain) = place(session, &args.who)?;
+    let gas_limit = if args.token.is_some() { TOKEN_GAS } else { COIN_GAS };
+    let gas = terms(session, &args.who, &args.terms, gas_limit, voice).await?;
+    let asset = args.token.map_or(Asset::Native, Asset::Token);
+    let action = Action::Transfer(Transfer { account, chain, asset, to: args.to, amount: args.wei, gas });
+    let view = chain_view(session)?.filter(|_| !args.terms.no_send);
+    ask(session, action, &args.who, view).await
+}
+
+async fn call(session: &Session, args: CallArgs, voice: Voice) -> Result<Report, Failure> {
+    let (account, chain) = place(session, &args.who)?;
+    let gas = terms(session, &args.who, &args.terms, CALL_GAS, voice).await?;
+    let call = ContractCall { account, chain, to: args.to, value: args.value, data: args.data, gas };
+    let view = chain_view(session)?.filter(|_| !args.terms.no_send);
+    ask(session, Action::ContractCall(call), &args.who, view).await
+}
+
+fn place(session: &Session, who: &Who) -> Result<(AccountRef, ChainId), Failure> {
+    let configured = session.config.coordinator.as_ref().map(|it| it.chain);
+    let chain =
+        who.chain.or(configured).ok_or_else(|| Failure::usage("no chain is named", "add --chain ID"))?;
+    Ok((AccountRef { key: who.key.clone(), index: who.index }, ChainId(chain)))
+}
+
+fn chain_view(session: &Session) -> Result<Option<ChainView>, Failure> {
+    session.config.coordinator.as_ref().map_or(Ok(None), |it| it.view())
+}
+
+async fn terms(
+    session: &Session,
+    who: &Who,
+    terms: &Terms,
+    gas_limit: u64,
+    voice: Voice,
+) -> Result<GasTerms, Failure> {
+    let gas_limit = terms.gas.unwrap_or(gas_limit);
+    if let (Some(nonce), Some(max_fee_per_gas), Some(tip)) = (terms.nonce, terms.max_fee, terms.tip) {
+        return Ok(GasTerms { nonce, gas_limit, max_fee_per_gas, max_priority_fee_per_gas: tip });
+    }
+    let view = chain_view(session)?.ok_or_else(|| {
+        Failure::usage(
+            "nonce and fee are not named, and no endpoint is configured",
+            "add --nonce, --max-fee and --tip",
+        )
+    })?;
+    voice.progress("asking the chain for nonce and fee");
+    let key = vaulting::named(&session.link, &who.key).await?;
+    let address = key.account.and_then(|account| account.address(who.index)).ok_or_else(|| {
+        let what = format!("key `{}` has no address yet", who.key);
+        Failure::new("key.inactive", what, "drill its backup first: `keystead key drill NAME`")
+    })?;
+    let fees = view.fees().await?;
+    let nonce = match terms.nonce {
+        Some(nonce) => nonce,
+        None => view.pending_nonce(address).await?,
+    };
+    let small = |amount: Amount| u128::try_from(amount.0).unwrap_or(u128::MAX);
+    Ok(GasTerms {
+        nonce,
+        gas_limit,
+        max_fee_per_gas: terms.max_fee.unwrap_or(small(fees.max_fee_per_gas)),
+        max_priority_fee_per_gas: terms.tip.unwrap_or(small(fees.max_priority_fee_per_gas)),
+    })
+}
+
+async fn ask(
+    session: &Session,
+    action: Action,
+    who: &Who,
+    send: Option<ChainView>,
+) -> Result<Report, Failure> {
+    let mut view = session.speaker().ask(action, REQUEST_LIFETIME).await?;
+    if who.wait > 0 && !view.stage.is_over() {
+        view = session.link.wait(view.request, Duration::from_secs(who.wait)).await?;
+    }
+    let sent = match (&view.signed, send) {
+        (Some(signed), Some(chain)) => Some(chain.send(&signed.raw).await?.hash),
+        _ => None,
+    };
+    let mut report =
+        Report::new(json!({"request": view, "sent": sent}), outcome(&view, sent.map(|it| it.to_string())));
+    report.holds = view.stage != RequestStage::Denied;
+    Ok(report)
+}
+
+fn outcome(view: &RequestView, sent: Option<String>) -> String {
+    let mut table = Table::pairs();
+    table.pair("request", view.request).pair("stands", standing(view));
+    if let Some(signed) = &view.signed {
+        table.pair("signed", &signed.raw);
+    }
+    if let Some(hash) = sent {
+        table.pair("transaction", hash);
+    }
+    let next = match view.stage {
+        RequestStage::Waiting => format!("\nnext: approvers run `keystead approve {}`", view.request),
+        _ => String::new(),
+    };
+    table.render() + &next
+}
+
+async fn show(session: &Session, request: RequestId) -> Result<Report, Failure> {
+    let detail = session.link.request(request).await?;
+    let policy = reading::policy_in_force(&session.config, &session.link).await?;
+    let lines = reading::understand(request, &detail, policy).map(|it| it.lines);
+    let mut text = outcome(&detail.view, None);
+    match &lines {
+        Ok(lines) => lines.iter().for_each(|line| text.push_str(&format!("  {line}\n"))),
+        Err(failure) => text.push_str(&format!("  {failure}\n")),
+    }
+    let mut table = Table::new(&["height", "decision", "rules"]);
+    for decision in &detail.decisions {
+        let rules = decision.rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        table.row([decision.height.to_string(), decision.outcome.word().to_owned(), rules]);
+    }
+    let words = lines.ok();
+    Ok(Report::new(json!({"detail": detail, "words": words}), format!("{text}\n{}", table.render())))
+}
+
+const COIN_GAS: u64 = 21_000;
+const TOKEN_GAS: u64 = 100_000;
+const CALL_GAS: u64 = 300_000;

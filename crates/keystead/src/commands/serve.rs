@@ -1,0 +1,33 @@
+//! `keystead serve`: the coordinator.
+
+use clap::Args;
+use serde_json::json;
+
+use super::Global;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::machine;
+use crate::output::{Report, Voice};
+
+/// Runs the coordinator of one folder until Ctrl-C. Ethereum JSON-RPC at /, HTTP for scripts under /v1.
+/// It holds no key of value: nobody believes what it says, and approvers reach the node without it.
+///
+/// Example: keystead serve --dir treasury
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Listen here instead of where keystead.toml says; port 0 takes a free one.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+}
+
+pub(crate) async fn run(global: &Global, args: &ServeArgs, voice: Voice) -> Result<Report, Failure> {
+    let mut config = Config::read(&global.dir)?;
+    if let (Some(listen), Some(part)) = (&args.listen, &mut config.coordinator) {
+        part.listen.clone_from(listen);
+    }
+    let node = global.node.clone().unwrap_or_else(|| config.client.node.clone());
+    let server = machine::coordinator(&config, &node).await?;
+    voice.line(&format!("coordinator  http://{}", server.address()));
+    machine::told_to_stop().await?;
+    Ok(Report::new(json!({"stopped": true}), "stopped"))
+}

@@ -1,0 +1,100 @@
+//! `keystead up` and `keystead node`: the parts that run.
+
+use std::path::PathBuf;
+
+use alloy_primitives::{Address, U256};
+use clap::Args;
+use keystead_node::{ChainConfig, EndpointConfig};
+use serde_json::json;
+
+use super::Global;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::machine;
+use crate::output::{Report, Voice};
+
+/// Runs node, enclave and coordinator of one folder together, until Ctrl-C. With --devnet an Ethereum
+/// virtual machine runs in the same process, so that nothing else is needed.
+///
+/// Example: keystead up treasury --devnet
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// The folder that `keystead init` made.
+    folder: Option<PathBuf>,
+    /// Bring a chain along, in this process; it forgets everything at the end.
+    #[arg(long)]
+    devnet: bool,
+    /// Where the chain of --devnet listens.
+    #[arg(long, default_value_t = 8546)]
+    devnet_port: u16,
+    /// Give every listed address of an active key 1000 ether on the chain of --devnet, or these addresses.
+    #[arg(long, value_name = "ADDRESS")]
+    fund: Vec<Address>,
+}
+
+/// Runs the node of one folder until Ctrl-C: the log, and the enclave as a child process.
+///
+/// Example: keystead node --dir treasury
+#[derive(Debug, Args)]
+pub(crate) struct NodeArgs {
+    /// Stop as soon as the node serves: shows that everything opens.
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) async fn run(global: &Global, args: &UpArgs, voice: Voice) -> Result<Report, Failure> {
+    let folder = args.folder.as_ref().unwrap_or(&global.dir);
+    let mut config = Config::read(folder)?;
+    let devnet = match args.devnet {
+        true => Some(machine::devnet(config.coordinator()?.chain, args.devnet_port).await?),
+        false => None,
+    };
+    if let Some(devnet) = &devnet {
+        use_chain(&mut config, &devnet.url());
+        args.fund.iter().for_each(|address| devnet.chain().fund(*address, thousand_ether()));
+        voice.line(&format!("chain        {}", devnet.url()));
+    }
+    let node = machine::node(&config, voice).await?;
+    let coordinator = machine::coordinator(&config, &node.address().to_string()).await?;
+    voice.line(&format!("node         {}", node.address()));
+    voice.line(&format!("coordinator  http://{}", coordinator.address()));
+    voice.line(&format!(
+        "ready: cast send --unlocked --rpc-url http://{} --from ADDRESS TO --value 0.1ether",
+        coordinator.address()
+    ));
+    machine::told_to_stop().await?;
+    drop(coordinator);
+    node.shutdown().await?;
+    Ok(Report::new(json!({"stopped": true}), "stopped"))
+}
+
+pub(crate) async fn node(global: &Global, args: &NodeArgs, voice: Voice) -> Result<Report, Failure> {
+    let config = Config::read(&global.dir)?;
+    let node = machine::node(&config, voice).await?;
+    let (address, cluster) = (node.address(), node.cluster());
+    voice.line(&format!("node {address}"));
+    if !args.check {
+        machine::told_to_stop().await?;
+    }
+    node.shutdown().await?;
+    Ok(Report::new(json!({"node": address.to_string(), "cluster": cluster, "stopped": true}), "stopped"))
+}
+
+/// Node and coordinator of this run look at this chain and no other.
+pub(crate) fn use_chain(config: &mut Config, url: &str) {
+    let Ok(name) = "devnet".parse() else { return };
+    let endpoints = vec![EndpointConfig { name, url: url.to_owned() }];
+    let chain = config.coordinator.as_ref().map(|it| it.chain).unwrap_or_default();
+    if let Some(node) = &mut config.node {
+        let endpoints = endpoints.clone();
+        node.chains = vec![ChainConfig { chain, agree: 1, endpoints, confirmations: Some(1) }];
+    }
+    if let Some(coordinator) = &mut config.coordinator {
+        coordinator.endpoints = endpoints;
+        coordinator.agree = 1;
+    }
+}
+
+pub(crate) fn thousand_ether() -> U256 {
+    U256::from(1000) * U256::from(crate::sample::ETHER)
+}

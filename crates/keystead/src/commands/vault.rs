@@ -1,0 +1,27 @@
+//! `keystead vault`: what protects the keys.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Global, Session};
+use crate::failure::Failure;
+use crate::output::Report;
+use crate::table::Table;
+
+/// Shows the protections of the enclave process, what is lost where the kernel lacks one, and the keys.
+///
+/// Example: keystead vault
+#[derive(Debug, Args)]
+pub(crate) struct VaultArgs {}
+
+pub(crate) async fn run(global: &Global, _: &VaultArgs) -> Result<Report, Failure> {
+    let session = Session::open(global).await?;
+    let status = session.link.status().await?;
+    let mut table = Table::new(&["protection", "status", "lost without it"]);
+    for it in &status.protections {
+        table.row([it.name.clone(), it.status.clone(), it.lost.clone()]);
+    }
+    let keys = super::key::table(&status.keys);
+    let json = json!({"protections": status.protections, "keys": status.keys});
+    Ok(Report::new(json, format!("{}\n{keys}", table.render())))
+}

@@ -1,0 +1,182 @@
+//! A way to a node: directly, or through a coordinator that carries bytes it cannot change unnoticed.
+
+use std::time::Duration;
+
+use keystead_base::{Canonical as _, Digest, RequestId};
+use keystead_decision::Entry;
+use keystead_policy::PolicyVersion;
+use keystead_transmit::{Endpoint, Limits as EndpointLimits};
+use keystead_wire::{
+    Client, DrillReport, EntryAnswer, Hello, KeyView, Limits, NodeReply, NodeRequest, NodeStatus,
+    RequestDetail, RequestView, Role, SentBlock, Target,
+};
+use serde_json::json;
+
+use crate::config::Config;
+use crate::failure::{Advise as _, Failure};
+use crate::member::{self, Member};
+
+/// The way.
+pub(crate) enum Link {
+    /// Our own pinned connection.
+    Direct(Client),
+    /// `http://host:port` of a coordinator.
+    Relay(Endpoint),
+}
+
+/// Takes the content out of the one fitting reply.
+macro_rules! ask {
+    ($self:ident, $request:expr, $kind:ident) => {
+        match $self.ask(&$request).await? {
+            NodeReply::$kind(content) => Ok(content),
+            _ => Err(unfit()),
+        }
+    };
+}
+
+impl Link {
+    /// Connects as `member`, to the node of the configuration or to another address.
+    pub(crate) async fn direct(
+        config: &Config,
+        member: &Member,
+        role: Role,
+        address: Option<&str>,
+    ) -> Result<Self, Failure> {
+        let target = target(config, member, role, address)?;
+        let shown = target.address.clone();
+        let client = Client::connect(target).await;
+        let next = format!("is the node running? `keystead node` or `keystead up` start it; tried {shown}");
+        Ok(Self::Direct(client.advise(&next)?))
+    }
+
+    pub(crate) fn relay(url: &str) -> Result<Self, Failure> {
+        let name = RELAY_NAME.parse()?;
+        let limits = EndpointLimits { time: RELAY_TIME, ..EndpointLimits::default() };
+        Ok(Self::Relay(Endpoint::new(name, url, limits)?))
+    }
+
+    pub(crate) async fn submit(&self, entry: Entry) -> Result<EntryAnswer, Failure> {
+        let answers: Vec<EntryAnswer> = ask!(self, NodeRequest::Submit(vec![entry]), Submitted)?;
+        match answers.into_iter().next() {
+            Some(EntryAnswer::Refused(refused)) => {
+                let next = "the log has no trace of it; change what was sent and try again";
+                Err(Failure::new(&refused.code, refused.text, next))
+            }
+            Some(answer) => Ok(answer),
+            None => Err(unfit()),
+        }
+    }
+
+    pub(crate) async fn request(&self, id: RequestId) -> Result<RequestDetail, Failure> {
+        let detail: Option<Box<RequestDetail>> = ask!(self, NodeRequest::Request(id), Request)?;
+        detail.map(|it| *it).ok_or_else(|| unknown(id))
+    }
+
+    /// The request as soon as it is over, or as it stands when time is up.
+    pub(crate) async fn wait(&self, id: RequestId, limit: Duration) -> Result<RequestView, Failure> {
+        let start = std::time::Instant::now();
+        loop {
+            let left = limit.saturating_sub(start.elapsed());
+            let millis = u32::try_from(left.min(ONE_WAIT).as_millis()).unwrap_or(u32::MAX);
+            let view: Option<Box<RequestView>> =
+                ask!(self, NodeRequest::Wait { request: id, millis }, Waited)?;
+            let view = view.ok_or_else(|| unknown(id))?;
+            if view.stage.is_over() || view.refusal.is_some() || start.elapsed() >= limit {
+                return Ok(*view);
+            }
+        }
+    }
+
+    pub(crate) async fn open(&self) -> Result<Vec<RequestView>, Failure> {
+        ask!(self, NodeRequest::Open, Open)
+    }
+
+    pub(crate) async fn status(&self) -> Result<NodeStatus, Failure> {
+        ask!(self, NodeRequest::Status, Status).map(|status: Box<NodeStatus>| *status)
+    }
+
+    pub(crate) async fn keys(&self) -> Result<Vec<KeyView>, Failure> {
+        ask!(self, NodeRequest::Keys, Keys)
+    }
+
+    /// A policy version; the one in force without a number.
+    pub(crate) async fn policy(&self, number: Option<u64>) -> Result<PolicyVersion, Failure> {
+        let document: Option<Vec<u8>> = ask!(self, NodeRequest::Policy(number), Policy)?;
+        let document = document.ok_or_else(|| {
+            Failure::usage("there is no such policy version", "`keystead policy show` shows the one in force")
+        })?;
+        Ok(PolicyVersion::from_document(&document)?)
+    }
+
+    pub(crate) async fn blocks(&self, from: u64) -> Result<Vec<SentBlock>, Failure> {
+        ask!(self, NodeRequest::Blocks { from, limit: keystead_wire::MAX_SENT_BLOCKS }, Blocks)
+    }
+
+    pub(crate) async fn checkpoint(&self) -> Result<Option<String>, Failure> {
+        ask!(self, NodeRequest::Checkpoint, Checkpoint)
+    }
+
+    pub(crate) async fn backup(&self, digest: Digest) -> Result<Vec<u8>, Failure> {
+        let file: Option<Vec<u8>> = ask!(self, NodeRequest::Backup(digest), Backup)?;
+        file.ok_or_else(|| {
+            Failure::usage("the node has no such backup", "make one with `keystead key backup`")
+        })
+    }
+
+    pub(crate) async fn drill(&self, report: DrillReport) -> Result<EntryAnswer, Failure> {
+        ask!(self, NodeRequest::Drill(report), Drilled)
+    }
+
+    async fn ask(&self, request: &NodeRequest) -> Result<NodeReply, Failure> {
+        let document = request.to_document();
+        let reply = match self {
+            Self::Direct(client) => client.call_within(document, CALL_TIME).await?,
+            Self::Relay(endpoint) => {
+                let raw = endpoint.ask("keystead_ask", json!([const_hex::encode_prefixed(document)])).await?;
+                let text: String = serde_json::from_str(raw.get()).map_err(|_| unfit())?;
+                const_hex::decode(text).map_err(|_| unfit())?
+            }
+        };
+        match NodeReply::from_document(&reply)? {
+            NodeReply::Refused(refused) => {
+                Err(Failure::new(&refused.code, refused.text, "change what was asked, and try again"))
+            }
+            reply => Ok(reply),
+        }
+    }
+}
+
+/// Where the node of the configuration is, and the key that it must prove.
+pub(crate) fn target(
+    config: &Config,
+    member: &Member,
+    role: Role,
+    address: Option<&str>,
+) -> Result<Target, Failure> {
+    let genesis = member::genesis(config)?.genesis;
+    let node = genesis.policy.roster.nodes.first().ok_or_else(unfit)?;
+    Ok(Target {
+        address: address.unwrap_or(&config.client.node).to_owned(),
+        server: node.transport.0.0,
+        identity: member.identity.clone(),
+        hello: Hello::new(config.cluster, role, 0),
+        limits: Limits::default(),
+    })
+}
+
+fn unfit() -> Failure {
+    Failure::new("link.reply", "the node answered another question", "check that the address is a node's")
+}
+
+fn unknown(id: RequestId) -> Failure {
+    Failure::new(
+        "request.unknown",
+        format!("no request {id} is known"),
+        "`keystead request list` shows what waits",
+    )
+}
+
+const RELAY_NAME: &str = "coordinator";
+const ONE_WAIT: Duration = Duration::from_secs(20);
+const CALL_TIME: Duration = Duration::from_secs(90);
+const RELAY_TIME: Duration = Duration::from_secs(90);

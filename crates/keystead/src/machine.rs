@@ -1,0 +1,80 @@
+//! The long-running parts as this process starts them: node, coordinator, in-process chain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keystead_coordinator::{Coordinator, HttpLimits, HttpServer, Settings};
+use keystead_devnet::{Devnet, DevnetServer};
+use keystead_intent::ChainId;
+use keystead_node::{Event, Events, RunningNode};
+use keystead_wire::Role;
+
+use crate::config::Config;
+use crate::failure::{Advise as _, Failure};
+use crate::member::Member;
+use crate::output::Voice;
+use crate::{link, outside};
+
+/// Prints a node's events, one line each.
+struct Lines(Voice);
+
+impl Events for Lines {
+    fn event(&self, event: Event) {
+        self.0.progress(&format!("node: {event}"));
+    }
+}
+
+pub(crate) async fn node(config: &Config, voice: Voice) -> Result<RunningNode, Failure> {
+    let node = keystead_node::run(config.node()?.clone(), Arc::new(Lines(voice))).await;
+    node.advise("the message names the part that is missing; `keystead init DIR` makes a whole folder")
+}
+
+/// A coordinator that serves; `node` is where the node really listens.
+pub(crate) async fn coordinator(config: &Config, node: &str) -> Result<HttpServer, Failure> {
+    let part = config.coordinator()?;
+    let member = Member::open(&part.member.key, &part.member.passphrase)?;
+    let target = link::target(config, &member, Role::Service, Some(node))?;
+    outside::private_folder(&part.data)?;
+    let settings = Settings {
+        cluster: config.cluster,
+        service: member.name,
+        chain: ChainId(part.chain),
+        deadline: part.deadline(),
+        lifetime: Duration::from_secs(part.lifetime_seconds),
+        addresses_per_key: part.addresses_per_key,
+    };
+    let journal = part.data.join("broadcast.journal");
+    let coordinator = Coordinator::start(settings, target, member.signer, part.view()?, &journal)?;
+    let listen = address(&part.listen)?;
+    Ok(HttpServer::start(listen, coordinator, HttpLimits::default()).await?)
+}
+
+/// An in-process chain on a free port of this machine, or on `port`.
+pub(crate) async fn devnet(chain: u64, port: u16) -> Result<DevnetServer, Failure> {
+    let clock = Arc::new(|| outside::now().seconds());
+    let chain = Devnet::new(chain, outside::now().seconds());
+    let listen = SocketAddr::from(([127, 0, 0, 1], port));
+    DevnetServer::start(listen, chain, clock).await.map_err(|error| {
+        Failure::new("devnet.listen", format!("{listen}: {error}"), "choose another port with --devnet-port")
+    })
+}
+
+pub(crate) fn address(text: &str) -> Result<SocketAddr, Failure> {
+    text.parse().map_err(|_| {
+        let what = format!("expected an address and a port to listen on, found {text:?}");
+        Failure::new("config.listen", what, "write for instance 127.0.0.1:8545")
+    })
+}
+
+/// Until somebody presses Ctrl-C or the service manager sends SIGTERM.
+pub(crate) async fn told_to_stop() -> Result<(), Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed =
+        |error: std::io::Error| Failure::new("cli.signal", error.to_string(), "report this as a bug");
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.map_err(failed),
+        _ = terminate.recv() => Ok(()),
+    }
+}

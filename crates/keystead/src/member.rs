@@ -1,0 +1,112 @@
+//! The keys of people and services on this machine.
+
+use std::path::{Path, PathBuf};
+
+use keystead_base::{Canonical as _, HybridSigner, Name, Secret};
+use keystead_decision::SignedGenesis;
+use keystead_keys::{MemberKey, MemberKeyFile};
+use keystead_policy::Roster;
+use keystead_wire::Identity;
+
+use crate::config::Config;
+use crate::failure::{Advise as _, Failure};
+use crate::outside;
+
+/// Somebody who can sign and connect.
+pub(crate) struct Member {
+    pub(crate) name: Name,
+    pub(crate) signer: HybridSigner,
+    pub(crate) identity: Identity,
+}
+
+impl Member {
+    pub(crate) fn of(key: &MemberKey) -> Result<Self, Failure> {
+        Ok(Self {
+            name: key.name().clone(),
+            signer: key.signer()?,
+            identity: Identity::from_seed(&key.transport_seed())?,
+        })
+    }
+
+    pub(crate) fn open(key: &Path, passphrase: &Path) -> Result<Self, Failure> {
+        Self::of(&open_key(key, passphrase)?)
+    }
+
+    /// The device whose key this is.
+    pub(crate) fn device(&self, roster: &Roster) -> Result<Name, Failure> {
+        let devices = roster.person(&self.name).map(|person| person.devices.as_slice()).unwrap_or_default();
+        let device = devices.iter().find(|device| &device.key == self.signer.public());
+        device.map(|device| device.name.clone()).ok_or_else(|| {
+            let what = format!("the roster has no device of `{}` with this key", self.name);
+            Failure::new(
+                "member.device",
+                what,
+                "have the key enrolled: `keystead policy propose` with a new roster",
+            )
+        })
+    }
+}
+
+pub(crate) fn open_key(key: &Path, passphrase: &Path) -> Result<MemberKey, Failure> {
+    let file: MemberKeyFile = outside::document(key)?;
+    let passphrase: Secret<Vec<u8>> = outside::passphrase(passphrase)?;
+    file.open(passphrase.expose()).advise("check that the passphrase file belongs to this key file")
+}
+
+/// The files of a member in the members folder.
+pub(crate) struct Files {
+    pub(crate) key: PathBuf,
+    pub(crate) passphrase: PathBuf,
+}
+
+impl Files {
+    pub(crate) fn of(folder: &Path, name: &Name) -> Self {
+        Self {
+            key: folder.join(format!("{name}.key")),
+            passphrase: folder.join(format!("{name}.passphrase")),
+        }
+    }
+
+    /// Who is meant by `--as`, `--passphrase-file` and the configuration.
+    pub(crate) fn chosen(
+        config: &Config,
+        person: Option<&Name>,
+        passphrase: Option<&PathBuf>,
+    ) -> Result<Self, Failure> {
+        let person = person.or(config.client.person.as_ref()).ok_or_else(|| {
+            Failure::usage(
+                "nobody is named to speak",
+                "add `--as NAME`, or `person = \"NAME\"` under [client]",
+            )
+        })?;
+        let mut files = Self::of(&config.client.members, person);
+        if let Some(passphrase) = passphrase {
+            files.passphrase.clone_from(passphrase);
+        }
+        Ok(files)
+    }
+}
+
+/// Fresh keys with a fresh passphrase, both in files of their own.
+pub(crate) fn generate(folder: &Path, name: &Name) -> Result<MemberKey, Failure> {
+    let key = MemberKey::generate(name.clone(), &mut outside::fill);
+    let mut random = Secret::new([0; 32]);
+    outside::fill(random.expose_mut());
+    let passphrase = Secret::new(const_hex::encode(random.expose()));
+    let files = Files::of(folder, name);
+    outside::create_secret(&files.passphrase, passphrase.expose().as_bytes())?;
+    let file = key.seal(passphrase.expose().as_bytes(), &mut outside::fill)?;
+    outside::create_secret(&files.key, &file.to_document())?;
+    Ok(key)
+}
+
+/// The genesis, if it is the pinned one.
+pub(crate) fn genesis(config: &Config) -> Result<SignedGenesis, Failure> {
+    let signed: SignedGenesis = outside::document(&config.client.genesis)?;
+    let (_, found) = signed.verify()?;
+    if found == config.cluster {
+        return Ok(signed);
+    }
+    let what = format!("the pinned cluster is {}, the genesis is of {found}", config.cluster);
+    Err(Failure::new("config.cluster", what, "use the genesis that the founders signed, or fix `cluster`"))
+}

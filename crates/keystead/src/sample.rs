@@ -1,0 +1,140 @@
+//! The sample policy: small enough to read, strict enough to start from.
+
+use alloy_primitives::Address;
+use keystead_base::{Amount, Digest, Name, NameError, Timestamp};
+use keystead_intent::{Asset, AssetEntry, AssetKind, ChainId, ContractEntry, DangerClass};
+use keystead_policy::{
+    AddressEntry, AssuranceCap, AssuranceLevel, Dimension, Measure, Need, PolicyVersion, QuorumRow, Roster,
+    Rule, Threshold, Timing, Window,
+};
+
+/// What the sample is told about the world.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) chain: u64,
+    pub(crate) addresses: Vec<(Name, Address)>,
+    pub(crate) tokens: Vec<(String, u8, Address)>,
+    pub(crate) contracts: Vec<ContractEntry>,
+}
+
+/// One ether, in wei.
+pub(crate) const ETHER: u128 = 1_000_000_000_000_000_000;
+
+/// Version 0 for a roster.
+pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Result<PolicyVersion, NameError> {
+    let chain = ChainId(world.chain);
+    let entry = |(name, address): &(Name, Address)| AddressEntry {
+        chain,
+        address: *address,
+        name: name.clone(),
+        usable_from: created,
+    };
+    Ok(PolicyVersion {
+        number: 0,
+        previous: Digest::ZERO,
+        roster,
+        rules: RULES.iter().map(|(id, cedar)| rule(id, cedar)).collect::<Result<_, _>>()?,
+        windows: windows(chain)?,
+        quorums: quorums(chain)?,
+        address_book: world.addresses.iter().map(entry).collect(),
+        assets: assets(chain, world),
+        contracts: world.contracts.clone(),
+        chains: vec![chain],
+        prices: None,
+        caps: vec![AssuranceCap {
+            level: AssuranceLevel::Process,
+            measure: native(chain),
+            amount: Amount::from(20 * ETHER),
+        }],
+        timing: Timing { max_lifetime_seconds: 86_400, certificate_seconds: 60, skew_seconds: 5 },
+    })
+}
+
+fn native(chain: ChainId) -> Measure {
+    Measure::Asset { chain, asset: Asset::Native }
+}
+
+fn rule(id: &str, cedar: &str) -> Result<Rule, NameError> {
+    Ok(Rule { id: id.parse()?, cedar: cedar.to_owned() })
+}
+
+fn assets(chain: ChainId, world: &World) -> Vec<AssetEntry> {
+    let entry = |asset, symbol: &str, decimals| AssetEntry {
+        chain,
+        asset,
+        symbol: symbol.to_owned(),
+        decimals,
+        kind: AssetKind::Fungible,
+    };
+    let tokens =
+        world.tokens.iter().map(|(symbol, decimals, at)| entry(Asset::Token(*at), symbol, *decimals));
+    [entry(Asset::Native, "ETH", 18)].into_iter().chain(tokens).collect()
+}
+
+fn windows(chain: ChainId) -> Result<Vec<Window>, NameError> {
+    let window = |id: &str, measure, per: Vec<Dimension>, limit| {
+        Ok(Window {
+            id: id.parse()?,
+            keys: Vec::new(),
+            chains: Vec::new(),
+            destinations: Vec::new(),
+            measure,
+            per,
+            limit,
+            span_seconds: 86_400,
+        })
+    };
+    Ok(vec![
+        window("ether-per-day", native(chain), Vec::new(), Amount::from(10 * ETHER))?,
+        window("requests-per-day", Measure::Count, vec![Dimension::Key], Amount::from(1_000_000_u64))?,
+    ])
+}
+
+fn quorums(chain: ChainId) -> Result<Vec<QuorumRow>, NameError> {
+    let row = |id: &str, classes: &[DangerClass], from, people: u32| {
+        let needs = match people {
+            0 => Vec::new(),
+            count => vec![Need { role: "approver".parse()?, count, factors: Vec::new() }],
+        };
+        Ok(QuorumRow {
+            id: id.parse()?,
+            keys: Vec::new(),
+            classes: classes.to_vec(),
+            from,
+            needs,
+            delay_seconds: 0,
+            vetoers: vec!["vetoer".parse()?],
+        })
+    };
+    let large = Threshold { measure: native(chain), amount: Amount::from(ETHER + 1) };
+    Ok(vec![
+        row("authority", &[DangerClass::Authority], None, 2)?,
+        row("statements", &[DangerClass::Statement], None, 0)?,
+        row("transfers", &[DangerClass::Transfer], None, 0)?,
+        row("transfers-large", &[DangerClass::Transfer], Some(large), 2)?,
+    ])
+}
+
+const RULES: &[(&str, &str)] = &[
+    ("authority", r#"permit(principal in Role::"founder", action == Action::"authority", resource);"#),
+    (
+        "no-delegate-calls",
+        r#"forbid(principal, action in Action::"sign", resource) when { context.class == "delegate_call" };"#,
+    ),
+    (
+        "no-signed-rights",
+        r#"forbid(principal, action in Action::"sign", resource) when { context.by_signature };"#,
+    ),
+    (
+        "statements",
+        r#"permit(principal, action == Action::"message", resource) when { context.class == "statement" };"#,
+    ),
+    (
+        "transfers-of-the-desk",
+        r#"permit(principal in Role::"desk", action in Action::"sign", resource) when { context.class == "transfer" };"#,
+    ),
+    (
+        "transfers-of-founders",
+        r#"permit(principal in Role::"founder", action in Action::"sign", resource) when { context.class == "transfer" };"#,
+    ),
+];

@@ -1,0 +1,241 @@
+//! Who plays: the chain, node, coordinator and people of one folder, all of them real.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use alloy_primitives::{Address, address};
+use keystead_base::{Name, RequestId};
+use keystead_coordinator::HttpServer;
+use keystead_decision::KeyState;
+use keystead_devnet::DevnetServer;
+use keystead_intent::{Action, ChainId, ContractEntry, ContractKind, Verdict};
+use keystead_node::RunningNode;
+use keystead_transmit::{Endpoint, Limits};
+use keystead_wire::Role;
+
+use super::Ending;
+use crate::asking::{Speaker, standing};
+use crate::commands::up::{thousand_ether, use_chain};
+use crate::commands::{APPROVAL_LIFETIME, REQUEST_LIFETIME};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::founding::{Founded, Plan, found};
+use crate::link::Link;
+use crate::member::{Files, Member};
+use crate::output::Voice;
+use crate::sample::{self, World};
+use crate::{machine, reading, vaulting};
+
+/// A destination of the address book.
+pub(super) const EXCHANGE: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
+/// The token of the registry.
+pub(super) const USDC: Address = address!("5FbDB2315678afecb367f032d93F642f64180aa3");
+/// The Safe of the registry.
+pub(super) const TREASURY: Address = address!("CF7Ed3AccA5a467e9e704C703E8D87F634fB0Fc9");
+/// The chain's id.
+pub(super) const CHAIN: u64 = 31337;
+
+/// A person with keys and a connection.
+pub(super) struct Player {
+    pub(super) member: Member,
+    pub(super) link: Link,
+}
+
+/// Everybody.
+pub(super) struct Cast {
+    pub(super) folder: PathBuf,
+    pub(super) config: Config,
+    pub(super) devnet: DevnetServer,
+    pub(super) node: RunningNode,
+    pub(super) coordinator: HttpServer,
+    pub(super) wallet: Endpoint,
+    pub(super) people: Vec<Player>,
+    pub(super) account: Address,
+    voice: Voice,
+}
+
+impl Cast {
+    /// Founds a cluster and starts everything.
+    pub(super) async fn assemble(folder: &Path, voice: Voice) -> Result<Self, Failure> {
+        let plan = plan()?;
+        let world = world()?;
+        let founded = found(folder, &plan, voice, |roster, created| {
+            sample::policy(&world, roster.clone(), created).unwrap_or_else(|_| unreadable(roster))
+        })?;
+        let mut config = Config::read(folder)?;
+        let devnet = machine::devnet(CHAIN, 0).await?;
+        use_chain(&mut config, &devnet.url());
+        any_port(&mut config);
+        let node = machine::node(&config, voice).await?;
+        config.client.node = node.address().to_string();
+        let coordinator = machine::coordinator(&config, &config.client.node).await?;
+        let limits = Limits { time: Duration::from_secs(70), ..Limits::default() };
+        let wallet = Endpoint::new("wallet".parse()?, &format!("http://{}", coordinator.address()), limits)?;
+        let people = players(&config, &founded).await?;
+        let (folder, account) = (folder.to_owned(), Address::ZERO);
+        Ok(Self { folder, config, devnet, node, coordinator, wallet, people, account, voice })
+    }
+
+    pub(super) fn introduction(&self) -> Vec<String> {
+        vec![
+            format!("folder       {}", self.folder.display()),
+            format!("cluster      {}", self.config.cluster),
+            format!("node         {} (and its enclave, a child process)", self.node.address()),
+            format!("coordinator  http://{} (holds no key)", self.coordinator.address()),
+            format!("chain        {} (an Ethereum virtual machine in this process)", self.devnet.url()),
+        ]
+    }
+
+    pub(super) async fn leave(self) -> Result<(), Failure> {
+        drop(self.coordinator);
+        Ok(self.node.shutdown().await?)
+    }
+
+    fn player(&self, index: usize) -> Result<&Player, Failure> {
+        self.people
+            .get(index)
+            .ok_or_else(|| Failure::new("story.cast", "somebody is missing", "report this as a bug"))
+    }
+
+    fn speaker<'a>(&self, player: &'a Player) -> Speaker<'a> {
+        Speaker { cluster: self.config.cluster, member: &player.member, link: &player.link }
+    }
+
+    /// Ana asks, ben and cleo approve, a scratch enclave restores.
+    pub(super) async fn birth_of_a_key(&mut self) -> Ending {
+        let key: Name = "hot".parse()?;
+        let ana = self.player(0)?;
+        self.voice.progress("a key is born, backed up and restored");
+        self.carried_out(vaulting::creation(&key)).await?;
+        let born = vaulting::reached(&ana.link, &key, KeyState::Created, None).await?;
+        let early = born.address.is_none();
+        let recipients: Vec<Name> = self.people.iter().map(|it| it.member.name.clone()).collect();
+        self.carried_out(vaulting::backup(&key, &recipients)).await?;
+        vaulting::reached(&ana.link, &key, KeyState::BackedUp, None).await?;
+        let files = Files::of(&self.config.client.members, &ana.member.name);
+        let view = vaulting::drill(&ana.link, &key, &ana.member.name, &files.key, &files.passphrase).await?;
+        let address = view.address.unwrap_or_default();
+        self.devnet.chain().fund(address, thousand_ether());
+        self.account = address;
+        let found = vec![
+            "ana asked; ben and cleo approved, twice: for the key, and for its backup".to_owned(),
+            format!("no address before the drill: {early}"),
+            "a scratch enclave restored the backup from ana's key and signed the challenge".to_owned(),
+            format!("address {address}, now with 1000 ether"),
+        ];
+        Ok((found, early && view.state == KeyState::Active))
+    }
+
+    /// A change of authority that ana asks for and the others approve.
+    async fn carried_out(&self, action: Action) -> Result<(), Failure> {
+        let view = self.speaker(self.player(0)?).ask(action, REQUEST_LIFETIME).await?;
+        if view.stage.is_over() {
+            return Err(Failure::new(
+                "story.authority",
+                standing(&view),
+                "nobody approved yet: this is a bug",
+            ));
+        }
+        self.approve(view.request, 1).await?;
+        self.approve(view.request, 2).await.map(drop)
+    }
+
+    /// One person reads the raw bytes, and approves what they say.
+    pub(super) async fn approve(&self, request: RequestId, who: usize) -> Result<Vec<String>, Failure> {
+        let player = self.player(who)?;
+        let policy = reading::policy_in_force(&self.config, &player.link).await?;
+        let detail = player.link.request(request).await?;
+        let understood = reading::understand(request, &detail, policy)?;
+        self.speaker(player).answer(&understood, Verdict::Approve, APPROVAL_LIFETIME).await?;
+        Ok(understood.lines)
+    }
+
+    /// The one request that waits for people.
+    pub(super) async fn waiting(&self) -> Result<RequestId, Failure> {
+        let ana = self.player(0)?;
+        for _ in 0..TRIES {
+            if let Some(view) = ana.link.open().await?.first() {
+                return Ok(view.request);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(Failure::new("story.waiting", "no request waits for people", "report this as a bug"))
+    }
+
+    pub(super) async fn checkpoint(&self) -> Result<String, Failure> {
+        let note = self.player(0)?.link.checkpoint().await?;
+        note.ok_or_else(|| {
+            Failure::new("story.checkpoint", "the node has no checkpoint", "report this as a bug")
+        })
+    }
+}
+
+fn plan() -> Result<Plan, Failure> {
+    Ok(Plan {
+        name: "quickstart".parse()?,
+        founders: vec!["ana".parse()?, "ben".parse()?, "cleo".parse()?],
+        chain: CHAIN,
+        endpoint: None,
+        confirmations: None,
+        node_listen: "127.0.0.1:7400".to_owned(),
+        coordinator_listen: "127.0.0.1:8550".to_owned(),
+    })
+}
+
+fn world() -> Result<World, Failure> {
+    let treasury = ContractEntry {
+        chain: ChainId(CHAIN),
+        address: TREASURY,
+        name: "treasury".parse()?,
+        kind: ContractKind::Safe,
+    };
+    Ok(World {
+        chain: CHAIN,
+        addresses: vec![("exchange".parse()?, EXCHANGE)],
+        tokens: vec![("USDC".to_owned(), 6, USDC)],
+        contracts: vec![treasury],
+    })
+}
+
+/// Never reached: the names of the sample are constants. A policy that permits nothing is the safe end.
+fn unreadable(roster: keystead_policy::Roster) -> keystead_policy::PolicyVersion {
+    keystead_policy::PolicyVersion {
+        number: 0,
+        previous: keystead_base::Digest::ZERO,
+        roster,
+        rules: Vec::new(),
+        windows: Vec::new(),
+        quorums: Vec::new(),
+        address_book: Vec::new(),
+        assets: Vec::new(),
+        contracts: Vec::new(),
+        chains: Vec::new(),
+        prices: None,
+        caps: Vec::new(),
+        timing: keystead_policy::Timing { max_lifetime_seconds: 1, certificate_seconds: 1, skew_seconds: 1 },
+    }
+}
+
+/// Two quickstarts at once do not meet.
+fn any_port(config: &mut Config) {
+    let free = "127.0.0.1:0";
+    if let Some(node) = &mut config.node {
+        free.clone_into(&mut node.listen);
+    }
+    if let Some(coordinator) = &mut config.coordinator {
+        free.clone_into(&mut coordinator.listen);
+    }
+}
+
+async fn players(config: &Config, founded: &Founded) -> Result<Vec<Player>, Failure> {
+    let mut people = Vec::with_capacity(founded.people.len());
+    for key in &founded.people {
+        let member = Member::of(key)?;
+        let link = Link::direct(config, &member, Role::Person, None).await?;
+        people.push(Player { member, link });
+    }
+    Ok(people)
+}
+
+const PAUSE: Duration = Duration::from_millis(10);
+const TRIES: u32 = 1000;

@@ -1,0 +1,124 @@
+//! The life of a key as people drive it: asked for, backed up, drilled, and only then shown.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use keystead_base::{Canonical as _, Digest, Name};
+use keystead_decision::{KeyState, Outcome};
+use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
+use keystead_keys::{BackupFile, MemberKeyFile};
+use keystead_signing::{Drill, EnclaveClient};
+use keystead_wire::{DrillReport, EntryAnswer, KeyView};
+
+use crate::failure::Failure;
+use crate::link::Link;
+use crate::outside;
+
+/// The request that creates a key.
+pub(crate) fn creation(key: &Name) -> Action {
+    let ceremony = KeyCeremony::Create { key: key.clone(), kind: KeyKind::HdSecp256k1 };
+    Action::Authority(AuthorityChange::Key(ceremony))
+}
+
+/// The request that backs a key up.
+pub(crate) fn backup(key: &Name, recipients: &[Name]) -> Action {
+    let ceremony = KeyCeremony::Backup { key: key.clone(), recipients: recipients.to_vec() };
+    Action::Authority(AuthorityChange::Key(ceremony))
+}
+
+/// The request that lets a key out.
+pub(crate) fn export(key: &Name, recipient: &Name) -> Action {
+    let ceremony = KeyCeremony::Export { key: key.clone(), recipient: recipient.clone() };
+    Action::Authority(AuthorityChange::Key(ceremony))
+}
+
+/// Restores the latest backup of a key in a scratch enclave on this machine, and reports the proof.
+pub(crate) async fn drill(
+    link: &Link,
+    key: &Name,
+    recipient: &Name,
+    member_file: &Path,
+    passphrase: &Path,
+) -> Result<KeyView, Failure> {
+    let view = named(link, key).await?;
+    let digest = view.backup.ok_or_else(|| {
+        let what = format!("key `{key}` has no backup");
+        Failure::new("key.no_backup", what, "make one first: `keystead key backup KEY --to NAME`")
+    })?;
+    let file = BackupFile::from_document(&link.backup(digest).await?)?;
+    let member: MemberKeyFile = outside::document(member_file)?;
+    let proof = prove(file, recipient.clone(), member, passphrase)?;
+    let report = DrillReport { key: key.clone(), backup: digest, proof };
+    decided(link.drill(report).await?)?;
+    named(link, key).await
+}
+
+/// In a child process without network or files: the same confinement as the real enclave's.
+fn prove(
+    file: BackupFile,
+    recipient: Name,
+    member: MemberKeyFile,
+    passphrase: &Path,
+) -> Result<Vec<u8>, Failure> {
+    let program = std::env::current_exe().map_err(|error| Failure::file(Path::new("keystead"), &error))?;
+    let arguments: Vec<OsString> =
+        vec!["enclave".into(), "--scratch".into(), "--passphrase-file".into(), passphrase.into()];
+    let mut scratch = EnclaveClient::spawn(program, arguments)?;
+    Ok(scratch.drill(Drill { file, recipient, member })?.proof)
+}
+
+fn decided(answer: EntryAnswer) -> Result<(), Failure> {
+    let next = "the backup does not restore the key: make a new one, and do not use this key";
+    match answer {
+        EntryAnswer::Decided(decisions) => match decisions.first().map(|it| &it.outcome) {
+            Some(Outcome::Key { state: KeyState::Active, .. }) => Ok(()),
+            Some(Outcome::Deny { reasons, .. }) => {
+                let text = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                Err(Failure::new("key.drill", text, next))
+            }
+            _ => Err(Failure::new("key.drill", "the log decided nothing about the drill", next)),
+        },
+        EntryAnswer::Refused(refused) => Err(Failure::new(&refused.code, refused.text, next)),
+        EntryAnswer::Requests(_) => Err(Failure::new("key.drill", "the node answered something else", next)),
+    }
+}
+
+/// A key by its name.
+pub(crate) async fn named(link: &Link, key: &Name) -> Result<KeyView, Failure> {
+    let keys = link.keys().await?;
+    keys.into_iter().find(|view| &view.name == key).ok_or_else(|| {
+        Failure::new("key.unknown", format!("there is no key `{key}`"), "`keystead key list` shows the keys")
+    })
+}
+
+/// A key as soon as the log knows it in this state or a later one, or its backup changed.
+pub(crate) async fn reached(
+    link: &Link,
+    key: &Name,
+    state: KeyState,
+    older: Option<Digest>,
+) -> Result<KeyView, Failure> {
+    let mut tries = 0;
+    loop {
+        let found = link.keys().await?.into_iter().find(|view| &view.name == key);
+        match found {
+            Some(view) if view.state >= state && (older.is_none() || view.backup != older) => {
+                return Ok(view);
+            }
+            _ if tries >= TRIES => {
+                let what = format!("the enclave did not report key `{key}` in time");
+                return Err(Failure::new(
+                    "key.late",
+                    what,
+                    "`keystead status` shows the node and its enclave",
+                ));
+            }
+            _ => tokio::time::sleep(PAUSE).await,
+        }
+        tries += 1;
+    }
+}
+
+const PAUSE: Duration = Duration::from_millis(20);
+const TRIES: u32 = 1500;
