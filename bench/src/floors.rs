@@ -160,7 +160,9 @@ async fn log(folder: &std::path::Path) -> Durable {
                 waiting.push(next);
             }
             write(&pool, &waiting).await;
-            waiting.into_iter().for_each(|(_, done)| drop(done.send(())));
+            for (_, done) in waiting {
+                let _ = done.send(());
+            }
         }
     });
     sender

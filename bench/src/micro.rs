@@ -95,7 +95,9 @@ fn batch_times(world: &mut World<Strict>) -> Vec<f64> {
     let desk = &world.desk.desk;
     let signed = Signed::new(batch, desk.name.clone(), &desk.signer).expect("a signature");
     let key = desk.signer.public().clone();
-    times(2_000, |_| drop(black_box(signed.verify(&key))))
+    times(2_000, |_| {
+        let _ = black_box(signed.verify(&key));
+    })
 }
 
 fn intents(world: &mut World<Strict>, count: u64, first: u64) -> Vec<keystead_intent::Intent> {

@@ -4,8 +4,8 @@
 //! own, and it ends with the test that started it, also when that test is killed.
 
 mod anvil;
-pub mod cluster;
 pub mod attacks;
+pub mod cluster;
 mod contracts;
 pub mod fixture;
 mod loopback;

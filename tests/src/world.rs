@@ -396,9 +396,5 @@ fn public_account(hot: &ChildSecret) -> PublicAccount {
     let public = hot.public();
     let mut x = [0; 32];
     x.copy_from_slice(&public.point[1..]);
-    PublicAccount {
-        parity: public.point[0],
-        x: Digest(x),
-        chain_code: Digest(public.chain_code),
-    }
+    PublicAccount { parity: public.point[0], x: Digest(x), chain_code: Digest(public.chain_code) }
 }

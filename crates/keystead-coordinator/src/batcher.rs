@@ -111,8 +111,9 @@ impl Round {
         match self.views(RequestBatch { intents }).await {
             Ok(views) => {
                 for view in views {
+                    let Some(answer) = answers.remove(&view.request) else { continue };
                     // A caller that hung up does not take its request back.
-                    answers.remove(&view.request).map(|answer| answer.send(Ok(view)));
+                    drop(answer.send(Ok(view)));
                 }
             }
             Err(error) => answers.into_values().for_each(|answer| drop(answer.send(Err(error.clone())))),

@@ -30,7 +30,8 @@ pub(crate) async fn sweep(coordinator: Weak<Inner>) {
 async fn look(inner: &Arc<Inner>, request: RequestId, stage: Stage) -> Result<(), RequestError> {
     let Some(detail) = inner.node.request(request).await? else {
         // Promised and never submitted: the caller was never told that it would be sent.
-        return Ok(inner.note(request, Step::Fail));
+        inner.note(request, Step::Fail);
+        return Ok(());
     };
     let view = detail.view;
     match (view.stage, view.signed) {

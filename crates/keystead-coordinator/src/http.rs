@@ -122,7 +122,7 @@ fn router(coordinator: Coordinator, limits: HttpLimits) -> Router {
 async fn rpc(State(served): State<Served>, request: Request) -> Response {
     match served.body(request).await {
         Ok(body) => Json(served.coordinator.answer(&body).await).into_response(),
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 
@@ -130,7 +130,7 @@ async fn rpc(State(served): State<Served>, request: Request) -> Response {
 async fn entries(State(served): State<Served>, request: Request) -> Response {
     let body = match served.body(request).await {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let entries = match parse_entries(&body) {
         Ok(entries) => entries,
@@ -167,25 +167,27 @@ async fn status(State(served): State<Served>, headers: HeaderMap) -> Response {
 }
 
 impl Served {
-    async fn body(&self, request: Request) -> Result<Vec<u8>, Response> {
-        no_page(request.headers()).map_err(|refusal| *refusal)?;
+    async fn body(&self, request: Request) -> Result<Vec<u8>, Box<Response>> {
+        no_page(request.headers())?;
         let json = request.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
         if !json.is_some_and(|it| it.starts_with("application/json")) {
             let message = "the content type is application/json";
-            return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "http.content_type", message));
+            return Err(Box::new(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "http.content_type", message)));
         }
         read(request.into_body(), self.limits.body).await
     }
 }
 
-async fn read(body: Body, limit: Duration) -> Result<Vec<u8>, Response> {
+async fn read(body: Body, limit: Duration) -> Result<Vec<u8>, Box<Response>> {
     match timeout(limit, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {
         Ok(Ok(bytes)) => Ok(bytes.to_vec()),
         Ok(Err(_)) => {
             let message = format!("a body has at most {MAX_BODY_BYTES} bytes, and arrives whole");
-            Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "http.body", &message))
+            Err(Box::new(refuse(StatusCode::PAYLOAD_TOO_LARGE, "http.body", &message)))
         }
-        Err(_) => Err(refuse(StatusCode::REQUEST_TIMEOUT, "http.slow", "the body did not arrive in time")),
+        Err(_) => {
+            Err(Box::new(refuse(StatusCode::REQUEST_TIMEOUT, "http.slow", "the body did not arrive in time")))
+        }
     }
 }
 

@@ -14,8 +14,8 @@ pub use action::{
 };
 pub use approval::{Approval, Freeze, Verdict, Veto};
 pub use asset::{
-    AssetEntry, AssetError, AssetIndex, AssetKind, ContractEntry, ContractKind, MAX_DECIMALS, MAX_REGISTRY_ENTRIES,
-    MAX_SYMBOL_BYTES, PERMIT2,
+    AssetEntry, AssetError, AssetIndex, AssetKind, ContractEntry, ContractKind, MAX_DECIMALS,
+    MAX_REGISTRY_ENTRIES, MAX_SYMBOL_BYTES, PERMIT2,
 };
 pub use authority::{AuthorityChange, KeyCeremony, KeyKind};
 pub use danger::DangerClass;

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use tlog_tiles::Tile;
 
 use crate::document::parse_entries;
-use crate::engine::{Row, Session, bytes, int};
+use crate::engine::{Row, Session, int};
 use crate::ledger::SignedMark;
 use crate::read::{PAGE, parsed};
 use crate::record::{DecisionRow, Votes};
@@ -116,27 +116,32 @@ impl Rows {
             same("decisions", &key, "word", row.text(2)? == expected.word)?;
             same("decisions", &key, "document", row.bytes(3)? == expected.document)?;
             if let Outcome::Allow(grant) = &decision.outcome {
-                self.signature(decision, &grant.signing_digest).await?;
+                self.signature(decision, position, &grant.signing_digest).await?;
             }
         }
         Ok(())
     }
 
     /// INVARIANT S3: a signature stands there only for what this very decision allowed.
-    async fn signature(&mut self, decision: &Decision, allowed: &Digest) -> Result<(), AuditError> {
-        let sql = "SELECT document, digest FROM signatures WHERE request = $1";
-        let Some(row) = self.session.row(sql, vec![bytes(decision.subject.0.0)]).await? else {
-            return Ok(());
-        };
-        let (key, document) = (decision.subject, row.bytes(0)?);
-        same("signatures", key, "digest", row.digest(1)?.0 == <[u8; 32]>::from(Sha256::digest(&document)))?;
-        let record = parsed("signatures", key, SignatureRecord::from_document(&document))?;
-        if record.height == decision.height {
-            let fits = record.request == key && record.signing_digest == *allowed;
-            same("signatures", key, "document", fits)?;
-            self.signatures += 1;
-        }
-        Ok(())
+    async fn signature(
+        &mut self,
+        decision: &Decision,
+        position: u64,
+        allowed: &Digest,
+    ) -> Result<(), AuditError> {
+        let sql = "SELECT document, digest FROM signatures WHERE height = $1 AND position = $2";
+        let row = self.session.row(sql, vec![int(decision.height), int(position)]).await?;
+        let Some(row) = row else { return Ok(()) };
+        let (key, document) = (format!("{}/{position}", decision.height), row.bytes(0)?);
+        let digest = Digest(Sha256::digest(&document).into());
+        same("signatures", &key, "digest", row.digest(1)? == digest)?;
+        let record = parsed("signatures", &key, SignatureRecord::from_document(&document))?;
+        let fits = record.request == decision.subject
+            && record.height == decision.height
+            && record.position == position
+            && record.signing_digest == *allowed;
+        self.signatures += 1;
+        same("signatures", &key, "document", fits)
     }
 
     async fn policy<C: Controls>(&mut self, auditor: &Auditor<'_, C>) -> Result<(), AuditError> {

@@ -37,6 +37,8 @@ impl Engine {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
+            .pragma("wal_autocheckpoint", PAGES_BETWEEN_CHECKPOINTS)
+            .pragma("cache_size", CACHE_KIB)
             .statement_cache_capacity(CACHED_STATEMENTS);
         let writer = PoolOptions::<Sqlite>::new()
             .max_connections(1)
@@ -89,7 +91,7 @@ impl Engine {
     pub(crate) fn dialect(&self, schema: &str) -> String {
         match self {
             Self::Sqlite { .. } => {
-                schema.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY").replace("BYTEA", "BLOB")
+                SQLITE_WORDS.iter().fold(schema.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
             }
             Self::Postgres { .. } => schema.to_owned(),
         }
@@ -286,8 +288,18 @@ fn failed(during: &'static str) -> impl FnOnce(sqlx::Error) -> LedgerError {
     move |source| LedgerError::Database { during, source }
 }
 
+/// `INTEGER PRIMARY KEY` is SQLite's own row number; without a row number the key's order is the rows' order.
+const SQLITE_WORDS: [(&str, &str); 4] =
+    [("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY"), ("BYTEA", "BLOB"), ("/*+ ", ""), (" */", "")];
+
 /// How long a writer waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// 32 MiB: a page that is written again and again goes to the database file once in a while only.
+const PAGES_BETWEEN_CHECKPOINTS: &str = "8192";
+
+/// 16 MiB at most, taken when needed; a negative number counts KiB.
+const CACHE_KIB: &str = "-16384";
 
 /// Each number of rows is a statement of its own text: all of them stay prepared.
 const CACHED_STATEMENTS: usize = 512;

@@ -147,13 +147,17 @@ impl Ledger {
         rows.iter().map(transition).collect()
     }
 
-    /// The signature made for a request.
+    /// The latest signature made for a request.
     ///
     /// # Errors
     ///
     /// [`LedgerError::Row`] when the row does not parse.
     pub async fn signature(&self, request: &RequestId) -> Result<Option<SignatureRecord>, LedgerError> {
-        signature(&mut self.engine.read().await?, request).await
+        let sql = "SELECT s.document, s.height, s.position FROM decisions d \
+                   JOIN signatures s ON s.height = d.height AND s.position = d.position \
+                   WHERE d.subject = $1 ORDER BY s.height DESC, s.position DESC LIMIT 1";
+        let row = self.engine.read().await?.row(sql, vec![bytes(request.0.0)]).await?;
+        row.map(|row| signature(&row)).transpose()
     }
 }
 
@@ -206,13 +210,20 @@ fn requests_of(block: &StoredBlock) -> impl Iterator<Item = StoredRequest> {
     })
 }
 
-pub(crate) async fn signature(
+/// The signature under one decision.
+pub(crate) async fn signature_at(
     session: &mut Session,
-    request: &RequestId,
+    height: u64,
+    position: u64,
 ) -> Result<Option<SignatureRecord>, LedgerError> {
-    let sql = "SELECT document FROM signatures WHERE request = $1";
-    let row = session.row(sql, vec![bytes(request.0.0)]).await?;
-    row.map(|row| parsed("signatures", request, SignatureRecord::from_document(&row.bytes(0)?))).transpose()
+    let sql = "SELECT document, height, position FROM signatures WHERE height = $1 AND position = $2";
+    let row = session.row(sql, vec![int(height), int(position)]).await?;
+    row.map(|row| signature(&row)).transpose()
+}
+
+fn signature(row: &Row) -> Result<SignatureRecord, LedgerError> {
+    let key = format!("{}/{}", row.int(1)?, row.int(2)?);
+    parsed("signatures", key, SignatureRecord::from_document(&row.bytes(0)?))
 }
 
 /// Names the row in an error.

@@ -126,6 +126,8 @@ pub struct SignatureRecord {
     pub request: RequestId,
     /// The block whose decision allowed it.
     pub height: u64,
+    /// The place of that decision in its block.
+    pub position: u64,
     /// The 32 bytes that were signed.
     pub signing_digest: Digest,
     /// The signature: 65 bytes r ‖ s ‖ y-parity.

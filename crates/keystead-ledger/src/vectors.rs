@@ -109,6 +109,7 @@ fn record() -> SignatureRecord {
     SignatureRecord {
         request: RequestId(Digest([3; 32])),
         height: 7,
+        position: 3,
         signing_digest: Digest([4; 32]),
         signature: vec![5; 65],
         signed: vec![6; 3],

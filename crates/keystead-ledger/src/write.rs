@@ -2,6 +2,7 @@
 
 use keystead_base::{Canonical, Digest};
 use keystead_decision::Vote;
+use sha2::{Digest as _, Sha256};
 
 use crate::engine::{Insert, Session, Value, bytes, int, text};
 use crate::record::Appended;
@@ -140,10 +141,13 @@ fn decision_rows(block: &Appended) -> impl Iterator<Item = Vec<Value>> {
     })
 }
 
-/// INVARIANT S4: a request is signed with one digest. The same signature again is no news.
+/// INVARIANT S4: a decision is signed with one digest. The same signature again is no news.
 async fn insert_signatures(session: &mut Session, records: &[SignatureRecord]) -> Result<(), LedgerError> {
-    let row =
-        |it: &SignatureRecord| vec![bytes(it.request.0.0), bytes(it.to_document()), bytes(it.digest().0)];
+    let row = |it: &SignatureRecord| {
+        let document = it.to_document();
+        let digest = Sha256::digest(&document).to_vec();
+        vec![int(it.height), int(it.position), bytes(document), bytes(digest)]
+    };
     let inserted = session.insert(&SIGNATURES, records.iter().map(row).collect()).await?;
     if inserted < records.len() as u64 {
         for record in records {
@@ -154,12 +158,15 @@ async fn insert_signatures(session: &mut Session, records: &[SignatureRecord]) -
 }
 
 async fn same_signature(session: &mut Session, record: &SignatureRecord) -> Result<(), LedgerError> {
-    let Some(stored) = crate::read::signature(session, &record.request).await? else { return Ok(()) };
-    if stored.signing_digest == record.signing_digest {
-        return Ok(());
+    let stored = crate::read::signature_at(session, record.height, record.position).await?;
+    match stored.filter(|stored| stored.signing_digest != record.signing_digest) {
+        None => Ok(()),
+        Some(stored) => Err(LedgerError::SignatureTaken {
+            request: record.request,
+            expected: stored.signing_digest,
+            found: record.signing_digest,
+        }),
     }
-    let (expected, found) = (stored.signing_digest, record.signing_digest);
-    Err(LedgerError::SignatureTaken { request: record.request, expected, found })
 }
 
 const VOTES: Insert = Insert {
@@ -185,6 +192,6 @@ const POLICIES: Insert =
 
 const SIGNATURES: Insert = Insert {
     table: "signatures",
-    columns: &["request", "document", "digest"],
-    conflict: " ON CONFLICT (request) DO NOTHING",
+    columns: &["height", "position", "document", "digest"],
+    conflict: " ON CONFLICT (height, position) DO NOTHING",
 };

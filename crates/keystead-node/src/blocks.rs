@@ -89,3 +89,52 @@ impl Subject {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::{ClusterId, HybridSigner, Name, Secret, Signed, Timestamp};
+    use keystead_intent::{Approval, Verdict};
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn approval(person: &str) -> Entry {
+        let key = HybridSigner::from_seed(&Secret::new([1; 64])).unwrap();
+        let approval = Approval {
+            cluster: ClusterId(Digest::ZERO),
+            request: RequestId(Digest([1; 32])),
+            signing_digest: Digest::ZERO,
+            policy_version: 0,
+            verdict: Verdict::Approve,
+            person: name(person),
+            device: name("laptop"),
+            expires: Timestamp(0),
+        };
+        Entry::Approval(Signed::new(approval, name(person), &key).unwrap())
+    }
+
+    fn decision(subject: u8, outcome: Outcome) -> Decision {
+        Decision {
+            cluster: ClusterId(Digest::ZERO),
+            height: 1,
+            subject: RequestId(Digest([subject; 32])),
+            policy: keystead_policy::PolicyRef { number: 0, digest: Digest::ZERO },
+            rules: Vec::new(),
+            outcome,
+        }
+    }
+
+    #[test]
+    fn an_approver_hears_of_the_own_word_and_of_what_came_of_it() {
+        let counted = |person| decision(1, Outcome::Counted { person: name(person) });
+        let allowed = decision(1, Outcome::Thawed { key: None });
+        let other = decision(2, Outcome::Counted { person: name("ana") });
+        let block = [counted("ana"), counted("ben"), allowed.clone(), other];
+        assert_eq!(Subject::of(&approval("ana")).select(&block), [counted("ana"), allowed.clone()]);
+        assert_eq!(Subject::of(&approval("cleo")).select(&block), [allowed]);
+        assert_eq!(Subject::of(&Entry::Tick).select(&block), []);
+    }
+}

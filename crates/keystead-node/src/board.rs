@@ -24,8 +24,10 @@ struct Rows {
 struct Row {
     view: RequestView,
     bell: Arc<Notify>,
-    /// How often the back end refused, so that it is not asked for ever.
-    refused: u32,
+    /// The back end refused, and a fresh certificate may help: nobody outside needs to know yet.
+    passing: bool,
+    /// How often that was so, so that it is not asked for ever.
+    tries: u32,
 }
 
 impl Board {
@@ -34,9 +36,9 @@ impl Board {
         self.lock().rows.get(id).map(|row| row.view.clone())
     }
 
-    /// How often the back end refused to sign a request.
-    pub(crate) fn times_refused(&self, id: &RequestId) -> u32 {
-        self.lock().rows.get(id).map_or(0, |row| row.refused)
+    /// Whether a fresh certificate may help where the back end refused.
+    pub(crate) fn needs_renewal(&self, id: &RequestId) -> bool {
+        self.lock().rows.get(id).is_some_and(|row| row.passing)
     }
 
     /// Signatures and refusals so far.
@@ -81,14 +83,22 @@ impl Board {
         });
     }
 
-    /// The back end refused.
+    /// The back end refused: for good, or until there is a fresh certificate.
     pub(crate) fn refused(&self, id: &RequestId, refusal: Refused) {
         let mut rows = self.lock();
         rows.refusals += 1;
         rows.change(id, |row| {
-            row.view.refusal = Some(refusal);
-            row.refused += 1;
+            row.tries += 1;
+            row.passing = is_passing(&refusal.code) && row.tries <= MAX_TRIES;
+            row.view.refusal = (!row.passing).then_some(refusal);
         });
+    }
+
+    /// The back end did not carry a ceremony out; people ask for another.
+    pub(crate) fn failed(&self, id: &RequestId, refusal: Refused) {
+        let mut rows = self.lock();
+        rows.refusals += 1;
+        rows.change(id, |row| row.view.refusal = Some(refusal));
     }
 
     /// A ceremony wrote a file.
@@ -130,7 +140,7 @@ impl Rows {
     fn insert(&mut self, view: RequestView) {
         self.make_room();
         self.order.push_back(view.request);
-        self.rows.insert(view.request, Row { view, bell: Arc::default(), refused: 0 });
+        self.rows.insert(view.request, Row { view, bell: Arc::default(), passing: false, tries: 0 });
     }
 
     /// Forgets the oldest row that is over; the ledger has it.
@@ -157,8 +167,15 @@ impl Row {
         self.view.decision = decision.clone();
         self.view.stage = stage;
         self.view.refusal = None;
+        self.passing = false;
         self.bell.notify_waiters();
     }
+}
+
+/// A refusal that a fresh certificate may answer. A freeze is answered by people.
+fn is_passing(code: &str) -> bool {
+    let passing = ["certificate.old", "certificate.policy", "certificate.expired", "enclave.not_ready"];
+    passing.contains(&code) || code.starts_with("enclave_client.") || code.starts_with("frame.")
 }
 
 /// A row's first form.
@@ -185,7 +202,104 @@ fn earlier(decision: &Decision, state: &State) -> Option<RequestStage> {
     }
 }
 
+/// How often a request is renewed after refusals.
+const MAX_TRIES: u32 = 8;
 /// Rows in memory; older ones are read from the ledger.
 const MAX_ROWS: usize = 65_536;
 /// How many rows are looked at to find one to forget.
 const MAX_LOOKS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keystead_base::ClusterId;
+    use keystead_intent::DangerClass;
+
+    fn id(byte: u8) -> RequestId {
+        RequestId(Digest([byte; 32]))
+    }
+
+    fn decision(request: RequestId) -> Decision {
+        Decision {
+            cluster: ClusterId(Digest::ZERO),
+            height: 1,
+            subject: request,
+            policy: keystead_policy::PolicyRef { number: 0, digest: Digest::ZERO },
+            rules: Vec::new(),
+            outcome: Outcome::Deny { class: Some(DangerClass::Transfer), reasons: Vec::new() },
+        }
+    }
+
+    fn row(byte: u8, stage: RequestStage) -> RequestView {
+        view_of(&decision(id(byte)), stage)
+    }
+
+    fn payload() -> SignedPayload {
+        SignedPayload {
+            signing_digest: Digest::ZERO,
+            signature: vec![1].into(),
+            raw: vec![2].into(),
+            transaction: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_hears_of_the_signature() {
+        let board = Arc::new(Board::default());
+        board.adopt(row(1, RequestStage::Allowed));
+        let waiting = Arc::clone(&board);
+        let waited = tokio::spawn(async move { waiting.wait(&id(1), |it| it.stage.is_over()).await });
+        tokio::task::yield_now().await;
+        board.wrote(&id(1), Digest::ZERO);
+        board.signed(&id(1), payload());
+        let view = waited.await.unwrap().unwrap();
+        assert_eq!((view.stage, view.signed), (RequestStage::Signed, Some(payload())));
+        assert_eq!(board.counts(), (1, 0));
+        assert_eq!(board.wait(&id(2), |_| true).await, None, "nobody waits for what is unknown");
+    }
+
+    #[test]
+    fn a_row_from_the_ledger_never_replaces_a_newer_one() {
+        let board = Board::default();
+        board.adopt(row(1, RequestStage::Allowed));
+        board.signed(&id(1), payload());
+        board.adopt(row(1, RequestStage::Waiting));
+        assert_eq!(board.view(&id(1)).unwrap().stage, RequestStage::Signed);
+    }
+
+    #[test]
+    fn only_rows_that_are_over_are_forgotten() {
+        let board = Board::default();
+        board.adopt(row(0, RequestStage::Waiting));
+        let mut number = 0_u64;
+        let mut fill = |count: usize| {
+            for _ in 0..count {
+                number += 1;
+                let mut digest = [9; 32];
+                digest[..8].copy_from_slice(&number.to_be_bytes());
+                board.adopt(view_of(&decision(RequestId(Digest(digest))), RequestStage::Denied));
+            }
+        };
+        fill(MAX_ROWS + 100);
+        let rows = board.lock();
+        assert!(rows.rows.len() <= MAX_ROWS && rows.order.len() == rows.rows.len());
+        assert!(rows.rows.contains_key(&id(0)), "somebody may wait for it");
+    }
+
+    #[test]
+    fn a_refusal_that_may_pass_is_shown_only_when_it_does_not() {
+        let board = Board::default();
+        board.adopt(row(1, RequestStage::Allowed));
+        let refused = |code: &str| Refused { code: code.to_owned(), text: String::new() };
+        for _ in 0..MAX_TRIES {
+            board.refused(&id(1), refused("certificate.old"));
+            assert!(board.needs_renewal(&id(1)) && board.view(&id(1)).unwrap().refusal.is_none());
+        }
+        board.refused(&id(1), refused("certificate.old"));
+        assert!(!board.needs_renewal(&id(1)) && board.view(&id(1)).unwrap().refusal.is_some());
+        board.adopt(row(2, RequestStage::Allowed));
+        board.refused(&id(2), refused("certificate.frozen"));
+        assert_eq!(board.view(&id(2)).unwrap().refusal.unwrap().code, "certificate.frozen");
+        assert_eq!(board.counts(), (0, u64::from(MAX_TRIES) + 2));
+    }
+}

@@ -8,9 +8,9 @@ use keystead_policy::AssuranceLevel;
 use keystead_signing::{ClientError, HeldKey};
 use keystead_wire::Refused;
 
-use crate::NodeError;
 use crate::blocks::Durable;
 use crate::signer::Signer;
+use crate::{Event, NodeError};
 
 impl Signer {
     /// Carries one decision of a block out, if it is a ceremony.
@@ -26,8 +26,10 @@ impl Signer {
             KeyCeremony::Export { .. } => self.export(request, certificate).await,
         };
         match done {
-            Err(NodeError::Enclave(error @ ClientError::Refused(_))) => {
-                self.refused(&request, Refused::of(&error));
+            Err(NodeError::Enclave(ClientError::Refused(refusal))) => {
+                let refused = Refused { code: refusal.code, text: refusal.text };
+                self.shared.board.failed(&request, refused.clone());
+                self.shared.event(Event::NotSigned { request, refused });
                 Ok(())
             }
             other => other,

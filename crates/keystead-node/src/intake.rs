@@ -1,12 +1,14 @@
 //! Intake: verifies who sent an entry, answers what is known already, and waits for the rest.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use keystead_base::{Name, RequestId, Timestamp};
 use keystead_decision::{Decision, Entry};
 use keystead_intent::RequestBatch;
 use keystead_wire::{EntryAnswer, MAX_SUBMITTED_ENTRIES, Refused, RequestStage, RequestView};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::blocks::Submission;
 use crate::error::CallError;
@@ -131,7 +133,11 @@ impl Shared {
                 // Its sender was admitted, and no longer is.
                 return Ok(EntryAnswer::Refused(Refused::of(&CallError::NotAdmitted)));
             }
-            rows.push(self.board.wait(id, rests).await.ok_or(CallError::Stopping)?);
+            let row = match timeout(REST_TIME, self.board.wait(id, rests)).await {
+                Ok(row) => row,
+                Err(_) => self.board.view(id),
+            };
+            rows.push(row.ok_or(CallError::Stopping)?);
         }
         Ok(EntryAnswer::Requests(rows))
     }
@@ -163,3 +169,5 @@ fn only_ids(ids: &[(RequestId, Timestamp)]) -> Vec<RequestId> {
 
 /// The longest entry: a block of one still fits a message.
 const MAX_ENTRY_BYTES: usize = 2 * 1024 * 1024;
+/// How long an answer waits for the back end.
+const REST_TIME: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@ use keystead_chain::{Assembled, Unsigned, assemble};
 use keystead_decision::{Decision, Frozen, Grant, LightError, Outcome, Phase, State, Transition, leaves};
 use keystead_ledger::SignatureRecord;
 use keystead_signing::{BatchItem, ClientError, EnclaveClient, EthereumSignature, ItemResult};
-use keystead_wire::Refused;
+use keystead_wire::{Refused, RequestView};
 use tokio::sync::mpsc;
 
 use crate::blocks::Durable;
@@ -89,11 +89,7 @@ impl Signer {
             Err(ClientError::Refused(refusal)) => {
                 work.iter().map(|_| ItemResult::Refused(refusal.clone())).collect()
             }
-            Err(error) => {
-                let refused = Refused::of(&error);
-                work.iter().for_each(|it| self.refused(&it.request, refused.clone()));
-                return Err(error.into());
-            }
+            Err(error) => return Err(error.into()),
         };
         for (work, result) in work.iter().zip(results) {
             self.signed(block, work, result);
@@ -169,15 +165,30 @@ impl Signer {
     /// A fresh process follows the log to the block that the old one ended at.
     async fn restart(&mut self, block: &Durable, error: &ClientError) -> Result<(), NodeError> {
         let refused = Refused::of(error);
-        self.shared.event(Event::EnclaveRestarted { refused });
+        self.shared.event(Event::EnclaveRestarted { refused: refused.clone() });
         let (mut enclave, _) = self.home.start(&self.shared).await?;
         let height = block.commit.header.height;
         let transitions = self.shared.ledger.transitions(height).await?;
         let head = block.next_policy.is_none().then(|| block.commit.clone());
         follow(&mut enclave, transitions, head)?;
         self.enclave = enclave;
-        self.shared.sweep.notify_one();
+        self.give_up(block, &refused);
         Ok(())
+    }
+
+    /// What the old process left undone: rights are renewed, ceremonies are asked for again by people.
+    fn give_up(&self, block: &Durable, refused: &Refused) {
+        for decision in &block.decisions {
+            let done = |it: &RequestView| it.signed.is_some() || it.stage.is_over() || it.file.is_some();
+            let is_done = self.shared.board.view(&decision.subject).is_some_and(|it| done(&it));
+            match decision.outcome {
+                Outcome::Allow(_) if !is_done => self.refused(&decision.subject, refused.clone()),
+                Outcome::Ceremony { .. } if !is_done => {
+                    self.shared.board.failed(&decision.subject, refused.clone());
+                }
+                _ => {}
+            }
+        }
     }
 }
 
@@ -195,6 +206,7 @@ fn record(
     SignatureRecord {
         request: work.request,
         height: block.commit.header.height,
+        position: work.item.proof.index,
         signing_digest: work.unsigned.signing_digest(),
         signature: signature.rs.iter().copied().chain([signature.y_parity]).collect(),
         signed: assembled.raw.to_vec(),

@@ -57,15 +57,8 @@ async fn is_stuck(shared: &Shared, id: &RequestId, now: Timestamp) -> bool {
         }
     };
     let Outcome::Allow(grant) = &view.decision.outcome else { return false };
-    let worthless = grant.expires <= now || view.refusal.as_ref().is_some_and(|it| is_passing(&it.code));
-    view.signed.is_none() && worthless && shared.board.times_refused(id) <= MAX_REFUSALS
-}
-
-/// A refusal that a fresh certificate may answer.
-fn is_passing(code: &str) -> bool {
-    code.starts_with("certificate.") || code.starts_with("enclave_client.") || code.starts_with("frame.")
+    let worthless = grant.expires <= now || shared.board.needs_renewal(id);
+    view.signed.is_none() && worthless
 }
 
 const INTERVAL: Duration = Duration::from_secs(5);
-/// How often a request is renewed after refusals.
-const MAX_REFUSALS: u32 = 8;

@@ -12,7 +12,7 @@ use keystead_policy::{Device, Engine, Factor, Node, Person, PolicyVersion, Roste
 
 use crate::config::{ClientConfig, Config, CoordinatorConfig, FILE};
 use crate::failure::Failure;
-use crate::member::{Files, generate};
+use crate::member::generate;
 use crate::output::Voice;
 use crate::outside;
 
@@ -202,11 +202,6 @@ fn configuration(plan: &Plan, cluster: ClusterId) -> Config {
             addresses_per_key: 4,
         }),
     }
-}
-
-/// The service's key and passphrase files.
-pub(crate) fn service_files(members: &Path) -> Result<Files, Failure> {
-    Ok(Files::of(members, &service_name()?))
 }
 
 fn node_name() -> Result<Name, Failure> {

@@ -100,7 +100,10 @@ fn payload(intent: &Intent, address: Option<Address>, policy: &PolicyVersion) ->
     let unsigned = build(&intent.action, account)?;
     let registry = AssetIndex::new(&policy.assets, &policy.contracts)?;
     let effects = explain(&unsigned, &registry);
-    Ok((unsigned.signing_digest(), effects.class(), words(&effects, &registry, policy)))
+    let mut lines = words(&effects, &registry, policy);
+    // The server names the address; only the key's own name is covered by what is approved.
+    lines.extend(intent.action.account().map(|it| format!("Signed by key `{}`, index {}", it.key, it.index)));
+    Ok((unsigned.signing_digest(), effects.class(), lines))
 }
 
 /// The plain words of effects, with the names of the signed address book.

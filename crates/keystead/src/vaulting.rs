@@ -1,6 +1,5 @@
 //! The life of a key as people drive it: asked for, backed up, drilled, and only then shown.
 
-use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use keystead_base::{Canonical as _, Digest, Name};
 use keystead_decision::{KeyState, Outcome};
 use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
 use keystead_keys::{BackupFile, MemberKeyFile};
+use keystead_node::scratch_arguments;
 use keystead_signing::{Drill, EnclaveClient};
 use keystead_wire::{DrillReport, EntryAnswer, KeyView};
 
@@ -62,8 +62,7 @@ fn prove(
     passphrase: &Path,
 ) -> Result<Vec<u8>, Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::file(Path::new("keystead"), &error))?;
-    let arguments: Vec<OsString> =
-        vec!["enclave".into(), "--scratch".into(), "--passphrase-file".into(), passphrase.into()];
+    let arguments = scratch_arguments(passphrase.as_os_str());
     let mut scratch = EnclaveClient::spawn(program, arguments)?;
     Ok(scratch.drill(Drill { file, recipient, member })?.proof)
 }

@@ -87,14 +87,14 @@ pub(crate) enum Who {
 pub(crate) fn call() -> impl Strategy<Value = Call> {
     let leaf = prop_oneof![
         2 => (who(), any::<u64>()).prop_map(|(who, wei)| Call::Coins(who, wei)),
-        6 => simple().prop_map(Call::Coin),
-        4 => simple().prop_map(Call::Nft),
-        4 => simple().prop_map(Call::Many),
-        3 => simple().prop_map(Call::Vault),
+        6 => mostly(coin()).prop_map(Call::Coin),
+        4 => mostly(nft()).prop_map(Call::Nft),
+        4 => mostly(many()).prop_map(Call::Many),
+        3 => mostly(vault()).prop_map(Call::Vault),
         2 => (any::<bool>(), who(), any::<u16>())
             .prop_map(|(spend, who, amount)| Call::Permit2 { spend, who, amount }),
-        3 => prop::collection::vec(simple(), 0..4).prop_map(Call::Multicall),
-        2 => simple().prop_map(Call::SafeItself),
+        3 => prop::collection::vec(mostly(coin()), 0..4).prop_map(Call::Multicall),
+        2 => mostly(safe_itself()).prop_map(Call::SafeItself),
         1 => (any::<u8>(), prop::collection::vec(any::<u8>(), 0..80)).prop_map(|(to, data)| Call::Raw(to, data)),
     ];
     let nested = leaf.prop_recursive(3, 12, 4, |inner| {
@@ -110,24 +110,59 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
     ]
 }
 
-fn simple() -> impl Strategy<Value = Simple> {
+/// Nearly always what the contract has, now and then what another one has.
+fn mostly(own: impl Strategy<Value = Simple>) -> impl Strategy<Value = Simple> {
+    prop_oneof![9 => own, 1 => prop_oneof![coin(), nft(), many(), vault(), safe_itself()]]
+}
+
+fn coin() -> impl Strategy<Value = Simple> {
     prop_oneof![
-        4 => (who(), any::<u16>()).prop_map(|(to, amount)| Simple::Transfer(to, amount % 1200)),
-        3 => (who(), who(), any::<u16>()).prop_map(|(from, to, amount)| Simple::TransferFrom(from, to, amount % 600)),
-        3 => (who(), any::<u64>()).prop_map(|(who, amount)| Simple::Approve(who, amount)),
+        6 => (who(), 0..300_u16).prop_map(|(to, amount)| Simple::Transfer(to, amount)),
+        3 => (from(), who(), 0..250_u16).prop_map(|(from, to, amount)| Simple::TransferFrom(from, to, amount)),
+        4 => (who(), any::<u64>()).prop_map(|(who, amount)| Simple::Approve(who, amount)),
         1 => (who(), any::<u16>()).prop_map(|(who, amount)| Simple::IncreaseAllowance(who, amount)),
-        3 => (who(), who(), 0..12_u8).prop_map(|(from, to, id)| Simple::SafeTransfer(from, to, id)),
-        3 => (who(), who(), 0..4_u8, 0..1200_u16).prop_map(|(from, to, id, n)| Simple::ManyTransfer(from, to, id, n)),
-        2 => (who(), prop::collection::vec((0..4_u8, 0..400_u16), 0..4)).prop_map(|(to, it)| Simple::BatchTransfer(to, it)),
-        2 => (who(), any::<bool>()).prop_map(|(who, yes)| Simple::ApproveForAll(who, yes)),
-        2 => who().prop_map(Simple::Ownership),
+        1 => who().prop_map(Simple::Ownership),
         1 => Just(Simple::Renounce),
-        2 => (who(), any::<bool>(), any::<bool>()).prop_map(|(who, admin, grant)| Simple::Role(who, admin, grant)),
-        1 => any::<bool>().prop_map(Simple::Upgrade),
-        1 => who().prop_map(Simple::AddOwner),
-        1 => who().prop_map(Simple::EnableModule),
-        1 => who().prop_map(Simple::FallbackHandler),
     ]
+}
+
+fn nft() -> impl Strategy<Value = Simple> {
+    prop_oneof![
+        4 => (from(), who(), 0..6_u8).prop_map(|(from, to, id)| Simple::SafeTransfer(from, to, id)),
+        4 => (from(), who(), 0..6_u16).prop_map(|(from, to, id)| Simple::TransferFrom(from, to, id)),
+        3 => (who(), 0..6_u64).prop_map(|(who, id)| Simple::Approve(who, id)),
+        2 => (who(), any::<bool>()).prop_map(|(who, yes)| Simple::ApproveForAll(who, yes)),
+        1 => who().prop_map(Simple::Ownership),
+    ]
+}
+
+fn many() -> impl Strategy<Value = Simple> {
+    prop_oneof![
+        4 => (from(), who(), 0..4_u8, 0..300_u16).prop_map(|(from, to, id, n)| Simple::ManyTransfer(from, to, id, n)),
+        3 => (who(), prop::collection::vec((0..4_u8, 0..200_u16), 0..4)).prop_map(|(to, it)| Simple::BatchTransfer(to, it)),
+        2 => (who(), any::<bool>()).prop_map(|(who, yes)| Simple::ApproveForAll(who, yes)),
+        1 => who().prop_map(Simple::Ownership),
+    ]
+}
+
+fn vault() -> impl Strategy<Value = Simple> {
+    prop_oneof![
+        2 => who().prop_map(Simple::Ownership),
+        3 => (who(), any::<bool>(), any::<bool>()).prop_map(|(who, admin, grant)| Simple::Role(who, admin, grant)),
+        2 => prop::bool::weighted(0.8).prop_map(Simple::Upgrade),
+    ]
+}
+
+fn safe_itself() -> impl Strategy<Value = Simple> {
+    prop_oneof![
+        who().prop_map(Simple::AddOwner),
+        who().prop_map(Simple::EnableModule),
+        who().prop_map(Simple::FallbackHandler),
+    ]
+}
+
+fn from() -> impl Strategy<Value = Who> {
+    prop_oneof![6 => Just(Who::Us), 1 => Just(Who::Other), 1 => who()]
 }
 
 fn who() -> impl Strategy<Value = Who> {

@@ -4,6 +4,7 @@ use alloy_primitives::{B256, Signature, keccak256};
 use keystead_base::{Canonical, merkle};
 use keystead_decision::{Outcome, Strict, leaves, propose, sign_vote, verify_commit, vote_for};
 use keystead_ledger::{Appended, Auditor, Batch, Ledger, SignedCheckpoint, StoredBlock};
+use keystead_tests::Postgres;
 use keystead_tests::cluster::{NodeHome, Station, ether};
 use keystead_tests::fixture::{BIRTH, ETHER, FRIEND, name};
 use keystead_wire::{EntryAnswer, RequestStage, RequestView};
@@ -51,7 +52,11 @@ async fn l01_the_log_that_a_client_reads_leads_to_the_state_of_the_node() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d04_a_restart_resumes_and_a_retry_is_the_same_request() {
-    let station = Station::with_hot_key().await;
+    let mut home = NodeHome::new();
+    // The start reads a snapshot and the blocks after it.
+    home.config.limits.snapshot_blocks = 5;
+    let station = home.start().await;
+    station.make_hot_key().await;
     let intent = station.intent("desk", ether(FRIEND, ETHER / 2, 0), station.now().await);
     let entry = station.entry(vec![intent]);
     let first = station.submit_request("desk", entry.clone()).await;
@@ -96,8 +101,7 @@ async fn d04_an_enclave_that_dies_is_started_again() {
     let account = station.account().await;
     end_enclave(&station.home);
     let view = station.ask("desk", ether(FRIEND, ETHER / 2, 0)).await;
-    let view =
-        if view.stage == RequestStage::Signed { view } else { signed_in_the_end(&station, &view).await };
+    assert_eq!(view.stage, RequestStage::Signed, "{view:?} {:?}", station.events());
     assert_eq!(signer_of(&view), account, "{:?}", station.events());
     assert!(station.events().iter().any(|line| line.contains("started again")));
     station.stop().await;
@@ -140,18 +144,6 @@ async fn append_block(home: &NodeHome, entry: keystead_decision::Entry, old: boo
     ledger.close().await;
 }
 
-/// Waits for the renewal that follows a refusal.
-async fn signed_in_the_end(station: &Station, view: &RequestView) -> RequestView {
-    for _ in 0..100 {
-        let view = station.wait(&view.request).await;
-        if view.signed.is_some() {
-            return view;
-        }
-        tokio::task::yield_now().await;
-    }
-    panic!("{:?}", station.events())
-}
-
 /// Ends the enclave of this home, and no other process.
 fn end_enclave(home: &NodeHome) {
     let passphrase = home.config.enclave.passphrase.display().to_string();
@@ -178,6 +170,20 @@ fn signer_of(view: &RequestView) -> alloy_primitives::Address {
 
 async fn height(station: &Station) -> u64 {
     station.client("eve").await.status().await.unwrap().height
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d04_a_node_on_postgres_restarts_as_well() {
+    let mut home = NodeHome::new();
+    home.config.ledger = Some(Postgres::shared().new_database());
+    let station = home.start().await;
+    station.make_hot_key().await;
+    let first = station.ask("desk", ether(FRIEND, ETHER / 2, 0)).await;
+    let station = station.stop().await.start().await;
+    let found = station.client("desk").await.request(first.request).await.unwrap().unwrap();
+    assert_eq!(found.view.signed, first.signed);
+    let next = station.ask("desk", ether(FRIEND, ETHER / 2, 1)).await;
+    assert_eq!(next.stage, RequestStage::Signed, "{next:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

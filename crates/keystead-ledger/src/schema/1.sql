@@ -1,4 +1,5 @@
--- Version 1. Written for PostgreSQL; for SQLite the words BYTEA and BIGINT PRIMARY KEY are replaced.
+-- Version 1. Written for PostgreSQL. For SQLite the words BYTEA and BIGINT PRIMARY KEY are replaced, and
+-- what stands between slash, star, plus and star, slash comes into force.
 
 CREATE TABLE meta (
     name TEXT PRIMARY KEY,
@@ -39,7 +40,7 @@ CREATE TABLE decisions (
     word TEXT NOT NULL,
     document BYTEA NOT NULL,
     PRIMARY KEY (height, position)
-);
+) /*+ WITHOUT ROWID */;
 
 CREATE INDEX decisions_by_subject ON decisions (subject);
 
@@ -63,11 +64,15 @@ CREATE TABLE snapshots (
     mark BYTEA NOT NULL
 );
 
+-- By the decision that allowed it, not by request: rows that come one after the other lie on one page,
+-- while digests as keys would touch a page each.
 CREATE TABLE signatures (
-    request BYTEA PRIMARY KEY,
+    height BIGINT NOT NULL,
+    position BIGINT NOT NULL,
     document BYTEA NOT NULL,
-    digest BYTEA NOT NULL
-);
+    digest BYTEA NOT NULL,
+    PRIMARY KEY (height, position)
+) /*+ WITHOUT ROWID */;
 
 CREATE TABLE sealed_keys (
     name TEXT NOT NULL,

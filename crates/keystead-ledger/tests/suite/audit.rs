@@ -205,6 +205,6 @@ const CELLS: &[(&str, Option<&str>, Columns)] = &[
     ("votes", Some("height"), &[("header", Kind::Bytes)]),
     ("snapshots", Some("height"), &[("document", Kind::Bytes), ("mark", Kind::Bytes)]),
     ("checkpoints", Some("size"), &[("note", Kind::Text)]),
-    ("signatures", None, &[("document", Kind::Bytes), ("digest", Kind::Bytes)]),
+    ("signatures", Some("height"), &[("document", Kind::Bytes), ("digest", Kind::Bytes)]),
     ("backups", None, &[("document", Kind::Bytes)]),
 ];

@@ -127,12 +127,13 @@ impl Cluster {
 
     /// The record of the signature that the latest decision about this request allows.
     pub(crate) fn signature(&self, request: RequestId) -> SignatureRecord {
-        let mut all = self.decisions.values().flatten();
-        let decision = all.rfind(|it| it.subject == request).unwrap();
+        let places = self.decisions.values().flat_map(|block| (0..).zip(block));
+        let (position, decision) = places.filter(|(_, it)| it.subject == request).last().unwrap();
         let Outcome::Allow(grant) = &decision.outcome else { panic!("{:?}", decision.outcome) };
         SignatureRecord {
             request,
             height: decision.height,
+            position,
             signing_digest: grant.signing_digest,
             signature: sign(&account(), &grant.signing_digest),
             signed: Vec::new(),

@@ -69,8 +69,10 @@ async fn answer(
             "add --yes, or type yes when asked",
         ));
     }
-    session.speaker().answer(&understood, verdict, APPROVAL_LIFETIME).await?;
-    let view = session.link.wait(args.request, Duration::from_millis(300)).await?;
+    let decisions = session.speaker().answer(&understood, verdict, APPROVAL_LIFETIME).await?;
+    // The last word that was needed: what it leads to is moments away.
+    let limit = if decisions.len() > 1 { AFTERMATH } else { Duration::ZERO };
+    let view = session.link.wait(args.request, limit).await?;
     let json = json!({
         "request": view.request, "digest": understood.digest, "class": understood.class,
         "words": understood.lines, "stage": view.stage,
@@ -98,3 +100,5 @@ pub(crate) async fn veto(global: &Global, args: &VetoArgs) -> Result<Report, Fai
     let decisions = session.speaker().veto(args.request, device).await?;
     Ok(Report::new(json!({"decisions": decisions}), format!("request {} is stopped", args.request)))
 }
+
+const AFTERMATH: Duration = Duration::from_secs(10);

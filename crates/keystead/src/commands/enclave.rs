@@ -2,15 +2,13 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use keystead_base::Coded as _;
 use keystead_node::parse_enclave_arguments;
-use keystead_signing::{EnclaveOptions, Role};
 
 pub(crate) fn run(arguments: &[OsString]) -> ExitCode {
-    let Some(options) = parse_enclave_arguments(arguments).or_else(|| scratch(arguments)) else {
+    let Some(options) = parse_enclave_arguments(arguments) else {
         say("error[cli.usage]: the enclave is started by a node, not by people\n next: `keystead node`");
         return ExitCode::FAILURE;
     };
@@ -20,20 +18,6 @@ pub(crate) fn run(arguments: &[OsString]) -> ExitCode {
             say(&format!("error[{}]: {error}", error.code()));
             ExitCode::FAILURE
         }
-    }
-}
-
-/// `--scratch --passphrase-file PATH`: restores one backup and proves control.
-fn scratch(arguments: &[OsString]) -> Option<EnclaveOptions> {
-    match arguments {
-        [scratch, flag, path] if scratch == "--scratch" && flag == "--passphrase-file" => {
-            Some(EnclaveOptions {
-                role: Role::Scratch,
-                passphrase: PathBuf::from(path),
-                required: Vec::new(),
-            })
-        }
-        _ => None,
     }
 }
 

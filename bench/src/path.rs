@@ -1,0 +1,179 @@
+//! The full path: JSON-RPC `eth_signTransaction` inside the limits, against the real processes.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use crate::floors::{CLIENTS, Floors, SPAN};
+use crate::load::{self, Figures};
+use crate::{table, usage};
+
+/// Measures the path and prints it beside the floors of the same run.
+pub(crate) fn run(runtime: &Runtime, floors: &Floors) {
+    let desk = Desk::start();
+    println!("\nMemory at rest");
+    desk.processes().iter().for_each(|(what, pid)| {
+        println!("  {what:<22} {:>6.1} MiB", usage::resident_mib(*pid).unwrap_or_default());
+    });
+    let mut rows = vec![
+        ["clients", "per second", "p50", "p99", "CPU each", "of bare", "of durable"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for (index, clients) in CLIENTS.into_iter().enumerate() {
+        let before = desk.cpu_seconds();
+        let address = desk.address.clone();
+        let body = move |client, number| request(&address, nonce(index, client, number));
+        let figures = runtime.block_on(load::run(desk.coordinator, clients, SPAN, "\"result\":\"0x02", body));
+        rows.push(row(&figures, desk.cpu_seconds() - before, floors, index));
+        assert_eq!(figures.wrong, 0, "every answer is a signed transaction");
+    }
+    table::print("Full path: eth_signTransaction inside the limits", &rows);
+}
+
+fn row(figures: &Figures, cpu: f64, floors: &Floors, index: usize) -> Vec<String> {
+    let ratio = |floor: &[Figures]| match floor.get(index) {
+        Some(floor) => format!("{:.0} %", 100.0 * figures.per_second / floor.per_second),
+        None => String::new(),
+    };
+    vec![
+        figures.clients.to_string(),
+        format!("{:.0}", figures.per_second),
+        table::micros(figures.p50),
+        table::micros(figures.p99),
+        table::micros(1e9 * cpu / figures.answers as f64),
+        ratio(&floors.bare),
+        ratio(&floors.durable),
+    ]
+}
+
+/// Every request of every run has a nonce of its own.
+fn nonce(run: usize, client: usize, number: u64) -> u64 {
+    (run as u64) << 40 | (client as u64) << 24 | number
+}
+
+fn request(address: &str, nonce: u64) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"eth_signTransaction","params":[{{"from":"{address}","to":"{FRIEND}",
+           "value":"0x0","nonce":"{nonce:#x}","gas":"0x5208","maxFeePerGas":"0x1","maxPriorityFeePerGas":"0x1"}}]}}"#
+    )
+}
+
+/// A desk made and run by the product's own commands.
+struct Desk {
+    folder: tempfile::TempDir,
+    up: Child,
+    coordinator: SocketAddr,
+    address: String,
+}
+
+impl Desk {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let desk = folder.path().join("desk");
+        let (node, coordinator, devnet) = (free_port(), free_port(), free_port());
+        keystead(
+            &desk,
+            &[
+                "init",
+                &desk.display().to_string(),
+                "--allow",
+                &format!("friend={FRIEND}"),
+                "--node-listen",
+                &format!("127.0.0.1:{node}"),
+                "--coordinator-listen",
+                &format!("127.0.0.1:{coordinator}"),
+            ],
+        );
+        let up = Command::new(binary())
+            .args(["up", &desk.display().to_string(), "--devnet", "--devnet-port", &devnet.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("keystead up");
+        let coordinator = SocketAddr::from(([127, 0, 0, 1], coordinator));
+        wait_for(coordinator);
+        let address = make_a_key(&desk);
+        Self { folder, up, coordinator, address }
+    }
+
+    fn processes(&self) -> Vec<(&'static str, u32)> {
+        let up = self.up.id();
+        let enclave = usage::children(up).into_iter().map(|pid| ("enclave", pid));
+        [("node + coordinator", up)].into_iter().chain(enclave).collect()
+    }
+
+    fn cpu_seconds(&self) -> f64 {
+        self.processes().iter().filter_map(|(_, pid)| usage::cpu_seconds(*pid)).sum()
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ = self.up.kill();
+        let _ = self.up.wait();
+        // The folder goes with its field; named here so that nobody drops it earlier.
+        let _ = &self.folder;
+    }
+}
+
+/// Creates `hot`, backs it up, drills the backup: its first address.
+fn make_a_key(desk: &Path) -> String {
+    for ceremony in [
+        vec!["key", "create", "hot", "--as", "ana"],
+        vec!["key", "backup", "hot", "--to", "ana", "--as", "ana"],
+    ] {
+        let asked = keystead(desk, &ceremony);
+        let request = find(&asked, "request").expect("a request");
+        keystead(desk, &["approve", &request, "--yes", "--as", "ben"]);
+        keystead(desk, &["approve", &request, "--yes", "--as", "cleo"]);
+    }
+    keystead(desk, &["key", "drill", "hot", "--as", "ana"]);
+    let keys = keystead(desk, &["key", "list", "--as", "ana"]);
+    find(&keys, "address").expect("an address")
+}
+
+fn keystead(desk: &Path, arguments: &[&str]) -> Value {
+    let output = Command::new(binary())
+        .args(["--json", "--dir", &desk.display().to_string()])
+        .args(arguments)
+        .output()
+        .expect("the keystead binary");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "keystead {}: {out}{err}", arguments.join(" "));
+    serde_json::from_str(&out).unwrap_or(Value::Null)
+}
+
+/// The first text with this name, anywhere in the document.
+fn find(value: &Value, name: &str) -> Option<String> {
+    match value {
+        Value::Object(fields) => match fields.get(name) {
+            Some(Value::String(text)) => Some(text.clone()),
+            _ => fields.values().find_map(|it| find(it, name)),
+        },
+        Value::Array(items) => items.iter().find_map(|it| find(it, name)),
+        _ => None,
+    }
+}
+
+fn binary() -> PathBuf {
+    keystead_tests::binary("keystead")
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port()
+}
+
+fn wait_for(address: SocketAddr) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < end, "nothing listens on {address}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+const FRIEND: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
