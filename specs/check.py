@@ -145,7 +145,8 @@ def document(types, domain, type_name, value):
 
 
 def main():
-    text = "".join((HERE / page).read_text() for page in ("types.md", "keys.md", "enclave.md", "wire.md", "log.md"))
+    pages = ("types.md", "keys.md", "ethereum.md", "enclave.md", "wire.md", "log.md")
+    text = "".join((HERE / page).read_text() for page in pages)
     blocks = re.findall(r"```types\n(.*?)```", text, re.S)
     types = Types("\n".join(blocks))
     rows = re.findall(r"^\| `(keystead/[^`]+)` \| `(\w+)` \|", text, re.M)

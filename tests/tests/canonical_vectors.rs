@@ -6,15 +6,19 @@
 use std::process::Command;
 
 use alloy_primitives::{Address, Bytes};
-use keystead_base::{Amount, Canonical, Digest, RequestId, RequestNonce, Signed, Timestamp};
+use keystead_base::{
+    Amount, Canonical, ClusterId, Digest, HYBRID_SEED_BYTES, HybridSigner, RequestId, RequestNonce, Secret,
+    Signed, Timestamp,
+};
 use keystead_decision::{
     Block, Certificate, Commit, Decision, Entry, Fate, Frozen, Genesis, Grant, Header, KeyEvent, KeyState,
-    KeyStep, Outcome, PublicAccount, Renewal, Settlement, SignedGenesis, Strict, Vote,
+    KeyStep, Outcome, PublicAccount, Renewal, Settlement, SignedGenesis, Strict, Vote, drill_challenge,
 };
 use keystead_intent::{
     AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, DangerClass, Freeze, Intent, KeyCeremony,
     KeyKind, Message, RawEthereum, Replacement, RequestBatch, Slot, TypedData, Veto,
 };
+use keystead_keys::{AccountPublic, BackupSubject, Purpose, RECIPIENT_SEED_BYTES, RecipientKey};
 use keystead_policy::{
     AssuranceLevel, Bucket, Need, PolicyRef, PolicyVersion, Price, Reason, Requirement, Roster,
 };
@@ -23,6 +27,7 @@ use keystead_tests::root;
 use keystead_tests::world::{World, hot};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Vector {
@@ -102,6 +107,13 @@ fn the_product_reads_every_vector_both_ways() {
 }
 
 #[test]
+fn what_only_its_maker_hashes_is_hashed_as_the_vectors_say() {
+    bless_if_asked();
+    let text = std::fs::read_to_string(root().join("specs/vectors/hashes.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<Vector>>(&text).unwrap(), hashes());
+}
+
+#[test]
 fn the_second_implementation_recomputes_every_vector() {
     bless_if_asked();
     let output = Command::new("python3").arg(root().join("specs/check.py")).output().unwrap();
@@ -116,6 +128,7 @@ fn bless_if_asked() {
             return;
         }
         let mut world = World::new(Strict::default());
+        write("hashes.json", &hashes());
         write("intents.json", &intents());
         write("words.json", &words(&world));
         write("policy.json", &policies(&world));
@@ -130,9 +143,75 @@ fn write(file: &str, vectors: &[Vector]) {
     std::fs::write(root().join("specs/vectors").join(file), text).unwrap();
 }
 
+/// Fingerprints, challenges and payloads: the digests are the product's, the bytes are written here again.
+fn hashes() -> Vec<Vector> {
+    let (cluster, backup, key) = (ClusterId(Digest([1; 32])), Digest([2; 32]), name("hot"));
+    let drill = json!({"cluster": cluster, "key": key, "epoch": 3, "backup": backup});
+    let signer = HybridSigner::from_seed(&Secret::new([4; HYBRID_SEED_BYTES])).unwrap();
+    let recipient = RecipientKey::from_seed(&Secret::new([5; RECIPIENT_SEED_BYTES])).unwrap().public();
+    let recipient_bytes = borsh::to_vec(&recipient).unwrap();
+    let account = AccountPublic { point: [6; 33], chain_code: [7; 32] };
+    let subject = BackupSubject { cluster, key: key.clone(), purpose: Purpose::HdSeed, epoch: 3, account };
+    let place = json!({"subject": subject, "recipient": "ana", "fingerprint": backup});
+    let place_bytes = borsh::to_vec(&(&subject, name("ana"), backup)).unwrap();
+    let drill_bytes = borsh::to_vec(&(cluster, &key, 3_u32, backup)).unwrap();
+    let mut vectors = vec![
+        hashed(
+            "a drill's challenge",
+            "drill",
+            drill,
+            &drill_bytes,
+            drill_challenge(cluster, &key, 3, &backup),
+        ),
+        hashed(
+            "a key's fingerprint",
+            "hybrid-key",
+            json!(signer.public()),
+            &borsh::to_vec(signer.public()).unwrap(),
+            signer.public().fingerprint(),
+        ),
+        hashed(
+            "a recipient key's fingerprint",
+            "recipient-key",
+            json!(const_hex::encode(&recipient_bytes)),
+            &recipient_bytes,
+            recipient.fingerprint(),
+        ),
+        hashed(
+            "what a backup's copy is bound to",
+            "backup-copy",
+            place,
+            &place_bytes,
+            keystead_base::tagged_hash("keystead/backup-copy/v1", &place_bytes),
+        ),
+    ];
+    vectors.push(unsigned_message());
+    vectors
+}
+
+fn hashed(what: &str, domain: &str, json: serde_json::Value, body: &[u8], digest: Digest) -> Vector {
+    let domain = format!("keystead/{domain}/v1");
+    let length = u8::try_from(domain.len()).unwrap();
+    let document = [&[length], domain.as_bytes(), body].concat();
+    Vector { name: what.to_owned(), domain, json, document: const_hex::encode(document), digest }
+}
+
+fn unsigned_message() -> Vector {
+    let message = Message { account: hot(), chain: CHAIN, bytes: Bytes::from_static(b"hello") };
+    let unsigned = keystead_chain::build(&Action::Message(message), FRIEND).unwrap();
+    let json = json!({"account": FRIEND, "chain": CHAIN, "payload": {"message": "0x68656c6c6f"}});
+    Vector {
+        name: "a message to sign".to_owned(),
+        domain: "keystead/unsigned/v1".to_owned(),
+        json,
+        document: const_hex::encode(unsigned.to_document()),
+        digest: unsigned.digest(),
+    }
+}
+
 fn intent(action: Action) -> Intent {
     Intent {
-        cluster: keystead_base::ClusterId(Digest([1; 32])),
+        cluster: ClusterId(Digest([1; 32])),
         requester: name("desk"),
         nonce: RequestNonce([2; 16]),
         expires: Timestamp(1_795_467_600_123),

@@ -105,8 +105,7 @@ impl Desk {
     }
 
     fn cast(&self, arguments: &[&str], url: &str) -> String {
-        let mut command = Command::new(npm_package("@foundry-rs/cast-linux-amd64/bin/cast"));
-        let output = succeeds(command.args(arguments).args(["--rpc-url", url]));
+        let output = succeeds(cast().args(arguments).args(["--rpc-url", url]));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
@@ -169,15 +168,15 @@ fn signatures_are_those_of_the_account(desk: &Desk) {
     }
     let raw = desk.call("eth_signTransaction", transaction);
     let raw = raw["result"].as_str().unwrap_or_else(|| panic!("{raw}"));
-    let signer: Value = serde_json::from_str(&desk.cast(&["decode-tx", raw], &desk.url)).unwrap();
+    let decoded = succeeds(cast().args(["decode-tx", raw]));
+    let signer: Value = json(&decoded);
     assert_eq!(signer["signer"].as_str().unwrap().to_lowercase(), desk.account.to_lowercase());
 
     let text = "0x68656c6c6f";
     let signature =
         desk.call("personal_sign", json!([text, desk.account]))["result"].as_str().unwrap().to_owned();
     let verify = ["wallet", "verify", "--address", &desk.account, "hello", &signature];
-    let mut command = Command::new(npm_package("@foundry-rs/cast-linux-amd64/bin/cast"));
-    succeeds(command.args(verify));
+    succeeds(cast().args(verify));
 }
 
 fn what_is_not_allowed_says_why(desk: &Desk) {
@@ -260,6 +259,10 @@ fn the_log_verifies_over_the_wire(desk: &Desk) {
     let denied = desk.call("eth_sendTransaction", desk.transfer(EXCHANGE, 1));
     assert_eq!(denied["error"]["data"]["reasons"][0]["code"], "deny.frozen", "s14: {denied}");
     assert_eq!(desk.as_person("ana", &["status"])["status"]["frozen"]["everything"], true);
+}
+
+fn cast() -> Command {
+    Command::new(npm_package("@foundry-rs/cast-linux-amd64/bin/cast"))
 }
 
 fn loopback() -> String {

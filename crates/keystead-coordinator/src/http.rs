@@ -1,5 +1,8 @@
 //! The HTTP side: who may connect, how much they may say, and how slowly.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use keystead_base::{HybridSigner, Name, Timestamp};
+use keystead_base::{HybridPublicKey, HybridSigner, Name, Timestamp};
 use keystead_decision::{Admitted, Entry, State, Strict, propose, sign_vote, vote_for};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -72,6 +72,7 @@ impl Builder {
     }
 
     fn build(&mut self, draft: Draft) -> Result<Built, NodeError> {
+        commits_alone(&self.state, &self.node, self.key.public())?;
         let time = clock::now().max(Timestamp(self.state.time().0.saturating_add(1)));
         let applied = propose(&self.state, time, draft.entries, &Strict::default());
         let vote = vote_for(&applied.block.header, ROUND);
@@ -86,6 +87,16 @@ impl Draft {
         self.waiting.push((Subject::of(submission.admitted.entry()), submission.placed));
         self.bytes += submission.bytes;
         self.entries.push(submission.admitted);
+    }
+}
+
+/// Whether this node's vote alone commits a block. A policy may end that; then nothing more is built.
+pub(crate) fn commits_alone(state: &State, name: &Name, key: &HybridPublicKey) -> Result<(), NodeError> {
+    let roster = state.roster();
+    match roster.node(name) {
+        Some(node) if node.key == *key && roster.quorum <= 1 => Ok(()),
+        Some(node) if node.key == *key => Err(NodeError::Quorum { found: roster.quorum }),
+        _ => Err(NodeError::NotInRoster { cluster: state.cluster(), name: name.clone() }),
     }
 }
 

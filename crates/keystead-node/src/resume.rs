@@ -18,10 +18,9 @@ use crate::shared::Shared;
 use crate::signer::Signer;
 use crate::{NodeError, clock, views};
 
-/// Puts every request that may still change on the board.
+/// Puts every request that waits for people on the board; others come when somebody asks.
 pub(crate) async fn fill_board(shared: &Shared, state: &State) -> Result<(), LedgerError> {
-    let living = |phase: Phase| matches!(phase, Phase::Open | Phase::Allowed);
-    for (id, _) in state.requests().filter(|(_, request)| living(request.phase)) {
+    for (id, _) in state.requests().filter(|(_, request)| request.phase == Phase::Open) {
         views::restore(shared, id).await?;
     }
     Ok(())
@@ -55,6 +54,9 @@ impl Signer {
 }
 
 /// The blocks, oldest first, whose unexpired rights were not used.
+///
+/// Signatures are made and stored in the order of the log: before a block whose rights were all used,
+/// nothing was left.
 async fn undone(shared: &Arc<Shared>, state: &State, sealed: &[Name]) -> Result<Vec<Durable>, NodeError> {
     let now = clock::now().max(state.time());
     let seconds = state.policy().engine.version().timing.certificate_seconds;
@@ -62,15 +64,12 @@ async fn undone(shared: &Arc<Shared>, state: &State, sealed: &[Name]) -> Result<
     let mut found = Vec::new();
     let mut height = state.height();
     while let Some(block) = shared.ledger.block(height).await? {
-        if block.commit.header.time < oldest {
+        let decisions = shared.ledger.decisions(height).await?;
+        let (used, left) = rights(shared, state, &decisions, sealed, now).await?;
+        if block.commit.header.time < oldest || (used > 0 && left == 0) {
             break;
         }
-        let decisions = shared.ledger.decisions(height).await?;
-        let mut any = false;
-        for decision in &decisions {
-            any |= is_left(shared, state, decision, sealed, now).await?;
-        }
-        if any {
+        if left > 0 {
             found.push(Durable { commit: block.commit, decisions, state: state.clone(), next_policy: None });
         }
         height = height.saturating_sub(1);
@@ -79,22 +78,26 @@ async fn undone(shared: &Arc<Shared>, state: &State, sealed: &[Name]) -> Result<
     Ok(found)
 }
 
-async fn is_left(
+/// How many rights of a block were used to sign, and how many can still be used.
+async fn rights(
     shared: &Shared,
     state: &State,
-    decision: &Decision,
+    decisions: &[Decision],
     sealed: &[Name],
     now: Timestamp,
-) -> Result<bool, LedgerError> {
-    match &decision.outcome {
-        Outcome::Allow(grant) if grant.expires > now => {
-            views::restore(shared, &decision.subject).await?;
-            Ok(shared.board.view(&decision.subject).is_some_and(|it| it.signed.is_none()))
+) -> Result<(usize, usize), LedgerError> {
+    let (mut used, mut left) = (0, 0);
+    for decision in decisions {
+        views::restore(shared, &decision.subject).await?;
+        let signed = shared.board.view(&decision.subject).is_some_and(|it| it.signed.is_some());
+        match &decision.outcome {
+            Outcome::Allow(_) if signed => used += 1,
+            Outcome::Allow(grant) if grant.expires > now => left += 1,
+            Outcome::Ceremony { ceremony, expires, .. } if *expires > now => {
+                left += usize::from(is_undone(ceremony, state, sealed));
+            }
+            _ => {}
         }
-        Outcome::Ceremony { ceremony, expires, .. } if *expires > now => {
-            views::restore(shared, &decision.subject).await?;
-            Ok(is_undone(ceremony, state, sealed))
-        }
-        _ => Ok(false),
     }
+    Ok((used, left))
 }

@@ -1,6 +1,7 @@
 //! Opens everything that a node needs, and starts it.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::answer::Front;
 use crate::board::Board;
-use crate::builder::Builder;
+use crate::builder::{Builder, commits_alone};
 use crate::enclave::EnclaveHome;
 use crate::resume::fill_board;
 use crate::settle::{Watcher, views_of};
@@ -235,21 +236,18 @@ impl Home {
     async fn open(config: &Config) -> Result<Self, NodeError> {
         let genesis: SignedGenesis = document(&config.genesis)?;
         let member = open_member(config)?;
-        std::fs::create_dir_all(&config.data)
+        // Nobody else on the machine reads the log or the seals.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&config.data)
             .map_err(|error| NodeError::File { path: config.data.clone(), error })?;
         let ledger = Ledger::open(&config.ledger_url()).await?;
         ledger.begin(&genesis).await?;
         let public = member.public()?.signing;
         let state = ledger.load(&public, &Strict::default()).await?;
-        let (name, cluster) = (member.name().clone(), state.cluster());
-        match state.roster().node(&name) {
-            Some(node) if node.key == public => {}
-            _ => return Err(NodeError::NotInRoster { cluster, name }),
-        }
-        match state.roster().quorum {
-            0 | 1 => Ok(Self { genesis, member, ledger, state }),
-            found => Err(NodeError::Quorum { found }),
-        }
+        commits_alone(&state, member.name(), &public)?;
+        Ok(Self { genesis, member, ledger, state })
     }
 }
 

@@ -124,9 +124,10 @@ impl Signer {
         if !matches!(request.phase, Phase::Allowed | Phase::Settled) {
             return Err(over());
         }
-        // INVARIANT S14: after a start, a freeze that came later than the right is known already.
-        if state.frozen().holds(&grant.account.key) {
-            return Err(Refused::of(&LightError::Frozen { key: grant.account.key.clone() }));
+        // INVARIANT S14: a freeze that was committed later than this right is known here already.
+        let key = &grant.account.key;
+        if state.frozen().holds(key) || self.shared.state().frozen().holds(key) {
+            return Err(Refused::of(&LightError::Frozen { key: key.clone() }));
         }
         // INVARIANT S2: the bytes are built from the intent here as everywhere, never taken from a peer.
         let unsigned = keystead_chain::build(&request.intent.action, grant.address)

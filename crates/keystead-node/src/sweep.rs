@@ -1,5 +1,6 @@
 //! The sweep: asks for fresh certificates where a right could not be used in time.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use crate::{Event, NodeError, clock, views};
 
 /// Looks whenever the back end refused, and from time to time.
 pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) -> Result<(), NodeError> {
+    let mut signed = HashSet::new();
     loop {
-        sweep(&shared).await;
+        sweep(&shared, &mut signed).await;
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
             () = shared.sweep.notified() => {}
@@ -22,22 +24,29 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) ->
     }
 }
 
-async fn sweep(shared: &Arc<Shared>) {
+async fn sweep(shared: &Arc<Shared>, signed: &mut HashSet<RequestId>) {
     let state = shared.state();
     let now = clock::now().max(state.time());
-    for id in candidates(&state, now) {
-        if !is_stuck(shared, &id, now).await {
-            continue;
-        }
-        shared.event(Event::Renewing { request: id });
-        if let Err(error) = shared.renew(id, now).await {
-            return shared.postponed("a renewal", &error);
+    let candidates = candidates(&state, now);
+    signed.retain(|id| candidates.contains(id));
+    for id in candidates.difference(&signed.clone()).copied() {
+        match is_stuck(shared, &id, now).await {
+            Look::Signed => drop(signed.insert(id)),
+            Look::Fine => {}
+            Look::Stuck => renew(shared, id, now).await,
         }
     }
 }
 
+async fn renew(shared: &Shared, id: RequestId, now: Timestamp) {
+    shared.event(Event::Renewing { request: id });
+    if let Err(error) = shared.renew(id, now).await {
+        shared.postponed("a renewal", &error);
+    }
+}
+
 /// Requests that may still be signed. What is frozen is asked for after the thaw.
-fn candidates(state: &State, now: Timestamp) -> Vec<RequestId> {
+fn candidates(state: &State, now: Timestamp) -> HashSet<RequestId> {
     let may_sign = |request: &Request| {
         request.phase == Phase::Allowed
             && request.intent.expires > now
@@ -46,19 +55,30 @@ fn candidates(state: &State, now: Timestamp) -> Vec<RequestId> {
     state.requests().filter(|(_, request)| may_sign(request)).map(|(id, _)| *id).collect()
 }
 
-/// Whether a request is without a signature, and its certificate is worth nothing any more.
-async fn is_stuck(shared: &Shared, id: &RequestId, now: Timestamp) -> bool {
+/// How a request without a settlement looks.
+enum Look {
+    /// It has its signature.
+    Signed,
+    /// The back end is at it.
+    Fine,
+    /// It has none, and its certificate is worth nothing any more.
+    Stuck,
+}
+
+async fn is_stuck(shared: &Shared, id: &RequestId, now: Timestamp) -> Look {
     let view = match views::view(shared, id).await {
         Ok(Some(view)) => view,
-        Ok(None) => return false,
+        Ok(None) => return Look::Fine,
         Err(error) => {
             shared.postponed("a look at a request", &error);
-            return false;
+            return Look::Fine;
         }
     };
-    let Outcome::Allow(grant) = &view.decision.outcome else { return false };
-    let worthless = grant.expires <= now || shared.board.needs_renewal(id);
-    view.signed.is_none() && worthless
+    match &view.decision.outcome {
+        _ if view.signed.is_some() => Look::Signed,
+        Outcome::Allow(grant) if grant.expires <= now || shared.board.needs_renewal(id) => Look::Stuck,
+        _ => Look::Fine,
+    }
 }
 
 const INTERVAL: Duration = Duration::from_secs(5);

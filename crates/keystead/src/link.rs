@@ -127,6 +127,14 @@ impl Link {
         ask!(self, NodeRequest::Drill(report), Drilled)
     }
 
+    /// Has the coordinator on this way broadcast a request once it is signed; a direct way has none.
+    pub(crate) async fn track(&self, id: RequestId) -> Result<bool, Failure> {
+        match self {
+            Self::Direct(_) => Ok(false),
+            Self::Relay(endpoint) => Ok(endpoint.ask("keystead_track", json!([id])).await.map(|_| true)?),
+        }
+    }
+
     async fn ask(&self, request: &NodeRequest) -> Result<NodeReply, Failure> {
         let document = request.to_document();
         let reply = match self {

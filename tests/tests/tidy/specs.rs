@@ -13,11 +13,17 @@ fn each_domain_has_a_page() {
     assert_none("a domain that no page in specs/ describes", missing.collect());
 }
 
+/// Domains of what never leaves a process: a node's own snapshot, and the salt of the enclave's seed mixer.
+const INTERNAL: [&str; 2] = ["keystead/seed/v1", "keystead/state/v1"];
+
 #[test]
 fn each_domain_has_vectors() {
     let vectors: Vec<String> =
         files(&folder().join("vectors"), "json").iter().map(|path| read(path)).collect();
-    let missing = domains().into_iter().filter(|domain| !vectors.iter().any(|file| names(file, domain)));
+    let shown = |domain: &String| {
+        INTERNAL.contains(&domain.as_str()) || vectors.iter().any(|file| names(file, domain))
+    };
+    let missing = domains().into_iter().filter(|domain| !shown(domain));
     assert_none("a domain that no file in specs/vectors/ shows", missing.collect());
 }
 

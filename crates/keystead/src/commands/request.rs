@@ -67,6 +67,13 @@ pub(crate) enum RequestCommand {
         /// Its id.
         request: RequestId,
     },
+    /// Send the signed transaction of a request to the chain, when people approved it after it was asked for.
+    ///
+    /// Example: keystead request send 5f0c…
+    Send {
+        /// Its id.
+        request: RequestId,
+    },
     /// Show the requests that wait for people.
     ///
     /// Example: keystead request list
@@ -165,6 +172,7 @@ pub(crate) async fn run(global: &Global, command: RequestCommand, voice: Voice) 
             ask(&session, Action::Message(Message { account, chain, bytes }), &who, None).await
         }
         RequestCommand::Show { request } => show(&session, request).await,
+        RequestCommand::Send { request } => send(&session, request).await,
         RequestCommand::List => {
             let open = session.link.open().await?;
             Ok(Report::new(json!({"open": open}), super::status::waiting(&open)))
@@ -250,12 +258,30 @@ async fn ask(
     }
     let sent = match (&view.signed, send) {
         (Some(signed), Some(chain)) => Some(chain.send(&signed.raw).await?.hash),
+        // Through a coordinator, it keeps the promise to send; directly, `request send` does it later.
+        (None, Some(_)) if view.stage == RequestStage::Waiting => {
+            session.link.track(view.request).await?;
+            None
+        }
         _ => None,
     };
     let mut report =
         Report::new(json!({"request": view, "sent": sent}), outcome(&view, sent.map(|it| it.to_string())));
     report.holds = view.stage != RequestStage::Denied;
     Ok(report)
+}
+
+async fn send(session: &Session, request: RequestId) -> Result<Report, Failure> {
+    let view = session.link.wait(request, Duration::ZERO).await?;
+    let signed = view.signed.as_ref().ok_or_else(|| {
+        let what = format!("request {request} is not signed: {}", standing(&view));
+        Failure::new("request.unsigned", what, "wait for its approvers")
+    })?;
+    let chain = chain_view(session)?.ok_or_else(|| {
+        Failure::usage("no endpoint is configured", "add [[coordinator.endpoints]] to keystead.toml")
+    })?;
+    let hash = chain.send(&signed.raw).await?.hash;
+    Ok(Report::new(json!({"request": view, "sent": hash}), outcome(&view, Some(hash.to_string()))))
 }
 
 fn outcome(view: &RequestView, sent: Option<String>) -> String {
@@ -268,7 +294,10 @@ fn outcome(view: &RequestView, sent: Option<String>) -> String {
         table.pair("transaction", hash);
     }
     let next = match view.stage {
-        RequestStage::Waiting => format!("\nnext: approvers run `keystead approve {}`", view.request),
+        RequestStage::Waiting => format!(
+            "\nnext: approvers run `keystead approve {0}`, and afterwards `keystead request send {0}`",
+            view.request
+        ),
         _ => String::new(),
     };
     table.render() + &next

@@ -1,0 +1,129 @@
+//! Garbage, oversize and slow clients, over real sockets; the node is a port where nobody listens.
+
+use std::time::Duration;
+
+use keystead_base::{ClusterId, Digest, HYBRID_SEED_BYTES, HybridSigner, Secret};
+use keystead_intent::ChainId;
+use keystead_wire::{Hello, Identity, Limits, Role, Target};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::Settings;
+
+const JSON: &str = "content-type: application/json\r\n";
+
+struct Desk {
+    server: HttpServer,
+    _folder: tempfile::TempDir,
+}
+
+impl Desk {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = ClusterId(Digest([7; 32]));
+        let target = Target {
+            address: "127.0.0.1:1".to_owned(),
+            server: [1; 32],
+            identity: Identity::from_seed(&Secret::new([2; 32])).unwrap(),
+            hello: Hello::new(cluster, Role::Service, 0),
+            limits: Limits::default(),
+        };
+        let settings = Settings {
+            cluster,
+            service: "desk".parse().unwrap(),
+            chain: ChainId(31337),
+            deadline: Duration::from_millis(10),
+            lifetime: Duration::from_secs(60),
+            addresses_per_key: 1,
+        };
+        let signer = HybridSigner::from_seed(&Secret::new([3; HYBRID_SEED_BYTES])).unwrap();
+        let journal = folder.path().join("journal");
+        let coordinator = Coordinator::start(settings, target, signer, None, &journal).unwrap();
+        let quick = Duration::from_millis(100);
+        let limits = HttpLimits { head: quick, body: quick, connections: 4 };
+        let server = HttpServer::start(([127, 0, 0, 1], 0).into(), coordinator, limits).await.unwrap();
+        Self { server, _folder: folder }
+    }
+
+    /// Sends these bytes, and reads until the server hangs up.
+    async fn say(&self, bytes: &[u8]) -> String {
+        let mut socket = TcpStream::connect(self.server.address()).await.unwrap();
+        socket.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        // A server that hangs up on a writer may reset the connection.
+        let _ = socket.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    async fn post(&self, path: &str, headers: &str, body: &str, length: usize) -> String {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
+        );
+        self.say(format!("{head}{body}").as_bytes()).await
+    }
+
+    async fn call(&self, call: Value) -> Value {
+        let body = call.to_string();
+        let answer = self.post("/", JSON, &body, body.len()).await;
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn slow_and_oversize_clients_are_sent_away() {
+    let desk = Desk::open().await;
+    for (what, answer, status) in [
+        ("half a body", desk.post("/", JSON, "{", 100).await, "408"),
+        ("a long body", desk.post("/", JSON, "", MAX_BODY_BYTES + 1).await, "4"),
+        ("no content type", desk.post("/", "", "{}", 2).await, "415"),
+        ("a web page", desk.post("/", &format!("{JSON}origin: https://x\r\n"), "{}", 2).await, "403"),
+        ("no such path", desk.post("/v2", JSON, "{}", 2).await, "404"),
+        ("no documents", desk.post("/v1/entries", JSON, "{\"entries\":[\"zz\"]}", 18).await, "400"),
+    ] {
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{what}: {answer}");
+    }
+    for garbage in ["GET /v1/status HTTP/1.1\r\nhost", "\u{0}\u{1}\u{2}"] {
+        let answer = desk.say(garbage.as_bytes()).await;
+        assert!(!answer.contains("200 OK"), "{garbage:?}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_silent_client_holds_no_place_for_ever() {
+    let desk = Desk::open().await;
+    let mut silent = Vec::new();
+    for _ in 0..8 {
+        silent.push(TcpStream::connect(desk.server.address()).await.unwrap());
+    }
+    // Twice as many as there are places: the first ones are pushed out by their time limit.
+    let answer = desk.call(json!({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId"})).await;
+    assert_eq!(answer["result"], "0x7a69");
+}
+
+#[tokio::test]
+async fn every_failure_has_a_number_and_a_stable_code() {
+    let desk = Desk::open().await;
+    for (method, params, number, code) in [
+        ("eth_sign", json!([]), -32004, "rpc.refused_method"),
+        ("eth_accounts", json!([]), -32002, "request.node"),
+        ("eth_blockNumber", json!([]), -32002, "request.no_chain"),
+        ("eth_signTransaction", json!([{"colour": 1}]), -32602, "rpc.params"),
+        ("eth_signTransaction", json!([{}]), -32602, "rpc.params"),
+        ("personal_sign", json!(["zz"]), -32602, "rpc.params"),
+        ("keystead_request", json!(["x"]), -32602, "rpc.params"),
+        ("keystead_track", json!(["00"]), -32602, "rpc.params"),
+    ] {
+        let answer =
+            desk.call(json!({"jsonrpc": "2.0", "id": "a", "method": method, "params": params})).await;
+        let found = (&answer["error"]["code"], &answer["error"]["data"]["code"]);
+        assert_eq!(found, (&json!(number), &json!(code)), "{method}: {answer}");
+        assert_eq!(answer["id"], "a");
+    }
+    for call in
+        [json!(7), json!({"id": 1}), json!({"method": "eth_chainId"}), json!({"id": {}, "method": "x"})]
+    {
+        assert_eq!(desk.call(call.clone()).await["error"]["code"], -32600, "{call}");
+    }
+}
