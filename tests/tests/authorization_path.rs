@@ -1,9 +1,10 @@
 //! The authorization path at the state machine: what is allowed, refused, counted and remembered.
 
-use keystead_base::Canonical;
-use keystead_base::{Amount, Signed};
+use keystead_base::{Amount, Canonical, Coded, Signed};
 use keystead_chain::build;
-use keystead_decision::{Entry, Fate, Outcome, Phase, Settlement, Snapshot, State, Strict, validate};
+use keystead_decision::{
+    Entry, Fate, Outcome, Phase, Settlement, Snapshot, State, Strict, propose, validate,
+};
 use keystead_intent::{Action, AuthorityChange, RawEthereum, Replacement};
 use keystead_policy::Reason;
 use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, STRANGER, YOUNG, name};
@@ -218,4 +219,17 @@ fn the_same_request_twice_is_one_request_and_another_with_its_nonce_is_refused()
     let id = other.id();
     let third = world.commit(vec![world.requests(vec![other])]);
     assert!(matches!(reasons(&outcome_of(&third, &id))[..], [Reason::Duplicate { .. }]));
+}
+
+#[test]
+fn s03_the_signer_keeps_the_first_header_of_a_height() {
+    let mut world = world();
+    let before = world.state.clone();
+    let (first, _) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    let intent = world.intent("desk", world.ether(FRIEND, 2, 0));
+    let fork = before.admit(world.requests(vec![intent])).unwrap();
+    let fork = propose(&before, world.now(), vec![fork], &Strict::default());
+    let commit = world.vote(&fork.block);
+    assert_eq!(world.light.advance(&commit).unwrap_err().code(), "certificate.old");
+    assert!(world.sign_and_execute(&first).unwrap().outcome.is_success());
 }

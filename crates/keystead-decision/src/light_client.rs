@@ -174,13 +174,15 @@ impl LightClient {
     /// policy was not shown first.
     pub fn advance(&mut self, commit: &Commit) -> Result<(), LightError> {
         let header = &commit.header;
-        if header.height < self.height {
+        let digest = header.digest();
+        // A second header at the newest height would be a fork: the first one verified is kept.
+        let forks = header.height == self.height && self.head.is_some_and(|head| head != digest);
+        if header.height < self.height || forks {
             return Err(LightError::Old { newest: self.height, found: header.height });
         }
         if header.policy != self.policy {
             return Err(LightError::Policy { expected: self.policy, found: header.policy });
         }
-        let digest = header.digest();
         if self.head != Some(digest) {
             self.verify_votes(commit)?;
             self.move_to(header);

@@ -1,139 +1,8 @@
 //! Unmodified wallets and scripts: `cast` against anvil through the coordinator, and the table of methods.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-use keystead_tests::{Anvil, Service, binary, free_port, npm_package};
 use serde_json::{Value, json};
 
-const EXCHANGE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
-const STRANGER: &str = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
-
-/// A cluster founded by the real program, running beside a real chain.
-struct Desk {
-    anvil: Anvil,
-    url: String,
-    folder: PathBuf,
-    account: String,
-    _up: Service,
-    _home: tempfile::TempDir,
-}
-
-impl Desk {
-    fn open() -> Self {
-        let anvil = Anvil::start(&["--hardfork", "osaka"]);
-        let home = tempfile::Builder::new().prefix("keystead-cli-").tempdir().unwrap();
-        let folder = home.path().join("desk");
-        let (node, coordinator) = (loopback(), loopback());
-        let allow = format!("exchange={EXCHANGE}");
-        let arguments = [
-            "init",
-            path(&folder),
-            "--endpoint",
-            &anvil.url(),
-            "--confirmations",
-            "1",
-            "--allow",
-            &allow,
-            "--node-listen",
-            &node,
-            "--coordinator-listen",
-            &coordinator,
-        ];
-        succeeds(Command::new(binary("keystead")).args(arguments));
-        short_deadline(&folder);
-        let scratch = tempfile::Builder::new().prefix("keystead-up-").tempdir().unwrap().keep();
-        let program = binary("keystead");
-        let up = Service::start(&scratch, &[path(&program), "up", path(&folder)], "ready");
-        let mut desk = Self {
-            anvil,
-            url: format!("http://{coordinator}"),
-            folder,
-            account: String::new(),
-            _up: up,
-            _home: home,
-        };
-        desk.account = desk.make_key();
-        desk
-    }
-
-    /// The way that people take, with three people's commands.
-    fn make_key(&self) -> String {
-        self.approved(&["key", "create", "hot"]);
-        self.as_person("ana", &["status"]);
-        self.backed_up();
-        let drilled = self.as_person("ana", &["key", "drill", "hot"]);
-        let address = drilled["key"]["address"].as_str().expect("an address after the drill").to_owned();
-        self.cast(&["rpc", "anvil_setBalance", &address, "0x3635c9adc5dea00000"], &self.anvil.url());
-        address
-    }
-
-    fn backed_up(&self) {
-        // The key reaches the log right after its ceremony; asking again is harmless.
-        for _ in 0..200 {
-            let asked = self.command("ana", &["key", "backup", "hot", "--to", "ana,ben"]);
-            if asked.status.success() {
-                let id = json(&asked)["request"]["request"].as_str().unwrap().to_owned();
-                return ["ben", "cleo"]
-                    .iter()
-                    .for_each(|who| drop(self.as_person(who, &["approve", &id, "--yes"])));
-            }
-        }
-        panic!("the key never reached the log");
-    }
-
-    fn approved(&self, command: &[&str]) {
-        let asked = self.as_person("ana", command);
-        let id = asked["request"]["request"].as_str().expect("a request id").to_owned();
-        for who in ["ben", "cleo"] {
-            self.as_person(who, &["approve", &id, "--yes"]);
-        }
-    }
-
-    fn command(&self, who: &str, arguments: &[&str]) -> Output {
-        let mut command = Command::new(binary("keystead"));
-        command.args(["--json", "--dir", path(&self.folder), "--as", who]).args(arguments);
-        command.output().expect("the program starts")
-    }
-
-    fn as_person(&self, who: &str, arguments: &[&str]) -> Value {
-        let output = self.command(who, arguments);
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        json(&output)
-    }
-
-    fn cast(&self, arguments: &[&str], url: &str) -> String {
-        let output = succeeds(cast().args(arguments).args(["--rpc-url", url]));
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
-    }
-
-    fn call(&self, method: &str, params: Value) -> Value {
-        let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
-        self.post(&body.to_string(), "").1
-    }
-
-    /// A bare HTTP/1.1 client: status and JSON body.
-    fn post(&self, body: &str, headers: &str) -> (u16, Value) {
-        let address = self.url.trim_start_matches("http://");
-        let mut socket = TcpStream::connect(address).unwrap();
-        let head = format!(
-            "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n",
-            body.len()
-        );
-        socket.write_all(head.as_bytes()).unwrap();
-        socket.write_all(body.as_bytes()).unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap())
-    }
-
-    fn transfer(&self, to: &str, wei: u128) -> Value {
-        json!([{"from": self.account, "to": to, "value": format!("{wei:#x}"), "gas": "0x5208"}])
-    }
-}
+use crate::desk::{Desk, EXCHANGE, STRANGER, cast, json as parsed, succeeds};
 
 #[test]
 fn unmodified_wallets_and_scripts_get_what_policy_allows() {
@@ -169,13 +38,14 @@ fn signatures_are_those_of_the_account(desk: &Desk) {
     let raw = desk.call("eth_signTransaction", transaction);
     let raw = raw["result"].as_str().unwrap_or_else(|| panic!("{raw}"));
     let decoded = succeeds(cast().args(["decode-tx", raw]));
-    let signer: Value = json(&decoded);
+    // cast prints the object as a string of JSON.
+    let signer: Value = serde_json::from_str(parsed(&decoded).as_str().expect("a string")).unwrap();
     assert_eq!(signer["signer"].as_str().unwrap().to_lowercase(), desk.account.to_lowercase());
 
     let text = "0x68656c6c6f";
-    let signature =
-        desk.call("personal_sign", json!([text, desk.account]))["result"].as_str().unwrap().to_owned();
-    let verify = ["wallet", "verify", "--address", &desk.account, "hello", &signature];
+    let signed = desk.call("personal_sign", json!([text, desk.account]));
+    let signature = signed["result"].as_str().unwrap_or_else(|| panic!("{signed}"));
+    let verify = ["wallet", "verify", "--address", &desk.account, "hello", signature];
     succeeds(cast().args(verify));
 }
 
@@ -259,33 +129,4 @@ fn the_log_verifies_over_the_wire(desk: &Desk) {
     let denied = desk.call("eth_sendTransaction", desk.transfer(EXCHANGE, 1));
     assert_eq!(denied["error"]["data"]["reasons"][0]["code"], "deny.frozen", "s14: {denied}");
     assert_eq!(desk.as_person("ana", &["status"])["status"]["frozen"]["everything"], true);
-}
-
-fn cast() -> Command {
-    Command::new(npm_package("@foundry-rs/cast-linux-amd64/bin/cast"))
-}
-
-fn loopback() -> String {
-    format!("127.0.0.1:{}", free_port())
-}
-
-/// Callers of this test are not kept for a minute.
-fn short_deadline(folder: &Path) {
-    let file = folder.join("keystead.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace("deadline_seconds = 60", "deadline_seconds = 1")).unwrap();
-}
-
-fn succeeds(command: &mut Command) -> Output {
-    let output = command.output().expect("the program starts");
-    assert!(output.status.success(), "{command:?}: {output:?}");
-    output
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().expect("a plain path")
 }

@@ -1,0 +1,6 @@
+//! The real program as people and wallets use it: every word of it is a process, a file or a socket.
+
+mod desk;
+mod people;
+mod quickstart;
+mod wallet;

@@ -1,0 +1,84 @@
+//! What people do with their own commands: change the rules, say no, keep proofs, watch from outside.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::desk::{Desk, EXCHANGE, STRANGER, json, path};
+
+#[test]
+fn people_change_rules_say_no_and_keep_proofs() {
+    let desk = Desk::open();
+    let home = tempfile::tempdir().unwrap();
+    let file = |name: &str| home.path().join(name);
+    let older = file("older.checkpoint");
+    desk.as_person("cleo", &["audit", "checkpoint", "--file", path(&older)]);
+    let denied = s12_a_stranger_is_paid_only_after_a_new_version(&desk, &file("next.json"));
+    s11_a_no_ends_a_request(&desk);
+    l1_the_log_proves_its_no(&desk, &denied, &file("denied.proof"), &older);
+    l2_a_witness_remembers(&desk, &file("request"), &file("witness.state"));
+}
+
+/// Gives the id of the request that was refused before.
+fn s12_a_stranger_is_paid_only_after_a_new_version(desk: &Desk, next: &PathBuf) -> String {
+    let pay = ["request", "transfer", "--key", "hot", "--to", STRANGER, "--wei", "5"];
+    let refused = desk.command("ana", &pay);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let denied = json(&refused)["request"]["request"].as_str().unwrap().to_owned();
+
+    let mut policy = desk.as_person("ana", &["policy", "show"]);
+    let mut entry = policy["address_book"][0].clone();
+    entry["address"] = STRANGER.to_lowercase().into();
+    entry["name"] = "partner".into();
+    policy["address_book"].as_array_mut().unwrap().push(entry);
+    std::fs::write(next, policy.to_string()).unwrap();
+    let checked = desk.as_person("ana", &["policy", "check", path(next), "--last", "10"]);
+    assert!(checked["differences"].to_string().contains("would PASS"), "{checked}");
+    let proposed = desk.as_person("ana", &["policy", "propose", path(next)]);
+    assert_eq!(proposed["sections"], "address_book", "{proposed}");
+    let id = proposed["request"]["request"].as_str().unwrap();
+    ["ben", "cleo"].iter().for_each(|who| drop(desk.as_person(who, &["policy", "approve", id, "--yes"])));
+    desk.as_person("ana", &["policy", "activate", id]);
+    assert_eq!(desk.as_person("ana", &["policy", "show"])["number"], 1, "s13: followed from the genesis");
+
+    let paid = desk.as_person("ana", &pay);
+    assert!(paid["sent"].is_string(), "{paid}");
+    denied
+}
+
+fn s11_a_no_ends_a_request(desk: &Desk) {
+    let asked = ["request", "transfer", "--key", "hot", "--to", EXCHANGE, "--wei", "3000000000000000000"];
+    let waiting = desk.as_person("ana", &asked);
+    let id = waiting["request"]["request"].as_str().unwrap();
+    let own = desk.command("ana", &["approve", id, "--yes"]);
+    let error: Value = serde_json::from_slice(&own.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "approval.refused", "the requester approves nothing of their own");
+    desk.as_person("ben", &["approve", id, "--yes"]);
+    desk.as_person("cleo", &["reject", id, "--yes"]);
+    let shown = desk.as_person("ben", &["request", "show", id]);
+    assert_eq!(shown["detail"]["view"]["stage"], "denied", "{shown}");
+    assert!(shown["words"][0].as_str().unwrap().starts_with("TRANSFER"), "{shown}");
+}
+
+fn l1_the_log_proves_its_no(desk: &Desk, denied: &str, proof: &PathBuf, older: &PathBuf) {
+    desk.as_person("ana", &["audit", "checkpoint", "--file", path(&proof.with_extension("checkpoint"))]);
+    let prove = ["audit", "prove", denied, "--file", path(proof), "--older", path(older)];
+    desk.as_person("ana", &prove);
+    let shown = desk.as_person("ana", &["audit", "verify", "--proof", path(proof), "--older", path(older)]);
+    assert!(shown["shown"]["decision"]["outcome"]["deny"].is_object(), "{shown}");
+    let mut bytes = std::fs::read(proof).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(proof, bytes).unwrap();
+    assert!(!desk.command("ana", &["audit", "verify", "--proof", path(proof)]).status.success());
+}
+
+fn l2_a_witness_remembers(desk: &Desk, request: &PathBuf, state: &PathBuf) {
+    desk.as_person("ana", &["audit", "cosign-request", "--file", path(request)]);
+    let witness = ["witness", "--request", path(request), "--state", path(state)];
+    let cosigned = desk.as_person("cleo", &witness);
+    let size = cosigned["size"].as_u64().unwrap().to_string();
+    assert!(!desk.command("cleo", &witness).status.success(), "the proof begins at 0, the witness does not");
+    desk.as_person("ana", &["audit", "cosign-request", "--older", &size, "--file", path(request)]);
+    assert_eq!(desk.as_person("cleo", &witness)["size"].to_string(), size);
+}
