@@ -110,29 +110,36 @@ impl Desk {
     }
 
     pub(crate) fn call(&self, method: &str, params: Value) -> Value {
-        let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
-        self.post(&body.to_string(), "").1
+        call_at(&self.url, method, params)
     }
 
-    /// A bare HTTP/1.1 client: status and JSON body.
     pub(crate) fn post(&self, body: &str, headers: &str) -> (u16, Value) {
-        let address = self.url.trim_start_matches("http://");
-        let mut socket = TcpStream::connect(address).unwrap();
-        let head = format!(
-            "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n",
-            body.len()
-        );
-        socket.write_all(head.as_bytes()).unwrap();
-        socket.write_all(body.as_bytes()).unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap())
+        post_to(&self.url, body, headers)
     }
 
     pub(crate) fn transfer(&self, to: &str, wei: u128) -> Value {
         json!([{"from": self.account, "to": to, "value": format!("{wei:#x}"), "gas": "0x5208"}])
     }
+}
+
+pub(crate) fn call_at(url: &str, method: &str, params: Value) -> Value {
+    let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+    post_to(url, &body.to_string(), "").1
+}
+
+/// A bare HTTP/1.1 client: status and JSON body.
+fn post_to(url: &str, body: &str, headers: &str) -> (u16, Value) {
+    let mut socket = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n",
+        body.len()
+    );
+    socket.write_all(head.as_bytes()).unwrap();
+    socket.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap())
 }
 
 pub(crate) fn cast() -> Command {

@@ -1,6 +1,6 @@
 //! What people do with their own commands: change the rules, say no, keep proofs, watch from outside.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ fn people_change_rules_say_no_and_keep_proofs() {
 }
 
 /// Gives the id of the request that was refused before.
-fn s12_a_stranger_is_paid_only_after_a_new_version(desk: &Desk, next: &PathBuf) -> String {
+fn s12_a_stranger_is_paid_only_after_a_new_version(desk: &Desk, next: &Path) -> String {
     let pay = ["request", "transfer", "--key", "hot", "--to", STRANGER, "--wei", "5"];
     let refused = desk.command("ana", &pay);
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
@@ -60,7 +60,7 @@ fn s11_a_no_ends_a_request(desk: &Desk) {
     assert!(shown["words"][0].as_str().unwrap().starts_with("TRANSFER"), "{shown}");
 }
 
-fn l1_the_log_proves_its_no(desk: &Desk, denied: &str, proof: &PathBuf, older: &PathBuf) {
+fn l1_the_log_proves_its_no(desk: &Desk, denied: &str, proof: &Path, older: &Path) {
     desk.as_person("ana", &["audit", "checkpoint", "--file", path(&proof.with_extension("checkpoint"))]);
     let prove = ["audit", "prove", denied, "--file", path(proof), "--older", path(older)];
     desk.as_person("ana", &prove);
@@ -73,7 +73,7 @@ fn l1_the_log_proves_its_no(desk: &Desk, denied: &str, proof: &PathBuf, older: &
     assert!(!desk.command("ana", &["audit", "verify", "--proof", path(proof)]).status.success());
 }
 
-fn l2_a_witness_remembers(desk: &Desk, request: &PathBuf, state: &PathBuf) {
+fn l2_a_witness_remembers(desk: &Desk, request: &Path, state: &Path) {
     desk.as_person("ana", &["audit", "cosign-request", "--file", path(request)]);
     let witness = ["witness", "--request", path(request), "--state", path(state)];
     let cosigned = desk.as_person("cleo", &witness);

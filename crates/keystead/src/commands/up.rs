@@ -27,7 +27,7 @@ pub(crate) struct UpArgs {
     /// Where the chain of --devnet listens.
     #[arg(long, default_value_t = 8546)]
     devnet_port: u16,
-    /// Give every listed address of an active key 1000 ether on the chain of --devnet, or these addresses.
+    /// Give this address 1000 ether on the chain of --devnet; as often as you like.
     #[arg(long, value_name = "ADDRESS")]
     fund: Vec<Address>,
 }

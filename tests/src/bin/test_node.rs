@@ -1,0 +1,28 @@
+//! A node as a process of its own, for tests that kill it: the argument is its configuration as JSON.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use keystead_node::{Config, Silent, run};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Some(path) = std::env::args_os().nth(1) else { return ExitCode::from(2) };
+    let text = std::fs::read_to_string(path).expect("a readable configuration");
+    let config: Config = serde_json::from_str(&text).expect("a configuration");
+    match run(config, Arc::new(Silent)).await {
+        Ok(node) => {
+            println!("listening {}", node.address());
+            std::io::stdout().flush().expect("a reader");
+            match node.ended().await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_) => ExitCode::FAILURE,
+            }
+        }
+        Err(error) => {
+            eprintln!("node: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
