@@ -93,6 +93,14 @@ pub enum Refusal {
         /// The person.
         person: Name,
     },
+    /// The person's yes fills no place: no need of the request names a role and factor of theirs.
+    #[error("`{person}` fills no need of this request: {}", needed_roles(roles))]
+    NotNeeded {
+        /// The person.
+        person: Name,
+        /// The roles that the request needs.
+        roles: Vec<Name>,
+    },
     /// The signature fails.
     #[error("the signature of `{person}` fails: {error}")]
     Signature {
@@ -107,6 +115,16 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+}
+
+fn needed_roles(roles: &[Name]) -> String {
+    match roles {
+        [] => "it needs nobody's approval".to_owned(),
+        roles => {
+            let roles: Vec<String> = roles.iter().map(|role| format!("`{role}`")).collect();
+            format!("it needs {}, with the factors that policy asks for", roles.join(", "))
+        }
+    }
 }
 
 impl Coded for Refusal {
@@ -124,6 +142,7 @@ impl Coded for Refusal {
             Self::SamePerson { .. } => "approval.same_person",
             Self::SameDevice { .. } => "approval.same_device",
             Self::Role { .. } => "approval.role",
+            Self::NotNeeded { .. } => "approval.not_needed",
             Self::Signature { .. } => "approval.signature",
             Self::TooMany { .. } => "approval.too_many",
         }

@@ -81,11 +81,23 @@ fn judge(
     }
     let verified = verify_one(signed, context, checks)?;
     match verified.verdict {
-        Verdict::Approve => checks.distinct_device(earlier, &verified)?,
+        Verdict::Approve => {
+            checks.distinct_device(earlier, &verified)?;
+            needed(requirement, context.roster, &verified)?;
+        }
         Verdict::Reject if may_reject(requirement, context.roster, &verified) => {}
         Verdict::Reject => return Err(Refusal::Role { person: verified.person }),
     }
     Ok(verified)
+}
+
+/// A yes that fills no place of the request would be told that it counts, and nothing would follow.
+fn needed(requirement: &Requirement, roster: &Roster, verified: &Verified) -> Result<(), Refusal> {
+    if requirement.needs.iter().any(|need| candidate(roster, verified).is_some_and(|it| it.fits(need))) {
+        return Ok(());
+    }
+    let roles = requirement.needs.iter().map(|need| need.role.clone()).collect();
+    Err(Refusal::NotNeeded { person: verified.person.clone(), roles })
 }
 
 fn may_reject(requirement: &Requirement, roster: &Roster, verified: &Verified) -> bool {

@@ -196,6 +196,23 @@ fn s11_people_are_counted_and_devices_are_not() {
 }
 
 #[test]
+fn s11_a_yes_that_fills_no_need_is_refused() {
+    let scene = Scene::new();
+    let refused = |needs: &[Need], who: &str| {
+        let found = scene.authorize(&requirement(needs, 61), &[yes(who)]).unwrap_err();
+        found.refused.first().map(|it| (it.refusal.code(), it.refusal.to_string()))
+    };
+    let both = [need("approver", 1), need("officer", 1)];
+    assert_eq!(refused(&both, "ana"), None);
+    assert_eq!(refused(&both, "ben"), None);
+    let text = "`cleo` fills no need of this request: it needs `approver`, `officer`, with the factors that policy asks for";
+    assert_eq!(refused(&both, "cleo"), Some(("approval.not_needed", text.to_owned())));
+    assert_eq!(refused(&[need("officer", 1)], "ben").unwrap().0, "approval.not_needed");
+    let text = "`ana` fills no need of this request: it needs nobody's approval";
+    assert_eq!(refused(&[], "ana"), Some(("approval.not_needed", text.to_owned())));
+}
+
+#[test]
 fn s11_one_key_under_two_names_counts_once() {
     let mut scene = Scene::new();
     let key = scene.roster.people[0].devices[0].key.clone();
