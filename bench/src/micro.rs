@@ -7,7 +7,9 @@ use keystead_base::{Canonical, Name, Signed};
 use keystead_chain::{build, explain};
 use keystead_decision::{Strict, propose, sign_vote, vote_for};
 use keystead_intent::{Action, RequestBatch};
-use keystead_policy::{AssuranceLevel, Engine, Facts, PolicyVersion, Prices, Question, Rule, Subject};
+use keystead_policy::{
+    AssuranceLevel, Cooling, Engine, Facts, PolicyVersion, Prices, Question, Rule, Subject,
+};
 use keystead_tests::fixture::{FRIEND, name};
 use keystead_tests::world::World;
 
@@ -60,11 +62,13 @@ fn policy_times(world: &World<Strict>, others: usize) -> Vec<f64> {
     let unsigned = build(&world.ether(FRIEND, 1, 0), world.account()).expect("a transfer");
     let effects = explain(&unsigned, engine.registry());
     let (requester, key, prices): (Name, Name, Prices) = (name("desk"), name("hot"), Prices::default());
+    let cooling = Cooling::default();
     let facts = Facts {
         now: world.now(),
         account: Some(world.account()),
         assurance: AssuranceLevel::Process,
         prices: &prices,
+        cooling: &cooling,
     };
     let question = Question {
         requester: &requester,

@@ -137,7 +137,13 @@ impl Desk {
             chains: vec![CHAIN],
             prices: None,
             caps: Vec::new(),
-            timing: Timing { max_lifetime_seconds: 86_400, certificate_seconds: 60, skew_seconds: 5 },
+            protections: Vec::new(),
+            timing: Timing {
+                max_lifetime_seconds: 86_400,
+                certificate_seconds: 60,
+                skew_seconds: 5,
+                cool_off_seconds: 3600,
+            },
         };
         policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
         policy.windows.sort_by(|a, b| a.id.cmp(&b.id));
@@ -252,6 +258,7 @@ fn quorums() -> Vec<QuorumRow> {
         id: name(id),
         keys: Vec::new(),
         classes: classes.to_vec(),
+        changes: Vec::new(),
         from,
         needs,
         delay_seconds,

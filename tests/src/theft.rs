@@ -153,7 +153,8 @@ pub(crate) fn typed_data_is_words(unsigned: &Unsigned, assets: &AssetIndex) -> E
     let mut effects = keystead_chain::explain(unsigned, assets);
     if let Payload::TypedData(text) = unsigned.payload() {
         let kind = EffectKind::Statement { message: Bytes::copy_from_slice(text.as_bytes()) };
-        effects.items = vec![Effect { path: Vec::new(), contract: None, selector: None, kind }];
+        let (contract, selector, arguments) = (None, None, Vec::new());
+        effects.items = vec![Effect { path: Vec::new(), contract, selector, arguments, kind }];
     }
     effects
 }

@@ -324,7 +324,8 @@ impl<C: Controls> World<C> {
         let key = name("hot");
         let created = self.ceremony(KeyCeremony::Create { key: key.clone(), kind: KeyKind::HdSecp256k1 });
         let (account, assurance) = (self.public(), AssuranceLevel::Process);
-        self.key_event(KeyStep::Created { request: created, kind: KeyKind::HdSecp256k1, account, assurance });
+        let (kind, protections) = (KeyKind::HdSecp256k1, Vec::new());
+        self.key_event(KeyStep::Created { request: created, kind, account, assurance, protections });
         let backup = keystead_base::tagged_hash("a backup of the fixture", b"");
         let recipients = self.state.roster().people.iter().filter(|it| it.recipient.is_some());
         let recipients: Vec<Name> = recipients.map(|it| it.name.clone()).collect();

@@ -233,3 +233,44 @@ fn s03_the_signer_keeps_the_first_header_of_a_height() {
     assert_eq!(world.light.advance(&commit).unwrap_err().code(), "certificate.old");
     assert!(world.sign_and_execute(&first).unwrap().outcome.is_success());
 }
+
+#[test]
+fn s12_an_added_address_cools_off_from_the_block_that_activates_it() {
+    let mut world = world();
+    world.adopt(|policy| {
+        let entry = keystead_policy::AddressEntry {
+            chain: CHAIN,
+            address: STRANGER,
+            name: name("stranger"),
+            usable_from: keystead_base::Timestamp::default(),
+        };
+        policy.address_book.push(entry);
+        policy.address_book.sort_by_key(|entry| (entry.chain, entry.address));
+        // The very version that adds the entry cannot shorten its wait.
+        policy.timing.cool_off_seconds = 0;
+    });
+    let activated = world.now();
+    let (_, early) = world.ask("desk", world.ether(STRANGER, 1, 0));
+    let until = activated.plus_seconds(3600);
+    assert!(
+        matches!(reasons(&early)[..], [Reason::DestinationCooling { until: found, .. }] if found == until),
+        "{early:?}"
+    );
+    let bytes = Snapshot(world.state.clone()).to_document();
+    assert_eq!(Snapshot::from_document(&bytes).unwrap().0.digest(), world.state.digest());
+    world.commit_at(until, vec![Entry::Tick]);
+    let (_, later) = world.ask("desk", world.ether(STRANGER, 1, 0));
+    assert!(matches!(later, Outcome::Allow(_)), "{later:?}");
+}
+
+#[test]
+fn s11_an_approver_without_a_needed_role_is_refused_with_the_reason() {
+    let mut world = world();
+    let (id, _) = world.ask("desk", world.ether(FRIEND, 2 * ETHER, 0));
+    let word = world.approve("eve", &id);
+    let Outcome::Refused { reason: Reason::NotCounted { code, text }, .. } = outcome_of(&word, &id) else {
+        panic!("{word:?}");
+    };
+    assert_eq!(code, "approval.not_needed");
+    assert!(text.contains("`approver`"), "{text}");
+}

@@ -15,12 +15,12 @@ use keystead_decision::{
     KeyStep, Outcome, PublicAccount, Renewal, Settlement, SignedGenesis, Strict, Vote, drill_challenge,
 };
 use keystead_intent::{
-    AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, DangerClass, Freeze, Intent, KeyCeremony,
-    KeyKind, Message, RawEthereum, Replacement, RequestBatch, Slot, TypedData, Veto,
+    AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, ChangeKind, DangerClass, Freeze, Intent,
+    KeyCeremony, KeyKind, Message, RawEthereum, Replacement, RequestBatch, Slot, TypedData, Veto,
 };
 use keystead_keys::{AccountPublic, BackupSubject, Purpose, RECIPIENT_SEED_BYTES, RecipientKey};
 use keystead_policy::{
-    AssuranceLevel, Bucket, Need, PolicyRef, PolicyVersion, Price, Reason, Requirement, Roster,
+    AssuranceLevel, Bucket, Feature, Need, PolicyRef, PolicyVersion, Price, Reason, Requirement, Roster,
 };
 use keystead_tests::fixture::{BIRTH, CHAIN, Desk, FRIEND, TOKEN, name};
 use keystead_tests::root;
@@ -251,6 +251,9 @@ fn intents() -> Vec<Vector> {
         ("create", key(KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1 })),
         ("backup", key(KeyCeremony::Backup { key: name("hot"), recipients: vec![name("ana"), name("ben")] })),
         ("export", key(KeyCeremony::Export { key: name("hot"), recipient: name("ana") })),
+        ("suspend", key(KeyCeremony::Suspend { key: name("hot") })),
+        ("resume", key(KeyCeremony::Resume { key: name("hot") })),
+        ("destroy", key(KeyCeremony::Destroy { key: name("hot") })),
     ];
     let mut all = vec![
         ("native transfer", intent(Action::Transfer(transfer(Asset::Native)))),
@@ -331,11 +334,14 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         kind: KeyKind::HdSecp256k1,
         account: public,
         assurance: AssuranceLevel::Process,
+        protections: vec![Feature::SecretMemory, Feature::Seccomp],
     };
     let steps = [
         ("created", created),
         ("backed up", KeyStep::BackedUp { request: id, backup: Digest([9; 32]) }),
         ("drilled", KeyStep::Drilled { backup: Digest([9; 32]), proof: vec![1, 2, 3] }),
+        ("protected", KeyStep::Protected { protections: vec![Feature::Landlock] }),
+        ("destroyed", KeyStep::Destroyed),
     ];
     let events = steps.map(|(what, step)| vector(what, &KeyEvent { cluster, key: name("hot"), step }));
     let node = &world.desk.nodes[0];
@@ -413,7 +419,11 @@ fn decisions(world: &World<Strict>) -> Vec<Vector> {
         .collect();
     let subject = world.log.iter().rev().find_map(|(_, _, decisions)| decisions.first()).unwrap().subject;
     vectors.push(vector("a certificate", &world.certificate(&subject).unwrap()));
-    let frozen = Frozen { everything: false, keys: [name("b"), name("aa"), name("a")].into() };
+    let frozen = Frozen {
+        everything: false,
+        keys: [name("b"), name("aa"), name("a")].into(),
+        stopped: [name("old")].into(),
+    };
     let header = Header { frozen, ..world.log.last().unwrap().0.header.clone() };
     vectors.push(vector("a header with frozen keys", &header));
     vectors
@@ -459,12 +469,16 @@ fn reasons(request: RequestId) -> Vec<Reason> {
         Reason::Duplicate { of: request },
         Reason::NotCounted { code: text(), text: text() },
         Reason::KeyExists { key: key.clone() },
-        Reason::DrillFailed { key },
+        Reason::DrillFailed { key: key.clone() },
         Reason::NoRecipients,
         Reason::NotARecipient { person: name("dora") },
         Reason::RequestUnknown { request },
         Reason::NotOpen { request },
         Reason::TooManyOpen { limit: 10_000 },
         Reason::PolicyRefused { code: text(), text: text() },
+        Reason::KeyStopped { key: key.clone(), state: KeyState::Suspended },
+        Reason::KeyStep { key: key.clone(), state: KeyState::Destroyed, change: ChangeKind::ResumeKey },
+        Reason::Unprotected { key, missing: vec![Feature::Landlock] },
+        Reason::ChangeNotNamed { change: ChangeKind::DestroyKey },
     ]
 }

@@ -18,6 +18,7 @@ use crate::{Payload, Unsigned};
 pub fn explain(unsigned: &Unsigned, registry: &AssetIndex) -> Effects {
     let (account, chain) = (unsigned.account(), unsigned.chain());
     let mut walk = Walk::new(chain, registry);
+    let mut typed = None;
     let (nonce, fee) = match (unsigned.form(), unsigned.payload()) {
         (Form::Transaction(it), _) => {
             transact(&mut walk, it, account);
@@ -29,6 +30,7 @@ pub fn explain(unsigned: &Unsigned, registry: &AssetIndex) -> Effects {
         }
         (Form::TypedData(document), _) => {
             known::explain(&mut walk, document, account);
+            typed = Some(document.form());
             (None, Fee::default())
         }
         (Form::Message, Payload::Message(message)) => {
@@ -38,7 +40,7 @@ pub fn explain(unsigned: &Unsigned, registry: &AssetIndex) -> Effects {
         (Form::Message, _) => (None, Fee::default()),
     };
     let slot = nonce.map(|nonce| Slot { chain, account, nonce });
-    Effects { signing_digest: unsigned.signing_digest(), chain, slot, fee, items: walk.into_effects() }
+    Effects { signing_digest: unsigned.signing_digest(), chain, slot, fee, items: walk.into_effects(), typed }
 }
 
 /// Delegations take hold before the call runs (EIP-7702).

@@ -1,5 +1,7 @@
 //! Effects in plain words for people, the worst danger first.
 
+mod typed;
+
 use std::fmt;
 
 use alloy_primitives::Address;
@@ -44,6 +46,13 @@ pub fn describe(
     items.sort_by_key(|effect| std::cmp::Reverse(effect.class()));
     lines.extend(items.into_iter().map(|effect| speaker.line(effect)));
     let plain = |text: String| Line { class: None, text };
+    if let Some(form) = &effects.typed {
+        let contract = form.domain.verifying_contract.map(|it| speaker.who(it));
+        lines.push(plain(typed::headline(form, contract)));
+        // What is understood stands above in words; what is not is shown value by value.
+        let unknown = effects.items.iter().any(|it| it.class() == DangerClass::Opaque);
+        lines.extend(typed::fields(form).filter(|_| unknown).map(plain));
+    }
     if let Some(slot) = effects.slot {
         let fee = speaker.amount(Asset::Native, effects.fee.max);
         lines.push(plain(format!("Network fee: at most {fee}, on {}", effects.chain)));

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use keystead_base::{Canonical, Coded, RequestId};
-use keystead_intent::{ActionKind, AuthorityChange, Intent, KeyCeremony};
-use keystead_policy::{AssuranceLevel, Facts, PolicyVersion, Question, Reason, Sections, Subject};
+use keystead_intent::{ActionKind, AuthorityChange, ChangeKind, Intent, KeyCeremony, KeyMove, KeyState};
+use keystead_policy::{AssuranceLevel, Facts, Feature, PolicyVersion, Question, Reason, Sections, Subject};
 
 use crate::judge::{Passed, Refused, pass};
 use crate::state::ActivePolicy;
 use crate::turn::{Turn, not_counted};
-use crate::{Controls, Event, KeyEvent, KeyState, KeyStep, Outcome, Phase, Request};
+use crate::{Controls, Event, KeyEvent, KeyStep, Outcome, Phase, Request};
 
 impl<C: Controls> Turn<'_, C> {
     /// A change of authority is asked for.
@@ -68,6 +68,7 @@ impl<C: Controls> Turn<'_, C> {
             account: None,
             assurance: AssuranceLevel::Process,
             prices: &self.state.prices,
+            cooling: &self.state.cooling,
         };
         let question = Question {
             requester: &request.intent.requester,
@@ -116,16 +117,20 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     fn ceremony_possible(&self, ceremony: &KeyCeremony) -> Result<(), Reason> {
-        let known = |key: &keystead_base::Name| self.state.keys.contains_key(key);
+        let name = ceremony.key();
+        let Some(key) = self.state.keys.get(name) else {
+            return match ceremony {
+                KeyCeremony::Create { .. } => Ok(()),
+                _ => Err(Reason::KeyUnknown { key: name.clone() }),
+            };
+        };
         match ceremony {
-            KeyCeremony::Create { key, .. } if known(key) => Err(Reason::KeyExists { key: key.clone() }),
-            KeyCeremony::Create { .. } => Ok(()),
-            KeyCeremony::Backup { key, .. } | KeyCeremony::Export { key, .. } if !known(key) => {
-                Err(Reason::KeyUnknown { key: key.clone() })
-            }
-            KeyCeremony::Backup { recipients, .. } => self.can_receive(recipients),
-            KeyCeremony::Export { recipient, .. } => self.can_receive(std::slice::from_ref(recipient)),
+            KeyCeremony::Create { .. } => return Err(Reason::KeyExists { key: name.clone() }),
+            KeyCeremony::Backup { recipients, .. } => self.can_receive(recipients)?,
+            KeyCeremony::Export { recipient, .. } => self.can_receive(std::slice::from_ref(recipient))?,
+            KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } | KeyCeremony::Destroy { .. } => {}
         }
+        key.state.after(move_of(ceremony)).map(|_| ()).ok_or_else(|| not_from(name, key.state, ceremony))
     }
 
     fn can_receive(&self, recipients: &[keystead_base::Name]) -> Result<(), Reason> {
@@ -163,20 +168,57 @@ impl<C: Controls> Turn<'_, C> {
         self.decide(*id, passed.rules, outcome);
     }
 
+    /// Moves a key on in its table, and keeps what headers say about it true.
+    fn move_key(&mut self, name: &keystead_base::Name, event: KeyMove) -> Result<KeyState, Reason> {
+        let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
+        let Some(after) = key.state.after(event) else {
+            return Err(Reason::KeyStep { key: name.clone(), state: key.state, change: kind_of(event) });
+        };
+        key.state = after;
+        // From this block's header on, the signing back ends refuse outstanding certificates themselves.
+        match after.is_stopped() {
+            true => drop(self.state.frozen.stopped.insert(name.clone())),
+            false => drop(self.state.frozen.stopped.remove(name)),
+        }
+        Ok(after)
+    }
+
     fn thaw(&mut self, key: Option<keystead_base::Name>) -> Outcome {
         match &key {
             Some(key) => drop(self.state.frozen.keys.remove(key)),
-            None => self.state.frozen = Default::default(),
+            None => {
+                self.state.frozen.everything = false;
+                self.state.frozen.keys.clear();
+            }
         }
         Outcome::Thawed { key }
     }
 
-    fn ceremony(&self, request: &Request, ceremony: &KeyCeremony) -> Outcome {
-        let key = key_of_ceremony(ceremony);
+    /// What the log can do alone it does here; for the rest the back end gets a permission.
+    fn ceremony(&mut self, request: &Request, ceremony: &KeyCeremony) -> Outcome {
+        let key = ceremony.key();
+        match ceremony {
+            KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => {
+                return self.moved(key, move_of(ceremony));
+            }
+            KeyCeremony::Destroy { .. } => {
+                if let denied @ Outcome::Deny { .. } = self.moved(key, KeyMove::Destroy) {
+                    return denied;
+                }
+            }
+            KeyCeremony::Create { .. } | KeyCeremony::Backup { .. } | KeyCeremony::Export { .. } => {}
+        }
         let epoch = self.state.keys.get(key).map(|key| key.epoch).unwrap_or_default();
         let seconds = self.state.policy.engine.version().timing.certificate_seconds;
         let expires = self.now().plus_seconds(seconds).min(request.intent.expires);
         Outcome::Ceremony { ceremony: ceremony.clone(), epoch, expires }
+    }
+
+    fn moved(&mut self, key: &keystead_base::Name, event: KeyMove) -> Outcome {
+        match self.move_key(key, event) {
+            Ok(state) => Outcome::Key { key: key.clone(), state },
+            Err(reason) => Outcome::Deny { class: Some(Self::AUTHORITY), reasons: vec![reason] },
+        }
     }
 
     /// A node reports what its back end did with a key.
@@ -192,7 +234,7 @@ impl<C: Controls> Turn<'_, C> {
 
     fn key_step(&mut self, event: &KeyEvent) -> Result<KeyState, Reason> {
         match &event.step {
-            KeyStep::Created { request, kind, account, assurance } => {
+            KeyStep::Created { request, kind, account, assurance, protections } => {
                 self.asked_for(request, |it| {
                     matches!(it, KeyCeremony::Create { key, kind: asked } if *key == event.key && asked == kind)
                 })?;
@@ -203,6 +245,7 @@ impl<C: Controls> Turn<'_, C> {
                         epoch: 0,
                         account: *account,
                         assurance: *assurance,
+                        protections: protections.clone(),
                         state: KeyState::Created,
                         backup: None,
                         addresses: Default::default(),
@@ -217,6 +260,8 @@ impl<C: Controls> Turn<'_, C> {
                 self.backed_up(&event.key, *backup)
             }
             KeyStep::Drilled { backup, proof } => self.drilled(&event.key, *backup, proof),
+            KeyStep::Protected { protections } => self.protected_by(&event.key, protections),
+            KeyStep::Destroyed => self.move_key(&event.key, KeyMove::Wipe),
         }
     }
 
@@ -248,11 +293,20 @@ impl<C: Controls> Turn<'_, C> {
         name: &keystead_base::Name,
         backup: keystead_base::Digest,
     ) -> Result<KeyState, Reason> {
-        let key = self.state.keys.get_mut(name).ok_or(Reason::KeyUnknown { key: name.clone() })?;
-        key.backup = Some(backup);
-        if key.state == KeyState::Created {
-            key.state = KeyState::BackedUp;
+        let state = self.move_key(name, KeyMove::Backup)?;
+        if let Some(key) = self.state.keys.get_mut(name) {
+            key.backup = Some(backup);
         }
+        Ok(state)
+    }
+
+    fn protected_by(
+        &mut self,
+        name: &keystead_base::Name,
+        protections: &[Feature],
+    ) -> Result<KeyState, Reason> {
+        let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
+        key.protections = protections.to_vec();
         Ok(key.state)
     }
 
@@ -263,30 +317,48 @@ impl<C: Controls> Turn<'_, C> {
         proof: &[u8],
     ) -> Result<KeyState, Reason> {
         let cluster = self.state.cluster;
-        let key = self.state.keys.get_mut(name).ok_or(Reason::KeyUnknown { key: name.clone() })?;
+        let key = self.state.keys.get(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
         let challenge = crate::drill_challenge(cluster, name, key.epoch, &backup);
         if key.backup != Some(backup) || !key.account.proves_drill(&challenge, proof) {
             return Err(Reason::DrillFailed { key: name.clone() });
         }
-        key.state = KeyState::Active;
-        Ok(key.state)
+        self.move_key(name, KeyMove::Drill)
     }
+}
+
+/// The move that a ceremony on an existing key is. An export leaves a key as a backup does.
+fn move_of(ceremony: &KeyCeremony) -> KeyMove {
+    match ceremony {
+        KeyCeremony::Create { .. } | KeyCeremony::Backup { .. } | KeyCeremony::Export { .. } => {
+            KeyMove::Backup
+        }
+        KeyCeremony::Suspend { .. } => KeyMove::Suspend,
+        KeyCeremony::Resume { .. } => KeyMove::Resume,
+        KeyCeremony::Destroy { .. } => KeyMove::Destroy,
+    }
+}
+
+/// How the change that a move belongs to is called.
+fn kind_of(event: KeyMove) -> ChangeKind {
+    match event {
+        KeyMove::Backup | KeyMove::Drill => ChangeKind::BackupKey,
+        KeyMove::Suspend => ChangeKind::SuspendKey,
+        KeyMove::Resume => ChangeKind::ResumeKey,
+        KeyMove::Destroy | KeyMove::Wipe => ChangeKind::DestroyKey,
+    }
+}
+
+fn not_from(key: &keystead_base::Name, state: KeyState, ceremony: &KeyCeremony) -> Reason {
+    let change = AuthorityChange::Key(ceremony.clone()).kind();
+    Reason::KeyStep { key: key.clone(), state, change }
 }
 
 fn key_of(change: &AuthorityChange) -> Option<&keystead_base::Name> {
     match change {
-        AuthorityChange::Key(ceremony) => Some(key_of_ceremony(ceremony)),
+        AuthorityChange::Key(ceremony) => Some(ceremony.key()),
         AuthorityChange::Thaw { key } => key.as_ref(),
         AuthorityChange::Policy { .. }
         | AuthorityChange::Roster { .. }
         | AuthorityChange::AddressBook { .. } => None,
-    }
-}
-
-fn key_of_ceremony(ceremony: &KeyCeremony) -> &keystead_base::Name {
-    match ceremony {
-        KeyCeremony::Create { key, .. }
-        | KeyCeremony::Backup { key, .. }
-        | KeyCeremony::Export { key, .. } => key,
     }
 }

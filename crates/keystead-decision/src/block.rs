@@ -52,13 +52,27 @@ pub struct Frozen {
     pub everything: bool,
     /// These keys may not sign.
     pub keys: BTreeSet<Name>,
+    /// These keys were suspended, deactivated or destroyed: a thaw does not let them sign.
+    pub stopped: BTreeSet<Name>,
 }
 
 impl Frozen {
-    /// Whether this key may not sign.
+    /// Whether this key is frozen.
     #[must_use]
     pub fn holds(&self, key: &Name) -> bool {
         self.everything || self.keys.contains(key)
+    }
+
+    /// Whether this key is stopped by its own state, frozen or not.
+    #[must_use]
+    pub fn stops(&self, key: &Name) -> bool {
+        self.stopped.contains(key)
+    }
+
+    /// Whether this key may sign.
+    #[must_use]
+    pub fn lets_sign(&self, key: &Name) -> bool {
+        !self.holds(key) && !self.stops(key)
     }
 }
 

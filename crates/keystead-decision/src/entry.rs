@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, ClusterId, Digest, Name, RequestId, Signed, Timestamp};
 use keystead_intent::{Approval, Freeze, KeyKind, RequestBatch, Slot, Veto};
-use keystead_policy::{AssuranceLevel, Price};
+use keystead_policy::{AssuranceLevel, Feature, Price};
 use serde::{Deserialize, Serialize};
 
 use crate::PublicAccount;
@@ -100,6 +100,8 @@ pub enum KeyStep {
         account: PublicAccount,
         /// What kind of home it has.
         assurance: AssuranceLevel,
+        /// The protections of that home that are fully in force, ascending.
+        protections: Vec<Feature>,
     },
     /// A backup was written.
     BackedUp {
@@ -115,6 +117,13 @@ pub enum KeyStep {
         /// 64 bytes r ‖ s over [`crate::drill_challenge`] by the address with index 0.
         proof: Vec<u8>,
     },
+    /// The home of the key started anew, with other protections than it reported last.
+    Protected {
+        /// The protections that are fully in force, ascending.
+        protections: Vec<Feature>,
+    },
+    /// The key was wiped from the enclave and the ledger, as the committed ceremony asked.
+    Destroyed,
 }
 
 /// Asks for a fresh certificate.

@@ -81,6 +81,9 @@ impl<C: Controls> Turn<'_, C> {
         let key =
             self.state.keys.get_mut(&account.key).ok_or(Reason::KeyUnknown { key: account.key.clone() })?;
         let inactive = Reason::KeyInactive { key: account.key.clone() };
+        if key.state.is_stopped() {
+            return Err(Reason::KeyStopped { key: account.key.clone(), state: key.state });
+        }
         let address = key.address(account.index).ok_or(inactive)?;
         key.addresses.insert(account.index, address);
         Ok(address)
@@ -126,13 +129,13 @@ impl<C: Controls> Turn<'_, C> {
         understood: &Understood,
         account: &AccountRef,
     ) -> Result<Passed, Refused> {
-        let assurance =
-            self.state.keys.get(&account.key).map_or(AssuranceLevel::Process, |key| key.assurance);
+        let assurance = self.protected(account).map_err(|reason| (Vec::new(), vec![reason]))?;
         let facts = Facts {
             now: self.now(),
             account: Some(understood.address),
             assurance,
             prices: &self.state.prices,
+            cooling: &self.state.cooling,
         };
         let question = Question {
             requester: &request.intent.requester,
@@ -142,6 +145,20 @@ impl<C: Controls> Turn<'_, C> {
             facts: &facts,
         };
         pass(self.controls.rule(&self.state.policy.engine, &question))
+    }
+
+    /// A key whose home reports less than policy demands signs nothing; its home refuses by itself too.
+    fn protected(&self, account: &AccountRef) -> Result<AssuranceLevel, Reason> {
+        let key = self
+            .state
+            .keys
+            .get(&account.key)
+            .ok_or_else(|| Reason::KeyUnknown { key: account.key.clone() })?;
+        let missing = self.state.policy.engine.version().unprotected(key.assurance, &key.protections);
+        match missing.is_empty() {
+            true => Ok(key.assurance),
+            false => Err(Reason::Unprotected { key: account.key.clone(), missing }),
+        }
     }
 
     /// What approvals of this request are bound to.

@@ -25,8 +25,9 @@ pub use block::{Block, Commit, Frozen, Header, MAX_BLOCK_ENTRIES, Vote, VoteSign
 pub use controls::{Controls, Strict};
 pub use entry::{Entry, Fate, KeyEvent, KeyStep, Renewal, Settlement};
 pub use genesis::{Founder, Genesis, GenesisError, SignedGenesis};
+pub use keystead_intent::KeyState;
 pub use light_client::{CeremonyPermit, LightClient, LightError, SigningPermit, Transition, verify_commit};
-pub use outcome::{Certificate, Decision, Grant, KeyState, Outcome};
+pub use outcome::{Certificate, Decision, Grant, Outcome};
 pub use request::{Event, Phase, Request, SlotUse};
 pub use state::{ActivePolicy, Key, MAX_OPEN_REQUESTS, Snapshot, State};
 pub use windows::Windows;

@@ -7,7 +7,7 @@ use keystead_base::{
     Blame, Canonical, ClusterId, Coded, Digest, Name, SignatureError, Timestamp, merkle, signing_message,
 };
 use keystead_intent::KeyCeremony;
-use keystead_policy::{PolicyRef, PolicyVersion, Roster};
+use keystead_policy::{AssuranceLevel, Feature, PolicyRef, PolicyVersion, RequiredProtections, Roster};
 
 use crate::{Certificate, Commit, Decision, Frozen, GenesisError, Grant, Header, Outcome, SignedGenesis};
 
@@ -17,6 +17,7 @@ pub struct LightClient {
     cluster: ClusterId,
     policy: PolicyRef,
     roster: Roster,
+    required: Vec<RequiredProtections>,
     height: u64,
     time: Timestamp,
     frozen: Frozen,
@@ -108,6 +109,7 @@ impl LightClient {
             cluster,
             policy: genesis.policy.reference(),
             roster: genesis.policy.roster.clone(),
+            required: genesis.policy.protections.clone(),
             height: 0,
             time: genesis.created,
             frozen: Frozen::default(),
@@ -131,6 +133,12 @@ impl LightClient {
     #[must_use]
     pub fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    /// The protections that the policy in force demands of a kind of key home.
+    #[must_use]
+    pub fn required(&self, level: AssuranceLevel) -> &[Feature] {
+        self.required.iter().find(|it| it.level == level).map_or(&[], |it| it.features.as_slice())
     }
 
     /// The height of the newest header verified.
@@ -162,6 +170,7 @@ impl LightClient {
         self.verify_votes(&transition.commit)?;
         self.policy = next.reference();
         self.roster = next.roster.clone();
+        self.required = next.protections.clone();
         self.move_to(header);
         Ok(())
     }
@@ -236,6 +245,9 @@ impl LightClient {
         }
         if self.frozen.holds(&grant.account.key) {
             return Err(LightError::Frozen { key: grant.account.key.clone() });
+        }
+        if self.frozen.stops(&grant.account.key) {
+            return Err(LightError::Stopped { key: grant.account.key.clone() });
         }
         self.unexpired(grant.expires, now)?;
         Ok(SigningPermit { grant: grant.clone() })
@@ -418,6 +430,12 @@ pub enum LightError {
         /// Which key.
         key: Name,
     },
+    /// Suspended, deactivated or destroyed.
+    #[error("{key} is stopped by its own state")]
+    Stopped {
+        /// Which key.
+        key: Name,
+    },
     /// Too late.
     #[error("the right ended at {at}, it is {now}")]
     Expired {
@@ -444,6 +462,7 @@ impl Coded for LightError {
             Self::NotAllowed { .. } => "certificate.not_allowed",
             Self::Digest { .. } => "certificate.digest",
             Self::Frozen { .. } => "certificate.frozen",
+            Self::Stopped { .. } => "certificate.stopped",
             Self::Expired { .. } => "certificate.expired",
         }
     }

@@ -3,7 +3,7 @@
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, ClusterId, Digest, Name, RequestId, Timestamp, merkle::Inclusion};
-use keystead_intent::{AccountRef, ChainId, DangerClass, KeyCeremony, Slot};
+use keystead_intent::{AccountRef, ChainId, DangerClass, KeyCeremony, KeyState, Slot};
 use keystead_policy::{PolicyRef, Reason, Requirement};
 use serde::{Deserialize, Serialize};
 
@@ -150,31 +150,6 @@ pub struct Grant {
     pub class: DangerClass,
     /// After this moment the grant is worth nothing.
     pub expires: Timestamp,
-}
-
-/// Where a key stands in its life.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    BorshSerialize,
-    BorshDeserialize,
-    Serialize,
-    Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyState {
-    /// Born; no address is shown.
-    Created,
-    /// A backup exists; no address is shown.
-    BackedUp,
-    /// A backup was restored and proved control: addresses may be used.
-    Active,
 }
 
 /// A decision, the commit of its block, and the proof that it stands there.

@@ -8,10 +8,10 @@ use imbl::{OrdMap, OrdSet};
 use keystead_base::{
     Canonical, ClusterId, Digest, Name, RequestId, RequestNonce, Timestamp, merkle::Frontier,
 };
-use keystead_intent::{KeyKind, Slot};
-use keystead_policy::{AssuranceLevel, Engine, PolicyError, PolicyVersion, Prices, Roster};
+use keystead_intent::{KeyKind, KeyState, Slot};
+use keystead_policy::{AssuranceLevel, Cooling, Engine, Feature, PolicyError, PolicyVersion, Prices, Roster};
 
-use crate::{Frozen, Genesis, KeyState, PublicAccount, Request, SlotUse, Windows, persist};
+use crate::{Frozen, Genesis, PublicAccount, Request, SlotUse, Windows, persist};
 
 /// The most requests that may wait at once; one more is denied.
 pub const MAX_OPEN_REQUESTS: usize = 10_000;
@@ -32,6 +32,7 @@ pub struct State {
     pub(crate) slots: OrdMap<Slot, SlotUse>,
     pub(crate) windows: Windows,
     pub(crate) prices: Prices,
+    pub(crate) cooling: Cooling,
     pub(crate) due: OrdSet<(Timestamp, RequestId)>,
     pub(crate) open: u64,
 }
@@ -68,6 +69,8 @@ pub struct Key {
     pub account: PublicAccount,
     /// What kind of home it has.
     pub assurance: AssuranceLevel,
+    /// The protections of its home that were reported last as fully in force, ascending.
+    pub protections: Vec<Feature>,
     /// Where it stands in its life.
     pub state: KeyState,
     /// The digest of the latest backup file.
@@ -99,6 +102,7 @@ impl State {
             slots: OrdMap::new(),
             windows: Windows::default(),
             prices: Prices::default(),
+            cooling: Cooling::default(),
             due: OrdSet::new(),
             open: 0,
         })
@@ -188,12 +192,13 @@ impl State {
 }
 
 impl Key {
-    /// The address with this index, only once a backup was drilled: before that nobody may be paid there.
+    /// The address with this index, only once a backup was drilled: before that nobody may be paid there,
+    /// and after the key's end neither.
     #[must_use]
     pub fn address(&self, index: u32) -> Option<Address> {
-        match self.state {
-            KeyState::Active => self.addresses.get(&index).copied().or_else(|| self.account.address(index)),
-            KeyState::Created | KeyState::BackedUp => None,
+        match self.state.receives() {
+            true => self.addresses.get(&index).copied().or_else(|| self.account.address(index)),
+            false => None,
         }
     }
 }
@@ -222,6 +227,7 @@ impl BorshSerialize for Snapshot {
         persist::write_map(&state.slots, writer)?;
         state.windows.serialize(writer)?;
         state.prices.serialize(writer)?;
+        state.cooling.serialize(writer)?;
         persist::write_set(&state.due, writer)?;
         state.open.serialize(writer)
     }
@@ -246,6 +252,7 @@ impl BorshDeserialize for Snapshot {
             slots: persist::read_map(reader)?,
             windows: Windows::deserialize_reader(reader)?,
             prices: Prices::deserialize_reader(reader)?,
+            cooling: Cooling::deserialize_reader(reader)?,
             due: persist::read_set(reader)?,
             open: u64::deserialize_reader(reader)?,
         }))

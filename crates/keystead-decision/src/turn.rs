@@ -49,6 +49,9 @@ impl<'a, C: Controls> Turn<'a, C> {
 
     pub(crate) fn end(mut self) -> (State, Vec<Decision>) {
         if let Some(successor) = self.successor.take() {
+            // INVARIANT S12: cool-offs run from this block, whatever the approvers' clocks said.
+            let (current, next) = (self.state.policy.engine.version(), successor.engine.version());
+            self.state.cooling = self.state.cooling.after(current, next, self.state.time);
             self.state.policy = successor;
             self.announce_anew();
         }

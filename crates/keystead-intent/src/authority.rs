@@ -59,6 +59,21 @@ pub enum KeyCeremony {
         /// Who receives it.
         recipient: Name,
     },
+    /// The key signs nothing until it is resumed.
+    Suspend {
+        /// The key.
+        key: Name,
+    },
+    /// A suspended key signs again.
+    Resume {
+        /// The key.
+        key: Name,
+    },
+    /// The key is wiped from the enclave and the ledger, for good. Backups outside are not reached.
+    Destroy {
+        /// The key: suspended, or never active.
+        key: Name,
+    },
 }
 
 /// What kind of secret a key is.
@@ -82,4 +97,102 @@ pub enum KeyCeremony {
 pub enum KeyKind {
     /// A BIP-39 seed with BIP-32/44 secp256k1 children.
     HdSecp256k1,
+}
+
+impl AuthorityChange {
+    /// Which kind of change it is.
+    #[must_use]
+    pub fn kind(&self) -> ChangeKind {
+        match self {
+            Self::Policy { .. } => ChangeKind::Policy,
+            Self::Roster { .. } => ChangeKind::Roster,
+            Self::AddressBook { .. } => ChangeKind::AddressBook,
+            Self::Thaw { .. } => ChangeKind::Thaw,
+            Self::Key(KeyCeremony::Create { .. }) => ChangeKind::CreateKey,
+            Self::Key(KeyCeremony::Backup { .. }) => ChangeKind::BackupKey,
+            Self::Key(KeyCeremony::Export { .. }) => ChangeKind::ExportKey,
+            Self::Key(KeyCeremony::Suspend { .. }) => ChangeKind::SuspendKey,
+            Self::Key(KeyCeremony::Resume { .. }) => ChangeKind::ResumeKey,
+            Self::Key(KeyCeremony::Destroy { .. }) => ChangeKind::DestroyKey,
+        }
+    }
+}
+
+impl KeyCeremony {
+    /// The key that it is about.
+    #[must_use]
+    pub fn key(&self) -> &Name {
+        match self {
+            Self::Create { key, .. }
+            | Self::Backup { key, .. }
+            | Self::Export { key, .. }
+            | Self::Suspend { key }
+            | Self::Resume { key }
+            | Self::Destroy { key } => key,
+        }
+    }
+}
+
+/// The kinds of change, as quorum rows and rules name them.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// The next policy version.
+    Policy,
+    /// The next policy version, with another roster only.
+    Roster,
+    /// The next policy version, with another address book only.
+    AddressBook,
+    /// The end of a freeze.
+    Thaw,
+    /// A key is born.
+    CreateKey,
+    /// A key is backed up.
+    BackupKey,
+    /// A key leaves the enclave.
+    ExportKey,
+    /// A key stops signing.
+    SuspendKey,
+    /// A suspended key signs again.
+    ResumeKey,
+    /// A key is wiped.
+    DestroyKey,
+}
+
+impl ChangeKind {
+    /// The kind's stable name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Roster => "roster",
+            Self::AddressBook => "address_book",
+            Self::Thaw => "thaw",
+            Self::CreateKey => "create_key",
+            Self::BackupKey => "backup_key",
+            Self::ExportKey => "export_key",
+            Self::SuspendKey => "suspend_key",
+            Self::ResumeKey => "resume_key",
+            Self::DestroyKey => "destroy_key",
+        }
+    }
+}
+
+impl std::fmt::Display for ChangeKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
 }

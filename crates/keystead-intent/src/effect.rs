@@ -5,11 +5,14 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Amount, Digest};
 use serde::{Deserialize, Serialize};
 
-use crate::{Asset, ChainId, DangerClass};
+use crate::{Asset, ChainId, DangerClass, TypedForm};
 
 /// From here on an allowance counts as unlimited: 2^128 base units exceed any supply, and the
 /// largest values of the narrow fields in use (Permit2's `uint160`) lie above it.
 pub const UNLIMITED_ALLOWANCE: U256 = U256::from_limbs([0, 0, 1, 0]);
+
+/// The most words of a call's arguments that an effect carries.
+pub const MAX_ARGUMENT_WORDS: usize = 16;
 
 /// Everything that one signature would do.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -25,6 +28,8 @@ pub struct Effects {
     pub fee: Fee,
     /// The effects, in the order of execution; never empty.
     pub items: Vec<Effect>,
+    /// For typed data, what is signed and where it is valid.
+    pub typed: Option<TypedForm>,
 }
 
 impl Effects {
@@ -85,6 +90,9 @@ pub struct Effect {
     pub contract: Option<Address>,
     /// The function selector, where calldata has one.
     pub selector: Option<[u8; 4]>,
+    /// The first [`MAX_ARGUMENT_WORDS`] whole words of calldata after the selector: its arguments, where
+    /// they are static (Solidity's contract ABI).
+    pub arguments: Vec<B256>,
     /// What happens.
     pub kind: EffectKind,
 }

@@ -7,6 +7,8 @@ mod authority;
 mod danger;
 mod effect;
 mod intent;
+mod key_state;
+mod typed_form;
 
 pub use action::{
     AccountRef, Asset, ChainId, ContractCall, GasTerms, MAX_PAYLOAD_BYTES, Message, RawEthereum, Replacement,
@@ -17,10 +19,14 @@ pub use asset::{
     AssetEntry, AssetError, AssetIndex, AssetKind, ContractEntry, ContractKind, MAX_DECIMALS,
     MAX_REGISTRY_ENTRIES, MAX_SYMBOL_BYTES, PERMIT2,
 };
-pub use authority::{AuthorityChange, KeyCeremony, KeyKind};
+pub use authority::{AuthorityChange, ChangeKind, KeyCeremony, KeyKind};
 pub use danger::DangerClass;
 pub use effect::{
-    Allowance, AuthorityKind, CallPath, Effect, EffectKind, Effects, Fee, OpaqueReason, Slot,
-    UNLIMITED_ALLOWANCE,
+    Allowance, AuthorityKind, CallPath, Effect, EffectKind, Effects, Fee, MAX_ARGUMENT_WORDS, OpaqueReason,
+    Slot, UNLIMITED_ALLOWANCE,
 };
 pub use intent::{Action, ActionKind, Intent, IntentError, MAX_BATCH_INTENTS, RequestBatch};
+pub use key_state::{KeyMove, KeyState};
+pub use typed_form::{
+    MAX_TYPED_FIELDS, MAX_TYPED_VALUE_BYTES, TypedDomain, TypedField, TypedForm, TypedValue,
+};

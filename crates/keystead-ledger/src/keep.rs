@@ -29,6 +29,20 @@ impl Ledger {
         session.commit().await
     }
 
+    /// Erases every seal of a key: written over first, so that the old bytes do not stay in its row, and
+    /// then deleted. A write-ahead file or a backup of the database may still hold them.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] from the database.
+    pub async fn erase_sealed_key(&self, name: &Name) -> Result<(), LedgerError> {
+        let mut session = self.engine.write().await?;
+        let sql = "UPDATE sealed_keys SET document = $2 WHERE name = $1";
+        session.execute(sql, vec![text(name.as_str()), bytes([0_u8; ERASED_BYTES])]).await?;
+        session.execute("DELETE FROM sealed_keys WHERE name = $1", vec![text(name.as_str())]).await?;
+        session.commit().await
+    }
+
     /// The sealed keys, by name and epoch.
     ///
     /// # Errors
@@ -150,3 +164,6 @@ impl Ledger {
         }
     }
 }
+
+/// Longer than a seal, so that it takes the seal's whole place.
+const ERASED_BYTES: usize = 512;

@@ -39,7 +39,9 @@ pub(crate) struct Durable {
 impl Durable {
     /// Whether the back end has to know of this block.
     pub(crate) fn matters(&self, frozen_before: bool) -> bool {
-        let right = |it: &Decision| matches!(it.outcome, Outcome::Allow(_) | Outcome::Ceremony { .. });
+        let right = |it: &Decision| {
+            matches!(it.outcome, Outcome::Allow(_) | Outcome::Ceremony { .. } | Outcome::Key { .. })
+        };
         let frozen = &self.commit.header.frozen;
         let freezes = frozen_before || frozen.everything || !frozen.keys.is_empty();
         self.next_policy.is_some() || freezes || self.decisions.iter().any(right)

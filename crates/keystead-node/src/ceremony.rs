@@ -1,7 +1,7 @@
 //! Key ceremonies: the enclave acts, the file becomes durable, and only then the log is told.
 
 use keystead_base::{Canonical, Name, RequestId, merkle::Inclusion};
-use keystead_decision::{Certificate, KeyState, KeyStep, Outcome, State, leaves};
+use keystead_decision::{Certificate, Key, KeyState, KeyStep, Outcome, State, leaves};
 use keystead_intent::{KeyCeremony, KeyKind};
 use keystead_keys::BackupFile;
 use keystead_policy::AssuranceLevel;
@@ -24,6 +24,9 @@ impl Signer {
             KeyCeremony::Create { kind, .. } => self.create(request, *kind, certificate).await,
             KeyCeremony::Backup { key, .. } => self.backup(request, key, certificate).await,
             KeyCeremony::Export { .. } => self.export(request, certificate).await,
+            KeyCeremony::Destroy { key } => self.destroy(request, key, certificate).await,
+            // The log carries these out alone, and gives no permission for them.
+            KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => Ok(()),
         };
         match done {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) => {
@@ -53,7 +56,8 @@ impl Signer {
 
     fn report_created(&self, request: RequestId, kind: KeyKind, held: HeldKey) {
         let assurance = AssuranceLevel::Process;
-        let step = KeyStep::Created { request, kind, account: held.account, assurance };
+        let (account, protections) = (held.account, self.in_force.clone());
+        let step = KeyStep::Created { request, kind, account, assurance, protections };
         self.shared.report_key_later(held.key, step);
     }
 
@@ -74,6 +78,45 @@ impl Signer {
         self.keep(request, &file).await?;
         self.shared.board.carried_out(&request);
         Ok(())
+    }
+
+    /// The enclave wipes first, then the ledger; only then the log is told that nothing is left here.
+    async fn destroy(
+        &mut self,
+        request: RequestId,
+        key: &Name,
+        certificate: Certificate,
+    ) -> Result<(), NodeError> {
+        self.enclave.destroy(certificate)?;
+        self.erase(key).await?;
+        self.shared.board.carried_out(&request);
+        Ok(())
+    }
+
+    async fn erase(&self, key: &Name) -> Result<(), NodeError> {
+        self.shared.ledger.erase_sealed_key(key).await?;
+        self.shared.report_key_later(key.clone(), KeyStep::Destroyed);
+        Ok(())
+    }
+
+    /// After a start: keys whose end is committed and that a crash left in the ledger. The enclave was
+    /// not given them any more.
+    pub(crate) async fn finish_destructions(&self) -> Result<(), NodeError> {
+        let state = self.shared.state();
+        for (name, _) in state.keys().filter(|(_, key)| key.state == KeyState::Deactivated) {
+            self.erase(name).await?;
+        }
+        Ok(())
+    }
+
+    /// After a start of the enclave: tells the log where its protections are others than it knows.
+    pub(crate) fn report_protections(&self) {
+        let state = self.shared.state();
+        let differs = |key: &Key| key.state != KeyState::Destroyed && key.protections != self.in_force;
+        for (name, _) in state.keys().filter(|(_, key)| differs(key)) {
+            let protections = self.in_force.clone();
+            self.shared.report_key_later(name.clone(), KeyStep::Protected { protections });
+        }
     }
 
     async fn keep(&self, request: RequestId, file: &BackupFile) -> Result<keystead_base::Digest, NodeError> {
@@ -102,6 +145,8 @@ pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &[Name]) 
         KeyCeremony::Backup { key, .. } => state.key(key).is_some_and(|it| it.state == KeyState::Created),
         // Whether an export reached its recipient is for people to say; they ask again.
         KeyCeremony::Export { .. } => false,
+        // What a crash left of a destruction is finished from the state, not from the permission.
+        KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } | KeyCeremony::Destroy { .. } => false,
     }
 }
 

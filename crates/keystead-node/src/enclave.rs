@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use keystead_base::{Canonical, ClusterId};
-use keystead_decision::{Commit, Transition};
+use keystead_decision::{Commit, KeyState, Transition};
 use keystead_keys::Sealed;
 use keystead_signing::{
     Advance, ClientError, EnclaveClient, EnclaveOptions, Feature, HeldKey, Hello, Ready, Role, Status,
@@ -82,12 +82,13 @@ impl EnclaveHome {
     }
 
     /// Starts the process, and tells it where the log begins and which keys there are.
-    pub(crate) async fn start(
-        &self,
-        shared: &Arc<Shared>,
-    ) -> Result<(EnclaveClient, Vec<HeldKey>), NodeError> {
-        let mut seals = Vec::new();
+    pub(crate) async fn start(&self, shared: &Arc<Shared>) -> Result<Started, NodeError> {
+        let (mut seals, state) = (Vec::new(), shared.state());
         for (name, epoch, document) in shared.ledger.sealed_keys().await? {
+            // A key whose end is committed never comes back, whatever a crash left of it.
+            if state.key(&name).is_some_and(|key| key.state >= KeyState::Deactivated) {
+                continue;
+            }
             let path = PathBuf::from(format!("the sealed key {name}, epoch {epoch}"));
             let sealed =
                 Sealed::from_document(&document).map_err(|error| NodeError::Document { path, error })?;
@@ -96,8 +97,16 @@ impl EnclaveHome {
         let mut client = EnclaveClient::spawn(self.program.clone(), self.arguments.clone())?;
         let ready = client.hello(Hello { genesis: shared.genesis.clone(), seals })?;
         shared.set_protections(protections(&ready));
-        Ok((client, ready.keys))
+        Ok(Started { client, held: ready.keys, in_force: ready.hardening.in_force() })
     }
+}
+
+/// An enclave as it started.
+pub(crate) struct Started {
+    pub(crate) client: EnclaveClient,
+    pub(crate) held: Vec<HeldKey>,
+    /// The protections that are fully in force.
+    pub(crate) in_force: Vec<Feature>,
 }
 
 /// Shows the enclave changes of policy and then a head.

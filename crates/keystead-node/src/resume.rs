@@ -32,6 +32,8 @@ impl Signer {
         let state = self.shared.state();
         let sealed: Vec<Name> = held.iter().map(|it| it.key.clone()).collect();
         self.report_unknown_keys(held);
+        self.report_protections();
+        self.finish_destructions().await?;
         let mut transitions: VecDeque<_> = self.shared.ledger.transitions(state.height()).await?.into();
         let mut last = 0;
         for block in undone(&self.shared, &state, &sealed).await? {

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::answer::Front;
 use crate::board::Board;
 use crate::builder::{Builder, commits_alone};
-use crate::enclave::EnclaveHome;
+use crate::enclave::{EnclaveHome, Started};
 use crate::resume::fill_board;
 use crate::settle::{Watcher, views_of};
 use crate::shared::Shared;
@@ -172,8 +172,8 @@ async fn resumed_signer(
     shared: Arc<Shared>,
     unstored: Arc<Unstored>,
 ) -> Result<Signer, NodeError> {
-    let (enclave, held) = home.start(&shared).await?;
-    let mut signer = Signer { shared, unstored, home, enclave, frozen: Default::default() };
+    let Started { client: enclave, held, in_force } = home.start(&shared).await?;
+    let mut signer = Signer { shared, unstored, home, enclave, in_force, frozen: Default::default() };
     signer.resume(held).await?;
     Ok(signer)
 }

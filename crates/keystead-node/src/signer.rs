@@ -7,12 +7,13 @@ use keystead_base::{Canonical, Digest, RequestId, merkle::Inclusion};
 use keystead_chain::{Assembled, Unsigned, assemble};
 use keystead_decision::{Decision, Frozen, Grant, LightError, Outcome, Phase, State, Transition, leaves};
 use keystead_ledger::SignatureRecord;
+use keystead_policy::Feature;
 use keystead_signing::{BatchItem, ClientError, EnclaveClient, EthereumSignature, ItemResult};
 use keystead_wire::{Refused, RequestView};
 use tokio::sync::mpsc;
 
 use crate::blocks::Durable;
-use crate::enclave::{EnclaveHome, follow};
+use crate::enclave::{EnclaveHome, Started, follow};
 use crate::shared::Shared;
 use crate::writer::Unstored;
 use crate::{Event, NodeError, views};
@@ -23,6 +24,8 @@ pub(crate) struct Signer {
     pub(crate) unstored: Arc<Unstored>,
     pub(crate) home: EnclaveHome,
     pub(crate) enclave: EnclaveClient,
+    /// The protections of the enclave that are fully in force.
+    pub(crate) in_force: Vec<Feature>,
     /// What the enclave knows to be frozen.
     pub(crate) frozen: Frozen,
 }
@@ -129,6 +132,9 @@ impl Signer {
         if state.frozen().holds(key) || self.shared.state().frozen().holds(key) {
             return Err(Refused::of(&LightError::Frozen { key: key.clone() }));
         }
+        if state.frozen().stops(key) || self.shared.state().frozen().stops(key) {
+            return Err(Refused::of(&LightError::Stopped { key: key.clone() }));
+        }
         // INVARIANT S2: the bytes are built from the intent here as everywhere, never taken from a peer.
         let unsigned = keystead_chain::build(&request.intent.action, grant.address)
             .map_err(|error| Refused::of(&error))?;
@@ -167,12 +173,14 @@ impl Signer {
     async fn restart(&mut self, block: &Durable, error: &ClientError) -> Result<(), NodeError> {
         let refused = Refused::of(error);
         self.shared.event(Event::EnclaveRestarted { refused: refused.clone() });
-        let (mut enclave, _) = self.home.start(&self.shared).await?;
+        let Started { client: mut enclave, in_force, .. } = self.home.start(&self.shared).await?;
         let height = block.commit.header.height;
         let transitions = self.shared.ledger.transitions(height).await?;
         let head = block.next_policy.is_none().then(|| block.commit.clone());
         follow(&mut enclave, transitions, head)?;
         self.enclave = enclave;
+        self.in_force = in_force;
+        self.report_protections();
         self.give_up(block, &refused);
         Ok(())
     }

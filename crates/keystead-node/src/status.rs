@@ -1,7 +1,7 @@
 //! The node in one look.
 
 use keystead_base::Name;
-use keystead_decision::{Key, KeyState, Phase, State};
+use keystead_decision::{Key, Phase, State};
 use keystead_wire::{ChainStatus, ChainWatch, KeyView, NodeStatus, RequestView, Withstands};
 
 use crate::shared::Shared;
@@ -19,7 +19,7 @@ fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
         state: key.state,
         frozen: state.frozen().holds(name),
         backup: key.backup,
-        account: (key.state == KeyState::Active).then_some(key.account),
+        account: key.state.receives().then_some(key.account),
         address: key.address(0),
     }
 }

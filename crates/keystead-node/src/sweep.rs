@@ -45,12 +45,12 @@ async fn renew(shared: &Shared, id: RequestId, now: Timestamp) {
     }
 }
 
-/// Requests that may still be signed. What is frozen is asked for after the thaw.
+/// Requests that may still be signed. What is frozen or suspended is asked for afterwards.
 fn candidates(state: &State, now: Timestamp) -> HashSet<RequestId> {
     let may_sign = |request: &Request| {
         request.phase == Phase::Allowed
             && request.intent.expires > now
-            && request.intent.action.account().is_some_and(|it| !state.frozen().holds(&it.key))
+            && request.intent.action.account().is_some_and(|it| state.frozen().lets_sign(&it.key))
     };
     state.requests().filter(|(_, request)| may_sign(request)).map(|(id, _)| *id).collect()
 }

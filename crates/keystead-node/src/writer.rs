@@ -144,7 +144,7 @@ fn finished_ceremony(entry: &Entry) -> Option<RequestId> {
     match entry {
         Entry::Key(signed) => match &signed.body.step {
             KeyStep::Created { request, .. } | KeyStep::BackedUp { request, .. } => Some(*request),
-            KeyStep::Drilled { .. } => None,
+            KeyStep::Drilled { .. } | KeyStep::Protected { .. } | KeyStep::Destroyed => None,
         },
         _ => None,
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use keystead_base::Name;
-use keystead_intent::DangerClass;
+use keystead_intent::{ChangeKind, DangerClass};
 
 use crate::limits::{MAX_NEED_PEOPLE, MAX_NEEDS, MAX_ROWS, MAX_SPAN_SECONDS};
 use crate::structure::{Known, ascending, at_most, inner, not_zero, unknown, within};
@@ -32,6 +32,7 @@ fn check_row(
 ) -> Result<(), PolicyError> {
     inner("a row's keys", &row.keys)?;
     inner("a row's classes", &row.classes)?;
+    check_changes(row)?;
     inner("a row's vetoers", &row.vetoers)?;
     not_zero("the number of classes", &row.id, if row.classes.is_empty() { 0 } else { 1 })?;
     within("a row's delay in seconds", row.delay_seconds, MAX_SPAN_SECONDS)?;
@@ -48,6 +49,20 @@ fn check_row(
     at_most("a row's needs", row.needs.len(), MAX_NEEDS)?;
     ascending("a row's needs", row.needs.iter().map(|need| (&need.role, &need.factors)))?;
     row.needs.iter().try_for_each(|need| check_need(row, need, roster))
+}
+
+/// Rows for changes of Keystead's own authority speak of that class; and what cannot be undone waits, so
+/// that somebody can stop it.
+fn check_changes(row: &QuorumRow) -> Result<(), PolicyError> {
+    inner("a row's changes", &row.changes)?;
+    if !row.changes.is_empty() && row.classes != [DangerClass::Authority] {
+        return Err(PolicyError::Changes { row: row.id.clone() });
+    }
+    let destroys = row.changes.contains(&ChangeKind::DestroyKey);
+    if destroys && (row.delay_seconds == 0 || row.vetoers.is_empty() || row.needs.is_empty()) {
+        return Err(PolicyError::Destruction { row: row.id.clone() });
+    }
+    Ok(())
 }
 
 fn check_need(row: &QuorumRow, need: &Need, roster: &Roster) -> Result<(), PolicyError> {
@@ -71,7 +86,8 @@ fn satisfiable(row: &Name, needs: &[Need], roster: &Roster) -> Result<(), Policy
 fn check_authority(quorums: &[QuorumRow], roster: &Roster) -> Result<(), PolicyError> {
     let always: Vec<&QuorumRow> = quorums
         .iter()
-        .filter(|row| row.classes.contains(&DangerClass::Authority) && row.keys.is_empty())
+        .filter(|row| row.classes.contains(&DangerClass::Authority))
+        .filter(|row| row.keys.is_empty() && row.changes.is_empty())
         .collect();
     let merged = rows::merge(&always);
     let expected = authority_people(roster);

@@ -34,6 +34,7 @@ impl PolicyVersion {
         self.contracts.sort_by_key(|it| (it.chain, it.address));
         self.chains.sort_unstable();
         self.caps.sort_by_key(|it| (it.level, it.measure));
+        self.protections.sort_by_key(|it| it.level);
         self.sort_inner();
         self
     }
@@ -48,10 +49,12 @@ impl PolicyVersion {
         for row in &mut self.quorums {
             row.keys.sort_unstable();
             row.classes.sort_unstable();
+            row.changes.sort_unstable();
             row.vetoers.sort_unstable();
             row.needs.iter_mut().for_each(|need| need.factors.sort_unstable());
             row.needs.sort_by(|a, b| (&a.role, &a.factors).cmp(&(&b.role, &b.factors)));
         }
+        self.protections.iter_mut().for_each(|it| it.features.sort_unstable());
         if let Some(prices) = &mut self.prices {
             prices.sources.sort_by(|a, b| a.name.cmp(&b.name));
         }

@@ -7,7 +7,7 @@ use keystead_base::{Name, Timestamp};
 use keystead_intent::ChainId;
 
 use crate::aspect::Aspect;
-use crate::{AddressEntry, Reason};
+use crate::{AddressEntry, Facts, Reason};
 
 /// Names and cool-offs by chain and address.
 #[derive(Debug)]
@@ -37,18 +37,13 @@ impl AddressBook {
         Self { entries }
     }
 
-    pub(crate) fn standing(
-        &self,
-        chain: ChainId,
-        aspect: &Aspect,
-        account: Option<Address>,
-        now: Timestamp,
-    ) -> Standing<'_> {
+    pub(crate) fn standing(&self, chain: ChainId, aspect: &Aspect, facts: &Facts<'_>) -> Standing<'_> {
         let Some(address) = aspect.destination else { return Standing::Free };
-        match self.entries.get(&(chain, address)) {
-            Some((name, usable_from)) if *usable_from <= now => Standing::Known(name),
-            _ if account == Some(address) && aspect.asset.is_some() => Standing::Own,
-            Some((name, usable_from)) => Standing::Cooling(name, address, *usable_from),
+        let cooled = facts.cooling.until(chain, address);
+        match self.entries.get(&(chain, address)).map(|(name, from)| (name, cooled.max(*from))) {
+            Some((name, usable_from)) if usable_from <= facts.now => Standing::Known(name),
+            _ if facts.account == Some(address) && aspect.asset.is_some() => Standing::Own,
+            Some((name, usable_from)) => Standing::Cooling(name, address, usable_from),
             None => Standing::Unknown(address),
         }
     }

@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use keystead_base::{Amount, Name};
-use keystead_intent::{ActionKind, AssetIndex, AuthorityChange, DangerClass, Effects};
+use keystead_intent::{ActionKind, AssetIndex, AuthorityChange, ChangeKind, DangerClass, Effects};
 
 use crate::destination::AddressBook;
+use crate::fields::Fields;
 use crate::findings::Findings;
 use crate::outflow::{Outflows, Worth};
+use crate::rows::Matter;
 use crate::rules::Rules;
 use crate::{
-    Facts, PolicyError, PolicyRef, PolicyVersion, Question, Reason, Requirement, Ruling, Sections, Subject,
-    charges, payload, rows, structure, vocabulary,
+    Facts, PolicyError, PolicyRef, PolicyVersion, Question, Reason, Ruling, Sections, Subject, charges,
+    payload, rows, structure, vocabulary,
 };
 
 /// A policy version, checked and compiled. Immutable: share it in an `Arc`.
@@ -91,9 +93,9 @@ impl Engine {
         payload::judge(self, question, effects, &mut findings);
         let outflows = Outflows::of(effects, question.facts.account, self.worth(question.facts));
         self.check_caps(question.facts, &outflows, &mut findings);
-        let classes: BTreeSet<DangerClass> = effects.items.iter().map(|effect| effect.class()).collect();
-        let requirement =
-            rows::require(&self.version.quorums, Some(key), &classes, Some(&outflows), &mut findings);
+        let classes = effects.items.iter().map(|effect| effect.class()).collect();
+        let matter = Matter { key: Some(key), classes, change: None, outflows: Some(&outflows) };
+        let requirement = rows::require(&self.version.quorums, &matter, &mut findings);
         let charges = charges::count(&self.version.windows, key, effects, &outflows, &mut findings);
         findings.into_ruling(requirement, charges)
     }
@@ -103,12 +105,17 @@ impl Engine {
         let mut findings = Findings::default();
         let class = DangerClass::Authority;
         let context = vocabulary::change_context(change, sections, question.facts.now);
-        let answer = context
-            .and_then(|it| self.rules.ask(question.requester, ActionKind::Authority, question.key, it));
+        let answer = context.and_then(|it| {
+            self.rules.ask(question.requester, ActionKind::Authority, question.key, it, Fields::new)
+        });
         payload::weigh(answer.as_ref(), Reason::NoRulePermits { effect: 0, class }, &mut findings);
+        let change = change.kind();
         let classes = BTreeSet::from([class]);
-        let requirement: Requirement =
-            rows::require(&self.version.quorums, question.key, &classes, None, &mut findings);
+        let matter = Matter { key: question.key, classes, change: Some(change), outflows: None };
+        if change == ChangeKind::DestroyKey && !rows::names_destruction(&self.version.quorums, &matter) {
+            findings.object(Reason::ChangeNotNamed { change });
+        }
+        let requirement = rows::require(&self.version.quorums, &matter, &mut findings);
         findings.into_ruling(requirement, Vec::new())
     }
 
@@ -146,7 +153,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::{Ask, ETHER, FRIEND, NOW, name, pay, rule, verdict, version};
-    use crate::{AssuranceLevel, Prices};
+    use crate::{AssuranceLevel, Cooling, Prices};
 
     #[test]
     fn who_and_what_must_fit_together() {
@@ -190,8 +197,14 @@ mod tests {
         let engine = Engine::compile(version()).unwrap();
         let change =
             AuthorityChange::Key(KeyCeremony::Create { key: name("new"), kind: KeyKind::HdSecp256k1 });
-        let prices = Prices::default();
-        let facts = Facts { now: NOW, account: None, assurance: AssuranceLevel::Process, prices: &prices };
+        let (prices, cooling) = (Prices::default(), Cooling::default());
+        let facts = Facts {
+            now: NOW,
+            account: None,
+            assurance: AssuranceLevel::Process,
+            prices: &prices,
+            cooling: &cooling,
+        };
         for (requester, expected) in [("ana", "pass 2"), ("desk", "deny.no_rule_permits")] {
             let requester = name(requester);
             let question = Question {
@@ -212,6 +225,48 @@ mod tests {
     }
 
     #[test]
+    fn s09_a_key_is_wiped_only_where_a_row_names_it() {
+        let change = AuthorityChange::Key(KeyCeremony::Destroy { key: name("hot") });
+        let suspend = AuthorityChange::Key(KeyCeremony::Suspend { key: name("hot") });
+        let row = |keys: &[&str]| {
+            let mut row =
+                crate::fixture::row("wipe", keys, &[DangerClass::Authority], None, &[("founder", 3)], 9000);
+            row.changes = vec![ChangeKind::DestroyKey];
+            row
+        };
+        let ask = |version: &PolicyVersion, change: &AuthorityChange| {
+            let engine = Engine::compile(version.clone().into_canonical()).unwrap();
+            let (prices, cooling) = (Prices::default(), Cooling::default());
+            let facts = Facts {
+                now: NOW,
+                account: None,
+                assurance: AssuranceLevel::Process,
+                prices: &prices,
+                cooling: &cooling,
+            };
+            let (requester, key) = (name("ana"), name("hot"));
+            engine.decide(&Question {
+                requester: &requester,
+                action: ActionKind::Authority,
+                key: Some(&key),
+                subject: Subject::Authority(change, Sections::default()),
+                facts: &facts,
+            })
+        };
+        let mut version = version();
+        assert_eq!(verdict(&ask(&version, &change)), ["deny.change_not_named"]);
+        version.quorums.push(row(&["cold"]));
+        assert_eq!(verdict(&ask(&version, &change)), ["deny.change_not_named"]);
+        version.quorums.pop();
+        version.quorums.push(row(&[]));
+        let Ruling::Pass { requirement, .. } = ask(&version, &change) else { panic!("denied") };
+        assert_eq!((requirement.people(), requirement.delay_seconds), (5, 9000));
+        assert_eq!(requirement.rows, [name("authority"), name("wipe")]);
+        let Ruling::Pass { requirement, .. } = ask(&version, &suspend) else { panic!("denied") };
+        assert_eq!(requirement.rows, [name("authority")]);
+    }
+
+    #[test]
     fn rules_see_what_an_authority_change_touches() {
         let mut version = version();
         let text = r#"forbid(principal, action == Action::"authority", resource)
@@ -219,8 +274,14 @@ mod tests {
         version.rules.push(rule("roster-alone", text));
         let engine = Engine::compile(version.into_canonical()).unwrap();
         let change = AuthorityChange::Policy { document: Default::default() };
-        let prices = Prices::default();
-        let facts = Facts { now: NOW, account: None, assurance: AssuranceLevel::Process, prices: &prices };
+        let (prices, cooling) = (Prices::default(), Cooling::default());
+        let facts = Facts {
+            now: NOW,
+            account: None,
+            assurance: AssuranceLevel::Process,
+            prices: &prices,
+            cooling: &cooling,
+        };
         let requester = name("ana");
         for (roster, expected) in [(true, "deny.forbidden"), (false, "pass 2")] {
             let sections = Sections { roster, rules: true, ..Sections::default() };

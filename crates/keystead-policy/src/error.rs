@@ -152,6 +152,18 @@ pub enum PolicyError {
         /// How many there are.
         found: u32,
     },
+    /// A row that names changes of authority and speaks of other classes.
+    #[error("row `{row}` names changes, so its only class is `authority`")]
+    Changes {
+        /// The row.
+        row: Name,
+    },
+    /// A row that would let a key be wiped at once.
+    #[error("row `{row}` names `destroy_key`, so it needs people, a delay, and a role that may veto")]
+    Destruction {
+        /// The row.
+        row: Name,
+    },
     /// Changing authority would take no more people than freezing does (S14).
     #[error("class authority needs a row for all keys without amount and {expected} people, found {found}")]
     Authority {
@@ -236,6 +248,8 @@ impl Coded for PolicyError {
             Self::Quorum { .. } => "policy.quorum",
             Self::Agree { .. } => "policy.agree",
             Self::Unsatisfiable { .. } => "policy.unsatisfiable",
+            Self::Changes { .. } => "policy.changes",
+            Self::Destruction { .. } => "policy.destruction",
             Self::Authority { .. } => "policy.authority",
             Self::Gap { .. } => "policy.gap",
             Self::Rollback { .. } => "policy.rollback",

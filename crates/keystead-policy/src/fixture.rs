@@ -12,9 +12,9 @@ use keystead_intent::{
 };
 
 use crate::{
-    AddressEntry, AssuranceCap, AssuranceLevel, Device, Dimension, Engine, Factor, Facts, Measure, Need,
-    Node, Person, PolicyVersion, Price, PriceRule, PriceSource, Prices, Question, QuorumRow, Roster, Rule,
-    Ruling, Service, Subject, Threshold, Timing, TransportKey, Window,
+    AddressEntry, AssuranceCap, AssuranceLevel, Cooling, Device, Dimension, Engine, Factor, Facts, Measure,
+    Need, Node, Person, PolicyVersion, Price, PriceRule, PriceSource, Prices, Question, QuorumRow, Roster,
+    Rule, Ruling, Service, Subject, Threshold, Timing, TransportKey, Window,
 };
 
 pub(crate) const CHAIN: ChainId = ChainId(1);
@@ -63,7 +63,13 @@ static VERSION: LazyLock<PolicyVersion> = LazyLock::new(|| {
             measure: native(),
             amount: Amount::from(50 * ETHER),
         }],
-        timing: Timing { max_lifetime_seconds: 86_400, certificate_seconds: 60, skew_seconds: 5 },
+        protections: Vec::new(),
+        timing: Timing {
+            max_lifetime_seconds: 86_400,
+            certificate_seconds: 60,
+            skew_seconds: 5,
+            cool_off_seconds: 3600,
+        },
     }
     .into_canonical()
 });
@@ -165,6 +171,7 @@ pub(crate) fn row(
         id: name(id),
         keys: keys.iter().map(|key| name(key)).collect(),
         classes: classes.to_vec(),
+        changes: Vec::new(),
         from,
         needs: needs.iter().map(need).collect(),
         delay_seconds,
@@ -258,19 +265,26 @@ pub(crate) struct Ask {
     pub(crate) key: Option<Name>,
     pub(crate) effects: Effects,
     pub(crate) prices: Prices,
+    pub(crate) cooling: Cooling,
     pub(crate) now: Timestamp,
 }
 
 impl Ask {
     pub(crate) fn new(key: &str, kinds: Vec<EffectKind>) -> Self {
-        let effect =
-            |kind| Effect { path: Vec::new(), contract: Some(TOKEN), selector: Some([1, 2, 3, 4]), kind };
+        let effect = |kind| Effect {
+            path: Vec::new(),
+            contract: Some(TOKEN),
+            selector: Some([1, 2, 3, 4]),
+            arguments: Vec::new(),
+            kind,
+        };
         let effects = Effects {
             signing_digest: Digest::ZERO,
             chain: CHAIN,
             slot: None,
             fee: Fee::default(),
             items: kinds.into_iter().map(effect).collect(),
+            typed: None,
         };
         Self {
             requester: name("desk"),
@@ -278,6 +292,7 @@ impl Ask {
             key: Some(name(key)),
             effects,
             prices: Prices::default(),
+            cooling: Cooling::default(),
             now: NOW,
         }
     }
@@ -298,6 +313,7 @@ impl Ask {
             account: Some(ACCOUNT),
             assurance: AssuranceLevel::Process,
             prices: &self.prices,
+            cooling: &self.cooling,
         }
     }
 

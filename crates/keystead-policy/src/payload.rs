@@ -11,7 +11,7 @@ use crate::destination::Standing;
 use crate::findings::Findings;
 use crate::rules::Answer;
 use crate::vocabulary::{Attributes, lower_hex};
-use crate::{Engine, Question, Reason};
+use crate::{Engine, Question, Reason, fields};
 
 /// Judges every effect; all of them must pass.
 pub(crate) fn judge(engine: &Engine, question: &Question<'_>, effects: &Effects, findings: &mut Findings) {
@@ -60,9 +60,11 @@ struct Judgement<'a> {
 impl Judgement<'_> {
     fn pass(&self, findings: &mut Findings) {
         let facts = self.question.facts;
-        let standing = self.engine.book.standing(self.effects.chain, &self.aspect, facts.account, facts.now);
+        let standing = self.engine.book.standing(self.effects.chain, &self.aspect, facts);
         let answer = self.context(&standing).and_then(|context| {
-            self.engine.rules.ask(self.question.requester, self.question.action, self.question.key, context)
+            let fields = || fields::of(self.effects, self.effect);
+            let Question { requester, action, key, .. } = *self.question;
+            self.engine.rules.ask(requester, action, key, context, fields)
         });
         let lacking = Reason::NoRulePermits { effect: self.place, class: self.effect.class() };
         let permits = weigh(answer.as_ref(), lacking, findings);
@@ -106,7 +108,7 @@ impl Judgement<'_> {
         let registry = self.engine.registry();
         let entry = aspect.asset.and_then(|asset| registry.asset(chain, asset));
         let micro = |asset, amount| in_micro(registry, chain, asset, amount);
-        self.attributes()
+        self.typed(self.attributes())
             .text("asset", aspect.asset.map(asset_word).unwrap_or_default())
             .text("symbol", entry.map(|entry| entry.symbol.as_str()).unwrap_or_default())
             .address("from", aspect.from)
@@ -122,6 +124,19 @@ impl Judgement<'_> {
             .address("contract", effect.contract)
             .text("selector", effect.selector.map(lower_hex).unwrap_or_default())
             .into_context()
+    }
+
+    fn typed(&self, attributes: Attributes) -> Attributes {
+        let form = self.effects.typed.as_ref();
+        let domain = form.map(|form| &form.domain);
+        let text = |it: Option<&String>| it.cloned().unwrap_or_default();
+        attributes
+            .entity("fields", self.engine.rules.fields())
+            .text("primary_type", text(form.map(|form| &form.primary_type)))
+            .text("domain_name", text(domain.and_then(|it| it.name.as_ref())))
+            .text("domain_version", text(domain.and_then(|it| it.version.as_ref())))
+            .long("domain_chain", domain.and_then(|it| it.chain).map_or(U256::ZERO, |chain| chain.0))
+            .address("verifying_contract", domain.and_then(|it| it.verifying_contract))
     }
 
     fn attributes(&self) -> Attributes {

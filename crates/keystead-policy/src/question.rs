@@ -4,7 +4,7 @@ use alloy_primitives::Address;
 use keystead_base::{Name, Timestamp};
 use keystead_intent::{ActionKind, AuthorityChange, Effects};
 
-use crate::{AssuranceLevel, Prices, Sections};
+use crate::{AssuranceLevel, Cooling, Prices, Sections};
 
 /// One question.
 #[derive(Clone, Copy, Debug)]
@@ -41,4 +41,6 @@ pub struct Facts<'a> {
     pub assurance: AssuranceLevel,
     /// What things are worth.
     pub prices: &'a Prices,
+    /// Which entries of the address book are too young, whatever moment they name.
+    pub cooling: &'a Cooling,
 }

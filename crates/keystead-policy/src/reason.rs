@@ -3,10 +3,10 @@
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Amount, Blame, Coded, Name, RequestId, Timestamp};
-use keystead_intent::{Asset, ChainId, DangerClass, Slot};
+use keystead_intent::{Asset, ChainId, ChangeKind, DangerClass, KeyState, Slot};
 use serde::{Deserialize, Serialize};
 
-use crate::{AssuranceLevel, Bucket};
+use crate::{AssuranceLevel, Bucket, Feature, protection};
 
 /// The most reasons that one decision lists; the first found are kept.
 pub const MAX_REASONS: usize = 32;
@@ -297,6 +297,38 @@ pub enum Reason {
         /// What it says.
         text: String,
     },
+    /// A key that people stopped.
+    #[error("key `{key}` is {state} and signs nothing")]
+    KeyStopped {
+        /// The key.
+        key: Name,
+        /// Where it stands in its life.
+        state: KeyState,
+    },
+    /// A step that a key in this state cannot take.
+    #[error("key `{key}` is {state}: {change} is no step from there")]
+    KeyStep {
+        /// The key.
+        key: Name,
+        /// Where it stands in its life.
+        state: KeyState,
+        /// What was asked.
+        change: ChangeKind,
+    },
+    /// The home of the key lacks what policy demands of it.
+    #[error("the home of key `{key}` lacks what policy demands: {}", protection::names(missing))]
+    Unprotected {
+        /// The key.
+        key: Name,
+        /// The protections that are not reported as fully in force, ascending.
+        missing: Vec<Feature>,
+    },
+    /// A change that needs a quorum row of its own.
+    #[error("no quorum row of this policy names {change} for this key")]
+    ChangeNotNamed {
+        /// The change.
+        change: ChangeKind,
+    },
 }
 
 fn frozen_what(key: &Option<Name>) -> String {
@@ -351,6 +383,10 @@ impl Coded for Reason {
             Self::NotOpen { .. } => "deny.not_open",
             Self::TooManyOpen { .. } => "deny.too_many_open",
             Self::PolicyRefused { .. } => "deny.policy_refused",
+            Self::KeyStopped { .. } => "deny.key_stopped",
+            Self::KeyStep { .. } => "deny.key_step",
+            Self::Unprotected { .. } => "deny.unprotected",
+            Self::ChangeNotNamed { .. } => "deny.change_not_named",
         }
     }
 
@@ -360,7 +396,8 @@ impl Coded for Reason {
             | Self::PriceMissing { .. }
             | Self::PriceStale { .. }
             | Self::PriceSpread { .. }
-            | Self::RuleError { .. } => Blame::Environment,
+            | Self::RuleError { .. }
+            | Self::Unprotected { .. } => Blame::Environment,
             _ => Blame::Caller,
         }
     }

@@ -3,25 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keystead_base::Name;
-use keystead_intent::DangerClass;
+use keystead_intent::{ChangeKind, DangerClass};
 
 use crate::findings::Findings;
 use crate::outflow::Outflows;
 use crate::{Factor, Need, QuorumRow, Reason, Requirement, Threshold};
 
+/// What rows are held against.
+pub(crate) struct Matter<'a> {
+    /// The key that it is about.
+    pub(crate) key: Option<&'a Name>,
+    /// The danger classes of its effects.
+    pub(crate) classes: BTreeSet<DangerClass>,
+    /// Which change of Keystead's own authority it is.
+    pub(crate) change: Option<ChangeKind>,
+    /// What leaves. Without (a change of authority) nothing is bounded, so every threshold is reached.
+    pub(crate) outflows: Option<&'a Outflows<'a>>,
+}
+
 /// Merges the rows that match any of the classes; a class without a row is a reason to deny.
-///
-/// Without outflows (a change of authority) nothing is bounded, so every threshold is reached.
-pub(crate) fn require(
-    rows: &[QuorumRow],
-    key: Option<&Name>,
-    classes: &BTreeSet<DangerClass>,
-    outflows: Option<&Outflows<'_>>,
-    findings: &mut Findings,
-) -> Requirement {
+pub(crate) fn require(rows: &[QuorumRow], matter: &Matter<'_>, findings: &mut Findings) -> Requirement {
+    let (classes, outflows) = (&matter.classes, matter.outflows);
     let mut matching = Vec::new();
     let mut covered = BTreeSet::new();
-    for row in rows.iter().filter(|row| speaks_of(row, key, classes)) {
+    for row in rows.iter().filter(|row| speaks_of(row, matter)) {
         if reaches(row.from.as_ref(), outflows, findings) {
             covered.extend(row.classes.iter().copied());
             matching.push(row);
@@ -54,9 +59,16 @@ fn need(role: &Name, factors: &[Factor], count: u32) -> Need {
     Need { role: role.clone(), count, factors: factors.to_vec() }
 }
 
-fn speaks_of(row: &QuorumRow, key: Option<&Name>, classes: &BTreeSet<DangerClass>) -> bool {
-    let keys_fit = row.keys.is_empty() || key.is_some_and(|key| row.keys.contains(key));
-    keys_fit && row.classes.iter().any(|class| classes.contains(class))
+/// INVARIANT S9: a key is wiped only where a row says so by name; what speaks of all changes is not enough.
+pub(crate) fn names_destruction(rows: &[QuorumRow], matter: &Matter<'_>) -> bool {
+    rows.iter().any(|row| speaks_of(row, matter) && row.changes.contains(&ChangeKind::DestroyKey))
+}
+
+fn speaks_of(row: &QuorumRow, matter: &Matter<'_>) -> bool {
+    let keys_fit = row.keys.is_empty() || matter.key.is_some_and(|key| row.keys.contains(key));
+    let named = || matter.change.is_some_and(|change| row.changes.contains(&change));
+    let changes_fit = row.changes.is_empty() || named();
+    keys_fit && changes_fit && row.classes.iter().any(|class| matter.classes.contains(class))
 }
 
 /// An amount that cannot be measured is a reason to deny by itself.

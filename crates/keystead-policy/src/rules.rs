@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision, Entities, EntityUid, Policy, PolicyId, PolicySet,
-    Request, ResourceConstraint, Response, ValidationMode, Validator,
+    AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityUid, Policy, PolicyId,
+    PolicySet, Request, ResourceConstraint, Response, ValidationMode, Validator,
 };
 use keystead_base::Name;
 use keystead_intent::ActionKind;
 
 use crate::annotation::{self, Annotations};
+use crate::fields::Fields;
 use crate::limits::{MAX_RULE_BRACKETS, MAX_RULE_BYTES, MAX_RULES};
 use crate::structure::at_most;
 use crate::vocabulary::{Words, schema};
@@ -25,6 +26,8 @@ pub(crate) struct Rules {
     words: Words,
     authorizer: Authorizer,
     entities: Entities,
+    /// Whether any rule looks at fields: only then they are put before the rules.
+    names_fields: bool,
     shared: PolicySet,
     by_key: BTreeMap<Name, PolicySet>,
     annotations: BTreeMap<Name, Annotations>,
@@ -46,6 +49,7 @@ impl Rules {
             entities: words.entities(roster)?,
             words,
             authorizer: Authorizer::new(),
+            names_fields: rules.iter().any(|rule| rule.cedar.contains("Tag")),
             shared: PolicySet::new(),
             by_key: BTreeMap::new(),
             annotations: BTreeMap::new(),
@@ -62,17 +66,31 @@ impl Rules {
         action: ActionKind,
         key: Option<&Name>,
         context: Context,
+        fields: impl FnOnce() -> Fields,
     ) -> Option<Answer> {
         let action = self.words.action(action)?.clone();
         let (principal, resource) = (self.words.member(requester), self.words.resource(key));
         let request = Request::new(principal, action, resource, context, None).ok()?;
+        let with_fields = if self.names_fields { Some(self.with(fields())?) } else { None };
+        let entities = with_fields.as_ref().unwrap_or(&self.entities);
         let slices = [Some(&self.shared), key.and_then(|key| self.by_key.get(key))];
         let mut answer = Answer::default();
         for slice in slices.into_iter().flatten() {
-            answer.join(&self.authorizer.is_authorized(&request, slice, &self.entities));
+            answer.join(&self.authorizer.is_authorized(&request, slice, entities));
         }
         answer.sort();
         Some(answer)
+    }
+
+    /// The roster, and the values of one effect. None where Cedar refuses them, which denies.
+    fn with(&self, fields: Fields) -> Option<Entities> {
+        let tags = fields.into_iter().map(|(tag, value)| (tag, value.expression()));
+        let entity = Entity::new_with_tags(self.words.fields().clone(), [], [], tags).ok()?;
+        self.entities.clone().add_entities([entity], None).ok()
+    }
+
+    pub(crate) fn fields(&self) -> &EntityUid {
+        self.words.fields()
     }
 
     pub(crate) fn annotations(&self, rule: &Name) -> Option<&Annotations> {
@@ -277,7 +295,8 @@ mod tests {
                 };
                 let (desk, key) = ("desk".parse().unwrap(), key.parse().unwrap());
                 let ask = |rules: &Rules| {
-                    let mut answer = rules.ask(&desk, ActionKind::Transfer, Some(&key), context()).unwrap();
+                    let mut answer =
+                        rules.ask(&desk, ActionKind::Transfer, Some(&key), context(), Fields::new).unwrap();
                     // Beside a forbid Cedar names no permits, and nobody asks for them.
                     if !answer.forbids.is_empty() {
                         answer.permits.clear();

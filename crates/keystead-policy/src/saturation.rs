@@ -9,7 +9,7 @@ use keystead_base::Name;
 use serde_json::Value;
 
 use crate::limits::MAX_RULE_DEPTH;
-use crate::vocabulary::SATURATING;
+use crate::vocabulary::{FIELD_NUMBER, SATURATING};
 use crate::{PolicyError, Rule};
 
 /// Checks one rule, given as Cedar's JSON form.
@@ -73,21 +73,32 @@ impl Walk<'_> {
     }
 }
 
-/// `context.amount < 5` or `5 > context.amount`, and the number below 2^63−1.
+/// `context.amount < 5` or `5 > context.amount`, and the number between the ends of 64 bits.
 fn compares_exactly(operands: &Value) -> bool {
     let is_amount = |side: &str| {
         let access = operands.get(side).and_then(|node| node.get("."));
-        access.is_some_and(|it| saturating(it).is_some() && is_context(it.get("left")))
+        access.is_some_and(|it| saturating(it).is_some() && (is_context(it.get("left")) || is_field(it)))
     };
     let is_number = |side: &str| {
         let number = operands.get(side).and_then(|node| node.get("Value")).and_then(Value::as_i64);
-        number.is_some_and(|number| number < i64::MAX)
+        number.is_some_and(|number| number < i64::MAX && number > i64::MIN)
     };
     (is_amount("left") && is_number("right")) || (is_number("left") && is_amount("right"))
 }
 
 fn saturating(access: &Value) -> Option<&str> {
-    access.get("attr").and_then(Value::as_str).filter(|attribute| SATURATING.contains(attribute))
+    let held = |attribute: &&str| SATURATING.contains(attribute) || *attribute == FIELD_NUMBER;
+    access.get("attr").and_then(Value::as_str).filter(held)
+}
+
+/// `context.fields.getTag("…").number`, the name of the field written out.
+fn is_field(access: &Value) -> bool {
+    let tag = access.get("left").and_then(|node| node.get("getTag"));
+    let named =
+        tag.and_then(|it| it.get("right")).and_then(|it| it.get("Value")).is_some_and(Value::is_string);
+    let of = tag.and_then(|it| it.get("left")).and_then(|it| it.get("."));
+    let of_context = of.is_some_and(|it| is_context(it.get("left")));
+    named && of_context && access.get("attr").and_then(Value::as_str) == Some(FIELD_NUMBER)
 }
 
 fn is_context(node: Option<&Value>) -> bool {
@@ -123,6 +134,9 @@ mod tests {
             "context.depth + 1 < 3",
             "[context.kind].contains(\"transfer\")",
             "{\"Var\": \"context\", \".\": 1} == {\"Var\": \"x\", \".\": 1}",
+            "context.fields.hasTag(\"a\") && context.fields.getTag(\"a\").number <= 5",
+            "-5 < context.fields.getTag(\"a\").number",
+            "context.fields.getTag(\"a\").text == context.fields.getTag(\"b\").text",
             "if context.unlimited then false else context.fee_micro < 10",
         ] {
             assert_eq!(verdict(good), Ok(()), "{good}");
@@ -138,6 +152,13 @@ mod tests {
             "{\"a\": context.amount}.a < 5",
             "(if true then context else context).amount < 5",
             "context == context",
+            "context.fields.getTag(\"a\").number + 1 <= 5",
+            "context.fields.getTag(\"a\").number <= 9223372036854775807",
+            "context.fields.getTag(\"a\").number <= context.fields.getTag(\"b\").number",
+            "context.fields.getTag(context.kind).number <= 5",
+            "(if true then context.fields else context.fields).getTag(\"a\").number <= 5",
+            "[context.fields.getTag(\"a\").number].contains(5)",
+            "context.domain_chain == 9223372036854775807",
             "{\"c\": context}.c.amount < 5",
             "(if context.amount == 5 then context.amount else 5) < 6",
             "[context].containsAny([context])",

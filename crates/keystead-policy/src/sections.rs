@@ -32,6 +32,8 @@ pub struct Sections {
     pub prices: bool,
     /// What each kind of key home may guard.
     pub caps: bool,
+    /// What each kind of key home must have.
+    pub protections: bool,
     /// Spans and ages.
     pub timing: bool,
 }
@@ -51,6 +53,7 @@ impl Sections {
             chains: current.chains != next.chains,
             prices: current.prices != next.prices,
             caps: current.caps != next.caps,
+            protections: current.protections != next.protections,
             timing: current.timing != next.timing,
         }
     }
@@ -69,6 +72,7 @@ impl Sections {
             ("chains", self.chains),
             ("prices", self.prices),
             ("caps", self.caps),
+            ("protections", self.protections),
             ("timing", self.timing),
         ]
         .into_iter()

@@ -8,8 +8,8 @@ use keystead_intent::{Asset, ChainId};
 
 use crate::limits::{MAX_ADDRESSES, MAX_CHAINS, MAX_INNER, MAX_SOURCES, MAX_SPAN_SECONDS, MAX_WINDOWS};
 use crate::{
-    AddressEntry, AssuranceCap, Measure, PolicyError, PolicyVersion, PriceRule, Timing, Window, approvers,
-    membership,
+    AddressEntry, AssuranceCap, Measure, PolicyError, PolicyVersion, PriceRule, RequiredProtections, Timing,
+    Window, approvers, membership,
 };
 
 /// Checks a version from top to bottom.
@@ -26,6 +26,7 @@ pub(crate) fn check(version: &PolicyVersion) -> Result<(), PolicyError> {
     version.windows.iter().try_for_each(|window| check_window(window, &known))?;
     approvers::check(version, &known)?;
     check_caps(&version.caps, &known)?;
+    check_protections(&version.protections)?;
     check_timing(&version.timing)
 }
 
@@ -190,11 +191,21 @@ fn check_caps(caps: &[AssuranceCap], known: &Known) -> Result<(), PolicyError> {
     })
 }
 
+/// A level without a demand is left out: one form says one thing.
+fn check_protections(required: &[RequiredProtections]) -> Result<(), PolicyError> {
+    ascending("protections", required.iter().map(|it| it.level))?;
+    required.iter().try_for_each(|it| {
+        inner("a level's protections", &it.features)?;
+        not_zero("the number of protections", it.level, if it.features.is_empty() { 0 } else { 1 })
+    })
+}
+
 fn check_timing(timing: &Timing) -> Result<(), PolicyError> {
     not_zero("the longest lifetime", "timing", timing.max_lifetime_seconds)?;
     not_zero("the certificate's span", "timing", timing.certificate_seconds)?;
     within("the longest lifetime in seconds", timing.max_lifetime_seconds, MAX_SPAN_SECONDS)?;
     within("the certificate's span in seconds", timing.certificate_seconds, timing.max_lifetime_seconds)?;
+    within("the cool-off in seconds", timing.cool_off_seconds, MAX_SPAN_SECONDS)?;
     within("the clocks' skew in seconds", timing.skew_seconds, timing.max_lifetime_seconds)
 }
 

@@ -3,10 +3,10 @@
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Amount, Canonical, Digest, HybridPublicKey, Name, Timestamp};
-use keystead_intent::{Asset, AssetEntry, ChainId, ContractEntry, DangerClass};
+use keystead_intent::{Asset, AssetEntry, ChainId, ChangeKind, ContractEntry, DangerClass};
 use serde::{Deserialize, Serialize};
 
-use crate::Roster;
+use crate::{RequiredProtections, Roster};
 
 /// One version of all that decides. Version 0 is signed by the founders at genesis; each later one
 /// names the digest of the one before (S13).
@@ -37,6 +37,8 @@ pub struct PolicyVersion {
     pub prices: Option<PriceRule>,
     /// How much value each kind of key home may guard.
     pub caps: Vec<AssuranceCap>,
+    /// What each kind of key home must have before its keys sign, by level ascending.
+    pub protections: Vec<RequiredProtections>,
     /// Spans and ages.
     pub timing: Timing,
 }
@@ -173,6 +175,8 @@ pub struct QuorumRow {
     pub keys: Vec<Name>,
     /// The danger classes it speaks of.
     pub classes: Vec<DangerClass>,
+    /// The changes of Keystead's own authority it speaks of; empty speaks of everything in its classes.
+    pub changes: Vec<ChangeKind>,
     /// From which amount on; a row without one always matches.
     pub from: Option<Threshold>,
     /// So many people of each role; none means that no approval is needed.
@@ -217,7 +221,8 @@ pub struct AddressEntry {
     pub address: Address,
     /// The name people see.
     pub name: Name,
-    /// Not before this moment does the entry count (its cool-off).
+    /// Not before this moment does the entry count, and not before its cool-off is over
+    /// ([`Timing::cool_off_seconds`]).
     pub usable_from: Timestamp,
 }
 
@@ -330,4 +335,7 @@ pub struct Timing {
     pub certificate_seconds: u64,
     /// By how much clocks may differ, in seconds; windows are widened by it.
     pub skew_seconds: u64,
+    /// For how long an entry of the address book does not count, in seconds from the block that added or
+    /// changed it. Those of version 0 are the founders' word and count at once.
+    pub cool_off_seconds: u64,
 }

@@ -8,7 +8,7 @@ use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema,
 };
 use keystead_base::{Name, Timestamp};
-use keystead_intent::{ActionKind, AuthorityChange, KeyCeremony};
+use keystead_intent::{ActionKind, AuthorityChange};
 
 use crate::{PolicyError, Roster, Sections};
 
@@ -16,7 +16,10 @@ use crate::{PolicyError, Roster, Sections};
 pub const SCHEMA: &str = include_str!("../schema.cedarschema");
 
 /// The attributes that hold at 2^63−1, and are therefore only ever compared with smaller numbers.
-pub(crate) const SATURATING: [&str; 4] = ["amount", "amount_micro", "deadline", "fee_micro"];
+pub(crate) const SATURATING: [&str; 5] = ["amount", "amount_micro", "deadline", "domain_chain", "fee_micro"];
+
+/// The attribute of a `Field` that holds at both ends of 64 bits.
+pub(crate) const FIELD_NUMBER: &str = "number";
 
 static PARSED: LazyLock<Result<Schema, String>> = LazyLock::new(|| {
     Schema::from_cedarschema_str(SCHEMA).map(|(schema, _)| schema).map_err(|error| error.to_string())
@@ -34,6 +37,7 @@ pub(crate) struct Words {
     role: EntityTypeName,
     key: EntityTypeName,
     cluster: EntityUid,
+    fields: EntityUid,
     actions: HashMap<ActionKind, EntityUid>,
 }
 
@@ -41,12 +45,14 @@ impl Words {
     pub(crate) fn new() -> Result<Self, PolicyError> {
         let action = type_name("Action")?;
         let cluster = uid(&type_name("Cluster")?, "cluster");
+        let fields = uid(&type_name("Fields")?, "fields");
         let actions = ACTIONS.into_iter().map(|kind| (kind, uid(&action, kind.as_str()))).collect();
         Ok(Self {
             member: type_name("Member")?,
             role: type_name("Role")?,
             key: type_name("Key")?,
             cluster,
+            fields,
             actions,
         })
     }
@@ -57,6 +63,11 @@ impl Words {
 
     pub(crate) fn member(&self, name: &Name) -> EntityUid {
         uid(&self.member, name.as_str())
+    }
+
+    /// The one entity whose tags are the values of the effect that is asked about.
+    pub(crate) fn fields(&self) -> &EntityUid {
+        &self.fields
     }
 
     /// The key, or the cluster where there is none.
@@ -121,6 +132,11 @@ impl Attributes {
         self
     }
 
+    pub(crate) fn entity(mut self, name: &str, entity: &EntityUid) -> Self {
+        self.0.push((name.to_owned(), RestrictedExpression::new_entity_uid(entity.clone())));
+        self
+    }
+
     /// A number, held at 2^63−1.
     pub(crate) fn long(mut self, name: &str, value: impl TryInto<i64>) -> Self {
         let value = value.try_into().unwrap_or(i64::MAX);
@@ -148,7 +164,7 @@ pub(crate) fn change_context(
 ) -> Option<Context> {
     Attributes::at(now)
         .text("class", "authority")
-        .text("change", change_word(change))
+        .text("change", change.kind().as_str())
         .texts("sections", &sections.names())
         .into_context()
 }
@@ -156,18 +172,6 @@ pub(crate) fn change_context(
 /// An address or selector as rules write it.
 pub(crate) fn lower_hex(bytes: impl AsRef<[u8]>) -> String {
     hex::encode_prefixed(bytes)
-}
-
-fn change_word(change: &AuthorityChange) -> &'static str {
-    match change {
-        AuthorityChange::Policy { .. } => "policy",
-        AuthorityChange::Roster { .. } => "roster",
-        AuthorityChange::AddressBook { .. } => "address_book",
-        AuthorityChange::Thaw { .. } => "thaw",
-        AuthorityChange::Key(KeyCeremony::Create { .. }) => "create_key",
-        AuthorityChange::Key(KeyCeremony::Backup { .. }) => "backup_key",
-        AuthorityChange::Key(KeyCeremony::Export { .. }) => "export_key",
-    }
 }
 
 fn type_name(text: &str) -> Result<EntityTypeName, PolicyError> {

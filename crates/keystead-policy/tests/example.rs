@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use keystead_base::{Amount, Canonical as _, Coded as _, Digest, Name, Timestamp};
 use keystead_intent::{ActionKind, Asset, ChainId, Effect, EffectKind, Effects, Fee};
 use keystead_policy::{
-    AssuranceLevel, Engine, Facts, PolicyVersion, Prices, Question, Ruling, SCHEMA, Subject, check_next,
+    AssuranceLevel, Cooling, Engine, Facts, PolicyVersion, Prices, Question, Ruling, SCHEMA, Subject,
+    check_next,
 };
 
 fn spec(path: &str) -> String {
@@ -36,11 +37,13 @@ fn pay(engine: &Engine, wei: u64) -> Ruling {
         chain,
         slot: None,
         fee: Fee::default(),
-        items: vec![Effect { path: Vec::new(), contract: None, selector: None, kind }],
+        items: vec![Effect { path: Vec::new(), contract: None, selector: None, arguments: Vec::new(), kind }],
+        typed: None,
     };
-    let prices = Prices::default();
+    let (prices, cooling) = (Prices::default(), Cooling::default());
     let now = Timestamp(1_795_464_902_000);
-    let facts = Facts { now, account: None, assurance: AssuranceLevel::Process, prices: &prices };
+    let facts =
+        Facts { now, account: None, assurance: AssuranceLevel::Process, prices: &prices, cooling: &cooling };
     engine.decide(&Question {
         requester: &name("desk"),
         action: ActionKind::Transfer,

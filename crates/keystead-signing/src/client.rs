@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use keystead_base::{Blame, Canonical as _, Coded};
+use keystead_base::{Blame, Canonical as _, Coded, Name};
 use keystead_decision::{Certificate, Commit};
 use keystead_keys::BackupFile;
 
@@ -101,6 +101,18 @@ impl EnclaveClient {
         }
     }
 
+    /// Has a key wiped, as a committed ceremony allows, and gives its name.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn destroy(&mut self, certificate: Certificate) -> Result<Name, ClientError> {
+        match self.call(&Request::Destroy(Box::new(certificate)))? {
+            Reply::Destroyed(name) => Ok(name),
+            other => Err(unexpected(other)),
+        }
+    }
+
     /// In a scratch enclave: has a backup restored and control proved.
     ///
     /// # Errors
@@ -158,6 +170,7 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Drilled(_) => "drilled",
         Reply::Signed(_) => "signed",
         Reply::Refused(_) => "refused",
+        Reply::Destroyed(_) => "destroyed",
     };
     ClientError::Unexpected { found }
 }

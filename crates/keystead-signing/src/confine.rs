@@ -13,7 +13,8 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
 
-use crate::hardening::{Feature, Hardening, Status};
+use crate::Feature;
+use crate::hardening::{Hardening, Status};
 use crate::kernel::{self, PageKind};
 
 /// The first steps, on the process's first thread: nothing inherited, nothing readable, no privileges.

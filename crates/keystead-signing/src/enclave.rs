@@ -10,6 +10,7 @@ use keystead_keys::{
     AccountPublic, BackupFile, BackupSubject, HdSeed, Kdf, Purpose, RecipientPublicKey, SealLabel, Sealed,
     SealingKey,
 };
+use keystead_policy::AssuranceLevel;
 
 use crate::curve::Curve;
 use crate::entropy::{self, kernel_random};
@@ -80,6 +81,7 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Create(it) => self.create(&it, now).map(|key| Reply::Created(Box::new(key))),
             Request::Backup(it) => self.backup(&it, now).map(|file| Reply::BackedUp(Box::new(file))),
             Request::Drill(drill) => self.drill(&drill).map(|proof| Reply::Drilled(Box::new(proof))),
+            Request::Destroy(it) => self.destroy(&it, now).map(Reply::Destroyed),
             Request::Sign(batch) => self.sign(&batch, now).map(Reply::Signed),
         };
         reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
@@ -141,11 +143,27 @@ impl<C: EnclaveControls> Enclave<C> {
         Ok(log.permit_ceremony(it, now)?)
     }
 
+    /// Policy can demand more than the command that started this process; it can never demand less.
+    fn protected(&self) -> Result<(), EnclaveError> {
+        let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
+        let missing = self.start.hardening.missing(log.required(AssuranceLevel::Process));
+        if missing.is_empty() { Ok(()) } else { Err(EnclaveError::Unprotected { missing }) }
+    }
+
+    fn destroy(&mut self, certificate: &Certificate, now: Timestamp) -> Result<Name, EnclaveError> {
+        let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
+        let KeyCeremony::Destroy { key } = ceremony else { return Err(EnclaveError::Ceremony) };
+        in_epoch(&key, self.vault.key(&key)?.epoch, epoch)?;
+        self.vault.wipe(&key)?;
+        Ok(key)
+    }
+
     fn create(&mut self, certificate: &Certificate, now: Timestamp) -> Result<CreatedKey, EnclaveError> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
         let KeyCeremony::Create { key, kind: keystead_intent::KeyKind::HdSecp256k1 } = ceremony else {
             return Err(EnclaveError::Ceremony);
         };
+        self.protected()?;
         let cluster = self.cluster()?;
         let (entropy, _) = entropy::seed()?;
         let seed = HdSeed::from_entropy(entropy);
@@ -161,7 +179,10 @@ impl<C: EnclaveControls> Enclave<C> {
         let (name, people) = match ceremony {
             KeyCeremony::Backup { key, recipients } => (key, recipients),
             KeyCeremony::Export { key, recipient } => (key, vec![recipient]),
-            KeyCeremony::Create { .. } => return Err(EnclaveError::Ceremony),
+            KeyCeremony::Create { .. }
+            | KeyCeremony::Suspend { .. }
+            | KeyCeremony::Resume { .. }
+            | KeyCeremony::Destroy { .. } => return Err(EnclaveError::Ceremony),
         };
         let key = self.vault.key(&name)?;
         in_epoch(&name, key.epoch, epoch)?;
@@ -209,6 +230,7 @@ impl<C: EnclaveControls> Enclave<C> {
         }
         let log = self.log.as_mut().ok_or(EnclaveError::NotReady)?;
         log.advance(&batch.commit)?;
+        self.protected()?;
         let header = &batch.commit.header;
         Ok(batch
             .items

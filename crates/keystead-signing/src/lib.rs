@@ -23,7 +23,8 @@ pub use curve::{CurveError, EthereumSignature};
 pub use enclave::{EnclaveControls, Role, Strict};
 pub use entropy::EntropyError;
 pub use frame::{FrameError, MAX_FRAME_BYTES};
-pub use hardening::{Feature, FeatureReport, Hardening, Status};
+pub use hardening::{FeatureReport, Hardening, Status};
+pub use keystead_policy::Feature;
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
 pub use protocol::{
     Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS,

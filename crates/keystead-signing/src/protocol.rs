@@ -28,6 +28,8 @@ pub enum Request {
     Drill(Box<Drill>),
     /// Sign what one block allows.
     Sign(Box<Batch>),
+    /// A committed ceremony wipes a key.
+    Destroy(Box<Certificate>),
 }
 
 impl Canonical for Request {
@@ -107,6 +109,8 @@ pub enum Reply {
     Signed(Vec<ItemResult>),
     /// To anything that is refused as a whole.
     Refused(Refusal),
+    /// To [`Request::Destroy`]: the key that this process no longer has.
+    Destroyed(Name),
 }
 
 impl Canonical for Reply {

@@ -27,6 +27,12 @@ pub enum EnclaveError {
         /// Which.
         missing: Vec<Feature>,
     },
+    /// Protections that the policy in force demands and that are not in force here.
+    #[error("policy demands protections that are not in force: {}", names(missing))]
+    Unprotected {
+        /// Which.
+        missing: Vec<Feature>,
+    },
     /// Too many payloads at once.
     #[error("a batch has at most {limit} payloads, found {found}")]
     BatchSize {
@@ -112,6 +118,7 @@ impl Coded for EnclaveError {
             Self::AlreadyReady => "enclave.already_ready",
             Self::Role => "enclave.role",
             Self::Hardening { .. } => "enclave.hardening",
+            Self::Unprotected { .. } => "enclave.unprotected",
             Self::BatchSize { .. } => "enclave.batch_size",
             Self::ForeignSeal { .. } => "enclave.foreign_seal",
             Self::Ceremony => "enclave.ceremony",
@@ -133,7 +140,7 @@ impl Coded for EnclaveError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Hardening { .. } | Self::RepeatedNonce => Blame::Environment,
+            Self::Hardening { .. } | Self::Unprotected { .. } | Self::RepeatedNonce => Blame::Environment,
             Self::NotReady
             | Self::AlreadyReady
             | Self::Role

@@ -63,10 +63,23 @@ impl Vault {
         if let Some((twin, _)) = self.keys.iter().find(|(_, key)| key.account == account) {
             return Err(VaultError::Twin { key: name, twin: twin.clone() });
         }
-        let entropy = Slot(self.keys.len());
+        let entropy = self.free_slot().ok_or(VaultError::Full { limit: MAX_KEYS })?;
         self.slots.write(entropy, seed.entropy());
         self.keys.insert(name, Key { epoch, account, entropy });
         Ok(account)
+    }
+
+    /// Wipes a key and every account that was derived so far; those of other keys are derived anew.
+    pub(crate) fn wipe(&mut self, name: &Name) -> Result<(), VaultError> {
+        let key = self.keys.remove(name).ok_or_else(|| VaultError::Unknown { key: name.clone() })?;
+        let scalars = self.accounts.drain().map(|(_, account)| account.scalar);
+        let slots: Vec<Slot> = scalars.chain([key.entropy]).collect();
+        slots.into_iter().for_each(|slot| self.slots.write(slot, &Secret::new([0; SLOT_BYTES])));
+        Ok(())
+    }
+
+    fn free_slot(&self) -> Option<Slot> {
+        (0..MAX_KEYS).find(|place| self.keys.values().all(|key| key.entropy.0 != *place)).map(Slot)
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = (&Name, &Key)> {
@@ -213,6 +226,26 @@ mod tests {
             "vault.unknown"
         );
         assert_eq!(vault.seed(&vault.key(&hot).unwrap()).entropy().expose(), &[1; 32]);
+    }
+
+    #[test]
+    fn k05_a_wiped_key_leaves_no_byte_and_no_other_key_is_touched() {
+        let mut vault = Vault::new().unwrap();
+        let [hot, cold, warm]: [Name; 3] = ["hot", "cold", "warm"].map(|it| it.parse().unwrap());
+        vault.add(hot.clone(), 1, &seed(1)).unwrap();
+        vault.add(cold.clone(), 1, &seed(2)).unwrap();
+        let before = vault.account(&cold, 0).unwrap().address;
+        vault.account(&hot, 0).unwrap();
+        vault.wipe(&hot).unwrap();
+        assert_eq!(vault.account(&hot, 0).map(|_| ()).unwrap_err().code(), "vault.unknown");
+        assert_eq!(vault.wipe(&hot).unwrap_err().code(), "vault.unknown");
+        let cold_slot = vault.key(&cold).unwrap().entropy.0 * SLOT_BYTES;
+        let bytes = vault.slots.0.bytes();
+        let left = bytes.iter().enumerate().filter(|(_, byte)| **byte != 0).map(|(place, _)| place);
+        assert_eq!(left.collect::<Vec<_>>(), (cold_slot..cold_slot + SLOT_BYTES).collect::<Vec<_>>());
+        vault.add(warm, 1, &seed(3)).unwrap();
+        assert_eq!(vault.seed(&vault.key(&cold).unwrap()).entropy().expose(), &[2; 32]);
+        assert_eq!(vault.account(&cold, 0).unwrap().address, before);
     }
 
     #[test]

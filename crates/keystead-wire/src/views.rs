@@ -43,11 +43,11 @@ impl RequestStage {
             Outcome::Activated { .. } | Outcome::Thawed { .. } => Some(Self::Applied),
             Outcome::Ended { fate: keystead_decision::Fate::Settled { .. } } => Some(Self::Settled),
             Outcome::Ended { fate: keystead_decision::Fate::Dead { .. } } => Some(Self::Dead),
-            Outcome::Counted { .. }
-            | Outcome::Refused { .. }
-            | Outcome::Frozen { .. }
-            | Outcome::Key { .. }
-            | Outcome::Priced => None,
+            // About a request it is what people asked for; key events of nodes are no requests.
+            Outcome::Key { .. } => before.map(|_| Self::Applied),
+            Outcome::Counted { .. } | Outcome::Refused { .. } | Outcome::Frozen { .. } | Outcome::Priced => {
+                None
+            }
         }
     }
 

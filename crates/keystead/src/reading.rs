@@ -144,6 +144,13 @@ fn authority(change: &AuthorityChange, policy: &PolicyVersion) -> Vec<String> {
         AuthorityChange::Key(KeyCeremony::Export { key, recipient }) => {
             format!("KEY `{key}` LEAVES THE ENCLAVE FOR GOOD, readable by {recipient}")
         }
+        AuthorityChange::Key(KeyCeremony::Suspend { key }) => {
+            format!("Key `{key}` signs nothing until it is resumed")
+        }
+        AuthorityChange::Key(KeyCeremony::Resume { key }) => format!("Suspended key `{key}` signs again"),
+        AuthorityChange::Key(KeyCeremony::Destroy { key }) => {
+            format!("KEY `{key}` IS WIPED FOR GOOD; only a backup that people hold could bring it back")
+        }
     };
     vec![headline, line]
 }

@@ -46,7 +46,13 @@ pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Resul
             measure: native(chain),
             amount: Amount::from(20 * ETHER),
         }],
-        timing: Timing { max_lifetime_seconds: 86_400, certificate_seconds: 60, skew_seconds: 5 },
+        protections: Vec::new(),
+        timing: Timing {
+            max_lifetime_seconds: 86_400,
+            certificate_seconds: 60,
+            skew_seconds: 5,
+            cool_off_seconds: 3600,
+        },
     })
 }
 
@@ -100,6 +106,7 @@ fn quorums(chain: ChainId) -> Result<Vec<QuorumRow>, NameError> {
             id: id.parse()?,
             keys: Vec::new(),
             classes: classes.to_vec(),
+            changes: Vec::new(),
             from,
             needs,
             delay_seconds: 0,

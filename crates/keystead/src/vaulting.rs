@@ -33,6 +33,21 @@ pub(crate) fn export(key: &Name, recipient: &Name) -> Action {
     Action::Authority(AuthorityChange::Key(ceremony))
 }
 
+/// The request that stops a key.
+pub(crate) fn suspension(key: &Name) -> Action {
+    Action::Authority(AuthorityChange::Key(KeyCeremony::Suspend { key: key.clone() }))
+}
+
+/// The request that lets a suspended key sign again.
+pub(crate) fn resumption(key: &Name) -> Action {
+    Action::Authority(AuthorityChange::Key(KeyCeremony::Resume { key: key.clone() }))
+}
+
+/// The request that wipes a key.
+pub(crate) fn destruction(key: &Name) -> Action {
+    Action::Authority(AuthorityChange::Key(KeyCeremony::Destroy { key: key.clone() }))
+}
+
 /// Restores the latest backup of a key in a scratch enclave on this machine, and reports the proof.
 pub(crate) async fn drill(
     link: &Link,

@@ -17,7 +17,7 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use keystead_base::Amount;
 use keystead_intent::{
     Allowance, Asset, AssetIndex, AssetKind, CallPath, ChainId, ContractKind, Effect, EffectKind,
-    OpaqueReason,
+    MAX_ARGUMENT_WORDS, OpaqueReason,
 };
 
 pub(crate) use function::{Function, Malformed, function};
@@ -84,6 +84,12 @@ impl<'a> Frame<'a> {
         self.data.first_chunk().copied()
     }
 
+    /// The first whole words after the selector.
+    fn arguments(&self) -> Vec<B256> {
+        let words = self.data.get(4..).unwrap_or_default().chunks_exact(32);
+        words.take(MAX_ARGUMENT_WORDS).map(B256::from_slice).collect()
+    }
+
     /// What stands for the bytes in an effect that does not understand them.
     pub(crate) fn data_hash(&self) -> B256 {
         self.signed.unwrap_or_else(|| keccak256(self.data))
@@ -137,7 +143,8 @@ impl<'r> Walk<'r> {
 
     /// Adds an effect of a call.
     pub(crate) fn push(&mut self, frame: &Frame<'_>, kind: EffectKind) {
-        self.note(frame.path.clone(), Some(frame.code), frame.selector(), kind);
+        let (contract, selector) = (Some(frame.code), frame.selector());
+        self.add(Effect { path: frame.path.clone(), contract, selector, arguments: frame.arguments(), kind });
     }
 
     /// Adds an effect.
@@ -148,12 +155,16 @@ impl<'r> Walk<'r> {
         selector: Option<[u8; 4]>,
         kind: EffectKind,
     ) {
+        self.add(Effect { path, contract, selector, arguments: Vec::new(), kind });
+    }
+
+    fn add(&mut self, effect: Effect) {
         if self.effects.len() < MAX_EFFECTS {
-            self.effects.push(Effect { path, contract, selector, kind });
+            self.effects.push(effect);
         } else if !self.full {
             self.full = true;
-            let kind = opaque(contract, U256::ZERO, B256::ZERO, OpaqueReason::TooDeep);
-            self.effects.push(Effect { path, contract, selector, kind });
+            let kind = opaque(effect.contract, U256::ZERO, B256::ZERO, OpaqueReason::TooDeep);
+            self.effects.push(Effect { kind, ..effect });
         }
     }
 

@@ -1,7 +1,10 @@
 //! A whole EIP-712 document, parsed strictly and hashed once.
 
 use alloy_primitives::B256;
+use keystead_base::Amount;
+use keystead_intent::{TypedDomain, TypedField, TypedForm};
 
+use super::fields::flatten;
 use super::json::Json;
 use super::schema::Schema;
 use super::value::{Reader, Value};
@@ -18,6 +21,7 @@ pub struct Document {
     encode_type: String,
     value: Value,
     struct_hash: B256,
+    listed: Option<Vec<TypedField>>,
 }
 
 impl Document {
@@ -38,7 +42,8 @@ impl Document {
         let domain = Domain::parse(domain, &schema)?;
         let encode_type = schema.encode_type(&primary)?;
         let (value, struct_hash) = Reader::new(&schema).structure(&primary, message, "message", 0)?;
-        Ok(Self { domain, primary, encode_type, value, struct_hash })
+        let listed = flatten(&schema, &primary, &value);
+        Ok(Self { domain, primary, encode_type, value, struct_hash, listed })
     }
 
     /// Where the signature is valid.
@@ -75,6 +80,26 @@ impl Document {
         separator.copy_from_slice(self.domain.separator().as_slice());
         message.copy_from_slice(self.struct_hash.as_slice());
         preimage
+    }
+
+    /// What it is and where it is valid, as rules and people see it.
+    #[must_use]
+    pub fn form(&self) -> TypedForm {
+        let domain = TypedDomain {
+            name: self.domain.name.clone(),
+            version: self.domain.version.clone(),
+            chain: self.domain.chain_id.map(Amount),
+            verifying_contract: self.domain.verifying_contract,
+            salt: self.domain.salt,
+        };
+        let fields = self.listed.clone().unwrap_or_default();
+        TypedForm { primary_type: self.primary.clone(), domain, fields }
+    }
+
+    /// Whether [`Self::form`] lists every value; it lists none where they are too many.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.listed.is_some()
     }
 
     /// The values of the primary type's fields, in their order.

@@ -12,6 +12,9 @@ use crate::call::{Frame, Inner, Walk, opaque, refund_is_unstated, run_inner};
 pub(crate) fn explain(walk: &mut Walk<'_>, document: &Document, account: Address) {
     let form = FORMS.iter().find(|form| form.text.matches(document.encode_type()));
     let contract = document.domain().verifying_contract;
+    if !document.is_listed() {
+        unknown(walk, document, OpaqueReason::TooDeep);
+    }
     let (Some(form), Some(contract)) = (form, contract) else {
         return unknown(walk, document, OpaqueReason::UnknownTypedData);
     };

@@ -2,6 +2,7 @@
 
 mod document;
 mod domain;
+mod fields;
 mod json;
 pub(crate) mod known;
 mod schema;

@@ -15,13 +15,14 @@ fn names(address: Address) -> Option<String> {
 }
 
 fn effects(kinds: Vec<EffectKind>) -> Effects {
-    let item = |kind| Effect { path: vec![], contract: None, selector: None, kind };
+    let item = |kind| Effect { path: vec![], contract: None, selector: None, arguments: vec![], kind };
     Effects {
         signing_digest: Digest([0xdd; 32]),
         chain: CHAIN,
         slot: None,
         fee: Fee::default(),
         items: kinds.into_iter().map(item).collect(),
+        typed: None,
     }
 }
 

@@ -83,6 +83,7 @@ impl Cluster {
             kind: KeyKind::HdSecp256k1,
             account: public(&account),
             assurance: AssuranceLevel::Process,
+            protections: Vec::new(),
         }));
         let backup = KeyCeremony::Backup { key: name("hot"), recipients: vec![name("ben")] };
         let (more, asked) = self.change(AuthorityChange::Key(backup));
@@ -229,6 +230,7 @@ fn policy() -> PolicyVersion {
         id: name(id),
         keys: Vec::new(),
         classes: classes.to_vec(),
+        changes: Vec::new(),
         from: None,
         needs,
         delay_seconds: 0,
@@ -257,7 +259,13 @@ fn policy() -> PolicyVersion {
         chains: vec![CHAIN],
         prices: None,
         caps: Vec::new(),
-        timing: Timing { max_lifetime_seconds: 86_400, certificate_seconds: 60, skew_seconds: 5 },
+        protections: Vec::new(),
+        timing: Timing {
+            max_lifetime_seconds: 86_400,
+            certificate_seconds: 60,
+            skew_seconds: 5,
+            cool_off_seconds: 3600,
+        },
     }
     .into_canonical()
 }

@@ -1,6 +1,10 @@
 //! What rules, destinations, chains and annotations let pass, effect by effect.
 
-use keystead_intent::{Allowance, AuthorityKind, OpaqueReason};
+use alloy_primitives::{Address, B256};
+use keystead_base::Timestamp;
+use keystead_intent::{
+    Allowance, AuthorityKind, OpaqueReason, TypedDomain, TypedField, TypedForm, TypedValue,
+};
 
 use super::*;
 use crate::fixture::{
@@ -216,5 +220,155 @@ fn every_context_fits_the_schema() {
         };
         let context = judgement.context(&Standing::Free).unwrap();
         context.validate(schema, &"Action::\"contract_call\"".parse().unwrap()).unwrap();
+    }
+}
+
+/// An order of a venue: one primary type of one verifying contract.
+fn order(contract: Address, primary: &str, amount: u64) -> TypedForm {
+    let field = |path: &str, value| TypedField { path: path.to_owned(), value };
+    TypedForm {
+        primary_type: primary.to_owned(),
+        domain: TypedDomain {
+            name: Some("Venue".to_owned()),
+            version: Some("2".to_owned()),
+            chain: Some(Amount::from(CHAIN.0)),
+            verifying_contract: Some(contract),
+            salt: None,
+        },
+        fields: vec![
+            field("maker", TypedValue::Address(ACCOUNT)),
+            field("sellAmount", TypedValue::Uint(Amount::from(amount))),
+            field("legs.length", TypedValue::Uint(Amount::from(1_u64))),
+            field("legs[0].memo", TypedValue::Text("hello".to_owned())),
+        ],
+    }
+}
+
+/// What a rule says to typed data that nobody else understands.
+fn typed(engine: &Engine, form: TypedForm) -> String {
+    let ask = Ask::new("hot", vec![opaque()]).with(|it| {
+        it.action = ActionKind::TypedData;
+        it.effects.items[0].selector = None;
+        it.effects.typed = Some(form);
+    });
+    verdict(&ask.of(engine)).remove(0)
+}
+
+#[test]
+fn s02_a_rule_allows_one_primary_type_of_one_verifying_contract_only() {
+    let contract = lower_hex(TOKEN);
+    let text = format!(
+        r#"@opaque("{contract}/eip712") permit(principal, action == Action::"typed_data", resource == Key::"hot")
+           when {{ context.primary_type == "Order" && context.verifying_contract == "{contract}"
+                  && context.domain_name == "Venue" && context.domain_version == "2" && context.domain_chain == 1
+                  && context.fields.hasTag("sellAmount") && context.fields.getTag("sellAmount").number <= 100
+                  && context.fields.hasTag("maker")
+                  && context.fields.getTag("maker").text == "{maker}" }};"#,
+        maker = lower_hex(ACCOUNT),
+    );
+    let mut version = version();
+    version.rules.push(rule("orders", &text));
+    version.quorums.push(crate::fixture::row("orders", &["hot"], &[DangerClass::Opaque], None, &[], 0));
+    let engine = Engine::compile(version.into_canonical()).unwrap();
+    let good = || order(TOKEN, "Order", 100);
+    assert_eq!(typed(&engine, good()), "pass 0");
+    assert_eq!(typed(&engine, order(TOKEN, "Cancel", 100)), "deny.no_rule_permits");
+    assert_eq!(typed(&engine, order(UNLISTED, "Order", 100)), "deny.no_rule_permits");
+    assert_eq!(typed(&engine, order(TOKEN, "Order", 101)), "deny.no_rule_permits");
+    for change in [
+        (|it| it.domain.name = None) as fn(&mut TypedForm),
+        |it| it.domain.version = Some("1".to_owned()),
+        |it| it.domain.chain = None,
+        |it| it.domain.chain = Some(Amount::MAX),
+        |it| it.fields[0].value = TypedValue::Address(STRANGER),
+        |it| it.fields[0].path = "taker".to_owned(),
+        |it| it.fields[1].value = TypedValue::Uint(Amount::MAX),
+        |it| it.fields.clear(),
+    ] {
+        let mut form = good();
+        change(&mut form);
+        assert_eq!(typed(&engine, form.clone()), "deny.no_rule_permits", "{form:?}");
+    }
+}
+
+#[test]
+fn a_rule_names_contract_selector_and_arguments_of_a_call() {
+    let contract = lower_hex(TOKEN);
+    let text = format!(
+        r#"@opaque("{contract}/0x01020304") permit(principal, action == Action::"contract_call", resource == Key::"hot")
+           when {{ context.contract == "{contract}" && context.selector == "0x01020304"
+                  && context.fields.hasTag("0") && context.fields.getTag("0").text == "{friend}"
+                  && context.fields.hasTag("1") && context.fields.getTag("1").number <= 7
+                  && !context.fields.hasTag("2") }};"#,
+        friend = lower_hex(FRIEND.into_word()),
+    );
+    let mut version = version();
+    version.rules.push(rule("stake", &text));
+    version.quorums.push(crate::fixture::row("stake", &["hot"], &[DangerClass::Opaque], None, &[], 0));
+    let engine = Engine::compile(version.into_canonical()).unwrap();
+    let word = |number: u64| B256::from(U256::from(number));
+    for (arguments, expected) in [
+        (vec![FRIEND.into_word(), word(7)], "pass 0"),
+        (vec![FRIEND.into_word(), word(8)], "deny.no_rule_permits"),
+        (vec![FRIEND.into_word(), B256::repeat_byte(0xff)], "deny.no_rule_permits"),
+        (vec![STRANGER.into_word(), word(7)], "deny.no_rule_permits"),
+        (vec![FRIEND.into_word(), word(7), word(0)], "deny.no_rule_permits"),
+        (vec![FRIEND.into_word()], "deny.no_rule_permits"),
+    ] {
+        let ask = Ask::new("hot", vec![opaque()]).with(|it| it.effects.items[0].arguments = arguments);
+        assert_eq!(verdict(&ask.of(&engine)), [expected]);
+    }
+}
+
+#[test]
+fn a_rule_speaks_of_business_hours_in_block_time_with_a_fixed_offset() {
+    // 08:00 to 18:00 at UTC-5, Monday to Friday: the day begins at 13:00 UTC.
+    let engine = engine_with(&[(
+        "hours",
+        r#"forbid(principal, action in Action::"sign", resource == Key::"hot")
+           unless { context.weekday <= 5 && context.hour >= 13 && context.hour < 23 };"#,
+    )]);
+    let hour = 3_600_000;
+    let midnight = NOW.0 - NOW.0 % (24 * hour);
+    for (day, hours, expected) in [
+        (0, 13, "pass 0"),
+        (0, 23, "deny.forbidden"),
+        (0, 12, "deny.forbidden"),
+        (4, 22, "pass 0"),
+        (5, 15, "deny.forbidden"),
+        (6, 15, "deny.forbidden"),
+        (7, 15, "pass 0"),
+    ] {
+        let now = Timestamp(midnight + (day * 24 + hours) * hour);
+        let ask = Ask::new("hot", vec![pay(FRIEND, 1)]).with(|it| it.now = now);
+        assert_eq!(verdict(&ask.of(&engine)), [expected], "day {day}, hour {hours}");
+    }
+}
+
+#[test]
+fn a_rule_keeps_duties_apart_by_role() {
+    let mut version = version();
+    let text =
+        r#"forbid(principal, action in Action::"sign", resource) when { principal in Role::"auditor" };"#;
+    version.rules.push(rule("auditors-sign-nothing", text));
+    version.roster.services[0].roles = vec![name("auditor"), name("trader")];
+    let engine = Engine::compile(version.into_canonical()).unwrap();
+    assert_eq!(verdict(&Ask::new("hot", vec![pay(FRIEND, 1)]).of(&engine)), ["deny.forbidden"]);
+}
+
+#[test]
+fn s12_a_cooling_entry_does_not_pass_whatever_moment_it_names() {
+    let mut next = version();
+    next.address_book[0].name = name("renamed");
+    let engine = Engine::compile(next.clone()).unwrap();
+    let cooling = crate::Cooling::default().after(&version(), &next, NOW);
+    for (seconds, expected) in
+        [(0, "deny.destination_cooling"), (3599, "deny.destination_cooling"), (3600, "pass 0")]
+    {
+        let ask = Ask::new("hot", vec![pay(FRIEND, 5)]).with(|it| {
+            it.cooling = cooling.clone();
+            it.now = NOW.plus_seconds(seconds);
+        });
+        assert_eq!(verdict(&ask.of(&engine)), [expected]);
     }
 }

@@ -2,6 +2,7 @@
 
 use keystead_base::{Digest, HybridSigner, Secret, Timestamp, merkle};
 use keystead_decision::{Certificate, Outcome};
+use keystead_intent::KeyCeremony;
 use keystead_signing::{ClientError, Drill, Hello};
 
 use crate::Test;
@@ -12,6 +13,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("s02_a_swapped_payload_is_refused_and_the_twin_signs_it", swapped_payload),
     ("s13_a_decision_under_an_old_policy_is_refused", old_policy),
     ("s14_a_freeze_voids_outstanding_certificates", freeze),
+    ("s14_a_suspended_key_voids_outstanding_certificates", suspended),
+    ("policy_demands_protections_and_the_enclave_refuses_without_them", unprotected),
+    ("k05_a_destroyed_key_signs_nothing_and_is_not_held_any_more", destroyed),
     ("d2_a_backup_is_restored_in_a_scratch_enclave_and_proves_control", drill),
     ("a_key_comes_back_with_its_passphrase_and_only_in_its_cluster", restart),
     ("nothing_is_answered_out_of_turn", out_of_turn),
@@ -141,6 +145,56 @@ fn freeze() {
     assert_eq!(sign(&mut enclave, &frozen, &payload).unwrap_err(), "certificate.frozen");
 }
 
+/// Suspended after the right was given: the newer head says so, and the older right is worth nothing.
+fn suspended() {
+    let mut cluster = Cluster::new();
+    let (mut enclave, _, held) = cluster.with_hot_key(&[]);
+    let payload = message(&held, "hello");
+    cluster.frozen.stopped.insert(name("hot"));
+    let right = cluster.certificate(Outcome::Allow(grant(&payload)));
+    assert_eq!(sign(&mut enclave, &right, &payload).unwrap_err(), "certificate.stopped");
+    cluster.frozen.stopped.clear();
+    let resumed = cluster.certificate(Outcome::Allow(grant(&payload)));
+    assert!(sign(&mut enclave, &resumed, &payload).is_ok());
+}
+
+/// Memory that cannot be locked stands for a kernel without secret pages.
+fn unprotected() {
+    let demand = |policy: &mut keystead_policy::PolicyVersion| {
+        let features = vec![keystead_signing::Feature::SecretMemory];
+        let level = keystead_policy::AssuranceLevel::Process;
+        policy.protections = vec![keystead_policy::RequiredProtections { level, features }];
+    };
+    let mut cluster = Cluster::new();
+    let (mut enclave, _, held) = cluster.with_hot_key(&["unlockable"]);
+    let payload = message(&held, "hello");
+    let before = cluster.certificate(Outcome::Allow(grant(&payload)));
+    assert!(sign(&mut enclave, &before, &payload).is_ok(), "nothing is demanded yet");
+    let transition = cluster.changed_policy(demand);
+    advance(&mut enclave, vec![transition], None);
+    let right = cluster.certificate(Outcome::Allow(grant(&payload)));
+    assert_eq!(sign(&mut enclave, &right, &payload).unwrap_err(), "enclave.unprotected");
+    let creation = cluster.certificate(ceremony(create("cold")));
+    assert_eq!(code(enclave.create(creation)), "enclave.unprotected");
+    let transition = cluster.changed_policy(|policy| policy.protections.clear());
+    advance(&mut enclave, vec![transition], None);
+    let right = cluster.certificate(Outcome::Allow(grant(&payload)));
+    assert!(sign(&mut enclave, &right, &payload).is_ok(), "and no longer");
+}
+
+fn destroyed() {
+    let mut cluster = Cluster::new();
+    let (mut enclave, _, held) = cluster.with_hot_key(&[]);
+    let payload = message(&held, "hello");
+    let another = cluster.certificate(ceremony(create("cold")));
+    assert_eq!(code(enclave.destroy(another)), "enclave.ceremony");
+    let right = cluster.certificate(ceremony(KeyCeremony::Destroy { key: name("hot") }));
+    assert_eq!(enclave.destroy(right.clone()).unwrap(), name("hot"));
+    assert_eq!(code(enclave.destroy(right)), "vault.unknown");
+    let late = cluster.certificate(Outcome::Allow(grant(&payload)));
+    assert_eq!(sign(&mut enclave, &late, &payload).unwrap_err(), "vault.unknown");
+}
+
 fn drill() {
     let mut cluster = Cluster::new();
     let (mut enclave, _, held) = cluster.with_hot_key(&[]);
@@ -157,7 +211,7 @@ fn drill() {
     let mut other = drill;
     other.recipient = name("bob");
     assert_eq!(code(cluster.start("scratch", &[]).drill(other)), "backup.no_copy");
-    let nobody = keystead_intent::KeyCeremony::Backup { key: name("hot"), recipients: vec![name("eve")] };
+    let nobody = KeyCeremony::Backup { key: name("hot"), recipients: vec![name("eve")] };
     let certificate = cluster.certificate(ceremony(nobody));
     assert_eq!(code(enclave.backup(certificate)), "enclave.recipient");
 }

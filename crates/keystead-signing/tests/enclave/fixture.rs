@@ -110,8 +110,14 @@ impl Cluster {
 
     /// The next policy version, and the transition to it.
     pub(crate) fn next_policy(&mut self) -> Transition {
+        self.changed_policy(|_| {})
+    }
+
+    /// As [`Self::next_policy`], with a change.
+    pub(crate) fn changed_policy(&mut self, change: impl FnOnce(&mut PolicyVersion)) -> Transition {
         let previous = self.policy.digest();
         self.policy = PolicyVersion { number: self.policy.number + 1, previous, ..self.policy.clone() };
+        change(&mut self.policy);
         self.height += 1;
         Transition { commit: self.commit(merkle::root(&[])), policy: self.policy.clone() }
     }
@@ -290,6 +296,12 @@ fn policy(node: &HybridSigner, recipient: Vec<u8>) -> PolicyVersion {
         chains: vec![CHAIN],
         prices: None,
         caps: Vec::new(),
-        timing: Timing { max_lifetime_seconds: 3600, certificate_seconds: 60, skew_seconds: 5 },
+        protections: Vec::new(),
+        timing: Timing {
+            max_lifetime_seconds: 3600,
+            certificate_seconds: 60,
+            skew_seconds: 5,
+            cool_off_seconds: 0,
+        },
     }
 }

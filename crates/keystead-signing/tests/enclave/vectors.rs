@@ -41,7 +41,7 @@ fn stored() {
             other => panic!("{other}"),
         }
     }
-    assert_eq!(stored.len(), 15);
+    assert_eq!(stored.len(), 17);
 }
 
 fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) {
@@ -76,6 +76,8 @@ fn vectors() -> Vec<Vector> {
     let proof = cluster.start("scratch", &[]).drill(drill.clone()).unwrap();
     let position = Position { height: cluster.height, policy: cluster.policy.reference() };
     let advance = Advance { transitions: vec![cluster.next_policy()], head: Some(certificate.commit) };
+    let destruction =
+        cluster.certificate(ceremony(keystead_intent::KeyCeremony::Destroy { key: name("hot") }));
     let refusal = Refusal { code: "certificate.expired".into(), text: "the right ended".into() };
     let results = vec![
         ItemResult::Signed(EthereumSignature { rs: [7; 64], y_parity: 1 }),
@@ -88,6 +90,7 @@ fn vectors() -> Vec<Vector> {
         vector("backup", &Request::Backup(Box::new(creation))),
         vector("drill", &Request::Drill(Box::new(drill))),
         vector("sign", &Request::Sign(Box::new(batch))),
+        vector("destroy", &Request::Destroy(Box::new(destruction))),
         vector("ready", &Reply::Ready(Box::new(Ready { keys: vec![created.held.clone()], ..ready.clone() }))),
         vector("advanced", &Reply::Advanced(position)),
         vector("created", &Reply::Created(Box::new(created))),
@@ -95,6 +98,7 @@ fn vectors() -> Vec<Vector> {
         vector("drilled", &Reply::Drilled(Box::new(proof))),
         vector("signed", &Reply::Signed(results)),
         vector("refused", &Reply::Refused(refusal)),
+        vector("destroyed", &Reply::Destroyed(name("hot"))),
         vector("hardening", &ready.hardening),
         vector("no report", &Hardening::default()),
     ]

@@ -159,7 +159,7 @@ fn status() -> NodeStatus {
         time: Timestamp(1_795_464_902_417),
         policy: 1,
         policy_digest: Digest([2; 32]),
-        frozen: Frozen { everything: false, keys: BTreeSet::from([word("cold")]) },
+        frozen: Frozen { everything: false, keys: BTreeSet::from([word("cold")]), stopped: BTreeSet::new() },
         keys: vec![key()],
         open: 1,
         unsettled: 2,

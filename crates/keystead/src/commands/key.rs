@@ -58,6 +58,29 @@ pub(crate) enum KeyCommand {
         #[arg(long)]
         to: Name,
     },
+    /// Ask for a key to stop signing until it is resumed. Others approve; rights that were given and not
+    /// used yet end with it. To stop at once, freeze.
+    ///
+    /// Example: keystead key suspend hot --as ana
+    Suspend {
+        /// The key.
+        key: Name,
+    },
+    /// Ask for a suspended key to sign again. Others approve.
+    ///
+    /// Example: keystead key resume hot --as ana
+    Resume {
+        /// The key.
+        key: Name,
+    },
+    /// Ask for a key to be wiped from enclave and ledger, for good, after the delay that policy names for
+    /// it. It is suspended first. Backups that people hold are not reached.
+    ///
+    /// Example: keystead key destroy hot --as ana
+    Destroy {
+        /// The key.
+        key: Name,
+    },
     /// Save the file that a backup or export wrote.
     ///
     /// Example: keystead key fetch 5f0c… --file hot.backup
@@ -76,6 +99,9 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
         KeyCommand::Create { key } => ask(&session, vaulting::creation(&key)).await,
         KeyCommand::Backup { key, to } => ask(&session, vaulting::backup(&key, &to)).await,
         KeyCommand::Export { key, to } => ask(&session, vaulting::export(&key, &to)).await,
+        KeyCommand::Suspend { key } => ask(&session, vaulting::suspension(&key)).await,
+        KeyCommand::Resume { key } => ask(&session, vaulting::resumption(&key)).await,
+        KeyCommand::Destroy { key } => ask(&session, vaulting::destruction(&key)).await,
         KeyCommand::List => {
             let keys = session.link.keys().await?;
             Ok(Report::new(json!({"keys": keys}), table(&keys)))
@@ -131,10 +157,13 @@ pub(crate) fn table(keys: &[KeyView]) -> String {
     let mut table = Table::new(&["key", "state", "address 0"]);
     for key in keys {
         let state = match (key.frozen, key.state) {
+            (_, KeyState::Deactivated) => "deactivated; about to be wiped",
+            (_, KeyState::Destroyed) => "destroyed",
             (true, _) => "FROZEN",
             (false, KeyState::Created) => "created; back it up",
             (false, KeyState::BackedUp) => "backed up; drill it",
             (false, KeyState::Active) => "active",
+            (false, KeyState::Suspended) => "SUSPENDED",
         };
         let address = key.address.map(|it| it.to_string()).unwrap_or_default();
         table.row([key.name.to_string(), state.to_owned(), address]);

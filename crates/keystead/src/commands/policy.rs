@@ -9,8 +9,8 @@ use keystead_chain::{AssetIndex, build, explain};
 use keystead_decision::Entry;
 use keystead_intent::{Action, ActionKind, AuthorityChange, Effects, Intent};
 use keystead_policy::{
-    AssuranceLevel, Direction, Engine, Facts, PolicyVersion, Prices, Question, Ruling, Subject, check_next,
-    compare,
+    AssuranceLevel, Cooling, Direction, Engine, Facts, PolicyVersion, Prices, Question, Ruling, Subject,
+    check_next, compare,
 };
 use keystead_wire::RequestStage;
 use serde_json::{Value, json};
@@ -186,7 +186,8 @@ async fn check(global: &Global, file: &Path, last: usize, request: Option<&str>)
 
 fn differences(current: &Engine, next: &Engine, asked: &[Asked]) -> (String, Vec<Value>) {
     let prices = Prices::default();
-    let facts = facts(&prices);
+    let cooling = Cooling::default();
+    let facts = facts(&prices, &cooling);
     let questions: Vec<_> = asked.iter().map(|it| question(it, &facts)).collect();
     let mut table = Table::new(&["request", "change", "before", "after"]);
     let mut found = Vec::new();
@@ -219,9 +220,9 @@ fn ruling(ruling: &Ruling) -> String {
     }
 }
 
-/// Prices are left out: what a fiat window says is known only in the log.
-fn facts(prices: &Prices) -> Facts<'_> {
-    Facts { now: outside::now(), account: None, assurance: AssuranceLevel::Process, prices }
+/// Prices and cool-offs are left out: what a fiat window or a young entry says is known only in the log.
+fn facts<'a>(prices: &'a Prices, cooling: &'a Cooling) -> Facts<'a> {
+    Facts { now: outside::now(), account: None, assurance: AssuranceLevel::Process, prices, cooling }
 }
 
 fn question<'a>(asked: &'a Asked, facts: &'a Facts<'a>) -> Question<'a> {
@@ -284,7 +285,8 @@ async fn explained(global: &Global, engine: &Engine, request: &str) -> Result<Re
     };
     let effects = effects(&session.link, engine, &intent).await?;
     let prices = Prices::default();
-    let facts = Facts { now: Timestamp(outside::now().0), ..facts(&prices) };
+    let cooling = Cooling::default();
+    let facts = Facts { now: Timestamp(outside::now().0), ..facts(&prices, &cooling) };
     let asked = Asked { intent, effects };
     let found = engine.decide(&question(&asked, &facts));
     let registry = AssetIndex::new(&engine.version().assets, &engine.version().contracts)?;

@@ -212,7 +212,13 @@ fn unreadable(roster: keystead_policy::Roster) -> keystead_policy::PolicyVersion
         chains: Vec::new(),
         prices: None,
         caps: Vec::new(),
-        timing: keystead_policy::Timing { max_lifetime_seconds: 1, certificate_seconds: 1, skew_seconds: 1 },
+        protections: Vec::new(),
+        timing: keystead_policy::Timing {
+            max_lifetime_seconds: 1,
+            certificate_seconds: 1,
+            skew_seconds: 1,
+            cool_off_seconds: 0,
+        },
     }
 }
 

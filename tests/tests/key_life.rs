@@ -1,0 +1,144 @@
+//! The life of a key at the state machine: suspended, resumed, destroyed, and guarded as policy demands.
+
+use keystead_base::{Coded, Signed};
+use keystead_decision::{Decision, Entry, KeyEvent, KeyState, KeyStep, Outcome, Strict};
+use keystead_intent::{Action, AuthorityChange, ChangeKind, DangerClass, KeyCeremony};
+use keystead_policy::{AssuranceLevel, Feature, Need, QuorumRow, Reason, RequiredProtections};
+use keystead_tests::fixture::{FRIEND, name};
+use keystead_tests::world::{World, outcome_of, reasons};
+
+fn world() -> World<Strict> {
+    World::with_policy(Strict::default(), |policy| {
+        policy.quorums.push(QuorumRow {
+            id: name("wipe"),
+            keys: Vec::new(),
+            classes: vec![DangerClass::Authority],
+            changes: vec![ChangeKind::DestroyKey],
+            from: None,
+            needs: vec![Need { role: name("approver"), count: 2, factors: Vec::new() }],
+            delay_seconds: 300,
+            vetoers: vec![name("vetoer")],
+        });
+    })
+}
+
+fn hot() -> keystead_base::Name {
+    name("hot")
+}
+
+/// The outcome of a ceremony that two people approve.
+fn ceremony(world: &mut World<Strict>, ceremony: KeyCeremony) -> Outcome {
+    let (id, first) = world.ask("cleo", Action::Authority(AuthorityChange::Key(ceremony)));
+    if !matches!(first, Outcome::Wait { .. }) {
+        return first;
+    }
+    world.approve("ana", &id);
+    let last = world.approve("ben", &id);
+    outcome_of(&last, &id)
+}
+
+fn event(world: &mut World<Strict>, step: KeyStep) -> Vec<Decision> {
+    let body = KeyEvent { cluster: world.state.cluster(), key: hot(), step };
+    let node = &world.desk.nodes[0];
+    let entry = Entry::Key(Signed::new(body, node.name.clone(), &node.signer).unwrap());
+    world.commit(vec![entry])
+}
+
+fn state(world: &World<Strict>) -> KeyState {
+    world.state.key(&hot()).unwrap().state
+}
+
+#[test]
+fn s14_a_suspended_key_signs_nothing_and_its_outstanding_rights_are_void() {
+    let mut world = world();
+    let (id, allowed) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    assert!(matches!(allowed, Outcome::Allow(_)), "{allowed:?}");
+    let (certificate, unsigned) = (world.certificate(&id).unwrap(), world.unsigned(&id));
+    let suspended = ceremony(&mut world, KeyCeremony::Suspend { key: hot() });
+    assert_eq!(suspended, Outcome::Key { key: hot(), state: KeyState::Suspended });
+    assert!(world.state.frozen().stops(&hot()) && !world.state.frozen().holds(&hot()));
+    assert!(world.sign(&certificate, &unsigned).is_err(), "the newer head voids the older right");
+    let (_, refused) = world.ask("desk", world.ether(FRIEND, 1, 1));
+    let expected = Reason::KeyStopped { key: hot(), state: KeyState::Suspended };
+    assert_eq!(reasons(&refused), [expected]);
+    assert!(world.state.key(&hot()).unwrap().address(0).is_some(), "it still receives");
+
+    let again = ceremony(&mut world, KeyCeremony::Suspend { key: hot() });
+    assert!(matches!(reasons(&again)[..], [Reason::KeyStep { .. }]), "{again:?}");
+    let resumed = ceremony(&mut world, KeyCeremony::Resume { key: hot() });
+    assert_eq!(resumed, Outcome::Key { key: hot(), state: KeyState::Active });
+    let (_, allowed) = world.ask("desk", world.ether(FRIEND, 1, 1));
+    assert!(matches!(allowed, Outcome::Allow(_)), "{allowed:?}");
+}
+
+#[test]
+fn s14_a_thaw_does_not_resume_a_suspended_key() {
+    let mut world = world();
+    ceremony(&mut world, KeyCeremony::Suspend { key: hot() });
+    world.freeze("eve", None);
+    let (id, _) = world.ask("cleo", Action::Authority(AuthorityChange::Thaw { key: None }));
+    world.approve("ana", &id);
+    world.approve("ben", &id);
+    assert!(!world.state.frozen().holds(&hot()) && world.state.frozen().stops(&hot()));
+    let (_, refused) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    assert!(matches!(reasons(&refused)[..], [Reason::KeyStopped { .. }]), "{refused:?}");
+}
+
+#[test]
+fn s09_a_key_is_destroyed_after_its_delay_and_a_veto_stops_that() {
+    let mut world = world();
+    let active = ceremony(&mut world, KeyCeremony::Destroy { key: hot() });
+    assert!(matches!(reasons(&active)[..], [Reason::KeyStep { state: KeyState::Active, .. }]), "{active:?}");
+    ceremony(&mut world, KeyCeremony::Suspend { key: hot() });
+    let destroy = Action::Authority(AuthorityChange::Key(KeyCeremony::Destroy { key: hot() }));
+    let (id, _) = world.ask("cleo", destroy.clone());
+    world.approve("ana", &id);
+    world.approve("ben", &id);
+    let vetoed = world.veto("eve", &id);
+    assert!(matches!(reasons(&outcome_of(&vetoed, &id))[..], [Reason::Vetoed { .. }]), "{vetoed:?}");
+
+    let (id, _) = world.ask("cleo", destroy);
+    world.approve("ana", &id);
+    world.approve("ben", &id);
+    assert_eq!(state(&world), KeyState::Suspended, "it waits");
+    let early = event(&mut world, KeyStep::Destroyed);
+    assert!(matches!(reasons(&early[0].outcome)[..], [Reason::KeyStep { .. }]), "{early:?}");
+    let ready = world.now().plus_seconds(300);
+    let carried = world.commit_at(ready, vec![Entry::Tick]);
+    assert!(matches!(outcome_of(&carried, &id), Outcome::Ceremony { .. }), "{carried:?}");
+    assert_eq!(state(&world), KeyState::Deactivated);
+    let resume = ceremony(&mut world, KeyCeremony::Resume { key: hot() });
+    assert!(matches!(reasons(&resume)[..], [Reason::KeyStep { .. }]), "{resume:?}");
+    event(&mut world, KeyStep::Destroyed);
+    assert_eq!(state(&world), KeyState::Destroyed);
+    assert_eq!(world.state.key(&hot()).unwrap().address(0), None);
+    let kind = keystead_intent::KeyKind::HdSecp256k1;
+    let reborn = ceremony(&mut world, KeyCeremony::Create { key: hot(), kind });
+    assert!(matches!(reasons(&reborn)[..], [Reason::KeyExists { .. }]), "{reborn:?}");
+}
+
+#[test]
+fn s09_a_policy_without_a_row_for_it_destroys_no_key() {
+    let mut world = World::new(Strict::default());
+    ceremony(&mut world, KeyCeremony::Suspend { key: hot() });
+    let refused = ceremony(&mut world, KeyCeremony::Destroy { key: hot() });
+    assert_eq!(reasons(&refused)[0].code(), "deny.change_not_named");
+}
+
+#[test]
+fn a_key_whose_home_reports_less_than_policy_demands_signs_nothing() {
+    let mut world = world();
+    world.adopt(|policy| {
+        let features = vec![Feature::SecretMemory, Feature::Seccomp];
+        policy.protections = vec![RequiredProtections { level: AssuranceLevel::Process, features }];
+    });
+    let (_, nothing) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    let lacks = |missing| Reason::Unprotected { key: hot(), missing };
+    assert_eq!(reasons(&nothing), [lacks(vec![Feature::SecretMemory, Feature::Seccomp])]);
+    event(&mut world, KeyStep::Protected { protections: vec![Feature::Landlock, Feature::Seccomp] });
+    let (_, less) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    assert_eq!(reasons(&less), [lacks(vec![Feature::SecretMemory])]);
+    event(&mut world, KeyStep::Protected { protections: Feature::ALL.to_vec() });
+    let (_, enough) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    assert!(matches!(enough, Outcome::Allow(_)), "{enough:?}");
+}
