@@ -1,5 +1,7 @@
 //! Key ceremonies: the enclave acts, the file becomes durable, and only then the log is told.
 
+use std::sync::Arc;
+
 use keystead_base::{Canonical, Name, RequestId, merkle::Inclusion};
 use keystead_decision::{Certificate, Key, KeyState, KeyStep, Outcome, State, leaves};
 use keystead_intent::{KeyCeremony, KeyKind};
@@ -88,14 +90,15 @@ impl Signer {
         certificate: Certificate,
     ) -> Result<(), NodeError> {
         self.enclave.destroy(certificate)?;
-        self.erase(key).await?;
-        self.shared.board.carried_out(&request);
-        Ok(())
-    }
-
-    async fn erase(&self, key: &Name) -> Result<(), NodeError> {
         self.shared.ledger.erase_sealed_key(key).await?;
-        self.shared.report_key_later(key.clone(), KeyStep::Destroyed);
+        let (shared, key) = (Arc::clone(&self.shared), key.clone());
+        // Not awaited, as with every report: the back end does not wait for the log.
+        tokio::spawn(async move {
+            match shared.report_key(key, KeyStep::Destroyed).await {
+                Ok(_) => shared.board.carried_out(&request),
+                Err(error) => shared.postponed("the report of a wiped key", &error),
+            }
+        });
         Ok(())
     }
 
@@ -104,7 +107,8 @@ impl Signer {
     pub(crate) async fn finish_destructions(&self) -> Result<(), NodeError> {
         let state = self.shared.state();
         for (name, _) in state.keys().filter(|(_, key)| key.state == KeyState::Deactivated) {
-            self.erase(name).await?;
+            self.shared.ledger.erase_sealed_key(name).await?;
+            self.shared.report_key_later(name.clone(), KeyStep::Destroyed);
         }
         Ok(())
     }

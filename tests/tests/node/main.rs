@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod hostile;
+mod key_life;
 mod lifecycle;
 mod people;
 mod settlement;

@@ -27,7 +27,7 @@ async fn s11_a_large_transfer_needs_two_people_and_the_same_one_counts_once() {
     assert_eq!(over.stage, RequestStage::Signed);
     let detail = station.client("ana").await.request(asked.request).await.unwrap().unwrap();
     assert_eq!(detail.address, station.hot().await.address);
-    assert_eq!(detail.decisions.len(), 6, "wait, three yes, one no, allow");
+    assert_eq!(detail.decisions.len(), 6, "wait, two that count, two that do not, allow");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,7 +73,7 @@ async fn s14_a_freeze_stops_signing_and_survives_a_restart_until_the_thaw() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s13_a_policy_change_reaches_the_enclave_and_the_next_start() {
     use keystead_base::Canonical;
-    let station = Station::with_hot_key().await;
+    let station = Station::with_hot_key_under(|policy| policy.timing.cool_off_seconds = 0).await;
     let refused = station.ask("desk", ether(STRANGER, ETHER / 2, 0)).await;
     assert!(matches!(reason(&refused), Reason::DestinationUnknown { .. }), "{refused:?}");
     let now = station.now().await;

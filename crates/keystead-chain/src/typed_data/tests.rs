@@ -61,6 +61,51 @@ fn the_mail_of_the_standard() {
 
 /// Each change of one place of the mail, and the code of its refusal.
 #[test]
+fn s02_every_value_is_listed_by_its_path() {
+    let form = Document::parse(&mail().to_string()).unwrap().form();
+    let listed: Vec<_> = form.fields.iter().map(|it| format!("{}={}", it.path, it.value)).collect();
+    assert_eq!(
+        listed,
+        [
+            "from.name=Cow",
+            "from.wallet=0xcd2a3d9f938e13cd947ec05abc7fe734df8dd826",
+            "to.name=Bob",
+            "to.wallet=0xbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+            "contents=Hello, Bob!",
+        ]
+    );
+    assert_eq!((form.primary_type.as_str(), form.domain.name.as_deref()), ("Mail", Some("Ether Mail")));
+    let long = with("/message/contents", json!("a".repeat(257)));
+    let form = Document::parse(&long.to_string()).unwrap().form();
+    assert_eq!(form.fields[4].value.to_string(), format!("keccak256:{}", keccak256("a".repeat(257))));
+}
+
+#[test]
+fn s02_a_document_with_more_values_than_are_listed_lists_none() {
+    let list = |count: usize| {
+        let mut document = mail();
+        document["types"]["Mail"] = json!([{"name": "steps", "type": "int8[]"}]);
+        document["types"].as_object_mut().unwrap().remove("Person");
+        document["message"] = json!({"steps": vec![-1; count]});
+        Document::parse(&document.to_string()).unwrap()
+    };
+    let whole = list(255);
+    let form = whole.form();
+    assert!(whole.is_listed());
+    assert_eq!(form.fields.len(), 256, "the length and each element");
+    assert_eq!(
+        (form.fields[0].path.as_str(), form.fields[0].value.to_string().as_str()),
+        ("steps.length", "255")
+    );
+    assert_eq!(
+        (form.fields[255].path.as_str(), form.fields[255].value.to_string().as_str()),
+        ("steps[254]", "-1")
+    );
+    let beyond = list(256);
+    assert!(!beyond.is_listed() && beyond.form().fields.is_empty());
+}
+
+#[test]
 fn s02_what_is_not_signed_is_refused() {
     let address = json!("0x00000000000000000000000000000000000000ff");
     for (pointer, value, code) in [

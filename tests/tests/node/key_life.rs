@@ -1,0 +1,75 @@
+//! The life of a key at a real node: suspended, resumed, wiped from enclave and ledger.
+
+use keystead_decision::{KeyState, Outcome};
+use keystead_intent::{AuthorityChange, ChangeKind, DangerClass, KeyCeremony};
+use keystead_ledger::Ledger;
+use keystead_policy::{AssuranceLevel, Feature, Need, PolicyVersion, QuorumRow, Reason, RequiredProtections};
+use keystead_tests::cluster::{Station, ether};
+use keystead_tests::fixture::{FRIEND, name};
+use keystead_wire::{RequestStage, RequestView};
+
+fn reason(view: &RequestView) -> Reason {
+    match &view.decision.outcome {
+        Outcome::Deny { reasons, .. } => reasons[0].clone(),
+        other => panic!("not denied: {other:?}"),
+    }
+}
+
+fn key(ceremony: KeyCeremony) -> AuthorityChange {
+    AuthorityChange::Key(ceremony)
+}
+
+/// Destruction is named; what every supported kernel has is demanded.
+fn policy(policy: &mut PolicyVersion) {
+    let needs = vec![Need { role: name("approver"), count: 2, factors: Vec::new() }];
+    policy.quorums.push(QuorumRow {
+        id: name("wipe"),
+        keys: Vec::new(),
+        classes: vec![DangerClass::Authority],
+        changes: vec![ChangeKind::DestroyKey],
+        from: None,
+        needs,
+        delay_seconds: 1,
+        vetoers: vec![name("vetoer")],
+    });
+    let features = vec![Feature::NotDumpable, Feature::NoNewPrivileges, Feature::Seccomp];
+    policy.protections = vec![RequiredProtections { level: AssuranceLevel::Process, features }];
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_suspended_resumed_and_wiped_from_enclave_and_ledger() {
+    let station = Station::with_hot_key_under(policy).await;
+    let signed = station.ask("desk", ether(FRIEND, 1, 0)).await;
+    assert_eq!(
+        station.wait(&signed.request).await.stage,
+        RequestStage::Signed,
+        "its home has what is demanded"
+    );
+
+    let suspended = station.change(key(KeyCeremony::Suspend { key: name("hot") })).await;
+    assert_eq!(suspended.stage, RequestStage::Applied, "{suspended:?}");
+    let view = station.hot().await;
+    assert_eq!((view.state, view.frozen), (KeyState::Suspended, false));
+    let refused = station.ask("desk", ether(FRIEND, 1, 1)).await;
+    assert!(matches!(reason(&refused), Reason::KeyStopped { .. }), "{refused:?}");
+
+    let station = station.stop().await.start().await;
+    let refused = station.ask("desk", ether(FRIEND, 1, 1)).await;
+    assert!(matches!(reason(&refused), Reason::KeyStopped { .. }), "{refused:?}");
+    station.change(key(KeyCeremony::Resume { key: name("hot") })).await;
+    let resumed = station.ask("desk", ether(FRIEND, 1, 1)).await;
+    assert_eq!(station.wait(&resumed.request).await.stage, RequestStage::Signed);
+
+    station.change(key(KeyCeremony::Suspend { key: name("hot") })).await;
+    let wiped = station.change(key(KeyCeremony::Destroy { key: name("hot") })).await;
+    assert_eq!(wiped.stage, RequestStage::Applied, "{wiped:?}");
+    let view = station.hot().await;
+    assert_eq!((view.state, view.address, view.account), (KeyState::Destroyed, None, None));
+    let home = station.stop().await;
+    let ledger = Ledger::open(&home.config.ledger_url()).await.unwrap();
+    assert_eq!(ledger.sealed_keys().await.unwrap(), []);
+    ledger.close().await;
+    let station = home.start().await;
+    let refused = station.ask("desk", ether(FRIEND, 1, 2)).await;
+    assert!(matches!(reason(&refused), Reason::KeyStopped { .. }), "{refused:?}");
+}
