@@ -1,13 +1,13 @@
 //! Each thing that a policy version must keep, broken once.
 
 use keystead_base::{Coded as _, Timestamp};
-use keystead_intent::{ContractEntry, ContractKind, DangerClass};
+use keystead_intent::{ChangeKind, ContractEntry, ContractKind, DangerClass};
 
 use super::*;
 use crate::fixture::{
     CHAIN, FRIEND, STRANGER, UNLISTED, name, native, node, person, row, rule, version, window,
 };
-use crate::{Engine, Need, Person, Threshold};
+use crate::{AssuranceLevel, Engine, Feature, Need, Person, Threshold};
 
 type Change = fn(&mut PolicyVersion);
 
@@ -64,6 +64,48 @@ fn what_is_referred_to_exists() {
             "policy.unknown",
         ),
         (|it| it.prices.as_mut().unwrap().currency = "usd".to_owned(), "policy.unknown"),
+    ]);
+}
+
+/// A row for a change of authority, changed once.
+fn wiping(change: fn(&mut crate::QuorumRow)) -> crate::QuorumRow {
+    let mut row = row("wipe", &[], &[DangerClass::Authority], None, &[("founder", 2)], 60);
+    row.changes = vec![ChangeKind::DestroyKey];
+    change(&mut row);
+    row
+}
+
+#[test]
+fn s09_what_cannot_be_undone_needs_people_a_delay_and_a_veto() {
+    check_all(&[
+        (|it| it.quorums.push(wiping(|_| {})), "fine"),
+        (|it| it.quorums.push(wiping(|row| row.delay_seconds = 0)), "policy.destruction"),
+        (|it| it.quorums.push(wiping(|row| row.vetoers.clear())), "policy.destruction"),
+        (|it| it.quorums.push(wiping(|row| row.needs.clear())), "policy.destruction"),
+        (|it| it.quorums.push(wiping(|row| row.classes.insert(0, DangerClass::Transfer))), "policy.changes"),
+        (|it| it.quorums.push(wiping(|row| row.changes.insert(0, ChangeKind::DestroyKey))), "policy.order"),
+        // A row for one change is no row for all: thawing must take two people.
+        (|it| it.quorums[1].changes = vec![ChangeKind::Thaw], "policy.authority"),
+    ]);
+}
+
+#[test]
+fn a_demand_for_protections_is_ordered_and_says_something() {
+    fn demand(it: &mut PolicyVersion, features: Vec<Feature>) {
+        it.protections.push(RequiredProtections { level: AssuranceLevel::Process, features });
+    }
+    check_all(&[
+        (|it| demand(it, vec![Feature::SecretMemory, Feature::Seccomp]), "fine"),
+        (|it| demand(it, vec![Feature::Seccomp, Feature::SecretMemory]), "policy.order"),
+        (|it| demand(it, vec![]), "policy.empty"),
+        (
+            |it| {
+                demand(it, vec![Feature::Seccomp]);
+                demand(it, vec![Feature::Landlock]);
+            },
+            "policy.order",
+        ),
+        (|it| it.timing.cool_off_seconds = u64::MAX, "policy.too_large"),
     ]);
 }
 
