@@ -116,11 +116,17 @@ fn overview(policy: &PolicyVersion) -> String {
     }
     for row in &policy.quorums {
         let needs = row.needs.iter().map(|it| format!("{} {}", it.count, it.role));
+        let changes =
+            if row.changes.is_empty() { String::new() } else { format!(" ({})", list(row.changes.iter())) };
         table.pair(
             &format!("quorum {}", row.id),
-            format!("{} needs [{}]", list(row.classes.iter()), list(needs)),
+            format!("{}{changes} needs [{}]", list(row.classes.iter()), list(needs)),
         );
     }
+    for demand in &policy.protections {
+        table.pair(&format!("protections of {}", demand.level), list(demand.features.iter()));
+    }
+    table.pair("cool-off", format!("{} s", policy.timing.cool_off_seconds));
     table.render()
 }
 
