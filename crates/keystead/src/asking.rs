@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use keystead_approver::Reviewed;
 use keystead_base::{ClusterId, Name, RequestId, Signed};
 use keystead_decision::{Decision, Entry, Outcome};
 use keystead_intent::{Action, Approval, Freeze, Intent, RequestBatch, Verdict, Veto};
@@ -11,7 +12,6 @@ use crate::failure::Failure;
 use crate::link::Link;
 use crate::member::Member;
 use crate::outside;
-use crate::reading::Understood;
 
 /// Somebody of a cluster, with a way to it.
 pub(crate) struct Speaker<'a> {
@@ -45,7 +45,7 @@ impl Speaker<'_> {
     /// Says yes or no to what was understood here, and to nothing else.
     pub(crate) async fn answer(
         &self,
-        understood: &Understood,
+        understood: &Reviewed,
         verdict: Verdict,
         lifetime: Duration,
     ) -> Result<Vec<Decision>, Failure> {

@@ -4,51 +4,40 @@
 //! transactions; 235 million dollars left. The same at Bybit half a year later.
 //!
 //! The coordinator owns the database. The insider's request moves nine ether; what the approvers are
-//! sent is the same request with two. The product's client builds the bytes itself from what it shows,
-//! and compares number and digest with what it is asked to approve; the twin believes the server's.
-//!
-//! The client is part of the binary, `crates/keystead/src/reading.rs`, and no test can link it:
-//! [`recomputed`] repeats its two comparisons. What the log makes of a client that computes and does not
-//! compare is the product's own: [`computed_only`] approves a request that nobody made.
+//! sent is the same request with two. The product's client, `keystead-approver`, builds the bytes itself
+//! from what it shows, and compares number and digest with what it is asked to approve; the twin believes
+//! the server's. What the log makes of a client that computes and does not compare is the product's own:
+//! [`computed_only`] approves a request that nobody made.
 
 use alloy_primitives::Address;
-use keystead_base::{Digest, RequestId};
+use keystead_base::{Coded as _, Digest, RequestId};
 use keystead_chain::{AssetIndex, build, describe, explain};
 use keystead_decision::{Outcome, Strict};
 use keystead_intent::{Action, Approval, Intent};
+use keystead_policy::PolicyVersion;
+use keystead_wire::{RequestDetail, RequestStage, RequestView};
 
 use crate::Loot;
 use crate::fixture::{ETHER, FRIEND};
 use crate::theft::executed;
 use crate::world::{World, outcome_of};
 
-/// What the coordinator sends to an approver.
-#[derive(Clone, Debug)]
-pub struct Sent {
-    /// The request, as the screen shows it.
-    pub intent: Intent,
-    /// Its number, as the coordinator says.
-    pub request: RequestId,
-    /// The digest to approve, as the coordinator says.
-    pub signing_digest: Digest,
-}
+/// What the approver's client puts under the signature, or the code of its refusal: from the number that
+/// the approver was asked to approve, what the server sent about it, and the policy in force.
+pub type Review = fn(RequestId, &RequestDetail, &PolicyVersion) -> Result<(RequestId, Digest), String>;
 
-/// What the approver's client puts under the signature, or the code of its refusal.
-pub type Review = fn(&Sent, Address) -> Result<(RequestId, Digest), String>;
-
-/// The product's way: number and digest are those of what is shown.
+/// The product's way: number and digest are those of the bytes that are shown.
 ///
 /// # Errors
 ///
 /// The code of the first difference.
-pub fn recomputed(sent: &Sent, account: Address) -> Result<(RequestId, Digest), String> {
-    let unsigned = build(&sent.intent.action, account).map_err(|error| error.to_string())?;
-    let (request, digest) = (sent.intent.id(), unsigned.signing_digest());
-    match (request == sent.request, digest == sent.signing_digest) {
-        (false, _) => Err("review.request".to_owned()),
-        (true, false) => Err("review.digest".to_owned()),
-        (true, true) => Ok((request, digest)),
-    }
+pub fn recomputed(
+    asked: RequestId,
+    sent: &RequestDetail,
+    policy: &PolicyVersion,
+) -> Result<(RequestId, Digest), String> {
+    let reviewed = keystead_approver::review(asked, sent, policy.clone());
+    reviewed.map(|it| (it.request, it.digest)).map_err(|error| error.code().to_owned())
 }
 
 /// Half of the product's way: nothing of the server's is signed, and nothing of it is compared.
@@ -56,7 +45,12 @@ pub fn recomputed(sent: &Sent, account: Address) -> Result<(RequestId, Digest), 
 /// # Errors
 ///
 /// What the builder says.
-pub fn computed_only(sent: &Sent, account: Address) -> Result<(RequestId, Digest), String> {
+pub fn computed_only(
+    _: RequestId,
+    sent: &RequestDetail,
+    _: &PolicyVersion,
+) -> Result<(RequestId, Digest), String> {
+    let account = sent.address.ok_or_else(|| "no address".to_owned())?;
     let unsigned = build(&sent.intent.action, account).map_err(|error| error.to_string())?;
     Ok((sent.intent.id(), unsigned.signing_digest()))
 }
@@ -65,9 +59,16 @@ pub fn computed_only(sent: &Sent, account: Address) -> Result<(RequestId, Digest
 ///
 /// # Errors
 ///
-/// None.
-pub fn believed(sent: &Sent, _: Address) -> Result<(RequestId, Digest), String> {
-    Ok((sent.request, sent.signing_digest))
+/// `not waiting` where the server names no digest.
+pub fn believed(
+    _: RequestId,
+    sent: &RequestDetail,
+    _: &PolicyVersion,
+) -> Result<(RequestId, Digest), String> {
+    match &sent.view.decision.outcome {
+        Outcome::Wait { signing_digest, .. } => Ok((sent.view.request, *signing_digest)),
+        other => Err(format!("not waiting, but {}", other.word())),
+    }
 }
 
 /// Plays it, with this client on the approvers' side.
@@ -76,14 +77,13 @@ pub fn attack(review: Review) -> Loot {
     let intent = world.intent("dora", world.ether(FRIEND, 9 * ETHER, 0));
     let id = intent.id();
     world.commit(vec![world.requests(vec![intent.clone()])]);
-    let request = world.state.request(&id).expect("a request that waits");
     let shown = Intent { action: world.ether(FRIEND, 2 * ETHER, 0), ..intent };
-    let sent = Sent { intent: shown, request: id, signing_digest: request.signing_digest };
+    let sent = sent(&world, &id, shown);
     assert!(reads_as(&sent.intent.action, world.account(), "2"), "the people agree to two ether");
 
     let mut outcome = Outcome::Priced;
     for who in ["ana", "ben"] {
-        let (request, signing_digest) = match review(&sent, world.account()) {
+        let (request, signing_digest) = match review(id, &sent, world.state.policy().engine.version()) {
             Ok(reviewed) => reviewed,
             Err(code) => return Loot::refused(code),
         };
@@ -94,6 +94,21 @@ pub fn attack(review: Review) -> Loot {
         Ok(_) => Loot::stolen(world.chain.balance(FRIEND), "wei, and two ether were approved"),
         Err(refused) => refused,
     }
+}
+
+/// What the coordinator sends: number, digest and decision of the request, and another intent.
+fn sent(world: &World<Strict>, id: &RequestId, intent: Intent) -> RequestDetail {
+    let (_, _, decisions) = world.log.last().expect("a block");
+    let decision = decisions.iter().find(|it| it.subject == *id).expect("a decision").clone();
+    let view = RequestView {
+        request: *id,
+        stage: RequestStage::Waiting,
+        decision: decision.clone(),
+        signed: None,
+        refusal: None,
+        file: None,
+    };
+    RequestDetail { view, intent, address: Some(world.account()), decisions: vec![decision] }
 }
 
 /// Whether the words for an action begin an amount like this.

@@ -1,0 +1,83 @@
+//! From what a server sent to what its reader may sign.
+
+use alloy_primitives::Address;
+use keystead_base::{Digest, RequestId};
+use keystead_chain::{AssetIndex, build, explain};
+use keystead_decision::{Decision, Outcome};
+use keystead_intent::{Action, DangerClass, Intent};
+use keystead_policy::PolicyVersion;
+use keystead_wire::RequestDetail;
+
+use crate::{ReviewError, change_words, effect_words};
+
+/// A request, understood on this machine.
+#[derive(Debug)]
+pub struct Reviewed {
+    /// The request: the digest of what was asked.
+    pub request: RequestId,
+    /// What an approval names: of the bytes to sign, or the request's own for a change of authority.
+    pub digest: Digest,
+    /// The worst of what it does.
+    pub class: DangerClass,
+    /// The policy version that it was read with, and that an approval names.
+    pub policy: PolicyVersion,
+    /// What it does in plain words, the danger first. Not made fit for a terminal: names and messages in
+    /// it are what strangers wrote.
+    pub lines: Vec<String>,
+}
+
+/// Reads a request. The caller has followed `policy` from the pinned genesis.
+///
+/// INVARIANT S2: number, digest and words are those of the bytes; what the server says of them is only
+/// compared.
+///
+/// # Errors
+///
+/// [`ReviewError::Request`] and [`ReviewError::Digest`] where the server's words differ from its bytes,
+/// the others where the bytes cannot be read.
+pub fn review(
+    asked: RequestId,
+    sent: &RequestDetail,
+    policy: PolicyVersion,
+) -> Result<Reviewed, ReviewError> {
+    let found = sent.intent.id();
+    if found != asked {
+        return Err(ReviewError::Request { asked, found });
+    }
+    let (computed, class, lines) = match &sent.intent.action {
+        Action::Authority(change) => (found.0, DangerClass::Authority, change_words(change, &policy)),
+        _ => payload(&sent.intent, sent.address, &policy)?,
+    };
+    match said(sent).find(|said| *said != computed) {
+        Some(said) => Err(ReviewError::Digest { computed, said }),
+        None => Ok(Reviewed { request: asked, digest: computed, class, policy, lines }),
+    }
+}
+
+type Read = (Digest, DangerClass, Vec<String>);
+
+fn payload(intent: &Intent, address: Option<Address>, policy: &PolicyVersion) -> Result<Read, ReviewError> {
+    let account = address.ok_or(ReviewError::NoAddress)?;
+    let unsigned = build(&intent.action, account)?;
+    let registry = AssetIndex::new(&policy.assets, &policy.contracts)?;
+    let effects = explain(&unsigned, &registry);
+    let mut lines = effect_words(&effects, &registry, policy);
+    // The server names the address; only the key's own name is covered by what is approved.
+    lines.extend(intent.action.account().map(|it| format!("Signed by key `{}`, index {}", it.key, it.index)));
+    Ok((unsigned.signing_digest(), effects.class(), lines))
+}
+
+/// Every digest that the server calls the one to be signed.
+fn said(sent: &RequestDetail) -> impl Iterator<Item = Digest> + '_ {
+    let decisions = sent.decisions.iter().chain([&sent.view.decision]);
+    let signed = sent.view.signed.as_ref().map(|signed| signed.signing_digest);
+    decisions.filter_map(digest_of).chain(signed)
+}
+
+fn digest_of(decision: &Decision) -> Option<Digest> {
+    match &decision.outcome {
+        Outcome::Wait { signing_digest, .. } => Some(*signing_digest),
+        Outcome::Allow(grant) => Some(grant.signing_digest),
+        _ => None,
+    }
+}

@@ -1,0 +1,66 @@
+//! What people read: effects with the names of the signed address book, and changes of authority.
+
+use alloy_primitives::Address;
+use keystead_base::{Canonical as _, Coded as _};
+use keystead_chain::{AssetIndex, describe};
+use keystead_intent::{AuthorityChange, ChainId, Effects, KeyCeremony};
+use keystead_policy::{PolicyVersion, check_next};
+
+/// The plain words of effects, with the names of the signed address book.
+#[must_use]
+pub fn effect_words(effects: &Effects, registry: &AssetIndex, policy: &PolicyVersion) -> Vec<String> {
+    let names = |address| named(policy, effects.chain, address);
+    describe(effects, registry, &names).into_iter().map(|line| line.text).collect()
+}
+
+fn named(policy: &PolicyVersion, chain: ChainId, address: Address) -> Option<String> {
+    let entry = policy.address_book.iter().find(|it| it.chain == chain && it.address == address);
+    entry.map(|it| it.name.to_string())
+}
+
+/// A change of authority in words; a policy document is compared with the version in force.
+#[must_use]
+pub fn change_words(change: &AuthorityChange, policy: &PolicyVersion) -> Vec<String> {
+    let headline = "CHANGE OF AUTHORITY: who may do what changes".to_owned();
+    let line = match change {
+        AuthorityChange::Policy { document }
+        | AuthorityChange::Roster { document }
+        | AuthorityChange::AddressBook { document } => policy_change(document, policy),
+        AuthorityChange::Thaw { key: None } => "Signing goes on for the whole cluster".to_owned(),
+        AuthorityChange::Thaw { key: Some(key) } => format!("Signing goes on for key `{key}`"),
+        AuthorityChange::Key(KeyCeremony::Create { key, .. }) => {
+            format!("A new key `{key}` is born in the enclave")
+        }
+        AuthorityChange::Key(KeyCeremony::Backup { key, recipients }) => {
+            let whom: Vec<_> = recipients.iter().map(ToString::to_string).collect();
+            format!("A backup of key `{key}` is written that each of these can read: {}", whom.join(", "))
+        }
+        AuthorityChange::Key(KeyCeremony::Export { key, recipient }) => {
+            format!("KEY `{key}` LEAVES THE ENCLAVE FOR GOOD, readable by {recipient}")
+        }
+        AuthorityChange::Key(KeyCeremony::Suspend { key }) => {
+            format!("Key `{key}` signs nothing until it is resumed")
+        }
+        AuthorityChange::Key(KeyCeremony::Resume { key }) => format!("Suspended key `{key}` signs again"),
+        AuthorityChange::Key(KeyCeremony::Destroy { key }) => {
+            format!("KEY `{key}` IS WIPED FOR GOOD; only a backup that people hold could bring it back")
+        }
+    };
+    vec![headline, line]
+}
+
+fn policy_change(document: &[u8], policy: &PolicyVersion) -> String {
+    let next = match PolicyVersion::from_document(document) {
+        Ok(next) => next,
+        Err(error) => return format!("A policy document that does not parse: {} ({})", error, error.code()),
+    };
+    match check_next(policy, &next) {
+        Ok(sections) => format!(
+            "Policy version {} takes the place of version {}; these sections differ: {}",
+            next.number,
+            policy.number,
+            sections.names().join(", ")
+        ),
+        Err(error) => format!("A policy version that cannot follow: {error}"),
+    }
+}
