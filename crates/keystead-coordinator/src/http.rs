@@ -28,7 +28,7 @@ use tokio::time::timeout;
 
 use crate::{Coordinator, CoordinatorError};
 
-/// The longest body.
+/// The longest body, unless [`HttpLimits`] say otherwise.
 pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
 /// Bounds of one connection.
@@ -40,11 +40,13 @@ pub struct HttpLimits {
     pub body: Duration,
     /// Connections at once; further ones wait to be accepted.
     pub connections: usize,
+    /// Bytes of a body.
+    pub body_bytes: usize,
 }
 
 impl Default for HttpLimits {
     fn default() -> Self {
-        Self { head: HEAD_TIME, body: BODY_TIME, connections: MAX_CONNECTIONS }
+        Self { head: HEAD_TIME, body: BODY_TIME, connections: MAX_CONNECTIONS, body_bytes: MAX_BODY_BYTES }
     }
 }
 
@@ -177,15 +179,15 @@ impl Served {
             let message = "the content type is application/json";
             return Err(Box::new(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "http.content_type", message)));
         }
-        read(request.into_body(), self.limits.body).await
+        read(request.into_body(), self.limits).await
     }
 }
 
-async fn read(body: Body, limit: Duration) -> Result<Vec<u8>, Box<Response>> {
-    match timeout(limit, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {
+async fn read(body: Body, limits: HttpLimits) -> Result<Vec<u8>, Box<Response>> {
+    match timeout(limits.body, axum::body::to_bytes(body, limits.body_bytes)).await {
         Ok(Ok(bytes)) => Ok(bytes.to_vec()),
         Ok(Err(_)) => {
-            let message = format!("a body has at most {MAX_BODY_BYTES} bytes, and arrives whole");
+            let message = format!("a body has at most {} bytes, and arrives whole", limits.body_bytes);
             Err(Box::new(refuse(StatusCode::PAYLOAD_TOO_LARGE, "http.body", &message)))
         }
         Err(_) => {

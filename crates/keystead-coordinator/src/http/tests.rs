@@ -42,7 +42,7 @@ impl Desk {
         let journal = folder.path().join("journal");
         let coordinator = Coordinator::start(settings, target, signer, None, &journal).unwrap();
         let quick = Duration::from_millis(100);
-        let limits = HttpLimits { head: quick, body: quick, connections: 4 };
+        let limits = HttpLimits { head: quick, body: quick, connections: 4, ..HttpLimits::default() };
         let server = HttpServer::start(([127, 0, 0, 1], 0).into(), coordinator, limits).await.unwrap();
         Self { server, _folder: folder }
     }
