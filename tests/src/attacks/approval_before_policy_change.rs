@@ -1,7 +1,7 @@
 //! An approval outlives the rules that it was given under (S11).
 //!
-//! Ronin, March 2022: in November 2021 Axie DAO had lent its vote to Sky Mavis for a busy month. The
-//! arrangement ended and the right was never taken back; four stolen keys and that old right made five
+//! Ronin, 23 March 2022: in November 2021 Axie DAO had lent its vote to Sky Mavis for a busy month. The
+//! arrangement ended in December and the right was never taken back; four stolen keys and that old right made five
 //! of nine, and 173,600 ether left.
 //!
 //! Here `ana` approves while three people have to agree, and counts on the other two to look closely.

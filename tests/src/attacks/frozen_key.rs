@@ -1,6 +1,6 @@
 //! A frozen key signs on (S14).
 //!
-//! Ronin, March 2022, again: the theft stood unnoticed for six days. A freeze is worth what it stops,
+//! Ronin, 23 March 2022, again: the theft stood unnoticed for six days. A freeze is worth what it stops,
 //! from the block that holds it, on every path.
 //!
 //! `eve` sees something and freezes the key; the insider asks all the same. Two lines of defense: the

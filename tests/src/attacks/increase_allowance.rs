@@ -1,7 +1,8 @@
 //! `increaseAllowance`: an approval under another name (S2, S9).
 //!
-//! BadgerDAO, 2 December 2021: a script injected into the site asked visitors for allowances, many of
-//! them by `increaseAllowance`, which wallets did not show as an approval; 120 million dollars followed.
+//! BadgerDAO, 2 December 2021: a script injected into the site asked visitors for allowances, and more
+//! than 120 million dollars followed. `increaseAllowance` gives the same right as `approve`, and whoever looks for
+//! the one selector does not see the other.
 //!
 //! The twin knows transfers only: a call that is none moves nothing.
 

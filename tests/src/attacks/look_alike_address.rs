@@ -1,8 +1,8 @@
 //! An address that begins and ends like a known one (S12).
 //!
-//! May 2024: a trader had sent a test payment. Minutes later a payment of dust arrived from an address
-//! with the same first and last characters, was copied from the history, and received 1,155 WBTC, then
-//! 68 million dollars.
+//! 3 May 2024: an address with the same first and last characters as a known one had put itself into
+//! somebody's history with a payment of dust. It was copied from there and received 1,155 WBTC, then 68 million
+//! dollars.
 //!
 //! The twin compares destinations as people do: the first and the last four bytes.
 

@@ -1,6 +1,6 @@
 //! Many requests reach a limit at the same moment (S10).
 //!
-//! Flexcoin, March 2014: requests for transfers between accounts, sent in thousands at once, were each
+//! Flexcoin, 2 March 2014: requests for transfers between accounts, sent in thousands at once, were each
 //! checked against the balance before any of them was booked. 896 bitcoin left, and the bank closed.
 //!
 //! Twenty requests of one ether come in one block; the window holds ten. The control checks and reserves

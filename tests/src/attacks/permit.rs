@@ -1,7 +1,7 @@
 //! EIP-2612: a signature that costs nothing gives everything away (S2, S9).
 //!
-//! September 2024: the owner of 12,083 spWETH, 32 million dollars, signed a permit on a copied site.
-//! There was no transaction to see, no gas to pay, and nothing in the history afterwards.
+//! September 2024: the owner of 12,083 spWETH, 32 million dollars, signed a permit that a thief had
+//! prepared. There was no transaction to see, no gas to pay, and nothing in the history afterwards.
 //!
 //! The twin takes typed data for a text with more structure.
 

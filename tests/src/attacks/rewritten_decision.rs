@@ -1,7 +1,7 @@
 //! The coordinator rewrites a decision in its own database (S3).
 //!
-//! Bitfinex, August 2016: each withdrawal needed the signature of a second company, whose policy followed
-//! what it was told from the exchange's own systems. Somebody sat in those, and 119,756 bitcoin left.
+//! Bitfinex, 2 August 2016: each withdrawal needed the signature of a second company, which held the
+//! limits. Somebody sat in the exchange's systems, the limits did not bind, and 119,756 bitcoin left.
 //!
 //! Here the coordinator's rows are copies. The log said no to five ether for the thief; the coordinator
 //! turns the row into a yes, with a grant for just these bytes, and hands it to the signer beside the

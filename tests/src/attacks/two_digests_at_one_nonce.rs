@@ -1,8 +1,8 @@
 //! Two signatures for one nonce: paid, and not paid (S4).
 //!
 //! The oldest theft on chains: a merchant is shown a signed payment and hands over the goods; another
-//! transaction with the same nonce, which pays the payer, is mined instead. In 2018 it took about
-//! 195,000 dollars out of Canadian bitcoin teller machines in ten days.
+//! transaction with the same nonce, which pays the payer, is mined instead. In September
+//! 2018, bitcoin teller machines in seven Canadian cities paid out 195,000 Canadian dollars like that, in ten days.
 //!
 //! The control lets one digest into a slot, unless a replacement names it. The twin has no slots.
 

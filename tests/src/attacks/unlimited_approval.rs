@@ -1,6 +1,6 @@
 //! An approval without end is a key to the account (S2, S9).
 //!
-//! Furucombo, February 2021: users had approved its proxy without limit, as its site asked them to. Then a
+//! Furucombo, 27 February 2021: users had approved its proxy without limit, as its site asked them to. Then a
 //! flaw in that proxy was found, and 14 million dollars left accounts whose owners signed nothing more.
 //!
 //! The twin knows transfers only: `approve` moves nothing.
