@@ -251,6 +251,11 @@ impl Station {
 
     /// Stops everything.
     pub async fn freeze(&self, who: &str) -> Vec<Decision> {
+        self.decided(who, self.freeze_entry(who).await).await
+    }
+
+    /// The signed order to stop everything.
+    pub async fn freeze_entry(&self, who: &str) -> Entry {
         let freeze = Freeze {
             cluster: self.node.cluster(),
             key: None,
@@ -258,7 +263,7 @@ impl Station {
             device: name("laptop"),
             expires: self.now().await.plus_seconds(600),
         };
-        self.decided(who, Entry::Freeze(signed(freeze, self.member(who)))).await
+        Entry::Freeze(signed(freeze, self.member(who)))
     }
 
     /// Asks for a change of authority, approves it twice, and waits until it is carried out.

@@ -4,19 +4,26 @@
 //! own, and it ends with the test that started it, also when that test is killed.
 
 mod anvil;
+mod archive;
 pub mod attacks;
 pub mod cluster;
 mod contracts;
+mod edge;
 pub mod fixture;
+mod http;
+mod impostor;
 mod loopback;
 mod places;
 mod postgres;
 mod service;
 mod solidity;
 mod theft;
+mod vault;
 pub mod world;
 
 pub use anvil::Anvil;
+pub use edge::server as listener;
+pub use impostor::{Impostor, Lie};
 pub use loopback::free_port;
 pub use places::{binary, node_modules, npm_package, root, target_folder};
 pub use postgres::Postgres;

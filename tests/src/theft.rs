@@ -6,13 +6,15 @@ use alloy_primitives::{Address, Bytes, Signature, U256, address, keccak256};
 use keystead_base::{Coded, RequestId};
 use keystead_chain::{Assembled, AssetIndex, Payload, Unsigned};
 use keystead_decision::{Certificate, Controls, Outcome};
-use keystead_devnet::Receipt;
+use keystead_devnet::{Devnet, Receipt};
 use keystead_intent::{Effect, EffectKind, Effects};
 use keystead_policy::{PolicyVersion, Reason, Rule};
 use keystead_quorum::{Checks, Strict};
+use keystead_wire::RequestView;
 use secp256k1::{Message, PublicKey, Secp256k1, SecretKey};
 
-use crate::fixture::name;
+use crate::cluster::Station;
+use crate::fixture::{BIRTH, CHAIN, ETHER, name};
 use crate::world::{World, outcome_of, reasons};
 
 /// Where the loot goes. In no address book.
@@ -26,6 +28,11 @@ pub enum Loot {
         /// What.
         what: String,
     },
+    /// Nothing was taken, and the honest ones go without.
+    Harmed {
+        /// What they lack.
+        how: String,
+    },
     /// Somebody refused, and nothing moved.
     Refused {
         /// The stable code of the refusal.
@@ -38,6 +45,10 @@ impl Loot {
     pub(crate) fn stolen(amount: U256, what: &str) -> Self {
         assert!(!amount.is_zero(), "it was signed, and yet nobody has {what}");
         Self::Stolen { what: format!("{amount} {what}") }
+    }
+
+    pub(crate) fn harmed(how: impl Into<String>) -> Self {
+        Self::Harmed { how: how.into() }
     }
 
     pub(crate) fn refused(by: impl Into<String>) -> Self {
@@ -120,6 +131,16 @@ pub(crate) fn executed<C: Controls>(
     let receipt = world.chain.execute_raw(&signed.raw).map_err(|error| Loot::refused_for(&error))?;
     assert!(receipt.outcome.is_success(), "{:?}", receipt.outcome);
     Ok(receipt)
+}
+
+/// The chain after it took what a node signed: its account was rich there.
+pub(crate) async fn cashed(station: &Station, view: &RequestView) -> Result<Devnet, Loot> {
+    let Some(signed) = &view.signed else { return Err(Loot::decided(&view.decision.outcome)) };
+    let mut chain = Devnet::new(CHAIN.0, BIRTH.seconds());
+    chain.fund(station.account().await, U256::from(1_000 * ETHER));
+    let receipt = chain.execute_raw(&signed.raw).map_err(|error| Loot::refused_for(&error))?;
+    assert!(receipt.outcome.is_success(), "{:?}", receipt.outcome);
+    Ok(chain)
 }
 
 /// `ana` and `ben` approve what waits for them.

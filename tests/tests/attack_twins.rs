@@ -2,11 +2,15 @@
 //!
 //! A binary of its own: nothing here is ever linked with what tests the product.
 
+use std::time::Duration;
+
 use keystead_tests::attacks::{
-    approval_before_policy_change, chainless_delegation, chainless_legacy, delegatecall, frozen_key,
-    hoarded_signatures, increase_allowance, look_alike_address, many_requests_at_a_limit, multisend,
-    operator_for_all, own_request, permit, permit2, policy_rollback, proxy_upgrade, replayed_approval,
-    rewritten_decision, rewritten_request, same_person_twice, swapped_payload, two_digests_at_one_nonce,
+    approval_before_policy_change, chainless_delegation, chainless_legacy, delegatecall, forked_log,
+    frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_server,
+    many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, permit, permit2,
+    policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
+    rewritten_request, rewritten_row, same_person_twice, slow_requests, slow_strangers, suppressed_freeze,
+    swapped_payload, truncated_log, two_digests_at_one_nonce, unanswered_flood, undelayed_upgrade,
     unlimited_approval,
 };
 use keystead_tests::{Approving, Loot, Signer};
@@ -14,6 +18,11 @@ use keystead_tests::{Approving, Loot, Signer};
 #[track_caller]
 fn stolen(loot: Loot) {
     assert!(matches!(loot, Loot::Stolen { .. }), "the twin is refused, too: {loot:?}");
+}
+
+#[track_caller]
+fn harmed(loot: Loot) {
+    assert!(matches!(loot, Loot::Harmed { .. }), "the twin holds, too: {loot:?}");
 }
 
 #[track_caller]
@@ -34,6 +43,13 @@ fn s02_a_permit2_signature_succeeds_without_its_control() {
 #[test]
 fn s02_a_rewritten_request_succeeds_without_its_control() {
     stolen(rewritten_request::attack(rewritten_request::believed));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s02_a_lying_server_succeeds_without_its_control() {
+    for lie in [lying_server::Lie::Payload, lying_server::Lie::Digest] {
+        stolen(lying_server::attack(lie, lying_server::believed).await);
+    }
 }
 
 #[test]
@@ -92,6 +108,16 @@ fn s09_an_upgrade_behind_a_proxy_succeeds_without_its_control() {
 }
 
 #[test]
+fn s09_an_undelayed_upgrade_succeeds_without_its_control() {
+    stolen(undelayed_upgrade::attack(undelayed_upgrade::WithoutDelay));
+}
+
+#[test]
+fn s09_an_upgrade_by_the_quorum_of_payments_succeeds_without_its_control() {
+    stolen(quorum_of_payments::attack(quorum_of_payments::WithoutClasses));
+}
+
+#[test]
 fn s10_hoarded_signatures_succeeds_without_its_control() {
     stolen(hoarded_signatures::attack(hoarded_signatures::WithoutUnsettled));
 }
@@ -138,6 +164,51 @@ fn s14_a_frozen_key_succeeds_without_its_control() {
     stolen(frozen_key::attack(frozen_key::WithoutFreeze, Signer::Believer));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s14_a_suppressed_freeze_succeeds_without_its_control() {
+    stolen(suppressed_freeze::attack(suppressed_freeze::coordinator_only()).await);
+}
+
+#[tokio::test]
+async fn l02_a_truncated_log_succeeds_without_its_control() {
+    stolen(truncated_log::attack(truncated_log::forgetful).await);
+}
+
+#[tokio::test]
+async fn l02_a_forked_log_succeeds_without_its_control() {
+    stolen(forked_log::attack(forked_log::forgetful).await);
+}
+
+#[tokio::test]
+async fn l01_a_rewritten_row_succeeds_without_its_control() {
+    stolen(rewritten_row::attack(rewritten_row::as_stored()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a01_slow_strangers_succeed_without_their_control() {
+    harmed(slow_strangers::attack(slow_strangers::waiting_for_all(), PATIENCE).await);
+}
+
+#[tokio::test]
+async fn a02_a_greedy_peer_succeeds_without_its_control() {
+    harmed(greedy_peer::attack(greedy_peer::without_shares()).await);
+}
+
+#[tokio::test]
+async fn a02_an_unanswered_flood_succeeds_without_its_control() {
+    harmed(unanswered_flood::attack(unanswered_flood::reading_all()).await);
+}
+
+#[tokio::test]
+async fn a01_slow_requests_succeed_without_their_control() {
+    harmed(slow_requests::attack(slow_requests::without_times(), PATIENCE).await);
+}
+
+#[tokio::test]
+async fn a01_an_oversize_body_succeeds_without_its_control() {
+    harmed(oversize_body::attack(oversize_body::without_bound()).await);
+}
+
 /// The second line of defense: where the log lets it pass, the signer's own light client does not.
 #[test]
 fn s14_the_signer_refuses_what_is_frozen_by_itself() {
@@ -155,3 +226,6 @@ fn s11_an_old_approval_is_refused_even_where_it_was_kept() {
     let kept = approval_before_policy_change::KeepsApprovals;
     refused(approval_before_policy_change::attack(kept), "approval.policy");
 }
+
+/// How long an honest client waits: the twin's would wait as long as anybody likes.
+const PATIENCE: Duration = Duration::from_secs(2);

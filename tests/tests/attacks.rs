@@ -1,12 +1,16 @@
 //! Every attack of the catalogue against the product's controls: refused, by whom it should be.
 
+use std::time::Duration;
+
 use keystead_decision::Strict;
 use keystead_tests::attacks::{
     CATALOGUE, approval_before_policy_change, chainless_delegation, chainless_legacy, delegatecall,
-    frozen_key, hoarded_signatures, increase_allowance, look_alike_address, many_requests_at_a_limit,
-    multisend, operator_for_all, own_request, permit, permit2, policy_rollback, proxy_upgrade,
-    replayed_approval, rewritten_decision, rewritten_request, same_person_twice, swapped_payload,
-    two_digests_at_one_nonce, unlimited_approval,
+    forked_log, frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address,
+    lying_server, many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, permit,
+    permit2, policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
+    rewritten_request, rewritten_row, same_person_twice, slow_requests, slow_strangers, suppressed_freeze,
+    swapped_payload, truncated_log, two_digests_at_one_nonce, unanswered_flood, undelayed_upgrade,
+    unlimited_approval,
 };
 use keystead_tests::{Loot, Signer, root};
 
@@ -28,6 +32,18 @@ fn s02_a_permit2_signature_is_refused() {
 #[test]
 fn s02_a_rewritten_request_is_refused() {
     refused(rewritten_request::attack(rewritten_request::recomputed), "review.request");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s02_a_server_that_shows_another_payload_is_refused() {
+    let loot = lying_server::attack(lying_server::Lie::Payload, rewritten_request::recomputed).await;
+    refused(loot, "review.request");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s02_a_server_that_names_another_digest_is_refused() {
+    let loot = lying_server::attack(lying_server::Lie::Digest, rewritten_request::recomputed).await;
+    refused(loot, "review.digest");
 }
 
 #[test]
@@ -86,6 +102,23 @@ fn s09_an_upgrade_behind_a_proxy_is_refused() {
 }
 
 #[test]
+fn s09_an_undelayed_upgrade_is_refused() {
+    refused(undelayed_upgrade::attack(Strict::default()), "deny.vetoed");
+}
+
+/// The delay alone stops nobody for ever: it is there to be used.
+#[test]
+fn s09_an_upgrade_that_nobody_vetoes_passes_after_its_delay() {
+    let loot = undelayed_upgrade::unopposed(Strict::default());
+    assert!(matches!(loot, Loot::Stolen { .. }), "{loot:?}");
+}
+
+#[test]
+fn s09_an_upgrade_by_the_quorum_of_payments_is_refused() {
+    refused(quorum_of_payments::attack(Strict::default()), "deny.expired");
+}
+
+#[test]
 fn s10_hoarded_signatures_is_refused() {
     refused(hoarded_signatures::attack(Strict::default()), "deny.limit_exceeded");
 }
@@ -128,6 +161,56 @@ fn s13_a_policy_rollback_is_refused() {
 #[test]
 fn s14_a_frozen_key_is_refused() {
     refused(frozen_key::attack(Strict::default(), Signer::LightClient), "deny.frozen");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s14_a_suppressed_freeze_is_refused() {
+    refused(suppressed_freeze::attack(suppressed_freeze::any_node()).await, "deny.frozen");
+}
+
+#[tokio::test]
+async fn l02_a_truncated_log_is_refused() {
+    refused(truncated_log::attack(truncated_log::remembering).await, "log.rolled_back");
+}
+
+#[tokio::test]
+async fn l02_a_forked_log_is_refused() {
+    refused(forked_log::attack(truncated_log::remembering).await, "log.forked");
+}
+
+#[test]
+fn l02_a_witness_puts_its_name_to_no_other_past() {
+    refused(forked_log::asks_the_witness(), "log.inconsistent");
+}
+
+#[tokio::test]
+async fn l01_a_rewritten_row_is_refused() {
+    refused(rewritten_row::attack(rewritten_row::replayed()).await, "audit.row");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a01_slow_strangers_are_refused() {
+    refused(slow_strangers::attack(slow_strangers::product(), PATIENCE).await, "wire.pushed_out");
+}
+
+#[tokio::test]
+async fn a02_a_greedy_peer_is_refused() {
+    refused(greedy_peer::attack(greedy_peer::product()).await, "wire.refused");
+}
+
+#[tokio::test]
+async fn a02_an_unanswered_flood_is_refused() {
+    refused(unanswered_flood::attack(unanswered_flood::product()).await, "limits.bytes_per_peer");
+}
+
+#[tokio::test]
+async fn a01_slow_requests_are_refused() {
+    refused(slow_requests::attack(slow_requests::product(), PATIENCE).await, "http.slow");
+}
+
+#[tokio::test]
+async fn a01_an_oversize_body_is_refused() {
+    refused(oversize_body::attack(oversize_body::product()).await, "http.body");
 }
 
 /// The signer's check alone is not what the log relies on: a signer that believes its node changes nothing.
@@ -183,3 +266,6 @@ fn security_md_names_the_twins_that_exist() {
         assert!(twins.iter().all(|(_, twin)| exists(twin).contains(&true)), "{name}: {twins:?}");
     }
 }
+
+/// Longer than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);

@@ -1,55 +1,80 @@
 //! Attacks played to the end, one file each: its story, its play, and the twin that lacks the control.
 //!
-//! An attack is played on the real state machine, votes, light client and EVM. With the product's
-//! controls somebody refuses; wired with the twin, in a test binary of its own, the loot moves.
+//! An attack is played on the real state machine, votes, light client and EVM, or against the real servers and
+//! databases. With the product's controls somebody refuses; wired with the twin, in a test binary of its own, the
+//! loot moves, or the honest ones go without.
 
 pub mod approval_before_policy_change;
 pub mod chainless_delegation;
 pub mod chainless_legacy;
 pub mod delegatecall;
+pub mod forked_log;
 pub mod frozen_key;
+pub mod greedy_peer;
 pub mod hoarded_signatures;
 pub mod increase_allowance;
 pub mod look_alike_address;
+pub mod lying_server;
 pub mod many_requests_at_a_limit;
 pub mod multisend;
 pub mod operator_for_all;
+pub mod oversize_body;
 pub mod own_request;
 pub mod permit;
 pub mod permit2;
 pub mod policy_rollback;
 pub mod proxy_upgrade;
+pub mod quorum_of_payments;
 pub mod replayed_approval;
 pub mod rewritten_decision;
 pub mod rewritten_request;
+pub mod rewritten_row;
 pub mod same_person_twice;
+pub mod slow_requests;
+pub mod slow_strangers;
+pub mod suppressed_freeze;
 pub mod swapped_payload;
+pub mod truncated_log;
 pub mod two_digests_at_one_nonce;
+pub mod unanswered_flood;
+pub mod undelayed_upgrade;
 pub mod unlimited_approval;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 23] = [
+pub const CATALOGUE: [&str; 35] = [
     "approval_before_policy_change",
     "chainless_delegation",
     "chainless_legacy",
     "delegatecall",
+    "forked_log",
     "frozen_key",
+    "greedy_peer",
     "hoarded_signatures",
     "increase_allowance",
     "look_alike_address",
+    "lying_server",
     "many_requests_at_a_limit",
     "multisend",
     "operator_for_all",
+    "oversize_body",
     "own_request",
     "permit",
     "permit2",
     "policy_rollback",
     "proxy_upgrade",
+    "quorum_of_payments",
     "replayed_approval",
     "rewritten_decision",
     "rewritten_request",
+    "rewritten_row",
     "same_person_twice",
+    "slow_requests",
+    "slow_strangers",
+    "suppressed_freeze",
     "swapped_payload",
+    "truncated_log",
     "two_digests_at_one_nonce",
+    "unanswered_flood",
+    "undelayed_upgrade",
     "unlimited_approval",
 ];

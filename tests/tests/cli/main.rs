@@ -2,6 +2,7 @@
 
 mod crash;
 mod desk;
+mod lies;
 mod people;
 mod quickstart;
 mod wallet;
