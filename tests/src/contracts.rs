@@ -11,9 +11,9 @@ use keystead_intent::{ContractEntry, ContractKind, PERMIT2};
 use keystead_policy::PolicyVersion;
 
 use crate::fixture::{CHAIN, TOKEN, name};
-use crate::theft::THIEF;
+use crate::theft::{THIEF, executed};
 use crate::world::World;
-use crate::{Contract, compile, npm_package, permit2_code};
+use crate::{Contract, Loot, compile, npm_package, permit2_code};
 
 /// A collection of NFTs.
 pub(crate) const PICTURES: Address = address!("0000000000000000000000000000000000091c70");
@@ -125,6 +125,17 @@ pub(crate) fn say<S: SolCall>(chain: &mut Devnet, from: Address, to: Address, ca
 pub(crate) fn take_coins(chain: &mut Devnet, owner: Address) -> U256 {
     say(chain, THIEF, TOKEN, &transferFromCall { from: owner, to: THIEF, amount: U256::from(COINS) });
     coins(chain, THIEF)
+}
+
+/// `dora` asks for a call of [`TOKEN`] that gives the thief a right, and the thief uses it.
+pub(crate) fn granted<C: Controls>(controls: C, call: &impl SolCall) -> Loot {
+    let mut world = World::new(controls);
+    stock(&mut world);
+    let (id, outcome) = world.ask("dora", world.call(TOKEN, call.abi_encode(), 0));
+    match executed(&mut world, &id, &outcome) {
+        Ok(receipt) => Loot::stolen(take_coins(&mut world.chain, receipt.from), "units of the token"),
+        Err(refused) => refused,
+    }
 }
 
 /// A balance of [`TOKEN`].

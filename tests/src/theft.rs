@@ -158,9 +158,25 @@ pub(crate) fn add_rule(policy: &mut PolicyVersion, id: &str, cedar: &str) {
     policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
 }
 
-/// What a product says that knows transfers only: whatever else there is moves nothing.
-pub(crate) fn transfers_only(unsigned: &Unsigned, assets: &AssetIndex) -> Effects {
-    let mut effects = keystead_chain::explain(unsigned, assets);
+/// Controls whose decoder knows transfers only: whatever else there is moves nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TransfersOnly;
+
+impl Controls for TransfersOnly {
+    type Checks = Strict;
+
+    fn checks(&self) -> &Strict {
+        &STRICT_CHECKS
+    }
+
+    fn explain(&self, unsigned: &Unsigned, assets: &AssetIndex) -> Effects {
+        amounts_only(&keystead_chain::explain(unsigned, assets))
+    }
+}
+
+/// What is left of effects for somebody who looks at amounts.
+pub(crate) fn amounts_only(effects: &Effects) -> Effects {
+    let mut effects = effects.clone();
     for effect in &mut effects.items {
         if !matches!(effect.kind, EffectKind::Transfer { .. }) {
             effect.kind = EffectKind::NoValue;
@@ -169,15 +185,26 @@ pub(crate) fn transfers_only(unsigned: &Unsigned, assets: &AssetIndex) -> Effect
     effects
 }
 
-/// What a product says that knows transactions only: typed data is a text with more structure.
-pub(crate) fn typed_data_is_words(unsigned: &Unsigned, assets: &AssetIndex) -> Effects {
-    let mut effects = keystead_chain::explain(unsigned, assets);
-    if let Payload::TypedData(text) = unsigned.payload() {
-        let kind = EffectKind::Statement { message: Bytes::copy_from_slice(text.as_bytes()) };
-        let (contract, selector, arguments) = (None, None, Vec::new());
-        effects.items = vec![Effect { path: Vec::new(), contract, selector, arguments, kind }];
+/// Controls whose decoder knows transactions only: typed data is a text with more structure.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TransactionsOnly;
+
+impl Controls for TransactionsOnly {
+    type Checks = Strict;
+
+    fn checks(&self) -> &Strict {
+        &STRICT_CHECKS
     }
-    effects
+
+    fn explain(&self, unsigned: &Unsigned, assets: &AssetIndex) -> Effects {
+        let mut effects = keystead_chain::explain(unsigned, assets);
+        if let Payload::TypedData(text) = unsigned.payload() {
+            let kind = EffectKind::Statement { message: Bytes::copy_from_slice(text.as_bytes()) };
+            let (contract, selector, arguments) = (None, None, Vec::new());
+            effects.items = vec![Effect { path: Vec::new(), contract, selector, arguments, kind }];
+        }
+        effects
+    }
 }
 
 /// Somebody with a key of one's own, who pays for the gas.

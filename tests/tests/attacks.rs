@@ -261,8 +261,10 @@ fn security_md_names_the_twins_that_exist() {
         let source = std::fs::read_to_string(root().join(format!("tests/src/attacks/{name}.rs"))).unwrap();
         let twins: Vec<_> = quoted.iter().filter(|(module, _)| *module == name).collect();
         assert!(!twins.is_empty(), "SECURITY.md names no twin of {name}");
-        let exists =
-            |twin: &str| [format!("struct {twin};"), format!("fn {twin}(")].map(|it| source.contains(&it));
+        let exists = |twin: &str| {
+            let forms = [format!("struct {twin};"), format!("fn {twin}("), format!(" as {twin};")];
+            forms.map(|it| source.contains(&it))
+        };
         assert!(twins.iter().all(|(_, twin)| exists(twin).contains(&true)), "{name}: {twins:?}");
     }
 }

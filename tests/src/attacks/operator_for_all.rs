@@ -7,17 +7,17 @@
 
 use alloy_primitives::U256;
 use alloy_sol_types::SolCall as _;
-use keystead_chain::{AssetIndex, Unsigned};
 use keystead_decision::Controls;
-use keystead_intent::{Asset, AssetEntry, AssetKind, Effects};
+use keystead_intent::{Asset, AssetEntry, AssetKind};
 use keystead_policy::PolicyVersion;
-use keystead_quorum::Strict;
 
 use crate::Loot;
 use crate::contracts::{PICTURES, coins_at, say, setApprovalForAllCall, stock, transferFromCall};
 use crate::fixture::CHAIN;
-use crate::theft::{STRICT_CHECKS, THIEF, executed, transfers_only};
+use crate::theft::{THIEF, executed};
 use crate::world::World;
+
+pub use crate::theft::TransfersOnly as WithoutOperators;
 
 /// Plays it.
 pub fn attack<C: Controls>(controls: C) -> Loot {
@@ -40,20 +40,4 @@ fn know_pictures(policy: &mut PolicyVersion) {
     let (asset, symbol) = (Asset::Token(PICTURES), "PIC".to_owned());
     policy.assets.push(AssetEntry { chain: CHAIN, asset, symbol, decimals: 0, kind: AssetKind::NonFungible });
     policy.assets.sort_by_key(|entry| (entry.chain, entry.asset));
-}
-
-/// Controls whose decoder knows transfers only.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct WithoutOperators;
-
-impl Controls for WithoutOperators {
-    type Checks = Strict;
-
-    fn checks(&self) -> &Strict {
-        &STRICT_CHECKS
-    }
-
-    fn explain(&self, unsigned: &Unsigned, assets: &AssetIndex) -> Effects {
-        transfers_only(unsigned, assets)
-    }
 }

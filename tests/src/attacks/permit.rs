@@ -6,18 +6,18 @@
 //! The twin takes typed data for a text with more structure.
 
 use alloy_primitives::{Address, B256, U256};
-use keystead_chain::{AssetIndex, Unsigned};
 use keystead_decision::Controls;
-use keystead_intent::{Action, Effects, TypedData};
+use keystead_intent::{Action, TypedData};
 use keystead_policy::PolicyVersion;
-use keystead_quorum::Strict;
 use serde_json::{Value, json};
 
 use crate::Loot;
 use crate::contracts::{COINS, permitCall, say, stock, take_coins};
 use crate::fixture::{BIRTH, CHAIN, TOKEN};
-use crate::theft::{STRICT_CHECKS, THIEF, add_rule, signed, typed_data_is_words};
+use crate::theft::{THIEF, add_rule, signed};
 use crate::world::{World, hot};
+
+pub use crate::theft::TransactionsOnly as WithoutTypedData;
 
 /// Plays it. The desk may sign in to sites with typed data.
 pub fn attack<C: Controls>(controls: C) -> Loot {
@@ -81,21 +81,5 @@ fn submission(owner: Address, signature: &[u8]) -> permitCall {
         v: signature[64],
         r: B256::from_slice(&signature[..32]),
         s: B256::from_slice(&signature[32..64]),
-    }
-}
-
-/// Controls whose decoder takes typed data for words.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct WithoutTypedData;
-
-impl Controls for WithoutTypedData {
-    type Checks = Strict;
-
-    fn checks(&self) -> &Strict {
-        &STRICT_CHECKS
-    }
-
-    fn explain(&self, unsigned: &Unsigned, assets: &AssetIndex) -> Effects {
-        typed_data_is_words(unsigned, assets)
     }
 }

@@ -7,10 +7,8 @@
 //! The twin takes typed data for a text with more structure.
 
 use alloy_primitives::{Address, Bytes, U256};
-use keystead_chain::{AssetIndex, Unsigned};
 use keystead_decision::Controls;
-use keystead_intent::{Effects, PERMIT2};
-use keystead_quorum::Strict;
+use keystead_intent::PERMIT2;
 use serde_json::{Value, json};
 
 use super::permit::{deadline, may_sign_in, typed};
@@ -20,8 +18,10 @@ use crate::contracts::{
     permitTransferFromCall, place_permit2, say, stock,
 };
 use crate::fixture::{CHAIN, TOKEN};
-use crate::theft::{STRICT_CHECKS, THIEF, signed, typed_data_is_words};
+use crate::theft::{THIEF, signed};
 use crate::world::World;
+
+pub use crate::theft::TransactionsOnly as WithoutTypedData;
 
 /// Plays it.
 pub fn attack<C: Controls>(controls: C) -> Loot {
@@ -68,21 +68,5 @@ fn submission(owner: Address, signature: Bytes) -> permitTransferFromCall {
         transferDetails: SignatureTransferDetails { to: THIEF, requestedAmount: amount },
         owner,
         signature,
-    }
-}
-
-/// Controls whose decoder takes typed data for words.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct WithoutTypedData;
-
-impl Controls for WithoutTypedData {
-    type Checks = Strict;
-
-    fn checks(&self) -> &Strict {
-        &STRICT_CHECKS
-    }
-
-    fn explain(&self, unsigned: &Unsigned, assets: &AssetIndex) -> Effects {
-        typed_data_is_words(unsigned, assets)
     }
 }

@@ -7,14 +7,13 @@
 //! The treasury keeps ether in a vault behind an ERC-1967 proxy that it owns. The twin knows transfers
 //! only: a call that is none moves nothing.
 
-use keystead_chain::{AssetIndex, Unsigned};
 use keystead_decision::Controls;
-use keystead_intent::Effects;
-use keystead_quorum::Strict;
 
-use crate::theft::{STRICT_CHECKS, executed, transfers_only};
+use crate::theft::executed;
 use crate::world::World;
 use crate::{Loot, vault};
+
+pub use crate::theft::TransfersOnly as WithoutAuthority;
 
 /// Plays it.
 pub fn attack<C: Controls>(controls: C) -> Loot {
@@ -24,21 +23,5 @@ pub fn attack<C: Controls>(controls: C) -> Loot {
     match executed(&mut world, &id, &outcome) {
         Ok(_) => vault::swept(&mut world),
         Err(refused) => refused,
-    }
-}
-
-/// Controls whose decoder knows transfers only.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct WithoutAuthority;
-
-impl Controls for WithoutAuthority {
-    type Checks = Strict;
-
-    fn checks(&self) -> &Strict {
-        &STRICT_CHECKS
-    }
-
-    fn explain(&self, unsigned: &Unsigned, assets: &AssetIndex) -> Effects {
-        transfers_only(unsigned, assets)
     }
 }

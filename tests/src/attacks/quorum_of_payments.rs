@@ -8,12 +8,11 @@
 //! payment of the same amount would need, and an upgrade pays nothing.
 
 use keystead_decision::{Controls, Entry};
-use keystead_intent::{EffectKind, Effects};
 use keystead_policy::{Engine, PolicyVersion, Question, Ruling, Subject};
 use keystead_quorum::Strict;
 
 use crate::fixture::name;
-use crate::theft::{STRICT_CHECKS, approved, executed};
+use crate::theft::{STRICT_CHECKS, amounts_only, approved, executed};
 use crate::world::{World, outcome_of};
 use crate::{Loot, vault};
 
@@ -54,7 +53,7 @@ impl Controls for WithoutClasses {
 
     fn rule(&self, engine: &Engine, question: &Question<'_>) -> Ruling {
         let Subject::Payload(effects) = question.subject else { return engine.decide(question) };
-        let payment = payment(effects);
+        let payment = amounts_only(effects);
         let as_payment = engine.decide(&Question { subject: Subject::Payload(&payment), ..*question });
         match (engine.decide(question), as_payment) {
             (Ruling::Pass { charges, rules, .. }, Ruling::Pass { requirement, .. }) => {
@@ -63,15 +62,4 @@ impl Controls for WithoutClasses {
             (ruling, _) => ruling,
         }
     }
-}
-
-/// What a product sees that looks at amounts only.
-fn payment(effects: &Effects) -> Effects {
-    let mut effects = effects.clone();
-    for effect in &mut effects.items {
-        if !matches!(effect.kind, EffectKind::Transfer { .. }) {
-            effect.kind = EffectKind::NoValue;
-        }
-    }
-    effects
 }
