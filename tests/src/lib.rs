@@ -18,6 +18,7 @@ mod postgres;
 mod service;
 mod solidity;
 mod theft;
+pub mod tracer;
 mod vault;
 pub mod world;
 

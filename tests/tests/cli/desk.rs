@@ -127,19 +127,29 @@ pub(crate) fn call_at(url: &str, method: &str, params: Value) -> Value {
     post_to(url, &body.to_string(), "").1
 }
 
-/// A bare HTTP/1.1 client: status and JSON body.
+/// The same; none when nobody answers.
+pub(crate) fn try_call_at(url: &str, method: &str, params: Value) -> Option<Value> {
+    let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+    try_post_to(url, &body.to_string(), "").map(|(_, answer)| answer)
+}
+
 fn post_to(url: &str, body: &str, headers: &str) -> (u16, Value) {
-    let mut socket = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    try_post_to(url, body, headers).expect("an answer")
+}
+
+/// A bare HTTP/1.1 client: status and JSON body.
+fn try_post_to(url: &str, body: &str, headers: &str) -> Option<(u16, Value)> {
+    let mut socket = TcpStream::connect(url.trim_start_matches("http://")).ok()?;
     let head = format!(
         "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n",
         body.len()
     );
-    socket.write_all(head.as_bytes()).unwrap();
-    socket.write_all(body.as_bytes()).unwrap();
+    socket.write_all(head.as_bytes()).ok()?;
+    socket.write_all(body.as_bytes()).ok()?;
     let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap())
+    socket.read_to_string(&mut answer).ok()?;
+    let status = answer.split(' ').nth(1)?.parse().ok()?;
+    Some((status, serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?))
 }
 
 pub(crate) fn cast() -> Command {
