@@ -15,8 +15,8 @@ use keystead_base::{Amount, Digest, HYBRID_SEED_BYTES, HybridSigner, Name, Secre
 use keystead_decision::{Founder, Genesis, SignedGenesis};
 use keystead_intent::{Asset, AssetEntry, AssetKind, ChainId, DangerClass};
 use keystead_policy::{
-    AddressEntry, Device, Dimension, Factor, Measure, Need, Node, Person, PolicyVersion, QuorumRow, Roster,
-    Rule, Service, Threshold, Timing, TransportKey, Window,
+    AddressEntry, AssuranceLevel, Device, Dimension, Factor, FreshHeadDemand, FreshHeadRule, Measure, Need,
+    Node, Person, PolicyVersion, QuorumRow, Roster, Rule, Service, Threshold, Timing, TransportKey, Window,
 };
 
 /// The chain that the fixture's policy names: anvil's.
@@ -138,6 +138,10 @@ impl Desk {
             prices: None,
             caps: Vec::new(),
             protections: Vec::new(),
+            fresh_heads: vec![FreshHeadRule {
+                level: AssuranceLevel::Process,
+                demand: FreshHeadDemand::AtBoot,
+            }],
             timing: Timing {
                 max_lifetime_seconds: 86_400,
                 certificate_seconds: 60,

@@ -10,9 +10,9 @@ use keystead_base::{
 };
 use keystead_chain::{Assembled, Unsigned, assemble};
 use keystead_decision::{
-    Applied, Block, Certificate, Commit, Controls, Decision, Entry, Grant, KeyEvent, KeyState, KeyStep,
-    LightClient, LightError, Outcome, PublicAccount, SignedGenesis, State, Transition, drill_challenge,
-    leaves, propose, sign_vote, vote_for,
+    Applied, Block, Certificate, Commit, Controls, Decision, Entry, FreshAnswer, Grant, KeyEvent, KeyState,
+    KeyStep, LightClient, LightError, Outcome, PublicAccount, SignedGenesis, State, Transition,
+    drill_challenge, leaves, propose, sign_vote, vote_for,
 };
 use keystead_devnet::{Devnet, DevnetError, Receipt};
 use keystead_intent::{
@@ -52,7 +52,11 @@ impl<C: Controls> World<C> {
 
     /// The same with a policy version 0 of one's own.
     pub fn with_policy(controls: C, change: impl FnOnce(&mut PolicyVersion)) -> Self {
-        let desk = Desk::default();
+        Self::of(Desk::default(), controls, change)
+    }
+
+    /// The same of a desk of one's own, with more nodes for instance.
+    pub fn of(desk: Desk, controls: C, change: impl FnOnce(&mut PolicyVersion)) -> Self {
         let mut policy = desk.policy();
         change(&mut policy);
         let genesis = desk.genesis_with(policy);
@@ -62,6 +66,9 @@ impl<C: Controls> World<C> {
         let hot = seed.root().expect("a root").ethereum().expect("an account");
         let chain = Devnet::new(CHAIN.0, BIRTH.seconds());
         let mut world = Self { desk, genesis, state, log: Vec::new(), light, chain, controls, hot, asked: 0 };
+        let mut light = world.boot();
+        world.confirm(&mut light, Digest([1; 32])).expect("a quorum that answers");
+        world.light = light;
         world.make_hot_key();
         let account = world.account();
         world.chain.fund(account, U256::from(1_000 * ETHER));
@@ -126,6 +133,38 @@ impl<C: Controls> World<C> {
             .map(|node| sign_vote(&vote, node.name.clone(), &node.signer).expect("a vote"))
             .collect();
         Commit { header: block.header.clone(), round: 0, votes }
+    }
+
+    /// A signer that has just started: it knows the genesis and nothing else.
+    pub fn boot(&self) -> LightClient {
+        LightClient::new(&self.genesis, self.state.cluster()).expect("a genesis that verifies")
+    }
+
+    /// What every node answers to a signer's nonce: its newest head, in one answer.
+    pub fn fresh_answer(&self, nonce: Digest) -> FreshAnswer {
+        let answers = self.desk.nodes.iter().map(|node| self.fresh_word(node, nonce, self.head()));
+        FreshAnswer::gather(answers.collect()).expect("a node")
+    }
+
+    /// What one node answers that takes `head` for the newest.
+    pub fn fresh_word(&self, node: &Member, nonce: Digest, head: Option<Commit>) -> FreshAnswer {
+        FreshAnswer::by_node(self.state.cluster(), nonce, head, node.name.clone(), &node.signer)
+            .expect("a word")
+    }
+
+    /// The newest commit.
+    pub fn head(&self) -> Option<Commit> {
+        self.log.last().map(|(commit, _, _)| commit.clone())
+    }
+
+    /// Has all nodes confirm the newest head to a signer that drew this nonce just now.
+    ///
+    /// # Errors
+    ///
+    /// [`LightError`] where the signer does not believe them.
+    pub fn confirm(&self, light: &mut LightClient, nonce: Digest) -> Result<(), LightError> {
+        light.ask_fresh(nonce, self.now());
+        light.confirm_fresh(&self.fresh_answer(nonce), self.now())
     }
 
     /// An intent of this requester that expires in an hour.

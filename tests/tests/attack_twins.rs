@@ -9,7 +9,7 @@ use keystead_tests::attacks::{
     frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_server,
     many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, permit, permit2,
     policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, same_person_twice, slow_requests, slow_strangers, suppressed_freeze,
+    rewritten_request, rewritten_row, same_person_twice, slow_requests, slow_strangers, stale_head, suppressed_freeze,
     swapped_payload, truncated_log, two_digests_at_one_nonce, unanswered_flood, undelayed_upgrade,
     unlimited_approval,
 };
@@ -207,6 +207,11 @@ async fn a01_slow_requests_succeed_without_their_control() {
 #[tokio::test]
 async fn a01_an_oversize_body_succeeds_without_its_control() {
     harmed(oversize_body::attack(oversize_body::without_bound()).await);
+}
+
+#[test]
+fn s14_a_stale_head_succeeds_without_its_control() {
+    stolen(stale_head::attack(stale_head::repeated, stale_head::Answer::Recorded));
 }
 
 /// The second line of defense: where the log lets it pass, the signer's own light client does not.

@@ -8,7 +8,7 @@ use keystead_tests::attacks::{
     forked_log, frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address,
     lying_server, many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, permit,
     permit2, policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, same_person_twice, slow_requests, slow_strangers, suppressed_freeze,
+    rewritten_request, rewritten_row, same_person_twice, slow_requests, slow_strangers, stale_head, suppressed_freeze,
     swapped_payload, truncated_log, two_digests_at_one_nonce, unanswered_flood, undelayed_upgrade,
     unlimited_approval,
 };
@@ -211,6 +211,16 @@ async fn a01_slow_requests_are_refused() {
 #[tokio::test]
 async fn a01_an_oversize_body_is_refused() {
     refused(oversize_body::attack(oversize_body::product()).await, "http.body");
+}
+
+#[test]
+fn s14_a_stale_head_is_refused() {
+    use stale_head::Answer;
+    refused(stale_head::attack(stale_head::drawn, Answer::Recorded), "certificate.fresh_nonce");
+    refused(stale_head::attack(stale_head::drawn, Answer::Own), "certificate.quorum");
+    refused(stale_head::attack(stale_head::drawn, Answer::Mixed), "certificate.fresh_ahead");
+    refused(stale_head::attack(stale_head::drawn, Answer::Honest), "certificate.frozen");
+    refused(stale_head::unconfirmed(), "certificate.stale_head");
 }
 
 /// The signer's check alone is not what the log relies on: a signer that believes its node changes nothing.

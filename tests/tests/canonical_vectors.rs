@@ -11,8 +11,9 @@ use keystead_base::{
     Signed, Timestamp,
 };
 use keystead_decision::{
-    Block, Certificate, Commit, Decision, Entry, Fate, Frozen, Genesis, Grant, Header, KeyEvent, KeyState,
-    KeyStep, Outcome, PublicAccount, Renewal, Settlement, SignedGenesis, Strict, Vote, drill_challenge,
+    Block, Certificate, Commit, Decision, Entry, Fate, FreshHead, Frozen, Genesis, Grant, Header, KeyEvent,
+    KeyState, KeyStep, Outcome, PublicAccount, Renewal, Settlement, SignedGenesis, Strict, Vote,
+    drill_challenge,
 };
 use keystead_intent::{
     AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, ChangeKind, DangerClass, Freeze, Intent,
@@ -90,6 +91,7 @@ fn check_file(file: &str) -> usize {
         check::<Block>(&vectors),
         check::<Vote>(&vectors),
         check::<Commit>(&vectors),
+        check::<FreshHead>(&vectors),
         check::<Decision>(&vectors),
         check::<Certificate>(&vectors),
     ];
@@ -353,6 +355,11 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         vector("a renewal", &renewal),
         vector("a renewal as an entry", &renew),
         vector("a tick", &Entry::Tick),
+        vector(
+            "a fresh head",
+            &FreshHead { cluster, nonce: Digest([3; 32]), height: 7, header: Digest([4; 32]) },
+        ),
+        vector("no head yet", &FreshHead { cluster, nonce: Digest([3; 32]), height: 0, header: cluster.0 }),
     ]);
     for (commit, block, _) in world.log.iter().rev().take(2) {
         vectors.push(vector("a header", &commit.header));

@@ -3,13 +3,16 @@
 //! It starts from the pinned genesis, follows policy versions by their own commits, and believes
 //! nothing else: not the node that it runs under, not the coordinator.
 
-use keystead_base::{
-    Blame, Canonical, ClusterId, Coded, Digest, Name, SignatureError, Timestamp, merkle, signing_message,
-};
+use keystead_base::{Canonical, ClusterId, Digest, Name, Timestamp, merkle, signing_message};
 use keystead_intent::KeyCeremony;
-use keystead_policy::{AssuranceLevel, Feature, PolicyRef, PolicyVersion, RequiredProtections, Roster};
+use keystead_policy::{
+    AssuranceLevel, Feature, FreshHeadDemand, PolicyRef, PolicyVersion, RequiredProtections, Roster,
+};
 
-use crate::{Certificate, Commit, Decision, Frozen, GenesisError, Grant, Header, Outcome, SignedGenesis};
+use crate::fresh::{Asked, is_recent, place};
+use crate::{
+    Certificate, Commit, Decision, FreshAnswer, Frozen, Grant, Header, LightError, Outcome, SignedGenesis,
+};
 
 /// What is known of the log.
 #[derive(Debug)]
@@ -18,11 +21,34 @@ pub struct LightClient {
     policy: PolicyRef,
     roster: Roster,
     required: Vec<RequiredProtections>,
+    /// How fresh the head must be under which this back end signs.
+    demand: FreshHeadDemand,
     height: u64,
     time: Timestamp,
     frozen: Frozen,
     /// The header verified last: a block's votes are checked once, however many grants it holds.
     head: Option<Digest>,
+    /// The nonce that is out.
+    asked: Option<Asked>,
+    /// The newest head that a quorum confirmed.
+    confirmed: Option<Confirmed>,
+}
+
+/// A head that a quorum called its newest.
+#[derive(Debug)]
+struct Confirmed {
+    height: u64,
+    frozen: Frozen,
+    round: Option<Round>,
+}
+
+/// The signatures that rest on one nonce where policy asks for each: those of one block, for a short time.
+#[derive(Debug)]
+struct Round {
+    /// When the nonce was drawn.
+    at: Timestamp,
+    /// The block, from the first one shown on.
+    block: Option<Digest>,
 }
 
 /// A change of policy: the commit whose header names the next version, and that version.
@@ -110,10 +136,13 @@ impl LightClient {
             policy: genesis.policy.reference(),
             roster: genesis.policy.roster.clone(),
             required: genesis.policy.protections.clone(),
+            demand: genesis.policy.fresh_head(HOME),
             height: 0,
             time: genesis.created,
             frozen: Frozen::default(),
             head: None,
+            asked: None,
+            confirmed: None,
         })
     }
 
@@ -171,7 +200,43 @@ impl LightClient {
         self.policy = next.reference();
         self.roster = next.roster.clone();
         self.required = next.protections.clone();
+        self.demand = next.fresh_head(HOME);
         self.move_to(header);
+        self.bind_round(header.digest());
+        Ok(())
+    }
+
+    /// Notes a nonce of the back end's own randomness, to be answered by a quorum. One that was out before
+    /// counts no more.
+    pub fn ask_fresh(&mut self, nonce: Digest, now: Timestamp) {
+        self.asked = Some(Asked::new(nonce, now));
+    }
+
+    /// INVARIANT S14: a quorum says that this is the newest head. What it froze is frozen from now on, whichever
+    /// head the parent shows; a nonce is good for one answer, right or wrong.
+    ///
+    /// The client's place in the log stays: rights of blocks before this head can still be used, unless it
+    /// froze them.
+    ///
+    /// # Errors
+    ///
+    /// [`LightError`] when it answers no nonce of this client, comes late, is older than what is known, is of
+    /// another policy version, or has too few votes or words.
+    pub fn confirm_fresh(&mut self, answer: &FreshAnswer, now: Timestamp) -> Result<(), LightError> {
+        let asked = self.asked.take().ok_or(LightError::Nonce)?;
+        let at = asked.answered(&answer.nonce, now)?;
+        let (height, digest) = place(self.cluster, answer.head.as_ref());
+        let newest = self.height.max(self.confirmed.as_ref().map_or(0, |it| it.height));
+        let forks = height == self.height && self.head.is_some_and(|head| head != digest);
+        if height < newest || forks {
+            return Err(LightError::Old { newest, found: height });
+        }
+        let frozen = match &answer.head {
+            Some(commit) => self.verified(commit)?.frozen.clone(),
+            None => Frozen::default(),
+        };
+        answer.verify_words(self.cluster, &self.roster)?;
+        self.confirmed = Some(Confirmed { height, frozen, round: Some(Round { at, block: None }) });
         Ok(())
     }
 
@@ -189,14 +254,11 @@ impl LightClient {
         if header.height < self.height || forks {
             return Err(LightError::Old { newest: self.height, found: header.height });
         }
-        if header.policy != self.policy {
-            return Err(LightError::Policy { expected: self.policy, found: header.policy });
-        }
         if self.head != Some(digest) {
-            self.verify_votes(commit)?;
+            self.verified(commit)?;
             self.move_to(header);
-            self.head = Some(digest);
         }
+        self.bind_round(digest);
         Ok(())
     }
 
@@ -243,7 +305,8 @@ impl LightClient {
         if &grant.signing_digest != signing_digest {
             return Err(LightError::Digest { expected: grant.signing_digest, found: *signing_digest });
         }
-        if self.frozen.holds(&grant.account.key) {
+        self.is_fresh(now)?;
+        if self.holds(&grant.account.key) {
             return Err(LightError::Frozen { key: grant.account.key.clone() });
         }
         if self.frozen.stops(&grant.account.key) {
@@ -269,6 +332,7 @@ impl LightClient {
             return Err(LightError::NotAllowed { found: certificate.decision.outcome.word() });
         };
         self.unexpired(*expires, now)?;
+        self.confirmed.as_ref().ok_or(LightError::Stale)?;
         Ok(CeremonyPermit { ceremony: ceremony.clone(), epoch: *epoch })
     }
 
@@ -295,6 +359,45 @@ impl LightClient {
         // The log's own time bounds a clock that somebody set back.
         let now = now.max(self.time);
         if now >= expires { Err(LightError::Expired { at: expires, now }) } else { Ok(()) }
+    }
+
+    /// A commit under the policy version in force whose votes hold.
+    fn verified<'a>(&self, commit: &'a Commit) -> Result<&'a Header, LightError> {
+        let header = &commit.header;
+        if header.policy != self.policy {
+            return Err(LightError::Policy { expected: self.policy, found: header.policy });
+        }
+        self.verify_votes(commit)?;
+        Ok(header)
+    }
+
+    /// Whether a quorum confirmed the head as often as policy asks.
+    fn is_fresh(&self, now: Timestamp) -> Result<(), LightError> {
+        let confirmed = self.confirmed.as_ref().ok_or(LightError::Stale)?;
+        match self.demand {
+            FreshHeadDemand::AtBoot => Ok(()),
+            FreshHeadDemand::PerSignature => {
+                let round = confirmed.round.as_ref().filter(|it| it.block == self.head);
+                if round.is_some_and(|it| is_recent(it.at, now)) { Ok(()) } else { Err(LightError::Stale) }
+            }
+        }
+    }
+
+    /// A round belongs to the first block that is shown in it; another block ends it.
+    fn bind_round(&mut self, digest: Digest) {
+        if let Some(confirmed) = &mut self.confirmed {
+            confirmed.round =
+                confirmed.round.take().filter(|it| it.block.is_none_or(|block| block == digest));
+            if let Some(round) = &mut confirmed.round {
+                round.block = Some(digest);
+            }
+        }
+    }
+
+    /// INVARIANT S14: frozen where this client stands in the log, or at a head further on that a quorum confirmed.
+    fn holds(&self, key: &Name) -> bool {
+        let ahead = self.confirmed.as_ref().filter(|it| it.height > self.height);
+        self.frozen.holds(key) || ahead.is_some_and(|it| it.frozen.holds(key))
     }
 
     fn verify_votes(&self, commit: &Commit) -> Result<(), LightError> {
@@ -338,136 +441,5 @@ pub fn verify_commit(cluster: ClusterId, roster: &Roster, commit: &Commit) -> Re
     Ok(())
 }
 
-/// Why a back end does not sign.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LightError {
-    /// The genesis does not verify.
-    #[error(transparent)]
-    Genesis(#[from] GenesisError),
-    /// Another cluster's document.
-    #[error("pinned to cluster {expected}, found {found}")]
-    Cluster {
-        /// The pinned cluster.
-        expected: ClusterId,
-        /// The one named.
-        found: ClusterId,
-    },
-    /// A policy version that does not follow the one known.
-    #[error("the next policy version is {expected}, found {found}")]
-    Gap {
-        /// The next number.
-        expected: u64,
-        /// The number found.
-        found: u64,
-    },
-    /// Decided under a policy version that is not in force.
-    #[error("policy version {} is in force, found {}", expected.number, found.number)]
-    Policy {
-        /// The version in force.
-        expected: PolicyRef,
-        /// The version found.
-        found: PolicyRef,
-    },
-    /// A header older than the newest known.
-    #[error("the newest block known is {newest}, found {found}")]
-    Old {
-        /// The newest height.
-        newest: u64,
-        /// The height found.
-        found: u64,
-    },
-    /// A vote of somebody who has none.
-    #[error("{node} is not a node of the roster")]
-    Voter {
-        /// Who voted.
-        node: Name,
-    },
-    /// A vote twice, or out of order.
-    #[error("the votes are not in ascending order of nodes at {node}")]
-    VoteOrder {
-        /// Where.
-        node: Name,
-    },
-    /// A vote whose signature fails.
-    #[error("the vote of {node}: {error}")]
-    Vote {
-        /// Who voted.
-        node: Name,
-        /// Which half fails.
-        error: SignatureError,
-    },
-    /// Too few votes.
-    #[error("a certificate needs {expected} votes, found {found}")]
-    Quorum {
-        /// How many are needed.
-        expected: u32,
-        /// How many there are.
-        found: u32,
-    },
-    /// The decision is not in the block.
-    #[error("the decision is not among those of block {height}")]
-    NotIncluded {
-        /// The block.
-        height: u64,
-    },
-    /// The decision is not a yes.
-    #[error("the decision is `{found}`, not a right to sign")]
-    NotAllowed {
-        /// What it is.
-        found: &'static str,
-    },
-    /// The right is for other bytes.
-    #[error("the right is for digest {expected}, the bytes have {found}")]
-    Digest {
-        /// The digest granted.
-        expected: Digest,
-        /// The digest of the bytes.
-        found: Digest,
-    },
-    /// Frozen.
-    #[error("{key} is frozen")]
-    Frozen {
-        /// Which key.
-        key: Name,
-    },
-    /// Suspended, deactivated or destroyed.
-    #[error("{key} is stopped by its own state")]
-    Stopped {
-        /// Which key.
-        key: Name,
-    },
-    /// Too late.
-    #[error("the right ended at {at}, it is {now}")]
-    Expired {
-        /// When it ended.
-        at: Timestamp,
-        /// The time now.
-        now: Timestamp,
-    },
-}
-
-impl Coded for LightError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Genesis(error) => error.code(),
-            Self::Cluster { .. } => "certificate.cluster",
-            Self::Gap { .. } => "certificate.gap",
-            Self::Policy { .. } => "certificate.policy",
-            Self::Old { .. } => "certificate.old",
-            Self::Voter { .. } => "certificate.voter",
-            Self::VoteOrder { .. } => "certificate.vote_order",
-            Self::Vote { .. } => "certificate.vote",
-            Self::Quorum { .. } => "certificate.quorum",
-            Self::NotIncluded { .. } => "certificate.not_included",
-            Self::NotAllowed { .. } => "certificate.not_allowed",
-            Self::Digest { .. } => "certificate.digest",
-            Self::Frozen { .. } => "certificate.frozen",
-            Self::Stopped { .. } => "certificate.stopped",
-            Self::Expired { .. } => "certificate.expired",
-        }
-    }
-
-    fn blame(&self) -> Blame {
-        Blame::Peer
-    }
-}
+/// The home of the keys that are behind a light client: so far each is a process.
+const HOME: AssuranceLevel = AssuranceLevel::Process;

@@ -50,6 +50,9 @@ impl Front {
             }
             NodeRequest::Backup(digest) => NodeReply::Backup(shared.ledger.backup(&digest).await?),
             NodeRequest::Drill(report) => self.drill(report).await?,
+            NodeRequest::FreshHead(nonce) => {
+                NodeReply::FreshHead(Box::new(shared.fresh_answer_for(peer, nonce).await?))
+            }
         })
     }
 

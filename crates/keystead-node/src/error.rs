@@ -155,6 +155,15 @@ pub(crate) enum CallError {
     /// The pipeline is closed.
     #[error("the node is stopping")]
     Stopping,
+    /// Only nodes have back ends that ask for the newest head.
+    #[error("only a node asks which head is the newest")]
+    NotANode,
+    /// The last durable block is not in the ledger.
+    #[error("block {height} is the last one, and is not in the ledger")]
+    NoHead {
+        /// Its height.
+        height: u64,
+    },
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -175,6 +184,8 @@ impl Coded for CallError {
             Self::OwnEntry => "node.own_entry",
             Self::NotAdmitted => "node.not_admitted",
             Self::Stopping => "node.stopping",
+            Self::NotANode => "node.not_a_node",
+            Self::NoHead { .. } => "node.no_head",
             Self::Ledger(error) => error.code(),
             Self::Sign { .. } => "node.sign",
         }
@@ -186,9 +197,10 @@ impl Coded for CallError {
             | Self::Entries { .. }
             | Self::EntryTooLong { .. }
             | Self::OwnEntry
-            | Self::NotAdmitted => Blame::Caller,
+            | Self::NotAdmitted
+            | Self::NotANode => Blame::Caller,
             Self::Ledger(error) => error.blame(),
-            Self::Stopping | Self::Sign { .. } => Blame::Environment,
+            Self::NoHead { .. } | Self::Stopping | Self::Sign { .. } => Blame::Environment,
         }
     }
 }

@@ -20,6 +20,7 @@ mod config;
 mod enclave;
 mod error;
 mod event;
+mod fresh;
 mod intake;
 mod own;
 mod resume;

@@ -173,7 +173,8 @@ async fn resumed_signer(
     unstored: Arc<Unstored>,
 ) -> Result<Signer, NodeError> {
     let Started { client: enclave, held, in_force } = home.start(&shared).await?;
-    let mut signer = Signer { shared, unstored, home, enclave, in_force, frozen: Default::default() };
+    let (frozen, confirmed) = (Default::default(), false);
+    let mut signer = Signer { shared, unstored, home, enclave, in_force, frozen, confirmed };
     signer.resume(held).await?;
     Ok(signer)
 }

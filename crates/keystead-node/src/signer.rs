@@ -28,6 +28,8 @@ pub(crate) struct Signer {
     pub(crate) in_force: Vec<Feature>,
     /// What the enclave knows to be frozen.
     pub(crate) frozen: Frozen,
+    /// A quorum has confirmed the newest head to this enclave once.
+    pub(crate) confirmed: bool,
 }
 
 /// One payload for the enclave, and what its signature is for.
@@ -58,6 +60,7 @@ impl Signer {
 
     async fn show(&mut self, block: &Durable) -> Result<(), NodeError> {
         self.advance(block)?;
+        self.confirm(block).await?;
         for index in 0..block.decisions.len() {
             self.ceremony(block, index).await?;
         }
@@ -181,6 +184,7 @@ impl Signer {
         self.enclave = enclave;
         self.in_force = in_force;
         self.report_protections();
+        self.confirmed = false;
         self.give_up(block, &refused);
         Ok(())
     }

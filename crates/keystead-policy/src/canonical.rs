@@ -35,6 +35,7 @@ impl PolicyVersion {
         self.chains.sort_unstable();
         self.caps.sort_by_key(|it| (it.level, it.measure));
         self.protections.sort_by_key(|it| it.level);
+        self.fresh_heads.sort_by_key(|it| it.level);
         self.sort_inner();
         self
     }

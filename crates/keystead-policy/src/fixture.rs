@@ -12,7 +12,8 @@ use keystead_intent::{
 };
 
 use crate::{
-    AddressEntry, AssuranceCap, AssuranceLevel, Cooling, Device, Dimension, Engine, Factor, Facts, Measure,
+    AddressEntry, AssuranceCap, AssuranceLevel, Cooling, Device, Dimension, Engine, Factor, Facts, FreshHeadDemand,
+    FreshHeadRule, Measure,
     Need, Node, Person, PolicyVersion, Price, PriceRule, PriceSource, Prices, Question, QuorumRow, Roster,
     Rule, Ruling, Service, Subject, Threshold, Timing, TransportKey, Window,
 };
@@ -64,6 +65,7 @@ static VERSION: LazyLock<PolicyVersion> = LazyLock::new(|| {
             amount: Amount::from(50 * ETHER),
         }],
         protections: Vec::new(),
+        fresh_heads: vec![FreshHeadRule { level: AssuranceLevel::Process, demand: FreshHeadDemand::AtBoot }],
         timing: Timing {
             max_lifetime_seconds: 86_400,
             certificate_seconds: 60,

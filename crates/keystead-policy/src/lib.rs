@@ -52,7 +52,7 @@ pub use ruling::{Bucket, Charge, Requirement, Ruling};
 pub use sections::Sections;
 pub use succession::{check_next, next_version};
 pub use version::{
-    AddressEntry, AssuranceCap, AssuranceLevel, Dimension, Measure, Need, PolicyRef, PolicyVersion, Price,
-    PriceRule, PriceSource, QuorumRow, Rule, Threshold, Timing, Window,
+    AddressEntry, AssuranceCap, AssuranceLevel, Dimension, FreshHeadDemand, FreshHeadRule, Measure, Need,
+    PolicyRef, PolicyVersion, Price, PriceRule, PriceSource, QuorumRow, Rule, Threshold, Timing, Window,
 };
 pub use vocabulary::SCHEMA;

@@ -34,6 +34,8 @@ pub struct Sections {
     pub caps: bool,
     /// What each kind of key home must have.
     pub protections: bool,
+    /// How fresh the head must be under which a key of each home signs.
+    pub fresh_heads: bool,
     /// Spans and ages.
     pub timing: bool,
 }
@@ -54,6 +56,7 @@ impl Sections {
             prices: current.prices != next.prices,
             caps: current.caps != next.caps,
             protections: current.protections != next.protections,
+            fresh_heads: current.fresh_heads != next.fresh_heads,
             timing: current.timing != next.timing,
         }
     }
@@ -73,6 +76,7 @@ impl Sections {
             ("prices", self.prices),
             ("caps", self.caps),
             ("protections", self.protections),
+            ("fresh_heads", self.fresh_heads),
             ("timing", self.timing),
         ]
         .into_iter()
@@ -123,9 +127,10 @@ mod tests {
         next.chains.clear();
         next.prices = None;
         next.caps.clear();
+        next.fresh_heads.clear();
         next.timing.skew_seconds = 9;
         let sections = Sections::between(&version(), &next);
-        assert_eq!(sections.names().len(), 10);
+        assert_eq!(sections.names().len(), 11);
         assert!(!sections.contracts && !sections.is_empty());
         assert!(Sections::between(&next, &next).is_empty());
     }

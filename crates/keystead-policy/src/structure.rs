@@ -27,6 +27,7 @@ pub(crate) fn check(version: &PolicyVersion) -> Result<(), PolicyError> {
     approvers::check(version, &known)?;
     check_caps(&version.caps, &known)?;
     check_protections(&version.protections)?;
+    ascending("fresh heads", version.fresh_heads.iter().map(|rule| rule.level))?;
     check_timing(&version.timing)
 }
 

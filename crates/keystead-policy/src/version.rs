@@ -39,6 +39,9 @@ pub struct PolicyVersion {
     pub caps: Vec<AssuranceCap>,
     /// What each kind of key home must have before its keys sign, by level ascending.
     pub protections: Vec<RequiredProtections>,
+    /// How fresh the head must be under which a key of each home signs, by level ascending. A level that is
+    /// not listed asks for each batch of signatures.
+    pub fresh_heads: Vec<FreshHeadRule>,
     /// Spans and ages.
     pub timing: Timing,
 }
@@ -52,6 +55,13 @@ impl PolicyVersion {
     #[must_use]
     pub fn reference(&self) -> PolicyRef {
         PolicyRef { number: self.number, digest: self.digest() }
+    }
+
+    /// When a back end of this level asks a quorum for the newest head.
+    #[must_use]
+    pub fn fresh_head(&self, level: AssuranceLevel) -> FreshHeadDemand {
+        let listed = self.fresh_heads.iter().find(|rule| rule.level == level);
+        listed.map_or(FreshHeadDemand::PerSignature, |rule| rule.demand)
     }
 }
 
@@ -284,6 +294,26 @@ pub struct AssuranceCap {
     pub measure: Measure,
     /// The most that one request may move.
     pub amount: Amount,
+}
+
+/// When a back end of one level asks a quorum for the newest head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FreshHeadRule {
+    /// The kind of key home.
+    pub level: AssuranceLevel,
+    /// When it asks.
+    pub demand: FreshHeadDemand,
+}
+
+/// How often a quorum answers a nonce of the back end with the newest head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FreshHeadDemand {
+    /// Once, before the first signature or ceremony of a back end's life.
+    AtBoot,
+    /// At boot, and again for each batch of signatures.
+    PerSignature,
 }
 
 /// The kind of home a key has. More kinds come with later versions.

@@ -5,8 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use keystead_base::{Blame, Canonical as _, Coded, Name};
-use keystead_decision::{Certificate, Commit};
+use keystead_base::{Blame, Canonical as _, Coded, Digest, Name};
+use keystead_decision::{Certificate, Commit, FreshAnswer};
 use keystead_keys::BackupFile;
 
 use crate::protocol::{
@@ -72,6 +72,30 @@ impl EnclaveClient {
     /// [`ClientError`].
     pub fn advance(&mut self, advance: Advance) -> Result<Position, ClientError> {
         match self.call(&Request::Advance(Box::new(advance)))? {
+            Reply::Advanced(position) => Ok(position),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has the enclave draw the nonce with which a quorum is asked for its newest head.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn ask_fresh(&mut self) -> Result<Digest, ClientError> {
+        match self.call(&Request::AskFresh)? {
+            Reply::Nonce(nonce) => Ok(nonce),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Brings the quorum's answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn confirm_fresh(&mut self, answer: FreshAnswer) -> Result<Position, ClientError> {
+        match self.call(&Request::ConfirmFresh(Box::new(answer)))? {
             Reply::Advanced(position) => Ok(position),
             other => Err(unexpected(other)),
         }
@@ -171,6 +195,7 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Signed(_) => "signed",
         Reply::Refused(_) => "refused",
         Reply::Destroyed(_) => "destroyed",
+        Reply::Nonce(_) => "nonce",
     };
     ClientError::Unexpected { found }
 }

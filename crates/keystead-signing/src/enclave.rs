@@ -3,7 +3,7 @@
 use keystead_base::{Canonical as _, ClusterId, Digest, Name, Secret, Timestamp};
 use keystead_chain::Unsigned;
 use keystead_decision::{
-    CeremonyPermit, Certificate, Grant, Header, LightClient, PublicAccount, drill_challenge,
+    CeremonyPermit, Certificate, FreshAnswer, Grant, Header, LightClient, PublicAccount, drill_challenge,
 };
 use keystead_intent::KeyCeremony;
 use keystead_keys::{
@@ -83,6 +83,8 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Drill(drill) => self.drill(&drill).map(|proof| Reply::Drilled(Box::new(proof))),
             Request::Destroy(it) => self.destroy(&it, now).map(Reply::Destroyed),
             Request::Sign(batch) => self.sign(&batch, now).map(Reply::Signed),
+            Request::AskFresh => self.ask_fresh(now).map(Reply::Nonce),
+            Request::ConfirmFresh(answer) => self.confirm_fresh(&answer, now).map(Reply::Advanced),
         };
         reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
     }
@@ -135,7 +137,22 @@ impl<C: EnclaveControls> Enclave<C> {
         if let Some(head) = &advance.head {
             log.advance(head)?;
         }
-        Ok(Position { height: log.height(), policy: log.policy() })
+        Ok(position(log))
+    }
+
+    /// The nonce is the kernel's and of this very moment: whatever was signed before cannot name it.
+    fn ask_fresh(&mut self, now: Timestamp) -> Result<Digest, EnclaveError> {
+        let log = self.log.as_mut().ok_or(EnclaveError::NotReady)?;
+        let mut nonce = [0; 32];
+        kernel_random(&mut nonce);
+        log.ask_fresh(Digest(nonce), now);
+        Ok(Digest(nonce))
+    }
+
+    fn confirm_fresh(&mut self, answer: &FreshAnswer, now: Timestamp) -> Result<Position, EnclaveError> {
+        let log = self.log.as_mut().ok_or(EnclaveError::NotReady)?;
+        log.confirm_fresh(answer, now)?;
+        Ok(position(log))
     }
 
     fn ceremony(&mut self, it: &Certificate, now: Timestamp) -> Result<CeremonyPermit, EnclaveError> {
@@ -280,6 +297,10 @@ impl<C: EnclaveControls> Enclave<C> {
 
 fn in_epoch(key: &Name, expected: u32, found: u32) -> Result<(), EnclaveError> {
     if expected == found { Ok(()) } else { Err(EnclaveError::Epoch { key: key.clone(), expected, found }) }
+}
+
+fn position(log: &LightClient) -> Position {
+    Position { height: log.height(), policy: log.policy() }
 }
 
 /// The key's own address, the decision's and the payload's are one, and so are the chains (S8).

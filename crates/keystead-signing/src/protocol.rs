@@ -2,7 +2,9 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, merkle::Inclusion};
-use keystead_decision::{Certificate, Commit, Decision, PublicAccount, SignedGenesis, Transition};
+use keystead_decision::{
+    Certificate, Commit, Decision, FreshAnswer, PublicAccount, SignedGenesis, Transition,
+};
 use keystead_keys::{BackupFile, MemberKeyFile, Sealed};
 use keystead_policy::PolicyRef;
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,10 @@ pub enum Request {
     Sign(Box<Batch>),
     /// A committed ceremony wipes a key.
     Destroy(Box<Certificate>),
+    /// Draw a nonce: a quorum is to say with it which head is the newest.
+    AskFresh,
+    /// The quorum's answer.
+    ConfirmFresh(Box<FreshAnswer>),
 }
 
 impl Canonical for Request {
@@ -97,7 +103,7 @@ pub struct BatchItem {
 pub enum Reply {
     /// To [`Request::Hello`].
     Ready(Box<Ready>),
-    /// To [`Request::Advance`].
+    /// To [`Request::Advance`] and [`Request::ConfirmFresh`].
     Advanced(Position),
     /// To [`Request::Create`]: the parent makes the seal durable before it tells the log.
     Created(Box<CreatedKey>),
@@ -111,6 +117,8 @@ pub enum Reply {
     Refused(Refusal),
     /// To [`Request::Destroy`]: the key that this process no longer has.
     Destroyed(Name),
+    /// To [`Request::AskFresh`].
+    Nonce(Digest),
 }
 
 impl Canonical for Reply {

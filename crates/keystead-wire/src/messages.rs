@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, Digest, Name, RequestId};
-use keystead_decision::{Certificate, Commit, Decision, Entry, SignedGenesis};
+use keystead_decision::{Certificate, Commit, Decision, Entry, FreshAnswer, SignedGenesis};
 use serde::{Deserialize, Serialize};
 
 use crate::{KeyView, NodeStatus, RequestDetail, RequestView};
@@ -54,6 +54,8 @@ pub enum NodeRequest {
     Backup(Digest),
     /// A scratch enclave restored a backup; the node reports it to the log.
     Drill(DrillReport),
+    /// A signing back end's nonce, brought by the node that it lives on: which head is the newest here?
+    FreshHead(Digest),
 }
 
 impl Canonical for NodeRequest {
@@ -103,6 +105,8 @@ pub enum NodeReply {
     Drilled(EntryAnswer),
     /// Not answered, and why.
     Refused(Refused),
+    /// To [`NodeRequest::FreshHead`]: the node's last durable head, and its word on it.
+    FreshHead(Box<FreshAnswer>),
 }
 
 impl Canonical for NodeReply {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keystead_base::{Blame, CanonError, Canonical, Coded, Digest, RequestId};
-use keystead_decision::{Certificate, Entry, SignedGenesis};
+use keystead_decision::{Certificate, Entry, FreshAnswer, SignedGenesis};
 
 use crate::messages::MAX_WAIT_MILLIS;
 use crate::{
@@ -199,6 +199,18 @@ impl NodeClient {
         }
     }
 
+    /// What the node's last durable head is, signed with a back end's nonce.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn fresh_head(&self, nonce: Digest) -> Result<FreshAnswer, NodeCallError> {
+        match self.ask(&NodeRequest::FreshHead(nonce)).await? {
+            NodeReply::FreshHead(answer) => Ok(*answer),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     async fn ask(&self, question: &NodeRequest) -> Result<NodeReply, NodeCallError> {
         read(&self.client.call(question.to_document()).await?)
     }
@@ -227,6 +239,7 @@ fn unexpected(reply: &NodeReply) -> NodeCallError {
         NodeReply::Backup(_) => "backup",
         NodeReply::Drilled(_) => "drilled",
         NodeReply::Refused(_) => "refused",
+        NodeReply::FreshHead(_) => "fresh head",
     };
     NodeCallError::Unexpected { found }
 }

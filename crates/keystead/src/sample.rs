@@ -4,8 +4,8 @@ use alloy_primitives::Address;
 use keystead_base::{Amount, Digest, Name, NameError, Timestamp};
 use keystead_intent::{Asset, AssetEntry, AssetKind, ChainId, ContractEntry, DangerClass};
 use keystead_policy::{
-    AddressEntry, AssuranceCap, AssuranceLevel, Dimension, Measure, Need, PolicyVersion, QuorumRow, Roster,
-    Rule, Threshold, Timing, Window,
+    AddressEntry, AssuranceCap, AssuranceLevel, Dimension, FreshHeadDemand, FreshHeadRule, Measure, Need,
+    PolicyVersion, QuorumRow, Roster, Rule, Threshold, Timing, Window,
 };
 
 /// What the sample is told about the world.
@@ -47,6 +47,8 @@ pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Resul
             amount: Amount::from(20 * ETHER),
         }],
         protections: Vec::new(),
+        // One node answers its own enclave: asking it more often than at boot would prove nothing more.
+        fresh_heads: vec![FreshHeadRule { level: AssuranceLevel::Process, demand: FreshHeadDemand::AtBoot }],
         timing: Timing {
             max_lifetime_seconds: 86_400,
             certificate_seconds: 60,

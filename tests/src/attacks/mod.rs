@@ -32,6 +32,7 @@ pub mod rewritten_row;
 pub mod same_person_twice;
 pub mod slow_requests;
 pub mod slow_strangers;
+pub mod stale_head;
 pub mod suppressed_freeze;
 pub mod swapped_payload;
 pub mod truncated_log;
@@ -41,7 +42,7 @@ pub mod undelayed_upgrade;
 pub mod unlimited_approval;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 35] = [
+pub const CATALOGUE: [&str; 36] = [
     "approval_before_policy_change",
     "chainless_delegation",
     "chainless_legacy",
@@ -70,6 +71,7 @@ pub const CATALOGUE: [&str; 35] = [
     "same_person_twice",
     "slow_requests",
     "slow_strangers",
+    "stale_head",
     "suppressed_freeze",
     "swapped_payload",
     "truncated_log",

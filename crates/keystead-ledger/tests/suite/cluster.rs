@@ -260,6 +260,7 @@ fn policy() -> PolicyVersion {
         prices: None,
         caps: Vec::new(),
         protections: Vec::new(),
+        fresh_heads: Vec::new(),
         timing: Timing {
             max_lifetime_seconds: 86_400,
             certificate_seconds: 60,

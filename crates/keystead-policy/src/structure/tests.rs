@@ -36,6 +36,7 @@ fn lists_have_one_order_and_nothing_twice() {
         (|it| it.assets.swap(0, 1), "policy.order"),
         (|it| it.chains.swap(0, 1), "policy.order"),
         (|it| it.caps.push(it.caps[0].clone()), "policy.order"),
+        (|it| it.fresh_heads.push(it.fresh_heads[0]), "policy.order"),
         (|it| it.roster.people.swap(0, 1), "policy.order"),
         (|it| it.roster.people[0].roles.swap(0, 1), "policy.order"),
         (|it| it.quorums[0].classes.reverse(), "policy.order"),

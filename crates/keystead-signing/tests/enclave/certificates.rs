@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("s14_a_suspended_key_voids_outstanding_certificates", suspended),
     ("policy_demands_protections_and_the_enclave_refuses_without_them", unprotected),
     ("k05_a_destroyed_key_signs_nothing_and_is_not_held_any_more", destroyed),
+    ("s14_an_enclave_started_again_asks_a_quorum_which_head_is_the_newest", stale_head),
     ("d2_a_backup_is_restored_in_a_scratch_enclave_and_proves_control", drill),
     ("a_key_comes_back_with_its_passphrase_and_only_in_its_cluster", restart),
     ("nothing_is_answered_out_of_turn", out_of_turn),
@@ -195,6 +196,35 @@ fn destroyed() {
     assert_eq!(sign(&mut enclave, &late, &payload).unwrap_err(), "vault.unknown");
 }
 
+/// A node that withholds a freeze starts the enclave again, from before it.
+fn stale_head() {
+    let mut cluster = Cluster::new();
+    let mut first = cluster.signer(Vec::new(), &[]).unwrap();
+    let nonce = first.ask_fresh().unwrap();
+    let recorded = cluster.fresh_answer(nonce);
+    first.confirm_fresh(recorded.clone()).unwrap();
+    assert_eq!(code(first.confirm_fresh(recorded.clone())), "certificate.fresh_nonce");
+    assert_ne!(first.ask_fresh().unwrap(), nonce, "drawn anew each time");
+    drop(first);
+
+    let (enclave, sealed, held) = cluster.with_hot_key(&[]);
+    drop(enclave);
+    let payload = message(&held, "hello");
+    let outstanding = cluster.certificate(Outcome::Allow(grant(&payload)));
+    let mut again = cluster.start("signer", &[]);
+    assert_eq!(code(again.ask_fresh()), "enclave.not_ready");
+    assert_eq!(code(again.confirm_fresh(recorded.clone())), "enclave.not_ready");
+    again.hello(Hello { genesis: cluster.genesis.clone(), seals: vec![sealed] }).unwrap();
+    assert_eq!(sign(&mut again, &outstanding, &payload).unwrap_err(), "certificate.stale_head");
+    again.ask_fresh().unwrap();
+    assert_eq!(code(again.confirm_fresh(recorded)), "certificate.fresh_nonce");
+    assert_eq!(sign(&mut again, &outstanding, &payload).unwrap_err(), "certificate.stale_head");
+    cluster.height += 1;
+    cluster.frozen.everything = true;
+    cluster.confirm(&mut again).unwrap();
+    assert_eq!(sign(&mut again, &outstanding, &payload).unwrap_err(), "certificate.frozen");
+}
+
 fn drill() {
     let mut cluster = Cluster::new();
     let (mut enclave, _, held) = cluster.with_hot_key(&[]);
@@ -224,6 +254,7 @@ fn restart() {
     let hello = Hello { genesis: cluster.genesis.clone(), seals: vec![sealed.clone()] };
     assert_eq!(enclave.hello(hello.clone()).unwrap().keys, [held]);
     assert_eq!(code(enclave.hello(hello.clone())), "enclave.already_ready");
+    cluster.confirm(&mut enclave).unwrap();
     let again = cluster.certificate(ceremony(create("hot")));
     assert_eq!(code(enclave.create(again)), "vault.known");
 
@@ -246,6 +277,9 @@ fn out_of_turn() {
     let hello = Hello { genesis: cluster.genesis.clone(), seals: Vec::new() };
     assert_eq!(code(cluster.start("scratch", &[]).hello(hello.clone())), "enclave.role");
     enclave.hello(hello).unwrap();
+    assert_eq!(code(enclave.backup(certificate.clone())), "certificate.stale_head");
+    cluster.height += 1;
+    cluster.confirm(&mut enclave).unwrap();
     assert_eq!(code(enclave.backup(certificate)), "enclave.ceremony");
 }
 

@@ -11,12 +11,14 @@ use keystead_base::{
 };
 use keystead_chain::{Payload, Unsigned};
 use keystead_decision::{
-    Certificate, Commit, Decision, Frozen, Genesis, Grant, Header, Outcome, SignedGenesis, Transition,
-    leaves, sign_vote, vote_for,
+    Certificate, Commit, Decision, FreshAnswer, Frozen, Genesis, Grant, Header, Outcome, SignedGenesis,
+    Transition, leaves, sign_vote, vote_for,
 };
 use keystead_intent::{AccountRef, ChainId, DangerClass, KeyCeremony, KeyKind};
 use keystead_keys::{BackupFile, MemberKey, MemberKeyFile, Sealed};
-use keystead_policy::{Node, Person, PolicyVersion, Roster, Timing, TransportKey};
+use keystead_policy::{
+    AssuranceLevel, FreshHeadDemand, FreshHeadRule, Node, Person, PolicyVersion, Roster, Timing, TransportKey,
+};
 use keystead_signing::{
     Advance, BatchItem, ClientError, EnclaveClient, EnclaveControls, EnclaveOptions, EthereumSignature,
     Feature, HeldKey, Hello, ItemResult, Role, Strict,
@@ -152,7 +154,19 @@ impl Cluster {
     pub(crate) fn signer(&self, seals: Vec<Sealed>, options: &[&str]) -> Result<EnclaveClient, ClientError> {
         let mut enclave = self.start("signer", options);
         enclave.hello(Hello { genesis: self.genesis.clone(), seals })?;
+        self.confirm(&mut enclave)?;
         Ok(enclave)
+    }
+
+    /// The quorum, which is one node here, says which head is the newest.
+    pub(crate) fn confirm(&self, enclave: &mut EnclaveClient) -> Result<(), ClientError> {
+        let nonce = enclave.ask_fresh()?;
+        enclave.confirm_fresh(self.fresh_answer(nonce)).map(drop)
+    }
+
+    pub(crate) fn fresh_answer(&self, nonce: Digest) -> FreshAnswer {
+        let head = (self.height > 0).then(|| self.commit(merkle::root(&[])));
+        FreshAnswer::by_node(self.id(), nonce, head, name("node-1"), &self.node).unwrap()
     }
 
     /// A signing enclave with the key `hot`, its seal, and its public side.
@@ -297,6 +311,7 @@ fn policy(node: &HybridSigner, recipient: Vec<u8>) -> PolicyVersion {
         prices: None,
         caps: Vec::new(),
         protections: Vec::new(),
+        fresh_heads: vec![FreshHeadRule { level: AssuranceLevel::Process, demand: FreshHeadDemand::AtBoot }],
         timing: Timing {
             max_lifetime_seconds: 3600,
             certificate_seconds: 60,

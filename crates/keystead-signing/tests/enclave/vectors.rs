@@ -41,7 +41,7 @@ fn stored() {
             other => panic!("{other}"),
         }
     }
-    assert_eq!(stored.len(), 17);
+    assert_eq!(stored.len(), 19);
 }
 
 fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) {
@@ -61,6 +61,9 @@ fn vectors() -> Vec<Vector> {
     let mut enclave = cluster.start("signer", &[]);
     let hello = Hello { genesis: cluster.genesis.clone(), seals: Vec::new() };
     let ready = enclave.hello(hello.clone()).unwrap();
+    let nonce = enclave.ask_fresh().unwrap();
+    let fresh = cluster.fresh_answer(nonce);
+    enclave.confirm_fresh(fresh.clone()).unwrap();
     let creation = cluster.certificate(ceremony(create("hot")));
     let created = enclave.create(creation.clone()).unwrap();
     let payload = message(&created.held, "hello");
@@ -91,12 +94,15 @@ fn vectors() -> Vec<Vector> {
         vector("drill", &Request::Drill(Box::new(drill))),
         vector("sign", &Request::Sign(Box::new(batch))),
         vector("destroy", &Request::Destroy(Box::new(destruction))),
+        vector("ask for a nonce", &Request::AskFresh),
+        vector("confirm the newest head", &Request::ConfirmFresh(Box::new(fresh))),
         vector("ready", &Reply::Ready(Box::new(Ready { keys: vec![created.held.clone()], ..ready.clone() }))),
         vector("advanced", &Reply::Advanced(position)),
         vector("created", &Reply::Created(Box::new(created))),
         vector("backed up", &Reply::BackedUp(Box::new(file))),
         vector("drilled", &Reply::Drilled(Box::new(proof))),
         vector("signed", &Reply::Signed(results)),
+        vector("a nonce", &Reply::Nonce(nonce)),
         vector("refused", &Reply::Refused(refusal)),
         vector("destroyed", &Reply::Destroyed(name("hot"))),
         vector("hardening", &ready.hardening),

@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use alloy_primitives::{Address, Bytes};
-use keystead_base::{Canonical, Name, RequestId, Timestamp};
-use keystead_decision::{Commit, Decision, Entry, Frozen, Header, KeyState, Outcome, PublicAccount};
+use keystead_base::{Canonical, HybridSignature, Name, RequestId, Timestamp};
+use keystead_decision::{
+    Commit, Decision, Entry, FreshAnswer, FreshWord, Frozen, Header, KeyState, Outcome, PublicAccount,
+};
 use keystead_intent::{DangerClass, KeyKind};
 use keystead_policy::PolicyRef;
 use serde_json::{Value, json, to_value};
@@ -90,6 +92,7 @@ fn requests() -> Vec<(&'static str, NodeRequest, Value)> {
         ("certificate", NodeRequest::Certificate(id), json!({"certificate": id})),
         ("backup", NodeRequest::Backup(digest), json!({"backup": digest})),
         ("a drill", NodeRequest::Drill(drill), json!({"drill": drill_json})),
+        ("which head is the newest", NodeRequest::FreshHead(digest), json!({"fresh_head": digest})),
     ]
 }
 
@@ -119,6 +122,7 @@ fn replies() -> Vec<(&'static str, NodeReply, Value)> {
         ("a backup file", NodeReply::Backup(Some(vec![9])), json!({"backup": [9]})),
         ("a drill counted", NodeReply::Drilled(drilled), json!({"drilled": {"decided": []}})),
         ("no", NodeReply::Refused(refused.clone()), json!({"refused": refused})),
+        ("a fresh head", NodeReply::FreshHead(Box::new(fresh())), json!({"fresh_head": fresh()})),
     ]
 }
 
@@ -208,6 +212,15 @@ fn block() -> SentBlock {
         frozen: Frozen::default(),
     };
     SentBlock { commit: Commit { header, round: 0, votes: Vec::new() }, entries: vec![Entry::Tick] }
+}
+
+/// Signatures differ each time they are made, and this page speaks of their place only.
+fn fresh() -> FreshAnswer {
+    let head = block().commit;
+    let signature = HybridSignature::from_parts([5; 64], Box::new([6; 3309]));
+    let (height, header) = (head.header.height, head.header.digest());
+    let words = vec![FreshWord { node: word("node-1"), height, header, signature }];
+    FreshAnswer { nonce: Digest([9; 32]), head: Some(head), words }
 }
 
 fn block_json() -> Value {

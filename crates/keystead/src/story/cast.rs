@@ -213,6 +213,7 @@ fn unreadable(roster: keystead_policy::Roster) -> keystead_policy::PolicyVersion
         prices: None,
         caps: Vec::new(),
         protections: Vec::new(),
+        fresh_heads: Vec::new(),
         timing: keystead_policy::Timing {
             max_lifetime_seconds: 1,
             certificate_seconds: 1,
