@@ -6,6 +6,7 @@
 mod anvil;
 mod archive;
 pub mod attacks;
+pub mod canary;
 pub mod cluster;
 mod contracts;
 mod edge;

@@ -5,4 +5,5 @@ mod desk;
 mod lies;
 mod people;
 mod quickstart;
+mod secrets;
 mod wallet;

@@ -1,0 +1,220 @@
+//! A whole run, and then every byte that it left behind or still holds, searched for its secrets (K1).
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use keystead_base::{Canonical as _, Name};
+use keystead_keys::{BackupFile, MemberKeyFile};
+use keystead_tests::canary::Canaries;
+use keystead_tests::{Anvil, binary, free_port};
+use serde_json::{Value, json};
+
+use crate::desk::{EXCHANGE, call_at, json as parsed, path, succeeds};
+
+/// A founded cluster whose program writes into files, and everything that its commands have said.
+struct Run {
+    anvil: Anvil,
+    home: tempfile::TempDir,
+    up: Option<Child>,
+    starts: u32,
+    said: Vec<u8>,
+}
+
+impl Run {
+    fn found() -> Self {
+        let anvil = Anvil::start(&["--hardfork", "osaka"]);
+        let home = tempfile::Builder::new().prefix("keystead-canary-").tempdir().unwrap();
+        let (node, coordinator) = (loopback(), loopback());
+        let folder = home.path().join("desk");
+        let (allow, url) = (format!("exchange={EXCHANGE}"), anvil.url());
+        let chain = ["init", path(&folder), "--endpoint", &url, "--confirmations", "1", "--allow", &allow];
+        let listens = ["--node-listen", &node, "--coordinator-listen", &coordinator];
+        let founded = succeeds(Command::new(binary("keystead")).args(chain).args(listens));
+        Self { anvil, home, up: None, starts: 0, said: [founded.stdout, founded.stderr].concat() }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.home.path().join("desk")
+    }
+
+    /// The most that the program can be asked to say.
+    fn start(&mut self) {
+        self.starts += 1;
+        let log =
+            |what: &str| File::create(self.home.path().join(format!("{what}-{}", self.starts))).unwrap();
+        let mut command = Command::new(binary("keystead"));
+        command.args(["--json", "up", path(&self.folder())]);
+        command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full").stdin(Stdio::null());
+        self.up = Some(command.stdout(log("stdout")).stderr(log("stderr")).spawn().unwrap());
+        // A command waits for nobody who does not listen yet.
+        for _ in 0..2_000 {
+            if self.command("ana", &["status"]).status.success() {
+                return;
+            }
+        }
+        panic!("the cluster does not answer");
+    }
+
+    fn kill(&mut self) {
+        let mut up = self.up.take().unwrap();
+        up.kill().unwrap();
+        up.wait().unwrap();
+    }
+
+    fn command(&mut self, who: &str, arguments: &[&str]) -> Output {
+        let mut command = Command::new(binary("keystead"));
+        command.env("RUST_LOG", "trace").args(["--json", "--dir", path(&self.folder()), "--as", who]);
+        let output = command.args(arguments).output().unwrap();
+        self.said.extend_from_slice(&output.stdout);
+        self.said.extend_from_slice(&output.stderr);
+        output
+    }
+
+    fn ask(&mut self, who: &str, arguments: &[&str]) -> Value {
+        let output = self.command(who, arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        parsed(&output)
+    }
+
+    /// Ana asks, Ben and Cleo approve.
+    fn approved(&mut self, arguments: &[&str]) -> String {
+        let asked = (0..200).find_map(|_| {
+            let asked = self.command("ana", arguments);
+            asked.status.success().then(|| parsed(&asked))
+        });
+        let asked = asked.unwrap_or_else(|| panic!("{arguments:?} was never possible"));
+        let id = asked["request"]["request"].as_str().unwrap().to_owned();
+        ["ben", "cleo"].iter().for_each(|who| drop(self.ask(who, &["approve", &id, "--yes"])));
+        id
+    }
+
+    fn member(&self, file: &str) -> Vec<u8> {
+        fs::read(self.folder().join("members").join(file)).unwrap()
+    }
+
+    /// Passphrases, and the seed as a recipient restores it from the backup. What the running program itself
+    /// needs (`services`: node and coordinator) may be in its memory, and nowhere else.
+    fn secrets(&self, backup: &Path, services: bool) -> Canaries {
+        let mut canaries = Canaries::default();
+        for entry in fs::read_dir(self.folder().join("members")).unwrap() {
+            let file = entry.unwrap().file_name().into_string().unwrap();
+            let Some(who) = file.strip_suffix(".passphrase") else { continue };
+            if services || ["ana", "ben", "cleo", "vault"].contains(&who) {
+                canaries.add(&format!("the passphrase of {who}"), self.member(&file).trim_ascii());
+            }
+        }
+        for who in ["ana", "ben", "cleo"] {
+            let key = self.key(who);
+            canaries.add(&format!("{who}'s transport key"), key.transport_seed().expose());
+        }
+        let file = BackupFile::from_document(&fs::read(backup).unwrap()).unwrap();
+        let ana: Name = "ana".parse().unwrap();
+        let seed = file.restore(&ana, &self.key("ana").recipient().unwrap()).unwrap();
+        canaries.add("the seed", seed.entropy().expose());
+        canaries.add_words("the seed", seed.mnemonic().unwrap().words().expose());
+        let account = seed.root().unwrap().ethereum().unwrap().account(0).unwrap();
+        canaries.add("the key of account 0", account.scalar().expose());
+        canaries
+    }
+
+    fn key(&self, who: &str) -> keystead_keys::MemberKey {
+        let file = MemberKeyFile::from_document(&self.member(&format!("{who}.key"))).unwrap();
+        file.open(self.member(&format!("{who}.passphrase")).trim_ascii()).unwrap()
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if self.up.is_some() {
+            self.kill();
+        }
+    }
+}
+
+#[test]
+fn k1_no_secret_is_in_anything_that_a_whole_run_leaves_or_holds() {
+    let mut run = Run::found();
+    run.start();
+    run.approved(&["key", "create", "hot"]);
+    let request = run.approved(&["key", "backup", "hot", "--to", "ana,ben"]);
+    let drilled = run.ask("ana", &["key", "drill", "hot"]);
+    let account = drilled["key"]["address"].as_str().unwrap().to_owned();
+    call_at(&run.anvil.url(), "anvil_setBalance", json!([account, "0x3635c9adc5dea00000"]));
+    let backup = run.home.path().join("hot.backup");
+    run.ask("ana", &["key", "fetch", &request, "--file", path(&backup)]);
+    let transfer = ["request", "transfer", "--key", "hot", "--to", EXCHANGE, "--wei"];
+    run.ask("ana", &[&transfer[..], &["5"]].concat());
+    run.kill();
+    run.start();
+    run.approved(&[&transfer[..], &["3000000000000000000"]].concat());
+    let refused = run.command("ana", &[&transfer[..], &["999000000000000000000"]].concat());
+    assert!(!refused.status.success(), "{refused:?}");
+
+    let secrets = run.secrets(&backup, true);
+    assert_eq!(secrets.found_in(&run.said), BTreeSet::new(), "standard output and error of commands");
+    let is_passphrase = |file: &Path| file.extension().is_some_and(|it| it == "passphrase");
+    let (found, looked_at) = secrets.found_below(run.home.path(), &is_passphrase);
+    assert_eq!(found, Vec::<String>::new());
+    assert!(looked_at > 100_000, "logs, databases, write-ahead files, backups: {looked_at} bytes");
+    nothing_in_processes(&run.secrets(&backup, false), run.up.as_ref().unwrap().id());
+}
+
+/// Arguments and environment of all of them; the memory of those that are not the enclave, whose own pages
+/// the enclave's tests search.
+fn nothing_in_processes(secrets: &Canaries, root: u32) {
+    let mut searched = 0;
+    let family = family(root);
+    assert!(family.len() > 1, "the enclave is a process of its own");
+    for pid in family {
+        for file in ["cmdline", "environ"] {
+            let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            assert_eq!(secrets.found_in(&bytes), BTreeSet::new(), "{file} of {pid}");
+        }
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        if arguments.split(|byte| *byte == 0).any(|word| word == b"enclave") {
+            continue;
+        }
+        searched += memory(pid, |bytes| {
+            assert_eq!(secrets.found_in(bytes), BTreeSet::new(), "memory of {pid}");
+        });
+    }
+    assert!(searched > 1_000_000, "node and coordinator were read: {searched} bytes");
+}
+
+/// A process and all that it started.
+fn family(root: u32) -> Vec<u32> {
+    let mut all = vec![root];
+    let mut at = 0;
+    while let Some(pid) = all.get(at).copied() {
+        for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            all.extend(children.split_whitespace().map(|child| child.parse::<u32>().unwrap()));
+        }
+        at += 1;
+    }
+    all
+}
+
+/// Every readable region; says how many bytes were read.
+fn memory(pid: u32, mut look: impl FnMut(&[u8])) -> usize {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
+    let mut read = 0;
+    for line in maps.lines().filter(|line| !line.contains("---p") && !line.contains("[v")) {
+        let (start, end) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
+        let [start, end] = [start, end].map(|it| u64::from_str_radix(it, 16).unwrap());
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
+        if memory.read_exact_at(&mut bytes, start).is_ok() {
+            read += bytes.len();
+            look(&bytes);
+        }
+    }
+    read
+}
+
+fn loopback() -> String {
+    format!("127.0.0.1:{}", free_port())
+}
