@@ -140,6 +140,23 @@ mod tests {
         Curve::new(&Secret::new([7; 32]))
     }
 
+    /// A well-known example of RFC 6979 on this curve: key 1, SHA-256 of a name. With the nonce derived from key
+    /// and digest alone, no crash, restart, restore or clone can spend one on two digests.
+    #[test]
+    fn s05_the_nonce_is_that_of_rfc_6979() {
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"Satoshi Nakamoto");
+        let digest = Digest(hash.as_ref().try_into().unwrap());
+        let mut one = [0; 32];
+        one[31] = 1;
+        let public = PublicKey::from_secret_key(&Secp256k1::new(), &SecretKey::from_byte_array(one).unwrap());
+        let signature = Curve::new(&Secret::new([9; 32])).sign(&Secret::new(one), &public, &digest).unwrap();
+        assert_eq!(
+            const_hex::encode(signature.rs),
+            "934b1ea10a4b3c1757e2b0c017d0b6143ce3c9a7e6a4a49860d7a6ab210ee3d8\
+             2442ce9d2b916064108014783e923ec36b49743e2ffa1c4496f01a512aafd9e5"
+        );
+    }
+
     #[test]
     fn s07_a_signature_is_deterministic_low_and_its_signer_s() {
         let scalar = Secret::new([1; 32]);

@@ -95,6 +95,7 @@ impl<C: EnclaveControls> Enclave<C> {
             return Err(EnclaveError::AlreadyReady);
         }
         self.hardened()?;
+        entropy::check()?;
         let log = LightClient::new(&hello.genesis, cluster)?;
         for sealed in &hello.seals {
             self.open(sealed, cluster)?;

