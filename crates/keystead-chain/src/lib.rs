@@ -23,4 +23,4 @@ pub use call::{MAX_CALL_DEPTH, MAX_CALLS, MAX_EFFECTS};
 pub use explain::explain;
 pub use keystead_intent::AssetIndex;
 pub use unsigned::{Payload, Unsigned};
-pub use words::{Line, describe};
+pub use words::{Line, describe, describe_for};

@@ -7,8 +7,8 @@ use std::fmt;
 use alloy_primitives::Address;
 use keystead_base::{Amount, Timestamp};
 use keystead_intent::{
-    Allowance, Asset, AssetIndex, AuthorityKind, ChainId, DangerClass, Effect, EffectKind, Effects,
-    OpaqueReason,
+    AccountRef, Allowance, Asset, AssetIndex, AuthorityKind, ChainId, DangerClass, Effect, EffectKind,
+    Effects, OpaqueReason,
 };
 
 use crate::call::signature;
@@ -39,7 +39,21 @@ pub fn describe(
     registry: &AssetIndex,
     names: &dyn Fn(Address) -> Option<String>,
 ) -> Vec<Line> {
-    let speaker = Speaker { chain: effects.chain, registry, names };
+    describe_for(effects, registry, names, None)
+}
+
+/// The same, with the account of one's own that would sign.
+///
+/// Somebody else may have named its address. It is therefore called our own only where the account gives
+/// something away; where it would receive, its address needs a name in the address book like any other's.
+#[must_use]
+pub fn describe_for(
+    effects: &Effects,
+    registry: &AssetIndex,
+    names: &dyn Fn(Address) -> Option<String>,
+    own: Option<(Address, &AccountRef)>,
+) -> Vec<Line> {
+    let speaker = Speaker { chain: effects.chain, registry, names, own };
     let class = effects.class();
     let mut lines = vec![Line { class: Some(class), text: headline(class).to_owned() }];
     let mut items: Vec<&Effect> = effects.items.iter().collect();
@@ -56,7 +70,7 @@ pub fn describe(
     if let Some(slot) = effects.slot {
         let fee = speaker.amount(Asset::Native, effects.fee.max);
         lines.push(plain(format!("Network fee: at most {fee}, on {}", effects.chain)));
-        lines.push(plain(format!("Nonce {} of {}", slot.nonce, speaker.who(slot.account))));
+        lines.push(plain(format!("Nonce {} of {}", slot.nonce, speaker.giver(slot.account))));
     }
     lines.push(plain(format!("Digest to be signed: 0x{}", effects.signing_digest)));
     lines
@@ -81,6 +95,7 @@ struct Speaker<'a> {
     chain: ChainId,
     registry: &'a AssetIndex,
     names: &'a dyn Fn(Address) -> Option<String>,
+    own: Option<(Address, &'a AccountRef)>,
 }
 
 impl Speaker<'_> {
@@ -120,13 +135,14 @@ impl Speaker<'_> {
     fn movement(&self, kind: &EffectKind) -> String {
         match kind {
             EffectKind::Transfer { asset, from, to, amount } => {
-                format!("{} go from {} to {}", self.amount(*asset, *amount), self.who(*from), self.who(*to))
+                format!("{} go from {} to {}", self.amount(*asset, *amount), self.giver(*from), self.who(*to))
             }
             EffectKind::NftTransfer { token, from, to, id } => {
-                format!("{} no. {id} goes from {} to {}", self.token(*token), self.who(*from), self.who(*to))
+                let (token, from, to) = (self.token(*token), self.giver(*from), self.who(*to));
+                format!("{token} no. {id} goes from {from} to {to}")
             }
             EffectKind::MultiTokenTransfer { token, from, to, id, amount } => {
-                let (token, from, to) = (self.token(*token), self.who(*from), self.who(*to));
+                let (token, from, to) = (self.token(*token), self.giver(*from), self.who(*to));
                 format!("{amount} pieces of {token} no. {id} go from {from} to {to}")
             }
             _ => "Nothing moves".to_owned(),
@@ -134,7 +150,7 @@ impl Speaker<'_> {
     }
 
     fn allowance(&self, it: &Allowance) -> String {
-        let (spender, owner) = (self.who(it.spender), self.who(it.owner));
+        let (spender, owner) = (self.who(it.spender), self.giver(it.owner));
         let amount = match it.unlimited() {
             true => format!("ALL {}", self.token(it.token)),
             false => self.amount(Asset::Token(it.token), it.amount),
@@ -152,18 +168,18 @@ impl Speaker<'_> {
                     true => format!("no {}", self.token(*token)),
                     false => format!("{} less than before", self.amount(Asset::Token(*token), *amount)),
                 };
-                format!("{} may take {less} from {}", self.who(*spender), self.who(*owner))
+                format!("{} may take {less} from {}", self.who(*spender), self.giver(*owner))
             }
             EffectKind::NftApproval { token, owner, spender, id } => {
-                let (spender, token, owner) = (self.who(*spender), self.token(*token), self.who(*owner));
+                let (spender, token, owner) = (self.who(*spender), self.token(*token), self.giver(*owner));
                 format!("{spender} may take {token} no. {id} from {owner}")
             }
             EffectKind::OperatorApproval { token, owner, operator, approved } => {
                 let may = if *approved { "may take EVERY" } else { "may no longer take any" };
-                format!("{} {may} {} of {}", self.who(*operator), self.token(*token), self.who(*owner))
+                format!("{} {may} {} of {}", self.who(*operator), self.token(*token), self.giver(*owner))
             }
             EffectKind::Cancel { account } => {
-                format!("Signatures that {} gave earlier become void", self.who(*account))
+                format!("Signatures that {} gave earlier become void", self.giver(*account))
             }
             _ => String::new(),
         }
@@ -176,7 +192,7 @@ impl Speaker<'_> {
                 format!("{} of {} changes{whom}", thing(*change), self.who(*target))
             }
             EffectKind::Delegation { authority, delegate, chain, nonce } => {
-                let whose = authority.map_or_else(|| "an unnamed account".to_owned(), |it| self.who(it));
+                let whose = authority.map_or_else(|| "an unnamed account".to_owned(), |it| self.giver(it));
                 let code = match delegate.is_zero() {
                     true => "no code any more".to_owned(),
                     false => format!("the code of {}", self.who(*delegate)),
@@ -200,17 +216,23 @@ impl Speaker<'_> {
     }
 
     fn amount(&self, asset: Asset, amount: Amount) -> String {
-        match (self.registry.asset(self.chain, asset), asset) {
-            (Some(entry), _) => format!("{} {}", amount.with_decimals(entry.decimals), entry.symbol),
-            (None, Asset::Native) => format!("{amount} wei"),
-            (None, Asset::Token(token)) => format!("{amount} base units of {}", self.token(token)),
-        }
+        self.registry.amount(self.chain, asset, amount)
     }
 
     fn token(&self, token: Address) -> String {
         match self.registry.asset(self.chain, Asset::Token(token)) {
             Some(entry) => entry.symbol.clone(),
             None => format!("the token {token} {NOT_IN_REGISTRY}"),
+        }
+    }
+
+    /// Whoever gives something away: the account that signs is called our own here, and only here.
+    fn giver(&self, address: Address) -> String {
+        match self.own {
+            Some((own, account)) if own == address && (self.names)(address).is_none() => {
+                format!("our own account {}/{} ({address})", account.key, account.index)
+            }
+            _ => self.who(address),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, address};
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Blame, Coded, Name};
+use keystead_base::{Amount, Blame, Coded, Name};
 use serde::{Deserialize, Serialize};
 
 use crate::{Asset, ChainId};
@@ -157,6 +157,30 @@ impl AssetIndex {
         match self.contract(chain, address) {
             Some(entry) => Some(entry.kind),
             None => (address == PERMIT2).then_some(ContractKind::Permit2),
+        }
+    }
+
+    /// An amount as people say it: `0.5 ETH`; in base units where the registry does not know the asset.
+    #[must_use]
+    pub fn amount(&self, chain: ChainId, asset: Asset, amount: Amount) -> String {
+        match (self.asset(chain, asset), asset) {
+            (Some(entry), _) => format!("{} {}", amount.with_decimals(entry.decimals), entry.symbol),
+            (None, Asset::Native) => format!("{amount} wei"),
+            (None, Asset::Token(token)) => {
+                format!("{amount} base units of the token {token} NOT IN REGISTRY")
+            }
+        }
+    }
+
+    /// The same with its base units beside it, for limits that are exact to one unit:
+    /// `0.5 ETH (500000000000000000 wei)`.
+    #[must_use]
+    pub fn exact_amount(&self, chain: ChainId, asset: Asset, amount: Amount) -> String {
+        let said = self.amount(chain, asset, amount);
+        match (self.asset(chain, asset), asset) {
+            (Some(_), Asset::Native) => format!("{said} ({amount} wei)"),
+            (Some(_), Asset::Token(_)) => format!("{said} ({amount} base units)"),
+            (None, _) => said,
         }
     }
 
@@ -314,6 +338,35 @@ mod tests {
             (CHAIN, Address::ZERO, None),
         ] {
             assert_eq!(index.kind(chain, address), kind);
+        }
+    }
+
+    #[test]
+    fn amounts_have_symbols_where_the_registry_has_them() {
+        let native = AssetEntry { asset: Asset::Native, ..token(1, "ETH", 18) };
+        let index = AssetIndex::new(&[native, token(1, "USDC", 6)], &[]).unwrap();
+        let (usdc, other) = (Asset::Token(Address::repeat_byte(1)), Asset::Token(Address::repeat_byte(9)));
+        for (chain, asset, amount, said, exact) in [
+            (
+                CHAIN,
+                Asset::Native,
+                500_000_000_000_000_000_u64,
+                "0.5 ETH",
+                "0.5 ETH (500000000000000000 wei)",
+            ),
+            (CHAIN, usdc, 1_500_001, "1.500001 USDC", "1.500001 USDC (1500001 base units)"),
+            (ChainId(2), Asset::Native, 7, "7 wei", "7 wei"),
+            (
+                CHAIN,
+                other,
+                7,
+                "7 base units of the token 0x0909090909090909090909090909090909090909 NOT IN REGISTRY",
+                "7 base units of the token 0x0909090909090909090909090909090909090909 NOT IN REGISTRY",
+            ),
+        ] {
+            let amount = Amount::from(amount);
+            assert_eq!(index.amount(chain, asset, amount), said);
+            assert_eq!(index.exact_amount(chain, asset, amount), exact);
         }
     }
 

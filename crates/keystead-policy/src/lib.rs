@@ -35,6 +35,7 @@ mod structure;
 mod succession;
 mod version;
 mod vocabulary;
+mod words;
 
 pub use approvers::authority_people;
 pub use assignment::{Assignment, Candidate, assign};

@@ -186,3 +186,29 @@ fn an_opaque_call_says_what_its_selector_looks_like() {
          are not understood: the registry does not say what this contract is"
     );
 }
+
+#[test]
+fn s02_our_own_account_is_named_where_it_gives_and_nowhere_else() {
+    let account = AccountRef { key: "hot".parse().unwrap(), index: 2 };
+    let own = Some((MALLORY, &account));
+    let amount = Amount::from(1_u64);
+    let say = |from, to| {
+        let transfer = EffectKind::Transfer { asset: Asset::Token(USDC), from, to, amount };
+        let mut effects = effects(vec![transfer]);
+        effects.slot = Some(Slot { chain: CHAIN, account: from, nonce: 7 });
+        let lines = describe_for(&effects, &registry(), &names, own);
+        (shorten(&lines[1].text), shorten(&lines[3].text))
+    };
+    assert_eq!(
+        say(MALLORY, ALICE),
+        (
+            "0.000001 USDC go from our own account hot/2 (0x66) to alice (0xa1)".to_owned(),
+            "Nonce 7 of our own account hot/2 (0x66)".to_owned()
+        )
+    );
+    // A server that calls the receiver our own account moves no reader: it still has no name.
+    let (words, _) = say(MALLORY, MALLORY);
+    assert!(words.ends_with("to 0x66 NOT IN ADDRESS BOOK"), "{words}");
+    let book = say(US, ALICE);
+    assert_eq!(book.1, "Nonce 7 of treasury (0x11)", "the address book's name comes first");
+}
