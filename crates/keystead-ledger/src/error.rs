@@ -4,7 +4,7 @@ use keystead_base::{Blame, CanonError, ClusterId, Coded, Digest, KeyError, Name,
 use keystead_decision::GenesisError;
 use keystead_policy::PolicyError;
 
-use crate::{LogError, OutboxState, ReplayError};
+use crate::{LogError, ReplayError};
 
 /// Why the ledger did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -106,24 +106,6 @@ pub enum LedgerError {
         /// The digest refused.
         found: Digest,
     },
-    /// An outbox item that is not where the caller believes.
-    #[error("the outbox holds request {request} as {found:?}, expected {expected:?}")]
-    Outbox {
-        /// The request.
-        request: RequestId,
-        /// Where the caller believed it to be.
-        expected: OutboxState,
-        /// Where it is, if it is there.
-        found: Option<OutboxState>,
-    },
-    /// A transition that the outbox's table does not have.
-    #[error("the outbox has no way from {from:?} to {to:?}")]
-    OutboxStep {
-        /// From where.
-        from: OutboxState,
-        /// To where.
-        to: OutboxState,
-    },
     /// An epoch of a key that is sealed already, with other bytes.
     #[error("epoch {epoch} of key {name} is sealed already; a seal is never replaced")]
     SealTaken {
@@ -205,8 +187,6 @@ impl Coded for LedgerError {
             Self::VoteTaken { .. } => "ledger.vote_taken",
             Self::VoteHeight { .. } => "ledger.vote_height",
             Self::SignatureTaken { .. } => "ledger.signature_taken",
-            Self::Outbox { .. } => "ledger.outbox",
-            Self::OutboxStep { .. } => "ledger.outbox_step",
             Self::SealTaken { .. } => "ledger.seal_taken",
             Self::Snapshot { .. } => "ledger.snapshot",
             Self::SnapshotMark { .. } => "ledger.snapshot_mark",
@@ -227,8 +207,6 @@ impl Coded for LedgerError {
             | Self::VoteTaken { .. }
             | Self::VoteHeight { .. }
             | Self::SignatureTaken { .. }
-            | Self::Outbox { .. }
-            | Self::OutboxStep { .. }
             | Self::SealTaken { .. } => Blame::Caller,
             Self::Replay(error) => error.blame(),
             Self::Log(error) => error.blame(),

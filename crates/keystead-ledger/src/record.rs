@@ -5,8 +5,6 @@ use keystead_base::{Canonical, Digest, RequestId, Timestamp, merkle};
 use keystead_decision::{Applied, Commit, Header, Outcome, Vote, VoteSignature};
 use serde::{Deserialize, Serialize};
 
-use crate::OutboxItem;
-
 /// Everything that becomes durable together, in one transaction: all of it or nothing.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -16,8 +14,6 @@ pub struct Batch {
     pub blocks: Vec<Appended>,
     /// Signatures that were made under decisions in the log.
     pub signatures: Vec<SignatureRecord>,
-    /// What has to be sent, now or after a crash.
-    pub outbox: Vec<OutboxItem>,
 }
 
 /// A committed block with all its rows, ready to be written.

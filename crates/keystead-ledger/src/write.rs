@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::engine::{Insert, Session, Value, bytes, int, text};
 use crate::record::Appended;
-use crate::{Batch, Ledger, LedgerError, SignatureRecord, outbox, tree};
+use crate::{Batch, Ledger, LedgerError, SignatureRecord, tree};
 
 impl Ledger {
     /// Writes a batch in one durable transaction: group commit. Returns only after the disk has it.
@@ -23,7 +23,6 @@ impl Ledger {
         insert_blocks(&mut session, &batch.blocks).await?;
         tree::grow(&mut session, tip.height, tip.height + batch.blocks.len() as u64).await?;
         insert_signatures(&mut session, &batch.signatures).await?;
-        outbox::insert(&mut session, &batch.outbox).await?;
         session.commit().await
     }
 

@@ -11,7 +11,7 @@ mod suite;
 use std::path::{Path, PathBuf};
 
 use keystead_decision::Strict;
-use keystead_ledger::{Batch, Ledger, OutboxItem, OutboxState, SCHEMA_VERSION};
+use keystead_ledger::{Batch, Ledger, SCHEMA_VERSION};
 use suite::cluster::{Cluster, NODE_NAME, name, node_key};
 use suite::raw::Raw;
 
@@ -22,7 +22,7 @@ async fn a_database_of_schema_version_1_opens_migrates_and_goes_on() {
     let copy = folder.path().join("ledger.db");
     std::fs::copy(file(), &copy).unwrap();
     let ledger = Ledger::open(&url(&copy)).await.unwrap();
-    assert_eq!((ledger.schema_found(), SCHEMA_VERSION), (1, 2));
+    assert_eq!((ledger.schema_found(), SCHEMA_VERSION), (1, 3));
 
     let mut cluster = Cluster::new();
     assert_eq!(ledger.genesis().await.unwrap().genesis.cluster(), cluster.state.cluster());
@@ -30,11 +30,8 @@ async fn a_database_of_schema_version_1_opens_migrates_and_goes_on() {
     assert_eq!((report.blocks, report.last_checkpoint), (8, 8));
     cluster.state = ledger.load(node_key().public(), &Strict::default()).await.unwrap();
     assert_eq!(cluster.state.digest(), report.state);
-    let waiting = ledger.outbox(OutboxState::Queued, 10).await.unwrap();
-    assert_eq!((waiting.len(), waiting[0].reason.as_str()), (1, ""));
 
     ledger.save_cosignature(8, "witness-1", "").await.unwrap();
-    ledger.outbox_step(&waiting[0].request, OutboxState::Queued, OutboxState::Sent, "sent").await.unwrap();
     ledger.append(vec![cluster.tick()]).await.unwrap();
     ledger.audit(cluster.state.cluster(), None, &Strict::default()).await.unwrap();
     ledger.close().await;
@@ -50,9 +47,9 @@ async fn a_database_of_a_newer_or_another_schema_is_refused() {
     raw.run("UPDATE migrations SET digest = zeroblob(32) WHERE version = 2").await.unwrap();
     let error = Ledger::open(&url).await.unwrap_err();
     assert!(error.to_string().starts_with("schema version 2 was made by 0000"), "{error}");
-    raw.run("INSERT INTO migrations VALUES (3, zeroblob(32))").await.unwrap();
+    raw.run("INSERT INTO migrations VALUES (4, zeroblob(32))").await.unwrap();
     let error = Ledger::open(&url).await.unwrap_err();
-    assert_eq!(error.to_string(), "this program knows schema version 2, the database has 3");
+    assert_eq!(error.to_string(), "this program knows schema version 3, the database has 4");
 }
 
 async fn bless_if_asked() {
@@ -66,8 +63,7 @@ async fn bless_if_asked() {
     let (asked, id) = cluster.message();
     blocks.push(cluster.step(vec![asked]));
     let signatures = vec![cluster.signature(id)];
-    let outbox = vec![OutboxItem::new(id, name("ethereum"), b"signed".to_vec())];
-    ledger.write(&Batch { blocks, signatures, outbox, ..Batch::default() }).await.unwrap();
+    ledger.write(&Batch { blocks, signatures, ..Batch::default() }).await.unwrap();
     ledger.save_snapshot(&cluster.state, &name(NODE_NAME), &node_key()).await.unwrap();
     ledger.save_checkpoint(&cluster.checkpoint()).await.unwrap();
     ledger.boot(&name(NODE_NAME)).await.unwrap();
@@ -75,8 +71,9 @@ async fn bless_if_asked() {
     let mut raw = Raw::connect(&url(&file())).await;
     for back_to_version_1 in [
         "DROP TABLE cosignatures",
-        "ALTER TABLE outbox DROP COLUMN reason",
-        "DELETE FROM migrations WHERE version = 2",
+        "CREATE TABLE outbox (request BYTEA PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, \
+         payload BYTEA NOT NULL, attempts BIGINT NOT NULL)",
+        "DELETE FROM migrations WHERE version >= 2",
         "PRAGMA journal_mode = DELETE",
         "PRAGMA page_size = 512",
         "VACUUM",

@@ -74,7 +74,6 @@ impl Writer {
             votes: built.iter().map(|it| it.vote).collect(),
             blocks: built.iter().map(row).collect(),
             signatures: self.unstored.take(),
-            outbox: Vec::new(),
         };
         self.shared.ledger.write(&batch).await?;
         if let Some(last) = built.last() {

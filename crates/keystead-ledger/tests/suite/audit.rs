@@ -30,7 +30,7 @@ async fn full(url: &str) -> (Cluster, Ledger) {
         header: block.digest(),
     };
     let signatures = vec![cluster.signature(id)];
-    let batch = Batch { votes: vec![vote], blocks: vec![block], signatures, outbox: Vec::new() };
+    let batch = Batch { votes: vec![vote], blocks: vec![block], signatures };
     ledger.write(&batch).await.unwrap();
     ledger.append(cluster.change_policy()).await.unwrap();
     ledger.save_snapshot(&cluster.state, &name(NODE_NAME), &node_key()).await.unwrap();

@@ -28,7 +28,6 @@ macro_rules! every_case {
             store::two_writers_cannot_both_extend_the_log,
             store::a_snapshot_is_believed_from_this_node_only,
             store::what_is_kept_beside_the_log_is_found_again,
-            store::d4_the_outbox_goes_on_after_a_restart,
             store::another_cluster_s_genesis_is_refused,
             log::l1_tree_proofs_from_the_database_verify,
             log::l1_a_decision_is_proven_offline,

@@ -2,7 +2,7 @@
 
 use keystead_base::{Canonical, Coded, Digest, RequestId};
 use keystead_decision::{Strict, Vote};
-use keystead_ledger::{Batch, Ledger, OutboxItem, OutboxState, SCHEMA_VERSION};
+use keystead_ledger::{Batch, Ledger, SCHEMA_VERSION};
 
 use super::cluster::{Cluster, NODE_NAME, name, node_key, signer};
 use super::raw::{Cell, Kind, Raw};
@@ -205,29 +205,6 @@ pub(crate) async fn what_is_kept_beside_the_log_is_found_again(url: &str) {
     assert_eq!(ledger.backup(&digest).await.unwrap().unwrap(), b"backup");
     assert_eq!(ledger.backup(&Digest::ZERO).await.unwrap(), None);
     assert_eq!(ledger.boot(&node).await.unwrap(), 3);
-}
-
-pub(crate) async fn d4_the_outbox_goes_on_after_a_restart(url: &str) {
-    use OutboxState::{Done, Queued, Sent};
-    let cluster = Cluster::new();
-    let ledger = begun(url, &cluster).await;
-    let id = |byte| RequestId(Digest([byte; 32]));
-    let item = |byte| OutboxItem::new(id(byte), name("ethereum"), vec![byte]);
-    let batch = Batch { outbox: vec![item(1), item(2)], ..Batch::default() };
-    ledger.write(&batch).await.unwrap();
-    ledger.outbox_step(&id(1), Queued, Queued, "no endpoint answered").await.unwrap();
-    ledger.outbox_step(&id(2), Queued, Sent, "").await.unwrap();
-    ledger.close().await;
-
-    let ledger = Ledger::open(url).await.unwrap();
-    ledger.write(&batch).await.unwrap();
-    let queued = ledger.outbox(Queued, 10).await.unwrap();
-    assert_eq!((queued.len(), queued[0].attempts, queued[0].payload.as_slice()), (1, 1, [1].as_slice()));
-    assert_eq!(queued[0].reason, "no endpoint answered");
-    assert_eq!(code(ledger.outbox_step(&id(2), Queued, Sent, "").await), "ledger.outbox");
-    assert_eq!(code(ledger.outbox_step(&id(3), Queued, Sent, "").await), "ledger.outbox");
-    ledger.outbox_step(&id(2), Sent, Done, "").await.unwrap();
-    assert_eq!(code(ledger.outbox_step(&id(2), Done, Queued, "").await), "ledger.outbox_step");
 }
 
 pub(crate) async fn another_cluster_s_genesis_is_refused(url: &str) {
