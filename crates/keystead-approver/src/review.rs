@@ -61,7 +61,8 @@ fn payload(intent: &Intent, address: Option<Address>, policy: &PolicyVersion) ->
     let unsigned = build(&intent.action, account)?;
     let registry = AssetIndex::new(&policy.assets, &policy.contracts)?;
     let effects = explain(&unsigned, &registry);
-    let mut lines = effect_words(&effects, &registry, policy);
+    let own = intent.action.account().map(|it| (account, it));
+    let mut lines = effect_words(&effects, &registry, policy, own);
     // The server names the address; only the key's own name is covered by what is approved.
     lines.extend(intent.action.account().map(|it| format!("Signed by key `{}`, index {}", it.key, it.index)));
     Ok((unsigned.signing_digest(), effects.class(), lines))

@@ -2,15 +2,20 @@
 
 use alloy_primitives::Address;
 use keystead_base::{Canonical as _, Coded as _};
-use keystead_chain::{AssetIndex, describe};
-use keystead_intent::{AuthorityChange, ChainId, Effects, KeyCeremony};
+use keystead_chain::{AssetIndex, describe_for};
+use keystead_intent::{AccountRef, AuthorityChange, ChainId, Effects, KeyCeremony};
 use keystead_policy::{PolicyVersion, check_next};
 
-/// The plain words of effects, with the names of the signed address book.
+/// The plain words of effects, with the names of the signed address book, and of the account that would sign.
 #[must_use]
-pub fn effect_words(effects: &Effects, registry: &AssetIndex, policy: &PolicyVersion) -> Vec<String> {
+pub fn effect_words(
+    effects: &Effects,
+    registry: &AssetIndex,
+    policy: &PolicyVersion,
+    own: Option<(Address, &AccountRef)>,
+) -> Vec<String> {
     let names = |address| named(policy, effects.chain, address);
-    describe(effects, registry, &names).into_iter().map(|line| line.text).collect()
+    describe_for(effects, registry, &names, own).into_iter().map(|line| line.text).collect()
 }
 
 fn named(policy: &PolicyVersion, chain: ChainId, address: Address) -> Option<String> {

@@ -58,11 +58,20 @@ impl fmt::Debug for Digest {
 }
 
 impl FromStr for Digest {
-    type Err = const_hex::FromHexError;
+    type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const_hex::decode_to_array(text).map(Self)
+        let found = text.chars().count();
+        const_hex::decode_to_array(text).map(Self).map_err(|_| DigestError { found })
     }
+}
+
+/// Text that is no digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected 64 hexadecimal digits, found {found} characters that are not that")]
+pub struct DigestError {
+    /// How many characters there were.
+    pub found: usize,
 }
 
 impl Serialize for Digest {

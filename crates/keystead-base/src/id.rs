@@ -136,7 +136,7 @@ macro_rules! digest_id {
         }
 
         impl FromStr for $name {
-            type Err = const_hex::FromHexError;
+            type Err = crate::DigestError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 text.parse().map(Self)

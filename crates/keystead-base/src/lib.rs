@@ -15,7 +15,7 @@ mod time;
 
 pub use amount::Amount;
 pub use canon::{CanonError, Canonical, MAX_DOCUMENT_BYTES};
-pub use digest::{Digest, tagged_hash};
+pub use digest::{Digest, DigestError, tagged_hash};
 pub use fault::{Blame, Coded};
 pub use hybrid::{
     ED25519_KEY_BYTES, ED25519_SIGNATURE_BYTES, HYBRID_SEED_BYTES, HybridPublicKey, HybridSignature,

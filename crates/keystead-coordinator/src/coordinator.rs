@@ -4,18 +4,20 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, keccak256};
 use keystead_base::{ClusterId, HybridSigner, Name, RequestId};
 use keystead_decision::Outcome;
 use keystead_intent::{AccountRef, Action, ChainId, Intent};
-use keystead_transmit::ChainView;
+use keystead_transmit::{ChainView, TransmitError};
 use keystead_wire::{Client, NodeClient, RequestStage, RequestView, SignedPayload, Target};
 use tokio::sync::Semaphore;
 
 use crate::accounts::Accounts;
-use crate::journal::Journal;
+use crate::journal::{Journal, Promise, Promised};
 use crate::nonces::Nonces;
-use crate::{Batcher, CoordinatorError, RequestError, Step, clock, follow};
+use crate::once::Flights;
+use crate::wording::Wording;
+use crate::{Batcher, CoordinatorError, RequestError, Stage, Step, clock, follow};
 
 /// What a coordinator is told.
 #[derive(Clone, Debug)]
@@ -47,6 +49,8 @@ pub(crate) struct Inner {
     pub(crate) chain: Option<ChainView>,
     pub(crate) accounts: Accounts,
     pub(crate) nonces: Nonces,
+    pub(crate) flights: Flights,
+    wording: Wording,
     batcher: Batcher,
     journal: Mutex<Journal>,
     waiting: Semaphore,
@@ -67,11 +71,13 @@ impl Coordinator {
     ) -> Result<Self, CoordinatorError> {
         let relay = Client::new(node.clone())?;
         let node = NodeClient::new(node)?;
-        let journal = Journal::open(journal).map_err(CoordinatorError::Journal)?;
+        let journal = Journal::open(journal, clock::now()).map_err(CoordinatorError::Journal)?;
         let inner = Arc::new(Inner {
             batcher: Batcher::start(node.clone(), settings.service.clone(), signer),
             accounts: Accounts::new(node.clone(), settings.addresses_per_key),
             nonces: Nonces::default(),
+            flights: Flights::default(),
+            wording: Wording::default(),
             journal: Mutex::new(journal),
             waiting: Semaphore::new(MAX_WAITING_CALLERS),
             settings,
@@ -114,8 +120,9 @@ impl Inner {
         })
     }
 
-    /// Submits; gives the request back denied, waiting or signed.
+    /// Submits; gives the request back denied, waiting or signed. Nobody takes it for lost meanwhile.
     pub(crate) async fn submit(&self, intent: Intent) -> Result<RequestView, RequestError> {
+        let _flight = self.flights.begin(intent.id());
         self.batcher.ask(intent).await
     }
 
@@ -125,10 +132,12 @@ impl Inner {
         let mut view = view;
         loop {
             let left = deadline.saturating_sub(start.elapsed());
-            match (judge(view)?, left.is_zero()) {
-                (Standing::Signed(obtained), _) => return Ok(obtained),
-                (Standing::Under(stage), true) => return Err(late(request, stage, deadline)),
-                (Standing::Under(_), false) => {}
+            let policy = view.decision.policy;
+            match (judge(view), left.is_zero()) {
+                (Err(error), _) => return Err(self.wording.add(&self.node, error, policy).await),
+                (Ok(Standing::Signed(obtained)), _) => return Ok(obtained),
+                (Ok(Standing::Under(stage)), true) => return Err(late(request, stage, deadline)),
+                (Ok(Standing::Under(_)), false) => {}
             }
             let _place = self.waiting.try_acquire().map_err(|_| RequestError::Busy)?;
             let next = self.node.wait(request, left.min(ONE_WAIT)).await?;
@@ -143,9 +152,9 @@ impl Inner {
     }
 
     /// Promises to send a request once it is signed. Durable when this returns.
-    pub(crate) fn promise(&self, request: RequestId) -> Result<(), RequestError> {
+    pub(crate) fn promise(&self, request: RequestId, promise: Promise) -> Result<Promised, RequestError> {
         let failed = |error: std::io::Error| RequestError::Environment(error.to_string());
-        self.journal().promise(request).map_err(failed)
+        self.journal().promise(request, promise).map_err(failed)
     }
 
     /// Notes what happened to a promised request. A note that is lost is found out again from the node.
@@ -155,14 +164,36 @@ impl Inner {
         }
     }
 
-    /// Sends signed bytes to the chain, and gives the transaction's hash.
+    /// Sends signed bytes to the chain, and gives the transaction's hash. What is there already is not sent
+    /// again.
     pub(crate) async fn send(&self, obtained: &Obtained) -> Result<B256, RequestError> {
-        let request = obtained.request;
+        let (request, raw) = (obtained.request, &obtained.signed.raw);
+        let sent = [Stage::Broadcast, Stage::Settled].map(Some);
+        let stage = self.journal().stage(&request);
+        if sent.contains(&stage) {
+            return Ok(keccak256(raw));
+        }
         self.note(request, Step::Sign);
-        let sent = self.chain()?.send(&obtained.signed.raw).await;
-        let sent = sent.map_err(|error| RequestError::Broadcast { request, error })?;
+        let hash = match self.chain()?.send(raw).await {
+            Ok(sent) => sent.hash,
+            Err(error) => self.mined(request, raw, error).await?,
+        };
         self.note(request, Step::Send);
-        Ok(sent.hash)
+        Ok(hash)
+    }
+
+    /// A transaction that stands in a block is refused by every endpoint: its nonce is used, by itself.
+    async fn mined(
+        &self,
+        request: RequestId,
+        raw: &[u8],
+        error: TransmitError,
+    ) -> Result<B256, RequestError> {
+        let hash = keccak256(raw);
+        match self.chain()?.receipt(hash).await {
+            Ok(Some(_)) => Ok(hash),
+            Ok(None) | Err(_) => Err(RequestError::Broadcast { request, error }),
+        }
     }
 }
 
@@ -176,7 +207,8 @@ fn judge(view: RequestView) -> Result<Standing, RequestError> {
     let (request, stage) = (view.request, view.stage);
     if let (RequestStage::Denied, Outcome::Deny { reasons, .. }) = (stage, &view.decision.outcome) {
         let (rules, reasons) = (view.decision.rules.clone(), reasons.clone());
-        return Err(RequestError::Denied { request, rules, reasons });
+        let words = reasons.iter().map(ToString::to_string).collect();
+        return Err(RequestError::Denied { request, rules, reasons, words });
     }
     if let Some(signed) = view.signed {
         return Ok(Standing::Signed(Obtained { request, signed }));

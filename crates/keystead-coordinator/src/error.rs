@@ -26,6 +26,25 @@ pub enum CoordinatorError {
         /// What the system says.
         error: io::Error,
     },
+    /// Everybody who reaches the port would speak for the service.
+    #[error(
+        "{address} is reachable from other machines, and nobody would have to log in; \
+         expected a loopback address, or a token"
+    )]
+    Exposed {
+        /// The address.
+        address: String,
+    },
+    /// A token that could be guessed, or cannot stand in a header.
+    #[error("a token is {min} to {max} visible ASCII characters, found {found} bytes")]
+    Token {
+        /// The shortest.
+        min: usize,
+        /// The longest.
+        max: usize,
+        /// The length found.
+        found: usize,
+    },
 }
 
 impl Coded for CoordinatorError {
@@ -34,6 +53,8 @@ impl Coded for CoordinatorError {
             Self::Journal(_) => "coordinator.journal",
             Self::Wire(error) => error.code(),
             Self::Listen { .. } => "coordinator.listen",
+            Self::Exposed { .. } => "coordinator.exposed",
+            Self::Token { .. } => "coordinator.token",
         }
     }
 
@@ -52,7 +73,7 @@ pub enum RequestError {
     #[error("the node refused the request: {0}")]
     Refused(Refused),
     /// The log said no.
-    #[error("request {request} is denied: {}", sentences(reasons))]
+    #[error("request {request} is denied: {}", words.join("; "))]
     Denied {
         /// The request.
         request: RequestId,
@@ -60,6 +81,17 @@ pub enum RequestError {
         rules: Vec<Name>,
         /// Every reason.
         reasons: Vec<Reason>,
+        /// The same reasons for people, with the symbols of the policy's assets.
+        words: Vec<String>,
+    },
+    /// A key that named another call before.
+    #[error(
+        "this Idempotency-Key was used for another call, which became request {request}; \
+         a new call needs a new key"
+    )]
+    KeyReused {
+        /// What the key names.
+        request: RequestId,
     },
     /// The log said yes, and the signing back end refused.
     #[error("request {request} is allowed, and the signing back end refused it: {refusal}")]
@@ -121,16 +153,13 @@ pub enum RequestError {
     Busy,
 }
 
-fn sentences(reasons: &[Reason]) -> String {
-    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
 impl Coded for RequestError {
     fn code(&self) -> &'static str {
         match self {
             Self::Intent(error) => error.code(),
             Self::Refused(_) => "request.refused",
             Self::Denied { .. } => "request.denied",
+            Self::KeyReused { .. } => "request.key_reused",
             Self::Unsignable { .. } => "request.unsignable",
             Self::Waiting { .. } => "request.waiting",
             Self::Unsigned { .. } => "request.unsigned",
@@ -147,7 +176,11 @@ impl Coded for RequestError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Intent(_) | Self::Refused(_) | Self::Denied { .. } | Self::Waiting { .. } => Blame::Caller,
+            Self::Intent(_)
+            | Self::Refused(_)
+            | Self::Denied { .. }
+            | Self::KeyReused { .. }
+            | Self::Waiting { .. } => Blame::Caller,
             Self::Node(_) | Self::Unsignable { .. } | Self::Unsigned { .. } | Self::Ended { .. } => {
                 Blame::Peer
             }

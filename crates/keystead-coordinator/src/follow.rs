@@ -1,14 +1,17 @@
 //! Looks after promised broadcasts until the log says that they are over.
 
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::time::Duration;
 
-use keystead_base::RequestId;
+use alloy_primitives::Address;
+use keystead_base::{Canonical as _, RequestId};
+use keystead_intent::Intent;
+use keystead_wire::RequestStage;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::coordinator::{Inner, Obtained};
-use crate::{RequestError, Stage, Step};
-use keystead_wire::RequestStage;
+use crate::journal::Entry;
+use crate::{RequestError, Stage, Step, clock};
 
 /// Looks at everything promised, again and again, until the coordinator is gone.
 pub(crate) async fn sweep(coordinator: Weak<Inner>) {
@@ -18,21 +21,33 @@ pub(crate) async fn sweep(coordinator: Weak<Inner>) {
         ticks.tick().await;
         let Some(inner) = coordinator.upgrade() else { return };
         let pending = inner.journal().pending();
-        for (request, stage) in pending {
-            if let Err(error) = look(&inner, request, stage).await {
+        for (request, entry) in pending {
+            if let Err(error) = look(&inner, request, &entry).await {
                 report(request, &error);
             }
         }
     }
 }
 
-/// The node has the truth; every step here can be taken twice without harm.
-async fn look(inner: &Arc<Inner>, request: RequestId, stage: Stage) -> Result<(), RequestError> {
-    let Some(detail) = inner.node.request(request).await? else {
-        // Promised and never submitted: the caller was never told that it would be sent.
-        inner.note(request, Step::Fail);
-        return Ok(());
+/// Looks at once at what waits for people before a nonce is picked: what was denied a moment ago holds none.
+pub(crate) async fn refresh(inner: &Inner, account: Address) {
+    let pending = inner.journal().pending();
+    let waits = |entry: &Entry| {
+        entry.stage == Stage::Waiting && entry.promise.place.is_some_and(|it| it.account == account)
     };
+    for (request, entry) in pending.into_iter().filter(|(_, entry)| waits(entry)).take(MAX_REFRESHED) {
+        if let Err(error) = look(inner, request, &entry).await {
+            report(request, &error);
+        }
+    }
+}
+
+/// The node has the truth; every step here can be taken twice without harm.
+async fn look(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(), RequestError> {
+    let Some(detail) = inner.node.request(request).await? else {
+        return unknown(inner, request, entry).await;
+    };
+    let stage = entry.stage;
     let view = detail.view;
     match (view.stage, view.signed) {
         (RequestStage::Denied, _) => inner.note(request, Step::Deny),
@@ -53,10 +68,29 @@ async fn look(inner: &Arc<Inner>, request: RequestId, stage: Stage) -> Result<()
     Ok(())
 }
 
+/// Promised, and the node does not know it. With a key the caller was told that asking again is the same
+/// request: it is submitted again. Without one the caller was never told that it would be sent.
+async fn unknown(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(), RequestError> {
+    if inner.flights.holds(&request) || clock::now() < entry.promise.at.plus_seconds(GRACE_SECONDS) {
+        return Ok(());
+    }
+    match entry.promise.keyed.as_ref().and_then(|keyed| Intent::from_document(&keyed.intent).ok()) {
+        Some(intent) if clock::now() < intent.expires => inner.submit(intent).await.map(drop),
+        Some(_) | None => {
+            inner.note(request, Step::Fail);
+            Ok(())
+        }
+    }
+}
+
 /// Says on standard error what went wrong; the next sweep tries again.
 #[allow(clippy::print_stderr)]
 pub(crate) fn report(request: RequestId, error: &dyn std::error::Error) {
     eprintln!("coordinator: request {request}: {error}");
 }
 
+/// What was on its way when its caller hung up, or when this program was killed, has arrived by then.
+const GRACE_SECONDS: u64 = 10;
+/// The others are looked at by the next sweep.
+const MAX_REFRESHED: usize = 32;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);

@@ -10,8 +10,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CONTENT_TYPE, ORIGIN};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::{get, post};
 use hyper::server::conn::http1;
@@ -26,7 +27,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::{Coordinator, CoordinatorError};
+use crate::once::{IDEMPOTENCY_KEY, MAX_KEY_BYTES};
+use crate::{Coordinator, CoordinatorError, Doors, IdempotencyKey};
 
 /// The longest body, unless [`HttpLimits`] say otherwise.
 pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -62,16 +64,19 @@ impl HttpServer {
     ///
     /// # Errors
     ///
-    /// [`CoordinatorError::Listen`] when the port cannot be bound.
+    /// [`CoordinatorError::Listen`] when the port cannot be bound, [`CoordinatorError::Exposed`] when other
+    /// machines would reach it and nobody would have to show a token.
     pub async fn start(
         listen: SocketAddr,
         coordinator: Coordinator,
+        doors: Doors,
         limits: HttpLimits,
     ) -> Result<Self, CoordinatorError> {
+        doors.check(listen)?;
         let failed = |error| CoordinatorError::Listen { address: listen.to_string(), error };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let app = router(coordinator, limits);
+        let app = router(coordinator, doors, limits);
         Ok(Self { address, task: tokio::spawn(accept(listener, app, limits)) })
     }
 
@@ -115,18 +120,37 @@ struct Served {
     limits: HttpLimits,
 }
 
-fn router(coordinator: Coordinator, limits: HttpLimits) -> Router {
+fn router(coordinator: Coordinator, doors: Doors, limits: HttpLimits) -> Router {
     Router::new()
         .route("/", post(rpc))
         .route("/v1/entries", post(entries))
         .route("/v1/requests/{id}", get(request))
         .route("/v1/status", get(status))
         .with_state(Served { coordinator, limits })
+        .layer(from_fn_with_state(Arc::new(doors), door))
+}
+
+/// Before anything of a request is looked at.
+async fn door(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
+    match doors.admit(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err((status, code, message)) => {
+            let mut response = refuse(status, code, message);
+            if status == StatusCode::UNAUTHORIZED {
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            response
+        }
+    }
 }
 
 async fn rpc(State(served): State<Served>, request: Request) -> Response {
+    let Ok(key) = idempotency_key(request.headers()) else {
+        let message = format!("an Idempotency-Key is one string of 1 to {MAX_KEY_BYTES} visible characters");
+        return refuse(StatusCode::BAD_REQUEST, "http.idempotency_key", &message);
+    };
     match served.body(request).await {
-        Ok(body) => Json(served.coordinator.answer(&body).await).into_response(),
+        Ok(body) => Json(served.coordinator.answer(&body, key.as_ref()).await).into_response(),
         Err(refusal) => *refusal,
     }
 }
@@ -147,10 +171,7 @@ async fn entries(State(served): State<Served>, request: Request) -> Response {
     }
 }
 
-async fn request(State(served): State<Served>, headers: HeaderMap, Path(id): Path<String>) -> Response {
-    if let Err(refusal) = no_page(&headers) {
-        return *refusal;
-    }
+async fn request(State(served): State<Served>, Path(id): Path<String>) -> Response {
     let Ok(id) = id.parse::<RequestId>() else {
         return refuse(StatusCode::BAD_REQUEST, "http.request_id", "a request id has 64 hexadecimal digits");
     };
@@ -161,10 +182,7 @@ async fn request(State(served): State<Served>, headers: HeaderMap, Path(id): Pat
     }
 }
 
-async fn status(State(served): State<Served>, headers: HeaderMap) -> Response {
-    if let Err(refusal) = no_page(&headers) {
-        return *refusal;
-    }
+async fn status(State(served): State<Served>) -> Response {
     match served.coordinator.inner.node.status().await {
         Ok(status) => Json(status).into_response(),
         Err(error) => refuse(StatusCode::BAD_GATEWAY, "request.node", &error.to_string()),
@@ -173,7 +191,6 @@ async fn status(State(served): State<Served>, headers: HeaderMap) -> Response {
 
 impl Served {
     async fn body(&self, request: Request) -> Result<Vec<u8>, Box<Response>> {
-        no_page(request.headers())?;
         let json = request.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
         if !json.is_some_and(|it| it.starts_with("application/json")) {
             let message = "the content type is application/json";
@@ -196,14 +213,13 @@ async fn read(body: Body, limits: HttpLimits) -> Result<Vec<u8>, Box<Response>> 
     }
 }
 
-/// A web page in somebody's browser reaches every port of that machine; browsers name the page.
-fn no_page(headers: &HeaderMap) -> Result<(), Box<Response>> {
-    match headers.contains_key(ORIGIN) {
-        true => {
-            let message = "requests of web pages are refused";
-            Err(Box::new(refuse(StatusCode::FORBIDDEN, "http.origin", message)))
-        }
-        false => Ok(()),
+/// None, or exactly one: of two nobody knows which is meant.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ()> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().ok().and_then(IdempotencyKey::parse).map(Some).ok_or(()),
+        (Some(_), Some(_)) => Err(()),
     }
 }
 

@@ -1,20 +1,67 @@
-//! What has to be broadcast, in a file: a crash between a signature and its broadcast loses nothing.
+//! What the coordinator promised, in a file: a crash between a promise and its end loses nothing and pays
+//! nothing twice.
 //!
-//! The node has the truth about a request; the file only says which requests the coordinator promised
-//! to send. One JSON object per line, the last line of a request counts, and a torn last line is dropped.
+//! The node has the truth about a request; the file says which requests the coordinator promised to send,
+//! which nonces they hold, and which of them a caller may ask for again by a key of its own. One JSON object
+//! per line, the last line of a request counts, and a torn last line is dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use keystead_base::RequestId;
+use alloy_primitives::{Address, Bytes};
+use keystead_base::{Digest, RequestId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{Stage, Step};
 
-/// The most requests that wait to be sent.
-pub(crate) const MAX_PENDING: usize = 100_000;
+/// The most requests that are remembered at once.
+pub(crate) const MAX_REMEMBERED: usize = 100_000;
+/// For so long a key names the same request (specs/json-rpc.md).
+pub(crate) const KEY_SECONDS: u64 = 24 * 3600;
+
+/// A promise to send one request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Promise {
+    /// When it was given.
+    pub(crate) at: Timestamp,
+    /// The place in an account's sequence that the transaction takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) place: Option<Place>,
+    /// By which the caller may ask again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) keyed: Option<Keyed>,
+}
+
+/// Account and nonce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Place {
+    pub(crate) account: Address,
+    pub(crate) nonce: u64,
+}
+
+/// A caller's key, what it was first used for, and the very request that came of it: submitting that one
+/// again is no second request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Keyed {
+    pub(crate) key: String,
+    pub(crate) asked: Digest,
+    /// The intent's document.
+    pub(crate) intent: Bytes,
+}
+
+/// What a promise came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Promised {
+    /// It is durable.
+    New,
+    /// Its key names an earlier request; nothing was written.
+    Earlier(RequestId, Keyed),
+}
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -22,115 +69,173 @@ pub(crate) const MAX_PENDING: usize = 100_000;
 struct Line {
     request: RequestId,
     stage: Stage,
+    /// In the first line of a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    promise: Option<Promise>,
+}
+
+/// A promised request and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) stage: Stage,
+    pub(crate) promise: Promise,
 }
 
 /// The open file and what it says.
 #[derive(Debug)]
 pub(crate) struct Journal {
+    path: PathBuf,
     file: File,
-    pending: BTreeMap<RequestId, Stage>,
+    lines: usize,
+    entries: BTreeMap<RequestId, Entry>,
+    keys: HashMap<String, RequestId>,
 }
 
 impl Journal {
     /// Opens the file, reads it, and writes it anew without what is over.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let pending = match std::fs::read_to_string(path) {
+    pub(crate) fn open(path: &Path, now: Timestamp) -> io::Result<Self> {
+        let mut entries = match std::fs::read_to_string(path) {
             Ok(text) => parse(&text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error),
         };
-        rewrite(path, &pending)?;
-        let file = OpenOptions::new().append(true).open(path)?;
-        Ok(Self { file, pending })
+        entries.retain(|_, entry| entry.counts(now));
+        let file = rewrite(path, &entries)?;
+        let keys = entries.iter().filter_map(|(id, entry)| Some((entry.key()?.to_owned(), *id))).collect();
+        Ok(Self { path: path.to_owned(), file, lines: entries.len(), entries, keys })
     }
 
-    /// Promises to send a request: durable before the request goes to a node.
-    pub(crate) fn promise(&mut self, request: RequestId) -> io::Result<()> {
-        if self.pending.contains_key(&request) {
-            return Ok(());
+    /// Promises to send a request: durable before the request goes to a node. A key that names an earlier
+    /// request is looked up in the same breath, so that two callers never both begin.
+    pub(crate) fn promise(&mut self, request: RequestId, promise: Promise) -> io::Result<Promised> {
+        if let Some((earlier, keyed)) = promise.keyed.as_ref().and_then(|it| self.keyed(&it.key)) {
+            return Ok(Promised::Earlier(earlier, keyed));
         }
-        if self.pending.len() >= MAX_PENDING {
-            return Err(io::Error::new(io::ErrorKind::StorageFull, "too many requests wait to be sent"));
+        if self.entries.contains_key(&request) {
+            return Ok(Promised::New);
         }
-        self.write(request, Stage::Submitted)?;
-        self.file.sync_data()
+        self.make_room(promise.at)?;
+        let entry = Entry { stage: Stage::Submitted, promise };
+        self.append(&first_line(request, &entry)?)?;
+        self.file.sync_data()?;
+        self.keys.extend(entry.key().map(|key| (key.to_owned(), request)));
+        self.entries.insert(request, entry);
+        Ok(Promised::New)
     }
 
     /// Moves a request on; what its table does not know changes nothing. What is only news of the node's
     /// is not forced to the disk: the node would tell it again.
     pub(crate) fn step(&mut self, request: RequestId, step: Step) -> io::Result<()> {
-        let next = self.pending.get(&request).and_then(|stage| stage.after(step));
-        match next {
-            Some(stage) if self.pending.get(&request) != Some(&stage) => self.write(request, stage),
-            Some(_) | None => Ok(()),
+        let Some(entry) = self.entries.get_mut(&request) else { return Ok(()) };
+        let Some(stage) = entry.stage.after(step).filter(|stage| *stage != entry.stage) else {
+            return Ok(());
+        };
+        entry.stage = stage;
+        let remembered = entry.key().is_some();
+        if stage.is_final() && !remembered {
+            self.entries.remove(&request);
         }
+        self.append(&line(&Line { request, stage, promise: None })?)
     }
 
     /// What has to be looked after.
-    pub(crate) fn pending(&self) -> Vec<(RequestId, Stage)> {
-        self.pending.iter().map(|(request, stage)| (*request, *stage)).collect()
+    pub(crate) fn pending(&self) -> Vec<(RequestId, Entry)> {
+        let alive = self.entries.iter().filter(|(_, entry)| !entry.stage.is_final());
+        alive.map(|(request, entry)| (*request, entry.clone())).collect()
     }
 
-    fn write(&mut self, request: RequestId, stage: Stage) -> io::Result<()> {
-        self.file.write_all(&line(request, stage)?)?;
-        note(&mut self.pending, request, stage);
-        Ok(())
+    /// Where a promised request stands.
+    pub(crate) fn stage(&self, request: &RequestId) -> Option<Stage> {
+        self.entries.get(request).map(|entry| entry.stage)
+    }
+
+    /// The request that a key names.
+    pub(crate) fn keyed(&self, key: &str) -> Option<(RequestId, Keyed)> {
+        let request = self.keys.get(key)?;
+        Some((*request, self.entries.get(request)?.promise.keyed.clone()?))
+    }
+
+    /// The nonces of an account that are held by requests which are still alive.
+    pub(crate) fn held(&self, account: Address) -> BTreeSet<u64> {
+        let alive = self.entries.values().filter(|entry| !entry.stage.is_final());
+        let places = alive.filter_map(|entry| entry.promise.place);
+        places.filter(|place| place.account == account).map(|place| place.nonce).collect()
+    }
+
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        self.lines = self.lines.saturating_add(1);
+        self.file.write_all(line)
+    }
+
+    /// Forgets what is over when the file has grown, and refuses when that is not enough.
+    fn make_room(&mut self, now: Timestamp) -> io::Result<()> {
+        let long = self.lines > LINES_PER_ENTRY.saturating_mul(self.entries.len()).max(MIN_LINES);
+        if long || self.entries.len() >= MAX_REMEMBERED {
+            let before = self.entries.len();
+            self.entries.retain(|_, entry| entry.counts(now));
+            let entries = &self.entries;
+            self.keys.retain(|_, request| entries.contains_key(request));
+            // A full journal in which nothing is over is not written anew for every caller.
+            if long || self.entries.len() < before {
+                self.file = rewrite(&self.path, &self.entries)?;
+                self.lines = self.entries.len();
+            }
+        }
+        match self.entries.len() >= MAX_REMEMBERED {
+            true => Err(io::Error::new(io::ErrorKind::StorageFull, "too many requests wait to be sent")),
+            false => Ok(()),
+        }
     }
 }
 
-fn parse(text: &str) -> BTreeMap<RequestId, Stage> {
-    let mut pending = BTreeMap::new();
-    let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    lines.for_each(|line| note(&mut pending, line.request, line.stage));
-    pending
-}
+impl Entry {
+    fn key(&self) -> Option<&str> {
+        self.promise.keyed.as_ref().map(|keyed| keyed.key.as_str())
+    }
 
-fn note(pending: &mut BTreeMap<RequestId, Stage>, request: RequestId, stage: Stage) {
-    if stage.is_final() {
-        pending.remove(&request);
-    } else {
-        pending.insert(request, stage);
+    fn counts(&self, now: Timestamp) -> bool {
+        !self.stage.is_final() || (self.key().is_some() && now < self.promise.at.plus_seconds(KEY_SECONDS))
     }
 }
 
-fn line(request: RequestId, stage: Stage) -> io::Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec(&Line { request, stage })?;
+fn parse(text: &str) -> BTreeMap<RequestId, Entry> {
+    let mut entries: BTreeMap<RequestId, Entry> = BTreeMap::new();
+    for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
+        let promise = line.promise.or_else(|| entries.remove(&line.request).map(|entry| entry.promise));
+        entries.insert(line.request, Entry { stage: line.stage, promise: promise.unwrap_or_default() });
+    }
+    entries
+}
+
+fn first_line(request: RequestId, entry: &Entry) -> io::Result<Vec<u8>> {
+    line(&Line { request, stage: entry.stage, promise: Some(entry.promise.clone()) })
+}
+
+fn line(line: &Line) -> io::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(line)?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-/// Beside, and renamed: the file is there as a whole or as it was.
-fn rewrite(path: &Path, pending: &BTreeMap<RequestId, Stage>) -> io::Result<()> {
-    let beside: PathBuf = path.with_extension("part");
+/// Beside, and renamed: the file is there as a whole or as it was. Gives it open for further lines.
+fn rewrite(path: &Path, entries: &BTreeMap<RequestId, Entry>) -> io::Result<File> {
+    let beside = path.with_extension("part");
     let mut file = File::create(&beside)?;
-    for (request, stage) in pending {
-        file.write_all(&line(*request, *stage)?)?;
+    for (request, entry) in entries {
+        file.write_all(&first_line(*request, entry)?)?;
     }
     file.sync_all()?;
-    std::fs::rename(&beside, path)
+    std::fs::rename(&beside, path)?;
+    // A promise in a file whose name is lost would be lost with it.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    OpenOptions::new().append(true).open(path)
 }
+
+/// A request has three or four lines in its life.
+const LINES_PER_ENTRY: usize = 8;
+/// A file with fewer lines is not written anew.
+const MIN_LINES: usize = 4096;
 
 #[cfg(test)]
-mod tests {
-    use keystead_base::Digest;
-
-    use super::*;
-
-    #[test]
-    fn d4_what_was_promised_survives_and_what_is_over_does_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("broadcast.journal");
-        let (first, second) = (RequestId(Digest([1; 32])), RequestId(Digest([2; 32])));
-        let mut journal = Journal::open(&path).unwrap();
-        journal.promise(first).unwrap();
-        journal.promise(second).unwrap();
-        journal.step(first, Step::Sign).unwrap();
-        journal.step(second, Step::Deny).unwrap();
-        drop(journal);
-        // The process died in the middle of a line.
-        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"request\":\"00").unwrap();
-        let journal = Journal::open(&path).unwrap();
-        assert_eq!(journal.pending(), [(first, Stage::Signed)]);
-        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
-    }
-}
+mod tests;

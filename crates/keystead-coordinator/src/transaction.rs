@@ -113,6 +113,22 @@ impl TransactionRequest {
         }
     }
 
+    /// Whether an action is this very transaction, whatever was left open when it was asked for.
+    pub(crate) fn is(&self, action: &Action) -> bool {
+        let (account, chain, gas) = match action {
+            Action::Transfer(it) => (it.account.clone(), it.chain, it.gas),
+            Action::ContractCall(it) => (it.account.clone(), it.chain, it.gas),
+            _ => return false,
+        };
+        let fee = |asked: Option<U256>, found: u128| asked.is_none_or(|asked| asked == U256::from(found));
+        self.gas_price.is_none()
+            && self.nonce.is_some_and(|nonce| nonce.to::<u64>() == gas.nonce)
+            && self.gas.is_none_or(|limit| limit.to::<u64>() == gas.gas_limit)
+            && fee(self.max_fee_per_gas, gas.max_fee_per_gas)
+            && fee(self.max_priority_fee_per_gas, gas.max_priority_fee_per_gas)
+            && self.action(&Complete { account, chain, gas }) == *action
+    }
+
     /// The bytes of a form that no typed action has: legacy, access list, creation.
     fn raw(&self, it: &Complete) -> Option<Bytes> {
         let (kind, to) =
@@ -184,6 +200,27 @@ mod tests {
         ] {
             let action = kind(&format!("{{{fields}}}")).unwrap();
             assert!(action.starts_with(found), "{fields}: {action}");
+        }
+    }
+
+    #[test]
+    fn s05_a_transaction_is_known_again_by_all_that_was_asked() {
+        let to = "0x00000000000000000000000000000000000b0b00";
+        let parse = |text: &str| serde_json::from_str::<TransactionRequest>(text).unwrap();
+        let first = parse(&format!(r#"{{"to":"{to}","value":"0x1","nonce":"0x7"}}"#));
+        let action = first.action(&complete());
+        for (fields, known) in [
+            (r#""value":"0x1","nonce":"0x7""#, true),
+            (r#""value":"0x1","nonce":"0x7","gas":"0x5208","maxFeePerGas":"0x9""#, true),
+            (r#""value":"0x1","nonce":"0x7","maxFeePerGas":"0xa""#, false),
+            (r#""value":"0x1","nonce":"0x7","gas":"0x5209""#, false),
+            (r#""value":"0x2","nonce":"0x7""#, false),
+            (r#""value":"0x1","nonce":"0x8""#, false),
+            (r#""value":"0x1""#, false),
+            (r#""value":"0x1","nonce":"0x7","data":"0x01""#, false),
+            (r#""value":"0x1","nonce":"0x7","gasPrice":"0x9""#, false),
+        ] {
+            assert_eq!(parse(&format!(r#"{{"to":"{to}",{fields}}}"#)).is(&action), known, "{fields}");
         }
     }
 

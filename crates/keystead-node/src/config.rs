@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use keystead_base::Name;
+use keystead_transmit::{Endpoint, Limits, Roots, TransmitError};
 use serde::{Deserialize, Serialize};
 
 /// Where a node listens unless it is told otherwise: nobody outside the machine reaches it.
@@ -90,8 +91,22 @@ pub struct ChainConfig {
 pub struct EndpointConfig {
     /// Its name in status and logs.
     pub name: Name,
-    /// `http://host[:port][/path]`.
+    /// `http://host[:port][/path]`, or `https://…`.
     pub url: String,
+    /// The PEM file with the authorities that may vouch for it; the system's store when it is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+}
+
+impl EndpointConfig {
+    /// The endpoint, with the ordinary limits.
+    ///
+    /// # Errors
+    ///
+    /// [`TransmitError`] when the URL or the authorities are wrong.
+    pub fn open(&self) -> Result<Endpoint, TransmitError> {
+        Endpoint::new(self.name.clone(), &self.url, Limits::default(), &Roots::named(self.ca.as_ref()))
+    }
 }
 
 /// Sizes of batches and intervals.

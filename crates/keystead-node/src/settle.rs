@@ -8,7 +8,7 @@ use alloy_primitives::B256;
 use keystead_base::{Digest, RequestId};
 use keystead_decision::{Fate, Phase, State};
 use keystead_intent::Slot;
-use keystead_transmit::{ChainView, Endpoint, Finality, Limits, Verdict, Watched};
+use keystead_transmit::{ChainView, Finality, Verdict, Watched};
 use keystead_wire::{ChainStatus, ChainWatch};
 use tokio::sync::watch;
 
@@ -25,9 +25,8 @@ pub(crate) struct Watcher {
 /// The views that a configuration describes.
 pub(crate) fn views_of(chains: &[ChainConfig]) -> Result<HashMap<u64, ChainView>, NodeError> {
     let view = |config: &ChainConfig| {
-        let endpoint =
-            |it: &crate::EndpointConfig| Endpoint::new(it.name.clone(), &it.url, Limits::default());
-        let endpoints = config.endpoints.iter().map(endpoint).collect::<Result<Vec<_>, _>>()?;
+        let endpoints =
+            config.endpoints.iter().map(crate::EndpointConfig::open).collect::<Result<Vec<_>, _>>()?;
         let finality = config.confirmations.map_or(Finality::Finalized, Finality::Confirmations);
         Ok((config.chain, ChainView::new(config.chain, endpoints, config.agree, finality)?))
     };

@@ -13,6 +13,12 @@ pub enum EndpointError {
         /// What the HTTP client says.
         reason: String,
     },
+    /// Its TLS certificate does not prove that it is the one in the URL.
+    #[error("its certificate is not trusted: {reason}")]
+    Distrusted {
+        /// What is wrong with it.
+        reason: Distrust,
+    },
     /// It took too long.
     #[error("it did not answer within {limit:?}")]
     Late {
@@ -49,6 +55,29 @@ pub enum EndpointError {
     },
 }
 
+/// What is wrong with a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Distrust {
+    /// Nobody whom we trust signed it.
+    #[error(
+        "no trusted authority signed it; is it the right `ca` file, or is the authority missing in the \
+         system's store?"
+    )]
+    Authority,
+    /// It is for another name.
+    #[error("it is for another name than the one in the URL")]
+    Name,
+    /// Its time is over.
+    #[error("it has expired; if not, this machine's clock is wrong")]
+    Expired,
+    /// Its time has not come.
+    #[error("it is not valid yet; if it is, this machine's clock is wrong")]
+    NotYetValid,
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
 /// How much of an endpoint's own words is kept.
 pub const MAX_MESSAGE_CHARS: usize = 200;
 
@@ -56,6 +85,7 @@ impl Coded for EndpointError {
     fn code(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } => "endpoint.unreachable",
+            Self::Distrusted { .. } => "endpoint.distrusted",
             Self::Late { .. } => "endpoint.late",
             Self::TooLong { .. } => "endpoint.too_long",
             Self::Status { .. } => "endpoint.status",
@@ -68,9 +98,11 @@ impl Coded for EndpointError {
         match self {
             Self::Unreachable { .. } => Blame::Environment,
             Self::Rpc { .. } => Blame::Caller,
-            Self::Late { .. } | Self::TooLong { .. } | Self::Status { .. } | Self::Malformed { .. } => {
-                Blame::Peer
-            }
+            Self::Distrusted { .. }
+            | Self::Late { .. }
+            | Self::TooLong { .. }
+            | Self::Status { .. }
+            | Self::Malformed { .. } => Blame::Peer,
         }
     }
 }
@@ -78,12 +110,21 @@ impl Coded for EndpointError {
 /// Why a set of endpoints cannot be used, or a transaction was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransmitError {
-    /// Not `http://host[:port][/path]`.
-    #[error("an endpoint is written http://host:port/path, found {found:?}")]
+    /// Neither `http://host[:port][/path]` nor `https://…`.
+    #[error("an endpoint is written http://host:port/path or https://host:port/path, found {found:?}")]
     Url {
         /// The text.
         found: String,
     },
+    /// Nobody could vouch for an endpoint behind TLS.
+    #[error("there is no certificate authority to trust: {reason}")]
+    Roots {
+        /// What is wrong with the file or the system's store.
+        reason: String,
+    },
+    /// A token that cannot stand in an HTTP header.
+    #[error("the token has characters that cannot stand in an HTTP header")]
+    Token,
     /// `k` must be more than half of `m`, so that two answers can never both be believed.
     #[error("{agree} of {of} endpoints cannot decide: more than half and at most all must agree")]
     Quorum {
@@ -104,6 +145,8 @@ impl Coded for TransmitError {
     fn code(&self) -> &'static str {
         match self {
             Self::Url { .. } => "transmit.url",
+            Self::Roots { .. } => "transmit.roots",
+            Self::Token => "transmit.token",
             Self::Quorum { .. } => "transmit.quorum",
             Self::Refused { .. } => "transmit.refused",
         }
@@ -111,7 +154,8 @@ impl Coded for TransmitError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Url { .. } | Self::Quorum { .. } => Blame::Caller,
+            Self::Url { .. } | Self::Token | Self::Quorum { .. } => Blame::Caller,
+            Self::Roots { .. } => Blame::Environment,
             Self::Refused { refusals } => {
                 refusals.first().map_or(Blame::Environment, |(_, error)| error.blame())
             }

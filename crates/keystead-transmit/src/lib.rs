@@ -2,8 +2,9 @@
 //!
 //! An endpoint is somebody else's computer. What the chain says is believed only when `k` of the `m`
 //! configured endpoints say exactly the same; otherwise the answer is [`Unknown`], and nobody falls back
-//! to a single voice. Plain HTTP only: an endpoint behind TLS is reached through the user's own node or
-//! a local proxy.
+//! to a single voice. An `https` endpoint proves its name by a certificate of an authority of the system's
+//! store, or of the one file that its configuration names; one that does not is unavailable, like one that
+//! is down. There is no switch that skips this.
 
 mod agreement;
 mod answer;
@@ -14,13 +15,15 @@ mod observe;
 mod panel;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod view;
 mod watch;
 
 pub use agreement::{Quorum, Unknown};
 pub use answer::{BlockFacts, ReceiptFacts};
 pub use endpoint::{Endpoint, Limits, MAX_ANSWER_BYTES};
-pub use error::{EndpointError, MAX_MESSAGE_CHARS, TransmitError};
+pub use error::{Distrust, EndpointError, MAX_MESSAGE_CHARS, TransmitError};
 pub use fees::{Fees, History};
+pub use tls::Roots;
 pub use view::{Broadcast, ChainView, Finality};
 pub use watch::{Observation, Verdict, Watched, decide};

@@ -3,6 +3,7 @@
 mod broken;
 mod honest;
 mod lying;
+mod tls;
 
 use std::sync::Arc;
 
@@ -93,5 +94,8 @@ fn view(urls: &[String], agree: usize, finality: Finality) -> ChainView {
 
 fn endpoints(urls: &[String], limits: Limits) -> Vec<Endpoint> {
     let name = |index: usize| format!("node-{index}").parse().unwrap();
-    urls.iter().enumerate().map(|(index, url)| Endpoint::new(name(index), url, limits).unwrap()).collect()
+    urls.iter()
+        .enumerate()
+        .map(|(index, url)| Endpoint::new(name(index), url, limits, &Roots::System).unwrap())
+        .collect()
 }

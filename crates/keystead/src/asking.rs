@@ -6,6 +6,7 @@ use keystead_approver::Reviewed;
 use keystead_base::{ClusterId, Name, RequestId, Signed};
 use keystead_decision::{Decision, Entry, Outcome};
 use keystead_intent::{Action, Approval, Freeze, Intent, RequestBatch, Verdict, Veto};
+use keystead_policy::{PolicyVersion, Reason};
 use keystead_wire::{EntryAnswer, RequestStage, RequestView};
 
 use crate::failure::Failure;
@@ -105,9 +106,15 @@ fn counted(answer: EntryAnswer) -> Result<Vec<Decision>, Failure> {
 
 /// In one sentence, where a request stands and why.
 pub(crate) fn standing(view: &RequestView) -> String {
+    standing_under(view, None)
+}
+
+/// The same, with amounts in the symbols of the policy that decided.
+pub(crate) fn standing_under(view: &RequestView, policy: Option<&PolicyVersion>) -> String {
+    let say = |reason: &Reason| policy.map_or_else(|| reason.to_string(), |policy| reason.words(policy));
     let because = match &view.decision.outcome {
         Outcome::Deny { reasons, .. } if view.stage == RequestStage::Denied => {
-            reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            reasons.iter().map(say).collect::<Vec<_>>().join("; ")
         }
         Outcome::Wait { requirement, ready, .. } if view.stage == RequestStage::Waiting => {
             let needs: Vec<_> =

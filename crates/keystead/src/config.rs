@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keystead_base::{ClusterId, Name};
+use keystead_coordinator::{Doors, Token};
 use keystead_node::{Config as NodeConfig, EndpointConfig, MemberConfig};
-use keystead_transmit::{ChainView, Endpoint, Finality, Limits};
+use keystead_transmit::{ChainView, Finality};
 use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
+use crate::failure::{Advise as _, Failure};
 use crate::outside;
 
 /// The file's name in its folder.
@@ -41,8 +42,15 @@ pub(crate) struct ClientConfig {
     /// The folder with key files `NAME.key` and their passphrases `NAME.passphrase`.
     pub(crate) members: PathBuf,
     /// Who speaks when `--as` names nobody.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) person: Option<Name>,
+    /// The file with the token that the coordinator of `--through` wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<PathBuf>,
+    /// The PEM file with the authorities that may vouch for the coordinator of `--through`, behind `https`;
+    /// the system's store when it is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<PathBuf>,
 }
 
 /// What a coordinator needs.
@@ -72,6 +80,12 @@ pub(crate) struct CoordinatorConfig {
     /// How many addresses of each key are listed.
     #[serde(default = "addresses")]
     pub(crate) addresses_per_key: u32,
+    /// The file with the token that callers must show; needed where other machines reach the port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<PathBuf>,
+    /// Names by which callers call this server, besides `localhost` and plain addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) hosts: Vec<String>,
 }
 
 impl Config {
@@ -82,27 +96,38 @@ impl Config {
             let next = "every key of the file is explained in docs/cli.md";
             Failure::new("config.toml", format!("{}: {error}", path.display()), next)
         })?;
-        config.resolve(folder);
+        config.resolve(folder)?;
         Ok(config)
     }
 
-    fn resolve(&mut self, folder: &Path) {
+    fn resolve(&mut self, folder: &Path) -> Result<(), Failure> {
         let base = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let at = |path: &mut PathBuf| *path = base.join(&*path);
+        let secret = |path: &mut PathBuf| secret(&base, path);
         at(&mut self.client.genesis);
         at(&mut self.client.members);
+        self.client.ca.as_mut().map(at);
+        self.client.token.as_mut().map(secret).transpose()?;
         if let Some(node) = &mut self.node {
             at(&mut node.data);
             at(&mut node.genesis);
-            secret(&base, &mut node.enclave.passphrase);
+            secret(&mut node.enclave.passphrase)?;
             at(&mut node.member.key);
-            secret(&base, &mut node.member.passphrase);
+            secret(&mut node.member.passphrase)?;
+            node.chains
+                .iter_mut()
+                .flat_map(|it| &mut it.endpoints)
+                .filter_map(|it| it.ca.as_mut())
+                .for_each(at);
         }
         if let Some(coordinator) = &mut self.coordinator {
             at(&mut coordinator.data);
             at(&mut coordinator.member.key);
-            secret(&base, &mut coordinator.member.passphrase);
+            secret(&mut coordinator.member.passphrase)?;
+            coordinator.token.as_mut().map(secret).transpose()?;
+            coordinator.endpoints.iter_mut().filter_map(|it| it.ca.as_mut()).for_each(at);
         }
+        Ok(())
     }
 
     pub(crate) fn node(&self) -> Result<&NodeConfig, Failure> {
@@ -120,9 +145,16 @@ impl CoordinatorConfig {
         if self.endpoints.is_empty() {
             return Ok(None);
         }
-        let endpoint = |it: &EndpointConfig| Endpoint::new(it.name.clone(), &it.url, Limits::default());
-        let endpoints = self.endpoints.iter().map(endpoint).collect::<Result<Vec<_>, _>>()?;
+        let endpoints = self.endpoints.iter().map(EndpointConfig::open).collect::<Result<Vec<_>, _>>()?;
         Ok(Some(ChainView::new(self.chain, endpoints, self.agree, Finality::Finalized)?))
+    }
+
+    /// What callers have to show.
+    pub(crate) fn doors(&self) -> Result<Doors, Failure> {
+        let token = self.token.as_deref().map(outside::passphrase).transpose()?;
+        let token = token.map(|token| Token::new(token.expose())).transpose();
+        let token = token.advise("`openssl rand -hex 32 > FILE` makes a good one")?;
+        Ok(Doors { token, hosts: self.hosts.clone() })
     }
 
     pub(crate) fn deadline(&self) -> Duration {
@@ -131,13 +163,29 @@ impl CoordinatorConfig {
 }
 
 /// `credential:NAME` is a file that the service manager puts into `$CREDENTIALS_DIRECTORY`.
-fn secret(base: &Path, path: &mut PathBuf) {
-    let credential = path.to_str().and_then(|text| text.strip_prefix("credential:")).map(PathBuf::from);
-    *path = match (credential, std::env::var_os("CREDENTIALS_DIRECTORY")) {
-        (Some(name), Some(folder)) => PathBuf::from(folder).join(name),
-        (Some(_), None) | (None, _) => base.join(&*path),
+fn secret(base: &Path, path: &mut PathBuf) -> Result<(), Failure> {
+    let Some(name) = path.to_str().and_then(|text| text.strip_prefix(CREDENTIAL)).map(str::to_owned) else {
+        *path = base.join(&*path);
+        return Ok(());
     };
+    // The names that systemd takes are plain: nothing leads out of the folder.
+    if name.is_empty() || name.contains('/') || name.starts_with('.') {
+        let what =
+            format!("{FILE}: expected `{CREDENTIAL}NAME` with a plain name, found `{CREDENTIAL}{name}`");
+        return Err(Failure::new("config.credential", what, "name it as the unit's LoadCredential= does"));
+    }
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(|| {
+        let what = format!(
+            "{FILE} names `{CREDENTIAL}{name}`, and $CREDENTIALS_DIRECTORY, where it would lie, is not set"
+        );
+        let next = "start it as a systemd service with LoadCredential=, or name a file in keystead.toml";
+        Failure::new("config.credential", what, next)
+    })?;
+    *path = PathBuf::from(folder).join(name);
+    Ok(())
 }
+
+const CREDENTIAL: &str = "credential:";
 
 fn section(name: &str) -> Failure {
     let what = format!("{FILE} has no section [{name}]");

@@ -11,7 +11,7 @@ use keystead_node::{
 use keystead_policy::{Device, Engine, Factor, Node, Person, PolicyVersion, Roster, Service, TransportKey};
 
 use crate::config::{ClientConfig, Config, CoordinatorConfig, FILE};
-use crate::failure::Failure;
+use crate::failure::{Advise as _, Failure};
 use crate::member::generate;
 use crate::output::Voice;
 use crate::outside;
@@ -43,6 +43,21 @@ pub(crate) fn found(
     policy: impl FnOnce(Roster, Timestamp) -> PolicyVersion,
 ) -> Result<Founded, Failure> {
     refuse_a_used(folder)?;
+    let founded = make(folder, plan, voice, policy);
+    if founded.is_err() {
+        // What a failed ceremony leaves would only be in the way of the next one; the error says enough.
+        let _ = std::fs::remove_dir_all(folder.join(MEMBERS));
+        let _ = std::fs::remove_file(folder.join(GENESIS));
+    }
+    founded
+}
+
+fn make(
+    folder: &Path,
+    plan: &Plan,
+    voice: Voice,
+    policy: impl FnOnce(Roster, Timestamp) -> PolicyVersion,
+) -> Result<Founded, Failure> {
     let members = folder.join(MEMBERS);
     outside::private_folder(&members)?;
     let names = [vec![node_name()?, service_name()?], plan.founders.clone()].concat();
@@ -52,7 +67,8 @@ pub(crate) fn found(
     let (Some(node), Some(service)) = (keys.first(), keys.get(1)) else { return Err(unnamed()) };
     let created = outside::now();
     let version = policy(roster(node, service, &people)?, created).into_canonical();
-    Engine::compile(version.clone())?;
+    Engine::compile(version.clone())
+        .advise("mend the policy file; specs/policy-schema.md says what a version holds")?;
     let genesis = sign(plan, created, version, &people)?;
     let cluster = genesis.genesis.cluster();
     outside::create(&folder.join(GENESIS), &genesis.to_document())?;
@@ -66,7 +82,7 @@ pub(crate) fn found(
 
 fn refuse_a_used(folder: &Path) -> Result<(), Failure> {
     outside::private_folder(folder)?;
-    if folder.join(FILE).exists() || folder.join(MEMBERS).exists() {
+    if [FILE, MEMBERS, GENESIS].iter().any(|name| folder.join(name).exists()) {
         let what = format!("{} holds a cluster already; a ceremony never writes over one", folder.display());
         return Err(Failure::new("init.exists", what, "name a new folder: `keystead init OTHER`"));
     }
@@ -160,7 +176,7 @@ fn configuration(plan: &Plan, cluster: ClusterId) -> Config {
     let endpoints: Vec<EndpointConfig> = plan
         .endpoint
         .iter()
-        .filter_map(|url| Some(EndpointConfig { name: "endpoint".parse().ok()?, url: url.clone() }))
+        .filter_map(|url| Some(EndpointConfig { name: "endpoint".parse().ok()?, url: url.clone(), ca: None }))
         .collect();
     let chain = ChainConfig {
         chain: plan.chain,
@@ -175,6 +191,8 @@ fn configuration(plan: &Plan, cluster: ClusterId) -> Config {
             node: plan.node_listen.clone(),
             members: MEMBERS.into(),
             person: plan.founders.first().cloned(),
+            token: None,
+            ca: None,
         },
         node: Some(NodeConfig {
             data: "node".into(),
@@ -200,6 +218,8 @@ fn configuration(plan: &Plan, cluster: ClusterId) -> Config {
             deadline_seconds: 60,
             lifetime_seconds: 3600,
             addresses_per_key: 4,
+            token: None,
+            hosts: Vec::new(),
         }),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keystead_base::{Canonical as _, Digest, RequestId};
 use keystead_decision::Entry;
 use keystead_policy::PolicyVersion;
-use keystead_transmit::{Endpoint, Limits as EndpointLimits};
+use keystead_transmit::{Endpoint, EndpointError, Limits as EndpointLimits, Roots};
 use keystead_wire::{
     Client, DrillReport, EntryAnswer, Hello, KeyView, Limits, NodeReply, NodeRequest, NodeStatus,
     RequestDetail, RequestView, Role, SentBlock, Target,
@@ -15,12 +15,13 @@ use serde_json::json;
 use crate::config::Config;
 use crate::failure::{Advise as _, Failure};
 use crate::member::{self, Member};
+use crate::outside;
 
 /// The way.
 pub(crate) enum Link {
     /// Our own pinned connection.
     Direct(Client),
-    /// `http://host:port` of a coordinator.
+    /// The URL of a coordinator.
     Relay(Endpoint),
 }
 
@@ -49,10 +50,13 @@ impl Link {
         Ok(Self::Direct(client.advise(&next)?))
     }
 
-    pub(crate) fn relay(url: &str) -> Result<Self, Failure> {
+    /// Goes through a coordinator, with its token if it wants one.
+    pub(crate) fn relay(config: &Config, url: &str) -> Result<Self, Failure> {
         let name = RELAY_NAME.parse()?;
         let limits = EndpointLimits { time: RELAY_TIME, ..EndpointLimits::default() };
-        Ok(Self::Relay(Endpoint::new(name, url, limits)?))
+        let roots = Roots::named(config.client.ca.as_ref());
+        let token = config.client.token.as_deref().map(outside::passphrase).transpose()?;
+        Ok(Self::Relay(Endpoint::with_token(name, url, limits, &roots, token.as_ref())?))
     }
 
     pub(crate) async fn submit(&self, entry: Entry) -> Result<EntryAnswer, Failure> {
@@ -140,7 +144,8 @@ impl Link {
         let reply = match self {
             Self::Direct(client) => client.call_within(document, CALL_TIME).await?,
             Self::Relay(endpoint) => {
-                let raw = endpoint.ask("keystead_ask", json!([const_hex::encode_prefixed(document)])).await?;
+                let asked = endpoint.ask("keystead_ask", json!([const_hex::encode_prefixed(document)])).await;
+                let raw = asked.map_err(relayed)?;
                 let text: String = serde_json::from_str(raw.get()).map_err(|_| unfit())?;
                 const_hex::decode(text).map_err(|_| unfit())?
             }
@@ -172,6 +177,16 @@ pub(crate) fn target(
     })
 }
 
+/// A coordinator that sends its caller away wants its token.
+fn relayed(error: EndpointError) -> Failure {
+    let refused = matches!(error, EndpointError::Status { found: 401 });
+    let failure = Failure::from(error);
+    match refused {
+        true => Failure { next: TOKEN_WANTED.to_owned(), ..failure },
+        false => failure,
+    }
+}
+
 fn unfit() -> Failure {
     Failure::new("link.reply", "the node answered another question", "check that the address is a node's")
 }
@@ -184,6 +199,8 @@ fn unknown(id: RequestId) -> Failure {
     )
 }
 
+const TOKEN_WANTED: &str =
+    "this coordinator wants its token: name the token's file as `token` under [client] in keystead.toml";
 const RELAY_NAME: &str = "coordinator";
 const ONE_WAIT: Duration = Duration::from_secs(20);
 const CALL_TIME: Duration = Duration::from_secs(90);

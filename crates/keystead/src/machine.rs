@@ -47,7 +47,11 @@ pub(crate) async fn coordinator(config: &Config, node: &str) -> Result<HttpServe
     let journal = part.data.join("broadcast.journal");
     let coordinator = Coordinator::start(settings, target, member.signer, part.view()?, &journal)?;
     let listen = address(&part.listen)?;
-    Ok(HttpServer::start(listen, coordinator, HttpLimits::default()).await?)
+    let server = HttpServer::start(listen, coordinator, part.doors()?, HttpLimits::default()).await;
+    server.advise(
+        "listen on 127.0.0.1, or make a token (`openssl rand -hex 32 > coordinator.token`) and name it: \
+         token = \"coordinator.token\" under [coordinator]",
+    )
 }
 
 /// An in-process chain on a free port of this machine, or on `port`.

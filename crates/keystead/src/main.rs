@@ -33,7 +33,10 @@ fn main() -> ExitCode {
     {
         return commands::enclave::run(rest);
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &arguments),
+    };
     let voice = Voice { json: cli.global.json };
     match run(cli, voice) {
         Ok(report) => {
@@ -45,6 +48,24 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Help and version are answers. A command line that does not parse is an error like every other: exit code 2
+/// says that a command worked and that its answer was no.
+fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    if !error.use_stderr() {
+        // A closed pipe ends nothing.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    match arguments.iter().any(|argument| argument == "--json") {
+        true => Voice { json: true }.failure(&Failure::usage(
+            error.to_string().trim().to_owned(),
+            "`keystead help` lists the commands, `keystead COMMAND --help` teaches one",
+        )),
+        false => drop(error.print()),
+    }
+    ExitCode::FAILURE
 }
 
 fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {

@@ -33,9 +33,16 @@ impl Voice {
         out(&text);
     }
 
-    /// A line of a program that goes on running.
+    /// A line for people while a command runs; scripts get its whole result at the end.
     pub(crate) fn line(self, text: &str) {
-        if self.json { out(&json!({"line": text}).to_string()) } else { out(text) }
+        if !self.json {
+            out(text);
+        }
+    }
+
+    /// A program that goes on running serves from now on: one object for scripts, a few lines for people.
+    pub(crate) fn ready(self, json: &Value, text: &str) {
+        out(&if self.json { json!({"ready": json}).to_string() } else { text.trim_end().to_owned() });
     }
 
     /// Progress of long work; scripts do not see it.

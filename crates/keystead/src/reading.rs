@@ -1,10 +1,11 @@
 //! What this program reads for an approver: the policy from the pinned genesis on, the request from its bytes (S2).
 
+use alloy_primitives::Address;
 use keystead_approver::{ReviewError, Reviewed};
 use keystead_base::{Canonical as _, Digest, RequestId};
 use keystead_chain::AssetIndex;
 use keystead_decision::{LightClient, SignedGenesis, Transition};
-use keystead_intent::Effects;
+use keystead_intent::{AccountRef, Effects};
 use keystead_policy::PolicyVersion;
 use keystead_wire::RequestDetail;
 
@@ -70,8 +71,14 @@ pub(crate) fn understand(
 }
 
 /// The plain words of effects, fit for a terminal.
-pub(crate) fn words(effects: &Effects, registry: &AssetIndex, policy: &PolicyVersion) -> Vec<String> {
-    keystead_approver::effect_words(effects, registry, policy).iter().map(|it| table::plain(it)).collect()
+pub(crate) fn words(
+    effects: &Effects,
+    registry: &AssetIndex,
+    policy: &PolicyVersion,
+    own: Option<(Address, &AccountRef)>,
+) -> Vec<String> {
+    let lines = keystead_approver::effect_words(effects, registry, policy, own);
+    lines.iter().map(|it| table::plain(it)).collect()
 }
 
 fn refused(error: ReviewError) -> Failure {

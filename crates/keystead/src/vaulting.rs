@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use alloy_primitives::Address;
 use keystead_base::{Canonical as _, Digest, Name};
 use keystead_decision::{KeyState, Outcome};
-use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
+use keystead_intent::{AccountRef, Action, AuthorityChange, KeyCeremony, KeyKind};
 use keystead_keys::{BackupFile, MemberKeyFile};
 use keystead_node::scratch_arguments;
 use keystead_signing::{Drill, EnclaveClient};
@@ -96,6 +97,15 @@ fn decided(answer: EntryAnswer) -> Result<(), Failure> {
         EntryAnswer::Refused(refused) => Err(Failure::new(&refused.code, refused.text, next)),
         EntryAnswer::Requests(_) => Err(Failure::new("key.drill", "the node answered something else", next)),
     }
+}
+
+/// The address of an account.
+pub(crate) async fn address(link: &Link, account: &AccountRef) -> Result<Address, Failure> {
+    let key = named(link, &account.key).await?;
+    key.account.and_then(|public| public.address(account.index)).ok_or_else(|| {
+        let what = format!("key `{}` has no address yet", account.key);
+        Failure::new("key.inactive", what, "drill its backup first: `keystead key drill NAME`")
+    })
 }
 
 /// A key by its name.

@@ -133,7 +133,7 @@ pub(crate) fn try_call_at(url: &str, method: &str, params: Value) -> Option<Valu
     try_post_to(url, &body.to_string(), "").map(|(_, answer)| answer)
 }
 
-fn post_to(url: &str, body: &str, headers: &str) -> (u16, Value) {
+pub(crate) fn post_to(url: &str, body: &str, headers: &str) -> (u16, Value) {
     try_post_to(url, body, headers).expect("an answer")
 }
 
@@ -141,7 +141,7 @@ fn post_to(url: &str, body: &str, headers: &str) -> (u16, Value) {
 fn try_post_to(url: &str, body: &str, headers: &str) -> Option<(u16, Value)> {
     let mut socket = TcpStream::connect(url.trim_start_matches("http://")).ok()?;
     let head = format!(
-        "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n",
         body.len()
     );
     socket.write_all(head.as_bytes()).ok()?;
@@ -156,7 +156,7 @@ pub(crate) fn cast() -> Command {
     Command::new(npm_package("@foundry-rs/cast-linux-amd64/bin/cast"))
 }
 
-fn loopback() -> String {
+pub(crate) fn loopback() -> String {
     format!("127.0.0.1:{}", free_port())
 }
 

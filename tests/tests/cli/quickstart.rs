@@ -25,7 +25,11 @@ fn quickstart_holds_and_its_log_verifies_offline_afterwards() {
     let acts = story["acts"].as_array().unwrap();
     assert_eq!(acts.len(), 8);
     assert!(acts.iter().all(|act| act["holds"] == true), "{acts:#?}");
-    for (act, words) in [(4, "no-signed-rights"), (5, "no-delegate-calls"), (6, "used 9500126000000000000")] {
+    for (act, words) in [
+        (4, "no-signed-rights"),
+        (5, "no-delegate-calls"),
+        (6, "used 9.500126 ETH (9500126000000000000 wei)"),
+    ] {
         assert!(acts[act]["found"].to_string().contains(words), "{}", acts[act]);
     }
 

@@ -67,6 +67,7 @@ async fn station(chains: &[&DevnetServer], agree: usize) -> Station {
     let endpoint = |(index, chain): (usize, &&DevnetServer)| EndpointConfig {
         name: name(&format!("endpoint-{index}")),
         url: chain.url(),
+        ca: None,
     };
     let endpoints = chains.iter().enumerate().map(endpoint).collect();
     home.config.chains = vec![ChainConfig { chain: CHAIN.0, agree, endpoints, confirmations: Some(1) }];

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::Settings;
+use crate::{MIN_TOKEN_BYTES, Settings, Token};
 
 const JSON: &str = "content-type: application/json\r\n";
 
@@ -21,6 +21,10 @@ struct Desk {
 
 impl Desk {
     async fn open() -> Self {
+        Self::open_with(Doors::default()).await
+    }
+
+    async fn open_with(doors: Doors) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let cluster = ClusterId(Digest([7; 32]));
         let target = Target {
@@ -43,7 +47,7 @@ impl Desk {
         let coordinator = Coordinator::start(settings, target, signer, None, &journal).unwrap();
         let quick = Duration::from_millis(100);
         let limits = HttpLimits { head: quick, body: quick, connections: 4, ..HttpLimits::default() };
-        let server = HttpServer::start(([127, 0, 0, 1], 0).into(), coordinator, limits).await.unwrap();
+        let server = HttpServer::start(([127, 0, 0, 1], 0).into(), coordinator, doors, limits).await.unwrap();
         Self { server, _folder: folder }
     }
 
@@ -59,7 +63,7 @@ impl Desk {
 
     async fn post(&self, path: &str, headers: &str, body: &str, length: usize) -> String {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
         );
         self.say(format!("{head}{body}").as_bytes()).await
     }
@@ -79,6 +83,16 @@ async fn slow_and_oversize_clients_are_sent_away() {
         ("a long body", desk.post("/", JSON, "", MAX_BODY_BYTES + 1).await, "4"),
         ("no content type", desk.post("/", "", "{}", 2).await, "415"),
         ("a web page", desk.post("/", &format!("{JSON}origin: https://x\r\n"), "{}", 2).await, "403"),
+        (
+            "a page of a rebound name",
+            desk.say(b"POST / HTTP/1.1\r\nhost: rebound.example\r\nconnection: close\r\n\r\n").await,
+            "403",
+        ),
+        (
+            "two keys",
+            desk.post("/", &format!("{JSON}idempotency-key: a\r\nidempotency-key: b\r\n"), "{}", 2).await,
+            "400",
+        ),
         ("no such path", desk.post("/v2", JSON, "{}", 2).await, "404"),
         ("no documents", desk.post("/v1/entries", JSON, "{\"entries\":[\"zz\"]}", 18).await, "400"),
     ] {
@@ -126,4 +140,23 @@ async fn every_failure_has_a_number_and_a_stable_code() {
     {
         assert_eq!(desk.call(call.clone()).await["error"]["code"], -32600, "{call}");
     }
+}
+
+#[tokio::test]
+async fn a_token_opens_every_path_and_nothing_else_does() {
+    let token = "f".repeat(MIN_TOKEN_BYTES);
+    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), hosts: Vec::new() };
+    let desk = Desk::open_with(doors).await;
+    let right = format!("{JSON}authorization: Bearer {token}\r\n");
+    let wrong = format!("{JSON}authorization: Bearer {}\r\n", "e".repeat(MIN_TOKEN_BYTES));
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#;
+    for path in ["/", "/v1/entries", "/nowhere"] {
+        for headers in [JSON, &wrong] {
+            let answer = desk.post(path, headers, call, call.len()).await;
+            assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("http.token"), "{path}: {answer}");
+            assert!(answer.to_ascii_lowercase().contains("www-authenticate: bearer"), "{answer}");
+        }
+    }
+    let answer = desk.post("/", &right, call, call.len()).await;
+    assert!(answer.contains("0x7a69"), "{answer}");
 }

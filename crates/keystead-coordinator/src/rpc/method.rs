@@ -1,27 +1,32 @@
 //! The table of methods: ours by name, the chain's by everything else.
 
+use std::collections::BTreeSet;
+
 use alloy_primitives::{Address, Bytes, U256};
 use keystead_base::{Amount, RequestId};
 use keystead_intent::{AccountRef, Action, GasTerms, Message, TypedData};
-use keystead_wire::RequestStage;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::RpcError;
 use crate::coordinator::{Inner, Obtained};
+use crate::journal::{Place, Promise};
 use crate::nonces::pick;
 use crate::transaction::{Complete, TransactionRequest};
-use crate::{RequestError, Step};
+use crate::{IdempotencyKey, RequestError, clock};
 
-type Reply = Result<Value, RpcError>;
+pub(super) type Reply = Result<Value, RpcError>;
 
 impl Inner {
-    pub(crate) async fn call(&self, method: &str, params: Value) -> Reply {
+    pub(crate) async fn call(&self, method: &str, params: Value, key: Option<IdempotencyKey>) -> Reply {
         match method {
             "eth_accounts" | "eth_requestAccounts" => self.eth_accounts().await,
             "eth_chainId" => Ok(json!(quantity(self.settings.chain.0))),
             "eth_signTransaction" => self.eth_sign_transaction(params).await,
-            "eth_sendTransaction" => self.eth_send_transaction(params).await,
+            "eth_sendTransaction" => {
+                let once = key.map(|key| key.once(method, &params));
+                self.eth_send_transaction(params, once).await
+            }
             "personal_sign" => self.personal_sign(params).await,
             "eth_signTypedData_v4" => self.eth_sign_typed_data(params).await,
             "eth_sign" | "eth_signTypedData" | "eth_signTypedData_v3" => Err(RpcError::new(
@@ -46,30 +51,10 @@ impl Inner {
 
     async fn eth_sign_transaction(&self, params: Value) -> Reply {
         let request: TransactionRequest = one(params, "a transaction object")?;
-        let action = self.complete(&request, None).await?;
+        let from = request.from()?;
+        let held = self.journal().held(from);
+        let (action, _) = self.complete(&request, &held).await?;
         Ok(raw(&self.sign(action).await?))
-    }
-
-    /// Nonces are picked one at a time per account, so that two callers never get the same one.
-    async fn eth_send_transaction(&self, params: Value) -> Reply {
-        let request: TransactionRequest = one(params, "a transaction object")?;
-        let from = request.from.ok_or_else(|| RpcError::params("`from` is missing".to_owned()))?;
-        self.chain()?;
-        let mut floor = self.nonces.turn(from).await;
-        let action = self.complete(&request, Some(*floor)).await?;
-        let nonce = nonce(&action);
-        let intent = self.intent(action)?;
-        let id = intent.id();
-        self.promise(id)?;
-        let view = self.submit(intent).await?;
-        if view.stage == RequestStage::Denied {
-            self.note(id, Step::Deny);
-        } else {
-            *floor = nonce.map_or(*floor, |nonce| nonce.saturating_add(1));
-        }
-        drop(floor);
-        let obtained = self.signature(view).await?;
-        Ok(json!(self.send(&obtained).await?))
     }
 
     async fn personal_sign(&self, params: Value) -> Reply {
@@ -102,10 +87,12 @@ impl Inner {
     async fn keystead_track(&self, params: Value) -> Reply {
         let request: RequestId = one(params, "a request id")?;
         self.chain()?;
-        if self.node.request(request).await.map_err(RequestError::Node)?.is_none() {
+        let Some(detail) = self.node.request(request).await.map_err(RequestError::Node)? else {
             return Err(RpcError::new(-32001, "request.unknown", format!("no request {request} is known")));
-        }
-        self.promise(request)?;
+        };
+        let place = detail.address.zip(nonce(&detail.intent.action));
+        let place = place.map(|(account, nonce)| Place { account, nonce });
+        self.promise(request, Promise { at: clock::now(), place, keyed: None })?;
         Ok(json!(true))
     }
 
@@ -124,16 +111,20 @@ impl Inner {
 
     /// Fills what the caller left open from the endpoints. What they say costs at most a fee that policy
     /// counts, or a signature that no chain takes.
-    async fn complete(&self, request: &TransactionRequest, floor: Option<u64>) -> Result<Action, RpcError> {
+    pub(super) async fn complete(
+        &self,
+        request: &TransactionRequest,
+        held: &BTreeSet<u64>,
+    ) -> Result<(Action, Place), RpcError> {
         let chain = self.settings.chain;
         request.check(chain).map_err(RpcError::params)?;
-        let from = request.from.ok_or_else(|| RpcError::params("`from` is missing".to_owned()))?;
+        let from = request.from()?;
         let account = self.ours(from).await?;
         let nonce = match request.nonce {
             Some(nonce) => nonce.to(),
             None => {
                 let pending = self.chain()?.pending_nonce(from).await.map_err(RequestError::Chain)?;
-                pick(pending, floor.unwrap_or_default())
+                pick(pending, held)
             }
         };
         let gas_limit = match request.gas {
@@ -147,7 +138,8 @@ impl Inner {
             max_fee_per_gas: small(ceiling)?,
             max_priority_fee_per_gas: small(tip)?,
         };
-        Ok(request.action(&Complete { account, chain, gas }))
+        let place = Place { account: from, nonce };
+        Ok((request.action(&Complete { account, chain, gas }), place))
     }
 
     async fn estimate(&self, request: &TransactionRequest) -> Result<u64, RpcError> {
@@ -167,6 +159,12 @@ impl Inner {
         let tip = request.max_priority_fee_per_gas.map_or(fees.max_priority_fee_per_gas, Amount);
         let ceiling = request.max_fee_per_gas.map_or(fees.max_fee_per_gas.max(tip), Amount);
         Ok((ceiling, tip.min(ceiling)))
+    }
+}
+
+impl TransactionRequest {
+    pub(super) fn from(&self) -> Result<Address, RpcError> {
+        self.from.ok_or_else(|| RpcError::params("`from` is missing".to_owned()))
     }
 }
 
@@ -192,7 +190,7 @@ fn quantity(number: u64) -> String {
 }
 
 /// The only parameter that counts; some clients append others.
-fn one<T: DeserializeOwned>(params: Value, expected: &str) -> Result<T, RpcError> {
+pub(super) fn one<T: DeserializeOwned>(params: Value, expected: &str) -> Result<T, RpcError> {
     let first = match params {
         Value::Array(list) => list.into_iter().next().unwrap_or(Value::Null),
         other => other,

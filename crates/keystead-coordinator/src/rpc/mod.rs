@@ -1,6 +1,7 @@
 //! JSON-RPC 2.0: envelopes, batches, and the errors of specs/json-rpc.md.
 
 mod method;
+mod send;
 
 use keystead_base::{Blame, Coded};
 use keystead_transmit::EndpointError;
@@ -8,38 +9,39 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::{Coordinator, RequestError};
+use crate::{Coordinator, IdempotencyKey, RequestError};
 
 /// The most calls of one batch.
 pub const MAX_CALLS: usize = 100;
 
 impl Coordinator {
-    /// Answers a body: one call, or a batch of them.
-    pub async fn answer(&self, body: &[u8]) -> Value {
+    /// Answers a body: one call, or a batch of them. Under the same key the same call is one request,
+    /// however often it comes.
+    pub async fn answer(&self, body: &[u8], key: Option<&IdempotencyKey>) -> Value {
         match serde_json::from_slice::<Value>(body) {
             Ok(Value::Array(calls)) if calls.is_empty() || calls.len() > MAX_CALLS => {
                 let message = format!("a batch has 1 to {MAX_CALLS} calls, found {}", calls.len());
                 failure(&Value::Null, RpcError::invalid_request(message))
             }
-            Ok(Value::Array(calls)) => self.answer_all(calls).await,
-            Ok(call) => self.answer_one(call).await,
+            Ok(Value::Array(calls)) => self.answer_all(calls, key).await,
+            Ok(call) => self.answer_one(call, key.cloned()).await,
             Err(error) => failure(&Value::Null, RpcError::new(-32700, "rpc.parse", error.to_string())),
         }
     }
 
     /// All calls of a batch at once; answers in the order of the calls.
-    async fn answer_all(&self, calls: Vec<Value>) -> Value {
+    async fn answer_all(&self, calls: Vec<Value>, key: Option<&IdempotencyKey>) -> Value {
         let mut tasks = JoinSet::new();
         for (place, call) in calls.into_iter().enumerate() {
-            let this = self.clone();
-            tasks.spawn(async move { (place, this.answer_one(call).await) });
+            let (this, key) = (self.clone(), key.map(|key| key.of_call(place)));
+            tasks.spawn(async move { (place, this.answer_one(call, key).await) });
         }
         let mut answers = tasks.join_all().await;
         answers.sort_by_key(|(place, _)| *place);
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
-    async fn answer_one(&self, call: Value) -> Value {
+    async fn answer_one(&self, call: Value, key: Option<IdempotencyKey>) -> Value {
         let Value::Object(mut fields) = call else {
             return failure(&Value::Null, RpcError::invalid_request("a call is an object".to_owned()));
         };
@@ -56,7 +58,7 @@ impl Coordinator {
             return failure(&id, RpcError::invalid_request(message));
         };
         let params = fields.remove("params").unwrap_or(Value::Array(Vec::new()));
-        match self.inner.call(&method, params).await {
+        match self.inner.call(&method, params, key).await {
             Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
             Err(error) => failure(&id, error),
         }
@@ -111,6 +113,7 @@ impl From<RequestError> for RpcError {
 fn number(error: &RequestError) -> i64 {
     match error {
         RequestError::Denied { .. }
+        | RequestError::KeyReused { .. }
         | RequestError::Refused(_)
         | RequestError::Unsignable { .. }
         | RequestError::Ended { .. } => -32003,
@@ -127,13 +130,14 @@ fn number(error: &RequestError) -> i64 {
 
 fn details(error: &RequestError) -> Value {
     match error {
-        RequestError::Denied { request, rules, reasons } => {
-            let reasons: Vec<_> = reasons
-                .iter()
-                .map(|reason| json!({"code": reason.code(), "text": reason.to_string(), "detail": reason}))
+        RequestError::Denied { request, rules, reasons, words } => {
+            let each = reasons.iter().zip(words);
+            let reasons: Vec<_> = each
+                .map(|(reason, text)| json!({"code": reason.code(), "text": text, "detail": reason}))
                 .collect();
             json!({"request": request, "rules": rules, "reasons": reasons})
         }
+        RequestError::KeyReused { request } => json!({"request": request}),
         RequestError::Waiting { request, deadline } | RequestError::Unsigned { request, deadline } => {
             json!({"request": request, "waited_seconds": deadline.as_secs()})
         }

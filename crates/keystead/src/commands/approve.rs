@@ -13,12 +13,7 @@ use crate::failure::Failure;
 use crate::output::{Report, Voice, strong};
 use crate::reading;
 
-/// Fetches the raw request, reads it on this machine with the signed registry, shows it in plain words with
-/// the danger first, computes the digest, and refuses when the server names another. Then it signs with this
-/// device's key, and the log counts it once: for this digest, this policy version, this hour.
-///
-/// Example: keystead approve 5f0c… --as ben
-/// Example: keystead approve 5f0c… --as ben --node 10.0.0.7:7400    (directly, past the coordinator)
+/// Its arguments.
 #[derive(Debug, Args)]
 pub(crate) struct ApproveArgs {
     /// The request's id.
@@ -28,7 +23,7 @@ pub(crate) struct ApproveArgs {
     yes: bool,
 }
 
-/// Example: keystead veto 5f0c… --as cleo
+/// Its arguments.
 #[derive(Debug, Args)]
 pub(crate) struct VetoArgs {
     /// The request's id.

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{Global, Session};
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::failure::{Advise as _, Failure};
 use crate::output::{Report, Voice};
 use crate::table::Table;
 use crate::{member, outside};
@@ -81,7 +81,8 @@ pub(crate) async fn run(global: &Global, command: AuditCommand, voice: Voice) ->
         AuditCommand::Verify { folder: Some(folder), older, .. } => {
             let config = Config::read(&global.dir)?;
             let older = older.map(|path| checkpoint(&path)).transpose()?;
-            let log = ExportedLog::open(&folder)?;
+            let log = ExportedLog::open(&folder)
+                .advise("is it a folder that `keystead audit export FOLDER` wrote, whole?")?;
             let older = older.as_ref().map(SignedCheckpoint::body);
             Ok(verified(&log.audit(config.cluster, older, &Strict::default())?))
         }

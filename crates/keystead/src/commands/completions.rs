@@ -7,9 +7,7 @@ use serde_json::json;
 use super::Cli;
 use crate::output::Report;
 
-/// Prints a completion script.
-///
-/// Example: keystead completions bash > /etc/bash_completion.d/keystead
+/// Its arguments.
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
     /// For which shell.

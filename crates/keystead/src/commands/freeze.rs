@@ -10,12 +10,7 @@ use crate::asking::standing;
 use crate::failure::Failure;
 use crate::output::Report;
 
-/// Freezing takes one person with the role `freezer`, goes to any node, and holds once committed:
-/// certificates that are out already sign nothing any more. Thawing is a change of authority: it needs
-/// the approvals that policy asks for.
-///
-/// Example: keystead freeze --as ana
-/// Example: keystead thaw --key hot --as ana
+/// Its arguments.
 #[derive(Debug, Args)]
 pub(crate) struct FreezeArgs {
     /// One key; everything when it is not named.

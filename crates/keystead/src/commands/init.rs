@@ -15,11 +15,7 @@ use crate::outside;
 use crate::sample::{self, World};
 use crate::table::Table;
 
-/// Makes a folder with keys for a node, a coordinator and the founders, a first policy, the genesis that
-/// all founders sign, and keystead.toml. Each member gets a key file and a passphrase file that only you
-/// can read; in earnest, each founder moves their own two files to their own machine.
-///
-/// Example: keystead init treasury --chain 1 --endpoint http://127.0.0.1:8545 --allow exchange=0x70997970C51812dc3A010C7d01b50e0d17dc79C8
+/// Its arguments.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
     /// The folder to make.
@@ -34,7 +30,7 @@ pub(crate) struct InitArgs {
     /// The chain's id (EIP-155).
     #[arg(long, default_value_t = 31337)]
     chain: u64,
-    /// The chain's endpoint, http://host:port. `keystead up --devnet` brings its own.
+    /// The chain's endpoint, http://host:port or https://host. `keystead up --devnet` brings its own.
     #[arg(long)]
     endpoint: Option<String>,
     /// So many blocks make a transaction final; the chain's own word when not named.

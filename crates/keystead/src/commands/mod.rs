@@ -10,6 +10,7 @@ mod init;
 mod key;
 mod policy;
 mod quickstart;
+mod replace;
 mod request;
 mod serve;
 mod status;
@@ -33,6 +34,8 @@ use crate::output::{Report, Voice};
 /// A replicated log decides, and nothing signs what the log has not committed.
 ///
 /// New here? `keystead quickstart` shows the whole way in a folder of its own, in a few seconds.
+///
+/// Exit code 0: done. 1: an error, with a stable code. 2: it worked, and the answer was no.
 #[derive(Debug, Parser)]
 #[command(name = "keystead", version, propagate_version = true, max_term_width = 110)]
 pub(crate) struct Cli {
@@ -44,6 +47,7 @@ pub(crate) struct Cli {
 
 /// What every command understands.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Print JSON, one object, for scripts.
     #[arg(long, global = true)]
@@ -68,14 +72,43 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Found a cluster: keys, first policy, signed genesis, keystead.toml.
+    ///
+    /// Makes a folder with keys for a node, a coordinator and the founders, a first policy, the genesis that all
+    /// founders sign, and keystead.toml. Each member gets a key file and a passphrase file that only you can
+    /// read; in earnest, each founder moves their own two files to their own machine.
+    ///
+    /// Example: keystead init treasury --chain 1 --endpoint http://127.0.0.1:8545 --allow exchange=0x7099…
+    ///
+    /// Example: keystead init treasury --founders dora,emil,fay --policy own.json
     Init(init::InitArgs),
     /// Run node and coordinator together on this machine.
+    ///
+    /// Runs node, enclave and coordinator of one folder together, until Ctrl-C. With --devnet an Ethereum virtual
+    /// machine runs in the same process, so that nothing else is needed.
+    ///
+    /// Example: keystead up treasury --devnet
     Up(up::UpArgs),
     /// Run the coordinator: JSON-RPC for wallets, HTTP for scripts. It holds no key.
+    ///
+    /// Runs the coordinator of one folder until Ctrl-C. Ethereum JSON-RPC at /, HTTP for scripts under /v1. Nobody
+    /// believes what it says, and approvers reach the node without it. It listens on this machine alone unless
+    /// keystead.toml names a token.
+    ///
+    /// Example: keystead serve --dir treasury
     Serve(serve::ServeArgs),
     /// Run the node: the log, and the enclave with the keys.
+    ///
+    /// Runs the node of one folder until Ctrl-C: the log, and the enclave as a child process.
+    ///
+    /// Example: keystead node --dir treasury
+    ///
+    /// Example: keystead node --dir treasury --check    (opens everything, says that it serves, and stops)
     Node(up::NodeArgs),
     /// Show what protects the keys on this machine.
+    ///
+    /// Shows the protections of the enclave process, what is lost where the kernel lacks one, and the keys.
+    ///
+    /// Example: keystead vault
     Vault(vault::VaultArgs),
     /// Create, back up, drill, list and export keys.
     #[command(subcommand)]
@@ -90,25 +123,76 @@ enum Command {
     #[command(subcommand)]
     Request(request::RequestCommand),
     /// Say yes to a request, after reading its raw bytes on this machine.
+    ///
+    /// Fetches the raw request, reads it on this machine with the signed registry, shows it in plain words with the
+    /// danger first, computes the digest, and refuses when the server names another. Then it signs with this
+    /// device's key, and the log counts it once: for this digest, this policy version, this hour.
+    ///
+    /// Example: keystead approve 5f0c… --as ben
+    ///
+    /// Example: keystead approve 5f0c… --as ben --node 10.0.0.7:7400    (directly, past the coordinator)
     Approve(approve::ApproveArgs),
     /// Say no to a request: ends it.
+    ///
+    /// Shows what is refused in the same words as `keystead approve`, read on this machine. One no is enough.
+    ///
+    /// Example: keystead reject 5f0c… --as ben
     Reject(approve::ApproveArgs),
-    /// Stop a request during its delay.
+    /// Stop a request during its delay, or while it waits for people.
+    ///
+    /// Takes one person whom the policy names as a vetoer for this kind of request. What is signed already cannot
+    /// be vetoed: freeze instead.
+    ///
+    /// Example: keystead veto 5f0c… --as cleo
     Veto(approve::VetoArgs),
     /// Stop signing: of one key, or of everything.
+    ///
+    /// Takes one person with the role `freezer`, goes to any node, and holds once committed: certificates that are
+    /// out already sign nothing any more.
+    ///
+    /// Example: keystead freeze --as ana
+    ///
+    /// Example: keystead freeze --key hot --as ana
     Freeze(freeze::FreezeArgs),
     /// Ask for signing to go on; needs more people than freezing did.
+    ///
+    /// Thawing is a change of authority: it needs the approvals that policy asks for.
+    ///
+    /// Example: keystead thaw --key hot --as ana
     Thaw(freeze::FreezeArgs),
     /// Verify, prove and export the log.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Cosign a checkpoint from outside, so that no node can rewrite history unseen.
+    ///
+    /// Cosigns a checkpoint that continues the one this witness remembers, and never another: whoever holds the
+    /// state file notices a rewritten, shortened or forked log. Run it on a machine of somebody else, with what
+    /// `keystead audit cosign-request` wrote.
+    ///
+    /// Example: keystead witness --request request --state witness.state --out lines --as cleo
     Witness(witness::WitnessArgs),
     /// The node, the keys and what waits, on one screen.
+    ///
+    /// Shows the cluster and what it withstands, the height of the log, the policy in force, how each chain is
+    /// watched, the keys, and every request that waits for people.
+    ///
+    /// Example: keystead status --dir treasury --as ana
     Status,
     /// Print a completion script for a shell.
+    ///
+    /// Example: keystead completions bash > /etc/bash_completion.d/keystead
+    ///
+    /// Example: keystead completions fish > ~/.config/fish/completions/keystead.fish
     Completions(completions::CompletionsArgs),
     /// The whole way in a few seconds: found, ask, approve, refuse, execute, verify.
+    ///
+    /// Founds a cluster in a fresh folder, makes a key and proves its backup, moves coins on an Ethereum virtual
+    /// machine in this process, is refused what has to be refused, and verifies the log from outside. The exit
+    /// code is 0 only if all of it held.
+    ///
+    /// Example: keystead quickstart
+    ///
+    /// Example: keystead quickstart --folder first-steps --json
     Quickstart(quickstart::QuickstartArgs),
 }
 
@@ -153,7 +237,7 @@ impl Session {
         let files = Files::chosen(&config, person, passphrase)?;
         let member = Member::open(&files.key, &files.passphrase)?;
         let link = match &global.through {
-            Some(url) => Link::relay(url)?,
+            Some(url) => Link::relay(&config, url)?,
             None => Link::direct(&config, &member, Role::Person, global.node.as_deref()).await?,
         };
         Ok(Self { config, member, files, link })

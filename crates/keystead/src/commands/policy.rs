@@ -33,6 +33,7 @@ pub(crate) enum PolicyCommand {
     /// what it says to one request.
     ///
     /// Example: keystead policy check next.json --last 100
+    ///
     /// Example: keystead policy check next.json --request intent.json
     Check {
         /// The version, as JSON.
@@ -52,6 +53,8 @@ pub(crate) enum PolicyCommand {
         file: PathBuf,
     },
     /// Approve a proposed version; the same as `keystead approve`.
+    ///
+    /// Example: keystead policy approve 5f0c… --as ben
     Approve(ApproveArgs),
     /// Wait until a proposed version is in force. It activates by itself once enough people approved.
     ///
@@ -111,8 +114,7 @@ fn overview(policy: &PolicyVersion) -> String {
         table.pair(&format!("rule {}", rule.id), rule.cedar.replace('\n', " "));
     }
     for window in &policy.windows {
-        table
-            .pair(&format!("window {}", window.id), format!("{} in {} s", window.limit, window.span_seconds));
+        table.pair(&format!("window {}", window.id), span(policy, window));
     }
     for row in &policy.quorums {
         let needs = row.needs.iter().map(|it| format!("{} {}", it.count, it.role));
@@ -128,6 +130,11 @@ fn overview(policy: &PolicyVersion) -> String {
     }
     table.pair("cool-off", format!("{} s", policy.timing.cool_off_seconds));
     table.render()
+}
+
+fn span(policy: &PolicyVersion, window: &keystead_policy::Window) -> String {
+    let unit = if window.measure == keystead_policy::Measure::Count { " requests" } else { "" };
+    format!("{}{unit} in {} s", policy.amount(window.measure, window.limit), window.span_seconds)
 }
 
 fn list(items: impl Iterator<Item = impl ToString>) -> String {
@@ -205,7 +212,8 @@ fn differences(current: &Engine, next: &Engine, asked: &[Asked]) -> (String, Vec
             Direction::Terms => "other terms",
             Direction::Reasons => "other reasons",
         };
-        let (before, after) = (ruling(&difference.before), ruling(&difference.after));
+        let before = ruling(&difference.before, current.version());
+        let after = ruling(&difference.after, next.version());
         table.row([it.intent.id().to_string(), word.to_owned(), before, after]);
         found.push(json!({"request": it.intent.id(), "change": word, "before": difference.before, "after": difference.after}));
     }
@@ -215,10 +223,10 @@ fn differences(current: &Engine, next: &Engine, asked: &[Asked]) -> (String, Vec
     }
 }
 
-fn ruling(ruling: &Ruling) -> String {
+fn ruling(ruling: &Ruling, version: &PolicyVersion) -> String {
     match ruling {
         Ruling::Deny { reasons, .. } => {
-            format!("deny: {}", reasons.first().map(ToString::to_string).unwrap_or_default())
+            format!("deny: {}", reasons.first().map(|reason| reason.words(version)).unwrap_or_default())
         }
         Ruling::Pass { requirement, .. } => {
             format!("pass: {} people, {} s", requirement.people(), requirement.delay_seconds)
@@ -241,24 +249,32 @@ fn question<'a>(asked: &'a Asked, facts: &'a Facts<'a>) -> Question<'a> {
     }
 }
 
-/// The last requests with bytes to sign, newest first.
+/// The last requests with bytes to sign, newest first. The log is read backwards until there are enough.
 async fn latest(link: &Link, engine: &Engine, last: usize) -> Result<Vec<Asked>, Failure> {
-    let height = link.status().await?.height;
-    let mut from = height.saturating_sub(keystead_wire::MAX_SENT_BLOCKS - 1).max(1);
-    let mut intents = Vec::new();
-    while from <= height {
-        let blocks = link.blocks(from).await?;
-        let Some(block) = blocks.last() else { break };
-        from = block.commit.header.height + 1;
-        intents.extend(blocks.into_iter().flat_map(|block| block.entries).flat_map(requests));
-    }
-    intents.retain(|intent| intent.action.kind() != ActionKind::Authority);
-    let first = intents.len().saturating_sub(last);
-    let mut asked = Vec::new();
-    for intent in intents.into_iter().skip(first).rev() {
-        asked.extend(effects(link, engine, &intent).await.ok().map(|effects| Asked { intent, effects }));
+    let (mut end, mut asked) = (link.status().await?.height, Vec::new());
+    while end > 0 && asked.len() < last {
+        let start = end.saturating_sub(keystead_wire::MAX_SENT_BLOCKS - 1).max(1);
+        let mut intents = between(link, start, end).await?;
+        intents.retain(|intent| intent.action.kind() != ActionKind::Authority);
+        for intent in intents.into_iter().rev().take(last - asked.len()) {
+            asked.extend(effects(link, engine, &intent).await.ok().map(|effects| Asked { intent, effects }));
+        }
+        end = start - 1;
     }
     Ok(asked)
+}
+
+/// What was asked for in these blocks, oldest first.
+async fn between(link: &Link, start: u64, end: u64) -> Result<Vec<Intent>, Failure> {
+    let (mut from, mut intents) = (start, Vec::new());
+    while from <= end {
+        let blocks = link.blocks(from).await?;
+        let Some(newest) = blocks.last().map(|block| block.commit.header.height) else { break };
+        let wanted = blocks.into_iter().filter(|block| block.commit.header.height <= end);
+        intents.extend(wanted.flat_map(|block| block.entries).flat_map(requests));
+        from = newest + 1;
+    }
+    Ok(intents)
 }
 
 fn requests(entry: Entry) -> Vec<Intent> {
@@ -296,9 +312,12 @@ async fn explained(global: &Global, engine: &Engine, request: &str) -> Result<Re
     let asked = Asked { intent, effects };
     let found = engine.decide(&question(&asked, &facts));
     let registry = AssetIndex::new(&engine.version().assets, &engine.version().contracts)?;
-    let mut text = reading::words(&asked.effects, &registry, engine.version()).join("\n");
-    text.push_str(&format!("\n{}\n", ruling(&found)));
-    found.reasons().iter().for_each(|reason| text.push_str(&format!("  {reason}\n")));
+    let own = asked.intent.action.account().zip(asked.effects.slot).map(|(it, slot)| (slot.account, it));
+    let lines = reading::words(&asked.effects, &registry, engine.version(), own);
+    let reasons: Vec<String> = found.reasons().iter().map(|it| it.words(engine.version())).collect();
+    let mut text = format!("{}\n\n{}\n", lines.join("\n"), ruling(&found, engine.version()));
+    reasons.iter().for_each(|reason| text.push_str(&format!("  {reason}\n")));
     text.push_str(&format!("rules: {}\n", list(found.rules().iter())));
-    Ok(Report::new(json!({"ruling": found, "effects": asked.effects}), text))
+    let json = json!({"ruling": found, "effects": asked.effects, "words": lines, "reasons": reasons});
+    Ok(Report::new(json, text))
 }

@@ -8,12 +8,7 @@ use crate::failure::Failure;
 use crate::output::{Report, Voice};
 use crate::story;
 
-/// Founds a cluster in a fresh folder, makes a key and proves its backup, moves coins on an Ethereum virtual
-/// machine in this process, is refused what has to be refused, and verifies the log from outside. The exit
-/// code is 0 only if all of it held.
-///
-/// Example: keystead quickstart
-/// Example: keystead quickstart --folder first-steps --json
+/// Its arguments.
 #[derive(Debug, Args)]
 pub(crate) struct QuickstartArgs {
     /// The folder to make; one of its own under the system's temporary folder when it is not named.

@@ -13,14 +13,18 @@ use keystead_transmit::ChainView;
 use keystead_wire::{RequestStage, RequestView};
 use serde_json::json;
 
+use super::replace::{self, ReplaceArgs};
 use super::{Global, REQUEST_LIFETIME, Session};
-use crate::asking::standing;
+use crate::asking::{standing, standing_under};
 use crate::failure::Failure;
 use crate::output::{Report, Voice};
 use crate::table::Table;
 use crate::{outside, reading, vaulting};
 
-/// Ask for a signature. Exit code 2 says that the answer was no.
+/// Each kind of request is read from its raw bytes by every node, and policy decides about what those bytes do.
+/// Exit code 2 says that the answer was no; the reasons stand in the answer.
+///
+/// Example: keystead request transfer --key hot --to 0x7099… --wei 500000000000000000
 #[derive(Debug, Subcommand)]
 pub(crate) enum RequestCommand {
     /// Move coins or tokens.
@@ -60,6 +64,13 @@ pub(crate) enum RequestCommand {
         /// The text.
         text: String,
     },
+    /// Put another transaction into the place of one that was signed: the same with higher fees, or one that
+    /// moves nothing. It names what it replaces, and is decided about like any other.
+    ///
+    /// Example: keystead request replace 5f0c… --max-fee 60000000000 --tip 2000000000
+    ///
+    /// Example: keystead request replace 5f0c… --cancel
+    Replace(ReplaceArgs),
     /// Show one request: the words that this machine reads, and every decision.
     ///
     /// Example: keystead request show 5f0c…
@@ -92,6 +103,13 @@ pub(crate) struct Who {
     /// The chain; the coordinator's when it is not named.
     #[arg(long)]
     chain: Option<u64>,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+/// How long to stay.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Patience {
     /// Wait so many seconds for people.
     #[arg(long, default_value_t = 0)]
     wait: u64,
@@ -159,18 +177,21 @@ pub(crate) async fn run(global: &Global, command: RequestCommand, voice: Voice) 
         RequestCommand::Raw { who, preimage } => {
             let (account, chain) = place(&session, &who)?;
             let action = Action::RawEthereum(RawEthereum { account, chain, preimage });
-            ask(&session, action, &who, None).await
+            ask(&session, action, &who.patience, None).await
         }
         RequestCommand::TypedData { who, file } => {
             let (account, chain) = place(&session, &who)?;
             let json = outside::read_text(&file)?;
-            ask(&session, Action::TypedData(TypedData { account, chain, json }), &who, None).await
+            let action = Action::TypedData(TypedData { account, chain, json });
+            ask(&session, action, &who.patience, None).await
         }
         RequestCommand::Message { who, text } => {
             let (account, chain) = place(&session, &who)?;
             let bytes = text.into_bytes().into();
-            ask(&session, Action::Message(Message { account, chain, bytes }), &who, None).await
+            let action = Action::Message(Message { account, chain, bytes });
+            ask(&session, action, &who.patience, None).await
         }
+        RequestCommand::Replace(args) => replace::run(&session, args, voice).await,
         RequestCommand::Show { request } => show(&session, request).await,
         RequestCommand::Send { request } => send(&session, request).await,
         RequestCommand::List => {
@@ -187,7 +208,7 @@ async fn transfer(session: &Session, args: TransferArgs, voice: Voice) -> Result
     let asset = args.token.map_or(Asset::Native, Asset::Token);
     let action = Action::Transfer(Transfer { account, chain, asset, to: args.to, amount: args.wei, gas });
     let view = chain_view(session)?.filter(|_| !args.terms.no_send);
-    ask(session, action, &args.who, view).await
+    ask(session, action, &args.who.patience, view).await
 }
 
 async fn call(session: &Session, args: CallArgs, voice: Voice) -> Result<Report, Failure> {
@@ -195,7 +216,7 @@ async fn call(session: &Session, args: CallArgs, voice: Voice) -> Result<Report,
     let gas = terms(session, &args.who, &args.terms, CALL_GAS, voice).await?;
     let call = ContractCall { account, chain, to: args.to, value: args.value, data: args.data, gas };
     let view = chain_view(session)?.filter(|_| !args.terms.no_send);
-    ask(session, Action::ContractCall(call), &args.who, view).await
+    ask(session, Action::ContractCall(call), &args.who.patience, view).await
 }
 
 fn place(session: &Session, who: &Who) -> Result<(AccountRef, ChainId), Failure> {
@@ -205,7 +226,7 @@ fn place(session: &Session, who: &Who) -> Result<(AccountRef, ChainId), Failure>
     Ok((AccountRef { key: who.key.clone(), index: who.index }, ChainId(chain)))
 }
 
-fn chain_view(session: &Session) -> Result<Option<ChainView>, Failure> {
+pub(super) fn chain_view(session: &Session) -> Result<Option<ChainView>, Failure> {
     session.config.coordinator.as_ref().map_or(Ok(None), |it| it.view())
 }
 
@@ -227,11 +248,8 @@ async fn terms(
         )
     })?;
     voice.progress("asking the chain for nonce and fee");
-    let key = vaulting::named(&session.link, &who.key).await?;
-    let address = key.account.and_then(|account| account.address(who.index)).ok_or_else(|| {
-        let what = format!("key `{}` has no address yet", who.key);
-        Failure::new("key.inactive", what, "drill its backup first: `keystead key drill NAME`")
-    })?;
+    let account = AccountRef { key: who.key.clone(), index: who.index };
+    let address = vaulting::address(&session.link, &account).await?;
     let fees = view.fees().await?;
     let nonce = match terms.nonce {
         Some(nonce) => nonce,
@@ -246,15 +264,15 @@ async fn terms(
     })
 }
 
-async fn ask(
+pub(super) async fn ask(
     session: &Session,
     action: Action,
-    who: &Who,
+    patience: &Patience,
     send: Option<ChainView>,
 ) -> Result<Report, Failure> {
     let mut view = session.speaker().ask(action, REQUEST_LIFETIME).await?;
-    if who.wait > 0 && !view.stage.is_over() {
-        view = session.link.wait(view.request, Duration::from_secs(who.wait)).await?;
+    if patience.wait > 0 && !view.stage.is_over() {
+        view = session.link.wait(view.request, Duration::from_secs(patience.wait)).await?;
     }
     let sent = match (&view.signed, send) {
         (Some(signed), Some(chain)) => Some(chain.send(&signed.raw).await?.hash),
@@ -265,8 +283,8 @@ async fn ask(
         }
         _ => None,
     };
-    let mut report =
-        Report::new(json!({"request": view, "sent": sent}), outcome(&view, sent.map(|it| it.to_string())));
+    let text = outcome(session, &view, sent.map(|it| it.to_string())).await;
+    let mut report = Report::new(json!({"request": view, "sent": sent}), text);
     report.holds = view.stage != RequestStage::Denied;
     Ok(report)
 }
@@ -281,12 +299,18 @@ async fn send(session: &Session, request: RequestId) -> Result<Report, Failure> 
         Failure::usage("no endpoint is configured", "add [[coordinator.endpoints]] to keystead.toml")
     })?;
     let hash = chain.send(&signed.raw).await?.hash;
-    Ok(Report::new(json!({"request": view, "sent": hash}), outcome(&view, Some(hash.to_string()))))
+    let text = outcome(session, &view, Some(hash.to_string())).await;
+    Ok(Report::new(json!({"request": view, "sent": hash}), text))
 }
 
-fn outcome(view: &RequestView, sent: Option<String>) -> String {
+async fn outcome(session: &Session, view: &RequestView, sent: Option<String>) -> String {
+    // Only words: without the policy the reasons keep their base units.
+    let policy = match view.stage {
+        RequestStage::Denied => session.link.policy(Some(view.decision.policy.number)).await.ok(),
+        _ => None,
+    };
     let mut table = Table::pairs();
-    table.pair("request", view.request).pair("stands", standing(view));
+    table.pair("request", view.request).pair("stands", standing_under(view, policy.as_ref()));
     if let Some(signed) = &view.signed {
         table.pair("signed", &signed.raw);
     }
@@ -307,7 +331,7 @@ async fn show(session: &Session, request: RequestId) -> Result<Report, Failure> 
     let detail = session.link.request(request).await?;
     let policy = reading::policy_in_force(&session.config, &session.link).await?;
     let lines = reading::understand(request, &detail, policy).map(|it| it.lines);
-    let mut text = outcome(&detail.view, None);
+    let mut text = outcome(session, &detail.view, None).await;
     match &lines {
         Ok(lines) => lines.iter().for_each(|line| text.push_str(&format!("  {line}\n"))),
         Err(failure) => text.push_str(&format!("  {failure}\n")),

@@ -9,10 +9,7 @@ use crate::failure::Failure;
 use crate::machine;
 use crate::output::{Report, Voice};
 
-/// Runs the coordinator of one folder until Ctrl-C. Ethereum JSON-RPC at /, HTTP for scripts under /v1.
-/// It holds no key of value: nobody believes what it says, and approvers reach the node without it.
-///
-/// Example: keystead serve --dir treasury
+/// Its arguments.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// Listen here instead of where keystead.toml says; port 0 takes a free one.
@@ -27,7 +24,8 @@ pub(crate) async fn run(global: &Global, args: &ServeArgs, voice: Voice) -> Resu
     }
     let node = global.node.clone().unwrap_or_else(|| config.client.node.clone());
     let server = machine::coordinator(&config, &node).await?;
-    voice.line(&format!("coordinator  http://{}", server.address()));
+    let url = format!("http://{}", server.address());
+    voice.ready(&json!({"coordinator": url}), &format!("coordinator  {url}"));
     machine::told_to_stop().await?;
     Ok(Report::new(json!({"stopped": true}), "stopped"))
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use alloy_primitives::{Address, U256};
 use clap::Args;
-use keystead_node::{ChainConfig, EndpointConfig};
+use keystead_coordinator::HttpServer;
+use keystead_devnet::DevnetServer;
+use keystead_node::{ChainConfig, EndpointConfig, RunningNode};
 use serde_json::json;
 
 use super::Global;
@@ -12,11 +14,9 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::machine;
 use crate::output::{Report, Voice};
+use crate::table::Table;
 
-/// Runs node, enclave and coordinator of one folder together, until Ctrl-C. With --devnet an Ethereum
-/// virtual machine runs in the same process, so that nothing else is needed.
-///
-/// Example: keystead up treasury --devnet
+/// Its arguments.
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
     /// The folder that `keystead init` made.
@@ -32,9 +32,7 @@ pub(crate) struct UpArgs {
     fund: Vec<Address>,
 }
 
-/// Runs the node of one folder until Ctrl-C: the log, and the enclave as a child process.
-///
-/// Example: keystead node --dir treasury
+/// Its arguments.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArgs {
     /// Stop as soon as the node serves: shows that everything opens.
@@ -52,16 +50,10 @@ pub(crate) async fn run(global: &Global, args: &UpArgs, voice: Voice) -> Result<
     if let Some(devnet) = &devnet {
         use_chain(&mut config, &devnet.url());
         args.fund.iter().for_each(|address| devnet.chain().fund(*address, thousand_ether()));
-        voice.line(&format!("chain        {}", devnet.url()));
     }
     let node = machine::node(&config, voice).await?;
     let coordinator = machine::coordinator(&config, &node.address().to_string()).await?;
-    voice.line(&format!("node         {}", node.address()));
-    voice.line(&format!("coordinator  http://{}", coordinator.address()));
-    voice.line(&format!(
-        "ready: cast send --unlocked --rpc-url http://{} --from ADDRESS TO --value 0.1ether",
-        coordinator.address()
-    ));
+    announce(voice, devnet.as_ref().map(DevnetServer::url), &node, &coordinator);
     machine::told_to_stop().await?;
     drop(coordinator);
     node.shutdown().await?;
@@ -72,7 +64,7 @@ pub(crate) async fn node(global: &Global, args: &NodeArgs, voice: Voice) -> Resu
     let config = Config::read(&global.dir)?;
     let node = machine::node(&config, voice).await?;
     let (address, cluster) = (node.address(), node.cluster());
-    voice.line(&format!("node {address}"));
+    voice.ready(&json!({"node": address.to_string()}), &format!("node  {address}"));
     if !args.check {
         machine::told_to_stop().await?;
     }
@@ -80,10 +72,24 @@ pub(crate) async fn node(global: &Global, args: &NodeArgs, voice: Voice) -> Resu
     Ok(Report::new(json!({"node": address.to_string(), "cluster": cluster, "stopped": true}), "stopped"))
 }
 
+fn announce(voice: Voice, chain: Option<String>, node: &RunningNode, coordinator: &HttpServer) {
+    let (node, url) = (node.address().to_string(), format!("http://{}", coordinator.address()));
+    let mut table = Table::pairs();
+    if let Some(chain) = &chain {
+        table.pair("chain", chain);
+    }
+    table.pair("node", &node).pair("coordinator", &url);
+    let text = format!(
+        "{}ready: cast send --unlocked --rpc-url {url} --from ADDRESS TO --value 0.1ether",
+        table.render()
+    );
+    voice.ready(&json!({"chain": chain, "node": node, "coordinator": url}), &text);
+}
+
 /// Node and coordinator of this run look at this chain and no other.
 pub(crate) fn use_chain(config: &mut Config, url: &str) {
     let Ok(name) = "devnet".parse() else { return };
-    let endpoints = vec![EndpointConfig { name, url: url.to_owned() }];
+    let endpoints = vec![EndpointConfig { name, url: url.to_owned(), ca: None }];
     let chain = config.coordinator.as_ref().map(|it| it.chain).unwrap_or_default();
     if let Some(node) = &mut config.node {
         let endpoints = endpoints.clone();

@@ -8,9 +8,7 @@ use crate::failure::Failure;
 use crate::output::Report;
 use crate::table::Table;
 
-/// Shows the protections of the enclave process, what is lost where the kernel lacks one, and the keys.
-///
-/// Example: keystead vault
+/// Its arguments.
 #[derive(Debug, Args)]
 pub(crate) struct VaultArgs {}
 

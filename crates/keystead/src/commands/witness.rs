@@ -14,10 +14,7 @@ use crate::member::{self, Files, Member};
 use crate::output::Report;
 use crate::outside;
 
-/// Cosigns a checkpoint that continues the one this witness remembers, and never another: whoever holds the
-/// state file notices a rewritten, shortened or forked log. Run it on a machine of somebody else.
-///
-/// Example: keystead audit cosign-request --older 0 --file request && keystead witness --request request --state witness.state --as cleo
+/// Its arguments.
 #[derive(Debug, Args)]
 pub(crate) struct WitnessArgs {
     /// The request (C2SP tlog-witness): `keystead audit cosign-request` makes one.

@@ -1,7 +1,7 @@
 //! The acts on the chain and after it, each asked for as a wallet asks.
 
 use alloy_primitives::{B256, U256};
-use keystead_base::{Coded as _, RequestId};
+use keystead_base::{Amount, Coded as _, RequestId};
 use keystead_decision::Strict;
 use keystead_ledger::{ExportedLog, Ledger, SignedCheckpoint};
 use keystead_transmit::{Endpoint, EndpointError};
@@ -40,7 +40,7 @@ impl Cast {
         let gained = self.devnet.chain().balance(EXCHANGE) - before;
         let found = vec![
             format!("eth_sendTransaction: 0.5 ETH to exchange, transaction {hash}"),
-            format!("the exchange's balance grew by {} wei", gained),
+            format!("the exchange's balance grew by {} ETH ({gained} wei)", Amount(gained).with_decimals(18)),
         ];
         Ok((found, gained == U256::from(ETHER / 2) && self.succeeded(hash)))
     }

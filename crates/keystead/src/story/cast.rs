@@ -10,7 +10,7 @@ use keystead_decision::KeyState;
 use keystead_devnet::DevnetServer;
 use keystead_intent::{Action, ChainId, ContractEntry, ContractKind, Verdict};
 use keystead_node::RunningNode;
-use keystead_transmit::{Endpoint, Limits};
+use keystead_transmit::{Endpoint, Limits, Roots};
 use keystead_wire::Role;
 
 use super::Ending;
@@ -70,7 +70,8 @@ impl Cast {
         config.client.node = node.address().to_string();
         let coordinator = machine::coordinator(&config, &config.client.node).await?;
         let limits = Limits { time: Duration::from_secs(70), ..Limits::default() };
-        let wallet = Endpoint::new("wallet".parse()?, &format!("http://{}", coordinator.address()), limits)?;
+        let url = format!("http://{}", coordinator.address());
+        let wallet = Endpoint::new("wallet".parse()?, &url, limits, &Roots::System)?;
         let people = players(&config, &founded).await?;
         let (folder, account) = (folder.to_owned(), Address::ZERO);
         Ok(Self { folder, config, devnet, node, coordinator, wallet, people, account, voice })

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::output::{Report, Voice, strong};
+use crate::table::Table;
 use cast::Cast;
 
 /// One act, over.
@@ -91,18 +92,24 @@ impl Story {
                 "NOT all of it held: see above. This is a bug, or a machine that lacks something.".to_owned()
             }
         };
-        let text = format!(
-            "{}\n\nWhere to look next\n  \
-             keystead up {folder} --devnet                run it, and point a wallet or `cast` at it\n  \
-             keystead --dir {folder} status               one screen, while it runs\n  \
-             keystead audit verify --folder {folder}/log --dir {folder}   verify this log again, offline\n  \
-             {folder}/keystead.toml        what is configured; docs/cli.md explains it\n",
-            strong(&verdict)
-        );
+        let text = format!("{}\n\nWhere to look next\n{}", strong(&verdict), next_steps(&folder.to_string()));
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let json = json!({"holds": holds, "milliseconds": milliseconds, "folder": folder.to_string(), "acts": self.acts});
         Report { holds, ..Report::new(json, text) }
     }
+}
+
+fn next_steps(folder: &str) -> String {
+    let mut table = Table::pairs();
+    table
+        .pair(&format!("keystead up {folder} --devnet"), "run it, and point a wallet or `cast` at it")
+        .pair(&format!("keystead --dir {folder} status"), "one screen, while it runs")
+        .pair(
+            &format!("keystead --dir {folder} audit verify --folder {folder}/log"),
+            "verify this log again, offline",
+        )
+        .pair(&format!("{folder}/keystead.toml"), "what is configured; docs/cli.md explains it");
+    table.render().lines().map(|line| format!("  {line}\n")).collect()
 }
 
 impl Act {

@@ -1,0 +1,225 @@
+//! Who may speak to the port: programs of this machine, or whoever shows the token; never a web page.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use alloy_primitives::keccak256;
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::{HeaderMap, StatusCode};
+use keystead_base::Secret;
+use subtle::ConstantTimeEq as _;
+
+use crate::CoordinatorError;
+
+/// The shortest token: 128 bits in hexadecimal.
+pub const MIN_TOKEN_BYTES: usize = 32;
+const MAX_TOKEN_BYTES: usize = 512;
+
+/// What callers have to show.
+#[derive(Clone, Debug, Default)]
+pub struct Doors {
+    /// Without it the port is on loopback alone.
+    pub token: Option<Token>,
+    /// Names besides `localhost` and plain addresses by which callers may call this server.
+    pub hosts: Vec<String>,
+}
+
+/// A bearer token (RFC 6750). Only its digest is kept: digests are compared, in constant time.
+#[derive(Clone, Debug)]
+pub struct Token(Arc<Secret<[u8; 32]>>);
+
+impl Token {
+    /// Takes the token's bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`CoordinatorError::Token`] when it is short, long or not visible ASCII.
+    pub fn new(bytes: &[u8]) -> Result<Self, CoordinatorError> {
+        let fits = (MIN_TOKEN_BYTES..=MAX_TOKEN_BYTES).contains(&bytes.len());
+        match fits && bytes.iter().all(u8::is_ascii_graphic) {
+            true => Ok(Self(Arc::new(digest(bytes)))),
+            false => Err(CoordinatorError::Token {
+                min: MIN_TOKEN_BYTES,
+                max: MAX_TOKEN_BYTES,
+                found: bytes.len(),
+            }),
+        }
+    }
+
+    fn is(&self, shown: &[u8]) -> bool {
+        self.0.ct_eq(&digest(shown)).into()
+    }
+}
+
+fn digest(bytes: &[u8]) -> Secret<[u8; 32]> {
+    Secret::new(keccak256(bytes).0)
+}
+
+/// Why a caller is sent away: status, stable code, sentence.
+pub(crate) type Refusal = (StatusCode, &'static str, &'static str);
+
+impl Doors {
+    /// A port that other machines reach needs a token.
+    ///
+    /// # Errors
+    ///
+    /// [`CoordinatorError::Exposed`].
+    pub fn check(&self, listen: SocketAddr) -> Result<(), CoordinatorError> {
+        match listen.ip().to_canonical().is_loopback() || self.token.is_some() {
+            true => Ok(()),
+            false => Err(CoordinatorError::Exposed { address: listen.to_string() }),
+        }
+    }
+
+    /// Lets a request in by its head alone.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        if !self.is_called_by_its_name(headers) {
+            return Err(HOST_REFUSED);
+        }
+        // A web page in somebody's browser reaches every port of that machine; browsers say so.
+        let typed = |value: &axum::http::HeaderValue| value == "none";
+        if headers.contains_key(ORIGIN) || headers.get(SEC_FETCH_SITE).is_some_and(|it| !typed(it)) {
+            return Err(ORIGIN_REFUSED);
+        }
+        match &self.token {
+            Some(token) if !bearer(headers).is_some_and(|shown| token.is(shown)) => Err(TOKEN_REFUSED),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// DNS rebinding points a name of the attacker's at this machine; the page's requests still carry that
+    /// name. An address in its place names nobody else.
+    fn is_called_by_its_name(&self, headers: &HeaderMap) -> bool {
+        let mut named = headers.get_all(HOST).iter();
+        let (Some(host), None) = (named.next().and_then(|it| it.to_str().ok()), named.next()) else {
+            return false;
+        };
+        let host = without_port(host);
+        let is = |known: &str| known.eq_ignore_ascii_case(host);
+        host.parse::<IpAddr>().is_ok() || is("localhost") || self.hosts.iter().any(|known| is(known))
+    }
+}
+
+/// `host`, `host:port`, `[v6]` or `[v6]:port`.
+fn without_port(host: &str) -> &str {
+    if let Some((address, _)) = host.strip_prefix('[').and_then(|it| it.split_once(']')) {
+        return address;
+    }
+    host.split_once(':').map_or(host, |(name, _)| name)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked(BEARER.len())?;
+    scheme.eq_ignore_ascii_case(BEARER).then_some(token.trim_ascii())
+}
+
+const BEARER: &[u8] = b"Bearer ";
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+const HOST_REFUSED: Refusal = (
+    StatusCode::FORBIDDEN,
+    "http.host",
+    "this server is called by an address, by localhost, or by a name listed as `hosts` in keystead.toml",
+);
+const ORIGIN_REFUSED: Refusal = (StatusCode::FORBIDDEN, "http.origin", "requests of web pages are refused");
+const TOKEN_REFUSED: Refusal = (
+    StatusCode::UNAUTHORIZED,
+    "http.token",
+    "expected `Authorization: Bearer TOKEN` with this server's token",
+);
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::Coded as _;
+
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    fn doors(token: bool) -> Doors {
+        let token = token.then(|| Token::new(SECRET.as_bytes()).unwrap());
+        Doors { token, hosts: vec!["desk.example".to_owned()] }
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_port_for_other_machines_needs_a_token() {
+        for (listen, token, code) in [
+            ("127.0.0.1:8550", false, None),
+            ("127.8.8.8:1", false, None),
+            ("[::1]:8550", false, None),
+            ("[::ffff:127.0.0.1]:8550", false, None),
+            ("0.0.0.0:8550", false, Some("coordinator.exposed")),
+            ("[::]:8550", false, Some("coordinator.exposed")),
+            ("10.0.0.7:8550", false, Some("coordinator.exposed")),
+            ("10.0.0.7:8550", true, None),
+        ] {
+            let checked = doors(token).check(listen.parse().unwrap());
+            assert_eq!(checked.as_ref().err().map(keystead_base::Coded::code), code, "{listen}");
+        }
+        for short in ["", "0123456789abcdef0123456789abcde", "0123456789abcdef 0123456789abcdef"] {
+            assert_eq!(Token::new(short.as_bytes()).unwrap_err().code(), "coordinator.token");
+        }
+    }
+
+    #[test]
+    fn a_name_of_somebody_else_is_refused() {
+        for (host, admitted) in [
+            ("127.0.0.1:8550", true),
+            ("[::1]:8550", true),
+            ("[::1]", true),
+            ("localhost", true),
+            ("LOCALHOST:8550", true),
+            ("desk.example:8550", true),
+            ("rebound.example:8550", false),
+            ("localhost.rebound.example", false),
+            ("127.0.0.1.rebound.example", false),
+            ("", false),
+        ] {
+            assert_eq!(doors(false).admit(&headers(&[("host", host)])).is_ok(), admitted, "{host}");
+        }
+        assert_eq!(doors(false).admit(&HeaderMap::new()), Err(HOST_REFUSED));
+        let mut twice = headers(&[("host", "localhost")]);
+        twice.append(HOST, "rebound.example".parse().unwrap());
+        assert_eq!(doors(false).admit(&twice), Err(HOST_REFUSED));
+    }
+
+    #[test]
+    fn a_page_is_refused_and_a_typed_address_is_not() {
+        for (name, value, admitted) in [
+            ("origin", "http://localhost:8550", false),
+            ("origin", "null", false),
+            ("sec-fetch-site", "same-origin", false),
+            ("sec-fetch-site", "cross-site", false),
+            ("sec-fetch-site", "none", true),
+        ] {
+            let found = doors(false).admit(&headers(&[("host", "localhost"), (name, value)]));
+            assert_eq!(found.is_ok(), admitted, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn the_token_is_compared_whole() {
+        for (value, admitted) in [
+            (format!("Bearer {SECRET}"), true),
+            (format!("bearer {SECRET}"), true),
+            (format!("Bearer {SECRET}0"), false),
+            (format!("Bearer {}", &SECRET[..31]), false),
+            (format!("Basic {SECRET}"), false),
+            ("Bearer ".to_owned(), false),
+            ("Bearer".to_owned(), false),
+        ] {
+            let found = doors(true).admit(&headers(&[("host", "localhost"), ("authorization", &value)]));
+            assert_eq!(found.is_ok(), admitted, "{value}");
+        }
+        assert_eq!(doors(true).admit(&headers(&[("host", "localhost")])), Err(TOKEN_REFUSED));
+    }
+
+    #[test]
+    fn k01_debug_does_not_show_the_token() {
+        assert!(!format!("{:?}", doors(true)).contains(SECRET));
+    }
+}

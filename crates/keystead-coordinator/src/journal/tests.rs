@@ -1,0 +1,103 @@
+//! The file after crashes, with old lines, and with keys.
+
+use super::*;
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+fn id(byte: u8) -> RequestId {
+    RequestId(Digest([byte; 32]))
+}
+
+fn plain() -> Promise {
+    Promise { at: NOW, ..Promise::default() }
+}
+
+fn placed(nonce: u64) -> Promise {
+    Promise { place: Some(Place { account: Address::ZERO, nonce }), ..plain() }
+}
+
+fn keyed(key: &str) -> Promise {
+    let keyed = Keyed { key: key.to_owned(), asked: Digest([7; 32]), intent: Bytes::from_static(b"intent") };
+    Promise { keyed: Some(keyed), ..plain() }
+}
+
+#[test]
+fn d4_what_was_promised_survives_and_what_is_over_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broadcast.journal");
+    let mut journal = Journal::open(&path, NOW).unwrap();
+    journal.promise(id(1), plain()).unwrap();
+    journal.promise(id(2), plain()).unwrap();
+    journal.step(id(1), Step::Sign).unwrap();
+    journal.step(id(2), Step::Deny).unwrap();
+    drop(journal);
+    // The process died in the middle of a line.
+    OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"request\":\"00").unwrap();
+    let journal = Journal::open(&path, NOW).unwrap();
+    let pending: Vec<_> = journal.pending().into_iter().map(|(id, entry)| (id, entry.stage)).collect();
+    assert_eq!(pending, [(id(1), Stage::Signed)]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn d4_lines_of_an_older_program_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broadcast.journal");
+    let old = format!(
+        "{{\"request\":\"{0}\",\"stage\":\"submitted\"}}\n{{\"request\":\"{0}\",\"stage\":\"signed\"}}\n",
+        id(1)
+    );
+    std::fs::write(&path, old).unwrap();
+    let journal = Journal::open(&path, NOW).unwrap();
+    assert_eq!(journal.stage(&id(1)), Some(Stage::Signed));
+}
+
+#[test]
+fn s05_a_key_names_one_request_until_its_time_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broadcast.journal");
+    let mut journal = Journal::open(&path, NOW).unwrap();
+    assert_eq!(journal.promise(id(1), keyed("a")).unwrap(), Promised::New);
+    journal.step(id(1), Step::Deny).unwrap();
+    let again = |journal: &mut Journal| match journal.promise(id(2), keyed("a")).unwrap() {
+        Promised::Earlier(earlier, keyed) => Some((earlier, keyed.intent)),
+        Promised::New => None,
+    };
+    let first = Some((id(1), Bytes::from_static(b"intent")));
+    assert_eq!(again(&mut journal), first, "what is over is remembered, too");
+    drop(journal);
+    let mut journal = Journal::open(&path, NOW).unwrap();
+    assert_eq!(again(&mut journal), first, "after a start as before it");
+    drop(journal);
+    let mut journal = Journal::open(&path, NOW.plus_seconds(KEY_SECONDS)).unwrap();
+    assert_eq!(again(&mut journal), None);
+}
+
+#[test]
+fn a_nonce_is_held_for_as_long_as_its_request_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(&folder.path().join("broadcast.journal"), NOW).unwrap();
+    journal.promise(id(1), placed(5)).unwrap();
+    journal.promise(id(2), placed(6)).unwrap();
+    assert_eq!(journal.held(Address::ZERO), BTreeSet::from([5, 6]));
+    journal.step(id(1), Step::Wait).unwrap();
+    journal.step(id(1), Step::Deny).unwrap();
+    assert_eq!(journal.held(Address::ZERO), BTreeSet::from([6]), "the gap is free again");
+    assert_eq!(journal.held(Address::repeat_byte(1)), BTreeSet::new());
+}
+
+#[test]
+fn a_long_life_does_not_grow_the_file_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broadcast.journal");
+    let mut journal = Journal::open(&path, NOW).unwrap();
+    for number in 0_u32..3000 {
+        let mut digest = [0; 32];
+        digest[..4].copy_from_slice(&number.to_be_bytes());
+        let request = RequestId(Digest(digest));
+        journal.promise(request, plain()).unwrap();
+        journal.step(request, Step::Deny).unwrap();
+    }
+    let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+    assert!(lines <= MIN_LINES + 1, "{lines}");
+}

@@ -1,0 +1,106 @@
+//! The keys by which callers ask again without asking twice (draft-ietf-httpapi-idempotency-key-header-07).
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use alloy_primitives::keccak256;
+use keystead_base::{Digest, RequestId};
+use serde_json::{Value, json};
+
+/// The header's name.
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The longest key.
+pub const MAX_KEY_BYTES: usize = 128;
+
+/// A key that came with an HTTP request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// Reads the header's value: a string in quotes as the draft has it (RFC 9651), or the same without.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        let bare = value.trim();
+        let inner = bare.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(bare);
+        let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+        let fits = (1..=MAX_KEY_BYTES).contains(&inner.len()) && inner.bytes().all(plain);
+        fits.then(|| Self(inner.to_owned()))
+    }
+
+    /// The key of one call of a batch: each call is a request of its own.
+    pub(crate) fn of_call(&self, place: usize) -> Self {
+        Self(format!("{} {place}", self.0))
+    }
+
+    /// The key, bound to what is asked under it.
+    pub(crate) fn once(&self, method: &str, params: &Value) -> Once {
+        let asked = keccak256(json!([method, params]).to_string());
+        Once { key: self.0.clone(), asked: Digest(asked.0) }
+    }
+}
+
+/// A key and the digest of what it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Once {
+    pub(crate) key: String,
+    pub(crate) asked: Digest,
+}
+
+/// The requests that are on their way to the node right now.
+#[derive(Default)]
+pub(crate) struct Flights(Mutex<HashSet<RequestId>>);
+
+/// One of them; its drop ends it, also when its caller hangs up.
+pub(crate) struct Flight<'a> {
+    flights: &'a Flights,
+    request: RequestId,
+}
+
+impl Flights {
+    pub(crate) fn begin(&self, request: RequestId) -> Flight<'_> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(request);
+        Flight { flights: self, request }
+    }
+
+    pub(crate) fn holds(&self, request: &RequestId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(request)
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.request);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_a_short_plain_string() {
+        for (value, found) in [
+            ("\"8e03978e-40d5\"", Some("8e03978e-40d5")),
+            ("8e03978e-40d5", Some("8e03978e-40d5")),
+            ("\"\"", None),
+            ("", None),
+            ("two words", None),
+            ("\"open", None),
+            ("a\\b", None),
+        ] {
+            let expected = found.map(|it| IdempotencyKey(it.to_owned()));
+            assert_eq!(IdempotencyKey::parse(value), expected, "{value}");
+        }
+        assert_eq!(IdempotencyKey::parse(&"x".repeat(MAX_KEY_BYTES + 1)), None);
+    }
+
+    #[test]
+    fn a_key_is_bound_to_what_was_asked() {
+        let key = IdempotencyKey("a".to_owned());
+        let once = |method: &str, params: Value| key.once(method, &params);
+        assert_eq!(once("m", json!([1])), once("m", json!([1])));
+        assert_ne!(once("m", json!([1])).asked, once("m", json!([2])).asked);
+        assert_ne!(once("m", json!([1])).asked, once("n", json!([1])).asked);
+        assert_ne!(key.of_call(0), key.of_call(1));
+    }
+}
