@@ -23,11 +23,14 @@ struct Package {
     is_there: fn() -> bool,
 }
 
-/// PostgreSQL for the ledger's tests, strace to kill a process at a chosen system call, gdb for core dumps.
+/// PostgreSQL for the ledger's tests, strace to kill a process at a chosen system call, gdb for core dumps, zsh
+/// and fish to load their completions.
 const PACKAGES: &[Package] = &[
     Package { name: "postgresql", is_there: has_postgresql },
     Package { name: "strace", is_there: || is_installed("strace") },
     Package { name: "gdb", is_there: || is_installed("gdb") },
+    Package { name: "zsh", is_there: || is_installed("zsh") },
+    Package { name: "fish", is_there: || is_installed("fish") },
 ];
 
 /// Debian keeps the server's programs in one folder per major version, outside the search path.

@@ -12,13 +12,13 @@ use serde_json::json;
 use crate::desk::{Desk, EXCHANGE, call_at, path, try_call_at};
 
 /// A second coordinator of the same cluster, with a journal of its own.
-struct Coordinator {
+pub(crate) struct Coordinator {
     process: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Coordinator {
-    fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let mut command = Command::new(binary("keystead"));
         command.args(["--dir", path(folder), "serve", "--listen", "127.0.0.1:0"]);
         // One worker, so that its threads are the same ones every time.
@@ -43,10 +43,19 @@ impl Drop for Coordinator {
     }
 }
 
+/// A folder of the same cluster, for a coordinator of its own.
+pub(crate) fn beside(desk: &Desk) -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    for shared in ["members", "genesis", "keystead.toml"] {
+        symlink(desk.folder.join(shared), home.path().join(shared)).unwrap();
+    }
+    home
+}
+
 #[test]
 fn d4_a_promised_broadcast_survives_a_kill() {
     let desk = Desk::open();
-    let home = second_home(&desk);
+    let home = beside(&desk);
     let coordinator = Coordinator::start(home.path());
     let params = desk.transfer(EXCHANGE, 2_000_000_000_000_000_000);
     let waiting = call_at(&coordinator.url, "eth_sendTransaction", params);
@@ -74,7 +83,7 @@ async fn d04_killed_at_every_sync_write_and_send_of_a_payment_the_coordinator_re
         return;
     }
     let desk = Desk::open();
-    let home = second_home(&desk);
+    let home = beside(&desk);
     let first = Coordinator::start(home.path());
     let paying = async { assert!(pay(&desk, &first.url, 1).is_some()) };
     let calls = calls_of(&first.threads(), paying).await;
@@ -122,15 +131,6 @@ fn balance(desk: &Desk) -> u128 {
     let answer = call_at(&desk.anvil.url(), "eth_getBalance", json!([EXCHANGE, "latest"]));
     let digits = answer["result"].as_str().unwrap().trim_start_matches("0x").to_owned();
     u128::from_str_radix(&digits, 16).unwrap()
-}
-
-/// A folder of the same cluster for another coordinator, with a journal of its own.
-fn second_home(desk: &Desk) -> tempfile::TempDir {
-    let home = tempfile::tempdir().unwrap();
-    for shared in ["members", "genesis", "keystead.toml"] {
-        symlink(desk.folder.join(shared), home.path().join(shared)).unwrap();
-    }
-    home
 }
 
 const AMOUNT: u128 = 1_000;

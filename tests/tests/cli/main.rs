@@ -1,9 +1,17 @@
 //! The real program as people and wallets use it: every word of it is a process, a file or a socket.
 
+mod again;
+mod commands;
 mod crash;
 mod desk;
+mod door;
+mod errors;
+mod gaps;
+mod help;
 mod lies;
 mod people;
 mod quickstart;
+mod script;
 mod secrets;
+mod shells;
 mod wallet;

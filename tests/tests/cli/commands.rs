@@ -1,0 +1,338 @@
+//! Every command of `keystead --help`, run for real: exit code and shape of its JSON, on one cluster.
+
+use std::path::Path;
+use std::process::Command;
+
+use alloy_consensus::{SignableTransaction as _, TxEip1559};
+use alloy_primitives::{TxKind, U256};
+use keystead_tests::{Service, binary};
+use serde_json::{Value, json};
+
+use crate::desk::{Desk, EXCHANGE, STRANGER, cast, loopback, path, succeeds};
+use crate::help::leaves;
+use crate::script::{Script, fails, no, ok};
+
+#[test]
+fn every_command_runs_on_real_parts() {
+    let desk = Desk::open();
+    let home = tempfile::tempdir().unwrap();
+    let mut script = Script::new(&desk.folder);
+    script.set("tmp", path(home.path()));
+    script.set("exchange", EXCHANGE);
+    script.set("stranger", STRANGER);
+    script.set("url", &desk.url);
+    script.set("account", &desk.account);
+    looks(&mut script);
+    requests(&mut script, &desk, home.path());
+    replacements(&mut script, &desk);
+    people_say_no(&mut script);
+    freezes(&mut script);
+    policies(&mut script, home.path());
+    keys_leave(&mut script, home.path());
+    audits(&mut script, &desk, home.path());
+    folders(&mut script, home.path());
+    let missing: Vec<_> = leaves().difference(script.ran()).collect();
+    assert!(missing.is_empty(), "no end-to-end test runs these commands: {missing:?}");
+}
+
+fn looks(script: &mut Script) {
+    script.play([
+        ok("ana", "status").has("/status/nodes", "1").has("/status/keys/0/name", "hot").has("/open", "[]"),
+        ok("ana", "vault").has("/protections/0/name", "").has("/keys/0/state", "active"),
+        ok("ana", "key list").has("/keys/0/address", "0x"),
+        ok("ana", "approver new dora").has("/name", "dora").has("/recipient", ""),
+        fails("ana", "approver new dora", "cli.file"),
+        ok("ana", "approver show dora").has("/name", "dora"),
+        ok("ben", "approver inbox").has("/open", "[]"),
+        ok("ben", "request list").has("/open", "[]"),
+        ok("ana", "completions zsh").has("/script", "keystead"),
+    ]);
+    for line in ["status", "vault", "key list"] {
+        aligned(&script.text("ana", line));
+    }
+}
+
+/// The columns of a table begin where those of its neighbors do: no cell is ragged.
+fn aligned(text: &str) {
+    assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
+    assert!(!text.contains('\t'), "{text}");
+}
+
+fn requests(script: &mut Script, desk: &Desk, home: &Path) {
+    let typed = json!({
+        "types": {"EIP712Domain": [{"name": "chainId", "type": "uint256"}], "Note": [{"name": "text", "type": "string"}]},
+        "primaryType": "Note", "domain": {"chainId": 31337}, "message": {"text": "x"},
+    });
+    std::fs::write(home.join("note.json"), typed.to_string()).unwrap();
+    script.play([
+        ok("ana", "request transfer --key hot --to {exchange} --wei 1000")
+            .has("/request/stage", "signed")
+            .has("/sent", "0x")
+            .keep("paid", "/request/request"),
+        no("ana", "request transfer --key hot --to {stranger} --wei 5")
+            .has("/request/stage", "denied")
+            .has("/request/decision/outcome/deny/reasons", "destination_unknown")
+            .keep("refused", "/request/request"),
+        ok("ana", "request call --key hot --to {exchange} --value 7").has("/sent", "0x"),
+        no("ana", "request call --key hot --to {stranger} --data 0x12345678").has("/request/stage", "denied"),
+        no("ana", "request typed-data --key hot --file {tmp}/note.json").has("/request/stage", "denied"),
+        ok("ana", "request message --key hot 'we own this'")
+            .has("/request/stage", "signed")
+            .keep("signature", "/request/signed/raw"),
+        ok("ben", "request show {paid}").has("/words/0", "TRANSFER").has("/detail/view/stage", ""),
+        no("ana", "request transfer --key hot --to {exchange} --wei 19000000000000000000 --no-send"),
+    ]);
+    let verify = ["wallet", "verify", "--address", &desk.account, "we own this", script.get("signature")];
+    succeeds(cast().args(verify));
+    raw_bytes(script, desk);
+    let words = script.text("ana", "request transfer --key hot --to {exchange} --wei 11000000000000000000");
+    assert!(words.contains("holds at most 10 ETH (10000000000000000000 wei)"), "{words}");
+    let words = script.text("ben", "request show {paid}");
+    let own = format!("go from our own account hot/0 ({})", desk.account);
+    assert!(words.to_lowercase().contains(&own.to_lowercase()), "{words}");
+}
+
+/// A transaction that somebody else built: signed as it is, and sent afterwards.
+fn raw_bytes(script: &mut Script, desk: &Desk) {
+    let transaction = TxEip1559 {
+        chain_id: 31337,
+        nonce: nonce(desk),
+        gas_limit: 21_000,
+        max_fee_per_gas: 5_000_000_000,
+        max_priority_fee_per_gas: 1_000_000_000,
+        to: TxKind::Call(EXCHANGE.parse().unwrap()),
+        value: U256::from(9),
+        ..TxEip1559::default()
+    };
+    script.set("preimage", const_hex::encode_prefixed(transaction.encoded_for_signing()));
+    script.play([
+        ok("ana", "request raw --key hot --preimage {preimage}")
+            .has("/request/stage", "signed")
+            .has("/sent", "null")
+            .keep("raw", "/request/request"),
+        ok("ana", "request send {raw}").keep("sent", "/sent"),
+        fails("ana", "request send {refused}", "request.unsigned"),
+    ]);
+    mined(desk, script.get("sent"));
+}
+
+/// Behind a gap two transactions are stuck; each gets another one into its place.
+fn replacements(script: &mut Script, desk: &Desk) {
+    let first = nonce(desk);
+    script.set("gap", first.to_string());
+    script.set("second", (first + 1).to_string());
+    script.set("third", (first + 2).to_string());
+    script.play([
+        ok("ana", "request transfer --key hot --to {exchange} --wei 21 --nonce {second}")
+            .keep("b", "/request/request")
+            .keep("b-sent", "/sent"),
+        ok("ana", "request transfer --key hot --to {exchange} --wei 22 --nonce {third}")
+            .keep("c", "/request/request"),
+        ok("ana", "request replace {b}").has("/request/stage", "signed").keep("dearer", "/sent"),
+        ok("ana", "request replace {c} --cancel").has("/request/stage", "signed").keep("cancel", "/sent"),
+        no("ana", "request replace {b}").has("/request/decision/outcome/deny/reasons", "not_replacing"),
+        fails("ana", "request replace {raw} --max-fee 9", "replace.raw"),
+        ok("ana", "request transfer --key hot --to {exchange} --wei 20 --nonce {gap}").has("/sent", "0x"),
+    ]);
+    mined(desk, script.get("dearer"));
+    mined(desk, script.get("cancel"));
+    let gone =
+        crate::desk::call_at(&desk.anvil.url(), "eth_getTransactionReceipt", json!([script.get("b-sent")]));
+    assert!(gone["result"].is_null(), "{gone}");
+}
+
+fn people_say_no(script: &mut Script) {
+    script.play([
+        ok("ana", "request transfer --key hot --to {exchange} --wei 2000000000000000000 --no-send")
+            .has("/request/stage", "waiting")
+            .keep("two", "/request/request"),
+        ok("ana", "request list").has("/open/0/request", "{two}"),
+        ok("ben", "approver inbox").has("/open/0/words/0", "TRANSFER"),
+        ok("cleo", "veto {two}").has("/decisions/0/outcome", "vetoed"),
+        ok("ana", "request show {two}").has("/detail/view/stage", "denied"),
+        fails("cleo", "veto {two}", "approval.refused"),
+        ok("ana", "request transfer --key hot --to {exchange} --wei 2000000000000000000 --no-send")
+            .keep("three", "/request/request"),
+        ok("ben", "reject {three} --yes").has("/stage", "denied"),
+        ok("ana", "request transfer --key hot --to {exchange} --wei 2000000000000000000")
+            .keep("four", "/request/request"),
+        fails("ana", "approve {four} --yes", "approval.refused"),
+        ok("ben", "--through {url} approve {four} --yes").has("/class", "transfer").has("/digest", ""),
+        ok("cleo", "approve {four} --yes").has("/stage", "signed"),
+        ok("ana", "request send {four}").has("/sent", "0x"),
+    ]);
+}
+
+fn freezes(script: &mut Script) {
+    script.play([
+        ok("ana", "freeze --key hot").has("/decisions/0/outcome", "frozen"),
+        ok("ana", "key list").has("/keys/0/frozen", "true"),
+        no("ana", "request transfer --key hot --to {exchange} --wei 5")
+            .has("/request/decision/outcome", "frozen"),
+        ok("ana", "thaw --key hot").has("/request/stage", "waiting").keep("thaw", "/request/request"),
+        ok("ben", "approve {thaw} --yes").has("/class", "authority"),
+        ok("cleo", "approve {thaw} --yes").has("/stage", "applied"),
+        ok("ana", "request transfer --key hot --to {exchange} --wei 5").has("/request/stage", "signed"),
+    ]);
+}
+
+fn policies(script: &mut Script, home: &Path) {
+    let shown = script.step(&ok("ana", "policy show").has("/number", "0"));
+    let mut next = shown.clone();
+    let mut entry = next["address_book"][0].clone();
+    entry["address"] = STRANGER.to_lowercase().into();
+    entry["name"] = "partner".into();
+    next["address_book"].as_array_mut().unwrap().push(entry);
+    write(&home.join("next.json"), &next);
+    let mut broken = shown.clone();
+    broken["rules"][0]["cedar"] = "permit(principal, action, resource) when { context.nothing };".into();
+    write(&home.join("broken.json"), &broken);
+    write(&home.join("shape.json"), &json!({"number": 0}));
+    let detail = script.step(&ok("ana", "request show {refused}"));
+    let mut intent = detail["detail"]["intent"].clone();
+    intent["action"]["transfer"]["amount"] = "12000000000000000000".into();
+    write(&home.join("intent.json"), &intent);
+    script.play([
+        ok("ana", "policy check {tmp}/next.json").has("/compiles", "true"),
+        ok("ana", "policy check {tmp}/next.json --last 100")
+            .has("/differences", "would PASS")
+            .has("/tried", ""),
+        ok("ana", "policy check {tmp}/next.json --request {refused}")
+            .has("/ruling", "pass")
+            .has("/words/0", "TRANSFER"),
+        ok("ana", "policy check {tmp}/next.json --request {tmp}/intent.json").has("/reasons", "10 ETH"),
+        fails("ana", "policy check {tmp}/shape.json", "policy.json"),
+        fails("ana", "policy check {tmp}/missing.json", "cli.file"),
+        ok("ana", "policy propose {tmp}/next.json")
+            .has("/sections", "address_book")
+            .keep("next", "/request/request"),
+        no("ana", "policy activate {next} --wait 0").has("/request/stage", "waiting"),
+        ok("ben", "policy approve {next} --yes").has("/words/0", "CHANGE OF AUTHORITY"),
+        ok("cleo", "policy approve {next} --yes"),
+        ok("ana", "policy activate {next}").has("/request/stage", "applied"),
+        ok("ana", "policy show").has("/number", "1"),
+        ok("ana", "policy show --number 0").has("/number", "0"),
+        ok("ana", "request transfer --key hot --to {stranger} --wei 5").has("/request/stage", "signed"),
+    ]);
+    let refused = script.step(&fails("ana", "policy check {tmp}/broken.json", "policy."));
+    assert!(refused["error"]["what"].as_str().unwrap().contains("authority"), "the rule is named: {refused}");
+    assert!(script.text("ana", "policy show").contains("10 ETH (10000000000000000000 wei) in 86400 s"));
+    let table = script.text("ana", "policy check {tmp}/next.json --last 3");
+    assert!(table.contains("version 0 compiles"), "{table}");
+}
+
+fn keys_leave(script: &mut Script, home: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    script.play([
+        ok("ana", "key create spare").keep("create", "/request/request"),
+        ok("ben", "approve {create} --yes"),
+        ok("cleo", "approve {create} --yes"),
+    ]);
+    script.play([
+        ok("ben", "key backup hot --to ana,ben").keep("backup", "/request/request"),
+        fails("ben", "key fetch {backup} --file {tmp}/early", "key.no_file"),
+        ok("ana", "approve {backup} --yes"),
+        ok("cleo", "approve {backup} --yes"),
+        ok("ana", "key drill hot").has("/key/state", "active").has("/key/address", "0x"),
+        ok("ben", "key export hot --to ana").keep("export", "/request/request"),
+        ok("ana", "approve {export} --yes").has("/words/1", "LEAVES THE ENCLAVE FOR GOOD"),
+        ok("cleo", "approve {export} --yes"),
+    ]);
+    script.until_it_works("ben", "key fetch {backup} --file {tmp}/hot.backup");
+    // The enclave writes the file right after the decision.
+    let export = script.until_it_works("ben", "key fetch {export} --file {tmp}/hot.export");
+    assert!(export["digest"].is_string(), "{export}");
+    let mode = std::fs::metadata(home.join("hot.export")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "k01");
+}
+
+fn audits(script: &mut Script, desk: &Desk, home: &Path) {
+    script.play([
+        ok("ana", "audit checkpoint --file {tmp}/new.checkpoint").has("/checkpoint", "keystead"),
+        ok("ana", "audit verify").has("/verified", "true").has("/report/decisions/deny", ""),
+        ok("ana", "audit verify --older {tmp}/new.checkpoint").has("/verified", "true"),
+        ok("ana", "audit prove {refused} --file {tmp}/proof").has("/decision/outcome", "deny"),
+        ok("ana", "audit verify --proof {tmp}/proof --older {tmp}/new.checkpoint")
+            .has("/shown/decision", "deny"),
+        ok("ana", "audit export {tmp}/log").has("/blocks", ""),
+        ok("ana", "audit verify --folder {tmp}/log --older {tmp}/new.checkpoint").has("/verified", "true"),
+        ok("ana", "audit cosign-request --file {tmp}/request").has("/file", "request"),
+        ok("cleo", "witness --request {tmp}/request --state {tmp}/witness --out {tmp}/lines")
+            .has("/lines", "cleo"),
+        fails("ana", "audit verify --folder {tmp}", ""),
+    ]);
+    assert!(home.join("lines").is_file() && desk.folder.is_dir());
+}
+
+/// Folders of their own: a custom ceremony, its node alone, both parts together on a chain of their own.
+fn folders(script: &mut Script, home: &Path) {
+    let custom = home.join("custom");
+    let shown = script.step(&ok("ana", "policy show"));
+    let mut policy = shown.clone();
+    policy["number"] = 0.into();
+    policy["previous"] = "0".repeat(64).into();
+    write(&home.join("own.json"), &policy);
+    script.set("listen", loopback());
+    script.play([
+        ok("ana", "init {tmp}/custom --name vaults --founders dora,emil,fay,gus --policy {tmp}/own.json --node-listen 127.0.0.1:0 --coordinator-listen {listen}")
+            .has("/cluster", "")
+            .has("/founders/3", "gus"),
+        fails("ana", "init {tmp}/custom", "init.exists"),
+        fails("ana", "init {tmp}/few --founders ana,ben", "cli.usage"),
+        fails("ana", "init {tmp}/odd --policy {tmp}/broken.json", "policy."),
+        fails("ana", "init {tmp}/odd --policy {tmp}/shape.json", "policy.json"),
+    ]);
+    assert!(!home.join("odd/members").exists(), "a ceremony that fails leaves no keys");
+    node_alone(script, &custom);
+    together(script, &custom);
+    let quick = Command::new(binary("keystead"))
+        .args(["--json", "quickstart", "--folder"])
+        .arg(home.join("quick"))
+        .output();
+    assert_eq!(crate::desk::json(&quick.unwrap())["holds"], true);
+    ["init", "quickstart", "serve"].iter().for_each(|leaf| script.note(leaf));
+}
+
+/// Two objects: it serves, and it has stopped.
+fn node_alone(script: &mut Script, folder: &Path) {
+    let output =
+        succeeds(Command::new(binary("keystead")).args(["--json", "--dir", path(folder), "node", "--check"]));
+    let lines: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(lines[0]["ready"]["node"].as_str().unwrap().starts_with("127.0.0.1:"), "{lines:?}");
+    assert_eq!((lines.len(), &lines[1]["stopped"]), (2, &json!(true)));
+    script.note("node");
+}
+
+fn together(script: &mut Script, folder: &Path) {
+    let scratch = tempfile::Builder::new().prefix("keystead-up-").tempdir().unwrap().keep();
+    let program = binary("keystead");
+    let port = keystead_tests::free_port().to_string();
+    let fund = "0x00000000000000000000000000000000000000aa";
+    let command =
+        [path(&program), "--json", "up", path(folder), "--devnet", "--devnet-port", &port, "--fund", fund];
+    let up = Service::start(&scratch, &command, "ready");
+    let ready: Value = serde_json::from_str(up.ready_line()).unwrap();
+    let ready = &ready["ready"];
+    assert_eq!(ready["chain"], format!("http://127.0.0.1:{port}"));
+    let url = ready["coordinator"].as_str().unwrap();
+    let balance = crate::desk::call_at(url, "eth_getBalance", json!([fund, "latest"]));
+    assert_eq!(balance["result"], "0x3635c9adc5dea00000", "forwarded to the chain that it brought");
+    script.note("up");
+}
+
+fn write(path: &Path, json: &Value) {
+    std::fs::write(path, json.to_string()).unwrap();
+}
+
+fn nonce(desk: &Desk) -> u64 {
+    desk.cast(&["nonce", &desk.account], &desk.anvil.url()).parse().unwrap()
+}
+
+fn mined(desk: &Desk, hash: &str) {
+    let receipt = desk.cast(&["receipt", hash, "--confirmations", "1"], &desk.anvil.url());
+    assert!(receipt.contains("success"), "{receipt}");
+}
