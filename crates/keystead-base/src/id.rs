@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -14,9 +15,9 @@ pub const MAX_NAME_BYTES: usize = 64;
 /// A name of a key, person, device, role, node, rule or window.
 ///
 /// One to 64 bytes of `a-z 0-9 - _ .`, first a letter or digit: nothing that a terminal, a path or
-/// Cedar could read in another way, and no two that look alike through letter case.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize)]
-pub struct Name(String);
+/// Cedar could read in another way, and no two that look alike through letter case. Clones share the text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
 
 impl Name {
     /// The name's text.
@@ -38,7 +39,7 @@ impl FromStr for Name {
             return Err(NameError::Character { found });
         }
         match text.chars().next() {
-            Some(first) if fits(first) => Ok(Self(text.to_owned())),
+            Some(first) if fits(first) => Ok(Self(text.into())),
             first => Err(NameError::First { found: first.unwrap_or_default() }),
         }
     }
@@ -78,6 +79,12 @@ impl Coded for NameError {
 
     fn blame(&self) -> Blame {
         Blame::Caller
+    }
+}
+
+impl BorshSerialize for Name {
+    fn serialize<W: borsh::io::Write>(&self, writer: &mut W) -> borsh::io::Result<()> {
+        BorshSerialize::serialize(self.as_str(), writer)
     }
 }
 

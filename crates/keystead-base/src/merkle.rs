@@ -63,6 +63,15 @@ impl Inclusion {
         })
     }
 
+    /// The proofs of all leaves, each inner node hashed once.
+    #[must_use]
+    pub fn prove_all(leaves: &[Digest]) -> Vec<Self> {
+        let mut paths = vec![Vec::new(); leaves.len()];
+        grow_paths(leaves, &mut paths);
+        let size = leaves.len() as u64;
+        (0..).zip(paths).map(|(index, path)| Self { index, size, path }).collect()
+    }
+
     /// The root that this proof and `leaf` give, or `None` when the path's length does not fit.
     ///
     /// RFC 9162, section 2.1.3.2.
@@ -105,6 +114,19 @@ fn path(leaves: &[Digest], index: usize) -> Vec<Digest> {
     };
     proof.push(sibling);
     proof
+}
+
+/// Appends to the path of each leaf what lies beside it in this tree; gives the tree's root.
+fn grow_paths(leaves: &[Digest], paths: &mut [Vec<Digest>]) -> Digest {
+    if leaves.len() < 2 {
+        return root(leaves);
+    }
+    let at = split(leaves.len());
+    let ((left, right), (left_paths, right_paths)) = (leaves.split_at(at), paths.split_at_mut(at));
+    let (left_root, right_root) = (grow_paths(left, left_paths), grow_paths(right, right_paths));
+    left_paths.iter_mut().for_each(|path| path.push(right_root));
+    right_paths.iter_mut().for_each(|path| path.push(left_root));
+    node_hash(&left_root, &right_root)
 }
 
 /// The largest power of two below `length`.
@@ -163,9 +185,12 @@ mod tests {
         for count in 1..40 {
             let leaves = leaves(count);
             let expected = root(&leaves);
+            let proofs = Inclusion::prove_all(&leaves);
+            assert_eq!(proofs.len(), leaves.len());
             for (index, leaf) in leaves.iter().enumerate() {
                 let proof = Inclusion::prove(&leaves, index).unwrap();
                 assert_eq!(proof.root(leaf), Some(expected));
+                assert_eq!(proofs.get(index), Some(&proof));
                 assert_ne!(proof.root(&leaf_hash(b"other")), Some(expected));
                 let mut longer = proof.clone();
                 longer.path.push(Digest::ZERO);

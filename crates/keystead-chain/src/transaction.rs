@@ -1,5 +1,7 @@
 //! Transactions and EIP-7702 authorizations from their signing preimages, canonical or not at all.
 
+use std::sync::LazyLock;
+
 use alloy_consensus::{
     EthereumTypedTransaction, SignableTransaction, Transaction as _, TxEip1559, TxEip2930, TxEip4844,
     TxEip7702, TxLegacy,
@@ -9,7 +11,7 @@ use alloy_primitives::{Address, U256, keccak256};
 use alloy_rlp::{Decodable, Encodable as _};
 use keystead_base::Amount;
 use keystead_intent::{ChainId, Fee};
-use secp256k1::{Message, Secp256k1, ecdsa};
+use secp256k1::{Message, Secp256k1, VerifyOnly, ecdsa};
 
 use crate::BuildError;
 
@@ -89,7 +91,7 @@ pub(crate) fn recover(digest: [u8; 32], r: U256, s: U256, odd_y: bool) -> Option
     right.copy_from_slice(&s.to_be_bytes::<32>());
     let id = if odd_y { ecdsa::RecoveryId::One } else { ecdsa::RecoveryId::Zero };
     let signature = ecdsa::RecoverableSignature::from_compact(&compact, id).ok()?;
-    let key = Secp256k1::verification_only().recover_ecdsa(Message::from_digest(digest), &signature).ok()?;
+    let key = CURVE.recover_ecdsa(Message::from_digest(digest), &signature).ok()?;
     let point = key.serialize_uncompressed();
     point.get(1..).map(|xy| Address::from_word(keccak256(xy)))
 }
@@ -140,6 +142,9 @@ fn check_nonce(nonce: u64) -> Result<(), BuildError> {
         _ => Ok(()),
     }
 }
+
+/// Made once: a context costs nearly as much as a recovery.
+static CURVE: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verification_only);
 
 /// What EIP-7702 puts before the RLP of an authorization.
 const AUTHORIZATION_MAGIC: u8 = 0x05;

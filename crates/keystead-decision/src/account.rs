@@ -1,10 +1,12 @@
 //! The public side of an HD key: addresses without a secret, and the proof that a backup works.
 
+use std::sync::LazyLock;
+
 use alloy_primitives::{Address, keccak256};
 use borsh::{BorshDeserialize, BorshSerialize};
 use hmac::{Hmac, KeyInit, Mac};
 use keystead_base::{ClusterId, Digest, Name, tagged_hash};
-use secp256k1::{Message, PublicKey, Scalar, Secp256k1, ecdsa::Signature};
+use secp256k1::{Message, PublicKey, Scalar, Secp256k1, VerifyOnly, ecdsa::Signature};
 use serde::{Deserialize, Serialize};
 use sha2::Sha512;
 
@@ -50,7 +52,7 @@ impl PublicAccount {
         mac.update(&index.to_be_bytes());
         let left: [u8; 32] = mac.finalize().into_bytes().get(..32)?.try_into().ok()?;
         let tweak = Scalar::from_be_bytes(left).ok()?;
-        parent.add_exp_tweak(&Secp256k1::verification_only(), &tweak).ok()
+        parent.add_exp_tweak(&CURVE, &tweak).ok()
     }
 
     /// Whether `proof` shows that somebody restored the key from this backup.
@@ -59,7 +61,7 @@ impl PublicAccount {
         let Some(key) = self.child(0) else { return false };
         let Ok(signature) = Signature::from_compact(proof) else { return false };
         let message = Message::from_digest(challenge.0);
-        Secp256k1::verification_only().verify_ecdsa(message, &signature, &key).is_ok()
+        CURVE.verify_ecdsa(message, &signature, &key).is_ok()
     }
 }
 
@@ -75,3 +77,6 @@ fn address_of(key: &PublicKey) -> Address {
     let point = uncompressed.get(1..).unwrap_or_default();
     Address::from_word(keccak256(point))
 }
+
+/// Made once: a context costs nearly as much as an operation on it.
+static CURVE: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verification_only);

@@ -1,5 +1,7 @@
 //! How reservations end: settled, dead, lapsed.
 
+use std::sync::Arc;
+
 use keystead_base::RequestId;
 use keystead_intent::Slot;
 use keystead_policy::Reason;
@@ -37,7 +39,7 @@ impl<C: Controls> Turn<'_, C> {
         self.step(id, Event::Settle);
         self.decide(*id, Vec::new(), Outcome::Ended { fate });
         let Some(slot) = slot else { return };
-        let Some(held) = self.state.slots.get_mut(&slot) else { return };
+        let Some(held) = self.state.slots.get_mut(&slot).map(Arc::make_mut) else { return };
         held.settled = true;
         let others: Vec<RequestId> = held.requests.iter().filter(|it| *it != id).copied().collect();
         let Fate::Settled { transaction } = fate else { return };
@@ -54,7 +56,7 @@ impl<C: Controls> Turn<'_, C> {
         for charge in request.charges.clone() {
             self.state.windows.release(&charge);
         }
-        if let Some(held) = request.slot.and_then(|slot| self.state.slots.get_mut(&slot)) {
+        if let Some(held) = request.slot.and_then(|slot| self.state.slots.get_mut(&slot)).map(Arc::make_mut) {
             held.settled = true;
         }
         self.step(id, Event::Die);

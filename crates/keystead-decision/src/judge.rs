@@ -1,5 +1,7 @@
 //! From a request to a decision: decode, policy, approvals, slots, limits, reservation.
 
+use std::sync::Arc;
+
 use alloy_primitives::Address;
 use keystead_base::{Canonical, RequestId, Timestamp};
 use keystead_chain::Unsigned;
@@ -60,7 +62,7 @@ impl<C: Controls> Turn<'_, C> {
             slot: None,
         };
         self.state.nonces.insert((intent.requester.clone(), intent.nonce), id);
-        self.state.requests.insert(id, request);
+        self.state.requests.insert(id, Arc::new(request));
         self.state.due.insert((intent.expires, id));
         self.state.open += 1;
     }
@@ -272,7 +274,7 @@ impl<C: Controls> Turn<'_, C> {
             self.state.take_slot(slot, *id);
         }
         self.step(id, Event::Allow);
-        if let Some(request) = self.state.requests.get_mut(id) {
+        if let Some(request) = self.state.requests.get_mut(id).map(Arc::make_mut) {
             request.charges = charges;
             request.slot = slot;
         }
@@ -431,7 +433,8 @@ impl State {
     }
 
     pub(crate) fn take_slot(&mut self, slot: Slot, id: RequestId) {
-        let held = self.slots.entry(slot).or_insert_with(|| SlotUse { requests: Vec::new(), settled: false });
+        let unused = || Arc::new(SlotUse { requests: Vec::new(), settled: false });
+        let held = Arc::make_mut(self.slots.entry(slot).or_insert_with(unused));
         if held.requests.last() != Some(&id) {
             held.requests.push(id);
         }

@@ -1,5 +1,7 @@
 //! Canonical bytes for the persistent maps of the state: their pairs, in order.
 
+use std::sync::Arc;
+
 use borsh::io::{Error, ErrorKind, Read, Result, Write};
 use borsh::{BorshDeserialize, BorshSerialize};
 use imbl::{OrdMap, OrdSet, Vector};
@@ -11,8 +13,31 @@ where
     V: BorshSerialize + Clone,
     W: Write,
 {
-    length(map.len())?.serialize(writer)?;
-    map.iter().try_for_each(|(key, value)| {
+    write_pairs(map.len(), map.iter(), writer)
+}
+
+/// Writes a map whose values are shared in memory: the same bytes as [`write_map`].
+pub(crate) fn write_shared<K, V, W>(map: &OrdMap<K, Arc<V>>, writer: &mut W) -> Result<()>
+where
+    K: BorshSerialize + Ord + Clone,
+    V: BorshSerialize,
+    W: Write,
+{
+    write_pairs(map.len(), map.iter().map(|(key, value)| (key, value.as_ref())), writer)
+}
+
+fn write_pairs<'a, K, V, W>(
+    count: usize,
+    mut pairs: impl Iterator<Item = (&'a K, &'a V)>,
+    writer: &mut W,
+) -> Result<()>
+where
+    K: BorshSerialize + 'a,
+    V: BorshSerialize + 'a,
+    W: Write,
+{
+    length(count)?.serialize(writer)?;
+    pairs.try_for_each(|(key, value)| {
         key.serialize(writer)?;
         value.serialize(writer)
     })
@@ -25,13 +50,33 @@ where
     V: BorshDeserialize + Clone,
     R: Read,
 {
+    read_pairs(reader, |value| value)
+}
+
+/// Reads a map whose values are shared in memory.
+pub(crate) fn read_shared<K, V, R>(reader: &mut R) -> Result<OrdMap<K, Arc<V>>>
+where
+    K: BorshDeserialize + Ord + Clone,
+    V: BorshDeserialize,
+    R: Read,
+{
+    read_pairs(reader, Arc::new)
+}
+
+fn read_pairs<K, V, S, R>(reader: &mut R, keep: impl Fn(V) -> S) -> Result<OrdMap<K, S>>
+where
+    K: BorshDeserialize + Ord + Clone,
+    V: BorshDeserialize,
+    S: Clone,
+    R: Read,
+{
     let mut map = OrdMap::new();
     for _ in 0..u32::deserialize_reader(reader)? {
         let key = K::deserialize_reader(reader)?;
         if map.get_max().is_some_and(|(last, _)| *last >= key) {
             return Err(Error::new(ErrorKind::InvalidData, "keys do not ascend"));
         }
-        map.insert(key, V::deserialize_reader(reader)?);
+        map.insert(key, keep(V::deserialize_reader(reader)?));
     }
     Ok(map)
 }

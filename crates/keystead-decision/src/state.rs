@@ -27,9 +27,10 @@ pub struct State {
     pub(crate) history: Frontier,
     pub(crate) frozen: Frozen,
     pub(crate) keys: OrdMap<Name, Key>,
-    pub(crate) requests: OrdMap<RequestId, Request>,
+    /// Shared, because a change copies the node of the map that it is in: sixty-three neighbors with it.
+    pub(crate) requests: OrdMap<RequestId, Arc<Request>>,
     pub(crate) nonces: OrdMap<(Name, RequestNonce), RequestId>,
-    pub(crate) slots: OrdMap<Slot, SlotUse>,
+    pub(crate) slots: OrdMap<Slot, Arc<SlotUse>>,
     pub(crate) windows: Windows,
     pub(crate) prices: Prices,
     pub(crate) cooling: Cooling,
@@ -164,12 +165,12 @@ impl State {
     /// A request that is still remembered.
     #[must_use]
     pub fn request(&self, id: &RequestId) -> Option<&Request> {
-        self.requests.get(id)
+        self.requests.get(id).map(Arc::as_ref)
     }
 
     /// All requests that are still remembered.
     pub fn requests(&self) -> impl Iterator<Item = (&RequestId, &Request)> {
-        self.requests.iter()
+        self.requests.iter().map(|(id, request)| (id, request.as_ref()))
     }
 
     /// The windows' counters.
@@ -222,9 +223,9 @@ impl BorshSerialize for Snapshot {
         state.history.serialize(writer)?;
         state.frozen.serialize(writer)?;
         persist::write_map(&state.keys, writer)?;
-        persist::write_map(&state.requests, writer)?;
+        persist::write_shared(&state.requests, writer)?;
         persist::write_map(&state.nonces, writer)?;
-        persist::write_map(&state.slots, writer)?;
+        persist::write_shared(&state.slots, writer)?;
         state.windows.serialize(writer)?;
         state.prices.serialize(writer)?;
         state.cooling.serialize(writer)?;
@@ -247,9 +248,9 @@ impl BorshDeserialize for Snapshot {
             history: Frontier::deserialize_reader(reader)?,
             frozen: Frozen::deserialize_reader(reader)?,
             keys: persist::read_map(reader)?,
-            requests: persist::read_map(reader)?,
+            requests: persist::read_shared(reader)?,
             nonces: persist::read_map(reader)?,
-            slots: persist::read_map(reader)?,
+            slots: persist::read_shared(reader)?,
             windows: Windows::deserialize_reader(reader)?,
             prices: Prices::deserialize_reader(reader)?,
             cooling: Cooling::deserialize_reader(reader)?,

@@ -83,7 +83,7 @@ impl<'a, C: Controls> Turn<'a, C> {
 
     /// Moves a request on in its table; a transition that must not happen stops the node.
     pub(crate) fn step(&mut self, id: &RequestId, event: Event) {
-        let Some(request) = self.state.requests.get_mut(id) else { return };
+        let Some(request) = self.state.requests.get_mut(id).map(Arc::make_mut) else { return };
         let before = request.phase;
         let after = before.after(event);
         assert!(after.is_some(), "no transition from {before:?} by {event:?}");
@@ -166,7 +166,7 @@ impl<'a, C: Controls> Turn<'a, C> {
         if let Err(reason) = self.approval_counts(signed) {
             return self.decide(id, Vec::new(), Outcome::Refused { person, reason });
         }
-        if let Some(request) = self.state.requests.get_mut(&id) {
+        if let Some(request) = self.state.requests.get_mut(&id).map(Arc::make_mut) {
             request.approvals.push(signed.clone());
         }
         self.decide(id, Vec::new(), Outcome::Counted { person });
@@ -190,7 +190,7 @@ impl<'a, C: Controls> Turn<'a, C> {
 
     fn open_request(&self, id: &RequestId) -> Result<&crate::Request, Reason> {
         match self.state.requests.get(id) {
-            Some(request) if request.phase == Phase::Open => Ok(request),
+            Some(request) if request.phase == Phase::Open => Ok(request.as_ref()),
             Some(_) => Err(Reason::NotOpen { request: *id }),
             None => Err(Reason::RequestUnknown { request: *id }),
         }
@@ -257,7 +257,7 @@ impl<'a, C: Controls> Turn<'a, C> {
         let open: Vec<RequestId> =
             self.state.requests.iter().filter(|(_, it)| it.phase == Phase::Open).map(|(id, _)| *id).collect();
         for id in open {
-            if let Some(request) = self.state.requests.get_mut(&id) {
+            if let Some(request) = self.state.requests.get_mut(&id).map(Arc::make_mut) {
                 request.approvals.clear();
                 request.announced = self.state.time;
             }

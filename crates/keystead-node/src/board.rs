@@ -36,6 +36,16 @@ impl Board {
         self.lock().rows.get(id).map(|row| row.view.clone())
     }
 
+    /// Whether a request has a row.
+    pub(crate) fn has(&self, id: &RequestId) -> bool {
+        self.lock().rows.contains_key(id)
+    }
+
+    /// Whether a request has its signature.
+    pub(crate) fn has_signature(&self, id: &RequestId) -> bool {
+        self.lock().rows.get(id).is_some_and(|row| row.view.signed.is_some())
+    }
+
     /// Whether a fresh certificate may help where the back end refused.
     pub(crate) fn needs_renewal(&self, id: &RequestId) -> bool {
         self.lock().rows.get(id).is_some_and(|row| row.passing)
@@ -118,17 +128,30 @@ impl Board {
         rests: impl Fn(&RequestView) -> bool,
     ) -> Option<RequestView> {
         loop {
-            let bell = self.lock().rows.get(id).map(|row| Arc::clone(&row.bell))?;
+            let bell = match self.look(id, &rests)? {
+                Ok(view) => return Some(view),
+                Err(bell) => bell,
+            };
             let rung = bell.notified();
             tokio::pin!(rung);
-            // Registered before the look, so that no ring between look and wait is missed.
+            // Registered before the second look, so that no ring between look and wait is missed.
             rung.as_mut().enable();
-            let view = self.view(id)?;
-            if rests(&view) {
+            if let Ok(view) = self.look(id, &rests)? {
                 return Some(view);
             }
             rung.await;
         }
+    }
+
+    /// A row that rests, or the bell that rings when it changes; none where there is no row.
+    fn look(
+        &self,
+        id: &RequestId,
+        rests: &impl Fn(&RequestView) -> bool,
+    ) -> Option<Result<RequestView, Arc<Notify>>> {
+        let rows = self.lock();
+        let row = rows.rows.get(id)?;
+        Some(if rests(&row.view) { Ok(row.view.clone()) } else { Err(Arc::clone(&row.bell)) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {

@@ -106,7 +106,7 @@ impl Shared {
         for (id, expires) in ids {
             // What the state has forgotten has expired.
             let maybe = state.request(id).is_some() || *expires <= state.time();
-            let known = self.board.view(id).is_some() || (maybe && views::restore(self, id).await?);
+            let known = self.board.has(id) || (maybe && views::restore(self, id).await?);
             if !known {
                 return Ok(false);
             }
@@ -129,7 +129,7 @@ impl Shared {
     async fn at_rest(&self, ids: Vec<RequestId>) -> Result<EntryAnswer, CallError> {
         let mut rows = Vec::with_capacity(ids.len());
         for id in &ids {
-            if self.board.view(id).is_none() && !views::restore(self, id).await? {
+            if !self.board.has(id) && !views::restore(self, id).await? {
                 // Its sender was admitted, and no longer is.
                 return Ok(EntryAnswer::Refused(Refused::of(&CallError::NotAdmitted)));
             }

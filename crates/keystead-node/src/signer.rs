@@ -32,11 +32,11 @@ pub(crate) struct Signer {
     pub(crate) confirmed: bool,
 }
 
-/// One payload for the enclave, and what its signature is for.
+/// What a signature of the enclave is for.
 struct Work {
     request: RequestId,
     unsigned: Unsigned,
-    item: BatchItem,
+    position: u64,
 }
 
 impl Signer {
@@ -85,11 +85,10 @@ impl Signer {
     }
 
     fn sign(&mut self, block: &Durable) -> Result<(), NodeError> {
-        let work = self.work(block);
+        let (work, items) = self.work(block);
         if work.is_empty() {
             return Ok(());
         }
-        let items = work.iter().map(|it| it.item.clone()).collect();
         let results = match self.enclave.sign(&block.commit, items) {
             Ok(results) => results,
             Err(ClientError::Refused(refusal)) => {
@@ -104,18 +103,17 @@ impl Signer {
     }
 
     /// The payloads that a block's decisions allow and that have no signature yet.
-    fn work(&self, block: &Durable) -> Vec<Work> {
-        let leaves = leaves(&block.decisions);
-        let wanted = block.decisions.iter().enumerate().filter_map(|(index, decision)| {
+    fn work(&self, block: &Durable) -> (Vec<Work>, Vec<BatchItem>) {
+        let proofs = Inclusion::prove_all(&leaves(&block.decisions));
+        let wanted = block.decisions.iter().zip(proofs).filter_map(|(decision, proof)| {
             let Outcome::Allow(grant) = &decision.outcome else { return None };
-            let missing = self.shared.board.view(&decision.subject).is_none_or(|it| it.signed.is_none());
-            if !missing {
+            if self.shared.board.has_signature(&decision.subject) {
                 return None;
             }
-            let prepared = self.prepare(&block.state, decision, grant, &leaves, index);
+            let prepared = self.prepare(&block.state, decision, grant, proof);
             prepared.inspect_err(|refused| self.refused(&decision.subject, refused.clone())).ok()
         });
-        wanted.collect()
+        wanted.unzip()
     }
 
     fn prepare(
@@ -123,9 +121,8 @@ impl Signer {
         state: &State,
         decision: &Decision,
         grant: &Grant,
-        leaves: &[Digest],
-        index: usize,
-    ) -> Result<Work, Refused> {
+        proof: Inclusion,
+    ) -> Result<(Work, BatchItem), Refused> {
         let request = state.request(&decision.subject).ok_or_else(over)?;
         if !matches!(request.phase, Phase::Allowed | Phase::Settled) {
             return Err(over());
@@ -141,9 +138,9 @@ impl Signer {
         // INVARIANT S2: the bytes are built from the intent here as everywhere, never taken from a peer.
         let unsigned = keystead_chain::build(&request.intent.action, grant.address)
             .map_err(|error| Refused::of(&error))?;
-        let proof = Inclusion::prove(leaves, index).ok_or_else(over)?;
-        let item = BatchItem { decision: decision.clone(), proof, unsigned: unsigned.to_document() };
-        Ok(Work { request: decision.subject, unsigned, item })
+        let work = Work { request: decision.subject, position: proof.index, unsigned };
+        let unsigned = work.unsigned.to_document();
+        Ok((work, BatchItem { decision: decision.clone(), proof, unsigned }))
     }
 
     fn signed(&self, block: &Durable, work: &Work, result: ItemResult) {
@@ -219,7 +216,7 @@ fn record(
     SignatureRecord {
         request: work.request,
         height: block.commit.header.height,
-        position: work.item.proof.index,
+        position: work.position,
         signing_digest: work.unsigned.signing_digest(),
         signature: signature.rs.iter().copied().chain([signature.y_parity]).collect(),
         signed: assembled.raw.to_vec(),
