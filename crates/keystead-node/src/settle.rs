@@ -1,10 +1,10 @@
 //! The settlement watcher: what became of signed transactions, as the node's own endpoints agree on it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use keystead_base::{Digest, RequestId};
 use keystead_decision::{Fate, Phase, State};
 use keystead_intent::Slot;
@@ -52,11 +52,25 @@ impl Watcher {
     async fn look(&self) {
         let state = self.shared.state();
         self.shared.set_chains(self.statuses(&state).await);
-        for (id, slot) in unsettled(&state) {
+        let reached = self.reached(&state).await;
+        for (id, slot) in unsettled(&state, &reached) {
             if let Some(view) = self.chains.get(&slot.chain.0) {
                 self.follow(view, id, slot).await;
             }
         }
+    }
+
+    /// The next nonce of each account, where enough endpoints agree on it. What has a later one is in no
+    /// block, and nobody needs to be asked about it.
+    async fn reached(&self, state: &State) -> HashMap<Place, u64> {
+        let mut reached = HashMap::new();
+        for (chain, account) in open_slots(state).map(|(_, slot)| place(&slot)).collect::<HashSet<_>>() {
+            let Some(view) = self.chains.get(&chain) else { continue };
+            if let Ok(next) = view.nonce(account).await {
+                reached.insert((chain, account), next);
+            }
+        }
+        reached
     }
 
     async fn follow(&self, chain: &ChainView, id: RequestId, slot: Slot) {
@@ -100,13 +114,26 @@ async fn head(view: &ChainView) -> ChainWatch {
     }
 }
 
+/// A chain and an account on it.
+type Place = (u64, Address);
+
+fn place(slot: &Slot) -> Place {
+    (slot.chain.0, slot.account)
+}
+
 /// What is signed or may be signed, and takes a slot that nothing final has taken.
-fn unsettled(state: &State) -> Vec<(RequestId, Slot)> {
+fn open_slots(state: &State) -> impl Iterator<Item = (RequestId, Slot)> {
     let slot = |(id, request): (&RequestId, &keystead_decision::Request)| {
         (request.phase == Phase::Allowed).then_some(())?;
         request.slot.map(|slot| (*id, slot))
     };
-    state.requests().filter_map(slot).take(MAX_WATCHED).collect()
+    state.requests().filter_map(slot)
+}
+
+/// The open slots that their account's nonce has passed, and those of accounts whose nonce is not known.
+fn unsettled(state: &State, reached: &HashMap<Place, u64>) -> Vec<(RequestId, Slot)> {
+    let passed = |slot: &Slot| reached.get(&place(slot)).is_none_or(|next| slot.nonce < *next);
+    open_slots(state).filter(|(_, slot)| passed(slot)).take(MAX_WATCHED).collect()
 }
 
 /// How many transactions are looked at in one round.
