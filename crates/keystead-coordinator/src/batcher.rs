@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use keystead_base::{Canonical as _, HybridSigner, Name, RequestId, Signed};
 use keystead_decision::Entry;
 use keystead_intent::{Intent, MAX_BATCH_INTENTS, RequestBatch};
 use keystead_wire::{EntryAnswer, NodeClient, RequestView};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use crate::RequestError;
 
@@ -35,7 +38,7 @@ impl Batcher {
     #[must_use]
     pub fn start(node: NodeClient, service: Name, signer: HybridSigner) -> Self {
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
-        let round = Arc::new(Round { node, service, signer });
+        let round = Arc::new(Round { node, service, signer, under_way: AtomicUsize::new(0) });
         tokio::spawn(gather(waiting, round));
         Self { queue }
     }
@@ -48,9 +51,9 @@ impl Batcher {
     pub async fn ask(&self, intent: Intent) -> Result<RequestView, RequestError> {
         // One malformed request would have the node refuse the whole batch.
         intent.check()?;
-        let document = intent.to_document();
+        let bytes = intent.to_document().len();
         let (answer, view) = oneshot::channel();
-        let ask = Ask { id: intent.id(), bytes: document.len(), intent, answer };
+        let ask = Ask { id: intent.id(), bytes, intent, answer };
         self.queue.send(ask).await.map_err(|_| RequestError::Busy)?;
         view.await.unwrap_or(Err(RequestError::Busy))
     }
@@ -70,20 +73,32 @@ async fn gather(mut waiting: mpsc::Receiver<Ask>, round: Arc<Round>) {
             },
         };
         let mut asks = vec![first];
-        held = fill(&mut asks, &mut waiting);
-        let round = Arc::clone(&round);
+        held = fill(&mut asks, &mut waiting, round.under_way.load(Ordering::Relaxed)).await;
+        let (round, count) = (Arc::clone(&round), asks.len());
+        round.under_way.fetch_add(count, Ordering::Relaxed);
         tokio::spawn(async move {
             round.submit(asks).await;
+            round.under_way.fetch_sub(count, Ordering::Relaxed);
             drop(place);
         });
     }
 }
 
 /// Takes what waits, as far as it fits; gives back what did not.
-fn fill(asks: &mut Vec<Ask>, waiting: &mut mpsc::Receiver<Ask>) -> Option<Ask> {
+///
+/// A batch has a price of its own (a hybrid signature, a block, a vote, a sync), so while another batch of
+/// `under_way` requests has not come back, this one is held until it is as large, or for [`LINGER`].
+/// Callers that were answered together ask again one after the other; without this, the first of them
+/// would have a batch to itself.
+async fn fill(asks: &mut Vec<Ask>, waiting: &mut mpsc::Receiver<Ask>, under_way: usize) -> Option<Ask> {
+    let latest = Instant::now() + LINGER;
     let mut bytes: usize = asks.iter().map(|ask| ask.bytes).sum();
     while asks.len() < MAX_BATCH_INTENTS {
-        let Ok(ask) = waiting.try_recv() else { return None };
+        let ask = match waiting.try_recv() {
+            Ok(ask) => ask,
+            Err(_) if asks.len() >= under_way => return None,
+            Err(_) => timeout_at(latest, waiting.recv()).await.ok()??,
+        };
         bytes = bytes.saturating_add(ask.bytes);
         // A request that somebody repeats while it is on its way goes into the next batch.
         if bytes > MAX_BATCH_BYTES || asks.iter().any(|other| other.id == ask.id) {
@@ -98,6 +113,8 @@ struct Round {
     node: NodeClient,
     service: Name,
     signer: HybridSigner,
+    /// Requests that were submitted and are not answered.
+    under_way: AtomicUsize,
 }
 
 impl Round {
@@ -133,5 +150,7 @@ impl Round {
 
 /// Batches on their way at once: while the node writes one, the next one is already there.
 const ROUNDS_IN_FLIGHT: usize = 2;
+/// How long a batch is held for others at most. Nobody waits while nothing is on its way.
+const LINGER: Duration = Duration::from_millis(2);
 /// Requests that wait for a batch.
 const MAX_WAITING: usize = 4096;
