@@ -39,6 +39,8 @@ impl Engine {
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("wal_autocheckpoint", PAGES_BETWEEN_CHECKPOINTS)
             .pragma("cache_size", CACHE_KIB)
+            // A statement of many rows can be taken back by itself; its undo pages need no file.
+            .pragma("temp_store", "MEMORY")
             .statement_cache_capacity(CACHED_STATEMENTS);
         let writer = PoolOptions::<Sqlite>::new()
             .max_connections(1)
