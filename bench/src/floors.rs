@@ -4,8 +4,10 @@
 //! signs, and the same server that makes each signature durable first, many in one transaction.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::load::{self, Figures};
+use crate::load::{self, Figures, Load};
 use crate::table;
 
 /// How long each load runs.
@@ -39,39 +41,77 @@ pub(crate) async fn run() -> Floors {
     println!("\nFloors (no policy, no approvals, no log that anybody could verify)");
     println!("  bare libsecp256k1 signature   {}", table::micros(signature_nanos()));
     println!("  one fdatasync of 512 bytes    {}", table::micros(fsync_nanos()));
-    let bare = serve(None).await;
+    let bare = loads(&Process::start(None)).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let durable = serve(Some(log(folder.path()).await)).await;
-    let floors = Floors { bare: loads(bare).await, durable: loads(durable).await };
+    let durable = loads(&Process::start(Some(folder.path()))).await;
+    let floors = Floors { bare, durable };
     print("HTTP + JSON + sign", &floors.bare);
     print("HTTP + JSON + durable group-committed log + sign", &floors.durable);
     floors
 }
 
 fn print(title: &str, figures: &[Figures]) {
-    let mut rows = vec![["clients", "per second", "p50", "p99"].map(str::to_owned).to_vec()];
+    let head = ["clients", "per second", "p50", "p99", "CPU each", "CPU of the load"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(figures.iter().map(|it| {
         vec![
             it.clients.to_string(),
             format!("{:.0}", it.per_second),
             table::micros(it.p50),
             table::micros(it.p99),
+            table::micros(it.cpu),
+            table::micros(it.load_cpu),
         ]
     }));
     table::print(title, &rows);
 }
 
-async fn loads(address: SocketAddr) -> Vec<Figures> {
+async fn loads(server: &Process) -> Vec<Figures> {
     let mut figures = Vec::new();
+    let body = |client, number| format!(r#"{{"digest":"{client:032x}{number:032x}"}}"#);
     for clients in CLIENTS {
-        figures.push(
-            load::run(address, clients, SPAN, "signature", |client, number| {
-                format!(r#"{{"digest":"{client:032x}{number:032x}"}}"#)
-            })
-            .await,
-        );
+        let load = Load { address: server.address, clients, span: SPAN, needle: "signature" };
+        figures.push(load::run(&load, &[server.child.id()], body).await);
     }
     figures
+}
+
+/// A floor's server, in a process of its own as the product's are: the load is then the same for both.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Process {
+    fn start(folder: Option<&Path>) -> Self {
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        let mut child =
+            command.arg(SERVE).args(folder).stdout(Stdio::piped()).spawn().expect("this program once more");
+        let mut line = String::new();
+        let output = child.stdout.take().expect("its output");
+        BufReader::new(output).read_line(&mut line).expect("an address");
+        Self { child, address: line.trim().parse().expect("an address") }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The word that makes this program a floor's server; a folder after it makes the server durable.
+pub(crate) const SERVE: &str = "serve-floor";
+
+/// Serves until it is killed.
+pub(crate) async fn serve_alone(folder: Option<&Path>) {
+    let log = match folder {
+        Some(folder) => Some(log(folder).await),
+        None => None,
+    };
+    println!("{}", serve(log).await);
+    std::future::pending().await
 }
 
 fn signature_nanos() -> f64 {
@@ -140,7 +180,7 @@ async fn sign(State(server): State<Arc<Server>>, Json(ask): Json<Ask>) -> Json<A
 }
 
 /// A writer that puts everything that waits into one transaction (SQLite, WAL, synchronous=FULL).
-async fn log(folder: &std::path::Path) -> Durable {
+async fn log(folder: &Path) -> Durable {
     use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
     let options = SqliteConnectOptions::new()
         .filename(folder.join("floor.db"))

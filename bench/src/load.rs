@@ -1,11 +1,14 @@
 //! A closed loop of HTTP/1.1 clients: each connection sends its next request when the last is answered.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+
+use crate::usage;
 
 /// What a run of the load showed.
 #[derive(Clone, Debug)]
@@ -20,19 +23,35 @@ pub(crate) struct Figures {
     pub(crate) p99: f64,
     /// Answers without `needle` in them.
     pub(crate) wrong: u64,
-    /// Answers in all.
-    pub(crate) answers: u64,
+    /// CPU of the serving processes, in nanoseconds per answer.
+    pub(crate) cpu: f64,
+    /// CPU of the clients, in nanoseconds per answer.
+    pub(crate) load_cpu: f64,
+    /// The same of the serving processes by the names of their threads.
+    pub(crate) threads: BTreeMap<String, f64>,
 }
 
-/// Runs `clients` connections for `span`. `body` makes the request of (client, number); an answer counts
-/// as right when it contains `needle`.
+/// What is asked of whom.
+pub(crate) struct Load {
+    /// Where the server listens.
+    pub(crate) address: SocketAddr,
+    /// How many connections.
+    pub(crate) clients: usize,
+    /// For how long.
+    pub(crate) span: Duration,
+    /// An answer counts as right when it contains this.
+    pub(crate) needle: &'static str,
+}
+
+/// Runs the load against the server that the processes `servers` make up. `body` makes the request of
+/// (client, number).
 pub(crate) async fn run(
-    address: SocketAddr,
-    clients: usize,
-    span: Duration,
-    needle: &'static str,
+    load: &Load,
+    servers: &[u32],
     body: impl Fn(usize, u64) -> String + Clone + Send + 'static,
 ) -> Figures {
+    let &Load { address, clients, span, needle } = load;
+    let before = (threads(servers), own_cpu(), cpu(servers));
     let start = Instant::now();
     let mut tasks = JoinSet::new();
     for client in 0..clients {
@@ -43,6 +62,12 @@ pub(crate) async fn run(
     let wrong = results.iter().map(|(_, wrong)| wrong).sum();
     let mut times: Vec<u64> = results.into_iter().flat_map(|(times, _)| times).collect();
     times.sort_unstable();
+    let each = |seconds: f64| 1e9 * seconds / times.len() as f64;
+    let (load_cpu, server_cpu) = (each(own_cpu() - before.1), each(cpu(servers) - before.2));
+    let mut threads = threads(servers);
+    threads.iter_mut().for_each(|(name, used)| {
+        *used = each(*used - before.0.get(name).copied().unwrap_or_default());
+    });
     let at =
         |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default() as f64;
     Figures {
@@ -51,8 +76,26 @@ pub(crate) async fn run(
         p50: at(0.50),
         p99: at(0.99),
         wrong,
-        answers: times.len() as u64,
+        cpu: server_cpu,
+        load_cpu,
+        threads,
     }
+}
+
+fn own_cpu() -> f64 {
+    usage::cpu_seconds(std::process::id()).unwrap_or_default()
+}
+
+fn cpu(servers: &[u32]) -> f64 {
+    servers.iter().filter_map(|pid| usage::cpu_seconds(*pid)).sum()
+}
+
+fn threads(servers: &[u32]) -> BTreeMap<String, f64> {
+    let mut all = BTreeMap::new();
+    for (name, used) in servers.iter().flat_map(|pid| usage::cpu_by_thread(*pid)) {
+        *all.entry(name).or_default() += used;
+    }
+    all
 }
 
 async fn one_client(

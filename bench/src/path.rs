@@ -1,5 +1,6 @@
 //! The full path: JSON-RPC `eth_signTransaction` inside the limits, against the real processes.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,7 +10,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::floors::{CLIENTS, Floors, SPAN};
-use crate::load::{self, Figures};
+use crate::load::{self, Figures, Load};
 use crate::{table, usage};
 
 /// Measures the path and prints it beside the floors of the same run.
@@ -20,22 +21,31 @@ pub(crate) fn run(runtime: &Runtime, floors: &Floors) {
         println!("  {what:<22} {:>6.1} MiB", usage::resident_mib(*pid).unwrap_or_default());
     });
     let mut rows = vec![
-        ["clients", "per second", "p50", "p99", "CPU each", "of bare", "of durable"]
+        ["clients", "per second", "p50", "p99", "CPU each", "CPU of the load", "of bare", "of durable"]
             .map(str::to_owned)
             .to_vec(),
     ];
+    let pids: Vec<u32> = desk.processes().into_iter().map(|(_, pid)| pid).collect();
+    let mut threads = BTreeMap::new();
     for (index, clients) in CLIENTS.into_iter().enumerate() {
-        let before = desk.cpu_seconds();
         let address = desk.address.clone();
         let body = move |client, number| request(&address, nonce(index, client, number));
-        let figures = runtime.block_on(load::run(desk.coordinator, clients, SPAN, "\"result\":\"0x02", body));
-        rows.push(row(&figures, desk.cpu_seconds() - before, floors, index));
+        let load = Load { address: desk.coordinator, clients, span: SPAN, needle: "\"result\":\"0x02" };
+        let figures = runtime.block_on(load::run(&load, &pids, body));
         assert_eq!(figures.wrong, 0, "every answer is a signed transaction");
+        rows.push(row(&figures, floors, index));
+        threads = figures.threads;
     }
     table::print("Full path: eth_signTransaction inside the limits", &rows);
+    let mut rows = vec![["thread", "CPU each"].map(str::to_owned).to_vec()];
+    rows.extend(threads.into_iter().map(|(name, used)| vec![name, table::micros(used)]));
+    table::print(
+        "Where the microseconds of a request go, with the most clients (`keystead` is the enclave)",
+        &rows,
+    );
 }
 
-fn row(figures: &Figures, cpu: f64, floors: &Floors, index: usize) -> Vec<String> {
+fn row(figures: &Figures, floors: &Floors, index: usize) -> Vec<String> {
     let ratio = |floor: &[Figures]| match floor.get(index) {
         Some(floor) => format!("{:.0} %", 100.0 * figures.per_second / floor.per_second),
         None => String::new(),
@@ -45,7 +55,8 @@ fn row(figures: &Figures, cpu: f64, floors: &Floors, index: usize) -> Vec<String
         format!("{:.0}", figures.per_second),
         table::micros(figures.p50),
         table::micros(figures.p99),
-        table::micros(1e9 * cpu / figures.answers as f64),
+        table::micros(figures.cpu),
+        table::micros(figures.load_cpu),
         ratio(&floors.bare),
         ratio(&floors.durable),
     ]
@@ -105,10 +116,6 @@ impl Desk {
         let up = self.up.id();
         let enclave = usage::children(up).into_iter().map(|pid| ("enclave", pid));
         [("node + coordinator", up)].into_iter().chain(enclave).collect()
-    }
-
-    fn cpu_seconds(&self) -> f64 {
-        self.processes().iter().filter_map(|(_, pid)| usage::cpu_seconds(*pid)).sum()
     }
 }
 

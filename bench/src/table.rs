@@ -24,6 +24,16 @@ pub(crate) fn print(title: &str, rows: &[Vec<String>]) {
     }
 }
 
+/// Nanoseconds, in groups of three digits.
+pub(crate) fn nanos(nanos: f64) -> String {
+    let digits = format!("{nanos:.0}");
+    let grouped = digits.char_indices().flat_map(|(place, digit)| {
+        let comma = place > 0 && (digits.len() - place).is_multiple_of(3);
+        comma.then_some(',').into_iter().chain([digit])
+    });
+    grouped.collect()
+}
+
 /// Microseconds, as they are read best.
 pub(crate) fn micros(nanos: f64) -> String {
     match nanos / 1000.0 {

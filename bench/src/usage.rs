@@ -1,10 +1,28 @@
 //! What a process has used, from /proc.
 
+use std::collections::BTreeMap;
 use std::fs;
 
-/// CPU seconds of a process and its children that it waited for.
+/// CPU seconds of a process.
 pub(crate) fn cpu_seconds(pid: u32) -> Option<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    seconds(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// CPU seconds of a process by the names of its threads; threads of one name count together.
+pub(crate) fn cpu_by_thread(pid: u32) -> BTreeMap<String, f64> {
+    let mut seconds_of = BTreeMap::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        // A thread may end between the listing and the look.
+        let Ok(stat) = fs::read_to_string(thread.path().join("stat")) else { continue };
+        let name = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).map(|(name, _)| name);
+        if let (Some(name), Some(used)) = (name, seconds(&stat)) {
+            *seconds_of.entry(name.to_owned()).or_default() += used;
+        }
+    }
+    seconds_of
+}
+
+fn seconds(stat: &str) -> Option<f64> {
     let after_name = stat.rsplit_once(')')?.1;
     let fields: Vec<&str> = after_name.split_whitespace().collect();
     let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
