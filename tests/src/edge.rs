@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use keystead_base::{ClusterId, Digest, Secret};
-use keystead_coordinator::{Coordinator, HttpLimits, HttpServer, Settings};
+use keystead_coordinator::{Coordinator, Doors, HttpLimits, HttpServer, Settings};
 use keystead_wire::{Client, Handler, Hello, Identity, Limits, Role, Server, Target, WireError, pins};
 use tokio::task::JoinHandle;
 
@@ -24,7 +24,7 @@ pub(crate) async fn coordinator(target: Target, limits: HttpLimits, folder: &Pat
     let signer = Member::new("desk", 20).signer;
     let coordinator = Coordinator::start(settings, target, signer, None, &folder.join("journal"));
     let listen = ([127, 0, 0, 1], 0).into();
-    let server = HttpServer::start(listen, coordinator.expect("a journal"), limits).await;
+    let server = HttpServer::start(listen, coordinator.expect("a journal"), Doors::default(), limits).await;
     server.expect("a free port")
 }
 

@@ -8,9 +8,9 @@ use keystead_tests::attacks::{
     forked_log, frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address,
     lying_server, many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, permit,
     permit2, policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, same_person_twice, slow_requests, slow_strangers, stale_head, suppressed_freeze,
-    swapped_payload, truncated_log, two_digests_at_one_nonce, unanswered_flood, undelayed_upgrade,
-    unlimited_approval,
+    rewritten_request, rewritten_row, same_person_twice, slow_requests, slow_strangers, stale_head,
+    suppressed_freeze, swapped_payload, truncated_log, two_digests_at_one_nonce, unanswered_flood,
+    undelayed_upgrade, unlimited_approval,
 };
 use keystead_tests::{Loot, Signer, root};
 

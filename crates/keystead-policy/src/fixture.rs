@@ -12,10 +12,10 @@ use keystead_intent::{
 };
 
 use crate::{
-    AddressEntry, AssuranceCap, AssuranceLevel, Cooling, Device, Dimension, Engine, Factor, Facts, FreshHeadDemand,
-    FreshHeadRule, Measure,
-    Need, Node, Person, PolicyVersion, Price, PriceRule, PriceSource, Prices, Question, QuorumRow, Roster,
-    Rule, Ruling, Service, Subject, Threshold, Timing, TransportKey, Window,
+    AddressEntry, AssuranceCap, AssuranceLevel, Cooling, Device, Dimension, Engine, Factor, Facts,
+    FreshHeadDemand, FreshHeadRule, Measure, Need, Node, Person, PolicyVersion, Price, PriceRule,
+    PriceSource, Prices, Question, QuorumRow, Roster, Rule, Ruling, Service, Subject, Threshold, Timing,
+    TransportKey, Window,
 };
 
 pub(crate) const CHAIN: ChainId = ChainId(1);
