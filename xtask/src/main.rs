@@ -3,6 +3,7 @@
 
 mod bench;
 mod debian;
+mod fuzz;
 mod licenses;
 mod mutants;
 mod npm;
@@ -47,6 +48,12 @@ const CHORES: &[Chore] = &[
         arguments: "[micro|floors|path]",
         about: "print figures and their ratios to the floors measured in the same run",
         run: bench::figures,
+    },
+    Chore {
+        words: &["fuzz"],
+        arguments: "TARGET [-- ARGUMENTS OF libFuzzer, for instance -max_total_time=60]",
+        about: "feed one parser under libFuzzer; needs a nightly toolchain and cargo-fuzz",
+        run: fuzz::run,
     },
     Chore {
         words: &["mutants"],

@@ -223,7 +223,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ()> {
     }
 }
 
-fn parse_entries(body: &[u8]) -> Result<Vec<Entry>, String> {
+pub(crate) fn parse_entries(body: &[u8]) -> Result<Vec<Entry>, String> {
     #[derive(serde::Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Documents {

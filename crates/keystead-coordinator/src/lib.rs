@@ -15,6 +15,7 @@ mod journal;
 mod life;
 mod nonces;
 mod once;
+pub mod outside;
 mod rpc;
 mod transaction;
 mod wording;

@@ -40,4 +40,5 @@ pub use read::StoredRequest;
 pub use record::{Appended, Batch, MAX_ENTRIES_BYTES, SignatureRecord};
 pub use replay::{Replay, ReplayCause, ReplayError, StoredBlock};
 pub use schema::SCHEMA_VERSION;
+pub use tiles::{block_bundle, entry_bundle, parse_bundles};
 pub use witness::{CosignRequest, Cosigned, WitnessError, WitnessState, cosign, verify_cosignature};

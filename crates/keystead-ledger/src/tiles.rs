@@ -64,7 +64,11 @@ fn join(hashes: &[Digest]) -> Vec<u8> {
 }
 
 /// Entry bundle: each header document after its length in two bytes, big-endian.
-pub(crate) fn entry_bundle(blocks: &[StoredBlock]) -> Result<Vec<u8>, LogError> {
+///
+/// # Errors
+///
+/// [`LogError::EntryLength`] when a header is longer than two bytes can say.
+pub fn entry_bundle(blocks: &[StoredBlock]) -> Result<Vec<u8>, LogError> {
     let mut bundle = Vec::new();
     for block in blocks {
         let document = block.commit.header.to_document();
@@ -80,7 +84,8 @@ pub(crate) fn entry_bundle(blocks: &[StoredBlock]) -> Result<Vec<u8>, LogError> 
 }
 
 /// Block bundle: for each block its votes and its entries, each after its length in four bytes.
-pub(crate) fn block_bundle(blocks: &[StoredBlock]) -> Vec<u8> {
+#[must_use]
+pub fn block_bundle(blocks: &[StoredBlock]) -> Vec<u8> {
     let mut bundle = Vec::new();
     for block in blocks {
         let votes = Votes { round: block.commit.round, votes: block.commit.votes.clone() };
@@ -94,7 +99,11 @@ pub(crate) fn block_bundle(blocks: &[StoredBlock]) -> Vec<u8> {
 }
 
 /// Puts the two bundles of the same blocks together again; they must end together.
-pub(crate) fn parse_bundles(mut entries: &[u8], mut blocks: &[u8]) -> Result<Vec<StoredBlock>, LogError> {
+///
+/// # Errors
+///
+/// [`LogError`] when a length or a document is wrong, or one bundle ends before the other.
+pub fn parse_bundles(mut entries: &[u8], mut blocks: &[u8]) -> Result<Vec<StoredBlock>, LogError> {
     let mut parsed = Vec::new();
     while !entries.is_empty() {
         let header = Header::from_document(take(&mut entries, 2, usize::from(u16::MAX))?)?;

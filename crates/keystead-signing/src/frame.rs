@@ -8,7 +8,11 @@ use keystead_base::{Blame, CanonError, Canonical, Coded, MAX_DOCUMENT_BYTES};
 pub const MAX_FRAME_BYTES: usize = MAX_DOCUMENT_BYTES;
 
 /// Reads one document; none at the end of the stream between two frames.
-pub(crate) fn read<T: Canonical>(input: &mut impl Read) -> Result<Option<T>, FrameError> {
+///
+/// # Errors
+///
+/// [`FrameError`] when it is too long, cut short, or another document.
+pub fn read<T: Canonical>(input: &mut impl Read) -> Result<Option<T>, FrameError> {
     let mut length = [0; 4];
     if !starts(input, &mut length)? {
         return Ok(None);
@@ -23,7 +27,11 @@ pub(crate) fn read<T: Canonical>(input: &mut impl Read) -> Result<Option<T>, Fra
 }
 
 /// Writes one document and flushes.
-pub(crate) fn write<T: Canonical>(output: &mut impl Write, value: &T) -> Result<(), FrameError> {
+///
+/// # Errors
+///
+/// [`FrameError`] when it is too long or the stream is broken.
+pub fn write<T: Canonical>(output: &mut impl Write, value: &T) -> Result<(), FrameError> {
     let document = value.to_document();
     let length = u32::try_from(document.len()).ok().filter(|_| document.len() <= MAX_FRAME_BYTES);
     let length = length.ok_or(FrameError::TooLong { found: document.len() })?;

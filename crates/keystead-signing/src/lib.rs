@@ -22,7 +22,7 @@ pub use client::{ClientError, EnclaveClient};
 pub use curve::{CurveError, EthereumSignature};
 pub use enclave::{EnclaveControls, Role, Strict};
 pub use entropy::EntropyError;
-pub use frame::{FrameError, MAX_FRAME_BYTES};
+pub use frame::{FrameError, MAX_FRAME_BYTES, read as read_frame, write as write_frame};
 pub use hardening::{FeatureReport, Hardening, Status};
 pub use keystead_policy::Feature;
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};

@@ -175,7 +175,7 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<B
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
-fn parse(bytes: &[u8], id: u64) -> Result<Box<RawValue>, EndpointError> {
+pub(crate) fn parse(bytes: &[u8], id: u64) -> Result<Box<RawValue>, EndpointError> {
     let malformed = EndpointError::Malformed { expected: "an answer of JSON-RPC 2.0" };
     let answer: Answer = serde_json::from_slice(bytes).map_err(|_| malformed.clone())?;
     match (answer.id == id, answer.result, answer.error) {

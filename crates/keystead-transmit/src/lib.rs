@@ -12,6 +12,7 @@ mod endpoint;
 mod error;
 mod fees;
 mod observe;
+pub mod outside;
 mod panel;
 #[cfg(test)]
 mod tests;

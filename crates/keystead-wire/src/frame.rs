@@ -11,13 +11,17 @@ use crate::{Stage, WireError};
 /// The longest frame: the longest document, and room for the call's number.
 pub const MAX_FRAME_BYTES: usize = keystead_base::MAX_DOCUMENT_BYTES + 1024;
 /// The longest frame before both ends know each other.
-pub(crate) const MAX_HELLO_BYTES: usize = 1024;
+pub const MAX_HELLO_BYTES: usize = 1024;
 
 const LENGTH_BYTES: usize = 4;
 const CALL_BYTES: usize = 8;
 
 /// Reads the next frame's length, however long the peer stays silent before it; `None` at a clean end.
-pub(crate) async fn read_length<R: AsyncRead + Unpin>(
+///
+/// # Errors
+///
+/// [`WireError`] when the length exceeds `limit`, or its bytes are late or cut short.
+pub async fn read_length<R: AsyncRead + Unpin>(
     reader: &mut R,
     limit: usize,
     within: Duration,
@@ -42,7 +46,11 @@ pub(crate) async fn read_length<R: AsyncRead + Unpin>(
 }
 
 /// Reads a frame's bytes.
-pub(crate) async fn read_body<R: AsyncRead + Unpin>(
+///
+/// # Errors
+///
+/// [`WireError`] when they are late or cut short.
+pub async fn read_body<R: AsyncRead + Unpin>(
     reader: &mut R,
     length: usize,
     within: Duration,
@@ -86,7 +94,11 @@ pub(crate) async fn write_call<W: AsyncWrite + Unpin>(
 }
 
 /// Takes a frame's bytes apart into the call's number and the message.
-pub(crate) fn split_call(mut frame: Vec<u8>) -> Result<(u64, Vec<u8>), WireError> {
+///
+/// # Errors
+///
+/// [`WireError::FrameTooShort`] when there is no number.
+pub fn split_call(mut frame: Vec<u8>) -> Result<(u64, Vec<u8>), WireError> {
     let Some(call) = frame.first_chunk::<CALL_BYTES>() else {
         return Err(WireError::FrameTooShort { found: frame.len() });
     };

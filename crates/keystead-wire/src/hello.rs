@@ -64,8 +64,10 @@ pub enum Role {
 
 /// The server's answer to a hello.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub(crate) enum Greeting {
+pub enum Greeting {
+    /// It talks.
     Welcome(Hello),
+    /// It does not, and hangs up.
     Refused(Refusal),
 }
 

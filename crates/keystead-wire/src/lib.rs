@@ -21,8 +21,8 @@ mod views;
 
 pub use client::{Client, Target};
 pub use error::{Stage, WireError};
-pub use frame::MAX_FRAME_BYTES;
-pub use hello::{Hello, PROTOCOL_VERSION, Refusal, Role};
+pub use frame::{MAX_FRAME_BYTES, MAX_HELLO_BYTES, read_body, read_length, split_call};
+pub use hello::{Greeting, Hello, PROTOCOL_VERSION, Refusal, Role};
 pub use identity::{Identity, TransportKey};
 pub use limits::Limits;
 pub use messages::{

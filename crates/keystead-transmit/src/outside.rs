@@ -1,0 +1,45 @@
+//! What endpoints answer, without the connection around it: for whoever feeds the parsers with garbage.
+
+use alloy_primitives::{Address, B256, Bytes};
+use keystead_base::Amount;
+
+use crate::answer;
+use crate::endpoint;
+use crate::{BlockFacts, EndpointError, History, ReceiptFacts};
+
+/// What one answer says to each question that may have been asked.
+#[derive(Debug)]
+pub struct Readings {
+    /// As a quantity below 2^64.
+    pub number: Result<u64, EndpointError>,
+    /// As a quantity.
+    pub amount: Result<Amount, EndpointError>,
+    /// As bytes.
+    pub bytes: Result<Bytes, EndpointError>,
+    /// As the receipt of the transaction whose hash is zero.
+    pub receipt: Result<Option<ReceiptFacts>, EndpointError>,
+    /// As a block.
+    pub block: Result<BlockFacts, EndpointError>,
+    /// As a block in which the zero address sent its first transaction.
+    pub sent_in: Result<Option<B256>, EndpointError>,
+    /// As a fee history.
+    pub history: Result<History, EndpointError>,
+}
+
+/// Reads the body of an answer to call number `id`.
+///
+/// # Errors
+///
+/// [`EndpointError`] when it is no answer to this call, or an error.
+pub fn read_answer(body: &[u8], id: u64) -> Result<Readings, EndpointError> {
+    let raw = endpoint::parse(body, id)?;
+    Ok(Readings {
+        number: answer::number(&raw),
+        amount: answer::amount(&raw),
+        bytes: answer::bytes(&raw),
+        receipt: answer::receipt(&raw, B256::ZERO),
+        block: answer::block(&raw),
+        sent_in: answer::sent_in(&raw, Address::ZERO, 0),
+        history: answer::history(&raw),
+    })
+}
