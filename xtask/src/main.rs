@@ -57,7 +57,7 @@ const CHORES: &[Chore] = &[
     },
     Chore {
         words: &["mutants"],
-        arguments: "[ARGUMENTS OF cargo mutants, for instance --file PATH]",
+        arguments: "[quorum|decision|policy|chain ...] [--file PART] [--shard K/N] [--jobs N] [--list] [--fresh]",
         about: "change the policy, decision, chain and quorum crates one place at a time; print what no test noticed",
         run: mutants::run,
     },
