@@ -1,0 +1,205 @@
+//! How reservations end, and what each end gives back: written for mutants that no other test noticed.
+
+use alloy_primitives::Bytes;
+use keystead_base::{Digest, RequestId, Signed};
+use keystead_chain::build;
+use keystead_decision::{Decision, Entry, Fate, Outcome, Phase, Settlement, Strict};
+use keystead_intent::{Action, Message, RawEthereum, Replacement, Slot};
+use keystead_policy::{PolicyVersion, Reason};
+use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, name};
+use keystead_tests::world::{World, hot, outcome_of, reasons};
+
+/// Ten ether a day, and nobody is asked.
+fn only_the_day(policy: &mut PolicyVersion) {
+    policy.windows.retain(|window| window.id == name("ether-per-day"));
+    policy.quorums.retain(|row| row.id != name("large-two"));
+}
+
+fn world() -> World<Strict> {
+    World::with_policy(Strict::default(), only_the_day)
+}
+
+fn settle(world: &mut World<Strict>, request: RequestId, slot: Option<Slot>, fate: Fate) -> Vec<Decision> {
+    let body = Settlement { cluster: world.state.cluster(), request, slot, fate };
+    let node = &world.desk.nodes[0];
+    let entry = Entry::Settlement(Signed::new(body, node.name.clone(), &node.signer).unwrap());
+    world.commit(vec![entry])
+}
+
+fn slot_of(world: &World<Strict>, id: &RequestId) -> Option<Slot> {
+    world.state.request(id).unwrap().slot
+}
+
+fn phase(world: &World<Strict>, id: &RequestId) -> Phase {
+    world.state.request(id).unwrap().phase
+}
+
+const MINED: Fate = Fate::Settled { transaction: Digest([9; 32]) };
+const REPLACED: Fate = Fate::Dead { by: Digest([8; 32]) };
+
+/// What a transfer of one of these accounts may pay for its gas.
+const FEE: u128 = 400_000 * 2_000_000_000;
+
+/// What the day has used, by asking for all of it: a refusal names the sum, and nothing was used otherwise.
+fn used(world: &mut World<Strict>, nonce: u64) -> u128 {
+    let (_, outcome) = world.ask("desk", world.ether(FRIEND, 10 * ETHER - FEE, nonce));
+    sum(&outcome)
+}
+
+fn sum(outcome: &Outcome) -> u128 {
+    match (&reasons(outcome)[..], outcome) {
+        ([Reason::LimitExceeded { used, .. }], _) => u128::try_from(used.0).unwrap(),
+        ([], Outcome::Allow(_)) => 0,
+        (other, _) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn s10_a_settlement_ends_only_what_is_allowed_and_in_its_own_slot() {
+    let mut world = World::new(Strict::default());
+    let nobody = RequestId(Digest([3; 32]));
+    let unknown = settle(&mut world, nobody, None, MINED);
+    assert!(matches!(reasons(&outcome_of(&unknown, &nobody))[..], [Reason::RequestUnknown { .. }]));
+
+    let (open, _) = world.ask("desk", world.ether(FRIEND, 2 * ETHER, 0));
+    let early = settle(&mut world, open, None, MINED);
+    assert!(matches!(reasons(&outcome_of(&early, &open))[..], [Reason::NotOpen { .. }]), "{early:?}");
+    assert_eq!(phase(&world, &open), Phase::Open);
+
+    let (id, _) = world.ask("desk", world.ether(FRIEND, 1, 1));
+    let slot = slot_of(&world, &id).unwrap();
+    let wrong = settle(&mut world, id, Some(Slot { nonce: slot.nonce + 1, ..slot }), MINED);
+    assert!(matches!(reasons(&outcome_of(&wrong, &id))[..], [Reason::NotOpen { .. }]), "{wrong:?}");
+    assert_eq!(phase(&world, &id), Phase::Allowed);
+
+    let right = settle(&mut world, id, Some(slot), MINED);
+    assert_eq!(outcome_of(&right, &id), Outcome::Ended { fate: MINED });
+    assert_eq!(phase(&world, &id), Phase::Settled);
+    let twice = settle(&mut world, id, Some(slot), MINED);
+    assert!(matches!(reasons(&outcome_of(&twice, &id))[..], [Reason::NotOpen { .. }]), "{twice:?}");
+}
+
+#[test]
+fn s10_what_can_never_execute_counts_no_more_and_its_slot_stays_taken() {
+    let mut world = world();
+    let (id, _) = world.ask("desk", world.ether(FRIEND, 6 * ETHER, 0));
+    let before = used(&mut world, 1);
+    assert!(before > 6 * ETHER);
+    let slot = slot_of(&world, &id);
+    let dead = settle(&mut world, id, slot, REPLACED);
+    assert_eq!(outcome_of(&dead, &id), Outcome::Ended { fate: REPLACED });
+    assert_eq!(phase(&world, &id), Phase::Dead);
+    assert_eq!(used(&mut world, 2), 0);
+    // Whatever used the nonce used it up, for a replacement as well.
+    let (_, again) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    assert!(matches!(reasons(&again)[..], [Reason::SlotTaken { .. }, ..]), "{again:?}");
+    let (_, late) = world.ask("desk", replacement(&world, id, 2));
+    assert!(matches!(reasons(&late)[..], [Reason::NotReplacing { .. }, ..]), "{late:?}");
+}
+
+#[test]
+fn s04_a_settled_nonce_is_never_replaced() {
+    let mut world = world();
+    let (id, _) = world.ask("desk", world.ether(FRIEND, ETHER, 0));
+    let slot = slot_of(&world, &id);
+    settle(&mut world, id, slot, MINED);
+    let (_, late) = world.ask("desk", replacement(&world, id, 2));
+    assert!(matches!(reasons(&late)[..], [Reason::NotReplacing { .. }, ..]), "{late:?}");
+    let (_, second) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    assert!(matches!(reasons(&second)[..], [Reason::SlotTaken { .. }, ..]), "{second:?}");
+}
+
+#[test]
+fn s10_the_replaced_one_gives_its_amount_back_when_the_other_is_final() {
+    let mut world = world();
+    let (first, _) = world.ask("desk", world.ether(FRIEND, 3 * ETHER, 0));
+    let (second, allowed) = world.ask("desk", replacement(&world, first, 2 * ETHER));
+    assert!(matches!(allowed, Outcome::Allow(_)), "{allowed:?}");
+    let both = used(&mut world, 1);
+    assert!(both > 5 * ETHER && both < 6 * ETHER, "both count until one is final: {both}");
+    let slot = slot_of(&world, &second);
+    let decisions = settle(&mut world, second, slot, MINED);
+    let Fate::Settled { transaction } = MINED else { panic!("it is mined") };
+    assert_eq!(outcome_of(&decisions, &first), Outcome::Ended { fate: Fate::Dead { by: transaction } });
+    let one = used(&mut world, 2);
+    assert!(one > 2 * ETHER && one < 3 * ETHER, "only the final one counts: {one}");
+}
+
+/// Settled at a block's time, an amount counts through the whole span and the skew, and not longer.
+#[test]
+fn s10_a_settled_amount_counts_to_the_last_millisecond_of_its_span() {
+    let mut world = world();
+    let (id, _) = world.ask("desk", world.ether(FRIEND, 6 * ETHER, 0));
+    let slot = slot_of(&world, &id);
+    settle(&mut world, id, slot, MINED);
+    let settled = world.now();
+    let last = settled.plus_seconds(86_400 + 5);
+    for (at, expected) in [(last, 6 * ETHER + FEE), (last.plus_seconds(1), 0)] {
+        let mut intent = world.intent("desk", world.ether(FRIEND, 10 * ETHER - FEE, 7));
+        intent.expires = at.plus_seconds(60);
+        let id = intent.id();
+        let entry = world.requests(vec![intent]);
+        let decisions = world.commit_at(at, vec![entry]);
+        assert_eq!(sum(&outcome_of(&decisions, &id)), expected, "at {at}");
+    }
+}
+
+#[test]
+fn s10_a_signature_that_gives_nothing_away_is_over_at_once() {
+    let mut world = World::new(Strict::default());
+    let bytes = Bytes::from_static(b"I agree.");
+    let (id, outcome) = world.ask("desk", Action::Message(Message { account: hot(), chain: CHAIN, bytes }));
+    assert!(matches!(outcome, Outcome::Allow(_)), "{outcome:?}");
+    assert_eq!(phase(&world, &id), Phase::Settled);
+}
+
+#[test]
+fn what_is_over_is_forgotten_when_it_expires_and_what_is_not_is_kept() {
+    let mut world = world();
+    let (kept, _) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    let (over, _) = world.ask("desk", world.ether(FRIEND, 2, 1));
+    let slot = slot_of(&world, &over);
+    settle(&mut world, over, slot, MINED);
+    let expires = world.state.request(&kept).unwrap().intent.expires;
+    world.commit_at(expires.plus_seconds(2), vec![Entry::Tick]);
+    assert_eq!(phase(&world, &kept), Phase::Allowed);
+    assert!(world.state.request(&over).is_none());
+}
+
+#[test]
+fn s11_an_open_request_expires_at_its_time_and_no_sooner() {
+    let mut world = World::new(Strict::default());
+    let (id, _) = world.ask("desk", world.ether(FRIEND, 2 * ETHER, 0));
+    let expires = world.state.request(&id).unwrap().intent.expires;
+    let before = keystead_base::Timestamp(expires.0 - 1);
+    assert!(world.commit_at(before, vec![Entry::Tick]).is_empty());
+    let decisions = world.commit_at(expires, vec![Entry::Tick]);
+    assert!(matches!(reasons(&outcome_of(&decisions, &id))[..], [Reason::Expired { .. }]), "{decisions:?}");
+}
+
+#[test]
+fn s11_a_request_lives_no_longer_than_policy_lets_it() {
+    let mut world = World::new(Strict::default());
+    // The block comes a second later: its time is what counts.
+    for (seconds, word) in [(1, "Expired"), (2, ""), (86_401, ""), (86_402, "LivesTooLong")] {
+        let mut intent = world.intent("desk", world.ether(FRIEND, 2 * ETHER, 0));
+        intent.expires = world.now().plus_seconds(seconds);
+        let id = intent.id();
+        let entry = world.requests(vec![intent]);
+        let decisions = world.commit(vec![entry]);
+        let found = reasons(&outcome_of(&decisions, &id));
+        match word {
+            "" => assert!(found.is_empty(), "{seconds}: {found:?}"),
+            word => assert!(format!("{found:?}").starts_with(&format!("[{word}")), "{seconds}: {found:?}"),
+        }
+    }
+}
+
+fn replacement(world: &World<Strict>, replaces: RequestId, wei: u128) -> Action {
+    let other = build(&world.ether(FRIEND, wei, 0), world.account()).unwrap();
+    let preimage = other.signing_preimage().into();
+    Action::Replacement(Replacement {
+        replaces,
+        transaction: RawEthereum { account: hot(), chain: CHAIN, preimage },
+    })
+}
