@@ -5,8 +5,8 @@
 use keystead_base::merkle::{self, Frontier};
 use keystead_base::{Canonical, ClusterId, Coded, Digest, HybridSigner, Signed};
 use keystead_decision::{
-    Applied, Block, Decision, Entry, Fate, KeyEvent, KeyState, KeyStep, MAX_BLOCK_ENTRIES, Outcome,
-    PublicAccount, Renewal, Settlement, State, Strict, leaves, propose, validate,
+    Applied, Block, BlockError, Decision, Entry, Fate, KeyEvent, KeyState, KeyStep, MAX_BLOCK_ENTRIES,
+    Outcome, PublicAccount, Renewal, Settlement, State, Strict, leaves, propose, validate,
 };
 use keystead_intent::{
     Action, Asset, AuthorityChange, Freeze, Intent, KeyCeremony, KeyKind, MAX_BATCH_INTENTS, RequestBatch,
@@ -205,7 +205,8 @@ fn s03_a_block_is_later_than_its_parent_and_not_longer_than_allowed() {
     assert_eq!(validate(state, still, &strict).unwrap_err().code(), "block.time");
     let mut high = block;
     high.header.height += 1;
-    assert_eq!(validate(state, high, &strict).unwrap_err().code(), "block.height");
+    let (expected, found) = (state.height() + 1, state.height() + 2);
+    assert_eq!(validate(state, high, &strict).unwrap_err(), BlockError::Height { expected, found });
 }
 
 /// A proposer that skips admission: the header is what these entries lead to, and still nobody votes.

@@ -1,9 +1,9 @@
-//! The test cases of ethers (`@ethersproject/testcases`): transactions, EIP-712, HD wallets.
+//! The test cases of ethers (`@ethersproject/testcases`): transactions, EIP-712, HD wallets, units, words.
 
 use std::process::Command;
 
 use alloy_primitives::{Address, B256, keccak256};
-use keystead_base::Secret;
+use keystead_base::{Amount, Secret};
 use keystead_chain::{Payload, Unsigned, assemble};
 use keystead_intent::ChainId;
 use keystead_keys::{HdRoot, Mnemonic};
@@ -27,7 +27,9 @@ fn s08_legacy_transactions_sign_as_ethers_does_and_never_without_a_chain() {
                 assert_eq!(signed(&unsigned, &key), bytes(&case, "signedTransactionChainId5"));
                 tally.pass();
             }
-            Err(error) => tally.leave_out(error.to_string()),
+            Err(error) => {
+                tally.leave_out(format!("a gas limit beyond 2^64 or a price beyond 2^128: {error}"));
+            }
         }
     }
     tally.close("ethers transactions", 980, 1_067);
@@ -107,6 +109,61 @@ fn derive(tally: &mut Tally, seed: &Secret<[u8; 64]>, node: &Value) {
     let (_, address) = account(text(node, "privateKey"));
     assert_eq!(address, text(node, "address").parse::<Address>().unwrap());
     tally.pass();
+}
+
+/// What people are shown of an amount. ethers writes `1.0` where there is no fraction; here it is `1`.
+#[test]
+fn amounts_are_shown_as_ethers_shows_them() {
+    let mut tally = Tally::default();
+    let units = [("kwei", 3), ("mwei", 6), ("gwei", 9), ("szabo", 12), ("finney", 15), ("ether", 18)];
+    for case in cases("units") {
+        for (unit, decimals) in units {
+            let Some(shown) = case.get(format!("{unit}_format")).and_then(Value::as_str) else { continue };
+            match text(&case, "wei").parse::<Amount>() {
+                Ok(amount) => {
+                    let expected = shown.strip_suffix(".0").unwrap_or(shown);
+                    assert_eq!(amount.with_decimals(decimals), expected, "{}", text(&case, "name"));
+                    tally.pass();
+                }
+                Err(_) if text(&case, "wei").starts_with('-') => tally.reject(),
+                Err(error) => tally.leave_out(error),
+            }
+        }
+    }
+    tally.close("ethers units", 10, 0);
+}
+
+/// Each of the 2,048 words: the first eleven bits of entropy choose it.
+#[test]
+fn the_english_words_are_those_of_ethers() {
+    let mut tally = Tally::default();
+    for case in cases("wordlists") {
+        if text(&case, "locale") != "en" {
+            tally.leave_out("a word list other than English: the product writes English words only");
+            continue;
+        }
+        for (index, word) in text(&case, "content").lines().enumerate() {
+            let mut entropy = [0; 32];
+            entropy[..2].copy_from_slice(&(u16::try_from(index).unwrap() << 5).to_be_bytes());
+            let words = Mnemonic::from_entropy(&entropy).unwrap().words();
+            assert_eq!(words.expose().split(' ').next(), Some(word));
+            tally.pass();
+        }
+    }
+    tally.close("ethers word lists", 2_048, 0);
+}
+
+/// Encrypted wallet files of other programs: a key comes from the enclave, and nothing reads these.
+#[test]
+fn wallet_files_of_other_programs_are_not_read() {
+    let mut tally = Tally::default();
+    for case in cases("wallets") {
+        let kind = text(&case, "type");
+        tally.leave_out(format!(
+            "a {kind} file: keys are born in the enclave, and no file of another program is read"
+        ));
+    }
+    tally.close("ethers wallets", 0, 0);
 }
 
 /// The document that a wallet is given: ethers keeps the domain's type implicit.
