@@ -155,13 +155,15 @@ fn s13_policy_follows_its_predecessor_and_open_approvals_die_with_it() {
     let first = world.approve("ana", &id);
     assert!(matches!(outcome_of(&first, &id), Outcome::Allow(_)));
 
-    for number in [1, 3] {
+    for (number, word) in [(1, "policy.rollback"), (3, "policy.gap")] {
         let mut gap = world.state.policy().engine.version().clone();
         gap.previous = gap.digest();
         gap.number = number;
+        gap.timing.certificate_seconds += 1;
         let document = gap.to_document().into();
         let (_, refused) = world.ask("cleo", Action::Authority(AuthorityChange::Policy { document }));
-        assert!(matches!(reasons(&refused)[..], [Reason::PolicyRefused { .. }]), "{refused:?}");
+        let [Reason::PolicyRefused { code, .. }] = &reasons(&refused)[..] else { panic!("{refused:?}") };
+        assert_eq!(code, word);
     }
 }
 

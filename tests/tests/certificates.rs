@@ -2,7 +2,8 @@
 
 use keystead_base::{ClusterId, Coded, Digest, Name};
 use keystead_decision::{
-    Certificate, Commit, Entry, Frozen, LightClient, Strict, Transition, sign_vote, verify_commit, vote_for,
+    Certificate, Commit, Entry, Frozen, LightClient, SignedGenesis, Strict, Transition, sign_vote,
+    verify_commit, vote_for,
 };
 use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
 use keystead_tests::fixture::{Desk, ETHER, FRIEND, Member, name};
@@ -220,4 +221,33 @@ fn s11_approvals_end_a_right_as_early_as_the_first_of_them_ends() {
     let names: Vec<Name> =
         world.state.request(&id).unwrap().approvals.iter().map(|it| it.signer.clone()).collect();
     assert_eq!(names, [name("ana"), name("ben")]);
+}
+
+/// The first trust of all: what founders did not sign, all of them, is no genesis.
+#[test]
+fn s13_a_genesis_is_signed_by_each_founder_and_is_the_first_version() {
+    let desk = Desk::default();
+    let good = desk.genesis();
+    let code = |it: &SignedGenesis| it.verify().map(|_| "genesis").unwrap_or_else(|error| error.code());
+    assert_eq!(code(&good), "genesis");
+    let mut missing = good.clone();
+    missing.signatures.pop();
+    assert_eq!(code(&missing), "genesis.signatures");
+    let mut nobody = good.clone();
+    nobody.genesis.founders.clear();
+    nobody.signatures.clear();
+    assert_eq!(code(&nobody), "genesis.signatures");
+    for place in 0..good.signatures.len() {
+        let mut forged = good.clone();
+        forged.signatures[place] = good.genesis.sign(&Member::new("ana", 99).signer).unwrap();
+        assert_eq!(code(&forged), "genesis.founder", "{place}");
+    }
+    let mut changed = good;
+    changed.genesis.policy.timing.skew_seconds += 1;
+    assert_eq!(code(&changed), "genesis.founder");
+    for (number, previous) in [(1, Digest::ZERO), (0, Digest([1; 32]))] {
+        let mut policy = desk.policy();
+        (policy.number, policy.previous) = (number, previous);
+        assert_eq!(code(&desk.genesis_with(policy)), "genesis.version");
+    }
 }

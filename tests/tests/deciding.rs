@@ -12,7 +12,7 @@ use keystead_intent::{
     Action, Asset, AuthorityChange, Freeze, Intent, KeyCeremony, KeyKind, MAX_BATCH_INTENTS, RequestBatch,
     Veto,
 };
-use keystead_policy::{AssuranceLevel, Price, PriceRule, PriceSource, Reason};
+use keystead_policy::{AssuranceLevel, Price, PriceRule, PriceSource, Reason, Rule};
 use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, Member, name};
 use keystead_tests::world::{World, outcome_of, reasons};
 
@@ -325,6 +325,14 @@ fn k04_a_key_is_born_only_of_its_own_ceremony_and_once() {
     let good = event(&mut world, "cold", born(id, kind, account));
     assert!(denied(&good).is_empty(), "{good:?}");
     assert_eq!(world.state.key(&name("cold")).map(|it| it.state), Some(KeyState::Created));
+    for (key, after) in [("cold", KeyState::BackedUp), ("hot", KeyState::Active)] {
+        let ceremony = KeyCeremony::Backup { key: name(key), recipients: vec![name("ana")] };
+        let (backup, _) = world.ask("cleo", Action::Authority(AuthorityChange::Key(ceremony)));
+        world.approve("ana", &backup);
+        world.approve("ben", &backup);
+        event(&mut world, key, KeyStep::BackedUp { request: backup, backup: Digest([4; 32]) });
+        assert_eq!(world.state.key(&name(key)).map(|it| it.state), Some(after), "{key}");
+    }
     let again = PublicAccount { chain_code: Digest([6; 32]), ..account };
     let again = event(&mut world, "cold", born(id, kind, again));
     assert!(matches!(denied(&again)[..], [Reason::KeyExists { .. }]), "{again:?}");
@@ -404,4 +412,18 @@ fn an_address_has_no_hardened_index() {
     let account = world.state.key(&name("hot")).unwrap().account;
     assert!(account.address((1 << 31) - 1).is_some());
     assert_eq!(account.address(1 << 31), None);
+}
+
+/// A rule about one key's ceremonies speaks of that key and of no other.
+#[test]
+fn s09_a_rule_about_a_key_s_ceremonies_names_that_key() {
+    let mut world = World::with_policy(Strict::default(), |policy| {
+        let cedar = r#"forbid(principal, action == Action::"authority", resource == Key::"cold");"#;
+        policy.rules.push(Rule { id: name("zero-cold"), cedar: cedar.to_owned() });
+    });
+    let create = |key: &str| KeyCeremony::Create { key: name(key), kind: KeyKind::HdSecp256k1 };
+    let cold = ceremony(&mut world, create("cold"));
+    assert!(matches!(cold, Outcome::Deny { .. }), "{cold:?}");
+    let warm = ceremony(&mut world, create("warm"));
+    assert!(matches!(warm, Outcome::Wait { .. }), "{warm:?}");
 }

@@ -153,6 +153,26 @@ fn s10_a_signature_that_gives_nothing_away_is_over_at_once() {
     assert_eq!(phase(&world, &id), Phase::Settled);
 }
 
+/// It counts from then on for the window's span, and not for ever.
+#[test]
+fn s10_a_signature_that_is_over_leaves_its_window_with_the_span() {
+    let mut world = World::with_policy(Strict::default(), |policy| {
+        let counts = |it: &&mut keystead_policy::Window| it.id == name("requests-per-day");
+        policy.windows.iter_mut().filter(counts).for_each(|window| window.limit = 1_u64.into());
+    });
+    let message = |text: &'static str| {
+        Action::Message(Message { account: hot(), chain: CHAIN, bytes: Bytes::from_static(text.as_bytes()) })
+    };
+    let (_, first) = world.ask("desk", message("one"));
+    assert!(matches!(first, Outcome::Allow(_)), "{first:?}");
+    let (_, second) = world.ask("desk", message("two"));
+    assert!(matches!(reasons(&second)[..], [Reason::LimitExceeded { .. }]), "{second:?}");
+    let later = world.now().plus_seconds(86_400 + 5);
+    world.commit_at(later, vec![Entry::Tick]);
+    let (_, third) = world.ask("desk", message("three"));
+    assert!(matches!(third, Outcome::Allow(_)), "{third:?}");
+}
+
 #[test]
 fn what_is_over_is_forgotten_when_it_expires_and_what_is_not_is_kept() {
     let mut world = world();
