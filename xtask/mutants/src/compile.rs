@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::edits::Written;
 use crate::options::Options;
 use crate::sources::Mutants;
-use crate::{Failure, because, tree};
+use crate::{Failure, because, run, tree};
 
 /// A program of tests.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ const MAX_ROUNDS: usize = 20;
 
 /// Builds all test programs with all mutants behind their switches.
 pub(crate) fn build(options: &Options, mutants: &mut Mutants) -> Result<Vec<Binary>, Failure> {
+    let known = run::unbuilt(options, mutants);
+    mutants.drop(&known);
     for round in 1..=MAX_ROUNDS {
         let written = write(options, mutants)?;
         let (messages, built) = cargo(options)?;
@@ -42,7 +44,9 @@ pub(crate) fn build(options: &Options, mutants: &mut Mutants) -> Result<Vec<Bina
             return Err(format!("the tests do not build:\n{}", rendered(&messages).join("\n")));
         }
         println!("round {round}: {} mutants do not build and are left out", faulty.len());
-        mutants.drop(&faulty.into_iter().collect::<Vec<_>>());
+        let faulty: Vec<usize> = faulty.into_iter().collect();
+        run::note_unbuilt(options, mutants, &faulty)?;
+        mutants.drop(&faulty);
     }
     Err(format!("the tests do not build after {MAX_ROUNDS} rounds"))
 }

@@ -37,6 +37,9 @@ fn all() -> Result<bool, Failure> {
         mutants.all().for_each(|mutant| println!("{mutant}"));
         return Ok(true);
     }
+    if options.fresh {
+        run::forget(&options);
+    }
     tree::copy(&options)?;
     let binaries = compile::build(&options, &mut mutants)?;
     let results = run::all(&options, &mutants, &binaries)?;

@@ -157,10 +157,6 @@ struct Known {
 impl Known {
     fn read(options: &Options) -> Result<Self, Failure> {
         let path = options.folder().join("results.txt");
-        if options.fresh {
-            // Nothing to forget is as good.
-            let _ = std::fs::remove_file(&path);
-        }
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         let killed =
             text.lines().filter_map(|line| line.split_once(' ')).filter_map(|(word, key)| match word {
@@ -185,6 +181,32 @@ impl Known {
             let _ = writeln!(file, "{fate:?} {key}");
         }
     }
+}
+
+/// The mutants that did not build earlier, and whose files are as they were.
+pub(crate) fn unbuilt(options: &Options, mutants: &Mutants) -> Vec<usize> {
+    let text = std::fs::read_to_string(options.folder().join("results.txt")).unwrap_or_default();
+    let keys: BTreeSet<&str> = text.lines().filter_map(|line| line.strip_prefix("Unbuilt ")).collect();
+    let known = |it: &&Mutant| keys.contains(key(it, mutants.text_of(&it.file)).as_str());
+    mutants.all().filter(known).map(|it| it.id).collect()
+}
+
+/// Remembers what does not build.
+pub(crate) fn note_unbuilt(options: &Options, mutants: &Mutants, ids: &[usize]) -> Result<(), Failure> {
+    let path = options.folder().join("results.txt");
+    let file = OpenOptions::new().create(true).append(true).open(&path);
+    let mut file = file.map_err(because(path.display().to_string()))?;
+    for mutant in mutants.all().filter(|it| ids.contains(&it.id)) {
+        let line = format!("Unbuilt {}\n", key(mutant, mutants.text_of(&mutant.file)));
+        file.write_all(line.as_bytes()).map_err(because(path.display().to_string()))?;
+    }
+    Ok(())
+}
+
+/// Forgets what earlier runs found.
+pub(crate) fn forget(options: &Options) {
+    // Nothing to forget is as good.
+    let _ = std::fs::remove_file(options.folder().join("results.txt"));
 }
 
 fn key(mutant: &Mutant, text: &str) -> String {
