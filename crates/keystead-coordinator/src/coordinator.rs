@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, keccak256};
-use keystead_base::{ClusterId, HybridSigner, Name, RequestId};
+use keystead_base::{ClusterId, HybridSigner, Name, RequestId, Timestamp};
 use keystead_decision::Outcome;
 use keystead_intent::{AccountRef, Action, ChainId, Intent};
 use keystead_transmit::{ChainView, TransmitError};
@@ -50,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) accounts: Accounts,
     pub(crate) nonces: Nonces,
     pub(crate) flights: Flights,
+    /// When this run began: what was promised before, an earlier one promised.
+    pub(crate) started: Timestamp,
     wording: Wording,
     batcher: Batcher,
     journal: Mutex<Journal>,
@@ -71,12 +73,14 @@ impl Coordinator {
     ) -> Result<Self, CoordinatorError> {
         let relay = Client::new(node.clone())?;
         let node = NodeClient::new(node)?;
-        let journal = Journal::open(journal, clock::now()).map_err(CoordinatorError::Journal)?;
+        let started = clock::now();
+        let journal = Journal::open(journal, started).map_err(CoordinatorError::Journal)?;
         let inner = Arc::new(Inner {
             batcher: Batcher::start(node.clone(), settings.service.clone(), signer),
             accounts: Accounts::new(node.clone(), settings.addresses_per_key),
             nonces: Nonces::default(),
             flights: Flights::default(),
+            started,
             wording: Wording::default(),
             journal: Mutex::new(journal),
             waiting: Semaphore::new(MAX_WAITING_CALLERS),

@@ -4,10 +4,10 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use keystead_base::{Canonical as _, RequestId};
+use keystead_base::{Canonical as _, RequestId, Timestamp};
 use keystead_intent::Intent;
 use keystead_wire::RequestStage;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::coordinator::{Inner, Obtained};
 use crate::journal::Entry;
@@ -29,13 +29,19 @@ pub(crate) async fn sweep(coordinator: Weak<Inner>) {
     }
 }
 
-/// Looks at once at what waits for people before a nonce is picked: what was denied a moment ago holds none.
+/// Looks at once at what is unsure before a nonce is picked: what was denied a moment ago holds none, and
+/// neither does what an earlier run promised and never handed to a node. A nonce picked behind such a one
+/// would be stuck.
 pub(crate) async fn refresh(inner: &Inner, account: Address) {
-    let pending = inner.journal().pending();
-    let waits = |entry: &Entry| {
-        entry.stage == Stage::Waiting && entry.promise.place.is_some_and(|it| it.account == account)
-    };
-    for (request, entry) in pending.into_iter().filter(|(_, entry)| waits(entry)).take(MAX_REFRESHED) {
+    let ours = |entry: &Entry| entry.promise.place.is_some_and(|it| it.account == account);
+    let left_behind = |entry: &Entry| entry.stage == Stage::Submitted && entry.promise.at < inner.started;
+    let pending: Vec<_> = inner.journal().pending().into_iter().filter(|(_, entry)| ours(entry)).collect();
+    if pending.iter().any(|(_, entry)| left_behind(entry)) {
+        let settled = inner.started.plus_seconds(RESTART_GRACE_SECONDS);
+        sleep(Duration::from_millis(settled.0.saturating_sub(clock::now().0))).await;
+    }
+    let unsure = |entry: &Entry| entry.stage == Stage::Waiting || left_behind(entry);
+    for (request, entry) in pending.into_iter().filter(|(_, entry)| unsure(entry)).take(MAX_REFRESHED) {
         if let Err(error) = look(inner, request, &entry).await {
             report(request, &error);
         }
@@ -71,7 +77,7 @@ async fn look(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(), Re
 /// Promised, and the node does not know it. With a key the caller was told that asking again is the same
 /// request: it is submitted again. Without one the caller was never told that it would be sent.
 async fn unknown(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(), RequestError> {
-    if inner.flights.holds(&request) || clock::now() < entry.promise.at.plus_seconds(GRACE_SECONDS) {
+    if inner.flights.holds(&request) || clock::now() < arrived_at(inner, entry.promise.at) {
         return Ok(());
     }
     match entry.promise.keyed.as_ref().and_then(|keyed| Intent::from_document(&keyed.intent).ok()) {
@@ -83,6 +89,16 @@ async fn unknown(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(),
     }
 }
 
+/// When a submission has arrived, or never will. That of an earlier run was in the node's hands when that run
+/// was killed, or nowhere.
+fn arrived_at(inner: &Inner, promised: Timestamp) -> Timestamp {
+    let given = promised.plus_seconds(GRACE_SECONDS);
+    match promised < inner.started {
+        true => given.min(inner.started.plus_seconds(RESTART_GRACE_SECONDS)),
+        false => given,
+    }
+}
+
 /// Says on standard error what went wrong; the next sweep tries again.
 #[allow(clippy::print_stderr)]
 pub(crate) fn report(request: RequestId, error: &dyn std::error::Error) {
@@ -91,6 +107,8 @@ pub(crate) fn report(request: RequestId, error: &dyn std::error::Error) {
 
 /// What was on its way when its caller hung up, or when this program was killed, has arrived by then.
 const GRACE_SECONDS: u64 = 10;
+/// What an earlier run of this program sent has arrived so long after this one began.
+const RESTART_GRACE_SECONDS: u64 = 1;
 /// The others are looked at by the next sweep.
 const MAX_REFRESHED: usize = 32;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
