@@ -15,7 +15,12 @@ pub(crate) struct World {
     pub(crate) addresses: Vec<(Name, Address)>,
     pub(crate) tokens: Vec<(String, u8, Address)>,
     pub(crate) contracts: Vec<ContractEntry>,
+    /// How long a new destination of the address book waits before anybody is paid there.
+    pub(crate) cool_off_seconds: u64,
 }
+
+/// The cool-off of the sample policy, unless `init` is told otherwise.
+pub(crate) const COOL_OFF_SECONDS: u64 = 3600;
 
 /// One ether, in wei.
 pub(crate) const ETHER: u128 = 1_000_000_000_000_000_000;
@@ -53,7 +58,7 @@ pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Resul
             max_lifetime_seconds: 86_400,
             certificate_seconds: 60,
             skew_seconds: 5,
-            cool_off_seconds: 3600,
+            cool_off_seconds: world.cool_off_seconds,
         },
     })
 }

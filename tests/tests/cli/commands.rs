@@ -173,6 +173,16 @@ fn freezes(script: &mut Script) {
         ok("ben", "approve {thaw} --yes").has("/class", "authority"),
         ok("cleo", "approve {thaw} --yes").has("/stage", "applied"),
         ok("ana", "request transfer --key hot --to {exchange} --wei 5").has("/request/stage", "signed"),
+        ok("ana", "key suspend hot").keep("suspend", "/request/request"),
+        ok("ben", "approve {suspend} --yes").has("/class", "authority"),
+        ok("cleo", "approve {suspend} --yes").has("/stage", "applied"),
+        ok("ana", "key list").has("/keys/0/state", "suspended"),
+        no("ana", "request transfer --key hot --to {exchange} --wei 5").has("/request/stage", "denied"),
+        no("ana", "key destroy hot").has("/request/stage", "denied"),
+        ok("ana", "key resume hot").keep("resume", "/request/request"),
+        ok("ben", "approve {resume} --yes").has("/class", "authority"),
+        ok("cleo", "approve {resume} --yes").has("/stage", "applied"),
+        ok("ana", "request transfer --key hot --to {exchange} --wei 5").has("/request/stage", "signed"),
     ]);
 }
 

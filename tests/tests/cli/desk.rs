@@ -37,6 +37,8 @@ impl Desk {
             "1",
             "--allow",
             &allow,
+            "--cool-off",
+            "0",
             "--node-listen",
             &node,
             "--coordinator-listen",

@@ -39,6 +39,9 @@ pub(crate) struct InitArgs {
     /// A destination of the address book, NAME=ADDRESS. Nothing is paid to anybody else.
     #[arg(long, value_parser = named_address, value_name = "NAME=ADDRESS")]
     allow: Vec<(Name, Address)>,
+    /// How many seconds a destination that is added later waits before anybody is paid there.
+    #[arg(long, default_value_t = sample::COOL_OFF_SECONDS, value_name = "SECONDS", conflicts_with = "policy")]
+    cool_off: u64,
     /// A first policy of your own, as JSON; its roster is replaced by the new keys.
     #[arg(long, conflicts_with = "allow")]
     policy: Option<PathBuf>,
@@ -65,7 +68,12 @@ pub(crate) fn run(args: &InitArgs, voice: Voice) -> Result<Report, Failure> {
         coordinator_listen: args.coordinator_listen.clone(),
     };
     let own = args.policy.as_ref().map(|path| policy_file(path)).transpose()?;
-    let world = World { chain: args.chain, addresses: args.allow.clone(), ..World::default() };
+    let world = World {
+        chain: args.chain,
+        addresses: args.allow.clone(),
+        cool_off_seconds: args.cool_off,
+        ..World::default()
+    };
     let roster_only = sample::policy(&world, empty_roster(), outside::now())?;
     let founded = found(&args.folder, &plan, voice, |roster, created| match own {
         Some(own) => PolicyVersion { roster, ..own },
