@@ -128,7 +128,8 @@ fn apply_times(world: &mut World<Strict>) -> Vec<f64> {
             let admitted = state.admit(world.requests(intents)).expect("an entry");
             let time = state.time().plus_seconds(1);
             let start = Instant::now();
-            let applied = propose(&state, time, vec![admitted], world.controls());
+            let proposer = &world.desk.nodes[0].name;
+            let applied = propose(&state, time, proposer, &[admitted], world.controls());
             let nanos = start.elapsed().as_nanos() as f64 / per_block as f64;
             state = applied.state;
             nanos
@@ -140,7 +141,7 @@ fn vote_times(world: &World<Strict>) -> Vec<f64> {
     let header = &world.log.last().expect("a block").0.header;
     let node = &world.desk.nodes[0];
     times(2_000, |_| {
-        let vote = vote_for(black_box(header), 0);
+        let vote = vote_for(black_box(header), 0, 0);
         drop(black_box(sign_vote(&vote, node.name.clone(), &node.signer)));
     })
 }
@@ -150,7 +151,8 @@ fn commit_times(world: &mut World<Strict>) -> Vec<f64> {
         .map(|_| {
             let admitted = vec![world.state.admit(keystead_decision::Entry::Tick).expect("a tick")];
             let time = world.now().plus_seconds(1);
-            let applied = propose(&world.state, time, admitted, world.controls());
+            let proposer = &world.desk.nodes[0].name;
+            let applied = propose(&world.state, time, proposer, &admitted, world.controls());
             let commit = world.vote(&applied.block);
             world.state = applied.state;
             let start = Instant::now();
@@ -189,8 +191,8 @@ fn ledger_times() -> Vec<f64> {
         .map(|round| {
             let intents = intents(&mut world, per_block, round * per_block);
             let admitted = world.state.admit(world.requests(intents)).expect("an entry");
-            let applied =
-                propose(&world.state, world.now().plus_seconds(1), vec![admitted], world.controls());
+            let (time, builder) = (world.now().plus_seconds(1), &world.desk.nodes[0].name);
+            let applied = propose(&world.state, time, builder, &[admitted], world.controls());
             let votes = world.vote(&applied.block).votes;
             let blocks = vec![Appended::new(&applied, 0, votes)];
             let start = Instant::now();

@@ -1,5 +1,6 @@
 //! The table of targets: a parser's name, the function that feeds it, and good examples.
 
+use keystead_consensus::{Message, Record};
 use keystead_decision::{
     Block, Certificate, Commit, Decision, Entry, Genesis, Header, KeyEvent, Renewal, Settlement,
     SignedGenesis, Snapshot, Vote,
@@ -9,7 +10,7 @@ use keystead_keys::{BackupFile, MemberKeyFile, MemberPublic, Sealed};
 use keystead_ledger::{Proof, SignatureRecord, WitnessState};
 use keystead_policy::{PolicyVersion, Price, Roster};
 use keystead_signing::{Hardening, Reply, Request};
-use keystead_wire::{Greeting, Hello, NodeReply, NodeRequest, SentBlock};
+use keystead_wire::{Greeting, Hello, NodeReply, NodeRequest, PeerMessage, SentBlock};
 
 use crate::documents::{backup, canonical, proof, seeds_of};
 use crate::{calls, config_file, endpoints, ethereum, log_texts, rpc, seeds, streams, texts};
@@ -94,6 +95,9 @@ pub const TARGETS: &[Target] = &[
     document!("node-request", NodeRequest),
     document!("node-reply", NodeReply),
     document!("sent-block", SentBlock),
+    document!("peer", PeerMessage),
+    document!("consensus-message", Message),
+    document!("consensus-record", Record),
     document!("enclave-request", Request),
     document!("enclave-reply", Reply),
     document!("hardening", Hardening),

@@ -17,7 +17,7 @@ use keystead_intent::{
 };
 use keystead_keys::{BackupFile, MemberKey, MemberKeyFile};
 use keystead_node::{
-    Config, EnclaveConfig, Event, Events, MemberConfig, NodeError, NodeLimits, RunningNode, run,
+    Config, EnclaveConfig, Event, Events, MemberConfig, NodeError, NodeLimits, PeerConfig, RunningNode, run,
     scratch_arguments,
 };
 use keystead_policy::PolicyVersion;
@@ -27,9 +27,9 @@ use keystead_wire::{
     Target,
 };
 
-use crate::binary;
 use crate::fixture::{CHAIN, Desk, Member, name};
 use crate::world::{gas, hot};
+use crate::{binary, free_port};
 
 /// Opens every key file and every seal of a [`NodeHome`].
 pub const PASSPHRASE: &str = "a passphrase of the tests";
@@ -42,6 +42,8 @@ pub struct NodeHome {
     pub genesis: SignedGenesis,
     /// How the node is started.
     pub config: Config,
+    /// Which of the fixture's nodes it is.
+    index: usize,
     folder: tempfile::TempDir,
 }
 
@@ -53,7 +55,29 @@ impl NodeHome {
 
     /// The fixture's policy, changed; everybody can receive backups.
     pub fn with_policy(change: impl FnOnce(&mut PolicyVersion)) -> Self {
-        let desk = Desk::default();
+        Self::member_of(Desk::default(), 0, change)
+    }
+
+    /// The homes of several nodes of one cluster, each of which knows where the others listen.
+    pub fn several(nodes: u8, change: impl Fn(&mut PolicyVersion)) -> Vec<Self> {
+        let member = |it: u8| Member::new(&format!("node-{}", it + 1), it + 1);
+        let desk = || Desk { nodes: (0..nodes).map(member).collect(), ..Desk::default() };
+        let addresses: Vec<String> = (0..nodes).map(|_| format!("127.0.0.1:{}", free_port())).collect();
+        let peer = |(node, address): (&Member, &String)| PeerConfig {
+            name: node.name.clone(),
+            address: address.clone(),
+        };
+        let peers: Vec<PeerConfig> = desk().nodes.iter().zip(&addresses).map(peer).collect();
+        let homes = addresses.iter().enumerate().map(|(index, address)| {
+            let mut home = Self::member_of(desk(), index, &change);
+            home.config.listen.clone_from(address);
+            home.config.peers.clone_from(&peers);
+            home
+        });
+        homes.collect()
+    }
+
+    fn member_of(desk: Desk, index: usize, change: impl FnOnce(&mut PolicyVersion)) -> Self {
         let mut policy = desk.policy();
         for (person, member) in policy.roster.people.iter_mut().zip(&desk.people) {
             let recipient = member_key(member).recipient().expect("a recipient key").public();
@@ -64,9 +88,9 @@ impl NodeHome {
         let folder = tempfile::Builder::new().prefix("keystead-node-").tempdir().expect("a folder");
         let config = config(&folder);
         std::fs::write(&config.genesis, genesis.to_document()).expect("a file");
-        std::fs::write(&config.member.key, sealed(&desk.nodes[0]).to_document()).expect("a file");
+        std::fs::write(&config.member.key, sealed(&desk.nodes[index]).to_document()).expect("a file");
         std::fs::write(&config.enclave.passphrase, format!("{PASSPHRASE}\n")).expect("a file");
-        Self { desk, genesis, config, folder }
+        Self { desk, genesis, config, index, folder }
     }
 
     /// A file of the folder.
@@ -150,7 +174,7 @@ impl Station {
         let limits = Limits { handshake: PATIENCE, frame: PATIENCE, call: PATIENCE, ..Limits::default() };
         Target {
             address: self.node.address().to_string(),
-            server: self.home.desk.nodes[0].transport().0.0,
+            server: self.home.desk.nodes[self.home.index].transport().0.0,
             identity: Identity::from_seed(&Secret::new(member.transport_seed)).expect("a seed"),
             hello: Hello::new(self.node.cluster(), role, 1),
             limits,
@@ -294,7 +318,8 @@ impl Station {
 
     /// Creates `hot`, backs it up to `ana`, and drills the backup in a scratch enclave.
     pub async fn make_hot_key(&self) {
-        let create = KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1 };
+        let create =
+            KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1, home: name("node-1") };
         let created = self.change(AuthorityChange::Key(create)).await;
         assert_eq!(created.stage, RequestStage::Applied, "{created:?}");
         let backup = KeyCeremony::Backup { key: name("hot"), recipients: vec![name("ana")] };
@@ -305,7 +330,8 @@ impl Station {
         assert_eq!(self.hot().await.state, KeyState::Active);
     }
 
-    async fn drill(&self) {
+    /// Restores the backup of `hot` in a scratch enclave, and reports the proof to this node.
+    pub async fn drill(&self) {
         let client = self.client("ana").await;
         let digest = self.hot().await.backup.expect("a backup");
         let file = client.backup(digest).await.expect("an answer").expect("a file");
@@ -380,6 +406,8 @@ fn config(folder: &tempfile::TempDir) -> Config {
         ledger: None,
         listen: "127.0.0.1:0".to_owned(),
         chains: Vec::new(),
+        peers: Vec::new(),
+        times: keystead_node::Times::default(),
         limits: NodeLimits::default(),
     }
 }

@@ -115,8 +115,10 @@ impl<C: Controls> World<C> {
     }
 
     fn decide(&mut self, time: Timestamp, entries: Vec<Entry>) -> (Commit, Vec<Decision>) {
-        let admitted = entries.into_iter().filter_map(|entry| self.state.admit(entry).ok()).collect();
-        let Applied { block, decisions, state } = propose(&self.state, time, admitted, &self.controls);
+        let admitted: Vec<_> = entries.into_iter().filter_map(|entry| self.state.admit(entry).ok()).collect();
+        let proposer = &self.desk.nodes[0].name;
+        let Applied { block, decisions, state } =
+            propose(&self.state, time, proposer, &admitted, &self.controls);
         self.state = state;
         let commit = self.vote(&block);
         self.log.push((commit.clone(), block, decisions.clone()));
@@ -125,7 +127,7 @@ impl<C: Controls> World<C> {
 
     /// A commit of this block by all nodes.
     pub fn vote(&self, block: &Block) -> Commit {
-        let vote = vote_for(&block.header, 0);
+        let vote = vote_for(&block.header, 0, 0);
         let votes = self
             .desk
             .nodes
@@ -361,7 +363,11 @@ impl<C: Controls> World<C> {
 
     fn make_hot_key(&mut self) {
         let key = name("hot");
-        let created = self.ceremony(KeyCeremony::Create { key: key.clone(), kind: KeyKind::HdSecp256k1 });
+        let created = self.ceremony(KeyCeremony::Create {
+            key: key.clone(),
+            kind: KeyKind::HdSecp256k1,
+            home: name("node-1"),
+        });
         let (account, assurance) = (self.public(), AssuranceLevel::Process);
         let (kind, protections) = (KeyKind::HdSecp256k1, Vec::new());
         self.key_event(KeyStep::Created { request: created, kind, account, assurance, protections });

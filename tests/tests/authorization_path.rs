@@ -230,7 +230,7 @@ fn s03_the_signer_keeps_the_first_header_of_a_height() {
     let (first, _) = world.ask("desk", world.ether(FRIEND, 1, 0));
     let intent = world.intent("desk", world.ether(FRIEND, 2, 0));
     let fork = before.admit(world.requests(vec![intent])).unwrap();
-    let fork = propose(&before, world.now(), vec![fork], &Strict::default());
+    let fork = propose(&before, world.now(), &world.desk.nodes[0].name, &[fork], &Strict::default());
     let commit = world.vote(&fork.block);
     assert_eq!(world.light.advance(&commit).unwrap_err().code(), "certificate.old");
     assert!(world.sign_and_execute(&first).unwrap().outcome.is_success());

@@ -250,7 +250,10 @@ fn intents() -> Vec<Vector> {
         ("address book", AuthorityChange::AddressBook { document }),
         ("thaw everything", AuthorityChange::Thaw { key: None }),
         ("thaw a key", AuthorityChange::Thaw { key: Some(name("hot")) }),
-        ("create", key(KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1 })),
+        (
+            "create",
+            key(KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1, home: name("node-1") }),
+        ),
         ("backup", key(KeyCeremony::Backup { key: name("hot"), recipients: vec![name("ana"), name("ben")] })),
         ("export", key(KeyCeremony::Export { key: name("hot"), recipient: name("ana") })),
         ("suspend", key(KeyCeremony::Suspend { key: name("hot") })),
@@ -363,7 +366,7 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
     ]);
     for (commit, block, _) in world.log.iter().rev().take(2) {
         vectors.push(vector("a header", &commit.header));
-        vectors.push(vector("a vote", &commit.vote()));
+        vectors.push(vector("a vote", &commit.vote(0)));
         vectors.push(vector("a commit", commit));
         vectors.push(vector("a block", block));
         vectors.extend(block.entries.iter().map(|entry| vector("an entry", entry)));
@@ -394,8 +397,10 @@ fn decisions(world: &World<Strict>) -> Vec<Vector> {
         class: DangerClass::Transfer,
         expires: BIRTH,
     };
-    let (person, ceremony) =
-        (name("ana"), KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1 });
+    let (person, ceremony) = (
+        name("ana"),
+        KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1, home: name("node-1") },
+    );
     let outcomes = [
         Outcome::Deny { class: Some(DangerClass::BlindDigest), reasons: reasons(id) },
         Outcome::Wait {

@@ -22,7 +22,7 @@ fn allowed() -> (World<Strict>, Certificate, Digest) {
 }
 
 fn votes(commit: &Commit, nodes: &[&Member]) -> Commit {
-    let vote = vote_for(&commit.header, commit.round);
+    let vote = vote_for(&commit.header, commit.round, 0);
     let votes = nodes.iter().map(|it| sign_vote(&vote, it.name.clone(), &it.signer).unwrap()).collect();
     Commit { votes, ..commit.clone() }
 }
@@ -130,7 +130,7 @@ fn s03_a_denial_and_a_ceremony_are_no_right_to_sign() {
     assert_eq!(code, "certificate.not_allowed");
     assert_eq!(world.light.permit_ceremony(&certificate, now).unwrap_err().code(), "certificate.not_allowed");
 
-    let create = KeyCeremony::Create { key: name("cold"), kind: KeyKind::HdSecp256k1 };
+    let create = KeyCeremony::Create { key: name("cold"), kind: KeyKind::HdSecp256k1, home: name("node-1") };
     let (id, _) = world.ask("cleo", Action::Authority(AuthorityChange::Key(create.clone())));
     world.approve("ana", &id);
     world.approve("ben", &id);

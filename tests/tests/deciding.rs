@@ -186,7 +186,8 @@ fn s13_what_was_admitted_under_an_older_roster_is_looked_at_again() {
     let adopted = world.adopt(|policy| policy.roster.people.retain(|it| it.name != name("dora")));
     assert!(adopted.iter().any(|it| matches!(it.outcome, Outcome::Activated { .. })), "{adopted:?}");
     let time = world.now().plus_seconds(1);
-    let applied = propose(&world.state, time, admitted.into(), &Strict::default());
+    let builder = &world.desk.nodes[0].name;
+    let applied = propose(&world.state, time, builder, &admitted, &Strict::default());
     assert_eq!(applied.block.entries, [stays]);
 }
 
@@ -194,9 +195,10 @@ fn s13_what_was_admitted_under_an_older_roster_is_looked_at_again() {
 fn s03_a_block_is_later_than_its_parent_and_not_longer_than_allowed() {
     let world = world();
     let (state, strict) = (&world.state, Strict::default());
-    let ticks = |count| (0..count).map(|_| state.admit(Entry::Tick).unwrap()).collect();
+    let ticks: Vec<_> = (0..MAX_BLOCK_ENTRIES).map(|_| state.admit(Entry::Tick).unwrap()).collect();
+    let builder = &world.desk.nodes[0].name;
     let time = state.time().plus_seconds(1);
-    let Applied { block, .. } = propose(state, time, ticks(MAX_BLOCK_ENTRIES), &strict);
+    let Applied { block, .. } = propose(state, time, builder, &ticks, &strict);
     assert!(validate(state, block.clone(), &strict).is_ok());
     let longer = Block { entries: vec![Entry::Tick; MAX_BLOCK_ENTRIES + 1], ..block.clone() };
     assert_eq!(validate(state, longer, &strict).unwrap_err().code(), "block.entries");
@@ -247,7 +249,8 @@ fn ceremony(world: &mut World<Strict>, ceremony: KeyCeremony) -> Outcome {
 #[test]
 fn k04_a_ceremony_needs_its_key_and_people_who_can_receive() {
     let mut world = world();
-    let create = |key: &str| KeyCeremony::Create { key: name(key), kind: KeyKind::HdSecp256k1 };
+    let create =
+        |key: &str| KeyCeremony::Create { key: name(key), kind: KeyKind::HdSecp256k1, home: name("node-1") };
     let backup = |key: &str, recipients: &[&str]| KeyCeremony::Backup {
         key: name(key),
         recipients: recipients.iter().map(|it| name(it)).collect(),
@@ -305,7 +308,7 @@ fn k04_a_key_is_born_only_of_its_own_ceremony_and_once() {
         [Reason::RequestUnknown { .. }]
     ));
 
-    let create = KeyCeremony::Create { key: name("cold"), kind };
+    let create = KeyCeremony::Create { key: name("cold"), kind, home: name("node-1") };
     let (id, _) = world.ask("cleo", Action::Authority(AuthorityChange::Key(create)));
     let early = event(&mut world, "cold", born(id, kind, account));
     assert!(matches!(denied(&early)[..], [Reason::NotOpen { .. }]), "{early:?}");
@@ -353,6 +356,7 @@ fn d2_a_drill_proves_the_backup_that_was_made_and_no_other() {
     let create = Action::Authority(AuthorityChange::Key(KeyCeremony::Create {
         key: name("cold"),
         kind: KeyKind::HdSecp256k1,
+        home: name("node-1"),
     }));
     let (other, _) = world.ask("cleo", create);
     world.approve("ana", &other);
@@ -366,7 +370,7 @@ fn d2_a_drill_proves_the_backup_that_was_made_and_no_other() {
 #[test]
 fn s03_a_ceremony_ends_with_its_request() {
     let mut world = world();
-    let create = KeyCeremony::Create { key: name("cold"), kind: KeyKind::HdSecp256k1 };
+    let create = KeyCeremony::Create { key: name("cold"), kind: KeyKind::HdSecp256k1, home: name("node-1") };
     let action = Action::Authority(AuthorityChange::Key(create));
     for (seconds, from_now) in [(40, false), (3600, true)] {
         let mut intent = world.intent("cleo", action.clone());
@@ -421,7 +425,8 @@ fn s09_a_rule_about_a_key_s_ceremonies_names_that_key() {
         let cedar = r#"forbid(principal, action == Action::"authority", resource == Key::"cold");"#;
         policy.rules.push(Rule { id: name("zero-cold"), cedar: cedar.to_owned() });
     });
-    let create = |key: &str| KeyCeremony::Create { key: name(key), kind: KeyKind::HdSecp256k1 };
+    let create =
+        |key: &str| KeyCeremony::Create { key: name(key), kind: KeyKind::HdSecp256k1, home: name("node-1") };
     let cold = ceremony(&mut world, create("cold"));
     assert!(matches!(cold, Outcome::Deny { .. }), "{cold:?}");
     let warm = ceremony(&mut world, create("warm"));

@@ -58,7 +58,7 @@ fn s14_nothing_is_signed_before_a_quorum_has_confirmed_the_head() {
     assert_eq!(code(permit(&world, &mut light, &id, world.now())), "certificate.stale_head");
     world.confirm(&mut light, NONCE).unwrap();
     assert!(permit(&world, &mut light, &id, world.now()).is_ok());
-    let create = KeyCeremony::Create { key: name("warm"), kind: KeyKind::HdSecp256k1 };
+    let create = KeyCeremony::Create { key: name("warm"), kind: KeyKind::HdSecp256k1, home: name("node-1") };
     let (ceremony, _) = world.ask("cleo", Action::Authority(AuthorityChange::Key(create)));
     world.approve("ana", &ceremony);
     world.approve("ben", &ceremony);

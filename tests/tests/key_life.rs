@@ -113,7 +113,7 @@ fn s09_a_key_is_destroyed_after_its_delay_and_a_veto_stops_that() {
     assert_eq!(state(&world), KeyState::Destroyed);
     assert_eq!(world.state.key(&hot()).unwrap().address(0), None);
     let kind = keystead_intent::KeyKind::HdSecp256k1;
-    let reborn = ceremony(&mut world, KeyCeremony::Create { key: hot(), kind });
+    let reborn = ceremony(&mut world, KeyCeremony::Create { key: hot(), kind, home: name("node-1") });
     assert!(matches!(reasons(&reborn)[..], [Reason::KeyExists { .. }]), "{reborn:?}");
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use cluster::Cluster;
-use keystead_base::Digest;
+use keystead_base::{Canonical as _, Digest};
 use keystead_decision::Strict;
 use keystead_ledger::{Ledger, Report};
 use keystead_tests::Postgres;
@@ -80,7 +80,7 @@ impl Expected {
         ledger.append(vec![cluster.step(vec![asked])]).await.unwrap();
         ledger.export(folder.path(), &cluster.checkpoint()).await.unwrap();
         let mut digests = vec![cluster.state.cluster().0];
-        digests.extend(ledger.blocks(1, 100).await.unwrap().iter().map(|block| block.commit.vote().header));
+        digests.extend(ledger.blocks(1, 100).await.unwrap().iter().map(|block| block.commit.header.digest()));
         ledger.close().await;
         Self { cluster, folder, digests }
     }

@@ -8,6 +8,7 @@ mod licenses;
 mod mutants;
 mod npm;
 mod places;
+mod simulate;
 mod spdx;
 mod step;
 mod test;
@@ -54,6 +55,12 @@ const CHORES: &[Chore] = &[
         arguments: "TARGET [-- ARGUMENTS OF libFuzzer, for instance -max_total_time=60]",
         about: "feed one parser under libFuzzer; needs a nightly toolchain and cargo-fuzz",
         run: fuzz::run,
+    },
+    Chore {
+        words: &["simulate"],
+        arguments: "--seeds N [--seed S] [--nodes 1|3|4|7] [--bug NAME]",
+        about: "simulate whole clusters under faults and lies; print what was found and how to run it again",
+        run: simulate::run,
     },
     Chore {
         words: &["mutants"],

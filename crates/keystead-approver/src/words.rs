@@ -33,8 +33,8 @@ pub fn change_words(change: &AuthorityChange, policy: &PolicyVersion) -> Vec<Str
         | AuthorityChange::AddressBook { document } => policy_change(document, policy),
         AuthorityChange::Thaw { key: None } => "Signing goes on for the whole cluster".to_owned(),
         AuthorityChange::Thaw { key: Some(key) } => format!("Signing goes on for key `{key}`"),
-        AuthorityChange::Key(KeyCeremony::Create { key, .. }) => {
-            format!("A new key `{key}` is born in the enclave")
+        AuthorityChange::Key(KeyCeremony::Create { key, home, .. }) => {
+            format!("A new key `{key}` is born in the enclave of {home}")
         }
         AuthorityChange::Key(KeyCeremony::Backup { key, recipients }) => {
             let whom: Vec<_> = recipients.iter().map(ToString::to_string).collect();

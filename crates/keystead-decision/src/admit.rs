@@ -26,11 +26,9 @@ impl Admitted {
         &self.entry
     }
 
-    pub(crate) fn into_entry(self) -> Entry {
-        self.entry
-    }
-
-    pub(crate) fn is_for(&self, state: &State) -> bool {
+    /// Whether it was verified against the roster in force in this state.
+    #[must_use]
+    pub fn is_for(&self, state: &State) -> bool {
         self.roster == state.policy.roster_digest
     }
 }

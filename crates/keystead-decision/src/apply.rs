@@ -2,7 +2,7 @@
 //!
 //! The proposer, every voter, the simulator and `audit verify` run this same function.
 
-use keystead_base::{Blame, Canonical, Coded, Digest, Timestamp, merkle};
+use keystead_base::{Blame, Canonical, Coded, Digest, Name, Timestamp, merkle};
 
 use crate::turn::Turn;
 use crate::{AdmissionError, Admitted, Block, Controls, Decision, Entry, Header, MAX_BLOCK_ENTRIES, State};
@@ -18,7 +18,7 @@ pub struct Applied {
     pub state: State,
 }
 
-/// Builds the block that these entries make at this time.
+/// Builds the block that these entries make at this time, as this node.
 ///
 /// Entries admitted under an older roster are admitted again, and left out when that fails.
 ///
@@ -26,18 +26,21 @@ pub struct Applied {
 ///
 /// When the time does not advance or there are more than [`MAX_BLOCK_ENTRIES`]: the proposer keeps both.
 #[must_use]
-pub fn propose<C: Controls>(state: &State, time: Timestamp, entries: Vec<Admitted>, controls: &C) -> Applied {
+pub fn propose<'a, C: Controls>(
+    state: &State,
+    time: Timestamp,
+    proposer: &Name,
+    entries: impl IntoIterator<Item = &'a Admitted>,
+    controls: &C,
+) -> Applied {
     assert!(time > state.time(), "a block's time is later than its parent's");
-    assert!(entries.len() <= MAX_BLOCK_ENTRIES, "a block has at most MAX_BLOCK_ENTRIES entries");
-    let entries = entries
+    let entries: Vec<Entry> = entries
         .into_iter()
-        .filter_map(|entry| {
-            let current = entry.is_for(state);
-            let entry = entry.into_entry();
-            (current || state.admit(entry.clone()).is_ok()).then_some(entry)
-        })
+        .filter(|it| it.is_for(state) || state.admit(it.entry().clone()).is_ok())
+        .map(|it| it.entry().clone())
         .collect();
-    apply(state, time, entries, controls)
+    assert!(entries.len() <= MAX_BLOCK_ENTRIES, "a block has at most MAX_BLOCK_ENTRIES entries");
+    apply(state, time, proposer, entries, controls)
 }
 
 /// The validity rule: recomputes everything that can be, and compares.
@@ -49,6 +52,20 @@ pub fn propose<C: Controls>(state: &State, time: Timestamp, entries: Vec<Admitte
 ///
 /// [`BlockError`] names the first difference.
 pub fn validate<C: Controls>(state: &State, block: Block, controls: &C) -> Result<Applied, BlockError> {
+    validate_unless(state, block, |_| false, controls)
+}
+
+/// As [`validate`], without verifying the senders of those entries that `admitted` knows.
+///
+/// # Errors
+///
+/// [`BlockError`] names the first difference.
+pub fn validate_unless<C: Controls>(
+    state: &State,
+    block: Block,
+    admitted: impl Fn(&Entry) -> bool,
+    controls: &C,
+) -> Result<Applied, BlockError> {
     let Block { header, entries } = block;
     if header.height != state.height() + 1 {
         return Err(BlockError::Height { expected: state.height() + 1, found: header.height });
@@ -59,23 +76,33 @@ pub fn validate<C: Controls>(state: &State, block: Block, controls: &C) -> Resul
     if entries.len() > MAX_BLOCK_ENTRIES {
         return Err(BlockError::Entries { limit: MAX_BLOCK_ENTRIES, found: entries.len() });
     }
-    for (index, entry) in entries.iter().enumerate() {
+    if state.roster().node(&header.proposer).is_none() {
+        return Err(BlockError::Proposer { found: header.proposer });
+    }
+    for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| !admitted(entry)) {
         state.admit(entry.clone()).map_err(|error| BlockError::Entry { index, error })?;
     }
-    let applied = apply(state, header.time, entries, controls);
+    let applied = apply(state, header.time, &header.proposer, entries, controls);
     if applied.block.header != header {
         return Err(BlockError::Header { expected: applied.block.header.digest(), found: header.digest() });
     }
     Ok(applied)
 }
 
-fn apply<C: Controls>(state: &State, time: Timestamp, entries: Vec<Entry>, controls: &C) -> Applied {
+fn apply<C: Controls>(
+    state: &State,
+    time: Timestamp,
+    proposer: &Name,
+    entries: Vec<Entry>,
+    controls: &C,
+) -> Applied {
     let mut turn = Turn::begin(state, time, controls);
     for entry in &entries {
         turn.enter(entry);
     }
     let (mut state, decisions) = turn.end();
-    let header = seal(&state, &entries, &decisions);
+    state.proposer = Some(proposer.clone());
+    let header = seal(&state, proposer, &entries, &decisions);
     let document = header.to_document();
     state.parent = header.digest();
     state.history.push(merkle::leaf_hash(&document));
@@ -83,12 +110,13 @@ fn apply<C: Controls>(state: &State, time: Timestamp, entries: Vec<Entry>, contr
 }
 
 /// The header over what happened. `state` has the new height and time, and still the old parent.
-fn seal(state: &State, entries: &[Entry], decisions: &[Decision]) -> Header {
+fn seal(state: &State, proposer: &Name, entries: &[Entry], decisions: &[Decision]) -> Header {
     Header {
         cluster: state.cluster,
         height: state.height,
         time: state.time,
         parent: state.parent,
+        proposer: proposer.clone(),
         history: state.history.root(),
         entries: merkle::root(&leaves(entries)),
         decisions: merkle::root(&leaves(decisions)),
@@ -123,6 +151,12 @@ pub enum BlockError {
         /// The block's.
         found: Timestamp,
     },
+    /// Built by somebody who is no node of the roster.
+    #[error("a block is built by a node of the roster, found {found}")]
+    Proposer {
+        /// Who built it.
+        found: Name,
+    },
     /// Too many entries.
     #[error("a block has at most {limit} entries, found {found}")]
     Entries {
@@ -154,6 +188,7 @@ impl Coded for BlockError {
         match self {
             Self::Height { .. } => "block.height",
             Self::Time { .. } => "block.time",
+            Self::Proposer { .. } => "block.proposer",
             Self::Entries { .. } => "block.entries",
             Self::Entry { .. } => "block.entry",
             Self::Header { .. } => "block.header",

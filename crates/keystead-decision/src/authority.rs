@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keystead_base::{Canonical, Coded, RequestId};
+use keystead_base::{Canonical, Coded, Name, RequestId};
 use keystead_intent::{ActionKind, AuthorityChange, ChangeKind, Intent, KeyCeremony, KeyMove, KeyState};
 use keystead_policy::{AssuranceLevel, Facts, Feature, PolicyVersion, Question, Reason, Sections, Subject};
 
@@ -133,10 +133,9 @@ impl<C: Controls> Turn<'_, C> {
         key.state.after(move_of(ceremony)).map(|_| ()).ok_or_else(|| not_from(name, key.state, ceremony))
     }
 
-    fn can_receive(&self, recipients: &[keystead_base::Name]) -> Result<(), Reason> {
-        let able = |name: &&keystead_base::Name| {
-            self.state.roster().person(name).is_some_and(|person| person.recipient.is_some())
-        };
+    fn can_receive(&self, recipients: &[Name]) -> Result<(), Reason> {
+        let able =
+            |name: &&Name| self.state.roster().person(name).is_some_and(|person| person.recipient.is_some());
         match recipients.iter().find(|name| !able(name)) {
             Some(name) => Err(Reason::NotARecipient { person: name.clone() }),
             None if recipients.is_empty() => Err(Reason::NoRecipients),
@@ -169,7 +168,7 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     /// Moves a key on in its table, and keeps what headers say about it true.
-    fn move_key(&mut self, name: &keystead_base::Name, event: KeyMove) -> Result<KeyState, Reason> {
+    fn move_key(&mut self, name: &Name, event: KeyMove) -> Result<KeyState, Reason> {
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
         let Some(after) = key.state.after(event) else {
             return Err(Reason::KeyStep { key: name.clone(), state: key.state, change: kind_of(event) });
@@ -183,7 +182,7 @@ impl<C: Controls> Turn<'_, C> {
         Ok(after)
     }
 
-    fn thaw(&mut self, key: Option<keystead_base::Name>) -> Outcome {
+    fn thaw(&mut self, key: Option<Name>) -> Outcome {
         match &key {
             Some(key) => drop(self.state.frozen.keys.remove(key)),
             None => {
@@ -214,7 +213,7 @@ impl<C: Controls> Turn<'_, C> {
         Outcome::Ceremony { ceremony: ceremony.clone(), epoch, expires }
     }
 
-    fn moved(&mut self, key: &keystead_base::Name, event: KeyMove) -> Outcome {
+    fn moved(&mut self, key: &Name, event: KeyMove) -> Outcome {
         match self.move_key(key, event) {
             Ok(state) => Outcome::Key { key: key.clone(), state },
             Err(reason) => Outcome::Deny { class: Some(Self::AUTHORITY), reasons: vec![reason] },
@@ -222,9 +221,9 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     /// A node reports what its back end did with a key.
-    pub(crate) fn key_event(&mut self, event: &KeyEvent) {
+    pub(crate) fn key_event(&mut self, node: &Name, event: &KeyEvent) {
         let subject = RequestId(event.digest());
-        match self.key_step(event) {
+        match self.key_step(node, event) {
             Ok(state) => self.decide(subject, Vec::new(), Outcome::Key { key: event.key.clone(), state }),
             Err(reason) => {
                 self.decide(subject, Vec::new(), Outcome::Deny { class: None, reasons: vec![reason] })
@@ -232,11 +231,13 @@ impl<C: Controls> Turn<'_, C> {
         }
     }
 
-    fn key_step(&mut self, event: &KeyEvent) -> Result<KeyState, Reason> {
+    fn key_step(&mut self, node: &Name, event: &KeyEvent) -> Result<KeyState, Reason> {
+        self.reported_at_home(node, event)?;
         match &event.step {
             KeyStep::Created { request, kind, account, assurance, protections } => {
                 self.asked_for(request, |it| {
-                    matches!(it, KeyCeremony::Create { key, kind: asked } if *key == event.key && asked == kind)
+                    matches!(it, KeyCeremony::Create { key, kind: asked, home }
+                        if *key == event.key && asked == kind && home == node)
                 })?;
                 self.new_key(
                     &event.key,
@@ -244,6 +245,7 @@ impl<C: Controls> Turn<'_, C> {
                         kind: *kind,
                         epoch: 0,
                         account: *account,
+                        home: node.clone(),
                         assurance: *assurance,
                         protections: protections.clone(),
                         state: KeyState::Created,
@@ -265,6 +267,19 @@ impl<C: Controls> Turn<'_, C> {
         }
     }
 
+    /// What a back end did with a key, only the node says whose back end it is. Whoever restored a backup may
+    /// report the drill: its proof speaks for itself.
+    fn reported_at_home(&self, node: &Name, event: &KeyEvent) -> Result<(), Reason> {
+        let home = self.state.keys.get(&event.key).map(|key| &key.home);
+        match (&event.step, home) {
+            (KeyStep::Created { .. } | KeyStep::Drilled { .. }, _) | (_, None) => Ok(()),
+            (_, Some(home)) if home == node => Ok(()),
+            (_, Some(home)) => {
+                Err(Reason::NotHome { key: event.key.clone(), home: home.clone(), node: node.clone() })
+            }
+        }
+    }
+
     fn asked_for(&self, id: &RequestId, fits: impl Fn(&KeyCeremony) -> bool) -> Result<(), Reason> {
         let request = self.state.requests.get(id).ok_or(Reason::RequestUnknown { request: *id })?;
         match &request.intent.action {
@@ -278,7 +293,7 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     /// INVARIANT E3: two keys with one public key are never accepted.
-    fn new_key(&mut self, name: &keystead_base::Name, key: crate::Key) -> Result<KeyState, Reason> {
+    fn new_key(&mut self, name: &Name, key: crate::Key) -> Result<KeyState, Reason> {
         let twin = self.state.keys.iter().any(|(other, it)| other == name || it.account == key.account);
         if twin || key.account.address(0).is_none() {
             return Err(Reason::KeyExists { key: name.clone() });
@@ -288,11 +303,7 @@ impl<C: Controls> Turn<'_, C> {
         Ok(state)
     }
 
-    fn backed_up(
-        &mut self,
-        name: &keystead_base::Name,
-        backup: keystead_base::Digest,
-    ) -> Result<KeyState, Reason> {
+    fn backed_up(&mut self, name: &Name, backup: keystead_base::Digest) -> Result<KeyState, Reason> {
         let state = self.move_key(name, KeyMove::Backup)?;
         if let Some(key) = self.state.keys.get_mut(name) {
             key.backup = Some(backup);
@@ -300,11 +311,7 @@ impl<C: Controls> Turn<'_, C> {
         Ok(state)
     }
 
-    fn protected_by(
-        &mut self,
-        name: &keystead_base::Name,
-        protections: &[Feature],
-    ) -> Result<KeyState, Reason> {
+    fn protected_by(&mut self, name: &Name, protections: &[Feature]) -> Result<KeyState, Reason> {
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
         key.protections = protections.to_vec();
         Ok(key.state)
@@ -312,7 +319,7 @@ impl<C: Controls> Turn<'_, C> {
 
     fn drilled(
         &mut self,
-        name: &keystead_base::Name,
+        name: &Name,
         backup: keystead_base::Digest,
         proof: &[u8],
     ) -> Result<KeyState, Reason> {
@@ -348,12 +355,12 @@ fn kind_of(event: KeyMove) -> ChangeKind {
     }
 }
 
-fn not_from(key: &keystead_base::Name, state: KeyState, ceremony: &KeyCeremony) -> Reason {
+fn not_from(key: &Name, state: KeyState, ceremony: &KeyCeremony) -> Reason {
     let change = AuthorityChange::Key(ceremony.clone()).kind();
     Reason::KeyStep { key: key.clone(), state, change }
 }
 
-fn key_of(change: &AuthorityChange) -> Option<&keystead_base::Name> {
+fn key_of(change: &AuthorityChange) -> Option<&Name> {
     match change {
         AuthorityChange::Key(ceremony) => Some(ceremony.key()),
         AuthorityChange::Thaw { key } => key.as_ref(),

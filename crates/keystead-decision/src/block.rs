@@ -26,6 +26,8 @@ pub struct Header {
     pub time: Timestamp,
     /// The digest of the header before; the cluster's id at height 1.
     pub parent: Digest,
+    /// The node that built this block; the next height begins with the same node's proposal.
+    pub proposer: Name,
     /// The Merkle root over the documents of all headers before (RFC 6962).
     pub history: Digest,
     /// The Merkle root over the entries' documents.
@@ -102,6 +104,8 @@ pub struct Vote {
     pub round: u32,
     /// The digest of the header.
     pub header: Digest,
+    /// The boot number that the roster gives the voter: votes from before a readmission count no more.
+    pub boot: u64,
 }
 
 impl Canonical for Vote {
@@ -135,17 +139,17 @@ pub struct VoteSignature {
 }
 
 impl Commit {
-    /// What each of the votes signed.
+    /// What a voter with this boot number signed.
     #[must_use]
-    pub fn vote(&self) -> Vote {
-        vote_for(&self.header, self.round)
+    pub fn vote(&self, boot: u64) -> Vote {
+        vote_for(&self.header, self.round, boot)
     }
 }
 
-/// The vote for a header.
+/// The vote for a header of a node with this boot number.
 #[must_use]
-pub fn vote_for(header: &Header, round: u32) -> Vote {
-    Vote { cluster: header.cluster, height: header.height, round, header: header.digest() }
+pub fn vote_for(header: &Header, round: u32, boot: u64) -> Vote {
+    Vote { cluster: header.cluster, height: header.height, round, header: header.digest(), boot }
 }
 
 /// Signs a vote. The caller has made the vote durable before it sends it (S1).

@@ -22,7 +22,7 @@ mod windows;
 
 pub use account::{PublicAccount, drill_challenge};
 pub use admit::{AdmissionError, Admitted};
-pub use apply::{Applied, BlockError, leaves, propose, validate};
+pub use apply::{Applied, BlockError, leaves, propose, validate, validate_unless};
 pub use block::{Block, Commit, Frozen, Header, MAX_BLOCK_ENTRIES, Vote, VoteSignature, sign_vote, vote_for};
 pub use controls::{Controls, Strict};
 pub use entry::{Entry, Fate, KeyEvent, KeyStep, Renewal, Settlement};

@@ -12,6 +12,7 @@ use keystead_policy::{
 use crate::fresh::{Asked, is_recent, place};
 use crate::{
     Certificate, Commit, Decision, FreshAnswer, Frozen, Grant, Header, LightError, Outcome, SignedGenesis,
+    Vote,
 };
 
 /// What is known of the log.
@@ -421,7 +422,7 @@ pub fn verify_commit(cluster: ClusterId, roster: &Roster, commit: &Commit) -> Re
     if commit.header.cluster != cluster {
         return Err(LightError::Cluster { expected: cluster, found: commit.header.cluster });
     }
-    let message = signing_message(&commit.vote().digest());
+    let header = commit.header.digest();
     let mut last: Option<&Name> = None;
     let mut votes = 0_u32;
     for vote in &commit.votes {
@@ -430,6 +431,9 @@ pub fn verify_commit(cluster: ClusterId, roster: &Roster, commit: &Commit) -> Re
         }
         last = Some(&vote.node);
         let node = roster.node(&vote.node).ok_or(LightError::Voter { node: vote.node.clone() })?;
+        let (cluster, height, round) = (commit.header.cluster, commit.header.height, commit.round);
+        let signed = Vote { cluster, height, round, header, boot: node.boot };
+        let message = signing_message(&signed.digest());
         node.key
             .verify(&message, &vote.signature)
             .map_err(|error| LightError::Vote { node: vote.node.clone(), error })?;

@@ -24,6 +24,7 @@ pub struct State {
     pub(crate) height: u64,
     pub(crate) time: Timestamp,
     pub(crate) parent: Digest,
+    pub(crate) proposer: Option<Name>,
     pub(crate) history: Frontier,
     pub(crate) frozen: Frozen,
     pub(crate) keys: OrdMap<Name, Key>,
@@ -68,6 +69,8 @@ pub struct Key {
     pub epoch: u32,
     /// What its addresses derive from.
     pub account: PublicAccount,
+    /// The node whose back end holds it.
+    pub home: Name,
     /// What kind of home it has.
     pub assurance: AssuranceLevel,
     /// The protections of its home that were reported last as fully in force, ascending.
@@ -95,6 +98,7 @@ impl State {
             height: 0,
             time: genesis.created,
             parent: cluster.0,
+            proposer: None,
             history: Frontier::default(),
             frozen: Frozen::default(),
             keys: OrdMap::new(),
@@ -143,6 +147,18 @@ impl State {
     #[must_use]
     pub fn frozen(&self) -> &Frozen {
         &self.frozen
+    }
+
+    /// The digest of the last header; the cluster's id before the first.
+    #[must_use]
+    pub fn parent(&self) -> Digest {
+        self.parent
+    }
+
+    /// The node that built the last block; none before the first.
+    #[must_use]
+    pub fn proposer(&self) -> Option<&Name> {
+        self.proposer.as_ref()
     }
 
     /// The tree over all headers so far.
@@ -220,6 +236,7 @@ impl BorshSerialize for Snapshot {
         state.height.serialize(writer)?;
         state.time.serialize(writer)?;
         state.parent.serialize(writer)?;
+        state.proposer.serialize(writer)?;
         state.history.serialize(writer)?;
         state.frozen.serialize(writer)?;
         persist::write_map(&state.keys, writer)?;
@@ -245,6 +262,7 @@ impl BorshDeserialize for Snapshot {
             height: u64::deserialize_reader(reader)?,
             time: Timestamp::deserialize_reader(reader)?,
             parent: Digest::deserialize_reader(reader)?,
+            proposer: Option::deserialize_reader(reader)?,
             history: Frontier::deserialize_reader(reader)?,
             frozen: Frozen::deserialize_reader(reader)?,
             keys: persist::read_map(reader)?,

@@ -41,7 +41,7 @@ impl<'a, C: Controls> Turn<'a, C> {
             Entry::Freeze(signed) => self.freeze(signed),
             Entry::Price(signed) => self.price(signed),
             Entry::Settlement(signed) => self.settlement(&signed.body),
-            Entry::Key(signed) => self.key_event(&signed.body),
+            Entry::Key(signed) => self.key_event(&signed.signer, &signed.body),
             Entry::Renew(signed) => self.renew(&signed.body),
             Entry::Tick => {}
         }

@@ -44,6 +44,8 @@ pub enum KeyCeremony {
         key: Name,
         /// What kind of key.
         kind: KeyKind,
+        /// The node whose enclave it is born in, and which alone signs with it.
+        home: Name,
     },
     /// The enclave writes a backup for named people.
     Backup {

@@ -37,7 +37,7 @@ pub use log_error::LogError;
 pub use note::{MAX_NOTE_BYTES, SignError, verifier_key};
 pub use proof::{MAX_TRANSITIONS, Proof, Shown};
 pub use read::StoredRequest;
-pub use record::{Appended, Batch, MAX_ENTRIES_BYTES, SignatureRecord};
+pub use record::{Appended, Batch, MAX_ENTRIES_BYTES, RecordRow, SignatureRecord};
 pub use replay::{Replay, ReplayCause, ReplayError, StoredBlock};
 pub use schema::SCHEMA_VERSION;
 pub use tiles::{block_bundle, entry_bundle, parse_bundles};

@@ -9,7 +9,7 @@ use crate::document::parse_entries;
 use crate::engine::{Row, Session, bytes, int};
 use crate::record::Votes;
 use crate::write::tip;
-use crate::{Ledger, LedgerError, SignatureRecord, StoredBlock};
+use crate::{Ledger, LedgerError, RecordRow, SignatureRecord, StoredBlock};
 
 /// A request as the log has it: where it stands, and what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,19 @@ impl Ledger {
         }
         let blocks = blocks(&mut self.engine.read().await?, height, 1).await?;
         Ok(blocks.into_iter().next())
+    }
+
+    /// What was said and heard about heights that are not committed, in its order.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Row`] when a row does not parse.
+    pub async fn records(&self) -> Result<Vec<RecordRow>, LedgerError> {
+        let sql = "SELECT position, height, document FROM records ORDER BY position";
+        let rows = self.engine.read().await?.rows(sql, vec![]).await?;
+        let record =
+            |row: &Row| Ok(RecordRow { position: row.int(0)?, height: row.int(1)?, document: row.bytes(2)? });
+        rows.iter().map(record).collect()
     }
 
     /// At most `limit` blocks from `first` on.

@@ -14,6 +14,30 @@ pub struct Batch {
     pub blocks: Vec<Appended>,
     /// Signatures that were made under decisions in the log.
     pub signatures: Vec<SignatureRecord>,
+    /// What was said and heard about heights under way. Rows of committed heights are not kept.
+    pub records: Vec<RecordRow>,
+}
+
+impl Batch {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.votes.is_empty()
+            && self.blocks.is_empty()
+            && self.signatures.is_empty()
+            && self.records.is_empty()
+    }
+}
+
+/// A line of the consensus record: the document says what, the ledger only keeps it in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordRow {
+    /// Its place among all lines ever written; the caller counts on.
+    pub position: u64,
+    /// The height that it is about.
+    pub height: u64,
+    /// The line.
+    pub document: Vec<u8>,
 }
 
 /// A committed block with all its rows, ready to be written.

@@ -138,6 +138,7 @@ fn proof() -> Proof {
         height: 7,
         time: Timestamp(1_795_464_902_417),
         parent: Digest([11; 32]),
+        proposer: name("node-1"),
         history: Digest([12; 32]),
         entries: Digest([13; 32]),
         decisions: Digest([14; 32]),

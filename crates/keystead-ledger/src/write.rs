@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::engine::{Insert, Session, Value, bytes, int, text};
 use crate::record::Appended;
-use crate::{Batch, Ledger, LedgerError, SignatureRecord, tree};
+use crate::{Batch, Ledger, LedgerError, RecordRow, SignatureRecord, tree};
 
 impl Ledger {
     /// Writes a batch in one durable transaction: group commit. Returns only after the disk has it.
@@ -23,6 +23,7 @@ impl Ledger {
         insert_blocks(&mut session, &batch.blocks).await?;
         tree::grow(&mut session, tip.height, tip.height + batch.blocks.len() as u64).await?;
         insert_signatures(&mut session, &batch.signatures).await?;
+        keep_records(&mut session, &tip, batch).await?;
         session.commit().await
     }
 
@@ -78,7 +79,8 @@ fn check_chain(tip: &Tip, blocks: &[Appended]) -> Result<(), LedgerError> {
 
 /// INVARIANT S3, S4: one header for each height and round, whatever crashes and whoever asks again.
 async fn record_votes(session: &mut Session, tip: &Tip, batch: &Batch) -> Result<(), LedgerError> {
-    let heights = tip.height + 1..=tip.height + (batch.blocks.len() as u64).max(1);
+    // The next height may be under way when the last block is written.
+    let heights = tip.height + 1..=tip.height + batch.blocks.len() as u64 + 1;
     for vote in &batch.votes {
         if !heights.contains(&vote.height) {
             return Err(LedgerError::VoteHeight { expected: *heights.start(), found: vote.height });
@@ -140,6 +142,17 @@ fn decision_rows(block: &Appended) -> impl Iterator<Item = Vec<Value>> {
     })
 }
 
+/// INVARIANT S3: what was said at a height is kept until the height is committed, and not a row longer.
+async fn keep_records(session: &mut Session, tip: &Tip, batch: &Batch) -> Result<(), LedgerError> {
+    let committed = tip.height + batch.blocks.len() as u64;
+    if committed > tip.height {
+        session.execute("DELETE FROM records WHERE height <= $1", vec![int(committed)]).await?;
+    }
+    let open = batch.records.iter().filter(|it| it.height > committed);
+    let row = |it: &RecordRow| vec![int(it.position), int(it.height), bytes(it.document.clone())];
+    session.insert(&RECORDS, open.map(row).collect()).await.map(drop)
+}
+
 /// INVARIANT S4: a decision is signed with one digest. The same signature again is no news.
 async fn insert_signatures(session: &mut Session, records: &[SignatureRecord]) -> Result<(), LedgerError> {
     let row = |it: &SignatureRecord| {
@@ -188,6 +201,9 @@ const DECISIONS: Insert = Insert {
 
 const POLICIES: Insert =
     Insert { table: "policies", columns: &["number", "height", "document"], conflict: "" };
+
+const RECORDS: Insert =
+    Insert { table: "records", columns: &["position", "height", "document"], conflict: "" };
 
 const SIGNATURES: Insert = Insert {
     table: "signatures",

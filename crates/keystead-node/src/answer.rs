@@ -53,6 +53,10 @@ impl Front {
             NodeRequest::FreshHead(nonce) => {
                 NodeReply::FreshHead(Box::new(shared.fresh_answer_for(peer, nonce).await?))
             }
+            NodeRequest::Peer(documents) => {
+                shared.heard_of(&peer.name, documents).await?;
+                NodeReply::Heard
+            }
         })
     }
 

@@ -1,7 +1,7 @@
 //! What travels between the stages.
 
 use keystead_base::{Canonical, Digest, RequestId};
-use keystead_decision::{Admitted, Applied, Commit, Decision, Entry, Outcome, State, Vote, VoteSignature};
+use keystead_decision::{Admitted, Commit, Decision, Entry, Outcome, State};
 use keystead_policy::PolicyVersion;
 use tokio::sync::oneshot;
 
@@ -10,19 +10,10 @@ use tokio::sync::oneshot;
 pub(crate) struct Submission {
     /// The entry, its sender verified.
     pub(crate) admitted: Admitted,
-    /// The length of its document.
-    pub(crate) bytes: usize,
+    /// The digest of its document.
+    pub(crate) digest: Digest,
     /// Told what its block decided about it, once that is durable.
     pub(crate) placed: oneshot::Sender<Vec<Decision>>,
-}
-
-/// A block that is valid, voted for, and not yet durable: nobody outside may learn of it.
-#[derive(Debug)]
-pub(crate) struct Built {
-    pub(crate) applied: Applied,
-    pub(crate) vote: Vote,
-    pub(crate) votes: Vec<VoteSignature>,
-    pub(crate) waiting: Vec<(Subject, oneshot::Sender<Vec<Decision>>)>,
 }
 
 /// A block that is durable, for the back end.

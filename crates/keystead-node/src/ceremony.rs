@@ -19,6 +19,9 @@ impl Signer {
     pub(crate) async fn ceremony(&mut self, block: &Durable, index: usize) -> Result<(), NodeError> {
         let Some(decision) = block.decisions.get(index) else { return Ok(()) };
         let Outcome::Ceremony { ceremony, .. } = &decision.outcome else { return Ok(()) };
+        if !self.shared.is_home_of(&block.state, ceremony) {
+            return Ok(());
+        }
         let Some(proof) = Inclusion::prove(&leaves(&block.decisions), index) else { return Ok(()) };
         let certificate = Certificate { commit: block.commit.clone(), decision: decision.clone(), proof };
         let request = decision.subject;
@@ -157,7 +160,7 @@ pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &[Name]) 
 fn asked_by(state: &State, name: &Name) -> Option<(RequestId, KeyKind)> {
     use keystead_intent::{Action, AuthorityChange};
     state.requests().find_map(|(id, request)| match &request.intent.action {
-        Action::Authority(AuthorityChange::Key(KeyCeremony::Create { key, kind })) if key == name => {
+        Action::Authority(AuthorityChange::Key(KeyCeremony::Create { key, kind, .. })) if key == name => {
             (request.phase == keystead_decision::Phase::Applied).then_some((*id, *kind))
         }
         _ => None,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use keystead_base::Name;
+use keystead_consensus::Times;
 use keystead_transmit::{Endpoint, Limits, Roots, TransmitError};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,12 @@ pub struct Config {
     /// The node's own view of the chains, for settlements.
     #[serde(default)]
     pub chains: Vec<ChainConfig>,
+    /// Where the other nodes of the cluster listen. Their keys are those of the roster.
+    #[serde(default)]
+    pub peers: Vec<PeerConfig>,
+    /// How long a round of the consensus waits.
+    #[serde(default)]
+    pub times: Times,
     /// Sizes of batches and intervals.
     #[serde(default)]
     pub limits: NodeLimits,
@@ -44,6 +51,16 @@ impl Config {
             None => format!("sqlite:{}", self.data.join("ledger.sqlite").display()),
         }
     }
+}
+
+/// Another node of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerConfig {
+    /// Its name in the roster.
+    pub name: Name,
+    /// `host:port`.
+    pub address: String,
 }
 
 /// A member's key file and the file with its passphrase.

@@ -55,11 +55,13 @@ pub enum NodeError {
         /// The name in the key file.
         name: Name,
     },
-    /// More nodes than this version can bring to agree.
-    #[error("a quorum of {found} nodes is needed; this version commits alone")]
-    Quorum {
-        /// The quorum of the roster.
-        found: u32,
+    /// The other nodes committed what this node computes differently.
+    #[error("at height {height}: {reason}; this node stops, find out which build is wrong")]
+    Diverged {
+        /// The height.
+        height: u64,
+        /// What differs.
+        reason: String,
     },
     /// The ledger.
     #[error(transparent)]
@@ -94,7 +96,7 @@ impl Coded for NodeError {
             Self::Member(error) => error.code(),
             Self::Key(error) => error.code(),
             Self::NotInRoster { .. } => "node.not_in_roster",
-            Self::Quorum { .. } => "node.quorum",
+            Self::Diverged { .. } => "node.diverged",
             Self::Ledger(error) => error.code(),
             Self::Enclave(error) => error.code(),
             Self::Transmit(error) => error.code(),
@@ -116,11 +118,41 @@ impl Coded for NodeError {
             | Self::Member(_)
             | Self::Key(_)
             | Self::NotInRoster { .. }
-            | Self::Quorum { .. }
+            | Self::Diverged { .. }
             | Self::Transmit(_)
             | Self::Stage { .. }
             | Self::Thread(_) => Blame::Environment,
         }
+    }
+}
+
+/// Why a fact of another node's is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FactError {
+    /// This node's endpoints do not say what became of the transaction.
+    #[error("this node's endpoints do not say what became of request {request}")]
+    Unknown {
+        /// Which request.
+        request: keystead_base::RequestId,
+    },
+    /// They say something else.
+    #[error("this node's endpoints say something else of request {request}")]
+    Differs {
+        /// Which request.
+        request: keystead_base::RequestId,
+    },
+}
+
+impl Coded for FactError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "fact.unknown",
+            Self::Differs { .. } => "fact.differs",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        Blame::Peer
     }
 }
 
@@ -152,12 +184,15 @@ pub(crate) enum CallError {
     /// The sender left the roster while the entry was on its way.
     #[error("the sender is no longer admitted")]
     NotAdmitted,
+    /// Only nodes of the roster talk to nodes like that.
+    #[error("{name} is not a node of the roster")]
+    NotANode {
+        /// Who.
+        name: Name,
+    },
     /// The pipeline is closed.
     #[error("the node is stopping")]
     Stopping,
-    /// Only nodes have back ends that ask for the newest head.
-    #[error("only a node asks which head is the newest")]
-    NotANode,
     /// The last durable block is not in the ledger.
     #[error("block {height} is the last one, and is not in the ledger")]
     NoHead {
@@ -183,8 +218,8 @@ impl Coded for CallError {
             Self::EntryTooLong { .. } => "node.entry_too_long",
             Self::OwnEntry => "node.own_entry",
             Self::NotAdmitted => "node.not_admitted",
+            Self::NotANode { .. } => "node.not_a_node",
             Self::Stopping => "node.stopping",
-            Self::NotANode => "node.not_a_node",
             Self::NoHead { .. } => "node.no_head",
             Self::Ledger(error) => error.code(),
             Self::Sign { .. } => "node.sign",
@@ -198,7 +233,7 @@ impl Coded for CallError {
             | Self::EntryTooLong { .. }
             | Self::OwnEntry
             | Self::NotAdmitted
-            | Self::NotANode => Blame::Caller,
+            | Self::NotANode { .. } => Blame::Caller,
             Self::Ledger(error) => error.blame(),
             Self::NoHead { .. } | Self::Stopping | Self::Sign { .. } => Blame::Environment,
         }

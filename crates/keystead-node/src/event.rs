@@ -70,6 +70,50 @@ pub enum Event {
         /// Why.
         refused: Refused,
     },
+    /// A node of the cluster can be reached again.
+    Connected {
+        /// Which.
+        node: Name,
+    },
+    /// A node of the cluster cannot be reached.
+    Unreachable {
+        /// Which.
+        node: Name,
+        /// Why.
+        refused: Refused,
+    },
+    /// A node, perhaps this one, does not vote for a block.
+    Objected {
+        /// Which.
+        node: Name,
+        /// At which height.
+        height: u64,
+        /// Why.
+        refused: Refused,
+    },
+    /// A node signed two words that contradict each other.
+    Misbehaved {
+        /// Which.
+        node: Name,
+        /// At which height.
+        height: u64,
+        /// In which round.
+        round: u32,
+    },
+    /// A round could not decide, and another begins.
+    Round {
+        /// At which height.
+        height: u64,
+        /// Which.
+        round: u32,
+        /// Who proposes in it.
+        leader: Name,
+    },
+    /// Whether this node votes, when that changes.
+    Standing {
+        /// In one word.
+        word: &'static str,
+    },
     /// The node stopped.
     Stopped,
 }
@@ -90,6 +134,18 @@ impl fmt::Display for Event {
             Self::EnclaveRestarted { refused } => write!(f, "the enclave was started again: {refused}"),
             Self::Renewing { request } => write!(f, "request {request} needs a fresh certificate"),
             Self::Postponed { what, refused } => write!(f, "{what} is postponed: {refused}"),
+            Self::Connected { node } => write!(f, "connected to {node}"),
+            Self::Unreachable { node, refused } => write!(f, "{node} cannot be reached: {refused}"),
+            Self::Objected { node, height, refused } => {
+                write!(f, "{node} does not vote for a block at height {height}: {refused}")
+            }
+            Self::Misbehaved { node, height, round } => {
+                write!(f, "{node} said two things at height {height} in round {round}")
+            }
+            Self::Round { height, round, leader } => {
+                write!(f, "round {round} at height {height}, {leader} proposes")
+            }
+            Self::Standing { word } => write!(f, "this node {word}"),
             Self::Stopped => f.write_str("stopped"),
         }
     }

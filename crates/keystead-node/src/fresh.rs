@@ -1,10 +1,13 @@
 //! Which head is the newest: what this node says of its own, and how its enclave learns it.
 
-use keystead_base::Digest;
+use std::time::Duration;
+
+use keystead_base::{Canonical as _, Digest};
 use keystead_decision::{FreshAnswer, Outcome};
 use keystead_policy::{AssuranceLevel, FreshHeadDemand};
 use keystead_signing::ClientError;
-use keystead_wire::{Peer, Refused};
+use keystead_wire::{NodeReply, NodeRequest, Peer, Refused};
+use tokio::task::JoinSet;
 
 use crate::blocks::Durable;
 use crate::error::CallError;
@@ -28,6 +31,28 @@ impl Shared {
             .map_err(|error| CallError::Sign { reason: error.to_string() })
     }
 
+    /// This node's word, and those of as many others as a quorum needs, or as answer in time. What they are
+    /// worth the enclave finds out.
+    async fn gather_fresh(&self, own: FreshAnswer) -> FreshAnswer {
+        let needed = (self.state().roster().quorum as usize).saturating_sub(1);
+        let request = NodeRequest::FreshHead(own.nonce).to_document();
+        let mut answers = vec![own.clone()];
+        let mut calls = JoinSet::new();
+        for client in self.peers.reachable().into_iter().filter(|_| needed > 0) {
+            let request = request.clone();
+            calls.spawn(async move { client.call_within(request, ANSWER_TIME).await });
+        }
+        while answers.len() <= needed {
+            let Some(called) = calls.join_next().await else { break };
+            if let Ok(Ok(reply)) = called
+                && let Ok(NodeReply::FreshHead(answer)) = NodeReply::from_document(&reply)
+            {
+                answers.push(*answer);
+            }
+        }
+        FreshAnswer::gather(answers).unwrap_or(own)
+    }
+
     /// The same for another node, on behalf of its back end. Nobody else has one.
     ///
     /// # Errors
@@ -40,7 +65,7 @@ impl Shared {
     ) -> Result<FreshAnswer, CallError> {
         match self.state().roster().node(&peer.name) {
             Some(_) => self.fresh_answer(nonce).await,
-            None => Err(CallError::NotANode),
+            None => Err(CallError::NotANode { name: peer.name.clone() }),
         }
     }
 }
@@ -63,8 +88,8 @@ impl Signer {
                 return Ok(());
             }
         };
-        // A quorum of one; with more nodes their answers are gathered here.
-        match self.enclave.confirm_fresh(own) {
+        let answer = self.shared.gather_fresh(own).await;
+        match self.enclave.confirm_fresh(answer) {
             Ok(_) => self.confirmed = true,
             Err(ClientError::Refused(refusal)) => {
                 let refused = Refused { code: refusal.code, text: refusal.text };
@@ -75,3 +100,6 @@ impl Signer {
         Ok(())
     }
 }
+
+/// How long another node may take to say which head is its newest.
+const ANSWER_TIME: Duration = Duration::from_secs(3);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystead_base::{Name, RequestId, Timestamp};
+use keystead_base::{Canonical as _, Name, RequestId, Timestamp};
 use keystead_decision::{Decision, Entry};
 use keystead_intent::RequestBatch;
 use keystead_wire::{EntryAnswer, MAX_SUBMITTED_ENTRIES, Refused, RequestStage, RequestView};
@@ -94,7 +94,8 @@ impl Shared {
             Err(error) => return Ok(Err(Refused::of(&error))),
         };
         let (placed, answer) = oneshot::channel();
-        let submission = Submission { admitted, bytes, placed };
+        let digest = admitted.entry().digest();
+        let submission = Submission { admitted, digest, placed };
         // Back-pressure: at the limit of the queue the peer waits.
         self.inbox.send(submission).await.map_err(|_| CallError::Stopping)?;
         Ok(Ok(answer))

@@ -3,29 +3,34 @@
 //! A pipeline of stages with bounded queues between them:
 //!
 //! ```text
-//! wire ──► intake ──► builder ──► writer ──► signer
-//!          verifies   owns the    group      owns the enclave,
-//!          senders    state       commit     signs what is durable
-//!             ▲                      │          │
+//! wire ──► intake ──► replica ──► writer ──► signer
+//!          verifies   decides     group      owns the enclave,
+//!          senders    with the    commit     signs what is durable
+//!             ▲       others         │          │
+//!             │          ▲           ▼          │
+//!             │          └─ peers ◄─ sends      │
 //!             └──── own entries ◄────┴──────────┘
 //! ```
 
 mod answer;
 mod blocks;
 mod board;
-mod builder;
 mod ceremony;
 mod clock;
 mod config;
+mod consensus;
 mod enclave;
 mod error;
 mod event;
 mod fresh;
 mod intake;
 mod own;
+mod peers;
+mod replica;
 mod resume;
 mod run;
 mod settle;
+mod share;
 mod shared;
 mod signer;
 mod stages;
@@ -35,9 +40,10 @@ mod views;
 mod writer;
 
 pub use config::{
-    ChainConfig, Config, DEFAULT_LISTEN, EnclaveConfig, EndpointConfig, MemberConfig, NodeLimits,
+    ChainConfig, Config, DEFAULT_LISTEN, EnclaveConfig, EndpointConfig, MemberConfig, NodeLimits, PeerConfig,
 };
 pub use enclave::{enclave_arguments, parse_enclave_arguments, scratch_arguments};
 pub use error::NodeError;
 pub use event::{Event, Events, Silent};
+pub use keystead_consensus::Times;
 pub use run::{RunningNode, run};

@@ -93,6 +93,8 @@ async fn rights(
         views::restore(shared, &decision.subject).await?;
         let signed = shared.board.view(&decision.subject).is_some_and(|it| it.signed.is_some());
         match &decision.outcome {
+            Outcome::Allow(grant) if !shared.holds(state, &grant.account.key) => {}
+            Outcome::Ceremony { ceremony, .. } if !shared.is_home_of(state, ceremony) => {}
             Outcome::Allow(_) if signed => used += 1,
             Outcome::Allow(grant) if grant.expires > now => left += 1,
             Outcome::Ceremony { ceremony, expires, .. } if *expires > now => {

@@ -1,24 +1,28 @@
 //! Opens everything that a node needs, and starts it.
 
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use keystead_base::{Canonical, ClusterId, Name, Secret};
+use keystead_base::{Canonical, ClusterId, HybridPublicKey, Name, Secret};
+use keystead_consensus::{Limits, Record, Replica, Setup};
 use keystead_decision::{SignedGenesis, State, Strict};
 use keystead_keys::{MAX_PASSPHRASE_BYTES, MemberKey, MemberKeyFile};
-use keystead_ledger::Ledger;
+use keystead_ledger::{Ledger, RecordRow};
 use keystead_policy::{Peer, TransportKey};
-use keystead_wire::{Hello, Identity, Pins, Refused, Role, Server};
+use keystead_wire::{Identity, Pins, Refused, Server};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::answer::Front;
+use crate::blocks::Submission;
 use crate::board::Board;
-use crate::builder::{Builder, commits_alone};
 use crate::enclave::{EnclaveHome, Started};
+use crate::peers::{self, Peers};
+use crate::replica::{Deliberator, Heard};
 use crate::resume::fill_board;
 use crate::settle::{Watcher, views_of};
 use crate::shared::Shared;
@@ -78,8 +82,10 @@ pub async fn run(config: Config, events: Arc<dyn Events>) -> Result<RunningNode,
     let home = Home::open(&config).await?;
     let (published, state) = watch::channel(Arc::new(home.state.clone()));
     let (inbox, submissions) = mpsc::channel(MAX_WAITING_ENTRIES);
+    let (heard, words) = mpsc::channel(MAX_WAITING_WORDS);
     let identity = Identity::from_seed(&home.member.transport_seed())?;
     let key = Arc::new(home.member.signer()?);
+    let (peers, queues) = Peers::new(&config.peers, home.member.name());
     let shared = Arc::new(Shared {
         cluster: home.genesis.genesis.cluster(),
         genesis: home.genesis,
@@ -90,6 +96,11 @@ pub async fn run(config: Config, events: Arc<dyn Events>) -> Result<RunningNode,
         board: Board::default(),
         state,
         inbox,
+        heard,
+        peers,
+        views: Arc::new(views_of(&config.chains)?),
+        unstored: Unstored::default(),
+        cluster_view: Mutex::default(),
         sweep: Notify::new(),
         protections: Mutex::default(),
         chains: Mutex::default(),
@@ -99,8 +110,12 @@ pub async fn run(config: Config, events: Arc<dyn Events>) -> Result<RunningNode,
     let server = bind(&config, &shared, &identity).await?;
     let address = server.address()?;
     let mut stages = Stages::new();
-    let builder_parts = (home.state, submissions, published);
-    pipeline(&config, &shared, &mut stages, builder_parts).await?;
+    let parts = PipelineParts { state: home.state, submissions, words, published };
+    pipeline(&config, &shared, &mut stages, parts).await?;
+    for queue in queues {
+        let kept = peers::keep(Arc::clone(&shared), identity.clone(), queue, stages.stopping());
+        stages.task("connection to a node", kept);
+    }
     serve(&config, &shared, &mut stages, server)?;
     shared.event(Event::Listening { address, height: shared.state().height() });
     let (stop, ordered) = watch::channel(false);
@@ -109,25 +124,30 @@ pub async fn run(config: Config, events: Arc<dyn Events>) -> Result<RunningNode,
     Ok(RunningNode { address, cluster, stop, ended })
 }
 
-type PipelineParts = (State, mpsc::Receiver<crate::blocks::Submission>, watch::Sender<Arc<State>>);
+/// What the pipeline starts with.
+struct PipelineParts {
+    state: State,
+    submissions: mpsc::Receiver<Submission>,
+    words: mpsc::Receiver<Heard>,
+    published: watch::Sender<Arc<State>>,
+}
 
-/// Starts builder, writer and signer; the enclave has caught up with the log when this returns.
+/// Starts replica, writer and signer; the enclave has caught up with the log when this returns.
 async fn pipeline(
     config: &Config,
     shared: &Arc<Shared>,
     stages: &mut Stages,
-    (state, submissions, published): PipelineParts,
+    parts: PipelineParts,
 ) -> Result<(), NodeError> {
-    let (built, finished) = mpsc::channel(MAX_BLOCKS_AHEAD);
+    let (decided, turns) = mpsc::channel(MAX_TURNS_AHEAD);
     let (durable, allowed) = mpsc::channel(MAX_DURABLE_BLOCKS);
     let (signer_ends, signer_ended) = oneshot::channel();
-    let unstored = Arc::new(Unstored::default());
-    let frozen_before = state.frozen().everything || !state.frozen().keys.is_empty();
+    let frozen_before = parts.state.frozen().everything || !parts.state.frozen().keys.is_empty();
     let home = EnclaveHome::new(config, shared.cluster)?;
     let (ready, is_ready) = oneshot::channel();
-    let (ground, made) = (Arc::clone(shared), Arc::clone(&unstored));
+    let ground = Arc::clone(shared);
     stages.thread("signer", async move {
-        match resumed_signer(home, ground, made).await {
+        match resumed_signer(home, ground).await {
             Ok(signer) => {
                 // Whoever waited may have given up.
                 let _ = ready.send(Ok(()));
@@ -143,38 +163,65 @@ async fn pipeline(
         }
     })?;
     is_ready.await.unwrap_or(Err(NodeError::Stage { stage: "signer" }))?;
-    let builder = Builder {
-        state,
-        node: shared.node.clone(),
-        key: Arc::clone(&shared.key),
-        limits: config.limits,
-        inbox: submissions,
-        out: built,
-        stop: stages.stopping(),
-    };
+    let rows = shared.ledger.records().await?;
     let writer = Writer {
         shared: Arc::clone(shared),
-        unstored,
-        inbox: finished,
-        published,
+        inbox: turns,
+        position: rows.last().map(|row| row.position + 1).unwrap_or_default(),
+        published: parts.published,
         out: durable,
         signer_ended,
         snapshot_blocks: config.limits.snapshot_blocks,
         frozen_before,
     };
-    stages.thread("builder", builder.run())?;
+    let replica = replica(config, shared, parts.state, &rows).await?;
+    let deliberator = Deliberator {
+        shared: Arc::clone(shared),
+        replica,
+        inbox: parts.submissions,
+        heard: parts.words,
+        out: decided,
+        stop: stages.stopping(),
+        block_entries: config.limits.block_entries,
+        waiting: HashMap::new(),
+        timers: BTreeMap::new(),
+        next_beat: tokio::time::Instant::now(),
+        word: "",
+    };
+    stages.thread("replica", deliberator.run())?;
     stages.task("writer", writer.run());
     Ok(())
 }
 
-async fn resumed_signer(
-    home: EnclaveHome,
-    shared: Arc<Shared>,
-    unstored: Arc<Unstored>,
-) -> Result<Signer, NodeError> {
+/// The replica as its disk left it.
+async fn replica(
+    config: &Config,
+    shared: &Arc<Shared>,
+    state: State,
+    rows: &[RecordRow],
+) -> Result<Replica<Strict>, NodeError> {
+    let under_way = state.height() + 1;
+    let record = |row: &RecordRow| {
+        let path = PathBuf::from(format!("line {} of the record", row.position));
+        Record::from_document(&row.document).map_err(|error| NodeError::Document { path, error })
+    };
+    let records = rows.iter().filter(|row| row.height == under_way).map(record).collect::<Result<_, _>>()?;
+    Ok(Replica::new(Setup {
+        me: shared.node.clone(),
+        signer: Arc::clone(&shared.key),
+        last: shared.ledger.block(state.height()).await?.map(|block| block.commit),
+        state,
+        records,
+        controls: Strict::default(),
+        limits: Limits { block_entries: config.limits.block_entries, block_bytes: config.limits.block_bytes },
+        times: config.times,
+    }))
+}
+
+async fn resumed_signer(home: EnclaveHome, shared: Arc<Shared>) -> Result<Signer, NodeError> {
     let Started { client: enclave, held, in_force } = home.start(&shared).await?;
     let (frozen, confirmed) = (Default::default(), false);
-    let mut signer = Signer { shared, unstored, home, enclave, in_force, frozen, confirmed };
+    let mut signer = Signer { shared, home, enclave, in_force, frozen, confirmed };
     signer.resume(held).await?;
     Ok(signer)
 }
@@ -187,7 +234,7 @@ fn serve(
 ) -> Result<(), NodeError> {
     let watcher = Watcher {
         shared: Arc::clone(shared),
-        chains: views_of(&config.chains)?,
+        chains: Arc::clone(&shared.views),
         interval: Duration::from_secs(config.limits.settlement_seconds.max(1)),
     };
     stages.task("settlement watcher", watcher.run(stages.stopping()));
@@ -204,8 +251,7 @@ fn serve(
 }
 
 async fn bind(config: &Config, shared: &Arc<Shared>, identity: &Identity) -> Result<Server, NodeError> {
-    let hello = Hello::new(shared.cluster, Role::Node, shared.boot);
-    let server = Server::bind(config.listen.as_str(), identity, pins(shared), hello).await?;
+    let server = Server::bind(config.listen.as_str(), identity, pins(shared), shared.hello()).await?;
     let watcher = Arc::clone(shared);
     Ok(server.with_observer(Arc::new(move |fault| {
         let refused = Refused::of(&fault.error);
@@ -247,9 +293,19 @@ impl Home {
         ledger.begin(&genesis).await?;
         let public = member.public()?.signing;
         let state = ledger.load(&public, &Strict::default()).await?;
-        commits_alone(&state, member.name(), &public)?;
+        in_roster(&state, member.name(), &public)?;
         Ok(Self { genesis, member, ledger, state })
     }
+}
+
+/// A node that the roster does not name may follow; one whose key the roster has for another may not.
+fn in_roster(state: &State, name: &Name, key: &HybridPublicKey) -> Result<(), NodeError> {
+    let other = state.roster().nodes.iter().any(|node| (node.name == *name) != (node.key == *key));
+    let alone = state.roster().quorum <= 1 && state.roster().node(name).is_none();
+    if other || alone {
+        return Err(NodeError::NotInRoster { cluster: state.cluster(), name: name.clone() });
+    }
+    Ok(())
 }
 
 fn open_member(config: &Config) -> Result<MemberKey, NodeError> {
@@ -273,7 +329,9 @@ fn read(path: &Path) -> Result<Vec<u8>, NodeError> {
 
 /// Entries that wait for the builder; at the limit peers wait.
 const MAX_WAITING_ENTRIES: usize = 1024;
-/// Blocks that wait for the disk. Few: while they wait, entries gather for the next one.
-const MAX_BLOCKS_AHEAD: usize = 2;
+/// Words of other nodes that wait for the replica; at the limit their connections wait.
+const MAX_WAITING_WORDS: usize = 1024;
+/// Turns that wait for the disk. Few: while they wait, entries gather for the next block.
+const MAX_TURNS_AHEAD: usize = 2;
 /// Durable blocks that wait for the back end.
 const MAX_DURABLE_BLOCKS: usize = 16;

@@ -18,7 +18,7 @@ use crate::{ChainConfig, NodeError, views};
 /// The watcher of all chains.
 pub(crate) struct Watcher {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) chains: HashMap<u64, ChainView>,
+    pub(crate) chains: Arc<HashMap<u64, ChainView>>,
     pub(crate) interval: Duration,
 }
 

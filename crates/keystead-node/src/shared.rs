@@ -1,15 +1,22 @@
 //! What all parts of a node share. Nothing in it changes but the board, and by channels.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keystead_base::{ClusterId, Coded, HybridSigner, Name};
-use keystead_decision::{SignedGenesis, State};
+use keystead_consensus::{Objection, Replica};
+use keystead_decision::{Controls, SignedGenesis, State};
+use keystead_intent::KeyCeremony;
 use keystead_ledger::Ledger;
-use keystead_wire::{ChainStatus, Protection, Refused};
+use keystead_transmit::ChainView;
+use keystead_wire::{ChainStatus, Hello, Protection, Refused, Role};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::blocks::Submission;
 use crate::board::Board;
+use crate::peers::Peers;
+use crate::replica::{Heard, standing_word};
+use crate::writer::Unstored;
 use crate::{Event, Events};
 
 /// The common ground.
@@ -25,6 +32,16 @@ pub(crate) struct Shared {
     pub(crate) state: watch::Receiver<Arc<State>>,
     /// To the builder.
     pub(crate) inbox: mpsc::Sender<Submission>,
+    /// To the replica, from other nodes.
+    pub(crate) heard: mpsc::Sender<Heard>,
+    /// To the other nodes.
+    pub(crate) peers: Peers,
+    /// The chains as this node's own endpoints show them.
+    pub(crate) views: Arc<HashMap<u64, ChainView>>,
+    /// Signatures that are not stored yet.
+    pub(crate) unstored: Unstored,
+    /// What the replica last saw of the cluster.
+    pub(crate) cluster_view: Mutex<ClusterView>,
     /// Rung when something allowed could not be signed.
     pub(crate) sweep: Notify,
     pub(crate) protections: Mutex<Vec<Protection>>,
@@ -32,7 +49,66 @@ pub(crate) struct Shared {
     pub(crate) events: Arc<dyn Events>,
 }
 
+/// The cluster as the replica last saw it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClusterView {
+    /// Whether this node votes, in words.
+    pub(crate) standing: &'static str,
+    /// The round under way, if there is one.
+    pub(crate) round: Option<u32>,
+    /// How far the other nodes said they are.
+    pub(crate) heads: BTreeMap<Name, u64>,
+    /// The latest objection of each node, and at which height of ours.
+    pub(crate) objections: BTreeMap<Name, Objection>,
+}
+
 impl Shared {
+    /// What this node says of itself.
+    pub(crate) fn hello(&self) -> Hello {
+        Hello::new(self.cluster, Role::Node, self.boot)
+    }
+
+    /// Whether this node's back end holds the key.
+    pub(crate) fn holds(&self, state: &State, key: &Name) -> bool {
+        state.key(key).is_some_and(|it| it.home == self.node)
+    }
+
+    /// Whether this node's back end carries the ceremony out.
+    pub(crate) fn is_home_of(&self, state: &State, ceremony: &KeyCeremony) -> bool {
+        match ceremony {
+            KeyCeremony::Create { home, .. } => *home == self.node,
+            other => self.holds(state, other.key()),
+        }
+    }
+
+    /// The boot number that the roster gives this node.
+    pub(crate) fn roster_boot(&self) -> u64 {
+        self.state().roster().node(&self.node).map(|node| node.boot).unwrap_or_default()
+    }
+
+    /// A node does not vote for a block.
+    pub(crate) fn objected(&self, node: &Name, objection: Objection) {
+        let refused = Refused { code: objection.code.clone(), text: objection.text.clone() };
+        let height = objection.height;
+        self.view_of_cluster(|view| drop(view.objections.insert(node.clone(), objection)));
+        self.event(Event::Objected { node: node.clone(), height, refused });
+    }
+
+    /// Keeps what the replica sees.
+    pub(crate) fn see<C: Controls>(&self, replica: &Replica<C>) {
+        let heads = replica.heads().map(|(name, height)| (name.clone(), height)).collect();
+        self.view_of_cluster(|view| {
+            view.standing = standing_word(replica.standing());
+            view.round = replica.round();
+            view.heads = heads;
+        });
+    }
+
+    /// Looks at, or changes, what is known of the cluster.
+    pub(crate) fn view_of_cluster<T>(&self, look: impl FnOnce(&mut ClusterView) -> T) -> T {
+        look(&mut self.cluster_view.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The last durable state.
     pub(crate) fn state(&self) -> Arc<State> {
         Arc::clone(&self.state.borrow())

@@ -15,13 +15,11 @@ use tokio::sync::mpsc;
 use crate::blocks::Durable;
 use crate::enclave::{EnclaveHome, Started, follow};
 use crate::shared::Shared;
-use crate::writer::Unstored;
 use crate::{Event, NodeError, views};
 
 /// The stage. It has a thread of its own, because calls to the enclave block.
 pub(crate) struct Signer {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) unstored: Arc<Unstored>,
     pub(crate) home: EnclaveHome,
     pub(crate) enclave: EnclaveClient,
     /// The protections of the enclave that are fully in force.
@@ -107,6 +105,9 @@ impl Signer {
         let proofs = Inclusion::prove_all(&leaves(&block.decisions));
         let wanted = block.decisions.iter().zip(proofs).filter_map(|(decision, proof)| {
             let Outcome::Allow(grant) = &decision.outcome else { return None };
+            if !self.shared.holds(&block.state, &grant.account.key) {
+                return None;
+            }
             if self.shared.board.has_signature(&decision.subject) {
                 return None;
             }
@@ -157,7 +158,8 @@ impl Signer {
             Ok(assembled) => {
                 let record = record(block, work, &signature, assembled);
                 self.shared.board.signed(&work.request, views::payload(&record));
-                self.unstored.add(record);
+                self.shared.share_signature(&record);
+                self.shared.unstored.add(record);
             }
             Err(error) => self.refused(&work.request, Refused::of(&error)),
         }

@@ -2,7 +2,9 @@
 
 use keystead_base::Name;
 use keystead_decision::{Key, Phase, State};
-use keystead_wire::{ChainStatus, ChainWatch, KeyView, NodeStatus, RequestView, Withstands};
+use keystead_wire::{
+    ChainStatus, ChainWatch, KeyView, NodeStatus, ObjectionView, PeerView, Refused, RequestView, Withstands,
+};
 
 use crate::shared::Shared;
 
@@ -16,6 +18,7 @@ fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
         name: name.clone(),
         kind: key.kind,
         epoch: key.epoch,
+        home: key.home.clone(),
         state: key.state,
         frozen: state.frozen().holds(name),
         backup: key.backup,
@@ -57,11 +60,31 @@ pub(crate) fn status(shared: &Shared) -> NodeStatus {
         nodes,
         quorum,
         withstands: Withstands::of(nodes, quorum),
+        standing: shared.view_of_cluster(|view| view.standing.to_owned()),
+        round: shared.view_of_cluster(|view| view.round),
+        peers: peers(shared, &state),
         protections: shared.protections(),
         signatures,
         refusals,
         chains: chains(shared, &state),
     }
+}
+
+/// The other nodes of the roster.
+fn peers(shared: &Shared, state: &State) -> Vec<PeerView> {
+    let reachable = shared.peers.reachable_names();
+    let view = shared.view_of_cluster(|view| view.clone());
+    let others = state.roster().nodes.iter().map(|node| &node.name).filter(|name| **name != shared.node);
+    let peer = |name: &Name| PeerView {
+        name: name.clone(),
+        reachable: reachable.contains(name),
+        height: view.heads.get(name).copied().unwrap_or_default(),
+        objection: view.objections.get(name).map(|it| ObjectionView {
+            height: it.height,
+            refused: Refused { code: it.code.clone(), text: it.text.clone() },
+        }),
+    };
+    others.map(peer).collect()
 }
 
 /// Before the first look, and for chains that a newer policy added.

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystead_base::{RequestId, Timestamp};
+use keystead_base::{Canonical as _, Name, RequestId, Timestamp};
 use keystead_decision::{Outcome, Phase, Request, State};
+use keystead_wire::PeerMessage;
 use tokio::sync::watch;
 
 use crate::shared::Shared;
@@ -34,6 +35,10 @@ async fn sweep(shared: &Arc<Shared>, signed: &mut HashSet<RequestId>) {
             Look::Signed => drop(signed.insert(id)),
             Look::Fine => {}
             Look::Stuck => renew(shared, id, now).await,
+            Look::Elsewhere(home) => {
+                let message = PeerMessage::WantSigned(id).to_document();
+                shared.peers.send_one(&home, message);
+            }
         }
     }
 }
@@ -63,6 +68,8 @@ enum Look {
     Fine,
     /// It has none, and its certificate is worth nothing any more.
     Stuck,
+    /// Another node signs it, and has not told this one.
+    Elsewhere(Name),
 }
 
 async fn is_stuck(shared: &Shared, id: &RequestId, now: Timestamp) -> Look {
@@ -76,6 +83,10 @@ async fn is_stuck(shared: &Shared, id: &RequestId, now: Timestamp) -> Look {
     };
     match &view.decision.outcome {
         _ if view.signed.is_some() => Look::Signed,
+        Outcome::Allow(grant) if !shared.holds(&shared.state(), &grant.account.key) => {
+            let home = shared.state().key(&grant.account.key).map(|it| it.home.clone());
+            home.map_or(Look::Fine, Look::Elsewhere)
+        }
         Outcome::Allow(grant) if grant.expires <= now || shared.board.needs_renewal(id) => Look::Stuck,
         _ => Look::Fine,
     }

@@ -1,16 +1,17 @@
-//! The writer: makes finished blocks durable, many in one transaction, and only then lets them out.
+//! The writer: makes what the replica wants durable, many turns in one transaction, and only then lets it out.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keystead_base::RequestId;
-use keystead_decision::{Commit, Entry, KeyStep, State};
-use keystead_ledger::{Appended, Batch, SignatureRecord};
+use keystead_base::{Canonical as _, RequestId};
+use keystead_decision::{Entry, KeyStep, State};
+use keystead_ledger::{Appended, Batch, RecordRow, SignatureRecord};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::NodeError;
-use crate::blocks::{Built, Durable, activated};
+use crate::blocks::{Durable, activated};
+use crate::consensus::{Act, Built, Turn, own_vote};
 use crate::shared::Shared;
 
 /// Signatures that were made and are not stored yet. The back end runs at most a few blocks behind the
@@ -35,8 +36,9 @@ impl Unstored {
 /// The stage.
 pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) unstored: Arc<Unstored>,
-    pub(crate) inbox: mpsc::Receiver<Built>,
+    pub(crate) inbox: mpsc::Receiver<Turn>,
+    /// The place of the next line of the record.
+    pub(crate) position: u64,
     pub(crate) published: watch::Sender<Arc<State>>,
     pub(crate) out: mpsc::Sender<Durable>,
     pub(crate) signer_ended: oneshot::Receiver<()>,
@@ -48,45 +50,74 @@ impl Writer {
     pub(crate) async fn run(mut self) -> Result<(), NodeError> {
         let mut linger: Option<Instant> = None;
         loop {
-            let mut blocks = Vec::new();
+            let mut turns = Vec::new();
             tokio::select! {
                 biased;
-                count = self.inbox.recv_many(&mut blocks, MAX_GROUP_BLOCKS) => {
+                count = self.inbox.recv_many(&mut turns, MAX_GROUP_TURNS) => {
                     if count == 0 {
                         return self.finish().await;
                     }
                 }
-                () = self.unstored.bell.notified(), if linger.is_none() => {
+                () = self.shared.unstored.bell.notified(), if linger.is_none() => {
                     linger = Some(Instant::now() + LINGER);
                     continue;
                 }
                 () = sleep_until(linger.unwrap_or_else(Instant::now)), if linger.is_some() => {}
             }
             linger = None;
-            self.write(blocks).await?;
+            self.write(turns.into_iter().flat_map(|turn| turn.0).collect()).await?;
         }
     }
 
-    /// INVARIANT S1: vote, block and decisions are durable before anything rests on them.
-    async fn write(&mut self, built: Vec<Built>) -> Result<(), NodeError> {
-        let row = |it: &Built| Appended::new(&it.applied, it.vote.round, it.votes.clone());
-        let batch = Batch {
-            votes: built.iter().map(|it| it.vote).collect(),
-            blocks: built.iter().map(row).collect(),
-            signatures: self.unstored.take(),
-        };
-        self.shared.ledger.write(&batch).await?;
-        if let Some(last) = built.last() {
-            self.published.send_replace(Arc::new(last.applied.state.clone()));
+    /// INVARIANT S1: record, vote, block and decisions are durable before anything rests on them.
+    async fn write(&mut self, acts: Vec<Act>) -> Result<(), NodeError> {
+        let batch = self.batch(&acts);
+        if !batch.is_empty() {
+            self.shared.ledger.write(&batch).await?;
         }
-        for block in built {
-            self.release(block).await;
+        let last = acts.iter().rev().find_map(|act| match act {
+            Act::Commit(built) => Some(built.committed.applied.state.clone()),
+            Act::Record(..) | Act::Send(..) => None,
+        });
+        if let Some(state) = last {
+            self.published.send_replace(Arc::new(state));
+        }
+        for act in acts {
+            match act {
+                Act::Record(..) => {}
+                Act::Send(to, document) => self.shared.peers.send(&to, &document),
+                Act::Commit(built) => self.release(*built).await,
+            }
         }
         Ok(())
     }
 
+    fn batch(&mut self, acts: &[Act]) -> Batch {
+        let mut batch = Batch { signatures: self.shared.unstored.take(), ..Batch::default() };
+        let boot = self.shared.roster_boot();
+        for act in acts {
+            match act {
+                Act::Send(..) => {}
+                Act::Commit(built) => {
+                    let commit = &built.committed.commit;
+                    let row = Appended::new(&built.committed.applied, commit.round, commit.votes.clone());
+                    batch.blocks.push(row);
+                }
+                Act::Record(height, record) => {
+                    batch.votes.extend(own_vote(record, &self.shared.node, self.shared.cluster, boot));
+                    let position = self.position;
+                    self.position += 1;
+                    let document = record.to_document();
+                    batch.records.push(RecordRow { position, height: *height, document });
+                }
+            }
+        }
+        batch
+    }
+
     async fn release(&mut self, built: Built) {
-        let Built { applied, vote, votes, waiting } = built;
+        let Built { committed, waiting } = built;
+        let (applied, commit) = (committed.applied, committed.commit);
         let (decisions, state) = (applied.decisions, applied.state);
         for decision in &decisions {
             self.shared.board.publish(decision, &state);
@@ -95,7 +126,6 @@ impl Writer {
             self.shared.board.carried_out(&id);
         });
         self.keep_snapshot(&state);
-        let commit = Commit { header: applied.block.header, round: vote.round, votes };
         let replies: Vec<_> =
             waiting.into_iter().map(|(subject, placed)| (subject.select(&decisions), placed)).collect();
         let next_policy = activated(&decisions, &state);
@@ -126,11 +156,11 @@ impl Writer {
 
     /// Waits for the last signatures, and stores them.
     async fn finish(self) -> Result<(), NodeError> {
-        let Self { shared, unstored, out, signer_ended, .. } = self;
+        let Self { shared, out, signer_ended, .. } = self;
         drop(out);
         // An error here means that the signer is gone, which is what is waited for.
         let _ = signer_ended.await;
-        let signatures = unstored.take();
+        let signatures = shared.unstored.take();
         if !signatures.is_empty() {
             shared.ledger.write(&Batch { signatures, ..Batch::default() }).await?;
         }
@@ -149,7 +179,7 @@ fn finished_ceremony(entry: &Entry) -> Option<RequestId> {
     }
 }
 
-/// The most blocks of one transaction.
-const MAX_GROUP_BLOCKS: usize = 64;
+/// The most turns of one transaction.
+const MAX_GROUP_TURNS: usize = 64;
 /// How long signatures wait for a block to be stored with.
 const LINGER: Duration = Duration::from_millis(50);

@@ -195,8 +195,11 @@ mod tests {
     #[test]
     fn s09_authority_is_a_class_with_a_row_of_its_own() {
         let engine = Engine::compile(version()).unwrap();
-        let change =
-            AuthorityChange::Key(KeyCeremony::Create { key: name("new"), kind: KeyKind::HdSecp256k1 });
+        let change = AuthorityChange::Key(KeyCeremony::Create {
+            key: name("new"),
+            kind: KeyKind::HdSecp256k1,
+            home: name("node-1"),
+        });
         let (prices, cooling) = (Prices::default(), Cooling::default());
         let facts = Facts {
             now: NOW,

@@ -210,6 +210,7 @@ pub(crate) fn node(text: &str, byte: u8) -> Node {
         host: String::new(),
         provider: String::new(),
         build: String::new(),
+        boot: 0,
     }
 }
 

@@ -329,6 +329,16 @@ pub enum Reason {
         /// The change.
         change: ChangeKind,
     },
+    /// A report about a key by a node that does not hold it.
+    #[error("key `{key}` lives at {home}, the report is of {node}")]
+    NotHome {
+        /// The key.
+        key: Name,
+        /// The node that holds it.
+        home: Name,
+        /// The node that reports.
+        node: Name,
+    },
 }
 
 fn frozen_what(key: &Option<Name>) -> String {
@@ -384,6 +394,7 @@ impl Coded for Reason {
             Self::TooManyOpen { .. } => "deny.too_many_open",
             Self::PolicyRefused { .. } => "deny.policy_refused",
             Self::KeyStopped { .. } => "deny.key_stopped",
+            Self::NotHome { .. } => "deny.not_home",
             Self::KeyStep { .. } => "deny.key_step",
             Self::Unprotected { .. } => "deny.unprotected",
             Self::ChangeNotNamed { .. } => "deny.change_not_named",

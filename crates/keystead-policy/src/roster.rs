@@ -118,6 +118,8 @@ pub struct Node {
     pub provider: String,
     /// The build that it runs.
     pub build: String,
+    /// Counts its admissions: 0 at first, one more each time it is readmitted after it lost its record of votes.
+    pub boot: u64,
 }
 
 /// A machine that submits requests: a coordinator, a trading engine.

@@ -178,7 +178,7 @@ impl<C: EnclaveControls> Enclave<C> {
 
     fn create(&mut self, certificate: &Certificate, now: Timestamp) -> Result<CreatedKey, EnclaveError> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
-        let KeyCeremony::Create { key, kind: keystead_intent::KeyKind::HdSecp256k1 } = ceremony else {
+        let KeyCeremony::Create { key, kind: keystead_intent::KeyKind::HdSecp256k1, .. } = ceremony else {
             return Err(EnclaveError::Ceremony);
         };
         self.protected()?;

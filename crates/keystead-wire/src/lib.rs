@@ -12,6 +12,7 @@ mod identity;
 mod limits;
 mod messages;
 mod node_client;
+mod peer;
 mod places;
 mod server;
 #[cfg(test)]
@@ -30,9 +31,10 @@ pub use messages::{
     NodeRequest, Refused, SentBlock,
 };
 pub use node_client::{NodeCallError, NodeClient};
+pub use peer::{MAX_PEER_MESSAGES, PeerMessage, SharedSignature};
 pub use server::{Fault, Handler, Observer, Peer, Server};
 pub use tls::{ALPN, Pins, pins};
 pub use views::{
-    ChainStatus, ChainWatch, KeyView, NodeStatus, Protection, RequestDetail, RequestStage, RequestView,
-    SignedPayload, Withstands,
+    ChainStatus, ChainWatch, KeyView, NodeStatus, ObjectionView, PeerView, Protection, RequestDetail,
+    RequestStage, RequestView, SignedPayload, Withstands,
 };

@@ -56,6 +56,9 @@ pub enum NodeRequest {
     Drill(DrillReport),
     /// A signing back end's nonce, brought by the node that it lives on: which head is the newest here?
     FreshHead(Digest),
+    /// Of another node of the cluster: at most [`MAX_PEER_MESSAGES`](crate::MAX_PEER_MESSAGES) documents of
+    /// [`PeerMessage`](crate::PeerMessage)s, encoded once for all receivers.
+    Peer(Vec<Vec<u8>>),
 }
 
 impl Canonical for NodeRequest {
@@ -103,6 +106,8 @@ pub enum NodeReply {
     Backup(Option<Vec<u8>>),
     /// To [`NodeRequest::Drill`]: what the log decided about it.
     Drilled(EntryAnswer),
+    /// To [`NodeRequest::Peer`]: taken.
+    Heard,
     /// Not answered, and why.
     Refused(Refused),
     /// To [`NodeRequest::FreshHead`]: the node's last durable head, and its word on it.

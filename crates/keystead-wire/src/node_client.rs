@@ -238,6 +238,7 @@ fn unexpected(reply: &NodeReply) -> NodeCallError {
         NodeReply::Certificate(_) => "certificate",
         NodeReply::Backup(_) => "backup",
         NodeReply::Drilled(_) => "drilled",
+        NodeReply::Heard => "heard",
         NodeReply::Refused(_) => "refused",
         NodeReply::FreshHead(_) => "fresh head",
     };

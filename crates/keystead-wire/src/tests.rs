@@ -1,6 +1,7 @@
 //! Two ends over real sockets: calls that work, and everything that is refused.
 
 mod calls;
+mod consensus;
 mod handshakes;
 mod misbehavior;
 mod vectors;

@@ -128,6 +128,8 @@ pub struct KeyView {
     pub kind: KeyKind,
     /// Counts changes of the secret.
     pub epoch: u32,
+    /// The node whose enclave holds it.
+    pub home: Name,
     /// Where it stands in its life.
     pub state: KeyState,
     /// Whether it is frozen, alone or with everything.
@@ -174,6 +176,12 @@ pub struct NodeStatus {
     pub quorum: u32,
     /// What the cluster withstands.
     pub withstands: Withstands,
+    /// Whether this node votes, in words.
+    pub standing: String,
+    /// The round of the height under way, while there is something to decide.
+    pub round: Option<u32>,
+    /// The other nodes, as this one sees them.
+    pub peers: Vec<PeerView>,
     /// The protections of the enclave process.
     pub protections: Vec<Protection>,
     /// Signatures since the start.
@@ -182,6 +190,30 @@ pub struct NodeStatus {
     pub refusals: u64,
     /// How each chain of the policy is watched.
     pub chains: Vec<ChainStatus>,
+}
+
+/// Another node, as this one sees it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerView {
+    /// Its name.
+    pub name: Name,
+    /// Whether this node's connection to it is open.
+    pub reachable: bool,
+    /// How far it said it is.
+    pub height: u64,
+    /// The latest block that it did not vote for, and why.
+    pub objection: Option<ObjectionView>,
+}
+
+/// A node that did not vote for a block.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectionView {
+    /// At which height.
+    pub height: u64,
+    /// Why.
+    pub refused: Refused,
 }
 
 /// How many nodes may fail, and how badly.

@@ -6,7 +6,7 @@ use keystead_base::{Canonical as _, ClusterId, Digest, Name, Timestamp};
 use keystead_decision::{Founder, Genesis, SignedGenesis};
 use keystead_keys::MemberKey;
 use keystead_node::{
-    ChainConfig, Config as NodeConfig, EnclaveConfig, EndpointConfig, MemberConfig, NodeLimits,
+    ChainConfig, Config as NodeConfig, EnclaveConfig, EndpointConfig, MemberConfig, NodeLimits, Times,
 };
 use keystead_policy::{Device, Engine, Factor, Node, Person, PolicyVersion, Roster, Service, TransportKey};
 
@@ -117,6 +117,7 @@ fn roster(node: &MemberKey, service: &MemberKey, people: &[MemberKey]) -> Result
             host: "this machine".to_owned(),
             provider: "own".to_owned(),
             build: env!("CARGO_PKG_VERSION").to_owned(),
+            boot: 0,
         }],
         services: vec![Service {
             name: second.name,
@@ -205,6 +206,8 @@ fn configuration(plan: &Plan, cluster: ClusterId) -> Config {
             },
             ledger: None,
             listen: plan.node_listen.clone(),
+            peers: Vec::new(),
+            times: Times::default(),
             chains: if endpoints.is_empty() { Vec::new() } else { vec![chain] },
             limits: NodeLimits { settlement_seconds: 1, ..NodeLimits::default() },
         }),

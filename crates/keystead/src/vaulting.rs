@@ -16,9 +16,9 @@ use crate::failure::Failure;
 use crate::link::Link;
 use crate::outside;
 
-/// The request that creates a key.
-pub(crate) fn creation(key: &Name) -> Action {
-    let ceremony = KeyCeremony::Create { key: key.clone(), kind: KeyKind::HdSecp256k1 };
+/// The request that creates a key in the enclave of one node.
+pub(crate) fn creation(key: &Name, home: &Name) -> Action {
+    let ceremony = KeyCeremony::Create { key: key.clone(), kind: KeyKind::HdSecp256k1, home: home.clone() };
     Action::Authority(AuthorityChange::Key(ceremony))
 }
 

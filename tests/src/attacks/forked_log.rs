@@ -61,7 +61,8 @@ fn other_future(caper: &Caper) -> (Vec<(Commit, Block)>, State) {
     while blocks.len() <= length {
         let quiet = vec![state.admit(Entry::Tick).expect("a tick")];
         let time = state.time().plus_seconds(1);
-        let Applied { block, state: next, .. } = propose(&state, time, quiet, &Strict::default());
+        let builder = &caper.world.desk.nodes[0].name;
+        let Applied { block, state: next, .. } = propose(&state, time, builder, &quiet, &Strict::default());
         blocks.push((caper.world.vote(&block), block));
         state = next;
     }

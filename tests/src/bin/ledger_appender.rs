@@ -46,6 +46,7 @@ async fn append(ledger: &Ledger, state: &State, blocks: Vec<Appended>) {
         height: block.height(),
         round: 0,
         header: block.digest(),
+        boot: 0,
     };
     let votes: Vec<Vote> = blocks.iter().map(vote).collect();
     ledger.record_vote(&votes[0]).await.expect("the vote is written");

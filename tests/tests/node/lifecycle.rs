@@ -133,10 +133,10 @@ async fn append_block(home: &NodeHome, entry: keystead_decision::Entry, old: boo
     let next = keystead_base::Timestamp(state.time().0 + 1);
     let time = if old { next } else { fresh.max(next) };
     let admitted = state.admit(entry).unwrap();
-    let applied = propose(&state, time, vec![admitted], &Strict::default());
+    let applied = propose(&state, time, &node.name, &[admitted], &Strict::default());
     assert!(matches!(applied.decisions[0].outcome, Outcome::Allow(_)), "{:?}", applied.decisions);
     assert_eq!(merkle::root(&leaves(&applied.decisions)), applied.block.header.decisions);
-    let vote = vote_for(&applied.block.header, 0);
+    let vote = vote_for(&applied.block.header, 0, 0);
     let votes = vec![sign_vote(&vote, node.name.clone(), &node.signer).unwrap()];
     let blocks = vec![Appended::new(&applied, 0, votes)];
     ledger.write(&Batch { votes: vec![vote], blocks, ..Batch::default() }).await.unwrap();

@@ -5,13 +5,14 @@ use crate::layers::dependencies;
 use crate::sources::Source;
 
 /// The crates that only compute.
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
     "keystead-base",
     "keystead-intent",
     "keystead-chain",
     "keystead-policy",
     "keystead-quorum",
     "keystead-decision",
+    "keystead-consensus",
     "keystead-keys",
 ];
 

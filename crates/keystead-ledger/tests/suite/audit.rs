@@ -28,9 +28,10 @@ async fn full(url: &str) -> (Cluster, Ledger) {
         height: block.height(),
         round: 0,
         header: block.digest(),
+        boot: 0,
     };
     let signatures = vec![cluster.signature(id)];
-    let batch = Batch { votes: vec![vote], blocks: vec![block], signatures };
+    let batch = Batch { votes: vec![vote], blocks: vec![block], signatures, ..Batch::default() };
     ledger.write(&batch).await.unwrap();
     ledger.append(cluster.change_policy()).await.unwrap();
     ledger.save_snapshot(&cluster.state, &name(NODE_NAME), &node_key()).await.unwrap();

@@ -50,8 +50,8 @@ impl Cluster {
         let admit = |entry| self.state.admit(entry).unwrap();
         let entries: Vec<Admitted> = entries.into_iter().map(admit).collect();
         let time = Timestamp(self.state.time().0 + 1000);
-        let applied = propose(&self.state, time, entries, &Strict::default());
-        let vote = sign_vote(&vote_for(&applied.block.header, 0), name(NODE_NAME), &node_key()).unwrap();
+        let applied = propose(&self.state, time, &name(NODE_NAME), &entries, &Strict::default());
+        let vote = sign_vote(&vote_for(&applied.block.header, 0, 0), name(NODE_NAME), &node_key()).unwrap();
         let block = Appended::new(&applied, 0, vec![vote]);
         self.state = applied.state;
         self.decisions.insert(self.state.height(), applied.decisions);
@@ -76,7 +76,8 @@ impl Cluster {
     /// Everything that happens until the key `hot` may sign: seven blocks.
     pub(crate) fn activate_key(&mut self) -> Vec<Appended> {
         let account = account();
-        let create = KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1 };
+        let create =
+            KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1, home: name(NODE_NAME) };
         let (mut blocks, created) = self.change(AuthorityChange::Key(create));
         blocks.push(self.event(KeyStep::Created {
             request: created,
@@ -280,6 +281,7 @@ fn roster() -> Roster {
         host: String::new(),
         provider: String::new(),
         build: String::new(),
+        boot: 0,
     };
     let desk = Service {
         name: name("desk"),

@@ -72,7 +72,8 @@ pub(crate) async fn s03_a_second_different_vote_is_refused(url: &str) {
     let mut cluster = Cluster::new();
     let ledger = begun(url, &cluster).await;
     let block = cluster.tick();
-    let vote = |height, round, header| Vote { cluster: cluster.state.cluster(), height, round, header };
+    let vote =
+        |height, round, header| Vote { cluster: cluster.state.cluster(), height, round, header, boot: 0 };
     let ours = vote(1, 0, block.digest());
     ledger.record_vote(&ours).await.unwrap();
     ledger.record_vote(&ours).await.unwrap();

@@ -95,6 +95,7 @@ impl Cluster {
             height: self.height,
             time: Timestamp(self.height + 1),
             parent: Digest::ZERO,
+            proposer: name("node-1"),
             history: Digest::ZERO,
             entries: Digest::ZERO,
             decisions,
@@ -106,7 +107,7 @@ impl Cluster {
     }
 
     pub(crate) fn voted(&self, header: Header) -> Commit {
-        let vote = sign_vote(&vote_for(&header, 0), name("node-1"), &self.node).unwrap();
+        let vote = sign_vote(&vote_for(&header, 0, 0), name("node-1"), &self.node).unwrap();
         Commit { header, round: 0, votes: vec![vote] }
     }
 
@@ -224,7 +225,7 @@ pub(crate) fn name(text: &str) -> Name {
 }
 
 pub(crate) fn create(key: &str) -> KeyCeremony {
-    KeyCeremony::Create { key: name(key), kind: KeyKind::HdSecp256k1 }
+    KeyCeremony::Create { key: name(key), kind: KeyKind::HdSecp256k1, home: name("node-1") }
 }
 
 pub(crate) fn ceremony(ceremony: KeyCeremony) -> Outcome {
@@ -294,6 +295,7 @@ fn policy(node: &HybridSigner, recipient: Vec<u8>) -> PolicyVersion {
         host: String::new(),
         provider: String::new(),
         build: String::new(),
+        boot: 0,
     };
     let ann =
         Person { name: name("ann"), roles: Vec::new(), devices: Vec::new(), recipient: Some(recipient) };

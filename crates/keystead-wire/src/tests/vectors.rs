@@ -49,7 +49,11 @@ fn vectors() -> Vec<Value> {
 }
 
 /// Also shows that the document reads back, and that nothing shorter does.
-fn vector<T: Canonical + PartialEq + std::fmt::Debug>(name: &str, value: &T, json: &Value) -> Value {
+pub(super) fn vector<T: Canonical + PartialEq + std::fmt::Debug>(
+    name: &str,
+    value: &T,
+    json: &Value,
+) -> Value {
     let document = value.to_document();
     assert_eq!(&T::from_document(&document).unwrap(), value, "{name}");
     for cut in [document.len() - 1, document.len() / 2, 0] {
@@ -170,6 +174,17 @@ fn status() -> NodeStatus {
         nodes: 4,
         quorum: 3,
         withstands: Withstands::of(4, 3),
+        standing: "votes".to_owned(),
+        round: Some(1),
+        peers: vec![PeerView {
+            name: word("node-2"),
+            reachable: true,
+            height: 7,
+            objection: Some(ObjectionView {
+                height: 6,
+                refused: Refused { code: "block.early".to_owned(), text: "its time is ahead".to_owned() },
+            }),
+        }],
         protections: vec![Protection {
             name: "landlock".to_owned(),
             status: "off".to_owned(),
@@ -190,6 +205,7 @@ fn key() -> KeyView {
         name: word("hot"),
         kind: KeyKind::HdSecp256k1,
         epoch: 0,
+        home: word("node-1"),
         state: KeyState::Active,
         frozen: false,
         backup: Some(Digest([4; 32])),
@@ -198,12 +214,13 @@ fn key() -> KeyView {
     }
 }
 
-fn block() -> SentBlock {
+pub(super) fn block() -> SentBlock {
     let header = Header {
         cluster: CLUSTER,
         height: 1,
         time: Timestamp(1_795_464_902_417),
         parent: CLUSTER.0,
+        proposer: word("node-1"),
         history: Digest([1; 32]),
         entries: Digest([2; 32]),
         decisions: Digest([3; 32]),
@@ -227,6 +244,6 @@ fn block_json() -> Value {
     json!({"commit": block().commit, "entries": block().entries})
 }
 
-fn word(text: &str) -> Name {
+pub(super) fn word(text: &str) -> Name {
     text.parse().unwrap()
 }

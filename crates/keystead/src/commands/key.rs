@@ -25,6 +25,9 @@ pub(crate) enum KeyCommand {
     Create {
         /// Its name.
         key: Name,
+        /// The node whose enclave it is born in; the node that this command talks to, unless named.
+        #[arg(long, value_name = "NODE")]
+        home: Option<Name>,
     },
     /// Show the keys and where each stands in its life.
     ///
@@ -96,7 +99,13 @@ pub(crate) enum KeyCommand {
 pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> Result<Report, Failure> {
     let session = Session::open(global).await?;
     match command {
-        KeyCommand::Create { key } => ask(&session, vaulting::creation(&key)).await,
+        KeyCommand::Create { key, home } => {
+            let home = match home {
+                Some(home) => home,
+                None => session.link.status().await?.node,
+            };
+            ask(&session, vaulting::creation(&key, &home)).await
+        }
         KeyCommand::Backup { key, to } => ask(&session, vaulting::backup(&key, &to)).await,
         KeyCommand::Export { key, to } => ask(&session, vaulting::export(&key, &to)).await,
         KeyCommand::Suspend { key } => ask(&session, vaulting::suspension(&key)).await,

@@ -1,6 +1,6 @@
 //! `keystead status`: everything on one screen.
 
-use keystead_wire::{ChainWatch, NodeStatus, RequestView};
+use keystead_wire::{ChainWatch, NodeStatus, PeerView, RequestView};
 use serde_json::json;
 
 use super::{Global, Session};
@@ -41,6 +41,7 @@ fn overview(status: &NodeStatus) -> String {
                 status.quorum, status.nodes, status.withstands.lying, status.withstands.down
             ),
         )
+        .pair("this node", &status.standing)
         .pair("requests", format!("{} wait, {} allowed and not final", status.open, status.unsettled))
         .pair(
             "signatures",
@@ -49,6 +50,9 @@ fn overview(status: &NodeStatus) -> String {
                 status.signatures, status.boot, status.refusals
             ),
         );
+    for peer in &status.peers {
+        table.pair(peer.name.as_str(), peer_words(peer, status.height));
+    }
     for chain in &status.chains {
         let watch = match &chain.watch {
             ChainWatch::NotConfigured => {
@@ -67,6 +71,19 @@ fn overview(status: &NodeStatus) -> String {
     };
     table.pair("enclave", enclave);
     table.render()
+}
+
+/// Another node in one line: whether it is there, how far it is, what it last disagreed about.
+fn peer_words(peer: &PeerView, height: u64) -> String {
+    let place = match (peer.reachable, peer.height) {
+        (false, _) => "cannot be reached from here".to_owned(),
+        (true, theirs) if theirs >= height => format!("height {theirs}"),
+        (true, theirs) => format!("height {theirs}, {} behind", height - theirs),
+    };
+    match &peer.objection {
+        Some(it) => format!("{place}; did not vote for a block at height {}: {}", it.height, it.refused),
+        None => place,
+    }
 }
 
 /// The requests that wait for people.

@@ -107,7 +107,8 @@ impl Cast {
         let key: Name = "hot".parse()?;
         let ana = self.player(0)?;
         self.voice.progress("a key is born, backed up and restored");
-        self.carried_out(vaulting::creation(&key)).await?;
+        let home = ana.link.status().await?.node;
+        self.carried_out(vaulting::creation(&key, &home)).await?;
         let born = vaulting::reached(&ana.link, &key, KeyState::Created, None).await?;
         let early = born.address.is_none();
         let recipients: Vec<Name> = self.people.iter().map(|it| it.member.name.clone()).collect();
@@ -195,6 +196,7 @@ fn world() -> Result<World, Failure> {
         addresses: vec![("exchange".parse()?, EXCHANGE)],
         tokens: vec![("USDC".to_owned(), 6, USDC)],
         contracts: vec![treasury],
+        cool_off_seconds: sample::COOL_OFF_SECONDS,
     })
 }
 

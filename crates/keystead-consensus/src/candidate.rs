@@ -1,0 +1,74 @@
+//! The blocks proposed at one height, and what this node finds of each.
+
+use std::collections::BTreeMap;
+
+use keystead_base::Digest;
+use keystead_decision::{Applied, Block, Entry};
+
+/// A proposed block and this node's verdict.
+#[derive(Debug)]
+pub(crate) enum Candidate {
+    /// Valid by this node's own decoding, policy, count, and view of the facts.
+    Valid(Box<Applied>),
+    /// Recomputed, and the node's endpoints are asked about its facts.
+    Checking { applied: Box<Applied>, rounds: (u32, Option<u32>), proposer: keystead_base::Name },
+    /// Not voted for.
+    Invalid,
+}
+
+/// The candidates of one height.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    blocks: BTreeMap<Digest, Candidate>,
+}
+
+impl Candidates {
+    pub(crate) fn knows(&self, header: &Digest) -> bool {
+        self.blocks.contains_key(header)
+    }
+
+    /// Whether this node objects to it.
+    pub(crate) fn refused(&self, header: &Digest) -> bool {
+        matches!(self.blocks.get(header), Some(Candidate::Invalid))
+    }
+
+    /// Whether one more block can be looked at: a round has one proposer, and a lying one could send many.
+    pub(crate) fn has_room(&self, round: u32) -> bool {
+        let rounds = usize::try_from(round).unwrap_or(usize::MAX).saturating_add(1);
+        self.blocks.len() < rounds.saturating_mul(BLOCKS_PER_ROUND)
+    }
+
+    pub(crate) fn insert(&mut self, header: Digest, candidate: Candidate) {
+        self.blocks.insert(header, candidate);
+    }
+
+    pub(crate) fn remove(&mut self, header: &Digest) -> Option<Candidate> {
+        self.blocks.remove(header)
+    }
+
+    /// A block to send along with its proposal.
+    pub(crate) fn block(&self, header: &Digest) -> Option<&Block> {
+        match self.blocks.get(header)? {
+            Candidate::Valid(applied) | Candidate::Checking { applied, .. } => Some(&applied.block),
+            Candidate::Invalid => None,
+        }
+    }
+}
+
+/// Whether an entry states a fact that the state machine cannot recompute.
+pub(crate) fn states_a_fact(entry: &Entry) -> bool {
+    match entry {
+        Entry::Settlement(_) => true,
+        Entry::Requests(_)
+        | Entry::Approval(_)
+        | Entry::Veto(_)
+        | Entry::Freeze(_)
+        | Entry::Price(_)
+        | Entry::Key(_)
+        | Entry::Renew(_)
+        | Entry::Tick => false,
+    }
+}
+
+/// Two: enough to prove that a proposer said two things.
+const BLOCKS_PER_ROUND: usize = 2;

@@ -1,0 +1,132 @@
+//! Entries that wait for a block.
+
+use std::collections::BTreeMap;
+
+use keystead_base::{Canonical, Digest, Name};
+use keystead_decision::{Admitted, Entry, State};
+
+use crate::candidate::states_a_fact;
+
+/// The most entries that wait.
+pub const MAX_POOL_ENTRIES: usize = 16_384;
+/// The most of them that one other node handed over: a lying one cannot fill the pool.
+pub const MAX_POOL_ENTRIES_PER_NODE: usize = 4_096;
+
+/// What waits, in the order of arrival.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    entries: BTreeMap<Digest, Waiting>,
+    order: BTreeMap<u64, Digest>,
+    arrivals: u64,
+    handed_over: BTreeMap<Name, usize>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    admitted: Admitted,
+    arrival: u64,
+    bytes: usize,
+    from: Option<Name>,
+    /// Whether this node answers for what it says: as its own, or looked up. What states no fact needs none.
+    vouched: bool,
+}
+
+impl Pool {
+    /// Takes an entry; gives its digest when it is new, and `Err` when there is no room.
+    pub(crate) fn insert(
+        &mut self,
+        admitted: Admitted,
+        from: Option<&Name>,
+    ) -> Result<Option<Digest>, Digest> {
+        let digest = admitted.entry().digest();
+        if self.entries.contains_key(&digest) {
+            return Ok(None);
+        }
+        if !self.has_room(from) {
+            return Err(digest);
+        }
+        if let Some(node) = from {
+            *self.handed_over.entry(node.clone()).or_default() += 1;
+        }
+        self.arrivals += 1;
+        let bytes = borsh::object_length(admitted.entry()).unwrap_or(usize::MAX);
+        self.order.insert(self.arrivals, digest);
+        let vouched = from.is_none() || !states_a_fact(admitted.entry());
+        self.entries.insert(
+            digest,
+            Waiting { admitted, arrival: self.arrivals, bytes, from: from.cloned(), vouched },
+        );
+        Ok(Some(digest))
+    }
+
+    fn has_room(&self, from: Option<&Name>) -> bool {
+        let handed_over = from.and_then(|node| self.handed_over.get(node)).copied().unwrap_or_default();
+        self.entries.len() < MAX_POOL_ENTRIES && handed_over < MAX_POOL_ENTRIES_PER_NODE
+    }
+
+    /// Whether nothing waits that this node could propose.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.entries.values().any(|it| it.vouched)
+    }
+
+    /// Whether this node answers for what an entry says of the world outside.
+    pub(crate) fn vouches_for(&self, entry: &Entry) -> bool {
+        self.entries.get(&entry.digest()).is_some_and(|it| it.vouched)
+    }
+
+    /// An entry of another node's was looked up: it counts as this node's own from now on, or goes. Gives
+    /// whether it was waited for.
+    pub(crate) fn checked(&mut self, digest: &Digest, holds: bool) -> bool {
+        let Some(waiting) = self.entries.get_mut(digest).filter(|it| !it.vouched) else { return false };
+        waiting.vouched = holds;
+        if !holds {
+            self.remove(digest);
+        }
+        true
+    }
+
+    /// Whether this very entry was verified here under the roster of this state.
+    pub(crate) fn knows(&self, entry: &Entry, state: &State) -> bool {
+        self.entries.get(&entry.digest()).is_some_and(|it| it.admitted.is_for(state))
+    }
+
+    /// The oldest entries that fit a block.
+    pub(crate) fn oldest(&self, entries: usize, bytes: usize) -> Vec<&Admitted> {
+        let mut left = bytes;
+        let waiting = self.order.values().filter_map(|digest| self.entries.get(digest));
+        let fits = waiting.filter(|it| it.vouched).take_while(|it| {
+            let fits = it.bytes <= left;
+            left = left.saturating_sub(it.bytes);
+            fits
+        });
+        fits.take(entries).map(|it| &it.admitted).collect()
+    }
+
+    /// Forgets what a block holds, and what nobody admits any more; gives the latter.
+    pub(crate) fn committed(
+        &mut self,
+        included: &[Digest],
+        state: &State,
+        roster_changed: bool,
+    ) -> Vec<Digest> {
+        for digest in included {
+            self.remove(digest);
+        }
+        let mut dropped = Vec::new();
+        if roster_changed {
+            let fits = |it: &Waiting| state.admit(it.admitted.entry().clone()).is_ok();
+            let unfit = self.entries.iter().filter(|(_, it)| !fits(it)).map(|(digest, _)| *digest);
+            dropped = unfit.collect();
+            dropped.iter().for_each(|digest| self.remove(digest));
+        }
+        dropped
+    }
+
+    fn remove(&mut self, digest: &Digest) {
+        let Some(gone) = self.entries.remove(digest) else { return };
+        self.order.remove(&gone.arrival);
+        if let Some(count) = gone.from.and_then(|node| self.handed_over.get_mut(&node)) {
+            *count = count.saturating_sub(1);
+        }
+    }
+}

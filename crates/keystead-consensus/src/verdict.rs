@@ -1,0 +1,125 @@
+//! A node's own verdict on a proposed block, before it votes.
+
+use keystead_base::{Digest, Name, Timestamp};
+use keystead_decision::{Applied, Block, Controls, Entry, validate_unless};
+
+use crate::candidate::{Candidate, states_a_fact};
+use crate::{Message, Objection, Output, Record, Replica};
+
+impl<C: Controls> Replica<C> {
+    /// INVARIANT S2, S3: this node's own decoding, policy and count, before it votes.
+    pub(crate) fn look_at(
+        &mut self,
+        rounds: (u32, Option<u32>),
+        proposer: &Name,
+        header: Digest,
+        block: Block,
+    ) {
+        match self.judge(rounds, proposer, header, block) {
+            Err(objection) => self.object(rounds, proposer, objection),
+            Ok(applied) => {
+                let facts: Vec<Entry> = applied
+                    .block
+                    .entries
+                    .iter()
+                    .filter(|it| states_a_fact(it) && !self.pool.vouches_for(it))
+                    .cloned()
+                    .collect();
+                if facts.is_empty() {
+                    return self.accept(rounds, proposer, header, applied);
+                }
+                let candidate =
+                    Candidate::Checking { applied: Box::new(applied), rounds, proposer: proposer.clone() };
+                self.candidates.insert(header, candidate);
+                self.out.push(Output::Check { header, entries: facts });
+            }
+        }
+    }
+
+    fn judge(
+        &self,
+        (_, valid_round): (u32, Option<u32>),
+        proposer: &Name,
+        header: Digest,
+        block: Block,
+    ) -> Result<Applied, Objection> {
+        let height = self.state.height() + 1;
+        let object = |error: Unfit| Objection::of(height, header, &error);
+        let skew = self.state.policy().engine.version().timing.skew_seconds;
+        let (time, now) = (block.header.time, self.now);
+        if time > now.plus_seconds(skew) {
+            return Err(object(Unfit::Early { time, now, skew }));
+        }
+        // A block that a quorum found timely in an earlier round is proposed again as it is.
+        let fresh = valid_round.is_none();
+        if fresh && time < now.minus_seconds(skew) {
+            return Err(object(Unfit::Late { time, now, skew }));
+        }
+        if fresh && block.header.proposer != *proposer {
+            let (expected, found) = (proposer.clone(), block.header.proposer);
+            return Err(object(Unfit::Builder { expected, found }));
+        }
+        validate_unless(&self.state, block, |entry| self.pool.knows(entry, &self.state), &self.controls)
+            .map_err(|error| Objection::of(height, header, &error))
+    }
+
+    fn accept(&mut self, rounds: (u32, Option<u32>), proposer: &Name, header: Digest, applied: Applied) {
+        self.out.push(Output::Record(Record::Block(Box::new(applied.block.clone()))));
+        self.candidates.insert(header, Candidate::Valid(Box::new(applied)));
+        self.tell_verdict(rounds, proposer, header, true);
+    }
+
+    fn object(&mut self, rounds: (u32, Option<u32>), proposer: &Name, objection: Objection) {
+        let header = objection.header;
+        self.send_all(Message::Objection(objection.clone()));
+        self.out.push(Output::Objected { node: self.me.clone(), objection });
+        self.candidates.insert(header, Candidate::Invalid);
+        self.tell_verdict(rounds, proposer, header, false);
+    }
+
+    fn tell_verdict(&mut self, rounds: (u32, Option<u32>), proposer: &Name, header: Digest, valid: bool) {
+        if let Some(table) = &mut self.table {
+            let acts = table.judged(rounds, proposer.clone(), header, valid);
+            self.perform(acts);
+        }
+    }
+
+    pub(crate) fn checked(&mut self, header: Digest, verdict: Result<(), Objection>) {
+        if self.pool.checked(&header, verdict.is_ok()) {
+            return;
+        }
+        match self.candidates.remove(&header) {
+            Some(Candidate::Checking { applied, rounds, proposer }) => match verdict {
+                Ok(()) => self.accept(rounds, &proposer, header, *applied),
+                Err(objection) => self.object(rounds, &proposer, objection),
+            },
+            Some(other) => self.candidates.insert(header, other),
+            None => {}
+        }
+    }
+}
+
+/// Why a block does not fit this node's view, whatever it holds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Unfit {
+    #[error("the block's time {time} is more than {skew} s ahead of this node's clock, {now}")]
+    Early { time: Timestamp, now: Timestamp, skew: u64 },
+    #[error("the block's time {time} is more than {skew} s behind this node's clock, {now}")]
+    Late { time: Timestamp, now: Timestamp, skew: u64 },
+    #[error("the proposer is {expected}, the block names {found} as its builder")]
+    Builder { expected: Name, found: Name },
+}
+
+impl keystead_base::Coded for Unfit {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Early { .. } => "block.early",
+            Self::Late { .. } => "block.late",
+            Self::Builder { .. } => "block.builder",
+        }
+    }
+
+    fn blame(&self) -> keystead_base::Blame {
+        keystead_base::Blame::Peer
+    }
+}

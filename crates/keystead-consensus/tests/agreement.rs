@@ -1,0 +1,239 @@
+//! Replicas on a network without faults: they agree, on any number of nodes, and catch up.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics to fail")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use keystead_base::{HYBRID_SEED_BYTES, HybridSigner, Name, RequestNonce, Secret, Signed, Timestamp};
+use keystead_consensus::{
+    Committed, CommittedBlock, Input, Limits, Message, Output, Purpose, Record, Replica, Setup, Standing,
+    Times,
+};
+use keystead_decision::{Entry, State, Strict, verify_commit};
+use keystead_fixture::{BIRTH, CHAIN, Desk, ETHER, FRIEND, Member, name};
+use keystead_intent::{AccountRef, Action, Asset, GasTerms, Intent, RequestBatch, Transfer};
+
+/// One node: its replica and what its disk holds.
+struct Place {
+    replica: Replica<Strict>,
+    blocks: Vec<Committed>,
+    records: Vec<Record>,
+}
+
+/// A network that delivers everything, in order.
+struct Net {
+    desk: Desk,
+    genesis: State,
+    places: BTreeMap<Name, Place>,
+    mail: VecDeque<(Name, Name, Message)>,
+    now: Timestamp,
+    asked: u8,
+}
+
+impl Net {
+    fn new(nodes: u8, quorum: u32) -> Self {
+        let nodes = (1..=nodes).map(|it| Member::new(&format!("node-{it}"), it)).collect();
+        let desk = Desk { nodes, ..Desk::default() };
+        let mut policy = desk.policy();
+        policy.roster.quorum = quorum;
+        let genesis = State::genesis(&desk.genesis_with(policy).genesis).unwrap();
+        let now = BIRTH.plus_seconds(60);
+        let mut net = Self { places: BTreeMap::new(), mail: VecDeque::new(), now, asked: 0, genesis, desk };
+        for index in 0..net.desk.nodes.len() {
+            net.start(index);
+        }
+        net
+    }
+
+    /// Starts a node from nothing but its genesis; whoever is there says hello.
+    fn start(&mut self, index: usize) {
+        let me = self.desk.nodes[index].name.clone();
+        let seed = Secret::new([u8::try_from(index + 1).unwrap(); HYBRID_SEED_BYTES]);
+        let replica = Replica::new(Setup {
+            me: me.clone(),
+            signer: Arc::new(HybridSigner::from_seed(&seed).unwrap()),
+            state: self.genesis.clone(),
+            last: None,
+            records: Vec::new(),
+            controls: Strict::default(),
+            limits: Limits::default(),
+            times: Times::default(),
+        });
+        self.places.insert(me.clone(), Place { replica, blocks: Vec::new(), records: Vec::new() });
+        let others: Vec<Name> = self.places.keys().filter(|it| **it != me).cloned().collect();
+        for other in others {
+            self.step(&me, Input::Connected(other.clone()));
+            self.step(&other, Input::Connected(me.clone()));
+        }
+        self.deliver();
+    }
+
+    fn step(&mut self, at: &Name, input: Input) {
+        let now = self.now;
+        let Some(place) = self.places.get_mut(at) else { return };
+        for output in place.replica.step(now, input) {
+            match output {
+                Output::Record(record) => place.records.push(record),
+                Output::Committed(committed) => place.blocks.push(*committed),
+                Output::Send { to, message } => {
+                    self.mail.extend(to.into_iter().map(|to| (at.clone(), to, message.clone())));
+                }
+                Output::Serve { to, from } => {
+                    let blocks = place.blocks.iter().filter(|it| it.commit.header.height >= from);
+                    let sent = blocks.map(|it| CommittedBlock {
+                        commit: it.commit.clone(),
+                        entries: it.applied.block.entries.clone(),
+                    });
+                    let sent = sent.collect();
+                    self.mail.push_back((at.clone(), to, Message::Blocks(sent)));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn deliver(&mut self) {
+        while let Some((from, to, message)) = self.mail.pop_front() {
+            let Some(place) = self.places.get(&to) else { continue };
+            let input = match message {
+                Message::Entries(entries) => {
+                    let state = place.replica.state();
+                    let entries = entries.into_iter().map(|it| state.admit(it).unwrap()).collect();
+                    Input::Submit { from: Some(from), entries }
+                }
+                message => Input::Received { from, message: Box::new(message) },
+            };
+            self.step(&to, input);
+        }
+    }
+
+    /// The desk asks something at a node, and everybody talks until nobody has more to say.
+    fn ask(&mut self, at: usize) {
+        self.asked += 1;
+        let intent = Intent {
+            cluster: self.genesis.cluster(),
+            requester: name("desk"),
+            nonce: RequestNonce([self.asked; 16]),
+            expires: self.now.plus_seconds(600),
+            action: Action::Transfer(Transfer {
+                account: AccountRef { key: name("hot"), index: 0 },
+                chain: CHAIN,
+                asset: Asset::Native,
+                to: FRIEND,
+                amount: ETHER.into(),
+                gas: GasTerms {
+                    nonce: u64::from(self.asked),
+                    gas_limit: 21_000,
+                    max_fee_per_gas: 1,
+                    max_priority_fee_per_gas: 1,
+                },
+            }),
+        };
+        let batch = RequestBatch { intents: vec![intent] };
+        let entry = Entry::Requests(Signed::new(batch, name("desk"), &self.desk.desk.signer).unwrap());
+        let at = self.desk.nodes[at].name.clone();
+        let admitted = self.places[&at].replica.state().admit(entry).unwrap();
+        self.now = self.now.plus_seconds(1);
+        self.step(&at, Input::Submit { from: None, entries: vec![admitted] });
+        self.deliver();
+    }
+
+    fn beat(&mut self) {
+        let names: Vec<Name> = self.places.keys().cloned().collect();
+        for name in names {
+            self.step(&name, Input::Beat);
+        }
+        self.deliver();
+    }
+
+    fn heights(&self) -> Vec<u64> {
+        self.places.values().map(|it| it.replica.state().height()).collect()
+    }
+}
+
+#[test]
+fn s03_clusters_of_one_three_four_and_seven_agree() {
+    for (nodes, quorum) in [(1, 1), (3, 2), (4, 3), (7, 5)] {
+        let mut net = Net::new(nodes, quorum);
+        for asked in 0..5 {
+            net.ask(asked % usize::from(nodes));
+        }
+        assert_eq!(net.heights(), vec![5; usize::from(nodes)], "{nodes} nodes");
+        let first = net.places.values().next().unwrap();
+        for place in net.places.values() {
+            let headers =
+                |it: &Place| it.blocks.iter().map(|it| it.commit.header.clone()).collect::<Vec<_>>();
+            assert_eq!(headers(place), headers(first));
+            assert_eq!(place.replica.state().digest(), first.replica.state().digest());
+            for block in &place.blocks {
+                verify_commit(net.genesis.cluster(), net.genesis.roster(), &block.commit).unwrap();
+                assert!(block.commit.votes.len() >= quorum as usize);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_node_that_starts_late_learns_the_log_and_votes_on() {
+    let mut net = Net::new(4, 3);
+    net.places.remove(&name("node-4"));
+    for _ in 0..3 {
+        net.ask(0);
+    }
+    net.start(3);
+    net.beat();
+    net.beat();
+    assert_eq!(net.heights(), vec![3; 4]);
+    // Without the log's votes in its own record it may have said anything: it stays silent.
+    assert_eq!(*net.places[&name("node-4")].replica.standing(), Standing::Votes);
+    net.places.remove(&name("node-2"));
+    net.ask(0);
+    assert_eq!(net.heights(), vec![4; 3]);
+}
+
+#[test]
+fn s03_a_node_whose_disk_was_lost_stays_silent_until_readmitted() {
+    let mut net = Net::new(4, 3);
+    for _ in 0..3 {
+        net.ask(0);
+    }
+    // Its disk is empty, and the others hold its votes.
+    net.places.remove(&name("node-4"));
+    net.start(3);
+    net.beat();
+    net.beat();
+    assert!(matches!(net.places[&name("node-4")].replica.standing(), Standing::RolledBack { height: 3, .. }));
+    assert_eq!(net.heights(), vec![3; 4], "it follows the log all the same");
+    net.ask(0);
+    assert_eq!(net.heights(), vec![4; 4]);
+    net.places.remove(&name("node-2"));
+    net.ask(0);
+    assert_eq!(net.heights(), vec![4; 3], "its vote would have been the third");
+}
+
+#[test]
+fn a_cluster_without_a_quorum_decides_nothing() {
+    let mut net = Net::new(4, 3);
+    net.places.remove(&name("node-3"));
+    net.places.remove(&name("node-4"));
+    net.ask(0);
+    assert_eq!(net.heights(), vec![0; 2]);
+}
+
+/// Found by the simulator: two beats of others gave a node on an older disk its right to vote back.
+#[test]
+fn s03_what_is_told_in_passing_answers_no_question() {
+    let mut net = Net::new(4, 3);
+    net.places.clear();
+    net.start(3);
+    let me = name("node-4");
+    let mut hear = |from: &str, purpose| {
+        let message = Box::new(Message::Head { height: 0, seen: None, purpose });
+        net.step(&me, Input::Received { from: name(from), message });
+        net.places[&me].replica.standing().votes()
+    };
+    let told = ["node-1", "node-2", "node-3"].map(|from| hear(from, Purpose::Tells));
+    assert_eq!(told, [false; 3]);
+    let answered = ["node-1", "node-2"].map(|from| hear(from, Purpose::Answers));
+    assert_eq!(answered, [false, true]);
+}

@@ -1,0 +1,205 @@
+//! What a node does with the words of other nodes, and what it tells them besides votes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::B256;
+use keystead_base::{Canonical as _, Digest, Name, RequestId};
+use keystead_chain::assemble;
+use keystead_consensus::{CommittedBlock, MAX_MESSAGE_BLOCKS, Message, Objection};
+use keystead_decision::{Entry, Fate, Outcome, Settlement};
+use keystead_ledger::SignatureRecord;
+use keystead_transmit::{Verdict, Watched};
+use keystead_wire::{MAX_PEER_MESSAGES, PeerMessage, Refused, SharedSignature};
+use tokio::time::timeout;
+
+use crate::consensus::document;
+use crate::error::{CallError, FactError};
+use crate::replica::Heard;
+use crate::shared::Shared;
+use crate::{Event, views};
+
+impl Shared {
+    /// Hands something to the replica; waits while it is busy.
+    pub(crate) async fn hear(&self, heard: Heard) {
+        // A replica that ended is reported by its own stage.
+        let _ = self.heard.send(heard).await;
+    }
+
+    /// Takes messages of another node.
+    pub(crate) async fn heard_of(
+        self: &Arc<Self>,
+        from: &Name,
+        documents: Vec<Vec<u8>>,
+    ) -> Result<(), CallError> {
+        if self.state().roster().node(from).is_none() {
+            return Err(CallError::NotANode { name: from.clone() });
+        }
+        let found = documents.len();
+        if found > MAX_PEER_MESSAGES {
+            return Err(CallError::Entries { limit: MAX_PEER_MESSAGES, found });
+        }
+        for document in documents {
+            match PeerMessage::from_document(&document)? {
+                PeerMessage::Consensus(message) => match *message {
+                    Message::Entries(entries) => self.heard_entries(from, entries).await,
+                    message => self.hear(Heard::Message(from.clone(), Box::new(message))).await,
+                },
+                PeerMessage::Signed(signed) => self.heard_signature(signed),
+                PeerMessage::WantSigned(request) => self.send_signature(from.clone(), request),
+            }
+        }
+        Ok(())
+    }
+
+    /// Entries of another node's clients: their senders are verified here; the replica asks for their facts.
+    async fn heard_entries(&self, from: &Name, entries: Vec<Entry>) {
+        let mut admitted = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match self.state().admit(entry) {
+                Ok(it) => admitted.push(it),
+                Err(error) => {
+                    let (peer, refused) = (from.clone(), Refused::of(&error));
+                    self.event(Event::NotAdmitted { peer, refused });
+                }
+            }
+        }
+        if !admitted.is_empty() {
+            self.hear(Heard::Entries(from.clone(), admitted)).await;
+        }
+    }
+
+    /// INVARIANT S10: what frees a reservation is believed only where this node's own endpoints say the same.
+    pub(crate) async fn check_facts(
+        &self,
+        height: u64,
+        header: Digest,
+        entries: &[Entry],
+    ) -> Result<(), Objection> {
+        for entry in entries {
+            if let Entry::Settlement(signed) = entry {
+                let checked = self.check_settlement(&signed.body).await;
+                checked.map_err(|error| Objection::of(height, header, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_settlement(&self, settlement: &Settlement) -> Result<(), FactError> {
+        let request = settlement.request;
+        let unknown = || FactError::Unknown { request };
+        let slot = settlement.slot.ok_or_else(unknown)?;
+        let view = self.views.get(&slot.chain.0).ok_or_else(unknown)?;
+        let signed = views::view(self, &request).await.ok().flatten().and_then(|it| it.signed);
+        let ours = signed.and_then(|it| it.transaction);
+        let hash = match settlement.fate {
+            Fate::Settled { transaction } => transaction,
+            Fate::Dead { .. } => ours.ok_or_else(unknown)?,
+        };
+        let watched = Watched { hash: B256::from(hash.0), account: slot.account, nonce: slot.nonce };
+        let agrees = match (view.watch(&watched).await, settlement.fate) {
+            (Verdict::Settled { .. }, Fate::Settled { .. })
+            | (Verdict::Replaced { .. }, Fate::Dead { .. }) => true,
+            (Verdict::Unknown(_) | Verdict::Pending { .. }, _) => return Err(unknown()),
+            _ => false,
+        };
+        if agrees { Ok(()) } else { Err(FactError::Differs { request }) }
+    }
+
+    /// Sends committed blocks to a node that lacks them.
+    pub(crate) fn serve_blocks(self: &Arc<Self>, to: Name, from: u64) {
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            let limit = MAX_MESSAGE_BLOCKS as u64;
+            let stored = match shared.ledger.blocks(from, limit).await {
+                Ok(stored) => stored,
+                Err(error) => return shared.postponed("sending blocks", &error),
+            };
+            let mut bytes = 0;
+            let mut blocks = Vec::new();
+            for block in stored {
+                bytes += borsh::object_length(&block.entries).unwrap_or(usize::MAX / 2);
+                if bytes > MAX_SERVED_BYTES && !blocks.is_empty() {
+                    break;
+                }
+                blocks.push(CommittedBlock { commit: block.commit, entries: block.entries });
+            }
+            shared.peers.send_one(&to, document(Message::Blocks(blocks)));
+        });
+    }
+
+    /// Tells the others what this node's back end signed.
+    pub(crate) fn share_signature(&self, record: &SignatureRecord) {
+        self.peers.send_all(&PeerMessage::Signed(shared_signature(record)).to_document());
+    }
+
+    fn send_signature(self: &Arc<Self>, to: Name, request: RequestId) {
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Ok(Some(record)) = shared.ledger.signature(&request).await {
+                let message = PeerMessage::Signed(shared_signature(&record));
+                shared.peers.send_one(&to, message.to_document());
+            }
+        });
+    }
+
+    /// INVARIANT S7: a signature that another node made is verified before it is kept or shown.
+    fn heard_signature(self: &Arc<Self>, signed: SharedSignature) {
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            let mut state = shared.state.clone();
+            let reached = state.wait_for(|it| it.height() >= signed.height);
+            if !matches!(timeout(CATCH_UP_TIME, reached).await, Ok(Ok(_))) {
+                return;
+            }
+            if let Some(record) = shared.verified(signed).await {
+                shared.board.signed(&record.request, views::payload(&record));
+                shared.unstored.add(record);
+            }
+        });
+    }
+
+    async fn verified(&self, signed: SharedSignature) -> Option<SignatureRecord> {
+        let decisions = self.ledger.decisions(signed.height).await.ok()?;
+        let decision = decisions.get(usize::try_from(signed.position).ok()?)?;
+        let Outcome::Allow(grant) = &decision.outcome else { return None };
+        if decision.subject != signed.request {
+            return None;
+        }
+        let intent = match self.state().request(&signed.request) {
+            Some(request) => request.intent.clone(),
+            None => self.ledger.request(&signed.request).await.ok()??.intent,
+        };
+        let unsigned = keystead_chain::build(&intent.action, grant.address).ok()?;
+        if unsigned.signing_digest() != grant.signing_digest {
+            return None;
+        }
+        let bytes = &signed.payload.signature;
+        let (r, s) = (bytes.get(..32)?, bytes.get(32..64)?);
+        let odd = *bytes.get(64)? == 1;
+        let assembled = assemble(&unsigned, B256::from_slice(r), B256::from_slice(s), odd).ok()?;
+        Some(SignatureRecord {
+            request: signed.request,
+            height: signed.height,
+            position: signed.position,
+            signing_digest: grant.signing_digest,
+            signature: bytes.to_vec(),
+            signed: assembled.raw.to_vec(),
+            transaction: assembled.hash.map(|hash| Digest(hash.0)),
+        })
+    }
+}
+
+fn shared_signature(record: &SignatureRecord) -> SharedSignature {
+    SharedSignature {
+        request: record.request,
+        height: record.height,
+        position: record.position,
+        payload: views::payload(record),
+    }
+}
+
+/// What the blocks of one message have at most together, so that they fit a document.
+const MAX_SERVED_BYTES: usize = 2 * 1024 * 1024;
+/// How long a signature waits for the block that it rests on.
+const CATCH_UP_TIME: Duration = Duration::from_secs(20);
