@@ -14,7 +14,7 @@ use keystead_keys::{MAX_PASSPHRASE_BYTES, MemberKey, MemberKeyFile};
 use keystead_ledger::{Ledger, RecordRow};
 use keystead_policy::{Peer, TransportKey};
 use keystead_wire::{Identity, Pins, Refused, Server};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::answer::Front;
@@ -101,6 +101,7 @@ pub async fn run(config: Config, events: Arc<dyn Events>) -> Result<RunningNode,
         views: Arc::new(views_of(&config.chains)?),
         unstored: Unstored::default(),
         cluster_view: Mutex::default(),
+        errands: Arc::new(Semaphore::new(MAX_ERRANDS)),
         sweep: Notify::new(),
         protections: Mutex::default(),
         chains: Mutex::default(),
@@ -236,6 +237,7 @@ fn serve(
         shared: Arc::clone(shared),
         chains: Arc::clone(&shared.views),
         interval: Duration::from_secs(config.limits.settlement_seconds.max(1)),
+        looks: HashMap::new(),
     };
     stages.task("settlement watcher", watcher.run(stages.stopping()));
     stages.task("sweep", sweep::run(Arc::clone(shared), stages.stopping()));
@@ -331,6 +333,8 @@ fn read(path: &Path) -> Result<Vec<u8>, NodeError> {
 const MAX_WAITING_ENTRIES: usize = 1024;
 /// Words of other nodes that wait for the replica; at the limit their connections wait.
 const MAX_WAITING_WORDS: usize = 1024;
+/// Things done for other nodes at once; what they ask beyond that is lost, and asked again.
+const MAX_ERRANDS: usize = 64;
 /// Turns that wait for the disk. Few: while they wait, entries gather for the next block.
 const MAX_TURNS_AHEAD: usize = 2;
 /// Durable blocks that wait for the back end.

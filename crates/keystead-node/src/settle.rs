@@ -20,6 +20,8 @@ pub(crate) struct Watcher {
     pub(crate) shared: Arc<Shared>,
     pub(crate) chains: Arc<HashMap<u64, ChainView>>,
     pub(crate) interval: Duration,
+    /// How often each transaction whose nonce is past was looked at.
+    pub(crate) looks: HashMap<RequestId, u32>,
 }
 
 /// The views that a configuration describes.
@@ -34,7 +36,7 @@ pub(crate) fn views_of(chains: &[ChainConfig]) -> Result<HashMap<u64, ChainView>
 }
 
 impl Watcher {
-    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), NodeError> {
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), NodeError> {
         loop {
             tokio::select! {
                 biased;
@@ -49,15 +51,28 @@ impl Watcher {
         }
     }
 
-    async fn look(&self) {
+    async fn look(&mut self) {
         let state = self.shared.state();
         self.shared.set_chains(self.statuses(&state).await);
         let reached = self.reached(&state).await;
-        for (id, slot) in unsettled(&state, &reached) {
-            if let Some(view) = self.chains.get(&slot.chain.0) {
+        let unsettled = unsettled(&state, &reached);
+        self.looks.retain(|id, _| unsettled.iter().any(|(open, _)| open == id));
+        for (id, slot) in unsettled {
+            if self.is_my_turn(&state, &id)
+                && let Some(view) = self.chains.get(&slot.chain.0)
+            {
                 self.follow(view, id, slot).await;
             }
         }
+    }
+
+    /// The home of the key reports first: one report is enough, and each of them is an entry for ever. The
+    /// others report where it does not.
+    fn is_my_turn(&mut self, state: &State, id: &RequestId) -> bool {
+        let account = state.request(id).and_then(|it| it.intent.action.account());
+        let looks = self.looks.entry(*id).or_default();
+        *looks = looks.saturating_add(1);
+        *looks > LOOKS_OF_OTHERS || account.is_none_or(|it| self.shared.holds(state, &it.key))
     }
 
     /// The next nonce of each account, where enough endpoints agree on it. What has a later one is in no
@@ -138,3 +153,5 @@ fn unsettled(state: &State, reached: &HashMap<Place, u64>) -> Vec<(RequestId, Sl
 
 /// How many transactions are looked at in one round.
 const MAX_WATCHED: usize = 1024;
+/// So often the other nodes look before they report what the key's home does not.
+const LOOKS_OF_OTHERS: u32 = 8;

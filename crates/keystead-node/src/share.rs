@@ -106,10 +106,20 @@ impl Shared {
         if agrees { Ok(()) } else { Err(FactError::Differs { request }) }
     }
 
+    /// Does something for another node, beside everything else; not at all when there is too much of it.
+    fn errand(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Ok(place) = Arc::clone(&self.errands).try_acquire_owned() {
+            tokio::spawn(async move {
+                work.await;
+                drop(place);
+            });
+        }
+    }
+
     /// Sends committed blocks to a node that lacks them.
     pub(crate) fn serve_blocks(self: &Arc<Self>, to: Name, from: u64) {
         let shared = Arc::clone(self);
-        tokio::spawn(async move {
+        self.errand(async move {
             let limit = MAX_MESSAGE_BLOCKS as u64;
             let stored = match shared.ledger.blocks(from, limit).await {
                 Ok(stored) => stored,
@@ -135,7 +145,7 @@ impl Shared {
 
     fn send_signature(self: &Arc<Self>, to: Name, request: RequestId) {
         let shared = Arc::clone(self);
-        tokio::spawn(async move {
+        self.errand(async move {
             if let Ok(Some(record)) = shared.ledger.signature(&request).await {
                 let message = PeerMessage::Signed(shared_signature(&record));
                 shared.peers.send_one(&to, message.to_document());
@@ -146,7 +156,7 @@ impl Shared {
     /// INVARIANT S7: a signature that another node made is verified before it is kept or shown.
     fn heard_signature(self: &Arc<Self>, signed: SharedSignature) {
         let shared = Arc::clone(self);
-        tokio::spawn(async move {
+        self.errand(async move {
             let mut state = shared.state.clone();
             let reached = state.wait_for(|it| it.height() >= signed.height);
             if !matches!(timeout(CATCH_UP_TIME, reached).await, Ok(Ok(_))) {

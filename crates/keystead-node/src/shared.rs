@@ -10,7 +10,7 @@ use keystead_intent::KeyCeremony;
 use keystead_ledger::Ledger;
 use keystead_transmit::ChainView;
 use keystead_wire::{ChainStatus, Hello, Protection, Refused, Role};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use crate::blocks::Submission;
 use crate::board::Board;
@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) unstored: Unstored,
     /// What the replica last saw of the cluster.
     pub(crate) cluster_view: Mutex<ClusterView>,
+    /// How much is done for other nodes at once, besides taking their words.
+    pub(crate) errands: Arc<Semaphore>,
     /// Rung when something allowed could not be signed.
     pub(crate) sweep: Notify,
     pub(crate) protections: Mutex<Vec<Protection>>,
