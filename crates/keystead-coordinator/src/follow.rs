@@ -100,7 +100,7 @@ fn arrived_at(inner: &Inner, promised: Timestamp) -> Timestamp {
 }
 
 /// Says on standard error what went wrong; the next sweep tries again.
-#[allow(clippy::print_stderr)]
+#[expect(clippy::print_stderr, reason = "a service's log is its standard error")]
 pub(crate) fn report(request: RequestId, error: &dyn std::error::Error) {
     eprintln!("coordinator: request {request}: {error}");
 }
