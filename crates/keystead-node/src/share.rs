@@ -91,19 +91,13 @@ impl Shared {
         let slot = settlement.slot.ok_or_else(unknown)?;
         let view = self.views.get(&slot.chain.0).ok_or_else(unknown)?;
         let signed = views::view(self, &request).await.ok().flatten().and_then(|it| it.signed);
-        let ours = signed.and_then(|it| it.transaction);
-        let hash = match settlement.fate {
-            Fate::Settled { transaction } => transaction,
-            Fate::Dead { .. } => ours.ok_or_else(unknown)?,
-        };
-        let watched = Watched { hash: B256::from(hash.0), account: slot.account, nonce: slot.nonce };
-        let agrees = match (view.watch(&watched).await, settlement.fate) {
-            (Verdict::Settled { .. }, Fate::Settled { .. })
-            | (Verdict::Replaced { .. }, Fate::Dead { .. }) => true,
-            (Verdict::Unknown(_) | Verdict::Pending { .. }, _) => return Err(unknown()),
-            _ => false,
-        };
-        if agrees { Ok(()) } else { Err(FactError::Differs { request }) }
+        let own = signed.and_then(|it| it.transaction).ok_or_else(unknown)?;
+        let watched = Watched { hash: B256::from(own.0), account: slot.account, nonce: slot.nonce };
+        match bears_out(settlement.fate, own, &view.watch(&watched).await) {
+            Some(true) => Ok(()),
+            Some(false) => Err(FactError::Differs { request }),
+            None => Err(unknown()),
+        }
     }
 
     /// Does something for another node, beside everything else; not at all when there is too much of it.
@@ -200,6 +194,20 @@ impl Shared {
     }
 }
 
+/// INVARIANT S10: whether what was seen of a request's own transaction is the fate that another node claims;
+/// none where nothing is known. Settled by *another* transaction of its slot is a lie that would free what
+/// that one spent: a replacement's end releases the request that it stood in for.
+fn bears_out(claimed: Fate, own: Digest, seen: &Verdict) -> Option<bool> {
+    match (seen, claimed) {
+        (Verdict::Unknown(_) | Verdict::Pending { .. }, _) => None,
+        (Verdict::Settled { .. }, Fate::Settled { transaction }) => Some(transaction == own),
+        (Verdict::Replaced { .. }, Fate::Dead { .. }) => Some(true),
+        (Verdict::Settled { .. }, Fate::Dead { .. }) | (Verdict::Replaced { .. }, Fate::Settled { .. }) => {
+            Some(false)
+        }
+    }
+}
+
 fn shared_signature(record: &SignatureRecord) -> SharedSignature {
     SharedSignature {
         request: record.request,
@@ -213,3 +221,35 @@ fn shared_signature(record: &SignatureRecord) -> SharedSignature {
 const MAX_SERVED_BYTES: usize = 2 * 1024 * 1024;
 /// How long a signature waits for the block that it rests on.
 const CATCH_UP_TIME: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keystead_base::Amount;
+    use keystead_transmit::ReceiptFacts;
+
+    #[test]
+    fn s10_a_request_ends_only_as_its_own_transaction_did() {
+        let (own, other) = (Digest([1; 32]), Digest([2; 32]));
+        let settled = |transaction| Fate::Settled { transaction };
+        let dead = Fate::Dead { by: other };
+        let replaced = Verdict::Replaced { by: Some(B256::from(other.0)) };
+        let receipt =
+            ReceiptFacts { block: 1, block_hash: B256::ZERO, succeeded: true, fee: Amount::default() };
+        let executed = Verdict::Settled { receipt, time_seconds: 1 };
+        assert_eq!(bears_out(settled(own), own, &executed), Some(true));
+        assert_eq!(bears_out(settled(other), own, &executed), Some(false), "another one's hash");
+        assert_eq!(bears_out(dead, own, &executed), Some(false), "its money is spent");
+        let pending = Verdict::Pending { block: Some(1) };
+        assert_eq!(bears_out(dead, own, &replaced), Some(true));
+        assert_eq!(bears_out(settled(own), own, &replaced), Some(false), "it can never execute");
+        assert_eq!(
+            bears_out(settled(other), own, &replaced),
+            Some(false),
+            "what the other one spent would be freed"
+        );
+        for claimed in [settled(own), settled(other), dead] {
+            assert_eq!(bears_out(claimed, own, &pending), None, "not final");
+        }
+    }
+}
