@@ -11,6 +11,8 @@ use crate::candidate::states_a_fact;
 pub const MAX_POOL_ENTRIES: usize = 16_384;
 /// The most of them that one other node handed over: a lying one cannot fill the pool.
 pub const MAX_POOL_ENTRIES_PER_NODE: usize = 4_096;
+/// The longest entry: a block of one still fits a message.
+pub const MAX_ENTRY_BYTES: usize = 2 * 1024 * 1024;
 
 /// What waits, in the order of arrival.
 #[derive(Debug, Default)]
@@ -32,7 +34,7 @@ struct Waiting {
 }
 
 impl Pool {
-    /// Takes an entry; gives its digest when it is new, and `Err` when there is no room.
+    /// Takes an entry; gives its digest when it is new, and `Err` when there is no room or it is too long.
     pub(crate) fn insert(
         &mut self,
         admitted: Admitted,
@@ -42,14 +44,14 @@ impl Pool {
         if self.entries.contains_key(&digest) {
             return Ok(None);
         }
-        if !self.has_room(from) {
+        let bytes = borsh::object_length(admitted.entry()).unwrap_or(usize::MAX);
+        if bytes > MAX_ENTRY_BYTES || !self.has_room(from) {
             return Err(digest);
         }
         if let Some(node) = from {
             *self.handed_over.entry(node.clone()).or_default() += 1;
         }
         self.arrivals += 1;
-        let bytes = borsh::object_length(admitted.entry()).unwrap_or(usize::MAX);
         self.order.insert(self.arrivals, digest);
         let vouched = from.is_none() || !states_a_fact(admitted.entry());
         self.entries.insert(
@@ -90,16 +92,17 @@ impl Pool {
         self.entries.get(&entry.digest()).is_some_and(|it| it.admitted.is_for(state))
     }
 
-    /// The oldest entries that fit a block.
+    /// The oldest entries that fit a block. One that is longer than a block goes alone: left where it is it
+    /// would hold up all that came after it, for ever.
     pub(crate) fn oldest(&self, entries: usize, bytes: usize) -> Vec<&Admitted> {
         let mut left = bytes;
         let waiting = self.order.values().filter_map(|digest| self.entries.get(digest));
-        let fits = waiting.filter(|it| it.vouched).take_while(|it| {
-            let fits = it.bytes <= left;
+        let fits = waiting.filter(|it| it.vouched).enumerate().take_while(|(place, it)| {
+            let fits = *place == 0 || it.bytes <= left;
             left = left.saturating_sub(it.bytes);
             fits
         });
-        fits.take(entries).map(|it| &it.admitted).collect()
+        fits.take(entries).map(|(_, it)| &it.admitted).collect()
     }
 
     /// Forgets what a block holds, and what nobody admits any more; gives the latter.

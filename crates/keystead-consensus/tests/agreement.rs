@@ -11,7 +11,7 @@ use keystead_consensus::{
 };
 use keystead_decision::{Entry, State, Strict, verify_commit};
 use keystead_fixture::{BIRTH, CHAIN, Desk, ETHER, FRIEND, Member, name};
-use keystead_intent::{AccountRef, Action, Asset, GasTerms, Intent, RequestBatch, Transfer};
+use keystead_intent::{AccountRef, Action, Asset, GasTerms, Intent, RawEthereum, RequestBatch, Transfer};
 
 /// One node: its replica and what its disk holds.
 struct Place {
@@ -19,6 +19,9 @@ struct Place {
     blocks: Vec<Committed>,
     records: Vec<Record>,
 }
+
+/// More than any of these tests sends at once.
+const MUCH_MAIL: usize = 10_000;
 
 /// A network that delivers everything, in order.
 struct Net {
@@ -28,17 +31,24 @@ struct Net {
     mail: VecDeque<(Name, Name, Message)>,
     now: Timestamp,
     asked: u8,
+    limits: Limits,
+    dropped: usize,
 }
 
 impl Net {
     fn new(nodes: u8, quorum: u32) -> Self {
+        Self::with_limits(nodes, quorum, Limits::default())
+    }
+
+    fn with_limits(nodes: u8, quorum: u32, limits: Limits) -> Self {
         let nodes = (1..=nodes).map(|it| Member::new(&format!("node-{it}"), it)).collect();
         let desk = Desk { nodes, ..Desk::default() };
         let mut policy = desk.policy();
         policy.roster.quorum = quorum;
         let genesis = State::genesis(&desk.genesis_with(policy).genesis).unwrap();
         let now = BIRTH.plus_seconds(60);
-        let mut net = Self { places: BTreeMap::new(), mail: VecDeque::new(), now, asked: 0, genesis, desk };
+        let (places, mail) = (BTreeMap::new(), VecDeque::new());
+        let mut net = Self { places, mail, now, asked: 0, genesis, desk, limits, dropped: 0 };
         for index in 0..net.desk.nodes.len() {
             net.start(index);
         }
@@ -56,7 +66,7 @@ impl Net {
             last: None,
             records: Vec::new(),
             controls: Strict::default(),
-            limits: Limits::default(),
+            limits: self.limits,
             times: Times::default(),
         });
         self.places.insert(me.clone(), Place { replica, blocks: Vec::new(), records: Vec::new() });
@@ -87,13 +97,16 @@ impl Net {
                     let sent = sent.collect();
                     self.mail.push_back((at.clone(), to, Message::Blocks(sent)));
                 }
+                Output::Dropped(dropped) => self.dropped += dropped.len(),
                 _ => {}
             }
         }
     }
 
     fn deliver(&mut self) {
-        while let Some((from, to, message)) = self.mail.pop_front() {
+        for sent in 0.. {
+            assert!(sent < MUCH_MAIL, "they never have done talking");
+            let Some((from, to, message)) = self.mail.pop_front() else { break };
             let Some(place) = self.places.get(&to) else { continue };
             let input = match message {
                 Message::Entries(entries) => {
@@ -109,27 +122,33 @@ impl Net {
 
     /// The desk asks something at a node, and everybody talks until nobody has more to say.
     fn ask(&mut self, at: usize) {
+        let transfer = Action::Transfer(Transfer {
+            account: AccountRef { key: name("hot"), index: 0 },
+            chain: CHAIN,
+            asset: Asset::Native,
+            to: FRIEND,
+            amount: ETHER.into(),
+            gas: GasTerms {
+                nonce: u64::from(self.asked + 1),
+                gas_limit: 21_000,
+                max_fee_per_gas: 1,
+                max_priority_fee_per_gas: 1,
+            },
+        });
+        self.ask_for(at, &transfer, 1);
+    }
+
+    /// The same with a batch of an action so many times.
+    fn ask_for(&mut self, at: usize, action: &Action, times: u8) {
         self.asked += 1;
-        let intent = Intent {
+        let intent = |time| Intent {
             cluster: self.genesis.cluster(),
             requester: name("desk"),
-            nonce: RequestNonce([self.asked; 16]),
+            nonce: RequestNonce([self.asked + time; 16]),
             expires: self.now.plus_seconds(600),
-            action: Action::Transfer(Transfer {
-                account: AccountRef { key: name("hot"), index: 0 },
-                chain: CHAIN,
-                asset: Asset::Native,
-                to: FRIEND,
-                amount: ETHER.into(),
-                gas: GasTerms {
-                    nonce: u64::from(self.asked),
-                    gas_limit: 21_000,
-                    max_fee_per_gas: 1,
-                    max_priority_fee_per_gas: 1,
-                },
-            }),
+            action: action.clone(),
         };
-        let batch = RequestBatch { intents: vec![intent] };
+        let batch = RequestBatch { intents: (0..times).map(intent).collect() };
         let entry = Entry::Requests(Signed::new(batch, name("desk"), &self.desk.desk.signer).unwrap());
         let at = self.desk.nodes[at].name.clone();
         let admitted = self.places[&at].replica.state().admit(entry).unwrap();
@@ -218,6 +237,33 @@ fn a_cluster_without_a_quorum_decides_nothing() {
     net.places.remove(&name("node-4"));
     net.ask(0);
     assert_eq!(net.heights(), vec![0; 2]);
+}
+
+#[test]
+fn d03_an_entry_longer_than_a_block_holds_nobody_up() {
+    for (nodes, quorum) in [(4, 3), (1, 1)] {
+        let mut net = Net::with_limits(nodes, quorum, Limits { block_bytes: 1, ..Limits::default() });
+        for _ in 0..3 {
+            net.ask(0);
+        }
+        let place = &net.places[&name("node-1")];
+        let asked = |it: &Committed| matches!(it.applied.block.entries.as_slice(), [Entry::Requests(_)]);
+        assert_eq!(place.blocks.len(), 3, "{nodes} nodes");
+        assert!(place.blocks.iter().all(asked), "each block holds what was asked for, and nothing else");
+    }
+}
+
+#[test]
+fn d03_an_entry_that_fits_no_message_is_dropped_and_the_log_goes_on() {
+    let mut net = Net::new(4, 3);
+    let preimage = vec![2; 256 * 1024].into();
+    let account = AccountRef { key: name("hot"), index: 0 };
+    let raw = Action::RawEthereum(RawEthereum { account, chain: CHAIN, preimage });
+    net.ask_for(0, &raw, 9);
+    assert_eq!((net.dropped, net.heights()), (1, vec![0; 4]));
+    net.asked += 9;
+    net.ask(0);
+    assert_eq!(net.heights(), vec![1; 4]);
 }
 
 /// Found by the simulator: two beats of others gave a node on an older disk its right to vote back.

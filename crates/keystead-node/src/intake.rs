@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keystead_base::{Canonical as _, Name, RequestId, Timestamp};
+use keystead_consensus::MAX_ENTRY_BYTES;
 use keystead_decision::{Decision, Entry};
 use keystead_intent::RequestBatch;
 use keystead_wire::{EntryAnswer, MAX_SUBMITTED_ENTRIES, Refused, RequestStage, RequestView};
@@ -168,7 +169,5 @@ fn only_ids(ids: &[(RequestId, Timestamp)]) -> Vec<RequestId> {
     ids.iter().map(|(id, _)| *id).collect()
 }
 
-/// The longest entry: a block of one still fits a message.
-const MAX_ENTRY_BYTES: usize = 2 * 1024 * 1024;
 /// How long an answer waits for the back end.
 const REST_TIME: Duration = Duration::from_secs(30);
