@@ -187,7 +187,13 @@ impl Deliberator {
             }
             // Who waits for a dropped entry learns it by the end of its channel.
             Output::Dropped(digests) => digests.iter().for_each(|it| drop(self.waiting.remove(it))),
-            _ => {}
+            // A first round is no news, and the others are seen to before.
+            Output::Round { .. }
+            | Output::Record(_)
+            | Output::Send { .. }
+            | Output::Committed(_)
+            | Output::Timer { .. }
+            | Output::Diverged { .. } => {}
         }
     }
 
