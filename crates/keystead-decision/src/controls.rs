@@ -1,7 +1,7 @@
 //! The controls, each a method with its strict body.
 //!
-//! The product only ever names [`Strict`]. A test binary that shows what a control is good for
-//! overrides exactly one method; nothing in the product can.
+//! A node of the product runs under [`Strict`] and has no setting for another. A test binary that shows what a
+//! control is good for overrides exactly one method, and so does the lying node that the quickstart outvotes.
 
 use alloy_primitives::Address;
 use keystead_base::{Digest, RequestId};

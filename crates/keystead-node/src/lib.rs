@@ -46,4 +46,4 @@ pub use enclave::{enclave_arguments, parse_enclave_arguments, scratch_arguments}
 pub use error::NodeError;
 pub use event::{Event, Events, Silent};
 pub use keystead_consensus::Times;
-pub use run::{RunningNode, run};
+pub use run::{RunningNode, run, run_under};

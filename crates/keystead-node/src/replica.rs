@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use keystead_base::{Digest, Name};
 use keystead_consensus::{Committed, Input, Message, Objection, Output, Replica, Standing, Timer};
-use keystead_decision::{Admitted, Entry, Strict};
+use keystead_decision::{Admitted, Controls, Entry};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -32,9 +32,9 @@ pub(crate) enum Heard {
 }
 
 /// The stage.
-pub(crate) struct Deliberator {
+pub(crate) struct Deliberator<C> {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) replica: Replica<Strict>,
+    pub(crate) replica: Replica<C>,
     pub(crate) inbox: mpsc::Receiver<Submission>,
     pub(crate) heard: mpsc::Receiver<Heard>,
     pub(crate) out: mpsc::Sender<Turn>,
@@ -56,7 +56,7 @@ enum Woken {
     Stop,
 }
 
-impl Deliberator {
+impl<C: Controls> Deliberator<C> {
     pub(crate) async fn run(mut self) -> Result<(), NodeError> {
         let first = self.step(Input::Beat)?;
         self.hand_on(first).await;

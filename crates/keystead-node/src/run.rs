@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use keystead_base::{Canonical, ClusterId, HybridPublicKey, Name, Secret};
 use keystead_consensus::{Limits, Record, Replica, Setup};
-use keystead_decision::{SignedGenesis, State, Strict};
+use keystead_decision::{Controls, SignedGenesis, State, Strict};
 use keystead_keys::{MAX_PASSPHRASE_BYTES, MemberKey, MemberKeyFile};
 use keystead_ledger::{Ledger, RecordRow};
 use keystead_policy::{Peer, TransportKey};
@@ -79,7 +79,21 @@ impl RunningNode {
 ///
 /// [`NodeError`] says what is missing or broken.
 pub async fn run(config: Config, events: Arc<dyn Events>) -> Result<RunningNode, NodeError> {
-    let home = Home::open(&config).await?;
+    run_under(config, events, Strict::default()).await
+}
+
+/// Starts a node that proposes and votes under other controls than the product's: a lying node, as somebody who
+/// patched the program would run it. The stories and tests show with it that the others outvote it.
+///
+/// # Errors
+///
+/// [`NodeError`] says what is missing or broken.
+pub async fn run_under<C: Controls + Clone + 'static>(
+    config: Config,
+    events: Arc<dyn Events>,
+    controls: C,
+) -> Result<RunningNode, NodeError> {
+    let home = Home::open(&config, &controls).await?;
     let (published, state) = watch::channel(Arc::new(home.state.clone()));
     let (inbox, submissions) = mpsc::channel(MAX_WAITING_ENTRIES);
     let (heard, words) = mpsc::channel(MAX_WAITING_WORDS);
@@ -111,7 +125,7 @@ pub async fn run(config: Config, events: Arc<dyn Events>) -> Result<RunningNode,
     let server = bind(&config, &shared, &identity).await?;
     let address = server.address()?;
     let mut stages = Stages::new();
-    let parts = PipelineParts { state: home.state, submissions, words, published };
+    let parts = PipelineParts { state: home.state, submissions, words, published, controls };
     pipeline(&config, &shared, &mut stages, parts).await?;
     for queue in queues {
         let kept = peers::keep(Arc::clone(&shared), identity.clone(), queue, stages.stopping());
@@ -126,19 +140,20 @@ pub async fn run(config: Config, events: Arc<dyn Events>) -> Result<RunningNode,
 }
 
 /// What the pipeline starts with.
-struct PipelineParts {
+struct PipelineParts<C> {
     state: State,
     submissions: mpsc::Receiver<Submission>,
     words: mpsc::Receiver<Heard>,
     published: watch::Sender<Arc<State>>,
+    controls: C,
 }
 
 /// Starts replica, writer and signer; the enclave has caught up with the log when this returns.
-async fn pipeline(
+async fn pipeline<C: Controls + Clone + 'static>(
     config: &Config,
     shared: &Arc<Shared>,
     stages: &mut Stages,
-    parts: PipelineParts,
+    parts: PipelineParts<C>,
 ) -> Result<(), NodeError> {
     let (decided, turns) = mpsc::channel(MAX_TURNS_AHEAD);
     let (durable, allowed) = mpsc::channel(MAX_DURABLE_BLOCKS);
@@ -175,7 +190,7 @@ async fn pipeline(
         snapshot_blocks: config.limits.snapshot_blocks,
         frozen_before,
     };
-    let replica = replica(config, shared, parts.state, &rows).await?;
+    let replica = replica(config, shared, parts.state, &rows, parts.controls).await?;
     let deliberator = Deliberator {
         shared: Arc::clone(shared),
         replica,
@@ -195,12 +210,13 @@ async fn pipeline(
 }
 
 /// The replica as its disk left it.
-async fn replica(
+async fn replica<C: Controls>(
     config: &Config,
     shared: &Arc<Shared>,
     state: State,
     rows: &[RecordRow],
-) -> Result<Replica<Strict>, NodeError> {
+    controls: C,
+) -> Result<Replica<C>, NodeError> {
     let under_way = state.height() + 1;
     let record = |row: &RecordRow| {
         let path = PathBuf::from(format!("line {} of the record", row.position));
@@ -213,7 +229,7 @@ async fn replica(
         last: shared.ledger.block(state.height()).await?.map(|block| block.commit),
         state,
         records,
-        controls: Strict::default(),
+        controls,
         limits: Limits { block_entries: config.limits.block_entries, block_bytes: config.limits.block_bytes },
         times: config.times,
     }))
@@ -282,7 +298,7 @@ struct Home {
 }
 
 impl Home {
-    async fn open(config: &Config) -> Result<Self, NodeError> {
+    async fn open(config: &Config, controls: &impl Controls) -> Result<Self, NodeError> {
         let genesis: SignedGenesis = document(&config.genesis)?;
         let member = open_member(config)?;
         // Nobody else on the machine reads the log or the seals.
@@ -294,7 +310,7 @@ impl Home {
         let ledger = Ledger::open(&config.ledger_url()).await?;
         ledger.begin(&genesis).await?;
         let public = member.public()?.signing;
-        let state = ledger.load(&public, &Strict::default()).await?;
+        let state = ledger.load(&public, controls).await?;
         in_roster(&state, member.name(), &public)?;
         Ok(Self { genesis, member, ledger, state })
     }
