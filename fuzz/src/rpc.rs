@@ -46,7 +46,7 @@ static DOOR: LazyLock<Door> = LazyLock::new(|| {
     let signer = HybridSigner::from_seed(&Secret::new([3; HYBRID_SEED_BYTES])).expect("a key");
     let journal = folder.path().join("journal");
     let start =
-        async { Coordinator::start(settings, target, signer, None, &journal).expect("a coordinator") };
+        async { Coordinator::start(settings, vec![target], signer, None, &journal).expect("a coordinator") };
     let coordinator = runtime.block_on(start);
     Door { runtime, coordinator, _folder: folder }
 });

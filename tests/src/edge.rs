@@ -22,7 +22,7 @@ pub(crate) async fn coordinator(target: Target, limits: HttpLimits, folder: &Pat
     };
     // The key of the fixture's service, once more.
     let signer = Member::new("desk", 20).signer;
-    let coordinator = Coordinator::start(settings, target, signer, None, &folder.join("journal"));
+    let coordinator = Coordinator::start(settings, vec![target], signer, None, &folder.join("journal"));
     let listen = ([127, 0, 0, 1], 0).into();
     let server = HttpServer::start(listen, coordinator.expect("a journal"), Doors::default(), limits).await;
     server.expect("a free port")

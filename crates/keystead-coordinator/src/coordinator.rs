@@ -59,20 +59,21 @@ pub(crate) struct Inner {
 }
 
 impl Coordinator {
-    /// Starts: what an earlier run promised to broadcast is taken up again.
+    /// Starts: what an earlier run promised to broadcast is taken up again. It talks to the first of `nodes` that
+    /// it can reach, and to another when that one is gone.
     ///
     /// # Errors
     ///
     /// [`CoordinatorError`] when the journal cannot be read or written, or the transport key is refused.
     pub fn start(
         settings: Settings,
-        node: Target,
+        nodes: Vec<Target>,
         signer: HybridSigner,
         chain: Option<ChainView>,
         journal: &Path,
     ) -> Result<Self, CoordinatorError> {
-        let relay = Client::new(node.clone())?;
-        let node = NodeClient::new(node)?;
+        let relay = Client::among(nodes.clone())?;
+        let node = NodeClient::among(nodes)?;
         let started = clock::now();
         let journal = Journal::open(journal, started).map_err(CoordinatorError::Journal)?;
         let inner = Arc::new(Inner {

@@ -107,6 +107,9 @@ pub enum WireError {
     /// The other end closed the connection.
     #[error("the connection was closed")]
     Closed,
+    /// A client that was told of no server.
+    #[error("no server is named")]
+    NoServer,
 }
 
 impl Coded for WireError {
@@ -128,12 +131,13 @@ impl Coded for WireError {
             Self::Unpinned { .. } => "wire.unpinned",
             Self::UnknownCall { .. } => "wire.unknown_call",
             Self::Closed => "wire.closed",
+            Self::NoServer => "wire.no_server",
         }
     }
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Identity | Self::Io(_) | Self::Closed => Blame::Environment,
+            Self::Identity | Self::Io(_) | Self::Closed | Self::NoServer => Blame::Environment,
             Self::Tls(_)
             | Self::Protocol
             | Self::Late { .. }

@@ -10,6 +10,7 @@ mod frame;
 mod hello;
 mod identity;
 mod limits;
+mod link;
 mod messages;
 mod node_client;
 mod peer;

@@ -11,7 +11,7 @@ use crate::{
     RequestView, SentBlock, Target, WireError,
 };
 
-/// A client of one node. Clones share the connection.
+/// A client of one node, or of whichever of several can be reached. Clones share the connection.
 #[derive(Clone, Debug)]
 pub struct NodeClient {
     client: Client,
@@ -25,6 +25,16 @@ impl NodeClient {
     /// [`WireError::Tls`] when the library refuses the configuration.
     pub fn new(target: Target) -> Result<Self, WireError> {
         Ok(Self { client: Client::new(target)? })
+    }
+
+    /// A client of several nodes of one cluster: it goes to the next when one cannot be reached. Whatever a node
+    /// is asked may be asked again, of another one too: what changes something is known by its digest.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::NoServer`] without a target, [`WireError::Tls`] when the library refuses the configuration.
+    pub fn among(targets: Vec<Target>) -> Result<Self, WireError> {
+        Ok(Self { client: Client::among(targets)? })
     }
 
     /// A client that is connected already.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keystead_base::{ClusterId, Name};
 use keystead_coordinator::{Doors, Token};
-use keystead_node::{Config as NodeConfig, EndpointConfig, MemberConfig};
+use keystead_node::{Config as NodeConfig, EndpointConfig, MemberConfig, PeerConfig};
 use keystead_transmit::{ChainView, Finality};
 use serde::{Deserialize, Serialize};
 
@@ -31,14 +31,12 @@ pub(crate) struct Config {
     pub(crate) coordinator: Option<CoordinatorConfig>,
 }
 
-/// Where clients find things.
+/// Where clients find things: a node by its name in the roster, and their own keys.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClientConfig {
     /// The signed genesis.
     pub(crate) genesis: PathBuf,
-    /// `host:port` of a node.
-    pub(crate) node: String,
     /// The folder with key files `NAME.key` and their passphrases `NAME.passphrase`.
     pub(crate) members: PathBuf,
     /// Who speaks when `--as` names nobody.
@@ -51,6 +49,8 @@ pub(crate) struct ClientConfig {
     /// the system's store when it is not named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca: Option<PathBuf>,
+    /// Where the nodes listen, the one to talk to first at the beginning. Their keys are those of the roster.
+    pub(crate) nodes: Vec<PeerConfig>,
 }
 
 /// What a coordinator needs.
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_by_name() {
         let text = format!(
-            "cluster = \"{}\"\ncolour = 1\n[client]\ngenesis = \"genesis\"\nnode = \"x\"\nmembers = \"m\"\n",
+            "cluster = \"{}\"\ncolour = 1\n[client]\ngenesis = \"genesis\"\nmembers = \"m\"\nnodes = []\n",
             "0".repeat(64)
         );
         let error = toml::from_str::<Config>(&text).unwrap_err().to_string();

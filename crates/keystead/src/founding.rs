@@ -6,7 +6,8 @@ use keystead_base::{Canonical as _, ClusterId, Digest, Name, Timestamp};
 use keystead_decision::{Founder, Genesis, SignedGenesis};
 use keystead_keys::MemberKey;
 use keystead_node::{
-    ChainConfig, Config as NodeConfig, EnclaveConfig, EndpointConfig, MemberConfig, NodeLimits, Times,
+    ChainConfig, Config as NodeConfig, EnclaveConfig, EndpointConfig, MemberConfig, NodeLimits, PeerConfig,
+    Times,
 };
 use keystead_policy::{Device, Engine, Factor, Node, Person, PolicyVersion, Roster, Service, TransportKey};
 
@@ -73,7 +74,7 @@ fn make(
     let cluster = genesis.genesis.cluster();
     outside::create(&folder.join(GENESIS), &genesis.to_document())?;
     vault_passphrase(&members)?;
-    let config = configuration(plan, cluster);
+    let config = configuration(plan, cluster)?;
     let text = toml::to_string_pretty(&config)
         .map_err(|error| Failure::new("config.toml", error.to_string(), "report this as a bug"))?;
     outside::create(&folder.join(FILE), text.as_bytes())?;
@@ -168,7 +169,7 @@ fn vault_passphrase(members: &Path) -> Result<(), Failure> {
     outside::create_secret(&members.join(VAULT_PASSPHRASE), text.expose().as_bytes())
 }
 
-fn configuration(plan: &Plan, cluster: ClusterId) -> Config {
+fn configuration(plan: &Plan, cluster: ClusterId) -> Result<Config, Failure> {
     let members = PathBuf::from(MEMBERS);
     let member = |name: &str| MemberConfig {
         key: members.join(format!("{name}.key")),
@@ -185,15 +186,15 @@ fn configuration(plan: &Plan, cluster: ClusterId) -> Config {
         endpoints: endpoints.clone(),
         confirmations: plan.confirmations,
     };
-    Config {
+    Ok(Config {
         cluster,
         client: ClientConfig {
             genesis: GENESIS.into(),
-            node: plan.node_listen.clone(),
             members: MEMBERS.into(),
             person: plan.founders.first().cloned(),
             token: None,
             ca: None,
+            nodes: vec![PeerConfig { name: node_name()?, address: plan.node_listen.clone() }],
         },
         node: Some(NodeConfig {
             data: "node".into(),
@@ -224,7 +225,7 @@ fn configuration(plan: &Plan, cluster: ClusterId) -> Config {
             token: None,
             hosts: Vec::new(),
         }),
-    }
+    })
 }
 
 fn node_name() -> Result<Name, Failure> {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use keystead_base::{Canonical as _, Digest, RequestId};
+use keystead_base::{Canonical as _, Digest, Name, RequestId};
 use keystead_decision::Entry;
-use keystead_policy::PolicyVersion;
+use keystead_node::PeerConfig;
+use keystead_policy::{PolicyVersion, Roster};
 use keystead_transmit::{Endpoint, EndpointError, Limits as EndpointLimits, Roots};
 use keystead_wire::{
     Client, DrillReport, EntryAnswer, Hello, KeyView, Limits, NodeReply, NodeRequest, NodeStatus,
@@ -36,18 +37,20 @@ macro_rules! ask {
 }
 
 impl Link {
-    /// Connects as `member`, to the node of the configuration or to another address.
+    /// Connects as `member`, to the nodes of the configuration or to one that is named.
     pub(crate) async fn direct(
         config: &Config,
         member: &Member,
         role: Role,
-        address: Option<&str>,
+        chosen: Option<&str>,
     ) -> Result<Self, Failure> {
-        let target = target(config, member, role, address)?;
-        let shown = target.address.clone();
-        let client = Client::connect(target).await;
-        let next = format!("is the node running? `keystead node` or `keystead up` start it; tried {shown}");
-        Ok(Self::Direct(client.advise(&next)?))
+        let targets = targets(config, member, role, chosen)?;
+        let shown: Vec<_> = targets.iter().map(|target| target.address.as_str()).collect();
+        let next = format!(
+            "is the node running? `keystead node` or `keystead up` start it; tried {}",
+            shown.join(", ")
+        );
+        Ok(Self::Direct(Client::among(targets)?.connected().await.advise(&next)?))
     }
 
     /// Goes through a coordinator, with its token if it wants one.
@@ -159,22 +162,55 @@ impl Link {
     }
 }
 
-/// Where the node of the configuration is, and the key that it must prove.
-pub(crate) fn target(
+/// Where the nodes are, and the key that each must prove: all of the configuration, or one that is chosen by its
+/// name, its address, or both.
+pub(crate) fn targets(
     config: &Config,
     member: &Member,
     role: Role,
-    address: Option<&str>,
-) -> Result<Target, Failure> {
-    let genesis = member::genesis(config)?.genesis;
-    let node = genesis.policy.roster.nodes.first().ok_or_else(unfit)?;
-    Ok(Target {
-        address: address.unwrap_or(&config.client.node).to_owned(),
-        server: node.transport.0.0,
-        identity: member.identity.clone(),
-        hello: Hello::new(config.cluster, role, 0),
-        limits: Limits::default(),
-    })
+    chosen: Option<&str>,
+) -> Result<Vec<Target>, Failure> {
+    let roster = member::genesis(config)?.genesis.policy.roster;
+    let peers = match chosen {
+        Some(text) => vec![choose(&config.client.nodes, &roster, text)?],
+        None => config.client.nodes.clone(),
+    };
+    let target = |peer: PeerConfig| {
+        let node = roster.node(&peer.name).ok_or_else(|| stranger(&peer.name))?;
+        Ok(Target {
+            address: peer.address,
+            server: node.transport.0.0,
+            identity: member.identity.clone(),
+            hello: Hello::new(config.cluster, role, 0),
+            limits: Limits::default(),
+        })
+    };
+    peers.into_iter().map(target).collect()
+}
+
+/// `NAME`, `HOST:PORT` of one that is configured or of the only node there is, or `NAME@HOST:PORT`.
+fn choose(nodes: &[PeerConfig], roster: &Roster, text: &str) -> Result<PeerConfig, Failure> {
+    if let Some((name, address)) = text.split_once('@') {
+        return Ok(PeerConfig { name: name.parse()?, address: address.to_owned() });
+    }
+    let known = nodes.iter().find(|node| node.name.as_str() == text || node.address == text);
+    match (known, roster.nodes.as_slice()) {
+        (Some(node), _) => Ok(node.clone()),
+        (None, [only]) => Ok(PeerConfig { name: only.name.clone(), address: text.to_owned() }),
+        (None, _) => {
+            let names: Vec<_> = nodes.iter().map(|node| node.name.as_str()).collect();
+            let what = format!("expected one of {} or NAME@HOST:PORT, found {text:?}", names.join(", "));
+            Err(Failure::usage(
+                what,
+                "the key that a node must prove is known by its name: `--node NAME@HOST:PORT`",
+            ))
+        }
+    }
+}
+
+fn stranger(name: &Name) -> Failure {
+    let what = format!("[client] names the node `{name}`, which the founders' roster does not");
+    Failure::new("config.node", what, "name nodes as the roster does: `keystead policy show` lists them")
 }
 
 /// A coordinator that sends its caller away wants its token.

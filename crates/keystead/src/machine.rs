@@ -30,11 +30,11 @@ pub(crate) async fn node(config: &Config, voice: Voice) -> Result<RunningNode, F
     node.advise("the message names the part that is missing; `keystead init DIR` makes a whole folder")
 }
 
-/// A coordinator that serves; `node` is where the node really listens.
-pub(crate) async fn coordinator(config: &Config, node: &str) -> Result<HttpServer, Failure> {
+/// A coordinator that serves; it talks to the nodes of the configuration, or to the one that is chosen.
+pub(crate) async fn coordinator(config: &Config, chosen: Option<&str>) -> Result<HttpServer, Failure> {
     let part = config.coordinator()?;
     let member = Member::open(&part.member.key, &part.member.passphrase)?;
-    let target = link::target(config, &member, Role::Service, Some(node))?;
+    let targets = link::targets(config, &member, Role::Service, chosen)?;
     outside::private_folder(&part.data)?;
     let settings = Settings {
         cluster: config.cluster,
@@ -45,7 +45,7 @@ pub(crate) async fn coordinator(config: &Config, node: &str) -> Result<HttpServe
         addresses_per_key: part.addresses_per_key,
     };
     let journal = part.data.join("broadcast.journal");
-    let coordinator = Coordinator::start(settings, target, member.signer, part.view()?, &journal)?;
+    let coordinator = Coordinator::start(settings, targets, member.signer, part.view()?, &journal)?;
     let listen = address(&part.listen)?;
     let server = HttpServer::start(listen, coordinator, part.doors()?, HttpLimits::default()).await;
     server.advise(

@@ -101,6 +101,6 @@ fn identity(key: &MemberKey) -> Identity {
 /// Where keystead.toml says that people find the node.
 fn node_address(folder: &Path) -> String {
     let text = std::fs::read_to_string(folder.join("keystead.toml")).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("node = ")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("address = ")).unwrap();
     line.trim_matches('"').to_owned()
 }

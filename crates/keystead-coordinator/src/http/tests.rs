@@ -44,7 +44,7 @@ impl Desk {
         };
         let signer = HybridSigner::from_seed(&Secret::new([3; HYBRID_SEED_BYTES])).unwrap();
         let journal = folder.path().join("journal");
-        let coordinator = Coordinator::start(settings, target, signer, None, &journal).unwrap();
+        let coordinator = Coordinator::start(settings, vec![target], signer, None, &journal).unwrap();
         let quick = Duration::from_millis(100);
         let limits = HttpLimits { head: quick, body: quick, connections: 4, ..HttpLimits::default() };
         let server = HttpServer::start(([127, 0, 0, 1], 0).into(), coordinator, doors, limits).await.unwrap();

@@ -124,3 +124,32 @@ async fn a_peer_has_only_its_budget_of_unanswered_requests() {
     calls.join_all().await;
     assert_eq!(most.load(Ordering::SeqCst), 2);
 }
+
+/// A call that ends with its server is made again at the next one; a single server's is not.
+#[tokio::test]
+async fn a_client_of_several_goes_on_with_the_next() {
+    let arrived = Arc::new(Notify::new());
+    let told = Arc::clone(&arrived);
+    let stuck = Running::start(Limits::default(), known(), move |_: Arc<Peer>, _: Vec<u8>| {
+        let told = Arc::clone(&told);
+        async move {
+            told.notify_one();
+            std::future::pending::<Vec<u8>>().await
+        }
+    })
+    .await;
+    let second = Running::echo(Limits::default()).await;
+    let targets = vec![stuck.target(client_identity()), second.target(client_identity())];
+    let client = Client::among(targets).unwrap();
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.call(b"again".to_vec()).await }
+    });
+    arrived.notified().await;
+    drop(stuck);
+    assert_eq!(call.await.unwrap(), Ok(b"again".to_vec()));
+    assert_eq!(client.call(b"more".to_vec()).await, Ok(b"more".to_vec()));
+    drop(second);
+    assert!(matches!(client.call(b"nobody".to_vec()).await, Err(WireError::Io(_) | WireError::Closed)));
+    assert_eq!(Client::among(Vec::new()).unwrap_err(), WireError::NoServer);
+}

@@ -61,8 +61,9 @@ pub(crate) struct Global {
     /// The file with the passphrase of that key; NAME.passphrase beside the key when it is not named.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
-    /// Talk to the node at this address instead of the one in keystead.toml.
-    #[arg(long, global = true, value_name = "HOST:PORT", conflicts_with = "through")]
+    /// Talk to this node: NAME or HOST:PORT as in keystead.toml, or NAME@HOST:PORT. Without it, to the first that
+    /// can be reached.
+    #[arg(long, global = true, value_name = "NODE", conflicts_with = "through")]
     pub(crate) node: Option<String>,
     /// Go through a coordinator: it carries bytes that it cannot change unnoticed.
     #[arg(long, global = true, value_name = "URL")]
@@ -130,7 +131,7 @@ enum Command {
     ///
     /// Example: keystead approve 5f0c… --as ben
     ///
-    /// Example: keystead approve 5f0c… --as ben --node 10.0.0.7:7400    (directly, past the coordinator)
+    /// Example: keystead approve 5f0c… --as ben --node node-2    (directly, past the coordinator)
     Approve(approve::ApproveArgs),
     /// Say no to a request: ends it.
     ///

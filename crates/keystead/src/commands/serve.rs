@@ -22,8 +22,7 @@ pub(crate) async fn run(global: &Global, args: &ServeArgs, voice: Voice) -> Resu
     if let (Some(listen), Some(part)) = (&args.listen, &mut config.coordinator) {
         part.listen.clone_from(listen);
     }
-    let node = global.node.clone().unwrap_or_else(|| config.client.node.clone());
-    let server = machine::coordinator(&config, &node).await?;
+    let server = machine::coordinator(&config, global.node.as_deref()).await?;
     let url = format!("http://{}", server.address());
     voice.ready(&json!({"coordinator": url}), &format!("coordinator  {url}"));
     machine::told_to_stop().await?;

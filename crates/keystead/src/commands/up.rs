@@ -52,7 +52,10 @@ pub(crate) async fn run(global: &Global, args: &UpArgs, voice: Voice) -> Result<
         args.fund.iter().for_each(|address| devnet.chain().fund(*address, thousand_ether()));
     }
     let node = machine::node(&config, voice).await?;
-    let coordinator = machine::coordinator(&config, &node.address().to_string()).await?;
+    // Port 0 takes a free one.
+    let address = node.address().to_string();
+    config.client.nodes.iter_mut().for_each(|it| it.address.clone_from(&address));
+    let coordinator = machine::coordinator(&config, None).await?;
     announce(voice, devnet.as_ref().map(DevnetServer::url), &node, &coordinator);
     machine::told_to_stop().await?;
     drop(coordinator);

@@ -67,8 +67,9 @@ impl Cast {
         use_chain(&mut config, &devnet.url());
         any_port(&mut config);
         let node = machine::node(&config, voice).await?;
-        config.client.node = node.address().to_string();
-        let coordinator = machine::coordinator(&config, &config.client.node).await?;
+        let address = node.address().to_string();
+        config.client.nodes.iter_mut().for_each(|it| it.address.clone_from(&address));
+        let coordinator = machine::coordinator(&config, None).await?;
         let limits = Limits { time: Duration::from_secs(70), ..Limits::default() };
         let url = format!("http://{}", coordinator.address());
         let wallet = Endpoint::new("wallet".parse()?, &url, limits, &Roots::System)?;
