@@ -35,6 +35,10 @@ async fn s03_four_nodes_decide_and_the_home_of_the_key_signs() {
     assert!(certificate.commit.votes.len() >= 3, "{:?}", certificate.commit.votes.len());
     assert!(matches!(certificate.decision.outcome, Outcome::Allow(_)));
 
+    // The home's backup is at every node that is asked for it.
+    let backup = stations[0].hot().await.backup.unwrap();
+    assert!(stations[3].client("ana").await.backup(backup).await.unwrap().is_some());
+
     // Approvals at different nodes meet in one log.
     let large = stations[1].ask("desk", ether(FRIEND, 2 * ETHER, 1)).await;
     assert_eq!(large.stage, RequestStage::Waiting, "{large:?}");

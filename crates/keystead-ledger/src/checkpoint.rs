@@ -124,6 +124,14 @@ impl SignedCheckpoint {
         if found < expected { Err(LogError::Quorum { expected, found }) } else { Ok(&self.body) }
     }
 
+    /// Takes over the signatures of another checkpoint that says the same; of one that says something else, none.
+    #[must_use]
+    pub fn with_signatures_of(&self, other: &Self) -> Self {
+        let note = other.to_note();
+        let lines = note.strip_prefix(&self.lines.text).and_then(|rest| rest.strip_prefix('\n'));
+        lines.and_then(|lines| self.with_lines(lines).ok()).unwrap_or_else(|| self.clone())
+    }
+
     /// Takes over lines that somebody added to the same text: a witness's answer.
     ///
     /// # Errors
@@ -214,6 +222,18 @@ mod tests {
         assert_eq!(parsed.verify(&trusted).unwrap(), &checkpoint());
         let other = LogKeys { origin: "keystead/other/0123456789abcdef".to_owned(), ..trusted };
         assert_eq!(parsed.verify(&other).unwrap_err().code(), "log.origin");
+    }
+
+    #[test]
+    fn l1_signatures_of_the_same_checkpoint_are_gathered() {
+        let (a, b) = (signer(1), signer(2));
+        let own = SignedCheckpoint::sign(checkpoint(), &a).unwrap();
+        let theirs = SignedCheckpoint::sign(checkpoint(), &b).unwrap();
+        let both = own.with_signatures_of(&theirs);
+        assert_eq!(both.verify(&keys(2, &[&a, &b])).unwrap(), &checkpoint());
+        let other = Checkpoint { size: 8, ..checkpoint() };
+        let unfit = SignedCheckpoint::sign(other, &b).unwrap();
+        assert_eq!(own.with_signatures_of(&unfit), own);
     }
 
     #[test]

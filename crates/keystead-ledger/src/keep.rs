@@ -76,6 +76,19 @@ impl Ledger {
         Ok(digest)
     }
 
+    /// Keeps a backup file that somebody else gave, if it is the one of this digest; says whether it is.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] from the database.
+    pub async fn save_backup_of(&self, digest: &Digest, document: &[u8]) -> Result<bool, LedgerError> {
+        let fits = digest.0 == <[u8; 32]>::from(Sha256::digest(document));
+        if fits {
+            self.save_backup(document).await?;
+        }
+        Ok(fits)
+    }
+
     /// A backup file by its digest.
     ///
     /// # Errors

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use keystead_base::{Canonical, RequestId};
 use keystead_decision::KeyStep;
-use keystead_ledger::{Checkpoint, SignedCheckpoint, origin};
 use keystead_wire::{
     DrillReport, Handler, MAX_SENT_BLOCKS, MAX_WAIT_MILLIS, NodeReply, NodeRequest, Peer, Refused,
     RequestStage, RequestView, SentBlock,
@@ -44,11 +43,15 @@ impl Front {
             NodeRequest::Policy(number) => NodeReply::Policy(self.policy(number).await?),
             NodeRequest::Genesis => NodeReply::Genesis(Box::new(shared.genesis.clone())),
             NodeRequest::Blocks { from, limit } => NodeReply::Blocks(self.blocks(from, limit).await?),
-            NodeRequest::Checkpoint => NodeReply::Checkpoint(self.checkpoint().await?),
+            NodeRequest::Checkpoint => NodeReply::Checkpoint(shared.newest_checkpoint().await?),
+            NodeRequest::CheckpointAt(size) => {
+                let own = shared.own_checkpoint(size).await?;
+                NodeReply::Checkpoint(own.map(|signed| signed.to_note()))
+            }
             NodeRequest::Certificate(id) => {
                 NodeReply::Certificate(views::certificate(shared, &id).await?.map(Box::new))
             }
-            NodeRequest::Backup(digest) => NodeReply::Backup(shared.ledger.backup(&digest).await?),
+            NodeRequest::Backup(digest) => NodeReply::Backup(shared.backup_for(peer, &digest).await?),
             NodeRequest::Drill(report) => self.drill(report).await?,
             NodeRequest::FreshHead(nonce) => {
                 NodeReply::FreshHead(Box::new(shared.fresh_answer_for(peer, nonce).await?))
@@ -97,25 +100,6 @@ impl Front {
             sent.push(block);
         }
         Ok(sent)
-    }
-
-    /// Signed once for each size: two roots for one size would be a fork (L2).
-    async fn checkpoint(&self) -> Result<Option<String>, CallError> {
-        let shared = &self.0;
-        let state = shared.state();
-        let size = state.history().size();
-        if size == 0 {
-            return Ok(None);
-        }
-        if let Some(kept) = shared.ledger.checkpoint(size).await? {
-            return Ok(Some(kept.to_note()));
-        }
-        let origin = origin(&shared.genesis.genesis.name, shared.cluster);
-        let body = Checkpoint { origin, size, root: state.history().root() };
-        let signed = SignedCheckpoint::sign(body, &shared.key)
-            .map_err(|error| CallError::Sign { reason: error.to_string() })?;
-        shared.ledger.save_checkpoint(&signed).await?;
-        Ok(Some(signed.to_note()))
     }
 
     async fn drill(&self, report: DrillReport) -> Result<NodeReply, CallError> {

@@ -13,9 +13,11 @@
 //! ```
 
 mod answer;
+mod backups;
 mod blocks;
 mod board;
 mod ceremony;
+mod checkpoint;
 mod clock;
 mod config;
 mod consensus;

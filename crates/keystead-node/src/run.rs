@@ -93,7 +93,7 @@ pub async fn run_under<C: Controls + Clone + 'static>(
     events: Arc<dyn Events>,
     controls: C,
 ) -> Result<RunningNode, NodeError> {
-    let home = Home::open(&config, &controls).await?;
+    let home = Home::open(&config).await?;
     let (published, state) = watch::channel(Arc::new(home.state.clone()));
     let (inbox, submissions) = mpsc::channel(MAX_WAITING_ENTRIES);
     let (heard, words) = mpsc::channel(MAX_WAITING_WORDS);
@@ -298,7 +298,7 @@ struct Home {
 }
 
 impl Home {
-    async fn open(config: &Config, controls: &impl Controls) -> Result<Self, NodeError> {
+    async fn open(config: &Config) -> Result<Self, NodeError> {
         let genesis: SignedGenesis = document(&config.genesis)?;
         let member = open_member(config)?;
         // Nobody else on the machine reads the log or the seals.
@@ -310,7 +310,8 @@ impl Home {
         let ledger = Ledger::open(&config.ledger_url()).await?;
         ledger.begin(&genesis).await?;
         let public = member.public()?.signing;
-        let state = ledger.load(&public, controls).await?;
+        // What is committed is what it is, whatever the controls of this run.
+        let state = ledger.load(&public, &Strict::default()).await?;
         in_roster(&state, member.name(), &public)?;
         Ok(Self { genesis, member, ledger, state })
     }

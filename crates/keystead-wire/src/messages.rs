@@ -46,7 +46,7 @@ pub enum NodeRequest {
         /// At most [`MAX_SENT_BLOCKS`].
         limit: u64,
     },
-    /// A signed checkpoint of the newest block.
+    /// A checkpoint of the newest block, signed by a quorum of the nodes if one can be reached.
     Checkpoint,
     /// The certificate of the latest decision about a request.
     Certificate(RequestId),
@@ -59,6 +59,8 @@ pub enum NodeRequest {
     /// Of another node of the cluster: at most [`MAX_PEER_MESSAGES`](crate::MAX_PEER_MESSAGES) documents of
     /// [`PeerMessage`](crate::PeerMessage)s, encoded once for all receivers.
     Peer(Vec<Vec<u8>>),
+    /// A checkpoint of the first so many blocks, signed by this node alone; within moments, if it lacks the last.
+    CheckpointAt(u64),
 }
 
 impl Canonical for NodeRequest {
@@ -98,7 +100,7 @@ pub enum NodeReply {
     Genesis(Box<SignedGenesis>),
     /// To [`NodeRequest::Blocks`].
     Blocks(Vec<SentBlock>),
-    /// To [`NodeRequest::Checkpoint`]: a signed note; none before the first block.
+    /// To [`NodeRequest::Checkpoint`] and [`NodeRequest::CheckpointAt`]: a signed note; none without that block.
     Checkpoint(Option<String>),
     /// To [`NodeRequest::Certificate`].
     Certificate(Option<Box<Certificate>>),

@@ -1,5 +1,7 @@
 //! How requests, keys and nodes look from outside.
 
+use std::fmt;
+
 use alloy_primitives::{Address, Bytes};
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{ClusterId, Digest, Name, RequestId, Timestamp};
@@ -233,6 +235,17 @@ impl Withstands {
         let shared = quorum.saturating_mul(2).saturating_sub(nodes);
         let down = nodes.saturating_sub(quorum);
         Self { lying: shared.saturating_sub(1).min(down), down }
+    }
+}
+
+impl fmt::Display for Withstands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.lying, self.down) {
+            (0, 0) => f.write_str("no node that lies, and none that is down"),
+            (0, down) => write!(f, "{down} that is down, and none that lies: crash faults only"),
+            (lying, down) if lying == down => write!(f, "{lying} that lies or is down"),
+            (lying, down) => write!(f, "{lying} that lies, {down} that is down"),
+        }
     }
 }
 

@@ -97,6 +97,7 @@ fn requests() -> Vec<(&'static str, NodeRequest, Value)> {
         ("backup", NodeRequest::Backup(digest), json!({"backup": digest})),
         ("a drill", NodeRequest::Drill(drill), json!({"drill": drill_json})),
         ("which head is the newest", NodeRequest::FreshHead(digest), json!({"fresh_head": digest})),
+        ("a node's own checkpoint", NodeRequest::CheckpointAt(7), json!({"checkpoint_at": 7})),
     ]
 }
 
