@@ -23,6 +23,19 @@ impl Canonical for Roster {
 }
 
 impl Roster {
+    /// How many votes commit in a cluster of so many nodes; none for a size that withstands no more than a
+    /// smaller one does.
+    #[must_use]
+    pub fn usual_quorum(nodes: usize) -> Option<u32> {
+        match nodes {
+            1 => Some(1),
+            3 => Some(2),
+            4 => Some(3),
+            7 => Some(5),
+            _ => None,
+        }
+    }
+
     /// The node of this name.
     #[must_use]
     pub fn node(&self, name: &Name) -> Option<&Node> {

@@ -192,7 +192,7 @@ fn section(name: &str) -> Failure {
     Failure::new(
         "config.section",
         what,
-        "add the section (docs/cli.md), or use the folder of a machine that has one",
+        "use the folder of a machine that has one, for instance `--dir DIR/node-1`, or add the section (docs/cli.md)",
     )
 }
 

@@ -1,21 +1,21 @@
 //! The founders' ceremony on one machine: keys, first policy, signed genesis, configuration.
 
+mod layout;
+
 use std::path::{Path, PathBuf};
 
 use keystead_base::{Canonical as _, ClusterId, Digest, Name, Timestamp};
 use keystead_decision::{Founder, Genesis, SignedGenesis};
 use keystead_keys::MemberKey;
-use keystead_node::{
-    ChainConfig, Config as NodeConfig, EnclaveConfig, EndpointConfig, MemberConfig, NodeLimits, PeerConfig,
-    Times,
-};
+use keystead_node::PeerConfig;
 use keystead_policy::{Device, Engine, Factor, Node, Person, PolicyVersion, Roster, Service, TransportKey};
 
-use crate::config::{ClientConfig, Config, CoordinatorConfig, FILE};
+use crate::config::FILE;
 use crate::failure::{Advise as _, Failure};
 use crate::member::generate;
 use crate::output::Voice;
 use crate::outside;
+use layout::Layout;
 
 /// What the founders decide before the ceremony.
 pub(crate) struct Plan {
@@ -24,7 +24,8 @@ pub(crate) struct Plan {
     pub(crate) chain: u64,
     pub(crate) endpoint: Option<String>,
     pub(crate) confirmations: Option<u64>,
-    pub(crate) node_listen: String,
+    /// The nodes, by name ascending, and where each listens.
+    pub(crate) nodes: Vec<PeerConfig>,
     pub(crate) coordinator_listen: String,
 }
 
@@ -34,7 +35,18 @@ pub(crate) struct Founded {
     pub(crate) people: Vec<MemberKey>,
 }
 
-/// Makes a folder from which node, coordinator and people of one machine work.
+impl Plan {
+    /// How many votes commit.
+    pub(crate) fn quorum(&self) -> Result<u32, Failure> {
+        let found = self.nodes.len();
+        Roster::usual_quorum(found).ok_or_else(|| {
+            let what = format!("expected 1, 3, 4 or 7 nodes, found {found}");
+            Failure::usage(what, "4 withstand one that lies or is down, 7 two; other sizes withstand no more")
+        })
+    }
+}
+
+/// Makes a folder from which nodes, coordinator and people of one machine work.
 ///
 /// `policy` gives the first version for a roster; its own roster is replaced by the new keys.
 pub(crate) fn found(
@@ -43,59 +55,59 @@ pub(crate) fn found(
     voice: Voice,
     policy: impl FnOnce(Roster, Timestamp) -> PolicyVersion,
 ) -> Result<Founded, Failure> {
-    refuse_a_used(folder)?;
-    let founded = make(folder, plan, voice, policy);
+    plan.quorum()?;
+    let layout = Layout { folder, plan };
+    refuse_a_used(&layout)?;
+    let founded = make(&layout, voice, policy);
     if founded.is_err() {
         // What a failed ceremony leaves would only be in the way of the next one; the error says enough.
         let _ = std::fs::remove_dir_all(folder.join(MEMBERS));
         let _ = std::fs::remove_file(folder.join(GENESIS));
+        layout.own_homes().for_each(|home| drop(std::fs::remove_dir_all(home)));
     }
     founded
 }
 
 fn make(
-    folder: &Path,
-    plan: &Plan,
+    layout: &Layout<'_>,
     voice: Voice,
     policy: impl FnOnce(Roster, Timestamp) -> PolicyVersion,
 ) -> Result<Founded, Failure> {
-    let members = folder.join(MEMBERS);
-    outside::private_folder(&members)?;
-    let names = [vec![node_name()?, service_name()?], plan.founders.clone()].concat();
-    voice.progress(&format!("making keys for {} members (Argon2id, a moment each)", names.len()));
-    let mut keys = generate_all(&members, &names)?;
-    let people = keys.split_off(2);
-    let (Some(node), Some(service)) = (keys.first(), keys.get(1)) else { return Err(unnamed()) };
+    let plan = layout.plan;
+    layout.folders()?;
+    let places = layout.keys()?;
+    voice.progress(&format!("making keys for {} members (Argon2id, a moment each)", places.len()));
+    let mut keys = generate_all(&places)?;
+    let people = keys.split_off(plan.nodes.len() + 1);
+    let Some((service, nodes)) = keys.split_last() else { return Err(unnamed()) };
     let created = outside::now();
-    let version = policy(roster(node, service, &people)?, created).into_canonical();
+    let version = policy(roster(plan, nodes, service, &people)?, created).into_canonical();
     Engine::compile(version.clone())
         .advise("mend the policy file; specs/policy-schema.md says what a version holds")?;
     let genesis = sign(plan, created, version, &people)?;
     let cluster = genesis.genesis.cluster();
-    outside::create(&folder.join(GENESIS), &genesis.to_document())?;
-    vault_passphrase(&members)?;
-    let config = configuration(plan, cluster)?;
-    let text = toml::to_string_pretty(&config)
-        .map_err(|error| Failure::new("config.toml", error.to_string(), "report this as a bug"))?;
-    outside::create(&folder.join(FILE), text.as_bytes())?;
+    layout.write(cluster, &genesis.to_document())?;
     Ok(Founded { cluster, people })
 }
 
-fn refuse_a_used(folder: &Path) -> Result<(), Failure> {
-    outside::private_folder(folder)?;
-    if [FILE, MEMBERS, GENESIS].iter().any(|name| folder.join(name).exists()) {
-        let what = format!("{} holds a cluster already; a ceremony never writes over one", folder.display());
+fn refuse_a_used(layout: &Layout<'_>) -> Result<(), Failure> {
+    outside::private_folder(layout.folder)?;
+    let mut names = [FILE, MEMBERS, GENESIS].iter().map(|name| layout.folder.join(name));
+    if names.any(|path| path.exists()) || layout.own_homes().any(|home| home.exists()) {
+        let what =
+            format!("{} holds a cluster already; a ceremony never writes over one", layout.folder.display());
         return Err(Failure::new("init.exists", what, "name a new folder: `keystead init OTHER`"));
     }
     Ok(())
 }
 
 /// Key stretching takes time and memory on purpose; two at once keep two cores busy.
-fn generate_all(members: &Path, names: &[Name]) -> Result<Vec<MemberKey>, Failure> {
-    let mut keys = Vec::with_capacity(names.len());
-    for pair in names.chunks(2) {
+fn generate_all(places: &[(Name, PathBuf)]) -> Result<Vec<MemberKey>, Failure> {
+    let mut keys = Vec::with_capacity(places.len());
+    for pair in places.chunks(2) {
         let made: Vec<Result<MemberKey, Failure>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = pair.iter().map(|name| scope.spawn(|| generate(members, name))).collect();
+            let threads: Vec<_> =
+                pair.iter().map(|(name, folder)| scope.spawn(|| generate(folder, name))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(unnamed()))).collect()
         });
         for key in made {
@@ -105,28 +117,37 @@ fn generate_all(members: &Path, names: &[Name]) -> Result<Vec<MemberKey>, Failur
     Ok(keys)
 }
 
-fn roster(node: &MemberKey, service: &MemberKey, people: &[MemberKey]) -> Result<Roster, Failure> {
-    let (first, second) = (node.public()?, service.public()?);
-    let transport = |key: [u8; 32]| TransportKey(Digest(key));
+fn roster(
+    plan: &Plan,
+    nodes: &[MemberKey],
+    service: &MemberKey,
+    people: &[MemberKey],
+) -> Result<Roster, Failure> {
+    let service = service.public()?;
     Ok(Roster {
-        quorum: 1,
-        nodes: vec![Node {
-            name: first.name,
-            key: first.signing,
-            transport: transport(first.transport),
-            operator: "founders".to_owned(),
-            host: "this machine".to_owned(),
-            provider: "own".to_owned(),
-            build: env!("CARGO_PKG_VERSION").to_owned(),
-            boot: 0,
-        }],
+        quorum: plan.quorum()?,
+        nodes: nodes.iter().map(node).collect::<Result<_, _>>()?,
         services: vec![Service {
-            name: second.name,
-            key: second.signing,
-            transport: transport(second.transport),
+            name: service.name,
+            key: service.signing,
+            transport: TransportKey(Digest(service.transport)),
             roles: vec!["desk".parse()?],
         }],
         people: people.iter().map(person).collect::<Result<_, _>>()?,
+    })
+}
+
+fn node(key: &MemberKey) -> Result<Node, Failure> {
+    let public = key.public()?;
+    Ok(Node {
+        name: public.name,
+        key: public.signing,
+        transport: TransportKey(Digest(public.transport)),
+        operator: "founders".to_owned(),
+        host: "this machine".to_owned(),
+        provider: "own".to_owned(),
+        build: env!("CARGO_PKG_VERSION").to_owned(),
+        boot: 0,
     })
 }
 
@@ -162,76 +183,6 @@ fn sign(
     Ok(SignedGenesis { genesis, signatures })
 }
 
-fn vault_passphrase(members: &Path) -> Result<(), Failure> {
-    let mut random = keystead_base::Secret::new([0; 32]);
-    outside::fill(random.expose_mut());
-    let text = keystead_base::Secret::new(const_hex::encode(random.expose()));
-    outside::create_secret(&members.join(VAULT_PASSPHRASE), text.expose().as_bytes())
-}
-
-fn configuration(plan: &Plan, cluster: ClusterId) -> Result<Config, Failure> {
-    let members = PathBuf::from(MEMBERS);
-    let member = |name: &str| MemberConfig {
-        key: members.join(format!("{name}.key")),
-        passphrase: members.join(format!("{name}.passphrase")),
-    };
-    let endpoints: Vec<EndpointConfig> = plan
-        .endpoint
-        .iter()
-        .filter_map(|url| Some(EndpointConfig { name: "endpoint".parse().ok()?, url: url.clone(), ca: None }))
-        .collect();
-    let chain = ChainConfig {
-        chain: plan.chain,
-        agree: 1,
-        endpoints: endpoints.clone(),
-        confirmations: plan.confirmations,
-    };
-    Ok(Config {
-        cluster,
-        client: ClientConfig {
-            genesis: GENESIS.into(),
-            members: MEMBERS.into(),
-            person: plan.founders.first().cloned(),
-            token: None,
-            ca: None,
-            nodes: vec![PeerConfig { name: node_name()?, address: plan.node_listen.clone() }],
-        },
-        node: Some(NodeConfig {
-            data: "node".into(),
-            genesis: GENESIS.into(),
-            member: member(NODE),
-            enclave: EnclaveConfig {
-                program: None,
-                passphrase: members.join(VAULT_PASSPHRASE),
-                require: Vec::new(),
-            },
-            ledger: None,
-            listen: plan.node_listen.clone(),
-            peers: Vec::new(),
-            times: Times::default(),
-            chains: if endpoints.is_empty() { Vec::new() } else { vec![chain] },
-            limits: NodeLimits { settlement_seconds: 1, ..NodeLimits::default() },
-        }),
-        coordinator: Some(CoordinatorConfig {
-            member: member(SERVICE),
-            listen: plan.coordinator_listen.clone(),
-            data: "coordinator".into(),
-            chain: plan.chain,
-            endpoints,
-            agree: 1,
-            deadline_seconds: 60,
-            lifetime_seconds: 3600,
-            addresses_per_key: 4,
-            token: None,
-            hosts: Vec::new(),
-        }),
-    })
-}
-
-fn node_name() -> Result<Name, Failure> {
-    Ok(NODE.parse()?)
-}
-
 fn service_name() -> Result<Name, Failure> {
     Ok(SERVICE.parse()?)
 }
@@ -240,7 +191,6 @@ fn unnamed() -> Failure {
     Failure::new("init.keys", "the keys of a member could not be made", "report this as a bug")
 }
 
-const NODE: &str = "node-1";
 const SERVICE: &str = "desk";
 const DEVICE: &str = "laptop";
 const MEMBERS: &str = "members";

@@ -71,6 +71,17 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, Failure> {
     })
 }
 
+/// Until whoever started this program is gone, and with it the other end of standard input.
+pub(crate) async fn input_ended() {
+    let (ended, is_ended) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        // An input that cannot be read is an input that ended.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        drop(ended);
+    });
+    let _: Result<(), _> = is_ended.await;
+}
+
 /// Until somebody presses Ctrl-C or the service manager sends SIGTERM.
 pub(crate) async fn told_to_stop() -> Result<(), Failure> {
     use tokio::signal::unix::{SignalKind, signal};

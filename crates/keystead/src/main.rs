@@ -10,6 +10,7 @@ mod machine;
 mod member;
 mod output;
 mod outside;
+mod processes;
 mod reading;
 mod sample;
 mod story;

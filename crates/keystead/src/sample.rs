@@ -28,6 +28,11 @@ pub(crate) const ETHER: u128 = 1_000_000_000_000_000_000;
 /// Version 0 for a roster.
 pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Result<PolicyVersion, NameError> {
     let chain = ChainId(world.chain);
+    // One node answers its own enclave: asking it more often than at boot would prove nothing more.
+    let demand = match roster.quorum {
+        1 => FreshHeadDemand::AtBoot,
+        _ => FreshHeadDemand::PerSignature,
+    };
     let entry = |(name, address): &(Name, Address)| AddressEntry {
         chain,
         address: *address,
@@ -52,8 +57,7 @@ pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Resul
             amount: Amount::from(20 * ETHER),
         }],
         protections: Vec::new(),
-        // One node answers its own enclave: asking it more often than at boot would prove nothing more.
-        fresh_heads: vec![FreshHeadRule { level: AssuranceLevel::Process, demand: FreshHeadDemand::AtBoot }],
+        fresh_heads: vec![FreshHeadRule { level: AssuranceLevel::Process, demand }],
         timing: Timing {
             max_lifetime_seconds: 86_400,
             certificate_seconds: 60,

@@ -13,5 +13,6 @@ mod people;
 mod quickstart;
 mod script;
 mod secrets;
+mod several;
 mod shells;
 mod wallet;

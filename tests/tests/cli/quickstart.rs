@@ -23,12 +23,14 @@ fn quickstart_holds_and_its_log_verifies_offline_afterwards() {
     let story: Value = serde_json::from_slice(&told.stdout).unwrap();
     assert_eq!(story["holds"], true);
     let acts = story["acts"].as_array().unwrap();
-    assert_eq!(acts.len(), 8);
+    assert_eq!(acts.len(), 10);
     assert!(acts.iter().all(|act| act["holds"] == true), "{acts:#?}");
     for (act, words) in [
         (4, "no-signed-rights"),
         (5, "no-delegate-calls"),
         (6, "used 9.500126 ETH (9500126000000000000 wei)"),
+        (7, "was killed with SIGKILL"),
+        (8, "did not vote for it: these entries lead to header"),
     ] {
         assert!(acts[act]["found"].to_string().contains(words), "{}", acts[act]);
     }
@@ -39,7 +41,7 @@ fn quickstart_holds_and_its_log_verifies_offline_afterwards() {
     let verified = keystead(&verify);
     assert!(verified.status.success(), "{verified:?}");
     let report: Value = serde_json::from_slice(&verified.stdout).unwrap();
-    assert_eq!(report["report"]["decisions"]["deny"], 3);
+    assert_eq!(report["report"]["decisions"]["deny"], 4);
 
     l2_a_changed_byte_is_found(&log, &verify);
 }

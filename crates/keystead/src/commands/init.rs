@@ -1,19 +1,22 @@
 //! `keystead init`: the founders' ceremony on one machine.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use alloy_primitives::Address;
 use clap::Args;
 use keystead_base::Name;
+use keystead_node::PeerConfig;
 use keystead_policy::PolicyVersion;
+use keystead_wire::Withstands;
 use serde_json::json;
 
 use crate::failure::Failure;
 use crate::founding::{Plan, found};
 use crate::output::{Report, Voice};
-use crate::outside;
 use crate::sample::{self, World};
 use crate::table::Table;
+use crate::{machine, outside};
 
 /// Its arguments.
 #[derive(Debug, Args)]
@@ -45,7 +48,11 @@ pub(crate) struct InitArgs {
     /// A first policy of your own, as JSON; its roster is replaced by the new keys.
     #[arg(long, conflicts_with = "allow")]
     policy: Option<PathBuf>,
-    /// Where the node listens.
+    /// How many nodes: 1, 3, 4 or 7. Four withstand one that lies or is down; three withstand one that is down and
+    /// none that lies. All of them in folders of this machine: move each to a machine of its own.
+    #[arg(long, default_value_t = 1)]
+    nodes: u16,
+    /// Where the first node listens; the others listen on the ports after it.
     #[arg(long, default_value = "127.0.0.1:7400")]
     node_listen: String,
     /// Where the coordinator listens.
@@ -64,7 +71,7 @@ pub(crate) fn run(args: &InitArgs, voice: Voice) -> Result<Report, Failure> {
         chain: args.chain,
         endpoint: args.endpoint.clone(),
         confirmations: args.confirmations,
-        node_listen: args.node_listen.clone(),
+        nodes: nodes(args)?,
         coordinator_listen: args.coordinator_listen.clone(),
     };
     let own = args.policy.as_ref().map(|path| policy_file(path)).transpose()?;
@@ -80,18 +87,51 @@ pub(crate) fn run(args: &InitArgs, voice: Voice) -> Result<Report, Failure> {
         None => sample::policy(&world, roster, created).unwrap_or(roster_only),
     })?;
     let folder = args.folder.display();
+    let withstands = Withstands::of(u32::from(args.nodes), plan.quorum()?);
     let mut table = Table::pairs();
     table
         .pair("cluster", founded.cluster)
         .pair("folder", &folder)
         .pair("founders", names(&args.founders))
-        .pair("withstands", "no lying node and no node that is down: a cluster of one");
-    let next = format!(
-        "\nnext: move each founder's key and passphrase to their own machine, then\n  \
+        .pair("nodes", format!("{}, {} votes commit", plan.nodes.len(), plan.quorum()?))
+        .pair("withstands", withstands);
+    let json = json!({
+        "cluster": founded.cluster, "folder": args.folder, "founders": args.founders,
+        "nodes": plan.nodes, "quorum": plan.quorum()?, "withstands": withstands,
+    });
+    Ok(Report::new(json, table.render() + &next_steps(&plan, &folder.to_string())))
+}
+
+/// The nodes by name, each on a port of its own.
+fn nodes(args: &InitArgs) -> Result<Vec<PeerConfig>, Failure> {
+    if args.nodes == 1 {
+        return Ok(vec![PeerConfig { name: "node-1".parse()?, address: args.node_listen.clone() }]);
+    }
+    let first = machine::address(&args.node_listen)?;
+    let node = |place: u16| {
+        let port = first.port().checked_add(place).filter(|_| first.port() > 0).ok_or_else(|| {
+            let what = format!("expected a port with room for {} nodes, found {}", args.nodes, first.port());
+            Failure::usage(what, "name the first node's port: `--node-listen 127.0.0.1:7400`")
+        })?;
+        let address = SocketAddr::new(first.ip(), port).to_string();
+        Ok(PeerConfig { name: format!("node-{}", place + 1).parse()?, address })
+    };
+    (0..args.nodes).map(node).collect()
+}
+
+fn next_steps(plan: &Plan, folder: &str) -> String {
+    let nodes = match plan.nodes.len() {
+        1 => String::new(),
+        _ => format!(
+            ",\nand each folder {folder}/node-N to a machine of its own: what is on one machine is lost with it.\n\
+             `[[node.peers]]` and `[[client.nodes]]` of keystead.toml say where the nodes listen. Then"
+        ),
+    };
+    let then = if nodes.is_empty() { ", then" } else { "" };
+    format!(
+        "\nnext: move each founder's key and passphrase to their own machine{then}{nodes}\n  \
          keystead up {folder}\n  keystead --dir {folder} key create hot\n"
-    );
-    let json = json!({"cluster": founded.cluster, "folder": args.folder, "founders": args.founders});
-    Ok(Report::new(json, table.render() + &next))
+    )
 }
 
 fn empty_roster() -> keystead_policy::Roster {

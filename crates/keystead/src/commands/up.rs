@@ -1,20 +1,23 @@
 //! `keystead up` and `keystead node`: the parts that run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use alloy_primitives::{Address, U256};
 use clap::Args;
 use keystead_coordinator::HttpServer;
 use keystead_devnet::DevnetServer;
-use keystead_node::{ChainConfig, EndpointConfig, RunningNode};
+use keystead_node::{ChainConfig, EndpointConfig, PeerConfig, RunningNode};
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::Global;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::machine;
 use crate::output::{Report, Voice};
+use crate::processes::NodeProcess;
 use crate::table::Table;
+use crate::{machine, member, processes};
 
 /// Its arguments.
 #[derive(Debug, Args)]
@@ -38,6 +41,12 @@ pub(crate) struct NodeArgs {
     /// Stop as soon as the node serves: shows that everything opens.
     #[arg(long)]
     check: bool,
+    /// Look at the chain of `keystead up --devnet` instead of those of keystead.toml.
+    #[arg(long, value_name = "URL", hide = true)]
+    devnet: Option<String>,
+    /// Stop when standard input ends: with whoever started it.
+    #[arg(long, hide = true)]
+    supervised: bool,
 }
 
 pub(crate) async fn run(global: &Global, args: &UpArgs, voice: Voice) -> Result<Report, Failure> {
@@ -47,53 +56,127 @@ pub(crate) async fn run(global: &Global, args: &UpArgs, voice: Voice) -> Result<
         true => Some(machine::devnet(config.coordinator()?.chain, args.devnet_port).await?),
         false => None,
     };
+    let url = devnet.as_ref().map(DevnetServer::url);
     if let Some(devnet) = &devnet {
-        use_chain(&mut config, &devnet.url());
+        let chain = config.coordinator()?.chain;
+        use_chain(&mut config, chain, &devnet.url());
         args.fund.iter().for_each(|address| devnet.chain().fund(*address, thousand_ether()));
     }
-    let node = machine::node(&config, voice).await?;
-    // Port 0 takes a free one.
-    let address = node.address().to_string();
-    config.client.nodes.iter_mut().for_each(|it| it.address.clone_from(&address));
+    let nodes = Nodes::start(folder, &mut config, url.as_deref(), voice).await?;
     let coordinator = machine::coordinator(&config, None).await?;
-    announce(voice, devnet.as_ref().map(DevnetServer::url), &node, &coordinator);
-    machine::told_to_stop().await?;
+    announce(voice, url.as_deref(), &config.client.nodes, &coordinator);
+    nodes.run(voice).await?;
     drop(coordinator);
-    node.shutdown().await?;
     Ok(Report::new(json!({"stopped": true}), "stopped"))
 }
 
+/// The nodes of this run: the folder's own in this process, the others in processes of their own.
+struct Nodes {
+    own: Option<RunningNode>,
+    others: Vec<NodeProcess>,
+}
+
+impl Nodes {
+    /// Starts them, and notes where each really listens.
+    async fn start(
+        folder: &Path,
+        config: &mut Config,
+        chain: Option<&str>,
+        voice: Voice,
+    ) -> Result<Self, Failure> {
+        let own = match config.node {
+            Some(_) => Some(machine::node(config, voice).await?),
+            None => None,
+        };
+        let homes = processes::homes(folder, config);
+        if own.is_none() && homes.is_empty() {
+            return config.node().map(|_| Self { own: None, others: Vec::new() });
+        }
+        let others = processes::start_all(homes, chain).await?;
+        for node in &mut config.client.nodes {
+            let process = others.iter().find(|it| it.name == node.name).map(|it| it.address().to_owned());
+            let address = process.or_else(|| own.as_ref().map(|it| it.address().to_string()));
+            node.address = address.unwrap_or_default();
+        }
+        Ok(Self { own, others })
+    }
+
+    /// Until somebody says stop. A process that ends by itself is started again.
+    async fn run(self, voice: Voice) -> Result<(), Failure> {
+        let (stop, stopped) = watch::channel(false);
+        let keep = |node| tokio::spawn(keep(node, stopped.clone(), voice));
+        let kept: Vec<_> = self.others.into_iter().map(keep).collect();
+        machine::told_to_stop().await?;
+        stop.send_replace(true);
+        for node in kept {
+            node.await.unwrap_or(Ok(()))?;
+        }
+        match self.own {
+            Some(node) => Ok(node.shutdown().await?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One process, for as long as it is wanted.
+async fn keep(mut node: NodeProcess, mut stop: watch::Receiver<bool>, voice: Voice) -> Result<(), Failure> {
+    loop {
+        let ended = tokio::select! {
+            () = wanted_no_more(&mut stop) => return node.stop().await,
+            ended = node.ended() => ended?,
+        };
+        voice.progress(&format!("{} ended ({ended}); it is started again", node.name));
+        tokio::time::sleep(RESTART_PAUSE).await;
+        node = node.again().await?;
+    }
+}
+
+/// A sender that is gone wants nothing more either.
+async fn wanted_no_more(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 pub(crate) async fn node(global: &Global, args: &NodeArgs, voice: Voice) -> Result<Report, Failure> {
-    let config = Config::read(&global.dir)?;
+    let mut config = Config::read(&global.dir)?;
+    if let Some(url) = &args.devnet {
+        let chains = member::genesis(&config)?.genesis.policy.chains;
+        chains.iter().for_each(|chain| use_chain(&mut config, chain.0, url));
+    }
     let node = machine::node(&config, voice).await?;
     let (address, cluster) = (node.address(), node.cluster());
     voice.ready(&json!({"node": address.to_string()}), &format!("node  {address}"));
     if !args.check {
-        machine::told_to_stop().await?;
+        tokio::select! {
+            told = machine::told_to_stop() => told?,
+            () = machine::input_ended(), if args.supervised => {}
+        }
     }
     node.shutdown().await?;
     Ok(Report::new(json!({"node": address.to_string(), "cluster": cluster, "stopped": true}), "stopped"))
 }
 
-fn announce(voice: Voice, chain: Option<String>, node: &RunningNode, coordinator: &HttpServer) {
-    let (node, url) = (node.address().to_string(), format!("http://{}", coordinator.address()));
+fn announce(voice: Voice, chain: Option<&str>, nodes: &[PeerConfig], coordinator: &HttpServer) {
+    let url = format!("http://{}", coordinator.address());
     let mut table = Table::pairs();
-    if let Some(chain) = &chain {
+    if let Some(chain) = chain {
         table.pair("chain", chain);
     }
-    table.pair("node", &node).pair("coordinator", &url);
+    for node in nodes {
+        table.pair(if nodes.len() == 1 { "node" } else { node.name.as_str() }, &node.address);
+    }
+    table.pair("coordinator", &url);
     let text = format!(
         "{}ready: cast send --unlocked --rpc-url {url} --from ADDRESS TO --value 0.1ether",
         table.render()
     );
-    voice.ready(&json!({"chain": chain, "node": node, "coordinator": url}), &text);
+    let first = nodes.first().map(|node| &node.address);
+    voice.ready(&json!({"chain": chain, "node": first, "nodes": nodes, "coordinator": url}), &text);
 }
 
 /// Node and coordinator of this run look at this chain and no other.
-pub(crate) fn use_chain(config: &mut Config, url: &str) {
+pub(crate) fn use_chain(config: &mut Config, chain: u64, url: &str) {
     let Ok(name) = "devnet".parse() else { return };
     let endpoints = vec![EndpointConfig { name, url: url.to_owned(), ca: None }];
-    let chain = config.coordinator.as_ref().map(|it| it.chain).unwrap_or_default();
     if let Some(node) = &mut config.node {
         let endpoints = endpoints.clone();
         node.chains = vec![ChainConfig { chain, agree: 1, endpoints, confirmations: Some(1) }];
@@ -107,3 +190,6 @@ pub(crate) fn use_chain(config: &mut Config, url: &str) {
 pub(crate) fn thousand_ether() -> U256 {
     U256::from(1000) * U256::from(crate::sample::ETHER)
 }
+
+/// A process that ends at once is not started again without end at full speed.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Ending;
-use super::cast::{Cast, EXCHANGE};
+use super::cast::{Cast, EXCHANGE, HOME};
 use super::payloads;
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::member;
 use crate::sample::ETHER;
@@ -88,7 +89,8 @@ impl Cast {
     pub(super) async fn verify(&self) -> Ending {
         let note = self.checkpoint().await?;
         let checkpoint = SignedCheckpoint::parse(&note)?;
-        let ledger = Ledger::open(&self.config.node()?.ledger_url()).await?;
+        let home = Config::read(&self.folder.join(HOME))?;
+        let ledger = Ledger::open(&home.node()?.ledger_url()).await?;
         let folder = self.folder.join("log");
         ledger.export(&folder, &checkpoint).await?;
         let log = ExportedLog::open(&folder)?;
@@ -117,11 +119,11 @@ impl Cast {
         Ok((found, report.blocks == checkpoint.body().size && shown.size == report.blocks))
     }
 
-    fn transfer(&self, wei: u128) -> Value {
+    pub(super) fn transfer(&self, wei: u128) -> Value {
         json!([{"from": self.account, "to": EXCHANGE, "value": U256::from(wei)}])
     }
 
-    fn succeeded(&self, hash: B256) -> bool {
+    pub(super) fn succeeded(&self, hash: B256) -> bool {
         self.devnet.chain().receipt(hash).is_some_and(|receipt| receipt.outcome.is_success())
     }
 }
@@ -142,7 +144,7 @@ impl Denial {
     }
 }
 
-async fn sent(wallet: &Endpoint, params: Value) -> Result<B256, Failure> {
+pub(super) async fn sent(wallet: &Endpoint, params: Value) -> Result<B256, Failure> {
     let raw = wallet.ask("eth_sendTransaction", params).await?;
     serde_json::from_str(raw.get()).map_err(|error| bug(&error.to_string()))
 }
@@ -158,6 +160,6 @@ async fn denied(wallet: &Endpoint, method: &str, params: Value) -> Result<Denial
     }
 }
 
-fn bug(what: &str) -> Failure {
+pub(super) fn bug(what: &str) -> Failure {
     Failure::new("story.bug", what, "report this as a bug")
 }

@@ -1,5 +1,6 @@
-//! Who plays: the chain, node, coordinator and people of one folder, all of them real.
+//! Who plays: the chain, nodes, coordinator and people of one folder, all of them real.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use keystead_coordinator::HttpServer;
 use keystead_decision::KeyState;
 use keystead_devnet::DevnetServer;
 use keystead_intent::{Action, ChainId, ContractEntry, ContractKind, Verdict};
-use keystead_node::RunningNode;
+use keystead_node::PeerConfig;
 use keystead_transmit::{Endpoint, Limits, Roots};
 use keystead_wire::Role;
 
@@ -23,6 +24,7 @@ use crate::founding::{Founded, Plan, found};
 use crate::link::Link;
 use crate::member::{Files, Member};
 use crate::output::Voice;
+use crate::processes::{NodeProcess, homes, start_all};
 use crate::sample::{self, World};
 use crate::{machine, reading, vaulting};
 
@@ -32,6 +34,10 @@ pub(super) const EXCHANGE: Address = address!("70997970C51812dc3A010C7d01b50e0d1
 pub(super) const USDC: Address = address!("5FbDB2315678afecb367f032d93F642f64180aa3");
 /// The Safe of the registry.
 pub(super) const TREASURY: Address = address!("CF7Ed3AccA5a467e9e704C703E8D87F634fB0Fc9");
+/// The key.
+pub(super) const KEY: &str = "hot";
+/// The node whose enclave holds it.
+pub(super) const HOME: &str = "node-4";
 /// The chain's id.
 pub(super) const CHAIN: u64 = 31337;
 
@@ -46,7 +52,7 @@ pub(super) struct Cast {
     pub(super) folder: PathBuf,
     pub(super) config: Config,
     pub(super) devnet: DevnetServer,
-    pub(super) node: RunningNode,
+    pub(super) nodes: Vec<NodeProcess>,
     pub(super) coordinator: HttpServer,
     pub(super) wallet: Endpoint,
     pub(super) people: Vec<Player>,
@@ -64,51 +70,57 @@ impl Cast {
         })?;
         let mut config = Config::read(folder)?;
         let devnet = machine::devnet(CHAIN, 0).await?;
-        use_chain(&mut config, &devnet.url());
+        use_chain(&mut config, CHAIN, &devnet.url());
         any_port(&mut config);
-        let node = machine::node(&config, voice).await?;
-        let address = node.address().to_string();
-        config.client.nodes.iter_mut().for_each(|it| it.address.clone_from(&address));
+        voice.progress("four nodes start, each a process with an enclave of its own");
+        let nodes = start_all(homes(folder, &config), Some(&devnet.url())).await?;
         let coordinator = machine::coordinator(&config, None).await?;
         let limits = Limits { time: Duration::from_secs(70), ..Limits::default() };
         let url = format!("http://{}", coordinator.address());
         let wallet = Endpoint::new("wallet".parse()?, &url, limits, &Roots::System)?;
         let people = players(&config, &founded).await?;
         let (folder, account) = (folder.to_owned(), Address::ZERO);
-        Ok(Self { folder, config, devnet, node, coordinator, wallet, people, account, voice })
+        Ok(Self { folder, config, devnet, nodes, coordinator, wallet, people, account, voice })
     }
 
     pub(super) fn introduction(&self) -> Vec<String> {
-        vec![
+        let first = vec![
             format!("folder       {}", self.folder.display()),
             format!("cluster      {}", self.config.cluster),
-            format!("node         {} (and its enclave, a child process)", self.node.address()),
+        ];
+        let nodes =
+            self.nodes.iter().map(|node| format!("{:<12} {} (and its enclave)", node.name, node.address()));
+        let others = [
             format!("coordinator  http://{} (holds no key)", self.coordinator.address()),
             format!("chain        {} (an Ethereum virtual machine in this process)", self.devnet.url()),
-        ]
+        ];
+        first.into_iter().chain(nodes).chain(others).collect()
     }
 
     pub(super) async fn leave(self) -> Result<(), Failure> {
         drop(self.coordinator);
-        Ok(self.node.shutdown().await?)
+        for mut node in self.nodes {
+            node.stop().await?;
+        }
+        Ok(())
     }
 
-    fn player(&self, index: usize) -> Result<&Player, Failure> {
+    pub(super) fn player(&self, index: usize) -> Result<&Player, Failure> {
         self.people
             .get(index)
             .ok_or_else(|| Failure::new("story.cast", "somebody is missing", "report this as a bug"))
     }
 
-    fn speaker<'a>(&self, player: &'a Player) -> Speaker<'a> {
+    pub(super) fn speaker<'a>(&self, player: &'a Player) -> Speaker<'a> {
         Speaker { cluster: self.config.cluster, member: &player.member, link: &player.link }
     }
 
-    /// Ana asks, ben and cleo approve, a scratch enclave restores.
+    /// Ana asks, ben and cleo approve, one node's enclave makes the key, a scratch enclave restores.
     pub(super) async fn birth_of_a_key(&mut self) -> Ending {
-        let key: Name = "hot".parse()?;
+        let key: Name = KEY.parse()?;
         let ana = self.player(0)?;
         self.voice.progress("a key is born, backed up and restored");
-        let home = ana.link.status().await?.node;
+        let home: Name = HOME.parse()?;
         self.carried_out(vaulting::creation(&key, &home)).await?;
         let born = vaulting::reached(&ana.link, &key, KeyState::Created, None).await?;
         let early = born.address.is_none();
@@ -165,9 +177,10 @@ impl Cast {
         Err(Failure::new("story.waiting", "no request waits for people", "report this as a bug"))
     }
 
+    /// From the node whose ledger is looked at.
     pub(super) async fn checkpoint(&self) -> Result<String, Failure> {
-        let note = self.player(0)?.link.checkpoint().await?;
-        note.ok_or_else(|| {
+        let link = Link::direct(&self.config, &self.player(0)?.member, Role::Person, Some(HOME)).await?;
+        link.checkpoint().await?.ok_or_else(|| {
             Failure::new("story.checkpoint", "the node has no checkpoint", "report this as a bug")
         })
     }
@@ -180,7 +193,7 @@ fn plan() -> Result<Plan, Failure> {
         chain: CHAIN,
         endpoint: None,
         confirmations: None,
-        node_listen: "127.0.0.1:7400".to_owned(),
+        nodes: free_addresses()?,
         coordinator_listen: "127.0.0.1:8550".to_owned(),
     })
 }
@@ -229,13 +242,22 @@ fn unreadable(roster: keystead_policy::Roster) -> keystead_policy::PolicyVersion
 
 /// Two quickstarts at once do not meet.
 fn any_port(config: &mut Config) {
-    let free = "127.0.0.1:0";
-    if let Some(node) = &mut config.node {
-        free.clone_into(&mut node.listen);
-    }
     if let Some(coordinator) = &mut config.coordinator {
-        free.clone_into(&mut coordinator.listen);
+        "127.0.0.1:0".clone_into(&mut coordinator.listen);
     }
+}
+
+/// Each node has to know where the others will listen: ports that were free a moment ago.
+fn free_addresses() -> Result<Vec<PeerConfig>, Failure> {
+    let taken =
+        |error: std::io::Error| Failure::new("story.port", error.to_string(), "free a port, and try again");
+    let bind = |_| TcpListener::bind(("127.0.0.1", 0)).map_err(taken);
+    let listeners = (0..NODES).map(bind).collect::<Result<Vec<_>, _>>()?;
+    let node = |(place, listener): (usize, &TcpListener)| {
+        let address = listener.local_addr().map_err(taken)?.to_string();
+        Ok(PeerConfig { name: format!("node-{}", place + 1).parse()?, address })
+    };
+    listeners.iter().enumerate().map(node).collect()
 }
 
 async fn players(config: &Config, founded: &Founded) -> Result<Vec<Player>, Failure> {
@@ -248,5 +270,6 @@ async fn players(config: &Config, founded: &Founded) -> Result<Vec<Player>, Fail
     Ok(people)
 }
 
+const NODES: usize = 4;
 const PAUSE: Duration = Duration::from_millis(10);
 const TRIES: u32 = 1000;

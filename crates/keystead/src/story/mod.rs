@@ -2,6 +2,7 @@
 
 mod acts;
 mod cast;
+mod faults;
 mod payloads;
 
 use std::path::Path;
@@ -69,6 +70,12 @@ impl Story {
         let ending = cast.limit_reached().await;
         self.end(LIMIT, begun, ending);
         let begun = Instant::now();
+        let ending = cast.a_node_is_killed().await;
+        self.end(KILLED, begun, ending);
+        let begun = Instant::now();
+        let ending = cast.a_node_lies().await;
+        self.end(LIES, begun, ending);
+        let begun = Instant::now();
         let ending = cast.verify().await;
         self.end(VERIFY, begun, ending);
     }
@@ -124,11 +131,11 @@ impl Act {
 
 const FOUNDED: (&str, &str) = (
     "Genesis",
-    "Three founders sign the first policy and roster; a node, an enclave and a coordinator start.",
+    "Three founders sign the first policy and roster; four nodes, their enclaves and a coordinator start.",
 );
 const KEY: (&str, &str) = (
     "A key is born",
-    "Born in the enclave after two approvals; no address before its backup was restored and proved control.",
+    "Born in one node's enclave after two approvals; no address before its backup was restored and proved control.",
 );
 const INSIDE: (&str, &str) =
     ("A transfer inside the limits", "Signed at once, nobody is asked, executed on the chain.");
@@ -142,6 +149,14 @@ const BYBIT: (&str, &str) = (
 );
 const LIMIT: (&str, &str) =
     ("The limit is reached", "Refused with the sum: what was allowed, used and asked.");
+const KILLED: (&str, &str) = (
+    "A node is killed",
+    "The one that proposes, and that the coordinator talks to. The other three go on; it comes back and catches up.",
+);
+const LIES: (&str, &str) = (
+    "A node lies",
+    "The one that proposes counts no limits any more. The others do not vote for its block, and say why.",
+);
 const VERIFY: (&str, &str) = (
     "The log, from outside",
     "Every vote, rule and root is checked again from the genesis on, without the node.",

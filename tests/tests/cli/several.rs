@@ -1,0 +1,89 @@
+//! Four nodes founded on one machine and run by one command, as people meet them.
+
+use std::path::Path;
+use std::process::Command;
+
+use keystead_tests::{Service, binary, free_port};
+use serde_json::Value;
+
+use crate::desk::{json, path, succeeds};
+
+/// A folder with four nodes, each in a folder of its own.
+fn founded(folder: &Path) {
+    // Four ports in a row: the first that is free with three more after it.
+    let listen = std::iter::repeat_with(free_port).find(|port| room_after(*port)).unwrap();
+    let (first, coordinator) = (format!("127.0.0.1:{listen}"), format!("127.0.0.1:{}", free_port()));
+    let arguments = ["--json", "init", path(folder), "--nodes", "4", "--node-listen", &first];
+    let founded = succeeds(
+        Command::new(binary("keystead")).args(arguments).args(["--coordinator-listen", &coordinator]),
+    );
+    let founded = json(&founded);
+    assert_eq!(founded["quorum"], 3);
+    assert_eq!(founded["withstands"]["lying"], 1);
+}
+
+fn room_after(port: u16) -> bool {
+    (1..4).all(|more| std::net::TcpListener::bind(("127.0.0.1", port.saturating_add(more))).is_ok())
+}
+
+fn status(folder: &Path, node: &str) -> Value {
+    let arguments = ["--json", "--dir", path(folder), "--as", "ana", "--node", node, "status"];
+    json(&succeeds(Command::new(binary("keystead")).args(arguments)))
+}
+
+/// The node processes of this folder, by the words of their command lines.
+fn process_of(home: &Path) -> Option<String> {
+    let words = |entry: &Path| std::fs::read(entry.join("cmdline")).unwrap_or_default();
+    let of_home = |entry: &Path| {
+        let words: Vec<String> = words(entry)
+            .split(|byte| *byte == 0)
+            .map(|it| String::from_utf8_lossy(it).into_owned())
+            .collect();
+        words.iter().any(|word| word == path(home)) && words.iter().any(|word| word == "--supervised")
+    };
+    let entries = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let found = entries.filter(|entry| of_home(entry)).next()?;
+    Some(found.file_name()?.to_str()?.to_owned())
+}
+
+#[test]
+fn d03_four_nodes_run_by_one_command_and_a_killed_one_comes_back() {
+    let home = tempfile::Builder::new().prefix("keystead-several-").tempdir().unwrap();
+    let folder = home.path().join("desk");
+    founded(&folder);
+    let scratch = tempfile::Builder::new().prefix("keystead-up-").tempdir().unwrap();
+    let program = binary("keystead");
+    let devnet = free_port().to_string();
+    let words = [path(&program), "up", path(&folder), "--devnet", "--devnet-port", &devnet];
+    let _up = Service::start(scratch.path(), &words, "ready");
+    for node in ["node-1", "node-2", "node-3", "node-4"] {
+        let status = status(&folder, node);
+        assert_eq!((&status["status"]["node"], &status["status"]["nodes"]), (&node.into(), &4.into()));
+    }
+    let victim = folder.join("node-3");
+    let process = process_of(&victim).expect("node-3 runs");
+    succeeds(Command::new("kill").args(["-9", &process]));
+    let back = std::iter::repeat_with(|| process_of(&victim))
+        .find(|it| it.as_ref().is_some_and(|it| *it != process));
+    assert!(back.is_some());
+    // Its folder is one of a machine of its own: commands in it talk to it first.
+    let text = std::fs::read_to_string(victim.join("keystead.toml")).unwrap();
+    let first = text.split("[[client.nodes]]").nth(1).unwrap();
+    assert!(first.contains("name = \"node-3\""), "{text}");
+    assert!(!victim.join("members").exists() && victim.join("node-3.key").exists());
+}
+
+#[test]
+fn only_sizes_that_withstand_something_are_founded() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("desk");
+    for (nodes, listen) in
+        [("2", "127.0.0.1:7400"), ("5", "127.0.0.1:7400"), ("4", "127.0.0.1:65534"), ("4", "127.0.0.1:0")]
+    {
+        let arguments = ["init", path(&folder), "--nodes", nodes, "--node-listen", listen];
+        let refused = Command::new(binary("keystead")).args(arguments).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{nodes} {listen}");
+        let words = String::from_utf8_lossy(&refused.stderr);
+        assert!(words.contains("error[cli.usage]: expected") && words.contains("next: "), "{words}");
+    }
+}
