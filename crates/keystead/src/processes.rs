@@ -7,7 +7,7 @@ use std::time::Duration;
 use keystead_base::Name;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::timeout;
 
 use crate::config::{Config, FILE};
@@ -28,6 +28,8 @@ pub(crate) struct NodeProcess {
     chain: Option<String>,
     address: String,
     child: Child,
+    /// Its end is what tells the node to stop. Not left to [`Child`], which ends it when it is waited for.
+    input: Option<ChildStdin>,
 }
 
 impl NodeProcess {
@@ -36,8 +38,9 @@ impl NodeProcess {
     /// `chain` is the endpoint of a chain that is brought along, instead of those of the configuration.
     pub(crate) async fn start(name: Name, home: PathBuf, chain: Option<String>) -> Result<Self, Failure> {
         let mut child = spawn(&home, chain.as_deref())?;
+        let input = child.stdin.take();
         match ready(&mut child).await {
-            Some(address) => Ok(Self { name, home, chain, address, child }),
+            Some(address) => Ok(Self { name, home, chain, address, child, input }),
             None => Err(unready(&name, &home)),
         }
     }
@@ -63,7 +66,7 @@ impl NodeProcess {
 
     /// Stops it in good order: it finishes what is under way.
     pub(crate) async fn stop(&mut self) -> Result<(), Failure> {
-        drop(self.child.stdin.take());
+        drop(self.input.take());
         match timeout(STOP_TIME, self.child.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(_) => Err(unready(&self.name, &self.home)),

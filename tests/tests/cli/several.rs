@@ -10,8 +10,7 @@ use crate::desk::{json, path, succeeds};
 
 /// A folder with four nodes, each in a folder of its own.
 fn founded(folder: &Path) {
-    // Four ports in a row: the first that is free with three more after it.
-    let listen = std::iter::repeat_with(free_port).find(|port| room_after(*port)).unwrap();
+    let listen = four_in_a_row();
     let (first, coordinator) = (format!("127.0.0.1:{listen}"), format!("127.0.0.1:{}", free_port()));
     let arguments = ["--json", "init", path(folder), "--nodes", "4", "--node-listen", &first];
     let founded = succeeds(
@@ -22,8 +21,14 @@ fn founded(folder: &Path) {
     assert_eq!(founded["withstands"]["lying"], 1);
 }
 
-fn room_after(port: u16) -> bool {
-    (1..4).all(|more| std::net::TcpListener::bind(("127.0.0.1", port.saturating_add(more))).is_ok())
+/// The first of four free ports in a row, none of which another test of this process gets.
+fn four_in_a_row() -> u16 {
+    loop {
+        let first = free_port();
+        if (1..4).all(|more| free_port() == first + more) {
+            return first;
+        }
+    }
 }
 
 fn status(folder: &Path, node: &str) -> Value {
@@ -41,8 +46,8 @@ fn process_of(home: &Path) -> Option<String> {
             .collect();
         words.iter().any(|word| word == path(home)) && words.iter().any(|word| word == "--supervised")
     };
-    let entries = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-    let found = entries.filter(|entry| of_home(entry)).next()?;
+    let mut entries = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let found = entries.find(|entry| of_home(entry))?;
     Some(found.file_name()?.to_str()?.to_owned())
 }
 
@@ -55,7 +60,7 @@ fn d03_four_nodes_run_by_one_command_and_a_killed_one_comes_back() {
     let program = binary("keystead");
     let devnet = free_port().to_string();
     let words = [path(&program), "up", path(&folder), "--devnet", "--devnet-port", &devnet];
-    let _up = Service::start(scratch.path(), &words, "ready");
+    let _up = Service::start(scratch.path(), &words, "ready:");
     for node in ["node-1", "node-2", "node-3", "node-4"] {
         let status = status(&folder, node);
         assert_eq!((&status["status"]["node"], &status["status"]["nodes"]), (&node.into(), &4.into()));

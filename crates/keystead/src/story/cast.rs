@@ -26,7 +26,7 @@ use crate::member::{Files, Member};
 use crate::output::Voice;
 use crate::processes::{NodeProcess, homes, start_all};
 use crate::sample::{self, World};
-use crate::{machine, reading, vaulting};
+use crate::{machine, outside, reading, vaulting};
 
 /// A destination of the address book.
 pub(super) const EXCHANGE: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
@@ -247,17 +247,25 @@ fn any_port(config: &mut Config) {
     }
 }
 
-/// Each node has to know where the others will listen: ports that were free a moment ago.
+/// Each node has to know where the others will listen: ports that are free at this moment, and none of those that
+/// the kernel gives to outgoing connections.
 fn free_addresses() -> Result<Vec<PeerConfig>, Failure> {
-    let taken =
-        |error: std::io::Error| Failure::new("story.port", error.to_string(), "free a port, and try again");
-    let bind = |_| TcpListener::bind(("127.0.0.1", 0)).map_err(taken);
-    let listeners = (0..NODES).map(bind).collect::<Result<Vec<_>, _>>()?;
-    let node = |(place, listener): (usize, &TcpListener)| {
-        let address = listener.local_addr().map_err(taken)?.to_string();
-        Ok(PeerConfig { name: format!("node-{}", place + 1).parse()?, address })
+    let mut random = [0; 2];
+    outside::fill(&mut random);
+    let first = usize::from(u16::from_be_bytes(random));
+    let ports = PORTS.cycle().skip(first % PORTS.len()).take(PORTS.len());
+    let free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).take(NODES);
+    let node = |(place, port): (usize, u16)| {
+        Ok(PeerConfig { name: format!("node-{}", place + 1).parse()?, address: format!("127.0.0.1:{port}") })
     };
-    listeners.iter().enumerate().map(node).collect()
+    let nodes = free.enumerate().map(node).collect::<Result<Vec<_>, Failure>>()?;
+    match nodes.len() {
+        NODES => Ok(nodes),
+        found => {
+            let what = format!("expected {NODES} free ports from {PORTS:?}, found {found}");
+            Err(Failure::new("story.port", what, "stop what listens there, and try again"))
+        }
+    }
 }
 
 async fn players(config: &Config, founded: &Founded) -> Result<Vec<Player>, Failure> {
@@ -271,5 +279,7 @@ async fn players(config: &Config, founded: &Founded) -> Result<Vec<Player>, Fail
 }
 
 const NODES: usize = 4;
+/// Linux gives outgoing connections ports from 32,768 on.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
 const PAUSE: Duration = Duration::from_millis(10);
 const TRIES: u32 = 1000;
