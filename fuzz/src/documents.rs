@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use keystead_base::{Canonical, Name, Secret};
 use keystead_decision::SignedGenesis;
+use keystead_decision::ceremony::{SignedContribution, SignedTranscript, Transcript};
 use keystead_keys::{BackupFile, RECIPIENT_SEED_BYTES, RecipientKey};
 use keystead_ledger::Proof;
 
@@ -39,6 +40,37 @@ pub(crate) fn proof(data: &[u8]) -> Verdict {
     let Some(proof) = parsed::<Proof>(data) else { return Verdict::Refused };
     if let Ok(shown) = proof.check(&GENESIS, GENESIS.genesis.cluster(), None) {
         assert_eq!(shown.decision, proof.certificate.decision, "a proof shows what it carries");
+    }
+    Verdict::Accepted
+}
+
+/// A contribution, as whoever puts a ceremony together reads it.
+pub(crate) fn contribution(data: &[u8]) -> Verdict {
+    let Some(signed) = parsed::<SignedContribution>(data) else { return Verdict::Refused };
+    if let Ok(body) = signed.verify() {
+        assert_eq!(body.name, signed.0.signer, "a member speaks for itself");
+    }
+    Verdict::Accepted
+}
+
+/// A transcript, as a member reads it before it signs.
+pub(crate) fn transcript(data: &[u8]) -> Verdict {
+    let Some(transcript) = parsed::<Transcript>(data) else { return Verdict::Refused };
+    let members = transcript.contributions.len();
+    if let Ok(checked) = transcript.check() {
+        let roster = &checked.transcript().genesis.policy.roster;
+        let listed = roster.nodes.len() + roster.services.len() + roster.people.len();
+        assert_eq!(listed, members, "each contribution makes one member");
+    }
+    Verdict::Accepted
+}
+
+/// A finished ceremony, as a member reads it before it installs.
+pub(crate) fn signed_ceremony(data: &[u8]) -> Verdict {
+    let Some(signed) = parsed::<SignedTranscript>(data) else { return Verdict::Refused };
+    if let Ok(finished) = signed.verify() {
+        assert!(finished.genesis().verify().is_ok(), "a finished ceremony makes a genesis");
+        assert!(finished.signed().to_document() == data, "a finished ceremony has one form");
     }
     Verdict::Accepted
 }

@@ -1,6 +1,7 @@
 //! The table of targets: a parser's name, the function that feeds it, and good examples.
 
 use keystead_consensus::{Message, Record};
+use keystead_decision::ceremony::{Assent, Contribution, SignedContribution, SignedTranscript, Transcript};
 use keystead_decision::{
     Block, Certificate, Commit, Decision, Entry, Genesis, Header, KeyEvent, Renewal, Settlement,
     SignedGenesis, Snapshot, Vote,
@@ -12,7 +13,7 @@ use keystead_policy::{PolicyVersion, Price, Roster};
 use keystead_signing::{Hardening, Reply, Request};
 use keystead_wire::{Greeting, Hello, NodeReply, NodeRequest, PeerMessage, SentBlock};
 
-use crate::documents::{backup, canonical, proof, seeds_of};
+use crate::documents::{backup, canonical, contribution, proof, seeds_of, signed_ceremony, transcript};
 use crate::{calls, config_file, endpoints, ethereum, log_texts, rpc, seeds, streams, texts};
 
 /// What a parser made of the bytes.
@@ -74,6 +75,11 @@ pub const TARGETS: &[Target] = &[
     document!("policy", PolicyVersion),
     document!("genesis", Genesis),
     document!("signed-genesis", SignedGenesis),
+    document!("contribution", Contribution),
+    document!("signed-contribution", SignedContribution, contribution),
+    document!("ceremony", Transcript, transcript),
+    document!("assent", Assent),
+    document!("signed-ceremony", SignedTranscript, signed_ceremony),
     document!("entry", Entry),
     document!("settlement", Settlement),
     document!("key-event", KeyEvent),

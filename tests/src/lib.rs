@@ -10,6 +10,7 @@ pub mod canary;
 pub mod cluster;
 mod contracts;
 mod edge;
+pub mod hall;
 mod http;
 mod impostor;
 mod loopback;
@@ -20,6 +21,7 @@ mod solidity;
 mod theft;
 pub mod tracer;
 mod vault;
+pub mod vectors;
 pub mod world;
 
 pub use anvil::Anvil;

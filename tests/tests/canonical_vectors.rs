@@ -10,6 +10,7 @@ use keystead_base::{
     Amount, Canonical, ClusterId, Digest, HYBRID_SEED_BYTES, HybridSigner, RequestId, RequestNonce, Secret,
     Signed, Timestamp,
 };
+use keystead_decision::ceremony::{Assent, Contribution, SignedContribution, SignedTranscript, Transcript};
 use keystead_decision::{
     Block, Certificate, Commit, Decision, Entry, Fate, FreshHead, Frozen, Genesis, Grant, Header, KeyEvent,
     KeyState, KeyStep, Outcome, PublicAccount, Renewal, Settlement, SignedGenesis, Strict, Vote,
@@ -24,50 +25,11 @@ use keystead_policy::{
     AssuranceLevel, Bucket, Feature, Need, PolicyRef, PolicyVersion, Price, Reason, Requirement, Roster,
 };
 use keystead_tests::fixture::{BIRTH, CHAIN, Desk, FRIEND, TOKEN, name};
+use keystead_tests::hall::Hall;
 use keystead_tests::root;
+use keystead_tests::vectors::{Vector, check, vector};
 use keystead_tests::world::{World, hot};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Vector {
-    name: String,
-    domain: String,
-    json: serde_json::Value,
-    document: String,
-    digest: Digest,
-}
-
-fn vector<T: Canonical + Serialize>(name: &str, value: &T) -> Vector {
-    Vector {
-        name: name.to_owned(),
-        domain: T::DOMAIN.to_owned(),
-        json: serde_json::to_value(value).unwrap(),
-        document: const_hex::encode(value.to_document()),
-        digest: value.digest(),
-    }
-}
-
-/// Reads every vector of a file as its type, in both directions; returns how many there are.
-fn check<T>(vectors: &[Vector]) -> usize
-where
-    T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
-{
-    let ours = vectors.iter().filter(|vector| vector.domain == T::DOMAIN);
-    ours.map(|vector| {
-        let document = const_hex::decode(&vector.document).unwrap();
-        let value = T::from_document(&document).unwrap();
-        assert_eq!(value.digest(), vector.digest, "{}", vector.name);
-        assert_eq!(serde_json::from_value::<T>(vector.json.clone()).unwrap(), value, "{}", vector.name);
-        assert_eq!(serde_json::to_value(&value).unwrap(), vector.json, "{}", vector.name);
-        for cut in [document.len() - 1, document.len() / 2, 1] {
-            assert!(T::from_document(&document[..cut]).is_err(), "{} cut to {cut} bytes", vector.name);
-        }
-        assert!(T::from_document(&[]).is_err());
-    })
-    .count()
-}
 
 fn check_file(file: &str) -> usize {
     let text = std::fs::read_to_string(root().join("specs/vectors").join(file)).unwrap();
@@ -83,6 +45,11 @@ fn check_file(file: &str) -> usize {
         check::<PolicyVersion>(&vectors),
         check::<Genesis>(&vectors),
         check::<SignedGenesis>(&vectors),
+        check::<Contribution>(&vectors),
+        check::<SignedContribution>(&vectors),
+        check::<Transcript>(&vectors),
+        check::<Assent>(&vectors),
+        check::<SignedTranscript>(&vectors),
         check::<Entry>(&vectors),
         check::<Settlement>(&vectors),
         check::<KeyEvent>(&vectors),
@@ -103,7 +70,7 @@ fn check_file(file: &str) -> usize {
 #[test]
 fn the_product_reads_every_vector_both_ways() {
     bless_if_asked();
-    for file in ["intents.json", "words.json", "policy.json", "log.json", "decisions.json"] {
+    for file in ["intents.json", "words.json", "policy.json", "ceremony.json", "log.json", "decisions.json"] {
         assert!(check_file(file) > 0, "{file}");
     }
 }
@@ -134,6 +101,7 @@ fn bless_if_asked() {
         write("intents.json", &intents());
         write("words.json", &words(&world));
         write("policy.json", &policies(&world));
+        write("ceremony.json", &ceremony());
         write("log.json", &log(&mut world));
         write("decisions.json", &decisions(&world));
     });
@@ -322,6 +290,21 @@ fn policies(world: &World<Strict>) -> Vec<Vector> {
         vector("the fixture's genesis", &world.genesis.genesis),
         vector("the fixture's signed genesis", &world.genesis),
     ]
+}
+
+/// A node, a service and three founders.
+fn ceremony() -> Vec<Vector> {
+    let hall = Hall::of(1);
+    let draft = hall.draft();
+    let mut vectors: Vec<Vector> = ["node-1", "desk", "ana"]
+        .map(|who| vector(&format!("{who} contributes"), hall.own(who).body()))
+        .into();
+    vectors.push(vector("with its signature", hall.own("desk")));
+    vectors.push(vector("a transcript", draft.transcript()));
+    vectors.extend(["desk", "ana"].map(|who| vector("an assent", &hall.assent(&draft, who).unwrap())));
+    let finished = draft.finish(hall.assents(&hall.draft())).unwrap();
+    vectors.push(vector("a finished ceremony", finished.signed()));
+    vectors
 }
 
 fn log(world: &mut World<Strict>) -> Vec<Vector> {

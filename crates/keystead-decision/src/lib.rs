@@ -5,6 +5,7 @@ mod admit;
 mod apply;
 mod authority;
 mod block;
+pub mod ceremony;
 mod controls;
 mod ends;
 mod entry;

@@ -16,6 +16,7 @@ use crate::member::generate;
 use crate::output::Voice;
 use crate::outside;
 use layout::Layout;
+pub(crate) use layout::{member, vault_passphrase};
 
 /// What the founders decide before the ceremony.
 pub(crate) struct Plan {
@@ -193,6 +194,6 @@ fn unnamed() -> Failure {
 
 const SERVICE: &str = "desk";
 const DEVICE: &str = "laptop";
-const MEMBERS: &str = "members";
-const GENESIS: &str = "genesis";
-const VAULT_PASSPHRASE: &str = "vault.passphrase";
+pub(crate) const MEMBERS: &str = "members";
+pub(crate) const GENESIS: &str = "genesis";
+pub(crate) const VAULT_PASSPHRASE: &str = "vault.passphrase";

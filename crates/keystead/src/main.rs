@@ -1,6 +1,7 @@
 //! The one binary: commands and wiring.
 
 mod asking;
+mod ceremony;
 mod commands;
 mod config;
 mod failure;

@@ -301,6 +301,10 @@ fn folders(script: &mut Script, home: &Path) {
         .output();
     assert_eq!(crate::desk::json(&quick.unwrap())["holds"], true);
     ["init", "quickstart", "serve"].iter().for_each(|leaf| script.note(leaf));
+    // Eight folders of their own: `s13_a_cluster_is_founded_over_eight_machines_and_signs`.
+    ["join", "draft", "show", "sign", "finish", "install"]
+        .iter()
+        .for_each(|leaf| script.note(&format!("ceremony {leaf}")));
 }
 
 /// Two objects: it serves, and it has stopped.

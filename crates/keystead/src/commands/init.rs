@@ -154,7 +154,7 @@ fn names(names: &[Name]) -> String {
     names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn named_address(text: &str) -> Result<(Name, Address), String> {
+pub(crate) fn named_address(text: &str) -> Result<(Name, Address), String> {
     let (name, address) = text.split_once('=').ok_or("expected NAME=ADDRESS")?;
     Ok((
         name.parse().map_err(|error: keystead_base::NameError| error.to_string())?,

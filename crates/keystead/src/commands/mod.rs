@@ -3,8 +3,10 @@
 mod approve;
 mod approver;
 mod audit;
+mod ceremony;
 mod completions;
 pub(crate) mod enclave;
+mod first_policy;
 mod freeze;
 mod init;
 mod key;
@@ -82,6 +84,9 @@ enum Command {
     ///
     /// Example: keystead init treasury --founders dora,emil,fay --policy own.json
     Init(init::InitArgs),
+    /// Found a cluster over several machines: each member makes its own keys, and all sign one transcript.
+    #[command(subcommand)]
+    Ceremony(ceremony::CeremonyCommand),
     /// Run node and coordinator together on this machine.
     ///
     /// Runs node, enclave and coordinator of one folder together, until Ctrl-C. With --devnet an Ethereum virtual
@@ -201,6 +206,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
     let global = &cli.global;
     match cli.command {
         Command::Init(args) => init::run(&args, voice),
+        Command::Ceremony(command) => ceremony::run(global, &command, voice),
         Command::Up(args) => up::run(global, &args, voice).await,
         Command::Serve(args) => serve::run(global, &args, voice).await,
         Command::Node(args) => up::node(global, &args, voice).await,

@@ -148,7 +148,8 @@ fn client(members: &Path, person: Option<Name>, nodes: Vec<PeerConfig>) -> Clien
     }
 }
 
-fn member(folder: &Path, name: &str) -> MemberConfig {
+/// Where a member's key and its passphrase lie.
+pub(crate) fn member(folder: &Path, name: &str) -> MemberConfig {
     MemberConfig {
         key: folder.join(format!("{name}.key")),
         passphrase: folder.join(format!("{name}.passphrase")),
@@ -161,7 +162,8 @@ fn configure(folder: &Path, config: &Config) -> Result<(), Failure> {
     outside::create(&folder.join(FILE), text.as_bytes())
 }
 
-fn vault_passphrase(folder: &Path) -> Result<(), Failure> {
+/// A fresh passphrase for the vault of a node.
+pub(crate) fn vault_passphrase(folder: &Path) -> Result<(), Failure> {
     let mut random = keystead_base::Secret::new([0; 32]);
     outside::fill(random.expose_mut());
     let text = keystead_base::Secret::new(const_hex::encode(random.expose()));

@@ -1,0 +1,14 @@
+//! The founding ceremony on this machine: the member's own folder, the words of a transcript, and what it becomes.
+
+mod danger;
+mod fingerprint;
+mod install;
+mod registry;
+mod rules;
+mod seat;
+mod words;
+
+pub(crate) use fingerprint::{Heard, grouped};
+pub(crate) use install::{CEREMONY, Place, install};
+pub(crate) use seat::{Joining, Seat, join};
+pub(crate) use words::{Shown, contribution};

@@ -1,0 +1,164 @@
+//! The rest of the first policy, line by line: destinations, assets, contracts, prices, rules and times.
+//!
+//! People sign what these lines say, so nothing of a policy is left out, and nothing in it can change how a
+//! terminal shows it.
+
+use keystead_intent::Asset;
+use keystead_policy::{PolicyVersion, PriceRule, Rule, Timing};
+
+use super::rules::{list, span, word};
+
+/// Everything that neither limits nor quorums nor the roster say.
+pub(crate) fn registry(policy: &PolicyVersion) -> Vec<String> {
+    // A field that is added to policies is added here, or named as shown elsewhere.
+    let PolicyVersion {
+        number: _,
+        previous: _,
+        roster: _,
+        windows: _,
+        quorums: _,
+        caps: _,
+        chains,
+        timing,
+        address_book,
+        assets,
+        contracts,
+        prices,
+        protections,
+        fresh_heads,
+        rules,
+    } = policy;
+    let mut lines = vec![format!("chains: {}", list(chains))];
+    lines.extend(times(timing));
+    lines.extend(address_book.iter().map(|it| {
+        format!("destination `{}` on {}: {}, from {}", it.name, it.chain, it.address, it.usable_from)
+    }));
+    lines.extend(assets.iter().map(|it| {
+        let at = match it.asset {
+            Asset::Native => "the chain's own coin".to_owned(),
+            Asset::Token(address) => address.to_string(),
+        };
+        format!("asset `{}` on {}: {at}, {} decimals, {}", it.symbol, it.chain, it.decimals, word(&it.kind))
+    }));
+    lines.extend(contracts.iter().map(|it| {
+        format!("contract `{}` on {}: {}, understood as {}", it.name, it.chain, it.address, word(&it.kind))
+    }));
+    lines.extend(prices.iter().flat_map(price_lines));
+    lines.extend(
+        protections.iter().map(|it| format!("homes of level {} must have {}", it.level, list(&it.features))),
+    );
+    lines.extend(
+        fresh_heads
+            .iter()
+            .map(|it| format!("homes of level {} ask for the newest head: {}", it.level, word(&it.demand))),
+    );
+    lines.extend(rules.iter().flat_map(rule_lines));
+    lines.iter().map(|line| unambiguous(line)).collect()
+}
+
+fn times(timing: &Timing) -> [String; 4] {
+    let Timing { max_lifetime_seconds, certificate_seconds, skew_seconds, cool_off_seconds } = *timing;
+    [
+        format!("a request lives at most {}", span(max_lifetime_seconds)),
+        format!("a certificate is good for {}", span(certificate_seconds)),
+        format!("clocks may differ by {}", span(skew_seconds)),
+        format!("a new destination cools off for {}", span(cool_off_seconds)),
+    ]
+}
+
+fn price_lines(rule: &PriceRule) -> Vec<String> {
+    let PriceRule { currency, sources, agree, max_age_seconds, max_spread_bps } = rule;
+    let head = format!(
+        "prices in {currency}: {agree} sources agree within {max_spread_bps} basis points, at most {} old",
+        span(*max_age_seconds)
+    );
+    let source = sources.iter().map(|it| format!("price source `{}`: key {}", it.name, it.key.fingerprint()));
+    [head].into_iter().chain(source).collect()
+}
+
+/// Line by line: a comment that ends where the rule begins must not seem to hold the rule.
+fn rule_lines(rule: &Rule) -> Vec<String> {
+    let text = rule.cedar.lines().map(|line| format!("    {line}"));
+    [format!("rule `{}`:", rule.id)].into_iter().chain(text).collect()
+}
+
+/// Everything but plain characters is written as its number: nothing turns a line around or hides in it.
+pub(super) fn unambiguous(text: &str) -> String {
+    let plain = |c: char| c == ' ' || c.is_ascii_graphic();
+    text.chars().map(|c| if plain(c) { c.to_string() } else { c.escape_unicode().to_string() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::Timestamp;
+    use keystead_policy::Roster;
+
+    use super::super::rules::{limits, quorums};
+    use super::*;
+    use crate::sample::{self, World};
+
+    fn policy() -> PolicyVersion {
+        let roster = Roster { quorum: 1, nodes: Vec::new(), services: Vec::new(), people: Vec::new() };
+        let world = World {
+            chain: 1,
+            addresses: vec![("exchange".parse().unwrap(), alloy_primitives::Address::repeat_byte(7))],
+            tokens: vec![("USDT".to_owned(), 6, alloy_primitives::Address::repeat_byte(8))],
+            ..World::default()
+        };
+        sample::policy(&world, roster, Timestamp(1_795_467_600_000)).unwrap()
+    }
+
+    fn said(policy: &PolicyVersion) -> Vec<String> {
+        [limits(policy), quorums(policy), registry(policy)].concat()
+    }
+
+    /// Whoever drafts can hide nothing in a part that is not shown.
+    #[test]
+    fn every_part_of_a_policy_is_said() {
+        type Change = fn(&mut PolicyVersion);
+        let changes: [Change; 22] = [
+            |it| it.chains.clear(),
+            |it| it.rules[0].cedar.push_str(" // more"),
+            |it| it.rules[0].id = "other".parse().unwrap(),
+            |it| it.windows[0].limit = 1_u64.into(),
+            |it| it.windows[0].span_seconds = 1,
+            |it| it.windows[0].keys.push("hot".parse().unwrap()),
+            |it| it.windows[1].per.clear(),
+            |it| it.quorums[0].delay_seconds = 1,
+            |it| it.quorums[0].vetoers.clear(),
+            |it| it.quorums[0].needs[0].count = 1,
+            |it| it.quorums[0].needs[0].factors.push(keystead_policy::Factor::Software),
+            |it| it.quorums[0].changes.push(keystead_intent::ChangeKind::Thaw),
+            |it| it.quorums[3].from = None,
+            |it| it.address_book[0].usable_from = Timestamp(0),
+            |it| it.assets[1].decimals = 18,
+            |it| it.assets[1].symbol = "USDC".to_owned(),
+            |it| it.caps[0].amount = 1_u64.into(),
+            |it| it.fresh_heads.clear(),
+            |it| it.timing.max_lifetime_seconds = 1,
+            |it| it.timing.certificate_seconds = 1,
+            |it| it.timing.skew_seconds = 1,
+            |it| it.timing.cool_off_seconds = 1,
+        ];
+        for (place, change) in changes.into_iter().enumerate() {
+            let mut other = policy();
+            change(&mut other);
+            assert_ne!(said(&other), said(&policy()), "change {place} is not said");
+        }
+    }
+
+    #[test]
+    fn what_could_mislead_a_reader_is_written_out() {
+        let mut policy = policy();
+        policy.rules[0].cedar = "// all is well:\npermit(principal, action, resource);".to_owned();
+        policy.rules[1].cedar = "forbid /*\u{202e}*/ (principal, action, resource);".to_owned();
+        policy.assets[0].symbol = "\u{1b}[2JETH".to_owned();
+        let lines = registry(&policy);
+        assert!(lines.contains(&"    permit(principal, action, resource);".to_owned()), "{lines:?}");
+        assert!(
+            lines.contains(&"    forbid /*\\u{202e}*/ (principal, action, resource);".to_owned()),
+            "{lines:?}"
+        );
+        assert!(lines.iter().any(|line| line.starts_with("asset `\\u{1b}[2JETH`")), "{lines:?}");
+    }
+}

@@ -1,0 +1,179 @@
+//! A transcript in plain words, danger first; and the same for scripts.
+
+use keystead_base::{Digest, Name};
+use keystead_decision::Genesis;
+use keystead_decision::ceremony::{CheckedTranscript, Contribution, Part, SignedContribution};
+use serde_json::{Value, json};
+
+use super::danger::{dangers, withstands};
+use super::registry::{registry, unambiguous};
+use super::{grouped, rules};
+use crate::output::strong;
+use crate::outside;
+use crate::table::Table;
+
+/// What somebody is about to sign or has signed.
+pub(crate) struct Shown<'a> {
+    pub(crate) transcript: &'a CheckedTranscript,
+    /// Whose signatures are there; none of a draft.
+    pub(crate) signed: Vec<Name>,
+    /// The member whose folder this is, and whether its own contribution is in the transcript.
+    pub(crate) own: Option<(Name, bool)>,
+}
+
+impl Shown<'_> {
+    fn genesis(&self) -> &Genesis {
+        &self.transcript.transcript().genesis
+    }
+
+    fn contributions(&self) -> &[SignedContribution] {
+        &self.transcript.transcript().contributions
+    }
+
+    fn dangers(&self) -> Vec<String> {
+        let own = self.own.as_ref().filter(|(_, holds)| !holds);
+        let own = own.map(|(name, _)| {
+            format!("what `{name}` contributed from this folder is NOT in it: do not sign, tell the others")
+        });
+        own.into_iter().chain(self.ahead()).chain(dangers(self.genesis())).collect()
+    }
+
+    /// The log's time begins with the genesis and never goes back.
+    fn ahead(&self) -> Option<String> {
+        let created = self.genesis().created;
+        let ahead = created > outside::now().plus_seconds(CLOCK_SECONDS);
+        ahead.then(|| {
+            format!("drafted at {created}, ahead of this machine's clock: nothing is decided before then")
+        })
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let mut parts = vec![strong(&self.headline())];
+        let dangers: Vec<String> = self.dangers().iter().map(|it| format!("  ! {it}")).collect();
+        if !dangers.is_empty() {
+            parts.push(format!("DANGER\n{}", dangers.join("\n")));
+        }
+        parts.push(self.overview());
+        parts.push(self.members());
+        let policy = &self.genesis().policy;
+        for (title, lines) in [
+            ("Limits", rules::limits(policy)),
+            ("Who must approve", rules::quorums(policy)),
+            ("Rules", registry(policy)),
+        ] {
+            let lines = lines.iter().map(|line| format!("  {}", unambiguous(line)));
+            parts.push(format!("{title}\n{}", lines.collect::<Vec<_>>().join("\n")));
+        }
+        parts.join("\n\n")
+    }
+
+    fn headline(&self) -> String {
+        let (genesis, members) = (self.genesis(), self.contributions().len());
+        let state = match self.signed.len() {
+            0 => "draft".to_owned(),
+            signed => format!("signed by {signed} of {members}"),
+        };
+        format!("The founding of `{}`: {members} members, {state}", genesis.name)
+    }
+
+    fn overview(&self) -> String {
+        let roster = &self.genesis().policy.roster;
+        let mut table = Table::pairs();
+        table
+            .pair("fingerprint", grouped(&self.transcript.fingerprint()))
+            .pair("cluster", self.genesis().cluster())
+            .pair("drafted", self.genesis().created)
+            .pair("quorum", format!("{} of {} nodes commit", roster.quorum, roster.nodes.len()))
+            .pair("withstands", withstands(roster));
+        let own = match &self.own {
+            Some((name, true)) => format!("what `{name}` contributed is in it, byte for byte"),
+            Some((name, false)) => format!("what `{name}` contributed is NOT in it"),
+            None => "not compared: name the folder of `keystead ceremony join` with --dir".to_owned(),
+        };
+        table.pair("own part", own);
+        table.render().trim_end().to_owned()
+    }
+
+    fn members(&self) -> String {
+        let said = self.contributions().iter().map(|it| contribution(it.body()));
+        said.collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// What to do with it.
+    pub(crate) fn next(&self) -> &'static str {
+        match self.signed.is_empty() {
+            true => {
+                "next: every member runs `keystead ceremony show` on its own machine; on a call, all read out the \
+                 fingerprint that they see;\n  then each signs: keystead ceremony sign FILE --dir FOLDER --fingerprint \
+                 'AS READ OUT'"
+            }
+            false => "next: every member runs `keystead ceremony install BUNDLE --dir FOLDER`",
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let (genesis, policy) = (self.genesis(), &self.genesis().policy);
+        let members = self.contributions().iter().map(|it| member(it.body()));
+        json!({
+            "name": genesis.name,
+            "fingerprint": self.transcript.fingerprint(),
+            "cluster": genesis.cluster(),
+            "created": genesis.created,
+            "dangers": self.dangers(),
+            "quorum": policy.roster.quorum,
+            "withstands": withstands(&policy.roster),
+            "members": members.collect::<Vec<_>>(),
+            "signed": self.signed,
+            "own": self.own.as_ref().map(|(name, holds)| json!({"name": name, "holds": holds})),
+            "limits": rules::limits(policy),
+            "quorums": rules::quorums(policy),
+            "rules": registry(policy),
+            "policy": policy,
+        })
+    }
+}
+
+/// One member: part, key and labels.
+pub(crate) fn contribution(member: &Contribution) -> String {
+    let mut table = Table::pairs();
+    table.pair(part(&member.part), member.name.as_str()).pair("  key", grouped(&member.key.fingerprint()));
+    match &member.part {
+        Part::Node(node) => {
+            let labels = format!(
+                "operator {}, host {}, provider {}, build {}",
+                node.operator, node.host, node.provider, node.build
+            );
+            table.pair("  at", &node.address).pair("  labels", labels);
+        }
+        Part::Service(service) => drop(table.pair("  roles", roles(&service.roles))),
+        Part::Founder(founder) => {
+            table.pair("  roles", roles(&founder.roles)).pair("  device", &founder.device);
+        }
+    }
+    table.render().trim_end().to_owned()
+}
+
+fn member(member: &Contribution) -> Value {
+    json!({
+        "name": member.name,
+        "part": part(&member.part),
+        "key": member.key.fingerprint(),
+        "transport": Digest(member.transport.0.0),
+        "address": if let Part::Node(node) = &member.part { Some(&node.address) } else { None },
+    })
+}
+
+fn part(part: &Part) -> &'static str {
+    match part {
+        Part::Node(_) => "node",
+        Part::Service(_) => "service",
+        Part::Founder(_) => "founder",
+    }
+}
+
+/// How far the clock of whoever drafted may be ahead before it is worth a warning.
+const CLOCK_SECONDS: u64 = 60;
+
+fn roles(roles: &[Name]) -> String {
+    roles.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
+}
