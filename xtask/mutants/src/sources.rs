@@ -82,7 +82,7 @@ pub(crate) fn collect(options: &Options) -> Result<Mutants, Failure> {
     for name in &options.crates {
         for path in modules(&options.root.join(format!("crates/keystead-{name}/src/lib.rs")))? {
             let file = path.strip_prefix(&options.root).unwrap_or(&path).display().to_string();
-            if options.file.as_ref().is_some_and(|part| !file.contains(part)) {
+            if !options.files.is_empty() && options.files.iter().all(|part| !file.contains(part.as_str())) {
                 continue;
             }
             let text = read(&path)?;
