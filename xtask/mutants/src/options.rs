@@ -62,6 +62,11 @@ impl Options {
         Ok(options)
     }
 
+    /// Whether the mutants of this file are tried.
+    pub(crate) fn wants(&self, file: &str) -> bool {
+        self.files.is_empty() || self.files.iter().any(|part| file.contains(part.as_str()))
+    }
+
     /// Where this tool keeps its copy of the tree and its results.
     pub(crate) fn folder(&self) -> PathBuf {
         self.target.join("mutants")
