@@ -1,11 +1,10 @@
 //! What happened before a run: the key `hot` was born, backed up and drilled in block 1.
 
 use alloy_primitives::Address;
-use keystead_base::{Digest, Name, Secret, Signed, tagged_hash};
+use keystead_base::{Name, Secret, Signed, tagged_hash};
 use keystead_consensus::Committed;
 use keystead_decision::{
-    Admitted, Applied, Commit, Entry, KeyEvent, KeyStep, PublicAccount, drill_challenge, propose, sign_vote,
-    vote_for,
+    Admitted, Applied, Commit, Entry, KeyEvent, KeyStep, drill_challenge, propose, sign_vote, vote_for,
 };
 use keystead_fixture::name;
 use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
@@ -20,18 +19,11 @@ use crate::simulation::Simulation;
 
 /// The first address of `hot`.
 pub(crate) fn address() -> Address {
-    account(&hot()).address(0).expect("an address")
+    hot().public().address(0).expect("an address")
 }
 
 fn hot() -> ChildSecret {
     HdSeed::from_entropy(Secret::new([7; 32])).root().expect("a root").ethereum().expect("an account")
-}
-
-fn account(hot: &ChildSecret) -> PublicAccount {
-    let public = hot.public();
-    let mut x = [0; 32];
-    x.copy_from_slice(&public.point[1..]);
-    PublicAccount { parity: public.point[0], x: Digest(x), chain_code: Digest(public.chain_code) }
 }
 
 impl Simulation {
@@ -74,7 +66,7 @@ impl Simulation {
         let mut entries = Vec::new();
         let request =
             self.ceremony(KeyCeremony::Create { key: key.clone(), kind, home: name("node-1") }, &mut entries);
-        let (account, assurance) = (account(&hot), AssuranceLevel::Process);
+        let (account, assurance) = (hot.public(), AssuranceLevel::Process);
         entries.push(self.key_event(KeyStep::Created {
             request,
             kind,

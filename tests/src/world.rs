@@ -353,7 +353,7 @@ impl<C: Controls> World<C> {
     }
 
     fn public(&self) -> PublicAccount {
-        public_account(&self.hot)
+        self.hot.public()
     }
 
     fn sign_with(&self, grant: &Grant, unsigned: &Unsigned) -> Assembled {
@@ -436,11 +436,4 @@ pub fn reasons(outcome: &Outcome) -> Vec<Reason> {
         Outcome::Refused { reason, .. } => vec![reason.clone()],
         _ => Vec::new(),
     }
-}
-
-fn public_account(hot: &ChildSecret) -> PublicAccount {
-    let public = hot.public();
-    let mut x = [0; 32];
-    x.copy_from_slice(&public.point[1..]);
-    PublicAccount { parity: public.point[0], x: Digest(x), chain_code: Digest(public.chain_code) }
 }

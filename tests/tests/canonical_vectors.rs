@@ -20,7 +20,7 @@ use keystead_intent::{
     AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, ChangeKind, DangerClass, Freeze, Intent,
     KeyCeremony, KeyKind, Message, RawEthereum, Replacement, RequestBatch, Slot, TypedData, Veto,
 };
-use keystead_keys::{AccountPublic, BackupSubject, Purpose, RECIPIENT_SEED_BYTES, RecipientKey};
+use keystead_keys::{BackupSubject, Purpose, RECIPIENT_SEED_BYTES, RecipientKey};
 use keystead_policy::{
     AssuranceLevel, Bucket, Feature, Need, PolicyRef, PolicyVersion, Price, Reason, Requirement, Roster,
 };
@@ -120,7 +120,7 @@ fn hashes() -> Vec<Vector> {
     let signer = HybridSigner::from_seed(&Secret::new([4; HYBRID_SEED_BYTES])).unwrap();
     let recipient = RecipientKey::from_seed(&Secret::new([5; RECIPIENT_SEED_BYTES])).unwrap().public();
     let recipient_bytes = borsh::to_vec(&recipient).unwrap();
-    let account = AccountPublic { point: [6; 33], chain_code: [7; 32] };
+    let account = PublicAccount::new([6; 33], [7; 32]);
     let subject = BackupSubject { cluster, key: key.clone(), purpose: Purpose::HdSeed, epoch: 3, account };
     let place = json!({"subject": subject, "recipient": "ana", "fingerprint": backup});
     let place_bytes = borsh::to_vec(&(&subject, name("ana"), backup)).unwrap();

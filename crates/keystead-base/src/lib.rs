@@ -2,6 +2,7 @@
 //!
 //! Everything above this crate speaks in these words. Nothing here reads a clock, a file or a socket.
 
+mod account;
 mod amount;
 mod canon;
 mod digest;
@@ -13,6 +14,7 @@ mod secret;
 mod signed;
 mod time;
 
+pub use account::PublicAccount;
 pub use amount::Amount;
 pub use canon::{CanonError, Canonical, MAX_DOCUMENT_BYTES};
 pub use digest::{Digest, DigestError, tagged_hash};

@@ -1,6 +1,6 @@
 //! How far everybody is: laggards learn committed blocks, restarted nodes learn what they said before.
 
-use keystead_base::{HybridPublicKey, Name, merkle};
+use keystead_base::{Digest, HybridPublicKey, Name, merkle};
 use keystead_decision::{Block, Commit, Controls, Entry, leaves, validate, verify_commit};
 
 use crate::ballot::vote_message;
@@ -151,17 +151,16 @@ impl<C: Controls> Replica<C> {
             }
             // A header that the quorum signed and that this node computes differently is a split.
             Err(keystead_decision::BlockError::Header { expected, found }) => {
-                let reason = format!("this node computes header {expected}, the quorum committed {found}");
-                self.diverged(height, reason)
+                self.diverged(height, expected, found)
             }
             Err(_) => false,
         }
     }
 
-    fn diverged(&mut self, height: u64, reason: String) -> bool {
+    fn diverged(&mut self, height: u64, expected: Digest, found: Digest) -> bool {
         self.standing = Standing::Diverged { height };
         self.sit_anew();
-        self.out.push(Output::Diverged { height, reason });
+        self.out.push(Output::Diverged { height, expected, found });
         false
     }
 

@@ -98,8 +98,10 @@ pub enum Output {
     Diverged {
         /// At which height.
         height: u64,
-        /// What this node finds.
-        reason: String,
+        /// The digest of the header that this node computes.
+        expected: Digest,
+        /// The digest of the one that the quorum committed.
+        found: Digest,
     },
 }
 

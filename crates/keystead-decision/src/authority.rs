@@ -326,7 +326,7 @@ impl<C: Controls> Turn<'_, C> {
         let cluster = self.state.cluster;
         let key = self.state.keys.get(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
         let challenge = crate::drill_challenge(cluster, name, key.epoch, &backup);
-        if key.backup != Some(backup) || !key.account.proves_drill(&challenge, proof) {
+        if key.backup != Some(backup) || !key.account.proves_control(&challenge, proof) {
             return Err(Reason::DrillFailed { key: name.clone() });
         }
         self.move_key(name, KeyMove::Drill)

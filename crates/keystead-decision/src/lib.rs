@@ -1,12 +1,12 @@
 //! The log's pure state machine and the light client that checks its certificates.
 
-mod account;
 mod admit;
 mod apply;
 mod authority;
 mod block;
 pub mod ceremony;
 mod controls;
+mod drill;
 mod ends;
 mod entry;
 mod fresh;
@@ -21,14 +21,15 @@ mod state;
 mod turn;
 mod windows;
 
-pub use account::{PublicAccount, drill_challenge};
 pub use admit::{AdmissionError, Admitted};
 pub use apply::{Applied, BlockError, leaves, propose, validate, validate_unless};
 pub use block::{Block, Commit, Frozen, Header, MAX_BLOCK_ENTRIES, Vote, VoteSignature, sign_vote, vote_for};
 pub use controls::{Controls, Strict};
+pub use drill::drill_challenge;
 pub use entry::{Entry, Fate, KeyEvent, KeyStep, Renewal, Settlement};
 pub use fresh::{FRESH_SECONDS, FreshAnswer, FreshHead, FreshWord};
 pub use genesis::{Founder, Genesis, GenesisError, SignedGenesis};
+pub use keystead_base::PublicAccount;
 pub use keystead_intent::KeyState;
 pub use light_client::{CeremonyPermit, LightClient, SigningPermit, Transition, verify_commit};
 pub use light_error::LightError;

@@ -1,13 +1,11 @@
 //! A key's backup: its seed, encrypted once for each named recipient (specs/keys.md).
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Blame, Canonical, ClusterId, Coded, Digest, Name, Secret};
+use keystead_base::{Blame, Canonical, ClusterId, Coded, Digest, Name, PublicAccount, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::recipient::{Encapsulated, TAG_BYTES};
-use crate::{
-    AccountPublic, ENCAPSULATED_BYTES, Fill, HdSeed, Purpose, RecipientKey, RecipientPublicKey, SEED_BYTES,
-};
+use crate::{ENCAPSULATED_BYTES, Fill, HdSeed, Purpose, RecipientKey, RecipientPublicKey, SEED_BYTES};
 
 /// The most people one backup is for.
 pub const MAX_RECIPIENTS: usize = 16;
@@ -25,7 +23,7 @@ pub struct BackupSubject {
     /// Its epoch.
     pub epoch: u32,
     /// Its public side: a restored seed must give the same.
-    pub account: AccountPublic,
+    pub account: PublicAccount,
 }
 
 /// A whole backup. Losing it reveals nothing; each recipient alone can restore the key.

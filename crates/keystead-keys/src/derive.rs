@@ -1,10 +1,8 @@
 //! BIP-32 over libsecp256k1: `m/44'/60'/0'/0/index` (BIP-44), secret and public.
 
 use bip32::ChildNumber;
-use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Blame, Coded, Secret};
+use keystead_base::{Blame, Coded, PublicAccount, Secret};
 use secp256k1::{PublicKey, Scalar, Secp256k1, SecretKey};
-use serde::{Deserialize, Serialize};
 
 /// A BIP-32 root, one step below which all accounts of a key grow.
 pub struct HdRoot(bip32::ExtendedPrivateKey<ScalarKey>);
@@ -54,28 +52,10 @@ impl ChildSecret {
 
     /// The public side.
     #[must_use]
-    pub fn public(&self) -> AccountPublic {
+    pub fn public(&self) -> PublicAccount {
         let key = self.0.public_key();
-        AccountPublic { point: key.to_bytes(), chain_code: key.attrs().chain_code }
+        PublicAccount::new(key.to_bytes(), key.attrs().chain_code)
     }
-}
-
-/// The public side of a node: for `m/44'/60'/0'/0`, enough to know every address of a key, and to
-/// sign nothing.
-///
-/// Together with one account's *secret* it would give away the others (BIP-32, "implications");
-/// accounts' secrets therefore never leave the enclave.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
-)]
-#[serde(deny_unknown_fields)]
-pub struct AccountPublic {
-    /// The compressed point.
-    #[serde(with = "const_hex")]
-    pub point: [u8; 33],
-    /// The chain code.
-    #[serde(with = "const_hex")]
-    pub chain_code: [u8; 32],
 }
 
 fn account_step(index: u32) -> Result<ChildNumber, DeriveError> {
@@ -213,7 +193,7 @@ mod tests {
         ] {
             let account = node.account(index).unwrap();
             assert_eq!(const_hex::encode(account.scalar().expose()), secret);
-            let point = PublicKey::from_byte_array_compressed(account.public().point).unwrap();
+            let point = PublicKey::from_byte_array_compressed(account.public().compressed()).unwrap();
             let coordinates = &point.serialize_uncompressed()[1..];
             assert_eq!(Address::from_raw_public_key(coordinates).to_checksum(None), address);
         }

@@ -15,7 +15,7 @@ mod slip10;
 mod wycheproof;
 
 pub use backup::{BackupCopy, BackupError, BackupFile, BackupSubject, MAX_RECIPIENTS};
-pub use derive::{AccountPublic, ChildSecret, DeriveError, HdRoot};
+pub use derive::{ChildSecret, DeriveError, HdRoot};
 pub use member::{MEMBER_SECRET_BYTES, MemberError, MemberKey, MemberKeyFile, MemberPublic};
 pub use mnemonic::{Mnemonic, MnemonicError};
 pub use recipient::{

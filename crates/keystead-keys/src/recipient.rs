@@ -191,6 +191,20 @@ mod tests {
         assert_eq!(bytes, [7; 32]);
     }
 
+    /// 1,088 bytes of ML-KEM-768, then 32 of X25519: the key for the copy needs both.
+    #[test]
+    fn q1_a_copy_opens_with_neither_half_of_its_key_alone() {
+        let ours = key(1);
+        let mut bytes = [7; 32];
+        let sealed = ours.public().seal(b"place", &mut bytes, &mut |b| b.fill(3)).unwrap();
+        for half in [0, ENCAPSULATED_BYTES - 32] {
+            let mut broken = Encapsulated { ..sealed };
+            broken.key[half] ^= 1;
+            assert_eq!(ours.open(&broken, b"place", &mut bytes.clone()), None, "from byte {half} on");
+        }
+        ours.open(&sealed, b"place", &mut bytes).unwrap();
+    }
+
     #[test]
     fn a_public_key_has_one_encoding() {
         let public = key(1).public();

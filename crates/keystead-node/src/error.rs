@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use keystead_base::{Blame, CanonError, ClusterId, Coded, KeyError, Name};
+use keystead_base::{Blame, CanonError, ClusterId, Coded, Digest, KeyError, Name};
 use keystead_decision::GenesisError;
 use keystead_keys::MemberError;
 use keystead_ledger::LedgerError;
@@ -56,12 +56,17 @@ pub enum NodeError {
         name: Name,
     },
     /// The other nodes committed what this node computes differently.
-    #[error("at height {height}: {reason}; this node stops, find out which build is wrong")]
+    #[error(
+        "at height {height} this node computes header {expected}, the quorum committed {found}; it stops: find \
+         out which build is wrong"
+    )]
     Diverged {
         /// The height.
         height: u64,
-        /// What differs.
-        reason: String,
+        /// The digest of the header that this node computes.
+        expected: Digest,
+        /// The digest of the one that was committed.
+        found: Digest,
     },
     /// The ledger.
     #[error(transparent)]

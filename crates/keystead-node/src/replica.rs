@@ -163,7 +163,9 @@ impl<C: Controls> Deliberator<C> {
                     let at = Instant::now() + Duration::from_millis(millis);
                     self.timers.insert((at, timer), ());
                 }
-                Output::Diverged { height, reason } => return Err(NodeError::Diverged { height, reason }),
+                Output::Diverged { height, expected, found } => {
+                    return Err(NodeError::Diverged { height, expected, found });
+                }
                 other => self.note(other),
             }
         }

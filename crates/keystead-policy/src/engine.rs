@@ -152,8 +152,7 @@ mod tests {
     use keystead_intent::{EffectKind, KeyCeremony, KeyKind};
 
     use super::*;
-    use crate::fixture::{Ask, ETHER, FRIEND, NOW, name, pay, rule, verdict, version};
-    use crate::{AssuranceLevel, Cooling, Prices};
+    use crate::fixture::{Ask, ETHER, FRIEND, ask_authority, name, pay, rule, verdict, version};
 
     #[test]
     fn who_and_what_must_fit_together() {
@@ -200,24 +199,8 @@ mod tests {
             kind: KeyKind::HdSecp256k1,
             home: name("node-1"),
         });
-        let (prices, cooling) = (Prices::default(), Cooling::default());
-        let facts = Facts {
-            now: NOW,
-            account: None,
-            assurance: AssuranceLevel::Process,
-            prices: &prices,
-            cooling: &cooling,
-        };
         for (requester, expected) in [("ana", "pass 2"), ("desk", "deny.no_rule_permits")] {
-            let requester = name(requester);
-            let question = Question {
-                requester: &requester,
-                action: ActionKind::Authority,
-                key: None,
-                subject: Subject::Authority(&change, Sections::default()),
-                facts: &facts,
-            };
-            let ruling = engine.decide(&question);
+            let ruling = ask_authority(&engine, requester, None, &change, Sections::default());
             assert_eq!(verdict(&ruling), [expected]);
             if let Ruling::Pass { requirement, charges, rules } = ruling {
                 assert_eq!((requirement.delay_seconds, charges.len()), (3600, 0));
@@ -239,22 +222,7 @@ mod tests {
         };
         let ask = |version: &PolicyVersion, change: &AuthorityChange| {
             let engine = Engine::compile(version.clone().into_canonical()).unwrap();
-            let (prices, cooling) = (Prices::default(), Cooling::default());
-            let facts = Facts {
-                now: NOW,
-                account: None,
-                assurance: AssuranceLevel::Process,
-                prices: &prices,
-                cooling: &cooling,
-            };
-            let (requester, key) = (name("ana"), name("hot"));
-            engine.decide(&Question {
-                requester: &requester,
-                action: ActionKind::Authority,
-                key: Some(&key),
-                subject: Subject::Authority(change, Sections::default()),
-                facts: &facts,
-            })
+            ask_authority(&engine, "ana", Some("hot"), change, Sections::default())
         };
         let mut version = version();
         assert_eq!(verdict(&ask(&version, &change)), ["deny.change_not_named"]);
@@ -277,25 +245,10 @@ mod tests {
         version.rules.push(rule("roster-alone", text));
         let engine = Engine::compile(version.into_canonical()).unwrap();
         let change = AuthorityChange::Policy { document: Default::default() };
-        let (prices, cooling) = (Prices::default(), Cooling::default());
-        let facts = Facts {
-            now: NOW,
-            account: None,
-            assurance: AssuranceLevel::Process,
-            prices: &prices,
-            cooling: &cooling,
-        };
-        let requester = name("ana");
         for (roster, expected) in [(true, "deny.forbidden"), (false, "pass 2")] {
             let sections = Sections { roster, rules: true, ..Sections::default() };
-            let question = Question {
-                requester: &requester,
-                action: ActionKind::Authority,
-                key: None,
-                subject: Subject::Authority(&change, sections),
-                facts: &facts,
-            };
-            assert_eq!(verdict(&engine.decide(&question)), [expected]);
+            let ruling = ask_authority(&engine, "ana", None, &change, sections);
+            assert_eq!(verdict(&ruling), [expected]);
         }
     }
 

@@ -7,15 +7,15 @@ use keystead_base::{
     Amount, Coded as _, Digest, HYBRID_SEED_BYTES, HybridSigner, Name, Secret, Signed, Timestamp,
 };
 use keystead_intent::{
-    ActionKind, Allowance, Asset, AssetEntry, AssetKind, ChainId, DangerClass, Effect, EffectKind, Effects,
-    Fee,
+    ActionKind, Allowance, Asset, AssetEntry, AssetKind, AuthorityChange, ChainId, DangerClass, Effect,
+    EffectKind, Effects, Fee,
 };
 
 use crate::{
     AddressEntry, AssuranceCap, AssuranceLevel, Cooling, Device, Dimension, Engine, Factor, Facts,
     FreshHeadDemand, FreshHeadRule, Measure, Need, Node, Person, PolicyVersion, Price, PriceRule,
-    PriceSource, Prices, Question, QuorumRow, Roster, Rule, Ruling, Service, Subject, Threshold, Timing,
-    TransportKey, Window,
+    PriceSource, Prices, Question, QuorumRow, Roster, Rule, Ruling, Sections, Service, Subject, Threshold,
+    Timing, TransportKey, Window,
 };
 
 pub(crate) const CHAIN: ChainId = ChainId(1);
@@ -329,6 +329,27 @@ impl Ask {
             facts,
         }
     }
+}
+
+/// What an engine says to a change of authority, without prices and with nothing cooling.
+pub(crate) fn ask_authority(
+    engine: &Engine,
+    requester: &str,
+    key: Option<&str>,
+    change: &AuthorityChange,
+    sections: Sections,
+) -> Ruling {
+    let (prices, cooling) = (Prices::default(), Cooling::default());
+    let assurance = AssuranceLevel::Process;
+    let facts = Facts { now: NOW, account: None, assurance, prices: &prices, cooling: &cooling };
+    let (requester, key) = (name(requester), key.map(name));
+    engine.decide(&Question {
+        requester: &requester,
+        action: ActionKind::Authority,
+        key: key.as_ref(),
+        subject: Subject::Authority(change, sections),
+        facts: &facts,
+    })
 }
 
 /// The codes of all reasons, or those of a pass: `pass` and how many people it needs.

@@ -7,8 +7,7 @@ use keystead_decision::{
 };
 use keystead_intent::KeyCeremony;
 use keystead_keys::{
-    AccountPublic, BackupFile, BackupSubject, HdSeed, Kdf, Purpose, RecipientPublicKey, SealLabel, Sealed,
-    SealingKey,
+    BackupFile, BackupSubject, HdSeed, Kdf, Purpose, RecipientPublicKey, SealLabel, Sealed, SealingKey,
 };
 use keystead_policy::AssuranceLevel;
 
@@ -317,10 +316,6 @@ fn fits(grant: &Grant, unsigned: &Unsigned, address: alloy_primitives::Address) 
     Ok(())
 }
 
-fn held(name: &Name, epoch: u32, account: &AccountPublic) -> HeldKey {
-    let mut x = [0; 32];
-    x.iter_mut().zip(account.point.iter().skip(1)).for_each(|(to, from)| *to = *from);
-    let parity = account.point.first().copied().unwrap_or_default();
-    let account = PublicAccount { parity, x: Digest(x), chain_code: Digest(account.chain_code) };
-    HeldKey { key: name.clone(), epoch, account }
+fn held(name: &Name, epoch: u32, account: &PublicAccount) -> HeldKey {
+    HeldKey { key: name.clone(), epoch, account: *account }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use alloy_primitives::Address;
-use keystead_base::{Blame, Coded, Name, Secret};
-use keystead_keys::{AccountPublic, DeriveError, HdSeed};
+use keystead_base::{Blame, Coded, Name, PublicAccount, Secret};
+use keystead_keys::{DeriveError, HdSeed};
 use secp256k1::PublicKey;
 
 use crate::kernel::{PageKind, SecretPages};
@@ -26,7 +26,7 @@ pub(crate) struct Key {
     /// The key's epoch.
     pub(crate) epoch: u32,
     /// The public side.
-    pub(crate) account: AccountPublic,
+    pub(crate) account: PublicAccount,
     entropy: Slot,
 }
 
@@ -51,7 +51,7 @@ impl Vault {
     }
 
     /// Takes a seed over, under a name that has none.
-    pub(crate) fn add(&mut self, name: Name, epoch: u32, seed: &HdSeed) -> Result<AccountPublic, VaultError> {
+    pub(crate) fn add(&mut self, name: Name, epoch: u32, seed: &HdSeed) -> Result<PublicAccount, VaultError> {
         if self.keys.contains_key(&name) {
             return Err(VaultError::Known { key: name });
         }
@@ -107,7 +107,7 @@ impl Vault {
         }
         let scalar = Slot(MAX_KEYS + self.accounts.len());
         self.slots.write(scalar, &derived.scalar());
-        let public = PublicKey::from_byte_array_compressed(derived.public().point)
+        let public = PublicKey::from_byte_array_compressed(derived.public().compressed())
             .map_err(|_| VaultError::Derive(DeriveError::Curve))?;
         let account = Account { address: address(&public), public, scalar };
         self.accounts.insert(place, account);
@@ -256,7 +256,7 @@ mod tests {
         for index in [0, 1, 7, 0] {
             let account = vault.account(&hot, index).unwrap();
             let expected = seed(1).root().unwrap().ethereum().unwrap().account(index).unwrap();
-            assert_eq!(account.public.serialize(), expected.public().point);
+            assert_eq!(account.public.serialize(), expected.public().compressed());
             assert_eq!(vault.scalar(&account).expose(), expected.scalar().expose());
         }
         assert_eq!(vault.account(&hot, 1 << 31).map(|_| ()).unwrap_err().code(), "derive.index");

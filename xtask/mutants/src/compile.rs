@@ -45,6 +45,10 @@ pub(crate) fn build(options: &Options, mutants: &mut Mutants) -> Result<Vec<Bina
         }
         println!("round {round}: {} mutants do not build and are left out", faulty.len());
         let faulty: Vec<usize> = faulty.into_iter().collect();
+        if faulty.len() == mutants.all().filter(|it| it.builds).count() {
+            // Not one is right: then the fault is not theirs.
+            return Err(format!("no mutant builds:\n{}", rendered(&messages).join("\n")));
+        }
         run::note_unbuilt(options, mutants, &faulty)?;
         mutants.drop(&faulty);
     }

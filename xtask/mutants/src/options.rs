@@ -12,8 +12,8 @@ pub(crate) struct Options {
     pub(crate) target: PathBuf,
     /// The crates, by their short names.
     pub(crate) crates: Vec<String>,
-    /// Only files whose path contains this.
-    pub(crate) file: Option<String>,
+    /// Only files whose path contains one of these; all where there is none.
+    pub(crate) files: Vec<String>,
     /// Only every n-th mutant, beginning with the k-th.
     pub(crate) shard: (usize, usize),
     /// Test programs at once.
@@ -27,7 +27,7 @@ pub(crate) struct Options {
 /// In the order of the data's way back: the smallest first.
 const CRATES: [&str; 4] = ["quorum", "decision", "policy", "chain"];
 
-const USAGE: &str = "[CRATE ...] [--file PART] [--shard K/N] [--jobs N] [--list] [--fresh]";
+const USAGE: &str = "[CRATE ...] [--file PART ...] [--shard K/N] [--jobs N] [--list] [--fresh]";
 
 impl Options {
     pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
@@ -38,7 +38,7 @@ impl Options {
             root,
             target,
             crates: Vec::new(),
-            file: None,
+            files: Vec::new(),
             shard: (0, 1),
             jobs: 1,
             list: false,
@@ -47,7 +47,7 @@ impl Options {
         while let Some(word) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{word} needs a value; usage: {USAGE}"));
             match word.as_str() {
-                "--file" => options.file = Some(value()?),
+                "--file" => options.files.push(value()?),
                 "--shard" => options.shard = shard(&value()?)?,
                 "--jobs" => options.jobs = value()?.parse().map_err(crate::because("--jobs"))?,
                 "--list" => options.list = true,
@@ -60,6 +60,11 @@ impl Options {
             options.crates = CRATES.map(str::to_owned).to_vec();
         }
         Ok(options)
+    }
+
+    /// Whether the mutants of this file are tried.
+    pub(crate) fn wants(&self, file: &str) -> bool {
+        self.files.is_empty() || self.files.iter().any(|part| file.contains(part.as_str()))
     }
 
     /// Where this tool keeps its copy of the tree and its results.

@@ -82,10 +82,11 @@ pub(crate) fn collect(options: &Options) -> Result<Mutants, Failure> {
     for name in &options.crates {
         for path in modules(&options.root.join(format!("crates/keystead-{name}/src/lib.rs")))? {
             let file = path.strip_prefix(&options.root).unwrap_or(&path).display().to_string();
-            if options.file.as_ref().is_some_and(|part| !file.contains(part)) {
+            let text = read(&path)?;
+            if !options.wants(&file) {
+                mutants.files.push(File { path: file, text, edits: Vec::new() });
                 continue;
             }
-            let text = read(&path)?;
             let found = operators::find(&text, mutants.list.len()).map_err(because(file.clone()))?;
             let mutant = |it: operators::Found| Mutant {
                 id: it.id,

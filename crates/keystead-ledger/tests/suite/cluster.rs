@@ -7,8 +7,8 @@ use keystead_base::{
     Timestamp,
 };
 use keystead_decision::{
-    Admitted, Decision, Entry, Founder, Genesis, KeyEvent, KeyStep, Outcome, PublicAccount, SignedGenesis,
-    State, Strict, drill_challenge, propose, sign_vote, vote_for,
+    Admitted, Decision, Entry, Founder, Genesis, KeyEvent, KeyStep, Outcome, SignedGenesis, State, Strict,
+    drill_challenge, propose, sign_vote, vote_for,
 };
 use keystead_intent::{
     AccountRef, Action, Approval, AuthorityChange, ChainId, DangerClass, Freeze, Intent, KeyCeremony,
@@ -82,7 +82,7 @@ impl Cluster {
         blocks.push(self.event(KeyStep::Created {
             request: created,
             kind: KeyKind::HdSecp256k1,
-            account: public(&account),
+            account: account.public(),
             assurance: AssuranceLevel::Process,
             protections: Vec::new(),
         }));
@@ -206,16 +206,6 @@ fn message(key: &str) -> Action {
 
 fn account() -> ChildSecret {
     HdSeed::from_entropy(Secret::new([7; 32])).root().unwrap().ethereum().unwrap()
-}
-
-fn public(account: &ChildSecret) -> PublicAccount {
-    let public = account.public();
-    let (parity, x) = public.point.split_at(1);
-    PublicAccount {
-        parity: parity[0],
-        x: Digest(x.try_into().unwrap()),
-        chain_code: Digest(public.chain_code),
-    }
 }
 
 fn sign(account: &ChildSecret, digest: &Digest) -> Vec<u8> {

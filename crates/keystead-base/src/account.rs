@@ -1,17 +1,24 @@
-//! The public side of an HD key: addresses without a secret, and the proof that a backup works.
+//! The public side of an HD key: addresses without a secret, and the proof that somebody holds the secret.
 
 use std::sync::LazyLock;
 
 use alloy_primitives::{Address, keccak256};
 use borsh::{BorshDeserialize, BorshSerialize};
 use hmac::{Hmac, KeyInit, Mac};
-use keystead_base::{ClusterId, Digest, Name, tagged_hash};
 use secp256k1::{Message, PublicKey, Scalar, Secp256k1, VerifyOnly, ecdsa::Signature};
 use serde::{Deserialize, Serialize};
 use sha2::Sha512;
 
-/// The extended public key at `m/44'/60'/0'/0` (BIP-44): compressed point and chain code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+use crate::Digest;
+
+/// A BIP-32 extended public key: for `m/44'/60'/0'/0` (BIP-44) enough to know every address of a key, and to
+/// sign nothing.
+///
+/// Together with one account's *secret* it would give away the others (BIP-32, "implications"); accounts'
+/// secrets therefore never leave the enclave.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
 #[serde(deny_unknown_fields)]
 pub struct PublicAccount {
     /// 0x02 or 0x03: the parity of the point.
@@ -23,13 +30,18 @@ pub struct PublicAccount {
 }
 
 impl PublicAccount {
+    /// From a compressed point (SEC 1, 2.3.3) and a chain code, as BIP-32 has them.
+    #[must_use]
+    pub fn new(compressed: [u8; 33], chain_code: [u8; 32]) -> Self {
+        let [parity, x @ ..] = compressed;
+        Self { parity, x: Digest(x), chain_code: Digest(chain_code) }
+    }
+
     /// The point as 33 compressed bytes.
     #[must_use]
     pub fn compressed(&self) -> [u8; 33] {
         let mut bytes = [self.parity; 33];
-        for (to, from) in bytes.iter_mut().skip(1).zip(self.x.0) {
-            *to = from;
-        }
+        bytes.iter_mut().skip(1).zip(self.x.0).for_each(|(to, from)| *to = from);
         bytes
     }
 
@@ -55,21 +67,14 @@ impl PublicAccount {
         parent.add_exp_tweak(&CURVE, &tweak).ok()
     }
 
-    /// Whether `proof` shows that somebody restored the key from this backup.
+    /// Whether 64 bytes r ‖ s over `challenge` are the first account's: whoever made them holds the secret.
     #[must_use]
-    pub fn proves_drill(&self, challenge: &Digest, proof: &[u8]) -> bool {
+    pub fn proves_control(&self, challenge: &Digest, proof: &[u8]) -> bool {
         let Some(key) = self.child(0) else { return false };
         let Ok(signature) = Signature::from_compact(proof) else { return false };
         let message = Message::from_digest(challenge.0);
         CURVE.verify_ecdsa(message, &signature, &key).is_ok()
     }
-}
-
-/// What a restored key signs to prove control. Its domain keeps it apart from every transaction.
-#[must_use]
-pub fn drill_challenge(cluster: ClusterId, key: &Name, epoch: u32, backup: &Digest) -> Digest {
-    let body = borsh::to_vec(&(cluster, key, epoch, backup)).unwrap_or_default();
-    tagged_hash("keystead/drill/v1", &body)
 }
 
 fn address_of(key: &PublicKey) -> Address {
