@@ -235,8 +235,8 @@ fn drill() {
     let mut scratch = cluster.start("scratch", strict());
     let proof = scratch.drill(drill.clone()).unwrap();
     let challenge = keystead_decision::drill_challenge(cluster.id(), &name("hot"), 0, &proof.backup);
-    assert!(held.account.proves_drill(&challenge, &proof.proof));
-    assert!(!held.account.proves_drill(&Digest::ZERO, &proof.proof));
+    assert!(held.account.proves_control(&challenge, &proof.proof));
+    assert!(!held.account.proves_control(&Digest::ZERO, &proof.proof));
 
     let mut other = drill;
     other.recipient = name("bob");
