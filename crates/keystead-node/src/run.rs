@@ -189,6 +189,7 @@ async fn pipeline<C: Controls + Clone + 'static>(
         signer_ended,
         snapshot_blocks: config.limits.snapshot_blocks,
         frozen_before,
+        held: Vec::new(),
     };
     let replica = replica(config, shared, parts.state, &rows, parts.controls).await?;
     let deliberator = Deliberator {
