@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keystead_base::{Canonical as _, RequestId};
-use keystead_decision::{Entry, KeyStep, State};
+use keystead_decision::{Applied, Entry, KeyStep, State};
 use keystead_ledger::{Appended, Batch, RecordRow, SignatureRecord};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -95,12 +95,15 @@ impl Writer {
         if !batch.is_empty() {
             self.shared.ledger.write(&batch).await?;
         }
-        let last = acts.iter().rev().find_map(|act| match act {
-            Act::Commit(built) => Some(built.committed.applied.state.clone()),
+        let commits = acts.iter().filter_map(|act| match act {
+            Act::Commit(built) => Some(&built.committed.applied),
             Act::Record(..) | Act::Send(..) => None,
         });
-        if let Some(state) = last {
-            self.published.send_replace(Arc::new(state));
+        let commits: Vec<&Applied> = commits.collect();
+        // Rows before the state: whoever waits for a height finds the row of what was decided there.
+        commits.iter().for_each(|applied| self.show(applied));
+        if let Some(applied) = commits.last() {
+            self.published.send_replace(Arc::new(applied.state.clone()));
         }
         for act in acts {
             match act {
@@ -135,13 +138,18 @@ impl Writer {
         batch
     }
 
+    /// What was decided, for those who ask and for the signatures of others.
+    fn show(&self, applied: &Applied) {
+        for decision in &applied.decisions {
+            self.shared.board.publish(decision, &applied.state);
+        }
+        self.shared.recent.keep(applied.block.header.height, &applied.decisions);
+    }
+
     async fn release(&mut self, built: Built) {
         let Built { committed, waiting } = built;
         let (applied, commit) = (committed.applied, committed.commit);
         let (decisions, state) = (applied.decisions, applied.state);
-        for decision in &decisions {
-            self.shared.board.publish(decision, &state);
-        }
         applied.block.entries.iter().filter_map(finished_ceremony).for_each(|id| {
             self.shared.board.carried_out(&id);
         });
