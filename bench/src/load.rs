@@ -51,7 +51,7 @@ pub(crate) async fn run(
     body: impl Fn(usize, u64) -> String + Clone + Send + 'static,
 ) -> Figures {
     let &Load { address, clients, span, needle } = load;
-    let before = (threads(servers), own_cpu(), cpu(servers));
+    let before = (usage::threads(servers), own_cpu(), cpu(servers));
     let start = Instant::now();
     let mut tasks = JoinSet::new();
     for client in 0..clients {
@@ -64,7 +64,7 @@ pub(crate) async fn run(
     times.sort_unstable();
     let each = |seconds: f64| 1e9 * seconds / times.len() as f64;
     let (load_cpu, server_cpu) = (each(own_cpu() - before.1), each(cpu(servers) - before.2));
-    let mut threads = threads(servers);
+    let mut threads = usage::threads(servers);
     threads.iter_mut().for_each(|(name, used)| {
         *used = each(*used - before.0.get(name).copied().unwrap_or_default());
     });
@@ -88,14 +88,6 @@ fn own_cpu() -> f64 {
 
 fn cpu(servers: &[u32]) -> f64 {
     servers.iter().filter_map(|pid| usage::cpu_seconds(*pid)).sum()
-}
-
-fn threads(servers: &[u32]) -> BTreeMap<String, f64> {
-    let mut all = BTreeMap::new();
-    for (name, used) in servers.iter().flat_map(|pid| usage::cpu_by_thread(*pid)) {
-        *all.entry(name).or_default() += used;
-    }
-    all
 }
 
 async fn one_client(

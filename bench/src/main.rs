@@ -1,8 +1,10 @@
 //! Figures, each beside the floor measured in the same run.
 //!
-//! `cargo xtask bench` runs everything; `cargo xtask bench micro|floors|path` one part. Nothing here
-//! asserts a time: a benchmark prints, a person judges.
+//! `cargo xtask bench` runs everything but the cluster; `cargo xtask bench micro|floors|path` one part;
+//! `cargo xtask bench cluster` clusters of nodes. Nothing here asserts a time: a benchmark
+//! prints, a person judges.
 
+mod cluster;
 mod floors;
 mod load;
 mod micro;
@@ -22,9 +24,14 @@ fn main() -> ExitCode {
     {
         runtime.block_on(floors::serve_alone(folder.first().map(Path::new)));
     }
+    if let [word, options @ ..] = parts.as_slice()
+        && word == "cluster"
+    {
+        return clusters(&runtime, options);
+    }
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|it| it == part);
     if let Some(unknown) = parts.iter().find(|it| !["micro", "floors", "path"].contains(&it.as_str())) {
-        eprintln!("error[bench.part]: expected micro, floors or path, found {unknown:?}");
+        eprintln!("error[bench.part]: expected micro, floors, path or cluster, found {unknown:?}");
         return ExitCode::FAILURE;
     }
     if wanted("micro") {
@@ -37,4 +44,17 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn clusters(runtime: &tokio::runtime::Runtime, options: &[String]) -> ExitCode {
+    match cluster::Options::parse(options) {
+        Ok(options) => {
+            cluster::run(runtime, options);
+            ExitCode::SUCCESS
+        }
+        Err(unknown) => {
+            eprintln!("error[bench.option]: expected --quick, --json or --nodes 1|3|4, found {unknown:?}");
+            ExitCode::FAILURE
+        }
+    }
 }

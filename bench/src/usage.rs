@@ -8,8 +8,17 @@ pub(crate) fn cpu_seconds(pid: u32) -> Option<f64> {
     seconds(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// CPU seconds of some processes by the names of their threads.
+pub(crate) fn threads(processes: &[u32]) -> BTreeMap<String, f64> {
+    let mut all = BTreeMap::new();
+    for (name, used) in processes.iter().flat_map(|pid| cpu_by_thread(*pid)) {
+        *all.entry(name).or_default() += used;
+    }
+    all
+}
+
 /// CPU seconds of a process by the names of its threads; threads of one name count together.
-pub(crate) fn cpu_by_thread(pid: u32) -> BTreeMap<String, f64> {
+fn cpu_by_thread(pid: u32) -> BTreeMap<String, f64> {
     let mut seconds_of = BTreeMap::new();
     for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
         // A thread may end between the listing and the look.

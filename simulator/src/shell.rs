@@ -153,7 +153,7 @@ impl Simulation {
                 return;
             }
         }
-        self.places[node].disk.sync();
+        // As in the node, a record waits until something rests on it: a crash before that loses it.
     }
 
     /// INVARIANT D4: a node whose disk is whole never believes that it was rolled back, and none diverges.
@@ -195,7 +195,7 @@ impl Simulation {
 
     /// INVARIANT S1: write, sync, then send.
     fn send(&mut self, node: usize, to: &BTreeSet<Name>, message: Message) {
-        if self.plan.bug != Some(Bug::SendsBeforeWrite) {
+        if message.rests_on_records() && self.plan.bug != Some(Bug::SendsBeforeWrite) {
             self.places[node].disk.sync();
         }
         if self.burns(node) {

@@ -34,6 +34,9 @@ pub(crate) fn figures(parts: &[String]) -> Result<(), Failure> {
         "keystead",
         "--package",
         "keystead-bench",
+        // The cluster's nodes are processes of these programs.
+        "--package",
+        "keystead-tests",
     ])
     .run()?;
     Step::new(&["cargo", "run", "--release", "--locked", "--quiet", "--package", "keystead-bench", "--"])

@@ -5,7 +5,8 @@
 //! drive the same code.
 //!
 //! **The order of outputs is the contract** (INVARIANT S1): whatever stands before a [`Output::Send`] or a
-//! [`Output::Committed`] must be durable before the message leaves or anything rests on the block.
+//! [`Output::Committed`] must be durable before the message leaves or anything rests on the block. A record that nothing
+//! rests on yet may wait for the next one that something does, and [`Message::rests_on_records`] names what need not wait.
 
 mod ahead;
 mod ballot;

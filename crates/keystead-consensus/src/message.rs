@@ -46,6 +46,25 @@ pub enum Message {
     Objection(Objection),
 }
 
+impl Message {
+    /// Whether it may leave only when all that the replica put out before it is durable. Entries are somebody's own
+    /// signed words: what this node has recorded, or forgets in a crash, contradicts nothing in them.
+    #[must_use]
+    pub fn rests_on_records(&self) -> bool {
+        match self {
+            Self::Entries(_) => false,
+            Self::Proposal { .. }
+            | Self::Ballot(_)
+            | Self::Polka(_)
+            | Self::Round(_)
+            | Self::Head { .. }
+            | Self::Want(_)
+            | Self::Blocks(_)
+            | Self::Objection(_) => true,
+        }
+    }
+}
+
 impl Canonical for Message {
     const DOMAIN: &'static str = "keystead/peer-message/v1";
 }

@@ -28,6 +28,7 @@ mod fresh;
 mod intake;
 mod own;
 mod peers;
+mod recent;
 mod replica;
 mod resume;
 mod run;

@@ -3,7 +3,7 @@
 //! It goes on with the next height while the last block is on its way to the disk. Nothing of a block is seen
 //! outside before the writer has it durable (S1).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -154,7 +154,7 @@ impl<C: Controls> Deliberator<C> {
         for output in outputs {
             match output {
                 Output::Record(record) => turn.0.push(Act::Record(height, record)),
-                Output::Send { to, message } => turn.0.push(Act::Send(to, document(message))),
+                Output::Send { to, message } => turn.0.extend(self.send(to, message)),
                 Output::Committed(committed) => {
                     height = committed.commit.header.height + 1;
                     turn.0.push(Act::Commit(Box::new(self.built(*committed))));
@@ -172,6 +172,17 @@ impl<C: Controls> Deliberator<C> {
         let under_way = self.replica.state().height() + 1;
         self.timers.retain(|(_, timer), ()| timer.height >= under_way);
         Ok(turn)
+    }
+
+    /// What clients signed rests on nothing of this node's, so it need not wait for the disk.
+    fn send(&self, to: BTreeSet<Name>, message: Message) -> Option<Act> {
+        let waits = message.rests_on_records();
+        let document = document(message);
+        if waits {
+            return Some(Act::Send(to, document));
+        }
+        self.shared.peers.send(&to, &document);
+        None
     }
 
     /// Outputs that are neither written nor sent by the writer.

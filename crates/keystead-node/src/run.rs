@@ -22,6 +22,7 @@ use crate::blocks::Submission;
 use crate::board::Board;
 use crate::enclave::{EnclaveHome, Started};
 use crate::peers::{self, Peers};
+use crate::recent::Recent;
 use crate::replica::{Deliberator, Heard};
 use crate::resume::fill_board;
 use crate::settle::{Watcher, views_of};
@@ -114,6 +115,7 @@ pub async fn run_under<C: Controls + Clone + 'static>(
         peers,
         views: Arc::new(views_of(&config.chains)?),
         unstored: Unstored::default(),
+        recent: Recent::default(),
         cluster_view: Mutex::default(),
         errands: Arc::new(Semaphore::new(MAX_ERRANDS)),
         sweep: Notify::new(),
@@ -189,6 +191,7 @@ async fn pipeline<C: Controls + Clone + 'static>(
         signer_ended,
         snapshot_blocks: config.limits.snapshot_blocks,
         frozen_before,
+        held: Vec::new(),
     };
     let replica = replica(config, shared, parts.state, &rows, parts.controls).await?;
     let deliberator = Deliberator {

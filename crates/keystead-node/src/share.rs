@@ -7,7 +7,7 @@ use alloy_primitives::B256;
 use keystead_base::{Canonical as _, Digest, Name, RequestId};
 use keystead_chain::assemble;
 use keystead_consensus::{CommittedBlock, MAX_MESSAGE_BLOCKS, Message, Objection};
-use keystead_decision::{Entry, Fate, Outcome, Settlement};
+use keystead_decision::{Decision, Entry, Fate, Outcome, Settlement};
 use keystead_ledger::SignatureRecord;
 use keystead_transmit::{Verdict, Watched};
 use keystead_wire::{MAX_PEER_MESSAGES, PeerMessage, Refused, SharedSignature};
@@ -39,15 +39,19 @@ impl Shared {
         if found > MAX_PEER_MESSAGES {
             return Err(CallError::Entries { limit: MAX_PEER_MESSAGES, found });
         }
+        let mut signatures = Vec::new();
         for document in documents {
             match PeerMessage::from_document(&document)? {
                 PeerMessage::Consensus(message) => match *message {
                     Message::Entries(entries) => self.heard_entries(from, entries).await,
                     message => self.hear(Heard::Message(from.clone(), Box::new(message))).await,
                 },
-                PeerMessage::Signed(signed) => self.heard_signature(signed),
+                PeerMessage::Signed(signed) => signatures.push(signed),
                 PeerMessage::WantSigned(request) => self.send_signature(from.clone(), request),
             }
+        }
+        if !signatures.is_empty() {
+            self.heard_signatures(signatures);
         }
         Ok(())
     }
@@ -147,25 +151,36 @@ impl Shared {
         });
     }
 
-    /// INVARIANT S7: a signature that another node made is verified before it is kept or shown.
-    fn heard_signature(self: &Arc<Self>, signed: SharedSignature) {
+    /// INVARIANT S7: a signature that another node made is verified before it is kept or shown. Those that came
+    /// together are one errand: a large block's would be too many, and those beyond the limit would be lost.
+    fn heard_signatures(self: &Arc<Self>, signatures: Vec<SharedSignature>) {
         let shared = Arc::clone(self);
         self.errand(async move {
             let mut state = shared.state.clone();
-            let reached = state.wait_for(|it| it.height() >= signed.height);
-            if !matches!(timeout(CATCH_UP_TIME, reached).await, Ok(Ok(_))) {
-                return;
-            }
-            if let Some(record) = shared.verified(signed).await {
-                shared.board.signed(&record.request, views::payload(&record));
-                shared.unstored.add(record);
+            for signed in signatures {
+                let reached = state.wait_for(|it| it.height() >= signed.height);
+                if !matches!(timeout(CATCH_UP_TIME, reached).await, Ok(Ok(_))) {
+                    return;
+                }
+                if let Some(record) = shared.verified(signed).await {
+                    shared.board.signed(&record.request, views::payload(&record));
+                    shared.unstored.add(record);
+                }
             }
         });
     }
 
+    /// The right that a block gave at this place.
+    async fn right(&self, height: u64, place: u64) -> Option<Decision> {
+        if let Some(decision) = self.recent.at(height, place) {
+            return Some(decision);
+        }
+        let decisions = self.ledger.decisions(height).await.ok()?;
+        decisions.into_iter().nth(usize::try_from(place).ok()?)
+    }
+
     async fn verified(&self, signed: SharedSignature) -> Option<SignatureRecord> {
-        let decisions = self.ledger.decisions(signed.height).await.ok()?;
-        let decision = decisions.get(usize::try_from(signed.position).ok()?)?;
+        let decision = self.right(signed.height, signed.position).await?;
         let Outcome::Allow(grant) = &decision.outcome else { return None };
         if decision.subject != signed.request {
             return None;

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use crate::blocks::Submission;
 use crate::board::Board;
 use crate::peers::Peers;
+use crate::recent::Recent;
 use crate::replica::{Heard, standing_word};
 use crate::writer::Unstored;
 use crate::{Event, Events};
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) views: Arc<HashMap<u64, ChainView>>,
     /// Signatures that are not stored yet.
     pub(crate) unstored: Unstored,
+    /// The decisions of the newest durable blocks.
+    pub(crate) recent: Recent,
     /// What the replica last saw of the cluster.
     pub(crate) cluster_view: Mutex<ClusterView>,
     /// How much is done for other nodes at once, besides taking their words.

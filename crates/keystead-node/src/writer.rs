@@ -1,10 +1,13 @@
 //! The writer: makes what the replica wants durable, many turns in one transaction, and only then lets it out.
+//!
+//! A record waits until something rests on it: what others said costs no sync of its own, and most of it is over with
+//! its height before it was ever written.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keystead_base::{Canonical as _, RequestId};
-use keystead_decision::{Entry, KeyStep, State};
+use keystead_decision::{Applied, Entry, KeyStep, State};
 use keystead_ledger::{Appended, Batch, RecordRow, SignatureRecord};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -44,6 +47,8 @@ pub(crate) struct Writer {
     pub(crate) signer_ended: oneshot::Receiver<()>,
     pub(crate) snapshot_blocks: u64,
     pub(crate) frozen_before: bool,
+    /// Records on which nothing rests so far.
+    pub(crate) held: Vec<Act>,
 }
 
 impl Writer {
@@ -57,6 +62,11 @@ impl Writer {
                     if count == 0 {
                         return self.finish().await;
                     }
+                    self.held.extend(turns.into_iter().flat_map(|turn| turn.0));
+                    if !self.has_to_write() {
+                        linger.get_or_insert_with(|| Instant::now() + LINGER);
+                        continue;
+                    }
                 }
                 () = self.shared.unstored.bell.notified(), if linger.is_none() => {
                     linger = Some(Instant::now() + LINGER);
@@ -65,8 +75,18 @@ impl Writer {
                 () = sleep_until(linger.unwrap_or_else(Instant::now)), if linger.is_some() => {}
             }
             linger = None;
-            self.write(turns.into_iter().flat_map(|turn| turn.0).collect()).await?;
+            self.write_held().await?;
         }
+    }
+
+    /// Whether something rests on what is held, or there is too much of it.
+    fn has_to_write(&self) -> bool {
+        self.held.len() >= MAX_HELD_RECORDS || self.held.iter().any(|act| !matches!(act, Act::Record(..)))
+    }
+
+    async fn write_held(&mut self) -> Result<(), NodeError> {
+        let acts = std::mem::take(&mut self.held);
+        self.write(acts).await
     }
 
     /// INVARIANT S1: record, vote, block and decisions are durable before anything rests on them.
@@ -75,12 +95,15 @@ impl Writer {
         if !batch.is_empty() {
             self.shared.ledger.write(&batch).await?;
         }
-        let last = acts.iter().rev().find_map(|act| match act {
-            Act::Commit(built) => Some(built.committed.applied.state.clone()),
+        let commits = acts.iter().filter_map(|act| match act {
+            Act::Commit(built) => Some(&built.committed.applied),
             Act::Record(..) | Act::Send(..) => None,
         });
-        if let Some(state) = last {
-            self.published.send_replace(Arc::new(state));
+        let commits: Vec<&Applied> = commits.collect();
+        // Rows before the state: whoever waits for a height finds the row of what was decided there.
+        commits.iter().for_each(|applied| self.show(applied));
+        if let Some(applied) = commits.last() {
+            self.published.send_replace(Arc::new(applied.state.clone()));
         }
         for act in acts {
             match act {
@@ -115,13 +138,18 @@ impl Writer {
         batch
     }
 
+    /// What was decided, for those who ask and for the signatures of others.
+    fn show(&self, applied: &Applied) {
+        for decision in &applied.decisions {
+            self.shared.board.publish(decision, &applied.state);
+        }
+        self.shared.recent.keep(applied.block.header.height, &applied.decisions);
+    }
+
     async fn release(&mut self, built: Built) {
         let Built { committed, waiting } = built;
         let (applied, commit) = (committed.applied, committed.commit);
         let (decisions, state) = (applied.decisions, applied.state);
-        for decision in &decisions {
-            self.shared.board.publish(decision, &state);
-        }
         applied.block.entries.iter().filter_map(finished_ceremony).for_each(|id| {
             self.shared.board.carried_out(&id);
         });
@@ -155,7 +183,8 @@ impl Writer {
     }
 
     /// Waits for the last signatures, and stores them.
-    async fn finish(self) -> Result<(), NodeError> {
+    async fn finish(mut self) -> Result<(), NodeError> {
+        self.write_held().await?;
         let Self { shared, out, signer_ended, .. } = self;
         drop(out);
         // An error here means that the signer is gone, which is what is waited for.
@@ -181,5 +210,7 @@ fn finished_ceremony(entry: &Entry) -> Option<RequestId> {
 
 /// The most turns of one transaction.
 const MAX_GROUP_TURNS: usize = 64;
-/// How long signatures wait for a block to be stored with.
+/// Records that nothing rests on and that are held all the same.
+const MAX_HELD_RECORDS: usize = 256;
+/// How long signatures and records wait for something to be stored with.
 const LINGER: Duration = Duration::from_millis(50);
