@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use arc_malachitebft_core_consensus::{
-    Effect, Error, LivenessMsg, Resumable as _, Resume, SignedConsensusMsg,
+    ConsensusMsg, Effect, Error, LivenessMsg, Resumable as _, Resume, SignedConsensusMsg,
 };
 use arc_malachitebft_core_types as mb;
 use keystead_base::{ClusterId, Digest, HybridSignature, HybridSigner, Name};
 use keystead_decision::VoteSignature;
 
 use super::certify;
-use super::context::{EngineProposal, EngineVote, Mark, Protocol};
+use super::context::{EngineProposal, EngineVote, Mark, NodeKey, Protocol};
 use super::convert::{
     Input, ballot, polka, proposal, record, round_of, round_proof, timeout_step, vote_parts,
 };
 use crate::ballot::{claim_message, vote_message};
-use crate::{Ballot, Message, Misbehavior, Polka, Proposal, Record, RoundProof, TimeoutStep};
+use crate::{Ballot, Message, Misbehavior, Polka, Proposal, Record, RoundProof, Step, TimeoutStep};
 
 /// Something that the engine wants done, in order.
 #[derive(Debug)]
@@ -55,8 +55,10 @@ pub(super) struct Hands {
     cluster: ClusterId,
     signer: Arc<HybridSigner>,
     boot: u64,
-    /// What this instance signed itself needs no second look.
-    own: Vec<HybridSignature>,
+    /// Whether there is no other node that could hear what this one says.
+    alone: bool,
+    /// What this instance signed itself, and for which words: it needs no second look.
+    own: Vec<(Vec<u8>, HybridSignature)>,
     acts: Vec<Act>,
     /// The signing library failed: nothing is voted any more at this height.
     pub(super) broken: bool,
@@ -67,8 +69,9 @@ pub(super) struct Hands {
 type Answer = Result<Resume<Protocol>, Error<Protocol>>;
 
 impl Hands {
-    pub(super) fn new(cluster: ClusterId, signer: Arc<HybridSigner>, boot: u64) -> Self {
-        Self { cluster, signer, boot, own: Vec::new(), acts: Vec::new(), broken: false, replays: false }
+    pub(super) fn new(cluster: ClusterId, signer: Arc<HybridSigner>, boot: u64, alone: bool) -> Self {
+        let (own, acts) = (Vec::new(), Vec::new());
+        Self { cluster, signer, boot, alone, own, acts, broken: false, replays: false }
     }
 
     pub(super) fn take(&mut self) -> Vec<Act> {
@@ -80,11 +83,9 @@ impl Hands {
         Ok(match effect {
             Effect::SignVote(vote, resume) => resume.resume_with(self.sign_vote(vote)),
             Effect::SignProposal(it, resume) => resume.resume_with(self.sign_proposal(it)),
-            Effect::VerifySignature(signed, key, resume) => resume.resume_with(
-                self.is_own(&signed.signature) || {
-                    certify::is_signed(self.cluster, &signed.message, &signed.signature, &key)
-                },
-            ),
+            Effect::VerifySignature(signed, key, resume) => {
+                resume.resume_with(self.holds(&signed.message, &signed.signature, &key))
+            }
             Effect::VerifyCommitCertificate(it, members, thresholds, resume) => {
                 resume.resume_with(certify::verify_commit(&it, &members, thresholds))
             }
@@ -189,30 +190,40 @@ impl Hands {
 
     fn sign_vote(&mut self, vote: EngineVote) -> mb::SignedVote<Protocol> {
         let (step, place, header) = vote_parts(&vote);
-        let mark = self.sign(&vote_message(self.cluster, step, place, header, self.boot));
+        let words = vote_message(self.cluster, step, place, header, self.boot);
+        let mark = if step == Step::Precommit { self.sign(&words) } else { self.sign_for_others(words) };
         mb::SignedMessage::new(vote, mark)
     }
 
     fn sign_proposal(&mut self, it: EngineProposal) -> mb::SignedProposal<Protocol> {
         let place = (it.height.0, round_of(it.round));
         let valid_round = it.valid_round.as_u32();
-        let mark = self.sign(&claim_message(self.cluster, place, valid_round, it.value.0, self.boot));
+        let words = claim_message(self.cluster, place, valid_round, it.value.0, self.boot);
+        let mark = self.sign_for_others(words);
         mb::SignedMessage::new(it, mark)
+    }
+
+    /// A signature under a proposal or a prevote. They convince other nodes and nobody else: a node that is alone
+    /// spares them. Its precommit is in the certificate, and is signed; so is all that the record is read for.
+    fn sign_for_others(&mut self, words: Vec<u8>) -> Mark {
+        if !self.alone || self.replays {
+            return self.sign(&words);
+        }
+        let mark = void();
+        self.own.push((words, mark.0.clone()));
+        mark
     }
 
     /// A signature of this node. When the library fails, a void one is counted by nobody, here included.
     fn sign(&mut self, message: &[u8]) -> Mark {
         match self.signer.sign(message) {
             Ok(signature) => {
-                self.own.push(signature.clone());
+                self.own.push((message.to_vec(), signature.clone()));
                 Mark(signature)
             }
             Err(_) => {
                 self.broken = true;
-                Mark(HybridSignature::from_parts(
-                    [0; 64],
-                    Box::new([0; keystead_base::ML_DSA_65_SIGNATURE_BYTES]),
-                ))
+                void()
             }
         }
     }
@@ -227,6 +238,20 @@ impl Hands {
     }
 
     fn is_own(&self, mark: &Mark) -> bool {
-        self.own.contains(&mark.0)
+        self.own.iter().any(|(_, signature)| *signature == mark.0)
     }
+
+    /// INVARIANT S3: what this instance signed holds for this node and for those very words alone. Under another
+    /// node's name, or over another header, a lying node would have it counted for what nobody said.
+    fn holds(&self, message: &ConsensusMsg<Protocol>, mark: &Mark, key: &NodeKey) -> bool {
+        let words = certify::words(self.cluster, message, key.boot);
+        let is_own = |it: &(Vec<u8>, HybridSignature)| it.0 == words && it.1 == mark.0;
+        let own = key.key == *self.signer.public() && self.own.iter().any(is_own);
+        own || key.key.verify(&words, &mark.0).is_ok()
+    }
+}
+
+/// No signature: no key verifies it.
+fn void() -> Mark {
+    Mark(HybridSignature::from_parts([0; 64], Box::new([0; keystead_base::ML_DSA_65_SIGNATURE_BYTES])))
 }
