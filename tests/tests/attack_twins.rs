@@ -5,14 +5,15 @@
 use std::time::Duration;
 
 use keystead_tests::attacks::{
-    approval_before_policy_change, chainless_delegation, chainless_legacy, delegatecall, forked_log,
-    frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_server,
-    many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, permit, permit2,
-    policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, same_person_twice, slow_requests, slow_strangers, stale_head,
-    suppressed_freeze, swapped_payload, truncated_log, two_digests_at_one_nonce, unanswered_flood,
-    undelayed_upgrade, unlimited_approval,
+    approval_before_policy_change, chainless_delegation, chainless_legacy, delegatecall, double_limit,
+    equivocating_node, forked_log, frozen_key, greedy_peer, hoarded_signatures, increase_allowance,
+    look_alike_address, lying_server, many_requests_at_a_limit, multisend, operator_for_all, oversize_body,
+    own_request, patched_node, permit, permit2, policy_rollback, proxy_upgrade, quorum_of_payments,
+    replayed_approval, rewritten_decision, rewritten_request, rewritten_row, same_person_twice,
+    slow_requests, slow_strangers, stale_head, suppressed_freeze, swapped_payload, truncated_log,
+    two_digests_at_one_nonce, unanswered_flood, undelayed_upgrade, unlimited_approval,
 };
+use keystead_tests::fixture::ETHER;
 use keystead_tests::{Approving, Loot, Signer};
 
 #[track_caller]
@@ -72,6 +73,16 @@ fn s03_a_rewritten_decision_succeeds_without_its_control() {
     stolen(rewritten_decision::attack(Signer::Believer));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_patched_nodes_succeed_where_they_are_a_quorum() {
+    stolen(patched_node::attack(patched_node::quorum()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_an_equivocating_node_succeeds_among_three() {
+    stolen(equivocating_node::attack(equivocating_node::three()).await);
+}
+
 #[test]
 fn s04_two_digests_at_one_nonce_succeeds_without_its_control() {
     stolen(two_digests_at_one_nonce::attack(two_digests_at_one_nonce::WithoutSlots));
@@ -115,6 +126,13 @@ fn s09_an_undelayed_upgrade_succeeds_without_its_control() {
 #[test]
 fn s09_an_upgrade_by_the_quorum_of_payments_succeeds_without_its_control() {
     stolen(quorum_of_payments::attack(quorum_of_payments::WithoutClasses));
+}
+
+/// What SECURITY.md says of it: one limit more, to the wei.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s10_one_liar_more_gains_one_limit_and_no_more() {
+    let what = format!("{} wei beyond the limit of the day", 10 * ETHER);
+    assert_eq!(double_limit::attack(double_limit::one_more()).await, Loot::Stolen { what });
 }
 
 #[test]

@@ -5,12 +5,13 @@ use std::time::Duration;
 use keystead_decision::Strict;
 use keystead_tests::attacks::{
     CATALOGUE, approval_before_policy_change, chainless_delegation, chainless_legacy, delegatecall,
-    forked_log, frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address,
-    lying_server, many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, permit,
-    permit2, policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, same_person_twice, slow_requests, slow_strangers, stale_head,
-    suppressed_freeze, swapped_payload, truncated_log, two_digests_at_one_nonce, unanswered_flood,
-    undelayed_upgrade, unlimited_approval,
+    double_limit, equivocating_node, forked_log, frozen_key, greedy_peer, hoarded_signatures,
+    increase_allowance, look_alike_address, lying_server, many_requests_at_a_limit, multisend,
+    operator_for_all, oversize_body, own_request, patched_node, permit, permit2, policy_rollback,
+    proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision, rewritten_request,
+    rewritten_row, same_person_twice, slow_requests, slow_strangers, stale_head, suppressed_freeze,
+    swapped_payload, truncated_log, two_digests_at_one_nonce, unanswered_flood, undelayed_upgrade,
+    unlimited_approval,
 };
 use keystead_tests::{Loot, Signer, root};
 
@@ -66,6 +67,23 @@ fn s03_a_rewritten_decision_is_refused() {
     refused(rewritten_decision::attack(Signer::LightClient), "certificate.not_included");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_a_patched_node_is_outvoted() {
+    refused(patched_node::attack(patched_node::tolerated()).await, "deny.destination_unknown");
+}
+
+/// One more than four nodes withstand, and they still do not commit what policy denies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_two_patched_nodes_stop_the_log_and_gain_nothing() {
+    let loot = patched_node::attack(patched_node::tolerated() + 1).await;
+    assert!(matches!(loot, Loot::Harmed { .. }), "{loot:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_an_equivocating_node_forks_no_log() {
+    refused(equivocating_node::attack(equivocating_node::four()).await, "certificate.quorum");
+}
+
 #[test]
 fn s04_two_digests_at_one_nonce_is_refused() {
     refused(two_digests_at_one_nonce::attack(Strict::default()), "deny.slot_taken");
@@ -116,6 +134,11 @@ fn s09_an_upgrade_that_nobody_vetoes_passes_after_its_delay() {
 #[test]
 fn s09_an_upgrade_by_the_quorum_of_payments_is_refused() {
     refused(quorum_of_payments::attack(Strict::default()), "deny.expired");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s10_as_many_liars_as_are_withstood_gain_nothing() {
+    refused(double_limit::attack(double_limit::tolerated()).await, "certificate.quorum");
 }
 
 #[test]

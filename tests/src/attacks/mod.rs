@@ -8,6 +8,8 @@ pub mod approval_before_policy_change;
 pub mod chainless_delegation;
 pub mod chainless_legacy;
 pub mod delegatecall;
+pub mod double_limit;
+pub mod equivocating_node;
 pub mod forked_log;
 pub mod frozen_key;
 pub mod greedy_peer;
@@ -20,6 +22,7 @@ pub mod multisend;
 pub mod operator_for_all;
 pub mod oversize_body;
 pub mod own_request;
+pub mod patched_node;
 pub mod permit;
 pub mod permit2;
 pub mod policy_rollback;
@@ -42,11 +45,13 @@ pub mod undelayed_upgrade;
 pub mod unlimited_approval;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 36] = [
+pub const CATALOGUE: [&str; 39] = [
     "approval_before_policy_change",
     "chainless_delegation",
     "chainless_legacy",
     "delegatecall",
+    "double_limit",
+    "equivocating_node",
     "forked_log",
     "frozen_key",
     "greedy_peer",
@@ -59,6 +64,7 @@ pub const CATALOGUE: [&str; 36] = [
     "operator_for_all",
     "oversize_body",
     "own_request",
+    "patched_node",
     "permit",
     "permit2",
     "policy_rollback",
