@@ -4,12 +4,12 @@
 
 use keystead_base::Canonical as _;
 use keystead_chain::{Assembled, assemble, build};
-use keystead_decision::{Certificate, FreshAnswer, Outcome};
+use keystead_decision::{Certificate, Commit, FreshAnswer, Outcome, Transition};
 use keystead_intent::Action;
 use keystead_keys::Sealed;
 use keystead_ledger::Ledger;
 use keystead_node::enclave_arguments;
-use keystead_signing::{BatchItem, ClientError, EnclaveClient, Hello, ItemResult};
+use keystead_signing::{Advance, BatchItem, ClientError, EnclaveClient, Hello, ItemResult};
 
 use crate::binary;
 use crate::cluster::NodeHome;
@@ -18,10 +18,12 @@ use crate::cluster::NodeHome;
 pub(crate) struct Captive(EnclaveClient);
 
 impl Captive {
-    /// Starts it with the keys that lie in the folder of a stopped node.
+    /// Starts it with the keys, and the versions of the policy, that lie in the folder of a stopped node.
     pub(crate) async fn of(home: &NodeHome) -> Self {
         let ledger = Ledger::open(&home.config.ledger_url()).await.expect("the node's database");
         let sealed = ledger.sealed_keys().await.expect("sealed keys");
+        let (height, _) = ledger.tip().await.expect("a log");
+        let transitions = ledger.transitions(height).await.expect("the versions of the policy");
         ledger.close().await;
         let seals = sealed.iter().map(|(_, _, document)| Sealed::from_document(document).expect("a seal"));
         let cluster = home.genesis.genesis.cluster();
@@ -29,7 +31,18 @@ impl Captive {
         let mut client = EnclaveClient::spawn(binary("test_enclave"), arguments).expect("a process");
         let hello = Hello { genesis: home.genesis.clone(), seals: seals.collect() };
         client.hello(hello).expect("an enclave that takes its keys");
-        Self(client)
+        let mut captive = Self(client);
+        captive.follow(transitions, None).expect("versions that verify");
+        captive
+    }
+
+    /// Shows it how the log went on: the code of its refusal, if it does not believe it.
+    pub(crate) fn follow(
+        &mut self,
+        transitions: Vec<Transition>,
+        head: Option<Commit>,
+    ) -> Result<(), String> {
+        self.0.advance(Advance { transitions, head }).map(drop).map_err(code)
     }
 
     /// Has it draw a nonce and brings it an answer.

@@ -11,6 +11,7 @@ use keystead_wire::{
     Client, Hello, Identity, Limits, NodeClient, NodeReply, NodeRequest, Peer, PeerMessage, Role, Server,
     Target, pins,
 };
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::cluster::{NodeHome, Station};
@@ -21,6 +22,7 @@ pub(crate) struct Liar {
     keys: Member,
     cluster: ClusterId,
     clients: BTreeMap<Name, Client>,
+    heard: mpsc::UnboundedReceiver<(Name, Message)>,
     task: JoinHandle<()>,
 }
 
@@ -35,13 +37,14 @@ impl Liar {
         let target =
             |other: &&Station| (node_name(other), Client::new(target(other, &keys)).expect("a client"));
         let clients: BTreeMap<Name, Client> = others.iter().map(target).collect();
+        let (hears, heard) = mpsc::unbounded_channel();
         let answers = clients.clone();
         let handler = move |peer: Arc<Peer>, request: Vec<u8>| {
-            let answers = answers.clone();
-            async move { take(&peer.name, &request, &answers) }
+            let (hears, answers) = (hears.clone(), answers.clone());
+            async move { take(&peer.name, &request, &hears, &answers) }
         };
         let task = tokio::spawn(server.serve(handler));
-        Self { keys, cluster, clients, task }
+        Self { keys, cluster, clients, heard, task }
     }
 
     /// Its name in the roster.
@@ -53,8 +56,29 @@ impl Liar {
     pub(crate) async fn say(&self, to: &Station, message: Message) {
         let client = &self.clients[&node_name(to)];
         let request = NodeRequest::Peer(vec![document(message)]).to_document();
-        let reply = client.call_within(request, PATIENCE).await.expect("an answer");
+        // A node that was started again ends the connection that there was.
+        let reply = loop {
+            match client.call_within(request.clone(), PATIENCE).await {
+                Ok(reply) => break reply,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
         assert_eq!(NodeReply::from_document(&reply), Ok(NodeReply::Heard));
+    }
+
+    /// The next word that some node says to it.
+    pub(crate) async fn hears(&mut self) -> (Name, Message) {
+        self.heard.recv().await.expect("nodes that talk")
+    }
+
+    /// How far a node is once it has heard all that was said to it before.
+    pub(crate) async fn height_of(&mut self, station: &Station) -> u64 {
+        self.say(station, Message::Head { height: 0, seen: None, purpose: Purpose::Asks }).await;
+        loop {
+            if let Message::Head { height, purpose: Purpose::Answers, .. } = self.hears().await.1 {
+                return height;
+            }
+        }
     }
 
     /// A vote of its own, for whatever.
@@ -117,7 +141,12 @@ pub(crate) async fn state_of(station: &Station) -> State {
 }
 
 /// Takes what nodes say; whoever asks what it said before hears that nobody knows of anything.
-fn take(from: &Name, request: &[u8], clients: &BTreeMap<Name, Client>) -> Vec<u8> {
+fn take(
+    from: &Name,
+    request: &[u8],
+    hears: &mpsc::UnboundedSender<(Name, Message)>,
+    clients: &BTreeMap<Name, Client>,
+) -> Vec<u8> {
     let Ok(NodeRequest::Peer(documents)) = NodeRequest::from_document(request) else {
         return NodeReply::Heard.to_document();
     };
@@ -128,6 +157,8 @@ fn take(from: &Name, request: &[u8], clients: &BTreeMap<Name, Client>) -> Vec<u8
         {
             forget(client.clone(), *height);
         }
+        // Nobody listens once the attack is over.
+        let _ = hears.send((from.clone(), *message));
     }
     NodeReply::Heard.to_document()
 }

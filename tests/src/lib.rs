@@ -22,6 +22,7 @@ mod places;
 mod postgres;
 mod service;
 mod solidity;
+mod taken;
 mod theft;
 pub mod tracer;
 mod vault;

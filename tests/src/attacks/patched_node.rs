@@ -40,7 +40,7 @@ pub fn quorum() -> u8 {
 /// Plays it, with so many patched nodes of four.
 pub async fn attack(patched: u8) -> Loot {
     let patch = ApprovesEverything::default();
-    let stations = cluster(patched, &patch).await;
+    let stations = cluster(NodeHome::several(4, |_| {}), patched, &patch).await;
     let honest = stations.last().expect("four nodes");
     patch.ship();
     let intent = honest.intent("desk", ether(THIEF, 100 * ETHER, 0), honest.now().await);
@@ -63,9 +63,12 @@ pub async fn attack(patched: u8) -> Loot {
     }
 }
 
-/// Four nodes, of which the first run the patched build; the second is the home of the key.
-async fn cluster(patched: u8, patch: &ApprovesEverything) -> Vec<Station> {
-    let mut homes = NodeHome::several(4, |_| {});
+/// Nodes, of which the first run the patched build; the second is the home of the key, or the only one.
+pub(crate) async fn cluster(
+    mut homes: Vec<NodeHome>,
+    patched: u8,
+    patch: &ApprovesEverything,
+) -> Vec<Station> {
     let honest = homes.split_off(usize::from(patched));
     let starts: Vec<_> =
         homes.into_iter().map(|home| tokio::spawn(home.start_under(patch.clone()))).collect();
@@ -75,7 +78,10 @@ async fn cluster(patched: u8, patch: &ApprovesEverything) -> Vec<Station> {
         stations.push(start.await.expect("a node that starts"));
     }
     stations.extend(rest);
-    stations[1].make_hot_key_at("node-2").await;
+    match stations.get(1) {
+        Some(home) => home.make_hot_key_at("node-2").await,
+        None => stations[0].make_hot_key().await,
+    }
     level(&stations).await;
     stations
 }
@@ -109,7 +115,7 @@ pub struct ApprovesEverything(Arc<AtomicBool>);
 
 impl ApprovesEverything {
     /// The machines load it.
-    fn ship(&self) {
+    pub(crate) fn ship(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
