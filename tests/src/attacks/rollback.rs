@@ -88,10 +88,11 @@ pub async fn attack(memory: Memory) -> Loot {
     }
 }
 
-/// A block of the liar's at the next height, of this moment.
+/// A block of the liar's at the next height, a little ahead of the clock: a busy machine takes its time to tell.
 async fn block(state: &State, victim: &Station, liar: &Liar) -> Block {
     let tick = state.admit(Entry::Tick).expect("a tick");
-    propose(state, victim.now().await, liar.name(), &[tick], &Strict::default()).block
+    let time = victim.now().await.plus_seconds(3);
+    propose(state, time, liar.name(), &[tick], &Strict::default()).block
 }
 
 /// The victim's next vote for a block, as the liar hears it.
@@ -146,10 +147,14 @@ async fn settled(station: &Station) -> String {
     }
 }
 
-/// Waits until a node has heard that somebody votes at the next height.
+/// Waits until a node has heard that somebody votes at the first height, which may be over by then.
 async fn sits(station: &Station) {
     let client = station.client("eve").await;
-    while client.status().await.expect("a status").round.is_none() {
+    loop {
+        let status = client.status().await.expect("a status");
+        if status.round.is_some() || status.height > 0 {
+            return;
+        }
         tokio::task::yield_now().await;
     }
 }

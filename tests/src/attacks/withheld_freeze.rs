@@ -28,9 +28,9 @@ pub fn at_boot() -> FreshHeadDemand {
 /// Plays it, under a policy with this demand.
 pub async fn attack(demand: FreshHeadDemand) -> Loot {
     let mut taken = Taken::of(|policy| policy.fresh_heads[0].demand = demand).await;
-    taken.confirm().await.expect("honest words");
     // What its node had it sign before: the enclave runs as it does every day.
     let before = taken.right(0).await;
+    taken.confirm().await.expect("honest words");
     assert!(matches!(taken.cash(&before, "wei as policy allows"), Loot::Stolen { .. }));
     let right = taken.right(1).await;
     taken.honest[2].freeze("eve").await;
