@@ -29,13 +29,18 @@ impl Archive {
 
     /// What whoever has the database can do, past the program and its constraints.
     pub(crate) async fn run(&self, statement: &str) {
-        let mut raw = SqliteConnection::connect(&self.url).await.expect("the same file");
-        for statement in ["PRAGMA foreign_keys = OFF", statement] {
-            let statement = AssertSqlSafe(statement.to_owned());
-            sqlx::raw_sql(statement).execute(&mut raw).await.expect("a statement that runs");
-        }
-        raw.close().await.expect("a connection that closes");
+        run(&self.url, statement).await;
     }
+}
+
+/// The same in any database.
+pub(crate) async fn run(url: &str, statement: &str) {
+    let mut raw = SqliteConnection::connect(url).await.expect("the same file");
+    for statement in ["PRAGMA foreign_keys = OFF", statement] {
+        let statement = AssertSqlSafe(statement.to_owned());
+        sqlx::raw_sql(statement).execute(&mut raw).await.expect("a statement that runs");
+    }
+    raw.close().await.expect("a connection that closes");
 }
 
 fn rows(state: &mut State, (commit, block): &(Commit, Block)) -> Appended {

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::Address;
 use keystead_base::{Canonical, Name, RequestId, RequestNonce, Secret, Signed, Timestamp};
-use keystead_decision::{Decision, Entry, KeyState, Outcome, SignedGenesis};
+use keystead_decision::{Controls, Decision, Entry, KeyState, Outcome, SignedGenesis};
 use keystead_intent::{
     Action, Approval, Asset, AuthorityChange, Freeze, Intent, KeyCeremony, KeyKind, RequestBatch, Transfer,
     Verdict, Veto,
@@ -18,7 +18,7 @@ use keystead_intent::{
 use keystead_keys::{BackupFile, MemberKey, MemberKeyFile};
 use keystead_node::{
     Config, EnclaveConfig, Event, Events, MemberConfig, NodeError, NodeLimits, PeerConfig, RunningNode, run,
-    scratch_arguments,
+    run_under, scratch_arguments,
 };
 use keystead_policy::PolicyVersion;
 use keystead_signing::{Drill, EnclaveClient};
@@ -103,6 +103,14 @@ impl NodeHome {
         self.try_start().await.unwrap_or_else(|(_, error)| panic!("the node does not start: {error}"))
     }
 
+    /// Starts a node that proposes and votes under other controls than the product's.
+    pub async fn start_under<C: Controls + Clone + 'static>(self, controls: C) -> Station {
+        let events = Arc::new(Recorder::default());
+        let told = Arc::clone(&events) as Arc<dyn Events>;
+        let node = run_under(self.config.clone(), told, controls).await.expect("a node that starts");
+        Station { home: self, node, events, asked: AtomicU64::new(1) }
+    }
+
     /// Starts the node, or says why it does not.
     pub async fn try_start(self) -> Result<Station, (Self, NodeError)> {
         let events = Arc::new(Recorder::default());
@@ -179,6 +187,11 @@ impl Station {
             hello: Hello::new(self.node.cluster(), role, 1),
             limits,
         }
+    }
+
+    /// The node itself, as the desk knows it.
+    pub fn node_member(&self) -> &Member {
+        &self.home.desk.nodes[self.home.index]
     }
 
     /// Somebody of the desk.
@@ -316,10 +329,14 @@ impl Station {
         self.hot().await.address.expect("an active key")
     }
 
-    /// Creates `hot`, backs it up to `ana`, and drills the backup in a scratch enclave.
+    /// Creates `hot` at `node-1`, backs it up to `ana`, and drills the backup in a scratch enclave.
     pub async fn make_hot_key(&self) {
-        let create =
-            KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1, home: name("node-1") };
+        self.make_hot_key_at("node-1").await;
+    }
+
+    /// The same at another node of the cluster.
+    pub async fn make_hot_key_at(&self, home: &str) {
+        let create = KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1, home: name(home) };
         let created = self.change(AuthorityChange::Key(create)).await;
         assert_eq!(created.stage, RequestStage::Applied, "{created:?}");
         let backup = KeyCeremony::Backup { key: name("hot"), recipients: vec![name("ana")] };

@@ -44,6 +44,22 @@ impl Impostor {
         Self { address, task: tokio::spawn(server.with_limits(limits).serve(answers)) }
     }
 
+    /// Starts one that hands nothing on, and answers the same to everybody.
+    ///
+    /// # Panics
+    ///
+    /// When no port is free.
+    pub async fn deaf(identity: &Identity, hello: Hello, says: NodeReply) -> Self {
+        let server = Server::bind("127.0.0.1:0", identity, everybody(), hello).await.expect("a free port");
+        let address = server.address().expect("a bound address").to_string();
+        let answer = says.to_document();
+        let answers = move |_: Arc<Peer>, _: Vec<u8>| {
+            let answer = answer.clone();
+            async move { answer }
+        };
+        Self { address, task: tokio::spawn(server.serve(answers)) }
+    }
+
     /// `host:port`.
     #[must_use]
     pub fn address(&self) -> &str {

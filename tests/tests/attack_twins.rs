@@ -5,14 +5,17 @@
 use std::time::Duration;
 
 use keystead_tests::attacks::{
-    approval_before_policy_change, chainless_delegation, chainless_legacy, delegatecall, forked_log,
-    frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_server,
-    many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, permit, permit2,
-    policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, same_person_twice, slow_requests, slow_strangers, stale_head,
-    suppressed_freeze, swapped_payload, truncated_log, two_digests_at_one_nonce, unanswered_flood,
-    undelayed_upgrade, unlimited_approval,
+    approval_before_policy_change, chainless_delegation, chainless_legacy, cloud_database, delegatecall,
+    double_limit, equivocating_node, forged_roster, forked_log, frozen_key, greedy_peer, hoarded_signatures,
+    increase_allowance, look_alike_address, lying_server, many_requests_at_a_limit, multisend,
+    operator_for_all, oversize_body, own_request, patched_node, permit, permit2, policy_rollback,
+    proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision, rewritten_request,
+    rewritten_row, risk_server, rollback, same_person_twice, slow_requests, slow_strangers,
+    stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload, truncated_log,
+    two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
+    withheld_freeze,
 };
+use keystead_tests::fixture::ETHER;
 use keystead_tests::{Approving, Loot, Signer};
 
 #[track_caller]
@@ -67,9 +70,39 @@ fn s02_one_bad_call_among_eight_succeeds_without_its_control() {
     stolen(multisend::attack(multisend::WithoutLaterCalls));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s02_two_payloads_succeed_without_their_control() {
+    stolen(two_payloads::attack(two_payloads::service()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_a_changed_risk_server_succeeds_alone() {
+    stolen(risk_server::attack(risk_server::one_server()).await);
+}
+
+#[tokio::test]
+async fn s03_a_rewritten_cloud_database_succeeds_without_its_control() {
+    stolen(cloud_database::attack(Signer::Believer).await);
+}
+
 #[test]
 fn s03_a_rewritten_decision_succeeds_without_its_control() {
     stolen(rewritten_decision::attack(Signer::Believer));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_patched_nodes_succeed_where_they_are_a_quorum() {
+    stolen(patched_node::attack(patched_node::quorum()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_an_equivocating_node_succeeds_among_three() {
+    stolen(equivocating_node::attack(equivocating_node::three()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_a_node_that_was_put_back_votes_twice_where_nobody_tells_it() {
+    harmed(rollback::attack(rollback::untold()).await);
 }
 
 #[test]
@@ -112,9 +145,21 @@ fn s09_an_undelayed_upgrade_succeeds_without_its_control() {
     stolen(undelayed_upgrade::attack(undelayed_upgrade::WithoutDelay));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s09_a_suppressed_veto_succeeds_without_its_control() {
+    stolen(suppressed_veto::attack(suppressed_veto::usual_ways()).await);
+}
+
 #[test]
 fn s09_an_upgrade_by_the_quorum_of_payments_succeeds_without_its_control() {
     stolen(quorum_of_payments::attack(quorum_of_payments::WithoutClasses));
+}
+
+/// What SECURITY.md says of it: one limit more, to the wei.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s10_one_liar_more_gains_one_limit_and_no_more() {
+    let what = format!("{} wei beyond the limit of the day", 10 * ETHER);
+    assert_eq!(double_limit::attack(double_limit::one_more()).await, Loot::Stolen { what });
 }
 
 #[test]
@@ -160,6 +205,16 @@ fn s13_a_policy_rollback_succeeds_without_its_control() {
 }
 
 #[test]
+fn s13_a_forged_roster_succeeds_without_its_control() {
+    stolen(forged_roster::attack(forged_roster::self_signed));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s13_a_stale_certificate_succeeds_without_its_control() {
+    stolen(stale_certificate::attack(stale_certificate::long_lived()).await);
+}
+
+#[test]
 fn s14_a_frozen_key_succeeds_without_its_control() {
     stolen(frozen_key::attack(frozen_key::WithoutFreeze, Signer::Believer));
 }
@@ -167,6 +222,11 @@ fn s14_a_frozen_key_succeeds_without_its_control() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s14_a_suppressed_freeze_succeeds_without_its_control() {
     stolen(suppressed_freeze::attack(suppressed_freeze::coordinator_only()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s14_a_withheld_freeze_succeeds_without_its_control() {
+    stolen(withheld_freeze::attack(withheld_freeze::at_boot()).await);
 }
 
 #[tokio::test]

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use keystead_decision::Strict;
 use keystead_tests::attacks::{
-    CATALOGUE, approval_before_policy_change, chainless_delegation, chainless_legacy, delegatecall,
-    forked_log, frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address,
-    lying_server, many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, permit,
-    permit2, policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, same_person_twice, slow_requests, slow_strangers, stale_head,
-    suppressed_freeze, swapped_payload, truncated_log, two_digests_at_one_nonce, unanswered_flood,
-    undelayed_upgrade, unlimited_approval,
+    CATALOGUE, approval_before_policy_change, chainless_delegation, chainless_legacy, cloud_database,
+    delegatecall, double_limit, equivocating_node, forged_roster, forked_log, frozen_key, greedy_peer,
+    hoarded_signatures, increase_allowance, look_alike_address, lying_server, many_requests_at_a_limit,
+    multisend, operator_for_all, oversize_body, own_request, patched_node, permit, permit2, policy_rollback,
+    proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision, rewritten_request,
+    rewritten_row, risk_server, rollback, same_person_twice, slow_requests, slow_strangers,
+    stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload, truncated_log,
+    two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
+    withheld_freeze,
 };
 use keystead_tests::{Loot, Signer, root};
 
@@ -61,9 +63,49 @@ fn s02_one_bad_call_among_eight_is_refused() {
     refused(multisend::attack(Strict::default()), "deny.destination_unknown");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s02_two_payloads_of_one_request_are_refused() {
+    let codes = "admission.requester, admission.signature";
+    refused(two_payloads::attack(two_payloads::requester()).await, codes);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_a_changed_risk_server_is_outvoted() {
+    refused(risk_server::attack(risk_server::four_nodes()).await, "deny.destination_unknown");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_a_rewritten_cloud_database_is_refused() {
+    refused(cloud_database::attack(Signer::LightClient).await, "certificate.not_included");
+    refused(cloud_database::against_a_home().await, "node.over");
+}
+
 #[test]
 fn s03_a_rewritten_decision_is_refused() {
     refused(rewritten_decision::attack(Signer::LightClient), "certificate.not_included");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_a_patched_node_is_outvoted() {
+    refused(patched_node::attack(patched_node::tolerated()).await, "deny.destination_unknown");
+}
+
+/// One more than four nodes withstand, and they still do not commit what policy denies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_two_patched_nodes_stop_the_log_and_gain_nothing() {
+    let loot = patched_node::attack(patched_node::tolerated() + 1).await;
+    assert!(matches!(loot, Loot::Harmed { .. }), "{loot:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_an_equivocating_node_forks_no_log() {
+    refused(equivocating_node::attack(equivocating_node::four()).await, "certificate.quorum");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_a_node_that_was_put_back_votes_only_once() {
+    let standing = "was rolled back and stays silent until it is readmitted";
+    refused(rollback::attack(rollback::told()).await, standing);
 }
 
 #[test]
@@ -113,9 +155,19 @@ fn s09_an_upgrade_that_nobody_vetoes_passes_after_its_delay() {
     assert!(matches!(loot, Loot::Stolen { .. }), "{loot:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s09_a_suppressed_veto_is_refused() {
+    refused(suppressed_veto::attack(suppressed_veto::any_node()).await, "deny.vetoed");
+}
+
 #[test]
 fn s09_an_upgrade_by_the_quorum_of_payments_is_refused() {
     refused(quorum_of_payments::attack(Strict::default()), "deny.expired");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s10_as_many_liars_as_are_withstood_gain_nothing() {
+    refused(double_limit::attack(double_limit::tolerated()).await, "certificate.quorum");
 }
 
 #[test]
@@ -159,6 +211,24 @@ fn s13_a_policy_rollback_is_refused() {
 }
 
 #[test]
+fn s13_a_forged_roster_is_refused() {
+    refused(forged_roster::attack(forged_roster::followed), "certificate.voter");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s13_a_forged_roster_reaches_neither_enclave_nor_node() {
+    refused(forged_roster::against_an_enclave().await, "certificate.voter");
+    refused(forged_roster::against_a_laggard().await, "certificate.voter");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s13_a_stale_certificate_is_refused() {
+    use stale_certificate::{Shown, long_lived, short_lived};
+    refused(stale_certificate::attack(short_lived()).await, "certificate.expired");
+    refused(stale_certificate::played(long_lived(), Shown::Restarted).await, "certificate.policy");
+}
+
+#[test]
 fn s14_a_frozen_key_is_refused() {
     refused(frozen_key::attack(Strict::default(), Signer::LightClient), "deny.frozen");
 }
@@ -166,6 +236,11 @@ fn s14_a_frozen_key_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s14_a_suppressed_freeze_is_refused() {
     refused(suppressed_freeze::attack(suppressed_freeze::any_node()).await, "deny.frozen");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s14_a_withheld_freeze_is_refused() {
+    refused(withheld_freeze::attack(withheld_freeze::each_time()).await, "certificate.frozen");
 }
 
 #[tokio::test]

@@ -7,7 +7,11 @@
 pub mod approval_before_policy_change;
 pub mod chainless_delegation;
 pub mod chainless_legacy;
+pub mod cloud_database;
 pub mod delegatecall;
+pub mod double_limit;
+pub mod equivocating_node;
+pub mod forged_roster;
 pub mod forked_log;
 pub mod frozen_key;
 pub mod greedy_peer;
@@ -20,6 +24,7 @@ pub mod multisend;
 pub mod operator_for_all;
 pub mod oversize_body;
 pub mod own_request;
+pub mod patched_node;
 pub mod permit;
 pub mod permit2;
 pub mod policy_rollback;
@@ -29,24 +34,34 @@ pub mod replayed_approval;
 pub mod rewritten_decision;
 pub mod rewritten_request;
 pub mod rewritten_row;
+pub mod risk_server;
+pub mod rollback;
 pub mod same_person_twice;
 pub mod slow_requests;
 pub mod slow_strangers;
+pub mod stale_certificate;
 pub mod stale_head;
 pub mod suppressed_freeze;
+pub mod suppressed_veto;
 pub mod swapped_payload;
 pub mod truncated_log;
 pub mod two_digests_at_one_nonce;
+pub mod two_payloads;
 pub mod unanswered_flood;
 pub mod undelayed_upgrade;
 pub mod unlimited_approval;
+pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 36] = [
+pub const CATALOGUE: [&str; 47] = [
     "approval_before_policy_change",
     "chainless_delegation",
     "chainless_legacy",
+    "cloud_database",
     "delegatecall",
+    "double_limit",
+    "equivocating_node",
+    "forged_roster",
     "forked_log",
     "frozen_key",
     "greedy_peer",
@@ -59,6 +74,7 @@ pub const CATALOGUE: [&str; 36] = [
     "operator_for_all",
     "oversize_body",
     "own_request",
+    "patched_node",
     "permit",
     "permit2",
     "policy_rollback",
@@ -68,15 +84,21 @@ pub const CATALOGUE: [&str; 36] = [
     "rewritten_decision",
     "rewritten_request",
     "rewritten_row",
+    "risk_server",
+    "rollback",
     "same_person_twice",
     "slow_requests",
     "slow_strangers",
+    "stale_certificate",
     "stale_head",
     "suppressed_freeze",
+    "suppressed_veto",
     "swapped_payload",
     "truncated_log",
     "two_digests_at_one_nonce",
+    "two_payloads",
     "unanswered_flood",
     "undelayed_upgrade",
     "unlimited_approval",
+    "withheld_freeze",
 ];

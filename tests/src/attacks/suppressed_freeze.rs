@@ -47,7 +47,7 @@ pub async fn attack(ways: Ways) -> Loot {
     let journal = tempfile::tempdir().expect("a folder");
     let target = station.target(station.member("desk"));
     let coordinator = edge::coordinator(target, HttpLimits::default(), journal.path()).await;
-    let front = Front::before(coordinator.address(), forged(&station)).await;
+    let front = Front::before(coordinator.address(), is_freeze, forged(&station)).await;
 
     let order = station.freeze_entry("eve").await;
     let answers = front.submit(&order).await;
@@ -66,26 +66,26 @@ pub async fn attack(ways: Ways) -> Loot {
     }
 }
 
-/// What the thieves put before the coordinator: freezes are answered here, all else passes.
-struct Front {
+/// What the thieves put before the coordinator: orders are answered here, all else passes.
+pub(crate) struct Front {
     address: SocketAddr,
     task: JoinHandle<()>,
 }
 
 impl Front {
-    async fn before(coordinator: SocketAddr, forged: String) -> Self {
+    pub(crate) async fn before(coordinator: SocketAddr, drops: fn(&Entry) -> bool, forged: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
         let task = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(carry(socket, coordinator, forged.clone()));
+                tokio::spawn(carry(socket, coordinator, drops, forged.clone()));
             }
         });
         Self { address, task }
     }
 
     /// What a client of the coordinator does.
-    async fn submit(&self, entry: &Entry) -> Vec<EntryAnswer> {
+    pub(crate) async fn submit(&self, entry: &Entry) -> Vec<EntryAnswer> {
         let body = json!({"entries": [const_hex::encode(entry.to_document())]}).to_string();
         let (status, answer) = http::post(self.address, "/v1/entries", &body).await;
         assert_eq!(status, 200, "{answer}");
@@ -100,10 +100,10 @@ impl Drop for Front {
     }
 }
 
-async fn carry(mut socket: TcpStream, coordinator: SocketAddr, forged: String) {
+async fn carry(mut socket: TcpStream, coordinator: SocketAddr, drops: fn(&Entry) -> bool, forged: String) {
     use tokio::io::AsyncWriteExt as _;
     let Some((path, body)) = http::read_request(&mut socket).await else { return };
-    let answer = match is_freeze(&body) {
+    let answer = match drops(&entry_in(&body)) {
         true => forged,
         false => http::post(coordinator, &path, &body).await.1,
     };
@@ -111,10 +111,14 @@ async fn carry(mut socket: TcpStream, coordinator: SocketAddr, forged: String) {
     socket.write_all(format!("{head}{answer}").as_bytes()).await.expect("a client that listens");
 }
 
-fn is_freeze(body: &str) -> bool {
+fn entry_in(body: &str) -> Entry {
     let body: Value = serde_json::from_str(body).expect("JSON");
     let document = const_hex::decode(body["entries"][0].as_str().expect("hex")).expect("hex");
-    matches!(Entry::from_document(&document), Ok(Entry::Freeze(_)))
+    Entry::from_document(&document).expect("an entry")
+}
+
+fn is_freeze(entry: &Entry) -> bool {
+    matches!(entry, Entry::Freeze(_))
 }
 
 /// The yes that nobody voted for.
