@@ -68,7 +68,8 @@ impl Captive {
         let results = self.0.sign(&certificate.commit, vec![item]).map_err(code)?;
         match results.into_iter().next().expect("one result") {
             ItemResult::Refused(refusal) => Err(refusal.code),
-            ItemResult::Signed(signature) => {
+            ItemResult::Signed(released) => {
+                let signature = released.signature;
                 let (r, s) = signature.rs.split_at(32);
                 let (r, s) = (alloy_primitives::B256::from_slice(r), alloy_primitives::B256::from_slice(s));
                 Ok(assemble(&unsigned, r, s, signature.y_parity == 1).expect("the account's signature"))

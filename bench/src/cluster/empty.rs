@@ -209,7 +209,9 @@ impl Place {
                     Output::Timer { timer, millis } => {
                         self.timers.insert((Instant::now() + Duration::from_millis(millis), timer), ());
                     }
-                    Output::Diverged { height, reason } => panic!("height {height}: {reason}"),
+                    Output::Diverged { height, expected, found } => {
+                        panic!("height {height}: computed {expected}, committed {found}")
+                    }
                     // Nobody lies here, nobody lags, and nobody states a fact.
                     _ => {}
                 }
