@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use keystead_base::{HYBRID_SEED_BYTES, HybridSigner, Name, RequestNonce, Secret, Signed, Timestamp};
 use keystead_consensus::{
-    Ballot, Committed, CommittedBlock, Input, Limits, Message, Output, Purpose, Record, Replica, Setup, Standing,
-    Times,
+    Ballot, Committed, CommittedBlock, Input, Limits, Message, Output, Purpose, Record, Replica, Setup,
+    Standing, Times,
 };
 use keystead_decision::{Entry, State, Strict, verify_commit};
 use keystead_fixture::{BIRTH, CHAIN, Desk, ETHER, FRIEND, Member, name};
@@ -50,7 +50,8 @@ impl Net {
         let genesis = State::genesis(&desk.genesis_with(policy).genesis).unwrap();
         let now = BIRTH.plus_seconds(60);
         let (places, mail) = (BTreeMap::new(), VecDeque::new());
-        let mut net = Self { places, mail, now, asked: 0, genesis, desk, limits, dropped: 0, gives_back: false };
+        let mut net =
+            Self { places, mail, now, asked: 0, genesis, desk, limits, dropped: 0, gives_back: false };
         for index in 0..net.desk.nodes.len() {
             net.start(index);
         }

@@ -256,11 +256,9 @@ mod tests {
         let digest = unsigned.signing_digest();
         let work = Work { request: RequestId(Digest::ZERO), unsigned, digest, position: 0 };
         let signature = EthereumSignature { rs: [7; 64], y_parity: 0 };
-        for (signing_digest, account, meant) in [
-            (digest, us, true),
-            (Digest::ZERO, us, false),
-            (digest, Address::repeat_byte(2), false),
-        ] {
+        for (signing_digest, account, meant) in
+            [(digest, us, true), (Digest::ZERO, us, false), (digest, Address::repeat_byte(2), false)]
+        {
             assert_eq!(work.is_meant_by(&Released { signing_digest, account, signature }), meant);
         }
     }

@@ -24,12 +24,7 @@ pub(super) fn thresholds(nodes: usize, quorum: u32) -> mb::ThresholdParams {
 }
 
 /// Whether a message carries the signature of the node that it names.
-fn is_signed(
-    cluster: ClusterId,
-    message: &core::ConsensusMsg<Protocol>,
-    mark: &Mark,
-    key: &NodeKey,
-) -> bool {
+fn is_signed(cluster: ClusterId, message: &core::ConsensusMsg<Protocol>, mark: &Mark, key: &NodeKey) -> bool {
     key.key.verify(&words(cluster, message, key.boot), &mark.0).is_ok()
 }
 
