@@ -164,12 +164,19 @@ impl Cluster {
         let nonce = self.nonce(index).await;
         let view =
             self.people.ask("dora", node, transfer(index, keystead_tests::fixture::FRIEND, 1, nonce)).await;
-        assert!(matches!(view.stage, RequestStage::Signed | RequestStage::Settled), "{view:?}");
-        self.rpc("eth_sendRawTransaction", json!([view.signed.unwrap().raw])).await;
+        self.spends(&view).await;
         start.elapsed()
     }
 
-    async fn nonce(&self, index: u32) -> u64 {
+    /// Has the chain execute what was signed.
+    pub(crate) async fn spends(&self, view: &RequestView) {
+        assert!(matches!(view.stage, RequestStage::Signed | RequestStage::Settled), "{view:?}");
+        let raw = &view.signed.as_ref().expect("a signature").raw;
+        self.rpc("eth_sendRawTransaction", json!([raw])).await;
+    }
+
+    /// The next nonce of one of the key's accounts.
+    pub(crate) async fn nonce(&self, index: u32) -> u64 {
         quantity(&self.rpc("eth_getTransactionCount", json!([self.founded.address(index), "latest"])).await)
     }
 
@@ -213,6 +220,8 @@ impl Cluster {
             };
             self.rpc("eth_sendRawTransaction", json!([signed.raw])).await;
         }
+        // What waits for an earlier nonce is not pending.
+        retry(async || (self.rpc("txpool_status", json!([])).await["pending"] == "0x0").then_some(())).await;
     }
 
     /// What the chain executed from the key's accounts.
