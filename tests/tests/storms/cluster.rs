@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, U256};
-use keystead_base::Digest;
+use keystead_base::{Canonical as _, Digest};
 use keystead_coordinator::{Coordinator, Doors, HttpLimits, HttpServer, Settings};
 use keystead_decision::Outcome;
 use keystead_node::{ChainConfig, Config, EndpointConfig, NodeLimits, PeerConfig};
+use keystead_tests::cluster::sealed;
 use keystead_tests::fixture::{CHAIN, Desk, Member, name};
 use keystead_tests::{Anvil, post};
 use keystead_transmit::{ChainView, Finality};
@@ -30,6 +31,7 @@ pub(crate) struct Cluster {
     pub(crate) anvil: String,
     pub(crate) coordinator: String,
     programs: Vec<Program>,
+    configs: Vec<Config>,
     running: Mutex<Vec<Option<Process>>>,
     /// After the processes that stand on it.
     pub(crate) ground: Ground,
@@ -56,11 +58,13 @@ impl Cluster {
         let chain = Anvil::start_at(&ground.host(), &["--hardfork", "osaka"]);
         let anvil = chain.url();
         let addresses: Vec<String> = (0..NODES).map(|it| ground.address(it)).collect();
-        let programs = (0..NODES).map(|node| {
-            let (folder, prefix) = (folder.path().join(node.to_string()), ground.prefix(node));
-            let config = configured(founded, node, &folder, &addresses, &anvil);
-            write(&folder, &config);
-            Program { prefix, folder, environment: Vec::new() }
+        let folders: Vec<PathBuf> = (0..NODES).map(|node| folder.path().join(node.to_string())).collect();
+        let configs = folders.iter().enumerate();
+        let configs = configs.map(|(node, folder)| configured(founded, node, folder, &addresses, &anvil));
+        let configs: Vec<Config> = configs.collect();
+        let programs = folders.into_iter().zip(&configs).enumerate().map(|(node, (folder, config))| {
+            write(&folder, config);
+            Program { prefix: ground.prefix(node), folder, environment: Vec::new() }
         });
         let programs: Vec<Program> = programs.collect();
         let nodes = (1..).take(NODES).map(|it| Member::new(&format!("node-{it}"), it)).collect();
@@ -72,6 +76,7 @@ impl Cluster {
             coordinator: format!("http://{}", server.address()),
             anvil,
             ground,
+            configs,
             running: Mutex::new(programs.iter().map(|_| None).collect()),
             programs,
             folder,
@@ -107,6 +112,25 @@ impl Cluster {
     /// How a node will be started from now on.
     pub(crate) fn program(&mut self, node: usize) -> &mut Program {
         &mut self.programs[node]
+    }
+
+    /// A machine that was never there, in the place of a node: its address is in every configuration from now on.
+    pub(crate) fn replace(&mut self, node: usize, member: &Member) {
+        let (address, folder) = (self.ground.address(node), self.folder.path().join(member.name.as_str()));
+        let mut config = self.founded.copy_node(node, &folder);
+        std::fs::remove_dir_all(&config.data).expect("a folder");
+        std::fs::write(&config.member.key, sealed(member).to_document()).expect("a file");
+        config.chains.clone_from(&self.configs[node].chains);
+        (config.limits, config.listen) = (self.configs[node].limits, address.clone());
+        self.configs[node] = config;
+        self.programs[node].folder = folder;
+        let mut peers = self.configs[HOME].peers.clone();
+        peers[node] = PeerConfig { name: member.name.clone(), address: address.clone() };
+        for (program, config) in self.programs.iter().zip(&mut self.configs) {
+            config.peers.clone_from(&peers);
+            write(&program.folder, config);
+        }
+        self.people.reseat(node, address, member);
     }
 
     /// What a supervisor does: starts a node.

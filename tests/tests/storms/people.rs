@@ -1,5 +1,6 @@
 //! The people and services of the desk as clients of any node, whatever becomes of the nodes.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,8 +13,7 @@ use keystead_intent::{
 use keystead_tests::cluster::signed;
 use keystead_tests::fixture::{CHAIN, Desk, Member, name};
 use keystead_wire::{
-    EntryAnswer, Hello, Identity, Limits, NodeCallError, NodeClient, NodeStatus, RequestStage, RequestView,
-    Role, Target,
+    EntryAnswer, Hello, Identity, Limits, NodeClient, NodeStatus, RequestStage, RequestView, Role, Target,
 };
 use tokio::time::interval;
 
@@ -21,22 +21,31 @@ use tokio::time::interval;
 pub(crate) struct People {
     pub(crate) desk: Desk,
     pub(crate) cluster: ClusterId,
-    pub(crate) addresses: Vec<String>,
+    /// Where each node listens, and the key that it proves.
+    seats: Mutex<Vec<(String, [u8; 32])>>,
     asked: AtomicU64,
 }
 
 impl People {
     pub(crate) fn new(desk: Desk, cluster: ClusterId, addresses: Vec<String>) -> Self {
-        Self { desk, cluster, addresses, asked: AtomicU64::new(1) }
+        let keys = desk.nodes.iter().map(|node| node.transport().0.0);
+        let seats = Mutex::new(addresses.into_iter().zip(keys).collect());
+        Self { desk, cluster, seats, asked: AtomicU64::new(1) }
+    }
+
+    /// From now on another node stands there.
+    pub(crate) fn reseat(&self, node: usize, address: String, member: &Member) {
+        self.seats.lock().unwrap()[node] = (address, member.transport().0.0);
     }
 
     /// How somebody reaches a node; a call is given up after `patience`.
     pub(crate) fn target(&self, who: &str, node: usize, patience: Duration) -> Target {
         let member = self.member(who);
         let role = if who == "desk" { Role::Service } else { Role::Person };
+        let (address, server) = self.seats.lock().unwrap()[node].clone();
         Target {
-            address: self.addresses[node].clone(),
-            server: self.desk.nodes[node].transport().0.0,
+            address,
+            server,
             identity: Identity::from_seed(&Secret::new(member.transport_seed)).unwrap(),
             hello: Hello::new(self.cluster, role, 1),
             limits: Limits { call: patience, ..Limits::default() },
@@ -175,11 +184,6 @@ pub(crate) fn transfer(index: u32, to: alloy_primitives::Address, wei: u64, nonc
 pub(crate) fn now() -> Timestamp {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp(u64::try_from(elapsed.as_millis()).unwrap())
-}
-
-/// Whether nobody answered, rather than somebody with a refusal.
-pub(crate) fn is_silence(error: &NodeCallError) -> bool {
-    matches!(error, NodeCallError::Wire(_))
 }
 
 /// How long a question that a node answers from memory may take.
