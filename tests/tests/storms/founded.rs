@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use alloy_primitives::{Address, address};
 use keystead_base::{Amount, ClusterId, Name};
-use keystead_decision::{PublicAccount, SignedGenesis};
+use keystead_decision::PublicAccount;
 use keystead_intent::Asset;
 use keystead_node::Config;
 use keystead_policy::{AddressEntry, Measure, PolicyVersion, Window};
@@ -27,7 +27,6 @@ pub(crate) const NARROW_LIMIT: u64 = 400;
 /// The folders, and what everybody knows of the cluster.
 pub(crate) struct Founded {
     pub(crate) cluster: ClusterId,
-    pub(crate) genesis: SignedGenesis,
     pub(crate) account: PublicAccount,
     configs: Vec<Config>,
     folder: PathBuf,
@@ -54,15 +53,13 @@ impl Founded {
         stations[HOME].make_hot_key().await;
         let (cluster, account) = (stations[0].node.cluster(), stations[0].hot().await.account.unwrap());
         let mut configs = Vec::new();
-        let mut genesis = None;
         for (index, station) in stations.into_iter().enumerate() {
             let home = station.stop().await;
             copy(home.path("").as_path(), &folder.join(index.to_string()));
             copy(&home.config.data, &folder.join(index.to_string()).join("data"));
             configs.push(home.config.clone());
-            genesis = Some(home.genesis.clone());
         }
-        Self { cluster, genesis: genesis.unwrap(), account, configs, folder, _folder: keeper }
+        Self { cluster, account, configs, folder, _folder: keeper }
     }
 
     /// Copies a node's folder, its data to where `data` says, and gives how it would be started there.

@@ -244,11 +244,12 @@ impl Story {
 
     /// How much there was to look at.
     pub(crate) fn size(&self) -> String {
+        let allowed: BTreeSet<_> = self.allows().map(|(decision, _)| decision.subject).collect();
         let denied = self.decisions.iter().filter(|it| matches!(it.outcome, Outcome::Deny { .. })).count();
         format!(
             "{} blocks, {} allowed, {denied} denied, {} answers, {} executed",
             self.logs.iter().map(Vec::len).max().unwrap_or_default(),
-            self.allows().count(),
+            allowed.len(),
             self.answers.len(),
             self.mined.len(),
         )
