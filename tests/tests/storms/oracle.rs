@@ -292,6 +292,9 @@ mod tests {
     use crate::founded::{NARROW, narrowed};
     use crate::people::{People, transfer};
 
+    /// Breaks a story.
+    type Forge = fn(&mut Story);
+
     const LIMIT: u64 = crate::founded::NARROW_LIMIT;
 
     /// A desk that paid twice, up to the narrow limit, and asked for one wei more.
@@ -404,7 +407,7 @@ mod tests {
 
     #[test]
     fn each_break_is_found_and_named() {
-        let breaks: [(&str, fn(&mut Story)); 16] = [
+        let breaks: [(&str, Forge); 16] = [
             ("S3: 2 headers at 3", |it| it.logs[1][2] = digest(8)),
             ("S3: 2 headers at 1", |it| it.logs[3][0] = digest(8)),
             ("L1:", |it| it.states[2].1 = digest(8)),
