@@ -3,21 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use crate::cluster::Cluster;
-use crate::founded::NODES;
+use crate::founded::{HOME, NODES};
 use crate::ground::Ground;
-
-/// The node whose clock it is.
-const WRONG: usize = 2;
 
 /// The enclave starts with an empty environment, so its clock stays right: what is tested is the node's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d03_a_clock_an_hour_off_is_outvoted_and_takes_part_when_it_is_right() {
     let Some(library) = faketime() else { return };
-    for offset in ["+3600", "-3600"] {
+    for (wrong, offset) in [(HOME, "+3600"), (2, "-3600")] {
         let mut cluster = Cluster::placed(Ground::Loopback).await;
         let clock = cluster.folder().join("clock");
         set(&clock, offset);
-        cluster.program(WRONG).environment = vec![
+        cluster.program(wrong).environment = vec![
             ("LD_PRELOAD".to_owned(), library.display().to_string()),
             ("FAKETIME_TIMESTAMP_FILE".to_owned(), clock.display().to_string()),
             ("FAKETIME_NO_CACHE".to_owned(), "1".to_owned()),
@@ -30,10 +27,10 @@ async fn d03_a_clock_an_hour_off_is_outvoted_and_takes_part_when_it_is_right() {
             println!("{offset} s: next decision after {:?}", load.next_decision().await);
         }
         load.answers(30).await;
-        let words = cluster.words(WRONG);
+        let words = cluster.words(wrong);
         assert!(words.contains("does not vote for a block"), "it objects to what the others build: {words}");
         // It follows nevertheless.
-        cluster.takes_part(WRONG).await;
+        cluster.takes_part(wrong).await;
         set(&clock, "+0");
         println!("right again: next decision after {:?}", load.next_decision().await);
         // With another one gone, nothing is decided without its vote.

@@ -92,31 +92,27 @@ impl Net {
     pub(crate) fn part(&self, one: &[usize], other: &[usize]) {
         for (here, there) in [(one, other), (other, one)] {
             for (hears, says) in here.iter().flat_map(|it| there.iter().map(move |other| (*it, *other))) {
-                self.rule(hears, &format!("ip saddr {} drop", self.host(says)));
+                let rule = format!("add rule inet storm heard ip saddr {} drop", self.host(says));
+                self.nft(hears, &rule).expect("a rule that nftables takes");
             }
         }
     }
 
-    /// From now on each node loses so many of a hundred packets that reach it.
-    pub(crate) fn lose(&self, percent: u32) {
-        for node in 0..self.nodes {
-            self.rule(node, &format!("iif eth0 numgen random mod 100 < {percent} drop"));
-        }
+    /// From now on each node loses so many of a hundred packets that reach it; or why it does not.
+    pub(crate) fn lose(&self, percent: u32) -> Result<(), String> {
+        let rule = format!("add rule inet storm heard iif eth0 numgen random mod 100 < {percent} drop");
+        (0..self.nodes).try_for_each(|node| self.nft(node, &rule))
     }
 
     /// Everybody hears everybody again.
     pub(crate) fn heal(&self) {
         for node in 0..self.nodes {
-            self.nft(node, "flush chain inet storm heard");
+            self.nft(node, "flush chain inet storm heard").expect("rules that can be removed");
         }
     }
 
-    fn rule(&self, node: usize, rule: &str) {
-        self.nft(node, &format!("add rule inet storm heard {rule}"));
-    }
-
-    fn nft(&self, node: usize, words: &str) {
-        sh(&format!("ip netns exec {} nft '{words}'", self.space(node))).expect("a rule that nftables takes");
+    fn nft(&self, node: usize, words: &str) -> Result<(), String> {
+        sh(&format!("ip netns exec {} nft '{words}'", self.space(node)))
     }
 
     fn space(&self, node: usize) -> String {
