@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use keystead_tests::tracer::{Tracer, has_strace};
 
 use crate::cluster::Cluster;
-use crate::founded::NODES;
+use crate::founded::HOME;
 use crate::ground::Ground;
 use crate::process::copy;
 
@@ -46,21 +46,22 @@ async fn d03_a_node_whose_disk_is_slow_holds_nobody_up() {
     let cluster = Cluster::start().await;
     let load = cluster.load();
     load.answers(15).await;
-    let threads: Vec<u32> =
-        cluster.with(SUFFERS, |it| it.as_ref().unwrap().threads()).into_values().collect();
-    let delay = format!("inject={SYNCS}:delay_enter={SLOW_MICROSECONDS}");
-    let slow = Tracer::attach(&threads, &["-o", "/dev/null", "-e", &format!("trace={SYNCS}"), "-e", &delay]);
-    for _ in 0..3 {
-        println!("a slow disk: next decision after {:?}", load.next_decision().await);
-    }
-    load.answers(15).await;
-    let heights = cluster.heights().await;
-    println!("heights while node-4's disk is slow: {heights:?}");
-    slow.detach();
-    for node in 0..NODES {
-        println!("node-{} takes part after {:?}", node + 1, cluster.takes_part(node).await);
+    for node in [SUFFERS, HOME] {
+        let slow = slowed(&cluster, node);
+        println!("node-{}'s disk is slow: next decision after {:?}", node + 1, load.next_decision().await);
+        load.answers(15).await;
+        println!("heights: {:?}", cluster.heights().await);
+        slow.detach();
+        println!("fast again: node-{} takes part after {:?}", node + 1, cluster.takes_part(node).await);
     }
     cluster.verify("a slow disk", load).await;
+}
+
+/// Each sync of a node takes its time until the tracer lets go.
+fn slowed(cluster: &Cluster, node: usize) -> Tracer {
+    let threads: Vec<u32> = cluster.with(node, |it| it.as_ref().unwrap().threads()).into_values().collect();
+    let delay = format!("inject={SYNCS}:delay_enter={SLOW_MICROSECONDS}");
+    Tracer::attach(&threads, &["-o", "/dev/null", "-e", &format!("trace={SYNCS}"), "-e", &delay])
 }
 
 /// A file system of its own, too small to grow. It is unmounted at the end, however that comes.
