@@ -13,9 +13,14 @@ pub struct Anvil {
 impl Anvil {
     /// Starts anvil with these arguments besides the port, for instance `["--hardfork", "osaka"]`.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_at("127.0.0.1", arguments)
+    }
+
+    /// The same on another address of this machine.
+    pub fn start_at(host: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("keystead-anvil-").tempdir().expect("a folder").keep();
         let mut command: Vec<OsString> = vec![npm_package("@foundry-rs/anvil-linux-amd64/bin/anvil").into()];
-        command.extend(["--host", "127.0.0.1", "--port", "0"].map(OsString::from));
+        command.extend(["--host", host, "--port", "0"].map(OsString::from));
         command.extend(arguments.iter().map(OsString::from));
         Self { service: Service::start(&folder, &command, READY) }
     }

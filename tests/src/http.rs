@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 /// # Panics
 ///
 /// When nobody answers in HTTP.
-pub(crate) async fn post(server: SocketAddr, path: &str, body: &str) -> (u16, String) {
+pub async fn post(server: SocketAddr, path: &str, body: &str) -> (u16, String) {
     let answer = exchange(server, request(path, body).as_bytes()).await;
     let status = answer.split(' ').nth(1).and_then(|it| it.parse().ok());
     let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());

@@ -32,6 +32,7 @@ pub mod world;
 
 pub use anvil::Anvil;
 pub use edge::server as listener;
+pub use http::post;
 pub use impostor::{Impostor, Lie};
 pub use keystead_fixture as fixture;
 pub use loopback::free_port;

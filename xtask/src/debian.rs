@@ -24,14 +24,22 @@ struct Package {
 }
 
 /// PostgreSQL for the ledger's tests, strace to kill a process at a chosen system call, gdb for core dumps, zsh
-/// and fish to load their completions.
+/// and fish to load their completions; nftables and iproute2 to part a network, faketime to put a clock wrong.
 const PACKAGES: &[Package] = &[
     Package { name: "postgresql", is_there: has_postgresql },
     Package { name: "strace", is_there: || is_installed("strace") },
     Package { name: "gdb", is_there: || is_installed("gdb") },
     Package { name: "zsh", is_there: || is_installed("zsh") },
     Package { name: "fish", is_there: || is_installed("fish") },
+    Package { name: "nftables", is_there: || is_system_program("nft") },
+    Package { name: "iproute2", is_there: || is_system_program("ip") },
+    Package { name: "faketime", is_there: || is_installed("faketime") },
 ];
+
+/// What only administrators have in their search path.
+fn is_system_program(program: &str) -> bool {
+    is_installed(program) || Path::new("/usr/sbin").join(program).is_file()
+}
 
 /// Debian keeps the server's programs in one folder per major version, outside the search path.
 fn has_postgresql() -> bool {

@@ -64,6 +64,21 @@ impl RunningNode {
         self.ended().await
     }
 
+    /// Runs until `told` comes, then stops in good order and gives what was told. When something breaks before, it
+    /// ends at once: a process that lives on without its node is one that no service manager starts again (D4).
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError`] of the first stage that failed.
+    pub async fn until<T>(mut self, told: impl Future<Output = T>) -> Result<T, NodeError> {
+        tokio::select! {
+            told = told => self.shutdown().await.map(|()| told),
+            ended = &mut self.ended => {
+                ended.unwrap_or(Ok(())).and(Err(NodeError::Stage { stage: "supervisor" }))
+            }
+        }
+    }
+
     /// Waits for the node to end by itself, which it does only when something is broken.
     ///
     /// # Errors

@@ -80,13 +80,38 @@ impl Shared {
         header: Digest,
         entries: &[Entry],
     ) -> Result<(), Objection> {
-        for entry in entries {
-            if let Entry::Settlement(signed) = entry {
-                let checked = self.check_settlement(&signed.body).await;
-                checked.map_err(|error| Objection::of(height, header, &error))?;
-            }
+        let settlements: Vec<&Settlement> = entries.iter().filter_map(settlement).collect();
+        self.fetch_signatures(&settlements).await;
+        for it in settlements {
+            let checked = self.check_settlement(it).await;
+            checked.map_err(|error| Objection::of(height, header, &error))?;
         }
         Ok(())
+    }
+
+    /// A node that was away lacks what the key's home signed meanwhile, and cannot look for it on a chain: it asks
+    /// the others, and waits a moment. Without an answer it objects, and they go on without its vote.
+    async fn fetch_signatures(&self, settlements: &[&Settlement]) {
+        let mut lacking = Vec::new();
+        for it in settlements.iter().take(MAX_PEER_MESSAGES) {
+            let known =
+                self.board.has(&it.request) || views::restore(self, &it.request).await.unwrap_or(false);
+            if known && self.transaction_of(&it.request).await.is_none() {
+                self.peers.send_all(&PeerMessage::WantSigned(it.request).to_document());
+                lacking.push(it.request);
+            }
+        }
+        let arrive = async {
+            for request in &lacking {
+                self.board.wait(request, |view| view.signed.is_some()).await;
+            }
+        };
+        // What has not come by then shows in the check.
+        let _ = timeout(FETCH_TIME, arrive).await;
+    }
+
+    async fn transaction_of(&self, request: &RequestId) -> Option<Digest> {
+        views::view(self, request).await.ok().flatten()?.signed?.transaction
     }
 
     async fn check_settlement(&self, settlement: &Settlement) -> Result<(), FactError> {
@@ -94,8 +119,7 @@ impl Shared {
         let unknown = || FactError::Unknown { request };
         let slot = settlement.slot.ok_or_else(unknown)?;
         let view = self.views.get(&slot.chain.0).ok_or_else(unknown)?;
-        let signed = views::view(self, &request).await.ok().flatten().and_then(|it| it.signed);
-        let own = signed.and_then(|it| it.transaction).ok_or_else(unknown)?;
+        let own = self.transaction_of(&request).await.ok_or_else(unknown)?;
         let watched = Watched { hash: B256::from(own.0), account: slot.account, nonce: slot.nonce };
         match bears_out(settlement.fate, own, &view.watch(&watched).await) {
             Some(true) => Ok(()),
@@ -223,6 +247,13 @@ fn bears_out(claimed: Fate, own: Digest, seen: &Verdict) -> Option<bool> {
     }
 }
 
+fn settlement(entry: &Entry) -> Option<&Settlement> {
+    match entry {
+        Entry::Settlement(signed) => Some(&signed.body),
+        _ => None,
+    }
+}
+
 fn shared_signature(record: &SignatureRecord) -> SharedSignature {
     SharedSignature {
         request: record.request,
@@ -236,6 +267,8 @@ fn shared_signature(record: &SignatureRecord) -> SharedSignature {
 const MAX_SERVED_BYTES: usize = 2 * 1024 * 1024;
 /// How long a signature waits for the block that it rests on.
 const CATCH_UP_TIME: Duration = Duration::from_secs(20);
+/// How long a node waits for signatures that it lacks, before it objects: less than a round.
+const FETCH_TIME: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

@@ -101,20 +101,21 @@ impl Nodes {
         Ok(Self { own, others })
     }
 
-    /// Until somebody says stop. A process that ends by itself is started again.
+    /// Until somebody says stop, or this process's own node can go on no longer. A process of another one that ends
+    /// by itself is started again.
     async fn run(self, voice: Voice) -> Result<(), Failure> {
         let (stop, stopped) = watch::channel(false);
         let keep = |node| tokio::spawn(keep(node, stopped.clone(), voice));
         let kept: Vec<_> = self.others.into_iter().map(keep).collect();
-        machine::told_to_stop().await?;
+        let ended = match self.own {
+            Some(node) => node.until(machine::told_to_stop()).await.unwrap_or_else(|error| Err(error.into())),
+            None => machine::told_to_stop().await,
+        };
         stop.send_replace(true);
         for node in kept {
             node.await.unwrap_or(Ok(()))?;
         }
-        match self.own {
-            Some(node) => Ok(node.shutdown().await?),
-            None => Ok(()),
-        }
+        ended
     }
 }
 
@@ -145,13 +146,16 @@ pub(crate) async fn node(global: &Global, args: &NodeArgs, voice: Voice) -> Resu
     let node = machine::node(&config, voice).await?;
     let (address, cluster) = (node.address(), node.cluster());
     voice.ready(&json!({"node": address.to_string()}), &format!("node  {address}"));
-    if !args.check {
+    let told = async {
         tokio::select! {
-            told = machine::told_to_stop() => told?,
-            () = machine::input_ended(), if args.supervised => {}
+            told = machine::told_to_stop() => told,
+            () = machine::input_ended(), if args.supervised => Ok(()),
         }
+    };
+    match args.check {
+        true => node.shutdown().await?,
+        false => node.until(told).await??,
     }
-    node.shutdown().await?;
     Ok(Report::new(json!({"node": address.to_string(), "cluster": cluster, "stopped": true}), "stopped"))
 }
 

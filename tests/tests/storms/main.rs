@@ -1,0 +1,15 @@
+//! D1, D3, D4: storms over four node processes under a steady load, and what must hold after each of them.
+
+mod clocks;
+mod cluster;
+mod disks;
+mod founded;
+mod ground;
+mod kills;
+mod load;
+mod members;
+mod network;
+mod oracle;
+mod people;
+mod process;
+mod rules;
