@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -39,22 +40,39 @@ pub(crate) fn run(handle: &Handle, nodes: u8, delay: Duration, span: Duration) -
     let folder = tempfile::tempdir().expect("a folder");
     let places = Places::new(nodes);
     let (inboxes, receivers): (Vec<_>, Vec<_>) = places.names().map(|_| channel()).unzip();
+    let place = |index| {
+        let url = format!("sqlite:{}", folder.path().join(format!("{index}.sqlite")).display());
+        let ledger = handle.block_on(begun(&url, &places.genesis));
+        Place::new(&places, index, places.links(index, &inboxes, delay), handle.clone(), ledger)
+    };
+    let nodes: Vec<Place> = (0..inboxes.len()).map(place).collect();
     let (before, start) = (own_cpu(), Instant::now());
-    let threads: Vec<_> = receivers
-        .into_iter()
-        .enumerate()
-        .map(|(index, inbox)| {
-            let url = format!("sqlite:{}", folder.path().join(format!("{index}.sqlite")).display());
-            let ledger = handle.block_on(begun(&url, &places.genesis));
-            let links = places.links(index, &inboxes, delay);
-            let place = Place::new(&places, index, links, handle.clone(), ledger);
-            std::thread::spawn(move || place.run(&inbox, start + span))
-        })
-        .collect();
+    let end = Arc::new(End { after: start + span, reached: AtomicBool::new(false) });
+    let starts = nodes.into_iter().zip(receivers).map(|(node, inbox)| {
+        let end = Arc::clone(&end);
+        std::thread::spawn(move || node.run(&inbox, &end))
+    });
+    let threads: Vec<_> = starts.collect();
     let blocks = threads.into_iter().map(|it| it.join().expect("a node")).max().unwrap_or_default();
     let seconds = start.elapsed().as_secs_f64();
     let cpu_micros = 1e6 * (own_cpu() - before) / blocks.max(1) as f64;
     Empty { blocks, per_second: blocks as f64 / seconds, cpu_micros }
+}
+
+/// When the floor is over: after its time, and not before a few blocks, however busy the machine is.
+struct End {
+    after: Instant,
+    reached: AtomicBool,
+}
+
+impl End {
+    /// Whether nodes stop now: all of them when one of them has enough, because a rest decides nothing.
+    fn is_here(&self, height: u64) -> bool {
+        if height >= MIN_BLOCKS && Instant::now() >= self.after {
+            self.reached.store(true, Ordering::Relaxed);
+        }
+        self.reached.load(Ordering::Relaxed)
+    }
 }
 
 fn own_cpu() -> f64 {
@@ -160,17 +178,16 @@ impl Place {
     }
 
     /// Gives the height that was reached.
-    fn run(mut self, inbox: &Receiver<Input>, end: Instant) -> u64 {
+    fn run(mut self, inbox: &Receiver<Input>, end: &End) -> u64 {
         let others: Vec<Name> = self.links.keys().cloned().collect();
         self.take(others.into_iter().map(Input::Connected).collect());
-        while Instant::now() < end {
+        while !end.is_here(self.replica.state().height()) {
             let mut inputs = self.due();
             if self.replica.round().is_none() && self.replica.standing().votes() {
                 inputs.push(self.tick());
             }
-            let wake = self.timers.keys().next().map_or(end, |(at, _)| end.min(*at));
             if inputs.is_empty() {
-                match inbox.recv_timeout(wake.saturating_duration_since(Instant::now())) {
+                match inbox.recv_timeout(self.pause()) {
                     Ok(input) => inputs.push(input),
                     Err(RecvTimeoutError::Timeout) => continue,
                     Err(RecvTimeoutError::Disconnected) => break,
@@ -180,6 +197,12 @@ impl Place {
             self.take(inputs);
         }
         self.replica.state().height()
+    }
+
+    /// Until the next timer, and not for long: another node may say that it is over.
+    fn pause(&self) -> Duration {
+        let timer = self.timers.keys().next().map(|(at, _)| at.saturating_duration_since(Instant::now()));
+        timer.map_or(LOOK_AROUND, |it| it.min(LOOK_AROUND))
     }
 
     fn tick(&self) -> Input {
@@ -246,5 +269,8 @@ fn appended(it: &Committed) -> Appended {
     Appended::new(&it.applied, it.commit.round, it.commit.votes.clone())
 }
 
+/// The least that a figure is made of.
+const MIN_BLOCKS: u64 = 2;
+const LOOK_AROUND: Duration = Duration::from_millis(20);
 /// Inputs that share one transaction at most.
 const MAX_AT_ONCE: usize = 64;

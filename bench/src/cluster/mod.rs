@@ -117,7 +117,8 @@ fn cluster(runtime: &Runtime, plan: &Plan, nodes: u8) -> ClusterRow {
     });
     let counts: Vec<_> = counts.collect();
     decisions += counts.iter().map(|it| it.decisions).sum::<u64>();
-    let ledger_bytes_per_decision = (site.ledger_bytes() - ledger) as f64 / decisions.max(1) as f64;
+    let ledger_bytes_per_decision =
+        site.ledger_bytes().saturating_sub(ledger) as f64 / decisions.max(1) as f64;
     eprintln!("{nodes} nodes: certificates, and the whole log again from its genesis");
     let shown = runtime.block_on(clients::run(&site, 1, Until::Decisions(CERTIFICATES)));
     let certificate = runtime.block_on(proof::certificate(&site, &shown.requests));
