@@ -2,7 +2,7 @@
 
 use keystead_base::{Coded, Digest, Timestamp};
 use keystead_decision::{
-    FRESH_SECONDS, FreshAnswer, LightClient, LightError, Outcome, SigningPermit, Strict,
+    FRESH_SECONDS, FreshAnswer, LightClient, LightError, Outcome, SigningPermit, Strict, Transition,
 };
 use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
 use keystead_policy::FreshHeadDemand;
@@ -202,6 +202,36 @@ fn s14_where_policy_asks_each_time_one_answer_serves_one_block() {
     assert_eq!(code(permit(&world, &mut light, &next, world.now())), "certificate.stale_head");
     world.confirm(&mut light, Digest([8; 32])).unwrap();
     assert!(permit(&world, &mut light, &next, world.now()).is_ok());
+}
+
+/// The light client learns of the version that was adopted last.
+fn follow(world: &World<Strict>, light: &mut LightClient) {
+    let (commit, policy) = (world.head().unwrap(), world.state.policy().engine.version().clone());
+    light.follow(&Transition { commit, policy }).unwrap();
+}
+
+#[test]
+fn s14_an_answer_from_before_a_new_version_serves_no_block_after_it() {
+    let mut world = cluster_of(4, FreshHeadDemand::PerSignature);
+    let mut light = world.boot();
+    world.confirm(&mut light, NONCE).unwrap();
+    world.adopt(|policy| policy.timing.certificate_seconds += 1);
+    follow(&world, &mut light);
+    let id = allowed(&mut world, 0);
+    assert_eq!(code(permit(&world, &mut light, &id, world.now())), "certificate.stale_head");
+}
+
+#[test]
+fn s14_a_later_version_that_asks_each_time_is_obeyed() {
+    let mut world = world();
+    world.adopt(|policy| policy.fresh_heads[0].demand = FreshHeadDemand::PerSignature);
+    let mut light = world.boot();
+    follow(&world, &mut light);
+    let id = allowed(&mut world, 0);
+    world.confirm(&mut light, NONCE).unwrap();
+    assert!(permit(&world, &mut light, &id, world.now()).is_ok());
+    let next = allowed(&mut world, 1);
+    assert_eq!(code(permit(&world, &mut light, &next, world.now())), "certificate.stale_head");
 }
 
 #[test]
