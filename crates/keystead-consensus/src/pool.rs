@@ -11,8 +11,11 @@ use crate::candidate::states_a_fact;
 pub const MAX_POOL_ENTRIES: usize = 16_384;
 /// The most of them that one other node handed over: a lying one cannot fill the pool.
 pub const MAX_POOL_ENTRIES_PER_NODE: usize = 4_096;
-/// The longest entry: a block of one still fits a message.
-pub const MAX_ENTRY_BYTES: usize = 2 * 1024 * 1024;
+/// The longest entry: a block may be of one alone.
+pub const MAX_ENTRY_BYTES: usize = MAX_BLOCK_BYTES;
+/// The most bytes of a block's entries together. With its header and votes it fits a message, so that whoever
+/// lacks a committed block can be sent it.
+pub const MAX_BLOCK_BYTES: usize = 2 * 1024 * 1024;
 
 /// What waits, in the order of arrival.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use keystead_base::{Digest, Name, Timestamp};
 use keystead_decision::{Applied, Block, Controls, Entry, validate_unless};
 
 use crate::candidate::{Candidate, states_a_fact};
-use crate::{Message, Objection, Output, Record, Replica};
+use crate::{MAX_BLOCK_BYTES, Message, Objection, Output, Record, Replica};
 
 impl<C: Controls> Replica<C> {
     /// INVARIANT S2, S3: this node's own decoding, policy and count, before it votes.
@@ -59,6 +59,11 @@ impl<C: Controls> Replica<C> {
             let (expected, found) = (proposer.clone(), block.header.proposer);
             return Err(object(Unfit::Builder { expected, found }));
         }
+        // INVARIANT D3: what is committed can be sent to whoever lacks it, a header and its votes beside it.
+        let found = length(&block.entries);
+        if found > MAX_BLOCK_BYTES {
+            return Err(object(Unfit::Long { limit: MAX_BLOCK_BYTES, found }));
+        }
         validate_unless(&self.state, block, |entry| self.pool.knows(entry, &self.state), &self.controls)
             .map_err(|error| Objection::of(height, header, &error))
     }
@@ -99,6 +104,12 @@ impl<C: Controls> Replica<C> {
     }
 }
 
+/// The bytes of entries, all together.
+fn length(entries: &[Entry]) -> usize {
+    let each = entries.iter().map(|it| borsh::object_length(it).unwrap_or(usize::MAX));
+    each.fold(0, usize::saturating_add)
+}
+
 /// Why a block does not fit this node's view, whatever it holds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Unfit {
@@ -108,6 +119,8 @@ enum Unfit {
     Late { time: Timestamp, now: Timestamp, skew: u64 },
     #[error("the proposer is {expected}, the block names {found} as its builder")]
     Builder { expected: Name, found: Name },
+    #[error("the block's entries have at most {limit} bytes together, found {found}")]
+    Long { limit: usize, found: usize },
 }
 
 impl keystead_base::Coded for Unfit {
@@ -116,6 +129,7 @@ impl keystead_base::Coded for Unfit {
             Self::Early { .. } => "block.early",
             Self::Late { .. } => "block.late",
             Self::Builder { .. } => "block.builder",
+            Self::Long { .. } => "block.long",
         }
     }
 

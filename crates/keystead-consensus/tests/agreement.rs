@@ -4,12 +4,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use keystead_base::{HYBRID_SEED_BYTES, HybridSigner, Name, RequestNonce, Secret, Signed, Timestamp};
-use keystead_consensus::{
-    Ballot, Committed, CommittedBlock, Input, Limits, Message, Output, Purpose, Record, Replica, Setup,
-    Standing, Times,
+use keystead_base::{
+    Canonical as _, HYBRID_SEED_BYTES, HybridSigner, Name, RequestNonce, Secret, Signed, Timestamp,
+    signing_message,
 };
-use keystead_decision::{Entry, State, Strict, verify_commit};
+use keystead_consensus::{
+    Ballot, Claim, Committed, CommittedBlock, Input, Limits, Message, Output, Proposal, Purpose, Record,
+    Replica, Setup, Standing, Times,
+};
+use keystead_decision::{Entry, State, Strict, propose, verify_commit};
 use keystead_fixture::{BIRTH, CHAIN, Desk, ETHER, FRIEND, Member, name};
 use keystead_intent::{AccountRef, Action, Asset, GasTerms, Intent, RawEthereum, RequestBatch, Transfer};
 
@@ -35,6 +38,10 @@ struct Net {
     dropped: usize,
     /// Whether node-2 gives each vote of node-1 back to it in the names of the others.
     gives_back: bool,
+    /// The codes of what nodes objected to.
+    objections: Vec<String>,
+    /// What every proposer lies into its block, in place of what was asked for.
+    smuggled: Vec<Entry>,
 }
 
 impl Net {
@@ -50,8 +57,20 @@ impl Net {
         let genesis = State::genesis(&desk.genesis_with(policy).genesis).unwrap();
         let now = BIRTH.plus_seconds(60);
         let (places, mail) = (BTreeMap::new(), VecDeque::new());
-        let mut net =
-            Self { places, mail, now, asked: 0, genesis, desk, limits, dropped: 0, gives_back: false };
+        let (objections, smuggled, gives_back) = (Vec::new(), Vec::new(), false);
+        let mut net = Self {
+            places,
+            mail,
+            now,
+            asked: 0,
+            genesis,
+            desk,
+            limits,
+            dropped: 0,
+            objections,
+            smuggled,
+            gives_back,
+        };
         for index in 0..net.desk.nodes.len() {
             net.start(index);
         }
@@ -108,6 +127,7 @@ impl Net {
                     let sent = sent.collect();
                     self.mail.push_back((at.clone(), to, Message::Blocks(sent)));
                 }
+                Output::Objected { node, objection } if node == *at => self.objections.push(objection.code),
                 Output::Dropped(dropped) => self.dropped += dropped.len(),
                 _ => {}
             }
@@ -125,10 +145,51 @@ impl Net {
                     let entries = entries.into_iter().map(|it| state.admit(it).unwrap()).collect();
                     Input::Submit { from: Some(from), entries }
                 }
+                Message::Proposal { proposal, block } if !self.smuggled.is_empty() => {
+                    let message = Box::new(self.smuggle(&proposal, block.header.time));
+                    Input::Received { from, message }
+                }
                 message => Input::Received { from, message: Box::new(message) },
             };
             self.step(&to, input);
         }
+    }
+
+    /// A proposal like another, of a block that holds what is smuggled.
+    fn smuggle(&self, like: &Proposal, time: Timestamp) -> Message {
+        let state = self.places[&like.node].replica.state();
+        let admitted: Vec<_> = self.smuggled.iter().map(|it| state.admit(it.clone()).unwrap()).collect();
+        let block = propose(state, time, &like.node, &admitted, &Strict::default()).block;
+        let header = block.header.digest();
+        let (cluster, height, round) = (state.cluster(), like.height, like.round);
+        let claim = Claim { cluster, height, round, valid_round: None, header, boot: 0 };
+        let liar = self.desk.nodes.iter().find(|it| it.name == like.node).unwrap();
+        let signature = liar.signer.sign(&signing_message(&claim.digest())).unwrap();
+        let proposal = Proposal { header, signature, ..like.clone() };
+        Message::Proposal { proposal: Box::new(proposal), block: Box::new(block) }
+    }
+
+    /// An entry of so many KiB, signed by the desk.
+    fn long_entry(&mut self, kibibytes: usize) -> Entry {
+        self.asked += 1;
+        let account = AccountRef { key: name("hot"), index: 0 };
+        let raw = |preimage: Vec<u8>| {
+            Action::RawEthereum(RawEthereum {
+                account: account.clone(),
+                chain: CHAIN,
+                preimage: preimage.into(),
+            })
+        };
+        let pieces = (0..kibibytes.div_ceil(128)).map(|_| vec![2; 128 * 1024]);
+        let intents = pieces.zip(0..).map(|(preimage, at): (Vec<u8>, u8)| Intent {
+            cluster: self.genesis.cluster(),
+            requester: name("desk"),
+            nonce: RequestNonce([at; 16].map(|it: u8| it.wrapping_add(16 * self.asked))),
+            expires: self.now.plus_seconds(600),
+            action: raw(preimage),
+        });
+        let batch = RequestBatch { intents: intents.collect() };
+        Entry::Requests(Signed::new(batch, name("desk"), &self.desk.desk.signer).unwrap())
     }
 
     /// The desk asks something at a node, and everybody talks until nobody has more to say.
@@ -288,6 +349,20 @@ fn d03_an_entry_that_fits_no_message_is_dropped_and_the_log_goes_on() {
     net.asked += 9;
     net.ask(0);
     assert_eq!(net.heights(), vec![1; 4]);
+}
+
+/// Two entries that are each short enough make a block that no message could carry to a node that lacks it.
+#[test]
+fn d03_a_block_too_long_to_be_sent_on_is_not_voted_for() {
+    for (entries, heights, objected) in [(1, vec![1; 4], 0), (2, vec![0; 4], 3)] {
+        let mut net = Net::new(4, 3);
+        net.smuggled = (0..entries).map(|_| net.long_entry(1_280)).collect();
+        net.ask(0);
+        net.beat();
+        assert_eq!(net.heights(), heights, "{entries} long entries: {:?}", net.objections);
+        let long = net.objections.iter().filter(|it| *it == "block.long").count();
+        assert_eq!((long, net.objections.len()), (objected, objected), "{:?}", net.objections);
+    }
 }
 
 /// Found by the simulator: two beats of others gave a node on an older disk its right to vote back.
