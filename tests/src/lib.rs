@@ -22,6 +22,7 @@ mod nodes;
 mod places;
 mod postgres;
 mod relay;
+pub mod screen;
 mod service;
 mod solidity;
 mod taken;

@@ -27,7 +27,7 @@ pub use ballot::{Abstention, Ballot, Claim, Prevote, Proposal, Step};
 pub use io::{Committed, Input, Misbehavior, Output, Timer};
 pub use message::{CommittedBlock, MAX_MESSAGE_BLOCKS, Message, Polka, Purpose, RoundKind, RoundProof};
 pub use objection::Objection;
-pub use pool::{MAX_ENTRY_BYTES, MAX_POOL_ENTRIES, MAX_POOL_ENTRIES_PER_NODE};
+pub use pool::{MAX_BLOCK_BYTES, MAX_ENTRY_BYTES, MAX_POOL_ENTRIES, MAX_POOL_ENTRIES_PER_NODE};
 pub use record::{Record, TimeoutStep};
 pub use replica::{Limits, Replica, Setup};
 pub use standing::Standing;

@@ -12,7 +12,10 @@ use crate::ahead::Ahead;
 use crate::candidate::{Candidate, Candidates, states_a_fact};
 use crate::engine::{Act, Decided, Deliberation, Seat};
 use crate::pool::Pool;
-use crate::{Ballot, Committed, Input, Message, Output, Proposal, Record, Standing, Step, Timer, Times};
+use crate::{
+    Ballot, Committed, Input, MAX_BLOCK_BYTES, Message, Output, Proposal, Record, Standing, Step, Timer,
+    Times,
+};
 
 /// Sizes of blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,7 +164,7 @@ impl<C: Controls> Replica<C> {
         let (mut fresh, mut dropped) = (Vec::new(), Vec::new());
         for admitted in entries {
             let entry = admitted.entry().clone();
-            match self.pool.insert(admitted, from) {
+            match self.pool.insert(admitted, from, self.now) {
                 Ok(Some(_)) if from.is_none() => fresh.push(entry),
                 Ok(Some(digest)) if states_a_fact(&entry) => self.look_up(digest, entry),
                 Ok(Some(_)) => {}
@@ -352,7 +355,8 @@ impl<C: Controls> Replica<C> {
         }
         let time = self.now.max(Timestamp(self.state.time().0.saturating_add(1)));
         let tick = self.state.admit(Entry::Tick).ok();
-        let mut entries = self.pool.oldest(self.limits.block_entries, self.limits.block_bytes);
+        let bytes = self.limits.block_bytes.min(MAX_BLOCK_BYTES);
+        let mut entries = self.pool.oldest(self.limits.block_entries, bytes);
         if entries.is_empty() {
             entries.extend(&tick);
         }

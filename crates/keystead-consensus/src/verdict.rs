@@ -2,9 +2,10 @@
 
 use keystead_base::{Digest, Name, Timestamp};
 use keystead_decision::{Applied, Block, Controls, Entry, validate_unless};
+use keystead_policy::Deviation;
 
 use crate::candidate::{Candidate, states_a_fact};
-use crate::{Message, Objection, Output, Record, Replica};
+use crate::{MAX_BLOCK_BYTES, Message, Objection, Output, Record, Replica};
 
 impl<C: Controls> Replica<C> {
     /// INVARIANT S2, S3: this node's own decoding, policy and count, before it votes.
@@ -38,7 +39,7 @@ impl<C: Controls> Replica<C> {
 
     fn judge(
         &self,
-        (_, valid_round): (u32, Option<u32>),
+        (round, valid_round): (u32, Option<u32>),
         proposer: &Name,
         header: Digest,
         block: Block,
@@ -59,8 +60,30 @@ impl<C: Controls> Replica<C> {
             let (expected, found) = (proposer.clone(), block.header.proposer);
             return Err(object(Unfit::Builder { expected, found }));
         }
-        validate_unless(&self.state, block, |entry| self.pool.knows(entry, &self.state), &self.controls)
-            .map_err(|error| Objection::of(height, header, &error))
+        // INVARIANT D3: what is committed can be sent to whoever lacks it, a header and its votes beside it.
+        let found = length(&block.entries);
+        if found > MAX_BLOCK_BYTES {
+            return Err(object(Unfit::Long { limit: MAX_BLOCK_BYTES, found }));
+        }
+        let applied =
+            validate_unless(&self.state, block, |entry| self.pool.knows(entry, &self.state), &self.controls)
+                .map_err(|error| Objection::of(height, header, &error))?;
+        match self.withheld(round, &applied).filter(|_| fresh) {
+            Some(deviation) => Err(object(Unfit::Price { deviation, since: PRICE_GRACE_SECONDS })),
+            None => Ok(applied),
+        }
+    }
+
+    /// INVARIANT S10: limits in money count with prices that are near those that this node holds itself. Whoever
+    /// builds a block had the time to hear of them; once every node has had its turn, the log goes on.
+    fn withheld(&self, round: u32, applied: &Applied) -> Option<Deviation> {
+        let rule = self.state.policy().engine.version().prices.as_ref()?;
+        let turns = u32::try_from(self.state.roster().nodes.len()).unwrap_or(u32::MAX);
+        if round >= turns {
+            return None;
+        }
+        let held = self.pool.prices_since(self.now.minus_seconds(PRICE_GRACE_SECONDS));
+        applied.state.prices().deviation(held, rule, self.now)
     }
 
     fn accept(&mut self, rounds: (u32, Option<u32>), proposer: &Name, header: Digest, applied: Applied) {
@@ -99,6 +122,12 @@ impl<C: Controls> Replica<C> {
     }
 }
 
+/// The bytes of entries, all together.
+fn length(entries: &[Entry]) -> usize {
+    let each = entries.iter().map(|it| borsh::object_length(it).unwrap_or(usize::MAX));
+    each.fold(0, usize::saturating_add)
+}
+
 /// Why a block does not fit this node's view, whatever it holds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Unfit {
@@ -108,6 +137,13 @@ enum Unfit {
     Late { time: Timestamp, now: Timestamp, skew: u64 },
     #[error("the proposer is {expected}, the block names {found} as its builder")]
     Builder { expected: Name, found: Name },
+    #[error("the block's entries have at most {limit} bytes together, found {found}")]
+    Long { limit: usize, found: usize },
+    #[error(
+        "it leaves out a price of `{}` of {} that this node has held for more than {since} s: the log counts \
+         with one of {}, too far from it", deviation.source, deviation.held, deviation.counted
+    )]
+    Price { deviation: Deviation, since: u64 },
 }
 
 impl keystead_base::Coded for Unfit {
@@ -116,6 +152,8 @@ impl keystead_base::Coded for Unfit {
             Self::Early { .. } => "block.early",
             Self::Late { .. } => "block.late",
             Self::Builder { .. } => "block.builder",
+            Self::Long { .. } => "block.long",
+            Self::Price { .. } => "price.tolerance",
         }
     }
 
@@ -123,3 +161,6 @@ impl keystead_base::Coded for Unfit {
         keystead_base::Blame::Peer
     }
 }
+
+/// How long a price is on its way to every node: before that nobody is blamed for leaving it out.
+const PRICE_GRACE_SECONDS: u64 = 2;

@@ -4,14 +4,18 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use keystead_base::{HYBRID_SEED_BYTES, HybridSigner, Name, RequestNonce, Secret, Signed, Timestamp};
-use keystead_consensus::{
-    Ballot, Committed, CommittedBlock, Input, Limits, Message, Output, Purpose, Record, Replica, Setup,
-    Standing, Times,
+use keystead_base::{
+    Canonical as _, HYBRID_SEED_BYTES, HybridSigner, Name, RequestNonce, Secret, Signed, Timestamp,
+    signing_message,
 };
-use keystead_decision::{Entry, State, Strict, verify_commit};
+use keystead_consensus::{
+    Ballot, Claim, Committed, CommittedBlock, Input, Limits, Message, Output, Proposal, Purpose, Record,
+    Replica, Setup, Standing, Timer, Times,
+};
+use keystead_decision::{Entry, State, Strict, propose, verify_commit};
 use keystead_fixture::{BIRTH, CHAIN, Desk, ETHER, FRIEND, Member, name};
 use keystead_intent::{AccountRef, Action, Asset, GasTerms, Intent, RawEthereum, RequestBatch, Transfer};
+use keystead_policy::{PolicyVersion, Price, PriceRule, PriceSource};
 
 /// One node: its replica and what its disk holds.
 struct Place {
@@ -35,6 +39,11 @@ struct Net {
     dropped: usize,
     /// Whether node-2 gives each vote of node-1 back to it in the names of the others.
     gives_back: bool,
+    /// The codes of what nodes objected to.
+    objections: Vec<String>,
+    /// What every proposer lies into its block, in place of what was asked for.
+    smuggled: Vec<Entry>,
+    timers: VecDeque<(Name, Timer)>,
 }
 
 impl Net {
@@ -43,15 +52,34 @@ impl Net {
     }
 
     fn with_limits(nodes: u8, quorum: u32, limits: Limits) -> Self {
+        Self::founded(nodes, quorum, limits, |_| {})
+    }
+
+    fn founded(nodes: u8, quorum: u32, limits: Limits, change: impl FnOnce(&mut PolicyVersion)) -> Self {
         let nodes = (1..=nodes).map(|it| Member::new(&format!("node-{it}"), it)).collect();
         let desk = Desk { nodes, ..Desk::default() };
         let mut policy = desk.policy();
         policy.roster.quorum = quorum;
+        change(&mut policy);
         let genesis = State::genesis(&desk.genesis_with(policy).genesis).unwrap();
         let now = BIRTH.plus_seconds(60);
         let (places, mail) = (BTreeMap::new(), VecDeque::new());
-        let mut net =
-            Self { places, mail, now, asked: 0, genesis, desk, limits, dropped: 0, gives_back: false };
+        let (objections, smuggled, gives_back) = (Vec::new(), Vec::new(), false);
+        let timers = VecDeque::new();
+        let mut net = Self {
+            places,
+            mail,
+            now,
+            asked: 0,
+            genesis,
+            desk,
+            limits,
+            dropped: 0,
+            objections,
+            smuggled,
+            gives_back,
+            timers,
+        };
         for index in 0..net.desk.nodes.len() {
             net.start(index);
         }
@@ -108,6 +136,8 @@ impl Net {
                     let sent = sent.collect();
                     self.mail.push_back((at.clone(), to, Message::Blocks(sent)));
                 }
+                Output::Objected { node, objection } if node == *at => self.objections.push(objection.code),
+                Output::Timer { timer, .. } => self.timers.push_back((at.clone(), timer)),
                 Output::Dropped(dropped) => self.dropped += dropped.len(),
                 _ => {}
             }
@@ -125,10 +155,51 @@ impl Net {
                     let entries = entries.into_iter().map(|it| state.admit(it).unwrap()).collect();
                     Input::Submit { from: Some(from), entries }
                 }
+                Message::Proposal { proposal, block } if !self.smuggled.is_empty() => {
+                    let message = Box::new(self.smuggle(&proposal, block.header.time));
+                    Input::Received { from, message }
+                }
                 message => Input::Received { from, message: Box::new(message) },
             };
             self.step(&to, input);
         }
+    }
+
+    /// A proposal like another, of a block that holds what is smuggled.
+    fn smuggle(&self, like: &Proposal, time: Timestamp) -> Message {
+        let state = self.places[&like.node].replica.state();
+        let admitted: Vec<_> = self.smuggled.iter().map(|it| state.admit(it.clone()).unwrap()).collect();
+        let block = propose(state, time, &like.node, &admitted, &Strict::default()).block;
+        let header = block.header.digest();
+        let (cluster, height, round) = (state.cluster(), like.height, like.round);
+        let claim = Claim { cluster, height, round, valid_round: None, header, boot: 0 };
+        let liar = self.desk.nodes.iter().find(|it| it.name == like.node).unwrap();
+        let signature = liar.signer.sign(&signing_message(&claim.digest())).unwrap();
+        let proposal = Proposal { header, signature, ..like.clone() };
+        Message::Proposal { proposal: Box::new(proposal), block: Box::new(block) }
+    }
+
+    /// An entry of so many KiB, signed by the desk.
+    fn long_entry(&mut self, kibibytes: usize) -> Entry {
+        self.asked += 1;
+        let account = AccountRef { key: name("hot"), index: 0 };
+        let raw = |preimage: Vec<u8>| {
+            Action::RawEthereum(RawEthereum {
+                account: account.clone(),
+                chain: CHAIN,
+                preimage: preimage.into(),
+            })
+        };
+        let pieces = (0..kibibytes.div_ceil(128)).map(|_| vec![2; 128 * 1024]);
+        let intents = pieces.zip(0..).map(|(preimage, at): (Vec<u8>, u8)| Intent {
+            cluster: self.genesis.cluster(),
+            requester: name("desk"),
+            nonce: RequestNonce([at; 16].map(|it: u8| it.wrapping_add(16 * self.asked))),
+            expires: self.now.plus_seconds(600),
+            action: raw(preimage),
+        });
+        let batch = RequestBatch { intents: intents.collect() };
+        Entry::Requests(Signed::new(batch, name("desk"), &self.desk.desk.signer).unwrap())
     }
 
     /// The desk asks something at a node, and everybody talks until nobody has more to say.
@@ -166,6 +237,32 @@ impl Net {
         self.now = self.now.plus_seconds(1);
         self.step(&at, Input::Submit { from: None, entries: vec![admitted] });
         self.deliver();
+    }
+
+    /// An older price reaches a node, which proposes it; everybody hears of it.
+    fn propose_price(&mut self, at: &Name, dollars: u64, moment: Timestamp) {
+        let entry = price(dollars, moment);
+        let admitted = self.places[at].replica.state().admit(entry).unwrap();
+        self.step(at, Input::Submit { from: None, entries: vec![admitted] });
+        self.deliver();
+    }
+
+    /// Every time limit that was set so far runs out, one after the other.
+    fn run_out(&mut self) {
+        for (at, timer) in std::mem::take(&mut self.timers) {
+            self.step(&at, Input::Timer(timer));
+            self.deliver();
+        }
+    }
+
+    /// A price of so many dollars reaches these nodes from their own clients, and nobody tells another.
+    fn quote(&mut self, at: &[Name], dollars: u64, age_seconds: u64) {
+        let entry = price(dollars, self.now.minus_seconds(age_seconds));
+        for node in at {
+            let admitted = self.places[node].replica.state().admit(entry.clone()).unwrap();
+            self.step(node, Input::Submit { from: None, entries: vec![admitted] });
+        }
+        self.mail.clear();
     }
 
     fn beat(&mut self) {
@@ -288,6 +385,119 @@ fn d03_an_entry_that_fits_no_message_is_dropped_and_the_log_goes_on() {
     net.asked += 9;
     net.ask(0);
     assert_eq!(net.heights(), vec![1; 4]);
+}
+
+/// Two entries that are each short enough make a block that no message could carry to a node that lacks it.
+#[test]
+fn d03_a_block_too_long_to_be_sent_on_is_not_voted_for() {
+    for (entries, objected) in [(1, 0), (2, 3)] {
+        let mut net = Net::new(4, 3);
+        net.smuggled = (0..entries).map(|_| net.long_entry(1_280)).collect();
+        net.ask(0);
+        net.beat();
+        let committed = net.heights().iter().all(|it| *it > 0);
+        assert_eq!(committed, objected == 0, "{entries} long entries: {:?}", net.objections);
+        let long = net.objections.iter().filter(|it| *it == "block.long").count();
+        assert_eq!((long, net.objections.len()), (objected, objected), "{:?}", net.objections);
+    }
+}
+
+/// What the oracle said of one ether at a moment.
+fn price(dollars: u64, at: Timestamp) -> Entry {
+    let body = Price {
+        chain: CHAIN,
+        asset: Asset::Native,
+        currency: "USD".to_owned(),
+        micro_per_unit: dollars * 1_000_000,
+        decimals: 18,
+        at,
+    };
+    Entry::Price(Signed::new(body, name("oracle"), &oracle().signer).unwrap())
+}
+
+fn oracle() -> Member {
+    Member::new("oracle", 70)
+}
+
+/// Four nodes whose limits count in money, and a price of 2,000 dollars in the log.
+fn priced() -> (Net, Name, Vec<Name>) {
+    let mut net = Net::founded(4, 3, Limits::default(), |policy| {
+        policy.prices = Some(PriceRule {
+            currency: "USD".to_owned(),
+            sources: vec![PriceSource { name: name("oracle"), key: oracle().signer.public().clone() }],
+            agree: 1,
+            max_age_seconds: 60,
+            max_spread_bps: 100,
+            tolerance_bps: 200,
+        });
+    });
+    let all: Vec<Name> = net.places.keys().cloned().collect();
+    net.quote(&all, 2_000, 10);
+    for _ in 0..20 {
+        net.run_out();
+    }
+    assert_eq!(net.heights(), vec![1; 4]);
+    let leader = net.places[&all[0]].blocks[0].commit.header.proposer.clone();
+    let others = all.into_iter().filter(|it| *it != leader).collect();
+    (net, leader, others)
+}
+
+/// A proposer that keeps the newest price back counts with an older one that has not expired, far from what all
+/// others hold: nobody votes for its block, and the next one has both prices.
+#[test]
+fn s10_a_proposer_that_withholds_the_newest_price_is_outvoted() {
+    for (held, seconds, objected) in
+        [(3_000, 3, true), (1_000, 3, true), (2_040, 3, false), (3_000, 1, false)]
+    {
+        let (mut net, leader, others) = priced();
+        net.quote(&others, held, 0);
+        net.now = net.now.plus_seconds(seconds);
+        net.objections.clear();
+        let old = net.now.0 - seconds * 1_000;
+        net.propose_price(&leader, 2_000, Timestamp(old).minus_seconds(5));
+        let found = net.objections.iter().filter(|it| *it == "price.tolerance").count();
+        assert_eq!(
+            found,
+            if objected { 3 } else { 0 },
+            "{held} dollars for {seconds} s: {:?}",
+            net.objections
+        );
+        assert_eq!(net.heights(), vec![if objected { 1 } else { 2 }; 4], "{held} dollars for {seconds} s");
+        if !objected {
+            continue;
+        }
+        for _ in 0..20 {
+            net.run_out();
+        }
+        let newest = net.places[&leader].blocks.iter().flat_map(|it| &it.applied.block.entries);
+        let counted: Vec<u64> = newest.filter_map(dollars).collect();
+        assert!(counted.contains(&held), "the next proposer has it: {counted:?}");
+    }
+}
+
+/// Whoever floods the nodes with prices that jump delays the log by one turn of everybody, and stops it never.
+#[test]
+fn d03_a_price_that_nobody_proposes_does_not_stop_the_log() {
+    let (mut net, leader, others) = priced();
+    net.quote(&others, 3_000, 0);
+    net.now = net.now.plus_seconds(3);
+    let old = net.now.minus_seconds(8);
+    net.smuggled = vec![price(2_000, old)];
+    net.propose_price(&leader, 2_000, old);
+    assert_eq!(net.heights(), vec![1; 4], "{:?}", net.objections);
+    for _ in 0..40 {
+        net.now = net.now.plus_seconds(1);
+        net.run_out();
+    }
+    let rounds: Vec<_> = net.places.values().filter_map(|it| Some(it.blocks.get(1)?.commit.round)).collect();
+    assert!(rounds.len() >= 3 && rounds.iter().all(|round| *round >= 4), "{rounds:?} {:?}", net.objections);
+}
+
+fn dollars(entry: &Entry) -> Option<u64> {
+    match entry {
+        Entry::Price(signed) => Some(signed.body.micro_per_unit / 1_000_000),
+        _ => None,
+    }
 }
 
 /// Found by the simulator: two beats of others gave a node on an older disk its right to vote back.
