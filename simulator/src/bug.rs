@@ -49,6 +49,8 @@ pub enum Bug {
     RollbackUntold,
     /// What an entry says of the chain is believed.
     FactsUnchecked,
+    /// A request is believed to be settled by whichever transaction is final in its slot, another one's too.
+    SettledByAnother,
     /// A block's time is believed.
     ClockUnchecked,
     /// The back end signs later with the head that it saw at the decision.
@@ -57,7 +59,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::WindowsIgnored,
         Self::WindowOffByOne,
         Self::FeesIgnored,
@@ -81,6 +83,7 @@ impl Bug {
         Self::RecordsLost,
         Self::RollbackUntold,
         Self::FactsUnchecked,
+        Self::SettledByAnother,
         Self::ClockUnchecked,
         Self::StaleHead,
     ];

@@ -51,4 +51,9 @@ impl Chain {
             Fate::Dead { by: it.digest }
         })
     }
+
+    /// What a lie would make of the transaction that is final at a nonce, for a request that it is not of.
+    pub(crate) fn settled_by(&self, nonce: u64) -> Option<Fate> {
+        self.slots.get(&nonce).map(|it| Fate::Settled { transaction: it.digest })
+    }
 }

@@ -320,9 +320,12 @@ impl Simulation {
         entries: &[Entry],
     ) -> Result<(), Objection> {
         let believes = self.plan.bug == Some(Bug::FactsUnchecked) || self.places[node].lies;
+        let by_another = self.plan.bug == Some(Bug::SettledByAnother);
         let is_true = |it: &Entry| match it {
             Entry::Settlement(signed) => signed.body.slot.is_some_and(|slot| {
-                self.chain.fate(&signed.body.request, slot.nonce) == Some(signed.body.fate)
+                let claimed = signed.body.fate;
+                self.chain.fate(&signed.body.request, slot.nonce) == Some(claimed)
+                    || (by_another && self.chain.settled_by(slot.nonce) == Some(claimed))
             }),
             _ => true,
         };

@@ -121,7 +121,7 @@ impl Simulation {
             if last.is_some_and(|it| it + REPORT_AGAIN_MILLIS > self.now) {
                 continue;
             }
-            match self.chain.fate(&id, slot.nonce) {
+            match self.told_fate(node, &id, slot.nonce) {
                 Some(fate) => entries.push(self.settlement(node, id, slot, fate)),
                 None if node == HOME && !self.places[node].disk.has_signed(&id) => {
                     entries.push(self.renewal(id));
@@ -132,6 +132,19 @@ impl Simulation {
         }
         for entry in entries {
             self.submitted(node, entry);
+        }
+    }
+
+    /// What a node says became of a request. Where another one's transaction may pass for its own, a lying node says
+    /// so of a replacement that came too late: what the first one spent would count no more. In other runs nobody
+    /// would believe it, and their seeds stay the runs that they were.
+    fn told_fate(&self, node: usize, id: &RequestId, nonce: u64) -> Option<Fate> {
+        let fate = self.chain.fate(id, nonce);
+        let twists = self.places[node].lies && self.plan.bug == Some(Bug::SettledByAnother);
+        match fate {
+            Some(Fate::Dead { .. }) if twists => self.chain.settled_by(nonce),
+            Some(Fate::Settled { .. }) if twists => None,
+            fate => fate,
         }
     }
 
