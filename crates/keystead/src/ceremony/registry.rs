@@ -67,9 +67,10 @@ fn times(timing: &Timing) -> [String; 4] {
 }
 
 fn price_lines(rule: &PriceRule) -> Vec<String> {
-    let PriceRule { currency, sources, agree, max_age_seconds, max_spread_bps } = rule;
+    let PriceRule { currency, sources, agree, max_age_seconds, max_spread_bps, tolerance_bps } = rule;
     let head = format!(
-        "prices in {currency}: {agree} sources agree within {max_spread_bps} basis points, at most {} old",
+        "prices in {currency}: {agree} sources agree within {max_spread_bps} basis points, at most {} old; a node \
+         votes for none further than {tolerance_bps} from its own",
         span(*max_age_seconds)
     );
     let source = sources.iter().map(|it| format!("price source `{}`: key {}", it.name, it.key.fingerprint()));
