@@ -14,7 +14,7 @@ use keystead_tests::cluster::sealed;
 use keystead_tests::fixture::{CHAIN, Desk, Member, name};
 use keystead_tests::{Anvil, post};
 use keystead_transmit::{ChainView, Finality};
-use keystead_wire::{RequestStage, RequestView};
+use keystead_wire::{NodeStatus, RequestStage, RequestView};
 use serde_json::{Value, json};
 
 use crate::founded::{Founded, HOME, NODES, founded};
@@ -166,6 +166,20 @@ impl Cluster {
         })
         .await;
         start.elapsed()
+    }
+
+    /// What a running node says of itself, however long it takes on a busy machine.
+    pub(crate) async fn status(&self, node: usize) -> NodeStatus {
+        retry(async || self.people.status(node).await).await
+    }
+
+    /// How far these running nodes are.
+    pub(crate) async fn reached(&self, nodes: &[usize]) -> Vec<u64> {
+        let mut heights = Vec::new();
+        for node in nodes {
+            heights.push(self.status(*node).await.height);
+        }
+        heights
     }
 
     /// How far the farthest node that answers is.

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::cluster::Cluster;
 use crate::founded::{HOME, NODES};
 use crate::load::{Load, PROBE};
-use crate::people::ANSWER;
+use crate::people::{ANSWER, PATIENCE};
 
 /// Each run takes the next few of all places; a number in `KEYSTEAD_STORM_SEED` says from where on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,13 +61,12 @@ async fn d03_two_of_four_are_killed_and_the_others_wait() {
     cluster.kill(second);
     // What was under way may end.
     load.silences(SOME_ROUNDS).await;
-    let before = cluster.heights().await;
+    let before = cluster.reached(&left).await;
     load.silences(2 * SOME_ROUNDS).await;
-    assert_eq!(cluster.heights().await, before, "two of four decide nothing");
+    assert_eq!(cluster.reached(&left).await, before, "two of four decide nothing");
     for node in left {
         assert!(cluster.with(node, |it| it.as_mut().unwrap().ended()).is_none(), "node-{} ended", node + 1);
-        let status = cluster.people.status(node).await.expect("a node that waits answers");
-        assert_eq!(status.standing, "votes");
+        assert_eq!(cluster.status(node).await.standing, "votes");
     }
     cluster.launch(second);
     println!("node-{} is back: next decision after {:?}", second + 1, load.next_decision().await);
@@ -134,8 +133,8 @@ async fn killed_at(cluster: &Cluster, load: &Load, Place { node, thread, call, n
 
 /// Who built the last block, and so proposes the next one.
 async fn proposer(cluster: &Cluster) -> usize {
-    let client = cluster.people.client("eve", HOME, ANSWER);
-    let height = client.status().await.unwrap().height;
+    let height = cluster.status(HOME).await.height;
+    let client = cluster.people.client("eve", HOME, PATIENCE);
     let blocks = client.blocks(height, 1).await.unwrap();
     let name = &blocks[0].commit.header.proposer;
     cluster.people.desk.nodes.iter().position(|it| it.name == *name).unwrap()

@@ -9,7 +9,7 @@ use keystead_tests::fixture::{Member, name};
 use keystead_wire::RequestStage;
 
 use crate::cluster::Cluster;
-use crate::people::{ANSWER, retry};
+use crate::people::{PATIENCE, retry};
 use crate::process::copy;
 use crate::rules::next_policy;
 
@@ -112,7 +112,7 @@ async fn snapshot(cluster: &Cluster) -> (std::path::PathBuf, u64) {
 
 /// How often each node stands under a block from this height on.
 async fn votes(cluster: &Cluster, from: u64) -> BTreeMap<Name, usize> {
-    let client = cluster.people.client("eve", 0, ANSWER);
+    let client = cluster.people.client("eve", 0, PATIENCE);
     let mut votes = BTreeMap::new();
     for block in client.blocks(from, 500).await.unwrap() {
         for vote in block.commit.votes {

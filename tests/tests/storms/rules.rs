@@ -58,7 +58,7 @@ async fn s14_a_freeze_stops_the_load_and_a_thaw_lets_it_go_on() {
     cluster.launch(HOME);
     println!("node-1, killed while frozen, takes part after {:?}", cluster.takes_part(HOME).await);
     load.answers(15).await;
-    let status = cluster.people.status(HOME).await.unwrap();
+    let status = cluster.status(HOME).await;
     assert!(status.frozen.everything, "S14: {status:?}");
     assert_eq!(status.signatures, 0, "S14: the home signed since its start, after {signatures} before");
     let start = Instant::now();
