@@ -17,6 +17,7 @@ use keystead_transmit::{ChainView, Finality};
 use keystead_wire::{NodeStatus, RequestStage, RequestView};
 use serde_json::{Value, json};
 
+use crate::disks::SmallDisk;
 use crate::founded::{Founded, HOME, NODES, founded};
 use crate::ground::Ground;
 use crate::load::{ACCOUNTS, Load};
@@ -35,6 +36,8 @@ pub(crate) struct Cluster {
     running: Mutex<Vec<Option<Process>>>,
     /// After the processes that stand on it.
     pub(crate) ground: Ground,
+    /// Before the folder that it is mounted in.
+    pub(crate) disk: Option<SmallDisk>,
     folder: tempfile::TempDir,
     _anvil: Anvil,
     _coordinator: HttpServer,
@@ -76,6 +79,7 @@ impl Cluster {
             coordinator: format!("http://{}", server.address()),
             anvil,
             ground,
+            disk: None,
             configs,
             running: Mutex::new(programs.iter().map(|_| None).collect()),
             programs,

@@ -17,9 +17,13 @@ const SUFFERS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d03_a_node_whose_disk_is_full_stops_and_comes_back_when_there_is_room() {
-    let cluster = Cluster::placed(Ground::Loopback).await;
-    let Some(disk) = SmallDisk::below(&cluster.data(SUFFERS)) else { return };
+    let mut cluster = Cluster::placed(Ground::Loopback).await;
+    cluster.disk = SmallDisk::below(&cluster.data(SUFFERS));
+    if cluster.disk.is_none() {
+        return;
+    }
     let cluster = cluster.all_up().await;
+    let disk = cluster.disk.as_ref().expect("it is there");
     cluster.takes_part(SUFFERS).await;
     let load = cluster.load();
     load.answers(15).await;
@@ -65,7 +69,7 @@ fn slowed(cluster: &Cluster, node: usize) -> Tracer {
 }
 
 /// A file system of its own, too small to grow. It is unmounted at the end, however that comes.
-struct SmallDisk {
+pub(crate) struct SmallDisk {
     folder: PathBuf,
     guard: Child,
     held: Option<ChildStdin>,
