@@ -268,7 +268,7 @@ fn s11_an_open_request_expires_at_its_time_and_no_sooner() {
     let mut world = World::new(Strict::default());
     let (id, _) = world.ask("desk", world.ether(FRIEND, 2 * ETHER, 0));
     let expires = world.state.request(&id).unwrap().intent.expires;
-    let before = keystead_base::Timestamp(expires.0 - 1);
+    let before = Timestamp(expires.0 - 1);
     assert!(world.commit_at(before, vec![Entry::Tick]).is_empty());
     let decisions = world.commit_at(expires, vec![Entry::Tick]);
     assert!(matches!(reasons(&outcome_of(&decisions, &id))[..], [Reason::Expired { .. }]), "{decisions:?}");
