@@ -38,6 +38,8 @@ async fn s03_four_nodes_decide_and_the_home_of_the_key_signs() {
     // Asked at a node that does not hold the key: it answers with the signature all the same.
     let view = stations[2].ask("desk", ether(FRIEND, ETHER / 10, 0)).await;
     assert_eq!(view.stage, RequestStage::Signed, "{view:?} {:?}", stations[2].events());
+    // Another node may be a block behind the one that answered.
+    reaches(&stations[3], view.decision.height).await;
     let certificate = stations[3].client("ana").await.certificate(view.request).await.unwrap().unwrap();
     assert!(certificate.commit.votes.len() >= 3, "{:?}", certificate.commit.votes.len());
     assert!(matches!(certificate.decision.outcome, Outcome::Allow(_)));
@@ -53,6 +55,7 @@ async fn s03_four_nodes_decide_and_the_home_of_the_key_signs() {
     reaches(&stations[2], height).await;
     stations[2].approve("ana", &large.request).await;
     stations[1].approve("ben", &large.request).await;
+    reaches(&stations[3], height).await;
     assert_eq!(stations[3].wait(&large.request).await.stage, RequestStage::Signed);
 
     // One is gone, and nobody misses it; it comes back and catches up.
