@@ -394,8 +394,11 @@ fn a_member_signs_once(hall: &mut Hall, fingerprint: &str) {
     let first = std::fs::read(hall.table("ana.assent")).unwrap();
     hall.sign("ana", "draft", fingerprint);
     assert_eq!(std::fs::read(hall.table("ana.assent")).unwrap(), first, "signing again gives the same file");
+    let (machine, draft, wrong) = (hall.machine("ana"), hall.table("draft"), "0".repeat(64));
+    let sign = ["ceremony", "sign", &draft, "--dir", path(&machine), "--fingerprint", &wrong];
+    hall.refused(&sign, "ceremony.fingerprint");
     let second = hall.draft(&hall.contributions(), "second")["fingerprint"].as_str().unwrap().to_owned();
-    let (machine, draft) = (hall.machine("ana"), hall.table("second"));
+    let draft = hall.table("second");
     hall.refused(
         &["ceremony", "sign", &draft, "--dir", path(&machine), "--fingerprint", &second],
         "ceremony.signed",

@@ -112,8 +112,10 @@ impl Seat {
     ) -> Result<Assent, Failure> {
         let own = self.contribution()?;
         transcript.holds(&own).advise(NOT_MINE)?;
-        if let Some(signed) = self.assent()? {
-            return again(signed, transcript.fingerprint());
+        if let Some(signed) = self.assent()?
+            && heard == transcript.fingerprint()
+        {
+            return again(signed, heard);
         }
         let assent = transcript.assent(&own, heard, &self.key(passphrase)?.signer()?).advise(NOT_HEARD)?;
         outside::create(&self.assent_file(), &assent.to_document())?;

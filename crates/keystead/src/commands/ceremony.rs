@@ -258,7 +258,10 @@ fn draft(args: &DraftArgs) -> Result<Report, Failure> {
     let policy = |roster| args.policy.version(roster, created);
     let checked: Result<_, Failure> =
         Transcript::assemble(args.cluster.clone(), created, contributions, policy);
-    let checked = checked?;
+    let checked = checked.map_err(|failure| match failure.code.starts_with("ceremony.") {
+        true => Failure { next: DRAFTING.to_owned(), ..failure },
+        false => failure,
+    })?;
     outside::create(&args.out, &checked.transcript().to_document())?;
     let shown = Shown { transcript: &checked, signed: Vec::new(), own: None };
     Ok(Report::new(shown.json(), format!("{}\n\n{}", shown.text(), shown.next())))
@@ -388,3 +391,6 @@ fn installed(global: &Global, args: &InstallArgs) -> Result<Report, Failure> {
     );
     Ok(Report::new(json, text))
 }
+
+const DRAFTING: &str = "a cluster takes 1, 3, 4 or 7 nodes and at least 3 founders, with one contribution each, made for it by \
+                        `keystead ceremony join`; `keystead ceremony show FILE` reads one";
