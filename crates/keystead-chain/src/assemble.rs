@@ -29,7 +29,24 @@ pub fn assemble(unsigned: &Unsigned, r: B256, s: B256, odd_y: bool) -> Result<As
     if found != unsigned.account() {
         return Err(AssembleError::Signer { expected: unsigned.account(), found });
     }
-    let signature = Signature::new(U256::from_be_bytes(r.0), U256::from_be_bytes(s.0), odd_y);
+    assemble_released(unsigned, r, s, odd_y)
+}
+
+/// As [`assemble`], for a signature that this node's own back end verified before it released it (S7), and
+/// named this payload's digest and account with: nobody recovers the signer here once more. A signature that
+/// came from anywhere else goes through [`assemble`].
+///
+/// # Errors
+///
+/// [`AssembleError::HighS`].
+pub fn assemble_released(
+    unsigned: &Unsigned,
+    r: B256,
+    s: B256,
+    odd_y: bool,
+) -> Result<Assembled, AssembleError> {
+    let (r, s) = (U256::from_be_bytes(r.0), low(s)?);
+    let signature = Signature::new(r, s, odd_y);
     Ok(match unsigned.form() {
         Form::Transaction(it) => {
             let envelope: EthereumTxEnvelope<_> = it.as_ref().clone().into_envelope(signature);
@@ -48,12 +65,14 @@ pub fn assemble(unsigned: &Unsigned, r: B256, s: B256, odd_y: bool) -> Result<As
 ///
 /// [`AssembleError::Range`] and [`AssembleError::HighS`].
 pub fn recover(unsigned: &Unsigned, r: B256, s: B256, odd_y: bool) -> Result<Address, AssembleError> {
-    let (r, s) = (U256::from_be_bytes(r.0), U256::from_be_bytes(s.0));
-    // INVARIANT S7: only the low of the two equivalent signatures (EIP-2) exists for us.
-    if s > HALF_ORDER {
-        return Err(AssembleError::HighS);
-    }
+    let (r, s) = (U256::from_be_bytes(r.0), low(s)?);
     transaction::recover(unsigned.signing_digest().0, r, s, odd_y).ok_or(AssembleError::Range)
+}
+
+/// INVARIANT S7: only the low of the two equivalent signatures (EIP-2) exists for us.
+fn low(s: B256) -> Result<U256, AssembleError> {
+    let s = U256::from_be_bytes(s.0);
+    if s > HALF_ORDER { Err(AssembleError::HighS) } else { Ok(s) }
 }
 
 /// Half the order of secp256k1, rounded down (SEC 2, section 2.4.1).

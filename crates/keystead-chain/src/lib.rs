@@ -17,7 +17,7 @@ pub mod typed_data;
 mod unsigned;
 mod words;
 
-pub use assemble::{AssembleError, Assembled, assemble, recover};
+pub use assemble::{AssembleError, Assembled, assemble, assemble_released, recover};
 pub use build::{BuildError, build};
 pub use call::{MAX_CALL_DEPTH, MAX_CALLS, MAX_EFFECTS};
 pub use explain::explain;

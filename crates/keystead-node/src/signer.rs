@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use alloy_primitives::B256;
 use keystead_base::{Canonical, Digest, RequestId, merkle::Inclusion};
-use keystead_chain::{Assembled, Unsigned, assemble};
+use keystead_chain::{Assembled, Unsigned, assemble_released};
 use keystead_decision::{Decision, Frozen, Grant, LightError, Outcome, Phase, State, Transition, leaves};
 use keystead_ledger::SignatureRecord;
 use keystead_policy::Feature;
-use keystead_signing::{BatchItem, ClientError, EnclaveClient, EthereumSignature, ItemResult};
+use keystead_signing::{BatchItem, ClientError, EnclaveClient, EthereumSignature, ItemResult, Released};
 use keystead_wire::{Refused, RequestView};
 use tokio::sync::mpsc;
 
@@ -34,7 +34,18 @@ pub(crate) struct Signer {
 struct Work {
     request: RequestId,
     unsigned: Unsigned,
+    /// Of the payload: computed once.
+    digest: Digest,
     position: u64,
+}
+
+impl Work {
+    /// INVARIANT S7: the enclave verified the signature with this account's key over this digest before it
+    /// released it. To recover the signer here once more would find the same; other nodes, which do not
+    /// believe this one, do ([`Shared::heard_of`]).
+    fn is_meant_by(&self, released: &Released) -> bool {
+        (released.signing_digest, released.account) == (self.digest, self.unsigned.account())
+    }
 }
 
 impl Signer {
@@ -139,22 +150,26 @@ impl Signer {
         // INVARIANT S2: the bytes are built from the intent here as everywhere, never taken from a peer.
         let unsigned = keystead_chain::build(&request.intent.action, grant.address)
             .map_err(|error| Refused::of(&error))?;
-        let work = Work { request: decision.subject, position: proof.index, unsigned };
+        let digest = unsigned.signing_digest();
+        let work = Work { request: decision.subject, position: proof.index, unsigned, digest };
         let unsigned = work.unsigned.to_document();
         Ok((work, BatchItem { decision: decision.clone(), proof, unsigned }))
     }
 
     fn signed(&self, block: &Durable, work: &Work, result: ItemResult) {
-        let signature = match result {
-            ItemResult::Signed(signature) => signature,
+        let released = match result {
+            ItemResult::Signed(released) => released,
             ItemResult::Refused(refusal) => {
                 let refused = Refused { code: refusal.code, text: refusal.text };
                 return self.refused(&work.request, refused);
             }
         };
-        // INVARIANT S7: what leaves recovers to the account, checked on this side too.
+        if !work.is_meant_by(&released) {
+            return self.refused(&work.request, Refused::of(&ClientError::Other));
+        }
+        let signature = released.signature;
         let (r, s) = (B256::from(signature.r()), B256::from(signature.s()));
-        match assemble(&work.unsigned, r, s, signature.y_parity == 1) {
+        match assemble_released(&work.unsigned, r, s, signature.y_parity == 1) {
             Ok(assembled) => {
                 let record = record(block, work, &signature, assembled);
                 self.shared.board.signed(&work.request, views::payload(&record));
@@ -219,9 +234,32 @@ fn record(
         request: work.request,
         height: block.commit.header.height,
         position: work.position,
-        signing_digest: work.unsigned.signing_digest(),
+        signing_digest: work.digest,
         signature: signature.rs.iter().copied().chain([signature.y_parity]).collect(),
         signed: assembled.raw.to_vec(),
         transaction: assembled.hash.map(|hash| Digest(hash.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::Address;
+    use keystead_chain::Payload;
+    use keystead_intent::ChainId;
+
+    use super::*;
+
+    #[test]
+    fn s07_a_signature_over_another_payload_is_not_this_one_s() {
+        let us = Address::repeat_byte(1);
+        let unsigned = Unsigned::parse(us, ChainId(1), Payload::Message(b"hello".into())).unwrap();
+        let digest = unsigned.signing_digest();
+        let work = Work { request: RequestId(Digest::ZERO), unsigned, digest, position: 0 };
+        let signature = EthereumSignature { rs: [7; 64], y_parity: 0 };
+        for (signing_digest, account, meant) in
+            [(digest, us, true), (Digest::ZERO, us, false), (digest, Address::repeat_byte(2), false)]
+        {
+            assert_eq!(work.is_meant_by(&Released { signing_digest, account, signature }), meant);
+        }
     }
 }

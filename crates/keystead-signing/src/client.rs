@@ -158,9 +158,10 @@ impl EnclaveClient {
         let room = MAX_FRAME_BYTES.saturating_sub(commit.to_document().len() + FRAME_SLACK);
         let mut results = Vec::with_capacity(items.len());
         for items in batches(items, room) {
+            let asked = items.len();
             let batch = Batch { commit: commit.clone(), items };
             match self.call(&Request::Sign(Box::new(batch)))? {
-                Reply::Signed(part) => results.extend(part),
+                Reply::Signed(part) if part.len() == asked => results.extend(part),
                 other => return Err(unexpected(other)),
             }
         }
@@ -240,6 +241,9 @@ pub enum ClientError {
         /// What it answered.
         found: &'static str,
     },
+    /// A signature over another payload than the one that was meant.
+    #[error("the enclave signed another payload than it was asked for")]
+    Other,
     /// It refused.
     #[error(transparent)]
     Refused(Refusal),
@@ -252,6 +256,7 @@ impl Coded for ClientError {
             Self::Frame(error) => error.code(),
             Self::Ended => "enclave_client.ended",
             Self::Unexpected { .. } => "enclave_client.unexpected",
+            Self::Other => "enclave_client.other_payload",
             Self::Refused(_) => "enclave_client.refused",
         }
     }
@@ -260,7 +265,7 @@ impl Coded for ClientError {
         match self {
             Self::Spawn(_) | Self::Ended => Blame::Environment,
             Self::Frame(error) => error.blame(),
-            Self::Unexpected { .. } | Self::Refused(_) => Blame::Peer,
+            Self::Unexpected { .. } | Self::Other | Self::Refused(_) => Blame::Peer,
         }
     }
 }

@@ -17,11 +17,11 @@ use crate::entropy::{self, kernel_random};
 use crate::passphrase::Passphrase;
 use crate::protocol::{
     Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS,
-    Position, Ready, Refusal, Reply, Request,
+    Position, Ready, Refusal, Released, Reply, Request,
 };
 use crate::repeats::Repeats;
 use crate::vault::Vault;
-use crate::{EnclaveError, EthereumSignature, Feature, Hardening};
+use crate::{EnclaveError, Feature, Hardening};
 
 /// What an enclave process is started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,7 +254,7 @@ impl<C: EnclaveControls> Enclave<C> {
             .items
             .iter()
             .map(|item| match self.sign_one(header, item, now) {
-                Ok(signature) => ItemResult::Signed(signature),
+                Ok(released) => ItemResult::Signed(released),
                 Err(error) => ItemResult::Refused(Refusal::of(&error)),
             })
             .collect())
@@ -266,7 +266,7 @@ impl<C: EnclaveControls> Enclave<C> {
         header: &Header,
         item: &BatchItem,
         now: Timestamp,
-    ) -> Result<EthereumSignature, EnclaveError> {
+    ) -> Result<Released, EnclaveError> {
         let unsigned = Unsigned::from_document(&item.unsigned)?;
         let granted = match &item.decision.outcome {
             keystead_decision::Outcome::Allow(grant) => Some(grant),
@@ -285,7 +285,7 @@ impl<C: EnclaveControls> Enclave<C> {
         if !self.repeats.admit(signature.r(), digest) {
             return Err(EnclaveError::RepeatedNonce);
         }
-        Ok(signature)
+        Ok(Released { signing_digest: digest, account: account.address, signature })
     }
 
     fn cluster(&self) -> Result<ClusterId, EnclaveError> {

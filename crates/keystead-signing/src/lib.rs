@@ -28,7 +28,7 @@ pub use keystead_policy::Feature;
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
 pub use protocol::{
     Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS,
-    Position, Ready, Refusal, Reply, Request,
+    Position, Ready, Refusal, Released, Reply, Request,
 };
 pub use refusal::EnclaveError;
 pub use vault::{MAX_KEYS, VaultError};

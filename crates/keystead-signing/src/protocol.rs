@@ -1,5 +1,6 @@
 //! What parent and enclave say to each other (specs/enclave.md). Every message is one document.
 
+use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, merkle::Inclusion};
 use keystead_decision::{
@@ -185,9 +186,22 @@ pub struct DrillProof {
 #[serde(rename_all = "snake_case")]
 pub enum ItemResult {
     /// Signed.
-    Signed(EthereumSignature),
+    Signed(Released),
     /// Not signed.
     Refused(Refusal),
+}
+
+/// A signature as it leaves: verified inside with the account's public key, over this very digest (S7). The
+/// parent compares digest and account with those of the payload that it meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Released {
+    /// The 32 bytes that were signed.
+    pub signing_digest: Digest,
+    /// Whose signature it is.
+    pub account: Address,
+    /// The signature.
+    pub signature: EthereumSignature,
 }
 
 /// Why not, for the parent's log: a stable code and a sentence.

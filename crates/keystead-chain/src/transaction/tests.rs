@@ -8,7 +8,7 @@ use secp256k1::SecretKey;
 
 use super::*;
 use crate::fixture::{ALICE, CHAIN, MALLORY, US, account, registry};
-use crate::{assemble, build, explain};
+use crate::{assemble, assemble_released, build, explain};
 
 fn raw(preimage: Vec<u8>) -> RawEthereum {
     RawEthereum { account: account(), chain: CHAIN, preimage: preimage.into() }
@@ -156,7 +156,9 @@ fn every_form_builds_and_signs_and_only_from_its_canonical_bytes() {
         let (signer, r, s, odd) = signature([3; 32], keccak256(&preimage).0);
         let unsigned = build(&Action::RawEthereum(raw(preimage.clone())), signer).unwrap();
         assert_eq!(unsigned.signing_preimage(), preimage);
-        assert!(!assemble(&unsigned, r, s, odd).unwrap().raw.is_empty());
+        let assembled = assemble(&unsigned, r, s, odd).unwrap();
+        assert!(!assembled.raw.is_empty());
+        assert_eq!(assemble_released(&unsigned, r, s, odd), Ok(assembled));
         assert_ne!(code([preimage.as_slice(), &[0]].concat()), "ok");
         assert_ne!(code(preimage[..preimage.len() - 1].to_vec()), "ok");
     }
@@ -287,5 +289,6 @@ fn s07_only_the_low_signature_of_the_account_is_put_together() {
     ] {
         assert_eq!(assemble(unsigned, r, s, odd).unwrap_err().code(), code);
     }
+    assert_eq!(assemble_released(&ours, r, high, !odd).unwrap_err().code(), "assemble.high_s");
     assert!(assemble(&ours, r, s, odd).is_ok());
 }

@@ -270,7 +270,11 @@ pub(crate) fn sign(
     };
     match enclave.sign(&certificate.commit, vec![item]) {
         Ok(results) => match results.into_iter().next().unwrap() {
-            ItemResult::Signed(signature) => Ok(signature),
+            ItemResult::Signed(released) => {
+                let named = (released.signing_digest, released.account);
+                assert_eq!(named, (unsigned.signing_digest(), unsigned.account()));
+                Ok(released.signature)
+            }
             ItemResult::Refused(refusal) => Err(refusal.code),
         },
         Err(ClientError::Refused(refusal)) => Err(refusal.code),

@@ -2,12 +2,13 @@
 //!
 //! `KEYSTEAD_BLESS=1 cargo test -p keystead-signing --test enclave messages` writes them anew.
 
+use alloy_primitives::Address;
 use keystead_base::{Canonical, Digest};
 use keystead_decision::Outcome;
 use keystead_keys::BackupFile;
 use keystead_signing::{
     Advance, Batch, BatchItem, Drill, EthereumSignature, Hardening, Hello, ItemResult, Position, Ready,
-    Refusal, Reply, Request,
+    Refusal, Released, Reply, Request,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -83,7 +84,11 @@ fn vectors() -> Vec<Vector> {
         cluster.certificate(ceremony(keystead_intent::KeyCeremony::Destroy { key: name("hot") }));
     let refusal = Refusal { code: "certificate.expired".into(), text: "the right ended".into() };
     let results = vec![
-        ItemResult::Signed(EthereumSignature { rs: [7; 64], y_parity: 1 }),
+        ItemResult::Signed(Released {
+            signing_digest: Digest([5; 32]),
+            account: Address::repeat_byte(6),
+            signature: EthereumSignature { rs: [7; 64], y_parity: 1 },
+        }),
         ItemResult::Refused(refusal.clone()),
     ];
     vec![
