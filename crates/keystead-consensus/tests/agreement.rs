@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use keystead_base::{HYBRID_SEED_BYTES, HybridSigner, Name, RequestNonce, Secret, Signed, Timestamp};
 use keystead_consensus::{
-    Committed, CommittedBlock, Input, Limits, Message, Output, Purpose, Record, Replica, Setup, Standing,
+    Ballot, Committed, CommittedBlock, Input, Limits, Message, Output, Purpose, Record, Replica, Setup, Standing,
     Times,
 };
 use keystead_decision::{Entry, State, Strict, verify_commit};
@@ -33,6 +33,8 @@ struct Net {
     asked: u8,
     limits: Limits,
     dropped: usize,
+    /// Whether node-2 gives each vote of node-1 back to it in the names of the others.
+    gives_back: bool,
 }
 
 impl Net {
@@ -48,7 +50,7 @@ impl Net {
         let genesis = State::genesis(&desk.genesis_with(policy).genesis).unwrap();
         let now = BIRTH.plus_seconds(60);
         let (places, mail) = (BTreeMap::new(), VecDeque::new());
-        let mut net = Self { places, mail, now, asked: 0, genesis, desk, limits, dropped: 0 };
+        let mut net = Self { places, mail, now, asked: 0, genesis, desk, limits, dropped: 0, gives_back: false };
         for index in 0..net.desk.nodes.len() {
             net.start(index);
         }
@@ -86,6 +88,14 @@ impl Net {
                 Output::Record(record) => place.records.push(record),
                 Output::Committed(committed) => place.blocks.push(*committed),
                 Output::Send { to, message } => {
+                    if let (true, Message::Ballot(ballot), "node-1") =
+                        (self.gives_back, &message, at.as_str())
+                    {
+                        for other in ["node-3", "node-4"] {
+                            let forged = Message::Ballot(Ballot { node: name(other), ..ballot.clone() });
+                            self.mail.push_back((name("node-2"), at.clone(), forged));
+                        }
+                    }
                     self.mail.extend(to.into_iter().map(|to| (at.clone(), to, message.clone())));
                 }
                 Output::Serve { to, from } => {
@@ -237,6 +247,19 @@ fn a_cluster_without_a_quorum_decides_nothing() {
     net.places.remove(&name("node-4"));
     net.ask(0);
     assert_eq!(net.heights(), vec![0; 2]);
+}
+
+/// A vote's words do not name the voter: a node that took its own signature for good under any name would count
+/// itself three times, and commit a block that nobody else voted for.
+#[test]
+fn s03_a_vote_given_back_under_another_name_is_not_that_node_s() {
+    let mut net = Net::new(4, 3);
+    net.places.remove(&name("node-3"));
+    net.places.remove(&name("node-4"));
+    net.gives_back = true;
+    net.ask(0);
+    assert_eq!(net.heights(), vec![0; 2]);
+    assert!(net.places.values().all(|it| it.replica.round() == Some(0)), "it was proposed and voted on");
 }
 
 #[test]

@@ -24,23 +24,22 @@ pub(super) fn thresholds(nodes: usize, quorum: u32) -> mb::ThresholdParams {
 }
 
 /// Whether a message carries the signature of the node that it names.
-pub(super) fn is_signed(
-    cluster: ClusterId,
-    message: &core::ConsensusMsg<Protocol>,
-    mark: &Mark,
-    key: &NodeKey,
-) -> bool {
-    let bytes = match message {
+fn is_signed(cluster: ClusterId, message: &core::ConsensusMsg<Protocol>, mark: &Mark, key: &NodeKey) -> bool {
+    key.key.verify(&words(cluster, message, key.boot), &mark.0).is_ok()
+}
+
+/// The bytes that a node with this boot number signs for a message. They do not name the node: its key does.
+pub(super) fn words(cluster: ClusterId, message: &core::ConsensusMsg<Protocol>, boot: u64) -> Vec<u8> {
+    match message {
         core::ConsensusMsg::Vote(vote) => {
             let (step, place, header) = vote_parts(vote);
-            vote_message(cluster, step, place, header, key.boot)
+            vote_message(cluster, step, place, header, boot)
         }
         core::ConsensusMsg::Proposal(it) => {
             let place = (it.height.0, round_of(it.round));
-            claim_message(cluster, place, it.valid_round.as_u32(), it.value.0, key.boot)
+            claim_message(cluster, place, it.valid_round.as_u32(), it.value.0, boot)
         }
-    };
-    key.key.verify(&bytes, &mark.0).is_ok()
+    }
 }
 
 /// The voting power of the nodes that signed these votes, each counted once.

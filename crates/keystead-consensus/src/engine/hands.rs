@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use arc_malachitebft_core_consensus::{
-    Effect, Error, LivenessMsg, Resumable as _, Resume, SignedConsensusMsg,
+    ConsensusMsg, Effect, Error, LivenessMsg, Resumable as _, Resume, SignedConsensusMsg,
 };
 use arc_malachitebft_core_types as mb;
 use keystead_base::{ClusterId, Digest, HybridSignature, HybridSigner, Name};
 use keystead_decision::VoteSignature;
 
 use super::certify;
-use super::context::{EngineProposal, EngineVote, Mark, Protocol};
+use super::context::{EngineProposal, EngineVote, Mark, NodeKey, Protocol};
 use super::convert::{
     Input, ballot, polka, proposal, record, round_of, round_proof, timeout_step, vote_parts,
 };
@@ -55,8 +55,8 @@ pub(super) struct Hands {
     cluster: ClusterId,
     signer: Arc<HybridSigner>,
     boot: u64,
-    /// What this instance signed itself needs no second look.
-    own: Vec<HybridSignature>,
+    /// What this instance signed itself, and for which words: it needs no second look.
+    own: Vec<(Vec<u8>, HybridSignature)>,
     acts: Vec<Act>,
     /// The signing library failed: nothing is voted any more at this height.
     pub(super) broken: bool,
@@ -80,11 +80,9 @@ impl Hands {
         Ok(match effect {
             Effect::SignVote(vote, resume) => resume.resume_with(self.sign_vote(vote)),
             Effect::SignProposal(it, resume) => resume.resume_with(self.sign_proposal(it)),
-            Effect::VerifySignature(signed, key, resume) => resume.resume_with(
-                self.is_own(&signed.signature) || {
-                    certify::is_signed(self.cluster, &signed.message, &signed.signature, &key)
-                },
-            ),
+            Effect::VerifySignature(signed, key, resume) => {
+                resume.resume_with(self.holds(&signed.message, &signed.signature, &key))
+            }
             Effect::VerifyCommitCertificate(it, members, thresholds, resume) => {
                 resume.resume_with(certify::verify_commit(&it, &members, thresholds))
             }
@@ -204,7 +202,7 @@ impl Hands {
     fn sign(&mut self, message: &[u8]) -> Mark {
         match self.signer.sign(message) {
             Ok(signature) => {
-                self.own.push(signature.clone());
+                self.own.push((message.to_vec(), signature.clone()));
                 Mark(signature)
             }
             Err(_) => {
@@ -227,6 +225,15 @@ impl Hands {
     }
 
     fn is_own(&self, mark: &Mark) -> bool {
-        self.own.contains(&mark.0)
+        self.own.iter().any(|(_, signature)| *signature == mark.0)
+    }
+
+    /// INVARIANT S3: what this instance signed holds for this node and for those very words alone. Under another
+    /// node's name, or over another header, a lying node would have it counted for what nobody said.
+    fn holds(&self, message: &ConsensusMsg<Protocol>, mark: &Mark, key: &NodeKey) -> bool {
+        let words = certify::words(self.cluster, message, key.boot);
+        let is_own = |it: &(Vec<u8>, HybridSignature)| it.0 == words && it.1 == mark.0;
+        let own = key.key == *self.signer.public() && self.own.iter().any(is_own);
+        own || key.key.verify(&words, &mark.0).is_ok()
     }
 }
