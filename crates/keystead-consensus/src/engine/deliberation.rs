@@ -51,7 +51,7 @@ impl Deliberation {
         let height = Height(seat.height);
         // Messages for later heights are kept by the replica, bounded for each node; the engine keeps none.
         let engine = core::State::new(Protocol, height, members.clone(), params, NO_QUEUE, NO_QUEUE);
-        let hands = Hands::new(seat.cluster, seat.signer, boot);
+        let hands = Hands::new(seat.cluster, seat.signer, boot, members.len() == 1);
         Self { engine, hands, members, height: seat.height }
     }
 

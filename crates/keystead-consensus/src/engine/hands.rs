@@ -15,7 +15,7 @@ use super::convert::{
     Input, ballot, polka, proposal, record, round_of, round_proof, timeout_step, vote_parts,
 };
 use crate::ballot::{claim_message, vote_message};
-use crate::{Ballot, Message, Misbehavior, Polka, Proposal, Record, RoundProof, TimeoutStep};
+use crate::{Ballot, Message, Misbehavior, Polka, Proposal, Record, RoundProof, Step, TimeoutStep};
 
 /// Something that the engine wants done, in order.
 #[derive(Debug)]
@@ -55,6 +55,8 @@ pub(super) struct Hands {
     cluster: ClusterId,
     signer: Arc<HybridSigner>,
     boot: u64,
+    /// Whether there is no other node that could hear what this one says.
+    alone: bool,
     /// What this instance signed itself, and for which words: it needs no second look.
     own: Vec<(Vec<u8>, HybridSignature)>,
     acts: Vec<Act>,
@@ -67,8 +69,9 @@ pub(super) struct Hands {
 type Answer = Result<Resume<Protocol>, Error<Protocol>>;
 
 impl Hands {
-    pub(super) fn new(cluster: ClusterId, signer: Arc<HybridSigner>, boot: u64) -> Self {
-        Self { cluster, signer, boot, own: Vec::new(), acts: Vec::new(), broken: false, replays: false }
+    pub(super) fn new(cluster: ClusterId, signer: Arc<HybridSigner>, boot: u64, alone: bool) -> Self {
+        let (own, acts) = (Vec::new(), Vec::new());
+        Self { cluster, signer, boot, alone, own, acts, broken: false, replays: false }
     }
 
     pub(super) fn take(&mut self) -> Vec<Act> {
@@ -187,15 +190,28 @@ impl Hands {
 
     fn sign_vote(&mut self, vote: EngineVote) -> mb::SignedVote<Protocol> {
         let (step, place, header) = vote_parts(&vote);
-        let mark = self.sign(&vote_message(self.cluster, step, place, header, self.boot));
+        let words = vote_message(self.cluster, step, place, header, self.boot);
+        let mark = if step == Step::Precommit { self.sign(&words) } else { self.sign_for_others(words) };
         mb::SignedMessage::new(vote, mark)
     }
 
     fn sign_proposal(&mut self, it: EngineProposal) -> mb::SignedProposal<Protocol> {
         let place = (it.height.0, round_of(it.round));
         let valid_round = it.valid_round.as_u32();
-        let mark = self.sign(&claim_message(self.cluster, place, valid_round, it.value.0, self.boot));
+        let words = claim_message(self.cluster, place, valid_round, it.value.0, self.boot);
+        let mark = self.sign_for_others(words);
         mb::SignedMessage::new(it, mark)
+    }
+
+    /// A signature under a proposal or a prevote. They convince other nodes and nobody else: a node that is alone
+    /// spares them. Its precommit is in the certificate, and is signed; so is all that the record is read for.
+    fn sign_for_others(&mut self, words: Vec<u8>) -> Mark {
+        if !self.alone || self.replays {
+            return self.sign(&words);
+        }
+        let mark = void();
+        self.own.push((words, mark.0.clone()));
+        mark
     }
 
     /// A signature of this node. When the library fails, a void one is counted by nobody, here included.
@@ -207,10 +223,7 @@ impl Hands {
             }
             Err(_) => {
                 self.broken = true;
-                Mark(HybridSignature::from_parts(
-                    [0; 64],
-                    Box::new([0; keystead_base::ML_DSA_65_SIGNATURE_BYTES]),
-                ))
+                void()
             }
         }
     }
@@ -233,7 +246,23 @@ impl Hands {
     fn holds(&self, message: &ConsensusMsg<Protocol>, mark: &Mark, key: &NodeKey) -> bool {
         let words = certify::words(self.cluster, message, key.boot);
         let is_own = |it: &(Vec<u8>, HybridSignature)| it.0 == words && it.1 == mark.0;
-        let own = key.key == *self.signer.public() && self.own.iter().any(is_own);
+        let made_here = || self.own.iter().any(is_own) || self.spared(message, mark);
+        let own = key.key == *self.signer.public() && made_here();
         own || key.key.verify(&words, &mark.0).is_ok()
     }
+
+    /// INVARIANT S3: a node that is alone left these signatures out itself. Read from its own record, its words bind
+    /// it as ever: it does not propose or vote a second time.
+    fn spared(&self, message: &ConsensusMsg<Protocol>, mark: &Mark) -> bool {
+        let for_others = match message {
+            ConsensusMsg::Vote(vote) => vote_parts(vote).0 == Step::Prevote,
+            ConsensusMsg::Proposal(_) => true,
+        };
+        self.alone && self.replays && for_others && *mark == void()
+    }
+}
+
+/// No signature: no key verifies it.
+fn void() -> Mark {
+    Mark(HybridSignature::from_parts([0; 64], Box::new([0; keystead_base::ML_DSA_65_SIGNATURE_BYTES])))
 }
