@@ -72,11 +72,14 @@ fn no_address(sent: RequestDetail) -> RequestDetail {
     RequestDetail { address: None, ..sent }
 }
 
+/// What a server does to an answer.
+type Twist = fn(NodeReply) -> NodeReply;
+
 /// Whoever stands between the freezer and the log can say yes; what a quorum signed it cannot make up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s14_a_freeze_is_believed_only_with_the_votes_of_a_quorum() {
     let desk = Desk::open();
-    let lies: [(&str, fn(NodeReply) -> NodeReply); 5] = [
+    let lies: [(&str, Twist); 5] = [
         ("a yes and no block", |reply| match reply {
             NodeReply::Blocks(_) => NodeReply::Blocks(Vec::new()),
             other => other,
