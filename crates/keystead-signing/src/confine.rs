@@ -68,9 +68,19 @@ fn note(report: &mut Hardening, feature: Feature, result: Result<(), String>) {
     }
 }
 
-fn forbid_dumps() -> rustix::io::Result<()> {
-    rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+/// From now on no core file is written of this process or of one that it starts.
+///
+/// # Errors
+///
+/// What the kernel says, which in practice grants this to everybody.
+pub fn forbid_cores() -> std::io::Result<()> {
+    // INVARIANT K1: a crash writes no secret to the disk.
+    Ok(rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
+}
+
+fn forbid_dumps() -> std::io::Result<()> {
+    forbid_cores()?;
+    Ok(rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
 /// Empties the bounding set (which only a privileged process can) and then every other set.

@@ -19,6 +19,7 @@ mod repeats;
 mod vault;
 
 pub use client::{ClientError, EnclaveClient};
+pub use confine::forbid_cores;
 pub use curve::{CurveError, EthereumSignature};
 pub use enclave::{EnclaveControls, Role, Strict};
 pub use entropy::EntropyError;

@@ -71,6 +71,14 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
 }
 
 fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
+    // Every command opens somebody's keys.
+    keystead_signing::forbid_cores().map_err(|error| {
+        Failure::new(
+            "cli.cores",
+            format!("core files cannot be forbidden: {error}"),
+            "check the limits of this process",
+        )
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| {
         Failure::new("cli.runtime", error.to_string(), "check the limits of this process")

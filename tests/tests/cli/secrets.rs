@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use keystead_base::{Canonical as _, Name};
 use keystead_keys::{BackupFile, MemberKeyFile};
 use keystead_tests::canary::Canaries;
-use keystead_tests::{Anvil, binary, free_port};
+use keystead_tests::{Anvil, Relay, binary, free_port};
 use serde_json::{Value, json};
 
 use crate::desk::{EXCHANGE, call_at, json as parsed, path, succeeds};
@@ -21,6 +21,8 @@ struct Run {
     up: Option<Child>,
     starts: u32,
     said: Vec<u8>,
+    /// Between commands and node, between scripts and coordinator, between both of these and the chain.
+    wires: [Relay; 3],
 }
 
 impl Run {
@@ -28,25 +30,33 @@ impl Run {
         let anvil = Anvil::start(&["--hardfork", "osaka"]);
         let home = tempfile::Builder::new().prefix("keystead-canary-").tempdir().unwrap();
         let (node, coordinator) = (loopback(), loopback());
+        let chain = anvil.url().trim_start_matches("http://").to_owned();
+        let wires = [&node, &coordinator, &chain].map(|it| Relay::to(it));
         let folder = home.path().join("desk");
-        let (allow, url) = (format!("exchange={EXCHANGE}"), anvil.url());
+        let (allow, url) = (format!("exchange={EXCHANGE}"), format!("http://{}", wires[2].address()));
         let chain = ["init", path(&folder), "--endpoint", &url, "--confirmations", "1", "--allow", &allow];
         let listens = ["--node-listen", &node, "--coordinator-listen", &coordinator];
         let founded = succeeds(Command::new(binary("keystead")).args(chain).args(listens));
-        Self { anvil, home, up: None, starts: 0, said: [founded.stdout, founded.stderr].concat() }
+        let file = folder.join("keystead.toml");
+        let (direct, relayed) = (format!("node = \"{node}\""), format!("node = \"{}\"", wires[0].address()));
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(&direct), "{text}");
+        fs::write(&file, text.replace(&direct, &relayed)).unwrap();
+        Self { anvil, home, up: None, starts: 0, said: [founded.stdout, founded.stderr].concat(), wires }
     }
 
     fn folder(&self) -> PathBuf {
         self.home.path().join("desk")
     }
 
-    /// The most that the program can be asked to say.
+    /// The most that the program can be asked to say, where a crash would leave a core file.
     fn start(&mut self) {
         self.starts += 1;
         let log =
             |what: &str| File::create(self.home.path().join(format!("{what}-{}", self.starts))).unwrap();
-        let mut command = Command::new(binary("keystead"));
-        command.args(["--json", "up", path(&self.folder())]);
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\""]).arg(binary("keystead"));
+        command.args(["--json", "up", path(&self.folder())]).current_dir(self.home.path());
         command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full").stdin(Stdio::null());
         self.up = Some(command.stdout(log("stdout")).stderr(log("stderr")).spawn().unwrap());
         // A command waits for nobody who does not listen yet.
@@ -77,6 +87,26 @@ impl Run {
         let output = self.command(who, arguments);
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         parsed(&output)
+    }
+
+    /// The program crashes.
+    fn crash(&mut self) {
+        let mut up = self.up.take().unwrap();
+        let pid = up.id().to_string();
+        succeeds(Command::new("kill").args(["-ABRT", &pid]));
+        up.wait().unwrap();
+    }
+
+    /// A script speaks to the coordinator, which speaks to node and chain.
+    fn script(&self, account: &str) {
+        let url = format!("http://{}", self.wires[1].address());
+        for (method, params) in [
+            ("eth_accounts", json!([])),
+            ("personal_sign", json!(["0x68656c6c6f", account])),
+            ("eth_getTransactionCount", json!([account, "latest"])),
+        ] {
+            call_at(&url, method, params);
+        }
     }
 
     /// Ana asks, Ben and Cleo approve.
@@ -152,14 +182,44 @@ fn k1_no_secret_is_in_anything_that_a_whole_run_leaves_or_holds() {
     run.approved(&[&transfer[..], &["3000000000000000000"]].concat());
     let refused = run.command("ana", &[&transfer[..], &["999000000000000000000"]].concat());
     assert!(!refused.status.success(), "{refused:?}");
-
+    run.script(&account);
     let secrets = run.secrets(&backup, true);
+    nothing_in_processes(&run.secrets(&backup, false), run.up.as_ref().unwrap().id());
+    run.crash();
+
+    nothing_on_wires(&secrets, &run.wires);
     assert_eq!(secrets.found_in(&run.said), BTreeSet::new(), "standard output and error of commands");
     let is_passphrase = |file: &Path| file.extension().is_some_and(|it| it == "passphrase");
     let (found, looked_at) = secrets.found_below(run.home.path(), &is_passphrase);
     assert_eq!(found, Vec::<String>::new());
     assert!(looked_at > 100_000, "logs, databases, write-ahead files, backups: {looked_at} bytes");
-    nothing_in_processes(&run.secrets(&backup, false), run.up.as_ref().unwrap().id());
+    no_core_below(run.home.path());
+}
+
+fn nothing_on_wires(secrets: &Canaries, wires: &[Relay]) {
+    for (wire, least) in wires.iter().zip([10_000, 500, 500]) {
+        let heard = wire.heard();
+        let bytes: usize = heard.iter().map(Vec::len).sum();
+        assert!(bytes > least, "something was said to {}: {bytes} bytes", wire.address());
+        for direction in heard {
+            assert_eq!(secrets.found_in(&direction), BTreeSet::new(), "at {}", wire.address());
+        }
+    }
+}
+
+/// The crash left no core file, on a machine where a program without secrets leaves one.
+fn no_core_below(home: &Path) {
+    let cores = |folder: &Path| {
+        let names = fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("core")).collect::<Vec<_>>()
+    };
+    assert_eq!(cores(home), Vec::<String>::new());
+    let other = tempfile::tempdir().unwrap();
+    let crash = ["-c", "ulimit -c unlimited; kill -ABRT $$"];
+    let _ = Command::new("sh").args(crash).current_dir(other.path()).status().unwrap();
+    if cores(other.path()).is_empty() {
+        println!("SKIPPED: this machine writes no core files where programs run");
+    }
 }
 
 /// Arguments and environment of all of them; the memory of those that are not the enclave, whose own pages
@@ -180,8 +240,23 @@ fn nothing_in_processes(secrets: &Canaries, root: u32) {
         searched += memory(pid, |bytes| {
             assert_eq!(secrets.found_in(bytes), BTreeSet::new(), "memory of {pid}");
         });
+        nothing_in_a_dump(secrets, pid);
     }
     assert!(searched > 1_000_000, "node and coordinator were read: {searched} bytes");
+}
+
+/// What a debugger writes down: memory, registers, notes.
+fn nothing_in_a_dump(secrets: &Canaries, pid: u32) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gcore = Command::new("gcore");
+    gcore.arg("-o").arg(folder.path().join("core")).arg(pid.to_string());
+    match gcore.stdout(Stdio::null()).stderr(Stdio::null()).status() {
+        Ok(status) if status.success() => {}
+        other => return println!("SKIPPED: no debugger may write down process {pid}: {other:?}"),
+    }
+    let dump = fs::read(folder.path().join(format!("core.{pid}"))).unwrap();
+    assert!(dump.len() > 1_000_000, "a whole process: {} bytes", dump.len());
+    assert_eq!(secrets.found_in(&dump), BTreeSet::new(), "a core dump of {pid}");
 }
 
 /// A process and all that it started.
