@@ -137,6 +137,14 @@ pub(crate) fn standing_under(view: &RequestView, policy: Option<&PolicyVersion>)
     }
 }
 
+/// Who has to go on with a request that waits for people, as a line of its own; nothing for any other.
+pub(crate) fn approvers_next(view: &RequestView, command: &str) -> String {
+    match view.stage {
+        RequestStage::Waiting => format!("\nnext: others run `{command} {}`", view.request),
+        _ => String::new(),
+    }
+}
+
 fn missing(id: RequestId) -> Failure {
     Failure::new("request.missing", format!("the node says nothing about request {id}"), "ask it again")
 }

@@ -1,5 +1,6 @@
 //! The one binary: commands and wiring.
 
+mod address;
 mod asking;
 mod ceremony;
 mod commands;

@@ -335,6 +335,11 @@ fn together(script: &mut Script, folder: &Path) {
     let url = ready["coordinator"].as_str().unwrap();
     let balance = crate::desk::call_at(url, "eth_getBalance", json!([fund, "latest"]));
     assert_eq!(balance["result"], "0x3635c9adc5dea00000", "forwarded to the chain that it brought");
+    let here = ["--json", "--dir", path(folder), "--as", "dora", "--node", ready["node"].as_str().unwrap()];
+    let transfer = ["request", "transfer", "--key", "none", "--to", fund, "--wei", "1"];
+    let asked = Command::new(&program).args(here).args(transfer).output().unwrap();
+    let error: Value = serde_json::from_slice(&asked.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "key.unknown", "there is a chain, though no file names one: {error}");
     script.note("up");
 }
 

@@ -34,6 +34,11 @@ fn every_mistake_says_what_to_do_next() {
         (here(&["--passphrase-file", path(&empty), "status"]), "cli.usage", "found 0"),
         (here(&["serve", "--listen", "somewhere"]), "config.listen", "127.0.0.1:8545"),
         (here(&["request", "show", "12"]), "cli.usage", "64"),
+        (
+            here(&["request", "transfer", "--key", "hot", "--to", "bob", "--wei", "1"]),
+            "cli.usage",
+            "40 hexadecimal",
+        ),
         (here(&["audit", "verify", "--folder", path(home.path())]), "log.file", "audit export"),
     ] {
         let output = Command::new(binary("keystead")).arg("--json").args(&arguments).output().unwrap();

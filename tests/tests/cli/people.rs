@@ -78,7 +78,10 @@ fn l2_a_witness_remembers(desk: &Desk, request: &Path, state: &Path) {
     let witness = ["witness", "--request", path(request), "--state", path(state)];
     let cosigned = desk.as_person("cleo", &witness);
     let size = cosigned["size"].as_u64().unwrap().to_string();
-    assert!(!desk.command("cleo", &witness).status.success(), "the proof begins at 0, the witness does not");
+    let early = desk.command("cleo", &witness);
+    assert!(!early.status.success(), "the proof begins at 0, the witness does not");
+    let words = String::from_utf8_lossy(&early.stderr);
+    assert!(words.contains(&format!("audit cosign-request --older {size}")), "{words}");
     desk.as_person("ana", &["audit", "cosign-request", "--older", &size, "--file", path(request)]);
     assert_eq!(desk.as_person("cleo", &witness)["size"].to_string(), size);
 }

@@ -3,10 +3,11 @@
 use clap::Args;
 use keystead_base::Name;
 use keystead_intent::{Action, AuthorityChange};
+use keystead_wire::RequestStage;
 use serde_json::json;
 
 use super::{Global, REQUEST_LIFETIME, Session};
-use crate::asking::standing;
+use crate::asking::{approvers_next, standing};
 use crate::failure::Failure;
 use crate::output::Report;
 
@@ -32,11 +33,9 @@ pub(crate) async fn thaw(global: &Global, args: &FreezeArgs) -> Result<Report, F
     let session = Session::open(global).await?;
     let action = Action::Authority(AuthorityChange::Thaw { key: args.key.clone() });
     let view = session.speaker().ask(action, REQUEST_LIFETIME).await?;
-    let text = format!(
-        "request {}\n{}\nnext: others run `keystead approve {}`",
-        view.request,
-        standing(&view),
-        view.request
-    );
-    Ok(Report::new(json!({"request": view}), text))
+    let next = approvers_next(&view, "keystead approve");
+    let text = format!("request {}\n{}{next}", view.request, standing(&view));
+    let mut report = Report::new(json!({"request": view}), text);
+    report.holds = view.stage != RequestStage::Denied;
+    Ok(report)
 }

@@ -158,6 +158,6 @@ pub(crate) fn named_address(text: &str) -> Result<(Name, Address), String> {
     let (name, address) = text.split_once('=').ok_or("expected NAME=ADDRESS")?;
     Ok((
         name.parse().map_err(|error: keystead_base::NameError| error.to_string())?,
-        address.parse().map_err(|_| format!("{address:?} is no address"))?,
+        crate::address::address(address)?,
     ))
 }

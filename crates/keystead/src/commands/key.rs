@@ -10,7 +10,7 @@ use keystead_wire::{KeyView, RequestStage};
 use serde_json::json;
 
 use super::{Global, REQUEST_LIFETIME, Session};
-use crate::asking::standing;
+use crate::asking::{approvers_next, standing};
 use crate::failure::Failure;
 use crate::output::{Report, Voice};
 use crate::table::Table;
@@ -122,20 +122,15 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
 
 async fn ask(session: &Session, action: keystead_intent::Action) -> Result<Report, Failure> {
     let view = session.speaker().ask(action, REQUEST_LIFETIME).await?;
-    let mut report = Report::new(
-        json!({"request": view}),
-        format!(
-            "request {}\n{}\nnext: others run `keystead approve {}`",
-            view.request,
-            standing(&view),
-            view.request
-        ),
-    );
+    let next = approvers_next(&view, "keystead approve");
+    let text = format!("request {}\n{}{next}", view.request, standing(&view));
+    let mut report = Report::new(json!({"request": view}), text);
     report.holds = view.stage != RequestStage::Denied;
     Ok(report)
 }
 
 async fn drill(session: &Session, key: &Name, voice: Voice) -> Result<Report, Failure> {
+    vaulting::named(&session.link, key).await?;
     voice.progress("restoring the backup in a scratch enclave");
     let files = &session.files;
     vaulting::reached(&session.link, key, KeyState::BackedUp, None).await?;

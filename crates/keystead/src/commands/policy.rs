@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::approve::{ApproveArgs, approve};
 use super::init::policy_file;
 use super::{Global, REQUEST_LIFETIME, Session};
-use crate::asking::standing;
+use crate::asking::{approvers_next, standing};
 use crate::failure::Failure;
 use crate::link::Link;
 use crate::output::{Report, Voice};
@@ -155,11 +155,11 @@ async fn propose(global: &Global, file: &Path) -> Result<Report, Failure> {
     let change = AuthorityChange::Policy { document: next.to_document().into() };
     let view = session.speaker().ask(Action::Authority(change), REQUEST_LIFETIME).await?;
     let text = format!(
-        "request {}\nversion {} would change: {sections}\n{}\nnext: others run `keystead policy approve {}`",
+        "request {}\nversion {} would change: {sections}\n{}{}",
         view.request,
         next.number,
         standing(&view),
-        view.request
+        approvers_next(&view, "keystead policy approve")
     );
     let mut report = Report::new(json!({"request": view, "sections": sections}), text);
     report.holds = view.stage != RequestStage::Denied;

@@ -51,7 +51,7 @@ pub(super) async fn run(session: &Session, args: ReplaceArgs, voice: Voice) -> R
     };
     let transaction = RawEthereum { account, chain, preimage };
     let action = Action::Replacement(Replacement { replaces: args.request, transaction });
-    let view = chain_view(session)?.filter(|_| !args.no_send);
+    let view = chain_view(session).await?.filter(|_| !args.no_send);
     ask(session, action, &args.patience, view).await
 }
 

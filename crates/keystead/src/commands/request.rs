@@ -6,6 +6,7 @@ use std::time::Duration;
 use alloy_primitives::{Address, Bytes};
 use clap::{Args, Subcommand};
 use keystead_base::{Amount, Name, RequestId};
+use keystead_decision::{Grant, Outcome};
 use keystead_intent::{
     AccountRef, Action, Asset, ChainId, ContractCall, GasTerms, Message, RawEthereum, Transfer, TypedData,
 };
@@ -15,6 +16,7 @@ use serde_json::json;
 
 use super::replace::{self, ReplaceArgs};
 use super::{Global, REQUEST_LIFETIME, Session};
+use crate::address::address;
 use crate::asking::{standing, standing_under};
 use crate::failure::Failure;
 use crate::output::{Report, Voice};
@@ -142,13 +144,13 @@ pub(crate) struct TransferArgs {
     #[command(flatten)]
     terms: Terms,
     /// The destination; it has to stand in the address book.
-    #[arg(long)]
+    #[arg(long, value_parser = address)]
     to: Address,
     /// How much, in the smallest unit.
     #[arg(long, alias = "amount")]
     wei: Amount,
     /// A token contract; the chain's own coin when it is not named.
-    #[arg(long)]
+    #[arg(long, value_parser = address)]
     token: Option<Address>,
 }
 
@@ -159,7 +161,7 @@ pub(crate) struct CallArgs {
     #[command(flatten)]
     terms: Terms,
     /// The contract.
-    #[arg(long)]
+    #[arg(long, value_parser = address)]
     to: Address,
     /// Selector and arguments.
     #[arg(long, default_value = "0x")]
@@ -207,7 +209,7 @@ async fn transfer(session: &Session, args: TransferArgs, voice: Voice) -> Result
     let gas = terms(session, &args.who, &args.terms, gas_limit, voice).await?;
     let asset = args.token.map_or(Asset::Native, Asset::Token);
     let action = Action::Transfer(Transfer { account, chain, asset, to: args.to, amount: args.wei, gas });
-    let view = chain_view(session)?.filter(|_| !args.terms.no_send);
+    let view = chain_view(session).await?.filter(|_| !args.terms.no_send);
     ask(session, action, &args.who.patience, view).await
 }
 
@@ -215,7 +217,7 @@ async fn call(session: &Session, args: CallArgs, voice: Voice) -> Result<Report,
     let (account, chain) = place(session, &args.who)?;
     let gas = terms(session, &args.who, &args.terms, CALL_GAS, voice).await?;
     let call = ContractCall { account, chain, to: args.to, value: args.value, data: args.data, gas };
-    let view = chain_view(session)?.filter(|_| !args.terms.no_send);
+    let view = chain_view(session).await?.filter(|_| !args.terms.no_send);
     ask(session, Action::ContractCall(call), &args.who.patience, view).await
 }
 
@@ -226,8 +228,16 @@ fn place(session: &Session, who: &Who) -> Result<(AccountRef, ChainId), Failure>
     Ok((AccountRef { key: who.key.clone(), index: who.index }, ChainId(chain)))
 }
 
-pub(super) fn chain_view(session: &Session) -> Result<Option<ChainView>, Failure> {
-    session.config.coordinator.as_ref().map_or(Ok(None), |it| it.view())
+/// The configured endpoints; without any, the coordinator where it answers: `up --devnet` brings a chain that
+/// stands in no file.
+pub(super) async fn chain_view(session: &Session) -> Result<Option<ChainView>, Failure> {
+    let Some(coordinator) = &session.config.coordinator else { return Ok(None) };
+    if let Some(view) = coordinator.view()? {
+        return Ok(Some(view));
+    }
+    let Some(view) = coordinator.forwarding()? else { return Ok(None) };
+    let found = view.reported_chain_id().await;
+    Ok(Some(view).filter(|_| found.is_ok_and(|it| it == coordinator.chain)))
 }
 
 async fn terms(
@@ -241,7 +251,7 @@ async fn terms(
     if let (Some(nonce), Some(max_fee_per_gas), Some(tip)) = (terms.nonce, terms.max_fee, terms.tip) {
         return Ok(GasTerms { nonce, gas_limit, max_fee_per_gas, max_priority_fee_per_gas: tip });
     }
-    let view = chain_view(session)?.ok_or_else(|| {
+    let view = chain_view(session).await?.ok_or_else(|| {
         Failure::usage(
             "nonce and fee are not named, and no endpoint is configured",
             "add --nonce, --max-fee and --tip",
@@ -295,7 +305,7 @@ async fn send(session: &Session, request: RequestId) -> Result<Report, Failure> 
         let what = format!("request {request} is not signed: {}", standing(&view));
         Failure::new("request.unsigned", what, "wait for its approvers")
     })?;
-    let chain = chain_view(session)?.ok_or_else(|| {
+    let chain = chain_view(session).await?.ok_or_else(|| {
         Failure::usage("no endpoint is configured", "add [[coordinator.endpoints]] to keystead.toml")
     })?;
     let hash = chain.send(&signed.raw).await?.hash;
@@ -317,14 +327,24 @@ async fn outcome(session: &Session, view: &RequestView, sent: Option<String>) ->
     if let Some(hash) = sent {
         table.pair("transaction", hash);
     }
-    let next = match view.stage {
-        RequestStage::Waiting => format!(
-            "\nnext: approvers run `keystead approve {0}`, and afterwards `keystead request send {0}`",
-            view.request
+    table.render() + &next(view)
+}
+
+/// What somebody can do about a request that is not over, as a line of its own after an empty one.
+fn next(view: &RequestView) -> String {
+    let id = view.request;
+    match (view.stage, &view.decision.outcome) {
+        (RequestStage::Waiting, _) => {
+            format!(
+                "\nnext: approvers run `keystead approve {id}`, and afterwards `keystead request send {id}`\n"
+            )
+        }
+        (RequestStage::Allowed, Outcome::Allow(Grant { slot: Some(_), .. })) => format!(
+            "\nnext: the node with its key signs it as soon as it can; when it cannot any more, `keystead request \
+             replace {id} --cancel` frees its nonce and amounts\n"
         ),
         _ => String::new(),
-    };
-    table.render() + &next
+    }
 }
 
 async fn show(session: &Session, request: RequestId) -> Result<Report, Failure> {

@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::Global;
+use crate::address::address;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::output::{Report, Voice};
@@ -31,7 +32,7 @@ pub(crate) struct UpArgs {
     #[arg(long, default_value_t = 8546)]
     devnet_port: u16,
     /// Give this address 1000 ether on the chain of --devnet; as often as you like.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     fund: Vec<Address>,
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use keystead_base::Canonical as _;
-use keystead_ledger::{CosignRequest, LogKeys, WitnessState, cosign, origin};
+use keystead_ledger::{CosignRequest, LogError, LogKeys, WitnessError, WitnessState, cosign, origin};
 use serde_json::json;
 
 use super::Global;
@@ -36,7 +36,8 @@ pub(crate) fn run(global: &Global, args: &WitnessArgs) -> Result<Report, Failure
     let state = remembered(&args.state, &origin(&genesis.name, config.cluster))?;
     let request = CosignRequest::parse(&outside::read_text(&args.request)?)?;
     let keys = LogKeys::of(&genesis, &genesis.policy.roster);
-    let cosigned = cosign(&state, &request, &keys, &witness.name, &witness.signer, outside::now())?;
+    let cosigned = cosign(&state, &request, &keys, &witness.name, &witness.signer, outside::now())
+        .map_err(|error| refused(error, state.size))?;
     // Durable before the lines leave: a witness that forgets could contradict itself.
     outside::replace(&args.state, &cosigned.state.to_document())?;
     if let Some(out) = &args.out {
@@ -45,6 +46,18 @@ pub(crate) fn run(global: &Global, args: &WitnessArgs) -> Result<Report, Failure
     let size = cosigned.state.size;
     let json = json!({"size": size, "root": cosigned.state.root, "lines": cosigned.lines});
     Ok(Report::new(json, format!("cosigned the log at {size} blocks\n{}", cosigned.lines)))
+}
+
+/// A request that begins elsewhere is no lie of the log: another one is asked for.
+fn refused(error: WitnessError, size: u64) -> Failure {
+    let begins_elsewhere = matches!(error, WitnessError::Log(LogError::ProofStart { .. }));
+    let mut failure = Failure::from(error);
+    if begins_elsewhere {
+        failure.next = format!(
+            "`keystead audit cosign-request --older {size} --file REQUEST` goes on where this witness is"
+        );
+    }
+    failure
 }
 
 /// What this witness remembers.
