@@ -1,13 +1,14 @@
 //! How reservations end, and what each end gives back: written for mutants that no other test noticed.
 
-use alloy_primitives::Bytes;
-use keystead_base::{Digest, RequestId, Signed};
+use alloy_primitives::{Address, Bytes};
+use keystead_base::{Digest, RequestId, Signed, Timestamp};
 use keystead_chain::build;
-use keystead_decision::{Decision, Entry, Fate, Outcome, Phase, Settlement, Strict};
-use keystead_intent::{Action, Message, RawEthereum, Replacement, Slot};
-use keystead_policy::{PolicyVersion, Reason};
-use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, name};
+use keystead_decision::{Decision, Entry, Fate, Outcome, Phase, Renewal, Settlement, Strict};
+use keystead_intent::{Action, DangerClass, Message, RawEthereum, Replacement, Slot, TypedData};
+use keystead_policy::{PolicyVersion, Reason, Rule};
+use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, TOKEN, name};
 use keystead_tests::world::{World, hot, outcome_of, reasons};
+use serde_json::{Value, json};
 
 /// Ten ether a day, and nobody is asked.
 fn only_the_day(policy: &mut PolicyVersion) {
@@ -125,6 +126,30 @@ fn s10_the_replaced_one_gives_its_amount_back_when_the_other_is_final() {
     assert!(one > 2 * ETHER && one < 3 * ETHER, "only the final one counts: {one}");
 }
 
+/// What was allowed and never signed, whose approvals are over: no renewal brings it back, and it holds its nonce
+/// and its amounts until a replacement that moves nothing is final there.
+#[test]
+fn d03_a_right_that_cannot_be_signed_any_more_is_freed_by_a_replacement() {
+    let mut world = world();
+    let (first, allowed) = world.ask("desk", world.ether(FRIEND, 6 * ETHER, 0));
+    assert!(matches!(allowed, Outcome::Allow(_)), "{allowed:?}");
+    let over = world.state.request(&first).unwrap().intent.expires.plus_seconds(1);
+    let renewal = Renewal { cluster: world.state.cluster(), request: first, at: over };
+    let node = &world.desk.nodes[0];
+    let renewal = Entry::Renew(Signed::new(renewal, node.name.clone(), &node.signer).unwrap());
+    let late = world.commit_at(over, vec![renewal]);
+    assert!(matches!(outcome_of(&late, &first), Outcome::Deny { .. }), "{late:?}");
+    assert_eq!(phase(&world, &first), Phase::Allowed);
+    assert!(used(&mut world, 1) > 6 * ETHER, "it counts: nobody but its home knows that it was not signed");
+
+    let (second, instead) = world.ask("desk", replacement(&world, first, 0));
+    assert!(matches!(instead, Outcome::Allow(_)), "{instead:?}");
+    let slot = slot_of(&world, &second);
+    settle(&mut world, second, slot, MINED);
+    assert_eq!((phase(&world, &first), phase(&world, &second)), (Phase::Dead, Phase::Settled));
+    assert!(used(&mut world, 2) < ETHER, "only the fee of the replacement counts");
+}
+
 /// Settled at a block's time, an amount counts through the whole span and the skew, and not longer.
 #[test]
 fn s10_a_settled_amount_counts_to_the_last_millisecond_of_its_span() {
@@ -171,6 +196,58 @@ fn s10_a_signature_that_is_over_leaves_its_window_with_the_span() {
     world.commit_at(later, vec![Entry::Tick]);
     let (_, third) = world.ask("desk", message("three"));
     assert!(matches!(third, Outcome::Allow(_)), "{third:?}");
+}
+
+/// A permit that nobody uses is over at its deadline; until then it counts as what it may take.
+#[test]
+fn s10_a_right_with_a_deadline_counts_until_then() {
+    let mut world = World::with_policy(Strict::default(), |policy| {
+        policy.rules.retain(|rule| rule.id != name("no-permits"));
+        let cedar =
+            r#"permit(principal in Role::"desk", action == Action::"typed_data", resource);"#.to_owned();
+        policy.rules.push(Rule { id: name("permits"), cedar });
+        policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
+        let small = policy.quorums.iter_mut().find(|row| row.id == name("anything-small")).unwrap();
+        small.classes.push(DangerClass::Allowance);
+    });
+    let deadline = world.now().plus_seconds(1800);
+    let json = permit(world.account(), deadline).to_string();
+    let (id, allowed) =
+        world.ask("desk", Action::TypedData(TypedData { account: hot(), chain: CHAIN, json }));
+    assert!(matches!(allowed, Outcome::Allow(_)), "{allowed:?}");
+    world.commit_at(Timestamp(deadline.0 - 1), vec![Entry::Tick]);
+    assert_eq!(phase(&world, &id), Phase::Allowed);
+    world.commit_at(deadline, vec![Entry::Tick]);
+    assert_eq!(phase(&world, &id), Phase::Settled);
+}
+
+/// EIP-2612: a friend may take five units of the token.
+fn permit(owner: Address, deadline: Timestamp) -> Value {
+    let field = |name: &str, kind: &str| json!({ "name": name, "type": kind });
+    json!({
+        "types": {
+            "EIP712Domain": [field("chainId", "uint256"), field("verifyingContract", "address")],
+            "Permit": [
+                field("owner", "address"), field("spender", "address"), field("value", "uint256"),
+                field("nonce", "uint256"), field("deadline", "uint256"),
+            ],
+        },
+        "primaryType": "Permit",
+        "domain": { "chainId": CHAIN.0, "verifyingContract": TOKEN },
+        "message": {
+            "owner": owner, "spender": FRIEND, "value": "5", "nonce": "0",
+            "deadline": deadline.seconds().to_string(),
+        },
+    })
+}
+
+#[test]
+fn s04_a_refusal_at_a_taken_nonce_names_the_latest_that_holds_it() {
+    let mut world = world();
+    let (first, _) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    let (second, _) = world.ask("desk", replacement(&world, first, 2));
+    let (_, third) = world.ask("desk", world.ether(FRIEND, 3, 0));
+    assert!(matches!(reasons(&third)[..], [Reason::SlotTaken { by, .. }] if by == second), "{third:?}");
 }
 
 #[test]

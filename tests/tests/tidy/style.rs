@@ -65,6 +65,21 @@ fn each_unsafe_says_why_it_is_sound() {
     assert_none("an `unsafe` without a SAFETY line above it", findings);
 }
 
+/// `==` ends at the first difference, and so tells how far a guess was right.
+#[test]
+fn k05_no_secret_is_compared_with_an_early_end() {
+    let compares = |line: &str| {
+        let code = code_of(line);
+        code.contains(".expose()") && [" == ", " != ", ".eq(", ".cmp("].iter().any(|word| code.contains(word))
+    };
+    let findings = all().into_iter().filter(|source| source.path.starts_with("crates/") && !source.is_test());
+    let findings = findings.flat_map(|source| {
+        let lines = source.product_lines().into_iter().enumerate().filter(|(_, line)| compares(line));
+        lines.map(|(at, _)| format!("{}:{}", source.path, at + 1)).collect::<Vec<_>>()
+    });
+    assert_none("a secret is compared by value: `ConstantTimeEq` does it", findings.collect());
+}
+
 #[test]
 fn tests_neither_sleep_nor_hide() {
     let findings = all().iter().flat_map(forbidden_in_tests).collect();
