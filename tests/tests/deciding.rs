@@ -6,7 +6,8 @@ use keystead_base::merkle::{self, Frontier};
 use keystead_base::{Canonical, ClusterId, Coded, Digest, HybridSigner, Signed};
 use keystead_decision::{
     Applied, Block, BlockError, Decision, Entry, Fate, KeyEvent, KeyState, KeyStep, MAX_BLOCK_ENTRIES,
-    Outcome, PublicAccount, Renewal, Settlement, State, Strict, leaves, propose, validate,
+    MAX_OPEN_REQUESTS, Outcome, PublicAccount, Renewal, Settlement, Snapshot, State, Strict, leaves, propose,
+    validate,
 };
 use keystead_intent::{
     Action, Asset, AuthorityChange, Freeze, Intent, KeyCeremony, KeyKind, MAX_BATCH_INTENTS, RequestBatch,
@@ -36,6 +37,31 @@ fn batch(world: &mut World<Strict>, requester: &str) -> RequestBatch {
 
 fn other_cluster() -> ClusterId {
     ClusterId(Digest([0xee; 32]))
+}
+
+#[test]
+fn d03_one_request_more_than_may_wait_is_denied() {
+    let mut world = world();
+    // How many wait is the last field of a state's document.
+    let mut document = Snapshot(world.state.clone()).to_document();
+    let at = document.len() - 8;
+    document[at..].copy_from_slice(&(MAX_OPEN_REQUESTS as u64 - 1).to_le_bytes());
+    world.state = Snapshot::from_document(&document).unwrap().0;
+    let (_, last) = world.ask("desk", world.ether(FRIEND, 2 * ETHER, 0));
+    assert!(matches!(last, Outcome::Wait { .. }), "{last:?}");
+    let (_, more) = world.ask("desk", world.ether(FRIEND, 2 * ETHER, 1));
+    assert!(matches!(reasons(&more)[..], [Reason::TooManyOpen { limit: 10_000 }]), "{more:?}");
+}
+
+/// A node with nothing due builds no block.
+#[test]
+fn d03_a_request_that_waits_for_people_alone_makes_nothing_due() {
+    let mut world = world();
+    let before = world.state.next_due();
+    assert!(before > Some(world.now().plus_seconds(60)), "{before:?}");
+    let (_, waits) = world.ask("desk", world.ether(FRIEND, 2 * ETHER, 0));
+    assert!(matches!(waits, Outcome::Wait { .. }), "{waits:?}");
+    assert_eq!(world.state.next_due(), before);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use keystead_base::{Coded, Digest, Timestamp};
 use keystead_decision::{
-    FRESH_SECONDS, FreshAnswer, LightClient, LightError, Outcome, SigningPermit, Strict,
+    FRESH_SECONDS, FreshAnswer, LightClient, LightError, Outcome, SigningPermit, Strict, Transition,
 };
 use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
 use keystead_policy::FreshHeadDemand;
@@ -202,6 +202,20 @@ fn s14_where_policy_asks_each_time_one_answer_serves_one_block() {
     assert_eq!(code(permit(&world, &mut light, &next, world.now())), "certificate.stale_head");
     world.confirm(&mut light, Digest([8; 32])).unwrap();
     assert!(permit(&world, &mut light, &next, world.now()).is_ok());
+}
+
+#[test]
+fn s14_a_later_version_that_asks_each_time_is_obeyed() {
+    let mut world = world();
+    world.adopt(|policy| policy.fresh_heads[0].demand = FreshHeadDemand::PerSignature);
+    let (commit, policy) = (world.head().unwrap(), world.state.policy().engine.version().clone());
+    let mut light = world.boot();
+    light.follow(&Transition { commit, policy }).unwrap();
+    let id = allowed(&mut world, 0);
+    world.confirm(&mut light, NONCE).unwrap();
+    assert!(permit(&world, &mut light, &id, world.now()).is_ok());
+    let next = allowed(&mut world, 1);
+    assert_eq!(code(permit(&world, &mut light, &next, world.now())), "certificate.stale_head");
 }
 
 #[test]

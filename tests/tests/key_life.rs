@@ -133,6 +133,7 @@ fn a_key_whose_home_reports_less_than_policy_demands_signs_nothing() {
         policy.protections = vec![RequiredProtections { level: AssuranceLevel::Process, features }];
     });
     let (_, nothing) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    assert_eq!(world.light.required(AssuranceLevel::Process), [Feature::SecretMemory, Feature::Seccomp]);
     let lacks = |missing| Reason::Unprotected { key: hot(), missing };
     assert_eq!(reasons(&nothing), [lacks(vec![Feature::SecretMemory, Feature::Seccomp])]);
     event(&mut world, KeyStep::Protected { protections: vec![Feature::Landlock, Feature::Seccomp] });

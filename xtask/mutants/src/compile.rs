@@ -24,8 +24,17 @@ pub(crate) struct Binary {
 const PACKAGES: [&str; 5] =
     ["keystead-chain", "keystead-policy", "keystead-quorum", "keystead-decision", "keystead-tests"];
 /// Of the last one, the tests that need no other process.
-const IN_PROCESS: [&str; 7] =
-    ["attacks", "authorization_path", "canonical_vectors", "certificates", "deciding", "ending", "voices"];
+const IN_PROCESS: [&str; 9] = [
+    "attacks",
+    "authorization_path",
+    "canonical_vectors",
+    "certificates",
+    "deciding",
+    "ending",
+    "fresh_heads",
+    "key_life",
+    "voices",
+];
 /// Mutants that do not build show themselves in a few rounds: types first, borrows later, crate by crate.
 const MAX_ROUNDS: usize = 20;
 
