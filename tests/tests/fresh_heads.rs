@@ -204,13 +204,29 @@ fn s14_where_policy_asks_each_time_one_answer_serves_one_block() {
     assert!(permit(&world, &mut light, &next, world.now()).is_ok());
 }
 
+/// The light client learns of the version that was adopted last.
+fn follow(world: &World<Strict>, light: &mut LightClient) {
+    let (commit, policy) = (world.head().unwrap(), world.state.policy().engine.version().clone());
+    light.follow(&Transition { commit, policy }).unwrap();
+}
+
+#[test]
+fn s14_an_answer_from_before_a_new_version_serves_no_block_after_it() {
+    let mut world = cluster_of(4, FreshHeadDemand::PerSignature);
+    let mut light = world.boot();
+    world.confirm(&mut light, NONCE).unwrap();
+    world.adopt(|policy| policy.timing.certificate_seconds += 1);
+    follow(&world, &mut light);
+    let id = allowed(&mut world, 0);
+    assert_eq!(code(permit(&world, &mut light, &id, world.now())), "certificate.stale_head");
+}
+
 #[test]
 fn s14_a_later_version_that_asks_each_time_is_obeyed() {
     let mut world = world();
     world.adopt(|policy| policy.fresh_heads[0].demand = FreshHeadDemand::PerSignature);
-    let (commit, policy) = (world.head().unwrap(), world.state.policy().engine.version().clone());
     let mut light = world.boot();
-    light.follow(&Transition { commit, policy }).unwrap();
+    follow(&world, &mut light);
     let id = allowed(&mut world, 0);
     world.confirm(&mut light, NONCE).unwrap();
     assert!(permit(&world, &mut light, &id, world.now()).is_ok());

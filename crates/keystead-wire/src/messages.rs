@@ -1,4 +1,4 @@
-//! What clients ask a node, and what it answers (specs/node.md). Every message is one document.
+//! What clients ask a node, and what it answers (specs/wire.md). Every message is one document.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, Digest, Name, RequestId};
