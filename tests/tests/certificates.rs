@@ -2,8 +2,8 @@
 
 use keystead_base::{ClusterId, Coded, Digest, Name};
 use keystead_decision::{
-    Certificate, Commit, Entry, Frozen, LightClient, SignedGenesis, Strict, Transition, sign_vote,
-    verify_commit, vote_for,
+    Certificate, Commit, Entry, Frozen, LightClient, LightError, SignedGenesis, Strict, Transition,
+    sign_vote, verify_commit, vote_for,
 };
 use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
 use keystead_tests::fixture::{Desk, ETHER, FRIEND, Member, name};
@@ -70,10 +70,10 @@ fn s03_a_commit_needs_a_quorum_of_the_roster_each_once_and_in_order() {
     // A roster that asks for nobody is asked for somebody.
     let mut nobody = roster.clone();
     nobody.quorum = 0;
-    assert_eq!(
-        verify_commit(cluster, &nobody, &votes(commit, &[])).unwrap_err().code(),
-        "certificate.quorum"
-    );
+    let lacks =
+        |roster, voters: &[&Member]| verify_commit(cluster, roster, &votes(commit, voters)).unwrap_err();
+    assert_eq!(lacks(&nobody, &[]), LightError::Quorum { expected: 1, found: 0 });
+    assert_eq!(lacks(&roster, &[a, b]), LightError::Quorum { expected: 3, found: 2 });
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! How reservations end, and what each end gives back: written for mutants that no other test noticed.
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, Bytes, U256};
 use keystead_base::{Digest, RequestId, Signed, Timestamp};
 use keystead_chain::build;
-use keystead_decision::{Decision, Entry, Fate, Outcome, Phase, Renewal, Settlement, Strict};
+use keystead_decision::{Decision, Entry, Fate, Grant, Outcome, Phase, Renewal, Settlement, Strict};
 use keystead_intent::{Action, DangerClass, Message, RawEthereum, Replacement, Slot, TypedData};
 use keystead_policy::{PolicyVersion, Reason, Rule};
 use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, TOKEN, name};
@@ -126,6 +126,34 @@ fn s10_the_replaced_one_gives_its_amount_back_when_the_other_is_final() {
     assert!(one > 2 * ETHER && one < 3 * ETHER, "only the final one counts: {one}");
 }
 
+/// A node asks for a fresh certificate at this time.
+fn renew(world: &mut World<Strict>, request: RequestId, at: Timestamp) -> Outcome {
+    let renewal = Renewal { cluster: world.state.cluster(), request, at };
+    let node = &world.desk.nodes[0];
+    let entry = Entry::Renew(Signed::new(renewal, node.name.clone(), &node.signer).unwrap());
+    let decisions = world.commit_at(at, vec![entry]);
+    outcome_of(&decisions, &request)
+}
+
+#[test]
+fn s04_a_renewal_gives_the_same_digest_more_time_while_it_is_allowed_and_nothing_is_frozen() {
+    let mut world = world();
+    let (id, allowed) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    let Outcome::Allow(first) = allowed else { panic!("{allowed:?}") };
+    let span = world.state.policy().engine.version().timing.certificate_seconds;
+    let at = world.now().plus_seconds(30);
+    let expected = Grant { expires: at.plus_seconds(span), ..first };
+    assert_eq!(renew(&mut world, id, at), Outcome::Allow(expected));
+
+    world.freeze("eve", Some("hot"));
+    let frozen = renew(&mut world, id, at.plus_seconds(10));
+    assert!(matches!(reasons(&frozen)[..], [Reason::Frozen { .. }]), "{frozen:?}");
+    let slot = slot_of(&world, &id);
+    settle(&mut world, id, slot, MINED);
+    let over = renew(&mut world, id, at.plus_seconds(20));
+    assert!(matches!(reasons(&over)[..], [Reason::NotOpen { .. }]), "{over:?}");
+}
+
 /// What was allowed and never signed, whose approvals are over: no renewal brings it back, and it holds its nonce
 /// and its amounts until a replacement that moves nothing is final there.
 #[test]
@@ -134,11 +162,8 @@ fn d03_a_right_that_cannot_be_signed_any_more_is_freed_by_a_replacement() {
     let (first, allowed) = world.ask("desk", world.ether(FRIEND, 6 * ETHER, 0));
     assert!(matches!(allowed, Outcome::Allow(_)), "{allowed:?}");
     let over = world.state.request(&first).unwrap().intent.expires.plus_seconds(1);
-    let renewal = Renewal { cluster: world.state.cluster(), request: first, at: over };
-    let node = &world.desk.nodes[0];
-    let renewal = Entry::Renew(Signed::new(renewal, node.name.clone(), &node.signer).unwrap());
-    let late = world.commit_at(over, vec![renewal]);
-    assert!(matches!(outcome_of(&late, &first), Outcome::Deny { .. }), "{late:?}");
+    let late = renew(&mut world, first, over);
+    assert!(matches!(late, Outcome::Deny { .. }), "{late:?}");
     assert_eq!(phase(&world, &first), Phase::Allowed);
     assert!(used(&mut world, 1) > 6 * ETHER, "it counts: nobody but its home knows that it was not signed");
 
@@ -198,10 +223,8 @@ fn s10_a_signature_that_is_over_leaves_its_window_with_the_span() {
     assert!(matches!(third, Outcome::Allow(_)), "{third:?}");
 }
 
-/// A permit that nobody uses is over at its deadline; until then it counts as what it may take.
-#[test]
-fn s10_a_right_with_a_deadline_counts_until_then() {
-    let mut world = World::with_policy(Strict::default(), |policy| {
+fn permitting() -> World<Strict> {
+    World::with_policy(Strict::default(), |policy| {
         policy.rules.retain(|rule| rule.id != name("no-permits"));
         let cedar =
             r#"permit(principal in Role::"desk", action == Action::"typed_data", resource);"#.to_owned();
@@ -209,20 +232,47 @@ fn s10_a_right_with_a_deadline_counts_until_then() {
         policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
         let small = policy.quorums.iter_mut().find(|row| row.id == name("anything-small")).unwrap();
         small.classes.push(DangerClass::Allowance);
-    });
-    let deadline = world.now().plus_seconds(1800);
+    })
+}
+
+fn permitted(world: &mut World<Strict>, deadline: U256) -> RequestId {
     let json = permit(world.account(), deadline).to_string();
-    let (id, allowed) =
-        world.ask("desk", Action::TypedData(TypedData { account: hot(), chain: CHAIN, json }));
+    let action = Action::TypedData(TypedData { account: hot(), chain: CHAIN, json });
+    let (id, allowed) = world.ask("desk", action);
     assert!(matches!(allowed, Outcome::Allow(_)), "{allowed:?}");
+    id
+}
+
+/// A permit that nobody uses is over at its deadline; until then it counts as what it may take.
+#[test]
+fn s10_a_right_with_a_deadline_counts_until_then() {
+    let mut world = permitting();
+    let deadline = world.now().plus_seconds(1800);
+    let id = permitted(&mut world, U256::from(deadline.seconds()));
     world.commit_at(Timestamp(deadline.0 - 1), vec![Entry::Tick]);
     assert_eq!(phase(&world, &id), Phase::Allowed);
     world.commit_at(deadline, vec![Entry::Tick]);
     assert_eq!(phase(&world, &id), Phase::Settled);
 }
 
+#[test]
+fn s10_a_right_outlives_its_request_and_counts_as_long_as_it_can_be_used() {
+    let mut world = permitting();
+    let month = world.now().plus_seconds(30 * 86_400);
+    let (long, for_ever) =
+        (permitted(&mut world, U256::from(month.seconds())), permitted(&mut world, U256::MAX));
+    let over = world.state.request(&for_ever).unwrap().intent.expires;
+    world.commit_at(over.plus_seconds(1), vec![Entry::Tick]);
+    assert_eq!([phase(&world, &long), phase(&world, &for_ever)], [Phase::Allowed; 2], "the request is over");
+    world.commit_at(Timestamp(month.0 - 1), vec![Entry::Tick]);
+    assert_eq!(phase(&world, &long), Phase::Allowed, "its right is not");
+    world.commit_at(month, vec![Entry::Tick]);
+    assert!(world.state.request(&long).is_none());
+    assert_eq!(phase(&world, &for_ever), Phase::Allowed);
+}
+
 /// EIP-2612: a friend may take five units of the token.
-fn permit(owner: Address, deadline: Timestamp) -> Value {
+fn permit(owner: Address, deadline: U256) -> Value {
     let field = |name: &str, kind: &str| json!({ "name": name, "type": kind });
     json!({
         "types": {
@@ -236,7 +286,7 @@ fn permit(owner: Address, deadline: Timestamp) -> Value {
         "domain": { "chainId": CHAIN.0, "verifyingContract": TOKEN },
         "message": {
             "owner": owner, "spender": FRIEND, "value": "5", "nonce": "0",
-            "deadline": deadline.seconds().to_string(),
+            "deadline": deadline.to_string(),
         },
     })
 }

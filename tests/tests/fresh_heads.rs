@@ -222,6 +222,34 @@ fn s14_an_answer_from_before_a_new_version_serves_no_block_after_it() {
 }
 
 #[test]
+fn s03_a_ceremony_that_no_block_holds_is_refused() {
+    let mut world = world();
+    let create =
+        |key| KeyCeremony::Create { key: name(key), kind: KeyKind::HdSecp256k1, home: name("node-1") };
+    let (id, _) = world.ask("cleo", Action::Authority(AuthorityChange::Key(create("warm"))));
+    world.approve("ana", &id);
+    world.approve("ben", &id);
+    let mut light = world.boot();
+    world.confirm(&mut light, NONCE).unwrap();
+    let good = world.certificate(&id).unwrap();
+    let mut forged = good.clone();
+    let Outcome::Ceremony { ceremony, .. } = &mut forged.decision.outcome else { panic!("{forged:?}") };
+    *ceremony = create("cold");
+    assert_eq!(code(light.permit_ceremony(&forged, world.now())), "certificate.not_included");
+    assert!(light.permit_ceremony(&good, world.now()).is_ok());
+}
+
+#[test]
+fn s13_the_roster_of_a_new_version_is_the_one_that_counts() {
+    let mut world = world();
+    let mut light = world.boot();
+    world.adopt(|policy| policy.roster.nodes[0].boot += 1);
+    assert_ne!(light.roster(), world.state.roster());
+    follow(&world, &mut light);
+    assert_eq!(light.roster(), world.state.roster());
+}
+
+#[test]
 fn s14_a_later_version_that_asks_each_time_is_obeyed() {
     let mut world = world();
     world.adopt(|policy| policy.fresh_heads[0].demand = FreshHeadDemand::PerSignature);

@@ -318,6 +318,19 @@ impl<C: Controls> Turn<'_, C> {
         }
     }
 
+    /// Whether the right of an allowed request is over by itself. Read from its bytes again, whatever became of
+    /// its key; what cannot be read counts on.
+    pub(crate) fn is_over(&self, id: &RequestId) -> bool {
+        let Some(request) = self.state.requests.get(id).filter(|it| it.slot.is_none()) else { return false };
+        let action = &request.intent.action;
+        let address = action.account().and_then(|it| self.state.keys.get(&it.key)?.account.address(it.index));
+        let Some(unsigned) = address.and_then(|it| self.controls.build(action, it).ok()) else {
+            return false;
+        };
+        let effects = self.controls.explain(&unsigned, self.state.policy.engine.registry());
+        over_at(&effects, request.announced).is_some_and(|at| at <= self.now())
+    }
+
     /// INVARIANT S4: a fresh certificate for the same digest, if policy still allows it and nothing is frozen.
     pub(crate) fn renew(&mut self, renewal: &Renewal) {
         let id = renewal.request;

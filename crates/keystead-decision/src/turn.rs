@@ -112,8 +112,9 @@ impl<'a, C: Controls> Turn<'a, C> {
                 self.deny(id, Vec::new(), vec![Reason::Expired { at: expires }])
             }
             Phase::Open => self.reconsider(id),
-            Phase::Allowed => self.lapse(id),
-            Phase::Applied | Phase::Denied | Phase::Settled | Phase::Dead => {}
+            // INVARIANT S10: that the request is over ends no right that was given on it.
+            Phase::Allowed if self.is_over(id) => self.lapse(id),
+            Phase::Allowed | Phase::Applied | Phase::Denied | Phase::Settled | Phase::Dead => {}
         }
         self.forget_if_over(id);
     }
