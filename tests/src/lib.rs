@@ -21,6 +21,7 @@ mod loopback;
 mod nodes;
 mod places;
 mod postgres;
+pub mod screen;
 mod service;
 mod solidity;
 mod taken;

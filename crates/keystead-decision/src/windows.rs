@@ -44,6 +44,11 @@ impl Windows {
         counter.open.saturating_add(settled)
     }
 
+    /// Which counts there are, by window and bucket ascending.
+    pub fn counts(&self) -> impl Iterator<Item = (&Name, &Bucket)> {
+        self.counters.keys().map(|(window, bucket)| (window, bucket))
+    }
+
     /// Counts a charge from now on. The caller has checked that it fits.
     pub fn reserve(&mut self, charge: &Charge, now: Timestamp, skew_seconds: u64) {
         let oldest = now.minus_seconds(charge.span_seconds.saturating_add(skew_seconds));

@@ -25,6 +25,7 @@ mod enclave;
 mod error;
 mod event;
 mod fresh;
+mod gauges;
 mod intake;
 mod own;
 mod peers;

@@ -7,6 +7,7 @@ use keystead_wire::{
 };
 
 use crate::shared::Shared;
+use crate::{clock, gauges};
 
 /// The keys, with addresses only where somebody may be paid.
 pub(crate) fn keys(state: &State) -> Vec<KeyView> {
@@ -39,11 +40,14 @@ pub(crate) fn open(shared: &Shared) -> Vec<RequestView> {
 /// Everything that `status` shows.
 pub(crate) fn status(shared: &Shared) -> NodeStatus {
     let state = shared.state();
-    let count = |phase| state.requests().filter(|(_, it)| it.phase == phase).count() as u64;
+    let phases = |phase| state.requests().filter(|(_, it)| it.phase == phase).count() as u64;
     let policy = state.policy().engine.reference();
     let nodes = u32::try_from(state.roster().nodes.len()).unwrap_or(u32::MAX);
     let quorum = state.roster().quorum;
     let (signatures, refusals) = shared.board.counts();
+    // What has left a window since the last block no longer counts against the next one.
+    let now = clock::now().max(state.time());
+    let (windows, counts) = gauges::windows(&state, now);
     NodeStatus {
         cluster: shared.cluster,
         name: shared.genesis.genesis.name.clone(),
@@ -55,8 +59,8 @@ pub(crate) fn status(shared: &Shared) -> NodeStatus {
         policy_digest: policy.digest,
         frozen: state.frozen().clone(),
         keys: keys(&state),
-        open: count(Phase::Open),
-        unsettled: count(Phase::Allowed),
+        open: phases(Phase::Open),
+        unsettled: phases(Phase::Allowed),
         nodes,
         quorum,
         withstands: Withstands::of(nodes, quorum),
@@ -67,6 +71,9 @@ pub(crate) fn status(shared: &Shared) -> NodeStatus {
         signatures,
         refusals,
         chains: chains(shared, &state),
+        windows,
+        counts,
+        waiting: gauges::waiting(shared, &state, now),
     }
 }
 

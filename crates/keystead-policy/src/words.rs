@@ -38,6 +38,22 @@ impl PolicyVersion {
     pub fn amount(&self, measure: Measure, amount: Amount) -> String {
         Units { version: self, measure: Some(measure) }.say(amount)
     }
+
+    /// What amounts of a measure are in, and how many of their digits stand after the point.
+    #[must_use]
+    pub fn unit(&self, measure: Measure) -> (String, u8) {
+        match measure {
+            Measure::Count => ("requests".to_owned(), 0),
+            Measure::Fiat => {
+                let currency = self.prices.as_ref().map_or("", |rule| rule.currency.as_str());
+                (currency.to_owned(), FIAT_DECIMALS)
+            }
+            Measure::Asset { chain, asset } => {
+                let named = self.assets.iter().find(|it| it.chain == chain && it.asset == asset);
+                named.map_or_else(|| ("base units".to_owned(), 0), |it| (it.symbol.clone(), it.decimals))
+            }
+        }
+    }
 }
 
 /// What an amount counts; none where the version does not say.
@@ -144,6 +160,22 @@ mod tests {
         assert!(unsaid.ends_with("asked an amount that nobody can tell from the bytes"), "{unsaid}");
         let other = Reason::BlindDigest;
         assert_eq!(other.words(&version), other.to_string());
+    }
+
+    #[test]
+    fn each_measure_has_a_unit() {
+        let mut version = fixture::version();
+        version.prices = Some(fixture::price_rule());
+        let elsewhere =
+            Measure::Asset { chain: keystead_intent::ChainId(9), asset: keystead_intent::Asset::Native };
+        for (measure, symbol, decimals) in [
+            (fixture::native(), "ETH", 18),
+            (elsewhere, "base units", 0),
+            (Measure::Fiat, "USD", 6),
+            (Measure::Count, "requests", 0),
+        ] {
+            assert_eq!(version.unit(measure), (symbol.to_owned(), decimals));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod client;
 mod error;
 mod frame;
+mod gauges;
 mod hello;
 mod identity;
 mod limits;
@@ -24,6 +25,9 @@ mod views;
 pub use client::{Client, Target};
 pub use error::{Stage, WireError};
 pub use frame::{MAX_FRAME_BYTES, MAX_HELLO_BYTES, read_body, read_length, split_call};
+pub use gauges::{
+    MAX_SHOWN_PEOPLE, MAX_SHOWN_WAITING, MAX_SHOWN_WINDOWS, MissingView, WaitingView, WindowView,
+};
 pub use hello::{Greeting, Hello, PROTOCOL_VERSION, Refusal, Role};
 pub use identity::{Identity, TransportKey};
 pub use limits::Limits;

@@ -9,7 +9,7 @@ use keystead_decision::{Decision, Frozen, KeyState, Outcome, PublicAccount};
 use keystead_intent::{Intent, KeyKind};
 use serde::{Deserialize, Serialize};
 
-use crate::Refused;
+use crate::{Refused, WaitingView, WindowView};
 
 /// Where a request stands, for those who wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -192,6 +192,12 @@ pub struct NodeStatus {
     pub refusals: u64,
     /// How each chain of the policy is watched.
     pub chains: Vec<ChainStatus>,
+    /// The fullest counts of the limit windows, at most [`MAX_SHOWN_WINDOWS`](crate::MAX_SHOWN_WINDOWS).
+    pub windows: Vec<WindowView>,
+    /// How many counts there are.
+    pub counts: u64,
+    /// The oldest requests that wait, at most [`MAX_SHOWN_WAITING`](crate::MAX_SHOWN_WAITING).
+    pub waiting: Vec<WaitingView>,
 }
 
 /// Another node, as this one sees it.

@@ -17,6 +17,7 @@ mod sample;
 mod story;
 mod table;
 mod vaulting;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -18,3 +18,4 @@ mod secrets;
 mod several;
 mod shells;
 mod wallet;
+mod watch;

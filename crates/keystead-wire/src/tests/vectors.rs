@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use alloy_primitives::{Address, Bytes};
-use keystead_base::{Canonical, HybridSignature, Name, RequestId, Timestamp};
+use keystead_base::{Amount, Canonical, HybridSignature, Name, RequestId, Timestamp};
 use keystead_decision::{
     Commit, Decision, Entry, FreshAnswer, FreshWord, Frozen, Header, KeyState, Outcome, PublicAccount,
 };
@@ -198,6 +198,35 @@ fn status() -> NodeStatus {
             ChainStatus { chain: 10, watch: ChainWatch::Agreed { head: 77 } },
             ChainStatus { chain: 137, watch: ChainWatch::Unknown { text: "1 of 2".to_owned() } },
         ],
+        windows: vec![window()],
+        counts: 3,
+        waiting: vec![waiting()],
+    }
+}
+
+fn window() -> WindowView {
+    WindowView {
+        window: word("ether-per-day"),
+        key: Some(word("hot")),
+        destination: Some(Address::repeat_byte(0xbb)),
+        chain: Some(10),
+        symbol: "ETH".to_owned(),
+        decimals: 18,
+        limit: Amount::from(1_000_u64),
+        used: Amount::from(999_u64),
+        span_seconds: 86_400,
+    }
+}
+
+fn waiting() -> WaitingView {
+    WaitingView {
+        request: RequestId(Digest([3; 32])),
+        requester: word("ana"),
+        class: DangerClass::Transfer,
+        approved: vec![word("ben")],
+        missing: vec![MissingView { role: word("approver"), count: 1, people: vec![word("cleo")] }],
+        ready: Timestamp(1_795_464_902_417),
+        expires: Timestamp(1_795_464_999_000),
     }
 }
 

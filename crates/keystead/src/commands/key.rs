@@ -165,15 +165,7 @@ pub(crate) fn table(keys: &[KeyView]) -> String {
     }
     let mut table = Table::new(&["key", "state", "address 0"]);
     for key in keys {
-        let state = match (key.frozen, key.state) {
-            (_, KeyState::Deactivated) => "deactivated; about to be wiped",
-            (_, KeyState::Destroyed) => "destroyed",
-            (true, _) => "FROZEN",
-            (false, KeyState::Created) => "created; back it up",
-            (false, KeyState::BackedUp) => "backed up; drill it",
-            (false, KeyState::Active) => "active",
-            (false, KeyState::Suspended) => "SUSPENDED",
-        };
+        let (state, _) = crate::watch::key_state(key);
         let address = key.address.map(|it| it.to_string()).unwrap_or_default();
         table.row([key.name.to_string(), state.to_owned(), address]);
     }

@@ -180,10 +180,14 @@ enum Command {
     /// The node, the keys and what waits, on one screen.
     ///
     /// Shows the cluster and what it withstands, the height of the log, the policy in force, how each chain is
-    /// watched, the keys, and every request that waits for people.
+    /// watched, the keys, how full each limit window is, and every request that waits for people. With --watch it
+    /// goes on looking, at every node that the configuration names, and shows what changes; without a terminal one
+    /// snapshot for each interval, with --json one object a line.
     ///
     /// Example: keystead status --dir treasury --as ana
-    Status,
+    ///
+    /// Example: keystead status --watch --every 2
+    Status(status::StatusArgs),
     /// Print a completion script for a shell.
     ///
     /// Example: keystead completions bash > /etc/bash_completion.d/keystead
@@ -222,7 +226,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Thaw(args) => freeze::thaw(global, &args).await,
         Command::Audit(command) => audit::run(global, command, voice).await,
         Command::Witness(args) => witness::run(global, &args),
-        Command::Status => status::run(global).await,
+        Command::Status(args) => status::run(global, &args, voice).await,
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Quickstart(args) => quickstart::run(&args, voice).await,
     }

@@ -1,31 +1,68 @@
-//! `keystead status`: everything on one screen.
+//! `keystead status`: everything on one screen, once or as it goes on.
 
-use keystead_wire::{ChainWatch, NodeStatus, PeerView, RequestView};
+use std::time::Duration;
+
+use clap::Args;
+use keystead_wire::{NodeStatus, PeerView, RequestView};
 use serde_json::json;
 
 use super::{Global, Session};
 use crate::asking::standing;
+use crate::config::Config;
 use crate::failure::Failure;
-use crate::output::{Report, strong};
+use crate::member::{Files, Member};
+use crate::output::{Report, Voice, strong};
+use crate::outside;
 use crate::table::Table;
+use crate::watch::{self, Door, words};
 
-pub(crate) async fn run(global: &Global) -> Result<Report, Failure> {
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Go on looking, in a live view of the terminal; in a pipe one snapshot for each interval.
+    #[arg(long)]
+    watch: bool,
+    /// How often to look, in seconds.
+    #[arg(long, value_name = "SECONDS", requires = "watch", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    every: u64,
+}
+
+pub(crate) async fn run(global: &Global, args: &StatusArgs, voice: Voice) -> Result<Report, Failure> {
+    match args.watch {
+        true => watch::run(doors(global)?, Duration::from_secs(args.every), voice.json).await,
+        false => once(global).await,
+    }
+}
+
+async fn once(global: &Global) -> Result<Report, Failure> {
     let session = Session::open(global).await?;
     let status = session.link.status().await?;
     let open = session.link.open().await?;
-    let text =
-        [strong(&headline(&status)), overview(&status), super::key::table(&status.keys), waiting(&open)]
-            .join("\n");
+    let text = [
+        strong(&headline(&status)),
+        overview(&status),
+        windows(&status),
+        super::key::table(&status.keys),
+        waiting(&open),
+        watch::waiting_lines(&status.waiting, outside::now()).join("\n"),
+    ]
+    .join("\n");
     Ok(Report::new(json!({"status": status, "open": open}), text))
 }
 
+/// A node that is down is no error here: it is what one watches for.
+fn doors(global: &Global) -> Result<Vec<Door>, Failure> {
+    let config = Config::read(&global.dir)?;
+    let files = Files::chosen(&config, global.person.as_ref(), global.passphrase_file.as_ref())?;
+    let member = Member::open(&files.key, &files.passphrase)?;
+    match &global.through {
+        Some(url) => Ok(vec![Door::relay(&config, url)?]),
+        None => Door::direct(&config, &member, global.node.as_deref()),
+    }
+}
+
 fn headline(status: &NodeStatus) -> String {
-    let frozen = match (status.frozen.everything, status.frozen.keys.len()) {
-        (true, _) => "FROZEN, nothing signs".to_owned(),
-        (false, 0) => "signing".to_owned(),
-        (false, keys) => format!("signing, {keys} keys frozen"),
-    };
-    format!("{} · node {} · {frozen}", status.name, status.node)
+    format!("{} · node {} · {}", status.name, status.node, words::signing(&status.frozen))
 }
 
 fn overview(status: &NodeStatus) -> String {
@@ -34,13 +71,7 @@ fn overview(status: &NodeStatus) -> String {
         .pair("cluster", status.cluster)
         .pair("log", format!("height {}, {}", status.height, status.time))
         .pair("policy", format!("version {}, {}", status.policy, status.policy_digest.short()))
-        .pair(
-            "nodes",
-            format!(
-                "{} of {} votes commit; withstands {} lying, {} down",
-                status.quorum, status.nodes, status.withstands.lying, status.withstands.down
-            ),
-        )
+        .pair("nodes", words::withstands(status.nodes, status.quorum, status.withstands))
         .pair("this node", &status.standing)
         .pair("requests", format!("{} wait, {} allowed and not final", status.open, status.unsettled))
         .pair(
@@ -54,14 +85,7 @@ fn overview(status: &NodeStatus) -> String {
         table.pair(peer.name.as_str(), peer_words(peer, status.height));
     }
     for chain in &status.chains {
-        let watch = match &chain.watch {
-            ChainWatch::NotConfigured => {
-                "no endpoint: nothing settles, reservations go on counting".to_owned()
-            }
-            ChainWatch::Agreed { head } => format!("head {head}"),
-            ChainWatch::Unknown { text } => text.clone(),
-        };
-        table.pair(&format!("chain {}", chain.chain), watch);
+        table.pair(&format!("chain {}", chain.chain), words::watch(&chain.watch));
     }
     let missing: Vec<_> =
         status.protections.iter().filter(|it| it.status != "on").map(|it| it.name.as_str()).collect();
@@ -81,9 +105,21 @@ fn peer_words(peer: &PeerView, height: u64) -> String {
         (true, theirs) => format!("height {theirs}, {} behind", height - theirs),
     };
     match &peer.objection {
-        Some(it) => format!("{place}; did not vote for a block at height {}: {}", it.height, it.refused),
+        Some(it) => format!("{place}; {}", words::objection(it)),
         None => place,
     }
+}
+
+/// How full the limit windows are.
+fn windows(status: &NodeStatus) -> String {
+    if status.windows.is_empty() {
+        return "the policy has no limit windows\n".to_owned();
+    }
+    let mut table = Table::new(&["window", "used"]);
+    for view in &status.windows {
+        table.row([words::count(view), watch::window_line(view)]);
+    }
+    table.render()
 }
 
 /// The requests that wait for people.

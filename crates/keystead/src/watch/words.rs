@@ -1,0 +1,117 @@
+//! The words of a status, for one look and for many.
+
+use keystead_base::Amount;
+use keystead_decision::Frozen;
+use keystead_wire::{ChainWatch, MissingView, ObjectionView, WaitingView, WindowView, Withstands};
+
+/// Whether the cluster signs.
+pub(crate) fn signing(frozen: &Frozen) -> String {
+    match (frozen.everything, frozen.keys.len()) {
+        (true, _) => "FROZEN, nothing signs".to_owned(),
+        (false, 0) => "signing".to_owned(),
+        (false, 1) => "signing, 1 key frozen".to_owned(),
+        (false, keys) => format!("signing, {keys} keys frozen"),
+    }
+}
+
+/// What the cluster withstands, plainly.
+pub(crate) fn withstands(nodes: u32, quorum: u32, it: Withstands) -> String {
+    let what = match (it.lying, it.down) {
+        (0, 0) if nodes == 1 => "one node: withstands no lying node and no node down".to_owned(),
+        (0, 0) => "withstands no lying node and no node down".to_owned(),
+        (0, down) => format!("withstands no lying node, {down} down"),
+        (lying, down) => format!("withstands {lying} lying, {down} down"),
+    };
+    format!("{quorum} of {nodes} votes commit; {what}")
+}
+
+/// A disagreement.
+pub(crate) fn objection(it: &ObjectionView) -> String {
+    format!("did not vote for a block at height {}: {}", it.height, it.refused)
+}
+
+/// How a chain is watched.
+pub(crate) fn watch(watch: &ChainWatch) -> String {
+    match watch {
+        ChainWatch::NotConfigured => "no endpoint: nothing settles, reservations go on counting".to_owned(),
+        ChainWatch::Agreed { head } => format!("head {head}"),
+        ChainWatch::Unknown { text } => text.clone(),
+    }
+}
+
+/// A span of time in at most two units.
+pub(crate) fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    let two = |first: u64, unit: &str, second: u64, next: &str| match second {
+        0 => format!("{first} {unit}"),
+        _ => format!("{first} {unit} {second} {next}"),
+    };
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => two(minutes, "min", seconds % 60, "s"),
+        (0, ..) => two(hours, "h", minutes, "min"),
+        _ => two(days, "d", hours, "h"),
+    }
+}
+
+/// Which count of a window it is.
+pub(crate) fn count(view: &WindowView) -> String {
+    let key = view.key.as_ref().map(|key| format!("key {key}"));
+    let destination = view.destination.map(|address| format!("to {}", brief(&address.to_string())));
+    let chain = view.chain.map(|chain| format!("on {chain}"));
+    let parts: Vec<_> = [key, destination, chain].into_iter().flatten().collect();
+    match parts.is_empty() {
+        true => view.window.to_string(),
+        false => format!("{} ({})", view.window, parts.join(", ")),
+    }
+}
+
+/// How much of a window is used, in its unit.
+pub(crate) fn amounts(view: &WindowView) -> String {
+    let say = |amount: Amount| amount.with_decimals(view.decimals);
+    format!("{} of {} {}", say(view.used), say(view.limit), view.symbol)
+}
+
+/// How full a window is, in hundredths rounded up: only an empty one shows nothing.
+pub(crate) fn percent(view: &WindowView) -> u64 {
+    let (used, limit) = (view.used.0, view.limit.0);
+    let full = |value: u64| if used == limit { 100 } else { value };
+    // Halving both leaves the ratio as it is, and what is left fits.
+    let shift = limit.bit_len().max(used.bit_len()).saturating_sub(PERCENT_BITS);
+    let (used, limit): (u64, u64) = ((used >> shift).saturating_to(), (limit >> shift).saturating_to());
+    match limit {
+        0 => 100,
+        limit => full(used.saturating_mul(100).div_ceil(limit)),
+    }
+}
+
+/// Who still has to say yes to a request.
+pub(crate) fn missing(view: &WaitingView) -> String {
+    let missing: Vec<_> = view.missing.iter().map(one_missing).collect();
+    let yes: Vec<_> = view.approved.iter().map(ToString::to_string).collect();
+    let needs = if missing.is_empty() { "nobody; its delay runs".to_owned() } else { missing.join(" and ") };
+    match yes.is_empty() {
+        true => needs,
+        false => format!("{needs}; yes from {}", yes.join(", ")),
+    }
+}
+
+fn one_missing(it: &MissingView) -> String {
+    let people: Vec<_> = it.people.iter().map(ToString::to_string).collect();
+    let people = if people.is_empty() { "nobody can".to_owned() } else { people.join(", ") };
+    format!("{} of `{}` ({people})", it.count, it.role)
+}
+
+/// The beginning and the end of something long.
+pub(crate) fn brief(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    match (letters.get(..6), letters.len().checked_sub(4).and_then(|at| letters.get(at..))) {
+        (Some(first), Some(last)) if letters.len() > 12 => {
+            format!("{}…{}", first.iter().collect::<String>(), last.iter().collect::<String>())
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// Bits that a hundredfold of fits 64.
+const PERCENT_BITS: usize = 56;
