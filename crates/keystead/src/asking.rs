@@ -76,7 +76,12 @@ impl Speaker<'_> {
         counted(self.link.submit(Entry::Veto(signed)).await?)
     }
 
-    pub(crate) async fn freeze(&self, key: Option<Name>, device: Name) -> Result<Vec<Decision>, Failure> {
+    /// Orders a freeze; gives the order as it was signed, and what the other side says of it.
+    pub(crate) async fn freeze(
+        &self,
+        key: Option<Name>,
+        device: Name,
+    ) -> Result<(Entry, Vec<Decision>), Failure> {
         let freeze = Freeze {
             cluster: self.cluster,
             key,
@@ -85,7 +90,9 @@ impl Speaker<'_> {
             expires: outside::now().plus_seconds(ORDER_SECONDS),
         };
         let signed = Signed::new(freeze, self.member.name.clone(), &self.member.signer)?;
-        counted(self.link.submit(Entry::Freeze(signed)).await?)
+        let order = Entry::Freeze(signed);
+        let decisions = counted(self.link.submit(order.clone()).await?)?;
+        Ok((order, decisions))
     }
 }
 

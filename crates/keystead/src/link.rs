@@ -119,6 +119,12 @@ impl Link {
         ask!(self, NodeRequest::Blocks { from, limit: keystead_wire::MAX_SENT_BLOCKS }, Blocks)
     }
 
+    /// One block; none when the log has not reached it.
+    pub(crate) async fn block(&self, height: u64) -> Result<Option<SentBlock>, Failure> {
+        let blocks: Vec<SentBlock> = ask!(self, NodeRequest::Blocks { from: height, limit: 1 }, Blocks)?;
+        Ok(blocks.into_iter().next())
+    }
+
     pub(crate) async fn checkpoint(&self) -> Result<Option<String>, Failure> {
         ask!(self, NodeRequest::Checkpoint, Checkpoint)
     }

@@ -2,9 +2,9 @@
 
 use alloy_primitives::Address;
 use keystead_approver::{ReviewError, Reviewed};
-use keystead_base::{Canonical as _, Digest, RequestId};
+use keystead_base::{Canonical as _, Digest, RequestId, merkle};
 use keystead_chain::AssetIndex;
-use keystead_decision::{LightClient, SignedGenesis, Transition};
+use keystead_decision::{Decision, Entry, LightClient, SignedGenesis, Transition, leaves};
 use keystead_intent::{AccountRef, Effects};
 use keystead_policy::PolicyVersion;
 use keystead_wire::RequestDetail;
@@ -30,6 +30,38 @@ pub(crate) async fn policy_in_force(config: &Config, link: &Link) -> Result<Poli
         true => Ok(current),
         false => Err(disagrees("the policy in force", &log.policy().digest, &current.digest())),
     }
+}
+
+/// INVARIANT S14: whether an order to freeze is in the log and in force, by what a quorum signed; gives the block's
+/// height. Neither a node's word nor a coordinator's is believed: the block holds this very order, its header
+/// names what it froze, and the votes on it are those of the roster, followed from the pinned genesis.
+pub(crate) async fn frozen(
+    config: &Config,
+    link: &Link,
+    order: &Entry,
+    decisions: &[Decision],
+) -> Result<u64, Failure> {
+    let Entry::Freeze(signed) = order else { return Err(unproven("this is no order to freeze")) };
+    let decision = decisions.first().ok_or_else(|| unproven("no decision came back"))?;
+    let mut log = follow(config, link, &member::genesis(config)?, decision.policy.number).await?;
+    let block = link.block(decision.height).await?.ok_or_else(|| unproven("the block of it was not shown"))?;
+    let header = &block.commit.header;
+    if merkle::root(&leaves(&block.entries)) != header.entries || !block.entries.contains(order) {
+        return Err(unproven("the block that was shown does not hold the order"));
+    }
+    log.advance(&block.commit)?;
+    let holds = match &signed.body.key {
+        Some(key) => header.frozen.holds(key),
+        None => header.frozen.everything,
+    };
+    match holds {
+        true => Ok(header.height),
+        false => Err(unproven("the block holds the order, and did not freeze what it names")),
+    }
+}
+
+fn unproven(what: &str) -> Failure {
+    Failure::new("freeze.unproven", what, "ask a node directly (--node)")
 }
 
 /// Every change of policy by the block that committed it.

@@ -8,7 +8,9 @@ use keystead_decision::{Outcome, SignedGenesis};
 use keystead_intent::{Action, Intent};
 use keystead_keys::{MemberKey, MemberKeyFile};
 use keystead_tests::{Impostor, Lie};
-use keystead_wire::{Hello, Identity, Limits, NodeReply, RequestDetail, Role, Target};
+use keystead_wire::{
+    EntryAnswer, Hello, Identity, Limits, NodeReply, RequestDetail, Role, SentBlock, Target,
+};
 use serde_json::Value;
 
 use crate::desk::{Desk, EXCHANGE, STRANGER};
@@ -70,8 +72,69 @@ fn no_address(sent: RequestDetail) -> RequestDetail {
     RequestDetail { address: None, ..sent }
 }
 
+/// Whoever stands between the freezer and the log can say yes; what a quorum signed it cannot make up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s14_a_freeze_is_believed_only_with_the_votes_of_a_quorum() {
+    let desk = Desk::open();
+    let lies: [(&str, fn(NodeReply) -> NodeReply); 5] = [
+        ("a yes and no block", |reply| match reply {
+            NodeReply::Blocks(_) => NodeReply::Blocks(Vec::new()),
+            other => other,
+        }),
+        ("a block without votes", |reply| on_blocks(reply, |block| block.commit.votes.clear())),
+        ("a header that was not voted for", |reply| {
+            on_blocks(reply, |block| block.commit.header.time.0 += 1)
+        }),
+        ("a block without the order", |reply| on_blocks(reply, |block| drop(block.entries.pop()))),
+        ("another block", |reply| match reply {
+            NodeReply::Submitted(mut answers) => {
+                answers.iter_mut().for_each(one_block_earlier);
+                NodeReply::Submitted(answers)
+            }
+            other => other,
+        }),
+    ];
+    for (what, lie) in lies {
+        let impostor = stand_in(&desk, Arc::new(lie)).await;
+        let said = desk.command("cleo", &["freeze", "--node", impostor.address()]);
+        assert_eq!(said.status.code(), Some(2), "{what}: {said:?}");
+        let said: Value = serde_json::from_slice(&said.stdout).unwrap();
+        assert_eq!(said["verified"], false, "{what}: {said}");
+    }
+    let honest = stand_in(&desk, Arc::new(|reply| reply)).await;
+    for way in [["--node", honest.address()], ["--through", desk.url.as_str()]] {
+        let said = desk.as_person("cleo", &["freeze", way[0], way[1]]);
+        assert_eq!(said["verified"], true, "{way:?}: {said}");
+    }
+}
+
+fn on_blocks(reply: NodeReply, lie: fn(&mut SentBlock)) -> NodeReply {
+    match reply {
+        NodeReply::Blocks(mut blocks) => {
+            blocks.iter_mut().for_each(lie);
+            NodeReply::Blocks(blocks)
+        }
+        other => other,
+    }
+}
+
+fn one_block_earlier(answer: &mut EntryAnswer) {
+    if let EntryAnswer::Decided(decisions) = answer {
+        decisions.iter_mut().for_each(|it| it.height -= 1);
+    }
+}
+
 /// A server with the node's key before the node; `lie` changes what it says of every request.
 async fn impostor(desk: &Desk, lie: fn(RequestDetail) -> RequestDetail) -> Impostor {
+    let tell: Lie = Arc::new(move |reply| match reply {
+        NodeReply::Request(Some(detail)) => NodeReply::Request(Some(Box::new(lie(*detail)))),
+        other => other,
+    });
+    stand_in(desk, tell).await
+}
+
+/// A server with the node's key before the node; `tell` changes what it says.
+async fn stand_in(desk: &Desk, tell: Lie) -> Impostor {
     let members = desk.folder.join("members");
     let (node, service) = (key(&members, "node-1"), key(&members, "desk"));
     let genesis = SignedGenesis::from_document(&std::fs::read(desk.folder.join("genesis")).unwrap()).unwrap();
@@ -82,10 +145,6 @@ async fn impostor(desk: &Desk, lie: fn(RequestDetail) -> RequestDetail) -> Impos
         hello: Hello::new(genesis.genesis.cluster(), Role::Service, 1),
         limits: Limits::default(),
     };
-    let tell: Lie = Arc::new(move |reply| match reply {
-        NodeReply::Request(Some(detail)) => NodeReply::Request(Some(Box::new(lie(*detail)))),
-        other => other,
-    });
     Impostor::start(&identity(&node), behind, tell).await
 }
 

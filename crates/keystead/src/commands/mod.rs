@@ -154,7 +154,8 @@ enum Command {
     /// Stop signing: of one key, or of everything.
     ///
     /// Takes one person with the role `freezer`, goes to any node, and holds once committed: certificates that are
-    /// out already sign nothing any more.
+    /// out already sign nothing any more. This machine checks that a quorum committed the order; exit code 2 when it
+    /// could not, whoever says that it is frozen.
     ///
     /// Example: keystead freeze --as ana
     ///
