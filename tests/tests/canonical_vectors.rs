@@ -22,7 +22,8 @@ use keystead_intent::{
 };
 use keystead_keys::{BackupSubject, Purpose, RECIPIENT_SEED_BYTES, RecipientKey};
 use keystead_policy::{
-    AssuranceLevel, Bucket, Feature, Need, PolicyRef, PolicyVersion, Price, Reason, Requirement, Roster,
+    AssuranceLevel, Bucket, Feature, Need, PolicyRef, PolicyVersion, Price, PriceRule, PriceSource, Reason,
+    Requirement, Roster,
 };
 use keystead_tests::fixture::{BIRTH, CHAIN, Desk, FRIEND, TOKEN, name};
 use keystead_tests::hall::Hall;
@@ -283,10 +284,25 @@ fn words(world: &World<Strict>) -> Vec<Vector> {
     ]
 }
 
+fn with_prices(desk: Desk) -> PolicyVersion {
+    let mut policy = desk.policy();
+    let key = desk.desk.signer.public().clone();
+    policy.prices = Some(PriceRule {
+        currency: "USD".to_owned(),
+        sources: vec![PriceSource { name: name("oracle"), key }],
+        agree: 1,
+        max_age_seconds: 60,
+        max_spread_bps: 100,
+        tolerance_bps: 200,
+    });
+    policy
+}
+
 fn policies(world: &World<Strict>) -> Vec<Vector> {
     vec![
         vector("the fixture's roster", world.state.roster()),
         vector("the fixture's policy", &Desk::default().policy()),
+        vector("a policy with prices", &with_prices(Desk::default())),
         vector("the fixture's genesis", &world.genesis.genesis),
         vector("the fixture's signed genesis", &world.genesis),
     ]

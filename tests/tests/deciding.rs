@@ -154,6 +154,7 @@ fn s03_a_price_enters_only_from_the_source_that_policy_names() {
             agree: 1,
             max_age_seconds: 60,
             max_spread_bps: 100,
+            tolerance_bps: 200,
         });
         policy.prices.as_mut().unwrap().sources.sort_by(|a, b| a.name.cmp(&b.name));
     });

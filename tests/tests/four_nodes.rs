@@ -2,14 +2,21 @@
 
 use std::time::Duration;
 
-use keystead_decision::{KeyState, Outcome};
+use keystead_base::Signed;
+use keystead_decision::{Entry, KeyState, Outcome};
+use keystead_intent::Asset;
+use keystead_policy::{PolicyVersion, Price, PriceRule, PriceSource};
 use keystead_tests::cluster::{NodeHome, Station, ether};
-use keystead_tests::fixture::{ETHER, FRIEND};
+use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, Member, name};
 use keystead_wire::{EntryAnswer, RequestStage};
 use tokio::time::timeout;
 
 async fn cluster(nodes: u8) -> Vec<Station> {
-    let starts = NodeHome::several(nodes, |_| {}).into_iter().map(|home| tokio::spawn(home.start()));
+    cluster_under(nodes, |_| {}).await
+}
+
+async fn cluster_under(nodes: u8, change: impl Fn(&mut PolicyVersion)) -> Vec<Station> {
+    let starts = NodeHome::several(nodes, change).into_iter().map(|home| tokio::spawn(home.start()));
     let mut stations = Vec::new();
     for start in starts.collect::<Vec<_>>() {
         stations.push(start.await.unwrap());
@@ -73,6 +80,45 @@ async fn s03_four_nodes_decide_and_the_home_of_the_key_signs() {
     assert!(matches!(answer[0], EntryAnswer::Requests(_)), "{answer:?}");
     assert_eq!(stations[0].wait(&intent.id()).await.stage, RequestStage::Signed);
     for station in [first, second].into_iter().chain(stations) {
+        station.stop().await;
+    }
+}
+
+/// A price that jumps is news and no lie: it passes at whatever node it arrives, and nobody objects.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s10_honest_prices_pass_however_far_they_jump() {
+    let oracle = Member::new("oracle", 70);
+    let key = oracle.signer.public().clone();
+    let stations = cluster_under(4, |policy| {
+        policy.prices = Some(PriceRule {
+            currency: "USD".to_owned(),
+            sources: vec![PriceSource { name: name("oracle"), key: key.clone() }],
+            agree: 1,
+            max_age_seconds: 60,
+            max_spread_bps: 100,
+            tolerance_bps: 200,
+        });
+    })
+    .await;
+    for (station, dollars) in stations.iter().zip([2_000, 3_000, 1_000, 2_000]) {
+        let price = Price {
+            chain: CHAIN,
+            asset: Asset::Native,
+            currency: "USD".to_owned(),
+            micro_per_unit: dollars * 1_000_000,
+            decimals: 18,
+            at: station.now().await,
+        };
+        let signed = Signed::new(price, name("oracle"), &oracle.signer).unwrap();
+        let EntryAnswer::Decided(decided) = station.submit("desk", Entry::Price(signed)).await else {
+            panic!("{dollars} dollars are not decided about")
+        };
+        assert_eq!(decided[0].outcome, Outcome::Priced, "{dollars} dollars: {decided:?}");
+    }
+    let status = stations[0].client("eve").await.status().await.unwrap();
+    let objections: Vec<_> = status.peers.iter().filter_map(|it| it.objection.as_ref()).collect();
+    assert!(objections.is_empty(), "{objections:?}");
+    for station in stations {
         station.stop().await;
     }
 }

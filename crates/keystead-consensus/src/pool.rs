@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use keystead_base::{Canonical, Digest, Name};
+use keystead_base::{Canonical, Digest, Name, Signed, Timestamp};
 use keystead_decision::{Admitted, Entry, State};
+use keystead_policy::Price;
 
 use crate::candidate::states_a_fact;
 
@@ -31,6 +32,7 @@ struct Waiting {
     admitted: Admitted,
     arrival: u64,
     bytes: usize,
+    since: Timestamp,
     from: Option<Name>,
     /// Whether this node answers for what it says: as its own, or looked up. What states no fact needs none.
     vouched: bool,
@@ -42,6 +44,7 @@ impl Pool {
         &mut self,
         admitted: Admitted,
         from: Option<&Name>,
+        now: Timestamp,
     ) -> Result<Option<Digest>, Digest> {
         let digest = admitted.entry().digest();
         if self.entries.contains_key(&digest) {
@@ -59,7 +62,7 @@ impl Pool {
         let vouched = from.is_none() || !states_a_fact(admitted.entry());
         self.entries.insert(
             digest,
-            Waiting { admitted, arrival: self.arrivals, bytes, from: from.cloned(), vouched },
+            Waiting { admitted, arrival: self.arrivals, bytes, since: now, from: from.cloned(), vouched },
         );
         Ok(Some(digest))
     }
@@ -95,17 +98,32 @@ impl Pool {
         self.entries.get(&entry.digest()).is_some_and(|it| it.admitted.is_for(state))
     }
 
-    /// The oldest entries that fit a block. One that is longer than a block goes alone: left where it is it
-    /// would hold up all that came after it, for ever.
+    /// The prices that wait here since `since` or longer.
+    pub(crate) fn prices_since(&self, since: Timestamp) -> impl Iterator<Item = &Signed<Price>> {
+        let waiting = self.entries.values().filter(move |it| it.since <= since);
+        waiting.filter_map(|it| match it.admitted.entry() {
+            Entry::Price(signed) => Some(signed),
+            _ => None,
+        })
+    }
+
+    /// The oldest entries that fit a block, prices first: a block without them may be refused. One that is longer
+    /// than a block goes alone: left where it is it would hold up all that came after it, for ever.
     pub(crate) fn oldest(&self, entries: usize, bytes: usize) -> Vec<&Admitted> {
         let mut left = bytes;
-        let waiting = self.order.values().filter_map(|digest| self.entries.get(digest));
-        let fits = waiting.filter(|it| it.vouched).enumerate().take_while(|(place, it)| {
+        let prices = self.vouched().filter(|it| it.is_price()).take(entries.div_ceil(2));
+        let others = self.vouched().filter(|it| !it.is_price());
+        let fits = prices.chain(others).enumerate().take_while(|(place, it)| {
             let fits = *place == 0 || it.bytes <= left;
             left = left.saturating_sub(it.bytes);
             fits
         });
         fits.take(entries).map(|(_, it)| &it.admitted).collect()
+    }
+
+    /// What this node may propose, in the order of arrival.
+    fn vouched(&self) -> impl Iterator<Item = &Waiting> {
+        self.order.values().filter_map(|digest| self.entries.get(digest)).filter(|it| it.vouched)
     }
 
     /// Forgets what a block holds, and what nobody admits any more; gives the latter.
@@ -134,5 +152,11 @@ impl Pool {
         if let Some(count) = gone.from.and_then(|node| self.handed_over.get_mut(&node)) {
             *count = count.saturating_sub(1);
         }
+    }
+}
+
+impl Waiting {
+    fn is_price(&self) -> bool {
+        matches!(self.admitted.entry(), Entry::Price(_))
     }
 }

@@ -164,7 +164,7 @@ impl<C: Controls> Replica<C> {
         let (mut fresh, mut dropped) = (Vec::new(), Vec::new());
         for admitted in entries {
             let entry = admitted.entry().clone();
-            match self.pool.insert(admitted, from) {
+            match self.pool.insert(admitted, from, self.now) {
                 Ok(Some(_)) if from.is_none() => fresh.push(entry),
                 Ok(Some(digest)) if states_a_fact(&entry) => self.look_up(digest, entry),
                 Ok(Some(_)) => {}

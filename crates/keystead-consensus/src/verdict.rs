@@ -2,6 +2,7 @@
 
 use keystead_base::{Digest, Name, Timestamp};
 use keystead_decision::{Applied, Block, Controls, Entry, validate_unless};
+use keystead_policy::Deviation;
 
 use crate::candidate::{Candidate, states_a_fact};
 use crate::{MAX_BLOCK_BYTES, Message, Objection, Output, Record, Replica};
@@ -38,7 +39,7 @@ impl<C: Controls> Replica<C> {
 
     fn judge(
         &self,
-        (_, valid_round): (u32, Option<u32>),
+        (round, valid_round): (u32, Option<u32>),
         proposer: &Name,
         header: Digest,
         block: Block,
@@ -64,8 +65,25 @@ impl<C: Controls> Replica<C> {
         if found > MAX_BLOCK_BYTES {
             return Err(object(Unfit::Long { limit: MAX_BLOCK_BYTES, found }));
         }
-        validate_unless(&self.state, block, |entry| self.pool.knows(entry, &self.state), &self.controls)
-            .map_err(|error| Objection::of(height, header, &error))
+        let applied =
+            validate_unless(&self.state, block, |entry| self.pool.knows(entry, &self.state), &self.controls)
+                .map_err(|error| Objection::of(height, header, &error))?;
+        match self.withheld(round, &applied).filter(|_| fresh) {
+            Some(deviation) => Err(object(Unfit::Price { deviation, since: PRICE_GRACE_SECONDS })),
+            None => Ok(applied),
+        }
+    }
+
+    /// INVARIANT S10: limits in money count with prices that are near those that this node holds itself. Whoever
+    /// builds a block had the time to hear of them; once every node has had its turn, the log goes on.
+    fn withheld(&self, round: u32, applied: &Applied) -> Option<Deviation> {
+        let rule = self.state.policy().engine.version().prices.as_ref()?;
+        let turns = u32::try_from(self.state.roster().nodes.len()).unwrap_or(u32::MAX);
+        if round >= turns {
+            return None;
+        }
+        let held = self.pool.prices_since(self.now.minus_seconds(PRICE_GRACE_SECONDS));
+        applied.state.prices().deviation(held, rule, self.now)
     }
 
     fn accept(&mut self, rounds: (u32, Option<u32>), proposer: &Name, header: Digest, applied: Applied) {
@@ -121,6 +139,11 @@ enum Unfit {
     Builder { expected: Name, found: Name },
     #[error("the block's entries have at most {limit} bytes together, found {found}")]
     Long { limit: usize, found: usize },
+    #[error(
+        "it leaves out a price of `{}` of {} that this node has held for more than {since} s: the log counts \
+         with one of {}, too far from it", deviation.source, deviation.held, deviation.counted
+    )]
+    Price { deviation: Deviation, since: u64 },
 }
 
 impl keystead_base::Coded for Unfit {
@@ -130,6 +153,7 @@ impl keystead_base::Coded for Unfit {
             Self::Late { .. } => "block.late",
             Self::Builder { .. } => "block.builder",
             Self::Long { .. } => "block.long",
+            Self::Price { .. } => "price.tolerance",
         }
     }
 
@@ -137,3 +161,6 @@ impl keystead_base::Coded for Unfit {
         keystead_base::Blame::Peer
     }
 }
+
+/// How long a price is on its way to every node: before that nobody is blamed for leaving it out.
+const PRICE_GRACE_SECONDS: u64 = 2;

@@ -189,6 +189,12 @@ impl State {
         self.requests.iter().map(|(id, request)| (id, request.as_ref()))
     }
 
+    /// The prices that limits count with.
+    #[must_use]
+    pub fn prices(&self) -> &Prices {
+        &self.prices
+    }
+
     /// The windows' counters.
     #[must_use]
     pub fn windows(&self) -> &Windows {

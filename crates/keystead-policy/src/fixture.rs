@@ -244,6 +244,7 @@ pub(crate) fn price_rule() -> PriceRule {
         agree: 2,
         max_age_seconds: 60,
         max_spread_bps: 100,
+        tolerance_bps: 200,
     }
 }
 

@@ -44,7 +44,9 @@ pub use compare::{Difference, Direction, compare, simulate};
 pub use cooling::Cooling;
 pub use engine::Engine;
 pub use error::PolicyError;
-pub use prices::{MAX_PRICE_DECIMALS, MAX_PRICES, MAX_PRICES_PER_SOURCE, PriceError, Prices, Quote};
+pub use prices::{
+    Deviation, MAX_PRICE_DECIMALS, MAX_PRICES, MAX_PRICES_PER_SOURCE, PriceError, Prices, Quote,
+};
 pub use protection::{Feature, RequiredProtections};
 pub use question::{Facts, Question, Subject};
 pub use reason::{MAX_REASONS, Reason};

@@ -95,6 +95,39 @@ impl Prices {
         })
     }
 
+    /// Of the prices that a node `held`, the first that this table does not know of and that is further than the
+    /// rule tolerates from the source's price here. Their signatures are verified already.
+    ///
+    /// Where there is no price of the source here, or only an old one, nothing deviates: what needs it is denied.
+    pub fn deviation<'a>(
+        &self,
+        mut held: impl Iterator<Item = &'a Signed<Price>>,
+        rule: &PriceRule,
+        now: Timestamp,
+    ) -> Option<Deviation> {
+        held.find_map(|signed| self.deviates(signed, rule, now))
+    }
+
+    fn deviates(&self, signed: &Signed<Price>, rule: &PriceRule, now: Timestamp) -> Option<Deviation> {
+        let (held, source) = (&signed.body, &signed.signer);
+        let counted = self.latest.get(&(source.clone(), held.chain, held.asset))?;
+        let oldest = now.minus_seconds(rule.max_age_seconds);
+        let is_fresh = |price: &Price| price.at >= oldest && price.at <= now;
+        let is_named = rule.sources.iter().any(|it| it.name == *source) && check_shape(held, rule).is_ok();
+        let is_news = is_named && held.at > counted.at && is_fresh(held) && is_fresh(counted);
+        let (one, other) = (scaled(held), scaled(counted));
+        let (low, high) = (one.min(other), one.max(other));
+        let apart = high.saturating_sub(low).saturating_mul(U256::from(10_000_u32));
+        let is_far = apart > low.saturating_mul(U256::from(rule.tolerance_bps));
+        (is_news && is_far).then(|| Deviation {
+            source: source.clone(),
+            chain: held.chain,
+            asset: held.asset,
+            held: held.at,
+            counted: counted.at,
+        })
+    }
+
     fn count_of(&self, source: &Name) -> usize {
         let first = (source.clone(), ChainId(0), Asset::Native);
         let own = self.latest.range(first..).take_while(|((name, ..), _)| name == source);
@@ -121,6 +154,21 @@ impl Prices {
     pub fn is_empty(&self) -> bool {
         self.latest.is_empty()
     }
+}
+
+/// A price that a node holds, and that the log leaves out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deviation {
+    /// The source of both prices.
+    pub source: Name,
+    /// The chain.
+    pub chain: ChainId,
+    /// The asset.
+    pub asset: Asset,
+    /// The moment of the price that the node holds.
+    pub held: Timestamp,
+    /// The moment of the price that the log counts with.
+    pub counted: Timestamp,
 }
 
 /// What one asset is worth at one moment.
@@ -340,6 +388,32 @@ mod tests {
             let before = prices.clone();
             assert_eq!(prices.insert(&signed, &price_rule()).unwrap_err().code(), code);
             assert_eq!(prices, before);
+        }
+    }
+
+    #[test]
+    fn s10_only_a_newer_fresh_price_that_is_too_far_away_deviates() {
+        let rule = price_rule();
+        let held = |dollars, at| price("alpha", 51, dollars, at);
+        let later = NOW.plus_seconds(5);
+        let mut currency = held(3000, later);
+        currency.body.currency = "EUR".to_owned();
+        for (what, held, now, deviates) in [
+            ("within", held(2040, later), later, false),
+            ("above", held(2041, later), later, true),
+            ("below", held(1960, later), later, true),
+            ("the very edge below", held(1961, later), later, false),
+            ("the same moment", held(3000, NOW), later, false),
+            ("older", held(3000, NOW.minus_seconds(1)), later, false),
+            ("of the future", held(3000, later), NOW, false),
+            ("stale", held(3000, later), later.plus_seconds(61), false),
+            ("only the log's is stale", held(3000, later), NOW.plus_seconds(61), false),
+            ("a source without a price here", price("beta", 52, 3000, later), later, false),
+            ("no source of the rule", price("delta", 51, 3000, later), later, false),
+            ("another currency", currency, later, false),
+        ] {
+            let found = prices(&[("alpha", 51, 2000)]).deviation([&held].into_iter(), &rule, now);
+            assert_eq!(found.is_some(), deviates, "{what}: {found:?}");
         }
     }
 

@@ -250,6 +250,9 @@ pub struct PriceRule {
     pub max_age_seconds: u64,
     /// The largest spread between the sources that count, in basis points of the lowest.
     pub max_spread_bps: u32,
+    /// How far the log's price of a source may be from a newer one of the same source that a node holds itself,
+    /// in basis points of the lower: beyond that the node votes for no block that leaves the newer one out.
+    pub tolerance_bps: u32,
 }
 
 /// A named source of prices.

@@ -44,7 +44,8 @@ pub(crate) async fn frozen(
     let Entry::Freeze(signed) = order else { return Err(unproven("this is no order to freeze")) };
     let decision = decisions.first().ok_or_else(|| unproven("no decision came back"))?;
     let mut log = follow(config, link, &member::genesis(config)?, decision.policy.number).await?;
-    let block = link.block(decision.height).await?.ok_or_else(|| unproven("the block of it was not shown"))?;
+    let block =
+        link.block(decision.height).await?.ok_or_else(|| unproven("the block of it was not shown"))?;
     let header = &block.commit.header;
     if merkle::root(&leaves(&block.entries)) != header.entries || !block.entries.contains(order) {
         return Err(unproven("the block that was shown does not hold the order"));

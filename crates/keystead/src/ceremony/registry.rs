@@ -67,13 +67,15 @@ fn times(timing: &Timing) -> [String; 4] {
 }
 
 fn price_lines(rule: &PriceRule) -> Vec<String> {
-    let PriceRule { currency, sources, agree, max_age_seconds, max_spread_bps } = rule;
+    let PriceRule { currency, sources, agree, max_age_seconds, max_spread_bps, tolerance_bps } = rule;
     let head = format!(
         "prices in {currency}: {agree} sources agree within {max_spread_bps} basis points, at most {} old",
         span(*max_age_seconds)
     );
+    let lag =
+        format!("no node votes for prices more than {tolerance_bps} basis points from newer ones it holds");
     let source = sources.iter().map(|it| format!("price source `{}`: key {}", it.name, it.key.fingerprint()));
-    [head].into_iter().chain(source).collect()
+    [head, lag].into_iter().chain(source).collect()
 }
 
 /// Line by line: a comment that ends where the rule begins must not seem to hold the rule.
