@@ -57,7 +57,7 @@ impl Front {
                 NodeReply::FreshHead(Box::new(shared.fresh_answer_for(peer, nonce).await?))
             }
             NodeRequest::Peer(documents) => {
-                shared.heard_of(&peer.name, documents).await?;
+                shared.heard_of(peer, documents).await?;
                 NodeReply::Heard
             }
         })

@@ -141,13 +141,12 @@ pub async fn run_under<C: Controls + Clone + 'static>(
     fill_board(&shared, &home.state).await?;
     let server = bind(&config, &shared, &identity).await?;
     let address = server.address()?;
+    shared.peers.listens_at(address.port());
     let mut stages = Stages::new();
     let parts = PipelineParts { state: home.state, submissions, words, published, controls };
     pipeline(&config, &shared, &mut stages, parts).await?;
-    for queue in queues {
-        let kept = peers::keep(Arc::clone(&shared), identity.clone(), queue, stages.stopping());
-        stages.task("connection to a node", kept);
-    }
+    let kept = peers::keep_all(Arc::clone(&shared), identity, queues, stages.stopping());
+    stages.task("connections to the nodes", kept);
     serve(&config, &shared, &mut stages, server)?;
     shared.event(Event::Listening { address, height: shared.state().height() });
     let (stop, ordered) = watch::channel(false);
@@ -330,16 +329,18 @@ impl Home {
         let public = member.public()?.signing;
         // What is committed is what it is, whatever the controls of this run.
         let state = ledger.load(&public, &Strict::default()).await?;
-        in_roster(&state, member.name(), &public)?;
+        in_roster(&state, member.name(), &public, config.peers.is_empty())?;
         Ok(Self { genesis, member, ledger, state })
     }
 }
 
-/// A node that the roster does not name may follow; one whose key the roster has for another may not.
-fn in_roster(state: &State, name: &Name, key: &HybridPublicKey) -> Result<(), NodeError> {
-    let other = state.roster().nodes.iter().any(|node| (node.name == *name) != (node.key == *key));
-    let alone = state.roster().quorum <= 1 && state.roster().node(name).is_none();
-    if other || alone {
+/// A node that the roster does not name, or names with another key, may follow the others until a roster does:
+/// it joins, or takes over the name of a node that is gone. One whose key the roster has for another name may not.
+fn in_roster(state: &State, name: &Name, key: &HybridPublicKey, alone: bool) -> Result<(), NodeError> {
+    let nodes = &state.roster().nodes;
+    let other = nodes.iter().any(|node| node.name != *name && node.key == *key);
+    let sits = nodes.iter().any(|node| node.name == *name && node.key == *key);
+    if other || (alone && !sits) {
         return Err(NodeError::NotInRoster { cluster: state.cluster(), name: name.clone() });
     }
     Ok(())

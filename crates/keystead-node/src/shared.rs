@@ -1,6 +1,6 @@
 //! What all parts of a node share. Nothing in it changes but the board, and by channels.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keystead_base::{ClusterId, Coded, HybridSigner, Name};
@@ -84,6 +84,13 @@ impl Shared {
             KeyCeremony::Create { home, .. } => *home == self.node,
             other => self.holds(state, other.key()),
         }
+    }
+
+    /// The other nodes of the roster.
+    pub(crate) fn other_nodes(&self) -> BTreeSet<Name> {
+        let state = self.state();
+        let nodes = state.roster().nodes.iter().map(|node| &node.name);
+        nodes.filter(|name| **name != self.node).cloned().collect()
     }
 
     /// The boot number that the roster gives this node.

@@ -14,6 +14,7 @@ mod outside;
 mod processes;
 mod reading;
 mod sample;
+mod seating;
 mod story;
 mod table;
 mod vaulting;

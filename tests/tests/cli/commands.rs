@@ -28,6 +28,7 @@ fn every_command_runs_on_real_parts() {
     people_say_no(&mut script);
     freezes(&mut script);
     policies(&mut script, home.path());
+    rosters(&mut script, home.path());
     keys_leave(&mut script, home.path());
     audits(&mut script, &desk, home.path());
     folders(&mut script, home.path());
@@ -229,6 +230,34 @@ fn policies(script: &mut Script, home: &Path) {
     assert!(script.text("ana", "policy show").contains("10 ETH (10000000000000000000 wei) in 86400 s"));
     let table = script.text("ana", "policy check {tmp}/next.json --last 3");
     assert!(table.contains("version 0 compiles"), "{table}");
+}
+
+/// Asked for and refused by others: this cluster stays what it is.
+fn rosters(script: &mut Script, home: &Path) {
+    for (line, file) in [
+        ("approver new node-2", "two.json"),
+        ("approver new node-3", "three.json"),
+        ("approver new node-4", "four.json"),
+    ] {
+        let public = script.step(&ok("ana", line));
+        write(&home.join(file), &public);
+    }
+    script.play([
+        ok("ana", "roster show").has("/nodes/0/name", "node-1").has("/withstands", "1 of 1 votes commit"),
+        fails("ana", "roster add {tmp}/two.json", "roster.size"),
+        fails("ana", "roster add {tmp}/next.json", "roster.file"),
+        ok("ana", "roster add {tmp}/two.json {tmp}/three.json {tmp}/four.json --operator 'Alpha Ltd'")
+            .has("/nodes/3/operator", "Alpha Ltd")
+            .has("/before", "withstands 0 lying, 0 down")
+            .has("/after", "3 of 4 votes commit; withstands 1 lying, 1 down")
+            .keep("grown", "/request/request"),
+        ok("ben", "reject {grown} --yes").has("/stage", "denied"),
+        fails("ana", "roster remove node-1", "roster.size"),
+        fails("ana", "roster remove node-9", "roster.unknown"),
+        fails("ana", "roster replace node-1 {tmp}/two.json", "roster.keys"),
+        ok("ana", "roster replace node-1 {tmp}/two.json --abandon-keys").has("/nodes/0/name", "node-2"),
+        ok("ana", "roster readmit node-1").has("/nodes/0/boot", "1").has("/request/stage", "waiting"),
+    ]);
 }
 
 fn keys_leave(script: &mut Script, home: &Path) {
