@@ -8,14 +8,17 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
-use keystead_base::{Canonical as _, Name};
-use keystead_intent::AuthorityChange;
-use keystead_node::PeerConfig;
+use keystead_base::{Canonical as _, Name, RequestId};
+use keystead_intent::{Action, AuthorityChange, KeyCeremony};
+use keystead_keys::{BackupFile, RecipientPublicKey};
+use keystead_ledger::Ledger;
+use keystead_node::{PeerConfig, scratch_arguments};
 use keystead_policy::{Node, PolicyVersion, Roster};
-use keystead_tests::cluster::{NodeHome, Station, ether};
+use keystead_signing::{Drill, EnclaveClient, HandOver};
+use keystead_tests::cluster::{NodeHome, Station, ether, sealed};
 use keystead_tests::fixture::{ETHER, FRIEND, Member, name};
-use keystead_tests::free_port;
-use keystead_wire::{NodeStatus, RequestStage};
+use keystead_tests::{binary, free_port};
+use keystead_wire::{EntryAnswer, NodeStatus, RequestStage};
 use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -172,6 +175,79 @@ fn newcomers(home: &NodeHome, numbers: RangeInclusive<u8>) -> Vec<NodeHome> {
     }
     homes.iter_mut().for_each(|home| home.config.peers.clone_from(&peers));
     homes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d01_a_key_whose_home_is_lost_signs_at_another_one_and_at_the_old_one_no_more() {
+    let mut stations = start(NodeHome::several(4, |_| {})).await;
+    stations[0].make_hot_key().await;
+    let (account, hot) = (stations[0].account().await, stations[0].hot().await);
+    let backup = stations[0].client("ana").await.backup(hot.backup.unwrap()).await.unwrap().unwrap();
+    let lost = stations.remove(0).stop().await;
+
+    let ceremony = KeyCeremony::Restore { key: name("hot"), home: name("node-2") };
+    let asked = stations[1].ask("cleo", Action::Authority(AuthorityChange::Key(ceremony))).await.request;
+    stations[1].approve("ana", &asked).await;
+    stations[1].approve("ben", &asked).await;
+    let receiver = receiver(&stations[0], &asked).await;
+    let handed = handed_over(&stations[0], &backup, receiver);
+    // Nobody else's enclave can read it, and the log was told nothing of another one.
+    let elsewhere = stations[2].client("ana").await.restore(asked, handed.to_document()).await.unwrap();
+    assert!(
+        matches!(&elsewhere, EntryAnswer::Refused(it) if it.code == "enclave.not_receiving"),
+        "{elsewhere:?}"
+    );
+    let restored = stations[0].client("ana").await.restore(asked, handed.to_document()).await.unwrap();
+    assert!(matches!(restored, EntryAnswer::Decided(_)), "{restored:?}");
+    let twice = stations[0].client("ana").await.restore(asked, handed.to_document()).await.unwrap();
+    assert!(matches!(twice, EntryAnswer::Refused(_)), "a one-time key serves once: {twice:?}");
+    let hot = stations[0].hot().await;
+    assert_eq!((hot.home, hot.epoch, hot.address), (name("node-2"), 1, Some(account)));
+    let signed = stations[1].ask("desk", ether(FRIEND, ETHER / 10, 0)).await;
+    assert_eq!(signed.stage, RequestStage::Signed, "{signed:?} {:?}", stations[0].events());
+
+    // The old home comes back, learns of it, and keeps no seal; the new one keeps its own over a restart.
+    stations.push(lost.start().await);
+    reaches(&stations[3], status(&stations[0]).await.height).await;
+    let old = stations.remove(3).stop().await.start().await;
+    let signed = old.ask("desk", ether(FRIEND, ETHER / 10, 1)).await;
+    assert_eq!(signed.stage, RequestStage::Signed, "{signed:?} {:?}", stations[0].events());
+    let new = stations.remove(0).stop().await.start().await;
+    let signed = stations[0].ask("desk", ether(FRIEND, ETHER / 10, 2)).await;
+    assert_eq!(signed.stage, RequestStage::Signed, "{signed:?} {:?}", new.events());
+    stations.extend([old, new]);
+    for (home, seals) in stop(stations).await.iter().zip([0, 0, 0, 1]) {
+        let ledger = Ledger::open(&home.config.ledger_url()).await.unwrap();
+        assert_eq!(ledger.sealed_keys().await.unwrap().len(), seals, "{}", home.own().name);
+        ledger.close().await;
+    }
+}
+
+/// The one-time key of the enclave that is to restore, once its node shows it.
+async fn receiver(station: &Station, request: &RequestId) -> RecipientPublicKey {
+    let client = station.client("ana").await;
+    loop {
+        let view = client.wait(*request, Duration::from_millis(100)).await.unwrap().unwrap();
+        if let Some(file) = view.file {
+            let bytes = client.backup(file).await.unwrap().unwrap();
+            return RecipientPublicKey::from_bytes(&bytes).unwrap();
+        }
+    }
+}
+
+/// As `ana` does it on her own machine, for the enclave of this node.
+fn handed_over(station: &Station, backup: &[u8], key: RecipientPublicKey) -> BackupFile {
+    let file = BackupFile::from_document(backup).unwrap();
+    let drill = Drill { file, recipient: name("ana"), member: sealed(station.member("ana")) };
+    let arguments = scratch_arguments(station.home.config.enclave.passphrase.as_os_str());
+    let mut scratch = EnclaveClient::spawn(binary("test_enclave"), arguments).unwrap();
+    scratch.hand_over(HandOver { drill, home: station.home.own().name.clone(), key }).unwrap()
+}
+
+async fn reaches(station: &Station, height: u64) {
+    while status(station).await.height < height {
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn start(homes: Vec<NodeHome>) -> Vec<Station> {

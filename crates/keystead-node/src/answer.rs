@@ -53,6 +53,9 @@ impl Front {
             }
             NodeRequest::Backup(digest) => NodeReply::Backup(shared.backup_for(peer, &digest).await?),
             NodeRequest::Drill(report) => self.drill(report).await?,
+            NodeRequest::Restore { request, file } => {
+                NodeReply::Restored(shared.restore(request, &file).await?)
+            }
             NodeRequest::FreshHead(nonce) => {
                 NodeReply::FreshHead(Box::new(shared.fresh_answer_for(peer, nonce).await?))
             }

@@ -92,8 +92,13 @@ impl Peers {
         let _ = self.port.set(port);
     }
 
-    /// Clients of the nodes of this roster that can be reached.
-    pub(crate) fn reachable(&self, roster: &Roster) -> Vec<Client> {
+    /// Clients of the nodes that can be reached.
+    pub(crate) fn reachable(&self) -> Vec<Client> {
+        self.open().values().map(|(_, client)| client.clone()).collect()
+    }
+
+    /// Those of this roster: also while connections of the one before are still open.
+    pub(crate) fn reachable_of(&self, roster: &Roster) -> Vec<Client> {
         let open = self.open();
         let sits = |(name, (key, _)): &(&Name, &(TransportKey, Client))| {
             roster.node(name).is_some_and(|node| node.transport == *key)

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod failure;
 mod founding;
+mod handing;
 mod link;
 mod machine;
 mod member;

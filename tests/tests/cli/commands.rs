@@ -31,6 +31,7 @@ fn every_command_runs_on_real_parts() {
     rosters(&mut script, home.path());
     keys_leave(&mut script, home.path());
     audits(&mut script, &desk, home.path());
+    key_restored(&mut script);
     folders(&mut script, home.path());
     let missing: Vec<_> = leaves().difference(script.ran()).collect();
     assert!(missing.is_empty(), "no end-to-end test runs these commands: {missing:?}");
@@ -283,6 +284,22 @@ fn keys_leave(script: &mut Script, home: &Path) {
     assert!(export["digest"].is_string(), "{export}");
     let mode = std::fs::metadata(home.join("hot.export")).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "k01");
+}
+
+/// Restored at the node that it had: its next epoch, the same addresses.
+fn key_restored(script: &mut Script) {
+    script.play([
+        ok("ben", "key restore hot --home node-1").keep("restore", "/request/request"),
+        ok("ana", "approve {restore} --yes").has("/words/1", "GETS ANOTHER HOME"),
+        ok("cleo", "approve {restore} --yes"),
+    ]);
+    let restored = script.until_it_works("ana", "key hand-over {restore} --backup {tmp}/hot.backup");
+    assert_eq!(restored["key"]["epoch"], 1, "{restored}");
+    script.play([
+        fails("ana", "key hand-over {restore} --backup {tmp}/hot.backup", "enclave.not_receiving"),
+        fails("ana", "key hand-over {paid}", "cli.usage"),
+        ok("ana", "request transfer --key hot --to {exchange} --wei 3").has("/request/stage", "signed"),
+    ]);
 }
 
 fn audits(script: &mut Script, desk: &Desk, home: &Path) {

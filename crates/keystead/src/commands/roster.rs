@@ -48,7 +48,7 @@ pub(crate) enum RosterCommand {
     /// Example: keystead roster replace node-4 node-5.json --as ana
     Replace {
         /// The node that goes, or is lost.
-        node: Name,
+        name: Name,
         /// The public side of the other machine's keys.
         file: PathBuf,
         #[command(flatten)]
@@ -72,7 +72,7 @@ pub(crate) enum RosterCommand {
     /// Example: keystead roster readmit node-4 --as ana
     Readmit {
         /// The node.
-        node: Name,
+        name: Name,
     },
 }
 
@@ -111,13 +111,13 @@ pub(crate) async fn run(global: &Global, command: RosterCommand) -> Result<Repor
             let nodes = files.iter().map(|file| newcomer(file, &labels, None)).collect::<Result<_, _>>()?;
             (Change::Add(nodes), care)
         }
-        RosterCommand::Replace { node, file, labels, care } => {
-            let newcomer = newcomer(&file, &labels, roster.node(&node))?;
-            (Change::Replace(node, Box::new(newcomer)), care)
+        RosterCommand::Replace { name, file, labels, care } => {
+            let newcomer = newcomer(&file, &labels, roster.node(&name))?;
+            (Change::Replace(name, Box::new(newcomer)), care)
         }
         RosterCommand::Remove { nodes, care } => (Change::Remove(nodes), care),
-        RosterCommand::Readmit { node } => {
-            (Change::Readmit(node), Care { in_transit: false, abandon_keys: false })
+        RosterCommand::Readmit { name } => {
+            (Change::Readmit(name), Care { in_transit: false, abandon_keys: false })
         }
     };
     let next = change.apply(roster, care.in_transit)?;
@@ -157,7 +157,7 @@ async fn no_key_is_left(session: &Session, change: &Change) -> Result<(), Failur
             Err(Failure::new(
                 "roster.keys",
                 what,
-                "destroy or export the key first, or add --abandon-keys where the machine is lost anyway",
+                "`keystead key restore` gives it another home first; or add --abandon-keys where the machine is lost anyway",
             ))
         }
         None => Ok(()),
