@@ -87,10 +87,24 @@ impl NodeHome {
         let genesis = desk.genesis_with(policy);
         let folder = tempfile::Builder::new().prefix("keystead-node-").tempdir().expect("a folder");
         let config = config(&folder);
-        std::fs::write(&config.genesis, genesis.to_document()).expect("a file");
-        std::fs::write(&config.member.key, sealed(&desk.nodes[index]).to_document()).expect("a file");
-        std::fs::write(&config.enclave.passphrase, format!("{PASSPHRASE}\n")).expect("a file");
+        furnish(&config, &genesis, &desk.nodes[index]);
         Self { desk, genesis, config, index, folder }
+    }
+
+    /// The home of another machine: it knows this genesis and where the nodes of this home's configuration
+    /// listen, and none of them knows of it.
+    pub fn newcomer(&self, member: Member) -> Self {
+        let desk = Desk { nodes: vec![member], ..Desk::default() };
+        let folder = tempfile::Builder::new().prefix("keystead-node-").tempdir().expect("a folder");
+        let mut config = config(&folder);
+        config.peers.clone_from(&self.config.peers);
+        furnish(&config, &self.genesis, &desk.nodes[0]);
+        Self { desk, genesis: self.genesis.clone(), config, index: 0, folder }
+    }
+
+    /// The node's own keys.
+    pub fn own(&self) -> &Member {
+        &self.desk.nodes[self.index]
     }
 
     /// A file of the folder.
@@ -182,7 +196,7 @@ impl Station {
         let limits = Limits { handshake: PATIENCE, frame: PATIENCE, call: PATIENCE, ..Limits::default() };
         Target {
             address: self.node.address().to_string(),
-            server: self.home.desk.nodes[self.home.index].transport().0.0,
+            server: self.home.own().transport().0.0,
             identity: Identity::from_seed(&Secret::new(member.transport_seed)).expect("a seed"),
             hello: Hello::new(self.node.cluster(), role, 1),
             limits,
@@ -407,6 +421,12 @@ pub fn member_key(member: &Member) -> MemberKey {
 pub fn sealed(member: &Member) -> MemberKeyFile {
     let key = member_key(member);
     key.seal(PASSPHRASE.as_bytes(), &mut |bytes| bytes.fill(9)).expect("a sealed key")
+}
+
+fn furnish(config: &Config, genesis: &SignedGenesis, node: &Member) {
+    std::fs::write(&config.genesis, genesis.to_document()).expect("a file");
+    std::fs::write(&config.member.key, sealed(node).to_document()).expect("a file");
+    std::fs::write(&config.enclave.passphrase, format!("{PASSPHRASE}\n")).expect("a file");
 }
 
 fn config(folder: &tempfile::TempDir) -> Config {

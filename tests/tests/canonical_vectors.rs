@@ -228,6 +228,7 @@ fn intents() -> Vec<Vector> {
         ("suspend", key(KeyCeremony::Suspend { key: name("hot") })),
         ("resume", key(KeyCeremony::Resume { key: name("hot") })),
         ("destroy", key(KeyCeremony::Destroy { key: name("hot") })),
+        ("restore", key(KeyCeremony::Restore { key: name("hot"), home: name("node-2") })),
     ];
     let mut all = vec![
         ("native transfer", intent(Action::Transfer(transfer(Asset::Native)))),
@@ -340,12 +341,15 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         assurance: AssuranceLevel::Process,
         protections: vec![Feature::SecretMemory, Feature::Seccomp],
     };
+    let (recipient, assurance) = (Digest([10; 32]), AssuranceLevel::Process);
+    let (protections, proof) = (vec![Feature::Seccomp], vec![1, 2, 3]);
     let steps = [
         ("created", created),
         ("backed up", KeyStep::BackedUp { request: id, backup: Digest([9; 32]) }),
         ("drilled", KeyStep::Drilled { backup: Digest([9; 32]), proof: vec![1, 2, 3] }),
         ("protected", KeyStep::Protected { protections: vec![Feature::Landlock] }),
         ("destroyed", KeyStep::Destroyed),
+        ("restored", KeyStep::Restored { request: id, recipient, assurance, protections, proof }),
     ];
     let events = steps.map(|(what, step)| vector(what, &KeyEvent { cluster, key: name("hot"), step }));
     let node = &world.desk.nodes[0];

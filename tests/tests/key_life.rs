@@ -1,6 +1,6 @@
 //! The life of a key at the state machine: suspended, resumed, destroyed, and guarded as policy demands.
 
-use keystead_base::{Coded, Signed};
+use keystead_base::{Coded, Digest, RequestId, Signed};
 use keystead_decision::{Decision, Entry, KeyEvent, KeyState, KeyStep, Outcome, Strict};
 use keystead_intent::{Action, AuthorityChange, ChangeKind, DangerClass, KeyCeremony};
 use keystead_policy::{AssuranceLevel, Feature, Need, QuorumRow, Reason, RequiredProtections};
@@ -115,6 +115,34 @@ fn s09_a_key_is_destroyed_after_its_delay_and_a_veto_stops_that() {
     let kind = keystead_intent::KeyKind::HdSecp256k1;
     let reborn = ceremony(&mut world, KeyCeremony::Create { key: hot(), kind, home: name("node-1") });
     assert!(matches!(reasons(&reborn)[..], [Reason::KeyExists { .. }]), "{reborn:?}");
+}
+
+#[test]
+fn d01_a_key_gets_a_home_only_where_people_said_and_with_a_proof() {
+    let mut world = world();
+    let restored = |request| KeyStep::Restored {
+        request,
+        recipient: Digest([7; 32]),
+        assurance: AssuranceLevel::Process,
+        protections: Feature::ALL.to_vec(),
+        proof: vec![1; 64],
+    };
+    let code = |world: &mut World<Strict>, home: &str| {
+        let ceremony = KeyCeremony::Restore { key: hot(), home: name(home) };
+        let (id, _) = world.ask("cleo", Action::Authority(AuthorityChange::Key(ceremony)));
+        world.approve("ana", &id);
+        let last = world.approve("ben", &id);
+        assert!(matches!(outcome_of(&last, &id), Outcome::Ceremony { epoch: 0, .. }), "{last:?}");
+        let reported = event(world, restored(id));
+        reasons(&reported[0].outcome)[0].code()
+    };
+    assert_eq!(code(&mut world, "node-9"), "deny.not_open", "that is another node's to report");
+    assert_eq!(code(&mut world, "node-1"), "deny.drill_failed", "nobody has shown the key");
+    let key = world.state.key(&hot()).unwrap();
+    assert_eq!((key.home.as_str(), key.epoch), ("node-1", 0));
+    ceremony(&mut world, KeyCeremony::Suspend { key: hot() });
+    let unasked = event(&mut world, restored(RequestId(Digest([8; 32]))));
+    assert_eq!(reasons(&unasked[0].outcome)[0].code(), "deny.request_unknown");
 }
 
 #[test]

@@ -50,6 +50,11 @@ pub fn change_words(change: &AuthorityChange, policy: &PolicyVersion) -> Vec<Str
         AuthorityChange::Key(KeyCeremony::Destroy { key }) => {
             format!("KEY `{key}` IS WIPED FOR GOOD; only a backup that people hold could bring it back")
         }
+        AuthorityChange::Key(KeyCeremony::Restore { key, home }) => {
+            format!(
+                "KEY `{key}` GETS ANOTHER HOME: a backup is restored in the enclave of {home}, which signs from then on"
+            )
+        }
     };
     vec![headline, line]
 }

@@ -1,7 +1,8 @@
 //! How far everybody is: laggards learn committed blocks, restarted nodes learn what they said before.
 
-use keystead_base::{Digest, HybridPublicKey, Name, merkle};
+use keystead_base::{Digest, Name, merkle};
 use keystead_decision::{Block, Commit, Controls, Entry, leaves, validate, verify_commit};
+use keystead_policy::Node;
 
 use crate::ballot::vote_message;
 use crate::{Ballot, CommittedBlock, MAX_MESSAGE_BLOCKS, Message, Output, Purpose, Replica, Standing};
@@ -49,10 +50,18 @@ impl<C: Controls> Replica<C> {
     /// INVARIANT S3: a node that runs on an older disk learns of votes that it does not remember, and stays
     /// silent: it could contradict them.
     fn hear_of_myself(&mut self, from: &Name, seen: Option<Ballot>) {
-        if let Some(ballot) = seen.filter(|it| self.is_mine(it) && !self.remembers(it)) {
-            let boot = self.my_boot();
-            self.standing = Standing::RolledBack { height: ballot.height, round: ballot.round, boot };
-            return self.sit_anew();
+        match seen {
+            Some(ballot) if self.is_mine(&ballot) => {
+                if !self.remembers(&ballot) {
+                    let boot = self.my_boot();
+                    self.standing = Standing::RolledBack { height: ballot.height, round: ballot.round, boot };
+                    return self.sit_anew();
+                }
+            }
+            // A roster that this node has not learned yet may give it another boot number. What it cannot read it
+            // asks for again, once it knows that height.
+            Some(ballot) if ballot.height > self.state.height() => return,
+            Some(_) | None => {}
         }
         let voted = self.standing.votes();
         self.standing.heard(from);
@@ -62,7 +71,7 @@ impl<C: Controls> Replica<C> {
     }
 
     fn is_mine(&self, ballot: &Ballot) -> bool {
-        let Some(key) = self.my_key() else { return false };
+        let Some(Node { key, .. }) = self.my_seat() else { return false };
         let place = (ballot.height, ballot.round);
         let message = vote_message(self.state.cluster(), ballot.step, place, ballot.header, self.my_boot());
         ballot.node == self.me && key.verify(&message, &ballot.signature).is_ok()
@@ -76,12 +85,13 @@ impl<C: Controls> Replica<C> {
             || (self.standing.votes() && ballot.height <= self.state.height())
     }
 
-    fn my_key(&self) -> Option<&HybridPublicKey> {
-        self.state.roster().node(&self.me).map(|node| &node.key)
+    /// This node in the roster: another machine may have taken over its name, with a key of its own.
+    fn my_seat(&self) -> Option<&Node> {
+        self.state.roster().node(&self.me).filter(|node| node.key == *self.signer.public())
     }
 
     fn my_boot(&self) -> u64 {
-        self.state.roster().node(&self.me).map(|node| node.boot).unwrap_or_default()
+        self.my_seat().map(|node| node.boot).unwrap_or_default()
     }
 
     /// Its message was of a height that is over.
@@ -166,12 +176,15 @@ impl<C: Controls> Replica<C> {
 
     /// A new roster is in force: this node may have come in, gone, or been readmitted.
     pub(crate) fn roster_changed(&mut self) {
-        let (is_member, boot) = (self.my_key().is_some(), self.my_boot());
+        let (is_member, boot) = (self.my_seat().is_some(), self.my_boot());
         self.standing = match &self.standing {
             Standing::Diverged { .. } => return,
             _ if !is_member => Standing::Outside,
             Standing::Outside => Standing::at_start(true, self.state.roster().quorum),
-            Standing::RolledBack { boot: old, .. } if boot > *old => Standing::Votes,
+            // Under the later number too it may have voted before its disk was lost.
+            Standing::RolledBack { boot: old, .. } if boot > *old => {
+                Standing::at_start(true, self.state.roster().quorum)
+            }
             other => other.clone(),
         };
         let roster = self.state.roster().clone();

@@ -62,7 +62,7 @@ impl<C> fmt::Debug for Setup<C> {
 /// One node's part in the log.
 pub struct Replica<C> {
     pub(crate) me: Name,
-    signer: Arc<HybridSigner>,
+    pub(crate) signer: Arc<HybridSigner>,
     pub(crate) controls: C,
     limits: Limits,
     times: Times,
@@ -95,7 +95,9 @@ impl<C: Controls> Replica<C> {
     #[must_use]
     pub fn new(setup: Setup<C>) -> Self {
         let roster = setup.state.roster();
-        let standing = Standing::at_start(roster.node(&setup.me).is_some(), roster.quorum);
+        let key = setup.signer.public();
+        let is_member = roster.node(&setup.me).is_some_and(|node| node.key == *key);
+        let standing = Standing::at_start(is_member, roster.quorum);
         let mut replica = Self {
             since: setup.state.height(),
             now: setup.state.time(),

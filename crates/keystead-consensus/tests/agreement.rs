@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use keystead_base::{
-    Canonical as _, HYBRID_SEED_BYTES, HybridSigner, Name, RequestNonce, Secret, Signed, Timestamp,
-    signing_message,
+    Canonical as _, Digest, HYBRID_SEED_BYTES, HybridSignature, HybridSigner, ML_DSA_65_SIGNATURE_BYTES,
+    Name, RequestNonce, Secret, Signed, Timestamp, signing_message,
 };
 use keystead_consensus::{
     Ballot, Claim, Committed, CommittedBlock, Input, Limits, Message, Output, Proposal, Purpose, Record,
@@ -414,6 +414,31 @@ fn d03_a_block_too_long_to_be_sent_on_is_not_voted_for() {
         let long = net.objections.iter().filter(|it| *it == "block.long").count();
         assert_eq!((long, net.objections.len()), (objected, objected), "{:?}", net.objections);
     }
+}
+
+/// A node that starts from nothing knows only its first number, and what it signed under a later one looks like
+/// nobody's word: it waits until it knows the height that the word is for.
+#[test]
+fn s03_a_word_under_a_number_not_learned_yet_is_no_answer() {
+    let mut net = Net::new(4, 3);
+    let me = name("node-4");
+    net.places.clear();
+    net.start(3);
+    let signature = HybridSignature::from_parts([1; 64], Box::new([2; ML_DSA_65_SIGNATURE_BYTES]));
+    let seen = Ballot {
+        step: Step::Precommit,
+        height: 7,
+        round: 0,
+        header: Some(Digest([7; 32])),
+        node: me.clone(),
+        signature,
+    };
+    for from in ["node-1", "node-2", "node-3"] {
+        let seen = Some(Box::new(seen.clone()));
+        let message = Box::new(Message::Head { height: 6, seen, purpose: Purpose::Answers });
+        net.step(&me, Input::Received { from: name(from), message });
+    }
+    assert!(!net.places[&me].replica.standing().votes(), "{:?}", net.places[&me].replica.standing());
 }
 
 /// Found by the simulator: two beats of others gave a node on an older disk its right to vote back.

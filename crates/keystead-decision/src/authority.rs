@@ -128,7 +128,14 @@ impl<C: Controls> Turn<'_, C> {
             KeyCeremony::Create { .. } => return Err(Reason::KeyExists { key: name.clone() }),
             KeyCeremony::Backup { recipients, .. } => self.can_receive(recipients)?,
             KeyCeremony::Export { recipient, .. } => self.can_receive(std::slice::from_ref(recipient))?,
-            KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } | KeyCeremony::Destroy { .. } => {}
+            // Without a backup that was drilled there is nothing to restore, and nobody was paid there yet.
+            KeyCeremony::Restore { .. } if !key.state.receives() => {
+                return Err(not_from(name, key.state, ceremony));
+            }
+            KeyCeremony::Suspend { .. }
+            | KeyCeremony::Resume { .. }
+            | KeyCeremony::Destroy { .. }
+            | KeyCeremony::Restore { .. } => {}
         }
         key.state.after(move_of(ceremony)).map(|_| ()).ok_or_else(|| not_from(name, key.state, ceremony))
     }
@@ -205,7 +212,10 @@ impl<C: Controls> Turn<'_, C> {
                     return denied;
                 }
             }
-            KeyCeremony::Create { .. } | KeyCeremony::Backup { .. } | KeyCeremony::Export { .. } => {}
+            KeyCeremony::Create { .. }
+            | KeyCeremony::Backup { .. }
+            | KeyCeremony::Export { .. }
+            | KeyCeremony::Restore { .. } => {}
         }
         let epoch = self.state.keys.get(key).map(|key| key.epoch).unwrap_or_default();
         let seconds = self.state.policy.engine.version().timing.certificate_seconds;
@@ -264,6 +274,13 @@ impl<C: Controls> Turn<'_, C> {
             KeyStep::Drilled { backup, proof } => self.drilled(&event.key, *backup, proof),
             KeyStep::Protected { protections } => self.protected_by(&event.key, protections),
             KeyStep::Destroyed => self.move_key(&event.key, KeyMove::Wipe),
+            KeyStep::Restored { request, recipient, assurance, protections, proof } => {
+                self.asked_for(request, |it| {
+                    matches!(it, KeyCeremony::Restore { key, home } if *key == event.key && home == node)
+                })?;
+                let home = (node.clone(), *assurance, protections.clone());
+                self.restored(&event.key, home, recipient, proof)
+            }
         }
     }
 
@@ -272,7 +289,9 @@ impl<C: Controls> Turn<'_, C> {
     fn reported_at_home(&self, node: &Name, event: &KeyEvent) -> Result<(), Reason> {
         let home = self.state.keys.get(&event.key).map(|key| &key.home);
         match (&event.step, home) {
-            (KeyStep::Created { .. } | KeyStep::Drilled { .. }, _) | (_, None) => Ok(()),
+            (KeyStep::Created { .. } | KeyStep::Drilled { .. } | KeyStep::Restored { .. }, _) | (_, None) => {
+                Ok(())
+            }
             (_, Some(home)) if home == node => Ok(()),
             (_, Some(home)) => {
                 Err(Reason::NotHome { key: event.key.clone(), home: home.clone(), node: node.clone() })
@@ -317,6 +336,25 @@ impl<C: Controls> Turn<'_, C> {
         Ok(key.state)
     }
 
+    /// INVARIANT S5: from here on rights name the next epoch, which the enclave of the old home does not hold.
+    fn restored(
+        &mut self,
+        name: &Name,
+        (home, assurance, protections): (Name, AssuranceLevel, Vec<Feature>),
+        recipient: &keystead_base::Digest,
+        proof: &[u8],
+    ) -> Result<KeyState, Reason> {
+        let cluster = self.state.cluster;
+        let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
+        let epoch = key.epoch.saturating_add(1);
+        let challenge = crate::drill_challenge(cluster, name, epoch, recipient);
+        if !key.state.receives() || !key.account.proves_control(&challenge, proof) {
+            return Err(Reason::DrillFailed { key: name.clone() });
+        }
+        (key.home, key.assurance, key.protections, key.epoch) = (home, assurance, protections, epoch);
+        Ok(key.state)
+    }
+
     fn drilled(
         &mut self,
         name: &Name,
@@ -342,6 +380,7 @@ fn move_of(ceremony: &KeyCeremony) -> KeyMove {
         KeyCeremony::Suspend { .. } => KeyMove::Suspend,
         KeyCeremony::Resume { .. } => KeyMove::Resume,
         KeyCeremony::Destroy { .. } => KeyMove::Destroy,
+        KeyCeremony::Restore { .. } => KeyMove::Drill,
     }
 }
 

@@ -124,6 +124,20 @@ pub enum KeyStep {
     },
     /// The key was wiped from the enclave and the ledger, as the committed ceremony asked.
     Destroyed,
+    /// A backup was restored in this node's enclave, as the committed ceremony asked: the key's next epoch.
+    Restored {
+        /// The request that allowed it.
+        request: RequestId,
+        /// The fingerprint of the enclave's one-time key that the backup was handed over to.
+        recipient: Digest,
+        /// What kind of home it has now.
+        assurance: AssuranceLevel,
+        /// The protections of that home that are fully in force, ascending.
+        protections: Vec<Feature>,
+        /// 64 bytes r ‖ s over [`crate::drill_challenge`] of the next epoch and `recipient`, by the address with
+        /// index 0.
+        proof: Vec<u8>,
+    },
 }
 
 /// Asks for a fresh certificate.

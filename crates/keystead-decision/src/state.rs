@@ -65,7 +65,7 @@ impl ActivePolicy {
 pub struct Key {
     /// What kind.
     pub kind: KeyKind,
-    /// Counts changes of the secret; 0 at birth.
+    /// Counts changes of the secret and of its home; 0 at birth.
     pub epoch: u32,
     /// What its addresses derive from.
     pub account: PublicAccount,

@@ -76,6 +76,13 @@ pub enum KeyCeremony {
         /// The key: suspended, or never active.
         key: Name,
     },
+    /// The key gets another home: a backup of it is restored there, and its old home signs with it no more.
+    Restore {
+        /// The key.
+        key: Name,
+        /// The node whose enclave restores it, and which alone signs with it then.
+        home: Name,
+    },
 }
 
 /// What kind of secret a key is.
@@ -116,6 +123,7 @@ impl AuthorityChange {
             Self::Key(KeyCeremony::Suspend { .. }) => ChangeKind::SuspendKey,
             Self::Key(KeyCeremony::Resume { .. }) => ChangeKind::ResumeKey,
             Self::Key(KeyCeremony::Destroy { .. }) => ChangeKind::DestroyKey,
+            Self::Key(KeyCeremony::Restore { .. }) => ChangeKind::RestoreKey,
         }
     }
 }
@@ -130,7 +138,8 @@ impl KeyCeremony {
             | Self::Export { key, .. }
             | Self::Suspend { key }
             | Self::Resume { key }
-            | Self::Destroy { key } => key,
+            | Self::Destroy { key }
+            | Self::Restore { key, .. } => key,
         }
     }
 }
@@ -172,6 +181,8 @@ pub enum ChangeKind {
     ResumeKey,
     /// A key is wiped.
     DestroyKey,
+    /// A key gets another home.
+    RestoreKey,
 }
 
 impl ChangeKind {
@@ -189,6 +200,7 @@ impl ChangeKind {
             Self::SuspendKey => "suspend_key",
             Self::ResumeKey => "resume_key",
             Self::DestroyKey => "destroy_key",
+            Self::RestoreKey => "restore_key",
         }
     }
 }

@@ -43,6 +43,22 @@ impl Ledger {
         session.commit().await
     }
 
+    /// Overwrites the seal of one epoch of a key, then deletes it. Copies elsewhere are not reached.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] from the database.
+    pub async fn erase_sealed_epoch(&self, name: &Name, epoch: u32) -> Result<(), LedgerError> {
+        let mut session = self.engine.write().await?;
+        let key = || vec![text(name.as_str()), int(epoch.into())];
+        let mut values = key();
+        values.push(bytes([0_u8; ERASED_BYTES]));
+        let sql = "UPDATE sealed_keys SET document = $3 WHERE name = $1 AND epoch = $2";
+        session.execute(sql, values).await?;
+        session.execute("DELETE FROM sealed_keys WHERE name = $1 AND epoch = $2", key()).await?;
+        session.commit().await
+    }
+
     /// The sealed keys, by name and epoch.
     ///
     /// # Errors

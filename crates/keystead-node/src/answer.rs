@@ -53,11 +53,14 @@ impl Front {
             }
             NodeRequest::Backup(digest) => NodeReply::Backup(shared.backup_for(peer, &digest).await?),
             NodeRequest::Drill(report) => self.drill(report).await?,
+            NodeRequest::Restore { request, file } => {
+                NodeReply::Restored(shared.restore(request, &file).await?)
+            }
             NodeRequest::FreshHead(nonce) => {
                 NodeReply::FreshHead(Box::new(shared.fresh_answer_for(peer, nonce).await?))
             }
             NodeRequest::Peer(documents) => {
-                shared.heard_of(&peer.name, documents).await?;
+                shared.heard_of(peer, documents).await?;
                 NodeReply::Heard
             }
         })

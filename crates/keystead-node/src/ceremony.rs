@@ -30,6 +30,7 @@ impl Signer {
             KeyCeremony::Backup { key, .. } => self.backup(request, key, certificate).await,
             KeyCeremony::Export { .. } => self.export(request, certificate).await,
             KeyCeremony::Destroy { key } => self.destroy(request, key, certificate).await,
+            KeyCeremony::Restore { .. } => self.receive(request, certificate).await,
             // The log carries these out alone, and gives no permission for them.
             KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => Ok(()),
         };
@@ -119,7 +120,10 @@ impl Signer {
     /// After a start of the enclave: tells the log where its protections are others than it knows.
     pub(crate) fn report_protections(&self) {
         let state = self.shared.state();
-        let differs = |key: &Key| key.state != KeyState::Destroyed && key.protections != self.in_force;
+        let differs = |key: &Key| {
+            let here = key.home == self.shared.node && key.state != KeyState::Destroyed;
+            here && key.protections != self.in_force
+        };
         for (name, _) in state.keys().filter(|(_, key)| differs(key)) {
             let protections = self.in_force.clone();
             self.shared.report_key_later(name.clone(), KeyStep::Protected { protections });
@@ -152,6 +156,8 @@ pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &[Name]) 
         KeyCeremony::Backup { key, .. } => state.key(key).is_some_and(|it| it.state == KeyState::Created),
         // Whether an export reached its recipient is for people to say; they ask again.
         KeyCeremony::Export { .. } => false,
+        // The one-time key ended with the enclave that had it: people ask again.
+        KeyCeremony::Restore { .. } => false,
         // What a crash left of a destruction is finished from the state, not from the permission.
         KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } | KeyCeremony::Destroy { .. } => false,
     }

@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use keystead_base::{Canonical, ClusterId};
-use keystead_decision::{Commit, KeyState, Transition};
+use keystead_base::{Canonical, ClusterId, Name};
+use keystead_decision::{Commit, Key, KeyState, Transition};
 use keystead_keys::Sealed;
 use keystead_signing::{
     Advance, ClientError, EnclaveClient, EnclaveOptions, Feature, HeldKey, Hello, Ready, Role, Status,
@@ -85,8 +85,7 @@ impl EnclaveHome {
     pub(crate) async fn start(&self, shared: &Arc<Shared>) -> Result<Started, NodeError> {
         let (mut seals, state) = (Vec::new(), shared.state());
         for (name, epoch, document) in shared.ledger.sealed_keys().await? {
-            // A key whose end is committed never comes back, whatever a crash left of it.
-            if state.key(&name).is_some_and(|key| key.state >= KeyState::Deactivated) {
+            if !state.key(&name).is_none_or(|key| opens(key, epoch, &shared.node)) {
                 continue;
             }
             let path = PathBuf::from(format!("the sealed key {name}, epoch {epoch}"));
@@ -99,6 +98,15 @@ impl EnclaveHome {
         shared.set_protections(protections(&ready));
         Ok(Started { client, held: ready.keys, in_force: ready.hardening.in_force() })
     }
+}
+
+/// Whether a seal is given to the enclave of this node. A key whose end is committed never comes back, whatever a
+/// crash left of it; one that got another home does not either. Of a seal that was made here for the next epoch the
+/// log may yet be told.
+fn opens(key: &Key, epoch: u32, node: &Name) -> bool {
+    let lives = key.state < KeyState::Deactivated;
+    let sealed_here = if key.home == *node { epoch == key.epoch } else { epoch > key.epoch };
+    lives && sealed_here
 }
 
 /// An enclave as it started.

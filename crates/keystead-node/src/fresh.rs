@@ -38,7 +38,7 @@ impl Shared {
         let request = NodeRequest::FreshHead(own.nonce).to_document();
         let mut answers = vec![own.clone()];
         let mut calls = JoinSet::new();
-        for client in self.peers.reachable().into_iter().filter(|_| needed > 0) {
+        for client in self.peers.reachable_of(self.state().roster()).into_iter().filter(|_| needed > 0) {
             let request = request.clone();
             calls.spawn(async move { client.call_within(request, ANSWER_TIME).await });
         }

@@ -31,6 +31,7 @@ mod own;
 mod peers;
 mod recent;
 mod replica;
+mod restore;
 mod resume;
 mod run;
 mod settle;

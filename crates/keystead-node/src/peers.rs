@@ -3,14 +3,18 @@
 //! A message that finds its queue full is lost; the consensus says everything again that matters.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use keystead_base::{Canonical as _, Name};
+use keystead_policy::{Roster, TransportKey};
 use keystead_wire::{
-    Client, Identity, Limits, MAX_FRAME_BYTES, MAX_PEER_MESSAGES, NodeRequest, Refused, Target, WireError,
+    Client, Identity, Limits, MAX_FRAME_BYTES, MAX_PEER_MESSAGES, NodeRequest, PeerMessage, Refused, Target,
+    WireError,
 };
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::config::PeerConfig;
@@ -19,34 +23,87 @@ use crate::shared::Shared;
 use crate::{Event, NodeError};
 
 /// The queues to the other nodes, and the connections that are open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Peers {
-    queues: BTreeMap<Name, mpsc::Sender<Vec<u8>>>,
-    open: Mutex<BTreeMap<Name, Client>>,
+    queues: Mutex<BTreeMap<Name, Line>>,
+    open: Mutex<BTreeMap<Name, (TransportKey, Client)>>,
+    newcomers: mpsc::Sender<Queue>,
+    /// The port that this node listens at.
+    port: OnceLock<u16>,
+}
+
+/// This end of a queue.
+#[derive(Debug)]
+struct Line {
+    messages: mpsc::Sender<Vec<u8>>,
+    calls_from: watch::Sender<Option<SocketAddr>>,
 }
 
 /// The other end of a queue, before its connection is kept.
+#[derive(Debug)]
 pub(crate) struct Queue {
-    peer: PeerConfig,
+    name: Name,
+    /// Where the operator says that it listens.
+    configured: Option<String>,
+    /// Where it said itself that it can be reached.
+    calls_from: watch::Receiver<Option<SocketAddr>>,
     messages: mpsc::Receiver<Vec<u8>>,
 }
 
+/// The queues whose connections are to be kept: those of the configuration, and those that come later.
+pub(crate) type Queues = mpsc::Receiver<Queue>;
+
 impl Peers {
     /// A queue for each peer but this node.
-    pub(crate) fn new(peers: &[PeerConfig], me: &Name) -> (Self, Vec<Queue>) {
-        let mut senders = BTreeMap::new();
-        let mut queues = Vec::new();
+    pub(crate) fn new(peers: &[PeerConfig], me: &Name) -> (Self, Queues) {
+        let (newcomers, queues) = mpsc::channel(MAX_NEWCOMERS);
+        let this =
+            Self { queues: Mutex::default(), open: Mutex::default(), newcomers, port: OnceLock::new() };
         for peer in peers.iter().filter(|it| it.name != *me) {
-            let (sender, messages) = mpsc::channel(MAX_QUEUED);
-            senders.insert(peer.name.clone(), sender);
-            queues.push(Queue { peer: peer.clone(), messages });
+            this.line_to(&mut this.queues(), &peer.name, Some(peer.address.clone()));
         }
-        (Self { queues: senders, open: Mutex::default() }, queues)
+        (this, queues)
+    }
+
+    fn line_to(&self, queues: &mut BTreeMap<Name, Line>, name: &Name, configured: Option<String>) {
+        let (sender, messages) = mpsc::channel(MAX_QUEUED);
+        let (told, calls_from) = watch::channel(None);
+        let queue = Queue { name: name.clone(), configured, calls_from, messages };
+        // Too many at once, which no roster allows: they say again where they can be reached.
+        if self.newcomers.try_send(queue).is_ok() {
+            queues.insert(name.clone(), Line { messages: sender, calls_from: told });
+        }
+    }
+
+    /// A node of the roster said where it can be reached. Whoever answers there has to prove its key.
+    pub(crate) fn calls_from(&self, node: &Name, address: SocketAddr) {
+        let mut queues = self.queues();
+        if !queues.contains_key(node) {
+            self.line_to(&mut queues, node, None);
+        }
+        if let Some(line) = queues.get(node) {
+            line.calls_from.send_replace(Some(address));
+        }
+    }
+
+    /// This node listens at this port.
+    pub(crate) fn listens_at(&self, port: u16) {
+        // Said once, when the server is bound.
+        let _ = self.port.set(port);
     }
 
     /// Clients of the nodes that can be reached.
     pub(crate) fn reachable(&self) -> Vec<Client> {
-        self.open().values().cloned().collect()
+        self.open().values().map(|(_, client)| client.clone()).collect()
+    }
+
+    /// Those of this roster: also while connections of the one before are still open.
+    pub(crate) fn reachable_of(&self, roster: &Roster) -> Vec<Client> {
+        let open = self.open();
+        let sits = |(name, (key, _)): &(&Name, &(TransportKey, Client))| {
+            roster.node(name).is_some_and(|node| node.transport == *key)
+        };
+        open.iter().filter(sits).map(|(_, (_, client))| client.clone()).collect()
     }
 
     /// The names of the nodes that can be reached.
@@ -54,8 +111,12 @@ impl Peers {
         self.open().keys().cloned().collect()
     }
 
-    fn open(&self) -> MutexGuard<'_, BTreeMap<Name, Client>> {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<Name, (TransportKey, Client)>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn queues(&self) -> MutexGuard<'_, BTreeMap<Name, Line>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands a document to some of them.
@@ -67,40 +128,55 @@ impl Peers {
 
     /// Hands a document to one of them.
     pub(crate) fn send_one(&self, to: &Name, document: Vec<u8>) {
-        if let Some(queue) = self.queues.get(to) {
+        if let Some(line) = self.queues().get(to) {
             // Full or closed: lost, as on any network.
-            let _ = queue.try_send(document);
-        }
-    }
-
-    /// Hands a document to all of them.
-    pub(crate) fn send_all(&self, document: &[u8]) {
-        for queue in self.queues.values() {
-            let _ = queue.try_send(document.to_vec());
+            let _ = line.messages.try_send(document);
         }
     }
 }
 
-/// Keeps the connection to one node for as long as this node runs.
-pub(crate) async fn keep(
+impl Queue {
+    /// Where to call at the next try: where the operator said and where the node said, by turns.
+    fn address(&self, tries: usize) -> Option<String> {
+        let told = self.calls_from.borrow().map(|it| it.to_string());
+        let mut known = self.configured.iter().cloned().chain(told).collect::<Vec<_>>();
+        known.dedup();
+        let turn = tries.checked_rem(known.len())?;
+        Some(known.swap_remove(turn))
+    }
+}
+
+/// Keeps the connections to all nodes for as long as this node runs.
+pub(crate) async fn keep_all(
     shared: Arc<Shared>,
     identity: Identity,
-    mut queue: Queue,
+    mut queues: Queues,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), NodeError> {
-    let mut reachable = None;
+    // Dropped with this stage, they end.
+    let mut kept = JoinSet::new();
     loop {
-        let ended = tokio::select! {
+        tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
-            ended = serve(&shared, &identity, &mut queue, &mut reachable) => ended,
-        };
+            Some(queue) = queues.recv() => {
+                kept.spawn(keep(Arc::clone(&shared), identity.clone(), queue));
+            }
+            Some(ended) = kept.join_next() => ended.map_err(|_| NodeError::Stage { stage: "connection to a node" })?,
+        }
+    }
+}
+
+async fn keep(shared: Arc<Shared>, identity: Identity, mut queue: Queue) {
+    let mut reachable = None;
+    for tries in 0.. {
+        let ended = serve(&shared, &identity, &mut queue, tries, &mut reachable).await;
         if let Err(error) = ended
             && reachable != Some(false)
         {
             reachable = Some(false);
             let refused = Refused::of(&error);
-            shared.event(Event::Unreachable { node: queue.peer.name.clone(), refused });
+            shared.event(Event::Unreachable { node: queue.name.clone(), refused });
         }
         // What was meant for a node that is away is stale when it comes back.
         while queue.messages.try_recv().is_ok() {}
@@ -112,13 +188,14 @@ async fn serve(
     shared: &Arc<Shared>,
     identity: &Identity,
     queue: &mut Queue,
+    tries: usize,
     reachable: &mut Option<bool>,
 ) -> Result<(), WireError> {
-    let Some(server) = shared.state().roster().node(&queue.peer.name).map(|it| it.transport) else {
-        return Err(WireError::Closed);
-    };
+    let name = queue.name.clone();
+    let server = shared.state().roster().node(&name).map(|it| it.transport);
+    let (Some(server), Some(address)) = (server, queue.address(tries)) else { return Err(WireError::Closed) };
     let target = Target {
-        address: queue.peer.address.clone(),
+        address,
         server: server.0.0,
         identity: identity.clone(),
         hello: shared.hello(),
@@ -127,14 +204,27 @@ async fn serve(
     let client = Client::connect(target).await?;
     if *reachable != Some(true) {
         *reachable = Some(true);
-        shared.event(Event::Connected { node: queue.peer.name.clone() });
+        shared.event(Event::Connected { node: name.clone() });
     }
-    let name = queue.peer.name.clone();
-    shared.peers.open().insert(name.clone(), client.clone());
+    shared.peers.open().insert(name.clone(), (server, client.clone()));
+    if let Some(port) = shared.peers.port.get() {
+        shared.peers.send_one(&name, PeerMessage::Listens(*port).to_document());
+    }
     shared.hear(Heard::Connected(name.clone())).await;
-    let ended = pump(&client, &mut queue.messages).await;
+    let ended = tokio::select! {
+        ended = pump(&client, &mut queue.messages) => ended,
+        () = unseated(shared, &name, server) => Err(WireError::Unpinned { peer: name.clone() }),
+    };
     shared.peers.open().remove(&name);
     ended
+}
+
+/// INVARIANT S13: what is said to a node is for the machine that the roster in force names, and for no other.
+async fn unseated(shared: &Shared, name: &Name, key: TransportKey) {
+    let mut state = shared.state.clone();
+    let sits = |roster: &Roster| roster.node(name).is_some_and(|node| node.transport == key);
+    // A channel that is closed ends the node, and this connection with it.
+    let _ = state.wait_for(|it| !sits(it.roster())).await;
 }
 
 /// Sends what waits, as few calls as possible, without waiting for the answers of earlier ones.
@@ -189,6 +279,8 @@ fn gather(
     batch
 }
 
+/// Queues whose connections are not kept yet.
+const MAX_NEWCOMERS: usize = 256;
 /// Messages that wait for one node.
 const MAX_QUEUED: usize = 1024;
 /// Calls to one node whose answers have not come.

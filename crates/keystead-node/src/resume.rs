@@ -34,6 +34,7 @@ impl Signer {
         self.report_unknown_keys(held);
         self.report_protections();
         self.finish_destructions().await?;
+        self.forget_moved().await?;
         let mut transitions: VecDeque<_> = self.shared.ledger.transitions(state.height()).await?.into();
         let mut last = 0;
         for block in undone(&self.shared, &state, &sealed).await? {

@@ -24,6 +24,7 @@ use crate::enclave::{EnclaveHome, Started};
 use crate::peers::{self, Peers};
 use crate::recent::Recent;
 use crate::replica::{Deliberator, Heard};
+use crate::restore::HandOver;
 use crate::resume::fill_board;
 use crate::settle::{Watcher, views_of};
 use crate::shared::Shared;
@@ -113,6 +114,7 @@ pub async fn run_under<C: Controls + Clone + 'static>(
     let (published, state) = watch::channel(Arc::new(home.state.clone()));
     let (inbox, submissions) = mpsc::channel(MAX_WAITING_ENTRIES);
     let (heard, words) = mpsc::channel(MAX_WAITING_WORDS);
+    let (hand_overs, handed_over) = mpsc::channel(MAX_HAND_OVERS);
     let identity = Identity::from_seed(&home.member.transport_seed())?;
     let key = Arc::new(home.member.signer()?);
     let (peers, queues) = Peers::new(&config.peers, home.member.name());
@@ -127,6 +129,7 @@ pub async fn run_under<C: Controls + Clone + 'static>(
         state,
         inbox,
         heard,
+        hand_overs,
         peers,
         views: Arc::new(views_of(&config.chains)?),
         unstored: Unstored::default(),
@@ -141,13 +144,12 @@ pub async fn run_under<C: Controls + Clone + 'static>(
     fill_board(&shared, &home.state).await?;
     let server = bind(&config, &shared, &identity).await?;
     let address = server.address()?;
+    shared.peers.listens_at(address.port());
     let mut stages = Stages::new();
-    let parts = PipelineParts { state: home.state, submissions, words, published, controls };
+    let parts = PipelineParts { state: home.state, submissions, words, handed_over, published, controls };
     pipeline(&config, &shared, &mut stages, parts).await?;
-    for queue in queues {
-        let kept = peers::keep(Arc::clone(&shared), identity.clone(), queue, stages.stopping());
-        stages.task("connection to a node", kept);
-    }
+    let kept = peers::keep_all(Arc::clone(&shared), identity, queues, stages.stopping());
+    stages.task("connections to the nodes", kept);
     serve(&config, &shared, &mut stages, server)?;
     shared.event(Event::Listening { address, height: shared.state().height() });
     let (stop, ordered) = watch::channel(false);
@@ -161,6 +163,7 @@ struct PipelineParts<C> {
     state: State,
     submissions: mpsc::Receiver<Submission>,
     words: mpsc::Receiver<Heard>,
+    handed_over: mpsc::Receiver<HandOver>,
     published: watch::Sender<Arc<State>>,
     controls: C,
 }
@@ -178,13 +181,13 @@ async fn pipeline<C: Controls + Clone + 'static>(
     let frozen_before = parts.state.frozen().everything || !parts.state.frozen().keys.is_empty();
     let home = EnclaveHome::new(config, shared.cluster)?;
     let (ready, is_ready) = oneshot::channel();
-    let ground = Arc::clone(shared);
+    let (ground, handed_over) = (Arc::clone(shared), parts.handed_over);
     stages.thread("signer", async move {
         match resumed_signer(home, ground).await {
             Ok(signer) => {
                 // Whoever waited may have given up.
                 let _ = ready.send(Ok(()));
-                let result = signer.run(allowed).await;
+                let result = signer.run(allowed, handed_over).await;
                 // The writer stores the last signatures after this.
                 drop(signer_ends);
                 result
@@ -330,16 +333,18 @@ impl Home {
         let public = member.public()?.signing;
         // What is committed is what it is, whatever the controls of this run.
         let state = ledger.load(&public, &Strict::default()).await?;
-        in_roster(&state, member.name(), &public)?;
+        in_roster(&state, member.name(), &public, config.peers.is_empty())?;
         Ok(Self { genesis, member, ledger, state })
     }
 }
 
-/// A node that the roster does not name may follow; one whose key the roster has for another may not.
-fn in_roster(state: &State, name: &Name, key: &HybridPublicKey) -> Result<(), NodeError> {
-    let other = state.roster().nodes.iter().any(|node| (node.name == *name) != (node.key == *key));
-    let alone = state.roster().quorum <= 1 && state.roster().node(name).is_none();
-    if other || alone {
+/// A node that the roster does not name, or names with another key, may follow the others until a roster does:
+/// it joins, or takes over the name of a node that is gone. One whose key the roster has for another name may not.
+fn in_roster(state: &State, name: &Name, key: &HybridPublicKey, alone: bool) -> Result<(), NodeError> {
+    let nodes = &state.roster().nodes;
+    let other = nodes.iter().any(|node| node.name != *name && node.key == *key);
+    let sits = nodes.iter().any(|node| node.name == *name && node.key == *key);
+    if other || (alone && !sits) {
         return Err(NodeError::NotInRoster { cluster: state.cluster(), name: name.clone() });
     }
     Ok(())
@@ -370,6 +375,8 @@ const MAX_WAITING_ENTRIES: usize = 1024;
 const MAX_WAITING_WORDS: usize = 1024;
 /// Things done for other nodes at once; what they ask beyond that is lost, and asked again.
 const MAX_ERRANDS: usize = 64;
+/// Backups that wait for the enclave: people hand them over one at a time.
+const MAX_HAND_OVERS: usize = 4;
 /// Turns that wait for the disk. Few: while they wait, entries gather for the next block.
 const MAX_TURNS_AHEAD: usize = 2;
 /// Durable blocks that wait for the back end.

@@ -1,5 +1,6 @@
 //! What a node does with the words of other nodes, and what it tells them besides votes.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use keystead_consensus::{CommittedBlock, MAX_MESSAGE_BLOCKS, Message, Objection}
 use keystead_decision::{Decision, Entry, Fate, Outcome, Settlement};
 use keystead_ledger::SignatureRecord;
 use keystead_transmit::{Verdict, Watched};
-use keystead_wire::{MAX_PEER_MESSAGES, PeerMessage, Refused, SharedSignature};
+use keystead_wire::{MAX_PEER_MESSAGES, Peer, PeerMessage, Refused, SharedSignature};
 use tokio::time::timeout;
 
 use crate::consensus::document;
@@ -29,9 +30,10 @@ impl Shared {
     /// Takes messages of another node.
     pub(crate) async fn heard_of(
         self: &Arc<Self>,
-        from: &Name,
+        peer: &Peer,
         documents: Vec<Vec<u8>>,
     ) -> Result<(), CallError> {
+        let from = &peer.name;
         if self.state().roster().node(from).is_none() {
             return Err(CallError::NotANode { name: from.clone() });
         }
@@ -48,6 +50,9 @@ impl Shared {
                 },
                 PeerMessage::Signed(signed) => signatures.push(signed),
                 PeerMessage::WantSigned(request) => self.send_signature(from.clone(), request),
+                PeerMessage::Listens(port) => {
+                    self.peers.calls_from(from, SocketAddr::new(peer.address.ip(), port))
+                }
             }
         }
         if !signatures.is_empty() {
@@ -97,7 +102,8 @@ impl Shared {
             let known =
                 self.board.has(&it.request) || views::restore(self, &it.request).await.unwrap_or(false);
             if known && self.transaction_of(&it.request).await.is_none() {
-                self.peers.send_all(&PeerMessage::WantSigned(it.request).to_document());
+                let asked = PeerMessage::WantSigned(it.request).to_document();
+                self.peers.send(&self.other_nodes(), &asked);
                 lacking.push(it.request);
             }
         }
@@ -162,7 +168,7 @@ impl Shared {
 
     /// Tells the others what this node's back end signed.
     pub(crate) fn share_signature(&self, record: &SignatureRecord) {
-        self.peers.send_all(&PeerMessage::Signed(shared_signature(record)).to_document());
+        self.peers.send(&self.other_nodes(), &PeerMessage::Signed(shared_signature(record)).to_document());
     }
 
     fn send_signature(self: &Arc<Self>, to: Name, request: RequestId) {

@@ -1,6 +1,6 @@
 //! What all parts of a node share. Nothing in it changes but the board, and by channels.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keystead_base::{ClusterId, Coded, HybridSigner, Name};
@@ -17,6 +17,7 @@ use crate::board::Board;
 use crate::peers::Peers;
 use crate::recent::Recent;
 use crate::replica::{Heard, standing_word};
+use crate::restore::HandOver;
 use crate::writer::Unstored;
 use crate::{Event, Events};
 
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) inbox: mpsc::Sender<Submission>,
     /// To the replica, from other nodes.
     pub(crate) heard: mpsc::Sender<Heard>,
+    /// To the signer: backups for its enclave.
+    pub(crate) hand_overs: mpsc::Sender<HandOver>,
     /// To the other nodes.
     pub(crate) peers: Peers,
     /// The chains as this node's own endpoints show them.
@@ -81,9 +84,16 @@ impl Shared {
     /// Whether this node's back end carries the ceremony out.
     pub(crate) fn is_home_of(&self, state: &State, ceremony: &KeyCeremony) -> bool {
         match ceremony {
-            KeyCeremony::Create { home, .. } => *home == self.node,
+            KeyCeremony::Create { home, .. } | KeyCeremony::Restore { home, .. } => *home == self.node,
             other => self.holds(state, other.key()),
         }
+    }
+
+    /// The other nodes of the roster.
+    pub(crate) fn other_nodes(&self) -> BTreeSet<Name> {
+        let state = self.state();
+        let nodes = state.roster().nodes.iter().map(|node| &node.name);
+        nodes.filter(|name| **name != self.node).cloned().collect()
     }
 
     /// The boot number that the roster gives this node.

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::blocks::Durable;
 use crate::enclave::{EnclaveHome, Started, follow};
+use crate::restore::HandOver;
 use crate::shared::Shared;
 use crate::{Event, NodeError, views};
 
@@ -49,11 +50,21 @@ impl Work {
 }
 
 impl Signer {
-    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Durable>) -> Result<(), NodeError> {
-        while let Some(block) = inbox.recv().await {
-            self.process(&block).await?;
+    pub(crate) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Durable>,
+        mut handed_over: mpsc::Receiver<HandOver>,
+    ) -> Result<(), NodeError> {
+        loop {
+            tokio::select! {
+                biased;
+                block = inbox.recv() => match block {
+                    Some(block) => self.process(&block).await?,
+                    None => return Ok(()),
+                },
+                Some(it) = handed_over.recv() => self.hand_over(it).await?,
+            }
         }
-        Ok(())
     }
 
     /// Does what a block allows. An enclave that ended is started again; what it did not sign is renewed.

@@ -206,7 +206,9 @@ impl Writer {
 fn finished_ceremony(entry: &Entry) -> Option<RequestId> {
     match entry {
         Entry::Key(signed) => match &signed.body.step {
-            KeyStep::Created { request, .. } | KeyStep::BackedUp { request, .. } => Some(*request),
+            KeyStep::Created { request, .. }
+            | KeyStep::BackedUp { request, .. }
+            | KeyStep::Restored { request, .. } => Some(*request),
             KeyStep::Drilled { .. } | KeyStep::Protected { .. } | KeyStep::Destroyed => None,
         },
         _ => None,

@@ -216,6 +216,18 @@ pub enum PolicyError {
         /// The window.
         window: Name,
     },
+    /// A node would have an earlier boot number again.
+    #[error(
+        "node `{node}` has boot number {current}; the next version has {found}, under which it voted before"
+    )]
+    Boot {
+        /// The node.
+        node: Name,
+        /// Its number in the version in force.
+        current: u64,
+        /// Its number in the next version.
+        found: u64,
+    },
     /// An amount beyond what the field may hold.
     #[error("{what} is at most {limit}, found {found}")]
     TooLarge {
@@ -257,6 +269,7 @@ impl Coded for PolicyError {
             Self::Unchanged { .. } => "policy.unchanged",
             Self::Section { .. } => "policy.section",
             Self::WindowMeaning { .. } => "policy.window_meaning",
+            Self::Boot { .. } => "policy.boot",
             Self::TooLarge { .. } => "policy.too_large",
         }
     }

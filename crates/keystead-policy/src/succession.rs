@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use keystead_base::Canonical;
 use keystead_intent::AuthorityChange;
 
-use crate::{Engine, PolicyError, PolicyVersion, Sections, Window};
+use crate::{Engine, Node, PolicyError, PolicyVersion, Roster, Sections, Window};
 
 /// Checks that `next` may follow `current` and says what differs. `next` itself is checked by
 /// [`Engine::compile`].
@@ -25,6 +25,7 @@ pub fn check_next(current: &PolicyVersion, next: &PolicyVersion) -> Result<Secti
         return Err(PolicyError::Unchanged { number: next.number });
     }
     check_windows(&current.windows, &next.windows)?;
+    check_boots(&current.roster, &next.roster)?;
     Ok(sections)
 }
 
@@ -68,6 +69,19 @@ fn check_windows(current: &[Window], next: &[Window]) -> Result<(), PolicyError>
     let same = |old: &Window, new: &Window| old.measure == new.measure && old.per == new.per;
     match next.iter().find(|new| before.get(&new.id).is_some_and(|old| !same(old, new))) {
         Some(window) => Err(PolicyError::WindowMeaning { window: window.id.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// INVARIANT S3: under an earlier boot number a node's old votes would count again.
+fn check_boots(current: &Roster, next: &Roster) -> Result<(), PolicyError> {
+    let before: BTreeMap<_, _> = current.nodes.iter().map(|node| (&node.key, node.boot)).collect();
+    let falls = |node: &&Node| before.get(&node.key).is_some_and(|boot| node.boot < *boot);
+    match next.nodes.iter().find(falls) {
+        Some(Node { name, key, boot, .. }) => {
+            let current = before.get(key).copied().unwrap_or_default();
+            Err(PolicyError::Boot { node: name.clone(), current, found: *boot })
+        }
         None => Ok(()),
     }
 }
@@ -124,6 +138,16 @@ mod tests {
             it.windows[0].id = name("a-new-one");
         });
         assert!(check_next(&current, &renamed).is_ok());
+    }
+
+    #[test]
+    fn s03_a_boot_number_never_falls() {
+        let current = next(|it| it.roster.nodes[0].boot = 2);
+        for (boot, code) in [(0, Some("policy.boot")), (1, Some("policy.boot")), (3, None)] {
+            let mut next = PolicyVersion { number: 2, previous: current.digest(), ..current.clone() };
+            next.roster.nodes[0].boot = boot;
+            assert_eq!(check_next(&current, &next).err().map(|error| error.code()), code);
+        }
     }
 
     #[test]

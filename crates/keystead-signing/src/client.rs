@@ -7,11 +7,11 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use keystead_base::{Blame, Canonical as _, Coded, Digest, Name};
 use keystead_decision::{Certificate, Commit, FreshAnswer};
-use keystead_keys::BackupFile;
+use keystead_keys::{BackupFile, RecipientPublicKey};
 
 use crate::protocol::{
-    Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, Hello, ItemResult, MAX_BATCH_ITEMS, Position,
-    Ready, Refusal, Reply, Request,
+    Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HandOver, Hello, ItemResult, MAX_BATCH_ITEMS,
+    Position, Ready, Refusal, Reply, Request, RestoredKey,
 };
 use crate::{FrameError, MAX_FRAME_BYTES, frame};
 
@@ -137,6 +137,42 @@ impl EnclaveClient {
         }
     }
 
+    /// Has a one-time key made that a backup can be handed over to, as a committed ceremony allows.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn receive(&mut self, certificate: Certificate) -> Result<RecipientPublicKey, ClientError> {
+        match self.call(&Request::Receive(Box::new(certificate)))? {
+            Reply::Receiver(key) => Ok(key),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has a backup restored that was handed over to that one-time key.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn restore(&mut self, file: BackupFile) -> Result<RestoredKey, ClientError> {
+        match self.call(&Request::Restore(Box::new(file)))? {
+            Reply::Restored(key) => Ok(*key),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// In a scratch enclave: has a backup encrypted to another enclave's one-time key.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn hand_over(&mut self, it: HandOver) -> Result<BackupFile, ClientError> {
+        match self.call(&Request::HandOver(Box::new(it)))? {
+            Reply::BackedUp(file) => Ok(*file),
+            other => Err(unexpected(other)),
+        }
+    }
+
     /// In a scratch enclave: has a backup restored and control proved.
     ///
     /// # Errors
@@ -197,6 +233,8 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Refused(_) => "refused",
         Reply::Destroyed(_) => "destroyed",
         Reply::Nonce(_) => "nonce",
+        Reply::Receiver(_) => "receiver",
+        Reply::Restored(_) => "restored",
     };
     ClientError::Unexpected { found }
 }

@@ -1,5 +1,7 @@
 //! The enclave's side: every request is checked against the log by the enclave itself.
 
+mod restoring;
+
 use keystead_base::{Canonical as _, ClusterId, Digest, Name, Secret, Timestamp};
 use keystead_chain::Unsigned;
 use keystead_decision::{
@@ -61,6 +63,7 @@ pub(crate) struct Enclave<C> {
     vault: Vault,
     curve: Curve,
     repeats: Repeats,
+    receiving: Option<restoring::Receiving>,
     controls: C,
 }
 
@@ -69,7 +72,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let mut blinding = Secret::new([0; 32]);
         kernel_random(blinding.expose_mut());
         let (curve, repeats) = (Curve::new(&blinding), Repeats::new());
-        Self { start, log: None, sealing: None, vault, curve, repeats, controls }
+        Self { start, log: None, sealing: None, vault, curve, repeats, receiving: None, controls }
     }
 
     /// Answers one request. `now` is the enclave's own clock.
@@ -84,6 +87,9 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Sign(batch) => self.sign(&batch, now).map(Reply::Signed),
             Request::AskFresh => self.ask_fresh(now).map(Reply::Nonce),
             Request::ConfirmFresh(answer) => self.confirm_fresh(&answer, now).map(Reply::Advanced),
+            Request::Receive(it) => self.receive(&it, now).map(Reply::Receiver),
+            Request::Restore(file) => self.restore(&file).map(|key| Reply::Restored(Box::new(key))),
+            Request::HandOver(it) => self.hand_over(&it).map(|file| Reply::BackedUp(Box::new(file))),
         };
         reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
     }
@@ -199,7 +205,8 @@ impl<C: EnclaveControls> Enclave<C> {
             KeyCeremony::Create { .. }
             | KeyCeremony::Suspend { .. }
             | KeyCeremony::Resume { .. }
-            | KeyCeremony::Destroy { .. } => return Err(EnclaveError::Ceremony),
+            | KeyCeremony::Destroy { .. }
+            | KeyCeremony::Restore { .. } => return Err(EnclaveError::Ceremony),
         };
         let key = self.vault.key(&name)?;
         in_epoch(&name, key.epoch, epoch)?;

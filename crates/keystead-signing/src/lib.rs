@@ -28,8 +28,8 @@ pub use hardening::{FeatureReport, Hardening, Status};
 pub use keystead_policy::Feature;
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
 pub use protocol::{
-    Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS,
-    Position, Ready, Refusal, Released, Reply, Request,
+    Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HandOver, HeldKey, Hello, ItemResult,
+    MAX_BATCH_ITEMS, Position, Ready, Refusal, Released, Reply, Request, RestoredKey,
 };
 pub use refusal::EnclaveError;
 pub use vault::{MAX_KEYS, VaultError};

@@ -6,7 +6,7 @@ use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, merkle::Inclusion
 use keystead_decision::{
     Certificate, Commit, Decision, FreshAnswer, PublicAccount, SignedGenesis, Transition,
 };
-use keystead_keys::{BackupFile, MemberKeyFile, Sealed};
+use keystead_keys::{BackupFile, MemberKeyFile, RecipientPublicKey, Sealed};
 use keystead_policy::PolicyRef;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,12 @@ pub enum Request {
     AskFresh,
     /// The quorum's answer.
     ConfirmFresh(Box<FreshAnswer>),
+    /// A committed ceremony lets a key be restored here: make a one-time key that its backup is handed over to.
+    Receive(Box<Certificate>),
+    /// The backup, for that one-time key alone.
+    Restore(Box<BackupFile>),
+    /// In a scratch enclave: encrypt a backup to another enclave's one-time key.
+    HandOver(Box<HandOver>),
 }
 
 impl Canonical for Request {
@@ -75,6 +81,18 @@ pub struct Drill {
     pub member: MemberKeyFile,
 }
 
+/// A backup to hand over, and to whom.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandOver {
+    /// The backup, and who can read it.
+    pub drill: Drill,
+    /// The node that is to be the key's home.
+    pub home: Name,
+    /// The one-time key of its enclave.
+    pub key: RecipientPublicKey,
+}
+
 /// One block's commit, and payloads that its decisions allow.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,7 +126,7 @@ pub enum Reply {
     Advanced(Position),
     /// To [`Request::Create`]: the parent makes the seal durable before it tells the log.
     Created(Box<CreatedKey>),
-    /// To [`Request::Backup`].
+    /// To [`Request::Backup`] and [`Request::HandOver`].
     BackedUp(Box<BackupFile>),
     /// To [`Request::Drill`].
     Drilled(Box<DrillProof>),
@@ -120,6 +138,10 @@ pub enum Reply {
     Destroyed(Name),
     /// To [`Request::AskFresh`].
     Nonce(Digest),
+    /// To [`Request::Receive`].
+    Receiver(RecipientPublicKey),
+    /// To [`Request::Restore`]: the parent makes the seal durable before it tells the log.
+    Restored(Box<RestoredKey>),
 }
 
 impl Canonical for Reply {
@@ -168,6 +190,22 @@ pub struct CreatedKey {
     pub held: HeldKey,
     /// Its seed, sealed.
     pub sealed: Sealed,
+}
+
+/// A key that was restored here, in its next epoch.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestoredKey {
+    /// The key.
+    pub held: HeldKey,
+    /// Its seed, sealed.
+    pub sealed: Sealed,
+    /// The fingerprint of the one-time key.
+    pub recipient: Digest,
+    /// `r || s` over `keystead_decision::drill_challenge` of the new epoch and `recipient`, by the account with
+    /// index 0.
+    #[serde(with = "const_hex")]
+    pub proof: Vec<u8>,
 }
 
 /// A backup that was restored.

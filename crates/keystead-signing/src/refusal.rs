@@ -50,6 +50,9 @@ pub enum EnclaveError {
     /// The ceremony that was committed is another one.
     #[error("the committed ceremony is not the one that is asked for")]
     Ceremony,
+    /// A backup that no committed ceremony of this process's life waits for.
+    #[error("this enclave waits for no backup; ask for `key restore` again")]
+    NotReceiving,
     /// Somebody without a recipient key in the policy in force.
     #[error("`{person}` has no recipient key in the roster")]
     Recipient {
@@ -122,6 +125,7 @@ impl Coded for EnclaveError {
             Self::BatchSize { .. } => "enclave.batch_size",
             Self::ForeignSeal { .. } => "enclave.foreign_seal",
             Self::Ceremony => "enclave.ceremony",
+            Self::NotReceiving => "enclave.not_receiving",
             Self::Recipient { .. } => "enclave.recipient",
             Self::Epoch { .. } => "enclave.epoch",
             Self::Account { .. } => "enclave.account",
@@ -147,6 +151,7 @@ impl Coded for EnclaveError {
             | Self::BatchSize { .. }
             | Self::ForeignSeal { .. }
             | Self::Ceremony
+            | Self::NotReceiving
             | Self::Recipient { .. }
             | Self::Epoch { .. }
             | Self::Account { .. }

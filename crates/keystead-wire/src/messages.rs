@@ -61,6 +61,13 @@ pub enum NodeRequest {
     Peer(Vec<Vec<u8>>),
     /// A checkpoint of the first so many blocks, signed by this node alone; within moments, if it lacks the last.
     CheckpointAt(u64),
+    /// A backup for the one-time key of this node's enclave: the key of a committed ceremony is to live here.
+    Restore {
+        /// The request of the ceremony.
+        request: RequestId,
+        /// The backup file.
+        file: Vec<u8>,
+    },
 }
 
 impl Canonical for NodeRequest {
@@ -114,6 +121,8 @@ pub enum NodeReply {
     Refused(Refused),
     /// To [`NodeRequest::FreshHead`]: the node's last durable head, and its word on it.
     FreshHead(Box<FreshAnswer>),
+    /// To [`NodeRequest::Restore`]: what the log decided about it.
+    Restored(EntryAnswer),
 }
 
 impl Canonical for NodeReply {

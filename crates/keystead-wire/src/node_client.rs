@@ -209,6 +209,18 @@ impl NodeClient {
         }
     }
 
+    /// Hands a backup over to the one-time key of the node's enclave; gives what the log decided.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn restore(&self, request: RequestId, file: Vec<u8>) -> Result<EntryAnswer, NodeCallError> {
+        match self.ask(&NodeRequest::Restore { request, file }).await? {
+            NodeReply::Restored(answer) => Ok(answer),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// What the node's last durable head is, signed with a back end's nonce.
     ///
     /// # Errors
@@ -251,6 +263,7 @@ fn unexpected(reply: &NodeReply) -> NodeCallError {
         NodeReply::Heard => "heard",
         NodeReply::Refused(_) => "refused",
         NodeReply::FreshHead(_) => "fresh head",
+        NodeReply::Restored(_) => "restored",
     };
     NodeCallError::Unexpected { found }
 }

@@ -21,6 +21,8 @@ pub enum PeerMessage {
     Signed(SharedSignature),
     /// The sender lacks the signature of a request that the log allows.
     WantSigned(RequestId),
+    /// The sender can be reached at this port of the machine that its connection comes from.
+    Listens(u16),
 }
 
 impl Canonical for PeerMessage {

@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::config::Config;
 use crate::failure::{Advise as _, Failure};
 use crate::member::{self, Member};
-use crate::outside;
+use crate::{outside, reading};
 
 /// The way.
 pub(crate) enum Link {
@@ -44,7 +44,34 @@ impl Link {
         role: Role,
         chosen: Option<&str>,
     ) -> Result<Self, Failure> {
-        let targets = targets(config, member, role, chosen)?;
+        let founders = member::genesis(config)?.genesis.policy.roster;
+        let first = match targets_in(config, &founders, member, role, chosen) {
+            Ok(targets) => Self::among(targets).await,
+            Err(failure) => Err(failure),
+        };
+        match (first, chosen) {
+            (Err(failure), Some(_)) => {
+                let joined = Self::joined(config, member, role, chosen).await;
+                joined.map_err(|_| failure)
+            }
+            (first, _) => first,
+        }
+    }
+
+    /// INVARIANT S13: the key of a node that joined, or took a name over, after the founding is the one of the roster
+    /// in force, each change of which is verified from the pinned genesis on. The other nodes show it.
+    async fn joined(
+        config: &Config,
+        member: &Member,
+        role: Role,
+        chosen: Option<&str>,
+    ) -> Result<Self, Failure> {
+        let others = Self::among(targets(config, member, role, None)?).await?;
+        let roster = reading::policy_in_force(config, &others).await?.roster;
+        Self::among(targets_in(config, &roster, member, role, chosen)?).await
+    }
+
+    async fn among(targets: Vec<Target>) -> Result<Self, Failure> {
         let shown: Vec<_> = targets.iter().map(|target| target.address.as_str()).collect();
         let next = format!(
             "is the node running? `keystead node` or `keystead up` start it; tried {}",
@@ -140,6 +167,10 @@ impl Link {
         ask!(self, NodeRequest::Drill(report), Drilled)
     }
 
+    pub(crate) async fn restore(&self, request: RequestId, file: Vec<u8>) -> Result<EntryAnswer, Failure> {
+        ask!(self, NodeRequest::Restore { request, file }, Restored)
+    }
+
     /// Has the coordinator on this way broadcast a request once it is signed; a direct way has none.
     pub(crate) async fn track(&self, id: RequestId) -> Result<bool, Failure> {
         match self {
@@ -176,10 +207,25 @@ pub(crate) fn targets(
     role: Role,
     chosen: Option<&str>,
 ) -> Result<Vec<Target>, Failure> {
-    let roster = member::genesis(config)?.genesis.policy.roster;
+    targets_in(config, &member::genesis(config)?.genesis.policy.roster, member, role, chosen)
+}
+
+/// The same, with the keys of a roster that was verified.
+fn targets_in(
+    config: &Config,
+    roster: &Roster,
+    member: &Member,
+    role: Role,
+    chosen: Option<&str>,
+) -> Result<Vec<Target>, Failure> {
     let peers = match chosen {
-        Some(text) => vec![choose(&config.client.nodes, &roster, text)?],
-        None => config.client.nodes.clone(),
+        Some(text) => vec![choose(&config.client.nodes, roster, text)?],
+        // Those that joined later are known once somebody was asked.
+        None => {
+            let mut peers = config.client.nodes.clone();
+            peers.retain(|peer| roster.node(&peer.name).is_some());
+            if peers.is_empty() { config.client.nodes.clone() } else { peers }
+        }
     };
     let target = |peer: PeerConfig| {
         let node = roster.node(&peer.name).ok_or_else(|| stranger(&peer.name))?;

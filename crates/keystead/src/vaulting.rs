@@ -49,6 +49,12 @@ pub(crate) fn destruction(key: &Name) -> Action {
     Action::Authority(AuthorityChange::Key(KeyCeremony::Destroy { key: key.clone() }))
 }
 
+/// The request that gives a key another home.
+pub(crate) fn restoration(key: &Name, home: &Name) -> Action {
+    let ceremony = KeyCeremony::Restore { key: key.clone(), home: home.clone() };
+    Action::Authority(AuthorityChange::Key(ceremony))
+}
+
 /// Restores the latest backup of a key in a scratch enclave on this machine, and reports the proof.
 pub(crate) async fn drill(
     link: &Link,

@@ -28,8 +28,10 @@ fn every_command_runs_on_real_parts() {
     people_say_no(&mut script);
     freezes(&mut script);
     policies(&mut script, home.path());
+    rosters(&mut script, home.path());
     keys_leave(&mut script, home.path());
     audits(&mut script, &desk, home.path());
+    key_restored(&mut script);
     folders(&mut script, home.path());
     let missing: Vec<_> = leaves().difference(script.ran()).collect();
     assert!(missing.is_empty(), "no end-to-end test runs these commands: {missing:?}");
@@ -231,6 +233,34 @@ fn policies(script: &mut Script, home: &Path) {
     assert!(table.contains("version 0 compiles"), "{table}");
 }
 
+/// Asked for and refused by others: this cluster stays what it is.
+fn rosters(script: &mut Script, home: &Path) {
+    for (line, file) in [
+        ("approver new node-2", "two.json"),
+        ("approver new node-3", "three.json"),
+        ("approver new node-4", "four.json"),
+    ] {
+        let public = script.step(&ok("ana", line));
+        write(&home.join(file), &public);
+    }
+    script.play([
+        ok("ana", "roster show").has("/nodes/0/name", "node-1").has("/withstands", "1 of 1 votes commit"),
+        fails("ana", "roster add {tmp}/two.json", "roster.size"),
+        fails("ana", "roster add {tmp}/next.json", "roster.file"),
+        ok("ana", "roster add {tmp}/two.json {tmp}/three.json {tmp}/four.json --operator 'Alpha Ltd'")
+            .has("/nodes/3/operator", "Alpha Ltd")
+            .has("/before", "withstands 0 lying, 0 down")
+            .has("/after", "3 of 4 votes commit; withstands 1 lying, 1 down")
+            .keep("grown", "/request/request"),
+        ok("ben", "reject {grown} --yes").has("/stage", "denied"),
+        fails("ana", "roster remove node-1", "roster.size"),
+        fails("ana", "roster remove node-9", "roster.unknown"),
+        fails("ana", "roster replace node-1 {tmp}/two.json", "roster.keys"),
+        ok("ana", "roster replace node-1 {tmp}/two.json --abandon-keys").has("/nodes/0/name", "node-2"),
+        ok("ana", "roster readmit node-1").has("/nodes/0/boot", "1").has("/request/stage", "waiting"),
+    ]);
+}
+
 fn keys_leave(script: &mut Script, home: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     script.play([
@@ -254,6 +284,22 @@ fn keys_leave(script: &mut Script, home: &Path) {
     assert!(export["digest"].is_string(), "{export}");
     let mode = std::fs::metadata(home.join("hot.export")).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "k01");
+}
+
+/// Restored at the node that it had: its next epoch, the same addresses.
+fn key_restored(script: &mut Script) {
+    script.play([
+        ok("ben", "key restore hot --home node-1").keep("restore", "/request/request"),
+        ok("ana", "approve {restore} --yes").has("/words/1", "GETS ANOTHER HOME"),
+        ok("cleo", "approve {restore} --yes"),
+    ]);
+    let restored = script.until_it_works("ana", "key hand-over {restore} --backup {tmp}/hot.backup");
+    assert_eq!(restored["key"]["epoch"], 1, "{restored}");
+    script.play([
+        fails("ana", "key hand-over {restore} --backup {tmp}/hot.backup", "enclave.not_receiving"),
+        fails("ana", "key hand-over {paid}", "cli.usage"),
+        ok("ana", "request transfer --key hot --to {exchange} --wei 3").has("/request/stage", "signed"),
+    ]);
 }
 
 fn audits(script: &mut Script, desk: &Desk, home: &Path) {

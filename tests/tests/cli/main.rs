@@ -9,6 +9,7 @@ mod desk;
 mod door;
 mod errors;
 mod gaps;
+mod growth;
 mod help;
 mod lies;
 mod people;

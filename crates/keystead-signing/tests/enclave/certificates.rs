@@ -293,7 +293,7 @@ fn item(certificate: &Certificate) -> keystead_signing::BatchItem {
     keystead_signing::BatchItem { decision, proof, unsigned: Vec::new() }
 }
 
-fn code<T>(result: Result<T, ClientError>) -> String {
+pub(crate) fn code<T>(result: Result<T, ClientError>) -> String {
     match result.map(|_| ()).unwrap_err() {
         ClientError::Refused(refusal) => refusal.code,
         other => panic!("{other}"),

@@ -17,6 +17,7 @@ mod certificates;
 mod confinement;
 mod fixture;
 mod memory;
+mod restoring;
 mod vectors;
 
 use std::panic::catch_unwind;
@@ -36,7 +37,9 @@ fn main() {
 fn run_tests(filter: &[&str]) {
     let names: Vec<&&str> = filter.iter().filter(|word| !word.starts_with('-')).collect();
     let mut failed = 0;
-    for (name, test) in [certificates::TESTS, confinement::TESTS, memory::TESTS, vectors::TESTS].concat() {
+    let tests =
+        [certificates::TESTS, confinement::TESTS, memory::TESTS, restoring::TESTS, vectors::TESTS].concat();
+    for (name, test) in tests {
         if !names.is_empty() && !names.iter().any(|word| name.contains(**word)) {
             continue;
         }

@@ -7,8 +7,8 @@ use keystead_base::{Canonical, Digest};
 use keystead_decision::Outcome;
 use keystead_keys::BackupFile;
 use keystead_signing::{
-    Advance, Batch, BatchItem, Drill, EthereumSignature, Hardening, Hello, ItemResult, Position, Ready,
-    Refusal, Released, Reply, Request,
+    Advance, Batch, BatchItem, Drill, EthereumSignature, HandOver, Hardening, Hello, ItemResult, Position,
+    Ready, Refusal, Released, Reply, Request,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ fn stored() {
             other => panic!("{other}"),
         }
     }
-    assert_eq!(stored.len(), 20);
+    assert_eq!(stored.len(), 25);
 }
 
 fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) {
@@ -78,6 +78,12 @@ fn vectors() -> Vec<Vector> {
     let file: BackupFile = cluster.backup(&mut enclave);
     let drill = Drill { file: file.clone(), recipient: name("ann"), member: cluster.ann.clone() };
     let proof = cluster.start("scratch", &[]).drill(drill.clone()).unwrap();
+    let moving = keystead_intent::KeyCeremony::Restore { key: name("hot"), home: name("node") };
+    let restoration = cluster.certificate(ceremony(moving));
+    let receiver = enclave.receive(restoration.clone()).unwrap();
+    let hand_over = HandOver { drill: drill.clone(), home: name("node"), key: receiver.clone() };
+    let handed = cluster.start("scratch", &[]).hand_over(hand_over.clone()).unwrap();
+    let restored = enclave.restore(handed.clone()).unwrap();
     let position = Position { height: cluster.height, policy: cluster.policy.reference() };
     let advance = Advance { transitions: vec![cluster.next_policy()], head: Some(certificate.commit) };
     let destruction =
@@ -101,6 +107,9 @@ fn vectors() -> Vec<Vector> {
         vector("destroy", &Request::Destroy(Box::new(destruction))),
         vector("ask for a nonce", &Request::AskFresh),
         vector("confirm the newest head", &Request::ConfirmFresh(Box::new(fresh))),
+        vector("receive", &Request::Receive(Box::new(restoration))),
+        vector("restore", &Request::Restore(Box::new(handed))),
+        vector("hand over", &Request::HandOver(Box::new(hand_over))),
         vector("ready", &Reply::Ready(Box::new(Ready { keys: vec![created.held.clone()], ..ready.clone() }))),
         vector("advanced", &Reply::Advanced(position)),
         vector("created", &Reply::Created(Box::new(created))),
@@ -110,6 +119,8 @@ fn vectors() -> Vec<Vector> {
         vector("a nonce", &Reply::Nonce(nonce)),
         vector("refused", &Reply::Refused(refusal)),
         vector("destroyed", &Reply::Destroyed(name("hot"))),
+        vector("receiver", &Reply::Receiver(receiver)),
+        vector("restored", &Reply::Restored(Box::new(restored))),
         vector("hardening", &ready.hardening),
         vector("no report", &Hardening::default()),
     ]

@@ -126,6 +126,7 @@ fn peers() -> Vec<(&'static str, PeerMessage)> {
             PeerMessage::Signed(SharedSignature { request, height: 7, position: 0, payload }),
         ),
         ("a signature is wanted", PeerMessage::WantSigned(request)),
+        ("a node can be called back", PeerMessage::Listens(7400)),
     ]
 }
 

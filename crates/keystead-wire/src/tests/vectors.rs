@@ -98,6 +98,11 @@ fn requests() -> Vec<(&'static str, NodeRequest, Value)> {
         ("a drill", NodeRequest::Drill(drill), json!({"drill": drill_json})),
         ("which head is the newest", NodeRequest::FreshHead(digest), json!({"fresh_head": digest})),
         ("a node's own checkpoint", NodeRequest::CheckpointAt(7), json!({"checkpoint_at": 7})),
+        (
+            "a backup handed over",
+            NodeRequest::Restore { request: id, file: vec![9] },
+            json!({"restore": {"request": id, "file": [9]}}),
+        ),
     ]
 }
 
@@ -125,7 +130,8 @@ fn replies() -> Vec<(&'static str, NodeReply, Value)> {
         ("a note", NodeReply::Checkpoint(Some("note\n".to_owned())), json!({"checkpoint": "note\n"})),
         ("no certificate", NodeReply::Certificate(None), json!({"certificate": null})),
         ("a backup file", NodeReply::Backup(Some(vec![9])), json!({"backup": [9]})),
-        ("a drill counted", NodeReply::Drilled(drilled), json!({"drilled": {"decided": []}})),
+        ("a drill counted", NodeReply::Drilled(drilled.clone()), json!({"drilled": {"decided": []}})),
+        ("a key restored", NodeReply::Restored(drilled), json!({"restored": {"decided": []}})),
         ("no", NodeReply::Refused(refused.clone()), json!({"refused": refused})),
         ("a fresh head", NodeReply::FreshHead(Box::new(fresh())), json!({"fresh_head": fresh()})),
     ]

@@ -14,7 +14,7 @@ use crate::asking::{approvers_next, standing};
 use crate::failure::Failure;
 use crate::output::{Report, Voice};
 use crate::table::Table;
-use crate::{outside, vaulting};
+use crate::{handing, outside, vaulting};
 
 /// No address is shown before a backup of its key was restored and proved control.
 #[derive(Debug, Subcommand)]
@@ -84,6 +84,29 @@ pub(crate) enum KeyCommand {
         /// The key.
         key: Name,
     },
+    /// Ask for a key to be restored from its backup at another node, which signs with it from then on: its home is
+    /// lost, or is to go. Others approve; then a person who can read the backup hands it over.
+    ///
+    /// Example: keystead key restore hot --home node-2 --as ana
+    Restore {
+        /// The key.
+        key: Name,
+        /// The node that is to be its home.
+        #[arg(long, value_name = "NODE")]
+        home: Name,
+    },
+    /// Hand your copy of a backup over to the enclave that a `key restore` named. It is read in a scratch enclave on
+    /// this machine and encrypted again to a one-time key of that enclave; talk to that node (`--node`). From then on
+    /// the old home signs with the key no more. Back the key up anew afterwards.
+    ///
+    /// Example: keystead key hand-over 5f0c… --backup hot.backup --node node-2 --as ana
+    HandOver {
+        /// The request of the ceremony.
+        request: RequestId,
+        /// The backup file that `key fetch` saved; that node's own copy when not named.
+        #[arg(long, value_name = "FILE")]
+        backup: Option<PathBuf>,
+    },
     /// Save the file that a backup or export wrote.
     ///
     /// Example: keystead key fetch 5f0c… --file hot.backup
@@ -116,6 +139,17 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
             Ok(Report::new(json!({"keys": keys}), table(&keys)))
         }
         KeyCommand::Drill { key } => drill(&session, &key, voice).await,
+        KeyCommand::Restore { key, home } => ask(&session, vaulting::restoration(&key, &home)).await,
+        KeyCommand::HandOver { request, backup } => {
+            voice.progress("reading the backup in a scratch enclave");
+            let key = handing::hand_over(&session, request, backup.as_deref()).await?;
+            let text = format!(
+                "key `{}` lives at {} now, epoch {}
+next: back it up again with `keystead key backup {} --to NAME`",
+                key.name, key.home, key.epoch, key.name
+            );
+            Ok(Report::new(json!({"key": key}), text))
+        }
         KeyCommand::Fetch { request, file } => fetch(&session, request, file).await,
     }
 }

@@ -14,6 +14,7 @@ mod policy;
 mod quickstart;
 mod replace;
 mod request;
+mod roster;
 mod serve;
 mod status;
 pub(crate) mod up;
@@ -122,6 +123,9 @@ enum Command {
     /// Check, propose, and show policy versions.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Add, replace, remove and readmit the nodes that vote.
+    #[command(subcommand)]
+    Roster(roster::RosterCommand),
     /// Make an approver's keys, show them, see what waits.
     #[command(subcommand)]
     Approver(approver::ApproverCommand),
@@ -218,6 +222,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Vault(args) => vault::run(global, &args).await,
         Command::Key(command) => key::run(global, command, voice).await,
         Command::Policy(command) => policy::run(global, command, voice).await,
+        Command::Roster(command) => roster::run(global, command).await,
         Command::Approver(command) => approver::run(global, command).await,
         Command::Request(command) => request::run(global, command, voice).await,
         Command::Approve(args) => approve::approve(global, &args, voice).await,

@@ -1,0 +1,106 @@
+//! A key's new home: the enclave takes the backup that is handed over to it, and only then the log is told.
+
+use keystead_base::{Canonical as _, Name, RequestId};
+use keystead_decision::{Certificate, KeyStep, State};
+use keystead_keys::BackupFile;
+use keystead_policy::AssuranceLevel;
+use keystead_signing::ClientError;
+use keystead_wire::{EntryAnswer, Refused};
+use tokio::sync::oneshot;
+
+use crate::NodeError;
+use crate::error::CallError;
+use crate::shared::Shared;
+use crate::signer::Signer;
+
+/// A backup for the one-time key of this node's enclave, and who waits for what becomes of it.
+pub(crate) struct HandOver {
+    request: RequestId,
+    file: BackupFile,
+    answer: oneshot::Sender<Result<(Name, KeyStep), Refused>>,
+}
+
+impl Shared {
+    /// Takes a backup from a person, has it restored, and reports to the log.
+    pub(crate) async fn restore(
+        &self,
+        request: RequestId,
+        document: &[u8],
+    ) -> Result<EntryAnswer, CallError> {
+        let file = BackupFile::from_document(document)?;
+        if !is_of(&file, &self.state()) {
+            let text =
+                format!("the log has no key `{}` with the public side of this backup", file.subject.key);
+            return Ok(EntryAnswer::Refused(Refused { code: "node.other_key".to_owned(), text }));
+        }
+        let (answer, answered) = oneshot::channel();
+        // Where the signer ended, its own stage reports it, and the answer does not come.
+        let _ = self.hand_overs.send(HandOver { request, file, answer }).await;
+        match answered.await {
+            Ok(Ok((key, step))) => self.report_key(key, step).await,
+            Ok(Err(refused)) => Ok(EntryAnswer::Refused(refused)),
+            Err(_) => {
+                let text = "the enclave is away; try again".to_owned();
+                Ok(EntryAnswer::Refused(Refused { code: "node.no_enclave".to_owned(), text }))
+            }
+        }
+    }
+}
+
+/// Whether the log knows the key by the public side that the backup names.
+fn is_of(file: &BackupFile, state: &State) -> bool {
+    let subject = &file.subject;
+    state.key(&subject.key).is_some_and(|key| key.account == subject.account)
+}
+
+impl Signer {
+    /// This node is to be a key's home: its enclave says what the backup is to be encrypted to.
+    pub(crate) async fn receive(
+        &mut self,
+        request: RequestId,
+        certificate: Certificate,
+    ) -> Result<(), NodeError> {
+        let recipient = self.enclave.receive(certificate)?;
+        let digest = self.shared.ledger.save_backup(recipient.as_bytes()).await?;
+        self.shared.board.wrote(&request, digest);
+        Ok(())
+    }
+
+    /// What the enclave refuses is the caller's; an enclave that ended is started again at the next block.
+    pub(crate) async fn hand_over(&mut self, it: HandOver) -> Result<(), NodeError> {
+        let HandOver { request, file, answer } = it;
+        let restored = match self.restore(request, file).await {
+            Ok(step) => Ok(step),
+            Err(NodeError::Enclave(ClientError::Refused(it))) => {
+                Err(Refused { code: it.code, text: it.text })
+            }
+            Err(NodeError::Enclave(error)) => Err(Refused::of(&error)),
+            Err(error) => return Err(error),
+        };
+        // The caller may be gone; the log is then told nothing, and people ask again.
+        let _ = answer.send(restored);
+        Ok(())
+    }
+
+    async fn restore(&mut self, request: RequestId, file: BackupFile) -> Result<(Name, KeyStep), NodeError> {
+        let restored = self.enclave.restore(file)?;
+        let (key, epoch) = (restored.held.key, restored.held.epoch);
+        // Of an earlier try that the log was not told of: no right names this epoch yet.
+        self.shared.ledger.erase_sealed_epoch(&key, epoch).await?;
+        self.shared.ledger.save_sealed_key(&key, epoch, &restored.sealed.to_document()).await?;
+        let (assurance, protections) = (AssuranceLevel::Process, self.in_force.clone());
+        let (recipient, proof) = (restored.recipient, restored.proof);
+        Ok((key, KeyStep::Restored { request, recipient, assurance, protections, proof }))
+    }
+
+    /// After a start: a seal from before the key got another home is of no use to anybody honest.
+    pub(crate) async fn forget_moved(&self) -> Result<(), NodeError> {
+        let state = self.shared.state();
+        for (name, epoch, _) in self.shared.ledger.sealed_keys().await? {
+            if state.key(&name).is_some_and(|key| key.epoch > epoch) {
+                self.shared.ledger.erase_sealed_epoch(&name, epoch).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! A key gets another home: its backup is handed over to a one-time key of the enclave that restores it.
+
+use keystead_base::{Name, Secret, Timestamp};
+use keystead_decision::{Certificate, drill_challenge};
+use keystead_intent::KeyCeremony;
+use keystead_keys::{
+    BackupFile, HdSeed, Purpose, RECIPIENT_SEED_BYTES, RecipientKey, RecipientPublicKey, SealLabel, Sealed,
+};
+
+use super::{Enclave, EnclaveControls, Role, held};
+use crate::EnclaveError;
+use crate::entropy::{self, kernel_random};
+use crate::protocol::{HandOver, RestoredKey};
+
+/// What this enclave may restore, and the one-time key that it is handed over to.
+pub(super) struct Receiving {
+    key: Name,
+    home: Name,
+    epoch: u32,
+    seed: Secret<[u8; RECIPIENT_SEED_BYTES]>,
+}
+
+impl<C: EnclaveControls> Enclave<C> {
+    /// A committed ceremony names this home: a key of this very life that a backup can be encrypted to. The
+    /// last ceremony counts.
+    pub(super) fn receive(
+        &mut self,
+        certificate: &Certificate,
+        now: Timestamp,
+    ) -> Result<RecipientPublicKey, EnclaveError> {
+        let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
+        let KeyCeremony::Restore { key, home } = ceremony else { return Err(EnclaveError::Ceremony) };
+        self.protected()?;
+        let (seed, _) = entropy::seed()?;
+        let public = one_time(&seed)?.public();
+        self.receiving = Some(Receiving { key, home, epoch: epoch.saturating_add(1), seed });
+        Ok(public)
+    }
+
+    /// Restores what was handed over, seals it for this home, and proves control to the log. A file that is not
+    /// the one that is waited for changes nothing.
+    pub(super) fn restore(&mut self, file: &BackupFile) -> Result<RestoredKey, EnclaveError> {
+        let cluster = self.cluster()?;
+        let receiving = self.receiving.as_ref().ok_or(EnclaveError::NotReceiving)?;
+        let Receiving { key, home, epoch, seed } = receiving;
+        if file.subject.cluster != cluster || file.subject.key != *key {
+            return Err(EnclaveError::ForeignSeal { name: file.subject.key.clone() });
+        }
+        let one_time = one_time(seed)?;
+        let recipient = one_time.public().fingerprint();
+        let (restored, key, epoch) = (file.restore(home, &one_time)?, key.clone(), *epoch);
+        let sealed = self.sealed(&key, epoch, &restored)?;
+        if self.vault.key(&key).is_ok() {
+            self.vault.wipe(&key)?;
+        }
+        let public = self.vault.add(key.clone(), epoch, &restored)?;
+        self.receiving = None;
+        let account = self.vault.account(&key, 0)?;
+        let challenge = drill_challenge(cluster, &key, epoch, &recipient);
+        let signature = self.curve.sign(&self.vault.scalar(&account), &account.public, &challenge)?;
+        Ok(RestoredKey { held: held(&key, epoch, &public), sealed, recipient, proof: signature.rs.to_vec() })
+    }
+
+    fn sealed(&self, key: &Name, epoch: u32, seed: &HdSeed) -> Result<Sealed, EnclaveError> {
+        let (cluster, purpose) = (Some(self.cluster()?), Purpose::HdSeed);
+        let label = SealLabel { cluster, name: key.clone(), purpose, epoch };
+        let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
+        Ok(sealing.seal(label, seed.entropy().expose(), &mut kernel_random)?)
+    }
+
+    /// In a scratch enclave: reads a backup with its recipient's key, and encrypts it to the one-time key of a
+    /// key's new home. Nothing of it leaves in the clear.
+    pub(super) fn hand_over(&mut self, it: &HandOver) -> Result<BackupFile, EnclaveError> {
+        if self.start.role != Role::Scratch {
+            return Err(EnclaveError::Role);
+        }
+        self.hardened()?;
+        let member = self.start.passphrase.open(&it.drill.member)?;
+        let seed = it.drill.file.restore(&it.drill.recipient, &member.recipient()?)?;
+        let recipients = [(it.home.clone(), it.key.clone())];
+        Ok(BackupFile::write(it.drill.file.subject.clone(), &seed, &recipients, &mut kernel_random)?)
+    }
+}
+
+fn one_time(seed: &Secret<[u8; RECIPIENT_SEED_BYTES]>) -> Result<RecipientKey, EnclaveError> {
+    RecipientKey::from_seed(seed).ok_or(EnclaveError::NotReceiving)
+}
