@@ -208,14 +208,20 @@ fn s10_what_is_settled_counts_on_while_more_is_reserved() {
     settle(&mut world, second, slot, REPLACED);
 
     let last = settled.plus_seconds(86_400 + 5);
-    let intents = [(1, 3), (10 * ETHER - FEE, 4)].map(|(wei, nonce)| {
+    assert_eq!(used_after_one_wei(&mut world, last, 3), 3 * ETHER + FEE + 1 + FEE);
+    assert_eq!(used_after_one_wei(&mut world, Timestamp(last.0 + 1), 5), 2 * (1 + FEE));
+}
+
+/// What the day has used at this time, after one wei more was reserved in the same block.
+fn used_after_one_wei(world: &mut World<Strict>, at: Timestamp, nonce: u64) -> u128 {
+    let intents = [(1, nonce), (10 * ETHER - FEE, nonce + 1)].map(|(wei, nonce)| {
         let intent = world.intent("desk", world.ether(FRIEND, wei, nonce));
-        Intent { expires: last.plus_seconds(60), ..intent }
+        Intent { expires: at.plus_seconds(60), ..intent }
     });
     let asked = intents[1].id();
     let entry = world.requests(intents.to_vec());
-    let decisions = world.commit_at(last, vec![entry]);
-    assert_eq!(sum(&outcome_of(&decisions, &asked)), 3 * ETHER + FEE + 1 + FEE);
+    let decisions = world.commit_at(at, vec![entry]);
+    sum(&outcome_of(&decisions, &asked))
 }
 
 #[test]
