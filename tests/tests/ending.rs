@@ -4,7 +4,7 @@ use alloy_primitives::{Address, Bytes, U256};
 use keystead_base::{Digest, RequestId, Signed, Timestamp};
 use keystead_chain::build;
 use keystead_decision::{Decision, Entry, Fate, Grant, Outcome, Phase, Renewal, Settlement, Strict};
-use keystead_intent::{Action, DangerClass, Message, RawEthereum, Replacement, Slot, TypedData};
+use keystead_intent::{Action, DangerClass, Intent, Message, RawEthereum, Replacement, Slot, TypedData};
 use keystead_policy::{PolicyVersion, Reason, Rule};
 use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, TOKEN, name};
 use keystead_tests::world::{World, hot, outcome_of, reasons};
@@ -192,6 +192,36 @@ fn s10_a_settled_amount_counts_to_the_last_millisecond_of_its_span() {
         let decisions = world.commit_at(at, vec![entry]);
         assert_eq!(sum(&outcome_of(&decisions, &id)), expected, "at {at}");
     }
+}
+
+/// A reservation forgets what has left its window, and nothing that is still in it, to the last millisecond.
+#[test]
+fn s10_what_is_settled_counts_on_while_more_is_reserved() {
+    let mut world = world();
+    let (id, _) = world.ask("desk", world.ether(FRIEND, 3 * ETHER, 0));
+    let slot = slot_of(&world, &id);
+    settle(&mut world, id, slot, MINED);
+    let settled = world.now();
+    let (second, _) = world.ask("desk", world.ether(FRIEND, 2 * ETHER, 1));
+    assert_eq!(used(&mut world, 2), 5 * ETHER + 2 * FEE);
+    let slot = slot_of(&world, &second);
+    settle(&mut world, second, slot, REPLACED);
+
+    let last = settled.plus_seconds(86_400 + 5);
+    assert_eq!(used_after_one_wei(&mut world, last, 3), 3 * ETHER + FEE + 1 + FEE);
+    assert_eq!(used_after_one_wei(&mut world, Timestamp(last.0 + 1), 5), 2 * (1 + FEE));
+}
+
+/// What the day has used at this time, after one wei more was reserved in the same block.
+fn used_after_one_wei(world: &mut World<Strict>, at: Timestamp, nonce: u64) -> u128 {
+    let intents = [(1, nonce), (10 * ETHER - FEE, nonce + 1)].map(|(wei, nonce)| {
+        let intent = world.intent("desk", world.ether(FRIEND, wei, nonce));
+        Intent { expires: at.plus_seconds(60), ..intent }
+    });
+    let asked = intents[1].id();
+    let entry = world.requests(intents.to_vec());
+    let decisions = world.commit_at(at, vec![entry]);
+    sum(&outcome_of(&decisions, &asked))
 }
 
 #[test]

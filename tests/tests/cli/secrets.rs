@@ -38,7 +38,8 @@ impl Run {
         let listens = ["--node-listen", &node, "--coordinator-listen", &coordinator];
         let founded = succeeds(Command::new(binary("keystead")).args(chain).args(listens));
         let file = folder.join("keystead.toml");
-        let (direct, relayed) = (format!("node = \"{node}\""), format!("node = \"{}\"", wires[0].address()));
+        let address = |of: &str| format!("address = \"{of}\"");
+        let (direct, relayed) = (address(&node), address(&wires[0].address()));
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.contains(&direct), "{text}");
         fs::write(&file, text.replace(&direct, &relayed)).unwrap();
