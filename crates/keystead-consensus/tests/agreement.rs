@@ -7,7 +7,7 @@ use std::sync::Arc;
 use keystead_base::{HYBRID_SEED_BYTES, HybridSigner, Name, RequestNonce, Secret, Signed, Timestamp};
 use keystead_consensus::{
     Ballot, Committed, CommittedBlock, Input, Limits, Message, Output, Purpose, Record, Replica, Setup,
-    Standing, Times,
+    Standing, Step, Times,
 };
 use keystead_decision::{Entry, State, Strict, verify_commit};
 use keystead_fixture::{BIRTH, CHAIN, Desk, ETHER, FRIEND, Member, name};
@@ -61,17 +61,7 @@ impl Net {
     /// Starts a node from nothing but its genesis; whoever is there says hello.
     fn start(&mut self, index: usize) {
         let me = self.desk.nodes[index].name.clone();
-        let seed = Secret::new([u8::try_from(index + 1).unwrap(); HYBRID_SEED_BYTES]);
-        let replica = Replica::new(Setup {
-            me: me.clone(),
-            signer: Arc::new(HybridSigner::from_seed(&seed).unwrap()),
-            state: self.genesis.clone(),
-            last: None,
-            records: Vec::new(),
-            controls: Strict::default(),
-            limits: self.limits,
-            times: Times::default(),
-        });
+        let replica = Replica::new(self.setup(index));
         self.places.insert(me.clone(), Place { replica, blocks: Vec::new(), records: Vec::new() });
         let others: Vec<Name> = self.places.keys().filter(|it| **it != me).cloned().collect();
         for other in others {
@@ -79,6 +69,20 @@ impl Net {
             self.step(&other, Input::Connected(me.clone()));
         }
         self.deliver();
+    }
+
+    fn setup(&self, index: usize) -> Setup<Strict> {
+        let seed = Secret::new([u8::try_from(index + 1).unwrap(); HYBRID_SEED_BYTES]);
+        Setup {
+            me: self.desk.nodes[index].name.clone(),
+            signer: Arc::new(HybridSigner::from_seed(&seed).unwrap()),
+            state: self.genesis.clone(),
+            last: None,
+            records: Vec::new(),
+            controls: Strict::default(),
+            limits: self.limits,
+            times: Times::default(),
+        }
     }
 
     fn step(&mut self, at: &Name, input: Input) {
@@ -261,6 +265,31 @@ fn s03_a_vote_given_back_under_another_name_is_not_that_node_s() {
     net.ask(0);
     assert_eq!(net.heights(), vec![0; 2]);
     assert!(net.places.values().all(|it| it.replica.round() == Some(0)), "it was proposed and voted on");
+}
+
+/// What its record holds without a commit, whole or cut short, it goes on from: a second vote would be another one.
+#[test]
+fn s03_a_node_that_is_alone_votes_as_its_record_says() {
+    let mut net = Net::new(1, 1);
+    net.ask(0);
+    let Place { blocks, records, .. } = net.places.remove(&name("node-1")).unwrap();
+    let (header, count, mut whole) = (&blocks[0].commit.header, records.len(), false);
+    for kept in 1..=count {
+        let records = records[..kept].to_vec();
+        let voted = records.iter().any(|it| matches!(it, Record::Ballot(it) if it.step == Step::Precommit));
+        let mut replica = Replica::new(Setup { records, ..net.setup(0) });
+        let later = net.now.plus_seconds(5);
+        let committed = replica.step(later, Input::Beat).into_iter().find_map(|output| match output {
+            Output::Committed(committed) => Some(committed.commit),
+            _ => None,
+        });
+        // Cut short before the verdict on its block, it waits for a time limit.
+        let Some(commit) = committed else { continue };
+        verify_commit(net.genesis.cluster(), net.genesis.roster(), &commit).unwrap();
+        assert!(!voted || commit.header == *header, "{kept} records: it voted for another block before");
+        whole |= kept == count;
+    }
+    assert!(whole, "the whole record leads to the block that it was about");
 }
 
 #[test]
