@@ -17,6 +17,7 @@ mod findings;
 mod fixture;
 pub mod limits;
 mod membership;
+mod named;
 mod outflow;
 mod payload;
 mod prices;

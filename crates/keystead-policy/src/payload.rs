@@ -9,6 +9,7 @@ use crate::annotation::{Annotations, call_of};
 use crate::aspect::Aspect;
 use crate::destination::Standing;
 use crate::findings::Findings;
+use crate::named::Wanted;
 use crate::rules::Answer;
 use crate::vocabulary::{Attributes, lower_hex};
 use crate::{Engine, Question, Reason, fields};
@@ -61,7 +62,8 @@ impl Judgement<'_> {
     fn pass(&self, findings: &mut Findings) {
         let facts = self.question.facts;
         let standing = self.engine.book.standing(self.effects.chain, &self.aspect, facts);
-        let answer = self.context(&standing).and_then(|context| {
+        let wanted = self.engine.rules.wanted(self.question.key);
+        let answer = self.context(&standing, wanted).and_then(|context| {
             let fields = || fields::of(self.effects, self.effect);
             let Question { requester, action, key, .. } = *self.question;
             self.engine.rules.ask(requester, action, key, context, fields)
@@ -103,52 +105,53 @@ impl Judgement<'_> {
         }
     }
 
-    fn context(&self, standing: &Standing<'_>) -> Option<Context> {
+    fn context(&self, standing: &Standing<'_>, wanted: Wanted<'_>) -> Option<Context> {
         let (effect, aspect, chain) = (self.effect, &self.aspect, self.effects.chain);
         let registry = self.engine.registry();
         let entry = aspect.asset.and_then(|asset| registry.asset(chain, asset));
         let micro = |asset, amount| in_micro(registry, chain, asset, amount);
-        self.typed(self.attributes())
-            .text("asset", aspect.asset.map(asset_word).unwrap_or_default())
-            .text("symbol", entry.map(|entry| entry.symbol.as_str()).unwrap_or_default())
+        let decimal = |asset: Option<Asset>| asset.map_or(U256::ZERO, |asset| micro(asset, aspect.amount));
+        self.typed(self.attributes(wanted))
+            .text("asset", || aspect.asset.map(asset_word).unwrap_or_default())
+            .text("symbol", || entry.map(|entry| entry.symbol.as_str()).unwrap_or_default())
             .address("from", aspect.from)
             .address("destination", aspect.destination)
-            .text("destination_name", standing.name())
+            .text("destination_name", || standing.name())
             .flag("destination_known", standing.is_known())
-            .long("amount", aspect.amount.0)
-            .long("amount_micro", aspect.asset.map_or(U256::ZERO, |asset| micro(asset, aspect.amount)))
+            .long("amount", || aspect.amount.0)
+            .long("amount_micro", || decimal(aspect.asset))
             .flag("unlimited", aspect.unlimited)
             .flag("by_signature", aspect.by_signature)
-            .long("deadline", aspect.deadline.map_or(U256::MAX, |deadline| deadline.0))
-            .long("fee_micro", micro(Asset::Native, self.effects.fee.max))
+            .long("deadline", || aspect.deadline.map_or(U256::MAX, |deadline| deadline.0))
+            .long("fee_micro", || micro(Asset::Native, self.effects.fee.max))
             .address("contract", effect.contract)
-            .text("selector", effect.selector.map(lower_hex).unwrap_or_default())
+            .text("selector", || effect.selector.map(lower_hex).unwrap_or_default())
             .into_context()
     }
 
-    fn typed(&self, attributes: Attributes) -> Attributes {
+    fn typed<'a>(&self, attributes: Attributes<'a>) -> Attributes<'a> {
         let form = self.effects.typed.as_ref();
         let domain = form.map(|form| &form.domain);
         let text = |it: Option<&String>| it.cloned().unwrap_or_default();
         attributes
             .entity("fields", self.engine.rules.fields())
-            .text("primary_type", text(form.map(|form| &form.primary_type)))
-            .text("domain_name", text(domain.and_then(|it| it.name.as_ref())))
-            .text("domain_version", text(domain.and_then(|it| it.version.as_ref())))
-            .long("domain_chain", domain.and_then(|it| it.chain).map_or(U256::ZERO, |chain| chain.0))
+            .text("primary_type", || text(form.map(|form| &form.primary_type)))
+            .text("domain_name", || text(domain.and_then(|it| it.name.as_ref())))
+            .text("domain_version", || text(domain.and_then(|it| it.version.as_ref())))
+            .long("domain_chain", || domain.and_then(|it| it.chain).map_or(U256::ZERO, |chain| chain.0))
             .address("verifying_contract", domain.and_then(|it| it.verifying_contract))
     }
 
-    fn attributes(&self) -> Attributes {
-        Attributes::at(self.question.facts.now)
-            .text("class", self.effect.class().as_str())
-            .text("request_class", self.effects.class().as_str())
-            .text("kind", self.aspect.kind)
-            .text("change", self.aspect.change)
-            .long("chain", self.effects.chain.0)
-            .long("effects", self.effects.items.len())
-            .long("depth", self.effect.path.len())
-            .text("assurance", self.question.facts.assurance.as_str())
+    fn attributes<'a>(&self, wanted: Wanted<'a>) -> Attributes<'a> {
+        Attributes::at(self.question.facts.now, wanted)
+            .text("class", || self.effect.class().as_str())
+            .text("request_class", || self.effects.class().as_str())
+            .text("kind", || self.aspect.kind)
+            .text("change", || self.aspect.change)
+            .long("chain", || self.effects.chain.0)
+            .long("effects", || self.effects.items.len())
+            .long("depth", || self.effect.path.len())
+            .text("assurance", || self.question.facts.assurance.as_str())
     }
 }
 

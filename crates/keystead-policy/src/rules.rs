@@ -16,6 +16,7 @@ use keystead_intent::ActionKind;
 use crate::annotation::{self, Annotations};
 use crate::fields::Fields;
 use crate::limits::{MAX_RULE_BRACKETS, MAX_RULE_BYTES, MAX_RULES};
+use crate::named::{Named, Wanted};
 use crate::structure::at_most;
 use crate::vocabulary::{Words, schema};
 use crate::{PolicyError, Roster, Rule, saturation};
@@ -30,6 +31,9 @@ pub(crate) struct Rules {
     names_fields: bool,
     shared: PolicySet,
     by_key: BTreeMap<Name, PolicySet>,
+    /// What the rules of each slice name.
+    named_by_all: Named,
+    named_by_key: BTreeMap<Name, Named>,
     annotations: BTreeMap<Name, Annotations>,
 }
 
@@ -52,6 +56,8 @@ impl Rules {
             names_fields: rules.iter().any(|rule| rule.cedar.contains("Tag")),
             shared: PolicySet::new(),
             by_key: BTreeMap::new(),
+            named_by_all: Named::default(),
+            named_by_key: BTreeMap::new(),
             annotations: BTreeMap::new(),
         };
         at_most("the list of rules", rules.len(), MAX_RULES)?;
@@ -89,6 +95,11 @@ impl Rules {
         self.entities.clone().add_entities([entity], None).ok()
     }
 
+    /// What a question about this key has to say: the rest is not looked at by any rule that it is put to.
+    pub(crate) fn wanted(&self, key: Option<&Name>) -> Wanted<'_> {
+        Wanted::Named(&self.named_by_all, key.and_then(|key| self.named_by_key.get(key)))
+    }
+
     pub(crate) fn fields(&self) -> &EntityUid {
         self.words.fields()
     }
@@ -105,7 +116,7 @@ impl Rules {
 
     fn add(&mut self, rule: &Rule, roster: &Roster, validator: &Validator) -> Result<(), PolicyError> {
         let policy = parse(rule)?;
-        check_text(rule, &policy)?;
+        let json = checked_json(rule, &policy)?;
         self.annotations.insert(rule.id.clone(), annotation::read(rule, &policy)?);
         self.check_members(rule, &policy, roster)?;
         validate(rule, &policy, validator)?;
@@ -113,10 +124,13 @@ impl Rules {
             ResourceConstraint::Eq(entity) => self.words.key_name(&entity),
             _ => None,
         };
-        let slice = match slice {
-            Some(key) => self.by_key.entry(key).or_default(),
-            None => &mut self.shared,
+        let (slice, named) = match slice {
+            Some(key) => {
+                (self.by_key.entry(key.clone()).or_default(), self.named_by_key.entry(key).or_default())
+            }
+            None => (&mut self.shared, &mut self.named_by_all),
         };
+        named.add(&json);
         slice.add(policy).map_err(|error| syntax(rule, &error))
     }
 
@@ -159,9 +173,10 @@ fn parse(rule: &Rule) -> Result<Policy, PolicyError> {
     Policy::parse(Some(PolicyId::new(rule.id.as_str())), &rule.cedar).map_err(|error| syntax(rule, &error))
 }
 
-fn check_text(rule: &Rule, policy: &Policy) -> Result<(), PolicyError> {
+fn checked_json(rule: &Rule, policy: &Policy) -> Result<serde_json::Value, PolicyError> {
     let json = policy.to_json().map_err(|error| syntax(rule, &error))?;
-    saturation::check(rule, &json)
+    saturation::check(rule, &json)?;
+    Ok(json)
 }
 
 /// Warnings count as errors: a rule that can never apply, or with look-alike letters, is a mistake.

@@ -10,6 +10,7 @@ use cedar_policy::{
 use keystead_base::{Name, Timestamp};
 use keystead_intent::{ActionKind, AuthorityChange};
 
+use crate::named::Wanted;
 use crate::{PolicyError, Roster, Sections};
 
 /// The schema's text, as `keystead policy schema` prints it.
@@ -107,52 +108,58 @@ impl Words {
     }
 }
 
-/// Collects the attributes of one context.
-pub(crate) struct Attributes(Vec<(String, RestrictedExpression)>);
+/// Collects the attributes of one context: those that are wanted. The others are not even worked out.
+pub(crate) struct Attributes<'a> {
+    wanted: Wanted<'a>,
+    pairs: Vec<(String, RestrictedExpression)>,
+}
 
-impl Attributes {
+impl<'a> Attributes<'a> {
     /// Starts with the time of day, which every context has.
-    pub(crate) fn at(now: Timestamp) -> Self {
+    pub(crate) fn at(now: Timestamp, wanted: Wanted<'a>) -> Self {
         let days = now.seconds() / 86_400;
-        let attributes = Self(Vec::with_capacity(24));
-        attributes.long("hour", now.seconds() / 3600 % 24).long("weekday", days.saturating_add(3) % 7 + 1)
+        let attributes = Self { wanted, pairs: Vec::new() };
+        attributes
+            .long("hour", || now.seconds() / 3600 % 24)
+            .long("weekday", || days.saturating_add(3) % 7 + 1)
     }
 
-    pub(crate) fn text(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.0.push((name.to_owned(), RestrictedExpression::new_string(value.into())));
+    fn with(mut self, name: &str, value: impl FnOnce() -> RestrictedExpression) -> Self {
+        if self.wanted.has(name) {
+            self.pairs.push((name.to_owned(), value()));
+        }
         self
+    }
+
+    pub(crate) fn text<T: Into<String>>(self, name: &str, value: impl FnOnce() -> T) -> Self {
+        self.with(name, || RestrictedExpression::new_string(value().into()))
     }
 
     pub(crate) fn address(self, name: &str, value: Option<Address>) -> Self {
-        self.text(name, value.map(lower_hex).unwrap_or_default())
+        self.text(name, || value.map(lower_hex).unwrap_or_default())
     }
 
-    pub(crate) fn flag(mut self, name: &str, value: bool) -> Self {
-        self.0.push((name.to_owned(), RestrictedExpression::new_bool(value)));
-        self
+    pub(crate) fn flag(self, name: &str, value: bool) -> Self {
+        self.with(name, || RestrictedExpression::new_bool(value))
     }
 
-    pub(crate) fn entity(mut self, name: &str, entity: &EntityUid) -> Self {
-        self.0.push((name.to_owned(), RestrictedExpression::new_entity_uid(entity.clone())));
-        self
+    pub(crate) fn entity(self, name: &str, entity: &EntityUid) -> Self {
+        self.with(name, || RestrictedExpression::new_entity_uid(entity.clone()))
     }
 
     /// A number, held at 2^63−1.
-    pub(crate) fn long(mut self, name: &str, value: impl TryInto<i64>) -> Self {
-        let value = value.try_into().unwrap_or(i64::MAX);
-        self.0.push((name.to_owned(), RestrictedExpression::new_long(value)));
-        self
+    pub(crate) fn long<T: TryInto<i64>>(self, name: &str, value: impl FnOnce() -> T) -> Self {
+        self.with(name, || RestrictedExpression::new_long(value().try_into().unwrap_or(i64::MAX)))
     }
 
-    pub(crate) fn texts(mut self, name: &str, values: &[&str]) -> Self {
-        let values = values.iter().map(|value| RestrictedExpression::new_string((*value).to_owned()));
-        self.0.push((name.to_owned(), RestrictedExpression::new_set(values)));
-        self
+    pub(crate) fn texts(self, name: &str, values: &[&str]) -> Self {
+        let text = |value: &&str| RestrictedExpression::new_string((*value).to_owned());
+        self.with(name, || RestrictedExpression::new_set(values.iter().map(text)))
     }
 
     /// None where Cedar refuses a pair, which the types above leave no way for.
     pub(crate) fn into_context(self) -> Option<Context> {
-        Context::from_pairs(self.0).ok()
+        Context::from_pairs(self.pairs).ok()
     }
 }
 
@@ -162,9 +169,9 @@ pub(crate) fn change_context(
     sections: Sections,
     now: Timestamp,
 ) -> Option<Context> {
-    Attributes::at(now)
-        .text("class", "authority")
-        .text("change", change.kind().as_str())
+    Attributes::at(now, Wanted::All)
+        .text("class", || "authority")
+        .text("change", || change.kind().as_str())
         .texts("sections", &sections.names())
         .into_context()
 }

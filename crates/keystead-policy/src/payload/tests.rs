@@ -218,7 +218,7 @@ fn every_context_fits_the_schema() {
             aspect: Aspect::of(effect),
             place,
         };
-        let context = judgement.context(&Standing::Free).unwrap();
+        let context = judgement.context(&Standing::Free, Wanted::All).unwrap();
         context.validate(schema, &"Action::\"contract_call\"".parse().unwrap()).unwrap();
     }
 }
