@@ -37,7 +37,7 @@ impl<C: Controls> Turn<'_, C> {
                 let class = understood.effects.class();
                 let digest = self.controls.granted_digest(&understood.unsigned);
                 self.open(id, intent, digest, class);
-                self.reconsider(&id);
+                self.rule_on(&id, understood);
             }
             Err(reason) => self.decide(id, Vec::new(), Outcome::Deny { class: None, reasons: vec![reason] }),
         }
@@ -101,6 +101,11 @@ impl<C: Controls> Turn<'_, C> {
             Ok(understood) => understood,
             Err(reason) => return self.deny(id, Vec::new(), vec![reason]),
         };
+        self.rule_on(id, understood);
+    }
+
+    fn rule_on(&mut self, id: &RequestId, understood: Understood) {
+        let Some(request) = self.state.requests.get(id).cloned() else { return };
         match self.judge(id, &request, &understood) {
             Ok(passed) => self.settle_question(id, &request, understood, passed),
             Err((rules, reasons)) => self.deny(id, rules, reasons),
