@@ -181,7 +181,7 @@ impl Session {
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
             let chunk: Vec<_> = rows.by_ref().take(ROWS_PER_STATEMENT).collect();
-            let sql = into.text(chunk.len());
+            let sql = into.text(chunk.len(), matches!(self, Self::Postgres(_)));
             inserted += self.execute(&sql, chunk.into_iter().flatten().collect()).await?;
         }
         Ok(inserted)
@@ -210,15 +210,18 @@ pub(crate) struct Insert {
 }
 
 impl Insert {
-    fn text(&self, rows: usize) -> String {
+    /// SQLite finds a numbered bind by searching its name, so that many of them cost their square; its binds
+    /// without a number stand in the same order.
+    fn text(&self, rows: usize, numbered: bool) -> String {
         let mut text = format!("INSERT INTO {} ({}) VALUES ", self.table, self.columns.join(", "));
         let mut bind = 0;
         for row in 0..rows {
             text.push_str(if row == 0 { "(" } else { ", (" });
             for column in 0..self.columns.len() {
                 bind += 1;
+                let comma = if column == 0 { "" } else { ", " };
                 // Writing to a string does not fail.
-                let _ = write!(text, "{}${bind}", if column == 0 { "" } else { ", " });
+                let _ = if numbered { write!(text, "{comma}${bind}") } else { write!(text, "{comma}?") };
             }
             text.push(')');
         }
@@ -320,6 +323,11 @@ mod tests {
     #[test]
     fn an_insert_numbers_its_binds_in_the_order_of_the_rows() {
         let insert = Insert { table: "t", columns: &["a", "b"], conflict: " ON CONFLICT DO NOTHING" };
-        assert_eq!(insert.text(2), "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4) ON CONFLICT DO NOTHING");
+        let numbered = "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4) ON CONFLICT DO NOTHING";
+        assert_eq!(insert.text(2, true), numbered);
+        assert_eq!(
+            insert.text(2, false),
+            "INSERT INTO t (a, b) VALUES (?, ?), (?, ?) ON CONFLICT DO NOTHING"
+        );
     }
 }

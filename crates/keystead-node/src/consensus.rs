@@ -28,6 +28,16 @@ pub(crate) enum Act {
     Send(BTreeSet<Name>, Vec<u8>),
 }
 
+impl Act {
+    /// The height that it commits.
+    pub(crate) fn commits(&self) -> Option<u64> {
+        match self {
+            Self::Commit(built) => Some(built.committed.commit.header.height),
+            Self::Record(..) | Self::Send(..) => None,
+        }
+    }
+}
+
 /// A committed block that is not durable yet: nobody outside may learn of it.
 #[derive(Debug)]
 pub(crate) struct Built {

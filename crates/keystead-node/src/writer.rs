@@ -118,6 +118,7 @@ impl Writer {
     fn batch(&mut self, acts: &[Act]) -> Batch {
         let mut batch = Batch { signatures: self.shared.unstored.take(), ..Batch::default() };
         let boot = self.shared.roster_boot();
+        let committed = acts.iter().filter_map(Act::commits).max().unwrap_or_default();
         for act in acts {
             match act {
                 Act::Send(..) => {}
@@ -128,6 +129,10 @@ impl Writer {
                 }
                 Act::Record(height, record) => {
                     batch.votes.extend(own_vote(record, &self.shared.node, self.shared.cluster, boot));
+                    // Of a height that the same transaction commits the ledger would keep no line.
+                    if *height <= committed {
+                        continue;
+                    }
                     let position = self.position;
                     self.position += 1;
                     let document = record.to_document();
