@@ -21,9 +21,19 @@ pub(crate) fn run(runtime: &Runtime, floors: &Floors) {
         println!("  {what:<22} {:>6.1} MiB", usage::resident_mib(*pid).unwrap_or_default());
     });
     let mut rows = vec![
-        ["clients", "per second", "p50", "p99", "CPU each", "CPU of the load", "of bare", "of durable"]
-            .map(str::to_owned)
-            .to_vec(),
+        [
+            "clients",
+            "per second",
+            "p50",
+            "p99",
+            "CPU each",
+            "CPU of the load",
+            "in one block",
+            "of bare",
+            "of durable",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     ];
     let pids: Vec<u32> = desk.processes().into_iter().map(|(_, pid)| pid).collect();
     let mut threads = BTreeMap::new();
@@ -31,21 +41,56 @@ pub(crate) fn run(runtime: &Runtime, floors: &Floors) {
         let address = desk.address.clone();
         let body = move |client, number| request(&address, nonce(index, client, number));
         let load = Load { address: desk.coordinator, clients, span: SPAN, needle: "\"result\":\"0x02" };
+        let before = desk.counts();
         let figures = runtime.block_on(load::run(&load, &pids, body));
         assert_eq!(figures.wrong, 0, "every answer is a signed transaction");
-        rows.push(row(&figures, floors, index));
+        rows.push(row(&figures, floors, index, desk.counts().in_one_block(&before)));
         threads = figures.threads;
     }
     table::print("Full path: eth_signTransaction inside the limits", &rows);
-    let mut rows = vec![["thread", "CPU each"].map(str::to_owned).to_vec()];
-    rows.extend(threads.into_iter().map(|(name, used)| vec![name, table::micros(used)]));
-    table::print(
-        "Where the microseconds of a request go, with the most clients (`keystead` is the enclave)",
-        &rows,
-    );
+    table::print("Where the microseconds of a request go, with the most clients", &shares(&threads));
 }
 
-fn row(figures: &Figures, floors: &Floors, index: usize) -> Vec<String> {
+/// CPU by thread, the dearest first, and their sum.
+fn shares(threads: &BTreeMap<String, f64>) -> Vec<Vec<String>> {
+    let sum: f64 = threads.values().sum();
+    let row = |name: &str, used: f64| {
+        let share = format!("{:.0} %", 100.0 * used / sum);
+        vec![name.to_owned(), table::micros(used), share, work_of(name).to_owned()]
+    };
+    let mut dearest: Vec<_> = threads.iter().collect();
+    dearest.sort_by(|a, b| b.1.total_cmp(a.1));
+    let mut rows = vec![["thread", "CPU each", "share", "its work"].map(str::to_owned).to_vec()];
+    rows.extend(dearest.into_iter().map(|(name, used)| row(name, *used)));
+    rows.push(row("all", sum));
+    rows
+}
+
+/// What a thread of the product does for a request; Linux cuts names after 15 bytes.
+fn work_of(thread: &str) -> &'static str {
+    match thread {
+        "keystead" => "enclave: verify the commit, sign, recover the signer",
+        "replica" => "decode, effects, policy, limits, vote",
+        "signer" => "build and frame payloads, assemble transactions",
+        "sqlx-sqlite-wor" => "SQLite: rows, write-ahead log, sync",
+        "tokio-rt-worker" => "HTTP, JSON, TLS, batches, intake, documents for the disk",
+        _ => "",
+    }
+}
+
+/// How far a node is.
+struct Counts {
+    height: u64,
+    signatures: u64,
+}
+
+impl Counts {
+    fn in_one_block(&self, before: &Self) -> f64 {
+        (self.signatures - before.signatures) as f64 / (self.height - before.height).max(1) as f64
+    }
+}
+
+fn row(figures: &Figures, floors: &Floors, index: usize, in_one_block: f64) -> Vec<String> {
     let ratio = |floor: &[Figures]| match floor.get(index) {
         Some(floor) => format!("{:.0} %", 100.0 * figures.per_second / floor.per_second),
         None => String::new(),
@@ -57,6 +102,7 @@ fn row(figures: &Figures, floors: &Floors, index: usize) -> Vec<String> {
         table::micros(figures.p99),
         table::micros(figures.cpu),
         table::micros(figures.load_cpu),
+        format!("{in_one_block:.0}"),
         ratio(&floors.bare),
         ratio(&floors.durable),
     ]
@@ -110,6 +156,12 @@ impl Desk {
         wait_for(coordinator);
         let address = make_a_key(&desk);
         Self { folder, up, coordinator, address }
+    }
+
+    fn counts(&self) -> Counts {
+        let shown = keystead(&self.folder.path().join("desk"), &["status", "--as", "ana"]);
+        let count = |name: &str| shown["status"][name].as_u64().expect("a count");
+        Counts { height: count("height"), signatures: count("signatures") }
     }
 
     fn processes(&self) -> Vec<(&'static str, u32)> {
