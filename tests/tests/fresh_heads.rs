@@ -140,6 +140,43 @@ fn s14_words_count_once_each_and_for_the_head_that_is_shown() {
     assert!(world.certificate(&id).is_some());
 }
 
+/// Whoever gathers for a signer leaves out what a lying node says: among the others' words it would spoil them all.
+#[test]
+fn d03_a_lying_nodes_word_is_not_put_beside_the_others() {
+    let mut world = world();
+    let before = world.head();
+    allowed(&mut world, 0);
+    let (cluster, roster) = (world.state.cluster(), world.state.roster());
+    let word = |node: usize, head| world.fresh_word(&world.desk.nodes[node], NONCE, head);
+    let own = word(0, world.head());
+    let stands = |answer: &FreshAnswer| answer.stands_beside(&own, cluster, roster);
+    assert!(stands(&word(1, world.head())) && stands(&word(1, before.clone())) && stands(&word(1, None)));
+
+    let mut forked = world.head().unwrap();
+    forked.header.entries = Digest([9; 32]);
+    let mut foreign = word(1, world.head());
+    foreign.words[0].node = name("node-3");
+    let mut both = word(1, world.head());
+    both.words.extend(word(2, world.head()).words);
+    let mut hidden = word(1, world.head());
+    hidden.head = before;
+    let later = world.fresh_word(&world.desk.nodes[1], Digest([8; 32]), world.head());
+    for lie in [word(1, Some(invented(&world))), word(1, Some(forked)), foreign, both, hidden, later] {
+        assert!(!stands(&lie), "{lie:?}");
+    }
+    let good = vec![own.clone(), word(2, world.head()), word(3, world.head())];
+    assert!(answered(&world, &FreshAnswer::gather(good.clone()).unwrap()).is_ok());
+    let spoiled = [vec![word(1, Some(invented(&world)))], good].concat();
+    assert!(answered(&world, &FreshAnswer::gather(spoiled).unwrap()).is_err());
+}
+
+/// A head that nobody voted for.
+fn invented(world: &World<Strict>) -> keystead_decision::Commit {
+    let mut newer = world.head().unwrap();
+    newer.header.height += 1;
+    newer
+}
+
 /// Nodes answer at the height where each of them is; the one that is behind does not stop the others.
 #[test]
 fn s14_nodes_need_not_stand_at_one_height() {

@@ -4,6 +4,8 @@
 //! can show it for ever. So a back end draws a nonce, and each node signs its own last durable head together
 //! with it. The nodes of a quorum need not stand at one height; the head shown is at least as high as each.
 
+use std::cmp::Ordering;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{
     Canonical, ClusterId, Digest, HybridSignature, HybridSigner, KeyError, Name, Timestamp, signing_message,
@@ -11,7 +13,7 @@ use keystead_base::{
 use keystead_policy::Roster;
 use serde::{Deserialize, Serialize};
 
-use crate::{Commit, LightError};
+use crate::{Commit, LightError, verify_commit};
 
 /// How long a back end waits for the answer to its nonce, and how long a round of signatures rests on it,
 /// in seconds of its own clock.
@@ -78,6 +80,24 @@ impl FreshAnswer {
         let said = FreshHead { cluster, nonce, height, header };
         let signature = key.sign(&signing_message(&said.digest()))?;
         Ok(Self { nonce, head, words: vec![FreshWord { node, height, header, signature }] })
+    }
+
+    /// Whether this is one node's answer that can be put beside `own`: its own word, and a head that is not newer,
+    /// or whose votes hold under this roster. Whoever gathers leaves others out: one of them among the words of a
+    /// quorum would have the back end refuse all.
+    #[must_use]
+    pub fn stands_beside(&self, own: &Self, cluster: ClusterId, roster: &Roster) -> bool {
+        let [word] = self.words.as_slice() else { return false };
+        let (height, header) = place(cluster, own.head.as_ref());
+        let holds = match word.height.cmp(&height) {
+            Ordering::Less => true,
+            Ordering::Equal => word.header == header,
+            Ordering::Greater => {
+                self.head.as_ref().is_some_and(|head| verify_commit(cluster, roster, head).is_ok())
+            }
+        };
+        let shown = place(cluster, self.head.as_ref()) == (word.height, word.header);
+        self.nonce == own.nonce && shown && holds && word.verify(cluster, self.nonce, roster).is_ok()
     }
 
     /// Puts the answers of several nodes to one nonce together; none when there are none. What they are worth

@@ -1,5 +1,6 @@
 //! Which head is the newest: what this node says of its own, and how its enclave learns it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keystead_base::{Canonical as _, Digest};
@@ -31,26 +32,29 @@ impl Shared {
             .map_err(|error| CallError::Sign { reason: error.to_string() })
     }
 
-    /// This node's word, and those of as many others as a quorum needs, or as answer in time. What they are
-    /// worth the enclave finds out.
+    /// This node's word, and those of as many others as a quorum needs, or as answer in time. INVARIANT D3: a word
+    /// that does not hold is left out, so that one lying node keeps no back end from an answer.
     async fn gather_fresh(&self, own: FreshAnswer) -> FreshAnswer {
-        let needed = (self.state().roster().quorum as usize).saturating_sub(1);
+        let state = self.state();
+        let (roster, needed) = (state.roster(), state.roster().quorum as usize);
         let request = NodeRequest::FreshHead(own.nonce).to_document();
-        let mut answers = vec![own.clone()];
+        let mut answers = BTreeMap::from([(self.node.clone(), own.clone())]);
         let mut calls = JoinSet::new();
-        for client in self.peers.reachable_of(self.state().roster()).into_iter().filter(|_| needed > 0) {
+        for client in self.peers.reachable_of(roster).into_iter().filter(|_| needed > 1) {
             let request = request.clone();
             calls.spawn(async move { client.call_within(request, ANSWER_TIME).await });
         }
-        while answers.len() <= needed {
+        while answers.len() < needed {
             let Some(called) = calls.join_next().await else { break };
             if let Ok(Ok(reply)) = called
                 && let Ok(NodeReply::FreshHead(answer)) = NodeReply::from_document(&reply)
+                && answer.stands_beside(&own, self.cluster, roster)
             {
-                answers.push(*answer);
+                let node = answer.words.first().map(|word| word.node.clone());
+                answers.extend(node.map(|node| (node, *answer)));
             }
         }
-        FreshAnswer::gather(answers).unwrap_or(own)
+        FreshAnswer::gather(answers.into_values().collect()).unwrap_or(own)
     }
 
     /// The same for another node, on behalf of its back end. Nobody else has one.
