@@ -16,6 +16,12 @@ impl Lines {
     /// Lays them, and tells each node to call the others through them.
     pub(crate) async fn between(homes: &mut [NodeHome]) -> Self {
         let mut lines = BTreeMap::new();
+        for (place, home) in homes.iter_mut().enumerate() {
+            // Nodes call one another back at the address that a call came from, which is that of the lines. Nobody
+            // listens there: a node is reached through its lines alone.
+            let port = home.config.listen.rsplit(':').next().expect("a port");
+            home.config.listen = format!("127.0.0.{}:{port}", place + 2);
+        }
         let listens: Vec<String> = homes.iter().map(|home| home.config.listen.clone()).collect();
         for (from, home) in homes.iter_mut().enumerate() {
             for (to, peer) in home.config.peers.iter_mut().enumerate().filter(|(to, _)| *to != from) {
