@@ -11,7 +11,7 @@ use keystead_coordinator::{Coordinator, Doors, HttpLimits, HttpServer, Settings}
 use keystead_decision::Outcome;
 use keystead_node::{ChainConfig, Config, EndpointConfig, NodeLimits, PeerConfig};
 use keystead_tests::cluster::sealed;
-use keystead_tests::fixture::{CHAIN, Desk, Member, name};
+use keystead_tests::fixture::{CHAIN, Desk, Member, STRANGER, name};
 use keystead_tests::{Anvil, post};
 use keystead_transmit::{ChainView, Finality};
 use keystead_wire::{NodeStatus, RequestStage, RequestView};
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::disks::SmallDisk;
 use crate::founded::{Founded, HOME, NODES, founded};
 use crate::ground::Ground;
-use crate::load::{ACCOUNTS, Load};
+use crate::load::{ACCOUNTS, Load, PROBE};
 use crate::oracle::{Mined, Story};
 use crate::people::{PATIENCE, People, retry, transfer};
 use crate::process::{Process, Program};
@@ -262,6 +262,10 @@ impl Cluster {
             };
             self.rpc("eth_sendRawTransaction", json!([signed.raw])).await;
         }
+        // A signature is stored with the next block at the key's home: this is one. The wallet's last may have come
+        // just now, and all nodes are about to be killed.
+        let last = self.people.ask("dora", HOME, transfer(PROBE, STRANGER, 1, 0)).await;
+        assert_eq!(last.stage, RequestStage::Denied, "{last:?}");
         // What waits for an earlier nonce is not pending.
         retry(async || (self.rpc("txpool_status", json!([])).await["pending"] == "0x0").then_some(())).await;
     }

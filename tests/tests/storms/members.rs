@@ -52,7 +52,12 @@ async fn s03_a_node_put_back_to_an_old_snapshot_is_silent_until_it_is_readmitted
         cluster.people.change([0, 1, 3], AuthorityChange::Roster { document: next.await.into() }).await;
     assert_eq!(changed.stage, RequestStage::Applied, "{changed:?}");
     println!("readmitted: node-3 takes part after {:?}", cluster.takes_part(BACK).await);
+    // With another one gone, nothing is decided without its vote.
+    cluster.kill(1);
+    println!("and needed: next decision after {:?}", load.next_decision().await);
     load.answers(15).await;
+    cluster.launch(1);
+    cluster.takes_part(1).await;
     cluster.verify("an old snapshot", load).await;
 }
 

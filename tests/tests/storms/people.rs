@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use keystead_base::{ClusterId, RequestId, RequestNonce, Secret, Timestamp};
-use keystead_decision::{Entry, Outcome};
+use keystead_decision::{Decision, Entry, Outcome};
 use keystead_intent::{
-    AccountRef, Action, Approval, Asset, AuthorityChange, GasTerms, Intent, RequestBatch, Transfer, Verdict,
+    AccountRef, Action, Approval, Asset, AuthorityChange, Freeze, GasTerms, Intent, RequestBatch, Transfer,
+    Verdict,
 };
 use keystead_tests::cluster::signed;
 use keystead_tests::fixture::{CHAIN, Desk, Member, name};
@@ -135,6 +136,22 @@ impl People {
             person: name(who),
             device: name("laptop"),
             expires: now().plus_seconds(600),
+        }
+    }
+
+    /// Stops everything, through this node.
+    pub(crate) async fn freeze(&self, node: usize) -> Vec<Decision> {
+        let freeze = Freeze {
+            cluster: self.cluster,
+            key: None,
+            person: name("eve"),
+            device: name("laptop"),
+            expires: now().plus_seconds(600),
+        };
+        let entry = Entry::Freeze(signed(freeze, self.member("eve")));
+        match self.submit("eve", node, entry).await {
+            EntryAnswer::Decided(decisions) => decisions,
+            other => panic!("not decided: {other:?}"),
         }
     }
 }
