@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keystead_base::Digest;
+use keystead_base::{Digest, Name};
 use keystead_decision::{Applied, Block, Entry};
 
 /// A proposed block and this node's verdict.
@@ -11,7 +11,7 @@ pub(crate) enum Candidate {
     /// Valid by this node's own decoding, policy, count, and view of the facts.
     Valid(Box<Applied>),
     /// Recomputed, and the node's endpoints are asked about its facts.
-    Checking { applied: Box<Applied>, rounds: (u32, Option<u32>), proposer: keystead_base::Name },
+    Checking { applied: Box<Applied>, rounds: (u32, Option<u32>), proposer: Name },
     /// Not voted for.
     Invalid,
 }
@@ -25,6 +25,14 @@ pub(crate) struct Candidates {
 impl Candidates {
     pub(crate) fn knows(&self, header: &Digest) -> bool {
         self.blocks.contains_key(header)
+    }
+
+    /// Who built a block that this node found valid.
+    pub(crate) fn builder(&self, header: &Digest) -> Option<&Name> {
+        match self.blocks.get(header)? {
+            Candidate::Valid(applied) => Some(&applied.block.header.proposer),
+            Candidate::Checking { .. } | Candidate::Invalid => None,
+        }
     }
 
     /// Whether this node objects to it.

@@ -71,6 +71,8 @@ pub struct Replica<C> {
     /// The deliberation on the next height, once there is something to decide.
     pub(crate) table: Option<Deliberation>,
     pub(crate) candidates: Candidates,
+    /// The candidates of which the deliberation under way has this node's verdict.
+    pub(crate) judged: BTreeSet<Digest>,
     pub(crate) pool: Pool,
     pub(crate) ahead: Ahead,
     records: Vec<Record>,
@@ -110,6 +112,7 @@ impl<C: Controls> Replica<C> {
             state: setup.state,
             table: None,
             candidates: Candidates::default(),
+            judged: BTreeSet::new(),
             pool: Pool::default(),
             ahead: Ahead::default(),
             records: Vec::new(),
@@ -262,11 +265,21 @@ impl<C: Controls> Replica<C> {
         let is_new = !self.candidates.knows(&proposal.header) && self.candidates.has_room(proposal.round);
         if again || is_new {
             self.look_at(rounds, from, proposal.header, block);
+        } else if !self.judged.contains(&proposal.header) && self.found_valid(&proposal) {
+            // Found while this node only listened, by a table that is gone: without the verdict this one would
+            // vote against it for ever, where the others are bound to it.
+            self.tell_verdict(rounds, from, proposal.header, true);
         }
         if let Some(table) = &mut self.table {
             let acts = table.proposal(proposal);
             self.perform(acts);
         }
+    }
+
+    /// Whether this node found the block valid, and this is its builder's proposal or one that a quorum found timely.
+    fn found_valid(&self, proposal: &Proposal) -> bool {
+        let builder = self.candidates.builder(&proposal.header);
+        builder.is_some_and(|it| *it == proposal.node || proposal.valid_round.is_some())
     }
 
     fn timer(&mut self, timer: Timer) {
@@ -303,6 +316,7 @@ impl<C: Controls> Replica<C> {
         });
         // A node that only listens keeps its record for the day it votes again.
         let records = if self.standing.votes() { std::mem::take(&mut self.records) } else { Vec::new() };
+        self.judged = records.iter().filter_map(verdict_on).collect();
         let acts = self.table.insert(table).start(records);
         self.perform(acts);
         for (from, message) in self.ahead.take(height) {
@@ -468,6 +482,14 @@ impl<C> fmt::Debug for Replica<C> {
             .field("height", &self.state.height())
             .field("standing", &self.standing)
             .finish_non_exhaustive()
+    }
+}
+
+/// What the record says that this node had a verdict on.
+fn verdict_on(record: &Record) -> Option<Digest> {
+    match record {
+        Record::Judged { header, .. } => Some(*header),
+        _ => None,
     }
 }
 

@@ -100,8 +100,15 @@ impl<C: Controls> Replica<C> {
         self.tell_verdict(rounds, proposer, header, false);
     }
 
-    fn tell_verdict(&mut self, rounds: (u32, Option<u32>), proposer: &Name, header: Digest, valid: bool) {
+    pub(crate) fn tell_verdict(
+        &mut self,
+        rounds: (u32, Option<u32>),
+        proposer: &Name,
+        header: Digest,
+        valid: bool,
+    ) {
         if let Some(table) = &mut self.table {
+            self.judged.insert(header);
             let acts = table.judged(rounds, proposer.clone(), header, valid);
             self.perform(acts);
         }

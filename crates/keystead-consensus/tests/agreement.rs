@@ -47,6 +47,8 @@ struct Net {
     /// What every proposer lies into its block, in place of what was asked for.
     smuggled: Vec<Entry>,
     timers: VecDeque<(Name, Timer)>,
+    /// Whether a message is lost on its way from one node to another.
+    loses: fn(&Name, &Name, &Message) -> bool,
 }
 
 impl Net {
@@ -82,6 +84,7 @@ impl Net {
             smuggled,
             gives_back,
             timers,
+            loses: |_, _, _| false,
         };
         for index in 0..net.desk.nodes.len() {
             net.start(index);
@@ -155,6 +158,9 @@ impl Net {
         for sent in 0.. {
             assert!(sent < MUCH_MAIL, "they never have done talking");
             let Some((from, to, message)) = self.mail.pop_front() else { break };
+            if (self.loses)(&from, &to, &message) {
+                continue;
+            }
             let Some(place) = self.places.get(&to) else { continue };
             let input = match message {
                 Message::Entries(entries) => {
@@ -347,6 +353,37 @@ fn s03_a_vote_given_back_under_another_name_is_not_that_node_s() {
     net.ask(0);
     assert_eq!(net.heights(), vec![0; 2]);
     assert!(net.places.values().all(|it| it.replica.round() == Some(0)), "it was proposed and voted on");
+}
+
+/// Found by the storms: a node that came to vote in the middle of a height knew the block that two others were bound
+/// to, from the time when it only listened, and voted against it for ever.
+#[test]
+fn d03_a_node_that_comes_to_vote_in_the_middle_votes_for_what_it_heard_as_a_listener() {
+    let mut net = Net::new(4, 3);
+    let late = name("node-4");
+    // It starts anew and only listens: nobody's answer reaches it. The votes that would commit are lost.
+    net.loses = |_, to, message| match message {
+        Message::Head { .. } => to.as_str() == "node-4",
+        Message::Ballot(ballot) => ballot.step == Step::Precommit,
+        _ => false,
+    };
+    net.start(3);
+    net.ask(0);
+    assert!(!net.places[&late].replica.standing().votes());
+    assert!(net.heights().iter().all(|height| *height == 0));
+    // One of the three that are bound to the block is gone, and the late one may vote.
+    net.places.remove(&name("node-2"));
+    net.loses = |_, _, _| false;
+    for other in ["node-1", "node-3"] {
+        net.step(&late, Input::Connected(name(other)));
+        net.step(&name(other), Input::Connected(late.clone()));
+    }
+    net.deliver();
+    assert!(net.places[&late].replica.standing().votes());
+    for _ in 0..60 {
+        net.run_out();
+    }
+    assert_eq!(net.heights(), vec![1; 3], "{:?}", net.objections);
 }
 
 /// What its record holds without a commit, whole or cut short, it goes on from: a second vote would be another one.
