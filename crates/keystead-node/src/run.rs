@@ -36,6 +36,7 @@ use crate::{Config, Event, Events, NodeError, sweep};
 /// A node that runs in this process; its enclave is a child process. Dropped, it stops.
 #[derive(Debug)]
 pub struct RunningNode {
+    name: Name,
     address: SocketAddr,
     cluster: ClusterId,
     stop: watch::Sender<bool>,
@@ -43,6 +44,12 @@ pub struct RunningNode {
 }
 
 impl RunningNode {
+    /// Its name in the roster.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -153,9 +160,9 @@ pub async fn run_under<C: Controls + Clone + 'static>(
     serve(&config, &shared, &mut stages, server)?;
     shared.event(Event::Listening { address, height: shared.state().height() });
     let (stop, ordered) = watch::channel(false);
-    let cluster = shared.cluster;
+    let (name, cluster) = (shared.node.clone(), shared.cluster);
     let ended = tokio::spawn(stages.watch(shared, ordered));
-    Ok(RunningNode { address, cluster, stop, ended })
+    Ok(RunningNode { name, address, cluster, stop, ended })
 }
 
 /// What the pipeline starts with.

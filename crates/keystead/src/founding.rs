@@ -54,7 +54,7 @@ pub(crate) fn found(
     folder: &Path,
     plan: &Plan,
     voice: Voice,
-    policy: impl FnOnce(Roster, Timestamp) -> PolicyVersion,
+    policy: impl FnOnce(Roster, Timestamp) -> Result<PolicyVersion, Failure>,
 ) -> Result<Founded, Failure> {
     plan.quorum()?;
     let layout = Layout { folder, plan };
@@ -72,7 +72,7 @@ pub(crate) fn found(
 fn make(
     layout: &Layout<'_>,
     voice: Voice,
-    policy: impl FnOnce(Roster, Timestamp) -> PolicyVersion,
+    policy: impl FnOnce(Roster, Timestamp) -> Result<PolicyVersion, Failure>,
 ) -> Result<Founded, Failure> {
     let plan = layout.plan;
     layout.folders()?;
@@ -82,7 +82,7 @@ fn make(
     let people = keys.split_off(plan.nodes.len() + 1);
     let Some((service, nodes)) = keys.split_last() else { return Err(unnamed()) };
     let created = outside::now();
-    let version = policy(roster(plan, nodes, service, &people)?, created).into_canonical();
+    let version = policy(roster(plan, nodes, service, &people)?, created)?.into_canonical();
     Engine::compile(version.clone())
         .advise("mend the policy file; specs/policy-schema.md says what a version holds")?;
     let genesis = sign(plan, created, version, &people)?;

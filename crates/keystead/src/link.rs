@@ -262,7 +262,7 @@ fn choose(nodes: &[PeerConfig], roster: &Roster, text: &str) -> Result<PeerConfi
 
 fn stranger(name: &Name) -> Failure {
     let what = format!("[client] names the node `{name}`, which the founders' roster does not");
-    Failure::new("config.node", what, "name nodes as the roster does: `keystead policy show` lists them")
+    Failure::new("config.node", what, "name nodes as the roster does: `keystead roster show` lists them")
 }
 
 /// A coordinator that sends its caller away wants its token.

@@ -35,7 +35,7 @@ pub(crate) struct NodeProcess {
 impl NodeProcess {
     /// Starts the node of a folder, and gives it when it serves. What it tells stands in the folder's `log`.
     ///
-    /// `chain` is the endpoint of a chain that is brought along, instead of those of the configuration.
+    /// `chain` is `ID=URL` of a chain that is brought along, in the place of that chain's endpoints in the configuration.
     pub(crate) async fn start(name: Name, home: PathBuf, chain: Option<String>) -> Result<Self, Failure> {
         let mut child = spawn(&home, chain.as_deref())?;
         let input = child.stdin.take();
@@ -49,9 +49,10 @@ impl NodeProcess {
         &self.address
     }
 
-    /// The same node again, after it ended.
-    pub(crate) async fn again(self) -> Result<Self, Failure> {
-        Self::start(self.name, self.home, self.chain).await
+    /// Starts it once more, after it ended.
+    pub(crate) async fn again(&mut self) -> Result<(), Failure> {
+        *self = Self::start(self.name.clone(), self.home.clone(), self.chain.clone()).await?;
+        Ok(())
     }
 
     /// How it ended, whenever it does.
@@ -98,8 +99,8 @@ fn spawn(home: &Path, chain: Option<&str>) -> Result<Child, Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::file(Path::new("keystead"), &error))?;
     let mut command = Command::new(program);
     command.arg("--json").arg("--dir").arg(home).args(["node", "--supervised"]);
-    if let Some(url) = chain {
-        command.args(["--devnet", url]);
+    if let Some(chain) = chain {
+        command.args(["--devnet", chain]);
     }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
     command.spawn().map_err(|error| Failure::file(home, &error))

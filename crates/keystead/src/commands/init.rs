@@ -81,10 +81,9 @@ pub(crate) fn run(args: &InitArgs, voice: Voice) -> Result<Report, Failure> {
         cool_off_seconds: args.cool_off,
         ..World::default()
     };
-    let roster_only = sample::policy(&world, empty_roster(), outside::now())?;
     let founded = found(&args.folder, &plan, voice, |roster, created| match own {
-        Some(own) => PolicyVersion { roster, ..own },
-        None => sample::policy(&world, roster, created).unwrap_or(roster_only),
+        Some(own) => Ok(PolicyVersion { roster, ..own }),
+        None => Ok(sample::policy(&world, roster, created)?),
     })?;
     let folder = args.folder.display();
     let withstands = Withstands::of(u32::from(args.nodes), plan.quorum()?);
@@ -120,22 +119,18 @@ fn nodes(args: &InitArgs) -> Result<Vec<PeerConfig>, Failure> {
 }
 
 fn next_steps(plan: &Plan, folder: &str) -> String {
-    let nodes = match plan.nodes.len() {
-        1 => String::new(),
+    let here = format!(
+        "\nnext: move each founder's key and passphrase to their own machine, then\n  keystead up {folder}\n  \
+         keystead --dir {folder} key create hot\n"
+    );
+    match plan.nodes.len() {
+        1 => here,
         _ => format!(
-            ",\nand each folder {folder}/node-N to a machine of its own: what is on one machine is lost with it.\n\
-             `[[node.peers]]` and `[[client.nodes]]` of keystead.toml say where the nodes listen. Then"
+            "{here}\nin earnest: what is on one machine is lost with it. Move each {folder}/node-N to a machine of its own;\n\
+             `listen` under [node], [[node.peers]] and, in every folder, [[client.nodes]] say where the nodes are. Then\n  \
+             keystead node --dir node-N    (on each machine)\n  keystead serve --dir {folder}\n"
         ),
-    };
-    let then = if nodes.is_empty() { ", then" } else { "" };
-    format!(
-        "\nnext: move each founder's key and passphrase to their own machine{then}{nodes}\n  \
-         keystead up {folder}\n  keystead --dir {folder} key create hot\n"
-    )
-}
-
-fn empty_roster() -> keystead_policy::Roster {
-    keystead_policy::Roster { quorum: 1, nodes: Vec::new(), services: Vec::new(), people: Vec::new() }
+    }
 }
 
 /// A policy version from a JSON file.

@@ -192,11 +192,12 @@ pub(crate) fn table(keys: &[KeyView]) -> String {
     if keys.is_empty() {
         return "no keys yet: `keystead key create NAME`\n".to_owned();
     }
-    let mut table = Table::new(&["key", "state", "address 0"]);
+    let mut table = Table::new(&["key", "state", "home", "epoch", "address 0"]);
     for key in keys {
         let (state, _) = crate::watch::key_state(key);
         let address = key.address.map(|it| it.to_string()).unwrap_or_default();
-        table.row([key.name.to_string(), state.to_owned(), address]);
+        let (name, home) = (key.name.to_string(), key.home.to_string());
+        table.row([name, state.to_owned(), home, key.epoch.to_string(), address]);
     }
     table.render()
 }

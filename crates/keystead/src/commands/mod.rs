@@ -77,9 +77,12 @@ pub(crate) struct Global {
 enum Command {
     /// Found a cluster: keys, first policy, signed genesis, keystead.toml.
     ///
-    /// Makes a folder with keys for a node, a coordinator and the founders, a first policy, the genesis that all
+    /// Makes a folder with keys for nodes, a coordinator and the founders, a first policy, the genesis that all
     /// founders sign, and keystead.toml. Each member gets a key file and a passphrase file that only you can
-    /// read; in earnest, each founder moves their own two files to their own machine.
+    /// read; in earnest, each founder moves their own two files to their own machine. Of several nodes each has a
+    /// folder of its own, which can be moved to another machine as it is.
+    ///
+    /// Example: keystead init treasury --nodes 4
     ///
     /// Example: keystead init treasury --chain 1 --endpoint http://127.0.0.1:8545 --allow exchange=0x7099…
     ///
@@ -88,10 +91,11 @@ enum Command {
     /// Found a cluster over several machines: each member makes its own keys, and all sign one transcript.
     #[command(subcommand)]
     Ceremony(ceremony::CeremonyCommand),
-    /// Run node and coordinator together on this machine.
+    /// Run nodes and coordinator together on this machine.
     ///
-    /// Runs node, enclave and coordinator of one folder together, until Ctrl-C. With --devnet an Ethereum virtual
-    /// machine runs in the same process, so that nothing else is needed.
+    /// Runs nodes, enclaves and coordinator of one folder together, until Ctrl-C. Nodes with folders of their own are
+    /// processes of their own: one that ends is started again, and says why in its folder's `log`. With --devnet an
+    /// Ethereum virtual machine runs in the same process, so that nothing else is needed.
     ///
     /// Example: keystead up treasury --devnet
     Up(up::UpArgs),
@@ -117,7 +121,7 @@ enum Command {
     ///
     /// Example: keystead vault
     Vault(vault::VaultArgs),
-    /// Create, back up, drill, list and export keys.
+    /// Create, back up, drill, list, move, stop, export and destroy keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// Check, propose, and show policy versions.
@@ -201,9 +205,9 @@ enum Command {
     Completions(completions::CompletionsArgs),
     /// The whole way in a few seconds: found, ask, approve, refuse, execute, verify.
     ///
-    /// Founds a cluster in a fresh folder, makes a key and proves its backup, moves coins on an Ethereum virtual
-    /// machine in this process, is refused what has to be refused, and verifies the log from outside. The exit
-    /// code is 0 only if all of it held.
+    /// Founds a cluster of four nodes in a fresh folder, makes a key and proves its backup, moves coins on an Ethereum
+    /// virtual machine in this process, is refused what has to be refused, kills one node, has another one lie, and
+    /// verifies the log from outside. The exit code is 0 only if all of it held.
     ///
     /// Example: keystead quickstart
     ///

@@ -1,10 +1,12 @@
 //! `keystead up` and `keystead node`: the parts that run.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alloy_primitives::{Address, U256};
 use clap::Args;
+use keystead_base::Name;
 use keystead_coordinator::HttpServer;
 use keystead_devnet::DevnetServer;
 use keystead_node::{ChainConfig, EndpointConfig, PeerConfig, RunningNode};
@@ -18,7 +20,7 @@ use crate::failure::Failure;
 use crate::output::{Report, Voice};
 use crate::processes::NodeProcess;
 use crate::table::Table;
-use crate::{machine, member, processes};
+use crate::{machine, processes};
 
 /// Its arguments.
 #[derive(Debug, Args)]
@@ -42,9 +44,9 @@ pub(crate) struct NodeArgs {
     /// Stop as soon as the node serves: shows that everything opens.
     #[arg(long)]
     check: bool,
-    /// Look at the chain of `keystead up --devnet` instead of those of keystead.toml.
-    #[arg(long, value_name = "URL", hide = true)]
-    devnet: Option<String>,
+    /// Look at the chain of `keystead up --devnet` instead of that chain's endpoints in keystead.toml.
+    #[arg(long, value_name = "ID=URL", value_parser = brought_along, hide = true)]
+    devnet: Option<(u64, String)>,
     /// Stop when standard input ends: with whoever started it.
     #[arg(long, hide = true)]
     supervised: bool,
@@ -57,13 +59,14 @@ pub(crate) async fn run(global: &Global, args: &UpArgs, voice: Voice) -> Result<
         true => Some(machine::devnet(config.coordinator()?.chain, args.devnet_port).await?),
         false => None,
     };
-    let url = devnet.as_ref().map(DevnetServer::url);
+    let (url, mut chain) = (devnet.as_ref().map(DevnetServer::url), None);
     if let Some(devnet) = &devnet {
-        let chain = config.coordinator()?.chain;
-        use_chain(&mut config, chain, &devnet.url());
+        let id = config.coordinator()?.chain;
+        use_chain(&mut config, id, &devnet.url());
+        chain = Some(format!("{id}={}", devnet.url()));
         args.fund.iter().for_each(|address| devnet.chain().fund(*address, thousand_ether()));
     }
-    let nodes = Nodes::start(folder, &mut config, url.as_deref(), voice).await?;
+    let nodes = Nodes::start(folder, &mut config, chain.as_deref(), voice).await?;
     let coordinator = machine::coordinator(&config, None).await?;
     announce(voice, url.as_deref(), &config.client.nodes, &coordinator);
     nodes.run(voice).await?;
@@ -78,7 +81,7 @@ struct Nodes {
 }
 
 impl Nodes {
-    /// Starts them, and notes where each really listens.
+    /// Starts them, and notes where each of them really listens. The others are where the configuration says.
     async fn start(
         folder: &Path,
         config: &mut Config,
@@ -94,10 +97,11 @@ impl Nodes {
             return config.node().map(|_| Self { own: None, others: Vec::new() });
         }
         let others = processes::start_all(homes, chain).await?;
+        let mut here: BTreeMap<Name, String> =
+            others.iter().map(|it| (it.name.clone(), it.address().to_owned())).collect();
+        here.extend(own.as_ref().map(|it| (it.name().clone(), it.address().to_string())));
         for node in &mut config.client.nodes {
-            let process = others.iter().find(|it| it.name == node.name).map(|it| it.address().to_owned());
-            let address = process.or_else(|| own.as_ref().map(|it| it.address().to_string()));
-            node.address = address.unwrap_or_default();
+            node.address = here.remove(&node.name).unwrap_or_else(|| std::mem::take(&mut node.address));
         }
         Ok(Self { own, others })
     }
@@ -128,8 +132,23 @@ async fn keep(mut node: NodeProcess, mut stop: watch::Receiver<bool>, voice: Voi
             ended = node.ended() => ended?,
         };
         voice.progress(&format!("{} ended ({ended}); it is started again", node.name));
-        tokio::time::sleep(RESTART_PAUSE).await;
-        node = node.again().await?;
+        if !again(&mut node, &mut stop, voice).await {
+            return Ok(());
+        }
+    }
+}
+
+/// Until it runs again, or is wanted no more: says which.
+async fn again(node: &mut NodeProcess, stop: &mut watch::Receiver<bool>, voice: Voice) -> bool {
+    loop {
+        tokio::select! {
+            () = wanted_no_more(stop) => return false,
+            () = tokio::time::sleep(RESTART_PAUSE) => {}
+        }
+        match node.again().await {
+            Ok(()) => return true,
+            Err(failure) => voice.progress(&format!("{}; it is tried again", failure.what)),
+        }
     }
 }
 
@@ -140,9 +159,8 @@ async fn wanted_no_more(stop: &mut watch::Receiver<bool>) {
 
 pub(crate) async fn node(global: &Global, args: &NodeArgs, voice: Voice) -> Result<Report, Failure> {
     let mut config = Config::read(&global.dir)?;
-    if let Some(url) = &args.devnet {
-        let chains = member::genesis(&config)?.genesis.policy.chains;
-        chains.iter().for_each(|chain| use_chain(&mut config, chain.0, url));
+    if let Some((chain, url)) = &args.devnet {
+        use_chain(&mut config, *chain, url);
     }
     let node = machine::node(&config, voice).await?;
     let (address, cluster) = (node.address(), node.cluster());
@@ -178,18 +196,25 @@ fn announce(voice: Voice, chain: Option<&str>, nodes: &[PeerConfig], coordinator
     voice.ready(&json!({"chain": chain, "node": first, "nodes": nodes, "coordinator": url}), &text);
 }
 
-/// Node and coordinator of this run look at this chain and no other.
+/// Node and coordinator of this run look at this chain through this endpoint and no other. Nothing outlives the chain,
+/// so its blocks are final at once.
 pub(crate) fn use_chain(config: &mut Config, chain: u64, url: &str) {
     let Ok(name) = "devnet".parse() else { return };
     let endpoints = vec![EndpointConfig { name, url: url.to_owned(), ca: None }];
     if let Some(node) = &mut config.node {
         let endpoints = endpoints.clone();
-        node.chains = vec![ChainConfig { chain, agree: 1, endpoints, confirmations: Some(1) }];
+        node.chains.retain(|it| it.chain != chain);
+        node.chains.push(ChainConfig { chain, agree: 1, endpoints, confirmations: Some(1) });
     }
     if let Some(coordinator) = &mut config.coordinator {
         coordinator.endpoints = endpoints;
         coordinator.agree = 1;
     }
+}
+
+fn brought_along(text: &str) -> Result<(u64, String), String> {
+    let (chain, url) = text.split_once('=').ok_or("expected ID=URL")?;
+    Ok((chain.parse().map_err(|_| format!("{chain:?} is no chain id"))?, url.to_owned()))
 }
 
 pub(crate) fn thousand_ether() -> U256 {

@@ -65,15 +65,15 @@ impl Cast {
     pub(super) async fn assemble(folder: &Path, voice: Voice) -> Result<Self, Failure> {
         let plan = plan()?;
         let world = world()?;
-        let founded = found(folder, &plan, voice, |roster, created| {
-            sample::policy(&world, roster.clone(), created).unwrap_or_else(|_| unreadable(roster))
-        })?;
+        let founded =
+            found(folder, &plan, voice, |roster, created| Ok(sample::policy(&world, roster, created)?))?;
         let mut config = Config::read(folder)?;
         let devnet = machine::devnet(CHAIN, 0).await?;
         use_chain(&mut config, CHAIN, &devnet.url());
         any_port(&mut config);
         voice.progress("four nodes start, each a process with an enclave of its own");
-        let nodes = start_all(homes(folder, &config), Some(&devnet.url())).await?;
+        let chain = format!("{CHAIN}={}", devnet.url());
+        let nodes = start_all(homes(folder, &config), Some(&chain)).await?;
         let coordinator = machine::coordinator(&config, None).await?;
         let limits = Limits { time: Duration::from_secs(70), ..Limits::default() };
         let url = format!("http://{}", coordinator.address());
@@ -212,32 +212,6 @@ fn world() -> Result<World, Failure> {
         contracts: vec![treasury],
         cool_off_seconds: sample::COOL_OFF_SECONDS,
     })
-}
-
-/// Never reached: the names of the sample are constants. A policy that permits nothing is the safe end.
-fn unreadable(roster: keystead_policy::Roster) -> keystead_policy::PolicyVersion {
-    keystead_policy::PolicyVersion {
-        number: 0,
-        previous: keystead_base::Digest::ZERO,
-        roster,
-        rules: Vec::new(),
-        windows: Vec::new(),
-        quorums: Vec::new(),
-        address_book: Vec::new(),
-        assets: Vec::new(),
-        contracts: Vec::new(),
-        chains: Vec::new(),
-        prices: None,
-        caps: Vec::new(),
-        protections: Vec::new(),
-        fresh_heads: Vec::new(),
-        timing: keystead_policy::Timing {
-            max_lifetime_seconds: 1,
-            certificate_seconds: 1,
-            skew_seconds: 1,
-            cool_off_seconds: 0,
-        },
-    }
 }
 
 /// Two quickstarts at once do not meet.

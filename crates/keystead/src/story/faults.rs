@@ -47,7 +47,7 @@ impl Cast {
         let hash = sent(&self.wallet, self.transfer(ETHER / 5)).await?;
         let executed = self.succeeded(hash);
         let height = self.status(None).await?.height;
-        self.again(&name).await?;
+        self.process(&name)?.again().await?;
         let caught_up = self.reaches(&name, height).await?;
         let found = vec![
             format!("{name} was killed with SIGKILL"),
@@ -88,7 +88,7 @@ impl Cast {
         let status = link.status().await?;
         // It computed something else than the quorum, and stops by itself.
         let lied = lying.ended().await.is_err();
-        self.again(&liar).await?;
+        self.process(&liar)?.again().await?;
         self.reaches(&liar, status.height).await?;
         let objections = objections(&status, &liar);
         let seen = !objections.is_empty();
@@ -133,15 +133,6 @@ impl Cast {
 
     fn process(&mut self, name: &Name) -> Result<&mut crate::processes::NodeProcess, Failure> {
         self.nodes.iter_mut().find(|it| it.name == *name).ok_or_else(|| bug("a node is missing"))
-    }
-
-    /// A node that ended is started again, in its place.
-    async fn again(&mut self, name: &Name) -> Result<(), Failure> {
-        let place = self.nodes.iter().position(|it| it.name == *name);
-        let place = place.ok_or_else(|| bug("a node is missing"))?;
-        let node = self.nodes.swap_remove(place).again().await?;
-        self.nodes.push(node);
-        Ok(())
     }
 
     async fn link(&self, node: Option<&str>) -> Result<Link, Failure> {
