@@ -377,12 +377,16 @@ impl<C: Controls> World<C> {
         let backed = self.ceremony(KeyCeremony::Backup { key: key.clone(), recipients });
         self.key_event(KeyStep::BackedUp { request: backed, backup });
         let challenge = drill_challenge(self.state.cluster(), &key, 0, &backup);
-        let secret = self.hot.account(0).expect("an account").scalar();
-        let key = SecretKey::from_byte_array(*secret.expose()).expect("a scalar");
-        let signature = Secp256k1::new().sign_ecdsa(Message::from_digest(challenge.0), &key);
-        self.key_event(KeyStep::Drilled { backup, proof: signature.serialize_compact().to_vec() });
+        self.key_event(KeyStep::Drilled { backup, proof: self.proof(&challenge) });
         let state = self.state.key(&name("hot")).map(|it| it.state);
         assert_eq!(state, Some(KeyState::Active));
+    }
+
+    /// What only somebody who has the key `hot` can say of a challenge.
+    pub fn proof(&self, challenge: &Digest) -> Vec<u8> {
+        let secret = self.hot.account(0).expect("an account").scalar();
+        let key = SecretKey::from_byte_array(*secret.expose()).expect("a scalar");
+        Secp256k1::new().sign_ecdsa(Message::from_digest(challenge.0), &key).serialize_compact().to_vec()
     }
 
     fn ceremony(&mut self, ceremony: KeyCeremony) -> RequestId {

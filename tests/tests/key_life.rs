@@ -1,7 +1,7 @@
 //! The life of a key at the state machine: suspended, resumed, destroyed, and guarded as policy demands.
 
 use keystead_base::{Coded, Digest, RequestId, Signed};
-use keystead_decision::{Decision, Entry, KeyEvent, KeyState, KeyStep, Outcome, Strict};
+use keystead_decision::{Decision, Entry, KeyEvent, KeyState, KeyStep, Outcome, Strict, drill_challenge};
 use keystead_intent::{Action, AuthorityChange, ChangeKind, DangerClass, KeyCeremony};
 use keystead_policy::{AssuranceLevel, Feature, Need, QuorumRow, Reason, RequiredProtections};
 use keystead_tests::fixture::{FRIEND, name};
@@ -143,6 +143,30 @@ fn d01_a_key_gets_a_home_only_where_people_said_and_with_a_proof() {
     ceremony(&mut world, KeyCeremony::Suspend { key: hot() });
     let unasked = event(&mut world, restored(RequestId(Digest([8; 32]))));
     assert_eq!(reasons(&unasked[0].outcome)[0].code(), "deny.request_unknown");
+}
+
+/// A home that kept the seed could prove control again, and take the key back from whomever people gave it next.
+#[test]
+fn s13_a_permission_to_restore_a_key_is_used_once() {
+    let mut world = world();
+    let ceremony = KeyCeremony::Restore { key: hot(), home: name("node-1") };
+    let (request, _) = world.ask("cleo", Action::Authority(AuthorityChange::Key(ceremony)));
+    world.approve("ana", &request);
+    world.approve("ben", &request);
+    let restored = |world: &World<Strict>, epoch| KeyStep::Restored {
+        request,
+        recipient: Digest([7; 32]),
+        assurance: AssuranceLevel::Process,
+        protections: Feature::ALL.to_vec(),
+        proof: world.proof(&drill_challenge(world.state.cluster(), &hot(), epoch, &Digest([7; 32]))),
+    };
+    let first = restored(&world, 1);
+    assert!(matches!(event(&mut world, first)[0].outcome, Outcome::Key { .. }));
+    assert_eq!(world.state.key(&hot()).unwrap().epoch, 1);
+    let again = restored(&world, 2);
+    let refused = event(&mut world, again);
+    assert_eq!(reasons(&refused[0].outcome)[0].code(), "deny.not_open");
+    assert_eq!(world.state.key(&hot()).unwrap().epoch, 1);
 }
 
 #[test]

@@ -279,7 +279,10 @@ impl<C: Controls> Turn<'_, C> {
                     matches!(it, KeyCeremony::Restore { key, home } if *key == event.key && home == node)
                 })?;
                 let home = (node.clone(), *assurance, protections.clone());
-                self.restored(&event.key, home, recipient, proof)
+                let state = self.restored(&event.key, home, recipient, proof)?;
+                // Once: a home that kept the seed would otherwise take the key back from the next one.
+                self.step(request, Event::Settle);
+                Ok(state)
             }
         }
     }

@@ -51,7 +51,7 @@ pub enum Phase {
     Applied,
     /// Refused, rejected, vetoed or expired.
     Denied,
-    /// Its transaction is final.
+    /// Its transaction is final, or the permission that it was is used up.
     Settled,
     /// It can never execute.
     Dead,
@@ -66,7 +66,7 @@ pub enum Event {
     Apply,
     /// Some check failed for good.
     Deny,
-    /// Its transaction became final.
+    /// Its transaction became final, or its permission was used.
     Settle,
     /// Another transaction became final in its slot.
     Die,
@@ -80,12 +80,13 @@ impl Phase {
             (Self::Open, Event::Allow) => Some(Self::Allowed),
             (Self::Open, Event::Apply) => Some(Self::Applied),
             (Self::Open, Event::Deny) => Some(Self::Denied),
-            (Self::Allowed, Event::Settle) => Some(Self::Settled),
+            (Self::Allowed | Self::Applied, Event::Settle) => Some(Self::Settled),
             (Self::Allowed, Event::Die) => Some(Self::Dead),
             (Self::Open, Event::Settle | Event::Die)
             | (Self::Allowed, Event::Allow | Event::Apply | Event::Deny)
+            | (Self::Applied, Event::Allow | Event::Apply | Event::Deny | Event::Die)
             | (
-                Self::Applied | Self::Denied | Self::Settled | Self::Dead,
+                Self::Denied | Self::Settled | Self::Dead,
                 Event::Allow | Event::Apply | Event::Deny | Event::Settle | Event::Die,
             ) => None,
         }
