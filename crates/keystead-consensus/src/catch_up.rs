@@ -1,5 +1,7 @@
 //! How far everybody is: laggards learn committed blocks, restarted nodes learn what they said before.
 
+use std::collections::BTreeSet;
+
 use keystead_base::{Digest, Name, merkle};
 use keystead_decision::{Block, Commit, Controls, Entry, leaves, validate, verify_commit};
 use keystead_policy::Node;
@@ -111,14 +113,22 @@ impl<C: Controls> Replica<C> {
         }
     }
 
-    /// Asks the node that is farthest for what this one lacks, once for each beat.
+    /// Asks for what this node lacks, once for each beat. INVARIANT D3: whoever says that it is ahead is asked in its
+    /// turn, the farthest first. Anybody can say that it is, and give nothing.
     fn want_more(&mut self) {
+        if self.wants {
+            return;
+        }
         let mine = self.state.height();
-        let ahead = self.heads.iter().filter(|(_, height)| **height > mine);
-        let Some((node, _)) = ahead.max_by_key(|(_, height)| **height) else { return };
-        if !self.wants {
+        let ahead = |(name, height): (&Name, &u64)| (*height > mine).then(|| (*height, name.clone()));
+        let ahead: BTreeSet<(u64, Name)> = self.heads.iter().filter_map(ahead).collect();
+        if ahead.iter().all(|(_, name)| self.asked.contains(name)) {
+            self.asked.clear();
+        }
+        let next = ahead.into_iter().rev().find(|(_, name)| !self.asked.contains(name));
+        if let Some((_, node)) = next {
             self.wants = true;
-            let node = node.clone();
+            self.asked.insert(node.clone());
             self.send(&node, Message::Want(mine + 1));
         }
     }
@@ -138,6 +148,7 @@ impl<C: Controls> Replica<C> {
         let more = self.heads.get(from).is_some_and(|head| *head > self.state.height());
         if self.state.height() > before {
             self.wants = false;
+            self.asked.clear();
             if more {
                 self.want_more();
             }

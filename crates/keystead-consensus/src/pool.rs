@@ -107,18 +107,24 @@ impl Pool {
         })
     }
 
-    /// The oldest entries that fit a block, prices first: a block without them may be refused. One that is longer
-    /// than a block goes alone: left where it is it would hold up all that came after it, for ever.
+    /// The oldest entries that fit a block. Prices come first, as a block without them may be refused, and have half
+    /// of it. An entry that is longer than what they leave goes alone: left where it is it would hold up all that
+    /// came after it, for ever.
     pub(crate) fn oldest(&self, entries: usize, bytes: usize) -> Vec<&Admitted> {
-        let mut left = bytes;
+        let mut left = bytes / 2;
         let prices = self.vouched().filter(|it| it.is_price()).take(entries.div_ceil(2));
-        let others = self.vouched().filter(|it| !it.is_price());
-        let fits = prices.chain(others).enumerate().take_while(|(place, it)| {
-            let fits = *place == 0 || it.bytes <= left;
-            left = left.saturating_sub(it.bytes);
-            fits
-        });
-        fits.take(entries).map(|(_, it)| &it.admitted).collect()
+        let mut fits: Vec<&Waiting> = prices.take_while(|it| take(&mut left, it.bytes)).collect();
+        let mut left = bytes.saturating_sub(fits.iter().map(|it| it.bytes).sum());
+        let mut others = self.vouched().filter(|it| !it.is_price()).peekable();
+        if let Some(first) = others.next_if(|it| it.bytes > left) {
+            fits = vec![first];
+        } else {
+            fits.extend(others.take_while(|it| take(&mut left, it.bytes)));
+        }
+        if fits.is_empty() {
+            fits.extend(self.vouched().next());
+        }
+        fits.into_iter().take(entries).map(|it| &it.admitted).collect()
     }
 
     /// What this node may propose, in the order of arrival.
@@ -153,6 +159,13 @@ impl Pool {
             *count = count.saturating_sub(1);
         }
     }
+}
+
+/// Takes so many bytes of those that are left, if they are.
+fn take(left: &mut usize, bytes: usize) -> bool {
+    let rest = left.checked_sub(bytes);
+    *left = rest.unwrap_or(0);
+    rest.is_some()
 }
 
 impl Waiting {

@@ -88,6 +88,8 @@ pub struct Replica<C> {
     pub(crate) told: BTreeSet<Name>,
     /// Whether blocks were asked for since the last beat.
     pub(crate) wants: bool,
+    /// Who was asked for them and has given none since.
+    pub(crate) asked: BTreeSet<Name>,
     pub(crate) now: Timestamp,
     pub(crate) out: Vec<Output>,
 }
@@ -121,6 +123,7 @@ impl<C: Controls> Replica<C> {
             heads: BTreeMap::new(),
             told: BTreeSet::new(),
             wants: false,
+            asked: BTreeSet::new(),
             out: Vec::new(),
         };
         replica.remember(setup.records, setup.last);

@@ -355,6 +355,25 @@ fn s03_a_vote_given_back_under_another_name_is_not_that_node_s() {
     assert!(net.places.values().all(|it| it.replica.round() == Some(0)), "it was proposed and voted on");
 }
 
+/// Anybody can say that it is far ahead, again and again, and give nothing: the others are asked in their turn.
+#[test]
+fn d03_a_node_that_boasts_keeps_nobody_from_catching_up() {
+    let mut net = Net::new(4, 3);
+    let (late, liar) = (name("node-4"), name("node-1"));
+    net.places.remove(&late);
+    net.ask(1);
+    assert_eq!(net.heights(), vec![1; 3]);
+    net.loses = |_, to, _| to.as_str() == "node-4";
+    net.start(3);
+    net.loses = |from, to, _| from.as_str() == "node-1" && to.as_str() == "node-4";
+    for _ in 0..4 {
+        let boast = Message::Head { height: u64::MAX, seen: None, purpose: Purpose::Tells };
+        net.step(&late, Input::Received { from: liar.clone(), message: Box::new(boast) });
+        net.beat();
+    }
+    assert_eq!(net.heights(), vec![1; 4]);
+}
+
 /// Found by the storms: a node that came to vote in the middle of a height knew the block that two others were bound
 /// to, from the time when it only listened, and voted against it for ever.
 #[test]

@@ -126,3 +126,23 @@ fn dollars(entry: &Entry) -> Option<u64> {
         _ => None,
     }
 }
+
+/// Prices come first and hold nothing up, not even an entry that is longer than a block and goes alone.
+#[test]
+fn d03_prices_do_not_hold_up_an_entry_longer_than_a_block() {
+    let (mut net, leader, _) = priced();
+    let (long, all) = (net.long_entry(1_280), net.places.keys().cloned().collect::<Vec<_>>());
+    net.quote(&all, 2_001, 0);
+    for node in &all {
+        let admitted = net.places[node].replica.state().admit(long.clone()).unwrap();
+        net.step(node, Input::Submit { from: None, entries: vec![admitted] });
+    }
+    net.mail.clear();
+    for _ in 0..20 {
+        net.run_out();
+        net.deliver();
+    }
+    // The very next block has it, however many prices wait.
+    let next = &net.places[&leader].blocks[1].applied.block.entries;
+    assert!(*next == [long], "{} entries: {:?}", next.len(), net.objections);
+}
