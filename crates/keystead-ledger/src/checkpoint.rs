@@ -124,6 +124,13 @@ impl SignedCheckpoint {
         if found < expected { Err(LogError::Quorum { expected, found }) } else { Ok(&self.body) }
     }
 
+    /// Whether it has the two lines of one signer and no more. What a single node answers has; anything else in it
+    /// would be carried along by whoever gathers, until no honest line finds room.
+    #[must_use]
+    pub fn is_of_one(&self) -> bool {
+        self.lines.count() == 2
+    }
+
     /// Takes over the signatures of another checkpoint that says the same; of one that says something else, none.
     #[must_use]
     pub fn with_signatures_of(&self, other: &Self) -> Self {
@@ -234,6 +241,7 @@ mod tests {
         let other = Checkpoint { size: 8, ..checkpoint() };
         let unfit = SignedCheckpoint::sign(other, &b).unwrap();
         assert_eq!(own.with_signatures_of(&unfit), own);
+        assert!(own.is_of_one() && theirs.is_of_one() && !both.is_of_one());
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl Lines {
         Ok(Self { text, signatures })
     }
 
+    /// How many signature lines there are.
+    pub(crate) fn count(&self) -> usize {
+        self.signatures.len()
+    }
+
     pub(crate) fn to_note(&self) -> String {
         format!("{}\n{}", self.text, self.lines_of(|_| true))
     }

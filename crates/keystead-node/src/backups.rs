@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use keystead_base::{Canonical as _, Digest};
 use keystead_ledger::LedgerError;
-use keystead_wire::{NodeReply, NodeRequest, Peer, Role};
+use keystead_wire::{NodeReply, NodeRequest, Peer};
 
 use crate::error::CallError;
 use crate::shared::Shared;
@@ -18,7 +18,7 @@ impl Shared {
         digest: &Digest,
     ) -> Result<Option<Vec<u8>>, CallError> {
         match self.ledger.backup(digest).await? {
-            None if peer.role != Role::Node => Ok(self.fetch_backup(digest).await?),
+            None if self.state().roster().node(&peer.name).is_none() => Ok(self.fetch_backup(digest).await?),
             kept => Ok(kept),
         }
     }

@@ -60,7 +60,7 @@ impl Shared {
         while signed.verify(keys).is_err() {
             let Some(answer) = asked.join_next().await else { break };
             let Ok(Some(theirs)) = answer else { continue };
-            if theirs.body() == signed.body() && theirs.verify(&any_one).is_ok() {
+            if theirs.body() == signed.body() && theirs.is_of_one() && theirs.verify(&any_one).is_ok() {
                 signed = signed.with_signatures_of(&theirs);
             }
         }

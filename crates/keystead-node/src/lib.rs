@@ -22,6 +22,7 @@ mod clock;
 mod config;
 mod consensus;
 mod enclave;
+mod errands;
 mod error;
 mod event;
 mod fresh;

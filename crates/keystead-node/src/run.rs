@@ -14,13 +14,14 @@ use keystead_keys::{MAX_PASSPHRASE_BYTES, MemberKey, MemberKeyFile};
 use keystead_ledger::{Ledger, RecordRow};
 use keystead_policy::{Peer, TransportKey};
 use keystead_wire::{Identity, Pins, Refused, Server};
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::answer::Front;
 use crate::blocks::Submission;
 use crate::board::Board;
 use crate::enclave::{EnclaveHome, Started};
+use crate::errands::Errands;
 use crate::peers::{self, Peers};
 use crate::recent::Recent;
 use crate::replica::{Deliberator, Heard};
@@ -142,7 +143,7 @@ pub async fn run_under<C: Controls + Clone + 'static>(
         unstored: Unstored::default(),
         recent: Recent::default(),
         cluster_view: Mutex::default(),
-        errands: Arc::new(Semaphore::new(MAX_ERRANDS)),
+        errands: Errands::default(),
         sweep: Notify::new(),
         protections: Mutex::default(),
         chains: Mutex::default(),
@@ -380,8 +381,6 @@ fn read(path: &Path) -> Result<Vec<u8>, NodeError> {
 const MAX_WAITING_ENTRIES: usize = 1024;
 /// Words of other nodes that wait for the replica; at the limit their connections wait.
 const MAX_WAITING_WORDS: usize = 1024;
-/// Things done for other nodes at once; what they ask beyond that is lost, and asked again.
-const MAX_ERRANDS: usize = 64;
 /// Backups that wait for the enclave: people hand them over one at a time.
 const MAX_HAND_OVERS: usize = 4;
 /// Turns that wait for the disk. Few: while they wait, entries gather for the next block.

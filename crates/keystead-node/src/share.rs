@@ -56,7 +56,7 @@ impl Shared {
             }
         }
         if !signatures.is_empty() {
-            self.heard_signatures(signatures);
+            self.heard_signatures(from, signatures);
         }
         Ok(())
     }
@@ -134,9 +134,9 @@ impl Shared {
         }
     }
 
-    /// Does something for another node, beside everything else; not at all when there is too much of it.
-    fn errand(&self, work: impl Future<Output = ()> + Send + 'static) {
-        if let Ok(place) = Arc::clone(&self.errands).try_acquire_owned() {
+    /// Does something for another node, beside everything else; not at all when that node has too much of it done.
+    fn errand(&self, peer: &Name, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(place) = self.errands.place(peer) {
             tokio::spawn(async move {
                 work.await;
                 drop(place);
@@ -146,8 +146,8 @@ impl Shared {
 
     /// Sends committed blocks to a node that lacks them.
     pub(crate) fn serve_blocks(self: &Arc<Self>, to: Name, from: u64) {
-        let shared = Arc::clone(self);
-        self.errand(async move {
+        let (shared, peer) = (Arc::clone(self), to.clone());
+        self.errand(&peer, async move {
             let limit = MAX_MESSAGE_BLOCKS as u64;
             let stored = match shared.ledger.blocks(from, limit).await {
                 Ok(stored) => stored,
@@ -172,8 +172,8 @@ impl Shared {
     }
 
     fn send_signature(self: &Arc<Self>, to: Name, request: RequestId) {
-        let shared = Arc::clone(self);
-        self.errand(async move {
+        let (shared, peer) = (Arc::clone(self), to.clone());
+        self.errand(&peer, async move {
             if let Ok(Some(record)) = shared.ledger.signature(&request).await {
                 let message = PeerMessage::Signed(shared_signature(&record));
                 shared.peers.send_one(&to, message.to_document());
@@ -183,9 +183,12 @@ impl Shared {
 
     /// INVARIANT S7: a signature that another node made is verified before it is kept or shown. Those that came
     /// together are one errand: a large block's would be too many, and those beyond the limit would be lost.
-    fn heard_signatures(self: &Arc<Self>, signatures: Vec<SharedSignature>) {
+    fn heard_signatures(self: &Arc<Self>, from: &Name, mut signatures: Vec<SharedSignature>) {
         let shared = Arc::clone(self);
-        self.errand(async move {
+        // What is said of heights far ahead is asked for again once this node is there.
+        let near = self.state().height().saturating_add(HEIGHTS_AWAITED);
+        signatures.retain(|signed| signed.height <= near);
+        self.errand(from, async move {
             let mut state = shared.state.clone();
             for signed in signatures {
                 let reached = state.wait_for(|it| it.height() >= signed.height);
@@ -271,6 +274,8 @@ fn shared_signature(record: &SignatureRecord) -> SharedSignature {
 
 /// What the blocks of one message have at most together, so that they fit a document.
 const MAX_SERVED_BYTES: usize = 2 * 1024 * 1024;
+/// How many blocks ahead of this node a signature is waited with.
+const HEIGHTS_AWAITED: u64 = 4;
 /// How long a signature waits for the block that it rests on.
 const CATCH_UP_TIME: Duration = Duration::from_secs(20);
 /// How long a node waits for signatures that it lacks, before it objects: less than a round.

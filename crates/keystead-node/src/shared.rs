@@ -10,10 +10,11 @@ use keystead_intent::KeyCeremony;
 use keystead_ledger::Ledger;
 use keystead_transmit::ChainView;
 use keystead_wire::{ChainStatus, Hello, Protection, Refused, Role};
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::blocks::Submission;
 use crate::board::Board;
+use crate::errands::Errands;
 use crate::peers::Peers;
 use crate::recent::Recent;
 use crate::replica::{Heard, standing_word};
@@ -49,7 +50,7 @@ pub(crate) struct Shared {
     /// What the replica last saw of the cluster.
     pub(crate) cluster_view: Mutex<ClusterView>,
     /// How much is done for other nodes at once, besides taking their words.
-    pub(crate) errands: Arc<Semaphore>,
+    pub(crate) errands: Errands,
     /// Rung when something allowed could not be signed.
     pub(crate) sweep: Notify,
     pub(crate) protections: Mutex<Vec<Protection>>,
