@@ -19,6 +19,7 @@ mod objection;
 mod pool;
 mod record;
 mod replica;
+mod setup;
 mod standing;
 mod times;
 mod verdict;
@@ -29,7 +30,8 @@ pub use message::{CommittedBlock, MAX_MESSAGE_BLOCKS, Message, Polka, Purpose, R
 pub use objection::Objection;
 pub use pool::{MAX_BLOCK_BYTES, MAX_ENTRY_BYTES, MAX_POOL_ENTRIES, MAX_POOL_ENTRIES_PER_NODE};
 pub use record::{Record, TimeoutStep};
-pub use replica::{Limits, Replica, Setup};
+pub use replica::Replica;
+pub use setup::{Limits, Setup};
 pub use standing::Standing;
 pub use times::Times;
 

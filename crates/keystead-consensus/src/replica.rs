@@ -6,58 +6,15 @@ use std::sync::Arc;
 
 use keystead_base::{Canonical as _, Digest, HybridSigner, Name, Timestamp};
 use keystead_decision::{Applied, Block, Commit, Controls, Entry, State, propose, validate_unless};
-use serde::{Deserialize, Serialize};
 
 use crate::ahead::Ahead;
 use crate::candidate::{Candidate, Candidates, states_a_fact};
 use crate::engine::{Act, Decided, Deliberation, Seat};
 use crate::pool::Pool;
 use crate::{
-    Ballot, Committed, Input, MAX_BLOCK_BYTES, Message, Output, Proposal, Record, Standing, Step, Timer,
-    Times,
+    Ballot, Committed, Input, Limits, MAX_BLOCK_BYTES, Message, Output, Proposal, Record, Setup, Standing,
+    Step, Timer, Times,
 };
-
-/// Sizes of blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// The most entries of one block.
-    pub block_entries: usize,
-    /// The most bytes of the entries of one block.
-    pub block_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { block_entries: 512, block_bytes: 1024 * 1024 }
-    }
-}
-
-/// What a replica starts from: all of it read from its own disk.
-pub struct Setup<C> {
-    /// The node's name.
-    pub me: Name,
-    /// The node's voting key.
-    pub signer: Arc<HybridSigner>,
-    /// The state after the last committed block.
-    pub state: State,
-    /// The commit of that block; none before the first.
-    pub last: Option<Commit>,
-    /// The records of the height under way, in their order.
-    pub records: Vec<Record>,
-    /// The controls of the state machine.
-    pub controls: C,
-    /// Sizes of blocks.
-    pub limits: Limits,
-    /// How long rounds wait.
-    pub times: Times,
-}
-
-impl<C> fmt::Debug for Setup<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Setup").field("me", &self.me).finish_non_exhaustive()
-    }
-}
 
 /// One node's part in the log.
 pub struct Replica<C> {
