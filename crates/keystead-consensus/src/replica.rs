@@ -194,10 +194,11 @@ impl<C: Controls> Replica<C> {
         let acts = match message {
             Message::Proposal { proposal, block } => return self.hear_proposal(&from, *proposal, *block),
             Message::Ballot(ballot) => {
+                let acts = table.ballot(ballot.clone());
                 if ballot.node == from {
-                    self.heard.insert(from, ballot.clone());
+                    self.note_heard(ballot);
                 }
-                table.ballot(ballot)
+                acts
             }
             Message::Polka(polka) => table.polka(polka),
             Message::Round(proof) => table.round_proof(proof),
@@ -316,6 +317,15 @@ impl<C: Controls> Replica<C> {
         }
     }
 
+    /// INVARIANT S3: of what another node says the latest is kept, in whatever order it arrives: it is what that node
+    /// is told when it has lost its disk.
+    fn note_heard(&mut self, ballot: Ballot) {
+        let known = self.heard.get(&ballot.node);
+        if known.is_none_or(|known| (known.place(), known.step) <= (ballot.place(), ballot.step)) {
+            self.heard.insert(ballot.node.clone(), ballot);
+        }
+    }
+
     fn send_proposal(&mut self, proposal: Proposal) {
         if let Some(block) = self.candidates.block(&proposal.header) {
             let block = Box::new(block.clone());
@@ -385,7 +395,7 @@ impl<C: Controls> Replica<C> {
             match record {
                 Record::Block(block) => self.restore(block),
                 Record::Ballot(ballot) if ballot.node == self.me => self.own.push(ballot.clone()),
-                Record::Ballot(ballot) => drop(self.heard.insert(ballot.node.clone(), ballot.clone())),
+                Record::Ballot(ballot) => self.note_heard(ballot.clone()),
                 Record::Judged { .. } | Record::Proposal(_) | Record::Polka(_) | Record::Timeout { .. } => {}
             }
         }
@@ -399,7 +409,7 @@ impl<C: Controls> Replica<C> {
                     node: vote.node.clone(),
                     signature: vote.signature,
                 };
-                self.heard.entry(vote.node).or_insert(ballot);
+                self.note_heard(ballot);
             }
         }
         self.records = records;

@@ -99,3 +99,29 @@ fn s03_what_is_told_in_passing_answers_no_question() {
     let answered = ["node-1", "node-2"].map(|from| hear(from, Purpose::Answers));
     assert_eq!(answered, [false, true]);
 }
+
+/// What arrives late does not hide what was said after it: a node that lost its disk is told the latest.
+#[test]
+fn s03_of_what_a_node_said_the_latest_is_kept() {
+    let mut net = Net::new(4, 3);
+    let (here, there) = (name("node-1"), name("node-4"));
+    net.places.retain(|name, _| *name == here);
+    net.ask(0);
+    let said = |step| Ballot {
+        step,
+        height: 1,
+        round: 0,
+        header: None,
+        node: there.clone(),
+        signature: HybridSignature::from_parts([1; 64], Box::new([2; ML_DSA_65_SIGNATURE_BYTES])),
+    };
+    let asks = Message::Head { height: 0, seen: None, purpose: Purpose::Asks };
+    for message in [Message::Ballot(said(Step::Precommit)), Message::Ballot(said(Step::Prevote)), asks] {
+        net.step(&here, Input::Received { from: there.clone(), message: Box::new(message) });
+    }
+    let told = net.mail.iter().filter_map(|(_, to, message)| match message {
+        Message::Head { seen: Some(seen), .. } if *to == there => Some(seen.step),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [Step::Precommit]);
+}
