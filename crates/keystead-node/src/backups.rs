@@ -1,13 +1,36 @@
 //! Backup files: the home of a key makes one, and every node keeps a copy.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use keystead_base::{Canonical as _, Digest};
 use keystead_ledger::LedgerError;
 use keystead_wire::{NodeReply, NodeRequest, Peer};
+use tokio::sync::watch;
 
+use crate::NodeError;
 use crate::error::CallError;
 use crate::shared::Shared;
+
+/// Looks from time to time for copies that this node lacks. A stage of its own: whoever is asked for one and takes
+/// its time holds up nothing else.
+pub(crate) async fn keep(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) -> Result<(), NodeError> {
+    let mut kept = HashSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            looked = shared.keep_backups(&mut kept) => if let Err(error) = looked {
+                shared.postponed("a copy of a backup", &error);
+            }
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
+    }
+}
 
 impl Shared {
     /// A backup file. What this node lacks it asks the others for, but not on behalf of another node: two that both
@@ -24,7 +47,7 @@ impl Shared {
     }
 
     /// INVARIANT D1: a copy of each backup that the log names, so that the loss of a key's home loses none.
-    pub(crate) async fn keep_backups(&self, kept: &mut HashSet<Digest>) -> Result<(), LedgerError> {
+    async fn keep_backups(&self, kept: &mut HashSet<Digest>) -> Result<(), LedgerError> {
         let state = self.state();
         let named = state.keys().filter_map(|(_, key)| key.backup);
         for digest in named.filter(|digest| !kept.contains(digest)).collect::<Vec<_>>() {
@@ -50,3 +73,5 @@ impl Shared {
         Ok(None)
     }
 }
+
+const INTERVAL: Duration = Duration::from_secs(5);

@@ -45,9 +45,7 @@ impl Shared {
         };
         let Some(root) = root else { return Ok(None) };
         let origin = origin(&self.genesis.genesis.name, self.cluster);
-        let signed = SignedCheckpoint::sign(Checkpoint { origin, size, root }, &self.key)
-            .map_err(|error| CallError::Sign { reason: error.to_string() })?;
-        Ok(Some(signed))
+        Ok(Some(SignedCheckpoint::sign(Checkpoint { origin, size, root }, &self.key)?))
     }
 
     /// Each of the others is asked for its own; what does not verify is left out.

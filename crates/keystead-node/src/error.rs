@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use keystead_base::{Blame, CanonError, ClusterId, Coded, Digest, KeyError, Name};
 use keystead_decision::GenesisError;
 use keystead_keys::MemberError;
-use keystead_ledger::LedgerError;
+use keystead_ledger::{LedgerError, SignError};
 use keystead_signing::ClientError;
 use keystead_transmit::TransmitError;
 use keystead_wire::WireError;
@@ -208,11 +208,8 @@ pub(crate) enum CallError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// A checkpoint or an own entry could not be signed.
-    #[error("the node failed to sign: {reason}")]
-    Sign {
-        /// What the library says.
-        reason: String,
-    },
+    #[error("the node failed to sign: {0}")]
+    Sign(#[from] SignError),
 }
 
 impl Coded for CallError {
@@ -227,7 +224,7 @@ impl Coded for CallError {
             Self::Stopping => "node.stopping",
             Self::NoHead { .. } => "node.no_head",
             Self::Ledger(error) => error.code(),
-            Self::Sign { .. } => "node.sign",
+            Self::Sign(_) => "node.sign",
         }
     }
 
@@ -240,7 +237,7 @@ impl Coded for CallError {
             | Self::NotAdmitted
             | Self::NotANode { .. } => Blame::Caller,
             Self::Ledger(error) => error.blame(),
-            Self::NoHead { .. } | Self::Stopping | Self::Sign { .. } => Blame::Environment,
+            Self::NoHead { .. } | Self::Stopping | Self::Sign(_) => Blame::Environment,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use keystead_base::{Canonical as _, Digest};
 use keystead_decision::{FreshAnswer, Outcome};
+use keystead_ledger::SignError;
 use keystead_policy::{AssuranceLevel, FreshHeadDemand};
 use keystead_signing::ClientError;
 use keystead_wire::{NodeReply, NodeRequest, Peer, Refused};
@@ -28,8 +29,8 @@ impl Shared {
         if head.as_ref().map_or(0, |it| it.header.height) != height {
             return Err(CallError::NoHead { height });
         }
-        FreshAnswer::by_node(self.cluster, nonce, head, self.node.clone(), &self.key)
-            .map_err(|error| CallError::Sign { reason: error.to_string() })
+        let answer = FreshAnswer::by_node(self.cluster, nonce, head, self.node.clone(), &self.key);
+        Ok(answer.map_err(SignError::Key)?)
     }
 
     /// This node's word, and those of as many others as a quorum needs, or as answer in time. INVARIANT D3: a word

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use keystead_base::{Name, RequestId, Signed, Timestamp};
 use keystead_decision::{Entry, Fate, KeyEvent, KeyStep, Renewal, Settlement};
 use keystead_intent::Slot;
+use keystead_ledger::SignError;
 use keystead_wire::EntryAnswer;
 
 use crate::error::CallError;
@@ -47,7 +48,6 @@ impl Shared {
     }
 
     fn sign<T: keystead_base::Canonical>(&self, body: T) -> Result<Signed<T>, CallError> {
-        Signed::new(body, self.node.clone(), &self.key)
-            .map_err(|error| CallError::Sign { reason: error.to_string() })
+        Ok(Signed::new(body, self.node.clone(), &self.key).map_err(SignError::Key)?)
     }
 }

@@ -1,7 +1,8 @@
 //! A key's new home: the enclave takes the backup that is handed over to it, and only then the log is told.
 
 use keystead_base::{Canonical as _, Name, RequestId};
-use keystead_decision::{Certificate, KeyStep, State};
+use keystead_decision::{Certificate, KeyStep, Phase, State};
+use keystead_intent::{Action, AuthorityChange, KeyCeremony};
 use keystead_keys::BackupFile;
 use keystead_policy::AssuranceLevel;
 use keystead_signing::ClientError;
@@ -28,10 +29,8 @@ impl Shared {
         document: &[u8],
     ) -> Result<EntryAnswer, CallError> {
         let file = BackupFile::from_document(document)?;
-        if !is_of(&file, &self.state()) {
-            let text =
-                format!("the log has no key `{}` with the public side of this backup", file.subject.key);
-            return Ok(EntryAnswer::Refused(Refused { code: "node.other_key".to_owned(), text }));
+        if let Err(refused) = self.may_restore(request, &file) {
+            return Ok(EntryAnswer::Refused(refused));
         }
         let (answer, answered) = oneshot::channel();
         // Where the signer ended, its own stage reports it, and the answer does not come.
@@ -44,6 +43,34 @@ impl Shared {
                 Ok(EntryAnswer::Refused(Refused { code: "node.no_enclave".to_owned(), text }))
             }
         }
+    }
+}
+
+impl Shared {
+    /// The enclave acts before the log hears of it, so what the log would refuse is refused before.
+    fn may_restore(&self, request: RequestId, file: &BackupFile) -> Result<(), Refused> {
+        let (state, key) = (self.state(), &file.subject.key);
+        if !is_of(file, &state) {
+            let text = format!("the log has no key `{key}` with the public side of this backup");
+            return Err(Refused { code: "node.other_key".to_owned(), text });
+        }
+        if !is_permitted(&state, &request, key, &self.node) {
+            let node = &self.node;
+            let text = format!("{request} is no open permission to restore `{key}` at `{node}`; ask for one");
+            return Err(Refused { code: "node.no_permission".to_owned(), text });
+        }
+        Ok(())
+    }
+}
+
+/// INVARIANT S13: whether people permitted this node to restore the key, and nobody has done it yet.
+fn is_permitted(state: &State, request: &RequestId, key: &Name, node: &Name) -> bool {
+    let Some(request) = state.request(request).filter(|it| it.phase == Phase::Applied) else { return false };
+    match &request.intent.action {
+        Action::Authority(AuthorityChange::Key(KeyCeremony::Restore { key: asked, home })) => {
+            asked == key && home == node
+        }
+        _ => false,
     }
 }
 

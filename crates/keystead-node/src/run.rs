@@ -32,7 +32,7 @@ use crate::shared::Shared;
 use crate::signer::Signer;
 use crate::stages::Stages;
 use crate::writer::{Unstored, Writer};
-use crate::{Config, Event, Events, NodeError, sweep};
+use crate::{Config, Event, Events, NodeError, backups, sweep};
 
 /// A node that runs in this process; its enclave is a child process. Dropped, it stops.
 #[derive(Debug)]
@@ -220,6 +220,8 @@ async fn pipeline<C: Controls + Clone + 'static>(
         held: Vec::new(),
     };
     let replica = replica(config, shared, parts.state, &rows, parts.controls).await?;
+    // Whoever asks from the first moment on is told whether this node votes.
+    shared.see(&replica);
     let deliberator = Deliberator {
         shared: Arc::clone(shared),
         replica,
@@ -286,6 +288,7 @@ fn serve(
     };
     stages.task("settlement watcher", watcher.run(stages.stopping()));
     stages.task("sweep", sweep::run(Arc::clone(shared), stages.stopping()));
+    stages.task("copies of backups", backups::keep(Arc::clone(shared), stages.stopping()));
     let (front, mut stop) = (Front(Arc::clone(shared)), stages.stopping());
     stages.task("server", async move {
         tokio::select! {

@@ -1,4 +1,4 @@
-//! The sweep: asks for fresh certificates where a right could not be used in time, and for backups that are missing.
+//! The sweep: asks for fresh certificates where a right could not be used in time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,12 +14,9 @@ use crate::{Event, NodeError, clock, views};
 
 /// Looks whenever the back end refused, and from time to time.
 pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) -> Result<(), NodeError> {
-    let (mut signed, mut kept) = (HashSet::new(), HashSet::new());
+    let mut signed = HashSet::new();
     loop {
         sweep(&shared, &mut signed).await;
-        if let Err(error) = shared.keep_backups(&mut kept).await {
-            shared.postponed("a copy of a backup", &error);
-        }
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
             () = shared.sweep.notified() => {}

@@ -296,7 +296,7 @@ fn key_restored(script: &mut Script) {
     let restored = script.until_it_works("ana", "key hand-over {restore} --backup {tmp}/hot.backup");
     assert_eq!(restored["key"]["epoch"], 1, "{restored}");
     script.play([
-        fails("ana", "key hand-over {restore} --backup {tmp}/hot.backup", "enclave.not_receiving"),
+        fails("ana", "key hand-over {restore} --backup {tmp}/hot.backup", "node.no_permission"),
         fails("ana", "key hand-over {paid}", "cli.usage"),
         ok("ana", "request transfer --key hot --to {exchange} --wei 3").has("/request/stage", "signed"),
     ]);
