@@ -25,23 +25,11 @@ pub(crate) fn build(_: &[String]) -> Result<(), Failure> {
 
 /// Builds the benchmarks and the product, and runs the parts that are named, or all.
 pub(crate) fn figures(parts: &[String]) -> Result<(), Failure> {
-    Step::new(&[
-        "cargo",
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "keystead",
-        "--package",
-        "keystead-bench",
-        // The cluster's nodes are processes of these programs.
-        "--package",
-        "keystead-tests",
-    ])
-    .run()?;
-    Step::new(&["cargo", "run", "--release", "--locked", "--quiet", "--package", "keystead-bench", "--"])
-        .with(parts)
-        .run()
+    // All members at once: with fewer of them dependencies have other features, and are compiled again.
+    Step::new(&["cargo", "build", "--release", "--locked", "--workspace", "--bins"]).run()?;
+    // It stands beside this program, whichever folder that was built into.
+    let own = std::env::current_exe().map_err(Failure::file(Path::new("xtask")))?;
+    Step::new(&[&own.with_file_name("keystead-bench").display().to_string()]).with(parts).run()
 }
 
 /// One call of the compiler, or one run of a build script.

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use keystead_base::{ClusterId, RequestNonce, Secret, Timestamp};
 use keystead_coordinator::Batcher;
 use keystead_decision::SignedGenesis;
-use keystead_intent::Intent;
+use keystead_intent::{Action, Intent};
 use keystead_tests::binary;
 use keystead_tests::cluster::{NodeHome, ether};
 use keystead_tests::fixture::{Desk, FRIEND, name};
@@ -94,10 +94,14 @@ impl Site {
         self.genesis().genesis.cluster()
     }
 
-    /// A transfer inside the limits, with a chain nonce that nobody used before: of nothing, so that the limit of
-    /// a day lasts.
+    /// A transfer inside the limits, with a chain nonce that nobody used before: of nothing and for next to no fee, so
+    /// that the limit of a day lasts on any machine.
     pub(crate) fn intent(&self) -> Intent {
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let mut action = ether(FRIEND, 0, number);
+        if let Action::Transfer(transfer) = &mut action {
+            (transfer.gas.max_fee_per_gas, transfer.gas.max_priority_fee_per_gas) = (1, 1);
+        }
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&number.to_be_bytes());
         Intent {
@@ -105,7 +109,7 @@ impl Site {
             requester: name("desk"),
             nonce: RequestNonce(nonce),
             expires: now().plus_seconds(3600),
-            action: ether(FRIEND, 0, number),
+            action,
         }
     }
 
