@@ -37,10 +37,7 @@ pub(crate) fn desk(nodes: usize) -> Desk {
 
 /// The votes that a block needs.
 pub(crate) fn quorum(nodes: usize) -> u32 {
-    match nodes {
-        3 => 2,
-        nodes => u32::try_from(nodes * 2 / 3 + 1).unwrap_or(u32::MAX),
-    }
+    keystead_policy::Roster::quorum_of(nodes)
 }
 
 /// How many lying nodes the cluster withstands.

@@ -17,11 +17,12 @@ use keystead_consensus::{
 };
 use keystead_decision::{Entry, SignedGenesis, State, Strict, Vote};
 use keystead_ledger::{Appended, Batch, Ledger, RecordRow};
+use keystead_policy::Roster;
 use keystead_tests::fixture::{Desk, Member};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
-use super::site::{now, quorum};
+use super::site::now;
 use crate::usage;
 
 /// What the floor does.
@@ -100,7 +101,7 @@ impl Places {
     fn new(nodes: u8) -> Self {
         let desk = Desk { nodes: (0..usize::from(nodes)).map(member).collect(), ..Desk::default() };
         let mut policy = desk.policy();
-        policy.roster.quorum = quorum(nodes);
+        policy.roster.quorum = Roster::quorum_of(nodes.into());
         let genesis = desk.genesis_with(policy);
         Self { desk, genesis }
     }

@@ -14,6 +14,7 @@ mod site;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keystead_policy::Roster;
 use keystead_tests::cluster::NodeHome;
 use tokio::runtime::Runtime;
 
@@ -123,7 +124,7 @@ fn cluster(runtime: &Runtime, plan: &Plan, nodes: u8) -> ClusterRow {
     let shown = runtime.block_on(clients::run(&site, 1, Until::Decisions(CERTIFICATES)));
     let certificate = runtime.block_on(proof::certificate(&site, &shown.requests));
     let log = runtime.block_on(proof::log(&site));
-    let quorum = site::quorum(nodes);
+    let quorum = Roster::quorum_of(nodes.into());
     ClusterRow { nodes, quorum, stages, counts, ledger_bytes_per_decision, certificate, log }
 }
 

@@ -10,6 +10,7 @@ use keystead_base::{ClusterId, RequestNonce, Secret, Timestamp};
 use keystead_coordinator::Batcher;
 use keystead_decision::SignedGenesis;
 use keystead_intent::{Action, Intent};
+use keystead_policy::Roster;
 use keystead_tests::binary;
 use keystead_tests::cluster::{NodeHome, ether};
 use keystead_tests::fixture::{Desk, FRIEND, name};
@@ -31,7 +32,7 @@ pub(crate) struct Site {
 
 /// Founds a cluster with an active key `hot` whose home is the first node, and stops it again.
 pub(crate) async fn found(nodes: u8) -> Vec<NodeHome> {
-    let homes = NodeHome::several(nodes, |policy| policy.roster.quorum = quorum(nodes));
+    let homes = NodeHome::several(nodes, |policy| policy.roster.quorum = Roster::quorum_of(nodes.into()));
     let starts: Vec<_> = homes.into_iter().map(|home| tokio::spawn(home.start())).collect();
     let mut stations = Vec::new();
     for start in starts {
@@ -43,14 +44,6 @@ pub(crate) async fn found(nodes: u8) -> Vec<NodeHome> {
         homes.push(station.stop().await);
     }
     homes
-}
-
-/// More than two thirds; of three nodes a majority, which withstands crashes only.
-pub(crate) fn quorum(nodes: u8) -> u32 {
-    match nodes {
-        3 => 2,
-        _ => u32::from(nodes) * 2 / 3 + 1,
-    }
 }
 
 impl Site {

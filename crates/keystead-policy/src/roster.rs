@@ -27,13 +27,15 @@ impl Roster {
     /// smaller one does.
     #[must_use]
     pub fn usual_quorum(nodes: usize) -> Option<u32> {
-        match nodes {
-            1 => Some(1),
-            3 => Some(2),
-            4 => Some(3),
-            7 => Some(5),
-            _ => None,
-        }
+        matches!(nodes, 1 | 3 | 4 | 7).then(|| Self::quorum_of(nodes))
+    }
+
+    /// How many votes commit among so many nodes: more than two thirds of them; of three a majority, which
+    /// withstands crashes only.
+    #[must_use]
+    pub fn quorum_of(nodes: usize) -> u32 {
+        let votes = if nodes == 3 { 2 } else { nodes.saturating_mul(2) / 3 + 1 };
+        u32::try_from(votes).unwrap_or(u32::MAX)
     }
 
     /// The node of this name.

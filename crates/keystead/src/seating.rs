@@ -92,17 +92,13 @@ fn seat(roster: &mut Roster, node: &Node) -> Result<(), Failure> {
 /// Two nodes stop when either does, so that they are worse than one; beyond seven each vote costs more than it
 /// withstands. Five and six withstand no more than four, and serve on the way to another size.
 fn quorum(nodes: usize, in_transit: bool) -> Result<u32, Failure> {
-    let next = match nodes {
-        1 | 4 | 7 => Ok(nodes * 2 / 3 + 1),
-        3 => Ok(2),
-        5 | 6 if in_transit => Ok(nodes * 2 / 3 + 1),
-        5 | 6 => Err("name all of them in one change, or add --in-transit and go on to 4 or 7"),
-        _ => Err("clusters have 1, 3, 4 or 7 nodes; several can come or go in one change"),
+    let next = match (Roster::usual_quorum(nodes), nodes) {
+        (Some(usual), _) => return Ok(usual),
+        (None, 5 | 6) if in_transit => return Ok(Roster::quorum_of(nodes)),
+        (None, 5 | 6) => "name all of them in one change, or add --in-transit and go on to 4 or 7",
+        (None, _) => "clusters have 1, 3, 4 or 7 nodes; several can come or go in one change",
     };
-    let found = next.map_err(|next| {
-        Failure::new("roster.size", format!("expected 1, 3, 4 or 7 nodes, found {nodes}"), next)
-    })?;
-    u32::try_from(found).map_err(|_| Failure::usage("too many nodes", "name fewer"))
+    Err(Failure::new("roster.size", format!("expected 1, 3, 4 or 7 nodes, found {nodes}"), next))
 }
 
 /// What a roster withstands, in one line.
