@@ -165,6 +165,34 @@ impl Cluster {
         retry(async || self.with(node, |it| it.as_mut().and_then(Process::ended))).await
     }
 
+    /// Whether a process has ended by itself, and how.
+    pub(crate) fn ended_now(&self, process: usize) -> Option<Result<i32, i32>> {
+        self.with(process, |it| it.as_mut().and_then(Process::ended))
+    }
+
+    /// A node ends by itself only with an error that names its ledger: its last words.
+    pub(crate) fn ended_for_its_ledger(&self, node: usize, ended: Result<i32, i32>) -> String {
+        let words = self.words(node);
+        let error = words.lines().rev().find(|line| line.contains("error[")).unwrap_or_default();
+        assert!(ended == Ok(1) && error.contains("error[ledger."), "node-{}: {ended:?}: {words}", node + 1);
+        error.to_owned()
+    }
+
+    /// What a supervisor does until a node takes part: starts it as often as it ends for its ledger.
+    pub(crate) async fn comes_back(&self, node: usize) -> Duration {
+        let start = Instant::now();
+        retry(async || {
+            if let Some(ended) = self.ended_now(node) {
+                self.ended_for_its_ledger(node, ended);
+                self.launch(node);
+            }
+            (self.people.status(node).await?.standing == "votes").then_some(())
+        })
+        .await;
+        self.takes_part(node).await;
+        start.elapsed()
+    }
+
     /// Waits until a node votes and has reached what the others have, and says how long that took.
     pub(crate) async fn takes_part(&self, node: usize) -> Duration {
         let start = Instant::now();

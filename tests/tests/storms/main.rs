@@ -13,6 +13,7 @@ mod network;
 mod oracle;
 mod orders;
 mod people;
+mod postgres;
 mod process;
 mod product;
 mod rules;
