@@ -13,6 +13,8 @@ pub(crate) struct Asked {
     pub(crate) what: What,
     /// The signed entry, to hand in again.
     pub(crate) entry: Entry,
+    /// When an honest node took it, once everything was healed.
+    pub(crate) taken: Option<u64>,
 }
 
 /// What it is about.

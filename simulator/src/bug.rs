@@ -55,11 +55,15 @@ pub enum Bug {
     ClockUnchecked,
     /// The back end signs later with the head that it saw at the decision.
     StaleHead,
+    /// A round waits forty times as long.
+    RoundsTooLong,
+    /// Nobody looks at what is due before somebody asks for something.
+    DueForgotten,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::WindowsIgnored,
         Self::WindowOffByOne,
         Self::FeesIgnored,
@@ -86,6 +90,8 @@ impl Bug {
         Self::SettledByAnother,
         Self::ClockUnchecked,
         Self::StaleHead,
+        Self::RoundsTooLong,
+        Self::DueForgotten,
     ];
 
     /// Its name on the command line: `WindowsIgnored`.

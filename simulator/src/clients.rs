@@ -62,6 +62,8 @@ const BENDS: [Bend; 8] = [
 ];
 
 const GAS: u64 = 21_000;
+/// So long clients have new ideas when everything is healed; then all is quiet but for what is due.
+const ASKING_MILLIS: u64 = 20_000;
 
 impl Simulation {
     /// The clients' next idea.
@@ -122,13 +124,17 @@ impl Simulation {
         }
     }
 
-    /// When everything is healed, clients want their answers.
+    /// When everything is healed, clients want their answers, and at first ask for more.
     fn ask_for_answers(&mut self) {
+        let asks = self.stated.is_some_and(|(healed, _)| self.now < healed + ASKING_MILLIS);
+        if asks {
+            self.pay_small();
+        }
         let now = Timestamp(self.now);
         let open = |(id, it): &(&RequestId, &Asked)| self.oracle.stand(id).is_none() && it.expires > now;
         let entries: Vec<Entry> = self.asked.iter().filter(open).map(|(_, it)| it.entry.clone()).collect();
         entries.iter().for_each(|it| self.submit_everywhere(it));
-        self.after(5_000, Event::Clients);
+        self.after(if asks { 1_000 } else { 5_000 }, Event::Clients);
     }
 
     fn retry(&mut self, id: RequestId) {
@@ -170,7 +176,7 @@ impl Simulation {
         let batch = RequestBatch { intents: vec![intent] };
         let signed = Signed::new(batch, requester.clone(), &member.signer).expect("a signature");
         let entry = Entry::Requests(signed);
-        self.asked.insert(id, Asked { requester, expires, what, entry: entry.clone() });
+        self.asked.insert(id, Asked { requester, expires, what, entry: entry.clone(), taken: None });
         (id, entry)
     }
 

@@ -120,6 +120,7 @@ impl Simulation {
             self.start(node);
         }
         (0..self.places.len()).for_each(|node| self.connect(node));
+        self.state_time();
         self.after(4_000, Event::Readmit);
     }
 

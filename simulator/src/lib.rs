@@ -12,6 +12,7 @@ mod bug;
 mod chain;
 mod clients;
 mod controls;
+mod deadline;
 mod dice;
 mod disk;
 mod faults;

@@ -67,6 +67,7 @@ fn print(total: &Report, seconds: f64) {
     println!("{} seeds in {seconds:.1} s", total.seeds);
     println!("{} steps, {:.2} simulated hours", total.steps, total.hours());
     println!("{} blocks, {} signatures", total.blocks, total.signatures);
+    println!("once healed, the slowest request took {} ms", total.slowest_millis);
     let list = |items: &std::collections::BTreeMap<&str, u64>| {
         items.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(" · ")
     };

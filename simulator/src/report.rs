@@ -19,6 +19,8 @@ pub struct Report {
     pub blocks: u64,
     /// Signatures that left a back end.
     pub signatures: u64,
+    /// The longest that a request took once everything was healed, in milliseconds.
+    pub slowest_millis: u64,
     /// Faults and lies by kind.
     pub faults: BTreeMap<&'static str, u64>,
     /// Decisions by kind.
@@ -46,6 +48,7 @@ impl Report {
         self.millis += other.millis;
         self.blocks += other.blocks;
         self.signatures += other.signatures;
+        self.slowest_millis = self.slowest_millis.max(other.slowest_millis);
         other.faults.iter().for_each(|(kind, count)| *self.faults.entry(kind).or_default() += count);
         other.decisions.iter().for_each(|(kind, count)| *self.decisions.entry(kind).or_default() += count);
         self.violations.extend(other.violations);

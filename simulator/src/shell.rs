@@ -17,6 +17,22 @@ use crate::simulation::{Event, Simulation};
 
 /// The node where the key `hot` is at home. It never lies: its back end signs for itself.
 pub(crate) const HOME: usize = 0;
+/// How long a round waits; with the bug `RoundsTooLong` a good deal longer.
+fn times(bug: Option<Bug>) -> Times {
+    let Times { propose_millis, prevote_millis, precommit_millis, rebroadcast_millis } = Times::default();
+    match bug {
+        Some(Bug::RoundsTooLong) => Times {
+            propose_millis: propose_millis * TOO_LONG,
+            prevote_millis: prevote_millis * TOO_LONG,
+            precommit_millis: precommit_millis * TOO_LONG,
+            rebroadcast_millis,
+        },
+        _ => Times::default(),
+    }
+}
+
+/// So many times.
+const TOO_LONG: u64 = 40;
 /// The most blocks of one answer.
 const BLOCKS_SERVED: usize = 16;
 
@@ -42,7 +58,7 @@ impl Simulation {
             records: place.disk.records().to_vec(),
             controls: place.controls.clone(),
             limits: Limits::default(),
-            times: Times::default(),
+            times: times(self.plan.bug),
         }));
         place.life += 1;
         place.heard.clear();
@@ -125,6 +141,9 @@ impl Simulation {
 
     /// Hands one input to a node and does what comes out, in its order.
     pub(crate) fn feed(&mut self, node: usize, input: Input) {
+        if self.forgets(node, &input) {
+            return;
+        }
         let mut now = self.clock(node);
         if self.plan.bug == Some(Bug::ClockUnchecked)
             && let Input::Received { message, .. } = &input
@@ -154,6 +173,23 @@ impl Simulation {
             }
         }
         // As in the node, a record waits until something rests on it: a crash before that loses it.
+    }
+
+    /// Whether a node with the bug `DueForgotten` lets an input pass: a beat or another node's head, at a time at which
+    /// something is due and nobody asks for anything.
+    fn forgets(&self, node: usize, input: &Input) -> bool {
+        let place = &self.places[node];
+        let Some(replica) = place.replica.as_ref().filter(|_| self.plan.bug == Some(Bug::DueForgotten))
+        else {
+            return false;
+        };
+        let is_due = replica.state().next_due().is_some_and(|at| at <= self.clock(node));
+        let idle = match input {
+            Input::Beat => true,
+            Input::Received { message, .. } => matches!(message.as_ref(), Message::Head { .. }),
+            _ => false,
+        };
+        is_due && idle && replica.round().is_none()
     }
 
     /// INVARIANT D4: a node whose disk is whole never believes that it was rolled back, and none diverges.
@@ -279,6 +315,7 @@ impl Simulation {
     pub(crate) fn submitted(&mut self, node: usize, entry: Entry) {
         let Some(replica) = &self.places[node].replica else { return };
         if let Ok(admitted) = replica.state().admit(entry) {
+            self.taken(node, admitted.entry());
             self.feed(node, Input::Submit { from: None, entries: vec![admitted] });
         }
     }
@@ -299,6 +336,9 @@ impl Simulation {
             return;
         }
         let is_new = committed.commit.header.height > self.oracle.height();
+        if is_new {
+            self.check_times(committed);
+        }
         self.oracle.committed(self.now, &self.asked, &self.chain, committed);
         if is_new {
             for decision in &committed.applied.decisions {

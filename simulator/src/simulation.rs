@@ -98,6 +98,8 @@ pub(crate) struct Simulation {
     pub(crate) next_nonce: u64,
     pub(crate) intents: u64,
     pub(crate) healed: bool,
+    /// When everything was healed, and the time that is stated since.
+    pub(crate) stated: Option<(u64, u64)>,
     pub(crate) report: Report,
     pub(crate) state_after: State,
 }
@@ -134,6 +136,7 @@ impl Simulation {
             next_nonce: 0,
             intents: 0,
             healed: false,
+            stated: None,
             report: Report { seeds: 1, ..Report::default() },
             state_after: state,
         }
@@ -245,6 +248,7 @@ impl Simulation {
         if undecided > 0 {
             self.oracle.object("D3", format!("{undecided} requests are undecided"));
         }
+        self.check_overdue();
         self.check_replay();
     }
 
@@ -293,9 +297,9 @@ const SIZES: [usize; 8] = [4, 4, 4, 4, 3, 3, 1, 7];
 /// How long faults and clients go on.
 const FAULTS_MILLIS: u64 = 150_000;
 /// How long everything has to come to rest afterwards.
-const CALM_MILLIS: u64 = 60_000;
+const CALM_MILLIS: u64 = 70_000;
 /// How long a block takes at most to reach every honest node once all is healed: a few beats, as liars among those
 /// who have it may be asked first.
-const SPREAD_MILLIS: u64 = 4_000;
+pub(crate) const SPREAD_MILLIS: u64 = 4_000;
 /// The time between two beats of a node.
 const BEAT_MILLIS: u64 = 500;

@@ -82,6 +82,18 @@ fn each_planted_bug_is_found() {
     assert_eq!(missed.into_inner().unwrap(), Vec::new());
 }
 
+/// By the time that is stated, and not only by what is left at the end.
+#[test]
+fn d03_what_takes_longer_than_its_stated_time_is_found() {
+    for bug in [Bug::RoundsTooLong, Bug::DueForgotten] {
+        let late = |seed| {
+            let report = run(Plan { bug: Some(bug), ..plan(seed) });
+            report.violations.iter().any(|(_, it)| it.invariant == "D3" && it.text.contains("stated time"))
+        };
+        assert!((0..BUG_SEEDS).any(late), "{bug:?}");
+    }
+}
+
 #[test]
 fn the_same_seed_is_the_same_run() {
     for seed in [3, 5] {

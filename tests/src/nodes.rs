@@ -7,7 +7,11 @@ use crate::cluster::{NodeHome, Station};
 use crate::fixture::Member;
 
 /// Starts all of them at once: a node waits for nobody, and votes only when others answer.
-pub(crate) async fn start_all(homes: Vec<NodeHome>) -> Vec<Station> {
+///
+/// # Panics
+///
+/// When one of them does not start.
+pub async fn start_all(homes: Vec<NodeHome>) -> Vec<Station> {
     let starts: Vec<_> = homes.into_iter().map(|home| tokio::spawn(home.start())).collect();
     let mut stations = Vec::new();
     for start in starts {

@@ -3,18 +3,21 @@
 use std::ffi::OsString;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::Service;
+use crate::tracer::is_gone;
 
 /// A running PostgreSQL server with nothing in it.
 #[derive(Debug)]
 pub struct Postgres {
     folder: PathBuf,
     databases: AtomicU32,
-    _service: Service,
+    /// A later run of the server, in the folder of the first.
+    again: Option<Service>,
+    _first: Service,
 }
 
 impl Postgres {
@@ -24,8 +27,47 @@ impl Postgres {
         let account = Account::of_the_server();
         account.give(&folder);
         account.run(&folder, &init_arguments(&folder));
-        let service = Service::start(&folder, &account.command(&server_arguments(&folder)), READY);
-        Self { folder, databases: AtomicU32::new(0), _service: service }
+        let first = Service::start(&folder, &account.command(&server_arguments(&folder)), READY);
+        Self { folder, databases: AtomicU32::new(0), again: None, _first: first }
+    }
+
+    /// SIGKILL for the server and everything that it started: no last words, no checkpoint.
+    pub fn kill(&self) {
+        let server = self.process();
+        // A server that stands still starts nobody while its children are counted.
+        signal("STOP", &[server]);
+        let mut all = children_of(server);
+        all.push(server);
+        signal("KILL", &all);
+        retire(&all);
+    }
+
+    /// SIGQUIT: the server ends at once, without a checkpoint, and its connections with it.
+    pub fn stop_hard(&self) {
+        let server = self.process();
+        let mut all = children_of(server);
+        all.push(server);
+        signal("QUIT", &[server]);
+        retire(&all);
+    }
+
+    /// Starts the server again on the same data, once it was killed or stopped.
+    pub fn restart(&mut self) {
+        self.again = None;
+        // Nobody has waited for the killed process yet, and PostgreSQL takes what has its number for alive.
+        for lock in ["data/postmaster.pid", ".s.PGSQL.5432.lock"] {
+            let _ = std::fs::remove_file(self.folder.join(lock));
+        }
+        let scratch = tempfile::Builder::new().prefix("keystead-pg-").tempdir().expect("a folder").keep();
+        let account = Account::of_the_server();
+        account.give(&scratch);
+        self.again = Some(Service::start(&scratch, &account.command(&server_arguments(&self.folder)), READY));
+    }
+
+    fn process(&self) -> u32 {
+        let file =
+            std::fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("a running server");
+        file.lines().next().and_then(|line| line.parse().ok()).expect("the number of its process")
     }
 
     /// The one server that all tests of a test binary share; each takes a database of its own.
@@ -46,6 +88,25 @@ impl Postgres {
             .expect("createdb starts");
         assert!(status.success(), "createdb {name}: {status}");
         format!("postgres://{OWNER}@localhost/{name}?host={}", self.folder.display())
+    }
+}
+
+fn children_of(process: u32) -> Vec<u32> {
+    let file = format!("/proc/{process}/task/{process}/children");
+    let children = std::fs::read_to_string(file).unwrap_or_default();
+    children.split_whitespace().filter_map(|number| number.parse().ok()).collect()
+}
+
+fn signal(name: &str, processes: &[u32]) {
+    let numbers = processes.iter().map(u32::to_string);
+    // One of them may be gone already.
+    let _ = Command::new("kill").arg(format!("-{name}")).args(numbers).stderr(Stdio::null()).status();
+}
+
+/// Waits until all of them are gone: what is left of a server keeps the next one from starting.
+fn retire(processes: &[u32]) {
+    while !processes.iter().all(|it| is_gone(*it)) {
+        std::thread::yield_now();
     }
 }
 
@@ -125,6 +186,25 @@ mod tests {
         let query = ["--no-psqlrc", "--tuples-only", "--no-align", "--command", "show fsync"];
         let output = Command::new("psql").args(query).arg(&url).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "on", "{output:?}");
+    }
+
+    #[test]
+    fn what_was_committed_survives_a_kill_and_a_hard_stop() {
+        let mut server = Postgres::start();
+        let url = server.new_database();
+        let ask = |query: &str| {
+            let query = ["--no-psqlrc", "--tuples-only", "--no-align", "--command", query];
+            let output = Command::new("psql").args(query).arg(&url).output().unwrap();
+            (output.status.success(), String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        assert!(ask("create table kept (number int)").0);
+        for (number, end) in [(1, Postgres::kill as fn(&Postgres)), (2, Postgres::stop_hard)] {
+            assert!(ask(&format!("insert into kept values ({number})")).0);
+            end(&server);
+            assert!(!ask("select 1").0, "nobody answers any more");
+            server.restart();
+            assert_eq!(ask("select count(*) from kept"), (true, number.to_string()));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use keystead_node::{ChainConfig, EndpointConfig};
 use keystead_tests::cluster::{NodeHome, Station, ether};
 use keystead_tests::fixture::{CHAIN, FRIEND, name};
-use keystead_tests::{Anvil, post};
+use keystead_tests::{Anvil, post, start_all};
 use keystead_wire::RequestStage;
 use serde_json::{Value, json};
 
@@ -35,18 +35,14 @@ async fn d03_a_node_that_was_away_asks_for_the_signatures_that_a_settlement_is_a
 
 /// Four nodes that look at this chain.
 async fn cluster(url: &str) -> Vec<Station> {
-    let homes = NodeHome::several(4, |_| {}).into_iter().map(|mut home| {
+    let mut homes = NodeHome::several(4, |_| {});
+    for home in &mut homes {
         let endpoint = EndpointConfig { name: name("anvil"), url: url.to_owned(), ca: None };
         let (endpoints, confirmations) = (vec![endpoint], Some(1));
         home.config.chains = vec![ChainConfig { chain: CHAIN.0, agree: 1, endpoints, confirmations }];
         home.config.limits.settlement_seconds = 1;
-        tokio::spawn(home.start())
-    });
-    let mut stations = Vec::new();
-    for start in homes.collect::<Vec<_>>() {
-        stations.push(start.await.unwrap());
     }
-    stations
+    start_all(homes).await
 }
 
 async fn votes(station: &Station) {

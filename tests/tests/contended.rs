@@ -6,6 +6,7 @@ use keystead_intent::Action;
 use keystead_policy::Reason;
 use keystead_tests::cluster::{NodeHome, Station, ether, fee};
 use keystead_tests::fixture::{ETHER, FRIEND, Member, name};
+use keystead_tests::start_all;
 use keystead_wire::{EntryAnswer, NodeClient, RequestStage, RequestView};
 use tokio::task::JoinSet;
 
@@ -22,11 +23,7 @@ async fn s04_s10_two_coordinators_and_32_clients_at_four_nodes_are_exact() {
         // The eleventh lacks one unit.
         day.limit = ((FIT + 1) * charge - 1).into();
     });
-    let starts = homes.into_iter().map(|home| tokio::spawn(home.start())).collect::<Vec<_>>();
-    let mut stations = Vec::new();
-    for start in starts {
-        stations.push(start.await.unwrap());
-    }
+    let stations = start_all(homes).await;
     stations[0].make_hot_key().await;
 
     let views = rush(&stations, |place| ether(FRIEND, WEI, place)).await;

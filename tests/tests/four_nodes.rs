@@ -8,6 +8,7 @@ use keystead_intent::Asset;
 use keystead_policy::{PolicyVersion, Price, PriceRule, PriceSource};
 use keystead_tests::cluster::{NodeHome, Station, ether};
 use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, Member, name};
+use keystead_tests::start_all;
 use keystead_wire::{EntryAnswer, RequestStage};
 use tokio::time::timeout;
 
@@ -16,12 +17,7 @@ async fn cluster(nodes: u8) -> Vec<Station> {
 }
 
 async fn cluster_under(nodes: u8, change: impl Fn(&mut PolicyVersion)) -> Vec<Station> {
-    let starts = NodeHome::several(nodes, change).into_iter().map(|home| tokio::spawn(home.start()));
-    let mut stations = Vec::new();
-    for start in starts.collect::<Vec<_>>() {
-        stations.push(start.await.unwrap());
-    }
-    stations
+    start_all(NodeHome::several(nodes, change)).await
 }
 
 /// Waits until a node has reached a height: a request that it decides last is later than any before it.

@@ -17,14 +17,14 @@ use keystead_policy::{Node, PolicyVersion, Roster};
 use keystead_signing::{Drill, EnclaveClient, HandOver};
 use keystead_tests::cluster::{NodeHome, Station, ether, sealed};
 use keystead_tests::fixture::{ETHER, FRIEND, Member, name};
-use keystead_tests::{binary, free_port};
+use keystead_tests::{binary, free_port, start_all};
 use keystead_wire::{EntryAnswer, NodeStatus, RequestStage};
 use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s13_four_become_seven_and_four_again_and_never_do_two_rosters_commit() {
-    let mut stations = start(NodeHome::several(4, |_| {})).await;
-    stations.extend(start(newcomers(&stations[0].home, 5..=7)).await);
+    let mut stations = start_all(NodeHome::several(4, |_| {})).await;
+    stations.extend(start_all(newcomers(&stations[0].home, 5..=7)).await);
     let nodes: Vec<Node> = stations[4..].iter().map(seat).collect();
     assert_eq!(status(&stations[5]).await.standing, OUTSIDE, "nobody made it a member");
     reseat(&stations[1], |roster| {
@@ -41,9 +41,9 @@ async fn s13_four_become_seven_and_four_again_and_never_do_two_rosters_commit() 
     decides_nothing(&four[0]).await;
     assert_eq!(status(&four[2]).await.height, height);
     // One of the three makes five.
-    four.extend(start(vec![three.remove(0)]).await);
+    four.extend(start_all(vec![three.remove(0)]).await);
     decides(&four[0]).await;
-    four.extend(start(three).await);
+    four.extend(start_all(three).await);
     everybody_votes(&four).await;
 
     // Whoever built the last block goes, and two others.
@@ -66,14 +66,14 @@ async fn s13_four_become_seven_and_four_again_and_never_do_two_rosters_commit() 
     decides(&stay[0]).await;
     let second = stay.remove(0).stop().await;
     decides_nothing(&stay[0]).await;
-    stay.extend(start(vec![first, second]).await);
+    stay.extend(start_all(vec![first, second]).await);
     decides(&stay[0]).await;
     stop(stay.into_iter().chain(leave).collect()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s03_another_machine_takes_a_name_over_and_the_old_one_speaks_no_more() {
-    let mut stations = start(NodeHome::several(4, |_| {})).await;
+    let mut stations = start_all(NodeHome::several(4, |_| {})).await;
     stations[0].make_hot_key().await;
     let old = stations.remove(3).stop().await;
     let new = stations[0].home.newcomer(Member::new("node-4", 44)).start().await;
@@ -96,7 +96,7 @@ async fn s03_another_machine_takes_a_name_over_and_the_old_one_speaks_no_more() 
     let old = old.start().await;
     decides_nothing(&stations[0]).await;
     assert_ne!(status(&old).await.standing, VOTES, "{:?}", old.events());
-    stations.extend(start(vec![third, new]).await);
+    stations.extend(start_all(vec![third, new]).await);
     decides(&stations[1]).await;
     stations.push(old);
     stop(stations).await;
@@ -104,7 +104,7 @@ async fn s03_another_machine_takes_a_name_over_and_the_old_one_speaks_no_more() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d01_a_node_lost_for_ever_is_replaced_and_the_cluster_withstands_the_next() {
-    let mut stations = start(NodeHome::several(4, |_| {})).await;
+    let mut stations = start_all(NodeHome::several(4, |_| {})).await;
     // Machine, disk and keys.
     drop(stations.pop().unwrap().stop().await);
     stations.push(stations[0].home.newcomer(Member::new("node-5", 5)).start().await);
@@ -122,7 +122,7 @@ async fn d01_a_node_lost_for_ever_is_replaced_and_the_cluster_withstands_the_nex
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s03_a_node_on_an_older_disk_is_silent_until_it_is_readmitted_under_a_new_number() {
-    let mut stations = start(NodeHome::several(4, |_| {})).await;
+    let mut stations = start_all(NodeHome::several(4, |_| {})).await;
     let home = stations.pop().unwrap().stop().await;
     let snapshot = tempfile::tempdir().unwrap();
     copy(&home.config.data, snapshot.path());
@@ -149,9 +149,9 @@ async fn s03_a_node_on_an_older_disk_is_silent_until_it_is_readmitted_under_a_ne
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d03_a_cluster_of_one_grows_to_four_without_a_restart() {
-    let mut stations = start(NodeHome::several(1, |_| {})).await;
+    let mut stations = start_all(NodeHome::several(1, |_| {})).await;
     decides(&stations[0]).await;
-    stations.extend(start(newcomers(&stations[0].home, 2..=4)).await);
+    stations.extend(start_all(newcomers(&stations[0].home, 2..=4)).await);
     let nodes: Vec<Node> = stations[1..].iter().map(seat).collect();
     reseat(&stations[0], |roster| {
         roster.nodes.extend(nodes);
@@ -179,7 +179,7 @@ fn newcomers(home: &NodeHome, numbers: RangeInclusive<u8>) -> Vec<NodeHome> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d01_a_key_whose_home_is_lost_signs_at_another_one_and_at_the_old_one_no_more() {
-    let mut stations = start(NodeHome::several(4, |_| {})).await;
+    let mut stations = start_all(NodeHome::several(4, |_| {})).await;
     stations[0].make_hot_key().await;
     let (account, hot) = (stations[0].account().await, stations[0].hot().await);
     let backup = stations[0].client("ana").await.backup(hot.backup.unwrap()).await.unwrap().unwrap();
@@ -251,15 +251,6 @@ async fn reaches(station: &Station, height: u64) {
     while status(station).await.height < height {
         tokio::task::yield_now().await;
     }
-}
-
-async fn start(homes: Vec<NodeHome>) -> Vec<Station> {
-    let starts: Vec<_> = homes.into_iter().map(|home| tokio::spawn(home.start())).collect();
-    let mut stations = Vec::new();
-    for start in starts {
-        stations.push(start.await.unwrap());
-    }
-    stations
 }
 
 async fn stop(stations: Vec<Station>) -> Vec<NodeHome> {

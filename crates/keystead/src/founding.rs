@@ -16,7 +16,7 @@ use crate::member::generate;
 use crate::output::Voice;
 use crate::outside;
 use layout::Layout;
-pub(crate) use layout::{member, vault_passphrase};
+pub(crate) use layout::vault_passphrase;
 
 /// What the founders decide before the ceremony.
 pub(crate) struct Plan {

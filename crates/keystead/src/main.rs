@@ -17,6 +17,7 @@ mod processes;
 mod reading;
 mod sample;
 mod seating;
+mod setup;
 mod story;
 mod table;
 mod vaulting;

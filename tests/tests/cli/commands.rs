@@ -351,6 +351,8 @@ fn folders(script: &mut Script, home: &Path) {
     ["join", "draft", "show", "sign", "finish", "install"]
         .iter()
         .for_each(|leaf| script.note(&format!("ceremony {leaf}")));
+    // A machine of its own: `d01_machines_join_by_commands_and_a_key_moves_to_one_of_them`.
+    script.note("roster install");
 }
 
 /// Two objects: it serves, and it has stopped.

@@ -1,4 +1,4 @@
-//! Four node processes with their own databases and enclaves, a coordinator, and a chain.
+//! Four nodes with their own databases and enclaves, a coordinator, each a process of the product, and a chain.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,30 +7,33 @@ use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, U256};
 use keystead_base::{Canonical as _, Digest};
-use keystead_coordinator::{Coordinator, Doors, HttpLimits, HttpServer, Settings};
 use keystead_decision::Outcome;
-use keystead_node::{ChainConfig, Config, EndpointConfig, NodeLimits, PeerConfig};
+use keystead_node::Config;
 use keystead_tests::cluster::sealed;
-use keystead_tests::fixture::{CHAIN, Desk, Member, STRANGER, name};
-use keystead_tests::{Anvil, post};
-use keystead_transmit::{ChainView, Finality};
+use keystead_tests::fixture::{Desk, Member, STRANGER};
+use keystead_tests::{Anvil, free_port, post};
 use keystead_wire::{NodeStatus, RequestStage, RequestView};
 use serde_json::{Value, json};
 
 use crate::disks::SmallDisk;
 use crate::founded::{Founded, HOME, NODES, founded};
 use crate::ground::Ground;
-use crate::load::{ACCOUNTS, Load, PROBE};
+use crate::load::{ACCOUNTS, Heard, Load, ORDERS, PROBE, WALLET};
 use crate::oracle::{Mined, Story};
-use crate::people::{PATIENCE, People, retry, transfer};
+use crate::people::{People, retry, transfer};
 use crate::process::{Process, Program};
+use crate::product::{Product, configured};
+
+/// The coordinator's place among the processes, after the nodes.
+pub(crate) const COORDINATOR: usize = NODES;
 
 /// The cluster of one storm. Everything of it ends with this value.
 pub(crate) struct Cluster {
-    pub(crate) founded: &'static Founded,
+    pub(crate) founded: Arc<Founded>,
     pub(crate) people: Arc<People>,
     pub(crate) anvil: String,
     pub(crate) coordinator: String,
+    /// The nodes', and the coordinator's.
     programs: Vec<Program>,
     configs: Vec<Config>,
     running: Mutex<Vec<Option<Process>>>,
@@ -40,7 +43,6 @@ pub(crate) struct Cluster {
     pub(crate) disk: Option<SmallDisk>,
     folder: tempfile::TempDir,
     _anvil: Anvil,
-    _coordinator: HttpServer,
 }
 
 impl Cluster {
@@ -54,29 +56,35 @@ impl Cluster {
         Self::placed(ground).await.all_up().await
     }
 
-    /// The folders of a cluster, and what stands beside its nodes; no node runs yet.
+    /// The folders of a cluster, and its chain; no node runs yet.
     pub(crate) async fn placed(ground: Ground) -> Self {
-        let founded = founded().await;
+        Self::of(founded().await, ground).await
+    }
+
+    /// The same of a cluster that was founded in its own way.
+    pub(crate) async fn of(founded: Arc<Founded>, ground: Ground) -> Self {
         let folder = tempfile::Builder::new().prefix("keystead-storm-").tempdir().unwrap();
         let chain = Anvil::start_at(&ground.host(), &["--hardfork", "osaka"]);
         let anvil = chain.url();
         let addresses: Vec<String> = (0..NODES).map(|it| ground.address(it)).collect();
-        let folders: Vec<PathBuf> = (0..NODES).map(|node| folder.path().join(node.to_string())).collect();
-        let configs = folders.iter().enumerate();
-        let configs = configs.map(|(node, folder)| configured(founded, node, folder, &addresses, &anvil));
-        let configs: Vec<Config> = configs.collect();
-        let programs = folders.into_iter().zip(&configs).enumerate().map(|(node, (folder, config))| {
-            write(&folder, config);
-            Program { prefix: ground.prefix(node), folder, environment: Vec::new() }
-        });
-        let programs: Vec<Program> = programs.collect();
+        let product = Product { cluster: founded.cluster, addresses: &addresses, anvil: &anvil };
+        let (mut programs, mut configs) = (Vec::new(), Vec::new());
+        for node in 0..NODES {
+            let folder = folder.path().join(node.to_string());
+            let config = configured(founded.copy_node(node, &folder), node, &product);
+            product.write_node(&folder, &config);
+            configs.push(config);
+            programs.push(Program::new("node", folder, ground.prefix(node)));
+        }
+        let (desk, listen) = (folder.path().join("desk"), format!("127.0.0.1:{}", free_port()));
+        product.write_coordinator(&desk, &configs[HOME].genesis, &listen);
+        programs.push(Program::new("serve", desk, Vec::new()));
         let nodes = (1..).take(NODES).map(|it| Member::new(&format!("node-{it}"), it)).collect();
-        let people = People::new(Desk { nodes, ..Desk::default() }, founded.cluster, addresses);
-        let server = coordinator(&people, &anvil, folder.path()).await;
+        let people = People::new(Desk { nodes, ..Desk::default() }, founded.cluster, addresses.clone());
         let cluster = Self {
             founded,
             people: Arc::new(people),
-            coordinator: format!("http://{}", server.address()),
+            coordinator: format!("http://{listen}"),
             anvil,
             ground,
             disk: None,
@@ -85,15 +93,14 @@ impl Cluster {
             programs,
             folder,
             _anvil: chain,
-            _coordinator: server,
         };
         cluster.fund().await;
         cluster
     }
 
-    /// Starts every node, and waits until a payment is signed.
+    /// Starts every process, and waits until the key's home votes.
     pub(crate) async fn all_up(self) -> Self {
-        (0..NODES).for_each(|node| self.launch(node));
+        (0..self.programs.len()).for_each(|process| self.launch(process));
         self.takes_part(HOME).await;
         self
     }
@@ -108,7 +115,7 @@ impl Cluster {
         self.folder.path()
     }
 
-    /// What a node said so far.
+    /// What a process said so far.
     pub(crate) fn words(&self, node: usize) -> String {
         self.programs[node].words()
     }
@@ -118,26 +125,24 @@ impl Cluster {
         &mut self.programs[node]
     }
 
-    /// A machine that was never there, in the place of a node: its address is in every configuration from now on.
+    /// A machine that was never there, in the place of a node. It knows where the others listen; none of them
+    /// knows of it.
     pub(crate) fn replace(&mut self, node: usize, member: &Member) {
         let (address, folder) = (self.ground.address(node), self.folder.path().join(member.name.as_str()));
-        let mut config = self.founded.copy_node(node, &folder);
+        let mut addresses: Vec<String> = self.configs.iter().map(|it| it.listen.clone()).collect();
+        addresses[node].clone_from(&address);
+        let product = Product { cluster: self.people.cluster, addresses: &addresses, anvil: &self.anvil };
+        let mut config = configured(self.founded.copy_node(node, &folder), node, &product);
+        config.peers[node].name = member.name.clone();
         std::fs::remove_dir_all(&config.data).expect("a folder");
         std::fs::write(&config.member.key, sealed(member).to_document()).expect("a file");
-        config.chains.clone_from(&self.configs[node].chains);
-        (config.limits, config.listen) = (self.configs[node].limits, address.clone());
+        product.write_node(&folder, &config);
         self.configs[node] = config;
         self.programs[node].folder = folder;
-        let mut peers = self.configs[HOME].peers.clone();
-        peers[node] = PeerConfig { name: member.name.clone(), address: address.clone() };
-        for (program, config) in self.programs.iter().zip(&mut self.configs) {
-            config.peers.clone_from(&peers);
-            write(&program.folder, config);
-        }
         self.people.reseat(node, address, member);
     }
 
-    /// What a supervisor does: starts a node.
+    /// What a supervisor does: starts a process.
     pub(crate) fn launch(&self, node: usize) {
         let started = self.programs[node].start();
         self.with(node, |process| *process = Some(started));
@@ -150,14 +155,42 @@ impl Cluster {
         }
     }
 
-    /// Looks at a node's process, or puts another one there.
+    /// Looks at a process, or puts another one there.
     pub(crate) fn with<T>(&self, node: usize, look: impl FnOnce(&mut Option<Process>) -> T) -> T {
         look(&mut self.running.lock().expect("nobody panics here")[node])
     }
 
-    /// Waits until a node's process has ended by itself, and gives its exit code, or the signal as an error.
+    /// Waits until a process has ended by itself, and gives its exit code, or the signal as an error.
     pub(crate) async fn ended(&self, node: usize) -> Result<i32, i32> {
         retry(async || self.with(node, |it| it.as_mut().and_then(Process::ended))).await
+    }
+
+    /// Whether a process has ended by itself, and how.
+    pub(crate) fn ended_now(&self, process: usize) -> Option<Result<i32, i32>> {
+        self.with(process, |it| it.as_mut().and_then(Process::ended))
+    }
+
+    /// A node ends by itself only with an error that names its ledger: its last words.
+    pub(crate) fn ended_for_its_ledger(&self, node: usize, ended: Result<i32, i32>) -> String {
+        let words = self.words(node);
+        let error = words.lines().rev().find(|line| line.contains("error[")).unwrap_or_default();
+        assert!(ended == Ok(1) && error.contains("error[ledger."), "node-{}: {ended:?}: {words}", node + 1);
+        error.to_owned()
+    }
+
+    /// What a supervisor does until a node takes part: starts it as often as it ends for its ledger.
+    pub(crate) async fn comes_back(&self, node: usize) -> Duration {
+        let start = Instant::now();
+        retry(async || {
+            if let Some(ended) = self.ended_now(node) {
+                self.ended_for_its_ledger(node, ended);
+                self.launch(node);
+            }
+            (self.people.status(node).await?.standing == "votes").then_some(())
+        })
+        .await;
+        self.takes_part(node).await;
+        start.elapsed()
     }
 
     /// Waits until a node votes and has reached what the others have, and says how long that took.
@@ -236,26 +269,28 @@ impl Cluster {
 
     /// The load of every storm, from now on.
     pub(crate) fn load(&self) -> Load {
-        Load::start(Arc::clone(&self.people), self.founded.address(0), &self.anvil, &self.coordinator)
+        let accounts = [self.founded.address(WALLET), self.founded.address(ORDERS)];
+        Load::start(Arc::clone(&self.people), accounts, &self.anvil, &self.coordinator)
     }
 
     /// Ends a storm: the load is answered, everything allowed is signed, all nodes agree, and nothing is broken.
     pub(crate) async fn verify(&self, storm: &str, load: Load) {
         let heard = load.finish().await;
-        self.execute(&heard.answers).await;
+        self.execute(&heard).await;
         assert_eq!(heard.refusals, BTreeMap::new(), "nobody is refused who may ask");
-        let hashes = heard.hashes.iter().map(|it| it.parse().expect("a hash")).collect();
-        let mut story =
-            Story { answers: heard.answers, hashes, mined: self.mined().await, ..Story::default() };
-        let folders = self.stop().await;
-        story.read(self.people.cluster, &folders).await;
+        let mined = self.mined().await;
+        let (answers, hashes, orders) = (heard.answers, heard.hashes, heard.orders);
+        let mut story = Story { answers, hashes, orders, mined, ..Story::default() };
+        let ledgers = self.stop().await;
+        story.read(self.people.cluster, &ledgers).await;
         assert_eq!(story.findings(), Vec::<String>::new(), "{storm}");
         println!("{storm}: {}, {} times nobody answered; no invariant broken", story.size(), heard.silences);
     }
 
-    /// Sends what was signed meanwhile, and what the load left to others, to the chain.
-    async fn execute(&self, answers: &[RequestView]) {
-        for answer in answers.iter().filter(|it| matches!(it.decision.outcome, Outcome::Allow(_))) {
+    /// Sends what was signed meanwhile, and what the load left to others, to the chain. What a wallet was promised is
+    /// the coordinator's to send.
+    async fn execute(&self, heard: &Heard) {
+        for answer in heard.answers.iter().filter(|it| matches!(it.decision.outcome, Outcome::Allow(_))) {
             let signed = match &answer.signed {
                 Some(signed) => signed.clone(),
                 None => self.people.wait(HOME, answer.request).await.signed.expect("D3: a signature"),
@@ -268,6 +303,13 @@ impl Cluster {
         assert_eq!(last.stage, RequestStage::Denied, "{last:?}");
         // What waits for an earlier nonce is not pending.
         retry(async || (self.rpc("txpool_status", json!([])).await["pending"] == "0x0").then_some(())).await;
+        for hash in heard.promised() {
+            let receipt = json!([format!("0x{hash}")]);
+            let executed = async || {
+                self.rpc("eth_getTransactionReceipt", receipt.clone()).await.is_object().then_some(())
+            };
+            retry(executed).await;
+        }
     }
 
     /// What the chain executed from the key's accounts.
@@ -285,15 +327,15 @@ impl Cluster {
         mined
     }
 
-    /// All nodes at one height, nobody running any more: their folders.
-    async fn stop(&self) -> Vec<PathBuf> {
+    /// All nodes at one height, nobody running any more: their ledgers.
+    async fn stop(&self) -> Vec<String> {
         retry(async || {
             let heights = self.heights().await;
             heights.iter().all(|it| it.is_some() && *it == heights[0]).then_some(())
         })
         .await;
-        (0..NODES).for_each(|node| self.kill(node));
-        (0..NODES).map(|node| self.data(node)).collect()
+        (0..self.programs.len()).for_each(|process| self.kill(process));
+        self.configs.iter().map(Config::ledger_url).collect()
     }
 }
 
@@ -304,7 +346,7 @@ impl Drop for Cluster {
             for node in 0..self.programs.len() {
                 let words = self.words(node);
                 let last: Vec<&str> = words.lines().rev().take(LINES_SHOWN).collect();
-                println!("--- node-{}, newest first\n{}", node + 1, last.join("\n"));
+                println!("--- process {}, newest first\n{}", node + 1, last.join("\n"));
             }
         }
     }
@@ -330,52 +372,6 @@ pub(crate) async fn rpc(url: &str, method: &str, params: Value) -> Value {
     let (_, answer) = post(server, "/", &body).await;
     let mut answer: Value = serde_json::from_str(&answer).unwrap();
     answer["result"].take()
-}
-
-fn configured(founded: &Founded, node: usize, folder: &Path, addresses: &[String], anvil: &str) -> Config {
-    let endpoint = EndpointConfig { name: name("anvil"), url: anvil.to_owned(), ca: None };
-    let peer = |(index, address): (usize, &String)| PeerConfig {
-        name: Founded::node(index),
-        address: address.clone(),
-    };
-    Config {
-        listen: addresses[node].clone(),
-        peers: addresses.iter().enumerate().map(peer).collect(),
-        chains: vec![ChainConfig {
-            chain: CHAIN.0,
-            agree: 1,
-            endpoints: vec![endpoint],
-            confirmations: Some(1),
-        }],
-        limits: NodeLimits { settlement_seconds: 1, snapshot_blocks: 64, ..NodeLimits::default() },
-        ..founded.copy_node(node, folder)
-    }
-}
-
-/// Writes a node's configuration where its program looks for it.
-pub(crate) fn write(folder: &Path, config: &Config) {
-    std::fs::write(folder.join("config.json"), serde_json::to_string(config).unwrap()).unwrap();
-}
-
-/// A client of the nodes, like any other: it holds no key.
-async fn coordinator(people: &People, anvil: &str, folder: &Path) -> HttpServer {
-    let settings = Settings {
-        cluster: people.cluster,
-        service: name("desk"),
-        chain: CHAIN,
-        deadline: Duration::from_secs(10),
-        lifetime: Duration::from_secs(3600),
-        addresses_per_key: 1,
-    };
-    let endpoint = EndpointConfig { name: name("anvil"), url: anvil.to_owned(), ca: None };
-    let view = ChainView::new(CHAIN.0, vec![endpoint.open().unwrap()], 1, Finality::Finalized).unwrap();
-    // Not the key's home first.
-    let targets = (1..NODES).chain([HOME]).map(|node| people.target("desk", node, PATIENCE)).collect();
-    let signer = Member::new("desk", 20).signer;
-    let started =
-        Coordinator::start(settings, targets, signer, Some(view), &folder.join("broadcast.journal"));
-    let listen = ([127, 0, 0, 1], 0).into();
-    HttpServer::start(listen, started.unwrap(), Doors::default(), HttpLimits::default()).await.unwrap()
 }
 
 const LINES_SHOWN: usize = 25;

@@ -1,6 +1,8 @@
 //! A founded cluster of four, stopped: the folders that every storm starts from a copy of.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use alloy_primitives::{Address, address};
 use keystead_base::{Amount, ClusterId, Name};
@@ -8,9 +10,9 @@ use keystead_decision::PublicAccount;
 use keystead_intent::Asset;
 use keystead_node::Config;
 use keystead_policy::{AddressEntry, Measure, PolicyVersion, Window};
-use keystead_tests::Service;
 use keystead_tests::cluster::NodeHome;
 use keystead_tests::fixture::{BIRTH, CHAIN, name};
+use keystead_tests::{Service, start_all};
 use tokio::sync::OnceCell;
 
 use crate::process::copy;
@@ -35,26 +37,31 @@ pub(crate) struct Founded {
 }
 
 /// The same for all storms of this run: the ceremony takes longer than a storm.
-pub(crate) async fn founded() -> &'static Founded {
-    static FOUNDED: OnceCell<Founded> = OnceCell::const_new();
-    FOUNDED.get_or_init(Founded::new).await
+pub(crate) async fn founded() -> Arc<Founded> {
+    static FOUNDED: OnceCell<Arc<Founded>> = OnceCell::const_new();
+    let founded = FOUNDED.get_or_init(async || Arc::new(Founded::new(&BTreeMap::new()).await)).await;
+    Arc::clone(founded)
 }
 
 impl Founded {
-    async fn new() -> Self {
+    /// Some nodes keep their ledgers in databases of their own, the others in their folders. Such databases are
+    /// those of the storm, too.
+    pub(crate) async fn new(ledgers: &BTreeMap<usize, String>) -> Self {
         let folder = tempfile::Builder::new().prefix("keystead-storms-").tempdir().unwrap().keep();
         let keeper = Service::start(&folder, &["sh", "-c", "echo here; exec sleep infinity"], "here");
-        let homes = NodeHome::several(u8::try_from(NODES).unwrap(), narrowed);
-        let starts: Vec<_> = homes.into_iter().map(|home| tokio::spawn(home.start())).collect();
-        let mut stations = Vec::new();
-        for start in starts {
-            stations.push(start.await.unwrap());
-        }
+        let mut homes = NodeHome::several(u8::try_from(NODES).unwrap(), narrowed);
+        homes
+            .iter_mut()
+            .enumerate()
+            .for_each(|(node, home)| home.config.ledger = ledgers.get(&node).cloned());
+        let stations = start_all(homes).await;
         stations[HOME].make_hot_key().await;
         let (cluster, account) = (stations[0].node.cluster(), stations[0].hot().await.account.unwrap());
         let mut configs = Vec::new();
         for (index, station) in stations.into_iter().enumerate() {
             let home = station.stop().await;
+            // A node whose ledger is elsewhere has nothing in its folder.
+            std::fs::create_dir_all(&home.config.data).unwrap();
             copy(home.path("").as_path(), &folder.join(index.to_string()));
             copy(&home.config.data, &folder.join(index.to_string()).join("data"));
             configs.push(home.config.clone());

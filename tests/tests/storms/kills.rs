@@ -1,6 +1,7 @@
 //! Nodes that die: at a sync or a send, while they propose, and two at once.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use keystead_tests::tracer::{Thread, Tracer, calls_of, has_strace};
@@ -81,52 +82,77 @@ fn two_of_four(seed: usize) -> ([usize; 2], Vec<usize>) {
     (pair, (0..NODES).filter(|it| !pair.contains(it)).collect())
 }
 
-/// A call of a thread of a node.
-struct Place {
-    node: usize,
+/// A call of a thread of a process.
+pub(crate) struct Place {
+    process: usize,
     thread: Thread,
     call: String,
     nth: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, call {} of {}", self.thread, self.nth, self.call)
+    }
 }
 
 /// Every call of these nodes, the key's home and another one, on the way of a payment that each is asked for.
 async fn places(cluster: &Cluster, nodes: [usize; 2]) -> Vec<Place> {
     let mut places = Vec::new();
     for node in nodes {
-        let threads = cluster.with(node, |it| it.as_ref().unwrap().threads());
         let payment = async {
             cluster.pays(node, PROBE).await;
         };
-        let calls = calls_of(&threads, payment).await;
-        for ((thread, call), count) in
-            calls.into_iter().filter(|((_, call), _)| KILLING.contains(&call.as_str()))
-        {
-            let nth = |nth| Place { node, thread: thread.clone(), call: call.clone(), nth };
-            places.extend((1..=count.min(MAX_OF_ONE)).map(nth));
-        }
+        places.extend(calls(cluster, node, &KILLING, payment).await);
     }
-    assert!(places.len() >= 10, "only {} places", places.len());
     places
 }
 
-/// Kills a node there under the load, and starts it again. True when the place was reached.
-async fn killed_at(cluster: &Cluster, load: &Load, Place { node, thread, call, nth }: &Place) -> bool {
-    let threads: BTreeMap<Thread, u32> = cluster.with(*node, |it| it.as_ref().unwrap().threads());
+/// Every call of this process, of those that kill, while something is on its way.
+pub(crate) async fn calls(
+    cluster: &Cluster,
+    process: usize,
+    killing: &[&str],
+    way: impl Future<Output = ()>,
+) -> Vec<Place> {
+    let threads = cluster.with(process, |it| it.as_ref().unwrap().threads());
+    let mut places = Vec::new();
+    let calls = calls_of(&threads, way).await;
+    for ((thread, call), count) in calls.into_iter().filter(|((_, call), _)| killing.contains(&call.as_str()))
+    {
+        let nth = |nth| Place { process, thread: thread.clone(), call: call.clone(), nth };
+        places.extend((1..=count.min(MAX_OF_ONE)).map(nth));
+    }
+    assert!(places.len() >= 5, "only {} places", places.len());
+    places
+}
+
+/// Kills a process there under the load. True when the place was reached.
+pub(crate) async fn died_at(cluster: &Cluster, Place { process, thread, call, nth }: &Place) -> bool {
+    let threads: BTreeMap<Thread, u32> = cluster.with(*process, |it| it.as_ref().unwrap().threads());
     let Some(number) = threads.get(thread).copied() else { return false };
     let tracer = Tracer::killing(number, call, *nth);
     // The load comes by there; a thread that makes no such call today is let go.
-    let ended = timeout(2 * ANSWER, cluster.ended(*node)).await;
-    let start = Instant::now();
+    let ended = timeout(2 * ANSWER, cluster.ended(*process)).await;
     tracer.detach();
     let Ok(ended) = ended else { return false };
-    assert_eq!(ended, Err(9), "node-{} ended by itself", node + 1);
+    assert_eq!(ended, Err(9), "process {} ended by itself", process + 1);
+    true
+}
+
+/// Kills a node there under the load, and starts it again. True when the place was reached.
+async fn killed_at(cluster: &Cluster, load: &Load, place: &Place) -> bool {
+    if !died_at(cluster, place).await {
+        return false;
+    }
+    let (node, start) = (place.process, Instant::now());
     let decided = load.next_decision().await;
-    cluster.launch(*node);
-    let back = cluster.takes_part(*node).await;
-    let took = start.elapsed();
+    cluster.launch(node);
+    let back = cluster.takes_part(node).await;
     println!(
-        "node-{}, {thread}, call {nth} of {call}: next decision after {decided:?}, takes part after {back:?} ({took:?})",
-        node + 1
+        "node-{}, {place}: next decision after {decided:?}, takes part after {back:?} ({:?})",
+        node + 1,
+        start.elapsed()
     );
     true
 }
@@ -141,7 +167,7 @@ async fn proposer(cluster: &Cluster) -> usize {
 }
 
 /// Another one each time, unless somebody wants the same again.
-fn seed() -> usize {
+pub(crate) fn seed() -> usize {
     let named = std::env::var("KEYSTEAD_STORM_SEED").ok().and_then(|text| text.parse().ok());
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     named.unwrap_or(usize::try_from(elapsed.as_secs()).unwrap_or_default() % 1_000_000)
@@ -152,6 +178,6 @@ const KILLING: [&str; 5] = ["fsync", "fdatasync", "sendto", "sendmsg", "writev"]
 /// Of one kind of call of one thread.
 const MAX_OF_ONE: usize = 6;
 /// How many kills a run does.
-const KILLS: usize = 4;
+pub(crate) const KILLS: usize = 4;
 /// Questions that nobody answers: each client has asked every node.
 const SOME_ROUNDS: u64 = 8;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::Address;
+use keystead_base::Digest;
 use keystead_decision::{Entry, Outcome};
 use keystead_intent::Intent;
 use keystead_tests::fixture::{FRIEND, STRANGER};
@@ -22,10 +23,16 @@ use tokio::time::{interval, timeout};
 
 use crate::cluster::rpc;
 use crate::founded::{NARROW, NODES};
+use crate::orders::{Books, Order};
 use crate::people::{ANSWER, PATIENCE, People, retry, transfer};
 
-/// Accounts of the key: 0 is the coordinator's, 1 to 4 the clients', then the contended one and the probe's.
-pub(crate) const ACCOUNTS: u32 = 7;
+/// Accounts of the key: 0 is the wallet's, 1 to 4 the clients', then the contended one, the probe's, and that of the
+/// orders.
+pub(crate) const ACCOUNTS: u32 = 8;
+/// The account that the wallet pays from.
+pub(crate) const WALLET: u32 = 0;
+/// The account that orders are paid from.
+pub(crate) const ORDERS: u32 = 7;
 /// The account of which every client takes the same nonces.
 const CONTENDED: u32 = 5;
 /// An account that the load leaves alone.
@@ -36,11 +43,20 @@ pub(crate) const PROBE: u32 = 6;
 pub(crate) struct Heard {
     /// What was answered about requests.
     pub(crate) answers: Vec<RequestView>,
-    /// Hashes that the coordinator answered.
-    pub(crate) hashes: Vec<String>,
+    /// Hashes that the coordinator answered to the wallet.
+    pub(crate) hashes: Vec<Digest>,
+    /// What became of the orders.
+    pub(crate) orders: Vec<Order>,
     /// How often nobody answered, and what else was said.
     pub(crate) silences: usize,
     pub(crate) refusals: BTreeMap<String, usize>,
+}
+
+impl Heard {
+    /// Every transaction that the coordinator said is on its way.
+    pub(crate) fn promised(&self) -> impl Iterator<Item = Digest> {
+        self.hashes.iter().copied().chain(self.orders.iter().filter_map(|it| it.hash))
+    }
 }
 
 /// The running load.
@@ -50,17 +66,25 @@ pub(crate) struct Load {
     clients: Vec<JoinHandle<()>>,
 }
 
-struct Told {
+/// What its parts share.
+pub(crate) struct Told {
     people: Arc<People>,
     anvil: String,
     heard: Mutex<Heard>,
     decided: watch::Sender<Option<Instant>>,
     contended: AtomicU64,
     silences: AtomicU64,
+    orders_begun: AtomicU64,
 }
 
 impl Load {
-    pub(crate) fn start(people: Arc<People>, account: Address, anvil: &str, coordinator: &str) -> Self {
+    /// The wallet pays from the first account through the coordinator, orders from the second.
+    pub(crate) fn start(
+        people: Arc<People>,
+        [account, orders]: [Address; 2],
+        anvil: &str,
+        coordinator: &str,
+    ) -> Self {
         let shared = Arc::new(Told {
             people,
             anvil: anvil.to_owned(),
@@ -68,13 +92,17 @@ impl Load {
             decided: watch::channel(None).0,
             contended: AtomicU64::new(0),
             silences: AtomicU64::new(0),
+            orders_begun: AtomicU64::new(0),
         });
         let (stop, stopped) = watch::channel(false);
         let mut clients: Vec<_> = (0..NODES)
             .map(|node| tokio::spawn(Client::new(Arc::clone(&shared), node).run(stopped.clone())))
             .collect();
         let wallet = Wallet { shared: Arc::clone(&shared), account, coordinator: coordinator.to_owned() };
-        clients.push(tokio::spawn(wallet.run(stopped)));
+        clients.push(tokio::spawn(wallet.run(stopped.clone())));
+        let books =
+            Books { shared: Arc::clone(&shared), account: orders, coordinator: coordinator.to_owned() };
+        clients.push(tokio::spawn(books.run(stopped)));
         Self { shared, stop, clients }
     }
 
@@ -102,6 +130,25 @@ impl Load {
         retry(async || (self.shared.silences.load(Ordering::Relaxed) >= before + count).then_some(())).await;
     }
 
+    /// Waits for so many orders that are answered.
+    pub(crate) async fn orders(&self, count: usize) {
+        let before = self.shared.heard().orders.len();
+        retry(async || (self.shared.heard().orders.len() >= before + count).then_some(())).await;
+    }
+
+    /// Waits until an order is asked for that nobody asked for before.
+    pub(crate) async fn order_begun(&self) {
+        let before = self.shared.orders_begun.load(Ordering::Relaxed);
+        retry(async || (self.shared.orders_begun.load(Ordering::Relaxed) > before).then_some(())).await;
+    }
+
+    /// Waits until an order is answered that was asked for from now on, and says how long that took.
+    pub(crate) async fn next_order(&self) -> Duration {
+        let start = Instant::now();
+        self.orders(2).await;
+        start.elapsed()
+    }
+
     fn count(&self) -> usize {
         self.shared.heard().answers.len()
     }
@@ -126,6 +173,14 @@ impl Told {
     fn answered(&self, view: RequestView) {
         self.heard().answers.push(view);
         self.decided.send_replace(Some(Instant::now()));
+    }
+
+    pub(crate) fn order_begins(&self) {
+        self.orders_begun.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn order_ends(&self, order: Order) {
+        self.heard().orders.push(order);
     }
 
     fn refused(&self, code: &str) {
@@ -238,8 +293,9 @@ impl Wallet {
             let output = cast.stdin(Stdio::null()).kill_on_drop(true).output();
             match timeout(WALLET_PATIENCE, output).await {
                 Ok(Ok(output)) if output.status.success() => {
-                    let hash = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-                    self.shared.heard().hashes.push(hash);
+                    let hash =
+                        String::from_utf8_lossy(&output.stdout).trim().trim_start_matches("0x").parse();
+                    self.shared.heard().hashes.push(hash.expect("a hash"));
                 }
                 // A wallet that is told no, or nothing, tries again later.
                 _ => drop(self.shared.silences.fetch_add(1, Ordering::Relaxed)),
@@ -255,4 +311,5 @@ const RETRY: Duration = Duration::from_millis(100);
 /// How long a client waits for one node.
 const CALL: Duration = Duration::from_millis(1500);
 const WALLET_PACE: Duration = Duration::from_millis(700);
-const WALLET_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a wallet waits for the coordinator.
+pub(crate) const WALLET_PATIENCE: Duration = Duration::from_secs(15);

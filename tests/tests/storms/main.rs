@@ -2,6 +2,7 @@
 
 mod clocks;
 mod cluster;
+mod coordinator;
 mod disks;
 mod founded;
 mod ground;
@@ -10,6 +11,9 @@ mod load;
 mod members;
 mod network;
 mod oracle;
+mod orders;
 mod people;
+mod postgres;
 mod process;
+mod product;
 mod rules;

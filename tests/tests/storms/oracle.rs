@@ -4,7 +4,6 @@
 //! genesis on, row by row, as an auditor would.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use alloy_primitives::{Address, U256};
 use keystead_base::{Amount, ClusterId, Digest, Name, RequestId};
@@ -14,6 +13,8 @@ use keystead_ledger::{Ledger, SignatureRecord};
 use keystead_policy::{Reason, Window};
 use keystead_tests::fixture::name;
 use keystead_wire::RequestView;
+
+use crate::orders::{self, Order};
 
 /// Everything that is known when a storm is over.
 #[derive(Clone, Default)]
@@ -33,6 +34,8 @@ pub(crate) struct Story {
     pub(crate) answers: Vec<RequestView>,
     /// Transaction hashes that a wallet was told.
     pub(crate) hashes: Vec<Digest>,
+    /// What became of orders.
+    pub(crate) orders: Vec<Order>,
     /// What the chain executed from the key's accounts.
     pub(crate) mined: Vec<Mined>,
 }
@@ -46,11 +49,10 @@ pub(crate) struct Mined {
 }
 
 impl Story {
-    /// Reads the ledgers of nodes that do not run, the first one's decisions for all.
-    pub(crate) async fn read(&mut self, cluster: ClusterId, folders: &[PathBuf]) {
-        for (node, folder) in folders.iter().enumerate() {
-            let ledger = Ledger::open(&format!("sqlite:{}", folder.join("ledger.sqlite").display())).await;
-            let ledger = ledger.unwrap();
+    /// Reads the ledgers of nodes that do not run, by their URLs, the first one's decisions for all.
+    pub(crate) async fn read(&mut self, cluster: ClusterId, ledgers: &[String]) {
+        for (node, url) in ledgers.iter().enumerate() {
+            let ledger = Ledger::open(url).await.unwrap();
             let report = ledger.audit(cluster, None, &Strict::default()).await;
             let report = report.unwrap_or_else(|error| panic!("node-{}: {error}", node + 1));
             self.states.push((report.blocks, report.state));
@@ -92,6 +94,8 @@ impl Story {
         findings.extend(self.freezes());
         findings.extend(self.told());
         findings.extend(self.executed());
+        let froze = self.decisions.iter().any(|it| matches!(it.outcome, Outcome::Frozen { .. }));
+        findings.extend(orders::findings(&self.orders, &self.mined, froze));
         findings
     }
 
@@ -216,12 +220,15 @@ impl Story {
         findings
     }
 
-    /// S3, S10: what the chain executed was signed, and is within the limits.
+    /// S3, S10: what the chain executed was signed, and is within the limits. D4: what a wallet was told of is executed.
     fn executed(&self) -> Vec<String> {
         let known = self.transactions();
         let stray = self.mined.iter().filter(|it| !known.contains(&it.hash));
         let mut findings: Vec<_> =
             stray.map(|it| format!("S3: {} executed and nobody signed it", it.hash)).collect();
+        let executed: BTreeSet<_> = self.mined.iter().map(|it| it.hash).collect();
+        let lost = self.hashes.iter().filter(|it| !executed.contains(it));
+        findings.extend(lost.map(|it| format!("D4: {it} was promised and is not executed")));
         let narrow = self.mined.iter().filter(|it| it.to == crate::founded::NARROW);
         let left: U256 = narrow.map(|it| it.value).sum();
         let widest = self.windows.values().flatten().filter(|it| it.id == name("narrow")).map(|it| it.limit);
@@ -247,10 +254,11 @@ impl Story {
         let allowed: BTreeSet<_> = self.allows().map(|(decision, _)| decision.subject).collect();
         let denied = self.decisions.iter().filter(|it| matches!(it.outcome, Outcome::Deny { .. })).count();
         format!(
-            "{} blocks, {} allowed, {denied} denied, {} answers, {} executed",
+            "{} blocks, {} allowed, {denied} denied, {} answers, {} orders, {} executed",
             self.logs.iter().map(Vec::len).max().unwrap_or_default(),
             allowed.len(),
             self.answers.len(),
+            self.orders.len(),
             self.mined.len(),
         )
     }
@@ -330,7 +338,7 @@ mod tests {
         story.decisions.push(decision(3, ids[2], exceeded(LIMIT)));
         story.answers = story.decisions.iter().map(answer).collect();
         story.answers[0].signed = Some(payload(&story.signatures[0]));
-        story.hashes = vec![digest(1)];
+        story.hashes = vec![digest(1), digest(2)];
         story.logs = vec![vec![digest(1), digest(2), digest(3)]; 4];
         story.states = vec![(3, digest(9)); 4];
         story
@@ -407,7 +415,7 @@ mod tests {
 
     #[test]
     fn each_break_is_found_and_named() {
-        let breaks: [(&str, Forge); 16] = [
+        let breaks: [(&str, Forge); 18] = [
             ("S3: 2 headers at 3", |it| it.logs[1][2] = digest(8)),
             ("S3: 2 headers at 1", |it| it.logs[3][0] = digest(8)),
             ("L1:", |it| it.states[2].1 = digest(8)),
@@ -426,6 +434,8 @@ mod tests {
             ("D4: the signature", |it| it.answers[0].signed.as_mut().unwrap().raw = vec![7].into()),
             ("D4: a wallet", |it| it.hashes.push(digest(8))),
             ("S3: ", |it| it.mined[0].hash = digest(8)),
+            ("D4: ", |it| it.mined.truncate(1)),
+            ("S5: the order", |it| it.orders.push(Order { wei: 7, hash: Some(digest(1)) })),
             ("S10: 401 wei", |it| it.mined[0].value = U256::from(399)),
         ];
         for (named, forge) in breaks {

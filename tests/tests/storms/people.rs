@@ -39,15 +39,14 @@ impl People {
     }
 
     /// How somebody reaches a node; a call is given up after `patience`.
-    pub(crate) fn target(&self, who: &str, node: usize, patience: Duration) -> Target {
+    fn target(&self, who: &str, node: usize, patience: Duration) -> Target {
         let member = self.member(who);
-        let role = if who == "desk" { Role::Service } else { Role::Person };
         let (address, server) = self.seats.lock().unwrap()[node].clone();
         Target {
             address,
             server,
             identity: Identity::from_seed(&Secret::new(member.transport_seed)).unwrap(),
-            hello: Hello::new(self.cluster, role, 1),
+            hello: Hello::new(self.cluster, Role::Person, 1),
             limits: Limits { call: patience, ..Limits::default() },
         }
     }
@@ -58,7 +57,7 @@ impl People {
     }
 
     fn member(&self, who: &str) -> &Member {
-        if who == "desk" { &self.desk.desk } else { self.desk.person(who) }
+        self.desk.person(who)
     }
 
     /// What a node says of itself; none when it does not answer.

@@ -1,4 +1,4 @@
-//! A node as a supervisor runs it: a process whose words go to a file, started again as often as it ends.
+//! A part of the product as a supervisor runs it: a process whose words go to a file, started as often as it ends.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -6,30 +6,37 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use keystead_tests::binary;
 use keystead_tests::tracer::{Thread, threads};
 
-/// How a node is started, whatever became of the last time.
+/// How a part is started, whatever became of the last time.
 pub(crate) struct Program {
+    /// The product's command: `node` or `serve`.
+    command: &'static str,
     /// What stands before its command line.
     pub(crate) prefix: Vec<String>,
-    /// The folder with `config.json`.
+    /// The folder with `keystead.toml`.
     pub(crate) folder: PathBuf,
     /// Its environment, beside the ordinary one.
     pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Program {
+    pub(crate) fn new(command: &'static str, folder: PathBuf, prefix: Vec<String>) -> Self {
+        Self { command, prefix, folder, environment: Vec::new() }
+    }
+
     /// Starts it. It ends with the test process, however that ends.
     pub(crate) fn start(&self) -> Process {
         let words = File::options().create(true).append(true).open(self.log()).expect("a file");
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).args(&self.prefix).arg(env!("CARGO_BIN_EXE_test_node"));
-        command.arg(self.folder.join("config.json")).process_group(0);
+        command.args(["--pdeathsig", "KILL"]).args(&self.prefix).arg(binary("keystead"));
+        command.arg("--dir").arg(&self.folder).arg(self.command).process_group(0);
         // One worker, so that its threads are the same ones every time.
         command.env("TOKIO_WORKER_THREADS", "1");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdout(Stdio::null()).stderr(words).stdin(Stdio::null());
-        Process { child: command.spawn().expect("setpriv starts") }
+        Process { child: command.spawn().expect("setpriv starts"), command: self.command }
     }
 
     /// What it said in all its lives.
@@ -39,19 +46,20 @@ impl Program {
     }
 
     fn log(&self) -> PathBuf {
-        self.folder.join("node.log")
+        self.folder.join("log")
     }
 }
 
-/// A running node.
+/// A running part.
 pub(crate) struct Process {
     child: Child,
+    command: &'static str,
 }
 
 impl Process {
-    /// Every thread of the node, and not of its enclave.
+    /// Every thread of the part, and not of a node's enclave.
     pub(crate) fn threads(&self) -> BTreeMap<Thread, u32> {
-        threads("node", self.child.id())
+        threads(self.command, self.child.id())
     }
 
     /// Whether it is there no more; and then, the signal that ended it or its exit code.

@@ -3,12 +3,14 @@
 mod danger;
 mod fingerprint;
 mod install;
+mod latecomer;
 mod registry;
 mod rules;
 mod seat;
 mod words;
 
 pub(crate) use fingerprint::{Heard, grouped};
-pub(crate) use install::{CEREMONY, Place, install};
+pub(crate) use install::{CEREMONY, install};
+pub(crate) use latecomer::{Peer, Told, install_latecomer, made_for};
 pub(crate) use seat::{Joining, Seat, join};
 pub(crate) use words::{Shown, contribution};

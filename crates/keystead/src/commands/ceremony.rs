@@ -14,11 +14,12 @@ use serde_json::json;
 
 use super::Global;
 use super::first_policy::FirstPolicy;
-use crate::ceremony::{CEREMONY, Heard, Joining, Place, Seat, Shown, contribution, grouped, install, join};
+use crate::ceremony::{CEREMONY, Heard, Joining, Seat, Shown, contribution, grouped, install, join};
 use crate::failure::{Advise as _, Failure};
 use crate::founding::GENESIS;
 use crate::output::{Report, Voice};
 use crate::outside;
+use crate::setup::Place;
 
 /// Each member makes its keys where they stay and hands on a public contribution; anybody puts the contributions
 /// together; every member reads the result on its own machine, compares its fingerprint with the others by voice,
@@ -175,19 +176,8 @@ pub(crate) struct FinishArgs {
 pub(crate) struct InstallArgs {
     /// The folder that `keystead ceremony finish` made.
     bundle: PathBuf,
-    /// Where this machine listens: a node at the address that it contributed unless named, a coordinator at
-    /// 127.0.0.1:8550.
-    #[arg(long, value_name = "HOST:PORT")]
-    listen: Option<String>,
-    /// The chain of the endpoints; the policy's only one unless named.
-    #[arg(long, value_name = "ID")]
-    chain: Option<u64>,
-    /// An endpoint of the chain, http://host:port or https://host; several must agree by more than half.
-    #[arg(long, value_name = "URL")]
-    endpoint: Vec<String>,
-    /// So many blocks make a transaction final; the chain's own word when not named.
-    #[arg(long)]
-    confirmations: Option<u64>,
+    #[command(flatten)]
+    place: Place,
 }
 
 pub(crate) fn run(global: &Global, command: &CeremonyCommand, voice: Voice) -> Result<Report, Failure> {
@@ -367,13 +357,7 @@ fn bundle(folder: &Path) -> Result<FinishedCeremony, Failure> {
 fn installed(global: &Global, args: &InstallArgs) -> Result<Report, Failure> {
     let seat = Seat::open(&global.dir)?;
     let finished = bundle(&args.bundle)?;
-    let place = Place {
-        listen: args.listen.clone(),
-        chain: args.chain,
-        endpoints: args.endpoint.clone(),
-        confirmations: args.confirmations,
-    };
-    let file = install(&seat, &finished, &place)?;
+    let file = install(&seat, &finished, &args.place)?;
     let cluster = finished.signed().transcript.genesis.cluster();
     let dir = seat.folder().display();
     let next = match seat.contribution()?.body().part {

@@ -10,6 +10,7 @@ mod first_policy;
 mod freeze;
 mod init;
 mod key;
+mod newcomer;
 mod policy;
 mod quickstart;
 mod replace;

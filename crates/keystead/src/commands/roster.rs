@@ -1,28 +1,30 @@
 //! `keystead roster`: which nodes vote, and how that changes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use keystead_base::{Canonical as _, Name};
 use keystead_decision::KeyState;
 use keystead_intent::{Action, AuthorityChange};
-use keystead_keys::MemberPublic;
 use keystead_policy::{Engine, Node, PolicyVersion, Roster, check_next};
 use keystead_wire::RequestStage;
 use serde_json::json;
 
+use super::newcomer::{InstallArgs, LabelArgs, Newcomer, SETTING_UP, install_line, installed};
 use super::{Global, REQUEST_LIFETIME, Session};
 use crate::asking::standing;
+use crate::ceremony::grouped;
 use crate::failure::Failure;
 use crate::output::Report;
-use crate::seating::{self, Change, Labels};
+use crate::reading;
+use crate::seating::{self, Change};
 use crate::table::Table;
-use crate::{outside, reading};
 
 /// The nodes that vote, by keys that the roster pins. A change is asked for here, approved by others, and in force
 /// from the next block on: the roster before it commits it, and never commits again. A node that joins makes its
-/// keys on its own machine (`keystead approver new NAME`), hands over their public side (`keystead approver show
-/// NAME --json > NAME.json`), and is started first: it follows as soon as the roster names it.
+/// keys on its own machine (`keystead ceremony join FOLDER NAME --part node …`), hands over its contribution, is
+/// configured (`keystead roster install`), and is started before others approve: it follows as soon as the roster
+/// names it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RosterCommand {
     /// Show the nodes, their boot numbers, and what the cluster withstands.
@@ -32,9 +34,9 @@ pub(crate) enum RosterCommand {
     /// Ask for nodes to come in. Others approve. All that come together are named together: a cluster has 1, 3,
     /// 4 or 7 nodes.
     ///
-    /// Example: keystead roster add node-5.json node-6.json node-7.json --as ana
+    /// Example: keystead roster add node-5.contribution node-6.contribution node-7.contribution --as ana
     Add {
-        /// The public sides of their keys, as `keystead approver show NAME --json` prints them.
+        /// Their contributions, or the public sides of their keys as `keystead approver show NAME --json` prints them.
         #[arg(required = true)]
         files: Vec<PathBuf>,
         #[command(flatten)]
@@ -45,11 +47,11 @@ pub(crate) enum RosterCommand {
     /// Ask for another machine to take a node's place, under the same name or its own. Others approve. The old
     /// machine is heard no more, whatever it still holds.
     ///
-    /// Example: keystead roster replace node-4 node-5.json --as ana
+    /// Example: keystead roster replace node-4 node-5.contribution --as ana
     Replace {
         /// The node that goes, or is lost.
         name: Name,
-        /// The public side of the other machine's keys.
+        /// The other machine's contribution, or the public side of its keys.
         file: PathBuf,
         #[command(flatten)]
         labels: LabelArgs,
@@ -74,20 +76,15 @@ pub(crate) enum RosterCommand {
         /// The node.
         name: Name,
     },
-}
-
-/// What people call a node.
-#[derive(Debug, Args)]
-pub(crate) struct LabelArgs {
-    /// Who runs it.
-    #[arg(long)]
-    operator: Option<String>,
-    /// The machine; the node's name when not named.
-    #[arg(long)]
-    host: Option<String>,
-    /// The cloud or data center.
-    #[arg(long)]
-    provider: Option<String>,
+    /// Configure this machine for a node that comes in: verify the genesis, write keystead.toml.
+    ///
+    /// Run it in the folder that `keystead ceremony join` made here. The genesis is a public file, of any member's
+    /// folder; the cluster's id is read out by somebody who knows it, for everything that the node will believe follows
+    /// from it. `keystead roster add` and `replace` print the whole line.
+    ///
+    /// Example: keystead roster install --dir desk-node --genesis genesis --cluster '5f0c 91a2 …'
+    /// --peer node-1@10.0.0.1:7400 --peer node-2@10.0.0.2:7400 --endpoint http://127.0.0.1:8545
+    Install(InstallArgs),
 }
 
 /// What has to be said aloud.
@@ -102,48 +99,48 @@ pub(crate) struct Care {
 }
 
 pub(crate) async fn run(global: &Global, command: RosterCommand) -> Result<Report, Failure> {
+    if let RosterCommand::Install(args) = &command {
+        return installed(global, args);
+    }
     let session = Session::open(global).await?;
     let current = reading::policy_in_force(&session.config, &session.link).await?;
     let roster = &current.roster;
-    let (change, care) = match command {
-        RosterCommand::Show => return Ok(shown(roster)),
+    let asked = match command {
+        RosterCommand::Show | RosterCommand::Install(_) => return Ok(shown(roster)),
         RosterCommand::Add { files, labels, care } => {
-            let nodes = files.iter().map(|file| newcomer(file, &labels, None)).collect::<Result<_, _>>()?;
-            (Change::Add(nodes), care)
+            let read = |file: &PathBuf| Newcomer::read(&session, file, &labels, None);
+            let newcomers: Vec<Newcomer> = files.iter().map(read).collect::<Result<_, _>>()?;
+            let nodes = newcomers.iter().map(|it| it.node.clone()).collect();
+            Asked { change: Change::Add(nodes), care, newcomers }
         }
         RosterCommand::Replace { name, file, labels, care } => {
-            let newcomer = newcomer(&file, &labels, roster.node(&name))?;
-            (Change::Replace(name, Box::new(newcomer)), care)
+            let newcomer = Newcomer::read(&session, &file, &labels, roster.node(&name))?;
+            let change = Change::Replace(name, Box::new(newcomer.node.clone()));
+            Asked { change, care, newcomers: vec![newcomer] }
         }
-        RosterCommand::Remove { nodes, care } => (Change::Remove(nodes), care),
+        RosterCommand::Remove { nodes, care } => Asked::plain(Change::Remove(nodes), care),
         RosterCommand::Readmit { name } => {
-            (Change::Readmit(name), Care { in_transit: false, abandon_keys: false })
+            Asked::plain(Change::Readmit(name), Care { in_transit: false, abandon_keys: false })
         }
     };
-    let next = change.apply(roster, care.in_transit)?;
-    if !care.abandon_keys {
-        no_key_is_left(&session, &change).await?;
+    let next = asked.change.apply(roster, asked.care.in_transit)?;
+    if !asked.care.abandon_keys {
+        no_key_is_left(&session, &asked.change).await?;
     }
-    ask(&session, &current, next).await
+    ask(&session, &current, next, &asked.newcomers).await
 }
 
-/// The node of a public side that its own machine wrote. Labels that nobody names are those of the node before it.
-fn newcomer(file: &Path, labels: &LabelArgs, before: Option<&Node>) -> Result<Node, Failure> {
-    let public: MemberPublic = serde_json::from_str(&outside::read_text(file)?).map_err(|error| {
-        let what = format!("{}: {error}", file.display());
-        let next = "on the node's machine: `keystead approver show NAME --json > NAME.json`";
-        Failure::new("roster.file", what, next)
-    })?;
-    let label = |named: &Option<String>, old: Option<&String>, or: &str| {
-        named.as_ref().or(old).cloned().unwrap_or_else(|| or.to_owned())
-    };
-    let labels = Labels {
-        operator: label(&labels.operator, before.map(|it| &it.operator), "founders"),
-        host: label(&labels.host, None, public.name.as_str()),
-        provider: label(&labels.provider, before.map(|it| &it.provider), "own"),
-        build: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    Ok(seating::node(public, labels))
+/// A change, what was said aloud about it, and who comes in by it.
+struct Asked {
+    change: Change,
+    care: Care,
+    newcomers: Vec<Newcomer>,
+}
+
+impl Asked {
+    fn plain(change: Change, care: Care) -> Self {
+        Self { change, care, newcomers: Vec::new() }
+    }
 }
 
 /// INVARIANT D1: a key is not lost by removing its home unawares.
@@ -164,7 +161,12 @@ async fn no_key_is_left(session: &Session, change: &Change) -> Result<(), Failur
     }
 }
 
-async fn ask(session: &Session, current: &PolicyVersion, roster: Roster) -> Result<Report, Failure> {
+async fn ask(
+    session: &Session,
+    current: &PolicyVersion,
+    roster: Roster,
+    newcomers: &[Newcomer],
+) -> Result<Report, Failure> {
     let (number, previous) = (current.number.saturating_add(1), current.digest());
     let next = PolicyVersion { number, previous, roster, ..current.clone() }.into_canonical();
     Engine::compile(next.clone())?;
@@ -181,12 +183,19 @@ async fn ask(session: &Session, current: &PolicyVersion, roster: Roster) -> Resu
         .pair("nodes then", names(&next.roster))
         .pair("now", &before)
         .pair("then", &after);
+    for Newcomer { node, .. } in newcomers {
+        table.pair(&format!("key of {}", node.name), grouped(&node.key.fingerprint()));
+    }
+    let install = install_line(session, &next.roster, newcomers);
     let hint = format!(
-        "\nThe new roster decides only while a quorum of it runs: start the nodes that come in before others approve.\n\
+        "\n{}The new roster decides only while a quorum of it runs: start the nodes that come in before others approve.\n\
          next: others run `keystead approve {}`\n",
+        install.as_ref().map_or_else(String::new, |line| format!("{SETTING_UP}\n  {line}\n")),
         view.request
     );
-    let json = json!({"request": view, "nodes": next.roster.nodes, "before": before, "after": after});
+    let json = json!({
+        "request": view, "nodes": next.roster.nodes, "before": before, "after": after, "install": install,
+    });
     let mut report = Report::new(json, table.render() + &hint);
     report.holds = view.stage != RequestStage::Denied;
     Ok(report)

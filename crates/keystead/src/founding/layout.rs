@@ -6,15 +6,13 @@
 use std::path::{Path, PathBuf};
 
 use keystead_base::{ClusterId, Name};
-use keystead_node::{
-    ChainConfig, Config as NodeConfig, EnclaveConfig, EndpointConfig, MemberConfig, NodeLimits, PeerConfig,
-    Times,
-};
+use keystead_node::{Config as NodeConfig, NodeLimits, PeerConfig};
 
-use super::{GENESIS, MEMBERS, Plan, SERVICE, VAULT_PASSPHRASE, service_name};
-use crate::config::{ClientConfig, Config, CoordinatorConfig, FILE};
+use super::{GENESIS, MEMBERS, Plan, VAULT_PASSPHRASE, service_name};
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::outside;
+use crate::setup::{self, Outlook, Setup};
 
 /// A plan and its folder.
 pub(super) struct Layout<'a> {
@@ -59,107 +57,57 @@ impl Layout<'_> {
             outside::create(&home.join(GENESIS), genesis)?;
         }
         match self.plan.nodes.as_slice() {
-            [only] => {
-                configure(self.folder, &self.shared(cluster, Some(self.node(only, Path::new(MEMBERS)))))
-            }
+            [only] => setup::write(self.folder, &self.shared(cluster, Some(only))?).map(drop),
             several => {
                 for (node, home) in several.iter().zip(self.own_homes()) {
-                    configure(&home, &self.of_a_node(cluster, node))?;
+                    setup::write(&home, &self.of_a_node(cluster, node)?)?;
                 }
-                configure(self.folder, &self.shared(cluster, None))
+                setup::write(self.folder, &self.shared(cluster, None)?).map(drop)
             }
         }
     }
 
     /// People and the coordinator, and the node if it is the only one.
-    fn shared(&self, cluster: ClusterId, node: Option<NodeConfig>) -> Config {
-        let nodes = self.plan.nodes.clone();
-        let client = client(Path::new(MEMBERS), self.plan.founders.first().cloned(), nodes);
-        Config { cluster, client, node, coordinator: Some(self.coordinator()) }
+    fn shared(&self, cluster: ClusterId, node: Option<&PeerConfig>) -> Result<Config, Failure> {
+        let person = self.plan.founders.first().cloned();
+        let setup = self.setup(cluster, MEMBERS, node, person);
+        let node = node.map(|it| self.node(&setup, it)).transpose()?;
+        let listen = self.plan.coordinator_listen.clone();
+        let coordinator = setup.coordinator(&service_name()?, listen, self.outlook()?);
+        Ok(setup.config(node, Some(coordinator)))
     }
 
     /// Commands in a node's folder talk to that node first.
-    fn of_a_node(&self, cluster: ClusterId, node: &PeerConfig) -> Config {
-        let here = Path::new(".");
-        let others = self.plan.nodes.iter().filter(|it| it.name != node.name);
-        let client = client(here, None, [node].into_iter().chain(others).cloned().collect());
-        Config { cluster, client, node: Some(self.node(node, here)), coordinator: None }
+    fn of_a_node(&self, cluster: ClusterId, node: &PeerConfig) -> Result<Config, Failure> {
+        let setup = self.setup(cluster, ".", Some(node), None);
+        Ok(setup.config(Some(self.node(&setup, node)?), None))
     }
 
-    fn node(&self, node: &PeerConfig, keys: &Path) -> NodeConfig {
-        let endpoints = self.endpoints();
-        let chain = ChainConfig {
-            chain: self.plan.chain,
-            agree: 1,
-            endpoints: endpoints.clone(),
-            confirmations: self.plan.confirmations,
-        };
-        let others = self.plan.nodes.iter().filter(|it| it.name != node.name);
-        NodeConfig {
-            data: "node".into(),
-            genesis: GENESIS.into(),
-            member: member(keys, node.name.as_str()),
-            enclave: EnclaveConfig {
-                program: None,
-                passphrase: keys.join(VAULT_PASSPHRASE),
-                require: Vec::new(),
-            },
-            ledger: None,
-            listen: node.address.clone(),
-            peers: others.cloned().collect(),
-            times: Times::default(),
-            chains: if endpoints.is_empty() { Vec::new() } else { vec![chain] },
+    fn setup(
+        &self,
+        cluster: ClusterId,
+        keys: &str,
+        node: Option<&PeerConfig>,
+        person: Option<Name>,
+    ) -> Setup {
+        Setup {
+            cluster,
+            keys: keys.into(),
+            nodes: self.plan.nodes.clone(),
+            own: node.map(|it| it.name.clone()),
+            person,
             limits: NodeLimits { settlement_seconds: 1, ..NodeLimits::default() },
         }
     }
 
-    fn coordinator(&self) -> CoordinatorConfig {
-        CoordinatorConfig {
-            member: member(Path::new(MEMBERS), SERVICE),
-            listen: self.plan.coordinator_listen.clone(),
-            data: "coordinator".into(),
-            chain: self.plan.chain,
-            endpoints: self.endpoints(),
-            agree: 1,
-            deadline_seconds: 60,
-            lifetime_seconds: 3600,
-            addresses_per_key: 4,
-            token: None,
-            hosts: Vec::new(),
-        }
+    fn node(&self, setup: &Setup, node: &PeerConfig) -> Result<NodeConfig, Failure> {
+        Ok(setup.node(&node.name, node.address.clone(), Some(self.outlook()?)))
     }
 
-    fn endpoints(&self) -> Vec<EndpointConfig> {
-        let endpoint = |url: &String| {
-            Some(EndpointConfig { name: "endpoint".parse().ok()?, url: url.clone(), ca: None })
-        };
-        self.plan.endpoint.iter().filter_map(endpoint).collect()
+    fn outlook(&self) -> Result<Outlook, Failure> {
+        let plan = self.plan;
+        Outlook::new(plan.chain, plan.endpoint.as_slice(), plan.confirmations)
     }
-}
-
-fn client(members: &Path, person: Option<Name>, nodes: Vec<PeerConfig>) -> ClientConfig {
-    ClientConfig {
-        genesis: GENESIS.into(),
-        members: members.to_owned(),
-        person,
-        token: None,
-        ca: None,
-        nodes,
-    }
-}
-
-/// Where a member's key and its passphrase lie.
-pub(crate) fn member(folder: &Path, name: &str) -> MemberConfig {
-    MemberConfig {
-        key: folder.join(format!("{name}.key")),
-        passphrase: folder.join(format!("{name}.passphrase")),
-    }
-}
-
-fn configure(folder: &Path, config: &Config) -> Result<(), Failure> {
-    let text = toml::to_string_pretty(config)
-        .map_err(|error| Failure::new("config.toml", error.to_string(), "report this as a bug"))?;
-    outside::create(&folder.join(FILE), text.as_bytes())
 }
 
 /// A fresh passphrase for the vault of a node.
