@@ -75,7 +75,13 @@ impl<C: Controls> World<C> {
     pub fn rebuild(&mut self, nodes: Vec<Member>) -> SignedRebuild {
         let rebuild = rebuild_of(&self.state, &nodes);
         let signed = signed_by(&self.desk, rebuild, &["ana", "ben", "cleo"]);
-        let awaiting = self.state.awaiting(&signed).expect("a rebuild that goes on from here");
+        self.go_on(nodes, &signed);
+        signed
+    }
+
+    /// The same with what people signed; everybody follows.
+    pub fn go_on(&mut self, nodes: Vec<Member>, signed: &SignedRebuild) {
+        let awaiting = self.state.awaiting(signed).expect("a rebuild that goes on from here");
         let time = signed.rebuild.at.plus_seconds(5);
         let applied = propose(&awaiting, time, &nodes[0].name, &[], self.controls());
         self.desk.nodes = nodes;
@@ -85,7 +91,6 @@ impl<C: Controls> World<C> {
         let transition = Transition::of(commit.clone(), policy, &applied.block.entries);
         self.light.follow(&transition).expect("a rebuild that verifies");
         self.log.push((commit, applied.block, applied.decisions));
-        signed
     }
 }
 

@@ -1,6 +1,7 @@
 //! A cluster all of whose nodes are lost, as pure steps: who may rebuild it, from where, and what it may do then.
 
 use keystead_base::{Canonical as _, Coded as _, Digest, Timestamp, merkle};
+use keystead_decision::rebuild::{Basis, RebuildBundle, RebuildDraft};
 use keystead_decision::{
     Block, Commit, Entry, Header, LightClient, Outcome, Rebuild, SignedRebuild, State, Strict, Transition,
     leaves, propose, sign_vote, validate, vote_for,
@@ -8,6 +9,7 @@ use keystead_decision::{
 use keystead_intent::{Action, AuthorityChange, KeyCeremony};
 use keystead_policy::Reason;
 use keystead_tests::fixture::{ETHER, FRIEND, Member, name};
+use keystead_tests::hall::contribution_to;
 use keystead_tests::rebuilding::{entry, first_block, four_approvers, new_nodes, rebuild_of, signed_by};
 use keystead_tests::world::{World, hot, outcome_of};
 
@@ -328,6 +330,42 @@ fn l2_the_signer_goes_on_from_what_it_saw_and_never_from_before_it() {
     assert_eq!(unfollowed(&mut confirmed, &good), Some("certificate.old"));
     assert_eq!(unfollowed(&mut at_the_end, &good), None);
     assert_eq!(unfollowed(&mut world.boot(), &good), None, "who knows the genesis alone follows, too");
+}
+
+/// What was lost once can be lost again; the second draft leads through the first rebuild, from the same genesis.
+#[test]
+fn d01_a_rebuilt_cluster_is_rebuilt_again_from_the_genesis_that_everybody_has() {
+    let mut world = world();
+    let mut before = Vec::new();
+    for (first, count) in [(5_u8, 4_u8), (9, 1)] {
+        let nodes =
+            || (first..first + count).map(|n| Member::new(&format!("node-{n}"), n)).collect::<Vec<_>>();
+        let (genesis, cluster) = (world.genesis.clone(), world.state.cluster());
+        let basis = Basis {
+            before: before.clone(),
+            head: world.head(),
+            root: world.state.history().root(),
+            remembered: world.state.height(),
+            at: world.now().plus_seconds(60),
+        };
+        let contributions = nodes().iter().map(|node| contribution_to("fixture", node)).collect();
+        let draft = RebuildDraft::assemble(&genesis, cluster, basis, contributions).unwrap();
+        let sign = |who| draft.sign(&name(who), draft.fingerprint(), &world.desk.person(who).signer).unwrap();
+        let assents = ["ana", "cleo", "dora"].map(sign).to_vec();
+        let finished = draft.finish(assents).unwrap();
+        let (state, _, transition) =
+            first_block(&world.state, finished.signed(), &nodes(), &Strict::default()).unwrap();
+        assert_eq!(state.roster(), finished.roster());
+        let bundle = RebuildBundle::from_document(&finished.bundle().to_document()).unwrap();
+        assert_eq!(bundle.verify(&genesis, cluster).unwrap().roster(), state.roster());
+        world.go_on(nodes(), finished.signed());
+        assert_eq!(world.head().unwrap().header, transition.commit.header);
+        before.push(transition);
+    }
+    assert_eq!((world.state.policy().engine.version().number, world.state.roster().quorum), (2, 1));
+    before.remove(0);
+    let mut light = world.boot();
+    assert_eq!(unfollowed(&mut light, &before[0]), Some("certificate.gap"));
 }
 
 /// Freshness begins anew: what lost nodes called the newest head is over with them.

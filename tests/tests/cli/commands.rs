@@ -351,6 +351,10 @@ fn folders(script: &mut Script, home: &Path) {
     ["join", "draft", "show", "sign", "finish", "install"]
         .iter()
         .for_each(|leaf| script.note(&format!("ceremony {leaf}")));
+    // `d01_a_cluster_whose_nodes_are_all_lost_goes_on_frozen_and_counts_what_was_spent`.
+    ["draft", "show", "sign", "finish", "install", "check"]
+        .iter()
+        .for_each(|leaf| script.note(&format!("rebuild {leaf}")));
 }
 
 /// Two objects: it serves, and it has stopped.

@@ -8,6 +8,7 @@ mod rules;
 mod seat;
 mod words;
 
+pub(crate) use danger::{nodes as node_dangers, withstands};
 pub(crate) use fingerprint::{Heard, grouped};
 pub(crate) use install::{CEREMONY, Place, install};
 pub(crate) use seat::{Joining, Seat, join};
