@@ -1,6 +1,6 @@
 //! A cluster all of whose nodes are lost, as pure steps: who may rebuild it, from where, and what it may do then.
 
-use keystead_base::{Canonical as _, Coded as _, Digest, Timestamp, merkle};
+use keystead_base::{Canonical as _, Coded as _, Digest, MAX_DOCUMENT_BYTES, Timestamp, merkle};
 use keystead_decision::rebuild::{Basis, RebuildBundle, RebuildDraft};
 use keystead_decision::{
     Block, Commit, Entry, Header, LightClient, Outcome, Rebuild, SignedRebuild, State, Strict, Transition,
@@ -366,6 +366,27 @@ fn d01_a_rebuilt_cluster_is_rebuilt_again_from_the_genesis_that_everybody_has() 
     before.remove(0);
     let mut light = world.boot();
     assert_eq!(unfollowed(&mut light, &before[0]), Some("certificate.gap"));
+}
+
+/// A cluster that changed its policy every week for years is rebuilt like any other.
+#[test]
+fn a_draft_leads_through_more_versions_than_a_document_usually_holds() {
+    let world = world();
+    let nodes = new_nodes();
+    let signed = signed_by(&world.desk, rebuild_of(&world.state, &nodes), &["ana", "ben", "cleo"]);
+    let (_, commit, transition) = first_block(&world.state, &signed, &nodes, &Strict::default()).unwrap();
+    let draft = RebuildDraft {
+        before: vec![transition; 200],
+        head: Some(commit),
+        rebuild: signed.rebuild,
+        contributions: Vec::new(),
+    };
+    let document = draft.to_document();
+    assert!(document.len() > 2 * MAX_DOCUMENT_BYTES);
+    assert_eq!(RebuildDraft::from_document(&document).unwrap(), draft);
+    let bundle = RebuildBundle { draft, signatures: signed.signatures };
+    assert_eq!(RebuildBundle::from_document(&bundle.to_document()).unwrap(), bundle);
+    assert_eq!(bundle.verify(&world.genesis, world.state.cluster()).unwrap_err().code(), "certificate.gap");
 }
 
 /// Freshness begins anew: what lost nodes called the newest head is over with them.

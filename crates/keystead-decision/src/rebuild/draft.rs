@@ -27,6 +27,7 @@ pub struct RebuildDraft {
 
 impl Canonical for RebuildDraft {
     const DOMAIN: &'static str = "keystead/rebuild-draft/v1";
+    const MAX_BYTES: usize = MAX_DRAFT_BYTES;
 }
 
 /// What a person sends back: one file, with nothing secret in it.
@@ -55,6 +56,7 @@ pub struct RebuildBundle {
 
 impl Canonical for RebuildBundle {
     const DOMAIN: &'static str = "keystead/rebuild-bundle/v1";
+    const MAX_BYTES: usize = MAX_DRAFT_BYTES;
 }
 
 /// What a draft is made from, besides the contributions of the new nodes.
@@ -264,6 +266,9 @@ fn followed(
 fn place(cluster: ClusterId, head: Option<&Commit>) -> (u64, Digest) {
     crate::fresh::place(cluster, head)
 }
+
+/// The longest draft: every policy version that a cluster ever had is in it, each some ten thousand bytes.
+const MAX_DRAFT_BYTES: usize = 256 * 1024 * 1024;
 
 /// The nodes that the contributions make, each verified and made for this cluster.
 fn nodes(cluster: &Name, contributions: &[SignedContribution]) -> Result<Vec<Node>, RebuildError> {
