@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use keystead_base::{Canonical, Name, Secret};
 use keystead_decision::SignedGenesis;
 use keystead_decision::ceremony::{SignedContribution, SignedTranscript, Transcript};
+use keystead_decision::rebuild::RebuildBundle;
 use keystead_keys::{BackupFile, RECIPIENT_SEED_BYTES, RecipientKey};
 use keystead_ledger::Proof;
 
@@ -33,10 +34,6 @@ pub(crate) fn backup(data: &[u8]) -> Verdict {
 
 /// A proof, checked against a genesis that is not its own or has been spoiled with it.
 pub(crate) fn proof(data: &[u8]) -> Verdict {
-    static GENESIS: LazyLock<SignedGenesis> = LazyLock::new(|| {
-        let document = vectors(SignedGenesis::DOMAIN).into_iter().next().expect("a vector");
-        SignedGenesis::from_document(&document).expect("a genesis")
-    });
     let Some(proof) = parsed::<Proof>(data) else { return Verdict::Refused };
     if let Ok(shown) = proof.check(&GENESIS, GENESIS.genesis.cluster(), None) {
         assert_eq!(shown.decision, proof.certificate.decision, "a proof shows what it carries");
@@ -74,6 +71,24 @@ pub(crate) fn signed_ceremony(data: &[u8]) -> Verdict {
     }
     Verdict::Accepted
 }
+
+/// A signed rebuild, as every machine reads it before it installs.
+pub(crate) fn rebuild(data: &[u8]) -> Verdict {
+    let Some(bundle) = parsed::<RebuildBundle>(data) else { return Verdict::Refused };
+    let genesis = &*GENESIS;
+    if let Ok(finished) = bundle.verify(genesis, genesis.genesis.cluster()) {
+        let needed: u32 = finished.checked().needs().iter().map(|need| need.count).sum();
+        assert!(finished.signed().signatures.len() >= needed as usize, "enough people signed");
+        assert!(finished.bundle().to_document() == data, "a signed rebuild has one form");
+    }
+    Verdict::Accepted
+}
+
+/// The genesis of the fixture.
+static GENESIS: LazyLock<SignedGenesis> = LazyLock::new(|| {
+    let document = vectors(SignedGenesis::DOMAIN).into_iter().next().expect("a vector");
+    SignedGenesis::from_document(&document).expect("a genesis")
+});
 
 fn parsed<T: Canonical>(data: &[u8]) -> Option<T> {
     let value = T::from_document(data).ok()?;

@@ -2,6 +2,7 @@
 
 use keystead_consensus::{Message, Record};
 use keystead_decision::ceremony::{Assent, Contribution, SignedContribution, SignedTranscript, Transcript};
+use keystead_decision::rebuild::{Rebuild, RebuildAssent, RebuildBundle, RebuildDraft, SignedRebuild};
 use keystead_decision::{
     Block, Certificate, Commit, Decision, Entry, Genesis, Header, KeyEvent, Renewal, Settlement,
     SignedGenesis, Snapshot, Vote,
@@ -13,7 +14,9 @@ use keystead_policy::{PolicyVersion, Price, Roster};
 use keystead_signing::{Hardening, Reply, Request};
 use keystead_wire::{Greeting, Hello, NodeReply, NodeRequest, PeerMessage, SentBlock};
 
-use crate::documents::{backup, canonical, contribution, proof, seeds_of, signed_ceremony, transcript};
+use crate::documents::{
+    backup, canonical, contribution, proof, rebuild, seeds_of, signed_ceremony, transcript,
+};
 use crate::{calls, config_file, endpoints, ethereum, log_texts, rpc, seeds, streams, texts};
 
 /// What a parser made of the bytes.
@@ -80,6 +83,11 @@ pub const TARGETS: &[Target] = &[
     document!("ceremony", Transcript, transcript),
     document!("assent", Assent),
     document!("signed-ceremony", SignedTranscript, signed_ceremony),
+    document!("rebuild", Rebuild),
+    document!("signed-rebuild", SignedRebuild),
+    document!("rebuild-assent", RebuildAssent),
+    document!("rebuild-draft", RebuildDraft),
+    document!("rebuild-bundle", RebuildBundle, rebuild),
     document!("entry", Entry),
     document!("settlement", Settlement),
     document!("key-event", KeyEvent),

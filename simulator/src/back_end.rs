@@ -36,7 +36,7 @@ impl BackEnd {
             return self.light.advance(commit);
         }
         let policy = after.policy().engine.version().clone();
-        self.light.follow(&Transition { commit: commit.clone(), policy })
+        self.light.follow(&Transition { commit: commit.clone(), policy, rebuild: None })
     }
 
     /// Takes the nodes' word on which head is the newest, unless it has it already.

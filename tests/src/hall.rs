@@ -113,6 +113,12 @@ pub fn part(member: &Member) -> Part {
     }
 }
 
+/// What a node contributes to a cluster of this name, signed.
+pub fn contribution_to(cluster: &str, member: &Member) -> SignedContribution {
+    let body = Contribution { ceremony: name(cluster), ..body(member) };
+    SignedContribution::new(body, &member.signer).expect("a contribution")
+}
+
 /// The same, signed.
 pub fn contribution(member: &Member) -> SignedContribution {
     SignedContribution::new(body(member), &member.signer).expect("one of the hall")

@@ -21,6 +21,7 @@ mod loopback;
 mod nodes;
 mod places;
 mod postgres;
+pub mod rebuilding;
 mod relay;
 pub mod screen;
 mod service;

@@ -104,7 +104,8 @@ impl<C: Controls> World<C> {
             self.light.advance(&commit).expect("a head that verifies");
         } else {
             let policy = self.state.policy().engine.version().clone();
-            self.light.follow(&Transition { commit, policy }).expect("a transition that verifies");
+            let entries = self.log.last().map(|(_, block, _)| block.entries.clone()).unwrap_or_default();
+            self.light.follow(&Transition::of(commit, policy, &entries)).expect("a transition that verifies");
         }
         decisions
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use keystead_tests::attacks::{
     approval_before_policy_change, chainless_delegation, chainless_legacy, cloud_database, delegatecall,
-    double_limit, equivocating_node, forged_roster, forked_log, frozen_key, greedy_peer, hoarded_signatures,
-    increase_allowance, look_alike_address, lying_server, many_requests_at_a_limit, multisend,
-    operator_for_all, oversize_body, own_request, patched_node, permit, permit2, policy_rollback,
+    double_limit, equivocating_node, forged_rebuild, forged_roster, forked_log, frozen_key, greedy_peer,
+    hoarded_signatures, increase_allowance, look_alike_address, lying_server, many_requests_at_a_limit,
+    multisend, operator_for_all, oversize_body, own_request, patched_node, permit, permit2, policy_rollback,
     proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision, rewritten_request,
     rewritten_row, risk_server, rollback, same_person_twice, slow_requests, slow_strangers,
     stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload, truncated_log,
@@ -202,6 +202,11 @@ fn s12_a_look_alike_address_succeeds_without_its_control() {
 #[test]
 fn s13_a_policy_rollback_succeeds_without_its_control() {
     stolen(policy_rollback::attack(policy_rollback::WithoutSuccession, Signer::Believer));
+}
+
+#[test]
+fn s13_a_forged_rebuild_succeeds_without_its_control() {
+    stolen(forged_rebuild::attack(forged_rebuild::ordinary));
 }
 
 #[test]

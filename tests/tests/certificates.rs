@@ -174,7 +174,7 @@ fn s13_the_signer_follows_versions_without_gaps_and_only_as_they_were_voted_for(
     world.adopt(|policy| policy.timing.certificate_seconds = 30);
     let commit = world.log.last().unwrap().0.clone();
     let policy = world.state.policy().engine.version().clone();
-    let good = Transition { commit, policy };
+    let good = Transition { commit, policy, rebuild: None };
     let code =
         |client: &mut LightClient, it: &Transition| client.follow(it).map_err(|error| error.code()).err();
     let changed = |change: &dyn Fn(&mut Transition)| {

@@ -244,7 +244,7 @@ fn s14_where_policy_asks_each_time_one_answer_serves_one_block() {
 /// The light client learns of the version that was adopted last.
 fn follow(world: &World<Strict>, light: &mut LightClient) {
     let (commit, policy) = (world.head().unwrap(), world.state.policy().engine.version().clone());
-    light.follow(&Transition { commit, policy }).unwrap();
+    light.follow(&Transition { commit, policy, rebuild: None }).unwrap();
 }
 
 #[test]

@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{Blame, Coded, Digest};
 
-/// The longest document that is parsed. A longer one is refused before its first byte is read.
+/// The longest document that is parsed, of most types. A longer one is refused before its first byte is read.
 pub const MAX_DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 
 /// A type that is hashed or signed: a domain with a version, and exactly one encoding.
@@ -14,6 +14,9 @@ pub const MAX_DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 pub trait Canonical: BorshSerialize + BorshDeserialize {
     /// For instance `keystead/intent/v1`; at most 255 bytes.
     const DOMAIN: &'static str;
+
+    /// The longest document of this type that is parsed, in bytes.
+    const MAX_BYTES: usize = MAX_DOCUMENT_BYTES;
 
     /// The document's bytes.
     fn to_document(&self) -> Vec<u8> {
@@ -36,8 +39,8 @@ pub trait Canonical: BorshSerialize + BorshDeserialize {
     ///
     /// [`CanonError`] says what was expected and what was found.
     fn from_document(bytes: &[u8]) -> Result<Self, CanonError> {
-        if bytes.len() > MAX_DOCUMENT_BYTES {
-            return Err(CanonError::TooLong { limit: MAX_DOCUMENT_BYTES, found: bytes.len() });
+        if bytes.len() > Self::MAX_BYTES {
+            return Err(CanonError::TooLong { limit: Self::MAX_BYTES, found: bytes.len() });
         }
         let body = bytes.split_first().filter(|(length, _)| usize::from(**length) == Self::DOMAIN.len());
         let mut body = body

@@ -74,7 +74,8 @@ pub(crate) fn states_a_fact(entry: &Entry) -> bool {
         | Entry::Price(_)
         | Entry::Key(_)
         | Entry::Renew(_)
-        | Entry::Tick => false,
+        | Entry::Tick
+        | Entry::Rebuild(_) => false,
     }
 }
 

@@ -259,7 +259,7 @@ impl<C: Controls> Replica<C> {
 
     fn has_work(&self) -> bool {
         let is_due = self.state.next_due().is_some_and(|due| due <= self.now);
-        let wants = self.standing.votes() && (is_due || !self.pool.is_empty());
+        let wants = self.standing.votes() && (is_due || !self.pool.is_empty() || self.state.awaits_rebuild());
         let listens = !matches!(self.standing, Standing::Diverged { .. });
         listens && (wants || !self.records.is_empty() || self.ahead.has(self.state.height() + 1))
     }

@@ -56,6 +56,7 @@ impl State {
             Entry::Key(signed) => self.admit_node(signed, signed.body.cluster)?,
             Entry::Renew(signed) => self.admit_node(signed, signed.body.cluster)?,
             Entry::Tick => {}
+            Entry::Rebuild(_) => return Err(AdmissionError::Rebuild),
         }
         Ok(Admitted { entry, roster: self.policy.roster_digest })
     }
@@ -178,6 +179,9 @@ pub enum AdmissionError {
         /// The number found.
         found: usize,
     },
+    /// A rebuild, in a log that awaits none.
+    #[error("a rebuild is no entry of a log that goes on: new nodes await it, and begin with it")]
+    Rebuild,
     /// A request outside its limits.
     #[error(transparent)]
     Intent(#[from] IntentError),
@@ -191,6 +195,7 @@ impl Coded for AdmissionError {
             Self::Requester { .. } => "admission.requester",
             Self::Signature { .. } => "admission.signature",
             Self::BatchSize { .. } => "admission.batch_size",
+            Self::Rebuild => "admission.rebuild",
             Self::Intent(error) => error.code(),
         }
     }

@@ -5,7 +5,10 @@
 use keystead_base::{Blame, Canonical, Coded, Digest, Name, Timestamp, merkle};
 
 use crate::turn::Turn;
-use crate::{AdmissionError, Admitted, Block, Controls, Decision, Entry, Header, MAX_BLOCK_ENTRIES, State};
+use crate::{
+    AdmissionError, Admitted, Block, Controls, Decision, Entry, Header, MAX_BLOCK_ENTRIES, RebuildError,
+    State,
+};
 
 /// What a block does.
 #[derive(Debug)]
@@ -20,7 +23,8 @@ pub struct Applied {
 
 /// Builds the block that these entries make at this time, as this node.
 ///
-/// Entries admitted under an older roster are admitted again, and left out when that fails.
+/// Entries admitted under an older roster are admitted again, and left out when that fails. Where a rebuild is
+/// awaited it is the only entry, whatever was gathered.
 ///
 /// # Panics
 ///
@@ -34,11 +38,7 @@ pub fn propose<'a, C: Controls>(
     controls: &C,
 ) -> Applied {
     assert!(time > state.time(), "a block's time is later than its parent's");
-    let entries: Vec<Entry> = entries
-        .into_iter()
-        .filter(|it| it.is_for(state) || state.admit(it.entry().clone()).is_ok())
-        .map(|it| it.entry().clone())
-        .collect();
+    let entries = state.own_entries(entries);
     assert!(entries.len() <= MAX_BLOCK_ENTRIES, "a block has at most MAX_BLOCK_ENTRIES entries");
     apply(state, time, proposer, entries, controls)
 }
@@ -79,7 +79,9 @@ pub fn validate_unless<C: Controls>(
     if state.roster().node(&header.proposer).is_none() {
         return Err(BlockError::Proposer { found: header.proposer });
     }
-    for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| !admitted(entry)) {
+    state.check_rebuild(&entries)?;
+    let unseen = entries.iter().enumerate().filter(|(_, entry)| !state.awaits_rebuild() && !admitted(entry));
+    for (index, entry) in unseen {
         state.admit(entry.clone()).map_err(|error| BlockError::Entry { index, error })?;
     }
     let applied = apply(state, header.time, &header.proposer, entries, controls);
@@ -96,7 +98,7 @@ fn apply<C: Controls>(
     entries: Vec<Entry>,
     controls: &C,
 ) -> Applied {
-    let mut turn = Turn::begin(state, time, controls);
+    let mut turn = Turn::over(state, time, controls);
     for entry in &entries {
         turn.enter(entry);
     }
@@ -173,6 +175,18 @@ pub enum BlockError {
         /// What is wrong.
         error: AdmissionError,
     },
+    /// A rebuild that does not go on from this log, or that too few people signed.
+    #[error("the rebuild: {error}")]
+    Rebuild {
+        /// What is wrong.
+        error: RebuildError,
+    },
+    /// Another block than the rebuild that is awaited.
+    #[error("this log goes on with the rebuild {expected} and with nothing else")]
+    NotRebuilt {
+        /// The digest of the rebuild.
+        expected: Digest,
+    },
     /// The entries do not lead to this header.
     #[error("these entries lead to header {expected}, the block has {found}")]
     Header {
@@ -191,6 +205,8 @@ impl Coded for BlockError {
             Self::Proposer { .. } => "block.proposer",
             Self::Entries { .. } => "block.entries",
             Self::Entry { .. } => "block.entry",
+            Self::Rebuild { error } => error.code(),
+            Self::NotRebuilt { .. } => "block.not_rebuilt",
             Self::Header { .. } => "block.header",
         }
     }

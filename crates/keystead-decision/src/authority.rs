@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use keystead_base::{Canonical, Coded, Name, RequestId};
 use keystead_intent::{ActionKind, AuthorityChange, ChangeKind, Intent, KeyCeremony, KeyMove, KeyState};
-use keystead_policy::{AssuranceLevel, Facts, Feature, PolicyVersion, Question, Reason, Sections, Subject};
+use keystead_policy::{
+    AssuranceLevel, Facts, Feature, PolicyVersion, Question, Reason, Sections, Subject, larger,
+};
 
 use crate::judge::{Passed, Refused, pass};
 use crate::state::ActivePolicy;
@@ -77,7 +79,13 @@ impl<C: Controls> Turn<'_, C> {
             subject: Subject::Authority(change, sections),
             facts: &facts,
         };
-        pass(self.controls.rule(&self.state.policy.engine, &question)).map(|passed| (passed, next))
+        let mut passed = pass(self.controls.rule(&self.state.policy.engine, &question))?;
+        if self.state.rebuilt && frees(change) {
+            let requester = &request.intent.requester;
+            let others = self.state.roster().people.iter().filter(|it| it.name != *requester);
+            passed.requirement.needs = larger(&passed.requirement.needs, others);
+        }
+        Ok((passed, next))
     }
 
     /// INVARIANT S13: whether the change follows from where the cluster stands.
@@ -194,6 +202,7 @@ impl<C: Controls> Turn<'_, C> {
             Some(key) => drop(self.state.frozen.keys.remove(key)),
             None => {
                 self.state.frozen.everything = false;
+                self.state.rebuilt = false;
                 self.state.frozen.keys.clear();
             }
         }
@@ -394,6 +403,26 @@ fn kind_of(event: KeyMove) -> ChangeKind {
         KeyMove::Suspend => ChangeKind::SuspendKey,
         KeyMove::Resume => ChangeKind::ResumeKey,
         KeyMove::Destroy | KeyMove::Wipe => ChangeKind::DestroyKey,
+    }
+}
+
+/// INVARIANT S14: what could let a rebuilt cluster sign, or make that easier, takes the larger quorum until it is
+/// thawed. What brings keys back to it, frozen, or stops them, takes the ordinary one.
+fn frees(change: &AuthorityChange) -> bool {
+    match change {
+        AuthorityChange::Policy { .. }
+        | AuthorityChange::Roster { .. }
+        | AuthorityChange::AddressBook { .. }
+        | AuthorityChange::Thaw { .. } => true,
+        AuthorityChange::Key(KeyCeremony::Export { .. }) => true,
+        AuthorityChange::Key(
+            KeyCeremony::Create { .. }
+            | KeyCeremony::Backup { .. }
+            | KeyCeremony::Restore { .. }
+            | KeyCeremony::Suspend { .. }
+            | KeyCeremony::Resume { .. }
+            | KeyCeremony::Destroy { .. },
+        ) => false,
     }
 }
 

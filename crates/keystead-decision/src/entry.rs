@@ -6,7 +6,7 @@ use keystead_intent::{Approval, Freeze, KeyKind, RequestBatch, Slot, Veto};
 use keystead_policy::{AssuranceLevel, Feature, Price};
 use serde::{Deserialize, Serialize};
 
-use crate::PublicAccount;
+use crate::{PublicAccount, SignedRebuild};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub enum Entry {
     Renew(Signed<Renewal>),
     /// Time passes: delays end, requests expire.
     Tick,
+    /// The cluster goes on with new nodes after all others were lost: the only entry of its block, and admitted into
+    /// no other.
+    Rebuild(Box<SignedRebuild>),
 }
 
 impl Canonical for Entry {

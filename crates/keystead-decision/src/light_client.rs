@@ -5,14 +5,12 @@
 
 use keystead_base::{Canonical, ClusterId, Digest, Name, Timestamp, merkle, signing_message};
 use keystead_intent::KeyCeremony;
-use keystead_policy::{
-    AssuranceLevel, Feature, FreshHeadDemand, PolicyRef, PolicyVersion, RequiredProtections, Roster,
-};
+use keystead_policy::{AssuranceLevel, Feature, FreshHeadDemand, PolicyRef, PolicyVersion, Roster};
 
 use crate::fresh::{Asked, is_recent, place};
 use crate::{
     Certificate, Commit, Decision, FreshAnswer, Frozen, Grant, Header, LightError, Outcome, SignedGenesis,
-    Vote,
+    SignedRebuild, Transition, Vote,
 };
 
 /// What is known of the log.
@@ -20,8 +18,8 @@ use crate::{
 pub struct LightClient {
     cluster: ClusterId,
     policy: PolicyRef,
-    roster: Roster,
-    required: Vec<RequiredProtections>,
+    /// The version in force: who votes, and who could sign a rebuild.
+    version: PolicyVersion,
     /// How fresh the head must be under which this back end signs.
     demand: FreshHeadDemand,
     height: u64,
@@ -50,25 +48,6 @@ struct Round {
     at: Timestamp,
     /// The block, from the first one shown on.
     block: Option<Digest>,
-}
-
-/// A change of policy: the commit whose header names the next version, and that version.
-#[derive(
-    Clone,
-    Debug,
-    PartialEq,
-    Eq,
-    borsh::BorshSerialize,
-    borsh::BorshDeserialize,
-    serde::Serialize,
-    serde::Deserialize,
-)]
-#[serde(deny_unknown_fields)]
-pub struct Transition {
-    /// The commit, voted for by the roster before the change.
-    pub commit: Commit,
-    /// The next version.
-    pub policy: PolicyVersion,
 }
 
 /// The right to sign one digest: made only by [`LightClient::permit_signing`], consumed by signing.
@@ -135,8 +114,7 @@ impl LightClient {
         Ok(Self {
             cluster,
             policy: genesis.policy.reference(),
-            roster: genesis.policy.roster.clone(),
-            required: genesis.policy.protections.clone(),
+            version: genesis.policy.clone(),
             demand: genesis.policy.fresh_head(HOME),
             height: 0,
             time: genesis.created,
@@ -162,13 +140,19 @@ impl LightClient {
     /// The roster in force, as far as this client was told.
     #[must_use]
     pub fn roster(&self) -> &Roster {
-        &self.roster
+        &self.version.roster
+    }
+
+    /// The policy version in force itself.
+    #[must_use]
+    pub fn version(&self) -> &PolicyVersion {
+        &self.version
     }
 
     /// The protections that the policy in force demands of a kind of key home.
     #[must_use]
     pub fn required(&self, level: AssuranceLevel) -> &[Feature] {
-        self.required.iter().find(|it| it.level == level).map_or(&[], |it| it.features.as_slice())
+        self.version.protections.iter().find(|it| it.level == level).map_or(&[], |it| it.features.as_slice())
     }
 
     /// The height of the newest header verified.
@@ -197,10 +181,16 @@ impl LightClient {
         if header.policy != next.reference() || header.roster != next.roster.digest() {
             return Err(LightError::Policy { expected: next.reference(), found: header.policy });
         }
-        self.verify_votes(&transition.commit)?;
+        match &transition.rebuild {
+            None => self.verify_votes(&transition.commit)?,
+            Some(signed) => self.verify_rebuild(signed, transition)?,
+        }
+        if transition.rebuild.is_some() {
+            // What the lost nodes called their newest head is over with them.
+            self.confirmed = None;
+        }
         self.policy = next.reference();
-        self.roster = next.roster.clone();
-        self.required = next.protections.clone();
+        self.version = next.clone();
         self.demand = next.fresh_head(HOME);
         self.move_to(header);
         self.bind_round(header.digest());
@@ -227,7 +217,7 @@ impl LightClient {
         let asked = self.asked.take().ok_or(LightError::Nonce)?;
         let at = asked.answered(&answer.nonce, now)?;
         let (height, digest) = place(self.cluster, answer.head.as_ref());
-        let newest = self.height.max(self.confirmed.as_ref().map_or(0, |it| it.height));
+        let newest = self.newest();
         let forks = height == self.height && self.head.is_some_and(|head| head != digest);
         if height < newest || forks {
             return Err(LightError::Old { newest, found: height });
@@ -236,7 +226,7 @@ impl LightClient {
             Some(commit) => self.verified(commit)?.frozen.clone(),
             None => Frozen::default(),
         };
-        answer.verify_words(self.cluster, &self.roster)?;
+        answer.verify_words(self.cluster, &self.version.roster)?;
         self.confirmed = Some(Confirmed { height, frozen, round: Some(Round { at, block: None }) });
         Ok(())
     }
@@ -402,7 +392,28 @@ impl LightClient {
     }
 
     fn verify_votes(&self, commit: &Commit) -> Result<(), LightError> {
-        verify_commit(self.cluster, &self.roster, commit)
+        verify_commit(self.cluster, &self.version.roster, commit)
+    }
+
+    /// The highest block that this client knows of.
+    fn newest(&self) -> u64 {
+        self.height.max(self.confirmed.as_ref().map_or(0, |it| it.height))
+    }
+
+    /// INVARIANT S13: people of the roster in force, more of them than a change of the roster takes, named the nodes
+    /// that voted for this block. INVARIANT L2: never from a block before the newest known.
+    fn verify_rebuild(&self, signed: &SignedRebuild, transition: &Transition) -> Result<(), LightError> {
+        let rebuild = signed.verify(self.cluster, &self.version)?;
+        let (newest, header) = (self.newest(), &transition.commit.header);
+        if rebuild.height < newest {
+            return Err(LightError::Old { newest, found: rebuild.height });
+        }
+        let known = if self.height == 0 { Some(self.cluster.0) } else { self.head };
+        let forks = rebuild.height == self.height && known.is_some_and(|known| known != rebuild.last);
+        if forks || !signed.makes(header) || rebuild.policy != transition.policy {
+            return Err(LightError::NotRebuilt { height: header.height });
+        }
+        verify_commit(self.cluster, &rebuild.policy.roster, &transition.commit)
     }
 
     fn move_to(&mut self, header: &Header) {

@@ -3,7 +3,7 @@
 use keystead_base::{Blame, ClusterId, Coded, Digest, Name, SignatureError, Timestamp};
 use keystead_policy::PolicyRef;
 
-use crate::GenesisError;
+use crate::{GenesisError, RebuildError};
 
 /// Why a back end does not sign.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +18,15 @@ pub enum LightError {
         expected: ClusterId,
         /// The one named.
         found: ClusterId,
+    },
+    /// A rebuild that does not hold.
+    #[error(transparent)]
+    Rebuild(Box<RebuildError>),
+    /// The block is not the one that the rebuild makes.
+    #[error("block {height} is not the one that the rebuild makes")]
+    NotRebuilt {
+        /// The block.
+        height: u64,
     },
     /// A policy version that does not follow the one known.
     #[error("the next policy version is {expected}, found {found}")]
@@ -137,11 +146,19 @@ pub enum LightError {
     },
 }
 
+impl From<RebuildError> for LightError {
+    fn from(error: RebuildError) -> Self {
+        Self::Rebuild(Box::new(error))
+    }
+}
+
 impl Coded for LightError {
     fn code(&self) -> &'static str {
         match self {
             Self::Genesis(error) => error.code(),
             Self::Cluster { .. } => "certificate.cluster",
+            Self::Rebuild(error) => error.code(),
+            Self::NotRebuilt { .. } => "certificate.not_rebuilt",
             Self::Gap { .. } => "certificate.gap",
             Self::Policy { .. } => "certificate.policy",
             Self::Old { .. } => "certificate.old",

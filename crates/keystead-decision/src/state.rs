@@ -11,6 +11,7 @@ use keystead_base::{
 use keystead_intent::{KeyKind, KeyState, Slot};
 use keystead_policy::{AssuranceLevel, Cooling, Engine, Feature, PolicyError, PolicyVersion, Prices, Roster};
 
+use crate::rebuild::Pending;
 use crate::{Frozen, Genesis, PublicAccount, Request, SlotUse, Windows, persist};
 
 /// The most requests that may wait at once; one more is denied.
@@ -27,6 +28,8 @@ pub struct State {
     pub(crate) proposer: Option<Name>,
     pub(crate) history: Frontier,
     pub(crate) frozen: Frozen,
+    /// All nodes were lost, and the cluster was not thawed since.
+    pub(crate) rebuilt: bool,
     pub(crate) keys: OrdMap<Name, Key>,
     /// Shared, because a change copies the node of the map that it is in: sixty-three neighbors with it.
     pub(crate) requests: OrdMap<RequestId, Arc<Request>>,
@@ -37,6 +40,8 @@ pub struct State {
     pub(crate) cooling: Cooling,
     pub(crate) due: OrdSet<(Timestamp, RequestId)>,
     pub(crate) open: u64,
+    /// What the next block must be; never part of a snapshot.
+    pub(crate) pending: Option<Arc<Pending>>,
 }
 
 /// A compiled policy version with what is looked up in it all the time.
@@ -101,6 +106,7 @@ impl State {
             proposer: None,
             history: Frontier::default(),
             frozen: Frozen::default(),
+            rebuilt: false,
             keys: OrdMap::new(),
             requests: OrdMap::new(),
             nonces: OrdMap::new(),
@@ -110,6 +116,7 @@ impl State {
             cooling: Cooling::default(),
             due: OrdSet::new(),
             open: 0,
+            pending: None,
         })
     }
 
@@ -189,6 +196,11 @@ impl State {
         self.requests.iter().map(|(id, request)| (id, request.as_ref()))
     }
 
+    /// The slots that were given away.
+    pub fn slots(&self) -> impl Iterator<Item = (&Slot, &SlotUse)> {
+        self.slots.iter().map(|(slot, held)| (slot, held.as_ref()))
+    }
+
     /// The prices that limits count with.
     #[must_use]
     pub fn prices(&self) -> &Prices {
@@ -245,6 +257,7 @@ impl BorshSerialize for Snapshot {
         state.proposer.serialize(writer)?;
         state.history.serialize(writer)?;
         state.frozen.serialize(writer)?;
+        state.rebuilt.serialize(writer)?;
         persist::write_map(&state.keys, writer)?;
         persist::write_shared(&state.requests, writer)?;
         persist::write_map(&state.nonces, writer)?;
@@ -271,6 +284,7 @@ impl BorshDeserialize for Snapshot {
             proposer: Option::deserialize_reader(reader)?,
             history: Frontier::deserialize_reader(reader)?,
             frozen: Frozen::deserialize_reader(reader)?,
+            rebuilt: bool::deserialize_reader(reader)?,
             keys: persist::read_map(reader)?,
             requests: persist::read_shared(reader)?,
             nonces: persist::read_map(reader)?,
@@ -280,6 +294,7 @@ impl BorshDeserialize for Snapshot {
             cooling: Cooling::deserialize_reader(reader)?,
             due: persist::read_set(reader)?,
             open: u64::deserialize_reader(reader)?,
+            pending: None,
         }))
     }
 }

@@ -20,12 +20,17 @@ pub(crate) struct Turn<'a, C> {
 
 impl<'a, C: Controls> Turn<'a, C> {
     pub(crate) fn begin(state: &State, time: Timestamp, controls: &'a C) -> Self {
+        let mut turn = Self::quietly(state, time, controls);
+        turn.what_is_due();
+        turn
+    }
+
+    /// As [`Turn::begin`], and nothing that is due comes first.
+    pub(crate) fn quietly(state: &State, time: Timestamp, controls: &'a C) -> Self {
         let mut state = state.clone();
         state.height += 1;
         state.time = time;
-        let mut turn = Self { state, controls, successor: None, decisions: Vec::new() };
-        turn.what_is_due();
-        turn
+        Self { state, controls, successor: None, decisions: Vec::new() }
     }
 
     /// A look at what a ruling would be, on a copy that nobody keeps.
@@ -44,6 +49,7 @@ impl<'a, C: Controls> Turn<'a, C> {
             Entry::Key(signed) => self.key_event(&signed.signer, &signed.body),
             Entry::Renew(signed) => self.renew(&signed.body),
             Entry::Tick => {}
+            Entry::Rebuild(signed) => self.rebuild(&signed.rebuild),
         }
     }
 

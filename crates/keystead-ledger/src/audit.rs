@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keystead_base::{Blame, ClusterId, Coded, Digest, Timestamp, merkle};
-use keystead_decision::{Controls, Decision, GenesisError, SignedGenesis, State};
+use keystead_decision::{Applied, Controls, Decision, GenesisError, SignedGenesis, State};
 use keystead_policy::{PolicyError, PolicyRef};
 use serde::{Deserialize, Serialize};
 
@@ -96,14 +96,23 @@ impl<'c, C: Controls> Auditor<'c, C> {
     ///
     /// [`AuditError`] names the first difference.
     pub fn block(&mut self, block: StoredBlock) -> Result<Vec<Decision>, AuditError> {
+        self.apply(block).map(|applied| applied.decisions)
+    }
+
+    /// As [`Auditor::block`], and gives all that the block does.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`] names the first difference.
+    pub fn apply(&mut self, block: StoredBlock) -> Result<Applied, AuditError> {
         let entries = block.entries.len() as u64;
-        let decisions = self.replay.step(block)?;
+        let applied = self.replay.apply(block)?;
         self.counts.entries += entries;
-        for decision in &decisions {
+        for decision in &applied.decisions {
             *self.counts.decisions.entry(decision.outcome.word().to_owned()).or_default() += 1;
         }
         self.compare()?;
-        Ok(decisions)
+        Ok(applied)
     }
 
     fn compare(&mut self) -> Result<(), AuditError> {

@@ -1,7 +1,7 @@
 //! What the ledger refuses, and what goes wrong under it.
 
 use keystead_base::{Blame, CanonError, ClusterId, Coded, Digest, KeyError, Name, RequestId};
-use keystead_decision::GenesisError;
+use keystead_decision::{GenesisError, RebuildError};
 use keystead_policy::PolicyError;
 
 use crate::{LogError, ReplayError};
@@ -163,6 +163,15 @@ pub enum LedgerError {
     /// The stored log does not lead to a state.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// A rebuild that does not go on from this log, or that too few people signed.
+    #[error(transparent)]
+    Rebuild(#[from] RebuildError),
+    /// A database that holds blocks where a backup should be read into an empty one.
+    #[error("a backup is read into an empty database, this one has {found} blocks")]
+    NotEmpty {
+        /// How many blocks there are.
+        found: u64,
+    },
     /// The tree over the headers.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -195,6 +204,8 @@ impl Coded for LedgerError {
             Self::Negative { .. } => "ledger.negative",
             Self::Word { .. } => "ledger.word",
             Self::Replay(error) => error.code(),
+            Self::Rebuild(error) => error.code(),
+            Self::NotEmpty { .. } => "ledger.not_empty",
             Self::Log(error) => error.code(),
             Self::Key(error) => error.code(),
         }
@@ -207,7 +218,9 @@ impl Coded for LedgerError {
             | Self::VoteTaken { .. }
             | Self::VoteHeight { .. }
             | Self::SignatureTaken { .. }
-            | Self::SealTaken { .. } => Blame::Caller,
+            | Self::SealTaken { .. }
+            | Self::NotEmpty { .. } => Blame::Caller,
+            Self::Rebuild(error) => error.blame(),
             Self::Replay(error) => error.blame(),
             Self::Log(error) => error.blame(),
             Self::Database { .. }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use keystead_base::merkle::{self, Inclusion};
 use keystead_base::{Canonical, ClusterId, Digest, RequestId};
-use keystead_decision::{Certificate, Commit, Controls, Decision, SignedGenesis, Transition, leaves};
+use keystead_decision::{Certificate, Commit, Controls, Decision, SignedGenesis, State, Transition, leaves};
 use tlog_tiles::Tile;
 
 use crate::read::blocks;
@@ -15,7 +15,7 @@ use crate::tiles::{
 use crate::tree::hashes;
 use crate::{
     AuditError, Auditor, Checkpoint, Consistency, CosignRequest, Ledger, LedgerError, LogError, Proof,
-    Report, SignedCheckpoint, StoredBlock,
+    Report, SignatureRecord, SignedCheckpoint, StoredBlock,
 };
 
 impl Ledger {
@@ -48,6 +48,10 @@ impl Ledger {
                 write(folder, &path(Family::Entries, &tile), &entry_bundle(&blocks)?)?;
                 write(folder, &path(Family::Blocks, &tile), &block_bundle(&blocks))?;
             }
+        }
+        for record in self.unsettled_signatures(new).await? {
+            let path = format!("{SIGNATURES}/{}-{}", record.height, record.position);
+            write(folder, &path, &record.to_document())?;
         }
         write(folder, CHECKPOINT, checkpoint.to_note().as_bytes())?;
         Ok(new - old)
@@ -85,6 +89,65 @@ impl ExportedLog {
     #[must_use]
     pub fn checkpoint(&self) -> &SignedCheckpoint {
         &self.checkpoint
+    }
+
+    /// The signatures of transactions whose end the log did not know when it was exported, as the folder has them:
+    /// nothing in them is verified.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::File`] from the disk, [`LogError::Canon`] when one does not parse.
+    pub fn signatures(&self) -> Result<Vec<SignatureRecord>, LogError> {
+        let folder = self.folder.join(SIGNATURES);
+        if !folder.exists() {
+            return Ok(Vec::new());
+        }
+        let failed = |error: std::io::Error| file(SIGNATURES, &error);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
+        }
+        // What a write that was interrupted left is no signature.
+        names.retain(|name| !name.contains('.'));
+        names.sort_unstable();
+        let record = |name: &String| {
+            Ok(SignatureRecord::from_document(&read(&self.folder, &format!("{SIGNATURES}/{name}"))?)?)
+        };
+        names.iter().map(record).collect()
+    }
+
+    /// Replays the whole log and gives the state at its end, with every change of policy on the way, for those who
+    /// rebuild a cluster from it. Roots of what is `remembered` from elsewhere are compared as far as the log reaches.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`] names the first difference.
+    pub fn replayed<C: Controls>(
+        &self,
+        pinned: ClusterId,
+        remembered: &[Checkpoint],
+        controls: &C,
+    ) -> Result<(State, Vec<Transition>, Option<Commit>), AuditError> {
+        let mut auditor = Auditor::begin(&self.genesis, pinned, controls)?;
+        auditor.expect_signed(&self.checkpoint)?;
+        let reached = |it: &&Checkpoint| it.size <= self.checkpoint.body().size;
+        remembered.iter().filter(reached).try_for_each(|it| auditor.expect(it))?;
+        let (mut transitions, mut head) = (Vec::new(), None);
+        let mut policy = auditor.state().policy().engine.reference();
+        for block in self.each_block() {
+            let block = block?;
+            let (commit, entries) = (block.commit.clone(), block.entries.clone());
+            auditor.block(block)?;
+            if commit.header.policy != policy {
+                policy = commit.header.policy;
+                let version = auditor.state().policy().engine.version().clone();
+                transitions.push(Transition::of(commit.clone(), version, &entries));
+            }
+            head = Some(commit);
+        }
+        let state = auditor.state().clone();
+        auditor.finish()?;
+        Ok((state, transitions, head))
     }
 
     /// Verifies everything: votes, validity, tree, tiles, the checkpoint's signatures, and that the
@@ -146,12 +209,12 @@ impl ExportedLog {
         let mut policy = auditor.state().policy().engine.reference();
         for block in self.each_block() {
             let block = block?;
-            let commit = block.commit.clone();
+            let (commit, entries) = (block.commit.clone(), block.entries.clone());
             let decisions = auditor.block(block)?;
             let version = auditor.state().policy().engine.version();
             if commit.header.policy != policy {
                 policy = commit.header.policy;
-                transitions.push(Transition { commit: commit.clone(), policy: version.clone() });
+                transitions.push(Transition::of(commit.clone(), version.clone(), &entries));
             }
             if let Some(index) = decisions.iter().rposition(|it| it.subject == *subject) {
                 found = certificate(commit, &decisions, index);
@@ -177,7 +240,7 @@ impl ExportedLog {
         self.each_block().map(|block| Ok(leaf(&block?))).collect()
     }
 
-    fn each_block(&self) -> impl Iterator<Item = Result<StoredBlock, LogError>> {
+    pub(crate) fn each_block(&self) -> impl Iterator<Item = Result<StoredBlock, LogError>> {
         let tiles = new_tiles(0, self.checkpoint.body().size).into_iter().filter(|tile| tile.level() == 0);
         tiles.flat_map(|tile| match self.blocks(&tile) {
             Ok(blocks) => blocks.into_iter().map(Ok).collect(),
@@ -260,5 +323,8 @@ fn file(path: &str, error: &std::io::Error) -> LogError {
 }
 
 const GENESIS: &str = "genesis";
+
+/// The folder of signatures whose transactions' end is not known.
+const SIGNATURES: &str = "signature";
 
 const CHECKPOINT: &str = "checkpoint";

@@ -100,19 +100,22 @@ impl Ledger {
 
     /// The state: the latest snapshot that this node signed, and every block after it, verified again.
     ///
-    /// Without a snapshot the whole log is replayed from the genesis.
+    /// Without a snapshot the whole log is replayed from the genesis. A rebuild that was kept here and that goes on from
+    /// the end of the log is awaited.
     ///
     /// # Errors
     ///
     /// [`LedgerError::Replay`] names the first block that is not committed or not valid,
-    /// [`LedgerError::Snapshot`] and [`LedgerError::SnapshotMark`] a snapshot that was changed.
+    /// [`LedgerError::Snapshot`] and [`LedgerError::SnapshotMark`] a snapshot that was changed,
+    /// [`LedgerError::Rebuild`] a rebuild that does not hold.
     pub async fn load<C: Controls>(&self, key: &HybridPublicKey, controls: &C) -> Result<State, LedgerError> {
         let mut session = self.engine.read().await?;
         let state = match latest_snapshot(&mut session, key).await? {
             Some(state) => state,
             None => self.genesis_state().await?,
         };
-        self.play(state, controls, session).await
+        let state = self.play(state, controls, session).await?;
+        self.awaiting(state).await
     }
 
     /// The state, replayed from the genesis whatever snapshots there are.

@@ -17,6 +17,7 @@ mod log_error;
 mod note;
 mod proof;
 mod read;
+mod rebuild;
 mod record;
 mod replay;
 mod schema;

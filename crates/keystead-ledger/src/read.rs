@@ -153,11 +153,27 @@ impl Ledger {
     /// [`LedgerError::Row`] when a row does not parse.
     pub async fn transitions(&self, height: u64) -> Result<Vec<Transition>, LedgerError> {
         let mut session = self.engine.read().await?;
-        let sql = "SELECT p.document, p.number, b.header, b.votes, b.height FROM policies p \
+        let sql = "SELECT p.document, p.number, b.header, b.votes, b.height, b.entries FROM policies p \
                    JOIN blocks b ON b.height = p.height \
                    WHERE p.number > 0 AND p.height <= $1 ORDER BY p.number";
         let rows = session.rows(sql, vec![int(height)]).await?;
         rows.iter().map(transition).collect()
+    }
+
+    /// The signatures of transactions of the first `size` blocks whose end the log does not know, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Row`] when a row does not parse.
+    pub async fn unsettled_signatures(&self, size: u64) -> Result<Vec<SignatureRecord>, LedgerError> {
+        let sql = "SELECT s.document, s.height, s.position FROM signatures s \
+                   JOIN decisions d ON d.height = s.height AND d.position = s.position \
+                   WHERE s.height <= $1 AND NOT EXISTS \
+                   (SELECT 1 FROM decisions e WHERE e.subject = d.subject AND e.word = 'ended' AND e.height <= $1) \
+                   ORDER BY s.height, s.position";
+        let rows = self.engine.read().await?.rows(sql, vec![int(size)]).await?;
+        let records: Vec<_> = rows.iter().map(signature).collect::<Result<_, _>>()?;
+        Ok(records.into_iter().filter(|it| it.transaction.is_some()).collect())
     }
 
     /// The latest signature made for a request.
@@ -199,7 +215,8 @@ fn commit(header: &[u8], votes: &[u8], height: u64) -> Result<Commit, LedgerErro
 
 fn transition(row: &Row) -> Result<Transition, LedgerError> {
     let policy = parsed("policies", row.int(1)?, PolicyVersion::from_document(&row.bytes(0)?))?;
-    Ok(Transition { commit: commit(&row.bytes(2)?, &row.bytes(3)?, row.int(4)?)?, policy })
+    let entries = parsed("blocks", row.int(4)?, parse_entries(&row.bytes(5)?))?;
+    Ok(Transition::of(commit(&row.bytes(2)?, &row.bytes(3)?, row.int(4)?)?, policy, &entries))
 }
 
 fn decision(row: &Row) -> Result<Decision, LedgerError> {

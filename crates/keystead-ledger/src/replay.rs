@@ -2,7 +2,8 @@
 
 use keystead_base::{Blame, Coded, Digest};
 use keystead_decision::{
-    Block, BlockError, Commit, Controls, Decision, Entry, LightError, State, validate, verify_commit,
+    Applied, Block, BlockError, Commit, Controls, Decision, Entry, LightError, RebuildError, State, validate,
+    verify_commit,
 };
 
 /// A committed block, complete: header, votes, entries.
@@ -34,6 +35,15 @@ impl<'c, C: Controls> Replay<'c, C> {
     ///
     /// [`ReplayError`]; the state is unchanged then.
     pub fn step(&mut self, block: StoredBlock) -> Result<Vec<Decision>, ReplayError> {
+        self.apply(block).map(|applied| applied.decisions)
+    }
+
+    /// As [`Self::step`], and gives all that the block does.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`]; the state is unchanged then.
+    pub fn apply(&mut self, block: StoredBlock) -> Result<Applied, ReplayError> {
         let StoredBlock { commit, entries } = block;
         let height = self.state.height() + 1;
         let failed = |cause| ReplayError { height, cause };
@@ -42,13 +52,15 @@ impl<'c, C: Controls> Replay<'c, C> {
             return Err(failed(ReplayCause::Block(cause)));
         }
         self.check_history(&commit).map_err(failed)?;
-        verify_commit(self.state.cluster(), self.state.roster(), &commit)
+        // Where all nodes were lost, people named those that vote from here on.
+        let state = self.state.before(&entries).map_err(|error| failed(ReplayCause::Rebuild(error)))?;
+        verify_commit(state.cluster(), state.roster(), &commit)
             .map_err(|error| failed(ReplayCause::Votes(error)))?;
         let block = Block { header: commit.header, entries };
         let applied =
-            validate(&self.state, block, self.controls).map_err(|error| failed(ReplayCause::Block(error)))?;
-        self.state = applied.state;
-        Ok(applied.decisions)
+            validate(&state, block, self.controls).map_err(|error| failed(ReplayCause::Block(error)))?;
+        self.state = applied.state.clone();
+        Ok(applied)
     }
 
     /// The state so far.
@@ -94,6 +106,9 @@ pub enum ReplayCause {
     /// Its votes do not commit it.
     #[error(transparent)]
     Votes(LightError),
+    /// It holds a rebuild that does not go on from here, or that too few people signed.
+    #[error(transparent)]
+    Rebuild(RebuildError),
     /// It breaks the validity rule.
     #[error(transparent)]
     Block(BlockError),
@@ -104,6 +119,7 @@ impl Coded for ReplayError {
         match &self.cause {
             ReplayCause::History { .. } => "replay.history",
             ReplayCause::Votes(error) => error.code(),
+            ReplayCause::Rebuild(error) => error.code(),
             ReplayCause::Block(error) => error.code(),
         }
     }

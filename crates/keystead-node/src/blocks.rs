@@ -1,7 +1,7 @@
 //! What travels between the stages.
 
 use keystead_base::{Canonical, Digest, RequestId};
-use keystead_decision::{Admitted, Commit, Decision, Entry, Outcome, State};
+use keystead_decision::{Admitted, Commit, Decision, Entry, Outcome, State, Transition};
 use keystead_policy::PolicyVersion;
 use tokio::sync::oneshot;
 
@@ -23,8 +23,8 @@ pub(crate) struct Durable {
     pub(crate) decisions: Vec<Decision>,
     /// The state that the requests are looked up in: after this block, or later.
     pub(crate) state: State,
-    /// The version that this block activates.
-    pub(crate) next_policy: Option<PolicyVersion>,
+    /// The version that this block activates, and who said so.
+    pub(crate) next_policy: Option<Transition>,
 }
 
 impl Durable {
@@ -65,6 +65,7 @@ impl Subject {
             Entry::Settlement(it) => about(it.body.request.0),
             Entry::Key(it) => about(it.body.digest()),
             Entry::Renew(it) => about(it.body.request.0),
+            Entry::Rebuild(it) => about(it.rebuild.digest()),
         }
     }
 

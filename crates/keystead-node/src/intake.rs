@@ -59,7 +59,10 @@ impl Shared {
 
     async fn take(&self, peer: &Name, entry: Entry) -> Result<Pending, CallError> {
         // A peer could replay what this node wrote into the log.
-        if matches!(entry, Entry::Settlement(_) | Entry::Key(_) | Entry::Renew(_) | Entry::Tick) {
+        if matches!(
+            entry,
+            Entry::Settlement(_) | Entry::Key(_) | Entry::Renew(_) | Entry::Tick | Entry::Rebuild(_)
+        ) {
             return Ok(Pending::Answered(EntryAnswer::Refused(Refused::of(&CallError::OwnEntry))));
         }
         let requests = match &entry {

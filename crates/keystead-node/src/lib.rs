@@ -53,3 +53,4 @@ pub use error::NodeError;
 pub use event::{Event, Events, Silent};
 pub use keystead_consensus::Times;
 pub use run::{RunningNode, run, run_under};
+pub use share::recovered_signature;

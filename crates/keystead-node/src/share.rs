@@ -9,6 +9,7 @@ use keystead_base::{Canonical as _, Digest, Name, RequestId};
 use keystead_chain::assemble;
 use keystead_consensus::{CommittedBlock, MAX_MESSAGE_BLOCKS, Message, Objection};
 use keystead_decision::{Decision, Entry, Fate, Outcome, Settlement};
+use keystead_intent::Intent;
 use keystead_ledger::SignatureRecord;
 use keystead_transmit::{Verdict, Watched};
 use keystead_wire::{MAX_PEER_MESSAGES, Peer, PeerMessage, Refused, SharedSignature};
@@ -214,7 +215,6 @@ impl Shared {
 
     async fn verified(&self, signed: SharedSignature) -> Option<SignatureRecord> {
         let decision = self.right(signed.height, signed.position).await?;
-        let Outcome::Allow(grant) = &decision.outcome else { return None };
         if decision.subject != signed.request {
             return None;
         }
@@ -222,24 +222,36 @@ impl Shared {
             Some(request) => request.intent.clone(),
             None => self.ledger.request(&signed.request).await.ok()??.intent,
         };
-        let unsigned = keystead_chain::build(&intent.action, grant.address).ok()?;
-        if unsigned.signing_digest() != grant.signing_digest {
-            return None;
-        }
-        let bytes = &signed.payload.signature;
-        let (r, s) = (bytes.get(..32)?, bytes.get(32..64)?);
-        let odd = *bytes.get(64)? == 1;
-        let assembled = assemble(&unsigned, B256::from_slice(r), B256::from_slice(s), odd).ok()?;
-        Some(SignatureRecord {
-            request: signed.request,
-            height: signed.height,
-            position: signed.position,
-            signing_digest: grant.signing_digest,
-            signature: bytes.to_vec(),
-            signed: assembled.raw.to_vec(),
-            transaction: assembled.hash.map(|hash| Digest(hash.0)),
-        })
+        recovered_signature(&decision, signed.position, &intent, &signed.payload.signature)
     }
+}
+
+/// INVARIANT S7: what a signature (65 bytes r ‖ s ‖ y-parity) under a decision at this place of its block makes; none
+/// unless the decision allows exactly the bytes that the intent makes, and its account signed them.
+#[must_use]
+pub fn recovered_signature(
+    decision: &Decision,
+    position: u64,
+    intent: &Intent,
+    signature: &[u8],
+) -> Option<SignatureRecord> {
+    let Outcome::Allow(grant) = &decision.outcome else { return None };
+    let unsigned = keystead_chain::build(&intent.action, grant.address).ok()?;
+    if intent.id() != decision.subject || unsigned.signing_digest() != grant.signing_digest {
+        return None;
+    }
+    let (r, s) = (signature.get(..32)?, signature.get(32..64)?);
+    let odd = *signature.get(64)? == 1;
+    let assembled = assemble(&unsigned, B256::from_slice(r), B256::from_slice(s), odd).ok()?;
+    Some(SignatureRecord {
+        request: decision.subject,
+        height: decision.height,
+        position,
+        signing_digest: grant.signing_digest,
+        signature: signature.to_vec(),
+        signed: assembled.raw.to_vec(),
+        transaction: assembled.hash.map(|hash| Digest(hash.0)),
+    })
 }
 
 /// INVARIANT S10: whether what was seen of a request's own transaction is the fate that another node claims;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::B256;
 use keystead_base::{Canonical, Digest, RequestId, merkle::Inclusion};
 use keystead_chain::{Assembled, Unsigned, assemble_released};
-use keystead_decision::{Decision, Frozen, Grant, LightError, Outcome, Phase, State, Transition, leaves};
+use keystead_decision::{Decision, Frozen, Grant, LightError, Outcome, Phase, State, leaves};
 use keystead_ledger::SignatureRecord;
 use keystead_policy::Feature;
 use keystead_signing::{BatchItem, ClientError, EnclaveClient, EthereumSignature, ItemResult, Released};
@@ -91,10 +91,7 @@ impl Signer {
     fn advance(&mut self, block: &Durable) -> Result<(), NodeError> {
         let header = &block.commit.header;
         match &block.next_policy {
-            Some(policy) => {
-                let transition = Transition { commit: block.commit.clone(), policy: policy.clone() };
-                follow(&mut self.enclave, vec![transition], None)?;
-            }
+            Some(transition) => follow(&mut self.enclave, vec![transition.clone()], None)?,
             None if self.frozen != header.frozen => {
                 follow(&mut self.enclave, Vec::new(), Some(block.commit.clone()))?;
             }

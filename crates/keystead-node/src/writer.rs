@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keystead_base::{Canonical as _, RequestId};
-use keystead_decision::{Applied, Entry, KeyStep, State};
+use keystead_decision::{Applied, Entry, KeyStep, State, Transition};
 use keystead_ledger::{Appended, Batch, RecordRow, SignatureRecord};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -161,7 +161,8 @@ impl Writer {
         self.keep_snapshot(&state);
         let replies: Vec<_> =
             waiting.into_iter().map(|(subject, placed)| (subject.select(&decisions), placed)).collect();
-        let next_policy = activated(&decisions, &state);
+        let next_policy = activated(&decisions, &state)
+            .map(|policy| Transition::of(commit.clone(), policy, &applied.block.entries));
         let durable = Durable { commit, decisions, state, next_policy };
         let frozen = durable.commit.header.frozen.clone();
         if durable.matters(self.frozen_before) {

@@ -15,6 +15,7 @@ mod fields;
 mod findings;
 #[cfg(test)]
 mod fixture;
+mod larger;
 pub mod limits;
 mod membership;
 mod named;
@@ -45,6 +46,7 @@ pub use compare::{Difference, Direction, compare, simulate};
 pub use cooling::Cooling;
 pub use engine::Engine;
 pub use error::PolicyError;
+pub use larger::larger;
 pub use prices::{
     Deviation, MAX_PRICE_DECIMALS, MAX_PRICES, MAX_PRICES_PER_SOURCE, PriceError, Prices, Quote,
 };

@@ -115,6 +115,17 @@ impl ChainView {
         self.panel.believe("eth_getTransactionCount", json!([account, "latest"]), answer::number).await
     }
 
+    /// How many transactions of an account are final: the next nonce after the newest final block.
+    ///
+    /// # Errors
+    ///
+    /// [`Unknown`] when too few agree.
+    pub async fn final_nonce(&self, account: Address) -> Result<u64, Unknown> {
+        let Some(height) = self.final_height().await? else { return Ok(0) };
+        let params = json!([account, hex_number(height)]);
+        self.panel.believe("eth_getTransactionCount", params, answer::number).await
+    }
+
     /// The next nonce after what waits in the endpoints' pools. Pools differ: a suggestion, no fact.
     ///
     /// # Errors

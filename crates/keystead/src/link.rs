@@ -44,7 +44,7 @@ impl Link {
         role: Role,
         chosen: Option<&str>,
     ) -> Result<Self, Failure> {
-        let founders = member::genesis(config)?.genesis.policy.roster;
+        let founders = member::roster(config)?;
         let first = match targets_in(config, &founders, member, role, chosen) {
             Ok(targets) => Self::among(targets).await,
             Err(failure) => Err(failure),
@@ -207,7 +207,7 @@ pub(crate) fn targets(
     role: Role,
     chosen: Option<&str>,
 ) -> Result<Vec<Target>, Failure> {
-    targets_in(config, &member::genesis(config)?.genesis.policy.roster, member, role, chosen)
+    targets_in(config, &member::roster(config)?, member, role, chosen)
 }
 
 /// The same, with the keys of a roster that was verified.

@@ -15,6 +15,7 @@ mod output;
 mod outside;
 mod processes;
 mod reading;
+mod rebuild;
 mod sample;
 mod seating;
 mod setup;

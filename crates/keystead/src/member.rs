@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use keystead_base::{Canonical as _, HybridSigner, Name, Secret};
 use keystead_decision::SignedGenesis;
+use keystead_decision::rebuild::RebuildBundle;
 use keystead_keys::{MemberKey, MemberKeyFile};
 use keystead_policy::Roster;
 use keystead_wire::Identity;
@@ -11,6 +12,7 @@ use keystead_wire::Identity;
 use crate::config::Config;
 use crate::failure::{Advise as _, Failure};
 use crate::outside;
+use crate::rebuild::REBUILD;
 
 /// Somebody who can sign and connect.
 pub(crate) struct Member {
@@ -98,6 +100,18 @@ pub(crate) fn generate(folder: &Path, name: &Name) -> Result<MemberKey, Failure>
     let file = key.seal(passphrase.expose().as_bytes(), &mut outside::fill)?;
     outside::create_secret(&files.key, &file.to_document())?;
     Ok(key)
+}
+
+/// Who the nodes are, as far as this folder can tell by itself: those of the genesis, or those that people named when all
+/// of them were lost.
+pub(crate) fn roster(config: &Config) -> Result<Roster, Failure> {
+    let signed = genesis(config)?;
+    let rebuild = config.client.genesis.with_file_name(REBUILD);
+    if !rebuild.exists() {
+        return Ok(signed.genesis.policy.roster);
+    }
+    let bundle: RebuildBundle = outside::document(&rebuild)?;
+    Ok(bundle.verify(&signed, config.cluster)?.roster().clone())
 }
 
 /// The genesis, if it is the pinned one.

@@ -85,7 +85,7 @@ async fn follow(
             let number = block.commit.header.policy.number;
             if number > log.policy().number {
                 let policy = link.policy(Some(number)).await?;
-                log.follow(&Transition { commit: block.commit, policy })?;
+                log.follow(&Transition::of(block.commit, policy, &block.entries))?;
             }
         }
     }

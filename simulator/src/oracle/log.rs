@@ -101,7 +101,8 @@ impl Oracle {
             | Entry::Settlement(_)
             | Entry::Key(_)
             | Entry::Renew(_)
-            | Entry::Tick => {}
+            | Entry::Tick
+            | Entry::Rebuild(_) => {}
         }
     }
 

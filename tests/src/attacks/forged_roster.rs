@@ -143,7 +143,7 @@ fn forged(head: &Header, version: &PolicyVersion, unsigned: &Unsigned) -> (Trans
     };
     let proof = merkle::Inclusion::prove(&leaves(std::slice::from_ref(&decision)), 0);
     let right = Certificate { commit: voted(right, &desk), decision, proof: proof.expect("its place") };
-    (Transition { commit: voted(header, &desk), policy }, right)
+    (Transition { commit: voted(header, &desk), policy, rebuild: None }, right)
 }
 
 fn decision(before: &Header, unsigned: &Unsigned, expires: Timestamp) -> Decision {

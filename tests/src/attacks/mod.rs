@@ -11,6 +11,7 @@ pub mod cloud_database;
 pub mod delegatecall;
 pub mod double_limit;
 pub mod equivocating_node;
+pub mod forged_rebuild;
 pub mod forged_roster;
 pub mod forked_log;
 pub mod frozen_key;
@@ -53,7 +54,7 @@ pub mod unlimited_approval;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 47] = [
+pub const CATALOGUE: [&str; 48] = [
     "approval_before_policy_change",
     "chainless_delegation",
     "chainless_legacy",
@@ -61,6 +62,7 @@ pub const CATALOGUE: [&str; 47] = [
     "delegatecall",
     "double_limit",
     "equivocating_node",
+    "forged_rebuild",
     "forged_roster",
     "forked_log",
     "frozen_key",

@@ -51,7 +51,7 @@ fn restore<C: Controls>(world: &mut World<C>, id: &RequestId) -> Outcome {
 fn under_old_rules<C: Controls>(mut world: World<C>, signer: Signer, old: PolicyVersion) -> Loot {
     let (commit, ..) = world.log.last().expect("a block").clone();
     if signer == Signer::LightClient
-        && let Err(error) = world.light.follow(&Transition { commit, policy: old })
+        && let Err(error) = world.light.follow(&Transition { commit, policy: old, rebuild: None })
     {
         return Loot::refused_for(&error);
     }

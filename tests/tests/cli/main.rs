@@ -14,6 +14,7 @@ mod help;
 mod lies;
 mod people;
 mod quickstart;
+mod rebuild;
 mod script;
 mod secrets;
 mod several;

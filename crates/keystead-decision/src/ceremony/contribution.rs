@@ -2,8 +2,8 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, HybridPublicKey, HybridSigner, Name, Signed};
-use keystead_policy::TransportKey;
 use keystead_policy::limits::{MAX_INNER, MAX_LABEL_BYTES, RECIPIENT_BYTES};
+use keystead_policy::{Node, TransportKey};
 use serde::{Deserialize, Serialize};
 
 use super::CeremonyError;
@@ -122,6 +122,21 @@ impl SignedContribution {
 }
 
 impl Contribution {
+    /// The node of the roster that this makes; none of another part.
+    pub(crate) fn node(&self) -> Option<Node> {
+        let Part::Node(part) = &self.part else { return None };
+        Some(Node {
+            name: self.name.clone(),
+            key: self.key.clone(),
+            transport: self.transport,
+            operator: part.operator.clone(),
+            host: part.host.clone(),
+            provider: part.provider.clone(),
+            build: part.build.clone(),
+            boot: 0,
+        })
+    }
+
     fn check_form(&self) -> Result<(), CeremonyError> {
         match &self.part {
             Part::Node(node) => self.check_node(node),

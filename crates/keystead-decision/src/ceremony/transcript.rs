@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, Digest, HybridSigner, Name, Timestamp};
-use keystead_policy::{Device, Engine, Factor, Node, Person, PolicyVersion, Roster, Service};
+use keystead_policy::{Device, Engine, Factor, Person, PolicyVersion, Roster, Service};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Assent, CeremonyError, Contribution, FinishedCeremony, NodePart, Part, SignedContribution, signed,
-};
+use super::{Assent, CeremonyError, Contribution, FinishedCeremony, Part, SignedContribution, signed};
 use crate::{Founder, Genesis};
 
 /// The most contributions of one ceremony.
@@ -174,7 +172,7 @@ impl<'a> Members<'a> {
         let mut roster = Roster { quorum: 0, nodes: Vec::new(), services: Vec::new(), people: Vec::new() };
         for member in &self.0 {
             match &member.part {
-                Part::Node(part) => roster.nodes.push(node(member, part)),
+                Part::Node(_) => roster.nodes.extend(member.node()),
                 Part::Service(part) => roster.services.push(Service {
                     name: member.name.clone(),
                     key: member.key.clone(),
@@ -192,19 +190,6 @@ impl<'a> Members<'a> {
     fn founders(&self) -> Vec<Founder> {
         let founders = self.0.iter().filter(|it| matches!(it.part, Part::Founder(_)));
         founders.map(|it| Founder { name: it.name.clone(), key: it.key.clone() }).collect()
-    }
-}
-
-fn node(member: &Contribution, part: &NodePart) -> Node {
-    Node {
-        name: member.name.clone(),
-        key: member.key.clone(),
-        transport: member.transport,
-        operator: part.operator.clone(),
-        host: part.host.clone(),
-        provider: part.provider.clone(),
-        build: part.build.clone(),
-        boot: 0,
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod audit;
 pub(crate) mod cluster;
 pub(crate) mod log;
 pub(crate) mod raw;
+pub(crate) mod rebuild;
 pub(crate) mod store;
 
 /// Gives the names of all cases to a macro that makes a test of each.
@@ -35,6 +36,7 @@ macro_rules! every_case {
             log::l2_a_changed_proof_is_none,
             log::l2_a_checkpoint_of_another_root_is_refused,
             log::l2_an_exported_log_is_verified_without_the_database,
+            rebuild::d01_an_exported_log_becomes_a_node_s_log_and_goes_on_with_its_rebuild,
             audit::l1_an_untouched_database_passes,
             audit::l2_one_changed_byte_of_any_row_is_detected,
             audit::l2_a_deleted_row_is_detected,

@@ -122,7 +122,7 @@ impl Cluster {
         self.policy = PolicyVersion { number: self.policy.number + 1, previous, ..self.policy.clone() };
         change(&mut self.policy);
         self.height += 1;
-        Transition { commit: self.commit(merkle::root(&[])), policy: self.policy.clone() }
+        Transition { commit: self.commit(merkle::root(&[])), policy: self.policy.clone(), rebuild: None }
     }
 
     fn decision(&self, outcome: Outcome) -> Decision {

@@ -34,7 +34,8 @@ pub(crate) fn withstands(roster: &Roster) -> Withstands {
     Withstands::of(u32::try_from(roster.nodes.len()).unwrap_or(u32::MAX), roster.quorum)
 }
 
-fn nodes(roster: &Roster) -> Vec<String> {
+/// What the nodes of this roster do not withstand, and what they share.
+pub(crate) fn nodes(roster: &Roster) -> Vec<String> {
     let Withstands { lying, down } = withstands(roster);
     let mut all = Vec::new();
     match roster.nodes.len() {

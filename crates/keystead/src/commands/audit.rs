@@ -113,7 +113,18 @@ async fn replay(global: &Global, older: Option<&Path>, voice: Voice) -> Result<R
     if let Some(path) = older {
         auditor.expect(checkpoint(path)?.body())?;
     }
-    let (mut from, size) = (1, newest.body().size);
+    follow(&session, &mut auditor, newest.body().size, voice).await?;
+    Ok(verified(&auditor.finish()?))
+}
+
+/// Shows the auditor the blocks of a node's log, at most so many.
+pub(super) async fn follow(
+    session: &Session,
+    auditor: &mut Auditor<'_, Strict>,
+    size: u64,
+    voice: Voice,
+) -> Result<(), Failure> {
+    let mut from = 1;
     while from <= size {
         let blocks = session.link.blocks(from).await?;
         if blocks.is_empty() {
@@ -123,9 +134,9 @@ async fn replay(global: &Global, older: Option<&Path>, voice: Voice) -> Result<R
             from = block.commit.header.height + 1;
             auditor.block(StoredBlock { commit: block.commit, entries: block.entries })?;
         }
-        voice.progress(&format!("{} of {size} blocks", from - 1));
+        voice.progress(&format!("{} blocks", from - 1));
     }
-    Ok(verified(&auditor.finish()?))
+    Ok(())
 }
 
 fn verified(report: &AuditReport) -> Report {

@@ -13,6 +13,7 @@ mod key;
 mod newcomer;
 mod policy;
 mod quickstart;
+mod rebuild;
 mod replace;
 mod request;
 mod roster;
@@ -92,6 +93,9 @@ enum Command {
     /// Found a cluster over several machines: each member makes its own keys, and all sign one transcript.
     #[command(subcommand)]
     Ceremony(ceremony::CeremonyCommand),
+    /// Go on from a backup of the log with new nodes, frozen, after all nodes were lost.
+    #[command(subcommand)]
+    Rebuild(rebuild::RebuildCommand),
     /// Run nodes and coordinator together on this machine.
     ///
     /// Runs nodes, enclaves and coordinator of one folder together, until Ctrl-C. Nodes with folders of their own are
@@ -221,6 +225,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
     match cli.command {
         Command::Init(args) => init::run(&args, voice),
         Command::Ceremony(command) => ceremony::run(global, &command, voice),
+        Command::Rebuild(command) => rebuild::run(global, command, voice).await,
         Command::Up(args) => up::run(global, &args, voice).await,
         Command::Serve(args) => serve::run(global, &args, voice).await,
         Command::Node(args) => up::node(global, &args, voice).await,

@@ -35,7 +35,7 @@ pub(crate) fn run(global: &Global, args: &WitnessArgs) -> Result<Report, Failure
     let genesis = member::genesis(&config)?.genesis;
     let state = remembered(&args.state, &origin(&genesis.name, config.cluster))?;
     let request = CosignRequest::parse(&outside::read_text(&args.request)?)?;
-    let keys = LogKeys::of(&genesis, &genesis.policy.roster);
+    let keys = LogKeys::of(&genesis, &member::roster(&config)?);
     let cosigned = cosign(&state, &request, &keys, &witness.name, &witness.signer, outside::now())
         .map_err(|error| refused(error, state.size))?;
     // Durable before the lines leave: a witness that forgets could contradict itself.

@@ -45,7 +45,7 @@ impl Door {
         member: &Member,
         address: Option<&str>,
     ) -> Result<Vec<Self>, Failure> {
-        let roster = member::genesis(config)?.genesis.policy.roster;
+        let roster = member::roster(config)?;
         let targets = link::targets(config, member, Role::Person, address)?;
         targets.into_iter().map(|target| Self::to(target, &roster)).collect()
     }

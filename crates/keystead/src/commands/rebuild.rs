@@ -1,0 +1,430 @@
+//! `keystead rebuild`: a cluster all of whose nodes are lost goes on from a backup of its log, with new nodes, frozen.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use keystead_base::{Canonical as _, ClusterId, Name};
+use keystead_decision::ceremony::SignedContribution;
+use keystead_decision::rebuild::{CheckedRebuild, RebuildAssent, RebuildBundle, RebuildDraft};
+use keystead_decision::{SignedGenesis, State};
+use keystead_ledger::Auditor;
+use keystead_transmit::{ChainView, Finality};
+use serde_json::json;
+
+use super::{Global, Session, audit};
+use crate::ceremony::{Heard, Seat, grouped};
+use crate::config::{Config, FILE};
+use crate::failure::{Advise as _, Failure};
+use crate::member::{self, Files, Member};
+use crate::output::{Report, Voice};
+use crate::rebuild::{Account, Backup, Outlook, Shown, compare, new_node, old_member, remembered};
+use crate::table::Table;
+use crate::{outside, rebuild};
+
+/// For the day on which all nodes are gone. What must be left: an exported log (`audit export`), backups of the keys, and
+/// people with their own folders. New machines make their keys with `keystead ceremony join --part node`, under new
+/// names; people sign which machines they are, one more of them than a change of the roster takes; the log goes on from
+/// its last block, frozen. Then keys are restored, the chains are compared, and the same larger number thaws.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RebuildCommand {
+    /// Put a backup of the log and the contributions of new nodes together: the document that people sign.
+    ///
+    /// Replays the whole backup from the genesis that this folder is pinned to. Name what witnesses and others remember
+    /// (--remembered): where it is more than the backup has, blocks are lost, and the draft is refused.
+    ///
+    /// Example: keystead rebuild draft --log backup --remembered witness.state --out draft node-5.contribution
+    Draft(DraftArgs),
+    /// Read a draft or a finished rebuild in plain words, danger first.
+    ///
+    /// With --log the whole backup is replayed and compared, too.
+    ///
+    /// Example: keystead rebuild show draft --log backup --dir ana
+    Show(ShowArgs),
+    /// Sign a draft as a person of the roster, after comparing its fingerprint with the others by voice.
+    ///
+    /// A person signs one rebuild from a block, in one folder: two that enough people sign are two logs.
+    ///
+    /// Example: keystead rebuild sign draft --log backup --dir ana --as ana --fingerprint '5f0c 91a2 …'
+    Sign(SignArgs),
+    /// Put the signatures to a draft; says how many of which role are missing.
+    ///
+    /// Example: keystead rebuild finish draft *.rebuild-assent --out bundle
+    Finish(FinishArgs),
+    /// Verify a finished rebuild, and set this machine up for it.
+    ///
+    /// On a new node's machine (the folder of `ceremony join`): replays the backup from the genesis of the cluster that
+    /// --cluster names, reads it into a fresh ledger, and writes keystead.toml. Start the node then. In the folder of a
+    /// person or a coordinator: verifies with the pinned genesis, and points keystead.toml at the new nodes.
+    ///
+    /// Example: keystead rebuild install bundle --dir node-5 --log backup --cluster 8a1f… --endpoint http://127.0.0.1:8545
+    ///
+    /// Example: keystead rebuild install bundle --dir ana
+    Install(InstallArgs),
+    /// Compare the chain with the log before anybody thaws: whose transactions does nobody here remember?
+    ///
+    /// Replays the log from a node, and asks the endpoints how many transactions of each account are final. Exit code 2
+    /// where one is not in the log.
+    ///
+    /// Example: keystead rebuild check --endpoint http://127.0.0.1:8545 --as ana
+    Check(CheckArgs),
+}
+
+/// Its arguments.
+#[derive(Debug, Args)]
+pub(crate) struct DraftArgs {
+    /// What the new nodes contributed (`keystead ceremony join`), in any order.
+    #[arg(required = true)]
+    contributions: Vec<PathBuf>,
+    /// The backup: a folder that `keystead audit export` wrote.
+    #[arg(long, value_name = "FOLDER")]
+    log: PathBuf,
+    /// What others remember of the log: state files of witnesses, checkpoints that were kept.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    remembered: Vec<PathBuf>,
+    /// Go on although somebody remembers more blocks than the backup has; the loss is part of what people sign.
+    #[arg(long)]
+    accept_loss: bool,
+    /// Where to write the draft.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Its arguments.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// A draft, or a finished rebuild.
+    file: PathBuf,
+    /// The backup, to replay all of it here.
+    #[arg(long, value_name = "FOLDER")]
+    log: Option<PathBuf>,
+}
+
+/// Its arguments.
+#[derive(Debug, Args)]
+pub(crate) struct SignArgs {
+    /// The draft.
+    draft: PathBuf,
+    /// The backup, to replay all of it here.
+    #[arg(long, value_name = "FOLDER")]
+    log: Option<PathBuf>,
+    /// The fingerprint that the others read out; blanks do not matter.
+    #[arg(long, value_name = "HEX")]
+    fingerprint: Option<Heard>,
+    /// Where else to write the signature; it always stays in this folder.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Its arguments.
+#[derive(Debug, Args)]
+pub(crate) struct FinishArgs {
+    /// The draft.
+    draft: PathBuf,
+    /// People's signatures, in any order.
+    #[arg(required = true)]
+    signatures: Vec<PathBuf>,
+    /// Where to write the finished rebuild.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Its arguments.
+#[derive(Debug, Args)]
+pub(crate) struct InstallArgs {
+    /// What `keystead rebuild finish` wrote.
+    bundle: PathBuf,
+    /// The backup that it was drafted from; a new node needs it.
+    #[arg(long, value_name = "FOLDER")]
+    log: Option<PathBuf>,
+    /// The cluster's id, as people have it: a new node has nothing yet that it is pinned to.
+    #[arg(long, value_name = "ID")]
+    cluster: Option<ClusterId>,
+    /// Where a new node listens; at the address that it contributed unless named.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// The database of a new node, `postgres://…`; SQLite in its folder unless named.
+    #[arg(long, value_name = "URL")]
+    ledger: Option<String>,
+    /// The chain of the endpoints; the policy's only one unless named.
+    #[arg(long, value_name = "ID")]
+    chain: Option<u64>,
+    /// An endpoint of the chain, http://host:port or https://host; several must agree by more than half.
+    #[arg(long, value_name = "URL")]
+    endpoint: Vec<String>,
+    /// So many blocks make a transaction final; the chain's own word when not named.
+    #[arg(long)]
+    confirmations: Option<u64>,
+}
+
+/// Its arguments.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// An endpoint of the chain; several must agree by more than half.
+    #[arg(long, value_name = "URL", required = true)]
+    endpoint: Vec<String>,
+    /// The chain; the policy's only one unless named.
+    #[arg(long, value_name = "ID")]
+    chain: Option<u64>,
+    /// So many blocks make a transaction final; the chain's own word when not named.
+    #[arg(long)]
+    confirmations: Option<u64>,
+}
+
+pub(crate) async fn run(global: &Global, command: RebuildCommand, voice: Voice) -> Result<Report, Failure> {
+    match command {
+        RebuildCommand::Draft(args) => draft(global, &args, voice),
+        RebuildCommand::Show(args) => show(global, &args, voice),
+        RebuildCommand::Sign(args) => sign(global, &args, voice),
+        RebuildCommand::Finish(args) => finish(global, &args),
+        RebuildCommand::Install(args) => install(global, &args, voice).await,
+        RebuildCommand::Check(args) => check(global, &args, voice).await,
+    }
+}
+
+fn draft(global: &Global, args: &DraftArgs, voice: Voice) -> Result<Report, Failure> {
+    let (config, genesis) = pinned(global)?;
+    let contributions = args.contributions.iter().map(|path| outside::document(path));
+    let contributions: Vec<SignedContribution> = contributions.collect::<Result<_, _>>()?;
+    let memories = remembered(&args.remembered)?;
+    voice.progress("replaying the backup");
+    let backup = Backup::read(&args.log, config.cluster, &memories)?;
+    let state = backup.state.clone();
+    let basis = backup.basis(config.cluster, &memories, args.accept_loss, outside::now())?;
+    let checked = RebuildDraft::assemble(&genesis, config.cluster, basis, contributions).advise(DRAFTING)?;
+    outside::create(&args.out, &checked.draft().to_document())?;
+    Ok(shown(&Shown { rebuild: &checked, signed: Vec::new(), audited: Some(&state) }))
+}
+
+fn show(global: &Global, args: &ShowArgs, voice: Voice) -> Result<Report, Failure> {
+    let (config, genesis) = pinned(global)?;
+    let bytes = outside::read(&args.file)?;
+    if let Ok(bundle) = RebuildBundle::from_document(&bytes) {
+        let finished = bundle.verify(&genesis, config.cluster)?;
+        let audited = audited(args.log.as_ref(), &config, finished.checked(), voice)?;
+        let signed = finished.signed().signatures.iter().map(|it| it.person.clone()).collect();
+        return Ok(shown(&Shown { rebuild: finished.checked(), signed, audited: audited.as_ref() }));
+    }
+    let draft: RebuildDraft = outside::document(&args.file)?;
+    let checked = draft.check(&genesis, config.cluster).advise(NOT_SOUND)?;
+    let audited = audited(args.log.as_ref(), &config, &checked, voice)?;
+    Ok(shown(&Shown { rebuild: &checked, signed: Vec::new(), audited: audited.as_ref() }))
+}
+
+fn shown(shown: &Shown<'_>) -> Report {
+    Report::new(shown.json(), format!("{}\n\n{}", shown.text(), shown.next()))
+}
+
+/// The state at the end of the whole backup: an error where it is not what the draft says, none where nobody looked.
+fn audited(
+    log: Option<&PathBuf>,
+    config: &Config,
+    checked: &CheckedRebuild,
+    voice: Voice,
+) -> Result<Option<State>, Failure> {
+    let Some(folder) = log else { return Ok(None) };
+    voice.progress("replaying the backup");
+    let backup = Backup::read(folder, config.cluster, &[])?;
+    backup.state.goes_on(&checked.draft().rebuild).advise(NOT_SOUND)?;
+    Ok(Some(backup.state))
+}
+
+fn sign(global: &Global, args: &SignArgs, voice: Voice) -> Result<Report, Failure> {
+    let (config, genesis) = pinned(global)?;
+    let draft: RebuildDraft = outside::document(&args.draft)?;
+    let checked = draft.check(&genesis, config.cluster).advise(NOT_SOUND)?;
+    let audited = audited(args.log.as_ref(), &config, &checked, voice)?;
+    voice.line(&Shown { rebuild: &checked, signed: Vec::new(), audited: audited.as_ref() }.text());
+    let heard = args.fingerprint.ok_or_else(unheard)?;
+    let files = Files::chosen(&config, global.person.as_ref(), global.passphrase_file.as_ref())?;
+    let member = Member::open(&files.key, &files.passphrase)?;
+    let assent = checked.sign(&member.name, heard.0, &member.signer).advise(NOT_HEARD)?;
+    let file = kept(global, &member.name, &assent, checked.draft())?;
+    let file = match &args.out {
+        Some(out) => {
+            outside::create(out, &assent.to_document())?;
+            out.clone()
+        }
+        None => file,
+    };
+    let json = json!({"person": member.name, "fingerprint": assent.rebuild, "assent": file});
+    let text = format!("\nsigned by `{}`\nnext: send {} to whoever finishes", member.name, file.display());
+    Ok(Report::new(json, text))
+}
+
+/// The signature stays here; who has signed one rebuild signs no other in the same folder, unless the log went on with
+/// that one and was lost again.
+fn kept(
+    global: &Global,
+    person: &Name,
+    assent: &RebuildAssent,
+    draft: &RebuildDraft,
+) -> Result<PathBuf, Failure> {
+    let file = global.dir.join(format!("{person}.rebuild-assent"));
+    if !file.exists() {
+        outside::create(&file, &assent.to_document())?;
+        return Ok(file);
+    }
+    let earlier: RebuildAssent = outside::document(&file)?;
+    if earlier.rebuild == assent.rebuild {
+        return Ok(file);
+    }
+    let mut rebuilt = draft.before.iter().filter_map(|it| it.rebuild.as_ref());
+    if rebuilt.any(|it| it.rebuild.digest() == earlier.rebuild) {
+        outside::replace(&file, &assent.to_document())?;
+        return Ok(file);
+    }
+    let what = format!(
+        "{} is on the rebuild {}, this one is {}; two that enough people sign are two logs",
+        file.display(),
+        earlier.rebuild,
+        assent.rebuild
+    );
+    let next = "only if all agree that the earlier one is void, and none of its nodes was started: move that file away";
+    Err(Failure::new("rebuild.signed", what, next))
+}
+
+fn unheard() -> Failure {
+    let what =
+        "nothing was signed: no fingerprint is named, so nobody has compared this draft with the others'";
+    let next = "have all who sign run `keystead rebuild show`, read the fingerprints out on a call, and add --fingerprint";
+    Failure::new("rebuild.unheard", what, next)
+}
+
+fn finish(global: &Global, args: &FinishArgs) -> Result<Report, Failure> {
+    let (config, genesis) = pinned(global)?;
+    let draft: RebuildDraft = outside::document(&args.draft)?;
+    let signatures = args.signatures.iter().map(|path| outside::document(path));
+    let signatures: Vec<RebuildAssent> = signatures.collect::<Result<_, _>>()?;
+    let finished = draft.check(&genesis, config.cluster)?.finish(signatures);
+    let finished =
+        finished.advise("people sign this very draft: `keystead rebuild sign` on their machines")?;
+    outside::create(&args.out, &finished.bundle().to_document())?;
+    let signed: Vec<Name> = finished.signed().signatures.iter().map(|it| it.person.clone()).collect();
+    let json = json!({
+        "cluster": config.cluster, "fingerprint": finished.checked().fingerprint(), "signed": signed,
+        "bundle": args.out,
+    });
+    let shown = Shown { rebuild: finished.checked(), signed, audited: None };
+    let text = format!(
+        "fingerprint {}\nsigned by {}\n{}",
+        grouped(&finished.checked().fingerprint()),
+        shown.signed.iter().map(Name::as_str).collect::<Vec<_>>().join(", "),
+        shown.next()
+    );
+    Ok(Report::new(json, text))
+}
+
+async fn install(global: &Global, args: &InstallArgs, voice: Voice) -> Result<Report, Failure> {
+    let bundle: RebuildBundle = outside::document(&args.bundle)?;
+    let dir = global.dir.display();
+    if global.dir.join(FILE).exists() {
+        let finished = old_member(&global.dir, &Config::read(&global.dir)?, bundle)?;
+        let nodes: Vec<&Name> = finished.roster().nodes.iter().map(|it| &it.name).collect();
+        let names = nodes.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", ");
+        let json = json!({"fingerprint": finished.checked().fingerprint(), "nodes": nodes});
+        let text = format!("this folder looks for {names} now\nnext: keystead --dir {dir} status");
+        return Ok(Report::new(json, text));
+    }
+    let seat = Seat::open(&global.dir)?;
+    let (log, cluster) = match (&args.log, args.cluster) {
+        (Some(log), Some(cluster)) => (log, cluster),
+        _ => return Err(unpinned()),
+    };
+    voice.progress("replaying the backup into a fresh ledger");
+    let outlook = Outlook {
+        listen: args.listen.clone(),
+        ledger: args.ledger.clone(),
+        chain: args.chain,
+        endpoints: args.endpoint.clone(),
+        confirmations: args.confirmations,
+    };
+    let height = new_node(&seat, bundle, log, cluster, &outlook).await?;
+    let json =
+        json!({"node": seat.name, "cluster": cluster, "height": height, "config": global.dir.join(FILE)});
+    let text = format!(
+        "`{}` has the log of cluster {cluster} up to block {height}, and goes on with the rebuild\nnext: keystead node \
+         --dir {dir}",
+        seat.name
+    );
+    Ok(Report::new(json, text))
+}
+
+fn unpinned() -> Failure {
+    Failure::usage(
+        "a new node replays the backup, from a genesis that people name",
+        "add `--log BACKUP --cluster ID`: the id stands in every member's keystead.toml",
+    )
+}
+
+async fn check(global: &Global, args: &CheckArgs, voice: Voice) -> Result<Report, Failure> {
+    let session = Session::open(global).await?;
+    let genesis = member::genesis(&session.config)?;
+    let controls = keystead_decision::Strict::default();
+    let mut auditor = Auditor::begin(&genesis, session.config.cluster, &controls)?;
+    audit::follow(&session, &mut auditor, u64::MAX, voice).await?;
+    let state = auditor.state();
+    let chains = &state.policy().engine.version().chains;
+    let chain = match (args.chain, chains.as_slice()) {
+        (Some(named), _) => named,
+        (None, [only]) => only.0,
+        (None, _) => return Err(Failure::usage("the policy names several chains", "name one: `--chain ID`")),
+    };
+    let endpoints =
+        rebuild::endpoints(&args.endpoint)?.iter().map(|it| it.open()).collect::<Result<Vec<_>, _>>()?;
+    let finality = args.confirmations.map_or(Finality::Finalized, Finality::Confirmations);
+    let view = ChainView::new(chain, endpoints, args.endpoint.len() / 2 + 1, finality)?;
+    Ok(compared(&compare(state, &view).await?, state.height(), state.is_rebuilt()))
+}
+
+fn compared(accounts: &[Account], height: u64, rebuilt: bool) -> Report {
+    let mut table = Table::new(&[
+        "account",
+        "key",
+        "final",
+        "unknown to the log",
+        "not settled yet",
+        "may still execute",
+    ]);
+    let numbers = |all: &[u64]| all.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
+    for it in accounts.iter().filter(|it| it.executed > 0 || !it.outstanding.is_empty()) {
+        table.row([
+            it.account.to_string(),
+            it.key.as_ref().map(ToString::to_string).unwrap_or_default(),
+            it.executed.to_string(),
+            numbers(&it.unknown),
+            numbers(&it.unsettled),
+            numbers(&it.outstanding),
+        ]);
+    }
+    let unknown: usize = accounts.iter().map(|it| it.unknown.len()).sum();
+    let verdict = match unknown {
+        0 => "the chain shows no transaction that the log does not know\n".to_owned(),
+        count => format!(
+            "{count} TRANSACTIONS ARE NOT IN THE LOG: no limit counts them. Find out what they are before anybody thaws;\n\
+             the nonces are taken on the chain, and requests for them would die\n"
+        ),
+    };
+    let next = match rebuilt {
+        true => "next: keystead thaw --as NAME, once all agree; it takes one more of each role than usual",
+        false => "the cluster is not waiting for a thaw after a rebuild",
+    };
+    let text = format!("{verdict}{}{next}", table.render());
+    let json = json!({"height": height, "rebuilt": rebuilt, "unknown": unknown, "accounts": accounts});
+    let mut report = Report::new(json, text);
+    report.holds = unknown == 0;
+    report
+}
+
+/// Somebody who has a genesis already.
+fn pinned(global: &Global) -> Result<(Config, SignedGenesis), Failure> {
+    let config =
+        Config::read(&global.dir).advise("use the folder of a person, with keystead.toml and the genesis")?;
+    let genesis = member::genesis(&config)?;
+    Ok((config, genesis))
+}
+
+const DRAFTING: &str = "a rebuilt cluster takes 1, 3, 4 or 7 new machines, each with `keystead ceremony join FOLDER NEW-NAME \
+                        --cluster NAME --part node …`, and changes nothing but them";
+const NOT_SOUND: &str = "do NOT sign: whoever drafted this made a mistake or lies";
+const NOT_HEARD: &str = "do NOT sign: you and the others look at different files; have each run `keystead rebuild show` and \
+                         find who differs";

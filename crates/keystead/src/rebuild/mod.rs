@@ -1,0 +1,14 @@
+//! The rebuild on this machine: the backup that is read, the words of a draft, and what it becomes.
+
+mod backup;
+mod chains;
+mod install;
+mod words;
+
+pub(crate) use backup::{Backup, remembered};
+pub(crate) use chains::{Account, compare};
+pub(crate) use install::{Outlook, endpoints, new_node, old_member};
+pub(crate) use words::Shown;
+
+/// The signed rebuild, beside the genesis: whom this machine connects to is read from both.
+pub(crate) const REBUILD: &str = "rebuild";
