@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use bitcoin::bip32::{ChildNumber, DerivationPath, Fingerprint, Xpub};
 use bitcoin::opcodes::all::OP_CHECKMULTISIG;
-use bitcoin::secp256k1::{PublicKey, Secp256k1, VerifyOnly};
+use bitcoin::secp256k1::{PublicKey, Secp256k1, VerifyOnly, XOnlyPublicKey};
 use bitcoin::{CompressedPublicKey, Script, ScriptBuf};
 
 use crate::{Descriptor, Form, Key};
@@ -41,8 +41,26 @@ pub struct Place {
 }
 
 impl Place {
+    /// The first `count` indexes of both branches.
+    pub(crate) fn first(count: u16) -> impl Iterator<Item = Self> {
+        Self::within(0..u32::from(count))
+    }
+
     fn within(indexes: Range<u32>) -> impl Iterator<Item = Self> {
         indexes.flat_map(|index| [Branch::Receive, Branch::Change].map(|branch| Self { branch, index }))
+    }
+
+    /// The place at the end of a path: its last two steps, neither of them hardened.
+    pub(crate) fn of_steps(branch: ChildNumber, index: ChildNumber) -> Option<Self> {
+        let branch = match branch {
+            ChildNumber::Normal { index: 0 } => Branch::Receive,
+            ChildNumber::Normal { index: 1 } => Branch::Change,
+            _ => return None,
+        };
+        match index {
+            ChildNumber::Normal { index } => Some(Self { branch, index }),
+            ChildNumber::Hardened { .. } => None,
+        }
     }
 }
 
@@ -74,6 +92,14 @@ pub struct DerivedKey {
     pub fingerprint: Fingerprint,
     /// The whole path from the master key.
     pub path: DerivationPath,
+}
+
+impl DerivedKey {
+    /// The key's x coordinate, as taproot names it (BIP-340).
+    #[must_use]
+    pub fn x_only(&self) -> XOnlyPublicKey {
+        self.public.x_only_public_key().0
+    }
 }
 
 impl Descriptor {

@@ -1,6 +1,8 @@
 //! What is ours: named descriptors of one network, and where a script is in them.
 
-use bitcoin::Script;
+use std::collections::BTreeMap;
+
+use bitcoin::{Script, ScriptBuf};
 use keystead_base::{Blame, Coded, Name};
 
 use crate::{Derived, Descriptor, Network, Place};
@@ -78,6 +80,12 @@ impl Wallet {
         self.descriptor(owned)?.1.derive(owned.place)
     }
 
+    /// Whether a script is the one of ours at this place.
+    #[must_use]
+    pub fn is_at(&self, script: &Script, owned: Owned) -> bool {
+        self.descriptor(owned).is_some_and(|(_, it)| it.is_at(script, owned.place))
+    }
+
     /// Where a script is among `count` indexes from `first` on, in any descriptor.
     #[must_use]
     pub fn find(&self, script: &Script, first: u32, count: u16) -> Option<Owned> {
@@ -85,6 +93,16 @@ impl Wallet {
         all.find_map(|(descriptor, (_, it))| {
             Some(Owned { descriptor, place: it.find(script, first, count)? })
         })
+    }
+
+    /// The scripts at the first `count` indexes of both branches of all descriptors.
+    pub(crate) fn scripts(&self, count: u16) -> BTreeMap<ScriptBuf, Owned> {
+        let descriptors = 0..self.descriptors.len();
+        let owned = descriptors.flat_map(|descriptor| {
+            let places = Place::first(count);
+            places.map(move |place| Owned { descriptor, place })
+        });
+        owned.filter_map(|owned| Some((self.derive(owned)?.script_pubkey, owned))).collect()
     }
 }
 
