@@ -15,6 +15,9 @@ pub struct Terms {
     /// Whether an input may ask to wait for the age of what it spends (BIP-68).
     pub relative_locks: bool,
     /// Whether others may pay along.
+    ///
+    /// An input of ours that comes without its derivation counts as foreign then, unless `search` finds it: who
+    /// permits this and counts what leaves us counts each transaction once, under its coins ([`crate::Spends`]).
     pub foreign_inputs: bool,
     /// The highest index that change may go to. Far out no wallet would look for it.
     pub max_change_index: u32,
