@@ -169,3 +169,26 @@ pub(crate) static CURVE: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256
 
 /// From here on an index is a hardened one (BIP-32).
 const FIRST_HARDENED: u32 = 1 << 31;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Network, address_of};
+
+    /// BIP-67, "Test Vectors", the first one: the BIP's own address is that of a script hash.
+    #[test]
+    fn s02_the_first_vector_of_bip_67() {
+        let key = |hex: &str| DerivedKey {
+            public: PublicKey::from_slice(&const_hex::decode(hex).unwrap()).unwrap(),
+            fingerprint: Fingerprint::default(),
+            path: DerivationPath::master(),
+        };
+        let keys = [
+            key("02ff12471208c14bd580709cb2358d98975247d8765f92bc25eab3b2763ed605f8"),
+            key("02fe6f0a5a297eb38c391581c4413e084773ea23954d93f7753db7dc0adc188b2f"),
+        ];
+        let script = sorted_multi(2, &keys);
+        let address = address_of(&ScriptBuf::new_p2sh(&script.script_hash()), Network::Mainnet);
+        assert_eq!(address.as_deref(), Some("39bgKC7RFbpoCRbtD5KEdkYKtNyhpsNa3Z"));
+    }
+}

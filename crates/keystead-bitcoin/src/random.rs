@@ -1,6 +1,6 @@
 //! Random wallets' payments, and spoiled bytes: what is read twice is the same, and no two fees have one signature.
 
-use bitcoin::ScriptBuf;
+use bitcoin::{ScriptBuf, Sequence};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -106,4 +106,42 @@ fn s02_one_digest_has_one_fee_and_one_set_of_outputs() {
             Ok(())
         },
     );
+}
+
+/// Whatever is accepted here and by another reader is the same transaction to both.
+#[test]
+fn s02_spoiled_bytes_are_one_transaction_to_all_readers() {
+    let desk = desk();
+    let spoils = proptest::collection::vec((any::<usize>(), any::<u8>()), 1..4);
+    let both = std::cell::Cell::new(0_u32);
+    run(
+        "spoiled bytes",
+        1_500,
+        &(drafts(), any::<bool>(), spoils),
+        |((inputs, outputs, fee), two, spoils)| {
+            let psbt = desk.psbt(&draft(&desk, &inputs, &outputs, fee));
+            let mut bytes = psbt.to_bytes(if two { PsbtVersion::Two } else { PsbtVersion::Zero });
+            let length = bytes.len();
+            spoils.iter().for_each(|(at, with)| bytes[at % length] ^= with);
+            let Ok(ours) = Psbt::parse(&bytes) else { return Ok(()) };
+            let theirs = match two {
+                false => bitcoin::Psbt::deserialize(&bytes).ok().map(|it| it.unsigned_tx),
+                true => {
+                    let read = psbt_v2::v2::Psbt::deserialize(&bytes).ok();
+                    read.and_then(|it| psbt_v2::v2::Signer::new(it).ok()).map(|it| it.unsigned_tx())
+                }
+            };
+            if let Some(mut theirs) = theirs {
+                // A sequence that is missing is 0xffffffff (BIP-370); `psbt-v2` 0.3 takes 0.
+                for (theirs, ours) in theirs.input.iter_mut().zip(&ours.transaction().input) {
+                    let missing = two && theirs.sequence == Sequence::ZERO && ours.sequence == Sequence::MAX;
+                    theirs.sequence = if missing { Sequence::MAX } else { theirs.sequence };
+                }
+                prop_assert_eq!(ours.transaction(), &theirs);
+                both.set(both.get() + 1);
+            }
+            Ok(())
+        },
+    );
+    assert!(both.get() > 100, "{} were accepted by both", both.get());
 }

@@ -221,3 +221,21 @@ fn s08_a_key_of_a_test_network_is_none_of_the_main_one() {
     let xpub: Xpub = *desk().wallet.descriptors()[0].1.keys()[0].xpub();
     assert_eq!(xpub.network, bitcoin::NetworkKind::Test);
 }
+
+/// BIP-380, "Test Vectors": the form is none of ours, and what stands before it is its checksum.
+#[test]
+fn s02_the_checksums_of_bip_380() {
+    for (text, code) in [
+        ("raw(deadbeef)#89f8spxm", "descriptor.form"),
+        ("raw(deadbeef)", "descriptor.no_checksum"),
+        ("raw(deadbeef)#", "descriptor.checksum"),
+        ("raw(deadbeef)#89f8spxmx", "descriptor.checksum"),
+        ("raw(deadbeef)#89f8spx", "descriptor.checksum"),
+        ("raw(dedbeef)#89f8spxm", "descriptor.checksum"),
+        ("raw(deedbeef)#89f8spxm", "descriptor.checksum"),
+        ("raw(deadbeef)##9f8spxm", "descriptor.checksum"),
+        ("raw(Ü)#00000000", "descriptor.letters"),
+    ] {
+        assert_eq!(parse(text).expect_err(text).code(), code, "{text}");
+    }
+}

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::*;
 use crate::derive::CURVE;
 use crate::finalize::InputSignature;
-use crate::fixture::{receive, stranger};
+use crate::fixture::{ALL_FORMS, TR, WPKH, desk, receive, stranger};
 use crate::{Derived, FinalizeError, Network};
 
 /// A view of a transaction whose inputs are said to be ours, each with its key and form.
@@ -158,5 +158,22 @@ fn s02_the_wallet_vectors_of_bip_341() {
         let key = PublicKey::from_slice(&const_hex::decode(key).unwrap()).unwrap();
         let digest = digests.iter().find(|it| it.input == input).unwrap();
         assert_eq!(crate::finalize::verify(digest, &key, bytes), Ok(()), "input {input}");
+    }
+}
+
+/// Why amounts are proven: a lie about one input does not show in the other one's digest, unless it is taproot.
+#[test]
+fn s02_only_taproot_covers_the_amounts_of_all_inputs() {
+    let desk = desk();
+    for form in ALL_FORMS {
+        let mut draft = desk.draft(form);
+        draft.inputs.push(desk.coin(receive(WPKH), 20_000));
+        let view = desk.view(&draft);
+        let mut lie = view.clone();
+        lie.inputs[1].spent.value += Amount::from_sat(500_000);
+        let (true_digests, false_digests) = (view.digests(), lie.digests());
+        let same = true_digests[0].digest == false_digests[0].digest;
+        assert_eq!(same, form != TR, "form {form}");
+        assert_ne!(true_digests[1].digest, false_digests[1].digest, "each input covers its own");
     }
 }

@@ -165,6 +165,22 @@ fn s02_change_that_claims_to_be_ours_and_is_not_is_refused() {
     assert_eq!(refusal.code(), "bitcoin.foreign_change");
 }
 
+/// One key of three is another one: whoever compares fingerprints and paths alone sees two of ours.
+#[test]
+fn s02_change_of_a_multisig_with_one_key_swapped_is_refused() {
+    let refusal = refused(MULTI, |desk, it| {
+        let text = desk.wallet.descriptors()[MULTI].1.to_string();
+        let key = |at: usize| desk.wallet.descriptors()[at].1.keys()[0].to_string();
+        let ours = desk.wallet.descriptors()[MULTI].1.keys()[2].to_string();
+        let (body, _) = text.rsplit_once('#').unwrap();
+        let swapped = crate::fixture::with_checksum(&body.replace(&ours, &key(WPKH)));
+        let swapped = crate::Descriptor::parse(&swapped, Network::Regtest).unwrap();
+        let script = swapped.derive(change(MULTI).place).unwrap().script_pubkey;
+        it.with_transaction(|it| it.output[1].script_pubkey = script)
+    });
+    assert_eq!(refusal, Refusal::ForeignChange { output: 1, name: "vault".into() });
+}
+
 #[test]
 fn s02_an_input_that_claims_to_be_ours_and_is_not_is_refused() {
     let desk = desk();
