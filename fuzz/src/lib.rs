@@ -5,6 +5,7 @@
 //! deterministic run on spoiled seeds (`tests/bounded.rs`, part of `cargo xtask test`), and under libFuzzer
 //! (`cargo xtask fuzz TARGET`, which needs a nightly toolchain).
 
+mod bitcoin;
 mod calls;
 mod config_file;
 mod documents;

@@ -17,7 +17,7 @@ use keystead_wire::{Greeting, Hello, NodeReply, NodeRequest, PeerMessage, SentBl
 use crate::documents::{
     backup, canonical, contribution, proof, rebuild, seeds_of, signed_ceremony, transcript,
 };
-use crate::{calls, config_file, endpoints, ethereum, log_texts, rpc, seeds, streams, texts};
+use crate::{bitcoin, calls, config_file, endpoints, ethereum, log_texts, rpc, seeds, streams, texts};
 
 /// What a parser made of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +123,9 @@ pub const TARGETS: &[Target] = &[
     other("message", ethereum::message),
     other("typed-data", ethereum::typed_data),
     other("call", calls::call),
+    other("psbt", bitcoin::psbt),
+    other("descriptor", bitcoin::descriptor),
+    other("bitcoin-address", bitcoin::address),
     other("intent-json", texts::intent),
     Target { name: "policy-json", run: texts::policy, seeds: seeds::policies },
     other("amount", texts::amount),

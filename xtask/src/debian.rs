@@ -24,7 +24,8 @@ struct Package {
 }
 
 /// PostgreSQL for the ledger's tests, strace to kill a process at a chosen system call, gdb for core dumps, zsh
-/// and fish to load their completions; nftables and iproute2 to part a network, faketime to put a clock wrong.
+/// and fish to load their completions; nftables and iproute2 to part a network, faketime to put a clock wrong; g++
+/// for the consensus code of Bitcoin Core.
 const PACKAGES: &[Package] = &[
     Package { name: "postgresql", is_there: has_postgresql },
     Package { name: "strace", is_there: || is_installed("strace") },
@@ -34,6 +35,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "nftables", is_there: || is_system_program("nft") },
     Package { name: "iproute2", is_there: || is_system_program("ip") },
     Package { name: "faketime", is_there: || is_installed("faketime") },
+    Package { name: "g++", is_there: || is_installed("c++") },
 ];
 
 /// What only administrators have in their search path.

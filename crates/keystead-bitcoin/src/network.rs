@@ -1,0 +1,107 @@
+//! The networks, each a type's value of its own: nothing for one is ever read as something for another.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bitcoin::NetworkKind;
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_base::{Blame, Coded};
+use serde::{Deserialize, Serialize};
+
+/// A Bitcoin network.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// The network whose coins are worth money.
+    Mainnet,
+    /// The public test network (BIP-94).
+    Testnet4,
+    /// The public test network whose blocks are signed (BIP-325).
+    Signet,
+    /// A private network that makes its own blocks.
+    Regtest,
+}
+
+impl Network {
+    /// Every network.
+    pub const ALL: [Self; 4] = [Self::Mainnet, Self::Testnet4, Self::Signet, Self::Regtest];
+
+    /// The network's stable name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mainnet => "mainnet",
+            Self::Testnet4 => "testnet4",
+            Self::Signet => "signet",
+            Self::Regtest => "regtest",
+        }
+    }
+
+    /// How people write an amount of this network's coins.
+    #[must_use]
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Mainnet => "BTC",
+            Self::Testnet4 | Self::Signet | Self::Regtest => "tBTC",
+        }
+    }
+
+    /// What extended keys and Base58 addresses tell apart: real money, or any test network.
+    pub(crate) fn kind(self) -> NetworkKind {
+        match self {
+            Self::Mainnet => NetworkKind::Main,
+            Self::Testnet4 | Self::Signet | Self::Regtest => NetworkKind::Test,
+        }
+    }
+
+    pub(crate) fn params(self) -> bitcoin::Network {
+        match self {
+            Self::Mainnet => bitcoin::Network::Bitcoin,
+            Self::Testnet4 => bitcoin::Network::Testnet4,
+            Self::Signet => bitcoin::Network::Signet,
+            Self::Regtest => bitcoin::Network::Regtest,
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Network {
+    type Err = NetworkError;
+
+    fn from_str(text: &str) -> Result<Self, NetworkError> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text).ok_or(NetworkError)
+    }
+}
+
+/// A name that no network has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected mainnet, testnet4, signet or regtest, found another name")]
+pub struct NetworkError;
+
+impl Coded for NetworkError {
+    fn code(&self) -> &'static str {
+        "network.unknown"
+    }
+
+    fn blame(&self) -> Blame {
+        Blame::Caller
+    }
+}
