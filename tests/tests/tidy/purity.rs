@@ -5,10 +5,11 @@ use crate::layers::dependencies;
 use crate::sources::Source;
 
 /// The crates that only compute.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "keystead-base",
     "keystead-intent",
     "keystead-chain",
+    "keystead-rehearsal",
     "keystead-policy",
     "keystead-quorum",
     "keystead-decision",
