@@ -6,7 +6,7 @@ use keystead_intent::{Approval, Freeze, KeyKind, RequestBatch, Slot, Veto};
 use keystead_policy::{AssuranceLevel, Feature, Price};
 use serde::{Deserialize, Serialize};
 
-use crate::PublicAccount;
+use crate::{PublicAccount, Simulation};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub enum Entry {
     Renew(Signed<Renewal>),
     /// Time passes: delays end, requests expire.
     Tick,
+    /// A node says what came of running a transaction; each node runs it itself.
+    Simulation(Signed<Simulation>),
 }
 
 impl Canonical for Entry {

@@ -17,6 +17,7 @@ mod light_error;
 mod outcome;
 mod persist;
 mod request;
+mod simulating;
 mod state;
 mod turn;
 mod windows;
@@ -35,5 +36,6 @@ pub use light_client::{CeremonyPermit, LightClient, SigningPermit, Transition, v
 pub use light_error::LightError;
 pub use outcome::{Certificate, Decision, Grant, Outcome};
 pub use request::{Event, Phase, Request, SlotUse};
+pub use simulating::{Rehearsed, SeenRun, Simulation, approval_digest};
 pub use state::{ActivePolicy, Key, MAX_OPEN_REQUESTS, Snapshot, State};
 pub use windows::Windows;

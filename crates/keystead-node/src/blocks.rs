@@ -65,6 +65,7 @@ impl Subject {
             Entry::Settlement(it) => about(it.body.request.0),
             Entry::Key(it) => about(it.body.digest()),
             Entry::Renew(it) => about(it.body.request.0),
+            Entry::Simulation(it) => about(it.body.digest()),
         }
     }
 

@@ -101,7 +101,8 @@ impl Oracle {
             | Entry::Settlement(_)
             | Entry::Key(_)
             | Entry::Renew(_)
-            | Entry::Tick => {}
+            | Entry::Tick
+            | Entry::Simulation(_) => {}
         }
     }
 
@@ -116,7 +117,7 @@ impl Oracle {
         let id = &decision.subject;
         match &decision.outcome {
             Outcome::Deny { .. } if self.stand(id) != Some(Stand::Allowed) => self.set(id, Stand::Over),
-            Outcome::Wait { .. } => self.set(id, Stand::Waits),
+            Outcome::Wait { .. } | Outcome::Simulate { .. } => self.set(id, Stand::Waits),
             Outcome::Allow(grant) => {
                 self.allowed(asked, id, grant);
                 self.set(id, Stand::Allowed);
@@ -141,7 +142,11 @@ impl Oracle {
             }
             Outcome::Ceremony { .. } => self.set(id, Stand::Over),
             Outcome::Counted { person } => self.check_counted(asked, decision, person),
-            Outcome::Deny { .. } | Outcome::Refused { .. } | Outcome::Key { .. } | Outcome::Priced => {}
+            Outcome::Deny { .. }
+            | Outcome::Refused { .. }
+            | Outcome::Key { .. }
+            | Outcome::Priced
+            | Outcome::Simulated => {}
         }
     }
 
