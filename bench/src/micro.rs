@@ -10,7 +10,7 @@ use keystead_decision::{State, Strict, propose, sign_vote, validate, vote_for};
 use keystead_intent::{Action, RequestBatch};
 use keystead_ledger::{Appended, Ledger};
 use keystead_policy::{
-    AssuranceLevel, Cooling, Engine, Facts, PolicyVersion, Prices, Question, Rule, Subject,
+    AssuranceLevel, Cooling, Engine, Facts, PolicyVersion, Prices, Question, Rule, Simulated, Subject,
 };
 use keystead_tests::fixture::{FRIEND, name};
 use keystead_tests::world::World;
@@ -75,6 +75,7 @@ fn policy_times(world: &World<Strict>, others: usize) -> Vec<f64> {
         assurance: AssuranceLevel::Process,
         prices: &prices,
         cooling: &cooling,
+        simulation: Simulated::No,
     };
     let question = Question {
         requester: &requester,

@@ -4,8 +4,8 @@ use keystead_consensus::{Message, Record};
 use keystead_decision::ceremony::{Assent, Contribution, SignedContribution, SignedTranscript, Transcript};
 use keystead_decision::rebuild::{Rebuild, RebuildAssent, RebuildBundle, RebuildDraft, SignedRebuild};
 use keystead_decision::{
-    Block, Certificate, Commit, Decision, Entry, Genesis, Header, KeyEvent, Renewal, Settlement,
-    SignedGenesis, Snapshot, Vote,
+    Block, Certificate, Commit, Decision, Entry, Genesis, Header, KeyEvent, Renewal, SeenRun, Settlement,
+    SignedGenesis, Simulation, Snapshot, Vote,
 };
 use keystead_intent::{Approval, Freeze, Intent, RequestBatch, Veto};
 use keystead_keys::{BackupFile, MemberKeyFile, MemberPublic, Sealed};
@@ -92,6 +92,8 @@ pub const TARGETS: &[Target] = &[
     document!("settlement", Settlement),
     document!("key-event", KeyEvent),
     document!("renewal", Renewal),
+    document!("simulation", Simulation),
+    document!("seen-run", SeenRun),
     document!("header", Header),
     document!("block", Block),
     document!("vote", Vote),

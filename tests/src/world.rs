@@ -205,7 +205,7 @@ impl<C: Controls> World<C> {
         Approval {
             cluster: self.state.cluster(),
             request: *id,
-            signing_digest: request.signing_digest,
+            signing_digest: request.approval_digest(),
             policy_version: self.state.policy().engine.version().number,
             verdict: Verdict::Approve,
             person: name(who),

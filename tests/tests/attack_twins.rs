@@ -7,13 +7,13 @@ use std::time::Duration;
 use keystead_tests::attacks::{
     approval_before_policy_change, chainless_delegation, chainless_legacy, cloud_database, delegatecall,
     double_limit, equivocating_node, forged_rebuild, forged_roster, forked_log, frozen_key, greedy_peer,
-    hoarded_signatures, increase_allowance, look_alike_address, lying_server, many_requests_at_a_limit,
-    multisend, operator_for_all, oversize_body, own_request, patched_node, permit, permit2, policy_rollback,
-    proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision, rewritten_request,
-    rewritten_row, risk_server, rollback, same_person_twice, slow_requests, slow_strangers,
-    stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload, truncated_log,
-    two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
-    withheld_freeze,
+    hoarded_signatures, increase_allowance, look_alike_address, lying_server, lying_token,
+    many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, patched_node, permit,
+    permit2, policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
+    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, slow_requests,
+    slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload,
+    truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
+    unlimited_approval, withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;
 use keystead_tests::{Approving, Loot, Signer};
@@ -133,6 +133,11 @@ fn s09_an_operator_for_all_succeeds_without_its_control() {
 #[test]
 fn s09_an_unlimited_approval_succeeds_without_its_control() {
     stolen(unlimited_approval::attack(unlimited_approval::WithoutAllowances));
+}
+
+#[test]
+fn s02_a_token_that_does_more_than_the_bytes_say_succeeds_without_its_control() {
+    stolen(lying_token::attack(lying_token::WithoutComparison));
 }
 
 #[test]

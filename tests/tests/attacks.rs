@@ -6,7 +6,7 @@ use keystead_decision::Strict;
 use keystead_tests::attacks::{
     CATALOGUE, approval_before_policy_change, chainless_delegation, chainless_legacy, cloud_database,
     delegatecall, double_limit, equivocating_node, forged_rebuild, forged_roster, forked_log, frozen_key,
-    greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_server,
+    greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_server, lying_token,
     many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, patched_node, permit,
     permit2, policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
     rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, slow_requests,
@@ -56,6 +56,11 @@ fn s02_a_swapped_payload_is_refused() {
 #[test]
 fn s02_an_increased_allowance_is_refused() {
     refused(increase_allowance::attack(Strict::default()), "deny.no_rule_permits allowance");
+}
+
+#[test]
+fn s02_a_token_that_does_more_than_the_bytes_say_is_refused() {
+    refused(lying_token::attack(Strict::default()), "deny.simulation_takes_more");
 }
 
 #[test]

@@ -1,21 +1,21 @@
 //! From what a server sent to what its reader may sign.
 
-use alloy_primitives::Address;
 use keystead_base::{Digest, RequestId};
 use keystead_chain::{AssetIndex, build, explain};
-use keystead_decision::{Decision, Outcome};
-use keystead_intent::{Action, DangerClass, Intent};
+use keystead_decision::{Decision, Outcome, approval_digest};
+use keystead_intent::{Action, DangerClass};
 use keystead_policy::PolicyVersion;
 use keystead_wire::RequestDetail;
 
-use crate::{ReviewError, change_words, effect_words};
+use crate::{ReviewError, change_words, effect_words, run_words};
 
 /// A request, understood on this machine.
 #[derive(Debug)]
 pub struct Reviewed {
     /// The request: the digest of what was asked.
     pub request: RequestId,
-    /// What an approval names: of the bytes to sign, or the request's own for a change of authority.
+    /// What an approval names: of the bytes to sign with the run that was shown, or the request's own for a change of
+    /// authority.
     pub digest: Digest,
     /// The worst of what it does.
     pub class: DangerClass,
@@ -46,18 +46,23 @@ pub fn review(
     }
     let (computed, class, lines) = match &sent.intent.action {
         Action::Authority(change) => (found.0, DangerClass::Authority, change_words(change, &policy)),
-        _ => payload(&sent.intent, sent.address, &policy)?,
+        _ => payload(sent, &policy)?,
     };
     match said(sent).find(|said| *said != computed) {
         Some(said) => Err(ReviewError::Digest { computed, said }),
-        None => Ok(Reviewed { request: asked, digest: computed, class, policy, lines }),
+        None => {
+            // What is agreed to is what was shown: a run that the log does not have gets no approval that counts.
+            let digest = approval_digest(computed, sent.simulation.as_ref());
+            Ok(Reviewed { request: asked, digest, class, policy, lines })
+        }
     }
 }
 
 type Read = (Digest, DangerClass, Vec<String>);
 
-fn payload(intent: &Intent, address: Option<Address>, policy: &PolicyVersion) -> Result<Read, ReviewError> {
-    let account = address.ok_or(ReviewError::NoAddress)?;
+fn payload(sent: &RequestDetail, policy: &PolicyVersion) -> Result<Read, ReviewError> {
+    let intent = &sent.intent;
+    let account = sent.address.ok_or(ReviewError::NoAddress)?;
     let unsigned = build(&intent.action, account)?;
     let registry = AssetIndex::new(&policy.assets, &policy.contracts)?;
     let effects = explain(&unsigned, &registry);
@@ -65,8 +70,17 @@ fn payload(intent: &Intent, address: Option<Address>, policy: &PolicyVersion) ->
     let mut lines = effect_words(&effects, &registry, policy, own);
     // The server names the address; only the key's own name is covered by what is approved.
     lines.extend(intent.action.account().map(|it| format!("Signed by key `{}`, index {}", it.key, it.index)));
+    if let Some(rehearsed) = &sent.simulation {
+        // A run is made on a chain's state, which this machine does not have. An approval names it, and counts for
+        // no other.
+        lines.push(FOUND.to_owned());
+        lines.extend(run_words(rehearsed, effects.chain, &registry, policy, own));
+    }
     Ok((unsigned.signing_digest(), effects.class(), lines))
 }
+
+/// Above what is not read from the bytes.
+const FOUND: &str = "What the nodes found when they ran it (an approval counts for this and nothing else):";
 
 /// Every digest that the server calls the one to be signed.
 fn said(sent: &RequestDetail) -> impl Iterator<Item = Digest> + '_ {
@@ -77,7 +91,9 @@ fn said(sent: &RequestDetail) -> impl Iterator<Item = Digest> + '_ {
 
 fn digest_of(decision: &Decision) -> Option<Digest> {
     match &decision.outcome {
-        Outcome::Wait { signing_digest, .. } => Some(*signing_digest),
+        Outcome::Wait { signing_digest, .. } | Outcome::Simulate { signing_digest, .. } => {
+            Some(*signing_digest)
+        }
         Outcome::Allow(grant) => Some(grant.signing_digest),
         _ => None,
     }

@@ -2,7 +2,8 @@
 
 use alloy_primitives::Address;
 use keystead_base::{Canonical as _, Coded as _};
-use keystead_chain::{AssetIndex, describe_for};
+use keystead_chain::{AssetIndex, describe_for, describe_run};
+use keystead_decision::Rehearsed;
 use keystead_intent::{AccountRef, AuthorityChange, ChainId, Effects, KeyCeremony};
 use keystead_policy::{PolicyVersion, check_next};
 
@@ -16,6 +17,20 @@ pub fn effect_words(
 ) -> Vec<String> {
     let names = |address| named(policy, effects.chain, address);
     describe_for(effects, registry, &names, own).into_iter().map(|line| line.text).collect()
+}
+
+/// The plain words of a run, with the same names.
+#[must_use]
+pub fn run_words(
+    rehearsed: &Rehearsed,
+    chain: ChainId,
+    registry: &AssetIndex,
+    policy: &PolicyVersion,
+    own: Option<(Address, &AccountRef)>,
+) -> Vec<String> {
+    let names = |address| named(policy, chain, address);
+    let lines = describe_run(&rehearsed.block, &rehearsed.run, chain, registry, &names, own);
+    lines.into_iter().map(|line| line.text).collect()
 }
 
 fn named(policy: &PolicyVersion, chain: ChainId, address: Address) -> Option<String> {

@@ -22,5 +22,6 @@ pub use build::{BuildError, build};
 pub use call::{MAX_CALL_DEPTH, MAX_CALLS, MAX_EFFECTS};
 pub use explain::explain;
 pub use keystead_intent::AssetIndex;
+pub use transaction::Transaction;
 pub use unsigned::{Payload, Unsigned};
-pub use words::{Line, describe, describe_for};
+pub use words::{Line, describe, describe_for, describe_run};

@@ -16,7 +16,7 @@ use secp256k1::{Message, Secp256k1, VerifyOnly, ecdsa};
 use crate::BuildError;
 
 /// Any unsigned transaction; a blob transaction without its blobs.
-pub(crate) type Transaction = EthereumTypedTransaction<TxEip4844>;
+pub type Transaction = EthereumTypedTransaction<TxEip4844>;
 
 /// An EIP-7702 authorization with a chain id that fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

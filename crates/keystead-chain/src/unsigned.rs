@@ -102,6 +102,15 @@ impl Unsigned {
         Digest(keccak256(self.signing_preimage()).0)
     }
 
+    /// The transaction, where the bytes are one.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&Transaction> {
+        match &self.form {
+            Form::Transaction(transaction) => Some(transaction),
+            Form::Authorization(_) | Form::Message | Form::TypedData(_) => None,
+        }
+    }
+
     pub(crate) fn form(&self) -> &Form {
         &self.form
     }

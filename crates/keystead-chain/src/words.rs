@@ -1,5 +1,6 @@
 //! Effects in plain words for people, the worst danger first.
 
+mod simulated;
 mod typed;
 
 use std::fmt;
@@ -8,7 +9,7 @@ use alloy_primitives::Address;
 use keystead_base::{Amount, Timestamp};
 use keystead_intent::{
     AccountRef, Allowance, Asset, AssetIndex, AuthorityKind, ChainId, DangerClass, Effect, EffectKind,
-    Effects, OpaqueReason,
+    Effects, OpaqueReason, Run, SimulatedBlock,
 };
 
 use crate::call::signature;
@@ -74,6 +75,21 @@ pub fn describe_for(
     }
     lines.push(plain(format!("Digest to be signed: 0x{}", effects.signing_digest)));
     lines
+}
+
+/// Puts a run into words, with the same names, numbers and addresses as [`describe_for`].
+#[must_use]
+pub fn describe_run(
+    block: &SimulatedBlock,
+    run: &Run,
+    chain: ChainId,
+    registry: &AssetIndex,
+    names: &dyn Fn(Address) -> Option<String>,
+    own: Option<(Address, &AccountRef)>,
+) -> Vec<Line> {
+    let speaker = Speaker { chain, registry, names, own };
+    let lines = simulated::lines(&speaker, block, run).into_iter();
+    lines.map(|text| Line { class: None, text }).collect()
 }
 
 fn headline(class: DangerClass) -> &'static str {

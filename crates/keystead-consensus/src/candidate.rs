@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use keystead_base::{Digest, Name};
-use keystead_decision::{Applied, Block, Entry};
+use keystead_base::{Canonical as _, Digest, Name};
+use keystead_decision::{Applied, Block, Decision, Entry, Outcome};
 
 /// A proposed block and this node's verdict.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Candidates {
 /// Whether an entry states a fact that the state machine cannot recompute.
 pub(crate) fn states_a_fact(entry: &Entry) -> bool {
     match entry {
-        Entry::Settlement(_) => true,
+        Entry::Settlement(_) | Entry::Simulation(_) => true,
         Entry::Requests(_)
         | Entry::Approval(_)
         | Entry::Veto(_)
@@ -76,6 +76,17 @@ pub(crate) fn states_a_fact(entry: &Entry) -> bool {
         | Entry::Renew(_)
         | Entry::Tick
         | Entry::Rebuild(_) => false,
+    }
+}
+
+/// Whether a block rests on what an entry says of the world outside. What it refuses, nobody needs to look up.
+pub(crate) fn rests_on(entry: &Entry, decisions: &[Decision]) -> bool {
+    match entry {
+        Entry::Simulation(signed) => {
+            let subject = signed.body.digest();
+            decisions.iter().any(|it| it.subject.0 == subject && it.outcome == Outcome::Simulated)
+        }
+        other => states_a_fact(other),
     }
 }
 

@@ -4,7 +4,7 @@ use keystead_base::{Digest, Name, Timestamp};
 use keystead_decision::{Applied, Block, Controls, Entry, validate_unless};
 use keystead_policy::Deviation;
 
-use crate::candidate::{Candidate, states_a_fact};
+use crate::candidate::{Candidate, rests_on};
 use crate::{MAX_BLOCK_BYTES, Message, Objection, Output, Record, Replica};
 
 impl<C: Controls> Replica<C> {
@@ -23,7 +23,7 @@ impl<C: Controls> Replica<C> {
                     .block
                     .entries
                     .iter()
-                    .filter(|it| states_a_fact(it) && !self.pool.vouches_for(it))
+                    .filter(|it| rests_on(it, &applied.decisions) && !self.pool.vouches_for(it))
                     .cloned()
                     .collect();
                 if facts.is_empty() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keystead_base::{Canonical, Coded, Name, RequestId};
 use keystead_intent::{ActionKind, AuthorityChange, ChangeKind, Intent, KeyCeremony, KeyMove, KeyState};
 use keystead_policy::{
-    AssuranceLevel, Facts, Feature, PolicyVersion, Question, Reason, Sections, Subject, larger,
+    AssuranceLevel, Facts, Feature, PolicyVersion, Question, Reason, Sections, Simulated, Subject, larger,
 };
 
 use crate::judge::{Passed, Refused, pass};
@@ -71,6 +71,7 @@ impl<C: Controls> Turn<'_, C> {
             assurance: AssuranceLevel::Process,
             prices: &self.state.prices,
             cooling: &self.state.cooling,
+            simulation: Simulated::NotApplicable,
         };
         let question = Question {
             requester: &request.intent.requester,

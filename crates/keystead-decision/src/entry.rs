@@ -6,7 +6,7 @@ use keystead_intent::{Approval, Freeze, KeyKind, RequestBatch, Slot, Veto};
 use keystead_policy::{AssuranceLevel, Feature, Price};
 use serde::{Deserialize, Serialize};
 
-use crate::{PublicAccount, SignedRebuild};
+use crate::{PublicAccount, SignedRebuild, Simulation};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub enum Entry {
     /// The cluster goes on with new nodes after all others were lost: the only entry of its block, and admitted into
     /// no other.
     Rebuild(Box<SignedRebuild>),
+    /// A node says what came of running a transaction; each node runs it itself.
+    Simulation(Signed<Simulation>),
 }
 
 impl Canonical for Entry {

@@ -6,11 +6,17 @@ use alloy_primitives::Address;
 use keystead_base::{Canonical, RequestId, Timestamp};
 use keystead_chain::Unsigned;
 use keystead_intent::{AccountRef, Action, DangerClass, EffectKind, Effects, Intent, Slot};
-use keystead_policy::{AssuranceLevel, Charge, Facts, Question, Reason, Requirement, Ruling, Subject};
+use keystead_policy::{
+    AssuranceLevel, Charge, Facts, Question, Reason, Requirement, Ruling, Simulated, SimulationReason,
+    Subject,
+};
 use keystead_quorum::{Authorization, Context, Shortfall};
 
 use crate::turn::{Turn, not_counted};
-use crate::{Controls, Event, Grant, MAX_OPEN_REQUESTS, Outcome, Phase, Renewal, Request, SlotUse, State};
+use crate::{
+    Controls, Event, Grant, MAX_OPEN_REQUESTS, Outcome, Phase, Renewal, Request, SlotUse, State,
+    approval_digest,
+};
 
 /// A payload understood: the bytes to sign, and what they would do.
 pub(crate) struct Understood {
@@ -60,6 +66,8 @@ impl<C: Controls> Turn<'_, C> {
             approvals: Vec::new(),
             charges: Vec::new(),
             slot: None,
+            simulation: None,
+            simulate_by: None,
         };
         self.state.nonces.insert((intent.requester.clone(), intent.nonce), id);
         self.state.requests.insert(id, Arc::new(request));
@@ -106,6 +114,9 @@ impl<C: Controls> Turn<'_, C> {
 
     fn rule_on(&mut self, id: &RequestId, understood: Understood) {
         let Some(request) = self.state.requests.get(id).cloned() else { return };
+        if self.lacks_run(&request, &understood) {
+            return self.await_run(id, &request, &understood);
+        }
         match self.judge(id, &request, &understood) {
             Ok(passed) => self.settle_question(id, &request, understood, passed),
             Err((rules, reasons)) => self.deny(id, rules, reasons),
@@ -143,6 +154,7 @@ impl<C: Controls> Turn<'_, C> {
             assurance,
             prices: &self.state.prices,
             cooling: &self.state.cooling,
+            simulation: simulated(request, understood),
         };
         let question = Question {
             requester: &request.intent.requester,
@@ -173,7 +185,7 @@ impl<C: Controls> Turn<'_, C> {
         Context {
             cluster: self.state.cluster,
             request: *id,
-            signing_digest: request.signing_digest,
+            signing_digest: request.approval_digest(),
             policy: self.state.policy.engine.reference(),
             requester: &request.intent.requester,
             announced: request.announced,
@@ -191,6 +203,9 @@ impl<C: Controls> Turn<'_, C> {
             Action::Authority(change) => look.judge_authority(request, change).map(|(passed, _)| passed),
             action => {
                 let understood = look.understand(action)?;
+                if look.lacks_run(request, &understood) {
+                    return Err(SimulationReason::Pending { request: *id }.into());
+                }
                 look.judge(id, request, &understood)
             }
         };
@@ -211,6 +226,7 @@ impl<C: Controls> Turn<'_, C> {
             &request.approvals,
             self.controls.checks(),
         ) {
+            Ok(_) if self.run_is_stale(request, &understood) => self.await_run(id, request, &understood),
             Ok(authorization) => self.allow(id, request, &understood, passed, authorization),
             Err(shortfall) => self.short(id, request, passed, &shortfall),
         }
@@ -256,6 +272,7 @@ impl<C: Controls> Turn<'_, C> {
     ) {
         let Some(account) = request.intent.action.account() else { return };
         let digest = self.controls.granted_digest(&understood.unsigned);
+        let digest = approval_digest(digest, request.simulation.as_ref());
         let policy = self.state.policy.engine.reference();
         let granted = match authorization.redeem(digest, policy, self.now()) {
             Ok(granted) => granted,
@@ -354,8 +371,11 @@ impl<C: Controls> Turn<'_, C> {
             return Err(alone(Reason::Frozen { key: Some(account.key) }));
         }
         let understood = self.understand(&request.intent.action).map_err(alone)?;
-        let passed = self.ask(request, &understood, &account)?;
         let id = RequestId(request.intent.digest());
+        if self.lacks_run(request, &understood) {
+            return Err(alone(SimulationReason::Pending { request: id }.into()));
+        }
+        let passed = self.ask(request, &understood, &account)?;
         let authorization = keystead_quorum::authorize(
             &passed.requirement,
             &self.context(&id, request),
@@ -363,6 +383,7 @@ impl<C: Controls> Turn<'_, C> {
             self.controls.checks(),
         );
         let digest = self.controls.granted_digest(&understood.unsigned);
+        let digest = approval_digest(digest, request.simulation.as_ref());
         let policy = self.state.policy.engine.reference();
         let granted = match authorization.map(|it| it.redeem(digest, policy, self.now())) {
             Ok(Ok(granted)) => granted,
@@ -379,6 +400,14 @@ pub(crate) fn pass(ruling: Ruling) -> Result<Passed, Refused> {
     match ruling {
         Ruling::Pass { requirement, charges, rules } => Ok(Passed { requirement, charges, rules }),
         Ruling::Deny { reasons, rules } => Err((rules, reasons)),
+    }
+}
+
+fn simulated<'a>(request: &'a Request, understood: &Understood) -> Simulated<'a> {
+    match (&request.simulation, understood.unsigned.transaction()) {
+        (_, None) => Simulated::NotApplicable,
+        (Some(rehearsed), Some(_)) => Simulated::Ran(&rehearsed.run),
+        (None, Some(_)) => Simulated::No,
     }
 }
 

@@ -46,7 +46,7 @@ pub enum Outcome {
     Wait {
         /// The danger class.
         class: DangerClass,
-        /// The digest that approvals must name.
+        /// The digest of the bytes to sign; approvals name it, with the run where there is one.
         signing_digest: Digest,
         /// Who has to approve.
         requirement: Requirement,
@@ -107,6 +107,17 @@ pub enum Outcome {
     },
     /// A price was taken over.
     Priced,
+    /// Not yet: the nodes run the transaction first.
+    Simulate {
+        /// The danger class.
+        class: DangerClass,
+        /// The digest of the bytes that are run.
+        signing_digest: Digest,
+        /// What has not been run by then is denied.
+        until: Timestamp,
+    },
+    /// A run was taken over; what it means for its request is decided beside it.
+    Simulated,
 }
 
 impl Outcome {
@@ -126,6 +137,8 @@ impl Outcome {
             Self::Key { .. } => "key",
             Self::Ended { .. } => "ended",
             Self::Priced => "priced",
+            Self::Simulate { .. } => "simulate",
+            Self::Simulated => "simulated",
         }
     }
 }

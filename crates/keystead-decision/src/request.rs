@@ -6,12 +6,15 @@ use keystead_intent::{Approval, DangerClass, Intent, Slot};
 use keystead_policy::Charge;
 use serde::{Deserialize, Serialize};
 
+use crate::{Rehearsed, approval_digest};
+
 /// A request that the state remembers.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Request {
     /// What was asked.
     pub intent: Intent,
-    /// The digest that approvals name: of the bytes to sign, or the request's own for changes of authority.
+    /// The digest of the bytes to sign, or the request's own for changes of authority. Approvals name
+    /// [`Self::approval_digest`].
     pub signing_digest: Digest,
     /// The danger class.
     pub class: DangerClass,
@@ -25,6 +28,18 @@ pub struct Request {
     pub charges: Vec<Charge>,
     /// The slot that it takes, once allowed.
     pub slot: Option<Slot>,
+    /// What came of running it, where policy demands that.
+    pub simulation: Option<Rehearsed>,
+    /// Until when it waits for a run.
+    pub simulate_by: Option<Timestamp>,
+}
+
+impl Request {
+    /// What its approvals name.
+    #[must_use]
+    pub fn approval_digest(&self) -> Digest {
+        approval_digest(self.signing_digest, self.simulation.as_ref())
+    }
 }
 
 /// Where a request stands.

@@ -8,6 +8,7 @@ mod danger;
 mod effect;
 mod intent;
 mod key_state;
+mod simulation;
 mod typed_form;
 
 pub use action::{
@@ -27,6 +28,10 @@ pub use effect::{
 };
 pub use intent::{Action, ActionKind, Intent, IntentError, MAX_BATCH_INTENTS, RequestBatch};
 pub use key_state::{KeyMove, KeyState};
+pub use simulation::{
+    BalanceChange, Ending, MAX_REVERT_BYTES, MAX_RUN_CHANGES, NotTaken, Right, RightChange, Run,
+    SimulatedBlock,
+};
 pub use typed_form::{
     MAX_TYPED_FIELDS, MAX_TYPED_VALUE_BYTES, TypedDomain, TypedField, TypedForm, TypedValue,
 };

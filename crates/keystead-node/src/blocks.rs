@@ -66,6 +66,7 @@ impl Subject {
             Entry::Key(it) => about(it.body.digest()),
             Entry::Renew(it) => about(it.body.request.0),
             Entry::Rebuild(it) => about(it.rebuild.digest()),
+            Entry::Simulation(it) => about(it.body.digest()),
         }
     }
 

@@ -140,6 +140,20 @@ pub(crate) enum FactError {
         /// Which request.
         request: keystead_base::RequestId,
     },
+    /// This node cannot run the transaction.
+    #[error("this node cannot simulate request {request}: {reason}")]
+    Unsimulated {
+        /// Which request.
+        request: keystead_base::RequestId,
+        /// What is missing.
+        reason: String,
+    },
+    /// It comes to something else.
+    #[error("this node's own simulation of request {request} comes to something else")]
+    SimulatesOtherwise {
+        /// Which request.
+        request: keystead_base::RequestId,
+    },
     /// They say something else.
     #[error("this node's endpoints say something else of request {request}")]
     Differs {
@@ -153,6 +167,8 @@ impl Coded for FactError {
         match self {
             Self::Unknown { .. } => "fact.unknown",
             Self::Differs { .. } => "fact.differs",
+            Self::Unsimulated { .. } => "fact.simulation_unknown",
+            Self::SimulatesOtherwise { .. } => "fact.simulation_differs",
         }
     }
 

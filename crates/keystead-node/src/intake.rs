@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keystead_base::{Canonical as _, Name, RequestId, Timestamp};
 use keystead_consensus::MAX_ENTRY_BYTES;
-use keystead_decision::{Decision, Entry};
+use keystead_decision::{Decision, Entry, Outcome};
 use keystead_intent::RequestBatch;
 use keystead_wire::{EntryAnswer, MAX_SUBMITTED_ENTRIES, Refused, RequestStage, RequestView};
 use tokio::sync::oneshot;
@@ -59,10 +59,7 @@ impl Shared {
 
     async fn take(&self, peer: &Name, entry: Entry) -> Result<Pending, CallError> {
         // A peer could replay what this node wrote into the log.
-        if matches!(
-            entry,
-            Entry::Settlement(_) | Entry::Key(_) | Entry::Renew(_) | Entry::Tick | Entry::Rebuild(_)
-        ) {
+        if is_a_nodes_own(&entry) {
             return Ok(Pending::Answered(EntryAnswer::Refused(Refused::of(&CallError::OwnEntry))));
         }
         let requests = match &entry {
@@ -148,15 +145,28 @@ impl Shared {
     }
 }
 
+fn is_a_nodes_own(entry: &Entry) -> bool {
+    matches!(
+        entry,
+        Entry::Settlement(_)
+            | Entry::Key(_)
+            | Entry::Renew(_)
+            | Entry::Tick
+            | Entry::Rebuild(_)
+            | Entry::Simulation(_)
+    )
+}
+
 /// Nothing more happens to it soon: it waits for people, or is signed, refused, or denied.
 pub(crate) fn rests(view: &RequestView) -> bool {
     match view.stage {
         RequestStage::Allowed => {
-            let ceremony = matches!(view.decision.outcome, keystead_decision::Outcome::Ceremony { .. });
+            let ceremony = matches!(view.decision.outcome, Outcome::Ceremony { .. });
             ceremony || view.refusal.is_some()
         }
+        // The nodes are at it.
+        RequestStage::Waiting => !matches!(view.decision.outcome, Outcome::Simulate { .. }),
         RequestStage::Denied
-        | RequestStage::Waiting
         | RequestStage::Signed
         | RequestStage::Applied
         | RequestStage::Settled

@@ -1,9 +1,9 @@
-//! Entries that the node itself writes: key events, renewals, settlements.
+//! Entries that the node itself writes: key events, renewals, settlements, simulations.
 
 use std::sync::Arc;
 
 use keystead_base::{Name, RequestId, Signed, Timestamp};
-use keystead_decision::{Entry, Fate, KeyEvent, KeyStep, Renewal, Settlement};
+use keystead_decision::{Entry, Fate, KeyEvent, KeyStep, Renewal, Settlement, Simulation};
 use keystead_intent::Slot;
 use keystead_ledger::SignError;
 use keystead_wire::EntryAnswer;
@@ -45,6 +45,11 @@ impl Shared {
     ) -> Result<EntryAnswer, CallError> {
         let settlement = Settlement { cluster: self.cluster, request, slot: Some(slot), fate };
         self.submit_own(Entry::Settlement(self.sign(settlement)?)).await
+    }
+
+    /// Reports what came of running a request.
+    pub(crate) async fn report_simulation(&self, simulation: Simulation) -> Result<EntryAnswer, CallError> {
+        self.submit_own(Entry::Simulation(self.sign(simulation)?)).await
     }
 
     fn sign<T: keystead_base::Canonical>(&self, body: T) -> Result<Signed<T>, CallError> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::B256;
-use keystead_base::{Canonical as _, Digest, Name, RequestId};
+use keystead_base::{Canonical as _, Digest, Name, RequestId, Signed};
 use keystead_chain::assemble;
 use keystead_consensus::{CommittedBlock, MAX_MESSAGE_BLOCKS, Message, Objection};
-use keystead_decision::{Decision, Entry, Fate, Outcome, Settlement};
+use keystead_decision::{Decision, Entry, Fate, Outcome, Settlement, Simulation};
 use keystead_intent::Intent;
 use keystead_ledger::SignatureRecord;
 use keystead_transmit::{Verdict, Watched};
@@ -81,15 +81,21 @@ impl Shared {
 
     /// INVARIANT S10: what frees a reservation is believed only where this node's own endpoints say the same.
     pub(crate) async fn check_facts(
-        &self,
+        self: &Arc<Self>,
         height: u64,
         header: Digest,
         entries: &[Entry],
     ) -> Result<(), Objection> {
+        // An entry that is handed over stands under its own digest.
+        let in_block = entries.first().is_none_or(|it| it.digest() != header);
         let settlements: Vec<&Settlement> = entries.iter().filter_map(settlement).collect();
         self.fetch_signatures(&settlements).await;
         for it in settlements {
             let checked = self.check_settlement(it).await;
+            checked.map_err(|error| Objection::of(height, header, &error))?;
+        }
+        for it in entries.iter().filter_map(simulation) {
+            let checked = self.check_simulation(it, in_block).await;
             checked.map_err(|error| Objection::of(height, header, &error))?;
         }
         Ok(())
@@ -271,6 +277,13 @@ fn bears_out(claimed: Fate, own: Digest, seen: &Verdict) -> Option<bool> {
 fn settlement(entry: &Entry) -> Option<&Settlement> {
     match entry {
         Entry::Settlement(signed) => Some(&signed.body),
+        _ => None,
+    }
+}
+
+fn simulation(entry: &Entry) -> Option<&Signed<Simulation>> {
+    match entry {
+        Entry::Simulation(signed) => Some(signed),
         _ => None,
     }
 }

@@ -17,6 +17,7 @@ use crate::board::Board;
 use crate::errands::Errands;
 use crate::peers::Peers;
 use crate::recent::Recent;
+use crate::rehearse::Rehearsals;
 use crate::replica::{Heard, standing_word};
 use crate::restore::HandOver;
 use crate::writer::Unstored;
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) unstored: Unstored,
     /// The decisions of the newest durable blocks.
     pub(crate) recent: Recent,
+    /// Runs of transactions.
+    pub(crate) rehearsals: Rehearsals,
     /// What the replica last saw of the cluster.
     pub(crate) cluster_view: Mutex<ClusterView>,
     /// How much is done for other nodes at once, besides taking their words.

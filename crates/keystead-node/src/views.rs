@@ -62,7 +62,8 @@ pub(crate) async fn detail(shared: &Shared, id: &RequestId) -> Result<Option<Req
     let account = request.intent.action.account();
     let address = account.and_then(|it| state.key(&it.key)?.address(it.index));
     let decisions = shared.ledger.decisions_about(id).await?;
-    Ok(Some(RequestDetail { view, intent: request.intent, address, decisions }))
+    let simulation = state.request(id).and_then(|it| it.simulation.clone());
+    Ok(Some(RequestDetail { view, intent: request.intent, address, decisions, simulation }))
 }
 
 /// The certificate of the decision that put a request where it stands.

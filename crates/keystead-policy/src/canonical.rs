@@ -56,6 +56,11 @@ impl PolicyVersion {
             row.needs.sort_by(|a, b| (&a.role, &a.factors).cmp(&(&b.role, &b.factors)));
         }
         self.protections.iter_mut().for_each(|it| it.features.sort_unstable());
+        if let Some(simulation) = &mut self.simulation {
+            simulation.keys.sort_unstable();
+            simulation.classes.sort_unstable();
+            simulation.chains.sort_unstable();
+        }
         if let Some(prices) = &mut self.prices {
             prices.sources.sort_by(|a, b| a.name.cmp(&b.name));
         }

@@ -13,7 +13,7 @@ use crate::rows::Matter;
 use crate::rules::Rules;
 use crate::{
     Facts, PolicyError, PolicyRef, PolicyVersion, Question, Reason, Ruling, Sections, Subject, charges,
-    payload, rows, structure, vocabulary,
+    payload, rows, simulated, structure, vocabulary,
 };
 
 /// A policy version, checked and compiled. Immutable: share it in an `Arc`.
@@ -91,6 +91,7 @@ impl Engine {
     fn payload(&self, question: &Question<'_>, key: &Name, effects: &Effects) -> Ruling {
         let mut findings = Findings::default();
         payload::judge(self, question, effects, &mut findings);
+        simulated::check(self.demands_run(key, effects), question, effects, &mut findings);
         let outflows = Outflows::of(effects, question.facts.account, self.worth(question.facts));
         self.check_caps(question.facts, &outflows, &mut findings);
         let classes = effects.items.iter().map(|effect| effect.class()).collect();
@@ -119,7 +120,7 @@ impl Engine {
         findings.into_ruling(requirement, Vec::new())
     }
 
-    fn worth<'a>(&'a self, facts: &Facts<'a>) -> Worth<'a> {
+    pub(crate) fn worth<'a>(&'a self, facts: &Facts<'a>) -> Worth<'a> {
         Worth { prices: facts.prices, rule: self.version.prices.as_ref(), now: facts.now }
     }
 

@@ -8,14 +8,14 @@ use keystead_base::{
 };
 use keystead_intent::{
     ActionKind, Allowance, Asset, AssetEntry, AssetKind, AuthorityChange, ChainId, DangerClass, Effect,
-    EffectKind, Effects, Fee,
+    EffectKind, Effects, Fee, Run,
 };
 
 use crate::{
     AddressEntry, AssuranceCap, AssuranceLevel, Cooling, Device, Dimension, Engine, Factor, Facts,
     FreshHeadDemand, FreshHeadRule, Measure, Need, Node, Person, PolicyVersion, Price, PriceRule,
-    PriceSource, Prices, Question, QuorumRow, Roster, Rule, Ruling, Sections, Service, Subject, Threshold,
-    Timing, TransportKey, Window,
+    PriceSource, Prices, Question, QuorumRow, Roster, Rule, Ruling, Sections, Service, Simulated,
+    SimulationRule, Subject, Threshold, Timing, TransportKey, Window,
 };
 
 pub(crate) const CHAIN: ChainId = ChainId(1);
@@ -66,6 +66,7 @@ static VERSION: LazyLock<PolicyVersion> = LazyLock::new(|| {
         }],
         protections: Vec::new(),
         fresh_heads: vec![FreshHeadRule { level: AssuranceLevel::Process, demand: FreshHeadDemand::AtBoot }],
+        simulation: None,
         timing: Timing {
             max_lifetime_seconds: 86_400,
             certificate_seconds: 60,
@@ -248,6 +249,18 @@ pub(crate) fn price_rule() -> PriceRule {
     }
 }
 
+/// Every transaction is run, on a state that is not older than a minute.
+pub(crate) fn simulation_rule() -> SimulationRule {
+    SimulationRule {
+        keys: Vec::new(),
+        classes: Vec::new(),
+        chains: Vec::new(),
+        max_age_seconds: 60,
+        wait_seconds: 30,
+        may_fail: false,
+    }
+}
+
 /// A price of so many dollars for one ether, by the source with this key.
 pub(crate) fn price(source: &str, byte: u8, dollars: u64, at: Timestamp) -> Signed<Price> {
     let body = Price {
@@ -271,6 +284,8 @@ pub(crate) struct Ask {
     pub(crate) prices: Prices,
     pub(crate) cooling: Cooling,
     pub(crate) now: Timestamp,
+    /// What came of running it.
+    pub(crate) run: Option<Run>,
 }
 
 impl Ask {
@@ -298,6 +313,7 @@ impl Ask {
             prices: Prices::default(),
             cooling: Cooling::default(),
             now: NOW,
+            run: None,
         }
     }
 
@@ -318,6 +334,7 @@ impl Ask {
             assurance: AssuranceLevel::Process,
             prices: &self.prices,
             cooling: &self.cooling,
+            simulation: self.run.as_ref().map_or(Simulated::No, Simulated::Ran),
         }
     }
 
@@ -342,7 +359,8 @@ pub(crate) fn ask_authority(
 ) -> Ruling {
     let (prices, cooling) = (Prices::default(), Cooling::default());
     let assurance = AssuranceLevel::Process;
-    let facts = Facts { now: NOW, account: None, assurance, prices: &prices, cooling: &cooling };
+    let simulation = Simulated::No;
+    let facts = Facts { now: NOW, account: None, assurance, prices: &prices, cooling: &cooling, simulation };
     let (requester, key) = (name(requester), key.map(name));
     engine.decide(&Question {
         requester: &requester,

@@ -33,6 +33,8 @@ mod rules;
 mod ruling;
 mod saturation;
 mod sections;
+mod simulated;
+mod simulation_reason;
 mod structure;
 mod succession;
 mod version;
@@ -51,14 +53,16 @@ pub use prices::{
     Deviation, MAX_PRICE_DECIMALS, MAX_PRICES, MAX_PRICES_PER_SOURCE, PriceError, Prices, Quote,
 };
 pub use protection::{Feature, RequiredProtections};
-pub use question::{Facts, Question, Subject};
+pub use question::{Facts, Question, Simulated, Subject};
 pub use reason::{MAX_REASONS, Reason};
 pub use roster::{Device, Factor, Node, Peer, Person, Roster, Service, TransportKey};
 pub use ruling::{Bucket, Charge, Requirement, Ruling};
 pub use sections::Sections;
+pub use simulation_reason::SimulationReason;
 pub use succession::{check_next, next_version};
 pub use version::{
     AddressEntry, AssuranceCap, AssuranceLevel, Dimension, FreshHeadDemand, FreshHeadRule, Measure, Need,
-    PolicyRef, PolicyVersion, Price, PriceRule, PriceSource, QuorumRow, Rule, Threshold, Timing, Window,
+    PolicyRef, PolicyVersion, Price, PriceRule, PriceSource, QuorumRow, Rule, SimulationRule, Threshold,
+    Timing, Window,
 };
 pub use vocabulary::SCHEMA;

@@ -91,7 +91,7 @@ impl<'a> Outflows<'a> {
 }
 
 impl Worth<'_> {
-    fn of(&self, chain: ChainId, outflow: &Outflow) -> Result<Amount, Box<Reason>> {
+    pub(crate) fn of(&self, chain: ChainId, outflow: &Outflow) -> Result<Amount, Box<Reason>> {
         if outflow.amount == Amount::ZERO {
             return Ok(Amount::ZERO);
         }

@@ -123,10 +123,29 @@ impl Judgement<'_> {
             .flag("unlimited", aspect.unlimited)
             .flag("by_signature", aspect.by_signature)
             .long("deadline", || aspect.deadline.map_or(U256::MAX, |deadline| deadline.0))
+            .text("simulation", || self.question.facts.simulation.word())
+            .flag("gains_approval", self.question.facts.simulation.gains_approval())
+            .flag("creates", self.question.facts.simulation.creates())
+            .long("simulated_out", || self.simulated_out())
+            .long("simulated_out_fiat", || self.simulated_out_fiat())
+            .set("simulated_assets_out", || self.simulated_assets_out())
             .long("fee_micro", || micro(Asset::Native, self.effects.fee.max))
             .address("contract", effect.contract)
             .text("selector", || effect.selector.map(lower_hex).unwrap_or_default())
             .into_context()
+    }
+
+    fn simulated_out(&self) -> U256 {
+        self.question.facts.simulation.outflow(self.aspect.asset.unwrap_or(Asset::Native))
+    }
+
+    fn simulated_out_fiat(&self) -> U256 {
+        let facts = self.question.facts;
+        facts.simulation.outflow_fiat(self.effects, &self.engine.worth(facts))
+    }
+
+    fn simulated_assets_out(&self) -> Vec<String> {
+        self.question.facts.simulation.assets_out().into_iter().map(asset_word).collect()
     }
 
     fn typed<'a>(&self, attributes: Attributes<'a>) -> Attributes<'a> {

@@ -2,7 +2,7 @@
 
 use alloy_primitives::Address;
 use keystead_base::{Name, Timestamp};
-use keystead_intent::{ActionKind, AuthorityChange, Effects};
+use keystead_intent::{ActionKind, AuthorityChange, Effects, Run};
 
 use crate::{AssuranceLevel, Cooling, Prices, Sections};
 
@@ -43,4 +43,18 @@ pub struct Facts<'a> {
     pub prices: &'a Prices,
     /// Which entries of the address book are too young, whatever moment they name.
     pub cooling: &'a Cooling,
+    /// What came of running it.
+    pub simulation: Simulated<'a>,
+}
+
+/// What is known of a run of what would be signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Simulated<'a> {
+    /// Nothing: nobody ran it.
+    #[default]
+    No,
+    /// It is no transaction, so there is nothing to run.
+    NotApplicable,
+    /// The nodes ran it, and came to the same.
+    Ran(&'a Run),
 }

@@ -6,7 +6,7 @@ use keystead_base::{Amount, Blame, Coded, Name, RequestId, Timestamp};
 use keystead_intent::{Asset, ChainId, ChangeKind, DangerClass, KeyState, Slot};
 use serde::{Deserialize, Serialize};
 
-use crate::{AssuranceLevel, Bucket, Feature, protection};
+use crate::{AssuranceLevel, Bucket, Feature, SimulationReason, protection};
 
 /// The most reasons that one decision lists; the first found are kept.
 pub const MAX_REASONS: usize = 32;
@@ -339,13 +339,16 @@ pub enum Reason {
         /// The node that reports.
         node: Name,
     },
+    /// What a run of the transaction says, or that there is none.
+    #[error(transparent)]
+    Simulation(#[from] SimulationReason),
 }
 
 fn frozen_what(key: &Option<Name>) -> String {
     key.as_ref().map_or_else(|| "the whole cluster".to_owned(), |key| format!("key `{key}`"))
 }
 
-fn asset_text(asset: &Asset) -> String {
+pub(crate) fn asset_text(asset: &Asset) -> String {
     match asset {
         Asset::Native => "the coin".to_owned(),
         Asset::Token(token) => format!("token {token}"),
@@ -398,6 +401,7 @@ impl Coded for Reason {
             Self::KeyStep { .. } => "deny.key_step",
             Self::Unprotected { .. } => "deny.unprotected",
             Self::ChangeNotNamed { .. } => "deny.change_not_named",
+            Self::Simulation(reason) => reason.code(),
         }
     }
 
@@ -409,6 +413,7 @@ impl Coded for Reason {
             | Self::PriceSpread { .. }
             | Self::RuleError { .. }
             | Self::Unprotected { .. } => Blame::Environment,
+            Self::Simulation(reason) => reason.blame(),
             _ => Blame::Caller,
         }
     }

@@ -36,6 +36,8 @@ pub struct Sections {
     pub protections: bool,
     /// How fresh the head must be under which a key of each home signs.
     pub fresh_heads: bool,
+    /// Which transactions every node runs.
+    pub simulation: bool,
     /// Spans and ages.
     pub timing: bool,
 }
@@ -57,6 +59,7 @@ impl Sections {
             caps: current.caps != next.caps,
             protections: current.protections != next.protections,
             fresh_heads: current.fresh_heads != next.fresh_heads,
+            simulation: current.simulation != next.simulation,
             timing: current.timing != next.timing,
         }
     }
@@ -77,6 +80,7 @@ impl Sections {
             ("caps", self.caps),
             ("protections", self.protections),
             ("fresh_heads", self.fresh_heads),
+            ("simulation", self.simulation),
             ("timing", self.timing),
         ]
         .into_iter()
@@ -128,9 +132,10 @@ mod tests {
         next.prices = None;
         next.caps.clear();
         next.fresh_heads.clear();
+        next.simulation = Some(crate::fixture::simulation_rule());
         next.timing.skew_seconds = 9;
         let sections = Sections::between(&version(), &next);
-        assert_eq!(sections.names().len(), 11);
+        assert_eq!(sections.names().len(), 12);
         assert!(!sections.contracts && !sections.is_empty());
         assert!(Sections::between(&next, &next).is_empty());
     }

@@ -8,8 +8,8 @@ use keystead_intent::{Asset, ChainId};
 
 use crate::limits::{MAX_ADDRESSES, MAX_CHAINS, MAX_INNER, MAX_SOURCES, MAX_SPAN_SECONDS, MAX_WINDOWS};
 use crate::{
-    AddressEntry, AssuranceCap, Measure, PolicyError, PolicyVersion, PriceRule, RequiredProtections, Timing,
-    Window, approvers, membership,
+    AddressEntry, AssuranceCap, Measure, PolicyError, PolicyVersion, PriceRule, RequiredProtections,
+    SimulationRule, Timing, Window, approvers, membership,
 };
 
 /// Checks a version from top to bottom.
@@ -28,6 +28,7 @@ pub(crate) fn check(version: &PolicyVersion) -> Result<(), PolicyError> {
     check_caps(&version.caps, &known)?;
     check_protections(&version.protections)?;
     ascending("fresh heads", version.fresh_heads.iter().map(|rule| rule.level))?;
+    version.simulation.as_ref().map_or(Ok(()), |rule| check_simulation(rule, &known))?;
     check_timing(&version.timing)
 }
 
@@ -199,6 +200,17 @@ fn check_protections(required: &[RequiredProtections]) -> Result<(), PolicyError
         inner("a level's protections", &it.features)?;
         not_zero("the number of protections", it.level, if it.features.is_empty() { 0 } else { 1 })
     })
+}
+
+fn check_simulation(rule: &SimulationRule, known: &Known) -> Result<(), PolicyError> {
+    inner("the keys of the simulation", &rule.keys)?;
+    inner("the classes of the simulation", &rule.classes)?;
+    inner("the chains of the simulation", &rule.chains)?;
+    rule.chains.iter().try_for_each(|chain| known.check_chain("simulation", *chain))?;
+    not_zero("the greatest age", "simulation", rule.max_age_seconds)?;
+    not_zero("the time to wait", "simulation", rule.wait_seconds)?;
+    within("the age of a simulation in seconds", rule.max_age_seconds, MAX_SPAN_SECONDS)?;
+    within("the wait for a simulation in seconds", rule.wait_seconds, MAX_SPAN_SECONDS)
 }
 
 fn check_timing(timing: &Timing) -> Result<(), PolicyError> {

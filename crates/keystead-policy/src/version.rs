@@ -3,7 +3,7 @@
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Amount, Canonical, Digest, HybridPublicKey, Name, Timestamp};
-use keystead_intent::{Asset, AssetEntry, ChainId, ChangeKind, ContractEntry, DangerClass};
+use keystead_intent::{Asset, AssetEntry, ChainId, ChangeKind, ContractEntry, DangerClass, SimulatedBlock};
 use serde::{Deserialize, Serialize};
 
 use crate::{RequiredProtections, Roster};
@@ -42,6 +42,8 @@ pub struct PolicyVersion {
     /// How fresh the head must be under which a key of each home signs, by level ascending. A level that is
     /// not listed asks for each batch of signatures.
     pub fresh_heads: Vec<FreshHeadRule>,
+    /// Which transactions every node runs before they are allowed, if any.
+    pub simulation: Option<SimulationRule>,
     /// Spans and ages.
     pub timing: Timing,
 }
@@ -317,6 +319,40 @@ pub enum FreshHeadDemand {
     AtBoot,
     /// At boot, and again for each batch of signatures.
     PerSignature,
+}
+
+/// Which transactions every node runs on the state of a recent block before they are allowed.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulationRule {
+    /// The keys it speaks of; empty speaks of all.
+    pub keys: Vec<Name>,
+    /// The danger classes it speaks of; empty speaks of all.
+    pub classes: Vec<DangerClass>,
+    /// The chains it speaks of; empty speaks of all.
+    pub chains: Vec<ChainId>,
+    /// The oldest block whose state counts when a request is allowed: from the block's own time, in seconds.
+    pub max_age_seconds: u64,
+    /// How long a request waits for a run before it is denied, in seconds.
+    pub wait_seconds: u64,
+    /// Whether what reverts, halts or would not be taken may be allowed.
+    pub may_fail: bool,
+}
+
+impl SimulationRule {
+    /// Whether it demands a run of a transaction of this class.
+    #[must_use]
+    pub fn demands(&self, key: &Name, class: DangerClass, chain: ChainId) -> bool {
+        let speaks_of_key = self.keys.is_empty() || self.keys.contains(key);
+        let speaks_of_class = self.classes.is_empty() || self.classes.contains(&class);
+        speaks_of_key && speaks_of_class && (self.chains.is_empty() || self.chains.contains(&chain))
+    }
+
+    /// Whether the state after this block is recent enough at this moment of the log.
+    #[must_use]
+    pub fn is_recent(&self, block: &SimulatedBlock, now: Timestamp) -> bool {
+        now.seconds().saturating_sub(block.time_seconds) <= self.max_age_seconds
+    }
 }
 
 /// The kind of home a key has. More kinds come with later versions.

@@ -17,7 +17,15 @@ use crate::{PolicyError, Roster, Sections};
 pub const SCHEMA: &str = include_str!("../schema.cedarschema");
 
 /// The attributes that hold at 2^63−1, and are therefore only ever compared with smaller numbers.
-pub(crate) const SATURATING: [&str; 5] = ["amount", "amount_micro", "deadline", "domain_chain", "fee_micro"];
+pub(crate) const SATURATING: [&str; 7] = [
+    "amount",
+    "amount_micro",
+    "deadline",
+    "domain_chain",
+    "fee_micro",
+    "simulated_out",
+    "simulated_out_fiat",
+];
 
 /// The attribute of a `Field` that holds at both ends of 64 bits.
 pub(crate) const FIELD_NUMBER: &str = "number";
@@ -155,6 +163,12 @@ impl<'a> Attributes<'a> {
     pub(crate) fn texts(self, name: &str, values: &[&str]) -> Self {
         let text = |value: &&str| RestrictedExpression::new_string((*value).to_owned());
         self.with(name, || RestrictedExpression::new_set(values.iter().map(text)))
+    }
+
+    pub(crate) fn set(self, name: &str, values: impl FnOnce() -> Vec<String>) -> Self {
+        self.with(name, || {
+            RestrictedExpression::new_set(values().into_iter().map(RestrictedExpression::new_string))
+        })
     }
 
     /// None where Cedar refuses a pair, which the types above leave no way for.

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use keystead_base::{Amount, Canonical as _, Coded as _, Digest, Name, Timestamp};
 use keystead_intent::{ActionKind, Asset, ChainId, Effect, EffectKind, Effects, Fee};
 use keystead_policy::{
-    AssuranceLevel, Cooling, Engine, Facts, PolicyVersion, Prices, Question, Ruling, SCHEMA, Subject,
-    check_next,
+    AssuranceLevel, Cooling, Engine, Facts, PolicyVersion, Prices, Question, Ruling, SCHEMA, Simulated,
+    Subject, check_next,
 };
 
 fn spec(path: &str) -> String {
@@ -42,8 +42,14 @@ fn pay(engine: &Engine, wei: u64) -> Ruling {
     };
     let (prices, cooling) = (Prices::default(), Cooling::default());
     let now = Timestamp(1_795_464_902_000);
-    let facts =
-        Facts { now, account: None, assurance: AssuranceLevel::Process, prices: &prices, cooling: &cooling };
+    let facts = Facts {
+        now,
+        account: None,
+        assurance: AssuranceLevel::Process,
+        prices: &prices,
+        cooling: &cooling,
+        simulation: Simulated::No,
+    };
     engine.decide(&Question {
         requester: &name("desk"),
         action: ActionKind::Transfer,

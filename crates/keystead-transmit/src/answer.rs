@@ -32,6 +32,25 @@ pub struct BlockFacts {
     pub time_seconds: u64,
 }
 
+/// What is read of a block's header, to run something after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderFacts {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+    /// Its time in seconds since the Unix epoch.
+    pub time_seconds: u64,
+    /// Who built it.
+    pub beneficiary: Address,
+    /// Its gas limit.
+    pub gas_limit: u64,
+    /// Its base fee per gas in wei; none before EIP-1559.
+    pub base_fee: Option<u64>,
+    /// Its randomness (EIP-4399).
+    pub randomness: B256,
+}
+
 /// A number as the execution API writes it: `0x` and hex digits. A JSON number is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quantity(pub(crate) U256);
@@ -92,6 +111,24 @@ pub(crate) fn block(raw: &RawValue) -> Result<BlockFacts, EndpointError> {
     })
 }
 
+pub(crate) fn header(raw: &RawValue) -> Result<HeaderFacts, EndpointError> {
+    let fields: HeaderFields = parse(raw, "a block with its header")?;
+    Ok(HeaderFacts {
+        number: fields.number.small()?,
+        hash: fields.hash,
+        time_seconds: fields.timestamp.small()?,
+        beneficiary: fields.miner,
+        gas_limit: fields.gas_limit.small()?,
+        base_fee: fields.base_fee_per_gas.map(Quantity::small).transpose()?,
+        randomness: fields.mix_hash.unwrap_or_default(),
+    })
+}
+
+/// A word of storage: 32 bytes, where a quantity drops its zeros.
+pub(crate) fn word(raw: &RawValue) -> Result<U256, EndpointError> {
+    parse::<Quantity>(raw, "a word of storage").map(|word| word.0)
+}
+
 /// The hash of the block's transaction from `account` with `nonce`.
 pub(crate) fn sent_in(raw: &RawValue, account: Address, nonce: u64) -> Result<Option<B256>, EndpointError> {
     let fields: FullBlock = parse(raw, "a block with its transactions")?;
@@ -132,6 +169,18 @@ struct BlockFields {
     number: Quantity,
     hash: B256,
     timestamp: Quantity,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HeaderFields {
+    number: Quantity,
+    hash: B256,
+    timestamp: Quantity,
+    miner: Address,
+    gas_limit: Quantity,
+    base_fee_per_gas: Option<Quantity>,
+    mix_hash: Option<B256>,
 }
 
 #[derive(Deserialize)]

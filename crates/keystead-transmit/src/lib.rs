@@ -14,6 +14,7 @@ mod fees;
 mod observe;
 pub mod outside;
 mod panel;
+mod state_at;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -21,10 +22,11 @@ mod view;
 mod watch;
 
 pub use agreement::{Quorum, Unknown};
-pub use answer::{BlockFacts, ReceiptFacts};
+pub use answer::{BlockFacts, HeaderFacts, ReceiptFacts};
 pub use endpoint::{Endpoint, Limits, MAX_ANSWER_BYTES};
 pub use error::{Distrust, EndpointError, MAX_MESSAGE_CHARS, TransmitError};
 pub use fees::{Fees, History};
+pub use state_at::AccountFacts;
 pub use tls::Roots;
 pub use view::{Broadcast, ChainView, Finality};
 pub use watch::{Observation, Verdict, Watched, decide};

@@ -1,11 +1,11 @@
 //! What endpoints answer, without the connection around it: for whoever feeds the parsers with garbage.
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use keystead_base::Amount;
 
 use crate::answer;
 use crate::endpoint;
-use crate::{BlockFacts, EndpointError, History, ReceiptFacts};
+use crate::{BlockFacts, EndpointError, HeaderFacts, History, ReceiptFacts};
 
 /// What one answer says to each question that may have been asked.
 #[derive(Debug)]
@@ -20,6 +20,10 @@ pub struct Readings {
     pub receipt: Result<Option<ReceiptFacts>, EndpointError>,
     /// As a block.
     pub block: Result<BlockFacts, EndpointError>,
+    /// As a block's header.
+    pub header: Result<HeaderFacts, EndpointError>,
+    /// As a word of storage.
+    pub word: Result<U256, EndpointError>,
     /// As a block in which the zero address sent its first transaction.
     pub sent_in: Result<Option<B256>, EndpointError>,
     /// As a fee history.
@@ -39,6 +43,8 @@ pub fn read_answer(body: &[u8], id: u64) -> Result<Readings, EndpointError> {
         bytes: answer::bytes(&raw),
         receipt: answer::receipt(&raw, B256::ZERO),
         block: answer::block(&raw),
+        header: answer::header(&raw),
+        word: answer::word(&raw),
         sent_in: answer::sent_in(&raw, Address::ZERO, 0),
         history: answer::history(&raw),
     })

@@ -3,6 +3,7 @@
 mod broken;
 mod honest;
 mod lying;
+mod state_at;
 mod tls;
 
 use std::sync::Arc;

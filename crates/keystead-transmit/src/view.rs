@@ -57,6 +57,10 @@ impl ChainView {
         Ok(Self { chain_id, panel: Panel { endpoints, quorum }, finality })
     }
 
+    pub(crate) fn panel(&self) -> &Panel {
+        &self.panel
+    }
+
     /// The chain that this view was made for.
     #[must_use]
     pub fn chain_id(&self) -> u64 {

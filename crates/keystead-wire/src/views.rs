@@ -5,7 +5,7 @@ use std::fmt;
 use alloy_primitives::{Address, Bytes};
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{ClusterId, Digest, Name, RequestId, Timestamp};
-use keystead_decision::{Decision, Frozen, KeyState, Outcome, PublicAccount};
+use keystead_decision::{Decision, Frozen, KeyState, Outcome, PublicAccount, Rehearsed};
 use keystead_intent::{Intent, KeyKind};
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ impl RequestStage {
             // A renewal or a settlement that is denied takes no right back.
             Outcome::Deny { .. } if before.is_some_and(|it| it != Self::Waiting) => None,
             Outcome::Deny { .. } => Some(Self::Denied),
-            Outcome::Wait { .. } => Some(Self::Waiting),
+            Outcome::Wait { .. } | Outcome::Simulate { .. } => Some(Self::Waiting),
             Outcome::Allow(_) if before == Some(Self::Signed) => None,
             Outcome::Allow(_) | Outcome::Ceremony { .. } => Some(Self::Allowed),
             Outcome::Activated { .. } | Outcome::Thawed { .. } => Some(Self::Applied),
@@ -47,9 +47,11 @@ impl RequestStage {
             Outcome::Ended { fate: keystead_decision::Fate::Dead { .. } } => Some(Self::Dead),
             // About a request it is what people asked for; key events of nodes are no requests.
             Outcome::Key { .. } => before.map(|_| Self::Applied),
-            Outcome::Counted { .. } | Outcome::Refused { .. } | Outcome::Frozen { .. } | Outcome::Priced => {
-                None
-            }
+            Outcome::Counted { .. }
+            | Outcome::Refused { .. }
+            | Outcome::Frozen { .. }
+            | Outcome::Priced
+            | Outcome::Simulated => None,
         }
     }
 
@@ -118,6 +120,8 @@ pub struct RequestDetail {
     pub address: Option<Address>,
     /// Everything that was decided about it, oldest first.
     pub decisions: Vec<Decision>,
+    /// What the nodes found when they ran it, where policy demands that and while the request is remembered.
+    pub simulation: Option<Rehearsed>,
 }
 
 /// A key in one look.

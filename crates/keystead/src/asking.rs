@@ -132,6 +132,9 @@ pub(crate) fn standing_under(view: &RequestView, policy: Option<&PolicyVersion>)
             };
             format!("needs {}{delay}", if needs.is_empty() { "time".to_owned() } else { needs.join(" and ") })
         }
+        Outcome::Simulate { until, .. } if view.stage == RequestStage::Waiting => {
+            format!("waits for a simulation by the nodes, until {until} at the latest")
+        }
         _ => String::new(),
     };
     let refusal = view.refusal.as_ref().map(|it| format!("the enclave refused: {it}")).unwrap_or_default();

@@ -58,6 +58,7 @@ pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Resul
         }],
         protections: Vec::new(),
         fresh_heads: vec![FreshHeadRule { level: AssuranceLevel::Process, demand }],
+        simulation: None,
         timing: Timing {
             max_lifetime_seconds: 86_400,
             certificate_seconds: 60,

@@ -102,7 +102,8 @@ impl Oracle {
             | Entry::Key(_)
             | Entry::Renew(_)
             | Entry::Tick
-            | Entry::Rebuild(_) => {}
+            | Entry::Rebuild(_)
+            | Entry::Simulation(_) => {}
         }
     }
 
@@ -117,7 +118,7 @@ impl Oracle {
         let id = &decision.subject;
         match &decision.outcome {
             Outcome::Deny { .. } if self.stand(id) != Some(Stand::Allowed) => self.set(id, Stand::Over),
-            Outcome::Wait { .. } => self.set(id, Stand::Waits),
+            Outcome::Wait { .. } | Outcome::Simulate { .. } => self.set(id, Stand::Waits),
             Outcome::Allow(grant) => {
                 self.allowed(asked, id, grant);
                 self.set(id, Stand::Allowed);
@@ -142,7 +143,11 @@ impl Oracle {
             }
             Outcome::Ceremony { .. } => self.set(id, Stand::Over),
             Outcome::Counted { person } => self.check_counted(asked, decision, person),
-            Outcome::Deny { .. } | Outcome::Refused { .. } | Outcome::Key { .. } | Outcome::Priced => {}
+            Outcome::Deny { .. }
+            | Outcome::Refused { .. }
+            | Outcome::Key { .. }
+            | Outcome::Priced
+            | Outcome::Simulated => {}
         }
     }
 

@@ -20,6 +20,7 @@ pub mod hoarded_signatures;
 pub mod increase_allowance;
 pub mod look_alike_address;
 pub mod lying_server;
+pub mod lying_token;
 pub mod many_requests_at_a_limit;
 pub mod multisend;
 pub mod operator_for_all;
@@ -54,7 +55,7 @@ pub mod unlimited_approval;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 48] = [
+pub const CATALOGUE: [&str; 49] = [
     "approval_before_policy_change",
     "chainless_delegation",
     "chainless_legacy",
@@ -71,6 +72,7 @@ pub const CATALOGUE: [&str; 48] = [
     "increase_allowance",
     "look_alike_address",
     "lying_server",
+    "lying_token",
     "many_requests_at_a_limit",
     "multisend",
     "operator_for_all",

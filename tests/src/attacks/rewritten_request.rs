@@ -108,7 +108,13 @@ fn sent(world: &World<Strict>, id: &RequestId, intent: Intent) -> RequestDetail 
         refusal: None,
         file: None,
     };
-    RequestDetail { view, intent, address: Some(world.account()), decisions: vec![decision] }
+    RequestDetail {
+        view,
+        intent,
+        address: Some(world.account()),
+        decisions: vec![decision],
+        simulation: None,
+    }
 }
 
 /// Whether the words for an action begin an amount like this.

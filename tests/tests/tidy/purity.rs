@@ -5,10 +5,11 @@ use crate::layers::dependencies;
 use crate::sources::Source;
 
 /// The crates that only compute.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
     "keystead-base",
     "keystead-intent",
     "keystead-chain",
+    "keystead-rehearsal",
     "keystead-bitcoin",
     "keystead-policy",
     "keystead-quorum",

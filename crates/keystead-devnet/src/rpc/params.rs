@@ -39,6 +39,14 @@ impl Params {
                 "earliest" => Ok(chain.block(0)),
                 _ => self.number(index).map(|number| chain.block(number)),
             },
+            // EIP-1898.
+            Some(Value::Object(_)) => match self.get(index)? {
+                BlockFields { block_hash: Some(hash), .. } => Ok(chain.block_by_hash(hash)),
+                BlockFields { block_number: Some(number), .. } => {
+                    Ok(u64::try_from(number).ok().and_then(|number| chain.block(number)))
+                }
+                BlockFields { .. } => Err(RpcError::params(format!("parameter {index} names no block"))),
+            },
             Some(_) => self.number(index).map(|number| chain.block(number)),
         }
     }
@@ -76,6 +84,14 @@ impl Params {
     pub(super) fn bytes(&self, index: usize) -> Result<Bytes, RpcError> {
         self.get(index)
     }
+}
+
+/// Every block of this chain is canonical, so nobody needs to ask for that.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BlockFields {
+    block_hash: Option<B256>,
+    block_number: Option<U256>,
 }
 
 /// Fees and nonce may be given and do not matter; clients send other fields of their own, too.

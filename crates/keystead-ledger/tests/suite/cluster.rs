@@ -252,6 +252,7 @@ fn policy() -> PolicyVersion {
         caps: Vec::new(),
         protections: Vec::new(),
         fresh_heads: Vec::new(),
+        simulation: None,
         timing: Timing {
             max_lifetime_seconds: 86_400,
             certificate_seconds: 60,

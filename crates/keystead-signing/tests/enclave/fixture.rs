@@ -318,6 +318,7 @@ fn policy(node: &HybridSigner, recipient: Vec<u8>) -> PolicyVersion {
         caps: Vec::new(),
         protections: Vec::new(),
         fresh_heads: vec![FreshHeadRule { level: AssuranceLevel::Process, demand: FreshHeadDemand::AtBoot }],
+        simulation: None,
         timing: Timing {
             max_lifetime_seconds: 3600,
             certificate_seconds: 60,

@@ -4,7 +4,7 @@
 //! terminal shows it.
 
 use keystead_intent::Asset;
-use keystead_policy::{PolicyVersion, PriceRule, Rule, Timing};
+use keystead_policy::{PolicyVersion, PriceRule, Rule, SimulationRule, Timing};
 
 use super::rules::{list, span, word};
 
@@ -26,6 +26,7 @@ pub(crate) fn registry(policy: &PolicyVersion) -> Vec<String> {
         prices,
         protections,
         fresh_heads,
+        simulation,
         rules,
     } = policy;
     let mut lines = vec![format!("chains: {}", list(chains))];
@@ -52,8 +53,27 @@ pub(crate) fn registry(policy: &PolicyVersion) -> Vec<String> {
             .iter()
             .map(|it| format!("homes of level {} ask for the newest head: {}", it.level, word(&it.demand))),
     );
+    lines.extend(simulation.iter().flat_map(simulation_lines));
     lines.extend(rules.iter().flat_map(rule_lines));
     lines.iter().map(|line| unambiguous(line)).collect()
+}
+
+fn simulation_lines(rule: &SimulationRule) -> [String; 3] {
+    let SimulationRule { keys, classes, chains, max_age_seconds, wait_seconds, may_fail } = rule;
+    let classes: Vec<String> = classes.iter().map(word).collect();
+    let of =
+        format!("keys {}, classes {}, chains {}", any(list(keys)), any(list(&classes)), any(list(chains)));
+    let (age, wait) = (span(*max_age_seconds), span(*wait_seconds));
+    let fails = if *may_fail { "passes too" } else { "is refused" };
+    [
+        format!("every node runs transactions before they are allowed, of {of}"),
+        format!("runs: on a state that is at most {age} old, and waited for at most {wait}"),
+        format!("runs: what does not succeed in one {fails}"),
+    ]
+}
+
+fn any(names: String) -> String {
+    if names.is_empty() { "all".to_owned() } else { names }
 }
 
 fn times(timing: &Timing) -> [String; 4] {
@@ -117,7 +137,7 @@ mod tests {
     #[test]
     fn every_part_of_a_policy_is_said() {
         type Change = fn(&mut PolicyVersion);
-        let changes: [Change; 22] = [
+        let changes: [Change; 23] = [
             |it| it.chains.clear(),
             |it| it.rules[0].cedar.push_str(" // more"),
             |it| it.rules[0].id = "other".parse().unwrap(),
@@ -136,6 +156,16 @@ mod tests {
             |it| it.assets[1].symbol = "USDC".to_owned(),
             |it| it.caps[0].amount = 1_u64.into(),
             |it| it.fresh_heads.clear(),
+            |it| {
+                it.simulation = Some(SimulationRule {
+                    keys: vec![],
+                    classes: vec![],
+                    chains: vec![],
+                    max_age_seconds: 1,
+                    wait_seconds: 1,
+                    may_fail: true,
+                })
+            },
             |it| it.timing.max_lifetime_seconds = 1,
             |it| it.timing.certificate_seconds = 1,
             |it| it.timing.skew_seconds = 1,

@@ -9,8 +9,8 @@ use keystead_chain::{AssetIndex, build, explain};
 use keystead_decision::Entry;
 use keystead_intent::{Action, ActionKind, AuthorityChange, Effects, Intent};
 use keystead_policy::{
-    AssuranceLevel, Cooling, Direction, Engine, Facts, PolicyVersion, Prices, Question, Ruling, Subject,
-    check_next, compare,
+    AssuranceLevel, Cooling, Direction, Engine, Facts, PolicyVersion, Prices, Question, Ruling, Simulated,
+    Subject, check_next, compare,
 };
 use keystead_wire::RequestStage;
 use serde_json::{Value, json};
@@ -234,9 +234,18 @@ fn ruling(ruling: &Ruling, version: &PolicyVersion) -> String {
     }
 }
 
-/// Prices and cool-offs are left out: what a fiat window or a young entry says is known only in the log.
+/// Prices, cool-offs and runs are left out: what a fiat window, a young entry or a simulation says is known only in
+/// the log.
 fn facts<'a>(prices: &'a Prices, cooling: &'a Cooling) -> Facts<'a> {
-    Facts { now: outside::now(), account: None, assurance: AssuranceLevel::Process, prices, cooling }
+    let simulation = Simulated::No;
+    Facts {
+        now: outside::now(),
+        account: None,
+        assurance: AssuranceLevel::Process,
+        prices,
+        cooling,
+        simulation,
+    }
 }
 
 fn question<'a>(asked: &'a Asked, facts: &'a Facts<'a>) -> Question<'a> {

@@ -1,0 +1,182 @@
+//! Runs of transactions: which requests wait for one, and what comes of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use alloy_primitives::Address;
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_base::{Canonical, ClusterId, Digest, RequestId, Signed, Timestamp};
+use keystead_intent::{Run, SimulatedBlock};
+use keystead_policy::{Reason, SimulationReason, SimulationRule};
+use serde::{Deserialize, Serialize};
+
+use crate::judge::Understood;
+use crate::turn::Turn;
+use crate::{Controls, MAX_OPEN_REQUESTS, Outcome, Phase, Request, State};
+
+/// What a node found when it ran the transaction of a request after one block. Each other node runs it itself, on
+/// the state that its own endpoints agree on, before it lets this pass: the block's hash names one state, so all of
+/// them come to the same.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Simulation {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The request, which names the chain.
+    pub request: RequestId,
+    /// The block that it was run after.
+    pub block: SimulatedBlock,
+    /// What came of it.
+    pub run: Run,
+}
+
+impl Canonical for Simulation {
+    const DOMAIN: &'static str = "keystead/simulation/v1";
+}
+
+/// The run that counts for a request.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rehearsed {
+    /// The height of the log at which it was taken over: that block holds the entry.
+    pub height: u64,
+    /// The chain's block that it was run after.
+    pub block: SimulatedBlock,
+    /// What came of it; of several runs the first one, where the later ones took no more.
+    pub run: Run,
+}
+
+/// What people agree to where a run was shown to them. Its digest is what their approvals name: they count for
+/// nothing else than what was shown, whoever showed it and whenever they arrive.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeenRun {
+    /// The digest of the bytes to sign.
+    pub signing_digest: Digest,
+    /// The run.
+    pub run: Run,
+}
+
+impl Canonical for SeenRun {
+    const DOMAIN: &'static str = "keystead/seen-run/v1";
+}
+
+/// What approvals of a request name: the digest of the bytes to sign, together with their run where there is one.
+#[must_use]
+pub fn approval_digest(signing_digest: Digest, rehearsed: Option<&Rehearsed>) -> Digest {
+    match rehearsed {
+        Some(it) => SeenRun { signing_digest, run: it.run.clone() }.digest(),
+        None => signing_digest,
+    }
+}
+
+impl<C: Controls> Turn<'_, C> {
+    /// Whether a request waits for its first run: before it nothing about it can be judged. What is frozen is
+    /// judged at once, and denied.
+    pub(crate) fn lacks_run(&self, request: &Request, understood: &Understood) -> bool {
+        let key = request.intent.action.account().map(|it| &it.key);
+        let is_frozen = key.is_some_and(|key| self.controls.frozen(&self.state.frozen, key));
+        request.simulation.is_none() && !is_frozen && self.run_rule(request, understood).is_some()
+    }
+
+    /// Whether the run that counts for a request is too old to allow it on.
+    pub(crate) fn run_is_stale(&self, request: &Request, understood: &Understood) -> bool {
+        let Some(rule) = self.run_rule(request, understood) else { return false };
+        request.simulation.as_ref().is_none_or(|it| !rule.is_recent(&it.block, self.now()))
+    }
+
+    fn run_rule(&self, request: &Request, understood: &Understood) -> Option<&SimulationRule> {
+        understood.unsigned.transaction()?;
+        let key = &request.intent.action.account()?.key;
+        self.state.policy.engine.demands_run(key, &understood.effects)
+    }
+
+    /// Waits for a run, and no longer than policy says: what is unknown then is denied.
+    pub(crate) fn await_run(&mut self, id: &RequestId, request: &Request, understood: &Understood) {
+        let Some(rule) = self.run_rule(request, understood) else { return };
+        if self.state.open as usize > MAX_OPEN_REQUESTS {
+            let limit = MAX_OPEN_REQUESTS as u64;
+            return self.deny(id, Vec::new(), vec![Reason::TooManyOpen { limit }]);
+        }
+        let wait = rule.wait_seconds;
+        match request.simulate_by {
+            Some(until) if until <= self.now() => {
+                self.deny(id, Vec::new(), vec![SimulationReason::Unknown { until }.into()]);
+            }
+            Some(_) => {}
+            None => self.ask_for_run(id, request, self.now().plus_seconds(wait)),
+        }
+    }
+
+    fn ask_for_run(&mut self, id: &RequestId, request: &Request, until: Timestamp) {
+        self.change(id, |it| it.simulate_by = Some(until));
+        self.state.due.insert((until, *id));
+        let (class, signing_digest) = (request.class, request.signing_digest);
+        self.decide(*id, Vec::new(), Outcome::Simulate { class, signing_digest, until });
+    }
+
+    /// A node says what came of running a request that waits for it. Where people agreed to a run that took no less,
+    /// that one stays, on the newer block. Otherwise their approvals name another run and are void.
+    pub(crate) fn simulation(&mut self, signed: &Signed<Simulation>) {
+        let (id, subject) = (signed.body.request, RequestId(signed.body.digest()));
+        if let Err(reason) = self.simulation_counts(&signed.body) {
+            let person = signed.signer.clone();
+            return self.decide(subject, Vec::new(), Outcome::Refused { person, reason });
+        }
+        let Simulation { block, run, .. } = signed.body.clone();
+        let (now, height) = (self.now(), self.state.height);
+        self.change(&id, |request| {
+            let seen = request.simulation.take().map(|seen| seen.run);
+            let agreed = seen.filter(|seen| run.takes_no_more_than(seen));
+            if agreed.is_none() {
+                request.approvals.clear();
+                request.announced = now;
+            }
+            request.simulation = Some(Rehearsed { height, block, run: agreed.unwrap_or(run) });
+            request.simulate_by = None;
+        });
+        self.decide(subject, Vec::new(), Outcome::Simulated);
+        self.reconsider(&id);
+    }
+
+    fn simulation_counts(&self, simulation: &Simulation) -> Result<(), Reason> {
+        let id = simulation.request;
+        let request = self.state.requests.get(&id).ok_or(Reason::RequestUnknown { request: id })?;
+        if request.phase != Phase::Open || request.simulate_by.is_none() {
+            return Err(Reason::NotOpen { request: id });
+        }
+        let rule = self.state.policy.engine.version().simulation.as_ref();
+        match rule {
+            Some(rule) if !rule.is_recent(&simulation.block, self.now()) => {
+                let oldest = self.now().minus_seconds(rule.max_age_seconds);
+                let found = Timestamp::default().plus_seconds(simulation.block.time_seconds);
+                Err(SimulationReason::Stale { oldest, found }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn change(&mut self, id: &RequestId, change: impl FnOnce(&mut Request)) {
+        if let Some(request) = self.state.requests.get_mut(id).map(Arc::make_mut) {
+            change(request);
+        }
+    }
+}
+
+impl State {
+    /// The requests that wait for a run, with the moment until which they do.
+    pub fn awaiting_runs(&self) -> impl Iterator<Item = (&RequestId, Timestamp)> {
+        let open = self.requests.iter().filter(|(_, request)| request.phase == Phase::Open);
+        open.filter_map(|(id, request)| Some((id, request.simulate_by?)))
+    }
+
+    /// The accounts that a run is watched for: the one that signs, and the first one of each key.
+    #[must_use]
+    pub fn watched_accounts(&self, account: Address) -> BTreeSet<Address> {
+        let firsts = self.keys.values().filter_map(|key| key.address(0)).take(MAX_WATCHED_KEYS);
+        firsts.chain([account]).collect()
+    }
+}
+
+/// The most keys whose first accounts are watched, by name.
+const MAX_WATCHED_KEYS: usize = 64;
