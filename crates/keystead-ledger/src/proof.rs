@@ -30,6 +30,7 @@ pub struct Proof {
 
 impl Canonical for Proof {
     const DOMAIN: &'static str = "keystead/log-proof/v1";
+    const MAX_BYTES: usize = MAX_PROOF_BYTES;
 }
 
 /// What a proof shows.
@@ -167,3 +168,6 @@ pub(crate) fn continues(
     }
     proof.verify(&older.root, &newer.root)
 }
+
+/// The longest proof: every policy version that the cluster ever had is in it, each some ten thousand bytes.
+const MAX_PROOF_BYTES: usize = 256 * 1024 * 1024;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use borsh::BorshSerialize;
 use keystead_base::{Blame, Canonical as _, Coded, Digest, Name};
 use keystead_decision::{Certificate, Commit, FreshAnswer};
 use keystead_keys::{BackupFile, RecipientPublicKey};
@@ -65,12 +66,23 @@ impl EnclaveClient {
         }
     }
 
-    /// Tells how the log went on.
+    /// Tells how the log went on, in as many frames as it takes: a log has any number of policy versions.
     ///
     /// # Errors
     ///
     /// [`ClientError`].
     pub fn advance(&mut self, advance: Advance) -> Result<Position, ClientError> {
+        let Advance { transitions, head } = advance;
+        let head_bytes = head.as_ref().map_or(0, |it| it.to_document().len());
+        let mut parts = batches(transitions, MAX_FRAME_BYTES.saturating_sub(head_bytes + FRAME_SLACK));
+        let last = parts.pop().unwrap_or_default();
+        for transitions in parts {
+            self.advance_by(Advance { transitions, head: None })?;
+        }
+        self.advance_by(Advance { transitions: last, head })
+    }
+
+    fn advance_by(&mut self, advance: Advance) -> Result<Position, ClientError> {
         match self.call(&Request::Advance(Box::new(advance)))? {
             Reply::Advanced(position) => Ok(position),
             other => Err(unexpected(other)),
@@ -240,7 +252,7 @@ fn unexpected(reply: Reply) -> ClientError {
 }
 
 /// Splits items so that each part fits a frame.
-fn batches(items: Vec<BatchItem>, room: usize) -> Vec<Vec<BatchItem>> {
+fn batches<T: BorshSerialize>(items: Vec<T>, room: usize) -> Vec<Vec<T>> {
     let mut parts = vec![Vec::new()];
     let mut used = 0;
     for item in items {

@@ -3,7 +3,8 @@
 use keystead_base::{Digest, HybridSigner, Secret, Timestamp, merkle};
 use keystead_decision::{Certificate, Outcome};
 use keystead_intent::KeyCeremony;
-use keystead_signing::{ClientError, Drill, Hello};
+use keystead_policy::{PolicyVersion, Rule};
+use keystead_signing::{ClientError, Drill, Hello, MAX_FRAME_BYTES};
 
 use crate::Test;
 use crate::fixture::{Cluster, advance, ceremony, create, grant, message, name, sign};
@@ -12,6 +13,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("s03_what_the_log_allows_is_signed_and_nothing_else", signed_and_refused),
     ("s02_a_swapped_payload_is_refused_and_the_twin_signs_it", swapped_payload),
     ("s13_a_decision_under_an_old_policy_is_refused", old_policy),
+    ("d03_more_changes_of_policy_than_a_frame_holds_are_followed", many_policies),
     ("s14_a_freeze_voids_outstanding_certificates", freeze),
     ("s14_a_suspended_key_voids_outstanding_certificates", suspended),
     ("policy_demands_protections_and_the_enclave_refuses_without_them", unprotected),
@@ -21,6 +23,19 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_key_comes_back_with_its_passphrase_and_only_in_its_cluster", restart),
     ("nothing_is_answered_out_of_turn", out_of_turn),
 ];
+
+/// A log has any number of policy versions; all of them are shown to an enclave that starts.
+fn many_policies() {
+    let mut cluster = Cluster::new();
+    let (mut enclave, _, held) = cluster.with_hot_key(strict());
+    let rule = Rule { id: name("long"), cedar: " ".repeat(MAX_FRAME_BYTES / 8) };
+    let grows = |version: &mut PolicyVersion| version.rules = vec![rule.clone()];
+    let transitions = (0..9).map(|_| cluster.changed_policy(grows)).collect();
+    advance(&mut enclave, transitions, None);
+    let payload = message(&held, "under the last one");
+    let good = cluster.certificate(Outcome::Allow(grant(&payload)));
+    sign(&mut enclave, &good, &payload).unwrap();
+}
 
 fn signed_and_refused() {
     let mut cluster = Cluster::new();
@@ -161,7 +176,7 @@ fn suspended() {
 
 /// Memory that cannot be locked stands for a kernel without secret pages.
 fn unprotected() {
-    let demand = |policy: &mut keystead_policy::PolicyVersion| {
+    let demand = |policy: &mut PolicyVersion| {
         let features = vec![keystead_signing::Feature::SecretMemory];
         let level = keystead_policy::AssuranceLevel::Process;
         policy.protections = vec![keystead_policy::RequiredProtections { level, features }];
