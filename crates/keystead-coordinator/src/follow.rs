@@ -40,7 +40,7 @@ pub(crate) async fn refresh(inner: &Inner, account: Address) {
         let settled = inner.started.plus_seconds(RESTART_GRACE_SECONDS);
         sleep(Duration::from_millis(settled.0.saturating_sub(clock::now().0))).await;
     }
-    let unsure = |entry: &Entry| entry.stage == Stage::Waiting || left_behind(entry);
+    let unsure = |entry: &Entry| entry.stage == Stage::Waiting || entry.lost || left_behind(entry);
     for (request, entry) in pending.into_iter().filter(|(_, entry)| unsure(entry)).take(MAX_REFRESHED) {
         if let Err(error) = look(inner, request, &entry).await {
             report(request, &error);
@@ -75,13 +75,18 @@ async fn look(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(), Re
 }
 
 /// Promised, and the node does not know it. With a key the caller was told that asking again is the same
-/// request: it is submitted again. Without one the caller was never told that it would be sent.
+/// request: it is submitted again. Without one the caller was never told that it would be sent; but a cluster that
+/// decides nothing for a while may still hold it, and allow it for as long as it lives.
 async fn unknown(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(), RequestError> {
     if inner.flights.holds(&request) || clock::now() < arrived_at(inner, entry.promise.at) {
         return Ok(());
     }
     match entry.promise.keyed.as_ref().and_then(|keyed| Intent::from_document(&keyed.intent).ok()) {
         Some(intent) if clock::now() < intent.expires => inner.submit(intent).await.map(drop),
+        None if clock::now() < entry.promise.at.plus_seconds(inner.settings.lifetime.as_secs()) => {
+            inner.journal().lose(&request);
+            Ok(())
+        }
         Some(_) | None => {
             inner.note(request, Step::Fail);
             Ok(())

@@ -79,6 +79,8 @@ struct Line {
 pub(crate) struct Entry {
     pub(crate) stage: Stage,
     pub(crate) promise: Promise,
+    /// Whether no node knew it when it should have arrived: it holds no nonce, until one does.
+    pub(crate) lost: bool,
 }
 
 /// The open file and what it says.
@@ -115,7 +117,7 @@ impl Journal {
             return Ok(Promised::New);
         }
         self.make_room(promise.at)?;
-        let entry = Entry { stage: Stage::Submitted, promise };
+        let entry = Entry { stage: Stage::Submitted, promise, lost: false };
         self.append(&first_line(request, &entry)?)?;
         self.file.sync_data()?;
         self.keys.extend(entry.key().map(|key| (key.to_owned(), request)));
@@ -130,12 +132,20 @@ impl Journal {
         let Some(stage) = entry.stage.after(step).filter(|stage| *stage != entry.stage) else {
             return Ok(());
         };
-        entry.stage = stage;
+        (entry.stage, entry.lost) = (stage, false);
         let remembered = entry.key().is_some();
         if stage.is_final() && !remembered {
             self.entries.remove(&request);
         }
         self.append(&line(&Line { request, stage, promise: None })?)
+    }
+
+    /// No node knows a request that should have arrived. It may wait where nothing is decided now: it is looked after
+    /// on, and others may take its nonce; the log gives it to one of them.
+    pub(crate) fn lose(&mut self, request: &RequestId) {
+        if let Some(entry) = self.entries.get_mut(request) {
+            entry.lost = true;
+        }
     }
 
     /// What has to be looked after.
@@ -157,7 +167,7 @@ impl Journal {
 
     /// The nonces of an account that are held by requests which are still alive.
     pub(crate) fn held(&self, account: Address) -> BTreeSet<u64> {
-        let alive = self.entries.values().filter(|entry| !entry.stage.is_final());
+        let alive = self.entries.values().filter(|entry| !entry.stage.is_final() && !entry.lost);
         let places = alive.filter_map(|entry| entry.promise.place);
         places.filter(|place| place.account == account).map(|place| place.nonce).collect()
     }
@@ -202,7 +212,8 @@ fn parse(text: &str) -> BTreeMap<RequestId, Entry> {
     let mut entries: BTreeMap<RequestId, Entry> = BTreeMap::new();
     for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
         let promise = line.promise.or_else(|| entries.remove(&line.request).map(|entry| entry.promise));
-        entries.insert(line.request, Entry { stage: line.stage, promise: promise.unwrap_or_default() });
+        let promise = promise.unwrap_or_default();
+        entries.insert(line.request, Entry { stage: line.stage, promise, lost: false });
     }
     entries
 }

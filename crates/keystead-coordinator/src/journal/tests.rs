@@ -40,6 +40,19 @@ fn d4_what_was_promised_survives_and_what_is_over_does_not() {
 }
 
 #[test]
+fn d04_what_no_node_knows_holds_no_nonce_and_is_sent_when_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(&folder.path().join("broadcast.journal"), NOW).unwrap();
+    journal.promise(id(1), placed(4)).unwrap();
+    journal.lose(&id(1));
+    assert!(journal.held(Address::ZERO).is_empty() && journal.pending().len() == 1);
+    journal.step(id(1), Step::Sign).unwrap();
+    assert_eq!(journal.held(Address::ZERO), BTreeSet::from([4]));
+    journal.step(id(1), Step::Send).unwrap();
+    assert_eq!(journal.stage(&id(1)), Some(Stage::Broadcast));
+}
+
+#[test]
 fn d4_lines_of_an_older_program_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("broadcast.journal");
