@@ -61,6 +61,14 @@ pub(crate) fn passphrase(path: &Path) -> Result<Secret<Vec<u8>>, Failure> {
     }
 }
 
+/// Writes a file, or finds the same one there.
+pub(crate) fn keep(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if path.exists() && read(path)? == bytes {
+        return Ok(());
+    }
+    create(path, bytes)
+}
+
 /// Writes a new file that everybody may read; an existing one is never written over.
 pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write_new(path, bytes, 0o644)

@@ -67,17 +67,21 @@ pub(crate) struct Outlook {
 
 impl Outlook {
     pub(crate) fn new(chain: u64, urls: &[String], confirmations: Option<u64>) -> Result<Self, Failure> {
-        let endpoint = |(url, number): (&String, u32)| {
-            Ok(EndpointConfig { name: format!("endpoint-{number}").parse()?, url: url.clone(), ca: None })
-        };
-        let endpoints = urls.iter().zip(1..).map(endpoint).collect::<Result<_, Failure>>()?;
-        Ok(Self { chain, endpoints, confirmations })
+        Ok(Self { chain, endpoints: endpoints(urls)?, confirmations })
     }
 
     /// More than half.
     fn agree(&self) -> usize {
         self.endpoints.len() / 2 + 1
     }
+}
+
+/// Endpoints, named by their number.
+pub(crate) fn endpoints(urls: &[String]) -> Result<Vec<EndpointConfig>, Failure> {
+    let endpoint = |(url, number): (&String, u32)| {
+        Ok(EndpointConfig { name: format!("endpoint-{number}").parse()?, url: url.clone(), ca: None })
+    };
+    urls.iter().zip(1..).map(endpoint).collect()
 }
 
 /// What the parts of one machine have in common.

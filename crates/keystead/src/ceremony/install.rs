@@ -1,6 +1,6 @@
 //! What a finished ceremony becomes on one machine: genesis, transcript, and keystead.toml for the member's part.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use keystead_base::Canonical as _;
 use keystead_decision::ceremony::{FinishedCeremony, Part, SignedContribution};
@@ -22,8 +22,8 @@ pub(crate) fn install(seat: &Seat, finished: &FinishedCeremony, place: &Place) -
     signed_here(seat, finished)?;
     let config = config(seat, finished, place, &own.body().part)?;
     not_installed(seat)?;
-    keep(&seat.folder().join(GENESIS), &finished.genesis().to_document())?;
-    keep(&seat.folder().join(CEREMONY), &finished.signed().to_document())?;
+    outside::keep(&seat.folder().join(GENESIS), &finished.genesis().to_document())?;
+    outside::keep(&seat.folder().join(CEREMONY), &finished.signed().to_document())?;
     setup::write(seat.folder(), &config)
 }
 
@@ -55,14 +55,6 @@ fn signed_here(seat: &Seat, finished: &FinishedCeremony) -> Result<(), Failure> 
             Err(Failure::new("ceremony.unsigned", what, "use the folder in which this member signed"))
         }
     }
-}
-
-/// Writes a file, or finds the same one there.
-pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    if path.exists() && outside::read(path)? == bytes {
-        return Ok(());
-    }
-    outside::create(path, bytes)
 }
 
 /// One member's view of a finished ceremony.

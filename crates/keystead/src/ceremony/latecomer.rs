@@ -9,9 +9,10 @@ use keystead_decision::ceremony::{NodePart, Part};
 use keystead_node::{NodeLimits, PeerConfig};
 
 use super::Seat;
-use super::install::{keep, not_installed};
+use super::install::not_installed;
 use crate::failure::{Advise as _, Failure};
 use crate::founding::{GENESIS, MEMBERS};
+use crate::outside;
 use crate::setup::{self, Place, Setup};
 
 /// What those who run the cluster tell whoever sets up the new machine.
@@ -55,7 +56,7 @@ pub(crate) fn install_latecomer(seat: &Seat, told: &Told<'_>, place: &Place) -> 
     let listen = place.listen.clone().unwrap_or_else(|| part.address.clone());
     let node = setup.node(&seat.name, listen, place.node_outlook(chains)?);
     not_installed(seat)?;
-    keep(&seat.folder().join(GENESIS), &told.genesis.to_document())?;
+    outside::keep(&seat.folder().join(GENESIS), &told.genesis.to_document())?;
     setup::write(seat.folder(), &setup.config(Some(node), None))
 }
 

@@ -17,9 +17,10 @@ use crate::config::{Config, FILE};
 use crate::failure::{Advise as _, Failure};
 use crate::member::{self, Files, Member};
 use crate::output::{Report, Voice};
-use crate::rebuild::{Account, Backup, Outlook, Shown, compare, new_node, old_member, remembered};
+use crate::outside;
+use crate::rebuild::{Account, Backup, Shown, compare, new_node, old_member, remembered};
+use crate::setup::{self, Place};
 use crate::table::Table;
-use crate::{outside, rebuild};
 
 /// For the day on which all nodes are gone. What must be left: an exported log (`audit export`), backups of the keys, and
 /// people with their own folders. New machines make their keys with `keystead ceremony join --part node`, under new
@@ -139,21 +140,11 @@ pub(crate) struct InstallArgs {
     /// The cluster's id, as people have it: a new node has nothing yet that it is pinned to.
     #[arg(long, value_name = "ID")]
     cluster: Option<ClusterId>,
-    /// Where a new node listens; at the address that it contributed unless named.
-    #[arg(long, value_name = "HOST:PORT")]
-    listen: Option<String>,
+    #[command(flatten)]
+    place: Place,
     /// The database of a new node, `postgres://…`; SQLite in its folder unless named.
     #[arg(long, value_name = "URL")]
     ledger: Option<String>,
-    /// The chain of the endpoints; the policy's only one unless named.
-    #[arg(long, value_name = "ID")]
-    chain: Option<u64>,
-    /// An endpoint of the chain, http://host:port or https://host; several must agree by more than half.
-    #[arg(long, value_name = "URL")]
-    endpoint: Vec<String>,
-    /// So many blocks make a transaction final; the chain's own word when not named.
-    #[arg(long)]
-    confirmations: Option<u64>,
 }
 
 /// Its arguments.
@@ -331,14 +322,7 @@ async fn install(global: &Global, args: &InstallArgs, voice: Voice) -> Result<Re
         _ => return Err(unpinned()),
     };
     voice.progress("replaying the backup into a fresh ledger");
-    let outlook = Outlook {
-        listen: args.listen.clone(),
-        ledger: args.ledger.clone(),
-        chain: args.chain,
-        endpoints: args.endpoint.clone(),
-        confirmations: args.confirmations,
-    };
-    let height = new_node(&seat, bundle, log, cluster, &outlook).await?;
+    let height = new_node(&seat, bundle, log, cluster, (&args.place, args.ledger.clone())).await?;
     let json =
         json!({"node": seat.name, "cluster": cluster, "height": height, "config": global.dir.join(FILE)});
     let text = format!(
@@ -370,7 +354,7 @@ async fn check(global: &Global, args: &CheckArgs, voice: Voice) -> Result<Report
         (None, _) => return Err(Failure::usage("the policy names several chains", "name one: `--chain ID`")),
     };
     let endpoints =
-        rebuild::endpoints(&args.endpoint)?.iter().map(|it| it.open()).collect::<Result<Vec<_>, _>>()?;
+        setup::endpoints(&args.endpoint)?.iter().map(|it| it.open()).collect::<Result<Vec<_>, _>>()?;
     let finality = args.confirmations.map_or(Finality::Finalized, Finality::Confirmations);
     let view = ChainView::new(chain, endpoints, args.endpoint.len() / 2 + 1, finality)?;
     Ok(compared(&compare(state, &view).await?, state.height(), state.is_rebuilt()))

@@ -1,32 +1,21 @@
 //! What a signed rebuild becomes on one machine: a new node's log and configuration, or an old member's way to them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use keystead_base::{Canonical as _, ClusterId, Name};
 use keystead_decision::ceremony::{NodePart, Part, SignedContribution};
 use keystead_decision::rebuild::{FinishedRebuild, RebuildBundle};
 use keystead_decision::{State, Strict};
 use keystead_ledger::{ExportedLog, Ledger, SignatureRecord};
-use keystead_node::{
-    ChainConfig, Config as NodeConfig, EnclaveConfig, EndpointConfig, MemberConfig, NodeLimits, PeerConfig,
-    Times, recovered_signature,
-};
+use keystead_node::{Config as NodeConfig, NodeLimits, PeerConfig, recovered_signature};
 
 use super::REBUILD;
 use crate::ceremony::Seat;
-use crate::config::{ClientConfig, Config, FILE};
+use crate::config::{Config, FILE};
 use crate::failure::{Advise as _, Failure};
-use crate::founding::{GENESIS, MEMBERS, VAULT_PASSPHRASE};
+use crate::founding::{GENESIS, MEMBERS};
 use crate::outside;
-
-/// What only a new node's machine knows: where it listens, its database, and how it reaches the chain.
-pub(crate) struct Outlook {
-    pub(crate) listen: Option<String>,
-    pub(crate) ledger: Option<String>,
-    pub(crate) chain: Option<u64>,
-    pub(crate) endpoints: Vec<String>,
-    pub(crate) confirmations: Option<u64>,
-}
+use crate::setup::{self, Place, Setup};
 
 /// Verifies everything from the pinned genesis on, reads the backup into a fresh ledger, and configures this node.
 /// A run that was interrupted is run again.
@@ -35,7 +24,7 @@ pub(crate) async fn new_node(
     bundle: RebuildBundle,
     folder: &Path,
     pinned: ClusterId,
-    outlook: &Outlook,
+    (place, ledger): (&Place, Option<String>),
 ) -> Result<u64, Failure> {
     let log = ExportedLog::open(folder)
         .advise("is it a folder that `keystead audit export FOLDER` wrote, whole?")?;
@@ -44,13 +33,14 @@ pub(crate) async fn new_node(
     holds(&finished, &own)?;
     let Part::Node(part) = &own.body().part else { return Err(not_a_node(&seat.name)) };
     not_installed(seat.folder())?;
-    let config = config(seat, &finished, part, outlook)?;
+    let mut config = config(seat, &finished, part, place)?;
+    if let Some(node) = &mut config.node {
+        node.ledger = ledger;
+    }
     let state = fill(seat.folder(), &config, &log, &finished).await?;
-    keep(&seat.folder().join(GENESIS), &log.genesis().to_document())?;
-    keep(&seat.folder().join(REBUILD), &finished.bundle().to_document())?;
-    let text = toml::to_string_pretty(&config)
-        .map_err(|error| Failure::new("config.toml", error.to_string(), "report this as a bug"))?;
-    outside::create(&seat.folder().join(FILE), text.as_bytes())?;
+    outside::keep(&seat.folder().join(GENESIS), &log.genesis().to_document())?;
+    outside::keep(&seat.folder().join(REBUILD), &finished.bundle().to_document())?;
+    setup::write(seat.folder(), &config)?;
     Ok(state.height())
 }
 
@@ -135,13 +125,6 @@ fn keep_old(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if path.exists() { Ok(()) } else { outside::create(path, bytes) }
 }
 
-fn keep(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    if path.exists() && outside::read(path)? == bytes {
-        return Ok(());
-    }
-    outside::create(path, bytes)
-}
-
 /// A node of the rebuild that was set up before keeps what it has.
 fn not_a_new_node(config: &Config, finished: &FinishedRebuild, folder: &Path) -> Result<(), Failure> {
     let key = config.node.as_ref().and_then(|it| it.member.key.file_stem()?.to_str()?.parse::<Name>().ok());
@@ -183,66 +166,19 @@ fn nodes(finished: &FinishedRebuild) -> Vec<PeerConfig> {
     bodies.filter_map(peer).collect()
 }
 
-fn config(
-    seat: &Seat,
-    finished: &FinishedRebuild,
-    own: &NodePart,
-    outlook: &Outlook,
-) -> Result<Config, Failure> {
-    let all = nodes(finished);
-    let peers: Vec<PeerConfig> = all.iter().filter(|it| it.name != seat.name).cloned().collect();
-    let mut first = all;
-    first.sort_by_key(|node| node.name != seat.name);
-    let members = PathBuf::from(MEMBERS);
-    let key = |what: &str| members.join(format!("{}.{what}", seat.name));
-    let node = NodeConfig {
-        data: "node".into(),
-        genesis: GENESIS.into(),
-        member: MemberConfig { key: key("key"), passphrase: key("passphrase") },
-        enclave: EnclaveConfig {
-            program: None,
-            passphrase: members.join(VAULT_PASSPHRASE),
-            require: Vec::new(),
-        },
-        ledger: outlook.ledger.clone(),
-        listen: outlook.listen.clone().unwrap_or_else(|| own.address.clone()),
-        peers,
-        times: Times::default(),
-        chains: chains(finished, outlook)?,
+fn config(seat: &Seat, finished: &FinishedRebuild, own: &NodePart, place: &Place) -> Result<Config, Failure> {
+    let rebuild = &finished.signed().rebuild;
+    let setup = Setup {
+        cluster: rebuild.cluster,
+        keys: MEMBERS.into(),
+        nodes: nodes(finished),
+        own: Some(seat.name.clone()),
+        person: None,
         limits: NodeLimits::default(),
     };
-    let client =
-        ClientConfig { genesis: GENESIS.into(), members, person: None, token: None, ca: None, nodes: first };
-    let cluster = finished.signed().rebuild.cluster;
-    Ok(Config { cluster, client, node: Some(node), coordinator: None })
-}
-
-fn chains(finished: &FinishedRebuild, outlook: &Outlook) -> Result<Vec<ChainConfig>, Failure> {
-    if outlook.endpoints.is_empty() {
-        return Ok(Vec::new());
-    }
-    let known = &finished.signed().rebuild.policy.chains;
-    let chain = match (outlook.chain, known.as_slice()) {
-        (Some(named), all) if all.iter().any(|it| it.0 == named) => named,
-        (None, [only]) => only.0,
-        (_, all) => {
-            let all = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            let what = format!("expected one of the chains of the policy ({all})");
-            return Err(Failure::usage(what, "name it: `--chain ID`"));
-        }
-    };
-    let agree = outlook.endpoints.len() / 2 + 1;
-    let endpoints = endpoints(&outlook.endpoints)?;
-    Ok(vec![ChainConfig { chain, agree, endpoints, confirmations: outlook.confirmations }])
-}
-
-/// The endpoints, by number.
-pub(crate) fn endpoints(urls: &[String]) -> Result<Vec<EndpointConfig>, Failure> {
-    let numbered = urls.iter().zip(1_u32..);
-    let endpoint = |(url, number): (&String, u32)| {
-        Ok(EndpointConfig { name: format!("endpoint-{number}").parse()?, url: url.clone(), ca: None })
-    };
-    numbered.map(endpoint).collect()
+    let listen = place.listen.clone().unwrap_or_else(|| own.address.clone());
+    let outlook = place.node_outlook(&rebuild.policy.chains)?;
+    Ok(setup.config(Some(setup.node(&seat.name, listen, outlook)), None))
 }
 
 const NOT_OURS: &str = "do NOT start this: it is not what people signed for this log; ask who finished it for the bundle of the \

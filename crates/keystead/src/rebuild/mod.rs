@@ -7,7 +7,7 @@ mod words;
 
 pub(crate) use backup::{Backup, remembered};
 pub(crate) use chains::{Account, compare};
-pub(crate) use install::{Outlook, endpoints, new_node, old_member};
+pub(crate) use install::{new_node, old_member};
 pub(crate) use words::Shown;
 
 /// The signed rebuild, beside the genesis: whom this machine connects to is read from both.
