@@ -1,13 +1,14 @@
 //! The authorization path at the state machine: what is allowed, refused, counted and remembered.
 
+use keystead_approver::change_words;
 use keystead_base::{Amount, Canonical, Coded, Signed};
 use keystead_chain::build;
 use keystead_decision::{
     Entry, Fate, Outcome, Phase, Settlement, Snapshot, State, Strict, propose, validate,
 };
 use keystead_intent::{Action, AuthorityChange, RawEthereum, Replacement};
-use keystead_policy::Reason;
-use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, STRANGER, YOUNG, name};
+use keystead_policy::{PolicyVersion, Reason, Roster};
+use keystead_tests::fixture::{CHAIN, Desk, ETHER, FRIEND, Member, STRANGER, YOUNG, name};
 use keystead_tests::world::{World, hot, outcome_of, reasons};
 
 fn world() -> World<Strict> {
@@ -275,4 +276,37 @@ fn s11_an_approver_without_a_needed_role_is_refused_with_the_reason() {
     };
     assert_eq!(code, "approval.not_needed");
     assert!(text.contains("`approver`"), "{text}");
+}
+
+/// Whoever approves a change of members reads each of them from the document, with the keys that make them so: a key
+/// of a thief's under a familiar name is on the screen.
+#[test]
+fn s13_who_approves_a_change_of_members_reads_each_key_and_role() {
+    type Change = fn(&mut Roster);
+    let changes: [(Change, &str); 14] = [
+        (|it| it.quorum = 7, "+ 7 of "),
+        (|it| it.nodes[0].key = Member::new("thief", 99).signer.public().clone(), "+ node `"),
+        (|it| it.nodes[0].transport = Member::new("thief", 99).transport(), "+ node `"),
+        (|it| it.nodes[0].operator = "thief".to_owned(), "+ node `"),
+        (|it| it.nodes[0].host = "thief".to_owned(), "+ node `"),
+        (|it| it.nodes[0].provider = "thief".to_owned(), "+ node `"),
+        (|it| it.nodes[0].build = "thief".to_owned(), "+ node `"),
+        (|it| it.nodes[0].boot = 7, "+ node `"),
+        (|it| it.services[0].key = Member::new("thief", 99).signer.public().clone(), "+ service `"),
+        (|it| it.services[0].roles = vec![name("founder")], "+ service `"),
+        (|it| it.people[0].roles.clear(), "+ person `"),
+        (|it| it.people[0].recipient = Some(vec![7; 1216]), "+ person `"),
+        (|it| it.people[0].devices[0].key = Member::new("thief", 99).signer.public().clone(), "+ device `"),
+        (|it| it.people[0].devices[0].transport = Member::new("thief", 99).transport(), "+ device `"),
+    ];
+    let current = Desk::default().policy();
+    for (place, (change, expected)) in changes.into_iter().enumerate() {
+        let mut next =
+            PolicyVersion { number: current.number + 1, previous: current.digest(), ..current.clone() };
+        change(&mut next.roster);
+        let document = next.to_document().into();
+        let words = change_words(&AuthorityChange::Roster { document }, &current);
+        assert!(words.iter().any(|it| it.starts_with(expected)), "change {place}: {words:#?}");
+        assert!(words.iter().any(|it| it.starts_with('-')), "change {place}: {words:#?}");
+    }
 }

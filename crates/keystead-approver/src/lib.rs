@@ -7,6 +7,7 @@
 //! It knows no file, no terminal and no connection: every approver's client calls it, whatever it runs on.
 
 mod error;
+pub mod policy_words;
 mod review;
 mod words;
 

@@ -7,6 +7,8 @@ use keystead_decision::Rehearsed;
 use keystead_intent::{AccountRef, AuthorityChange, ChainId, Effects, KeyCeremony};
 use keystead_policy::{PolicyVersion, check_next};
 
+use crate::policy_words::differences;
+
 /// The plain words of effects, with the names of the signed address book, and of the account that would sign.
 #[must_use]
 pub fn effect_words(
@@ -45,7 +47,9 @@ pub fn change_words(change: &AuthorityChange, policy: &PolicyVersion) -> Vec<Str
     let line = match change {
         AuthorityChange::Policy { document }
         | AuthorityChange::Roster { document }
-        | AuthorityChange::AddressBook { document } => policy_change(document, policy),
+        | AuthorityChange::AddressBook { document } => {
+            return [vec![headline], policy_change(document, policy)].concat();
+        }
         AuthorityChange::Thaw { key: None } => "Signing goes on for the whole cluster".to_owned(),
         AuthorityChange::Thaw { key: Some(key) } => format!("Signing goes on for key `{key}`"),
         AuthorityChange::Key(KeyCeremony::Create { key, home, .. }) => {
@@ -74,18 +78,21 @@ pub fn change_words(change: &AuthorityChange, policy: &PolicyVersion) -> Vec<Str
     vec![headline, line]
 }
 
-fn policy_change(document: &[u8], policy: &PolicyVersion) -> String {
+/// INVARIANT S13: what people approve is each line that the document makes different, read from it on their machine.
+fn policy_change(document: &[u8], policy: &PolicyVersion) -> Vec<String> {
     let next = match PolicyVersion::from_document(document) {
         Ok(next) => next,
-        Err(error) => return format!("A policy document that does not parse: {} ({})", error, error.code()),
+        Err(error) => {
+            return vec![format!("A policy document that does not parse: {} ({})", error, error.code())];
+        }
     };
-    match check_next(policy, &next) {
-        Ok(sections) => format!(
-            "Policy version {} takes the place of version {}; these sections differ: {}",
-            next.number,
-            policy.number,
-            sections.names().join(", ")
-        ),
-        Err(error) => format!("A policy version that cannot follow: {error}"),
-    }
+    let sections = match check_next(policy, &next) {
+        Ok(sections) => sections,
+        Err(error) => return vec![format!("A policy version that cannot follow: {error}")],
+    };
+    let (number, current, names) = (next.number, policy.number, sections.names().join(", "));
+    let head = format!(
+        "Policy version {number} takes the place of version {current}; these sections differ: {names}"
+    );
+    [vec![head], differences(policy, &next)].concat()
 }

@@ -228,7 +228,7 @@ fn policies(script: &mut Script, home: &Path) {
     ]);
     let refused = script.step(&fails("ana", "policy check {tmp}/broken.json", "policy."));
     assert!(refused["error"]["what"].as_str().unwrap().contains("authority"), "the rule is named: {refused}");
-    assert!(script.text("ana", "policy show").contains("10 ETH (10000000000000000000 wei) in 86400 s"));
+    assert!(script.text("ana", "policy show").contains("10 ETH (10000000000000000000 wei) in 1 day"));
     let table = script.text("ana", "policy check {tmp}/next.json --last 3");
     assert!(table.contains("version 0 compiles"), "{table}");
 }

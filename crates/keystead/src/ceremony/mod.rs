@@ -4,8 +4,6 @@ mod danger;
 mod fingerprint;
 mod install;
 mod latecomer;
-mod registry;
-mod rules;
 mod seat;
 mod words;
 

@@ -1,13 +1,13 @@
 //! A transcript in plain words, danger first; and the same for scripts.
 
+use keystead_approver::policy_words::{limits, quorums, registry, unambiguous};
 use keystead_base::{Digest, Name};
 use keystead_decision::Genesis;
 use keystead_decision::ceremony::{CheckedTranscript, Contribution, Part, SignedContribution};
 use serde_json::{Value, json};
 
 use super::danger::{dangers, withstands};
-use super::registry::{registry, unambiguous};
-use super::{grouped, rules};
+use super::grouped;
 use crate::output::strong;
 use crate::outside;
 use crate::table::Table;
@@ -56,11 +56,9 @@ impl Shown<'_> {
         parts.push(self.overview());
         parts.push(self.members());
         let policy = &self.genesis().policy;
-        for (title, lines) in [
-            ("Limits", rules::limits(policy)),
-            ("Who must approve", rules::quorums(policy)),
-            ("Rules", registry(policy)),
-        ] {
+        for (title, lines) in
+            [("Limits", limits(policy)), ("Who must approve", quorums(policy)), ("Rules", registry(policy))]
+        {
             let lines = lines.iter().map(|line| format!("  {}", unambiguous(line)));
             parts.push(format!("{title}\n{}", lines.collect::<Vec<_>>().join("\n")));
         }
@@ -125,8 +123,8 @@ impl Shown<'_> {
             "members": members.collect::<Vec<_>>(),
             "signed": self.signed,
             "own": self.own.as_ref().map(|(name, holds)| json!({"name": name, "holds": holds})),
-            "limits": rules::limits(policy),
-            "quorums": rules::quorums(policy),
+            "limits": limits(policy),
+            "quorums": quorums(policy),
             "rules": registry(policy),
             "policy": policy,
         })
@@ -176,4 +174,91 @@ const CLOCK_SECONDS: u64 = 60;
 
 fn roles(roles: &[Name]) -> String {
     roles.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use keystead_approver::policy_words::differences;
+    use keystead_base::Timestamp;
+    use keystead_policy::{PolicyVersion, Roster, SimulationRule};
+
+    use super::*;
+    use crate::sample::{self, World};
+
+    fn policy() -> PolicyVersion {
+        let roster = Roster { quorum: 1, nodes: Vec::new(), services: Vec::new(), people: Vec::new() };
+        let world = World {
+            chain: 1,
+            addresses: vec![("exchange".parse().unwrap(), alloy_primitives::Address::repeat_byte(7))],
+            tokens: vec![("USDT".to_owned(), 6, alloy_primitives::Address::repeat_byte(8))],
+            ..World::default()
+        };
+        sample::policy(&world, roster, Timestamp(1_795_467_600_000)).unwrap()
+    }
+
+    fn said(policy: &PolicyVersion) -> Vec<String> {
+        [limits(policy), quorums(policy), registry(policy)].concat()
+    }
+
+    /// Whoever drafts can hide nothing in a part that is not shown.
+    #[test]
+    fn every_part_of_a_policy_is_said() {
+        type Change = fn(&mut PolicyVersion);
+        let changes: [Change; 23] = [
+            |it| it.chains.clear(),
+            |it| it.rules[0].cedar.push_str(" // more"),
+            |it| it.rules[0].id = "other".parse().unwrap(),
+            |it| it.windows[0].limit = 1_u64.into(),
+            |it| it.windows[0].span_seconds = 1,
+            |it| it.windows[0].keys.push("hot".parse().unwrap()),
+            |it| it.windows[1].per.clear(),
+            |it| it.quorums[0].delay_seconds = 1,
+            |it| it.quorums[0].vetoers.clear(),
+            |it| it.quorums[0].needs[0].count = 1,
+            |it| it.quorums[0].needs[0].factors.push(keystead_policy::Factor::Software),
+            |it| it.quorums[0].changes.push(keystead_intent::ChangeKind::Thaw),
+            |it| it.quorums[3].from = None,
+            |it| it.address_book[0].usable_from = Timestamp(0),
+            |it| it.assets[1].decimals = 18,
+            |it| it.assets[1].symbol = "USDC".to_owned(),
+            |it| it.caps[0].amount = 1_u64.into(),
+            |it| it.fresh_heads.clear(),
+            |it| {
+                it.simulation = Some(SimulationRule {
+                    keys: vec![],
+                    classes: vec![],
+                    chains: vec![],
+                    max_age_seconds: 1,
+                    wait_seconds: 1,
+                    may_fail: true,
+                })
+            },
+            |it| it.timing.max_lifetime_seconds = 1,
+            |it| it.timing.certificate_seconds = 1,
+            |it| it.timing.skew_seconds = 1,
+            |it| it.timing.cool_off_seconds = 1,
+        ];
+        for (place, change) in changes.into_iter().enumerate() {
+            let mut other = policy();
+            change(&mut other);
+            assert_ne!(said(&other), said(&policy()), "change {place} is not said");
+            let differing = differences(&policy(), &other);
+            assert!(differing.iter().any(|it| it.starts_with(['+', '-'])), "change {place}: {differing:?}");
+        }
+    }
+
+    #[test]
+    fn what_could_mislead_a_reader_is_written_out() {
+        let mut policy = policy();
+        policy.rules[0].cedar = "// all is well:\npermit(principal, action, resource);".to_owned();
+        policy.rules[1].cedar = "forbid /*\u{202e}*/ (principal, action, resource);".to_owned();
+        policy.assets[0].symbol = "\u{1b}[2JETH".to_owned();
+        let lines = registry(&policy);
+        assert!(lines.contains(&"    permit(principal, action, resource);".to_owned()), "{lines:?}");
+        assert!(
+            lines.contains(&"    forbid /*\\u{202e}*/ (principal, action, resource);".to_owned()),
+            "{lines:?}"
+        );
+        assert!(lines.iter().any(|line| line.starts_with("asset `\\u{1b}[2JETH`")), "{lines:?}");
+    }
 }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Subcommand;
-use keystead_base::{Canonical as _, RequestId, Timestamp};
+use keystead_approver::policy_words;
+use keystead_base::{Canonical as _, RequestId};
 use keystead_chain::{AssetIndex, build, explain};
 use keystead_decision::Entry;
-use keystead_intent::{Action, ActionKind, AuthorityChange, Effects, Intent};
+use keystead_intent::{Action, ActionKind, AuthorityChange, Effects, Intent, Run};
 use keystead_policy::{
     AssuranceLevel, Cooling, Direction, Engine, Facts, PolicyVersion, Prices, Question, Ruling, Simulated,
     Subject, check_next, compare,
@@ -99,42 +100,21 @@ pub(crate) async fn run(global: &Global, command: PolicyCommand, voice: Voice) -
     }
 }
 
+/// Nothing of it left out: what people approved is what they see here.
 fn overview(policy: &PolicyVersion) -> String {
     let mut table = Table::pairs();
-    table
-        .pair("version", policy.number)
-        .pair("digest", policy.digest())
-        .pair("chains", list(policy.chains.iter()))
-        .pair("people", list(policy.roster.people.iter().map(|it| &it.name)))
-        .pair("services", list(policy.roster.services.iter().map(|it| &it.name)))
-        .pair("nodes", list(policy.roster.nodes.iter().map(|it| &it.name)))
-        .pair("address book", list(policy.address_book.iter().map(|it| &it.name)))
-        .pair("assets", list(policy.assets.iter().map(|it| &it.symbol)));
-    for rule in &policy.rules {
-        table.pair(&format!("rule {}", rule.id), rule.cedar.replace('\n', " "));
+    table.pair("version", policy.number).pair("digest", policy.digest());
+    let mut parts = vec![table.render().trim_end().to_owned()];
+    for (title, lines) in [
+        ("Members", policy_words::members(&policy.roster)),
+        ("Limits", policy_words::limits(policy)),
+        ("Who must approve", policy_words::quorums(policy)),
+        ("Rules", policy_words::registry(policy)),
+    ] {
+        let lines = lines.iter().map(|line| format!("  {}", policy_words::unambiguous(line)));
+        parts.push(format!("{title}\n{}", lines.collect::<Vec<_>>().join("\n")));
     }
-    for window in &policy.windows {
-        table.pair(&format!("window {}", window.id), span(policy, window));
-    }
-    for row in &policy.quorums {
-        let needs = row.needs.iter().map(|it| format!("{} {}", it.count, it.role));
-        let changes =
-            if row.changes.is_empty() { String::new() } else { format!(" ({})", list(row.changes.iter())) };
-        table.pair(
-            &format!("quorum {}", row.id),
-            format!("{}{changes} needs [{}]", list(row.classes.iter()), list(needs)),
-        );
-    }
-    for demand in &policy.protections {
-        table.pair(&format!("protections of {}", demand.level), list(demand.features.iter()));
-    }
-    table.pair("cool-off", format!("{} s", policy.timing.cool_off_seconds));
-    table.render()
-}
-
-fn span(policy: &PolicyVersion, window: &keystead_policy::Window) -> String {
-    let unit = if window.measure == keystead_policy::Measure::Count { " requests" } else { "" };
-    format!("{}{unit} in {} s", policy.amount(window.measure, window.limit), window.span_seconds)
+    parts.join("\n\n") + "\n"
 }
 
 fn list(items: impl Iterator<Item = impl ToString>) -> String {
@@ -166,10 +146,21 @@ async fn propose(global: &Global, file: &Path) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// A request with what it would do.
+/// A request with what it would do, and what came of it when the nodes ran it.
 struct Asked {
     intent: Intent,
     effects: Effects,
+    run: Option<Run>,
+}
+
+impl Asked {
+    fn simulated(&self) -> Simulated<'_> {
+        match (&self.run, self.intent.action.kind()) {
+            (Some(run), _) => Simulated::Ran(run),
+            (None, ActionKind::Message | ActionKind::TypedData) => Simulated::NotApplicable,
+            (None, _) => Simulated::No,
+        }
+    }
 }
 
 async fn check(global: &Global, file: &Path, last: usize, request: Option<&str>) -> Result<Report, Failure> {
@@ -193,15 +184,25 @@ async fn check(global: &Global, file: &Path, last: usize, request: Option<&str>)
     let current = Engine::compile(current)?;
     let asked = latest(&session.link, &current, last).await?;
     let (table, json) = differences(&current, &engine, &asked);
-    let text = format!("{compiled}tried on {} of the last requests\n{table}", asked.len());
+    let unknown = unknown_runs(&asked, &[current.version(), engine.version()]);
+    let text = format!("{compiled}tried on {} of the last requests{unknown}\n{table}", asked.len());
     Ok(Report::new(json!({"compiles": true, "tried": asked.len(), "differences": json}), text))
+}
+
+/// Says so where rules about runs see the worst because no run is known.
+fn unknown_runs(asked: &[Asked], versions: &[&PolicyVersion]) -> String {
+    let unknown = asked.iter().filter(|it| matches!(it.simulated(), Simulated::No)).count();
+    match versions.iter().any(|it| it.simulation.is_some()) && unknown > 0 {
+        true => format!("; {unknown} of them with no run known here, so that rules about runs see the worst"),
+        false => String::new(),
+    }
 }
 
 fn differences(current: &Engine, next: &Engine, asked: &[Asked]) -> (String, Vec<Value>) {
     let prices = Prices::default();
     let cooling = Cooling::default();
-    let facts = facts(&prices, &cooling);
-    let questions: Vec<_> = asked.iter().map(|it| question(it, &facts)).collect();
+    let facts: Vec<_> = asked.iter().map(|it| facts(it, &prices, &cooling)).collect();
+    let questions: Vec<_> = asked.iter().zip(&facts).map(|(it, facts)| question(it, facts)).collect();
     let mut table = Table::new(&["request", "change", "before", "after"]);
     let mut found = Vec::new();
     for difference in compare(current, next, &questions) {
@@ -234,10 +235,9 @@ fn ruling(ruling: &Ruling, version: &PolicyVersion) -> String {
     }
 }
 
-/// Prices, cool-offs and runs are left out: what a fiat window, a young entry or a simulation says is known only in
-/// the log.
-fn facts<'a>(prices: &'a Prices, cooling: &'a Cooling) -> Facts<'a> {
-    let simulation = Simulated::No;
+/// Prices and cool-offs are left out: what a fiat window or a young entry says is known only in the log.
+fn facts<'a>(asked: &'a Asked, prices: &'a Prices, cooling: &'a Cooling) -> Facts<'a> {
+    let simulation = asked.simulated();
     Facts {
         now: outside::now(),
         account: None,
@@ -266,7 +266,10 @@ async fn latest(link: &Link, engine: &Engine, last: usize) -> Result<Vec<Asked>,
         let mut intents = between(link, start, end).await?;
         intents.retain(|intent| intent.action.kind() != ActionKind::Authority);
         for intent in intents.into_iter().rev().take(last - asked.len()) {
-            asked.extend(effects(link, engine, &intent).await.ok().map(|effects| Asked { intent, effects }));
+            let Ok(effects) = effects(link, engine, &intent).await else { continue };
+            // A request that the cluster remembers no more has no run that anybody could show.
+            let run = link.request(intent.id()).await.ok().and_then(|it| it.simulation).map(|it| it.run);
+            asked.push(Asked { intent, effects, run });
         }
         end = start - 1;
     }
@@ -310,21 +313,22 @@ async fn effects(link: &Link, engine: &Engine, intent: &Intent) -> Result<Effect
 
 async fn explained(global: &Global, engine: &Engine, request: &str) -> Result<Report, Failure> {
     let session = Session::open(global).await?;
-    let intent = match request.parse::<RequestId>() {
-        Ok(id) => session.link.request(id).await?.intent,
-        Err(_) => Intent::from_json(&outside::read_text(Path::new(request))?)?,
+    let (intent, simulation) = match request.parse::<RequestId>() {
+        Ok(id) => session.link.request(id).await.map(|it| (it.intent, it.simulation))?,
+        Err(_) => (Intent::from_json(&outside::read_text(Path::new(request))?)?, None),
     };
     let effects = effects(&session.link, engine, &intent).await?;
     let prices = Prices::default();
     let cooling = Cooling::default();
-    let facts = Facts { now: Timestamp(outside::now().0), ..facts(&prices, &cooling) };
-    let asked = Asked { intent, effects };
+    let asked = Asked { intent, effects, run: simulation.map(|it| it.run) };
+    let facts = facts(&asked, &prices, &cooling);
     let found = engine.decide(&question(&asked, &facts));
     let registry = AssetIndex::new(&engine.version().assets, &engine.version().contracts)?;
     let own = asked.intent.action.account().zip(asked.effects.slot).map(|(it, slot)| (slot.account, it));
     let lines = reading::words(&asked.effects, &registry, engine.version(), own);
     let reasons: Vec<String> = found.reasons().iter().map(|it| it.words(engine.version())).collect();
-    let mut text = format!("{}\n\n{}\n", lines.join("\n"), ruling(&found, engine.version()));
+    let unknown = unknown_runs(std::slice::from_ref(&asked), &[engine.version()]);
+    let mut text = format!("{}\n\n{}{unknown}\n", lines.join("\n"), ruling(&found, engine.version()));
     reasons.iter().for_each(|reason| text.push_str(&format!("  {reason}\n")));
     text.push_str(&format!("rules: {}\n", list(found.rules().iter())));
     let json = json!({"ruling": found, "effects": asked.effects, "words": lines, "reasons": reasons});

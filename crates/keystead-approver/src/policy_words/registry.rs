@@ -1,4 +1,4 @@
-//! The rest of the first policy, line by line: destinations, assets, contracts, prices, rules and times.
+//! The rest of a policy, line by line: destinations, assets, contracts, prices, rules and times.
 //!
 //! People sign what these lines say, so nothing of a policy is left out, and nothing in it can change how a
 //! terminal shows it.
@@ -8,8 +8,9 @@ use keystead_policy::{PolicyVersion, PriceRule, Rule, SimulationRule, Timing};
 
 use super::rules::{list, span, word};
 
-/// Everything that neither limits nor quorums nor the roster say.
-pub(crate) fn registry(policy: &PolicyVersion) -> Vec<String> {
+/// Everything that neither limits nor quorums nor the roster say. Each rule is a line with its own lines indented below.
+#[must_use]
+pub fn registry(policy: &PolicyVersion) -> Vec<String> {
     // A field that is added to policies is added here, or named as shown elsewhere.
     let PolicyVersion {
         number: _,
@@ -104,92 +105,8 @@ fn rule_lines(rule: &Rule) -> Vec<String> {
 }
 
 /// Everything but plain characters is written as its number: nothing turns a line around or hides in it.
-pub(super) fn unambiguous(text: &str) -> String {
+#[must_use]
+pub fn unambiguous(text: &str) -> String {
     let plain = |c: char| c == ' ' || c.is_ascii_graphic();
     text.chars().map(|c| if plain(c) { c.to_string() } else { c.escape_unicode().to_string() }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use keystead_base::Timestamp;
-    use keystead_policy::Roster;
-
-    use super::super::rules::{limits, quorums};
-    use super::*;
-    use crate::sample::{self, World};
-
-    fn policy() -> PolicyVersion {
-        let roster = Roster { quorum: 1, nodes: Vec::new(), services: Vec::new(), people: Vec::new() };
-        let world = World {
-            chain: 1,
-            addresses: vec![("exchange".parse().unwrap(), alloy_primitives::Address::repeat_byte(7))],
-            tokens: vec![("USDT".to_owned(), 6, alloy_primitives::Address::repeat_byte(8))],
-            ..World::default()
-        };
-        sample::policy(&world, roster, Timestamp(1_795_467_600_000)).unwrap()
-    }
-
-    fn said(policy: &PolicyVersion) -> Vec<String> {
-        [limits(policy), quorums(policy), registry(policy)].concat()
-    }
-
-    /// Whoever drafts can hide nothing in a part that is not shown.
-    #[test]
-    fn every_part_of_a_policy_is_said() {
-        type Change = fn(&mut PolicyVersion);
-        let changes: [Change; 23] = [
-            |it| it.chains.clear(),
-            |it| it.rules[0].cedar.push_str(" // more"),
-            |it| it.rules[0].id = "other".parse().unwrap(),
-            |it| it.windows[0].limit = 1_u64.into(),
-            |it| it.windows[0].span_seconds = 1,
-            |it| it.windows[0].keys.push("hot".parse().unwrap()),
-            |it| it.windows[1].per.clear(),
-            |it| it.quorums[0].delay_seconds = 1,
-            |it| it.quorums[0].vetoers.clear(),
-            |it| it.quorums[0].needs[0].count = 1,
-            |it| it.quorums[0].needs[0].factors.push(keystead_policy::Factor::Software),
-            |it| it.quorums[0].changes.push(keystead_intent::ChangeKind::Thaw),
-            |it| it.quorums[3].from = None,
-            |it| it.address_book[0].usable_from = Timestamp(0),
-            |it| it.assets[1].decimals = 18,
-            |it| it.assets[1].symbol = "USDC".to_owned(),
-            |it| it.caps[0].amount = 1_u64.into(),
-            |it| it.fresh_heads.clear(),
-            |it| {
-                it.simulation = Some(SimulationRule {
-                    keys: vec![],
-                    classes: vec![],
-                    chains: vec![],
-                    max_age_seconds: 1,
-                    wait_seconds: 1,
-                    may_fail: true,
-                })
-            },
-            |it| it.timing.max_lifetime_seconds = 1,
-            |it| it.timing.certificate_seconds = 1,
-            |it| it.timing.skew_seconds = 1,
-            |it| it.timing.cool_off_seconds = 1,
-        ];
-        for (place, change) in changes.into_iter().enumerate() {
-            let mut other = policy();
-            change(&mut other);
-            assert_ne!(said(&other), said(&policy()), "change {place} is not said");
-        }
-    }
-
-    #[test]
-    fn what_could_mislead_a_reader_is_written_out() {
-        let mut policy = policy();
-        policy.rules[0].cedar = "// all is well:\npermit(principal, action, resource);".to_owned();
-        policy.rules[1].cedar = "forbid /*\u{202e}*/ (principal, action, resource);".to_owned();
-        policy.assets[0].symbol = "\u{1b}[2JETH".to_owned();
-        let lines = registry(&policy);
-        assert!(lines.contains(&"    permit(principal, action, resource);".to_owned()), "{lines:?}");
-        assert!(
-            lines.contains(&"    forbid /*\\u{202e}*/ (principal, action, resource);".to_owned()),
-            "{lines:?}"
-        );
-        assert!(lines.iter().any(|line| line.starts_with("asset `\\u{1b}[2JETH`")), "{lines:?}");
-    }
 }

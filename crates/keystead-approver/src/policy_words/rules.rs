@@ -1,10 +1,11 @@
-//! The first policy in sentences: limits, and who must approve what.
+//! A policy in sentences: limits, and who must approve what.
 
 use keystead_policy::{Dimension, Measure, PolicyVersion, QuorumRow, Window};
 use serde::Serialize;
 
 /// One sentence for each limit.
-pub(crate) fn limits(policy: &PolicyVersion) -> Vec<String> {
+#[must_use]
+pub fn limits(policy: &PolicyVersion) -> Vec<String> {
     let caps = policy.caps.iter().map(|cap| {
         let amount = policy.amount(cap.measure, cap.amount);
         format!("a key of level {} moves at most {amount} at once", cap.level)
@@ -33,7 +34,8 @@ fn limit(policy: &PolicyVersion, window: &Window) -> String {
 }
 
 /// One sentence for each quorum row.
-pub(crate) fn quorums(policy: &PolicyVersion) -> Vec<String> {
+#[must_use]
+pub fn quorums(policy: &PolicyVersion) -> Vec<String> {
     policy.quorums.iter().map(|row| quorum(policy, row)).collect()
 }
 
