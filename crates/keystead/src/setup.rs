@@ -1,4 +1,4 @@
-//! `keystead.toml` of one machine, made in one place: by `init`, after a ceremony, and for a node that comes later.
+//! `keystead.toml` of one machine, made in one place: by `init`, after a ceremony or a rebuild, and for a node that comes later.
 
 use std::path::{Path, PathBuf};
 
