@@ -12,7 +12,8 @@ use crate::founded::{HOME, NODES};
 use crate::load::{Load, PROBE};
 use crate::people::{ANSWER, PATIENCE};
 
-/// Each run takes the next few of all places; a number in `KEYSTEAD_STORM_SEED` says from where on.
+/// At every sync and every send of a payment's way at the key's home and at another node, which is the next one in
+/// each run; a number in `KEYSTEAD_STORM_SEED` says which.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d04_one_of_four_is_killed_at_a_sync_or_a_send() {
     if !has_strace() {
@@ -23,13 +24,13 @@ async fn d04_one_of_four_is_killed_at_a_sync_or_a_send() {
     load.answers(10).await;
     let seed = seed();
     let places = places(&cluster, [HOME, 1 + seed % (NODES - 1)]).await;
-    println!("killed at some of {} places; KEYSTEAD_STORM_SEED={seed} takes the same again", places.len());
+    println!("killed at each of {} places; KEYSTEAD_STORM_SEED={seed} takes the same again", places.len());
     let mut killed = 0;
-    for number in 0..KILLS {
-        let place = &places[(seed * KILLS + number) % places.len()];
+    for place in &places {
         killed += usize::from(killed_at(&cluster, &load, place).await);
     }
-    assert!(killed > 0, "no place was reached");
+    println!("{killed} of {} places were reached", places.len());
+    assert!(2 * killed > places.len(), "hardly a place was reached");
     cluster.verify("killed at syncs and sends", load).await;
 }
 
