@@ -407,18 +407,18 @@ fn kind_of(event: KeyMove) -> ChangeKind {
     }
 }
 
-/// INVARIANT S14: what could let a rebuilt cluster sign, or make that easier, takes the larger quorum until it is
-/// thawed. What brings keys back to it, frozen, or stops them, takes the ordinary one.
+/// INVARIANT S14: what could let a rebuilt cluster sign, make that easier, or take a key out of it, takes the larger
+/// quorum until it is thawed. What brings keys back to it, frozen, or stops them, takes the ordinary one.
 fn frees(change: &AuthorityChange) -> bool {
     match change {
         AuthorityChange::Policy { .. }
         | AuthorityChange::Roster { .. }
         | AuthorityChange::AddressBook { .. }
         | AuthorityChange::Thaw { .. } => true,
-        AuthorityChange::Key(KeyCeremony::Export { .. }) => true,
+        // Both make the same file, which whoever it is for opens alone.
+        AuthorityChange::Key(KeyCeremony::Backup { .. } | KeyCeremony::Export { .. }) => true,
         AuthorityChange::Key(
             KeyCeremony::Create { .. }
-            | KeyCeremony::Backup { .. }
             | KeyCeremony::Restore { .. }
             | KeyCeremony::Suspend { .. }
             | KeyCeremony::Resume { .. }

@@ -32,6 +32,17 @@ fn many_policies() {
     let grows = |version: &mut PolicyVersion| version.rules = vec![rule.clone()];
     let transitions = (0..9).map(|_| cluster.changed_policy(grows)).collect();
     advance(&mut enclave, transitions, None);
+    // Two that fill a frame to within a hundred bytes, and a head that has no room beside them.
+    let mut filling = |bytes: usize| {
+        let rule = Rule { id: name("long"), cedar: " ".repeat(bytes) };
+        cluster.changed_policy(|version: &mut PolicyVersion| version.rules = vec![rule])
+    };
+    let short = filling(1);
+    let half = (MAX_FRAME_BYTES - FRAMING - 100) / 2 - borsh::object_length(&short).unwrap() + 1;
+    advance(&mut enclave, vec![short], None);
+    let (first, second) = (filling(half), filling(half));
+    let head = second.commit.clone();
+    advance(&mut enclave, vec![first, second], Some(head));
     let payload = message(&held, "under the last one");
     let good = cluster.certificate(Outcome::Allow(grant(&payload)));
     sign(&mut enclave, &good, &payload).unwrap();
@@ -319,3 +330,6 @@ fn address(compressed: &[u8; 33]) -> alloy_primitives::Address {
     let key = secp256k1::PublicKey::from_byte_array_compressed(*compressed).unwrap();
     alloy_primitives::Address::from_raw_public_key(&key.serialize_uncompressed()[1..])
 }
+
+/// What a client leaves room for beside what is shown.
+const FRAMING: usize = 256;
