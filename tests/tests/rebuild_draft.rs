@@ -5,7 +5,7 @@ use keystead_decision::rebuild::{Basis, CheckedRebuild, RebuildBundle, RebuildDr
 use keystead_decision::{
     Commit, Entry, Header, Outcome, RebuildError, Strict, Transition, leaves, sign_vote, vote_for,
 };
-use keystead_policy::PolicyVersion;
+use keystead_policy::{PolicyVersion, Rule};
 use keystead_tests::fixture::{ETHER, FRIEND, Member, name};
 use keystead_tests::hall::contribution_to;
 use keystead_tests::rebuilding::{first_block, four_approvers, new_nodes, rebuild_of, signed_by};
@@ -125,6 +125,23 @@ fn s13_the_signer_takes_only_the_very_block_that_people_signed() {
         assert_eq!(light.follow(&other).unwrap_err().code(), "certificate.not_rebuilt");
     }
     light.follow(&good).unwrap();
+}
+
+/// Nobody signs what no new node could vote for: one block holds the policy and everybody's signature.
+#[test]
+fn d01_a_rebuild_that_no_block_would_hold_is_not_drafted() {
+    let rules = |policy: &mut PolicyVersion, rules: usize| {
+        four_approvers(policy);
+        let cedar = format!("{:4060}", policy.rules[0].cedar);
+        let rule = |number| Rule { id: name(&format!("long-{number}")), cedar: cedar.clone() };
+        policy.rules.extend((0..rules).map(rule));
+        policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
+    };
+    let drafted = |count: usize| {
+        let world = World::with_policy(Strict::default(), |policy: &mut PolicyVersion| rules(policy, count));
+        assembled(&world, "fixture").map(drop).map_err(|error| error.code())
+    };
+    assert_eq!((drafted(480), drafted(520)), (Ok(()), Err("rebuild.long")));
 }
 
 /// A cluster that changed its policy every week for years is rebuilt like any other.

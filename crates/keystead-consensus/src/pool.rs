@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use keystead_base::{Canonical, Digest, Name, Signed, Timestamp};
+pub use keystead_decision::MAX_BLOCK_BYTES;
 use keystead_decision::{Admitted, Entry, State};
 use keystead_policy::Price;
 
@@ -14,9 +15,6 @@ pub const MAX_POOL_ENTRIES: usize = 16_384;
 pub const MAX_POOL_ENTRIES_PER_NODE: usize = 4_096;
 /// The longest entry: a block may be of one alone.
 pub const MAX_ENTRY_BYTES: usize = MAX_BLOCK_BYTES;
-/// The most bytes of a block's entries together. With its header and votes it fits a message, so that whoever
-/// lacks a committed block can be sent it.
-pub const MAX_BLOCK_BYTES: usize = 2 * 1024 * 1024;
 
 /// What waits, in the order of arrival.
 #[derive(Debug, Default)]

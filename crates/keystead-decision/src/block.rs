@@ -13,6 +13,9 @@ use crate::Entry;
 
 /// The most entries of one block.
 pub const MAX_BLOCK_ENTRIES: usize = 1024;
+/// The most bytes of a block's entries together. With its header and votes it fits a message, so that whoever
+/// lacks a committed block can be sent it.
+pub const MAX_BLOCK_BYTES: usize = 2 * 1024 * 1024;
 
 /// What votes are for. It commits to the entries and to every decision that they led to.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]

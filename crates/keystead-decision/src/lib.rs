@@ -26,7 +26,10 @@ mod windows;
 
 pub use admit::{AdmissionError, Admitted};
 pub use apply::{Applied, BlockError, leaves, propose, validate, validate_unless};
-pub use block::{Block, Commit, Frozen, Header, MAX_BLOCK_ENTRIES, Vote, VoteSignature, sign_vote, vote_for};
+pub use block::{
+    Block, Commit, Frozen, Header, MAX_BLOCK_BYTES, MAX_BLOCK_ENTRIES, Vote, VoteSignature, sign_vote,
+    vote_for,
+};
 pub use controls::{Controls, Strict};
 pub use drill::drill_challenge;
 pub use entry::{Entry, Fate, KeyEvent, KeyStep, Renewal, Settlement};

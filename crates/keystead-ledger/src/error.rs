@@ -172,6 +172,14 @@ pub enum LedgerError {
         /// How many blocks there are.
         found: u64,
     },
+    /// A second rebuild for the same place.
+    #[error("this log goes on with the rebuild {expected}; {found} is refused")]
+    RebuildTaken {
+        /// The digest of the one that is kept.
+        expected: Digest,
+        /// The digest of the one refused.
+        found: Digest,
+    },
     /// The tree over the headers.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -206,6 +214,7 @@ impl Coded for LedgerError {
             Self::Replay(error) => error.code(),
             Self::Rebuild(error) => error.code(),
             Self::NotEmpty { .. } => "ledger.not_empty",
+            Self::RebuildTaken { .. } => "ledger.rebuild_taken",
             Self::Log(error) => error.code(),
             Self::Key(error) => error.code(),
         }
@@ -219,7 +228,8 @@ impl Coded for LedgerError {
             | Self::VoteHeight { .. }
             | Self::SignatureTaken { .. }
             | Self::SealTaken { .. }
-            | Self::NotEmpty { .. } => Blame::Caller,
+            | Self::NotEmpty { .. }
+            | Self::RebuildTaken { .. } => Blame::Caller,
             Self::Rebuild(error) => error.blame(),
             Self::Replay(error) => error.blame(),
             Self::Log(error) => error.blame(),

@@ -64,15 +64,16 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`LedgerError::Rebuild`] says what does not fit, [`LedgerError::NotEmpty`] where another one is kept.
+    /// [`LedgerError::Rebuild`] says what does not fit, [`LedgerError::RebuildTaken`] where another one is kept.
     pub async fn begin_rebuild(&self, state: &State, signed: &SignedRebuild) -> Result<(), LedgerError> {
         state.awaiting(signed)?;
         let mut session = self.engine.write().await?;
         let sql = "INSERT INTO meta (name, document) VALUES ('rebuild', $1) ON CONFLICT (name) DO NOTHING";
         if session.execute(sql, vec![bytes(signed.to_document())]).await? == 0 {
-            let kept = kept(&mut session).await?;
-            if kept.as_ref().is_none_or(|kept| kept.rebuild != signed.rebuild) {
-                return Err(LedgerError::NotEmpty { found: state.height() });
+            let found = signed.rebuild.digest();
+            let kept = kept(&mut session).await?.map(|kept| kept.rebuild.digest());
+            if let Some(expected) = kept.filter(|kept| *kept != found) {
+                return Err(LedgerError::RebuildTaken { expected, found });
             }
         }
         session.commit().await

@@ -9,7 +9,7 @@ use keystead_policy::{Candidate, Engine, Node, PolicyVersion, Roster, Sections, 
 use serde::{Deserialize, Serialize};
 
 use super::RebuildError;
-use crate::{Entry, Header, leaves};
+use crate::{Entry, Header, MAX_BLOCK_BYTES, leaves};
 
 /// From which block on, with which nodes. It is to that block what the genesis is to the beginning.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -94,7 +94,15 @@ impl Rebuild {
         }
         check_nodes(&in_force.roster, &next.roster)?;
         Engine::compile(next.clone())?;
-        Ok(())
+        self.fits(in_force.roster.people.len())
+    }
+
+    /// INVARIANT D1: no rebuild is signed whose block nobody would vote for; each person signs once at most.
+    fn fits(&self, people: usize) -> Result<(), RebuildError> {
+        let bytes = borsh::object_length(self).unwrap_or(usize::MAX);
+        let found = people.saturating_mul(SIGNATURE_ROOM).saturating_add(bytes);
+        let limit = MAX_BLOCK_BYTES;
+        if found > limit { Err(RebuildError::Long { limit, found }) } else { Ok(()) }
     }
 }
 
@@ -177,3 +185,6 @@ fn check_nodes(before: &Roster, after: &Roster) -> Result<(), RebuildError> {
         None => Ok(()),
     }
 }
+
+/// What a person's signature takes, with two names of the longest kind.
+const SIGNATURE_ROOM: usize = 4096;

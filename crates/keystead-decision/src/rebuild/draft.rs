@@ -99,6 +99,13 @@ impl RebuildDraft {
         Self { before, head, rebuild, contributions }.check(genesis, pinned)
     }
 
+    /// Whether the log that it shows went on with that rebuild, by its digest: who goes on with this one leaves nothing
+    /// of that one behind.
+    #[must_use]
+    pub fn leads_through(&self, rebuild: &Digest) -> bool {
+        self.before.iter().filter_map(|it| it.rebuild.as_ref()).any(|it| it.rebuild.digest() == *rebuild)
+    }
+
     /// Follows the log that it shows from the pinned genesis, and computes the next roster again: only then there is
     /// something to sign. Whether the log holds what its headers commit to shows whoever has the log itself.
     ///

@@ -78,6 +78,14 @@ pub enum RebuildError {
         /// Which.
         node: Name,
     },
+    /// A policy so long that no block would hold it with the signatures.
+    #[error("a rebuild and the signatures of everybody take at most {limit} bytes, found {found}")]
+    Long {
+        /// What a block holds.
+        limit: usize,
+        /// What it would take.
+        found: usize,
+    },
     /// Policy does not say who may change the roster.
     #[error("no policy row says who could sign a rebuild: {reason}")]
     NoRow {
@@ -170,6 +178,7 @@ impl Coded for RebuildError {
             Self::Section { .. } => "rebuild.section",
             Self::Nodes { .. } => "rebuild.nodes",
             Self::Reused { .. } => "rebuild.reused",
+            Self::Long { .. } => "rebuild.long",
             Self::NoRow { .. } => "rebuild.no_row",
             Self::Order { .. } => "rebuild.order",
             Self::NotEnrolled { .. } => "rebuild.not_enrolled",

@@ -61,7 +61,7 @@ pub(crate) async fn d01_an_exported_log_becomes_a_node_s_log_and_goes_on_with_it
     other.remembered += 1;
     let sign = |(who, byte): (&str, u8)| other.sign(name(who), name("laptop"), &signer(byte)).unwrap();
     let other = SignedRebuild { signatures: both.map(sign).to_vec(), rebuild: other.clone() };
-    assert_eq!(code(ledger.begin_rebuild(&state, &other).await), "ledger.not_empty");
+    assert_eq!(code(ledger.begin_rebuild(&state, &other).await), "ledger.rebuild_taken");
 
     let awaiting = ledger.load(signer(NEW_NODE).public(), &Strict::default()).await.unwrap();
     assert!(awaiting.awaits_rebuild() && !state.awaits_rebuild());
