@@ -192,9 +192,8 @@ impl Shared {
     /// together are one errand: a large block's would be too many, and those beyond the limit would be lost.
     fn heard_signatures(self: &Arc<Self>, from: &Name, mut signatures: Vec<SharedSignature>) {
         let shared = Arc::clone(self);
-        // What is said of heights far ahead is asked for again once this node is there.
-        let near = self.state().height().saturating_add(HEIGHTS_AWAITED);
-        signatures.retain(|signed| signed.height <= near);
+        let reached = self.state().height();
+        signatures.retain(|signed| is_near(signed.height, reached));
         self.errand(from, async move {
             let mut state = shared.state.clone();
             for signed in signatures {
@@ -297,6 +296,12 @@ fn shared_signature(record: &SignatureRecord) -> SharedSignature {
     }
 }
 
+/// INVARIANT D3: what is said of heights far ahead takes no place of an errand until then; it is asked for again once
+/// this node is there.
+fn is_near(height: u64, reached: u64) -> bool {
+    height <= reached.saturating_add(HEIGHTS_AWAITED)
+}
+
 /// What the blocks of one message have at most together, so that they fit a document.
 const MAX_SERVED_BYTES: usize = 2 * 1024 * 1024;
 /// How many blocks ahead of this node a signature is waited with.
@@ -335,5 +340,12 @@ mod tests {
         for claimed in [settled(own), settled(other), dead] {
             assert_eq!(bears_out(claimed, own, &pending), None, "not final");
         }
+    }
+
+    #[test]
+    fn d03_a_signature_of_a_height_far_ahead_is_not_waited_with() {
+        let near = [(7, 7), (0, 7), (11, 7), (u64::MAX, u64::MAX)];
+        assert!(near.iter().all(|(height, reached)| is_near(*height, *reached)));
+        assert!(!is_near(12, 7) && !is_near(u64::MAX, 7));
     }
 }
