@@ -2,8 +2,8 @@
 
 use keystead_base::Canonical as _;
 use keystead_decision::{
-    Commit, Controls, Entry, Rebuild, RebuildError, SignedRebuild, State, Transition, propose, sign_vote,
-    vote_for,
+    Applied, Commit, Controls, Entry, Rebuild, RebuildError, SignedRebuild, State, Transition, propose,
+    sign_vote, vote_for,
 };
 use keystead_policy::{PolicyVersion, Roster};
 
@@ -59,6 +59,16 @@ pub fn first_block<C: Controls>(
     nodes: &[Member],
     controls: &C,
 ) -> Result<(State, Commit, Transition), RebuildError> {
+    first(state, signed, nodes, controls)
+        .map(|(applied, commit, transition)| (applied.state, commit, transition))
+}
+
+fn first<C: Controls>(
+    state: &State,
+    signed: &SignedRebuild,
+    nodes: &[Member],
+    controls: &C,
+) -> Result<(Applied, Commit, Transition), RebuildError> {
     let awaiting = state.awaiting(signed)?;
     let time = signed.rebuild.at.plus_seconds(5);
     let applied = propose(&awaiting, time, &nodes[0].name, &[], controls);
@@ -67,7 +77,7 @@ pub fn first_block<C: Controls>(
     let commit = Commit { header: applied.block.header.clone(), round: 0, votes: votes.collect() };
     let policy = applied.state.policy().engine.version().clone();
     let transition = Transition::of(commit.clone(), policy, &applied.block.entries);
-    Ok((applied.state, commit, transition))
+    Ok((applied, commit, transition))
 }
 
 impl<C: Controls> World<C> {
@@ -81,14 +91,10 @@ impl<C: Controls> World<C> {
 
     /// The same with what people signed; everybody follows.
     pub fn go_on(&mut self, nodes: Vec<Member>, signed: &SignedRebuild) {
-        let awaiting = self.state.awaiting(signed).expect("a rebuild that goes on from here");
-        let time = signed.rebuild.at.plus_seconds(5);
-        let applied = propose(&awaiting, time, &nodes[0].name, &[], self.controls());
+        let (applied, commit, transition) =
+            first(&self.state, signed, &nodes, self.controls()).expect("a rebuild that goes on from here");
         self.desk.nodes = nodes;
         self.state = applied.state;
-        let commit = self.vote(&applied.block);
-        let policy = self.state.policy().engine.version().clone();
-        let transition = Transition::of(commit.clone(), policy, &applied.block.entries);
         self.light.follow(&transition).expect("a rebuild that verifies");
         self.log.push((commit, applied.block, applied.decisions));
     }
