@@ -4,8 +4,8 @@ use keystead_consensus::{Message, Record};
 use keystead_decision::ceremony::{Assent, Contribution, SignedContribution, SignedTranscript, Transcript};
 use keystead_decision::rebuild::{Rebuild, RebuildAssent, RebuildBundle, RebuildDraft, SignedRebuild};
 use keystead_decision::{
-    Block, Certificate, Commit, Decision, Entry, Genesis, Header, KeyEvent, Renewal, SeenRun, Settlement,
-    SignedGenesis, Simulation, Snapshot, Vote,
+    Block, Certificate, Commit, Decision, Entry, Finding, Genesis, Header, KeyEvent, Renewal, SeenRun,
+    Settlement, SignedGenesis, Simulation, Snapshot, Vote,
 };
 use keystead_intent::{Approval, Freeze, Intent, RequestBatch, Veto};
 use keystead_keys::{BackupFile, MemberKeyFile, MemberPublic, Sealed};
@@ -90,6 +90,7 @@ pub const TARGETS: &[Target] = &[
     document!("rebuild-bundle", RebuildBundle, rebuild),
     document!("entry", Entry),
     document!("settlement", Settlement),
+    document!("finding", Finding),
     document!("key-event", KeyEvent),
     document!("renewal", Renewal),
     document!("simulation", Simulation),

@@ -13,7 +13,7 @@ use keystead_tests::attacks::{
     rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, slow_requests,
     slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload,
     truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
-    unlimited_approval, withheld_freeze,
+    unlimited_approval, unlogged_transaction, withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;
 use keystead_tests::{Approving, Loot, Signer};
@@ -237,6 +237,11 @@ async fn s14_a_suppressed_freeze_succeeds_without_its_control() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s14_a_withheld_freeze_succeeds_without_its_control() {
     stolen(withheld_freeze::attack(withheld_freeze::at_boot()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l04_an_unlogged_transaction_succeeds_without_its_control() {
+    stolen(unlogged_transaction::attack(unlogged_transaction::WithoutReconciliation).await);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use keystead_tests::attacks::{
     rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, slow_requests,
     slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload,
     truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
-    unlimited_approval, withheld_freeze,
+    unlimited_approval, unlogged_transaction, withheld_freeze,
 };
 use keystead_tests::{Loot, Signer, root};
 
@@ -251,6 +251,11 @@ async fn s14_a_suppressed_freeze_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s14_a_withheld_freeze_is_refused() {
     refused(withheld_freeze::attack(withheld_freeze::each_time()).await, "certificate.frozen");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l04_an_unlogged_transaction_is_refused() {
+    refused(unlogged_transaction::attack(Strict::default()).await, "deny.frozen");
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ impl Candidates {
 /// Whether an entry states a fact that the state machine cannot recompute.
 pub(crate) fn states_a_fact(entry: &Entry) -> bool {
     match entry {
-        Entry::Settlement(_) | Entry::Simulation(_) => true,
+        Entry::Settlement(_) | Entry::Simulation(_) | Entry::Finding(_) => true,
         Entry::Requests(_)
         | Entry::Approval(_)
         | Entry::Veto(_)
@@ -85,6 +85,11 @@ pub(crate) fn rests_on(entry: &Entry, decisions: &[Decision]) -> bool {
         Entry::Simulation(signed) => {
             let subject = signed.body.digest();
             decisions.iter().any(|it| it.subject.0 == subject && it.outcome == Outcome::Simulated)
+        }
+        Entry::Finding(signed) => {
+            let subject = signed.body.digest();
+            let found = |it: &Decision| matches!(it.outcome, Outcome::Found { .. });
+            decisions.iter().any(|it| it.subject.0 == subject && found(it))
         }
         other => states_a_fact(other),
     }

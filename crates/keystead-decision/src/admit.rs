@@ -56,6 +56,7 @@ impl State {
             Entry::Key(signed) => self.admit_node(signed, signed.body.cluster)?,
             Entry::Renew(signed) => self.admit_node(signed, signed.body.cluster)?,
             Entry::Simulation(signed) => self.admit_node(signed, signed.body.cluster)?,
+            Entry::Finding(signed) => self.admit_node(signed, signed.body.cluster)?,
             Entry::Tick => {}
             Entry::Rebuild(_) => return Err(AdmissionError::Rebuild),
         }

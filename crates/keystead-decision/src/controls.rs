@@ -9,7 +9,7 @@ use keystead_chain::{AssetIndex, BuildError, Unsigned};
 use keystead_intent::{Action, Effects, Slot};
 use keystead_policy::{Charge, Engine, PolicyError, PolicyVersion, Question, Reason, Ruling, Sections};
 
-use crate::{Frozen, State};
+use crate::{Finding, Frozen, State};
 
 /// What stands between a request and a signature.
 pub trait Controls: Send + Sync {
@@ -74,6 +74,11 @@ pub trait Controls: Send + Sync {
     /// INVARIANT S14: what is frozen is not allowed.
     fn frozen(&self, frozen: &Frozen, key: &keystead_base::Name) -> bool {
         frozen.holds(key)
+    }
+
+    /// INVARIANT L4: what a chain shows and the log did not allow freezes its key.
+    fn freezes_on(&self, _finding: &Finding) -> bool {
+        true
     }
 
     /// INVARIANT S11: a change of policy voids the approvals gathered before it.

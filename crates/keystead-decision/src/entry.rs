@@ -6,7 +6,7 @@ use keystead_intent::{Approval, Freeze, KeyKind, RequestBatch, Slot, Veto};
 use keystead_policy::{AssuranceLevel, Feature, Price};
 use serde::{Deserialize, Serialize};
 
-use crate::{PublicAccount, SignedRebuild, Simulation};
+use crate::{Finding, PublicAccount, SignedRebuild, Simulation};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub enum Entry {
     Rebuild(Box<SignedRebuild>),
     /// A node says what came of running a transaction; each node runs it itself.
     Simulation(Signed<Simulation>),
+    /// A node found on a chain what the log did not allow; each node looks itself.
+    Finding(Signed<Finding>),
 }
 
 impl Canonical for Entry {

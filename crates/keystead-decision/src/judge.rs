@@ -279,6 +279,7 @@ impl<C: Controls> Turn<'_, C> {
             Err(mismatch) => return self.deny(id, passed.rules, vec![not_counted(&mismatch)]),
         };
         self.reserve(id, understood.effects.slot, passed.charges);
+        self.note_rights(understood.address, &understood.effects);
         let certificate_ends = self.now().plus_seconds(self.certificate_seconds());
         let expires = certificate_ends.min(granted.expires);
         let grant = self.grant(account, understood, request, expires);

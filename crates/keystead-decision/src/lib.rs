@@ -9,6 +9,7 @@ mod controls;
 mod drill;
 mod ends;
 mod entry;
+mod finding;
 mod fresh;
 mod genesis;
 mod judge;
@@ -33,6 +34,7 @@ pub use block::{
 pub use controls::{Controls, Strict};
 pub use drill::drill_challenge;
 pub use entry::{Entry, Fate, KeyEvent, KeyStep, Renewal, Settlement};
+pub use finding::{Discrepancy, FinalBlock, Finding};
 pub use fresh::{FRESH_SECONDS, FreshAnswer, FreshHead, FreshWord};
 pub use genesis::{Founder, Genesis, GenesisError, SignedGenesis};
 pub use keystead_base::PublicAccount;

@@ -7,7 +7,7 @@ use keystead_intent::{AccountRef, ChainId, DangerClass, KeyCeremony, KeyState, S
 use keystead_policy::{PolicyRef, Reason, Requirement};
 use serde::{Deserialize, Serialize};
 
-use crate::{Commit, Fate};
+use crate::{Commit, Fate, Finding};
 
 /// One decision, a leaf of the block's decision tree.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -118,6 +118,11 @@ pub enum Outcome {
     },
     /// A run was taken over; what it means for its request is decided beside it.
     Simulated,
+    /// A chain shows what the log did not allow: the key of that account is frozen.
+    Found {
+        /// What, and where.
+        finding: Finding,
+    },
 }
 
 impl Outcome {
@@ -139,6 +144,7 @@ impl Outcome {
             Self::Priced => "priced",
             Self::Simulate { .. } => "simulate",
             Self::Simulated => "simulated",
+            Self::Found { .. } => "found",
         }
     }
 }

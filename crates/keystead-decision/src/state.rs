@@ -8,11 +8,11 @@ use imbl::{OrdMap, OrdSet};
 use keystead_base::{
     Canonical, ClusterId, Digest, Name, RequestId, RequestNonce, Timestamp, merkle::Frontier,
 };
-use keystead_intent::{KeyKind, KeyState, Slot};
+use keystead_intent::{ChainId, KeyKind, KeyState, Slot};
 use keystead_policy::{AssuranceLevel, Cooling, Engine, Feature, PolicyError, PolicyVersion, Prices, Roster};
 
 use crate::rebuild::Pending;
-use crate::{Frozen, Genesis, PublicAccount, Request, SlotUse, Windows, persist};
+use crate::{Finding, Frozen, Genesis, PublicAccount, Request, SlotUse, Windows, persist};
 
 /// The most requests that may wait at once; one more is denied.
 pub const MAX_OPEN_REQUESTS: usize = 10_000;
@@ -40,6 +40,10 @@ pub struct State {
     pub(crate) cooling: Cooling,
     pub(crate) due: OrdSet<(Timestamp, RequestId)>,
     pub(crate) open: u64,
+    /// What was found on the chains, and at which height it entered the log: each counts once.
+    pub(crate) findings: OrdMap<Digest, Arc<(u64, Finding)>>,
+    /// Over whose tokens requests gave others a right; the zero address stands for all tokens.
+    pub(crate) rights: OrdSet<(ChainId, Address, Address)>,
     /// What the next block must be; never part of a snapshot.
     pub(crate) pending: Option<Arc<Pending>>,
 }
@@ -116,6 +120,8 @@ impl State {
             cooling: Cooling::default(),
             due: OrdSet::new(),
             open: 0,
+            findings: OrdMap::new(),
+            rights: OrdSet::new(),
             pending: None,
         })
     }
@@ -266,6 +272,8 @@ impl BorshSerialize for Snapshot {
         state.prices.serialize(writer)?;
         state.cooling.serialize(writer)?;
         persist::write_set(&state.due, writer)?;
+        persist::write_shared(&state.findings, writer)?;
+        persist::write_set(&state.rights, writer)?;
         state.open.serialize(writer)
     }
 }
@@ -293,6 +301,8 @@ impl BorshDeserialize for Snapshot {
             prices: Prices::deserialize_reader(reader)?,
             cooling: Cooling::deserialize_reader(reader)?,
             due: persist::read_set(reader)?,
+            findings: persist::read_shared(reader)?,
+            rights: persist::read_set(reader)?,
             open: u64::deserialize_reader(reader)?,
             pending: None,
         }))

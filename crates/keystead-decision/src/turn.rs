@@ -49,6 +49,7 @@ impl<'a, C: Controls> Turn<'a, C> {
             Entry::Key(signed) => self.key_event(&signed.signer, &signed.body),
             Entry::Renew(signed) => self.renew(&signed.body),
             Entry::Simulation(signed) => self.simulation(signed),
+            Entry::Finding(signed) => self.found(signed),
             Entry::Tick => {}
             Entry::Rebuild(signed) => self.rebuild(&signed.rebuild),
         }

@@ -18,6 +18,7 @@ mod note;
 mod proof;
 mod read;
 mod rebuild;
+mod reconciled;
 mod record;
 mod replay;
 mod schema;

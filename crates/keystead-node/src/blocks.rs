@@ -67,6 +67,7 @@ impl Subject {
             Entry::Renew(it) => about(it.body.request.0),
             Entry::Rebuild(it) => about(it.rebuild.digest()),
             Entry::Simulation(it) => about(it.body.digest()),
+            Entry::Finding(it) => about(it.body.digest()),
         }
     }
 

@@ -154,6 +154,12 @@ pub(crate) enum FactError {
         /// Which request.
         request: keystead_base::RequestId,
     },
+    /// This node found nothing of the kind.
+    #[error("this node's own look at chain {chain} has not found that")]
+    NotFound {
+        /// The chain's id.
+        chain: u64,
+    },
     /// They say something else.
     #[error("this node's endpoints say something else of request {request}")]
     Differs {
@@ -167,6 +173,7 @@ impl Coded for FactError {
         match self {
             Self::Unknown { .. } => "fact.unknown",
             Self::Differs { .. } => "fact.differs",
+            Self::NotFound { .. } => "fact.not_found",
             Self::Unsimulated { .. } => "fact.simulation_unknown",
             Self::SimulatesOtherwise { .. } => "fact.simulation_differs",
         }

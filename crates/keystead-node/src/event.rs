@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use keystead_base::{Name, RequestId};
+use keystead_decision::Finding;
 use keystead_wire::Refused;
 
 /// Takes events; the shell prints them.
@@ -109,6 +110,18 @@ pub enum Event {
         /// Who proposes in it.
         leader: Name,
     },
+    /// A chain shows what the log did not allow.
+    Found {
+        /// What.
+        finding: Finding,
+    },
+    /// A chain gave up a block that counted as final.
+    Reorganized {
+        /// The chain's id.
+        chain: u64,
+        /// The block that does not follow the ones before.
+        block: u64,
+    },
     /// Whether this node votes, when that changes.
     Standing {
         /// In one word.
@@ -144,6 +157,13 @@ impl fmt::Display for Event {
             }
             Self::Round { height, round, leader } => {
                 write!(f, "round {round} at height {height}, {leader} proposes")
+            }
+            Self::Found { finding } => write!(f, "not in the log: {finding}"),
+            Self::Reorganized { chain, block } => {
+                write!(
+                    f,
+                    "chain {chain} gave up final blocks: block {block} has another parent than was final"
+                )
             }
             Self::Standing { word } => write!(f, "this node {word}"),
             Self::Stopped => f.write_str("stopped"),

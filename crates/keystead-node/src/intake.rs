@@ -154,6 +154,7 @@ fn is_a_nodes_own(entry: &Entry) -> bool {
             | Entry::Tick
             | Entry::Rebuild(_)
             | Entry::Simulation(_)
+            | Entry::Finding(_)
     )
 }
 

@@ -31,6 +31,7 @@ mod intake;
 mod own;
 mod peers;
 mod recent;
+mod reconcile;
 mod rehearse;
 mod replica;
 mod restore;

@@ -1,9 +1,9 @@
-//! Entries that the node itself writes: key events, renewals, settlements, simulations.
+//! Entries that the node itself writes: key events, renewals, settlements, simulations, findings.
 
 use std::sync::Arc;
 
 use keystead_base::{Name, RequestId, Signed, Timestamp};
-use keystead_decision::{Entry, Fate, KeyEvent, KeyStep, Renewal, Settlement, Simulation};
+use keystead_decision::{Entry, Fate, Finding, KeyEvent, KeyStep, Renewal, Settlement, Simulation};
 use keystead_intent::Slot;
 use keystead_ledger::SignError;
 use keystead_wire::EntryAnswer;
@@ -50,6 +50,11 @@ impl Shared {
     /// Reports what came of running a request.
     pub(crate) async fn report_simulation(&self, simulation: Simulation) -> Result<EntryAnswer, CallError> {
         self.submit_own(Entry::Simulation(self.sign(simulation)?)).await
+    }
+
+    /// Reports what the log did not allow.
+    pub(crate) async fn report_finding(&self, finding: Finding) -> Result<EntryAnswer, CallError> {
+        self.submit_own(Entry::Finding(self.sign(finding)?)).await
     }
 
     fn sign<T: keystead_base::Canonical>(&self, body: T) -> Result<Signed<T>, CallError> {

@@ -24,6 +24,7 @@ use crate::enclave::{EnclaveHome, Started};
 use crate::errands::Errands;
 use crate::peers::{self, Peers};
 use crate::recent::Recent;
+use crate::reconcile::{Reconciler, Suspects};
 use crate::rehearse::Rehearsals;
 use crate::replica::{Deliberator, Heard};
 use crate::restore::HandOver;
@@ -150,6 +151,7 @@ pub async fn run_under<C: Controls + Clone + 'static>(
         sweep: Notify::new(),
         protections: Mutex::default(),
         chains: Mutex::default(),
+        suspects: Suspects::default(),
         events,
     });
     fill_board(&shared, &home.state).await?;
@@ -283,13 +285,16 @@ fn serve(
     stages: &mut Stages,
     server: Server,
 ) -> Result<(), NodeError> {
+    let interval = Duration::from_secs(config.limits.settlement_seconds.max(1));
     let watcher = Watcher {
         shared: Arc::clone(shared),
         chains: Arc::clone(&shared.views),
-        interval: Duration::from_secs(config.limits.settlement_seconds.max(1)),
+        interval,
         looks: HashMap::new(),
     };
     stages.task("settlement watcher", watcher.run(stages.stopping()));
+    let reconciler = Reconciler::new(Arc::clone(shared), interval);
+    stages.task("reconciler", reconciler.run(stages.stopping()));
     stages.task("simulator", Simulator::new(Arc::clone(shared)).run(stages.stopping()));
     stages.task("sweep", sweep::run(Arc::clone(shared), stages.stopping()));
     stages.task("copies of backups", backups::keep(Arc::clone(shared), stages.stopping()));

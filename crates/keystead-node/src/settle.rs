@@ -9,7 +9,7 @@ use keystead_base::{Digest, RequestId};
 use keystead_decision::{Fate, Phase, State};
 use keystead_intent::Slot;
 use keystead_transmit::{ChainView, Finality, Verdict, Watched};
-use keystead_wire::{ChainStatus, ChainWatch};
+use keystead_wire::{ChainStatus, ChainWatch, ReconciledView};
 use tokio::sync::watch;
 
 use crate::shared::Shared;
@@ -113,7 +113,7 @@ impl Watcher {
                 None => ChainWatch::NotConfigured,
                 Some(view) => head(view).await,
             };
-            statuses.push(ChainStatus { chain: chain.0, watch });
+            statuses.push(ChainStatus { chain: chain.0, watch, reconciled: ReconciledView::default() });
         }
         statuses
     }

@@ -8,7 +8,7 @@ use alloy_primitives::B256;
 use keystead_base::{Canonical as _, Digest, Name, RequestId, Signed};
 use keystead_chain::assemble;
 use keystead_consensus::{CommittedBlock, MAX_MESSAGE_BLOCKS, Message, Objection};
-use keystead_decision::{Decision, Entry, Fate, Outcome, Settlement, Simulation};
+use keystead_decision::{Decision, Entry, Fate, Finding, Outcome, Settlement, Simulation};
 use keystead_intent::Intent;
 use keystead_ledger::SignatureRecord;
 use keystead_transmit::{Verdict, Watched};
@@ -96,6 +96,10 @@ impl Shared {
         }
         for it in entries.iter().filter_map(simulation) {
             let checked = self.check_simulation(it, in_block).await;
+            checked.map_err(|error| Objection::of(height, header, &error))?;
+        }
+        for it in entries.iter().filter_map(finding) {
+            let checked = self.check_finding(it).await;
             checked.map_err(|error| Objection::of(height, header, &error))?;
         }
         Ok(())
@@ -276,6 +280,13 @@ fn bears_out(claimed: Fate, own: Digest, seen: &Verdict) -> Option<bool> {
 fn settlement(entry: &Entry) -> Option<&Settlement> {
     match entry {
         Entry::Settlement(signed) => Some(&signed.body),
+        _ => None,
+    }
+}
+
+fn finding(entry: &Entry) -> Option<&Finding> {
+    match entry {
+        Entry::Finding(signed) => Some(&signed.body),
         _ => None,
     }
 }

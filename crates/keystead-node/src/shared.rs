@@ -17,6 +17,7 @@ use crate::board::Board;
 use crate::errands::Errands;
 use crate::peers::Peers;
 use crate::recent::Recent;
+use crate::reconcile::Suspects;
 use crate::rehearse::Rehearsals;
 use crate::replica::{Heard, standing_word};
 use crate::restore::HandOver;
@@ -58,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) sweep: Notify,
     pub(crate) protections: Mutex<Vec<Protection>>,
     pub(crate) chains: Mutex<Vec<ChainStatus>>,
+    /// What was found on the chains, and how far they were compared.
+    pub(crate) suspects: Suspects,
     pub(crate) events: Arc<dyn Events>,
 }
 

@@ -1,9 +1,12 @@
 //! The node in one look.
 
+use std::cmp::Reverse;
+
 use keystead_base::Name;
 use keystead_decision::{Key, Phase, State};
 use keystead_wire::{
-    ChainStatus, ChainWatch, KeyView, NodeStatus, ObjectionView, PeerView, Refused, RequestView, Withstands,
+    ChainStatus, ChainWatch, FoundView, KeyView, MAX_SHOWN_FOUND, NodeStatus, ObjectionView, PeerView,
+    ReconciledView, Refused, RequestView, Withstands,
 };
 
 use crate::shared::Shared;
@@ -74,6 +77,7 @@ pub(crate) fn status(shared: &Shared) -> NodeStatus {
         windows,
         counts,
         waiting: gauges::waiting(shared, &state, now),
+        found: found(&state),
     }
 }
 
@@ -94,14 +98,27 @@ fn peers(shared: &Shared, state: &State) -> Vec<PeerView> {
     others.map(peer).collect()
 }
 
+/// Why keys are frozen that no person froze, newest first.
+fn found(state: &State) -> Vec<FoundView> {
+    let frozen = state.findings().filter(|(_, it)| state.frozen().holds(&it.account.key));
+    let mut found: Vec<_> = frozen.map(|(height, it)| FoundView { height, finding: it.clone() }).collect();
+    found.sort_by_key(|it| Reverse(it.height));
+    found.truncate(MAX_SHOWN_FOUND);
+    found
+}
+
 /// Before the first look, and for chains that a newer policy added.
 fn chains(shared: &Shared, state: &State) -> Vec<ChainStatus> {
     let known = shared.chains();
     let status = |chain: u64| match known.iter().find(|it| it.chain == chain) {
         Some(status) => status.clone(),
-        None => ChainStatus { chain, watch: ChainWatch::Unknown { text: "not looked at yet".to_owned() } },
+        None => {
+            let watch = ChainWatch::Unknown { text: "not looked at yet".to_owned() };
+            ChainStatus { chain, watch, reconciled: ReconciledView::default() }
+        }
     };
-    state.policy().engine.version().chains.iter().map(|chain| status(chain.0)).collect()
+    let chains = state.policy().engine.version().chains.iter().map(|chain| status(chain.0));
+    chains.map(|it| ChainStatus { reconciled: shared.suspects.view(it.chain), ..it }).collect()
 }
 
 /// How many open requests one answer shows.

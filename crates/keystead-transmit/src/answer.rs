@@ -1,11 +1,14 @@
 //! Answers of the execution API, parsed into what is compared.
 
+use std::collections::BTreeSet;
+
 use alloy_primitives::{Address, B256, Bytes, U256};
 use keystead_base::Amount;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use crate::scan::{MovedFacts, ScannedBlock, SentFacts, Sought, TRANSFER};
 use crate::{EndpointError, History};
 
 /// Where a transaction stands on the chain.
@@ -136,6 +139,26 @@ pub(crate) fn sent_in(raw: &RawValue, account: Address, nonce: u64) -> Result<Op
     Ok(sent.map(|tx| tx.hash))
 }
 
+/// A block with the transactions that some accounts sent.
+pub(crate) fn scanned(raw: &RawValue, accounts: &BTreeSet<Address>) -> Result<ScannedBlock, EndpointError> {
+    let fields: ScannedFields = parse(raw, "a block with its transactions")?;
+    let ours = fields.transactions.iter().filter(|it| accounts.contains(&it.from));
+    let sent = ours.map(SignedFields::facts).collect::<Result<_, _>>()?;
+    let number = fields.number.small()?;
+    Ok(ScannedBlock { number, hash: fields.hash, parent: fields.parent_hash, sent, moved: Vec::new() })
+}
+
+/// The tokens that logs say to have left some accounts. An event that moves nothing costs nobody anything: anyone can
+/// have one written in anyone's name.
+pub(crate) fn moved(raw: &RawValue, sought: &Sought) -> Result<Vec<MovedFacts>, EndpointError> {
+    let logs: Vec<LogFields> = parse(raw, "logs")?;
+    let asked_for = |log: &&LogFields| {
+        sought.tokens.contains(&log.address) && log.topics.first() == Some(&TRANSFER) && !log.removed
+    };
+    let ours = |it: &MovedFacts| sought.accounts.contains(&it.from) && it.from != it.to;
+    Ok(logs.iter().filter(asked_for).filter_map(LogFields::moved).filter(ours).collect())
+}
+
 pub(crate) fn history(raw: &RawValue) -> Result<History, EndpointError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -189,6 +212,80 @@ struct FullBlock {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ScannedFields {
+    number: Quantity,
+    hash: B256,
+    parent_hash: B256,
+    transactions: Vec<SignedFields>,
+}
+
+/// Signatures may be missing where a development node sent something by itself: then they are zero, and nobody's.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SignedFields {
+    hash: B256,
+    from: Address,
+    nonce: Quantity,
+    #[serde(default)]
+    r: Option<Quantity>,
+    #[serde(default)]
+    s: Option<Quantity>,
+    #[serde(default)]
+    y_parity: Option<Quantity>,
+    #[serde(default)]
+    v: Option<Quantity>,
+}
+
+impl SignedFields {
+    fn facts(&self) -> Result<SentFacts, EndpointError> {
+        let zero = Quantity(U256::ZERO);
+        Ok(SentFacts {
+            hash: self.hash,
+            from: self.from,
+            nonce: self.nonce.small()?,
+            r: self.r.unwrap_or(zero).0,
+            s: self.s.unwrap_or(zero).0,
+            odd_y: self.y_parity.or(self.v).is_some_and(|it| is_odd(it.0)),
+        })
+    }
+}
+
+/// The parity in any of the ways to write it: itself, 27 or 28, or as EIP-155 does, 35 or 36 and twice the chain's id.
+fn is_odd(v: U256) -> bool {
+    let small = v <= U256::ONE;
+    v.bit(0) == small
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LogFields {
+    address: Address,
+    topics: Vec<B256>,
+    data: Bytes,
+    transaction_hash: B256,
+    #[serde(default)]
+    removed: bool,
+}
+
+impl LogFields {
+    /// The amount is the data of an ERC-20, the fourth topic of an ERC-721. None where nothing moves.
+    fn moved(&self) -> Option<MovedFacts> {
+        let [_, from, to, rest @ ..] = self.topics.as_slice() else { return None };
+        let said = self.data.get(..32).map(U256::from_be_slice);
+        let amount = rest.first().map(|id| U256::from_be_bytes(id.0)).or(said);
+        let facts = MovedFacts {
+            transaction: self.transaction_hash,
+            token: self.address,
+            from: Address::from_word(*from),
+            to: Address::from_word(*to),
+            amount: amount.unwrap_or_default(),
+        };
+        (!rest.is_empty() || amount != Some(U256::ZERO)).then_some(facts)
+    }
+}
+
+#[derive(Deserialize)]
 struct TransactionFields {
     hash: B256,
     from: Address,
@@ -198,6 +295,42 @@ struct TransactionFields {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const OURS: Address = Address::repeat_byte(0xaa);
+    const THEIRS: Address = Address::repeat_byte(0xbb);
+    const COIN: Address = Address::repeat_byte(7);
+
+    fn log(token: Address, from: Address, to: Address, data: &[u8]) -> Box<RawValue> {
+        let topics = [TRANSFER, from.into_word(), to.into_word()];
+        let (data, transaction) = (Bytes::copy_from_slice(data), B256::repeat_byte(9));
+        let log = serde_json::json!({"address": token, "topics": topics, "data": data, "transactionHash": transaction});
+        serde_json::value::to_raw_value(&[log]).unwrap()
+    }
+
+    #[test]
+    fn l04_only_what_moves_a_known_token_of_ours_is_an_outflow() {
+        let sought = Sought { accounts: BTreeSet::from([OURS]), tokens: BTreeSet::from([COIN]) };
+        let [one, none] = [U256::ONE, U256::ZERO].map(|it| it.to_be_bytes::<32>());
+        for (log, amounts) in [
+            (log(COIN, OURS, THEIRS, &one), vec![U256::ONE]),
+            (log(THEIRS, OURS, THEIRS, &one), vec![]),
+            (log(COIN, THEIRS, OURS, &one), vec![]),
+            (log(COIN, OURS, OURS, &one), vec![]),
+            (log(COIN, OURS, THEIRS, &none), vec![]),
+            // A token that says too little took something all the same.
+            (log(COIN, OURS, THEIRS, &one[..31]), vec![U256::ZERO]),
+        ] {
+            let found = moved(&log, &sought).unwrap();
+            assert_eq!(found.iter().map(|it| it.amount).collect::<Vec<_>>(), amounts, "{log}");
+        }
+    }
+
+    #[test]
+    fn a_parity_is_read_however_it_is_written() {
+        for (v, odd) in [(0_u64, false), (1, true), (27, false), (28, true), (37, false), (38, true)] {
+            assert_eq!(is_odd(U256::from(v)), odd, "{v}");
+        }
+    }
 
     #[test]
     fn quantities_parse_strictly() {

@@ -1,11 +1,15 @@
 //! What endpoints answer, without the connection around it: for whoever feeds the parsers with garbage.
 
+use std::collections::BTreeSet;
+
 use alloy_primitives::{Address, B256, Bytes, U256};
 use keystead_base::Amount;
 
 use crate::answer;
 use crate::endpoint;
-use crate::{BlockFacts, EndpointError, HeaderFacts, History, ReceiptFacts};
+use crate::{
+    BlockFacts, EndpointError, HeaderFacts, History, MovedFacts, ReceiptFacts, ScannedBlock, Sought,
+};
 
 /// What one answer says to each question that may have been asked.
 #[derive(Debug)]
@@ -26,6 +30,10 @@ pub struct Readings {
     pub word: Result<U256, EndpointError>,
     /// As a block in which the zero address sent its first transaction.
     pub sent_in: Result<Option<B256>, EndpointError>,
+    /// As a block in which the zero address sent something.
+    pub scanned: Result<ScannedBlock, EndpointError>,
+    /// As logs by which a token at the zero address left the zero address.
+    pub moved: Result<Vec<MovedFacts>, EndpointError>,
     /// As a fee history.
     pub history: Result<History, EndpointError>,
 }
@@ -46,6 +54,12 @@ pub fn read_answer(body: &[u8], id: u64) -> Result<Readings, EndpointError> {
         header: answer::header(&raw),
         word: answer::word(&raw),
         sent_in: answer::sent_in(&raw, Address::ZERO, 0),
+        scanned: answer::scanned(&raw, &zero()),
+        moved: answer::moved(&raw, &Sought { accounts: zero(), tokens: zero() }),
         history: answer::history(&raw),
     })
+}
+
+fn zero() -> BTreeSet<Address> {
+    BTreeSet::from([Address::ZERO])
 }

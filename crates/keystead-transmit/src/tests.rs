@@ -3,6 +3,7 @@
 mod broken;
 mod honest;
 mod lying;
+mod scan;
 mod state_at;
 mod tls;
 

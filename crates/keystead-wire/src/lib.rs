@@ -40,6 +40,6 @@ pub use peer::{MAX_PEER_MESSAGES, PeerMessage, SharedSignature};
 pub use server::{Fault, Handler, Observer, Peer, Server};
 pub use tls::{ALPN, Pins, pins};
 pub use views::{
-    ChainStatus, ChainWatch, KeyView, NodeStatus, ObjectionView, PeerView, Protection, RequestDetail,
-    RequestStage, RequestView, SignedPayload, Withstands,
+    ChainStatus, ChainWatch, FoundView, KeyView, MAX_SHOWN_FOUND, NodeStatus, ObjectionView, PeerView,
+    Protection, ReconciledView, RequestDetail, RequestStage, RequestView, SignedPayload, Withstands,
 };

@@ -5,7 +5,7 @@ use std::fmt;
 use alloy_primitives::{Address, Bytes};
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{ClusterId, Digest, Name, RequestId, Timestamp};
-use keystead_decision::{Decision, Frozen, KeyState, Outcome, PublicAccount, Rehearsed};
+use keystead_decision::{Decision, Finding, Frozen, KeyState, Outcome, PublicAccount, Rehearsed};
 use keystead_intent::{Intent, KeyKind};
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +51,8 @@ impl RequestStage {
             | Outcome::Refused { .. }
             | Outcome::Frozen { .. }
             | Outcome::Priced
-            | Outcome::Simulated => None,
+            | Outcome::Simulated
+            | Outcome::Found { .. } => None,
         }
     }
 
@@ -202,6 +203,8 @@ pub struct NodeStatus {
     pub counts: u64,
     /// The oldest requests that wait, at most [`MAX_SHOWN_WAITING`](crate::MAX_SHOWN_WAITING).
     pub waiting: Vec<WaitingView>,
+    /// Why keys are frozen that no person froze: the newest, at most [`MAX_SHOWN_FOUND`].
+    pub found: Vec<FoundView>,
 }
 
 /// Another node, as this one sees it.
@@ -279,7 +282,38 @@ pub struct ChainStatus {
     pub chain: u64,
     /// What is known of it.
     pub watch: ChainWatch,
+    /// How far it was compared with the log.
+    pub reconciled: ReconciledView,
 }
+
+/// How far a node has compared a chain with the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReconciledView {
+    /// The last block that was compared; none before the first look.
+    pub upto: Option<u64>,
+    /// The newest final block that was seen.
+    pub final_height: Option<u64>,
+    /// Why it does not go on, where it does not: what is unknown is not compared.
+    pub held_up: Option<String>,
+    /// How often the chain gave up blocks that were final, since the start.
+    pub reorganized: u64,
+    /// What was found and is not in the log yet: others have to find the same.
+    pub suspects: u64,
+}
+
+/// What a chain shows and the log did not allow.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoundView {
+    /// The height at which it entered the log, and froze its key.
+    pub height: u64,
+    /// What, and where.
+    pub finding: Finding,
+}
+
+/// The most findings in one status.
+pub const MAX_SHOWN_FOUND: usize = 16;
 
 /// What a node knows of a chain.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]

@@ -103,7 +103,8 @@ impl Oracle {
             | Entry::Renew(_)
             | Entry::Tick
             | Entry::Rebuild(_)
-            | Entry::Simulation(_) => {}
+            | Entry::Simulation(_)
+            | Entry::Finding(_) => {}
         }
     }
 
@@ -137,6 +138,7 @@ impl Oracle {
             }
             Outcome::Frozen { key: Some(key), .. } => drop(self.frozen.keys.insert(key.clone())),
             Outcome::Frozen { key: None, .. } => self.frozen.everything = true,
+            Outcome::Found { finding } => drop(self.frozen.keys.insert(finding.account.key.clone())),
             Outcome::Ended { fate } => {
                 self.ended(asked, chain, id, *fate);
                 self.set(id, Stand::Over);

@@ -52,10 +52,11 @@ pub mod two_payloads;
 pub mod unanswered_flood;
 pub mod undelayed_upgrade;
 pub mod unlimited_approval;
+pub mod unlogged_transaction;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 49] = [
+pub const CATALOGUE: [&str; 50] = [
     "approval_before_policy_change",
     "chainless_delegation",
     "chainless_legacy",
@@ -104,5 +105,6 @@ pub const CATALOGUE: [&str; 49] = [
     "unanswered_flood",
     "undelayed_upgrade",
     "unlimited_approval",
+    "unlogged_transaction",
     "withheld_freeze",
 ];

@@ -186,7 +186,7 @@ impl Story {
         let (mut findings, mut frozen) = (Vec::new(), None);
         for decision in &self.decisions {
             match &decision.outcome {
-                Outcome::Frozen { .. } => frozen = Some(decision.height),
+                Outcome::Frozen { .. } | Outcome::Found { .. } => frozen = Some(decision.height),
                 Outcome::Thawed { .. } => frozen = None,
                 Outcome::Allow(_) if frozen.is_some() => {
                     findings.push(format!("S14: {} is allowed at {}", decision.subject, decision.height));

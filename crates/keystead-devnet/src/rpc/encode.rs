@@ -15,7 +15,10 @@ pub(super) fn quantity(value: impl TryInto<U256>) -> Value {
 pub(super) fn block(chain: &Devnet, block: &Block, full: bool) -> Value {
     let header = block.header();
     let transaction = block.transaction().map(|hash| match full {
-        true => chain.receipt(hash).map_or(Value::Null, transaction),
+        true => chain.receipt(hash).map_or(Value::Null, |it| match transaction(it) {
+            Value::Null => unsigned(it),
+            signed => signed,
+        }),
         false => json!(hash),
     });
     json!({
@@ -94,6 +97,28 @@ pub(super) fn transaction(receipt: &Receipt) -> Value {
         }
     }
     fields
+}
+
+/// In a block something stands for a transaction without a signature, too.
+fn unsigned(receipt: &Receipt) -> Value {
+    json!({
+        "hash": receipt.hash,
+        "blockHash": receipt.block_hash,
+        "blockNumber": quantity(receipt.block),
+        "transactionIndex": "0x0",
+        "from": receipt.from,
+        "to": receipt.to,
+        "nonce": quantity(receipt.nonce),
+        "value": quantity(receipt.value),
+        "gasPrice": quantity(receipt.gas_price),
+        "type": "0x0",
+    })
+}
+
+/// Those logs of a receipt that somebody asked for.
+pub(super) fn logs(receipt: &Receipt, takes: impl Fn(&Log) -> bool) -> Vec<Value> {
+    let logs = receipt.outcome.logs.iter().enumerate().filter(|(_, entry)| takes(entry));
+    logs.map(|(index, entry)| log(receipt, index, entry)).collect()
 }
 
 fn common(receipt: &Receipt, signed: &SignedTransaction) -> Value {

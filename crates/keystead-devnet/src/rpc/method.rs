@@ -8,6 +8,8 @@ use super::encode::{self, quantity};
 use super::params::Params;
 use crate::{Devnet, DevnetError, PRIORITY_FEE_WEI, Status};
 
+/// The most blocks of one question for logs.
+const MAX_LOG_BLOCKS: usize = 1024;
 /// The most blocks of one fee history.
 const MAX_FEE_HISTORY: u64 = 1024;
 
@@ -34,6 +36,7 @@ pub(super) fn call(chain: &mut Devnet, method: &str, params: &Params) -> Reply {
         }),
         "eth_getBlockByNumber" => block_by_number(chain, params),
         "eth_getBlockByHash" => block_by_hash(chain, params),
+        "eth_getLogs" => logs(chain, params),
         "eth_sendRawTransaction" => send_raw(chain, params),
         "eth_getTransactionReceipt" => {
             Ok(chain.receipt(params.hash(0)?).map_or(Value::Null, encode::receipt))
@@ -85,6 +88,22 @@ fn block_by_hash(chain: &Devnet, params: &Params) -> Reply {
     let full = params.get::<Option<bool>>(1)?.unwrap_or_default();
     let block = chain.block_by_hash(params.hash(0)?);
     Ok(block.map_or(Value::Null, |block| encode::block(chain, block, full)))
+}
+
+/// The logs of one block, named by its hash, or of a range of few blocks.
+fn logs(chain: &Devnet, params: &Params) -> Reply {
+    let filter = params.filter(0)?;
+    let unknown = || RpcError::new(-32000, "unknown block".to_owned());
+    let blocks: Vec<_> = match filter.block_hash {
+        Some(hash) => vec![chain.block_by_hash(hash).ok_or_else(unknown)?],
+        None => {
+            let (first, last) = filter.range(chain)?;
+            (first..=last).take(MAX_LOG_BLOCKS).filter_map(|number| chain.block(number)).collect()
+        }
+    };
+    let receipts = blocks.into_iter().filter_map(|block| chain.receipt(block.transaction()?));
+    let found = receipts.flat_map(|receipt| encode::logs(receipt, |log| filter.takes(log)));
+    Ok(Value::Array(found.collect()))
 }
 
 fn fee_history(chain: &Devnet, params: &Params) -> Reply {

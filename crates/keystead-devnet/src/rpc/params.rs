@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::RpcError;
-use crate::{Block, Devnet, Message};
+use crate::{Block, Devnet, Log, Message};
 
 /// The positional parameters of one call.
 pub(super) struct Params(Vec<Value>);
@@ -73,6 +73,11 @@ impl Params {
         Ok(message)
     }
 
+    /// What `eth_getLogs` looks for.
+    pub(super) fn filter(&self, index: usize) -> Result<Filter, RpcError> {
+        self.get(index)
+    }
+
     pub(super) fn address(&self, index: usize) -> Result<Address, RpcError> {
         self.get(index)
     }
@@ -83,6 +88,51 @@ impl Params {
 
     pub(super) fn bytes(&self, index: usize) -> Result<Bytes, RpcError> {
         self.get(index)
+    }
+}
+
+/// Which logs are asked for: of which blocks, of which contracts, with which topics.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Filter {
+    pub(super) block_hash: Option<B256>,
+    from_block: Option<Value>,
+    to_block: Option<Value>,
+    address: Option<OneOrMany<Address>>,
+    #[serde(default)]
+    topics: Vec<Option<OneOrMany<B256>>>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T: PartialEq> OneOrMany<T> {
+    fn has(&self, it: &T) -> bool {
+        match self {
+            Self::One(one) => one == it,
+            Self::Many(many) => many.is_empty() || many.contains(it),
+        }
+    }
+}
+
+impl Filter {
+    pub(super) fn range(&self, chain: &Devnet) -> Result<(u64, u64), RpcError> {
+        let ends = Params([&self.from_block, &self.to_block].map(|it| it.clone().unwrap_or_default()).into());
+        let number = |index| Ok(ends.block(index, chain)?.unwrap_or(chain.head()).number());
+        Ok((number(0)?, number(1)?))
+    }
+
+    pub(super) fn takes(&self, log: &Log) -> bool {
+        let topic = |(index, wanted): (usize, &Option<OneOrMany<B256>>)| match wanted {
+            None => true,
+            Some(wanted) => log.data.topics().get(index).is_some_and(|it| wanted.has(it)),
+        };
+        self.address.as_ref().is_none_or(|it| it.has(&log.address))
+            && self.topics.iter().enumerate().all(topic)
     }
 }
 

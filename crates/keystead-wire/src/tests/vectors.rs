@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use alloy_primitives::{Address, Bytes};
 use keystead_base::{Amount, Canonical, HybridSignature, Name, RequestId, Timestamp};
 use keystead_decision::{
-    Commit, Decision, Entry, FreshAnswer, FreshWord, Frozen, Header, KeyState, Outcome, PublicAccount,
+    Commit, Decision, Discrepancy, Entry, Finding, FreshAnswer, FreshWord, Frozen, Header, KeyState, Outcome,
+    PublicAccount,
 };
-use keystead_intent::{DangerClass, KeyKind};
+use keystead_intent::{AccountRef, ChainId, DangerClass, KeyKind};
 use keystead_policy::PolicyRef;
 use serde_json::{Value, json, to_value};
 
@@ -200,14 +201,40 @@ fn status() -> NodeStatus {
         signatures: 5,
         refusals: 0,
         chains: vec![
-            ChainStatus { chain: 1, watch: ChainWatch::NotConfigured },
-            ChainStatus { chain: 10, watch: ChainWatch::Agreed { head: 77 } },
-            ChainStatus { chain: 137, watch: ChainWatch::Unknown { text: "1 of 2".to_owned() } },
+            chain(1, ChainWatch::NotConfigured, ReconciledView::default()),
+            chain(10, ChainWatch::Agreed { head: 77 }, reconciled()),
+            chain(137, ChainWatch::Unknown { text: "1 of 2".to_owned() }, ReconciledView::default()),
         ],
         windows: vec![window()],
         counts: 3,
         waiting: vec![waiting()],
+        found: vec![found()],
     }
+}
+
+fn chain(chain: u64, watch: ChainWatch, reconciled: ReconciledView) -> ChainStatus {
+    ChainStatus { chain, watch, reconciled }
+}
+
+fn reconciled() -> ReconciledView {
+    ReconciledView {
+        upto: Some(70),
+        final_height: Some(76),
+        held_up: Some("1 of 2".to_owned()),
+        reorganized: 1,
+        suspects: 2,
+    }
+}
+
+fn found() -> FoundView {
+    let finding = Finding {
+        cluster: CLUSTER,
+        chain: ChainId(10),
+        account: AccountRef { key: word("cold"), index: 0 },
+        address: Address::repeat_byte(0xcc),
+        what: Discrepancy::Nonce { nonce: 4 },
+    };
+    FoundView { height: 8, finding }
 }
 
 fn window() -> WindowView {

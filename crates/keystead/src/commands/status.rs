@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use keystead_wire::{NodeStatus, PeerView, RequestView};
+use keystead_wire::{ChainWatch, NodeStatus, PeerView, RequestView};
 use serde_json::json;
 
 use super::{Global, Session};
@@ -86,6 +86,12 @@ fn overview(status: &NodeStatus) -> String {
     }
     for chain in &status.chains {
         table.pair(&format!("chain {}", chain.chain), words::watch(&chain.watch));
+        if chain.watch != ChainWatch::NotConfigured {
+            table.pair("", words::reconciled(&chain.reconciled));
+        }
+    }
+    for it in &status.found {
+        table.pair("frozen", format!("{}; found in block {} of the log", it.finding, it.height));
     }
     let missing: Vec<_> =
         status.protections.iter().filter(|it| it.status != "on").map(|it| it.name.as_str()).collect();

@@ -164,7 +164,11 @@ fn chains(status: Option<&NodeStatus>) -> Pane {
     let chains = status.iter().flat_map(|it| &it.chains);
     let row = |it: &keystead_wire::ChainStatus| {
         let tone = if matches!(it.watch, ChainWatch::Agreed { .. }) { Tone::Good } else { Tone::Warn };
-        Row::Cells(vec![Cell::plain(it.chain.to_string()), Cell::new(words::watch(&it.watch), tone)])
+        let watched = match it.watch {
+            ChainWatch::NotConfigured => words::watch(&it.watch),
+            _ => format!("{}; {}", words::watch(&it.watch), words::reconciled(&it.reconciled)),
+        };
+        Row::Cells(vec![Cell::plain(it.chain.to_string()), Cell::new(watched, tone)])
     };
     Pane {
         title: "chains".to_owned(),

@@ -8,8 +8,8 @@ use keystead_base::{Amount, ClusterId, Digest, Name, RequestId, Timestamp};
 use keystead_decision::{Frozen, KeyState};
 use keystead_intent::{DangerClass, KeyKind};
 use keystead_wire::{
-    ChainStatus, ChainWatch, KeyView, MissingView, NodeStatus, ObjectionView, PeerView, Refused, WaitingView,
-    WindowView, Withstands,
+    ChainStatus, ChainWatch, KeyView, MissingView, NodeStatus, ObjectionView, PeerView, ReconciledView,
+    Refused, WaitingView, WindowView, Withstands,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -60,8 +60,16 @@ fn status(number: u32) -> NodeStatus {
         signatures: 7,
         refusals: 0,
         chains: vec![
-            ChainStatus { chain: 1, watch: ChainWatch::Agreed { head: 23_456_789 } },
-            ChainStatus { chain: 10, watch: ChainWatch::NotConfigured },
+            ChainStatus {
+                chain: 1,
+                watch: ChainWatch::Agreed { head: 23_456_789 },
+                reconciled: ReconciledView {
+                    upto: Some(23_456_725),
+                    final_height: Some(23_456_725),
+                    ..Default::default()
+                },
+            },
+            ChainStatus { chain: 10, watch: ChainWatch::NotConfigured, reconciled: Default::default() },
         ],
         windows: vec![
             window("ether-per-day", Some("hot"), 95 * ETHER / 10),
@@ -70,6 +78,7 @@ fn status(number: u32) -> NodeStatus {
         ],
         counts: 5,
         waiting: vec![waiting(4, DangerClass::Transfer, &["ben"]), waiting(5, DangerClass::Authority, &[])],
+        found: Vec::new(),
     }
 }
 

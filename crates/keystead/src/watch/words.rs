@@ -2,7 +2,9 @@
 
 use keystead_base::Amount;
 use keystead_decision::Frozen;
-use keystead_wire::{ChainWatch, MissingView, ObjectionView, WaitingView, WindowView, Withstands};
+use keystead_wire::{
+    ChainWatch, MissingView, ObjectionView, ReconciledView, WaitingView, WindowView, Withstands,
+};
 
 /// Whether the cluster signs.
 pub(crate) fn signing(frozen: &Frozen) -> String {
@@ -37,6 +39,20 @@ pub(crate) fn watch(watch: &ChainWatch) -> String {
         ChainWatch::Agreed { head } => format!("head {head}"),
         ChainWatch::Unknown { text } => text.clone(),
     }
+}
+
+/// How far a chain was compared with the log, where that is known.
+pub(crate) fn reconciled(it: &ReconciledView) -> String {
+    let upto = match (it.upto, it.final_height) {
+        (Some(upto), Some(height)) if upto >= height => format!("reconciled up to block {upto}"),
+        (Some(upto), Some(height)) => format!("reconciled up to block {upto} of {height}"),
+        _ => "not reconciled".to_owned(),
+    };
+    let held_up = it.held_up.iter().map(|why| format!("held up: {why}"));
+    let suspects =
+        (it.suspects > 0).then(|| format!("{} findings that the log does not hold yet", it.suspects));
+    let gave_up = (it.reorganized > 0).then(|| format!("gave up final blocks {} times", it.reorganized));
+    [upto].into_iter().chain(held_up).chain(suspects).chain(gave_up).collect::<Vec<_>>().join("; ")
 }
 
 /// A span of time in at most two units.

@@ -1,0 +1,232 @@
+//! What nodes find on the chains that the log did not allow, and what follows: its key is frozen.
+
+use std::fmt;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256};
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_base::{Amount, Canonical, ClusterId, Digest, RequestId, Signed};
+use keystead_intent::{AccountRef, ChainId, EffectKind, Effects, Slot};
+use keystead_policy::Reason;
+use serde::{Deserialize, Serialize};
+
+use crate::turn::Turn;
+use crate::{Controls, Outcome, State};
+
+/// What a node found on a chain. Every node that looks at that chain finds the same, word for word, whenever it looks:
+/// there is no time in it and no name, so that one finding freezes once. Each other node looks itself before it lets
+/// this pass.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The chain.
+    pub chain: ChainId,
+    /// The account that it is about. Its key is frozen.
+    pub account: AccountRef,
+    /// Its address.
+    pub address: Address,
+    /// What was found.
+    pub what: Discrepancy,
+}
+
+impl Canonical for Finding {
+    const DOMAIN: &'static str = "keystead/finding/v1";
+}
+
+/// How a chain and the log contradict each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Discrepancy {
+    /// A transaction of the account that no request made.
+    Transaction {
+        /// The final block that has it.
+        block: FinalBlock,
+        /// Its hash.
+        hash: Digest,
+        /// Its nonce.
+        nonce: u64,
+    },
+    /// A nonce that is gone, by no transaction and by no right that the log gave: a delegation (EIP-7702), for one.
+    Nonce {
+        /// The nonce.
+        nonce: u64,
+    },
+    /// Tokens that somebody else's transaction took, where no request gave a right over them.
+    Tokens {
+        /// The final block that has it.
+        block: FinalBlock,
+        /// That transaction.
+        transaction: Digest,
+        /// The token's contract.
+        token: Address,
+        /// How many, in base units; of an NFT its number.
+        amount: Amount,
+    },
+}
+
+/// A block that counts as final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FinalBlock {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { chain, account: AccountRef { key, index }, address, what, .. } = self;
+        match what {
+            Discrepancy::Transaction { block, hash, nonce } => write!(
+                f,
+                "in block {} {address} sent transaction 0x{hash} with nonce {nonce}, and no request made it",
+                block.number
+            )?,
+            Discrepancy::Nonce { nonce } => write!(f, "nonce {nonce} of {address} is gone by no request")?,
+            Discrepancy::Tokens { block, transaction, token, amount } => write!(
+                f,
+                "in block {} transaction 0x{transaction} took {amount} of token {token} from {address}, and no request \
+                 gave that right",
+                block.number
+            )?,
+        }
+        write!(f, " (key `{key}`, index {index}, on {chain})")
+    }
+}
+
+impl<C: Controls> Turn<'_, C> {
+    /// INVARIANT L4: what the log did not allow freezes the key that must have done it, once for each finding.
+    pub(crate) fn found(&mut self, signed: &Signed<Finding>) {
+        let (finding, subject) = (&signed.body, signed.body.digest());
+        if let Err(reason) = self.finding_counts(finding, &subject) {
+            let person = signed.signer.clone();
+            return self.decide(RequestId(subject), Vec::new(), Outcome::Refused { person, reason });
+        }
+        let key = finding.account.key.clone();
+        if self.controls.freezes_on(finding) {
+            self.state.frozen.keys.insert(key);
+        }
+        let height = self.state.height;
+        self.state.findings.insert(subject, Arc::new((height, finding.clone())));
+        self.decide(RequestId(subject), Vec::new(), Outcome::Found { finding: finding.clone() });
+    }
+
+    fn finding_counts(&self, finding: &Finding, subject: &Digest) -> Result<(), Reason> {
+        if self.state.findings.contains_key(subject) {
+            return Err(Reason::Duplicate { of: RequestId(*subject) });
+        }
+        let AccountRef { key, index } = &finding.account;
+        let known = self.state.keys.get(key).ok_or_else(|| Reason::KeyUnknown { key: key.clone() })?;
+        // Whatever became of the key: who holds its secret can go on using it.
+        match known.account.address(*index) == Some(finding.address) {
+            true => Ok(()),
+            false => Err(Reason::KeyInactive { key: key.clone() }),
+        }
+    }
+
+    /// Remembers over whose tokens a request gives others a right that they can use later.
+    pub(crate) fn note_rights(&mut self, account: Address, effects: &Effects) {
+        for token in rights_of(account, effects) {
+            self.state.rights.insert((effects.chain, account, token));
+        }
+    }
+}
+
+/// The tokens of an account over which somebody else has a right from now on; zero stands for all of them.
+fn rights_of(account: Address, effects: &Effects) -> impl Iterator<Item = Address> {
+    let is_signature = effects.slot.is_none();
+    effects.items.iter().filter_map(move |effect| match &effect.kind {
+        EffectKind::Allowance(it) if it.owner == account => Some(it.token),
+        EffectKind::NftApproval { token, owner, .. } | EffectKind::OperatorApproval { token, owner, .. }
+            if *owner == account =>
+        {
+            Some(*token)
+        }
+        // A signature that others submit (EIP-3009) moves what it says in their transaction.
+        EffectKind::Transfer { asset: keystead_intent::Asset::Token(token), from, .. }
+        | EffectKind::NftTransfer { token, from, .. }
+        | EffectKind::MultiTokenTransfer { token, from, .. }
+            if is_signature && *from == account =>
+        {
+            Some(*token)
+        }
+        // What is not understood can give any right.
+        EffectKind::Opaque { .. }
+        | EffectKind::BlindDigest { .. }
+        | EffectKind::DelegateCall { .. }
+        | EffectKind::Delegation { .. } => Some(Address::ZERO),
+        _ => None,
+    })
+}
+
+impl State {
+    /// Whether the log holds this finding.
+    #[must_use]
+    pub fn has_found(&self, finding: &Digest) -> bool {
+        self.findings.contains_key(finding)
+    }
+
+    /// All findings, with the height at which each of them entered the log.
+    pub fn findings(&self) -> impl Iterator<Item = (u64, &Finding)> {
+        self.findings.values().map(|it| (it.0, &it.1))
+    }
+
+    /// Whether a request ever gave somebody a right over these tokens of an account, or one that nobody understands.
+    #[must_use]
+    pub fn gave_right(&self, chain: ChainId, account: Address, token: Address) -> bool {
+        let held = |token| self.rights.contains(&(chain, account, token));
+        held(token) || held(Address::ZERO)
+    }
+
+    /// The requests that were ever allowed for a slot, oldest first.
+    #[must_use]
+    pub fn allowed_at(&self, slot: &Slot) -> &[RequestId] {
+        self.slots.get(slot).map(|held| held.requests.as_slice()).unwrap_or_default()
+    }
+
+    /// The accounts that ever had a slot on a chain, each with the first request of one of them.
+    #[must_use]
+    pub fn accounts_on(&self, chain: ChainId) -> Vec<(Address, RequestId)> {
+        let mut accounts = Vec::new();
+        let mut from = Bound::Included(Slot { chain, account: Address::ZERO, nonce: 0 });
+        // A step for each account, however many slots it has.
+        while let Some((slot, held)) = self.slots.range((from, Bound::Unbounded)).next() {
+            if slot.chain != chain || accounts.len() >= MAX_ACCOUNTS {
+                break;
+            }
+            accounts.extend(held.requests.first().map(|request| (slot.account, *request)));
+            from = Bound::Excluded(Slot { nonce: u64::MAX, ..*slot });
+        }
+        accounts
+    }
+}
+
+/// The most accounts of one chain that are told apart by their slots.
+const MAX_ACCOUNTS: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l04_a_finding_reads_as_a_sentence() {
+        let key = "hot".parse().unwrap();
+        let block = FinalBlock { number: 7, hash: B256::ZERO };
+        let finding = |what| Finding {
+            cluster: ClusterId(Digest::ZERO),
+            chain: ChainId(1),
+            account: AccountRef { key: keystead_base::Name::clone(&key), index: 3 },
+            address: Address::ZERO,
+            what,
+        };
+        let sent = finding(Discrepancy::Transaction { block, hash: Digest::ZERO, nonce: 9 }).to_string();
+        assert!(sent.contains("with nonce 9, and no request made it"), "{sent}");
+        assert!(sent.ends_with("(key `hot`, index 3, on eip155:1)"), "{sent}");
+        let gone = finding(Discrepancy::Nonce { nonce: 9 }).to_string();
+        assert!(gone.starts_with("nonce 9 of 0x0000000000000000000000000000000000000000 is gone"), "{gone}");
+    }
+}

@@ -1,0 +1,115 @@
+//! What one block holds of some accounts, as `k` of `m` endpoints show it.
+//!
+//! Each endpoint reads the whole block and its logs, and what it makes of them is compared as a whole: one that leaves
+//! a transaction out, or invents one, stands alone.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256, U256, b256};
+use serde_json::json;
+
+use crate::answer;
+use crate::view::hex_number;
+use crate::{ChainView, Endpoint, EndpointError, Unknown};
+
+/// A block, and what it holds of the accounts that were asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScannedBlock {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+    /// The hash of the block before.
+    pub parent: B256,
+    /// The transactions that the accounts sent, in the order of the block.
+    pub sent: Vec<SentFacts>,
+    /// The tokens that left them, in the order of the block.
+    pub moved: Vec<MovedFacts>,
+}
+
+/// A transaction that an account sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentFacts {
+    /// Its hash.
+    pub hash: B256,
+    /// Who sent it.
+    pub from: Address,
+    /// Its nonce.
+    pub nonce: u64,
+    /// The signature's r.
+    pub r: U256,
+    /// The signature's s.
+    pub s: U256,
+    /// Whether the y of the signature's point is odd.
+    pub odd_y: bool,
+}
+
+/// Tokens that left an account by an event `Transfer` (ERC-20, ERC-721).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovedFacts {
+    /// The transaction.
+    pub transaction: B256,
+    /// The token's contract.
+    pub token: Address,
+    /// Whose they were.
+    pub from: Address,
+    /// Whose they are.
+    pub to: Address,
+    /// How many, in base units; of an NFT its number.
+    pub amount: U256,
+}
+
+/// What is looked for in blocks.
+#[derive(Clone, Debug, Default)]
+pub struct Sought {
+    /// The accounts.
+    pub accounts: BTreeSet<Address>,
+    /// The tokens; what others say about themselves is nobody's loss.
+    pub tokens: BTreeSet<Address>,
+}
+
+impl ChainView {
+    /// What the block with this number holds of the accounts.
+    ///
+    /// # Errors
+    ///
+    /// [`Unknown`] when too few agree on all of it.
+    pub async fn scan(&self, number: u64, sought: &Arc<Sought>) -> Result<ScannedBlock, Unknown> {
+        let sought = Arc::clone(sought);
+        let asked = self.panel().spread(move |endpoint| {
+            let sought = Arc::clone(&sought);
+            async move { scan(&endpoint, number, &sought).await }
+        });
+        self.panel().agree("what a block holds of our accounts", asked).await
+    }
+
+    /// The next nonce of an account after the block with this hash.
+    ///
+    /// # Errors
+    ///
+    /// [`Unknown`] when too few agree, or have that state no more.
+    pub async fn nonce_after(&self, account: Address, block: B256) -> Result<u64, Unknown> {
+        let params = json!([account, {"blockHash": block, "requireCanonical": true}]);
+        self.panel().believe("eth_getTransactionCount", params, answer::number).await
+    }
+}
+
+async fn scan(endpoint: &Endpoint, number: u64, sought: &Sought) -> Result<ScannedBlock, EndpointError> {
+    let raw = endpoint.ask("eth_getBlockByNumber", json!([hex_number(number), true])).await?;
+    let mut block = answer::scanned(&raw, &sought.accounts)?;
+    if block.number != number {
+        return Err(EndpointError::Malformed { expected: "the block asked for" });
+    }
+    if !sought.tokens.is_empty() && !sought.accounts.is_empty() {
+        let owners: Vec<B256> = sought.accounts.iter().map(|it| it.into_word()).collect();
+        let filter =
+            json!([{"blockHash": block.hash, "address": sought.tokens, "topics": [TRANSFER, owners]}]);
+        let logs = endpoint.ask("eth_getLogs", filter).await?;
+        block.moved = answer::moved(&logs, sought)?;
+    }
+    Ok(block)
+}
+
+/// `Transfer(address,address,uint256)`: ERC-20 and ERC-721 share it.
+pub(crate) const TRANSFER: B256 = b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");

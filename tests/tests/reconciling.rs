@@ -1,0 +1,117 @@
+//! What the log does with what nodes find on the chains.
+
+use alloy_primitives::{Address, B256};
+use alloy_sol_types::SolCall as _;
+use keystead_base::{Digest, Signed};
+use keystead_decision::{Decision, Discrepancy, Entry, FinalBlock, Finding, Outcome, Snapshot, Strict};
+use keystead_intent::{AccountRef, Action, AuthorityChange, DangerClass};
+use keystead_policy::{PolicyVersion, QuorumRow, Rule};
+use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, TOKEN, name};
+use keystead_tests::world::{World, hot, reasons};
+
+alloy_sol_types::sol! {
+    function approve(address spender, uint256 amount) returns (bool);
+}
+
+fn finding(world: &World<Strict>, number: u64) -> Finding {
+    Finding {
+        cluster: world.state.cluster(),
+        chain: CHAIN,
+        account: hot(),
+        address: world.account(),
+        what: Discrepancy::Transaction {
+            block: FinalBlock { number, hash: B256::repeat_byte(1) },
+            hash: Digest([2; 32]),
+            nonce: 0,
+        },
+    }
+}
+
+fn states(world: &mut World<Strict>, finding: Finding) -> Outcome {
+    let node = &world.desk.nodes[0];
+    let entry = Entry::Finding(Signed::new(finding, node.name.clone(), &node.signer).unwrap());
+    let decisions: Vec<Decision> = world.commit(vec![entry]);
+    let [decision] = decisions.as_slice() else { panic!("{decisions:?}") };
+    decision.outcome.clone()
+}
+
+fn code(outcome: &Outcome) -> &'static str {
+    let Outcome::Refused { reason, .. } = outcome else { panic!("{outcome:?}") };
+    keystead_base::Coded::code(reason)
+}
+
+#[test]
+fn l04_a_finding_freezes_its_key_once_and_people_thaw_it() {
+    let mut world = World::new(Strict::default());
+    let first = finding(&world, 5);
+    assert!(matches!(states(&mut world, first.clone()), Outcome::Found { finding } if finding == first));
+    assert!(world.state.frozen().keys.contains(&name("hot")) && !world.state.frozen().everything);
+    let (_, denied) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    assert_eq!(reasons(&denied)[0].to_string(), "key `hot` is frozen");
+
+    let thaw = AuthorityChange::Thaw { key: Some(name("hot")) };
+    let (id, _) = world.ask("cleo", Action::Authority(thaw));
+    world.approve("ana", &id);
+    world.approve("ben", &id);
+    assert!(world.state.frozen().keys.is_empty());
+    assert_eq!(code(&states(&mut world, first)), "deny.duplicate");
+    assert!(world.state.frozen().keys.is_empty(), "what people looked at freezes no second time");
+    let other = finding(&world, 6);
+    assert!(matches!(states(&mut world, other), Outcome::Found { .. }));
+    assert!(world.state.frozen().keys.contains(&name("hot")));
+}
+
+#[test]
+fn l04_a_finding_names_an_account_of_its_key_and_a_node_of_the_roster() {
+    let mut world = World::new(Strict::default());
+    let right = finding(&world, 5);
+    let other_index = AccountRef { index: 1, ..hot() };
+    let other_key = AccountRef { key: name("cold"), index: 0 };
+    for (wrong, expected) in [
+        (Finding { address: FRIEND, ..right.clone() }, "deny.key_inactive"),
+        (Finding { account: other_index, ..right.clone() }, "deny.key_inactive"),
+        (Finding { account: other_key, ..right.clone() }, "deny.key_unknown"),
+    ] {
+        assert_eq!(code(&states(&mut world, wrong)), expected);
+    }
+    assert!(
+        world.state.frozen().keys.is_empty()
+            && !world.state.has_found(&keystead_base::Canonical::digest(&right))
+    );
+    let eve = world.desk.person("eve");
+    let forged = Entry::Finding(Signed::new(right, eve.name.clone(), &eve.signer).unwrap());
+    assert_eq!(keystead_base::Coded::code(&world.state.admit(forged).unwrap_err()), "admission.unknown");
+}
+
+/// Two people may give somebody a right over tokens.
+fn allowances(policy: &mut PolicyVersion) {
+    let cedar = r#"@any_destination("true")
+                   permit(principal in Role::"desk", action in Action::"sign", resource == Key::"hot")
+                   when { context.class == "allowance" };"#;
+    policy.rules.push(Rule { id: name("allowances"), cedar: cedar.to_owned() });
+    policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
+    let classes = vec![DangerClass::Allowance];
+    let row = QuorumRow { id: name("allowances"), classes, ..policy.quorums[1].clone() };
+    policy.quorums.insert(0, row);
+}
+
+#[test]
+fn l04_the_log_remembers_over_whose_tokens_it_gave_a_right() {
+    let mut world = World::with_policy(Strict::default(), allowances);
+    let account = world.account();
+    let gave = |world: &World<Strict>, token| world.state.gave_right(CHAIN, account, token);
+    world.ask("desk", world.ether(FRIEND, ETHER / 2, 0));
+    assert!(!gave(&world, TOKEN), "a payment gives nobody a right");
+    let approve = approveCall { spender: FRIEND, amount: alloy_primitives::U256::from(5) };
+    let (id, waits) = world.ask("desk", world.call(TOKEN, approve.abi_encode(), 1));
+    assert!(!gave(&world, TOKEN), "nor does what is only asked for: {waits:?}");
+    world.approve("ana", &id);
+    world.approve("ben", &id);
+    assert!(gave(&world, TOKEN), "{:?}", world.state.request(&id));
+    assert!(!gave(&world, FRIEND) && !world.state.gave_right(CHAIN, Address::ZERO, TOKEN));
+
+    let state =
+        borsh::from_slice::<Snapshot>(&borsh::to_vec(&Snapshot(world.state.clone())).unwrap()).unwrap().0;
+    assert!(state.gave_right(CHAIN, account, TOKEN) && state.digest() == world.state.digest());
+    assert_eq!(state.accounts_on(CHAIN).iter().map(|it| it.0).collect::<Vec<_>>(), [account]);
+}
