@@ -5,11 +5,11 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{MatchedPath, Path, Request, State};
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::once::{IDEMPOTENCY_KEY, MAX_KEY_BYTES};
-use crate::{Coordinator, CoordinatorError, Doors, IdempotencyKey};
+use crate::{Coordinator, CoordinatorError, Doors, IdempotencyKey, probes, web3signer};
 
 /// The longest body, unless [`HttpLimits`] say otherwise.
 pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -115,24 +115,39 @@ async fn accept(listener: TcpListener, app: Router, limits: HttpLimits) {
 }
 
 #[derive(Clone)]
-struct Served {
-    coordinator: Coordinator,
+pub(crate) struct Served {
+    pub(crate) coordinator: Coordinator,
     limits: HttpLimits,
 }
 
 fn router(coordinator: Coordinator, doors: Doors, limits: HttpLimits) -> Router {
+    let served = Served { coordinator, limits };
     Router::new()
         .route("/", post(rpc))
         .route("/v1/entries", post(entries))
         .route("/v1/requests/{id}", get(request))
         .route("/v1/status", get(status))
-        .with_state(Served { coordinator, limits })
+        .merge(probes::routes())
+        .merge(web3signer::routes())
+        .with_state(served.clone())
         .layer(from_fn_with_state(Arc::new(doors), door))
+        .layer(from_fn_with_state(served, measure))
+}
+
+/// Counts what goes out, by the route that took it.
+async fn measure(State(served): State<Served>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let start = Instant::now();
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let meters = &served.coordinator.inner.meters;
+    meters.answered(route, response.status().as_u16(), start.elapsed());
+    response
 }
 
 /// Before anything of a request is looked at.
 async fn door(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
-    match doors.admit(request.headers()) {
+    match doors.admit(request.headers(), request.uri().path()) {
         Ok(()) => next.run(request).await,
         Err((status, code, message)) => {
             let mut response = refuse(status, code, message);
@@ -190,7 +205,7 @@ async fn status(State(served): State<Served>) -> Response {
 }
 
 impl Served {
-    async fn body(&self, request: Request) -> Result<Vec<u8>, Box<Response>> {
+    pub(crate) async fn body(&self, request: Request) -> Result<Vec<u8>, Box<Response>> {
         let json = request.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
         if !json.is_some_and(|it| it.starts_with("application/json")) {
             let message = "the content type is application/json";

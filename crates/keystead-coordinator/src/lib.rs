@@ -13,11 +13,14 @@ mod follow;
 mod http;
 mod journal;
 mod life;
+mod meters;
 mod nonces;
 mod once;
 pub mod outside;
+mod probes;
 mod rpc;
 mod transaction;
+mod web3signer;
 mod wording;
 
 pub use batcher::{Batcher, MAX_BATCH_BYTES};

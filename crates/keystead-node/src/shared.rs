@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::blocks::Submission;
 use crate::board::Board;
 use crate::errands::Errands;
+use crate::meters::Meters;
 use crate::peers::Peers;
 use crate::recent::Recent;
 use crate::rehearse::Rehearsals;
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) sweep: Notify,
     pub(crate) protections: Mutex<Vec<Protection>>,
     pub(crate) chains: Mutex<Vec<ChainStatus>>,
+    pub(crate) meters: Meters,
     pub(crate) events: Arc<dyn Events>,
 }
 

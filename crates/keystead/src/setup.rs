@@ -134,6 +134,7 @@ impl Setup {
             enclave: EnclaveConfig { program: None, passphrase, require: Vec::new() },
             ledger: None,
             listen,
+            metrics: None,
             peers: self.nodes.iter().filter(|node| node.name != *name).cloned().collect(),
             times: Times::default(),
             chains: chain.into_iter().collect(),
