@@ -17,6 +17,7 @@ use crate::journal::{Journal, Promise, Promised};
 use crate::meters::Meters;
 use crate::nonces::Nonces;
 use crate::once::{Flights, Repeats};
+use crate::rest::{AskedFile, MAX_STREAMS};
 use crate::wording::Wording;
 use crate::{Batcher, CoordinatorError, RequestError, Stage, Step, clock, follow};
 
@@ -54,11 +55,14 @@ pub(crate) struct Inner {
     pub(crate) repeats: Repeats,
     pub(crate) meters: Meters,
     pub(crate) measuring: tokio::sync::Mutex<()>,
+    /// Places for streams of events.
+    pub(crate) streams: Arc<Semaphore>,
     /// When this run began: what was promised before, an earlier one promised.
     pub(crate) started: Timestamp,
     wording: Wording,
     batcher: Batcher,
     journal: Mutex<Journal>,
+    asked: Mutex<AskedFile>,
     waiting: Semaphore,
 }
 
@@ -79,6 +83,7 @@ impl Coordinator {
         let relay = Client::among(nodes.clone())?;
         let node = NodeClient::among(nodes)?;
         let started = clock::now();
+        let asked = AskedFile::open(&journal.with_extension("keys"), started);
         let journal = Journal::open(journal, started).map_err(CoordinatorError::Journal)?;
         let inner = Arc::new(Inner {
             batcher: Batcher::start(node.clone(), settings.service.clone(), signer),
@@ -88,9 +93,11 @@ impl Coordinator {
             repeats: Repeats::default(),
             meters: Meters::default(),
             measuring: tokio::sync::Mutex::default(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             started,
             wording: Wording::default(),
             journal: Mutex::new(journal),
+            asked: Mutex::new(asked.map_err(CoordinatorError::Journal)?),
             waiting: Semaphore::new(MAX_WAITING_CALLERS),
             settings,
             node,
@@ -111,6 +118,11 @@ pub(crate) struct Obtained {
 impl Inner {
     pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The requests that callers may ask for again by their keys.
+    pub(crate) fn asked(&self) -> MutexGuard<'_, AskedFile> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn chain(&self) -> Result<&ChainView, RequestError> {

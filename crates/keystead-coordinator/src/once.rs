@@ -27,6 +27,11 @@ impl IdempotencyKey {
         fits.then(|| Self(inner.to_owned()))
     }
 
+    /// The key itself.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The key of one call of a batch: each call is a request of its own.
     pub(crate) fn of_call(&self, place: usize) -> Self {
         Self(format!("{} {place}", self.0))

@@ -19,11 +19,6 @@ use crate::journal::Entry;
 use crate::meters::{OPENMETRICS, Outcome};
 use crate::nonces;
 
-/// What says nothing but whether this program works: asked by machines that have no token.
-pub(crate) fn is_open(path: &str) -> bool {
-    matches!(path, "/livez" | "/readyz" | "/upcheck" | "/healthcheck")
-}
-
 pub(crate) fn routes() -> Router<Served> {
     Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/metrics", get(metrics))
 }

@@ -154,6 +154,7 @@ impl Setup {
             lifetime_seconds: 3600,
             addresses_per_key: 4,
             token: None,
+            tokens: None,
             hosts: Vec::new(),
         }
     }

@@ -46,6 +46,7 @@ pub mod stale_head;
 pub mod suppressed_freeze;
 pub mod suppressed_veto;
 pub mod swapped_payload;
+pub mod token_scope;
 pub mod truncated_log;
 pub mod two_digests_at_one_nonce;
 pub mod two_payloads;
@@ -55,7 +56,7 @@ pub mod unlimited_approval;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 49] = [
+pub const CATALOGUE: [&str; 50] = [
     "approval_before_policy_change",
     "chainless_delegation",
     "chainless_legacy",
@@ -98,6 +99,7 @@ pub const CATALOGUE: [&str; 49] = [
     "suppressed_freeze",
     "suppressed_veto",
     "swapped_payload",
+    "token_scope",
     "truncated_log",
     "two_digests_at_one_nonce",
     "two_payloads",

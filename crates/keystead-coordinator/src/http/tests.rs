@@ -145,7 +145,7 @@ async fn every_failure_has_a_number_and_a_stable_code() {
 #[tokio::test]
 async fn a_token_opens_every_path_and_nothing_else_does() {
     let token = "f".repeat(MIN_TOKEN_BYTES);
-    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), hosts: Vec::new() };
+    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), ..Doors::default() };
     let desk = Desk::open_with(doors).await;
     let right = format!("{JSON}authorization: Bearer {token}\r\n");
     let wrong = format!("{JSON}authorization: Bearer {}\r\n", "e".repeat(MIN_TOKEN_BYTES));
@@ -164,7 +164,7 @@ async fn a_token_opens_every_path_and_nothing_else_does() {
 #[tokio::test]
 async fn probes_are_open_and_counters_are_not() {
     let token = "f".repeat(MIN_TOKEN_BYTES);
-    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), hosts: Vec::new() };
+    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), ..Doors::default() };
     let desk = Desk::open_with(doors).await;
     let get = |path: &str, headers: &str| {
         format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{headers}\r\n").into_bytes()

@@ -3,15 +3,16 @@
 mod payload;
 mod sign;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use serde_json::json;
 
+use crate::caller::Caller;
 use crate::http::Served;
 use crate::probes::text;
 use crate::web3signer::sign::{Ask, SignError};
@@ -25,13 +26,18 @@ pub(crate) fn routes() -> Router<Served> {
         .route("/reload", get(reload_status).post(reload))
 }
 
-async fn sign(State(served): State<Served>, Path(identifier): Path<String>, request: Request) -> Response {
+async fn sign(
+    State(served): State<Served>,
+    Extension(caller): Extension<Caller>,
+    Path(identifier): Path<String>,
+    request: Request,
+) -> Response {
     let body = match served.body(request).await {
         Ok(body) => Bytes::from(body),
         Err(refusal) => return *refusal,
     };
     let signed = match Ask::read(&body, &identifier) {
-        Ok(ask) => served.coordinator.inner.web3_sign(ask).await,
+        Ok(ask) => served.coordinator.inner.web3_sign(&caller, ask).await,
         Err(error) => Err(error),
     };
     signed.map_or_else(|error| refused(&error), |signature| text(StatusCode::OK, signature))
@@ -47,8 +53,8 @@ fn refused(error: &SignError) -> Response {
     response
 }
 
-async fn public_keys(State(served): State<Served>) -> Response {
-    match served.coordinator.inner.points().await {
+async fn public_keys(State(served): State<Served>, Extension(caller): Extension<Caller>) -> Response {
+    match served.coordinator.inner.points(&caller).await {
         Ok(points) => Json(points).into_response(),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }

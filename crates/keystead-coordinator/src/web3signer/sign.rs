@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::payload::{self, Signer, Unread};
+use crate::caller::Caller;
 use crate::coordinator::{Inner, Obtained};
 use crate::{RequestError, clock};
 
@@ -61,11 +62,13 @@ fn address(identifier: &str) -> Option<Address> {
 
 impl Inner {
     /// 65 bytes `r || s || v` in hex, with 27 or 28 for v, as web3signer gives them.
-    pub(super) async fn web3_sign(&self, ask: Ask) -> Result<String, SignError> {
-        let account = self.account(ask.address).await?.ok_or(SignError::UnknownKey)?;
+    /// A key that is not this caller's business is as unknown as one that is not there.
+    pub(super) async fn web3_sign(&self, caller: &Caller, ask: Ask) -> Result<String, SignError> {
+        let account = self.account(ask.address).await?.filter(|account| caller.holds(Some(&account.key)));
+        let account = account.ok_or(SignError::UnknownKey)?;
         let signer = Signer { account, address: ask.address, chain: self.settings.chain };
         let (action, unsigned) = payload::read(&ask.data, ask.typed_data.clone(), &signer)?;
-        let view = self.asked(ask.call(), &action).await?;
+        let view = self.request_of(ask.call(), &action).await?;
         let obtained = match self.signature(view).await {
             Ok(obtained) => obtained,
             Err(error) => self.taken_by_itself(&action, error).await?,
@@ -74,7 +77,7 @@ impl Inner {
     }
 
     /// A caller that was told to come again finds its own request, not another one beside it.
-    async fn asked(&self, call: B256, action: &Action) -> Result<RequestView, RequestError> {
+    async fn request_of(&self, call: B256, action: &Action) -> Result<RequestView, RequestError> {
         if let Some(earlier) = self.repeats.get(&call)
             && let Some(detail) = self.node.request(earlier).await?
             && stands(&detail, action)
@@ -102,9 +105,10 @@ impl Inner {
     }
 
     /// The public keys of all accounts that are listed, as web3signer writes them.
-    pub(super) async fn points(&self) -> Result<Vec<String>, NodeCallError> {
+    pub(super) async fn points(&self, caller: &Caller) -> Result<Vec<String>, NodeCallError> {
         let keys = self.node.keys().await?;
-        let accounts = keys.into_iter().filter_map(|key| key.account);
+        let keys = keys.into_iter().filter(|key| caller.holds(Some(&key.name)));
+        let accounts = keys.filter_map(|key| key.account);
         let per_key = self.settings.addresses_per_key;
         let points = accounts.flat_map(|account| (0..per_key).filter_map(move |index| account.point(index)));
         Ok(points.map(const_hex::encode_prefixed).collect())
