@@ -442,6 +442,7 @@ fn config(folder: &tempfile::TempDir) -> Config {
         },
         ledger: None,
         listen: "127.0.0.1:0".to_owned(),
+        metrics: None,
         chains: Vec::new(),
         peers: Vec::new(),
         times: keystead_node::Times::default(),

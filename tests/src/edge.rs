@@ -12,6 +12,16 @@ use crate::fixture::{CHAIN, Member, name};
 
 /// A coordinator of the fixture's desk on a free port, with these limits; `target` is its node.
 pub(crate) async fn coordinator(target: Target, limits: HttpLimits, folder: &Path) -> HttpServer {
+    coordinator_behind(Doors::default(), target, limits, folder).await
+}
+
+/// The same behind doors of one's own.
+pub(crate) async fn coordinator_behind(
+    doors: Doors,
+    target: Target,
+    limits: HttpLimits,
+    folder: &Path,
+) -> HttpServer {
     let settings = Settings {
         cluster: target.hello.cluster,
         service: name("desk"),
@@ -24,7 +34,7 @@ pub(crate) async fn coordinator(target: Target, limits: HttpLimits, folder: &Pat
     let signer = Member::new("desk", 20).signer;
     let coordinator = Coordinator::start(settings, vec![target], signer, None, &folder.join("journal"));
     let listen = ([127, 0, 0, 1], 0).into();
-    let server = HttpServer::start(listen, coordinator.expect("a journal"), Doors::default(), limits).await;
+    let server = HttpServer::start(listen, coordinator.expect("a journal"), doors, limits).await;
     server.expect("a free port")
 }
 

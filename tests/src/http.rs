@@ -17,6 +17,24 @@ pub async fn post(server: SocketAddr, path: &str, body: &str) -> (u16, String) {
     (status.expect("a status"), body.expect("a body"))
 }
 
+/// The same with a bearer token.
+pub(crate) async fn post_as(server: SocketAddr, path: &str, token: &str, body: &str) -> (u16, String) {
+    let bearer = format!("authorization: Bearer {token}\r\ncontent-length: ");
+    let answer =
+        exchange(server, request(path, body).replacen("content-length: ", &bearer, 1).as_bytes()).await;
+    let status = answer.split(' ').nth(1).and_then(|it| it.parse().ok());
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+    (status.expect("a status"), body.expect("a body"))
+}
+
+/// The whole answer to a question with a bearer token.
+pub(crate) async fn get_as(server: SocketAddr, path: &str, token: &str) -> String {
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
+    exchange(server, head.as_bytes()).await
+}
+
 /// The bytes of such a request.
 pub(crate) fn request(path: &str, body: &str) -> String {
     let length = body.len();

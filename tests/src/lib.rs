@@ -44,7 +44,7 @@ pub use impostor::{Impostor, Lie};
 pub use keystead_fixture as fixture;
 pub use loopback::free_port;
 pub use nodes::start_all;
-pub use places::{binary, node_modules, npm_package, root, target_folder};
+pub use places::{binary, node_modules, npm_package, python_program, root, target_folder};
 pub use postgres::Postgres;
 pub use relay::Relay;
 pub use service::Service;

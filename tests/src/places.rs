@@ -36,6 +36,13 @@ pub fn node_modules() -> PathBuf {
     root().join("tests/npm/node_modules")
 }
 
+/// A program of the Python packages that `tests/python/requirements.txt` names.
+pub fn python_program(name: &str) -> PathBuf {
+    let path = root().join("tests/python/venv/bin").join(name);
+    assert!(path.is_file(), "{} is missing: run `cargo xtask test`", path.display());
+    path
+}
+
 /// A file or folder of an installed npm package, for instance `@openzeppelin/contracts/token`.
 pub fn npm_package(path: &str) -> PathBuf {
     let path = node_modules().join(path);

@@ -12,7 +12,7 @@ use keystead_tests::attacks::{
     permit2, policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
     rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, slow_requests,
     slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload,
-    truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
+    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
     unlimited_approval, unlogged_transaction, withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;
@@ -277,6 +277,11 @@ async fn a02_an_unanswered_flood_succeeds_without_its_control() {
 #[tokio::test]
 async fn a01_slow_requests_succeed_without_their_control() {
     harmed(slow_requests::attack(slow_requests::without_times(), PATIENCE).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a04_a_token_for_everything_succeeds_without_its_control() {
+    harmed(token_scope::attack(token_scope::of_everybody()).await);
 }
 
 #[tokio::test]

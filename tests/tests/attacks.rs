@@ -11,7 +11,7 @@ use keystead_tests::attacks::{
     permit2, policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
     rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, slow_requests,
     slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload,
-    truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
+    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
     unlimited_approval, unlogged_transaction, withheld_freeze,
 };
 use keystead_tests::{Loot, Signer, root};
@@ -296,6 +296,11 @@ async fn a02_an_unanswered_flood_is_refused() {
 #[tokio::test]
 async fn a01_slow_requests_are_refused() {
     refused(slow_requests::attack(slow_requests::product(), PATIENCE).await, "http.slow");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a04_a_token_with_a_scope_is_refused() {
+    refused(token_scope::attack(token_scope::of_its_own()).await, "http.scope");
 }
 
 #[tokio::test]

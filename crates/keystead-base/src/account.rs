@@ -54,6 +54,14 @@ impl PublicAccount {
         self.child(index).map(|key| address_of(&key))
     }
 
+    /// The public key with this index as 64 bytes `x || y`, the uncompressed point (SEC 1, 2.3.3) without its first byte;
+    /// none where [`Self::address`] gives none.
+    #[must_use]
+    pub fn point(&self, index: u32) -> Option<[u8; 64]> {
+        let uncompressed = self.child(index)?.serialize_uncompressed();
+        uncompressed.get(1..)?.try_into().ok()
+    }
+
     fn child(&self, index: u32) -> Option<PublicKey> {
         if index >= 1 << 31 {
             return None;

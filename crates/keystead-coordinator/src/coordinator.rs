@@ -14,8 +14,10 @@ use tokio::sync::Semaphore;
 
 use crate::accounts::Accounts;
 use crate::journal::{Journal, Promise, Promised};
+use crate::meters::Meters;
 use crate::nonces::Nonces;
-use crate::once::Flights;
+use crate::once::{Flights, Repeats};
+use crate::rest::{AskedFile, MAX_STREAMS};
 use crate::wording::Wording;
 use crate::{Batcher, CoordinatorError, RequestError, Stage, Step, clock, follow};
 
@@ -50,11 +52,17 @@ pub(crate) struct Inner {
     pub(crate) accounts: Accounts,
     pub(crate) nonces: Nonces,
     pub(crate) flights: Flights,
+    pub(crate) repeats: Repeats,
+    pub(crate) meters: Meters,
+    pub(crate) measuring: tokio::sync::Mutex<()>,
+    /// Places for streams of events.
+    pub(crate) streams: Arc<Semaphore>,
     /// When this run began: what was promised before, an earlier one promised.
     pub(crate) started: Timestamp,
     wording: Wording,
     batcher: Batcher,
     journal: Mutex<Journal>,
+    asked: Mutex<AskedFile>,
     waiting: Semaphore,
 }
 
@@ -75,15 +83,21 @@ impl Coordinator {
         let relay = Client::among(nodes.clone())?;
         let node = NodeClient::among(nodes)?;
         let started = clock::now();
+        let asked = AskedFile::open(&journal.with_extension("keys"), started);
         let journal = Journal::open(journal, started).map_err(CoordinatorError::Journal)?;
         let inner = Arc::new(Inner {
             batcher: Batcher::start(node.clone(), settings.service.clone(), signer),
             accounts: Accounts::new(node.clone(), settings.addresses_per_key),
             nonces: Nonces::default(),
             flights: Flights::default(),
+            repeats: Repeats::default(),
+            meters: Meters::default(),
+            measuring: tokio::sync::Mutex::default(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             started,
             wording: Wording::default(),
             journal: Mutex::new(journal),
+            asked: Mutex::new(asked.map_err(CoordinatorError::Journal)?),
             waiting: Semaphore::new(MAX_WAITING_CALLERS),
             settings,
             node,
@@ -104,6 +118,11 @@ pub(crate) struct Obtained {
 impl Inner {
     pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The requests that callers may ask for again by their keys.
+    pub(crate) fn asked(&self) -> MutexGuard<'_, AskedFile> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn chain(&self) -> Result<&ChainView, RequestError> {
@@ -128,11 +147,20 @@ impl Inner {
     /// Submits; gives the request back denied, waiting or signed. Nobody takes it for lost meanwhile.
     pub(crate) async fn submit(&self, intent: Intent) -> Result<RequestView, RequestError> {
         let _flight = self.flights.begin(intent.id());
-        self.batcher.ask(intent).await
+        let start = Instant::now();
+        let view = self.batcher.ask(intent).await?;
+        self.meters.decided(&view, start.elapsed());
+        Ok(view)
     }
 
     /// Waits for the signature, for as long as a caller is kept.
     pub(crate) async fn signature(&self, view: RequestView) -> Result<Obtained, RequestError> {
+        let found = self.await_signature(view).await;
+        self.meters.signing(&found);
+        found
+    }
+
+    async fn await_signature(&self, view: RequestView) -> Result<Obtained, RequestError> {
         let (request, deadline, start) = (view.request, self.settings.deadline, Instant::now());
         let mut view = view;
         loop {
@@ -148,6 +176,11 @@ impl Inner {
             let next = self.node.wait(request, left.min(ONE_WAIT)).await?;
             view = next.ok_or(RequestError::Ended { request, stage: None })?;
         }
+    }
+
+    /// Callers that are kept right now.
+    pub(crate) fn callers_waiting(&self) -> usize {
+        MAX_WAITING_CALLERS.saturating_sub(self.waiting.available_permits())
     }
 
     /// From an action to its signature.

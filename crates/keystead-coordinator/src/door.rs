@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use alloy_primitives::keccak256;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use keystead_base::Secret;
 use subtle::ConstantTimeEq as _;
 
-use crate::CoordinatorError;
+use crate::caller::{Caller, Need, need};
+use crate::tokens::Shelf;
+use crate::{CoordinatorError, clock};
 
 /// The shortest token: 128 bits in hexadecimal.
 pub const MIN_TOKEN_BYTES: usize = 32;
@@ -18,8 +20,10 @@ const MAX_TOKEN_BYTES: usize = 512;
 /// What callers have to show.
 #[derive(Clone, Debug, Default)]
 pub struct Doors {
-    /// Without it the port is on loopback alone.
+    /// One that is good for everything.
     pub token: Option<Token>,
+    /// Those that are good for something. With neither of the two the port is on loopback alone.
+    pub tokens: Option<Arc<Shelf>>,
     /// Names besides `localhost` and plain addresses by which callers may call this server.
     pub hosts: Vec<String>,
 }
@@ -65,14 +69,14 @@ impl Doors {
     ///
     /// [`CoordinatorError::Exposed`].
     pub fn check(&self, listen: SocketAddr) -> Result<(), CoordinatorError> {
-        match listen.ip().to_canonical().is_loopback() || self.token.is_some() {
+        match listen.ip().to_canonical().is_loopback() || self.asks() {
             true => Ok(()),
             false => Err(CoordinatorError::Exposed { address: listen.to_string() }),
         }
     }
 
-    /// Lets a request in by its head alone.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// Lets a request in by its head alone, and says who asks.
+    pub(crate) fn admit(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Caller, Refusal> {
         if !self.is_called_by_its_name(headers) {
             return Err(HOST_REFUSED);
         }
@@ -81,10 +85,29 @@ impl Doors {
         if headers.contains_key(ORIGIN) || headers.get(SEC_FETCH_SITE).is_some_and(|it| !typed(it)) {
             return Err(ORIGIN_REFUSED);
         }
-        match &self.token {
-            Some(token) if !bearer(headers).is_some_and(|shown| token.is(shown)) => Err(TOKEN_REFUSED),
-            Some(_) | None => Ok(()),
+        let (caller, need) = (self.caller(headers), need(method, path));
+        match caller {
+            Caller::Nobody if need != Need::Nothing => Err(TOKEN_REFUSED),
+            caller if caller.has(need) => Ok(caller),
+            _ => Err(SCOPE_REFUSED),
         }
+    }
+
+    /// Whether callers have to show anything.
+    fn asks(&self) -> bool {
+        self.token.is_some() || self.tokens.is_some()
+    }
+
+    fn caller(&self, headers: &HeaderMap) -> Caller {
+        if !self.asks() {
+            return Caller::Everything;
+        }
+        let Some(shown) = bearer(headers) else { return Caller::Nobody };
+        if self.token.as_ref().is_some_and(|token| token.is(shown)) {
+            return Caller::Everything;
+        }
+        let known = self.tokens.as_ref().and_then(|tokens| tokens.find(shown, clock::now()));
+        known.map_or(Caller::Nobody, Caller::Token)
     }
 
     /// DNS rebinding points a name of the attacker's at this machine; the page's requests still carry that
@@ -122,10 +145,15 @@ const HOST_REFUSED: Refusal = (
     "this server is called by an address, by localhost, or by a name listed as `hosts` in keystead.toml",
 );
 const ORIGIN_REFUSED: Refusal = (StatusCode::FORBIDDEN, "http.origin", "requests of web pages are refused");
+const SCOPE_REFUSED: Refusal = (
+    StatusCode::FORBIDDEN,
+    "http.scope",
+    "this token is not good for that; `keystead token list` shows what it is for",
+);
 const TOKEN_REFUSED: Refusal = (
     StatusCode::UNAUTHORIZED,
     "http.token",
-    "expected `Authorization: Bearer TOKEN` with this server's token",
+    "expected `Authorization: Bearer TOKEN` with a token of this server that has not ended",
 );
 
 #[cfg(test)]
@@ -133,16 +161,21 @@ mod tests {
     use keystead_base::Coded as _;
 
     use super::*;
+    use crate::tokens::{Scope, TokenFile, TokenRecord};
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
     fn doors(token: bool) -> Doors {
         let token = token.then(|| Token::new(SECRET.as_bytes()).unwrap());
-        Doors { token, hosts: vec!["desk.example".to_owned()] }
+        Doors { token, hosts: vec!["desk.example".to_owned()], ..Doors::default() }
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    fn let_in(doors: &Doors, headers: &HeaderMap) -> Result<(), Refusal> {
+        doors.admit(&Method::POST, "/", headers).map(drop)
     }
 
     #[test]
@@ -179,12 +212,12 @@ mod tests {
             ("127.0.0.1.rebound.example", false),
             ("", false),
         ] {
-            assert_eq!(doors(false).admit(&headers(&[("host", host)])).is_ok(), admitted, "{host}");
+            assert_eq!(let_in(&doors(false), &headers(&[("host", host)])).is_ok(), admitted, "{host}");
         }
-        assert_eq!(doors(false).admit(&HeaderMap::new()), Err(HOST_REFUSED));
+        assert_eq!(let_in(&doors(false), &HeaderMap::new()), Err(HOST_REFUSED));
         let mut twice = headers(&[("host", "localhost")]);
         twice.append(HOST, "rebound.example".parse().unwrap());
-        assert_eq!(doors(false).admit(&twice), Err(HOST_REFUSED));
+        assert_eq!(let_in(&doors(false), &twice), Err(HOST_REFUSED));
     }
 
     #[test]
@@ -196,7 +229,7 @@ mod tests {
             ("sec-fetch-site", "cross-site", false),
             ("sec-fetch-site", "none", true),
         ] {
-            let found = doors(false).admit(&headers(&[("host", "localhost"), (name, value)]));
+            let found = let_in(&doors(false), &headers(&[("host", "localhost"), (name, value)]));
             assert_eq!(found.is_ok(), admitted, "{name}: {value}");
         }
     }
@@ -212,10 +245,41 @@ mod tests {
             ("Bearer ".to_owned(), false),
             ("Bearer".to_owned(), false),
         ] {
-            let found = doors(true).admit(&headers(&[("host", "localhost"), ("authorization", &value)]));
+            let found = let_in(&doors(true), &headers(&[("host", "localhost"), ("authorization", &value)]));
             assert_eq!(found.is_ok(), admitted, "{value}");
         }
-        assert_eq!(doors(true).admit(&headers(&[("host", "localhost")])), Err(TOKEN_REFUSED));
+        assert_eq!(let_in(&doors(true), &headers(&[("host", "localhost")])), Err(TOKEN_REFUSED));
+    }
+
+    #[test]
+    fn a04_a_token_of_ones_own_opens_its_routes_and_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.json");
+        let mint = |name: &str, byte, expires| {
+            let what = (vec![Scope::Read], Vec::new());
+            TokenRecord::mint(name.parse().unwrap(), what, expires, &Secret::new([byte; 32]))
+        };
+        let (reads, reads_record) = mint("reads", 1, clock::now().plus_seconds(3600));
+        let (ended, ended_record) = mint("ended", 2, clock::now());
+        let file = TokenFile { tokens: vec![reads_record, ended_record] };
+        std::fs::write(&path, serde_json::to_vec(&file).unwrap()).unwrap();
+        let doors = Doors { tokens: Some(Arc::new(Shelf::open(&path).unwrap())), ..Doors::default() };
+        assert!(doors.check("0.0.0.0:1".parse().unwrap()).is_ok());
+        for (shown, method, path, code) in [
+            (reads.expose().as_str(), Method::GET, "/v1/keys", None),
+            (reads.expose(), Method::POST, "/v1/requests", Some("http.scope")),
+            (reads.expose(), Method::POST, "/", Some("http.scope")),
+            (ended.expose(), Method::GET, "/v1/keys", Some("http.token")),
+            ("kst_", Method::GET, "/v1/keys", Some("http.token")),
+            ("kst_", Method::GET, "/livez", None),
+        ] {
+            let bearer = format!("Bearer {shown}");
+            let headers = headers(&[("host", "localhost"), ("authorization", &bearer)]);
+            let found = doors.admit(&method, path, &headers).err().map(|(_, code, _)| code);
+            assert_eq!(found, code, "{method} {path}");
+        }
+        let nothing = headers(&[("host", "localhost")]);
+        assert_eq!(doors.admit(&Method::GET, "/v1/keys", &nothing).err(), Some(TOKEN_REFUSED));
     }
 
     #[test]

@@ -35,6 +35,12 @@ pub enum CoordinatorError {
         /// The address.
         address: String,
     },
+    /// The file of tokens.
+    #[error("the file of tokens cannot be used: {reason}")]
+    Tokens {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A token that could be guessed, or cannot stand in a header.
     #[error("a token is {min} to {max} visible ASCII characters, found {found} bytes")]
     Token {
@@ -55,6 +61,7 @@ impl Coded for CoordinatorError {
             Self::Listen { .. } => "coordinator.listen",
             Self::Exposed { .. } => "coordinator.exposed",
             Self::Token { .. } => "coordinator.token",
+            Self::Tokens { .. } => "coordinator.tokens",
         }
     }
 

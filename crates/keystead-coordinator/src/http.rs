@@ -5,11 +5,11 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -18,7 +18,7 @@ use axum::routing::{get, post};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use keystead_base::{Canonical as _, RequestId};
+use keystead_base::Canonical as _;
 use keystead_decision::Entry;
 use keystead_wire::MAX_SUBMITTED_ENTRIES;
 use serde_json::json;
@@ -28,7 +28,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::once::{IDEMPOTENCY_KEY, MAX_KEY_BYTES};
-use crate::{Coordinator, CoordinatorError, Doors, IdempotencyKey};
+use crate::rest::Problem;
+use crate::{Coordinator, CoordinatorError, Doors, IdempotencyKey, probes, rest, web3signer};
 
 /// The longest body, unless [`HttpLimits`] say otherwise.
 pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -115,25 +116,43 @@ async fn accept(listener: TcpListener, app: Router, limits: HttpLimits) {
 }
 
 #[derive(Clone)]
-struct Served {
-    coordinator: Coordinator,
+pub(crate) struct Served {
+    pub(crate) coordinator: Coordinator,
     limits: HttpLimits,
 }
 
 fn router(coordinator: Coordinator, doors: Doors, limits: HttpLimits) -> Router {
+    let served = Served { coordinator, limits };
     Router::new()
         .route("/", post(rpc))
         .route("/v1/entries", post(entries))
-        .route("/v1/requests/{id}", get(request))
         .route("/v1/status", get(status))
-        .with_state(Served { coordinator, limits })
+        .merge(probes::routes())
+        .merge(rest::routes())
+        .merge(web3signer::routes())
+        .with_state(served.clone())
         .layer(from_fn_with_state(Arc::new(doors), door))
+        .layer(from_fn_with_state(served, measure))
+}
+
+/// Counts what goes out, by the route that took it.
+async fn measure(State(served): State<Served>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let start = Instant::now();
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let meters = &served.coordinator.inner.meters;
+    meters.answered(route, response.status().as_u16(), start.elapsed());
+    response
 }
 
 /// Before anything of a request is looked at.
-async fn door(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
-    match doors.admit(request.headers()) {
-        Ok(()) => next.run(request).await,
+async fn door(State(doors): State<Arc<Doors>>, mut request: Request, next: Next) -> Response {
+    match doors.admit(request.method(), request.uri().path(), request.headers()) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
         Err((status, code, message)) => {
             let mut response = refuse(status, code, message);
             if status == StatusCode::UNAUTHORIZED {
@@ -171,17 +190,6 @@ async fn entries(State(served): State<Served>, request: Request) -> Response {
     }
 }
 
-async fn request(State(served): State<Served>, Path(id): Path<String>) -> Response {
-    let Ok(id) = id.parse::<RequestId>() else {
-        return refuse(StatusCode::BAD_REQUEST, "http.request_id", "a request id has 64 hexadecimal digits");
-    };
-    match served.coordinator.inner.node.request(id).await {
-        Ok(Some(view)) => Json(view).into_response(),
-        Ok(None) => refuse(StatusCode::NOT_FOUND, "request.unknown", "no such request is known"),
-        Err(error) => refuse(StatusCode::BAD_GATEWAY, "request.node", &error.to_string()),
-    }
-}
-
 async fn status(State(served): State<Served>) -> Response {
     match served.coordinator.inner.node.status().await {
         Ok(status) => Json(status).into_response(),
@@ -190,7 +198,7 @@ async fn status(State(served): State<Served>) -> Response {
 }
 
 impl Served {
-    async fn body(&self, request: Request) -> Result<Vec<u8>, Box<Response>> {
+    pub(crate) async fn body(&self, request: Request) -> Result<Vec<u8>, Box<Response>> {
         let json = request.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
         if !json.is_some_and(|it| it.starts_with("application/json")) {
             let message = "the content type is application/json";
@@ -214,7 +222,7 @@ async fn read(body: Body, limits: HttpLimits) -> Result<Vec<u8>, Box<Response>> 
 }
 
 /// None, or exactly one: of two nobody knows which is meant.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ()> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ()> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -241,7 +249,7 @@ pub(crate) fn parse_entries(body: &[u8]) -> Result<Vec<Entry>, String> {
 }
 
 fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
-    (status, Json(json!({"error": {"code": code, "message": message}}))).into_response()
+    Problem::new(status, code, message).into_response()
 }
 
 const HEAD_TIME: Duration = Duration::from_secs(10);

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod batcher;
+mod caller;
 mod clock;
 mod coordinator;
 mod door;
@@ -13,11 +14,16 @@ mod follow;
 mod http;
 mod journal;
 mod life;
+mod meters;
 mod nonces;
 mod once;
 pub mod outside;
+mod probes;
+mod rest;
 mod rpc;
+mod tokens;
 mod transaction;
+mod web3signer;
 mod wording;
 
 pub use batcher::{Batcher, MAX_BATCH_BYTES};
@@ -27,4 +33,6 @@ pub use error::{CoordinatorError, RequestError};
 pub use http::{HttpLimits, HttpServer, MAX_BODY_BYTES};
 pub use life::{Stage, Step};
 pub use once::{IdempotencyKey, MAX_KEY_BYTES};
+pub use rest::OPENAPI;
 pub use rpc::{MAX_CALLS, RpcError};
+pub use tokens::{MAX_TOKENS, Scope, Shelf, TokenFile, TokenRecord};

@@ -36,6 +36,13 @@ pub(crate) fn pick(pending: u64, held: &BTreeSet<u64>) -> u64 {
     free
 }
 
+/// How many nonces from the chain's pending count on nobody holds, below the highest one that somebody does.
+pub(crate) fn gap(pending: u64, held: &BTreeSet<u64>) -> u64 {
+    let above = held.range(pending..);
+    let count = above.clone().count() as u64;
+    above.last().map_or(0, |highest| (highest - pending).saturating_add(1).saturating_sub(count))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +53,19 @@ mod tests {
             [(0, vec![], 0), (5, vec![3, 4], 5), (5, vec![5, 6], 7), (5, vec![6, 7], 5), (5, vec![5, 7], 6)]
         {
             assert_eq!(pick(pending, &held.iter().copied().collect()), picked, "{pending}, {held:?}");
+        }
+    }
+
+    #[test]
+    fn a_gap_is_what_stands_open_below_the_highest() {
+        for (pending, held, open) in [
+            (0, vec![], 0),
+            (5, vec![3, 4], 0),
+            (5, vec![5, 6], 0),
+            (5, vec![6, 7], 1),
+            (5, vec![3, 5, 9], 3),
+        ] {
+            assert_eq!(gap(pending, &held.iter().copied().collect()), open, "{pending}, {held:?}");
         }
     }
 }

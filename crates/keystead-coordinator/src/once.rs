@@ -1,9 +1,9 @@
 //! The keys by which callers ask again without asking twice (draft-ietf-httpapi-idempotency-key-header-07).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use alloy_primitives::keccak256;
+use alloy_primitives::{B256, keccak256};
 use keystead_base::{Digest, RequestId};
 use serde_json::{Value, json};
 
@@ -27,6 +27,11 @@ impl IdempotencyKey {
         fits.then(|| Self(inner.to_owned()))
     }
 
+    /// The key itself.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The key of one call of a batch: each call is a request of its own.
     pub(crate) fn of_call(&self, place: usize) -> Self {
         Self(format!("{} {place}", self.0))
@@ -44,6 +49,24 @@ impl IdempotencyKey {
 pub(crate) struct Once {
     pub(crate) key: String,
     pub(crate) asked: Digest,
+}
+
+/// Which request came of a call without a key that is the same whenever it comes: of a restart forgotten, like all of it.
+#[derive(Default)]
+pub(crate) struct Repeats(Mutex<HashMap<B256, RequestId>>);
+
+impl Repeats {
+    pub(crate) fn get(&self, call: &B256) -> Option<RequestId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(call).copied()
+    }
+
+    pub(crate) fn put(&self, call: B256, request: RequestId) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_REPEATS {
+            known.clear();
+        }
+        known.insert(call, request);
+    }
 }
 
 /// The requests that are on their way to the node right now.
@@ -72,6 +95,9 @@ impl Drop for Flight<'_> {
         self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.request);
     }
 }
+
+/// Calls that are known again; beyond it all of them are forgotten, and a call that comes again is asked for again.
+const MAX_REPEATS: usize = 65_536;
 
 #[cfg(test)]
 mod tests {

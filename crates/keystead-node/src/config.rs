@@ -28,6 +28,9 @@ pub struct Config {
     /// `host:port` for peers and clients; port 0 takes a free one.
     #[serde(default = "default_listen")]
     pub listen: String,
+    /// Where the node says how it is and what it counts: `host:port` on loopback; nowhere when it is not named.
+    #[serde(default)]
+    pub metrics: Option<String>,
     /// The node's own view of the chains, for settlements.
     #[serde(default)]
     pub chains: Vec<ChainConfig>,

@@ -38,6 +38,14 @@ pub enum NodeError {
         /// The limit.
         limit: usize,
     },
+    /// The port of `[node] metrics`.
+    #[error("{address} cannot be the node's port for metrics: {reason}")]
+    Metrics {
+        /// The address.
+        address: String,
+        /// Why.
+        reason: String,
+    },
     /// The genesis.
     #[error(transparent)]
     Genesis(#[from] GenesisError),
@@ -97,6 +105,7 @@ impl Coded for NodeError {
             Self::File { .. } => "node.file",
             Self::Document { .. } => "node.document",
             Self::Passphrase { .. } => "node.passphrase",
+            Self::Metrics { .. } => "node.metrics",
             Self::Genesis(error) => error.code(),
             Self::Member(error) => error.code(),
             Self::Key(error) => error.code(),
@@ -119,6 +128,7 @@ impl Coded for NodeError {
             Self::File { .. }
             | Self::Document { .. }
             | Self::Passphrase { .. }
+            | Self::Metrics { .. }
             | Self::Genesis(_)
             | Self::Member(_)
             | Self::Key(_)

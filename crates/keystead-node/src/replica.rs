@@ -245,7 +245,7 @@ fn input(heard: Heard) -> Input {
 /// A standing in words.
 pub(crate) fn standing_word(standing: &Standing) -> &'static str {
     match standing {
-        Standing::Votes => "votes",
+        Standing::Votes => VOTES,
         Standing::Asks { .. } => "asks the others what it said before",
         Standing::RolledBack { .. } => "was rolled back and stays silent until it is readmitted",
         Standing::Outside => "is not in the roster, and follows",
@@ -253,6 +253,8 @@ pub(crate) fn standing_word(standing: &Standing) -> &'static str {
     }
 }
 
+/// What a node that takes part is said to do.
+pub(crate) const VOTES: &str = "votes";
 /// Messages that one turn takes in: they share one write to the disk.
 const MAX_HEARD_AT_ONCE: usize = 64;
 /// How often a node says how far it is.

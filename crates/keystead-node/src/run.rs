@@ -22,6 +22,7 @@ use crate::blocks::Submission;
 use crate::board::Board;
 use crate::enclave::{EnclaveHome, Started};
 use crate::errands::Errands;
+use crate::meters::Meters;
 use crate::peers::{self, Peers};
 use crate::recent::Recent;
 use crate::reconcile::{Reconciler, Suspects};
@@ -35,7 +36,7 @@ use crate::signer::Signer;
 use crate::simulate::Simulator;
 use crate::stages::Stages;
 use crate::writer::{Unstored, Writer};
-use crate::{Config, Event, Events, NodeError, backups, sweep};
+use crate::{Config, Event, Events, NodeError, backups, probe, sweep};
 
 /// A node that runs in this process; its enclave is a child process. Dropped, it stops.
 #[derive(Debug)]
@@ -152,11 +153,13 @@ pub async fn run_under<C: Controls + Clone + 'static>(
         protections: Mutex::default(),
         chains: Mutex::default(),
         suspects: Suspects::default(),
+        meters: Meters::default(),
         events,
     });
     fill_board(&shared, &home.state).await?;
     let server = bind(&config, &shared, &identity).await?;
     let address = server.address()?;
+    let metrics = probe::bind(config.metrics.as_deref()).await?;
     shared.peers.listens_at(address.port());
     let mut stages = Stages::new();
     let parts = PipelineParts { state: home.state, submissions, words, handed_over, published, controls };
@@ -164,6 +167,9 @@ pub async fn run_under<C: Controls + Clone + 'static>(
     let kept = peers::keep_all(Arc::clone(&shared), identity, queues, stages.stopping());
     stages.task("connections to the nodes", kept);
     serve(&config, &shared, &mut stages, server)?;
+    if let Some(listener) = metrics {
+        stages.task("metrics", probe::serve(Arc::clone(&shared), listener, stages.stopping()));
+    }
     shared.event(Event::Listening { address, height: shared.state().height() });
     let (stop, ordered) = watch::channel(false);
     let (name, cluster) = (shared.node.clone(), shared.cluster);

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::blocks::Submission;
 use crate::board::Board;
 use crate::errands::Errands;
+use crate::meters::Meters;
 use crate::peers::Peers;
 use crate::recent::Recent;
 use crate::reconcile::Suspects;
@@ -61,6 +62,7 @@ pub(crate) struct Shared {
     pub(crate) chains: Mutex<Vec<ChainStatus>>,
     /// What was found on the chains, and how far they were compared.
     pub(crate) suspects: Suspects,
+    pub(crate) meters: Meters,
     pub(crate) events: Arc<dyn Events>,
 }
 

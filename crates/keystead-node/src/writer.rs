@@ -91,7 +91,7 @@ impl Writer {
 
     /// INVARIANT S1: record, vote, block and decisions are durable before anything rests on them.
     async fn write(&mut self, acts: Vec<Act>) -> Result<(), NodeError> {
-        let batch = self.batch(&acts);
+        let (batch, start) = (self.batch(&acts), Instant::now());
         if !batch.is_empty() {
             self.shared.ledger.write(&batch).await?;
         }
@@ -100,6 +100,9 @@ impl Writer {
             Act::Record(..) | Act::Send(..) => None,
         });
         let commits: Vec<&Applied> = commits.collect();
+        if !batch.is_empty() {
+            self.shared.meters.wrote(&commits, start.elapsed().as_secs_f64());
+        }
         // Rows before the state: whoever waits for a height finds the row of what was decided there.
         commits.iter().for_each(|applied| self.show(applied));
         if let Some(applied) = commits.last() {

@@ -1,10 +1,11 @@
 //! `keystead.toml`: one file, unknown keys refused, secrets only by the names of their files.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use keystead_base::{ClusterId, Name};
-use keystead_coordinator::{Doors, Token};
+use keystead_coordinator::{Doors, Shelf, Token};
 use keystead_node::{Config as NodeConfig, EndpointConfig, MemberConfig, PeerConfig};
 use keystead_transmit::{ChainView, Finality};
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,9 @@ pub(crate) struct CoordinatorConfig {
     /// The file with the token that callers must show; needed where other machines reach the port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<PathBuf>,
+    /// The file with the tokens of `keystead token`; with it callers must show one of them, or the one of `token`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tokens: Option<PathBuf>,
     /// Names by which callers call this server, besides `localhost` and plain addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) hosts: Vec<String>,
@@ -125,6 +129,7 @@ impl Config {
             at(&mut coordinator.member.key);
             secret(&mut coordinator.member.passphrase)?;
             coordinator.token.as_mut().map(secret).transpose()?;
+            coordinator.tokens.as_mut().map(at);
             coordinator.endpoints.iter_mut().filter_map(|it| it.ca.as_mut()).for_each(at);
         }
         Ok(())
@@ -152,7 +157,7 @@ impl CoordinatorConfig {
     /// The chain as the coordinator forwards it; none where callers have to show a token.
     pub(crate) fn forwarding(&self) -> Result<Option<ChainView>, Failure> {
         let Ok(name) = "coordinator".parse() else { return Ok(None) };
-        if self.token.is_some() {
+        if self.token.is_some() || self.tokens.is_some() {
             return Ok(None);
         }
         let endpoint = EndpointConfig { name, url: format!("http://{}", self.listen), ca: None }.open()?;
@@ -164,7 +169,9 @@ impl CoordinatorConfig {
         let token = self.token.as_deref().map(outside::passphrase).transpose()?;
         let token = token.map(|token| Token::new(token.expose())).transpose();
         let token = token.advise("`openssl rand -hex 32 > FILE` makes a good one")?;
-        Ok(Doors { token, hosts: self.hosts.clone() })
+        let tokens = self.tokens.as_deref().map(Shelf::open).transpose();
+        let tokens = tokens.advise("mend the file, or remove it and make the tokens anew")?;
+        Ok(Doors { token, tokens: tokens.map(Arc::new), hosts: self.hosts.clone() })
     }
 
     pub(crate) fn deadline(&self) -> Duration {

@@ -169,6 +169,7 @@ impl Setup {
             enclave: EnclaveConfig { program: None, passphrase, require: Vec::new() },
             ledger: None,
             listen,
+            metrics: None,
             peers: self.nodes.iter().filter(|node| node.name != *name).cloned().collect(),
             times: Times::default(),
             chains: chain.into_iter().collect(),
@@ -188,6 +189,7 @@ impl Setup {
             lifetime_seconds: 3600,
             addresses_per_key: 4,
             token: None,
+            tokens: None,
             hosts: Vec::new(),
         }
     }

@@ -46,6 +46,7 @@ pub mod stale_head;
 pub mod suppressed_freeze;
 pub mod suppressed_veto;
 pub mod swapped_payload;
+pub mod token_scope;
 pub mod truncated_log;
 pub mod two_digests_at_one_nonce;
 pub mod two_payloads;
@@ -99,6 +100,7 @@ pub const CATALOGUE: [&str; 50] = [
     "suppressed_freeze",
     "suppressed_veto",
     "swapped_payload",
+    "token_scope",
     "truncated_log",
     "two_digests_at_one_nonce",
     "two_payloads",

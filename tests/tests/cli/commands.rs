@@ -33,8 +33,30 @@ fn every_command_runs_on_real_parts() {
     audits(&mut script, &desk, home.path());
     key_restored(&mut script);
     folders(&mut script, home.path());
+    tokens(&mut script, &desk);
     let missing: Vec<_> = leaves().difference(script.ran()).collect();
     assert!(missing.is_empty(), "no end-to-end test runs these commands: {missing:?}");
+}
+
+/// The last ones: a configuration that names tokens has nobody forward calls to the chain for nothing.
+fn tokens(script: &mut Script, desk: &Desk) {
+    script.play([fails("ana", "token list", "config.tokens")]);
+    let file = desk.folder.join("keystead.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("[coordinator]\n", "[coordinator]\ntokens = \"tokens.json\"\n");
+    std::fs::write(&file, text).unwrap();
+    script.play([
+        ok("ana", "token list").has("/tokens", "[]"),
+        ok("ana", "token create ci --scope read,request --key hot --days 2")
+            .has("/token", "kst_")
+            .has("/record/scopes", "request"),
+        fails("ana", "token create ci --scope read", "coordinator.tokens"),
+        fails("ana", "token create wallet --scope rpc --key hot", "coordinator.tokens"),
+        ok("ana", "token list").has("/tokens/0/name", "ci"),
+        ok("ana", "token revoke ci").has("/revoked", "ci"),
+        fails("ana", "token revoke ci", "cli.usage"),
+    ]);
+    aligned(&script.text("ana", "token list"));
 }
 
 fn looks(script: &mut Script) {

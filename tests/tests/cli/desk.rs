@@ -17,6 +17,8 @@ pub(crate) struct Desk {
     pub(crate) url: String,
     pub(crate) folder: PathBuf,
     pub(crate) account: String,
+    /// Where the node says how it is and what it counts.
+    pub(crate) metrics: String,
     _up: Service,
     _home: tempfile::TempDir,
 }
@@ -45,7 +47,8 @@ impl Desk {
             &coordinator,
         ];
         succeeds(Command::new(binary("keystead")).args(arguments));
-        short_deadline(&folder);
+        let metrics = loopback();
+        configure(&folder, &metrics);
         let scratch = tempfile::Builder::new().prefix("keystead-up-").tempdir().unwrap().keep();
         let program = binary("keystead");
         let up = Service::start(&scratch, &[path(&program), "up", path(&folder)], "ready");
@@ -54,6 +57,7 @@ impl Desk {
             url: format!("http://{coordinator}"),
             folder,
             account: String::new(),
+            metrics: format!("http://{metrics}"),
             _up: up,
             _home: home,
         };
@@ -162,11 +166,12 @@ pub(crate) fn loopback() -> String {
     format!("127.0.0.1:{}", free_port())
 }
 
-/// Callers of this test are not kept for a minute.
-fn short_deadline(folder: &Path) {
+/// Callers of this test are not kept for a minute, and the node says what it counts.
+fn configure(folder: &Path, metrics: &str) {
     let file = folder.join("keystead.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace("deadline_seconds = 60", "deadline_seconds = 1")).unwrap();
+    let text = text.replace("deadline_seconds = 60", "deadline_seconds = 1");
+    std::fs::write(&file, text.replace("[node]\n", &format!("[node]\nmetrics = \"{metrics}\"\n"))).unwrap();
 }
 
 pub(crate) fn succeeds(command: &mut Command) -> Output {

@@ -145,7 +145,7 @@ async fn every_failure_has_a_number_and_a_stable_code() {
 #[tokio::test]
 async fn a_token_opens_every_path_and_nothing_else_does() {
     let token = "f".repeat(MIN_TOKEN_BYTES);
-    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), hosts: Vec::new() };
+    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), ..Doors::default() };
     let desk = Desk::open_with(doors).await;
     let right = format!("{JSON}authorization: Bearer {token}\r\n");
     let wrong = format!("{JSON}authorization: Bearer {}\r\n", "e".repeat(MIN_TOKEN_BYTES));
@@ -159,4 +159,38 @@ async fn a_token_opens_every_path_and_nothing_else_does() {
     }
     let answer = desk.post("/", &right, call, call.len()).await;
     assert!(answer.contains("0x7a69"), "{answer}");
+}
+
+#[tokio::test]
+async fn probes_are_open_and_counters_are_not() {
+    let token = "f".repeat(MIN_TOKEN_BYTES);
+    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), ..Doors::default() };
+    let desk = Desk::open_with(doors).await;
+    let get = |path: &str, headers: &str| {
+        format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{headers}\r\n").into_bytes()
+    };
+    let right = format!("authorization: Bearer {token}\r\n");
+    for (path, headers, status) in [
+        ("/livez", "", "200"),
+        ("/upcheck", "", "200"),
+        ("/readyz", "", "503"),
+        ("/healthcheck", "", "503"),
+        ("/metrics", "", "401"),
+        ("/reload", "", "401"),
+        ("/livez/", "", "401"),
+        ("/metrics", &*right, "200"),
+    ] {
+        let answer = desk.say(&get(path, headers)).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answer}");
+    }
+    let counted = desk.say(&get("/metrics", &right)).await;
+    for line in [
+        "http_requests_total{route=\"/livez\",status=\"200\"} 1",
+        "http_requests_total{route=\"none\",status=\"401\"} 1",
+        "node_up 0",
+    ] {
+        assert!(counted.contains(line), "{line}: {counted}");
+    }
+    let page = desk.say(&get("/livez", "origin: https://x\r\n")).await;
+    assert!(page.starts_with("HTTP/1.1 403"), "a web page asks no probe either: {page}");
 }

@@ -82,6 +82,11 @@ impl RpcError {
         Self { number, message, data: Some(json!({"code": code})) }
     }
 
+    /// The sentence.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     fn invalid_request(message: String) -> Self {
         Self::new(-32600, "rpc.invalid_request", message)
     }

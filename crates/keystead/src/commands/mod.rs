@@ -20,6 +20,7 @@ mod request;
 mod roster;
 mod serve;
 mod status;
+mod token;
 pub(crate) mod up;
 mod vault;
 mod witness;
@@ -203,6 +204,9 @@ enum Command {
     ///
     /// Example: keystead status --watch --every 2
     Status(status::StatusArgs),
+    /// Make, list and take back tokens for programs that call the coordinator.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Print a completion script for a shell.
     ///
     /// Example: keystead completions bash > /etc/bash_completion.d/keystead
@@ -244,6 +248,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Audit(command) => audit::run(global, command, voice).await,
         Command::Witness(args) => witness::run(global, &args),
         Command::Status(args) => status::run(global, &args, voice).await,
+        Command::Token(command) => token::run(global, command),
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Quickstart(args) => quickstart::run(&args, voice).await,
     }

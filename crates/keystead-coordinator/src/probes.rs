@@ -1,0 +1,100 @@
+//! Whether this program lives, whether it can work, and what it counts: for whoever looks after it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use keystead_wire::NodeStatus;
+use tokio::time::timeout;
+
+use crate::coordinator::Inner;
+use crate::http::Served;
+use crate::journal::Entry;
+use crate::meters::{OPENMETRICS, Outcome};
+use crate::nonces;
+
+pub(crate) fn routes() -> Router<Served> {
+    Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/metrics", get(metrics))
+}
+
+/// An answer in plain text, as probes and web3signer's clients read it.
+pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response {
+    (status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], text.into()).into_response()
+}
+
+async fn livez() -> Response {
+    text(StatusCode::OK, "ok")
+}
+
+async fn readyz(State(served): State<Served>) -> Response {
+    match served.coordinator.inner.look().await {
+        Ok(_) => text(StatusCode::OK, "ok"),
+        // What exactly is wrong with it is nothing for strangers.
+        Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "no node answers"),
+    }
+}
+
+async fn metrics(State(served): State<Served>) -> Response {
+    match served.coordinator.inner.measured().await {
+        Ok(text) => (StatusCode::OK, [(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
+/// No node answered within the time of a look, or it refused.
+#[derive(Debug)]
+pub(crate) struct Unanswered;
+
+impl Inner {
+    /// The node in one look, for as long as a probe has patience.
+    pub(crate) async fn look(&self) -> Result<NodeStatus, Unanswered> {
+        match timeout(LOOK_TIME, self.node.status()).await {
+            Ok(Ok(status)) => Ok(status),
+            Ok(Err(_)) | Err(_) => Err(Unanswered),
+        }
+    }
+
+    /// Counters as they are, gauges as they are found now. One caller at a time: gauges are set anew for each.
+    async fn measured(&self) -> Result<String, std::fmt::Error> {
+        let _turn = self.measuring.lock().await;
+        self.meters.node_up.set(i64::from(self.look().await.is_ok()));
+        self.meters.callers_waiting.set(i64::try_from(self.callers_waiting()).unwrap_or(i64::MAX));
+        let pending: Vec<Entry> = self.journal().pending().into_iter().map(|(_, entry)| entry).collect();
+        self.measure_stages(&pending);
+        self.measure_gaps(&pending).await;
+        self.meters.text()
+    }
+
+    fn measure_stages(&self, pending: &[Entry]) {
+        self.meters.broadcasts.clear();
+        for entry in pending {
+            let outcome = Outcome { outcome: entry.stage.word() };
+            self.meters.broadcasts.get_or_create(&outcome).inc();
+        }
+    }
+
+    /// Of an account whose pending count is not known there is no sample.
+    async fn measure_gaps(&self, pending: &[Entry]) {
+        self.meters.nonce_gap.clear();
+        let Some(chain) = &self.chain else { return };
+        let mut held: BTreeMap<Address, BTreeSet<u64>> = BTreeMap::new();
+        for place in pending.iter().filter(|entry| !entry.lost).filter_map(|entry| entry.promise.place) {
+            held.entry(place.account).or_default().insert(place.nonce);
+        }
+        for (account, held) in held.into_iter().take(MAX_MEASURED_ACCOUNTS) {
+            if let Ok(Ok(next)) = timeout(LOOK_TIME, chain.pending_nonce(account)).await {
+                self.meters.gap(account, nonces::gap(next, &held));
+            }
+        }
+    }
+}
+
+/// The others are left out of one answer.
+const MAX_MEASURED_ACCOUNTS: usize = 64;
+const LOOK_TIME: Duration = Duration::from_secs(5);

@@ -1,0 +1,130 @@
+//! A request's way as server-sent events: one event for each stage that it comes to.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::Frame;
+use keystead_base::RequestId;
+use keystead_wire::{RequestStage, RequestView};
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::Instant;
+
+use crate::RequestError;
+use crate::caller::Caller;
+use crate::coordinator::Inner;
+use crate::http::Served;
+use crate::rest::Problem;
+use crate::rest::page::nothing;
+use crate::rest::requests::{find, parse};
+
+/// Streams that are open at once.
+pub(crate) const MAX_STREAMS: usize = 128;
+
+/// `GET /v1/requests/{id}/events`: begins with the stage that it has, ends with a stage after which nothing comes, or after
+/// some minutes: a browser's EventSource and its like connect again by themselves.
+pub(crate) async fn stream(
+    State(served): State<Served>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    nothing(query.as_deref())?;
+    let view = find(&served, &caller, parse(&id)?).await?.view;
+    let inner = Arc::clone(&served.coordinator.inner);
+    let place = Arc::clone(&inner.streams).try_acquire_owned().map_err(|_| RequestError::Busy)?;
+    let (events, queue) = mpsc::channel(1);
+    tokio::spawn(tell(inner, view, events, place));
+    let heads = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
+    Ok((heads, Body::new(Events(queue))).into_response())
+}
+
+async fn tell(
+    inner: Arc<Inner>,
+    view: RequestView,
+    events: mpsc::Sender<Bytes>,
+    _place: OwnedSemaphorePermit,
+) {
+    let (request, end) = (view.request, Instant::now() + STREAM_TIME);
+    let mut told = None;
+    let mut view = Some(view);
+    while let Some(now) = view {
+        let line = match told == Some(now.stage) {
+            // A client that is gone is noticed by what cannot be sent to it.
+            true => Bytes::from_static(b":\n\n"),
+            false => event(&now),
+        };
+        if events.send(line).await.is_err() || is_final(&now) || Instant::now() >= end {
+            return;
+        }
+        told = Some(now.stage);
+        view = inner.next(request, now.stage, end).await;
+    }
+}
+
+impl Inner {
+    /// The request as it is when it has left a stage, or after a while.
+    async fn next(&self, request: RequestId, stage: RequestStage, end: Instant) -> Option<RequestView> {
+        let rest = end.saturating_duration_since(Instant::now()).min(BEAT);
+        let start = Instant::now();
+        loop {
+            let view = match stage.is_over() {
+                // A wait ends at once for what is signed: what comes after that is looked for now and then.
+                true => self.node.request(request).await.ok()??.view,
+                false => self.node.wait(request, LOOK_EVERY).await.ok()??,
+            };
+            if view.stage != stage || start.elapsed() >= rest {
+                return Some(view);
+            }
+            if stage.is_over() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+    }
+}
+
+fn event(view: &RequestView) -> Bytes {
+    let data = json!({
+        "request": view.request, "stage": view.stage, "height": view.decision.height,
+        "refusal": view.refusal, "transaction": view.signed.as_ref().and_then(|it| it.transaction),
+    });
+    Bytes::from(format!("event: stage\nid: {}\ndata: {data}\n\n", view.stage.word()))
+}
+
+/// What is signed and no transaction is over with its signature.
+fn is_final(view: &RequestView) -> bool {
+    match view.stage {
+        RequestStage::Denied | RequestStage::Applied | RequestStage::Settled | RequestStage::Dead => true,
+        RequestStage::Signed => view.signed.as_ref().is_some_and(|it| it.transaction.is_none()),
+        RequestStage::Waiting | RequestStage::Allowed => false,
+    }
+}
+
+/// What the task says, as a body.
+struct Events(mpsc::Receiver<Bytes>);
+
+impl hyper::body::Body for Events {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(cx).map(|line| line.map(|line| Ok(Frame::data(line))))
+    }
+}
+
+/// How often what the node does not announce is looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often something is sent although nothing happened.
+const BEAT: Duration = Duration::from_secs(15);
+/// The longest stream.
+const STREAM_TIME: Duration = Duration::from_secs(600);

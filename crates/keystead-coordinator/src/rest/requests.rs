@@ -1,0 +1,177 @@
+//! Requests: asked for, listed, and shown.
+
+use alloy_primitives::keccak256;
+use axum::Extension;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse as _, Json, Response};
+use keystead_base::{Canonical as _, Digest, Name, RequestId};
+use keystead_intent::{Action, Intent};
+use keystead_wire::{RequestDetail, RequestView};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use crate::caller::Caller;
+use crate::coordinator::Inner;
+use crate::http::{Served, idempotency_key};
+use crate::rest::page::{Page, nothing, page};
+use crate::rest::{Asked, Problem};
+use crate::{IdempotencyKey, MAX_KEY_BYTES, RequestError, clock};
+
+/// What somebody asks for. The coordinator adds who asks, a nonce and an end, and signs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    action: Action,
+    /// For how long it lives; as the configuration says when it is not named.
+    #[serde(default, deserialize_with = "named")]
+    lifetime_seconds: Option<u64>,
+    /// Whether the coordinator sends it to the chain once it is signed.
+    #[serde(default)]
+    broadcast: bool,
+}
+
+/// What is there has a value: `null` is none.
+fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    u64::deserialize(deserializer).map(Some)
+}
+
+/// `POST /v1/requests`: 201 once the log has decided, whatever it decided: the request stands there either way.
+pub(crate) async fn create(
+    State(served): State<Served>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<Response, Problem> {
+    nothing(query.as_deref())?;
+    let key = idempotency_key(request.headers()).map_err(|()| {
+        let detail = format!("an Idempotency-Key is one string of 1 to {MAX_KEY_BYTES} visible characters");
+        Problem::bad_request("http.idempotency_key", detail)
+    })?;
+    let body = match served.body(request).await {
+        Ok(body) => body,
+        Err(refusal) => return Ok(*refusal),
+    };
+    let wanted = read(&body)?;
+    if !caller.holds(wanted.action.account().map(|account| &account.key)) {
+        let detail = "this token is good for other keys alone";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "http.key", detail));
+    }
+    let inner = &served.coordinator.inner;
+    let view = inner.ask_once(&caller, key.as_ref(), &wanted, &body).await?;
+    if wanted.broadcast {
+        inner.track(view.request).await?;
+    }
+    let place = [(LOCATION, format!("/v1/requests/{}", view.request))];
+    Ok((StatusCode::CREATED, place, Json(view)).into_response())
+}
+
+fn read(body: &[u8]) -> Result<Wanted, Problem> {
+    let wanted: Wanted = serde_json::from_slice(body)
+        .map_err(|error| Problem::bad_request("http.request", format!("no request: {error}")))?;
+    match wanted.lifetime_seconds.is_none_or(|it| (1..=MAX_LIFETIME_SECONDS).contains(&it)) {
+        true => Ok(wanted),
+        false => {
+            let detail = format!("`lifetime_seconds` is from 1 to {MAX_LIFETIME_SECONDS}");
+            Err(Problem::bad_request("http.request", detail))
+        }
+    }
+}
+
+impl Inner {
+    /// Under a key the same call is one request, however often it comes, and another one is refused.
+    async fn ask_once(
+        &self,
+        caller: &Caller,
+        key: Option<&IdempotencyKey>,
+        wanted: &Wanted,
+        body: &[u8],
+    ) -> Result<RequestView, RequestError> {
+        let mut intent = self.intent(wanted.action.clone())?;
+        if let Some(lifetime) = wanted.lifetime_seconds {
+            intent.expires = clock::now().plus_seconds(lifetime);
+        }
+        intent.check()?;
+        let Some(key) = key else { return self.submit(intent).await };
+        let asked = Asked {
+            caller: caller.word().to_owned(),
+            key: key.as_str().to_owned(),
+            asked: Digest(keccak256(body).0),
+            intent: intent.to_document().into(),
+            at: clock::now(),
+        };
+        let kept = self.keep(asked.clone())?;
+        let intent = Intent::from_document(&kept.intent)
+            .map_err(|error| RequestError::Environment(format!("the file of keys is damaged: {error}")))?;
+        if kept.asked != asked.asked {
+            return Err(RequestError::KeyReused { request: intent.id() });
+        }
+        // INVARIANT S5: it is the very same request; a node that knows it shows it as it stands.
+        match self.node.request(intent.id()).await? {
+            Some(detail) => Ok(detail.view),
+            None => self.submit(intent).await,
+        }
+    }
+
+    fn keep(&self, asked: Asked) -> Result<Asked, RequestError> {
+        self.asked().find_or_keep(asked).map_err(|error| RequestError::Environment(error.to_string()))
+    }
+
+    /// Has a request broadcast once it is signed; one that is over needs nobody to look after it.
+    async fn track(&self, request: RequestId) -> Result<(), Problem> {
+        let tracked = self.call("keystead_track", json!([request]), None).await;
+        tracked.map(drop).map_err(|error| {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "request.broadcast", error.message())
+        })
+    }
+}
+
+/// `GET /v1/requests`: what waits for people, in the order of the ids.
+pub(crate) async fn list(
+    State(served): State<Served>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Problem> {
+    let asked = Page::read(query.as_deref())?;
+    let after = asked.request()?;
+    let mut open = served.coordinator.inner.node.open().await?;
+    open.sort_by_key(|view| view.request);
+    let mut shown: Vec<RequestView> = Vec::new();
+    for view in open.into_iter().filter(|view| after.is_none_or(|after| view.request > after)) {
+        if shown.len() == asked.limit {
+            let next = shown.last().map(|view| view.request.to_string());
+            return Ok(Json(page(shown.iter().map(|view| json!(view)).collect(), next)));
+        }
+        if !caller.is_limited() || find(&served, &caller, view.request).await.is_ok() {
+            shown.push(view);
+        }
+    }
+    Ok(Json(page(shown.iter().map(|view| json!(view)).collect(), None)))
+}
+
+/// `GET /v1/requests/{id}`.
+pub(crate) async fn show(
+    State(served): State<Served>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<RequestDetail>, Problem> {
+    nothing(query.as_deref())?;
+    find(&served, &caller, parse(&id)?).await.map(Json)
+}
+
+pub(crate) fn parse(id: &str) -> Result<RequestId, Problem> {
+    id.parse().map_err(|_| Problem::bad_request("http.request_id", "a request id has 64 hexadecimal digits"))
+}
+
+/// A request that is this caller's business. One that is not is as unknown as one that is not there.
+pub(crate) async fn find(served: &Served, caller: &Caller, id: RequestId) -> Result<RequestDetail, Problem> {
+    let detail = served.coordinator.inner.node.request(id).await?;
+    let key = |detail: &RequestDetail| detail.intent.action.account().map(|account| account.key.clone());
+    let ours = detail.filter(|detail| caller.holds(key(detail).as_ref() as Option<&Name>));
+    ours.ok_or_else(|| Problem::unknown("request.unknown", "no such request is known"))
+}
+
+/// A year: no policy lets a request live longer, and each has its own limit.
+const MAX_LIFETIME_SECONDS: u64 = 366 * 86_400;
