@@ -5,6 +5,7 @@
 
 mod accounts;
 mod batcher;
+mod bundle;
 mod clock;
 mod coordinator;
 mod door;
@@ -16,6 +17,7 @@ mod life;
 mod nonces;
 mod once;
 pub mod outside;
+mod quantity;
 mod rpc;
 mod transaction;
 mod wording;
