@@ -66,6 +66,8 @@ async fn look(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(), Re
         (RequestStage::Denied, _) => inner.note(request, Step::Deny),
         (RequestStage::Waiting, _) => inner.note(request, Step::Wait),
         (RequestStage::Allowed, _) => {}
+        // Sent with its bundle, or not at all.
+        (RequestStage::Signed, Some(_)) if entry.promise.part.is_some() => inner.note(request, Step::Sign),
         (RequestStage::Signed, Some(signed)) if stage != Stage::Broadcast => {
             inner.send(&Obtained { request, signed }).await?;
         }
@@ -78,17 +80,20 @@ async fn look(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(), Re
             inner.note(request, Step::Fail);
         }
     }
-    Ok(())
+    match &entry.promise.part {
+        Some(part) => inner.tend(&part.bundle).await,
+        None => Ok(()),
+    }
 }
 
-/// Promised, and the node does not know it. With a key the caller was told that asking again is the same
+/// Promised, and the node does not know it. With a key, or as part of a bundle, the caller was told that asking again is the same
 /// request: it is submitted again. Without one the caller was never told that it would be sent; but a cluster that
 /// decides nothing for a while may still hold it, and allow it for as long as it lives.
 async fn unknown(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(), RequestError> {
     if inner.flights.holds(&request) || clock::now() < arrived_at(inner, entry.promise.at) {
         return Ok(());
     }
-    match entry.promise.keyed.as_ref().and_then(|keyed| Intent::from_document(&keyed.intent).ok()) {
+    match entry.promise.intent().and_then(|intent| Intent::from_document(intent).ok()) {
         Some(intent) if clock::now() < intent.expires => inner.submit(intent).await.map(drop),
         None if clock::now() < entry.promise.at.plus_seconds(inner.settings.lifetime.as_secs()) => {
             inner.journal().lose(&request);

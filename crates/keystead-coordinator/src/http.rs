@@ -1,7 +1,10 @@
 //! The HTTP side: who may connect, how much they may say, and how slowly.
 
+mod socket;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_socket;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +13,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, UPGRADE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Json, Response};
@@ -43,13 +46,24 @@ pub struct HttpLimits {
     pub body: Duration,
     /// Connections at once; further ones wait to be accepted.
     pub connections: usize,
-    /// Bytes of a body.
+    /// Bytes of a body, and of a WebSocket's message.
     pub body_bytes: usize,
+    /// WebSockets at once, beside the connections.
+    pub sockets: usize,
+    /// How long a WebSocket may say nothing before it is asked, and after that.
+    pub silence: Duration,
 }
 
 impl Default for HttpLimits {
     fn default() -> Self {
-        Self { head: HEAD_TIME, body: BODY_TIME, connections: MAX_CONNECTIONS, body_bytes: MAX_BODY_BYTES }
+        Self {
+            head: HEAD_TIME,
+            body: BODY_TIME,
+            connections: MAX_CONNECTIONS,
+            body_bytes: MAX_BODY_BYTES,
+            sockets: MAX_SOCKETS,
+            silence: SILENCE,
+        }
     }
 }
 
@@ -109,7 +123,7 @@ async fn accept(listener: TcpListener, app: Router, limits: HttpLimits) {
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(limits.head);
             // A client that breaks off is its own affair.
-            let _ = http.serve_connection(TokioIo::new(socket), service).await;
+            let _ = http.serve_connection(TokioIo::new(socket), service).with_upgrades().await;
             drop(place);
         });
     }
@@ -119,12 +133,13 @@ async fn accept(listener: TcpListener, app: Router, limits: HttpLimits) {
 pub(crate) struct Served {
     pub(crate) coordinator: Coordinator,
     limits: HttpLimits,
+    sockets: Arc<Semaphore>,
 }
 
 fn router(coordinator: Coordinator, doors: Doors, limits: HttpLimits) -> Router {
-    let served = Served { coordinator, limits };
+    let served = Served { coordinator, limits, sockets: socket::places(limits) };
     Router::new()
-        .route("/", post(rpc))
+        .route("/", post(rpc).get(socket::upgrade))
         .route("/v1/entries", post(entries))
         .route("/v1/status", get(status))
         .merge(probes::routes())
@@ -147,7 +162,17 @@ async fn measure(State(served): State<Served>, request: Request, next: Next) -> 
 }
 
 /// Before anything of a request is looked at.
-async fn door(State(doors): State<Arc<Doors>>, mut request: Request, next: Next) -> Response {
+async fn door(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
+    if !socket::is_framed_in_one_way(request.headers()) {
+        let message = "a body has a Content-Length, and no Transfer-Encoding";
+        return socket::last(refuse(StatusCode::LENGTH_REQUIRED, "http.framing", message));
+    }
+    let upgrades = request.headers().contains_key(UPGRADE);
+    let response = admit(&doors, request, next).await;
+    socket::last_unless_upgraded(upgrades, response)
+}
+
+async fn admit(doors: &Doors, mut request: Request, next: Next) -> Response {
     match doors.admit(request.method(), request.uri().path(), request.headers()) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
@@ -255,4 +280,6 @@ fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
 const HEAD_TIME: Duration = Duration::from_secs(10);
 const BODY_TIME: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 1024;
+const MAX_SOCKETS: usize = 256;
+const SILENCE: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

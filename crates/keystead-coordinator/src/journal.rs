@@ -18,7 +18,7 @@ use crate::{Stage, Step};
 
 /// The most requests that are remembered at once.
 pub(crate) const MAX_REMEMBERED: usize = 100_000;
-/// For so long a key names the same request (specs/json-rpc.md).
+/// For so long a key names the same request, and a bundle's id its calls (specs/json-rpc.md).
 pub(crate) const KEY_SECONDS: u64 = 24 * 3600;
 
 /// A promise to send one request.
@@ -33,6 +33,22 @@ pub(crate) struct Promise {
     /// By which the caller may ask again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) keyed: Option<Keyed>,
+    /// The bundle that it is sent with, or not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) part: Option<Part>,
+}
+
+impl Promise {
+    /// The document of the request, where it may be submitted again.
+    pub(crate) fn intent(&self) -> Option<&Bytes> {
+        let keyed = self.keyed.as_ref().map(|it| &it.intent);
+        keyed.or_else(|| self.part.as_ref().map(|it| &it.intent))
+    }
+
+    /// Whether a caller may come back for it after it is over.
+    fn is_remembered(&self) -> bool {
+        self.intent().is_some()
+    }
 }
 
 /// Account and nonce.
@@ -50,6 +66,20 @@ pub(crate) struct Place {
 pub(crate) struct Keyed {
     pub(crate) key: String,
     pub(crate) asked: Digest,
+    /// The intent's document.
+    pub(crate) intent: Bytes,
+}
+
+/// One call of a bundle (EIP-5792): none of them is sent before all are signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Part {
+    /// Keccak-256 of the bundle's id.
+    pub(crate) bundle: Digest,
+    /// Its place, from 0.
+    pub(crate) index: usize,
+    /// How many calls there are.
+    pub(crate) of: usize,
     /// The intent's document.
     pub(crate) intent: Bytes,
 }
@@ -91,6 +121,7 @@ pub(crate) struct Journal {
     lines: usize,
     entries: BTreeMap<RequestId, Entry>,
     keys: HashMap<String, RequestId>,
+    bundles: HashMap<Digest, Vec<RequestId>>,
 }
 
 impl Journal {
@@ -104,7 +135,8 @@ impl Journal {
         entries.retain(|_, entry| entry.counts(now));
         let file = rewrite(path, &entries)?;
         let keys = entries.iter().filter_map(|(id, entry)| Some((entry.key()?.to_owned(), *id))).collect();
-        Ok(Self { path: path.to_owned(), file, lines: entries.len(), entries, keys })
+        let bundles = bundles(&entries);
+        Ok(Self { path: path.to_owned(), file, lines: entries.len(), entries, keys, bundles })
     }
 
     /// Promises to send a request: durable before the request goes to a node. A key that names an earlier
@@ -125,6 +157,40 @@ impl Journal {
         Ok(Promised::New)
     }
 
+    /// Promises to send all of these or none, durable before the first of them goes to a node. False when their
+    /// bundle is known already.
+    pub(crate) fn promise_all(&mut self, parts: Vec<(RequestId, Promise)>) -> io::Result<bool> {
+        let mut lines = Vec::new();
+        for (request, promise) in &parts {
+            let is_known = |part: &Part| self.bundles.contains_key(&part.bundle);
+            if promise.part.as_ref().is_some_and(is_known) {
+                return Ok(false);
+            }
+            self.make_room(promise.at)?;
+            let entry = Entry { stage: Stage::Submitted, promise: promise.clone(), lost: false };
+            lines.push((*request, first_line(*request, &entry)?, entry));
+        }
+        for (_, line, _) in &lines {
+            self.append(line)?;
+        }
+        self.file.sync_data()?;
+        for (request, _, entry) in lines {
+            let bundle = entry.promise.part.as_ref().map(|part| part.bundle);
+            bundle.into_iter().for_each(|it| self.bundles.entry(it).or_default().push(request));
+            self.entries.insert(request, entry);
+        }
+        Ok(true)
+    }
+
+    /// The requests of a bundle in their order.
+    pub(crate) fn bundle(&self, bundle: &Digest) -> Vec<(RequestId, Entry)> {
+        let requests = self.bundles.get(bundle).into_iter().flatten();
+        let mut parts: Vec<_> =
+            requests.filter_map(|it| Some((*it, self.entries.get(it)?.clone()))).collect();
+        parts.sort_by_key(|(_, entry)| entry.promise.part.as_ref().map(|part| part.index));
+        parts
+    }
+
     /// Moves a request on; what its table does not know changes nothing. What is only news of the node's
     /// is not forced to the disk: the node would tell it again.
     pub(crate) fn step(&mut self, request: RequestId, step: Step) -> io::Result<()> {
@@ -133,7 +199,7 @@ impl Journal {
             return Ok(());
         };
         (entry.stage, entry.lost) = (stage, false);
-        let remembered = entry.key().is_some();
+        let remembered = entry.promise.is_remembered();
         if stage.is_final() && !remembered {
             self.entries.remove(&request);
         }
@@ -185,6 +251,7 @@ impl Journal {
             self.entries.retain(|_, entry| entry.counts(now));
             let entries = &self.entries;
             self.keys.retain(|_, request| entries.contains_key(request));
+            self.bundles = bundles(entries);
             // A full journal in which nothing is over is not written anew for every caller.
             if long || self.entries.len() < before {
                 self.file = rewrite(&self.path, &self.entries)?;
@@ -204,7 +271,8 @@ impl Entry {
     }
 
     fn counts(&self, now: Timestamp) -> bool {
-        !self.stage.is_final() || (self.key().is_some() && now < self.promise.at.plus_seconds(KEY_SECONDS))
+        let remembered = self.promise.is_remembered();
+        !self.stage.is_final() || (remembered && now < self.promise.at.plus_seconds(KEY_SECONDS))
     }
 }
 
@@ -216,6 +284,16 @@ fn parse(text: &str) -> BTreeMap<RequestId, Entry> {
         entries.insert(line.request, Entry { stage: line.stage, promise, lost: false });
     }
     entries
+}
+
+fn bundles(entries: &BTreeMap<RequestId, Entry>) -> HashMap<Digest, Vec<RequestId>> {
+    let mut bundles: HashMap<Digest, Vec<RequestId>> = HashMap::new();
+    for (request, entry) in entries {
+        if let Some(part) = &entry.promise.part {
+            bundles.entry(part.bundle).or_default().push(*request);
+        }
+    }
+    bundles
 }
 
 fn first_line(request: RequestId, entry: &Entry) -> io::Result<Vec<u8>> {

@@ -6,6 +6,7 @@
 mod accounts;
 mod batcher;
 mod caller;
+mod bundle;
 mod clock;
 mod coordinator;
 mod door;
@@ -20,6 +21,7 @@ mod once;
 pub mod outside;
 mod probes;
 mod rest;
+mod quantity;
 mod rpc;
 mod tokens;
 mod transaction;

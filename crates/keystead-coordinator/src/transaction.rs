@@ -1,12 +1,14 @@
 //! The transaction objects of JSON-RPC, and the actions that they mean.
 
-use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEip2930, TxLegacy};
+use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEip2930, TxLegacy, TypedTransaction};
 use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
 use keystead_base::Amount;
 use keystead_intent::{AccountRef, Action, Asset, ChainId, ContractCall, GasTerms, RawEthereum, Transfer};
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::quantity;
 
 /// A transaction as a caller describes it. Unknown fields are errors: one that we do not read could
 /// change what the transaction means.
@@ -15,16 +17,25 @@ use serde_json::{Value, json};
 pub(crate) struct TransactionRequest {
     pub(crate) from: Option<Address>,
     pub(crate) to: Option<Address>,
+    #[serde(default, deserialize_with = "quantity::small")]
     pub(crate) gas: Option<U64>,
+    #[serde(default, deserialize_with = "quantity::whole")]
     pub(crate) gas_price: Option<U256>,
+    #[serde(default, deserialize_with = "quantity::whole")]
     pub(crate) max_fee_per_gas: Option<U256>,
+    #[serde(default, deserialize_with = "quantity::whole")]
     pub(crate) max_priority_fee_per_gas: Option<U256>,
+    #[serde(default, deserialize_with = "quantity::whole")]
     pub(crate) value: Option<U256>,
+    #[serde(default, deserialize_with = "quantity::bytes")]
     pub(crate) data: Option<Bytes>,
+    #[serde(default, deserialize_with = "quantity::bytes")]
     pub(crate) input: Option<Bytes>,
+    #[serde(default, deserialize_with = "quantity::small")]
     pub(crate) nonce: Option<U64>,
+    #[serde(default, deserialize_with = "quantity::small")]
     pub(crate) chain_id: Option<U64>,
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default, deserialize_with = "quantity::small")]
     pub(crate) kind: Option<U64>,
     pub(crate) access_list: Option<Vec<Touched>>,
 }
@@ -131,28 +142,31 @@ impl TransactionRequest {
 
     /// The bytes of a form that no typed action has: legacy, access list, creation.
     fn raw(&self, it: &Complete) -> Option<Bytes> {
+        let is_action = |it: &TxEip1559| it.to.is_call() && it.access_list.0.is_empty();
+        match self.unsigned(it.chain, it.gas) {
+            TypedTransaction::Eip1559(transaction) if is_action(&transaction) => None,
+            transaction => Some(transaction.encoded_for_signing().into()),
+        }
+    }
+
+    /// The transaction with what it leaves open filled in.
+    pub(crate) fn unsigned(&self, chain: ChainId, gas: GasTerms) -> TypedTransaction {
         let (kind, to) =
             (self.kind.map(|kind| kind.to::<u64>()), self.to.map_or(TxKind::Create, TxKind::Call));
-        let (value, input, gas) = (self.value.unwrap_or_default(), self.payload(), it.gas);
+        let (value, input) = (self.value.unwrap_or_default(), self.payload());
         let access_list = self.access_list();
-        let (chain_id, nonce, gas_limit) = (it.chain.0, gas.nonce, gas.gas_limit);
+        let (chain_id, nonce, gas_limit) = (chain.0, gas.nonce, gas.gas_limit);
         let gas_price = gas.max_fee_per_gas;
         let legacy =
             kind == Some(0) || (kind.is_none() && self.gas_price.is_some() && access_list.0.is_empty());
         if legacy {
-            let transaction =
-                TxLegacy { chain_id: Some(chain_id), nonce, gas_price, gas_limit, to, value, input };
-            return Some(transaction.encoded_for_signing().into());
+            let chain_id = Some(chain_id);
+            return TxLegacy { chain_id, nonce, gas_price, gas_limit, to, value, input }.into();
         }
         if kind == Some(1) || self.gas_price.is_some() {
-            let transaction =
-                TxEip2930 { chain_id, nonce, gas_price, gas_limit, to, value, access_list, input };
-            return Some(transaction.encoded_for_signing().into());
+            return TxEip2930 { chain_id, nonce, gas_price, gas_limit, to, value, access_list, input }.into();
         }
-        if to.is_call() && access_list.0.is_empty() {
-            return None;
-        }
-        let transaction = TxEip1559 {
+        TxEip1559 {
             chain_id,
             nonce,
             gas_limit,
@@ -162,8 +176,8 @@ impl TransactionRequest {
             value,
             access_list,
             input,
-        };
-        Some(transaction.encoded_for_signing().into())
+        }
+        .into()
     }
 }
 
@@ -232,6 +246,12 @@ mod tests {
             (r#""type":"0x3""#, "request raw"),
             (r#""gasPrice":"0x1","maxFeePerGas":"0x1""#, "exclude"),
             (r#""authorizationList":[]"#, "unknown field"),
+            (r#""Data":"0x""#, "unknown field"),
+            (r#""data":"0x","data":"0x01""#, "duplicate field"),
+            (r#""nonce":"0x10000000000000007""#, "2^64"),
+            (r#""type":"0x02""#, "leading zeros"),
+            (r#""type":"0X2""#, "quantity"),
+            (r#""value":"10""#, "quantity"),
         ] {
             assert!(kind(&format!("{{{fields}}}")).unwrap_err().contains(word), "{fields}");
         }

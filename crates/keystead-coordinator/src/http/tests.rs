@@ -14,17 +14,23 @@ use crate::{MIN_TOKEN_BYTES, Settings, Token};
 
 const JSON: &str = "content-type: application/json\r\n";
 
-struct Desk {
-    server: HttpServer,
+pub(super) struct Desk {
+    pub(super) server: HttpServer,
     _folder: tempfile::TempDir,
 }
 
 impl Desk {
-    async fn open() -> Self {
+    pub(super) async fn open() -> Self {
         Self::open_with(Doors::default()).await
     }
 
-    async fn open_with(doors: Doors) -> Self {
+    pub(super) async fn open_with(doors: Doors) -> Self {
+        let quick = Duration::from_millis(100);
+        let limits = HttpLimits { head: quick, body: quick, connections: 4, ..HttpLimits::default() };
+        Self::open_within(doors, limits).await
+    }
+
+    pub(super) async fn open_within(doors: Doors, limits: HttpLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let cluster = ClusterId(Digest([7; 32]));
         let target = Target {
@@ -45,14 +51,12 @@ impl Desk {
         let signer = HybridSigner::from_seed(&Secret::new([3; HYBRID_SEED_BYTES])).unwrap();
         let journal = folder.path().join("journal");
         let coordinator = Coordinator::start(settings, vec![target], signer, None, &journal).unwrap();
-        let quick = Duration::from_millis(100);
-        let limits = HttpLimits { head: quick, body: quick, connections: 4, ..HttpLimits::default() };
         let server = HttpServer::start(([127, 0, 0, 1], 0).into(), coordinator, doors, limits).await.unwrap();
         Self { server, _folder: folder }
     }
 
     /// Sends these bytes, and reads until the server hangs up.
-    async fn say(&self, bytes: &[u8]) -> String {
+    pub(super) async fn say(&self, bytes: &[u8]) -> String {
         let mut socket = TcpStream::connect(self.server.address()).await.unwrap();
         socket.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
@@ -120,7 +124,27 @@ async fn a_silent_client_holds_no_place_for_ever() {
 async fn every_failure_has_a_number_and_a_stable_code() {
     let desk = Desk::open().await;
     for (method, params, number, code) in [
-        ("eth_sign", json!([]), -32004, "rpc.refused_method"),
+        ("eth_signTypedData_v3", json!([]), -32004, "rpc.refused_method"),
+        ("eth_subscribe", json!(["newHeads"]), -32004, "rpc.refused_method"),
+        ("anvil_setBalance", json!([]), -32601, "rpc.unknown_method"),
+        ("eth_sign", json!([]), -32602, "rpc.params"),
+        ("eth_sendTransaction", json!([{}, {}]), -32602, "rpc.params"),
+        ("eth_sendTransaction", json!({}), -32602, "rpc.params"),
+        ("eth_fillTransaction", json!([{"from": ZERO, "gas": "0x05208"}]), -32602, "rpc.params"),
+        ("eth_fillTransaction", json!([{"from": ZERO}]), -32002, "request.no_chain"),
+        ("eth_sendRawTransaction", json!(["0x00"]), -32002, "request.no_chain"),
+        ("wallet_getCapabilities", json!([ZERO]), -32002, "request.node"),
+        ("wallet_getCallsStatus", json!(["0x00"]), 5730, "rpc.unknown_bundle"),
+        ("wallet_sendCalls", bundle("chainId", json!("0x1")), 5710, "rpc.chain"),
+        ("wallet_sendCalls", bundle("chainId", json!(31337)), -32602, "rpc.params"),
+        ("wallet_sendCalls", bundle("capabilities", json!({"paymasterService": {}})), 5700, "rpc.capability"),
+        ("wallet_sendCalls", bundle("calls", json!(vec![json!({}); 33])), 5740, "rpc.bundle_too_large"),
+        ("wallet_sendCalls", bundle("atomicRequired", json!(true)), 5760, "rpc.atomicity"),
+        ("wallet_sendCalls", bundle("version", json!("1.0")), -32602, "rpc.params"),
+        ("wallet_sendCalls", bundle("calls", json!([])), -32602, "rpc.params"),
+        ("wallet_sendCalls", bundle("id", json!("")), -32602, "rpc.params"),
+        ("wallet_sendCalls", bundle("calls", json!([{"gas": "0x1"}])), -32602, "rpc.params"),
+        ("wallet_sendCalls", bundle("id", json!("0x01")), -32002, "request.no_chain"),
         ("eth_accounts", json!([]), -32002, "request.node"),
         ("eth_blockNumber", json!([]), -32002, "request.no_chain"),
         ("eth_signTransaction", json!([{"colour": 1}]), -32602, "rpc.params"),
@@ -135,11 +159,30 @@ async fn every_failure_has_a_number_and_a_stable_code() {
         assert_eq!(found, (&json!(number), &json!(code)), "{method}: {answer}");
         assert_eq!(answer["id"], "a");
     }
-    for call in
-        [json!(7), json!({"id": 1}), json!({"method": "eth_chainId"}), json!({"id": {}, "method": "x"})]
-    {
+    for call in [
+        json!(7),
+        json!({"id": 1}),
+        json!({"method": "eth_chainId"}),
+        json!({"id": {}, "method": "x"}),
+        json!({"id": 1, "method": "eth_chainId", "Method": "eth_sendTransaction"}),
+    ] {
         assert_eq!(desk.call(call.clone()).await["error"]["code"], -32600, "{call}");
     }
+    let twice = r#"{"id":1,"method":"eth_chainId","method":"eth_accounts"}"#;
+    let answer = desk.post("/", JSON, twice, twice.len()).await;
+    assert!(answer.contains("rpc.parse") && answer.contains("occurs twice"), "{answer}");
+}
+
+const ZERO: &str = "0x0000000000000000000000000000000000000000";
+
+/// A bundle of two calls that is sound but for one field.
+fn bundle(field: &str, value: Value) -> Value {
+    let mut bundle = json!({
+        "version": "2.0.0", "from": ZERO, "chainId": "0x7a69", "atomicRequired": false,
+        "calls": [{"to": ZERO, "value": "0x1"}, {"to": ZERO, "data": "0x12345678", "capabilities": {"x": {"optional": true}}}],
+    });
+    bundle[field] = value;
+    json!([bundle])
 }
 
 #[tokio::test]

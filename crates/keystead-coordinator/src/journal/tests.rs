@@ -114,3 +114,29 @@ fn a_long_life_does_not_grow_the_file_for_ever() {
     let lines = std::fs::read_to_string(&path).unwrap().lines().count();
     assert!(lines <= MIN_LINES + 1, "{lines}");
 }
+
+fn part(index: usize) -> Promise {
+    let part = Part { bundle: Digest([9; 32]), index, of: 2, intent: Bytes::from_static(b"intent") };
+    Promise { part: Some(part), ..plain() }
+}
+
+#[test]
+fn d4_a_bundle_is_promised_as_a_whole_and_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broadcast.journal");
+    let mut journal = Journal::open(&path, NOW).unwrap();
+    // Their order is that of the calls, not of the ids.
+    assert!(journal.promise_all(vec![(id(2), part(0)), (id(1), part(1))]).unwrap());
+    assert!(!journal.promise_all(vec![(id(3), part(0)), (id(4), part(1))]).unwrap());
+    journal.step(id(2), Step::Deny).unwrap();
+    journal.step(id(1), Step::Fail).unwrap();
+    let order = |journal: &Journal| {
+        journal.bundle(&Digest([9; 32])).iter().map(|(id, entry)| (*id, entry.stage)).collect::<Vec<_>>()
+    };
+    let expected = [(id(2), Stage::Denied), (id(1), Stage::Failed)];
+    assert_eq!(order(&journal), expected);
+    drop(journal);
+    let day = NOW.plus_seconds(KEY_SECONDS);
+    assert_eq!(order(&Journal::open(&path, NOW).unwrap()), expected, "whoever asks within a day is told");
+    assert!(order(&Journal::open(&path, day).unwrap()).is_empty());
+}

@@ -1,18 +1,15 @@
-//! The table of methods: ours by name, the chain's by everything else.
+//! The table of methods: ours by name, and what the chain's endpoints are asked.
 
-use std::collections::BTreeSet;
-
-use alloy_primitives::{Address, Bytes, U256};
-use keystead_base::{Amount, RequestId};
-use keystead_intent::{AccountRef, Action, GasTerms, Message, TypedData};
+use alloy_primitives::{Address, Bytes};
+use keystead_base::RequestId;
+use keystead_intent::{AccountRef, Action, Message, TypedData};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::RpcError;
+use super::{RpcError, forward};
 use crate::coordinator::{Inner, Obtained};
 use crate::journal::{Place, Promise};
-use crate::nonces::pick;
-use crate::transaction::{Complete, TransactionRequest};
+use crate::transaction::TransactionRequest;
 use crate::{IdempotencyKey, RequestError, clock};
 
 pub(super) type Reply = Result<Value, RpcError>;
@@ -27,21 +24,20 @@ impl Inner {
                 let once = key.map(|key| key.once(method, &params));
                 self.eth_send_transaction(params, once).await
             }
+            "eth_fillTransaction" => self.eth_fill_transaction(params).await,
+            "eth_sendRawTransaction" => self.eth_send_raw_transaction(params).await,
             "personal_sign" => self.personal_sign(params).await,
+            "eth_sign" => self.eth_sign(params).await,
             "eth_signTypedData_v4" => self.eth_sign_typed_data(params).await,
-            "eth_sign" | "eth_signTypedData" | "eth_signTypedData_v3" => Err(RpcError::new(
-                -32004,
-                "rpc.refused_method",
-                format!(
-                    "{method} is refused: nobody can see what its bytes mean. Use personal_sign for text, \
-                     eth_signTypedData_v4 for typed data, eth_signTransaction for transactions"
-                ),
-            )),
+            "wallet_getCapabilities" => self.wallet_get_capabilities(params).await,
+            "wallet_sendCalls" => self.wallet_send_calls(params).await,
+            "wallet_getCallsStatus" => self.wallet_get_calls_status(params).await,
             "keystead_ask" => self.keystead_ask(params).await,
             "keystead_track" => self.keystead_track(params).await,
             "keystead_request" => self.keystead_request(params).await,
             "keystead_status" => Ok(json!(self.node.status().await.map_err(RequestError::Node)?)),
-            _ => Ok(self.chain()?.forward(method, params).await?),
+            _ if forward::is_read(method) => Ok(self.chain()?.forward(method, params).await?),
+            _ => Err(unavailable(method)),
         }
     }
 
@@ -59,6 +55,17 @@ impl Inner {
 
     async fn personal_sign(&self, params: Value) -> Reply {
         let (bytes, from): (Bytes, Address) = parse(params, "[data, address]")?;
+        self.sign_message(from, bytes).await
+    }
+
+    /// The same with its parameters in the older order, and never a bare digest. Where the data has 32 bytes it
+    /// is a hash of something, and policy denies it unless a rule permits what nobody sees (`@blind`).
+    async fn eth_sign(&self, params: Value) -> Reply {
+        let (from, bytes): (Address, Bytes) = parse(params, "[address, data]")?;
+        self.sign_message(from, bytes).await
+    }
+
+    async fn sign_message(&self, from: Address, bytes: Bytes) -> Reply {
         let account = self.ours(from).await?;
         let message = Message { account, chain: self.settings.chain, bytes };
         Ok(raw(&self.sign(Action::Message(message)).await?))
@@ -92,7 +99,7 @@ impl Inner {
         };
         let place = detail.address.zip(nonce(&detail.intent.action));
         let place = place.map(|(account, nonce)| Place { account, nonce });
-        self.promise(request, Promise { at: clock::now(), place, keyed: None })?;
+        self.promise(request, Promise { at: clock::now(), place, ..Promise::default() })?;
         Ok(json!(true))
     }
 
@@ -102,63 +109,11 @@ impl Inner {
         Ok(json!(view))
     }
 
-    async fn ours(&self, address: Address) -> Result<AccountRef, RpcError> {
+    pub(super) async fn ours(&self, address: Address) -> Result<AccountRef, RpcError> {
         self.account(address).await?.ok_or_else(|| {
             let message = format!("{address} is no address of a key that may sign; see eth_accounts");
             RpcError::new(-32001, "rpc.unknown_account", message)
         })
-    }
-
-    /// Fills what the caller left open from the endpoints. What they say costs at most a fee that policy
-    /// counts, or a signature that no chain takes.
-    pub(super) async fn complete(
-        &self,
-        request: &TransactionRequest,
-        held: &BTreeSet<u64>,
-    ) -> Result<(Action, Place), RpcError> {
-        let chain = self.settings.chain;
-        request.check(chain).map_err(RpcError::params)?;
-        let from = request.from()?;
-        let account = self.ours(from).await?;
-        let nonce = match request.nonce {
-            Some(nonce) => nonce.to(),
-            None => {
-                let pending = self.chain()?.pending_nonce(from).await.map_err(RequestError::Chain)?;
-                pick(pending, held)
-            }
-        };
-        let gas_limit = match request.gas {
-            Some(gas) => gas.to(),
-            None => self.estimate(request).await?,
-        };
-        let (ceiling, tip) = self.fees(request).await?;
-        let gas = GasTerms {
-            nonce,
-            gas_limit,
-            max_fee_per_gas: small(ceiling)?,
-            max_priority_fee_per_gas: small(tip)?,
-        };
-        let place = Place { account: from, nonce };
-        Ok((request.action(&Complete { account, chain, gas }), place))
-    }
-
-    async fn estimate(&self, request: &TransactionRequest) -> Result<u64, RpcError> {
-        let estimate = self.chain()?.forward("eth_estimateGas", request.estimate()).await?;
-        let gas: alloy_primitives::U64 = parse(estimate, "a quantity from eth_estimateGas")?;
-        Ok(gas.to())
-    }
-
-    async fn fees(&self, request: &TransactionRequest) -> Result<(Amount, Amount), RpcError> {
-        if let Some(price) = request.gas_price {
-            return Ok((Amount(price), Amount(price)));
-        }
-        if let (Some(ceiling), Some(tip)) = (request.max_fee_per_gas, request.max_priority_fee_per_gas) {
-            return Ok((Amount(ceiling), Amount(tip)));
-        }
-        let fees = self.chain()?.fees().await.map_err(RequestError::Chain)?;
-        let tip = request.max_priority_fee_per_gas.map_or(fees.max_priority_fee_per_gas, Amount);
-        let ceiling = request.max_fee_per_gas.map_or(fees.max_fee_per_gas.max(tip), Amount);
-        Ok((ceiling, tip.min(ceiling)))
     }
 }
 
@@ -180,24 +135,33 @@ fn raw(obtained: &Obtained) -> Value {
     json!(obtained.signed.raw)
 }
 
-fn small(amount: Amount) -> Result<u128, RpcError> {
-    u128::try_from(amount.0)
-        .map_err(|_| RpcError::params(format!("a fee per gas is below 2^128, found {amount}")))
-}
-
-fn quantity(number: u64) -> String {
-    format!("{:#x}", U256::from(number))
-}
-
-/// The only parameter that counts; some clients append others.
+/// The method's only parameter. A second one that is not read could be what somebody else reads.
 pub(super) fn one<T: DeserializeOwned>(params: Value, expected: &str) -> Result<T, RpcError> {
-    let first = match params {
-        Value::Array(list) => list.into_iter().next().unwrap_or(Value::Null),
-        other => other,
-    };
-    parse(first, expected)
+    let (only,): (Value,) = parse(params, &format!("[{expected}]"))?;
+    parse(only, expected)
 }
 
-fn parse<T: DeserializeOwned>(value: Value, expected: &str) -> Result<T, RpcError> {
+pub(super) fn parse<T: DeserializeOwned>(value: Value, expected: &str) -> Result<T, RpcError> {
     serde_json::from_value(value).map_err(|error| RpcError::params(format!("expected {expected}: {error}")))
+}
+
+pub(super) fn quantity(number: u64) -> String {
+    format!("{number:#x}")
+}
+
+/// EIP-1474: a method that exists and is not offered here, or one that nobody here knows.
+fn unavailable(method: &str) -> RpcError {
+    let instead = match method {
+        "eth_signTypedData" | "eth_signTypedData_v3" => "its bytes are ambiguous: use eth_signTypedData_v4",
+        "eth_subscribe" | "eth_unsubscribe" => {
+            "endpoints are asked, and do not call back: use eth_newBlockFilter, eth_newFilter and eth_getFilterChanges"
+        }
+        _ => {
+            let known = format!(
+                "{method} is not offered: a coordinator signs what policy allows, and passes on reads"
+            );
+            return RpcError::new(-32601, "rpc.unknown_method", known);
+        }
+    };
+    RpcError::new(-32004, "rpc.refused_method", format!("{method} is refused, {instead}"))
 }

@@ -1,7 +1,12 @@
 //! JSON-RPC 2.0: envelopes, batches, and the errors of specs/json-rpc.md.
 
+mod calls;
+mod complete;
+mod fill;
+mod forward;
 mod method;
 mod send;
+mod strict;
 
 use keystead_base::{Blame, Coded};
 use keystead_transmit::EndpointError;
@@ -18,7 +23,7 @@ impl Coordinator {
     /// Answers a body: one call, or a batch of them. Under the same key the same call is one request,
     /// however often it comes.
     pub async fn answer(&self, body: &[u8], key: Option<&IdempotencyKey>) -> Value {
-        match serde_json::from_slice::<Value>(body) {
+        match strict::parse(body) {
             Ok(Value::Array(calls)) if calls.is_empty() || calls.len() > MAX_CALLS => {
                 let message = format!("a batch has 1 to {MAX_CALLS} calls, found {}", calls.len());
                 failure(&Value::Null, RpcError::invalid_request(message))
@@ -58,6 +63,11 @@ impl Coordinator {
             return failure(&id, RpcError::invalid_request(message));
         };
         let params = fields.remove("params").unwrap_or(Value::Array(Vec::new()));
+        fields.remove("jsonrpc");
+        // Some programs read `Method` as `method`: what one of them lets pass must not be another call here.
+        if let Some(unknown) = fields.keys().next() {
+            return failure(&id, RpcError::invalid_request(format!("a call has no {unknown:?}")));
+        }
         match self.inner.call(&method, params, key).await {
             Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
             Err(error) => failure(&id, error),
@@ -93,6 +103,14 @@ impl RpcError {
 
     fn params(message: String) -> Self {
         Self::new(-32602, "rpc.params", message)
+    }
+
+    /// The same, and one thing more in `data`.
+    fn with(mut self, name: &str, value: Value) -> Self {
+        if let Some(fields) = self.data.as_mut().and_then(Value::as_object_mut) {
+            fields.insert(name.to_owned(), value);
+        }
+        self
     }
 
     fn into_json(self) -> Value {

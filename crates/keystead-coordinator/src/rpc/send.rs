@@ -45,7 +45,7 @@ impl Inner {
             asked: once.asked,
             intent: intent.to_document().into(),
         });
-        let promise = Promise { at: clock::now(), place: Some(place), keyed };
+        let promise = Promise { at: clock::now(), place: Some(place), keyed, part: None };
         let _flight = self.flights.begin(id);
         if let (Promised::Earlier(id, keyed), Some(once)) = (self.promise(id, promise)?, once) {
             return Ok(self.again(id, &keyed, &once).await?);

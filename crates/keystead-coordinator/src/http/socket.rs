@@ -1,0 +1,164 @@
+//! JSON-RPC over a WebSocket: the same door and the same calls, one message for one body.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::{HttpLimits, Served, refuse};
+use crate::Coordinator;
+use crate::once::IDEMPOTENCY_KEY;
+
+/// The most calls of one socket that are under way; further messages are not read meanwhile.
+const MAX_SOCKET_CALLS: usize = 16;
+
+/// Whether a request says in one way only how long it is. A proxy that reads it in another way takes what comes
+/// behind for a request of its own, one that nobody let in.
+pub(super) fn is_framed_in_one_way(headers: &HeaderMap) -> bool {
+    !headers.contains_key(TRANSFER_ENCODING)
+}
+
+/// An answer to a request that wanted another protocol and did not get it: a proxy may believe that it did, and
+/// then passes on whatever comes, unread.
+pub(super) fn last_unless_upgraded(upgrades: bool, response: Response) -> Response {
+    match upgrades && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        true => last(response),
+        false => response,
+    }
+}
+
+/// Nothing that comes behind this on the same connection is read.
+pub(super) fn last(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Takes a connection over.
+pub(super) async fn upgrade(
+    State(served): State<Served>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return refuse(rejection.status(), "http.upgrade", HOW_TO_SPEAK),
+    };
+    // Its body would be the first bytes of the socket, or a request of its own.
+    if headers.get(CONTENT_LENGTH).is_some_and(|it| it != "0") {
+        return refuse(StatusCode::BAD_REQUEST, "http.upgrade", HOW_TO_SPEAK);
+    }
+    if headers.contains_key(IDEMPOTENCY_KEY) {
+        let message = "an Idempotency-Key is for one body, and a socket carries many";
+        return refuse(StatusCode::BAD_REQUEST, "http.idempotency_key", message);
+    }
+    let Ok(place) = Arc::clone(&served.sockets).try_acquire_owned() else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "http.sockets", "too many sockets are open");
+    };
+    let limits = served.limits;
+    let sized = upgrade.max_message_size(limits.body_bytes).max_frame_size(limits.body_bytes);
+    sized.on_upgrade(move |socket| serve(socket, served.coordinator, limits, place))
+}
+
+const HOW_TO_SPEAK: &str = "JSON-RPC is posted, or spoken over a WebSocket (RFC 6455, version 13)";
+
+/// Until the client closes, is silent for too long, or says what is no message.
+async fn serve(
+    mut socket: WebSocket,
+    coordinator: Coordinator,
+    limits: HttpLimits,
+    place: OwnedSemaphorePermit,
+) {
+    let mut calls = JoinSet::new();
+    let mut heard = Heard::now();
+    let farewell = loop {
+        let room = calls.len() < MAX_SOCKET_CALLS;
+        tokio::select! {
+            Some(answer) = calls.join_next() => match say(&mut socket, answer, limits).await {
+                true => heard = Heard::now(),
+                false => break None,
+            },
+            next = timeout_at(heard.until(limits), socket.recv()), if room => match next {
+                Ok(Some(Ok(Message::Text(text)))) => {
+                    heard = Heard::now();
+                    let coordinator = coordinator.clone();
+                    calls.spawn(async move { coordinator.answer(text.as_bytes(), None).await });
+                }
+                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => heard = Heard::now(),
+                Ok(Some(Ok(Message::Binary(_)))) => break Some((close_code::UNSUPPORTED, "calls are text")),
+                Ok(Some(Ok(Message::Close(_))) | None) => break None,
+                Ok(Some(Err(_))) => break Some((close_code::SIZE, "a message is text of a bounded size")),
+                // Whoever waits for an answer of ours is not silent.
+                Err(_) if !calls.is_empty() => heard = Heard::now(),
+                Err(_) if heard.asked => break Some((close_code::AWAY, "nothing was said for too long")),
+                Err(_) => match ask(&mut socket, limits).await {
+                    true => heard = Heard { asked: true, at: Instant::now() },
+                    false => break None,
+                },
+            },
+        }
+    };
+    close(socket, farewell, limits).await;
+    drop(place);
+}
+
+/// When a client was heard last, and whether it was asked for a sign of life since.
+struct Heard {
+    at: Instant,
+    asked: bool,
+}
+
+impl Heard {
+    fn now() -> Self {
+        Self { at: Instant::now(), asked: false }
+    }
+
+    fn until(&self, limits: HttpLimits) -> Instant {
+        self.at + limits.silence
+    }
+}
+
+async fn say(
+    socket: &mut WebSocket,
+    answer: Result<Value, tokio::task::JoinError>,
+    limits: HttpLimits,
+) -> bool {
+    match answer {
+        Ok(answer) => send(socket, Message::Text(answer.to_string().into()), limits).await,
+        // A task that panicked answers nothing; its caller finds the socket closed.
+        Err(_) => false,
+    }
+}
+
+async fn ask(socket: &mut WebSocket, limits: HttpLimits) -> bool {
+    send(socket, Message::Ping(Default::default()), limits).await
+}
+
+/// A client that does not read holds no task for ever.
+async fn send(socket: &mut WebSocket, message: Message, limits: HttpLimits) -> bool {
+    matches!(within(limits.body, socket.send(message)).await, Some(Ok(())))
+}
+
+async fn close(mut socket: WebSocket, farewell: Option<(u16, &'static str)>, limits: HttpLimits) {
+    if let Some((code, reason)) = farewell {
+        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+        send(&mut socket, Message::Close(Some(frame)), limits).await;
+    }
+}
+
+async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
+    tokio::time::timeout(limit, work).await.ok()
+}
+
+/// As many sockets as these limits permit at once.
+pub(super) fn places(limits: HttpLimits) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(limits.sockets))
+}

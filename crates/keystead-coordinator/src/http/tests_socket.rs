@@ -1,0 +1,187 @@
+//! WebSockets over real connections, and what stands between them and plain requests.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::tests::Desk;
+use super::*;
+use crate::{MIN_TOKEN_BYTES, Token};
+
+type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
+
+async fn connect(desk: &Desk, headers: &[(&'static str, &str)]) -> Result<Socket, Error> {
+    let mut request = format!("ws://{}/", desk.server.address()).into_client_request().unwrap();
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
+    }
+    connect_async(request).await.map(|(socket, _)| socket)
+}
+
+/// The status with which a socket is refused.
+async fn refused(desk: &Desk, headers: &[(&'static str, &str)]) -> u16 {
+    match connect(desk, headers).await {
+        Err(Error::Http(response)) => response.status().as_u16(),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn ask(socket: &mut Socket, text: &str) -> Value {
+    socket.send(Message::text(text)).await.unwrap();
+    read(socket).await
+}
+
+async fn read(socket: &mut Socket) -> Value {
+    let answer = socket.next().await.unwrap().unwrap();
+    serde_json::from_str(answer.to_text().unwrap()).unwrap()
+}
+
+/// How the server says that it hangs up; none when it does so without a word.
+async fn farewell(socket: &mut Socket) -> Option<u16> {
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Close(frame))) => return frame.map(|CloseFrame { code, .. }| code.into()),
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return None,
+        }
+    }
+}
+
+fn call(id: u64) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": "eth_chainId"})
+}
+
+#[tokio::test]
+async fn a_socket_carries_the_same_calls_as_bodies_do() {
+    let desk = Desk::open().await;
+    let mut socket = connect(&desk, &[]).await.unwrap();
+    assert_eq!(ask(&mut socket, &call(1).to_string()).await["result"], "0x7a69");
+    let batch = ask(&mut socket, &json!([call(2), call(3)]).to_string()).await;
+    assert_eq!((&batch[0]["id"], &batch[1]["id"]), (&json!(2), &json!(3)));
+    assert_eq!(ask(&mut socket, "{").await["error"]["code"], -32700);
+    let subscribe = json!({"id": 4, "method": "eth_subscribe", "params": ["newHeads"]});
+    assert_eq!(ask(&mut socket, &subscribe.to_string()).await["error"]["data"]["code"], "rpc.refused_method");
+    // More than are under way at once: the others are read later, and none is lost.
+    for id in 10..74 {
+        socket.send(Message::text(call(id).to_string())).await.unwrap();
+    }
+    let mut ids = Vec::new();
+    for _ in 10..74 {
+        ids.push(read(&mut socket).await["id"].as_u64().unwrap());
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, (10..74).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_socket_stands_behind_the_same_door() {
+    let token = "f".repeat(MIN_TOKEN_BYTES);
+    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), hosts: Vec::new() };
+    let desk = Desk::open_with(doors).await;
+    let bearer = format!("Bearer {token}");
+    assert_eq!(refused(&desk, &[]).await, 401);
+    assert_eq!(refused(&desk, &[("authorization", "Bearer wrong")]).await, 401);
+    let page = [("authorization", bearer.as_str()), ("origin", "https://page.example")];
+    assert_eq!(refused(&desk, &page).await, 403, "a page of somebody's browser");
+    assert_eq!(refused(&desk, &[("authorization", &bearer), ("host", "rebound.example")]).await, 403);
+    assert_eq!(refused(&desk, &[("authorization", &bearer), ("idempotency-key", "a")]).await, 400);
+    let mut socket = connect(&desk, &[("authorization", &bearer)]).await.unwrap();
+    assert_eq!(ask(&mut socket, &call(1).to_string()).await["result"], "0x7a69");
+}
+
+#[tokio::test]
+async fn a01_a_socket_keeps_the_limits_of_a_body() {
+    let quick = Duration::from_millis(100);
+    let limits = HttpLimits { body_bytes: 1000, sockets: 2, silence: quick, ..HttpLimits::default() };
+    let desk = Desk::open_within(Doors::default(), limits).await;
+    let mut long = connect(&desk, &[]).await.unwrap();
+    let mut binary = connect(&desk, &[]).await.unwrap();
+    assert_eq!(refused(&desk, &[]).await, 503, "a third socket");
+    long.send(Message::text("x".repeat(1001))).await.unwrap();
+    assert!(matches!(farewell(&mut long).await, Some(1009) | None));
+    binary.send(Message::binary(vec![0; 10])).await.unwrap();
+    assert_eq!(farewell(&mut binary).await, Some(1003));
+
+    // Nobody answers the question whether anybody is there.
+    let silent =
+        format!("GET / HTTP/1.1\r\nhost: localhost\r\n{UPGRADE_HEADERS}sec-websocket-version: 13\r\n\r\n");
+    assert!(desk.say(silent.as_bytes()).await.starts_with("HTTP/1.1 101 "));
+}
+
+const UPGRADE_HEADERS: &str =
+    "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// What comes behind a request on the same connection is answered only where nobody could take it for anything
+/// but a request.
+#[tokio::test]
+async fn a01_nothing_is_smuggled_behind_a_body_or_an_upgrade() {
+    let desk = Desk::open().await;
+    let host = "host: localhost\r\n";
+    let json = "content-type: application/json\r\n";
+    let body = call(1).to_string();
+    let second = format!(
+        "POST / HTTP/1.1\r\n{host}{json}connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let plain = format!("POST / HTTP/1.1\r\n{host}{json}content-length: {}\r\n\r\n{body}", body.len());
+    let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let socket = UPGRADE_HEADERS;
+    for (what, first, answers) in [
+        ("a plain request", plain.clone(), 2),
+        ("chunks", format!("POST / HTTP/1.1\r\n{host}{json}transfer-encoding: chunked\r\n\r\n{chunks}"), 1),
+        (
+            "chunks and a length",
+            format!(
+                "POST / HTTP/1.1\r\n{host}{json}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n{chunks}"
+            ),
+            1,
+        ),
+        (
+            "a length behind chunks",
+            format!(
+                "POST / HTTP/1.1\r\n{host}{json}transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n{chunks}"
+            ),
+            1,
+        ),
+        ("another version", format!("GET / HTTP/1.1\r\n{host}{socket}sec-websocket-version: 777\r\n\r\n"), 1),
+        (
+            "no key",
+            format!(
+                "GET / HTTP/1.1\r\n{host}connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\r\n"
+            ),
+            1,
+        ),
+        (
+            "an upgrade of a post",
+            plain.replace("content-type", "connection: upgrade\r\nupgrade: websocket\r\ncontent-type"),
+            1,
+        ),
+        (
+            "an upgrade to HTTP/2",
+            plain.replace("content-type", "connection: upgrade\r\nupgrade: h2c\r\ncontent-type"),
+            1,
+        ),
+        (
+            "an upgrade elsewhere",
+            format!("GET /v1/status HTTP/1.1\r\n{host}{socket}sec-websocket-version: 13\r\n\r\n"),
+            1,
+        ),
+        (
+            "an upgrade with a body",
+            format!(
+                "GET / HTTP/1.1\r\n{host}{socket}sec-websocket-version: 13\r\ncontent-length: {}\r\n\r\n{second}",
+                second.len()
+            ),
+            1,
+        ),
+    ] {
+        let answer = desk.say(format!("{first}{second}").as_bytes()).await;
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), answers, "{what}: {answer}");
+    }
+}
