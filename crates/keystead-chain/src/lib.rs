@@ -24,4 +24,4 @@ pub use explain::explain;
 pub use keystead_intent::AssetIndex;
 pub use transaction::Transaction;
 pub use unsigned::{Payload, Unsigned};
-pub use words::{Line, describe, describe_for, describe_run};
+pub use words::{AddressBook, Line, Speaker, describe, describe_as, describe_run, look_alike, moment};

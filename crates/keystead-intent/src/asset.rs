@@ -148,6 +148,14 @@ impl AssetIndex {
         self.contracts.get(&(chain, address))
     }
 
+    /// Every token and contract of a chain, with its symbol or name.
+    pub fn known(&self, chain: ChainId) -> impl Iterator<Item = (Address, &str)> {
+        let tokens = self.assets.values().filter(|it| it.asset != Asset::Native);
+        let tokens = tokens.map(|it| (it.chain, it.address(), it.symbol.as_str()));
+        let contracts = self.contracts.values().map(|it| (it.chain, it.address, it.name.as_str()));
+        tokens.chain(contracts).filter(move |it| it.0 == chain).map(|(_, address, name)| (address, name))
+    }
+
     /// What stands at an address, where the registry or the address itself says so.
     #[must_use]
     pub fn kind(&self, chain: ChainId, address: Address) -> Option<ContractKind> {
