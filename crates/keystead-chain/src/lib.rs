@@ -20,7 +20,7 @@ mod words;
 pub use assemble::{AssembleError, Assembled, assemble, assemble_released, recover};
 pub use build::{BuildError, build};
 pub use call::{MAX_CALL_DEPTH, MAX_CALLS, MAX_EFFECTS};
-pub use explain::explain;
+pub use explain::{explain, is_plain};
 pub use keystead_intent::AssetIndex;
 pub use transaction::Transaction;
 pub use unsigned::{Payload, Unsigned};
