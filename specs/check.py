@@ -128,6 +128,8 @@ class Types:
             return self.encode_raw(32 if word == "hash" else 20, value)
         if word == "bytes":
             return sized(unhex(value))
+        if word == "text":
+            return value.encode()
         if word == "octets":
             return sized(bytes(value))
         if word == "string":
@@ -145,7 +147,7 @@ def document(types, domain, type_name, value):
 
 
 def main():
-    pages = ("types.md", "keys.md", "ethereum.md", "bitcoin.md", "enclave.md", "wire.md", "log.md", "consensus.md", "ceremony.md", "rebuild.md")
+    pages = ("types.md", "keys.md", "ethereum.md", "bitcoin.md", "enclave.md", "wire.md", "log.md", "consensus.md", "ceremony.md", "rebuild.md", "words.md")
     text = "".join((HERE / page).read_text() for page in pages)
     blocks = re.findall(r"```types\n(.*?)```", text, re.S)
     types = Types("\n".join(blocks))

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use alloy_primitives::{Address, Bytes};
 use keystead_base::Amount;
-use keystead_chain::{MAX_EFFECTS, build, describe, explain};
+use keystead_chain::{AddressBook, MAX_EFFECTS, build, describe, explain};
 use keystead_intent::{
     AccountRef, Action, Asset, AssetEntry, AssetIndex, AssetKind, ContractCall, ContractEntry, ContractKind,
     EffectKind, GasTerms, PERMIT2,
@@ -82,7 +82,7 @@ pub(crate) fn call(data: &[u8]) -> Verdict {
         calldata.is_empty() || effects.items.iter().any(|item| says(&item.kind)),
         "calldata without an effect: {effects:?}"
     );
-    assert!(!describe(&effects, &REGISTRY, &|_| None).is_empty(), "effects without words");
+    assert!(!describe(&effects, &REGISTRY, &AddressBook::default()).is_empty(), "effects without words");
     match effects.items.iter().any(|item| matches!(item.kind, EffectKind::Opaque { .. })) {
         true => Verdict::Refused,
         false => Verdict::Accepted,

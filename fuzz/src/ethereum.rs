@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, Bytes, keccak256};
 use keystead_base::Canonical as _;
 use keystead_chain::typed_data::Document;
-use keystead_chain::{Payload, Unsigned, assemble, describe, explain};
+use keystead_chain::{AddressBook, Payload, Unsigned, assemble, describe, explain};
 use keystead_intent::ChainId;
 
 use crate::Verdict;
@@ -61,7 +61,7 @@ fn understood(unsigned: &Unsigned) -> Verdict {
     assert!(!effects.items.is_empty(), "accepted, and it does nothing");
     assert_eq!(effects, explain(unsigned, &REGISTRY), "two readings of the same bytes");
     assert_eq!(effects.signing_digest, unsigned.signing_digest());
-    assert!(!describe(&effects, &REGISTRY, &|_| None).is_empty(), "effects without words");
+    assert!(!describe(&effects, &REGISTRY, &AddressBook::default()).is_empty(), "effects without words");
     let again = Unsigned::from_document(&unsigned.to_document()).expect("its own document");
     assert_eq!(&again, unsigned);
     Verdict::Accepted

@@ -8,6 +8,7 @@
 mod bitcoin;
 mod calls;
 mod config_file;
+mod descriptors;
 mod documents;
 mod endpoints;
 mod ethereum;

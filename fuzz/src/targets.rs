@@ -17,7 +17,9 @@ use keystead_wire::{Greeting, Hello, NodeReply, NodeRequest, PeerMessage, SentBl
 use crate::documents::{
     backup, canonical, contribution, proof, rebuild, seeds_of, signed_ceremony, transcript,
 };
-use crate::{bitcoin, calls, config_file, endpoints, ethereum, log_texts, rpc, seeds, streams, texts};
+use crate::{
+    bitcoin, calls, config_file, descriptors, endpoints, ethereum, log_texts, rpc, seeds, streams, texts,
+};
 
 /// What a parser made of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +128,7 @@ pub const TARGETS: &[Target] = &[
     other("message", ethereum::message),
     other("typed-data", ethereum::typed_data),
     other("call", calls::call),
+    other("erc7730", descriptors::descriptor),
     other("psbt", bitcoin::psbt),
     other("descriptor", bitcoin::descriptor),
     other("bitcoin-address", bitcoin::address),

@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use keystead_tests::attacks::{
-    approval_before_policy_change, chainless_delegation, chainless_legacy, cloud_database, delegatecall,
-    double_limit, equivocating_node, forged_rebuild, forged_roster, forked_log, frozen_key, greedy_peer,
-    hoarded_signatures, increase_allowance, look_alike_address, lying_server, lying_token,
+    address_poisoning, approval_before_policy_change, chainless_delegation, chainless_legacy, cloud_database,
+    delegatecall, double_limit, equivocating_node, forged_rebuild, forged_roster, forked_log, frozen_key,
+    greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_server, lying_token,
     many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, patched_node, permit,
     permit2, policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
     rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, slow_requests,
@@ -202,6 +202,11 @@ fn s11_the_same_person_twice_succeeds_without_its_control() {
 #[test]
 fn s12_a_look_alike_address_succeeds_without_its_control() {
     stolen(look_alike_address::attack(look_alike_address::WithoutWholeAddresses));
+}
+
+#[test]
+fn s12_a_poisoned_address_comes_into_the_book_without_its_control() {
+    stolen(address_poisoning::attack(address_poisoning::by_their_ends));
 }
 
 #[test]

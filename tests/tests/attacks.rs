@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use keystead_decision::Strict;
 use keystead_tests::attacks::{
-    CATALOGUE, approval_before_policy_change, chainless_delegation, chainless_legacy, cloud_database,
-    delegatecall, double_limit, equivocating_node, forged_rebuild, forged_roster, forked_log, frozen_key,
-    greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_server, lying_token,
-    many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, patched_node, permit,
-    permit2, policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, slow_requests,
-    slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload,
-    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
-    unlimited_approval, unlogged_transaction, withheld_freeze,
+    CATALOGUE, address_poisoning, approval_before_policy_change, chainless_delegation, chainless_legacy,
+    cloud_database, delegatecall, double_limit, equivocating_node, forged_rebuild, forged_roster, forked_log,
+    frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_server,
+    lying_token, many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request,
+    patched_node, permit, permit2, policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval,
+    rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback, same_person_twice,
+    slow_requests, slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto,
+    swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood,
+    undelayed_upgrade, unlimited_approval, unlogged_transaction, withheld_freeze,
 };
 use keystead_tests::{Loot, Signer, root};
 
@@ -208,6 +208,11 @@ fn s11_the_same_person_twice_is_refused() {
 #[test]
 fn s12_a_look_alike_address_is_refused() {
     refused(look_alike_address::attack(Strict::default()), "deny.destination_unknown");
+}
+
+#[test]
+fn s12_a_poisoned_address_is_kept_out_of_the_book() {
+    refused(address_poisoning::attack(keystead_approver::change_words), "ana is warned");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! People sign what these lines say, at the founding and at every change, so a part that is added to policies is
 //! added here, or does not compile.
 
+mod look_alikes;
 mod members;
 mod registry;
 mod rules;
@@ -11,6 +12,7 @@ use std::collections::BTreeSet;
 
 use keystead_policy::PolicyVersion;
 
+pub use look_alikes::look_alikes;
 pub use members::members;
 pub use registry::{registry, unambiguous};
 pub use rules::{limits, quorums};

@@ -1,13 +1,13 @@
 //! From what a server sent to what its reader may sign.
 
 use keystead_base::{Digest, RequestId};
-use keystead_chain::{AssetIndex, build, explain};
+use keystead_chain::{AssetIndex, Speaker, build, describe_as, explain};
 use keystead_decision::{Decision, Outcome, approval_digest};
 use keystead_intent::{Action, DangerClass};
 use keystead_policy::PolicyVersion;
 use keystead_wire::RequestDetail;
 
-use crate::{ReviewError, change_words, effect_words, run_words};
+use crate::{ReviewError, address_book, change_words, run_words};
 
 /// A request, understood on this machine.
 #[derive(Debug)]
@@ -67,14 +67,16 @@ fn payload(sent: &RequestDetail, policy: &PolicyVersion) -> Result<Read, ReviewE
     let registry = AssetIndex::new(&policy.assets, &policy.contracts)?;
     let effects = explain(&unsigned, &registry);
     let own = intent.action.account().map(|it| (account, it));
-    let mut lines = effect_words(&effects, &registry, policy, own);
+    let book = address_book(policy, effects.chain);
+    let speaker = Speaker::new(effects.chain, &registry, &book).with_own(own);
+    let mut lines: Vec<String> = describe_as(&effects, &speaker).into_iter().map(|it| it.text).collect();
     // The server names the address; only the key's own name is covered by what is approved.
     lines.extend(intent.action.account().map(|it| format!("Signed by key `{}`, index {}", it.key, it.index)));
     if let Some(rehearsed) = &sent.simulation {
         // A run is made on a chain's state, which this machine does not have. An approval names it, and counts for
         // no other.
         lines.push(FOUND.to_owned());
-        lines.extend(run_words(rehearsed, effects.chain, &registry, policy, own));
+        lines.extend(run_words(rehearsed, &speaker));
     }
     Ok((unsigned.signing_digest(), effects.class(), lines))
 }

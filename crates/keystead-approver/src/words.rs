@@ -2,12 +2,12 @@
 
 use alloy_primitives::Address;
 use keystead_base::{Canonical as _, Coded as _};
-use keystead_chain::{AssetIndex, describe_for, describe_run};
+use keystead_chain::{AddressBook, AssetIndex, Speaker, describe_as, describe_run};
 use keystead_decision::Rehearsed;
 use keystead_intent::{AccountRef, AuthorityChange, ChainId, Effects, KeyCeremony};
 use keystead_policy::{PolicyVersion, check_next};
 
-use crate::policy_words::differences;
+use crate::policy_words::{differences, look_alikes};
 
 /// The plain words of effects, with the names of the signed address book, and of the account that would sign.
 #[must_use]
@@ -17,27 +17,23 @@ pub fn effect_words(
     policy: &PolicyVersion,
     own: Option<(Address, &AccountRef)>,
 ) -> Vec<String> {
-    let names = |address| named(policy, effects.chain, address);
-    describe_for(effects, registry, &names, own).into_iter().map(|line| line.text).collect()
+    let book = address_book(policy, effects.chain);
+    let speaker = Speaker::new(effects.chain, registry, &book).with_own(own);
+    describe_as(effects, &speaker).into_iter().map(|line| line.text).collect()
 }
 
-/// The plain words of a run, with the same names.
+/// The plain words of a run.
 #[must_use]
-pub fn run_words(
-    rehearsed: &Rehearsed,
-    chain: ChainId,
-    registry: &AssetIndex,
-    policy: &PolicyVersion,
-    own: Option<(Address, &AccountRef)>,
-) -> Vec<String> {
-    let names = |address| named(policy, chain, address);
-    let lines = describe_run(&rehearsed.block, &rehearsed.run, chain, registry, &names, own);
+pub fn run_words(rehearsed: &Rehearsed, speaker: &Speaker<'_>) -> Vec<String> {
+    let lines = describe_run(&rehearsed.block, &rehearsed.run, speaker);
     lines.into_iter().map(|line| line.text).collect()
 }
 
-fn named(policy: &PolicyVersion, chain: ChainId, address: Address) -> Option<String> {
-    let entry = policy.address_book.iter().find(|it| it.chain == chain && it.address == address);
-    entry.map(|it| it.name.to_string())
+/// The names of a policy's address book on one chain.
+#[must_use]
+pub fn address_book(policy: &PolicyVersion, chain: ChainId) -> AddressBook {
+    let entries = policy.address_book.iter().filter(|it| it.chain == chain);
+    AddressBook::new(entries.map(|it| (it.address, it.name.to_string())))
 }
 
 /// A change of authority in words; a policy document is compared with the version in force.
@@ -94,5 +90,5 @@ fn policy_change(document: &[u8], policy: &PolicyVersion) -> Vec<String> {
     let head = format!(
         "Policy version {number} takes the place of version {current}; these sections differ: {names}"
     );
-    [vec![head], differences(policy, &next)].concat()
+    [look_alikes(policy, &next), vec![head], differences(policy, &next)].concat()
 }

@@ -85,7 +85,8 @@ fn statement(message: &Bytes) -> EffectKind {
 
 /// Letters that are what they look like: no control codes, and no marks that change the direction
 /// of the text or that nobody sees.
-pub(crate) fn is_plain(letter: char) -> bool {
+#[must_use]
+pub fn is_plain(letter: char) -> bool {
     match letter {
         '\n' | '\t' | '\r' => true,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' => false,

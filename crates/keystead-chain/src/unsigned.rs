@@ -111,6 +111,15 @@ impl Unsigned {
         }
     }
 
+    /// The typed data, where the bytes are such.
+    #[must_use]
+    pub fn typed_data(&self) -> Option<&Document> {
+        match &self.form {
+            Form::TypedData(document) => Some(document),
+            Form::Transaction(_) | Form::Authorization(_) | Form::Message => None,
+        }
+    }
+
     pub(crate) fn form(&self) -> &Form {
         &self.form
     }

@@ -1,15 +1,20 @@
 //! Effects in plain words for people, the worst danger first.
 
+mod book;
 mod simulated;
+mod speaker;
 mod typed;
 
 use std::fmt;
 
+pub use book::{AddressBook, look_alike};
+pub use speaker::{Speaker, moment};
+
 use alloy_primitives::Address;
-use keystead_base::{Amount, Timestamp};
+use keystead_base::Amount;
 use keystead_intent::{
-    AccountRef, Allowance, Asset, AssetIndex, AuthorityKind, ChainId, DangerClass, Effect, EffectKind,
-    Effects, OpaqueReason, Run, SimulatedBlock,
+    Allowance, Asset, AssetIndex, AuthorityKind, DangerClass, Effect, EffectKind, Effects, OpaqueReason, Run,
+    SimulatedBlock,
 };
 
 use crate::call::signature;
@@ -32,29 +37,15 @@ impl fmt::Display for Line {
 /// Puts effects into words: first the danger class of the whole, then every effect, worst first,
 /// then the fee, the slot and the digest.
 ///
-/// `names` is the signed address book. An address without a name there is shown in full and said
-/// to be unknown.
+/// An address without a name in the signed address book is shown in full and said to be unknown.
 #[must_use]
-pub fn describe(
-    effects: &Effects,
-    registry: &AssetIndex,
-    names: &dyn Fn(Address) -> Option<String>,
-) -> Vec<Line> {
-    describe_for(effects, registry, names, None)
+pub fn describe(effects: &Effects, registry: &AssetIndex, book: &AddressBook) -> Vec<Line> {
+    describe_as(effects, &Speaker::new(effects.chain, registry, book))
 }
 
-/// The same, with the account of one's own that would sign.
-///
-/// Somebody else may have named its address. It is therefore called our own only where the account gives
-/// something away; where it would receive, its address needs a name in the address book like any other's.
+/// The same, as somebody says it who may know the account of one's own that would sign.
 #[must_use]
-pub fn describe_for(
-    effects: &Effects,
-    registry: &AssetIndex,
-    names: &dyn Fn(Address) -> Option<String>,
-    own: Option<(Address, &AccountRef)>,
-) -> Vec<Line> {
-    let speaker = Speaker { chain: effects.chain, registry, names, own };
+pub fn describe_as(effects: &Effects, speaker: &Speaker<'_>) -> Vec<Line> {
     let class = effects.class();
     let mut lines = vec![Line { class: Some(class), text: headline(class).to_owned() }];
     let mut items: Vec<&Effect> = effects.items.iter().collect();
@@ -66,7 +57,7 @@ pub fn describe_for(
         lines.push(plain(typed::headline(form, contract)));
         // What is understood stands above in words; what is not is shown value by value.
         let unknown = effects.items.iter().any(|it| it.class() == DangerClass::Opaque);
-        lines.extend(typed::fields(form).filter(|_| unknown).map(plain));
+        lines.extend(typed::fields(form, speaker).filter(|_| unknown).map(plain));
     }
     if let Some(slot) = effects.slot {
         let fee = speaker.amount(Asset::Native, effects.fee.max);
@@ -77,18 +68,10 @@ pub fn describe_for(
     lines
 }
 
-/// Puts a run into words, with the same names, numbers and addresses as [`describe_for`].
+/// Puts a run into words, with the same names, numbers and addresses as [`describe_as`].
 #[must_use]
-pub fn describe_run(
-    block: &SimulatedBlock,
-    run: &Run,
-    chain: ChainId,
-    registry: &AssetIndex,
-    names: &dyn Fn(Address) -> Option<String>,
-    own: Option<(Address, &AccountRef)>,
-) -> Vec<Line> {
-    let speaker = Speaker { chain, registry, names, own };
-    let lines = simulated::lines(&speaker, block, run).into_iter();
+pub fn describe_run(block: &SimulatedBlock, run: &Run, speaker: &Speaker<'_>) -> Vec<Line> {
+    let lines = simulated::lines(speaker, block, run).into_iter();
     lines.map(|text| Line { class: None, text }).collect()
 }
 
@@ -105,13 +88,6 @@ fn headline(class: DangerClass) -> &'static str {
         DangerClass::Opaque => "NOT UNDERSTOOD: nobody can say what these bytes do",
         DangerClass::BlindDigest => "BLIND: only a hash is visible, and it can stand for anything",
     }
-}
-
-struct Speaker<'a> {
-    chain: ChainId,
-    registry: &'a AssetIndex,
-    names: &'a dyn Fn(Address) -> Option<String>,
-    own: Option<(Address, &'a AccountRef)>,
 }
 
 impl Speaker<'_> {
@@ -173,7 +149,7 @@ impl Speaker<'_> {
         };
         let more = if it.increase { " more than before" } else { "" };
         let how = if it.by_signature { ", as soon as anybody submits this signature" } else { "" };
-        let until = it.deadline.map(until).unwrap_or_default();
+        let until = it.deadline.map(speaker::until).unwrap_or_default();
         format!("{spender} may take {amount}{more} from {owner}{how}{until}")
     }
 
@@ -230,46 +206,6 @@ impl Speaker<'_> {
         let function = effect.selector.map(function_name).unwrap_or_default();
         format!("Bytes{whom}{function} are not understood: {}", why(reason))
     }
-
-    fn amount(&self, asset: Asset, amount: Amount) -> String {
-        self.registry.amount(self.chain, asset, amount)
-    }
-
-    fn token(&self, token: Address) -> String {
-        match self.registry.asset(self.chain, Asset::Token(token)) {
-            Some(entry) => entry.symbol.clone(),
-            None => format!("the token {token} {NOT_IN_REGISTRY}"),
-        }
-    }
-
-    /// Whoever gives something away: the account that signs is called our own here, and only here.
-    fn giver(&self, address: Address) -> String {
-        match self.own {
-            Some((own, account)) if own == address && (self.names)(address).is_none() => {
-                format!("our own account {}/{} ({address})", account.key, account.index)
-            }
-            _ => self.who(address),
-        }
-    }
-
-    fn who(&self, address: Address) -> String {
-        let registered = || self.registry.contract(self.chain, address).map(|entry| entry.name.to_string());
-        let token =
-            || self.registry.asset(self.chain, Asset::Token(address)).map(|entry| entry.symbol.clone());
-        match (self.names)(address).or_else(registered).or_else(token) {
-            Some(name) => format!("{} ({address})", name.escape_default()),
-            None if address.is_zero() => "NOBODY (the zero address)".to_owned(),
-            None => format!("{address} {NOT_IN_ADDRESS_BOOK}"),
-        }
-    }
-}
-
-/// Permits count seconds; far beyond any calendar they mean for ever.
-fn until(deadline: Amount) -> String {
-    match u64::try_from(deadline.0) {
-        Ok(seconds) if seconds <= LAST_SECOND => format!(", until {}", Timestamp(0).plus_seconds(seconds)),
-        _ => ", without an end".to_owned(),
-    }
 }
 
 fn function_name(selector: [u8; 4]) -> String {
@@ -300,11 +236,6 @@ fn why(reason: OpaqueReason) -> &'static str {
         OpaqueReason::NotText => "the message is not plain text",
     }
 }
-
-/// The end of the year 9999.
-const LAST_SECOND: u64 = 253_402_300_799;
-const NOT_IN_ADDRESS_BOOK: &str = "NOT IN ADDRESS BOOK";
-const NOT_IN_REGISTRY: &str = "NOT IN REGISTRY";
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,8 @@
 
 mod accounts;
 mod batcher;
-mod caller;
 mod bundle;
+mod caller;
 mod clock;
 mod coordinator;
 mod door;
@@ -20,8 +20,8 @@ mod nonces;
 mod once;
 pub mod outside;
 mod probes;
-mod rest;
 mod quantity;
+mod rest;
 mod rpc;
 mod tokens;
 mod transaction;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, address};
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Amount, Blame, Coded, Name};
+use keystead_base::{Amount, Blame, Coded, Digest, Name};
 use serde::{Deserialize, Serialize};
 
 use crate::{Asset, ChainId};
@@ -106,6 +106,9 @@ pub enum ContractKind {
     Permit2,
     /// A contract with owner, roles, proxy or `multicall(bytes[])`, and nothing else that is understood.
     Governed,
+    /// A contract that people read the words of this descriptor (ERC-7730) for. They say nothing of what its bytes
+    /// do: to policy it is an unknown contract with a name.
+    Described(Digest),
 }
 
 /// Assets and contracts by address.
@@ -148,6 +151,14 @@ impl AssetIndex {
         self.contracts.get(&(chain, address))
     }
 
+    /// Every token and contract of a chain, with its symbol or name.
+    pub fn known(&self, chain: ChainId) -> impl Iterator<Item = (Address, &str)> {
+        let tokens = self.assets.values().filter(|it| it.asset != Asset::Native);
+        let tokens = tokens.map(|it| (it.chain, it.address(), it.symbol.as_str()));
+        let contracts = self.contracts.values().map(|it| (it.chain, it.address, it.name.as_str()));
+        tokens.chain(contracts).filter(move |it| it.0 == chain).map(|(_, address, name)| (address, name))
+    }
+
     /// What stands at an address, where the registry or the address itself says so.
     #[must_use]
     pub fn kind(&self, chain: ChainId, address: Address) -> Option<ContractKind> {
@@ -155,6 +166,7 @@ impl AssetIndex {
             return Some(ContractKind::Token(entry.kind));
         }
         match self.contract(chain, address) {
+            Some(ContractEntry { kind: ContractKind::Described(_), .. }) => None,
             Some(entry) => Some(entry.kind),
             None => (address == PERMIT2).then_some(ContractKind::Permit2),
         }

@@ -28,7 +28,7 @@ pub fn attack<C: Controls>(controls: C) -> Loot {
 }
 
 /// Ground for its first and last bytes, which are those of the friend.
-const LOOK_ALIKE: Address = address!("00000000bad1e5b17e4a2c93d06f58e1000f41e7");
+pub(super) const LOOK_ALIKE: Address = address!("00000000bad1e5b17e4a2c93d06f58e1000f41e7");
 
 /// Controls that take an address for the entry of the book that looks like it.
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,6 +4,7 @@
 //! databases. With the product's controls somebody refuses; wired with the twin, in a test binary of its own, the
 //! loot moves, or the honest ones go without.
 
+pub mod address_poisoning;
 pub mod approval_before_policy_change;
 pub mod chainless_delegation;
 pub mod chainless_legacy;
@@ -58,6 +59,7 @@ pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
 pub const CATALOGUE: [&str; 50] = [
+    "address_poisoning",
     "approval_before_policy_change",
     "chainless_delegation",
     "chainless_legacy",

@@ -11,7 +11,7 @@
 
 use alloy_primitives::Address;
 use keystead_base::{Coded as _, Digest, RequestId};
-use keystead_chain::{AssetIndex, build, describe, explain};
+use keystead_chain::{AddressBook, AssetIndex, build, describe, explain};
 use keystead_decision::{Outcome, Strict};
 use keystead_intent::{Action, Approval, Intent};
 use keystead_policy::PolicyVersion;
@@ -121,6 +121,6 @@ fn sent(world: &World<Strict>, id: &RequestId, intent: Intent) -> RequestDetail 
 fn reads_as(action: &Action, account: Address, amount: &str) -> bool {
     let registry = AssetIndex::default();
     let unsigned = build(action, account).expect("a payload");
-    let lines = describe(&explain(&unsigned, &registry), &registry, &|_| None);
+    let lines = describe(&explain(&unsigned, &registry), &registry, &AddressBook::default());
     lines.iter().any(|line| line.text.starts_with(amount))
 }

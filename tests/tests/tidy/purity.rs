@@ -5,10 +5,11 @@ use crate::layers::dependencies;
 use crate::sources::Source;
 
 /// The crates that only compute.
-const PURE: [&str; 10] = [
+const PURE: [&str; 11] = [
     "keystead-base",
     "keystead-intent",
     "keystead-chain",
+    "keystead-words",
     "keystead-rehearsal",
     "keystead-bitcoin",
     "keystead-policy",

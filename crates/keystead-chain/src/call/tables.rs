@@ -18,6 +18,8 @@ pub(crate) fn of(kind: ContractKind) -> Tables {
         ContractKind::Multicall => &[multicall::AGGREGATE],
         ContractKind::Permit2 => &[permit2::TABLE],
         ContractKind::Governed => GOVERNED,
+        // The words of a descriptor are for people; nothing is understood by them.
+        ContractKind::Described(_) => &[],
     }
 }
 

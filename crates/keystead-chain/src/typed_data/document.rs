@@ -103,7 +103,8 @@ impl Document {
     }
 
     /// The values of the primary type's fields, in their order.
-    pub(crate) fn fields(&self) -> &[Value] {
+    #[must_use]
+    pub fn fields(&self) -> &[Value] {
         self.value.items().unwrap_or_default()
     }
 }

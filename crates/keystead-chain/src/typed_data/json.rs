@@ -62,6 +62,35 @@ impl Json {
     }
 }
 
+/// A JSON text in which no key occurs twice and every number is an exact integer.
+///
+/// # Errors
+///
+/// [`TypedDataError::Json`] says what it is instead.
+pub fn strict_json(text: &str) -> Result<serde_json::Value, TypedDataError> {
+    Json::parse(text).map(serde_json::Value::from)
+}
+
+impl From<Json> for serde_json::Value {
+    fn from(json: Json) -> Self {
+        match json {
+            Json::Null => Self::Null,
+            Json::Bool(value) => Self::Bool(value),
+            // Whatever is an integer here was one of 64 bits in the text.
+            Json::Integer(number) => match (u64::try_from(number), i64::try_from(number)) {
+                (Ok(number), _) => Self::from(number),
+                (_, Ok(number)) => Self::from(number),
+                _ => Self::Null,
+            },
+            Json::Text(text) => Self::String(text),
+            Json::List(items) => Self::Array(items.into_iter().map(Self::from).collect()),
+            Json::Object(members) => {
+                Self::Object(members.into_iter().map(|(key, value)| (key, Self::from(value))).collect())
+            }
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(JsonVisitor)

@@ -10,7 +10,9 @@ mod value;
 
 pub use document::Document;
 pub use domain::Domain;
-pub use json::TypedDataError;
+pub use json::{TypedDataError, strict_json};
+pub use schema::encode_type;
+pub use value::Value;
 
 #[cfg(test)]
 mod tests;

@@ -54,6 +54,15 @@ pub(crate) enum Base {
     Struct(String),
 }
 
+/// EIP-712 `encodeType` of a struct, from the `types` of a document in JSON.
+///
+/// # Errors
+///
+/// [`TypedDataError`] says where the types are none.
+pub fn encode_type(types: &str, name: &str) -> Result<String, TypedDataError> {
+    Schema::parse(&Json::parse(types)?)?.encode_type(name)
+}
+
 impl Schema {
     /// Parses the `types` member.
     pub(crate) fn parse(types: &Json) -> Result<Self, TypedDataError> {

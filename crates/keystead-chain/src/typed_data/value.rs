@@ -13,12 +13,16 @@ const MAX_VALUE_DEPTH: usize = 24;
 
 /// A value of a known type.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Value {
-    /// Anything that fills one word.
+pub enum Value {
+    /// Anything that fills one word, as the ABI would encode it.
     Word(B256),
+    /// `bytes`.
     Bytes(Vec<u8>),
+    /// `string`.
     Text(String),
+    /// The elements of an array.
     List(Vec<Value>),
+    /// The fields of a struct, in the order of its type.
     Struct(Vec<Value>),
 }
 
@@ -44,7 +48,9 @@ impl Value {
         }
     }
 
-    pub(crate) fn items(&self) -> Option<&[Self]> {
+    /// The elements or fields, where it has some.
+    #[must_use]
+    pub fn items(&self) -> Option<&[Self]> {
         match self {
             Self::List(items) | Self::Struct(items) => Some(items),
             _ => None,

@@ -87,7 +87,7 @@ mod tests {
     use alloy_primitives::{Address, Bytes, U256};
     use keystead_intent::{AccountRef, AssetEntry, AssetIndex, AssetKind, ChainId};
 
-    use super::super::describe_run;
+    use super::super::{AddressBook, describe_run};
     use super::*;
 
     const OWN: Address = Address::repeat_byte(0xaa);
@@ -105,12 +105,9 @@ mod tests {
         let registry = AssetIndex::new(&[coin], &[]).unwrap();
         let block = SimulatedBlock { number: 7, hash: Default::default(), time_seconds: 1_795_464_902 };
         let account = AccountRef { key: "hot".parse().unwrap(), index: 0 };
-        let names = |address| (address == OTHER).then(|| "exchange".to_owned());
-        let own = Some((OWN, &account));
-        describe_run(&block, run, ChainId(1), &registry, &names, own)
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        let book = AddressBook::new([(OTHER, "exchange".to_owned())]);
+        let speaker = Speaker::new(ChainId(1), &registry, &book).with_own(Some((OWN, &account)));
+        describe_run(&block, run, &speaker).iter().map(ToString::to_string).collect()
     }
 
     fn ended(ending: Ending) -> String {

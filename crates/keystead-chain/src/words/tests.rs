@@ -1,17 +1,16 @@
 //! What people read, line by line.
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use keystead_base::Digest;
-use keystead_intent::{Fee, Slot};
+use keystead_intent::{AccountRef, Fee, Slot};
 
 use super::*;
 use crate::fixture::{
     ALICE, CHAIN, GOVERNED, ITEM, MALLORY, MULTISEND, PUNK, SAFE, UNKNOWN, US, USDC, registry,
 };
 
-fn names(address: Address) -> Option<String> {
-    let book = [(US, "treasury"), (ALICE, "alice")];
-    book.iter().find(|(known, _)| *known == address).map(|(_, name)| (*name).to_owned())
+fn book() -> AddressBook {
+    AddressBook::new([(US, "treasury"), (ALICE, "alice")].map(|(address, name)| (address, name.to_owned())))
 }
 
 fn effects(kinds: Vec<EffectKind>) -> Effects {
@@ -28,7 +27,7 @@ fn effects(kinds: Vec<EffectKind>) -> Effects {
 
 /// The line of one effect, with addresses shortened to their first byte.
 fn line(kind: EffectKind) -> String {
-    shorten(&describe(&effects(vec![kind]), &registry(), &names)[1].text)
+    shorten(&describe(&effects(vec![kind]), &registry(), &book())[1].text)
 }
 
 fn shorten(text: &str) -> String {
@@ -160,7 +159,7 @@ fn the_worst_comes_first_and_numbers_come_last() {
     effects.slot = Some(Slot { chain: CHAIN, account: US, nonce: 7 });
     effects.fee.max = Amount::from(3_000_000_000_000_000_u64);
     let lines: Vec<String> =
-        describe(&effects, &registry(), &names).iter().map(|line| shorten(&line.to_string())).collect();
+        describe(&effects, &registry(), &book()).iter().map(|line| shorten(&line.to_string())).collect();
     assert_eq!(
         lines,
         [
@@ -178,7 +177,7 @@ fn the_worst_comes_first_and_numbers_come_last() {
 fn an_opaque_call_says_what_its_selector_looks_like() {
     let transfer = crate::call::erc20::encode_transfer(ALICE, Amount::from(1_u64));
     let effects = crate::fixture::effects_of(UNKNOWN, 0, &transfer);
-    let lines = describe(&effects, &registry(), &names);
+    let lines = describe(&effects, &registry(), &book());
     assert_eq!(lines[0].text, "NOT UNDERSTOOD: nobody can say what these bytes do");
     assert_eq!(
         shorten(&lines[1].text),
@@ -196,7 +195,8 @@ fn s02_our_own_account_is_named_where_it_gives_and_nowhere_else() {
         let transfer = EffectKind::Transfer { asset: Asset::Token(USDC), from, to, amount };
         let mut effects = effects(vec![transfer]);
         effects.slot = Some(Slot { chain: CHAIN, account: from, nonce: 7 });
-        let lines = describe_for(&effects, &registry(), &names, own);
+        let (registry, book) = (registry(), book());
+        let lines = describe_as(&effects, &Speaker::new(CHAIN, &registry, &book).with_own(own));
         (shorten(&lines[1].text), shorten(&lines[3].text))
     };
     assert_eq!(
@@ -211,4 +211,38 @@ fn s02_our_own_account_is_named_where_it_gives_and_nowhere_else() {
     assert!(words.ends_with("to 0x66 NOT IN ADDRESS BOOK"), "{words}");
     let book = say(US, ALICE);
     assert_eq!(book.1, "Nonce 7 of treasury (0x11)", "the address book's name comes first");
+}
+
+/// An address that begins and ends as another one does.
+fn forged(address: Address) -> Address {
+    let mut bytes = address.0.0;
+    bytes[2..18].fill(0xee);
+    bytes.into()
+}
+
+#[test]
+fn s12_an_address_that_looks_like_a_known_one_is_said_to_be_another() {
+    let account = AccountRef { key: "hot".parse().unwrap(), index: 2 };
+    let (registry, book) = (registry(), book());
+    let speaker = Speaker::new(CHAIN, &registry, &book).with_own(Some((MALLORY, &account)));
+    let alike = |known: Address, name: &str| {
+        let other = forged(known);
+        format!("{other} NOT IN ADDRESS BOOK, WHICH LOOKS LIKE {name} ({known}) AND IS ANOTHER")
+    };
+    for (known, name) in [(ALICE, "alice"), (SAFE, "safe"), (USDC, "USDC"), (MALLORY, "our own account")] {
+        assert_eq!(speaker.who(forged(known)), alike(known, name));
+        assert!(!speaker.who(known).contains("LOOKS LIKE"), "{name} is itself");
+    }
+    let unlisted = speaker.token(forged(USDC));
+    assert!(unlisted.ends_with(&format!("LOOKS LIKE USDC ({USDC}) AND IS ANOTHER")), "{unlisted}");
+    let amount = speaker.amount(Asset::Token(forged(USDC)), Amount::from(7_u64));
+    assert!(amount.ends_with(&format!("LOOKS LIKE USDC ({USDC}) AND IS ANOTHER")), "{amount}");
+}
+
+#[test]
+fn s12_a_name_of_its_own_does_not_silence_the_warning() {
+    let (registry, forged) = (registry(), forged(ALICE));
+    let book = AddressBook::new([(ALICE, "alice".to_owned()), (forged, "alice-2".to_owned())]);
+    let said = Speaker::new(CHAIN, &registry, &book).who(forged);
+    assert_eq!(said, format!("alice-2 ({forged}), WHICH LOOKS LIKE alice ({ALICE}) AND IS ANOTHER"));
 }

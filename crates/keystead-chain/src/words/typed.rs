@@ -2,6 +2,8 @@
 
 use keystead_intent::{TypedForm, TypedValue};
 
+use super::Speaker;
+
 /// What the document is and where it is valid; `contract` is the verifying contract in words.
 pub(super) fn headline(form: &TypedForm, contract: Option<String>) -> String {
     let domain = &form.domain;
@@ -12,9 +14,10 @@ pub(super) fn headline(form: &TypedForm, contract: Option<String>) -> String {
 }
 
 /// One line for each value; text is quoted, so that it cannot pass for a line of its own.
-pub(super) fn fields(form: &TypedForm) -> impl Iterator<Item = String> + '_ {
+pub(super) fn fields(form: &TypedForm, speaker: &Speaker<'_>) -> impl Iterator<Item = String> {
     form.fields.iter().map(|field| match &field.value {
         TypedValue::Text(text) => format!("  {}: {text:?}", field.path),
+        TypedValue::Address(address) => format!("  {}: {}", field.path, speaker.who(*address)),
         value => format!("  {}: {value}", field.path),
     })
 }
