@@ -25,7 +25,7 @@ struct Package {
 
 /// PostgreSQL for the ledger's tests, strace to kill a process at a chosen system call, gdb for core dumps, zsh
 /// and fish to load their completions; nftables and iproute2 to part a network, faketime to put a clock wrong; g++
-/// for the consensus code of Bitcoin Core.
+/// for the consensus code of Bitcoin Core; cvc5 proves properties of policies.
 const PACKAGES: &[Package] = &[
     Package { name: "postgresql", is_there: has_postgresql },
     Package { name: "strace", is_there: || is_installed("strace") },
@@ -36,6 +36,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "iproute2", is_there: || is_system_program("ip") },
     Package { name: "faketime", is_there: || is_installed("faketime") },
     Package { name: "g++", is_there: || is_installed("c++") },
+    Package { name: "cvc5", is_there: || is_installed("cvc5") },
 ];
 
 /// What only administrators have in their search path.
