@@ -134,6 +134,7 @@ pub const TARGETS: &[Target] = &[
     other("bitcoin-address", bitcoin::address),
     other("intent-json", texts::intent),
     Target { name: "policy-json", run: texts::policy, seeds: seeds::policies },
+    other("properties", texts::properties),
     other("amount", texts::amount),
     other("name", texts::name),
     other("address", texts::address),

@@ -8,6 +8,7 @@ use keystead_base::{Amount, Canonical as _, Digest, Name};
 use keystead_intent::Intent;
 use keystead_keys::Mnemonic;
 use keystead_policy::{Engine, PolicyVersion};
+use keystead_prove::Properties;
 
 use crate::Verdict;
 
@@ -35,6 +36,11 @@ pub(crate) fn policy(data: &[u8]) -> Verdict {
         }
         Err(_) => Verdict::Refused,
     }
+}
+
+/// Properties of policies, in Cedar.
+pub(crate) fn properties(data: &[u8]) -> Verdict {
+    text(data).map_or(Verdict::Refused, |it| Properties::read(it).into())
 }
 
 /// An amount.

@@ -49,6 +49,7 @@ pub use cooling::Cooling;
 pub use engine::Engine;
 pub use error::PolicyError;
 pub use larger::larger;
+pub use payload::in_micro;
 pub use prices::{
     Deviation, MAX_PRICE_DECIMALS, MAX_PRICES, MAX_PRICES_PER_SOURCE, PriceError, Prices, Quote,
 };

@@ -12,7 +12,7 @@ use crate::findings::Findings;
 use crate::named::Wanted;
 use crate::rules::Answer;
 use crate::vocabulary::{Attributes, lower_hex};
-use crate::{Engine, Question, Reason, fields};
+use crate::{Engine, Question, Reason, Subject, fields};
 
 /// Judges every effect; all of them must pass.
 pub(crate) fn judge(engine: &Engine, question: &Question<'_>, effects: &Effects, findings: &mut Findings) {
@@ -23,6 +23,22 @@ pub(crate) fn judge(engine: &Engine, question: &Question<'_>, effects: &Effects,
     for (index, effect) in effects.items.iter().enumerate() {
         let place = u32::try_from(index).unwrap_or(u32::MAX);
         Judgement { engine, question, effects, effect, aspect: Aspect::of(effect), place }.pass(findings);
+    }
+}
+
+impl Engine {
+    /// What rules see of each effect of a payload, in the effects' order: every attribute, also those that no rule of
+    /// this version names. Empty where the question is about no payload.
+    #[must_use]
+    pub fn contexts(&self, question: &Question<'_>) -> Vec<Context> {
+        let Subject::Payload(effects) = question.subject else { return Vec::new() };
+        let context = |effect| {
+            let aspect = Aspect::of(effect);
+            let standing = self.book.standing(effects.chain, &aspect, question.facts);
+            Judgement { engine: self, question, effects, effect, aspect, place: 0 }
+                .context(&standing, Wanted::All)
+        };
+        effects.items.iter().filter_map(context).collect()
     }
 }
 
@@ -182,7 +198,8 @@ fn check_chain(engine: &Engine, chain: ChainId, findings: &mut Findings) {
 }
 
 /// Millionths of a whole unit, rounded up; what the registry does not know is beyond every number.
-fn in_micro(registry: &AssetIndex, chain: ChainId, asset: Asset, amount: Amount) -> U256 {
+#[must_use]
+pub fn in_micro(registry: &AssetIndex, chain: ChainId, asset: Asset, amount: Amount) -> U256 {
     if amount == Amount::ZERO {
         return U256::ZERO;
     }

@@ -209,3 +209,13 @@ pub enum Factor {
     /// A key in a sealed file.
     Software,
 }
+
+impl Factor {
+    /// The factor's stable name, as JSON writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Software => "software",
+        }
+    }
+}

@@ -7,6 +7,7 @@ use keystead_base::RequestId;
 use keystead_intent::Verdict;
 use serde_json::json;
 
+use super::policy_prove::{direction, proposed};
 use super::{APPROVAL_LIFETIME, Global, Session};
 use crate::asking::standing;
 use crate::failure::Failure;
@@ -48,10 +49,15 @@ async fn answer(
     let policy = reading::policy_in_force(&session.config, &session.link).await?;
     let detail = session.link.request(args.request).await?;
     let understood = reading::understand(args.request, &detail, policy)?;
+    let direction = match proposed(&detail.intent) {
+        Some(next) => Some(direction(&understood.policy, &next).await),
+        None => None,
+    };
     if !voice.json {
         let (first, rest) = understood.lines.split_first().map_or(("", &[][..]), |(a, b)| (a.as_str(), b));
         voice.line(&strong(first));
         rest.iter().for_each(|line| voice.line(&format!("  {line}")));
+        direction.iter().for_each(|(line, _)| voice.line(&strong(&format!("  {line}"))));
         voice.line(&format!(
             "  Asked by {}; policy version {}",
             detail.intent.requester, understood.policy.number
@@ -70,7 +76,7 @@ async fn answer(
     let view = session.link.wait(args.request, limit).await?;
     let json = json!({
         "request": view.request, "digest": understood.digest, "class": understood.class,
-        "words": understood.lines, "stage": view.stage,
+        "words": understood.lines, "stage": view.stage, "direction": direction.map(|(_, json)| json),
     });
     Ok(Report::new(json, format!("counted; the request is {}", standing(&view))))
 }

@@ -12,6 +12,7 @@ mod init;
 mod key;
 mod newcomer;
 mod policy;
+mod policy_prove;
 mod quickstart;
 mod rebuild;
 mod rebuild_check;

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::approve::{ApproveArgs, approve};
 use super::init::policy_file;
+use super::policy_prove::{ProveArgs, direction, prove};
 use super::{Global, REQUEST_LIFETIME, Session};
 use crate::asking::{approvers_next, standing};
 use crate::failure::Failure;
@@ -46,6 +47,13 @@ pub(crate) enum PolicyCommand {
         #[arg(long)]
         request: Option<String>,
     },
+    /// Have a solver (cvc5) prove stated properties of a version, or refute them with a request; and in which
+    /// direction it changes what may be signed.
+    ///
+    /// Example: keystead policy prove next.json --properties desk.cedar
+    ///
+    /// Example: keystead policy prove next.json --against current.json
+    Prove(ProveArgs),
     /// Ask for a version to take the place of the one in force. Number and predecessor are filled in.
     ///
     /// Example: keystead policy propose next.json --as ana
@@ -80,6 +88,7 @@ pub(crate) enum PolicyCommand {
 pub(crate) async fn run(global: &Global, command: PolicyCommand, voice: Voice) -> Result<Report, Failure> {
     match command {
         PolicyCommand::Check { file, last, request } => check(global, &file, last, request.as_deref()).await,
+        PolicyCommand::Prove(args) => prove(global, &args, voice).await,
         PolicyCommand::Propose { file } => propose(global, &file).await,
         PolicyCommand::Approve(args) => approve(global, &args, voice).await,
         PolicyCommand::Activate { request, wait } => {
@@ -134,14 +143,16 @@ async fn propose(global: &Global, file: &Path) -> Result<Report, Failure> {
     let sections = check_next(&current, &next)?.names().join(", ");
     let change = AuthorityChange::Policy { document: next.to_document().into() };
     let view = session.speaker().ask(Action::Authority(change), REQUEST_LIFETIME).await?;
+    let (line, direction) = direction(&current, &next).await;
     let text = format!(
-        "request {}\nversion {} would change: {sections}\n{}{}",
+        "request {}\nversion {} would change: {sections}\n{line}\n{}{}",
         view.request,
         next.number,
         standing(&view),
         approvers_next(&view, "keystead policy approve")
     );
-    let mut report = Report::new(json!({"request": view, "sections": sections}), text);
+    let mut report =
+        Report::new(json!({"request": view, "sections": sections, "direction": direction}), text);
     report.holds = view.stage != RequestStage::Denied;
     Ok(report)
 }
