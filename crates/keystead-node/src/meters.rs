@@ -152,25 +152,6 @@ impl Window {
     }
 }
 
-fn word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Deny { .. } => "deny",
-        Outcome::Wait { .. } => "wait",
-        Outcome::Simulate { .. } => "simulate",
-        Outcome::Allow(_) => "allow",
-        Outcome::Ceremony { .. } => "ceremony",
-        Outcome::Counted { .. } => "counted",
-        Outcome::Refused { .. } => "refused",
-        Outcome::Activated { .. } => "activated",
-        Outcome::Frozen { .. } => "frozen",
-        Outcome::Thawed { .. } => "thawed",
-        Outcome::Ended { .. } => "ended",
-        Outcome::Key { .. } => "key",
-        Outcome::Priced => "priced",
-        Outcome::Simulated => "simulated",
-    }
-}
-
 /// Seconds since the oldest open request was announced; 0 when none waits.
 fn oldest(state: &State, now: Timestamp) -> u64 {
     let open = state.requests().filter(|(_, request)| request.phase == Phase::Open);

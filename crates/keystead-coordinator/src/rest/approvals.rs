@@ -60,6 +60,7 @@ fn read(body: &[u8]) -> Result<Entry, Problem> {
         | Entry::Renew(_)
         | Entry::Tick
         | Entry::Rebuild(_)
-        | Entry::Simulation(_) => Err(refused("expected an approval, a veto or a freeze".to_owned())),
+        | Entry::Simulation(_)
+        | Entry::Finding(_) => Err(refused("expected an approval, a veto or a freeze".to_owned())),
     }
 }
