@@ -2,6 +2,7 @@
 
 use alloy_primitives::Address;
 use keystead_base::{Canonical as _, Coded as _};
+use keystead_bitcoin::{Spend, describe, destination_id, explain};
 use keystead_chain::{AssetIndex, describe_for, describe_run};
 use keystead_decision::Rehearsed;
 use keystead_intent::{AccountRef, AuthorityChange, ChainId, Effects, KeyCeremony};
@@ -33,6 +34,16 @@ pub fn run_words(
     let names = |address| named(policy, chain, address);
     let lines = describe_run(&rehearsed.block, &rehearsed.run, chain, registry, &names, own);
     lines.into_iter().map(|line| line.text).collect()
+}
+
+/// The plain words of a PSBT: outputs, proven change, fee and rate, with the names of the signed address book.
+#[must_use]
+pub fn spend_words(spend: &Spend, policy: &PolicyVersion) -> Vec<String> {
+    let names = |address: &str| {
+        let id = destination_id(address, spend.view().network()).ok()?;
+        named(policy, spend.chain(), id)
+    };
+    describe(&explain(spend.view()), &names).into_iter().map(|line| line.text).collect()
 }
 
 fn named(policy: &PolicyVersion, chain: ChainId, address: Address) -> Option<String> {

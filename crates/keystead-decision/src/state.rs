@@ -1,5 +1,6 @@
 //! The replicated state: everything that decides, and nothing else.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_primitives::Address;
@@ -8,7 +9,7 @@ use imbl::{OrdMap, OrdSet};
 use keystead_base::{
     Canonical, ClusterId, Digest, Name, RequestId, RequestNonce, Timestamp, merkle::Frontier,
 };
-use keystead_intent::{KeyKind, KeyState, Slot};
+use keystead_intent::{BitcoinWallet, ChainId, Coin, KeyKind, KeyState, Slot};
 use keystead_policy::{AssuranceLevel, Cooling, Engine, Feature, PolicyError, PolicyVersion, Prices, Roster};
 
 use crate::rebuild::Pending;
@@ -40,6 +41,7 @@ pub struct State {
     pub(crate) cooling: Cooling,
     pub(crate) due: OrdSet<(Timestamp, RequestId)>,
     pub(crate) open: u64,
+    pub(crate) coins: OrdMap<(ChainId, Coin), Arc<SlotUse>>,
     /// What the next block must be; never part of a snapshot.
     pub(crate) pending: Option<Arc<Pending>>,
 }
@@ -84,6 +86,8 @@ pub struct Key {
     pub state: KeyState,
     /// The digest of the latest backup file.
     pub backup: Option<Digest>,
+    /// Its wallets on Bitcoin, by network.
+    pub wallets: BTreeMap<ChainId, BitcoinWallet>,
     /// The addresses in use, remembered because deriving one costs more than a policy decision.
     #[borsh(skip)]
     pub(crate) addresses: OrdMap<u32, Address>,
@@ -116,6 +120,7 @@ impl State {
             cooling: Cooling::default(),
             due: OrdSet::new(),
             open: 0,
+            coins: OrdMap::new(),
             pending: None,
         })
     }
@@ -266,7 +271,8 @@ impl BorshSerialize for Snapshot {
         state.prices.serialize(writer)?;
         state.cooling.serialize(writer)?;
         persist::write_set(&state.due, writer)?;
-        state.open.serialize(writer)
+        state.open.serialize(writer)?;
+        persist::write_shared(&state.coins, writer)
     }
 }
 
@@ -294,6 +300,7 @@ impl BorshDeserialize for Snapshot {
             cooling: Cooling::deserialize_reader(reader)?,
             due: persist::read_set(reader)?,
             open: u64::deserialize_reader(reader)?,
+            coins: persist::read_shared(reader)?,
             pending: None,
         }))
     }

@@ -11,7 +11,7 @@ use keystead_base::{Amount, Canonical, HybridSignature, Name, RequestId, Timesta
 use keystead_decision::{
     Commit, Decision, Entry, FreshAnswer, FreshWord, Frozen, Header, KeyState, Outcome, PublicAccount,
 };
-use keystead_intent::{DangerClass, KeyKind};
+use keystead_intent::{BitcoinWallet, ChainId, DangerClass, KeyKind};
 use keystead_policy::PolicyRef;
 use serde_json::{Value, json, to_value};
 
@@ -247,6 +247,11 @@ fn key() -> KeyView {
         backup: Some(Digest([4; 32])),
         account: Some(PublicAccount { parity: 2, x: Digest([5; 32]), chain_code: Digest([6; 32]) }),
         address: Some(Address::repeat_byte(0xaa)),
+        wallets: vec![BitcoinWallet {
+            chain: ChainId::BITCOIN_REGTEST,
+            account: 0,
+            descriptors: vec!["wpkh(…)".to_owned()],
+        }],
     }
 }
 
