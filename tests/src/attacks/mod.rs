@@ -11,6 +11,8 @@ pub mod cloud_database;
 pub mod delegatecall;
 pub mod double_limit;
 pub mod equivocating_node;
+pub mod fee_attack;
+pub mod foreign_change;
 pub mod forged_rebuild;
 pub mod forged_roster;
 pub mod forked_log;
@@ -39,6 +41,7 @@ pub mod rewritten_row;
 pub mod risk_server;
 pub mod rollback;
 pub mod same_person_twice;
+pub mod sighash_downgrade;
 pub mod slow_requests;
 pub mod slow_strangers;
 pub mod stale_certificate;
@@ -55,7 +58,7 @@ pub mod unlimited_approval;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 49] = [
+pub const CATALOGUE: [&str; 52] = [
     "approval_before_policy_change",
     "chainless_delegation",
     "chainless_legacy",
@@ -63,6 +66,8 @@ pub const CATALOGUE: [&str; 49] = [
     "delegatecall",
     "double_limit",
     "equivocating_node",
+    "fee_attack",
+    "foreign_change",
     "forged_rebuild",
     "forged_roster",
     "forked_log",
@@ -91,6 +96,7 @@ pub const CATALOGUE: [&str; 49] = [
     "risk_server",
     "rollback",
     "same_person_twice",
+    "sighash_downgrade",
     "slow_requests",
     "slow_strangers",
     "stale_certificate",
