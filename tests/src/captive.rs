@@ -68,6 +68,7 @@ impl Captive {
         let results = self.0.sign(&certificate.commit, vec![item]).map_err(code)?;
         match results.into_iter().next().expect("one result") {
             ItemResult::Refused(refusal) => Err(refusal.code),
+            ItemResult::Spent(_) => Err("spent".to_owned()),
             ItemResult::Signed(released) => {
                 let signature = released.signature;
                 let (r, s) = signature.rs.split_at(32);

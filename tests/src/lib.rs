@@ -23,6 +23,8 @@ mod nodes;
 mod places;
 pub mod poisoned;
 mod postgres;
+pub mod purse;
+pub mod reasons;
 pub mod rebuilding;
 pub mod rehearsals;
 mod relay;

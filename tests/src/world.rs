@@ -12,12 +12,12 @@ use keystead_chain::{Assembled, Unsigned, assemble};
 use keystead_decision::{
     Applied, Block, Certificate, Commit, Controls, Decision, Entry, FreshAnswer, Grant, KeyEvent, KeyState,
     KeyStep, LightClient, LightError, Outcome, PublicAccount, SignedGenesis, State, Transition,
-    drill_challenge, leaves, propose, sign_vote, vote_for,
+    drill_challenge, leaves, propose, sign_vote, vote_for, wallet_challenge,
 };
 use keystead_devnet::{Devnet, DevnetError, Receipt};
 use keystead_intent::{
-    AccountRef, Action, Approval, Asset, AuthorityChange, ContractCall, Freeze, GasTerms, Intent,
-    KeyCeremony, KeyKind, RawEthereum, RequestBatch, Transfer, Verdict, Veto,
+    AccountRef, Action, Approval, Asset, AuthorityChange, BitcoinWallet, ContractCall, Freeze, GasTerms,
+    Intent, KeyCeremony, KeyKind, RawEthereum, RequestBatch, Transfer, Verdict, Veto,
 };
 use keystead_keys::{ChildSecret, HdSeed};
 use keystead_policy::{AssuranceLevel, PolicyVersion, Reason};
@@ -395,6 +395,19 @@ impl<C: Controls> World<C> {
         self.approve("ana", &id);
         self.approve("ben", &id);
         id
+    }
+
+    /// The home of `hot` reports a wallet of it.
+    ///
+    /// # Panics
+    ///
+    /// When the log does not take it over.
+    pub fn record_wallet(&mut self, wallet: &BitcoinWallet) {
+        let challenge = wallet_challenge(self.state.cluster(), &name("hot"), &wallet.digest());
+        let proof = self.proof(&challenge);
+        self.key_event(KeyStep::Wallet { wallet: wallet.clone(), proof });
+        let key = self.state.key(&name("hot")).expect("the key");
+        assert_eq!(key.wallets.get(&wallet.chain), Some(wallet));
     }
 
     fn key_event(&mut self, step: KeyStep) -> Vec<Decision> {

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use keystead_tests::attacks::{
     address_poisoning, approval_before_policy_change, chainless_delegation, chainless_legacy, cloud_database,
-    delegatecall, double_limit, equivocating_node, forged_rebuild, forged_roster, forked_log, frozen_key,
-    greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_server, lying_token,
-    many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, patched_node, permit,
-    permit2, policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, slow_requests,
-    slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload,
-    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
-    unlimited_approval, unlogged_transaction, withheld_freeze,
+    delegatecall, double_limit, equivocating_node, fee_attack, foreign_change, forged_rebuild, forged_roster,
+    forked_log, frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address,
+    lying_server, lying_token, many_requests_at_a_limit, multisend, operator_for_all, oversize_body,
+    own_request, patched_node, permit, permit2, policy_rollback, proxy_upgrade, quorum_of_payments,
+    replayed_approval, rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback,
+    same_person_twice, sighash_downgrade, slow_requests, slow_strangers, stale_certificate, stale_head,
+    suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
+    two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
+    unlogged_transaction, withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;
 use keystead_tests::{Approving, Loot, Signer};
@@ -41,6 +42,21 @@ fn s02_a_permit_succeeds_without_its_control() {
 #[test]
 fn s02_a_permit2_signature_succeeds_without_its_control() {
     stolen(permit2::attack(permit2::WithoutTypedData));
+}
+
+#[test]
+fn s02_the_fee_attack_succeeds_without_its_control() {
+    stolen(fee_attack::attack(fee_attack::believed));
+}
+
+#[test]
+fn s02_a_sighash_downgrade_succeeds_without_its_control() {
+    stolen(sighash_downgrade::attack(sighash_downgrade::obeyed));
+}
+
+#[test]
+fn s12_foreign_change_succeeds_without_its_control() {
+    stolen(foreign_change::attack(foreign_change::WithoutDerivedChange));
 }
 
 #[test]

@@ -5,14 +5,15 @@ use std::time::Duration;
 use keystead_decision::Strict;
 use keystead_tests::attacks::{
     CATALOGUE, address_poisoning, approval_before_policy_change, chainless_delegation, chainless_legacy,
-    cloud_database, delegatecall, double_limit, equivocating_node, forged_rebuild, forged_roster, forked_log,
-    frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_server,
-    lying_token, many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request,
-    patched_node, permit, permit2, policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval,
-    rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback, same_person_twice,
-    slow_requests, slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto,
-    swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood,
-    undelayed_upgrade, unlimited_approval, unlogged_transaction, withheld_freeze,
+    cloud_database, delegatecall, double_limit, equivocating_node, fee_attack, foreign_change,
+    forged_rebuild, forged_roster, forked_log, frozen_key, greedy_peer, hoarded_signatures,
+    increase_allowance, look_alike_address, lying_server, lying_token, many_requests_at_a_limit, multisend,
+    operator_for_all, oversize_body, own_request, patched_node, permit, permit2, policy_rollback,
+    proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision, rewritten_request,
+    rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade, slow_requests,
+    slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload,
+    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
+    unlimited_approval, unlogged_transaction, withheld_freeze,
 };
 use keystead_tests::{Loot, Signer, root};
 
@@ -29,6 +30,21 @@ fn s02_a_permit_is_refused() {
 #[test]
 fn s02_a_permit2_signature_is_refused() {
     refused(permit2::attack(Strict::default()), "deny.forbidden");
+}
+
+#[test]
+fn s02_the_fee_attack_is_refused() {
+    refused(fee_attack::attack(fee_attack::proven), "bitcoin.unproven_amount");
+}
+
+#[test]
+fn s02_a_sighash_downgrade_is_refused() {
+    refused(sighash_downgrade::attack(sighash_downgrade::whole), "bitcoin.sighash");
+}
+
+#[test]
+fn s12_foreign_change_is_refused() {
+    refused(foreign_change::attack(Strict::default()), "deny.destination_unknown");
 }
 
 #[test]

@@ -14,19 +14,21 @@ use keystead_decision::ceremony::{Assent, Contribution, SignedContribution, Sign
 use keystead_decision::{
     Block, Certificate, Commit, Decision, Entry, Fate, FreshHead, Frozen, Genesis, Grant, Header, KeyEvent,
     KeyState, KeyStep, Outcome, PublicAccount, Renewal, Settlement, SignedGenesis, Strict, Vote,
-    drill_challenge,
+    drill_challenge, wallet_challenge,
 };
 use keystead_intent::{
-    AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, ChangeKind, DangerClass, Freeze, Intent,
-    KeyCeremony, KeyKind, Message, RawEthereum, Replacement, RequestBatch, Slot, TypedData, Veto,
+    AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, DangerClass, Freeze, Intent, KeyCeremony,
+    KeyKind, Message, PsbtSpend, RawEthereum, Replacement, RequestBatch, Slot, TypedData, Veto,
 };
 use keystead_keys::{BackupSubject, Purpose, RECIPIENT_SEED_BYTES, RecipientKey};
 use keystead_policy::{
-    AssuranceLevel, Bucket, Feature, Need, PolicyRef, PolicyVersion, Price, PriceRule, PriceSource, Reason,
+    AssuranceLevel, Feature, Need, PolicyRef, PolicyVersion, Price, PriceRule, PriceSource, Reason,
     Requirement, Roster,
 };
 use keystead_tests::fixture::{BIRTH, CHAIN, Desk, FRIEND, TOKEN, name};
 use keystead_tests::hall::Hall;
+use keystead_tests::purse::Purse;
+use keystead_tests::reasons::every_reason;
 use keystead_tests::root;
 use keystead_tests::vectors::{Vector, check, vector};
 use keystead_tests::world::{World, hot};
@@ -126,7 +128,15 @@ fn hashes() -> Vec<Vector> {
     let place = json!({"subject": subject, "recipient": "ana", "fingerprint": backup});
     let place_bytes = borsh::to_vec(&(&subject, name("ana"), backup)).unwrap();
     let drill_bytes = borsh::to_vec(&(cluster, &key, 3_u32, backup)).unwrap();
+    let wallet_bytes = borsh::to_vec(&(cluster, &key, backup)).unwrap();
     let mut vectors = vec![
+        hashed(
+            "a wallet's challenge",
+            "wallet-proof",
+            json!({"cluster": cluster, "key": key, "wallet": backup}),
+            &wallet_bytes,
+            wallet_challenge(cluster, &key, &backup),
+        ),
         hashed(
             "a drill's challenge",
             "drill",
@@ -238,12 +248,19 @@ fn intents() -> Vec<Vector> {
         ("message", intent(Action::Message(message))),
         ("raw", intent(Action::RawEthereum(raw))),
         ("replacement", intent(Action::Replacement(replacement))),
+        ("psbt", intent(Action::Psbt(psbt(None)))),
+        ("psbt that replaces", intent(Action::Psbt(psbt(Some(RequestId(Digest([3; 32]))))))),
     ];
     all.extend(authority.map(|(what, change)| (what, intent(Action::Authority(change)))));
     let mut vectors: Vec<Vector> = all.iter().map(|(what, intent)| vector(what, intent)).collect();
     let intents = all.into_iter().take(2).map(|(_, intent)| intent).collect();
     vectors.push(vector("a batch of two", &RequestBatch { intents }));
     vectors
+}
+
+fn psbt(replaces: Option<RequestId>) -> PsbtSpend {
+    let psbt = Bytes::from_static(b"psbt\xff\x00");
+    PsbtSpend { account: hot(), chain: ChainId::BITCOIN_REGTEST, psbt, replaces }
 }
 
 fn key(ceremony: KeyCeremony) -> AuthorityChange {
@@ -350,6 +367,7 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         ("protected", KeyStep::Protected { protections: vec![Feature::Landlock] }),
         ("destroyed", KeyStep::Destroyed),
         ("restored", KeyStep::Restored { request: id, recipient, assurance, protections, proof }),
+        ("wallet", KeyStep::Wallet { wallet: Purse::of_seed(7).recorded, proof: vec![1, 2, 3] }),
     ];
     let events = steps.map(|(what, step)| vector(what, &KeyEvent { cluster, key: name("hot"), step }));
     let node = &world.desk.nodes[0];
@@ -405,7 +423,7 @@ fn decisions(world: &World<Strict>) -> Vec<Vector> {
         KeyCeremony::Create { key: name("hot"), kind: KeyKind::HdSecp256k1, home: name("node-1") },
     );
     let outcomes = [
-        Outcome::Deny { class: Some(DangerClass::BlindDigest), reasons: reasons(id) },
+        Outcome::Deny { class: Some(DangerClass::BlindDigest), reasons: every_reason(id) },
         Outcome::Wait {
             class: DangerClass::Transfer,
             signing_digest: Digest([5; 32]),
@@ -442,58 +460,4 @@ fn decisions(world: &World<Strict>) -> Vec<Vector> {
     let header = Header { frozen, ..world.log.last().unwrap().0.header.clone() };
     vectors.push(vector("a header with frozen keys", &header));
     vectors
-}
-
-/// Every reason once: their numbers are wire form.
-fn reasons(request: RequestId) -> Vec<Reason> {
-    let (key, rule, window) = (name("hot"), name("a-rule"), name("a-window"));
-    let (amount, address, chain, asset) = (Amount::from(7_u64), FRIEND, CHAIN, Asset::Native);
-    let bucket = Bucket { key: Some(key.clone()), destination: Some(address), chain: None };
-    let text = || "words".to_owned();
-    let class = DangerClass::Opaque;
-    let slot = Slot { chain, account: address, nonce: 1 };
-    vec![
-        Reason::UnknownRequester { requester: name("mallory") },
-        Reason::KeyUnknown { key: key.clone() },
-        Reason::KeyInactive { key: key.clone() },
-        Reason::Undecodable { code: text(), text: text() },
-        Reason::ChainNotAllowed { chain },
-        Reason::NoRulePermits { effect: 1, class },
-        Reason::Forbidden { rule: rule.clone() },
-        Reason::RuleError { rule },
-        Reason::Opaque { call: text() },
-        Reason::BlindDigest,
-        Reason::DestinationUnknown { address },
-        Reason::DestinationCooling { address, until: BIRTH },
-        Reason::NoQuorumRow { class },
-        Reason::CapExceeded { level: AssuranceLevel::Process, limit: amount, asked: amount },
-        Reason::AmountTooLarge { window: window.clone(), limit: amount, asked: amount },
-        Reason::LimitExceeded { window, bucket, limit: amount, used: amount, asked: amount },
-        Reason::NoPriceRule,
-        Reason::PriceMissing { chain, asset, needed: 2, found: 1 },
-        Reason::PriceStale { chain, asset, needed: 2, fresh: 1 },
-        Reason::PriceSpread { chain, asset, limit_bps: 50 },
-        Reason::SlotTaken { slot, by: request },
-        Reason::Frozen { key: Some(key.clone()) },
-        Reason::Expired { at: BIRTH },
-        Reason::LivesTooLong { latest: BIRTH, found: BIRTH.plus_seconds(1) },
-        Reason::NotReplacing { replaces: request, text: text() },
-        Reason::PolicyChanged { gathered: 1, current: 2 },
-        Reason::Vetoed { by: name("eve") },
-        Reason::Rejected { by: name("ana") },
-        Reason::Duplicate { of: request },
-        Reason::NotCounted { code: text(), text: text() },
-        Reason::KeyExists { key: key.clone() },
-        Reason::DrillFailed { key: key.clone() },
-        Reason::NoRecipients,
-        Reason::NotARecipient { person: name("dora") },
-        Reason::RequestUnknown { request },
-        Reason::NotOpen { request },
-        Reason::TooManyOpen { limit: 10_000 },
-        Reason::PolicyRefused { code: text(), text: text() },
-        Reason::KeyStopped { key: key.clone(), state: KeyState::Suspended },
-        Reason::KeyStep { key: key.clone(), state: KeyState::Destroyed, change: ChangeKind::ResumeKey },
-        Reason::Unprotected { key, missing: vec![Feature::Landlock] },
-        Reason::ChangeNotNamed { change: ChangeKind::DestroyKey },
-    ]
 }

@@ -174,6 +174,7 @@ fn shown(world: &World<Strict>, id: &RequestId) -> RequestDetail {
         address: Some(world.account()),
         decisions: vec![decision],
         simulation: request.simulation.clone(),
+        wallet: None,
     }
 }
 

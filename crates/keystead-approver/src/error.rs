@@ -1,6 +1,7 @@
 //! Why there is nothing to approve.
 
 use keystead_base::{Blame, Coded, Digest, RequestId};
+use keystead_bitcoin::SpendError;
 use keystead_chain::BuildError;
 use keystead_intent::AssetError;
 
@@ -23,12 +24,15 @@ pub enum ReviewError {
         /// The server's word.
         said: Digest,
     },
-    /// The server names no address that would sign.
-    #[error("the node names no address that would sign")]
+    /// The server names no address or wallet that would sign.
+    #[error("the node names no address or wallet that would sign")]
     NoAddress,
     /// The request has no bytes to sign.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// A PSBT that is refused.
+    #[error(transparent)]
+    Spend(#[from] SpendError),
     /// The policy's registry says two things of one address.
     #[error(transparent)]
     Registry(#[from] AssetError),
@@ -41,6 +45,7 @@ impl Coded for ReviewError {
             Self::Digest { .. } => "review.digest",
             Self::NoAddress => "review.no_address",
             Self::Build(error) => error.code(),
+            Self::Spend(error) => error.code(),
             Self::Registry(error) => error.code(),
         }
     }
@@ -50,6 +55,7 @@ impl Coded for ReviewError {
             Self::Request { .. } | Self::Digest { .. } => Blame::Peer,
             Self::NoAddress => Blame::Caller,
             Self::Build(error) => error.blame(),
+            Self::Spend(error) => error.blame(),
             Self::Registry(error) => error.blame(),
         }
     }

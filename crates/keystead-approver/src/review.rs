@@ -1,13 +1,14 @@
 //! From what a server sent to what its reader may sign.
 
 use keystead_base::{Digest, RequestId};
+use keystead_bitcoin::Spend;
 use keystead_chain::{AssetIndex, Speaker, build, describe_as, explain};
 use keystead_decision::{Decision, Outcome, approval_digest};
-use keystead_intent::{Action, DangerClass};
+use keystead_intent::{Action, DangerClass, PsbtSpend};
 use keystead_policy::PolicyVersion;
 use keystead_wire::RequestDetail;
 
-use crate::{ReviewError, address_book, change_words, run_words};
+use crate::{ReviewError, address_book, change_words, run_words, spend_words};
 
 /// A request, understood on this machine.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ pub fn review(
     }
     let (computed, class, lines) = match &sent.intent.action {
         Action::Authority(change) => (found.0, DangerClass::Authority, change_words(change, &policy)),
+        Action::Psbt(it) => spend(sent, it, &policy)?,
         _ => payload(sent, &policy)?,
     };
     match said(sent).find(|said| *said != computed) {
@@ -59,6 +61,19 @@ pub fn review(
 }
 
 type Read = (Digest, DangerClass, Vec<String>);
+
+/// A PSBT, read against the wallet that the server names: another wallet makes another digest, which no log grants.
+fn spend(sent: &RequestDetail, it: &PsbtSpend, policy: &PolicyVersion) -> Result<Read, ReviewError> {
+    let wallet = sent.wallet.as_ref().filter(|wallet| wallet.chain == it.chain);
+    let wallet = wallet.ok_or(ReviewError::NoAddress)?;
+    let spend = Spend::read(wallet, &it.psbt)?;
+    let mut lines = spend_words(&spend, policy);
+    lines.extend(
+        it.replaces.map(|earlier| format!("Takes the place of request {earlier}, whose coins it spends")),
+    );
+    lines.push(format!("Signed by key `{}`, account {}", it.account.key, it.account.index));
+    Ok((spend.signing_digest(), spend.effects().class(), lines))
+}
 
 fn payload(sent: &RequestDetail, policy: &PolicyVersion) -> Result<Read, ReviewError> {
     let intent = &sent.intent;

@@ -2,6 +2,7 @@
 
 use alloy_primitives::Address;
 use keystead_base::{Canonical as _, Coded as _};
+use keystead_bitcoin::{Spend, describe, destination_id, explain};
 use keystead_chain::{AddressBook, AssetIndex, Speaker, describe_as, describe_run};
 use keystead_decision::Rehearsed;
 use keystead_intent::{AccountRef, AuthorityChange, ChainId, Effects, KeyCeremony};
@@ -34,6 +35,21 @@ pub fn run_words(rehearsed: &Rehearsed, speaker: &Speaker<'_>) -> Vec<String> {
 pub fn address_book(policy: &PolicyVersion, chain: ChainId) -> AddressBook {
     let entries = policy.address_book.iter().filter(|it| it.chain == chain);
     AddressBook::new(entries.map(|it| (it.address, it.name.to_string())))
+}
+
+/// The plain words of a PSBT: outputs, proven change, fee and rate, with the names of the signed address book.
+#[must_use]
+pub fn spend_words(spend: &Spend, policy: &PolicyVersion) -> Vec<String> {
+    let names = |address: &str| {
+        let id = destination_id(address, spend.view().network()).ok()?;
+        named(policy, spend.chain(), id)
+    };
+    describe(&explain(spend.view()), &names).into_iter().map(|line| line.text).collect()
+}
+
+fn named(policy: &PolicyVersion, chain: ChainId, address: Address) -> Option<String> {
+    let entry = policy.address_book.iter().find(|it| it.chain == chain && it.address == address);
+    entry.map(|it| it.name.to_string())
 }
 
 /// A change of authority in words; a policy document is compared with the version in force.

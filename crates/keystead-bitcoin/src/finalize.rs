@@ -30,7 +30,7 @@ pub struct InputSignature {
 ///     keystead_bitcoin::Finalized(transaction)
 /// }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Finalized(Transaction);
 
 impl Finalized {
@@ -54,18 +54,19 @@ impl Finalized {
 }
 
 impl View {
-    /// Joins signatures, those that came with the PSBT among them, to a transaction for the network.
+    /// Joins signatures, those that came with the PSBT among them, to a transaction for the network, and ends the
+    /// view with it.
     ///
     /// INVARIANT S7: every signature is verified against its key and the digest that was computed here.
     ///
     /// # Errors
     ///
     /// [`FinalizeError`]: a signature that is not what it says, or too few of them.
-    pub fn finalize(&self, signatures: &[InputSignature]) -> Result<Finalized, FinalizeError> {
+    pub fn finalize(self, signatures: &[InputSignature]) -> Result<Finalized, FinalizeError> {
         let digests = self.digests();
-        self.check(&digests, signatures)?;
-        let mut transaction = self.transaction().clone();
-        for ((at, it), txin) in self.inputs().iter().enumerate().zip(&mut transaction.input) {
+        known(&digests, signatures)?;
+        let Self { mut transaction, inputs, .. } = self;
+        for ((at, it), txin) in inputs.iter().enumerate().zip(&mut transaction.input) {
             let (script_sig, witness) = match &it.owner {
                 Owner::Foreign(theirs) => (theirs.script_sig.clone(), theirs.witness.clone()),
                 Owner::Ours(ours) => {
@@ -91,7 +92,8 @@ impl View {
         if psbt.transaction() != self.transaction() {
             return Err(FinalizeError::OtherTransaction);
         }
-        self.check(&self.digests(), signatures)?;
+        let digests = self.digests();
+        known(&digests, signatures)?.into_iter().try_for_each(|(digest, it)| digest.verify(it))?;
         signatures.iter().try_fold(psbt.clone(), |psbt, it| {
             let scheme = if self.is_taproot(it.input) { Scheme::Schnorr } else { Scheme::Ecdsa };
             psbt.with_signature(it, scheme).ok_or(FinalizeError::UnknownInput { input: it.input })
@@ -102,28 +104,43 @@ impl View {
         let owner = self.inputs().get(input).map(|it| &it.owner);
         matches!(owner, Some(Owner::Ours(ours)) if ours.form == Form::Tr)
     }
+}
 
-    /// Each signature is for an input of ours, by a key of it, and verifies.
-    fn check(&self, digests: &[SigningDigest], signatures: &[InputSignature]) -> Result<(), FinalizeError> {
-        signatures.iter().try_for_each(|it| {
-            let digest = digests.iter().find(|digest| digest.input == it.input);
-            let digest = digest.ok_or(FinalizeError::UnknownInput { input: it.input })?;
-            verify(digest, &it.key, &it.bytes)
-        })
+/// Each signature is for an input of ours.
+fn known<'a>(
+    digests: &'a [SigningDigest],
+    signatures: &'a [InputSignature],
+) -> Result<Vec<(&'a SigningDigest, &'a InputSignature)>, FinalizeError> {
+    let found = signatures.iter().map(|it| {
+        let digest = digests.iter().find(|digest| digest.input == it.input);
+        Ok((digest.ok_or(FinalizeError::UnknownInput { input: it.input })?, it))
+    });
+    found.collect()
+}
+
+impl SigningDigest {
+    /// Whether a signature is one of its keys' over this digest, in its one encoding and covering everything (S7).
+    ///
+    /// # Errors
+    ///
+    /// [`FinalizeError`]: what is wrong with it.
+    pub fn verify(&self, signature: &InputSignature) -> Result<(), FinalizeError> {
+        verify(self, &signature.key, &signature.bytes)
     }
 }
 
-/// The signatures of one input, one for each key that gave any.
+/// The signatures of one input, one for each key that gave any: here each is held against its digest, whether it came
+/// along or was given.
 fn verified<'a>(
     at: usize,
     ours: &'a Ours,
     digest: &SigningDigest,
     given: &'a [InputSignature],
 ) -> Result<Vec<(PublicKey, &'a [u8])>, FinalizeError> {
-    ours.signatures.iter().try_for_each(|(key, bytes)| verify(digest, key, bytes))?;
     let came = ours.signatures.iter().map(|(key, bytes)| (*key, bytes.as_slice()));
     let given = given.iter().filter(|it| it.input == at).map(|it| (it.key, it.bytes.as_slice()));
     let mut all: Vec<(PublicKey, &[u8])> = came.chain(given).collect();
+    all.iter().try_for_each(|(key, bytes)| verify(digest, key, bytes))?;
     // In the order of the script: CHECKMULTISIG walks through keys and signatures once.
     all.sort_by_key(|(key, _)| key.serialize());
     all.dedup_by_key(|(key, _)| *key);

@@ -3,8 +3,10 @@
 //! A [`Wallet`] is what is ours: [`Descriptor`]s of one [`Network`], as data. A [`Psbt`] is what somebody would have
 //! us sign. [`View::read`] holds one against the other, under [`Terms`], and refuses or says what would be signed;
 //! [`explain`] and [`describe`] say what that does; [`View::digests`] are the bytes that keys sign, and
-//! [`View::finalize`] makes a transaction of the signatures. [`Spends`] is what S4 means for coins.
+//! [`View::finalize`] makes a transaction of the signatures. [`Spends`] is what S4 means for coins, and [`Spend`] a
+//! request's PSBT against a wallet that the log recorded.
 
+mod account;
 mod address;
 mod checksum;
 mod compose;
@@ -20,6 +22,7 @@ mod psbt;
 mod random;
 mod refusal;
 mod sighash;
+mod spend;
 mod spends;
 mod terms;
 mod view;
@@ -27,20 +30,26 @@ mod wallet;
 mod weight;
 mod words;
 
+pub use account::{AccountError, AccountKey, PURPOSES, account_paths, read_wallet, record_wallet};
 pub use address::{AddressError, address_of, parse_address};
 pub use compose::{ComposeError, Draft, DraftInput, DraftOutput, compose};
 pub use derive::{Branch, Derived, DerivedKey, Place};
 pub use descriptor::{Descriptor, DescriptorError, Form, Key, MAX_DESCRIPTOR_BYTES, MAX_KEYS};
 pub use effects::{Effect, EffectKind, Effects, Spending, explain};
 pub use finalize::{FinalizeError, Finalized, InputSignature};
+pub use keystead_intent::Coin;
 pub use network::{Network, NetworkError};
 pub use psbt::{
     Claim, Input, Kept, MAX_INPUTS, MAX_OUTPUTS, MAX_PAIRS, MAX_PSBT_BYTES, Output, Psbt, PsbtError,
     PsbtVersion, Scope,
 };
 pub use refusal::Refusal;
-pub use sighash::{Scheme, SigningDigest};
-pub use spends::{Coin, NotReplacing, Replacement, Spends, check_replacement};
+pub use sighash::{Scheme, SigningDigest, tap_tweak};
+pub use spend::{
+    InputDigest, Spend, SpendDigest, SpendError, SpendSignature, SpendSignatures, destination_id,
+    transaction_digest,
+};
+pub use spends::{NotReplacing, Replacement, Spends, check_replacement, coin_at};
 pub use terms::Terms;
 pub use view::{Finished, Ours, Owner, Sighash, View, ViewInput, ViewOutput};
 pub use wallet::{MAX_DESCRIPTORS, Owned, Wallet, WalletError};

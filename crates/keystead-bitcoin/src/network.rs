@@ -6,6 +6,7 @@ use std::str::FromStr;
 use bitcoin::NetworkKind;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Blame, Coded};
+use keystead_intent::ChainId;
 use serde::{Deserialize, Serialize};
 
 /// A Bitcoin network.
@@ -47,6 +48,32 @@ impl Network {
             Self::Testnet4 => "testnet4",
             Self::Signet => "signet",
             Self::Regtest => "regtest",
+        }
+    }
+
+    /// The chain that intents, policies and limits name it by.
+    #[must_use]
+    pub fn chain(self) -> ChainId {
+        match self {
+            Self::Mainnet => ChainId::BITCOIN_MAINNET,
+            Self::Testnet4 => ChainId::BITCOIN_TESTNET4,
+            Self::Signet => ChainId::BITCOIN_SIGNET,
+            Self::Regtest => ChainId::BITCOIN_REGTEST,
+        }
+    }
+
+    /// The network of a chain, where it is one of Bitcoin's.
+    #[must_use]
+    pub fn of(chain: ChainId) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.chain() == chain)
+    }
+
+    /// The coin type of BIP-44 (SLIP-44): 0 where coins are worth money, 1 elsewhere.
+    #[must_use]
+    pub fn coin_type(self) -> u32 {
+        match self {
+            Self::Mainnet => 0,
+            Self::Testnet4 | Self::Signet | Self::Regtest => 1,
         }
     }
 

@@ -119,6 +119,17 @@ impl Psbt {
         Ok(Self { transaction, global, inputs, outputs })
     }
 
+    /// Which version these bytes are of.
+    ///
+    /// # Errors
+    ///
+    /// [`PsbtError`] where they are of neither.
+    pub fn version(bytes: &[u8]) -> Result<PsbtVersion, PsbtError> {
+        let body = bytes.strip_prefix(MAGIC).ok_or(PsbtError::Magic)?;
+        let (skeleton, _) = global::parse(Map::read(&mut Reader::new(body), Scope::Global)?)?;
+        Ok(skeleton.version())
+    }
+
     /// Parses Base64, as people copy it: the standard alphabet, padded, nothing around it.
     ///
     /// # Errors
@@ -129,8 +140,16 @@ impl Psbt {
         if text.len() > longest {
             return Err(PsbtError::TooLong { limit: longest, found: text.len() });
         }
-        let bytes = BASE64_STANDARD.decode(text).map_err(|_| PsbtError::Base64)?;
-        Self::parse(&bytes)
+        Self::parse(&Self::decode_text(text)?)
+    }
+
+    /// The bytes behind Base64, as people copy it; whether they are a PSBT, [`Psbt::parse`] says.
+    ///
+    /// # Errors
+    ///
+    /// [`PsbtError::Base64`].
+    pub fn decode_text(text: &str) -> Result<Vec<u8>, PsbtError> {
+        BASE64_STANDARD.decode(text).map_err(|_| PsbtError::Base64)
     }
 
     /// A PSBT of a transaction without signatures, and nothing else in it.

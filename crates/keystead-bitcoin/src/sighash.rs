@@ -1,8 +1,9 @@
 //! The 32 bytes that keys sign, computed from what was checked and from nothing else (BIP-143, 341).
 
 use bitcoin::hashes::Hash as _;
+use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::sighash::{EcdsaSighashType, Prevouts, SighashCache, TapSighashType};
-use bitcoin::{Transaction, TxOut};
+use bitcoin::{TapTweakHash, Transaction, TxOut};
 use keystead_base::Digest;
 
 use crate::view::{Ours, Owner, ViewInput};
@@ -46,6 +47,12 @@ impl View {
         })
         .collect()
     }
+}
+
+/// What a taproot key without scripts is tweaked by before it signs (BIP-341, "TapTweak"; BIP-86).
+#[must_use]
+pub fn tap_tweak(internal: XOnlyPublicKey) -> [u8; 32] {
+    TapTweakHash::from_key_and_tweak(internal, None).to_byte_array()
 }
 
 fn digest(

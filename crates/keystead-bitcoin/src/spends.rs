@@ -6,6 +6,7 @@ use bitcoin::OutPoint;
 use bitcoin::hashes::Hash as _;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Blame, Canonical, Coded, Digest};
+use keystead_intent::Coin;
 use serde::{Deserialize, Serialize};
 
 use crate::{Network, View};
@@ -23,44 +24,21 @@ pub struct Spends {
     pub coins: BTreeSet<Coin>,
 }
 
-/// One coin: an output of a transaction.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    BorshSerialize,
-    BorshDeserialize,
-    Serialize,
-    Deserialize,
-)]
-#[serde(deny_unknown_fields)]
-pub struct Coin {
-    /// The transaction's hash as its bytes are, which people see reversed.
-    pub transaction: Digest,
-    /// Which of its outputs.
-    pub output: u32,
-}
-
 impl Canonical for Spends {
     const DOMAIN: &'static str = "keystead/bitcoin-spends/v1";
 }
 
-impl From<OutPoint> for Coin {
-    fn from(outpoint: OutPoint) -> Self {
-        Self { transaction: Digest(outpoint.txid.to_byte_array()), output: outpoint.vout }
-    }
+/// The coin that an outpoint names.
+#[must_use]
+pub fn coin_at(outpoint: OutPoint) -> Coin {
+    Coin { transaction: Digest(outpoint.txid.to_byte_array()), output: outpoint.vout }
 }
 
 impl Spends {
     /// The coins of what is to be signed.
     #[must_use]
     pub fn of(view: &View) -> Self {
-        let coins = view.inputs().iter().map(|it| it.outpoint.into()).collect();
+        let coins = view.inputs().iter().map(|it| coin_at(it.outpoint)).collect();
         Self { network: view.network(), coins }
     }
 

@@ -23,7 +23,15 @@ use owner::Finder;
 ///     keystead_bitcoin::View { transaction, ..view }
 /// }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// It is read once and finalized once, and nobody keeps a second one:
+///
+/// ```compile_fail,E0599
+/// fn twice(view: keystead_bitcoin::View) -> (keystead_bitcoin::View, keystead_bitcoin::View) {
+///     (view.clone(), view)
+/// }
+/// ```
+#[derive(Debug, PartialEq, Eq)]
 pub struct View {
     pub(crate) network: Network,
     pub(crate) transaction: Transaction,

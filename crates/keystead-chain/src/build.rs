@@ -3,7 +3,9 @@
 use alloy_consensus::{SignableTransaction as _, Transaction as _, TxEip1559};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use keystead_base::{Amount, Blame, Coded};
-use keystead_intent::{Action, Asset, ChainId, ContractCall, GasTerms, RawEthereum, Transfer};
+use keystead_intent::{
+    Action, Asset, ChainId, ContractCall, GasTerms, MAX_EIP155_CHAIN, RawEthereum, Transfer,
+};
 
 use crate::call::erc20;
 use crate::typed_data::TypedDataError;
@@ -28,6 +30,7 @@ pub fn build(action: &Action, account: Address) -> Result<Unsigned, BuildError> 
             _ => return Err(BuildError::NotATransaction),
         },
         Action::Authority(_) => return Err(BuildError::NothingToSign),
+        Action::Psbt(_) => return Err(BuildError::NotEthereum { found: chain }),
     };
     Unsigned::parse(account, chain, payload)
 }
@@ -37,6 +40,9 @@ pub fn build(action: &Action, account: Address) -> Result<Unsigned, BuildError> 
 pub(crate) fn hold_to_chain(form: &Form, chain: ChainId) -> Result<(), BuildError> {
     if chain.0 == 0 {
         return Err(BuildError::ChainZero);
+    }
+    if chain.0 > MAX_EIP155_CHAIN {
+        return Err(BuildError::NotEthereum { found: chain });
     }
     match form {
         Form::Transaction(transaction) => {
@@ -115,6 +121,14 @@ pub enum BuildError {
     /// Zero is not a chain.
     #[error("chain id 0 is not a chain")]
     ChainZero,
+    /// A chain, or a request, that is none of Ethereum's.
+    #[error(
+        "{found} is no chain of Ethereum's kind (EIP-2294), and what is signed for it no bytes of that kind"
+    )]
+    NotEthereum {
+        /// The chain.
+        found: ChainId,
+    },
     /// The bytes would be valid on every chain.
     #[error("the payload names no chain, expected {expected}")]
     NoChainId {
@@ -170,6 +184,7 @@ impl Coded for BuildError {
             Self::NotATransaction => "build.not_a_transaction",
             Self::TooLong { .. } => "build.too_long",
             Self::ChainZero => "build.chain_zero",
+            Self::NotEthereum { .. } => "build.not_ethereum",
             Self::NoChainId { .. } => "build.no_chain_id",
             Self::WrongChain { .. } => "build.wrong_chain",
             Self::UnknownForm { .. } => "build.unknown_form",

@@ -40,7 +40,8 @@ pub fn explain(unsigned: &Unsigned, registry: &AssetIndex) -> Effects {
         (Form::Message, _) => (None, Fee::default()),
     };
     let slot = nonce.map(|nonce| Slot { chain, account, nonce });
-    Effects { signing_digest: unsigned.signing_digest(), chain, slot, fee, items: walk.into_effects(), typed }
+    let (signing_digest, items) = (unsigned.signing_digest(), walk.into_effects());
+    Effects { signing_digest, chain, slot, fee, items, typed, coins: None }
 }
 
 /// Delegations take hold before the call runs (EIP-7702).

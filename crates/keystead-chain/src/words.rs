@@ -234,6 +234,8 @@ fn why(reason: OpaqueReason) -> &'static str {
         OpaqueReason::UnknownTypedData => "no known contract takes this kind of data",
         OpaqueReason::UnstatedAmount => "an amount is paid that the bytes do not state",
         OpaqueReason::NotText => "the message is not plain text",
+        OpaqueReason::DataOutput => "the network gives these bytes no meaning, and others may",
+        OpaqueReason::UnknownScript => "the script has no standard form",
     }
 }
 

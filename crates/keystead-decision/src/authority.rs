@@ -270,6 +270,7 @@ impl<C: Controls> Turn<'_, C> {
                         protections: protections.clone(),
                         state: KeyState::Created,
                         backup: None,
+                        wallets: Default::default(),
                         addresses: Default::default(),
                     },
                 )
@@ -284,6 +285,7 @@ impl<C: Controls> Turn<'_, C> {
             KeyStep::Drilled { backup, proof } => self.drilled(&event.key, *backup, proof),
             KeyStep::Protected { protections } => self.protected_by(&event.key, protections),
             KeyStep::Destroyed => self.move_key(&event.key, KeyMove::Wipe),
+            KeyStep::Wallet { wallet, proof } => self.wallet_recorded(&event.key, wallet, proof),
             KeyStep::Restored { request, recipient, assurance, protections, proof } => {
                 self.asked_for(request, |it| {
                     matches!(it, KeyCeremony::Restore { key, home } if *key == event.key && home == node)

@@ -5,8 +5,9 @@
 
 use alloy_primitives::Address;
 use keystead_base::{Digest, RequestId};
+use keystead_bitcoin::{Spend, SpendError};
 use keystead_chain::{AssetIndex, BuildError, Unsigned};
-use keystead_intent::{Action, Effects, Slot};
+use keystead_intent::{Action, BitcoinWallet, ChainId, CoinSpend, Effects, Slot};
 use keystead_policy::{Charge, Engine, PolicyError, PolicyVersion, Question, Reason, Ruling, Sections};
 
 use crate::{Finding, Frozen, State};
@@ -51,6 +52,36 @@ pub trait Controls: Send + Sync {
         replaces: Option<&RequestId>,
     ) -> Result<(), Reason> {
         state.slot_admits(slot, asks, replaces)
+    }
+
+    /// INVARIANT S2: a PSBT is read against the wallet that the log recorded, by every node itself.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError`] where it is refused.
+    fn read_psbt(&self, wallet: &BitcoinWallet, psbt: &[u8]) -> Result<Spend, SpendError> {
+        Spend::read(wallet, psbt)
+    }
+
+    /// INVARIANT S2: the effects are read from what was derived.
+    fn explain_psbt(&self, spend: &Spend) -> Effects {
+        spend.effects()
+    }
+
+    /// INVARIANT S4: at most one transaction for any coin, unless a replacement names the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::CoinTaken`] or [`Reason::NotReplacing`].
+    fn coins(
+        &self,
+        state: &State,
+        chain: ChainId,
+        spend: &CoinSpend,
+        asks: &RequestId,
+        replaces: Option<&RequestId>,
+    ) -> Result<(), Reason> {
+        state.coins_admit(chain, spend, asks, replaces)
     }
 
     /// INVARIANT S10: no window's sum exceeds its limit by one unit.

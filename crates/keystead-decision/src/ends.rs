@@ -38,10 +38,14 @@ impl<C: Controls> Turn<'_, C> {
         self.count_from_now(id);
         self.step(id, Event::Settle);
         self.decide(*id, Vec::new(), Outcome::Ended { fate });
-        let Some(slot) = slot else { return };
-        let Some(held) = self.state.slots.get_mut(&slot).map(Arc::make_mut) else { return };
-        held.settled = true;
-        let others: Vec<RequestId> = held.requests.iter().filter(|it| *it != id).copied().collect();
+        let mut others = Vec::new();
+        if let Some(held) = slot.and_then(|slot| self.state.slots.get_mut(&slot)).map(Arc::make_mut) {
+            held.settled = true;
+            others.extend(held.requests.iter().filter(|it| *it != id).copied());
+        }
+        if let Some(request) = self.state.requests.get(id).cloned() {
+            others.extend(self.state.spend_coins(id, &request));
+        }
         let Fate::Settled { transaction } = fate else { return };
         for other in others {
             self.dead(&other, Fate::Dead { by: transaction });
@@ -49,13 +53,14 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     fn dead(&mut self, id: &RequestId, fate: Fate) {
-        let Some(request) = self.state.requests.get(id) else { return };
+        let Some(request) = self.state.requests.get(id).cloned() else { return };
         if request.phase != Phase::Allowed {
             return;
         }
-        for charge in request.charges.clone() {
-            self.state.windows.release(&charge);
+        for charge in &request.charges {
+            self.state.windows.release(charge);
         }
+        self.state.free_coins(id, &request);
         if let Some(held) = request.slot.and_then(|slot| self.state.slots.get_mut(&slot)).map(Arc::make_mut) {
             held.settled = true;
         }

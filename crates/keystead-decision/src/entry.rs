@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, ClusterId, Digest, Name, RequestId, Signed, Timestamp};
-use keystead_intent::{Approval, Freeze, KeyKind, RequestBatch, Slot, Veto};
+use keystead_intent::{Approval, BitcoinWallet, Freeze, KeyKind, RequestBatch, Slot, Veto};
 use keystead_policy::{AssuranceLevel, Feature, Price};
 use serde::{Deserialize, Serialize};
 
@@ -143,6 +143,13 @@ pub enum KeyStep {
         protections: Vec<Feature>,
         /// 64 bytes r ‖ s over [`crate::drill_challenge`] of the next epoch and `recipient`, by the address with
         /// index 0.
+        proof: Vec<u8>,
+    },
+    /// The key's wallet on a network of Bitcoin's, as its enclave derived it.
+    Wallet {
+        /// The wallet.
+        wallet: BitcoinWallet,
+        /// 64 bytes r ‖ s over [`crate::wallet_challenge`] by the address with index 0.
         proof: Vec<u8>,
     },
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use alloy_primitives::Address;
 use keystead_base::{Canonical, RequestId, Timestamp};
-use keystead_chain::Unsigned;
 use keystead_intent::{AccountRef, Action, DangerClass, EffectKind, Effects, Intent, Slot};
 use keystead_policy::{
     AssuranceLevel, Charge, Facts, Question, Reason, Requirement, Ruling, Simulated, SimulationReason,
@@ -12,6 +11,7 @@ use keystead_policy::{
 };
 use keystead_quorum::{Authorization, Context, Shortfall};
 
+use crate::to_sign::ToSign;
 use crate::turn::{Turn, not_counted};
 use crate::{
     Controls, Event, Grant, MAX_OPEN_REQUESTS, Outcome, Phase, Renewal, Request, SlotUse, State,
@@ -21,7 +21,7 @@ use crate::{
 /// A payload understood: the bytes to sign, and what they would do.
 pub(crate) struct Understood {
     pub(crate) address: Address,
-    pub(crate) unsigned: Unsigned,
+    pub(crate) unsigned: ToSign,
     pub(crate) effects: Effects,
 }
 
@@ -41,7 +41,7 @@ impl<C: Controls> Turn<'_, C> {
         match self.understand(&intent.action) {
             Ok(understood) => {
                 let class = understood.effects.class();
-                let digest = self.controls.granted_digest(&understood.unsigned);
+                let digest = understood.unsigned.granted(self.controls);
                 self.open(id, intent, digest, class);
                 self.rule_on(&id, understood);
             }
@@ -68,6 +68,7 @@ impl<C: Controls> Turn<'_, C> {
             slot: None,
             simulation: None,
             simulate_by: None,
+            coins: Vec::new(),
         };
         self.state.nonces.insert((intent.requester.clone(), intent.nonce), id);
         self.state.requests.insert(id, Arc::new(request));
@@ -77,6 +78,9 @@ impl<C: Controls> Turn<'_, C> {
 
     /// INVARIANT S2: decodes the raw payload itself; what cannot be decoded is denied.
     pub(crate) fn understand(&mut self, action: &Action) -> Result<Understood, Reason> {
+        if let Action::Psbt(it) = action {
+            return self.understand_psbt(it);
+        }
         let account = action.account().ok_or_else(no_account)?;
         let address = self.address(account)?;
         let unsigned = self.controls.build(action, address).map_err(|error| Reason::Undecodable {
@@ -84,7 +88,7 @@ impl<C: Controls> Turn<'_, C> {
             text: error.to_string(),
         })?;
         let effects = self.controls.explain(&unsigned, self.state.policy.engine.registry());
-        Ok(Understood { address, unsigned, effects })
+        Ok(Understood { address, unsigned: ToSign::Ethereum(unsigned), effects })
     }
 
     fn address(&mut self, account: &AccountRef) -> Result<Address, Reason> {
@@ -131,9 +135,12 @@ impl<C: Controls> Turn<'_, C> {
         }
         let passed = self.ask(request, understood, account)?;
         let mut reasons = Vec::new();
-        if let Some(slot) = &understood.effects.slot {
-            let replaces = replaces(action);
+        let (effects, replaces) = (&understood.effects, action.replaces());
+        if let Some(slot) = &effects.slot {
             reasons.extend(self.controls.slot(&self.state, slot, id, replaces).err());
+        }
+        if let Some(spend) = &effects.coins {
+            reasons.extend(self.controls.coins(&self.state, effects.chain, spend, id, replaces).err());
         }
         reasons.extend(
             passed.charges.iter().filter_map(|charge| self.controls.window(&self.state, charge).err()),
@@ -271,14 +278,14 @@ impl<C: Controls> Turn<'_, C> {
         authorization: Authorization,
     ) {
         let Some(account) = request.intent.action.account() else { return };
-        let digest = self.controls.granted_digest(&understood.unsigned);
+        let digest = understood.unsigned.granted(self.controls);
         let digest = approval_digest(digest, request.simulation.as_ref());
         let policy = self.state.policy.engine.reference();
         let granted = match authorization.redeem(digest, policy, self.now()) {
             Ok(granted) => granted,
             Err(mismatch) => return self.deny(id, passed.rules, vec![not_counted(&mismatch)]),
         };
-        self.reserve(id, understood.effects.slot, passed.charges);
+        self.reserve(id, &understood.effects, passed.charges);
         self.note_rights(understood.address, &understood.effects);
         let certificate_ends = self.now().plus_seconds(self.certificate_seconds());
         let expires = certificate_ends.min(granted.expires);
@@ -287,19 +294,20 @@ impl<C: Controls> Turn<'_, C> {
         self.schedule_end(id, over_at(&understood.effects, self.now()));
     }
 
-    fn reserve(&mut self, id: &RequestId, slot: Option<Slot>, charges: Vec<Charge>) {
+    fn reserve(&mut self, id: &RequestId, effects: &Effects, charges: Vec<Charge>) {
         let skew = self.state.policy.engine.version().timing.skew_seconds;
         let now = self.now();
         for charge in &charges {
             self.state.windows.reserve(charge, now, skew);
         }
-        if let Some(slot) = slot {
+        if let Some(slot) = effects.slot {
             self.state.take_slot(slot, *id);
         }
+        let coins = effects.coins.as_ref().map(|it| it.coins.clone()).unwrap_or_default();
+        self.state.take_coins(effects.chain, &coins, *id);
         self.step(id, Event::Allow);
         if let Some(request) = self.state.requests.get_mut(id).map(Arc::make_mut) {
-            request.charges = charges;
-            request.slot = slot;
+            (request.charges, request.slot, request.coins) = (charges, effects.slot, coins);
         }
     }
 
@@ -383,7 +391,7 @@ impl<C: Controls> Turn<'_, C> {
             &request.approvals,
             self.controls.checks(),
         );
-        let digest = self.controls.granted_digest(&understood.unsigned);
+        let digest = understood.unsigned.granted(self.controls);
         let digest = approval_digest(digest, request.simulation.as_ref());
         let policy = self.state.policy.engine.reference();
         let granted = match authorization.map(|it| it.redeem(digest, policy, self.now())) {
@@ -420,13 +428,6 @@ fn no_account() -> Reason {
 fn not_replacing(named: &RequestId, slot: &Slot) -> Reason {
     let text = format!("it is not the latest unsettled request at nonce {} of {}", slot.nonce, slot.account);
     Reason::NotReplacing { replaces: *named, text }
-}
-
-fn replaces(action: &Action) -> Option<&RequestId> {
-    match action {
-        Action::Replacement(it) => Some(&it.replaces),
-        _ => None,
-    }
 }
 
 /// When a signature without a slot is over by itself: at once when it gives nothing away, at the

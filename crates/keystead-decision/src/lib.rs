@@ -5,6 +5,7 @@ mod apply;
 mod authority;
 mod block;
 pub mod ceremony;
+mod coins;
 mod controls;
 mod drill;
 mod ends;
@@ -21,6 +22,7 @@ pub mod rebuild;
 mod request;
 mod simulating;
 mod state;
+mod to_sign;
 mod transition;
 mod turn;
 mod windows;
@@ -31,6 +33,7 @@ pub use block::{
     Block, Commit, Frozen, Header, MAX_BLOCK_BYTES, MAX_BLOCK_ENTRIES, Vote, VoteSignature, sign_vote,
     vote_for,
 };
+pub use coins::wallet_challenge;
 pub use controls::{Controls, Strict};
 pub use drill::drill_challenge;
 pub use entry::{Entry, Fate, KeyEvent, KeyStep, Renewal, Settlement};

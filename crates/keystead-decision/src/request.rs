@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Digest, RequestId, Signed, Timestamp};
-use keystead_intent::{Approval, DangerClass, Intent, Slot};
+use keystead_intent::{Approval, Coin, DangerClass, Intent, Slot};
 use keystead_policy::Charge;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,8 @@ pub struct Request {
     pub simulation: Option<Rehearsed>,
     /// Until when it waits for a run.
     pub simulate_by: Option<Timestamp>,
+    /// The coins that it spends, once allowed.
+    pub coins: Vec<Coin>,
 }
 
 impl Request {
@@ -127,7 +129,7 @@ impl Phase {
     }
 }
 
-/// Who holds a slot (S4).
+/// Who holds a slot or a coin (S4).
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct SlotUse {
     /// The requests allowed for it, oldest first: the first, and each replacement of the one before.

@@ -1,5 +1,6 @@
 //! The replicated state: everything that decides, and nothing else.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_primitives::Address;
@@ -8,7 +9,7 @@ use imbl::{OrdMap, OrdSet};
 use keystead_base::{
     Canonical, ClusterId, Digest, Name, RequestId, RequestNonce, Timestamp, merkle::Frontier,
 };
-use keystead_intent::{ChainId, KeyKind, KeyState, Slot};
+use keystead_intent::{BitcoinWallet, ChainId, Coin, KeyKind, KeyState, Slot};
 use keystead_policy::{AssuranceLevel, Cooling, Engine, Feature, PolicyError, PolicyVersion, Prices, Roster};
 
 use crate::rebuild::Pending;
@@ -44,6 +45,7 @@ pub struct State {
     pub(crate) findings: OrdMap<Digest, Arc<(u64, Finding)>>,
     /// Over whose tokens requests gave others a right; the zero address stands for all tokens.
     pub(crate) rights: OrdSet<(ChainId, Address, Address)>,
+    pub(crate) coins: OrdMap<(ChainId, Coin), Arc<SlotUse>>,
     /// What the next block must be; never part of a snapshot.
     pub(crate) pending: Option<Arc<Pending>>,
 }
@@ -88,6 +90,8 @@ pub struct Key {
     pub state: KeyState,
     /// The digest of the latest backup file.
     pub backup: Option<Digest>,
+    /// Its wallets on Bitcoin, by network.
+    pub wallets: BTreeMap<ChainId, BitcoinWallet>,
     /// The addresses in use, remembered because deriving one costs more than a policy decision.
     #[borsh(skip)]
     pub(crate) addresses: OrdMap<u32, Address>,
@@ -122,6 +126,7 @@ impl State {
             open: 0,
             findings: OrdMap::new(),
             rights: OrdSet::new(),
+            coins: OrdMap::new(),
             pending: None,
         })
     }
@@ -274,7 +279,8 @@ impl BorshSerialize for Snapshot {
         persist::write_set(&state.due, writer)?;
         persist::write_shared(&state.findings, writer)?;
         persist::write_set(&state.rights, writer)?;
-        state.open.serialize(writer)
+        state.open.serialize(writer)?;
+        persist::write_shared(&state.coins, writer)
     }
 }
 
@@ -304,6 +310,7 @@ impl BorshDeserialize for Snapshot {
             findings: persist::read_shared(reader)?,
             rights: persist::read_set(reader)?,
             open: u64::deserialize_reader(reader)?,
+            coins: persist::read_shared(reader)?,
             pending: None,
         }))
     }

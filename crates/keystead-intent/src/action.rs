@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The longest payload of any one request.
 pub const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
 
-/// An EIP-155 chain id. Zero is not a chain.
+/// An EIP-155 chain id, or one of those beyond them that Bitcoin's networks have. Zero is not a chain.
 #[derive(
     Clone,
     Copy,
@@ -28,11 +28,15 @@ pub struct ChainId(pub u64);
 
 impl std::fmt::Display for ChainId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "eip155:{}", self.0)
+        match self.bitcoin() {
+            Some(network) => write!(f, "bitcoin:{network}"),
+            None => write!(f, "eip155:{}", self.0),
+        }
     }
 }
 
-/// One account: a key by name and the last step of `m/44'/60'/0'/0/index` (BIP-44).
+/// One account: a key by name and the last step of `m/44'/60'/0'/0/index` (BIP-44); on Bitcoin the account, the third
+/// step of `m/84'/0'/index'` and its like.
 #[derive(
     Clone,
     Debug,
@@ -71,7 +75,7 @@ pub struct AccountRef {
 )]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Asset {
-    /// The chain's own coin; its unit is wei.
+    /// The chain's own coin; its unit is wei, on Bitcoin satoshi.
     Native,
     /// A token contract; its unit is the token's base unit.
     Token(Address),

@@ -177,7 +177,7 @@ impl AssetIndex {
     pub fn amount(&self, chain: ChainId, asset: Asset, amount: Amount) -> String {
         match (self.asset(chain, asset), asset) {
             (Some(entry), _) => format!("{} {}", amount.with_decimals(entry.decimals), entry.symbol),
-            (None, Asset::Native) => format!("{amount} wei"),
+            (None, Asset::Native) => format!("{amount} {}", smallest(chain)),
             (None, Asset::Token(token)) => {
                 format!("{amount} base units of the token {token} NOT IN REGISTRY")
             }
@@ -190,7 +190,7 @@ impl AssetIndex {
     pub fn exact_amount(&self, chain: ChainId, asset: Asset, amount: Amount) -> String {
         let said = self.amount(chain, asset, amount);
         match (self.asset(chain, asset), asset) {
-            (Some(_), Asset::Native) => format!("{said} ({amount} wei)"),
+            (Some(_), Asset::Native) => format!("{said} ({amount} {})", smallest(chain)),
             (Some(_), Asset::Token(_)) => format!("{said} ({amount} base units)"),
             (None, _) => said,
         }
@@ -215,6 +215,11 @@ impl AssetIndex {
             Some(_) => Err(twice),
         }
     }
+}
+
+/// The smallest unit of a chain's own coin.
+fn smallest(chain: ChainId) -> &'static str {
+    if chain.bitcoin().is_some() { "sat" } else { "wei" }
 }
 
 impl AssetEntry {
@@ -368,6 +373,7 @@ mod tests {
             ),
             (CHAIN, usdc, 1_500_001, "1.500001 USDC", "1.500001 USDC (1500001 base units)"),
             (ChainId(2), Asset::Native, 7, "7 wei", "7 wei"),
+            (ChainId::BITCOIN_REGTEST, Asset::Native, 7, "7 sat", "7 sat"),
             (
                 CHAIN,
                 other,

@@ -5,7 +5,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Amount, Digest};
 use serde::{Deserialize, Serialize};
 
-use crate::{Asset, ChainId, DangerClass, TypedForm};
+use crate::{Asset, ChainId, CoinSpend, DangerClass, TypedForm};
 
 /// From here on an allowance counts as unlimited: 2^128 base units exceed any supply, and the
 /// largest values of the narrow fields in use (Permit2's `uint160`) lie above it.
@@ -18,7 +18,8 @@ pub const MAX_ARGUMENT_WORDS: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Effects {
-    /// Keccak-256 of the signing preimage: the 32 bytes that the key signs.
+    /// Keccak-256 of the signing preimage: the 32 bytes that the key signs. On Bitcoin, where each input has a digest of
+    /// its own, the digest over all of them (specs/bitcoin.md).
     pub signing_digest: Digest,
     /// The chain.
     pub chain: ChainId,
@@ -30,6 +31,8 @@ pub struct Effects {
     pub items: Vec<Effect>,
     /// For typed data, what is signed and where it is valid.
     pub typed: Option<TypedForm>,
+    /// For a transaction of Bitcoin's, the coins that it spends.
+    pub coins: Option<CoinSpend>,
 }
 
 impl Effects {
@@ -71,7 +74,7 @@ pub struct Slot {
 )]
 #[serde(deny_unknown_fields)]
 pub struct Fee {
-    /// Gas limit × fee ceiling, blobs included, in wei.
+    /// Gas limit × fee ceiling, blobs included, in wei; on Bitcoin the fee, in satoshi.
     pub max: Amount,
 }
 
@@ -367,6 +370,10 @@ pub enum OpaqueReason {
     UnstatedAmount,
     /// A message that is not plain text.
     NotText,
+    /// Bytes in an output that the network gives no meaning, and others may (`OP_RETURN`).
+    DataOutput,
+    /// Coins locked with a script of no standard form.
+    UnknownScript,
 }
 
 impl OpaqueReason {
@@ -381,6 +388,8 @@ impl OpaqueReason {
             Self::UnknownTypedData => "unknown_typed_data",
             Self::UnstatedAmount => "unstated_amount",
             Self::NotText => "not_text",
+            Self::DataOutput => "data_output",
+            Self::UnknownScript => "unknown_script",
         }
     }
 }

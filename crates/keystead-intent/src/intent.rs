@@ -5,8 +5,8 @@ use keystead_base::{Blame, Canonical, ClusterId, Coded, Name, RequestId, Request
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountRef, AuthorityChange, ChainId, ContractCall, MAX_PAYLOAD_BYTES, Message, RawEthereum, Replacement,
-    Transfer, TypedData,
+    AccountRef, AuthorityChange, ChainId, ContractCall, MAX_PAYLOAD_BYTES, Message, PsbtSpend, RawEthereum,
+    Replacement, Transfer, TypedData,
 };
 
 /// The most intents that one signature of a requester covers.
@@ -86,6 +86,8 @@ pub enum Action {
     Replacement(Replacement),
     /// Change who may do what.
     Authority(AuthorityChange),
+    /// Sign what a PSBT spends.
+    Psbt(PsbtSpend),
 }
 
 impl Action {
@@ -99,6 +101,7 @@ impl Action {
             Self::Message(it) => Some(&it.account),
             Self::RawEthereum(it) => Some(&it.account),
             Self::Replacement(it) => Some(&it.transaction.account),
+            Self::Psbt(it) => Some(&it.account),
             Self::Authority(_) => None,
         }
     }
@@ -113,6 +116,7 @@ impl Action {
             Self::Message(it) => Some(it.chain),
             Self::RawEthereum(it) => Some(it.chain),
             Self::Replacement(it) => Some(it.transaction.chain),
+            Self::Psbt(it) => Some(it.chain),
             Self::Authority(_) => None,
         }
     }
@@ -128,6 +132,18 @@ impl Action {
             Self::RawEthereum(_) => ActionKind::RawEthereum,
             Self::Replacement(_) => ActionKind::Replacement,
             Self::Authority(_) => ActionKind::Authority,
+            Self::Psbt(it) if it.replaces.is_some() => ActionKind::Replacement,
+            Self::Psbt(_) => ActionKind::Psbt,
+        }
+    }
+
+    /// The earlier request whose place it takes, where it names one (S4).
+    #[must_use]
+    pub fn replaces(&self) -> Option<&RequestId> {
+        match self {
+            Self::Replacement(it) => Some(&it.replaces),
+            Self::Psbt(it) => it.replaces.as_ref(),
+            _ => None,
         }
     }
 
@@ -139,6 +155,7 @@ impl Action {
             Self::Message(it) => it.bytes.len(),
             Self::RawEthereum(it) => it.preimage.len(),
             Self::Replacement(it) => it.transaction.preimage.len(),
+            Self::Psbt(it) => it.psbt.len(),
             Self::Authority(
                 AuthorityChange::Policy { document }
                 | AuthorityChange::Roster { document }
@@ -176,10 +193,12 @@ pub enum ActionKind {
     Message,
     /// [`Action::RawEthereum`].
     RawEthereum,
-    /// [`Action::Replacement`].
+    /// [`Action::Replacement`], and [`Action::Psbt`] where it replaces a request.
     Replacement,
     /// [`Action::Authority`].
     Authority,
+    /// [`Action::Psbt`].
+    Psbt,
 }
 
 impl ActionKind {
@@ -194,6 +213,7 @@ impl ActionKind {
             Self::RawEthereum => "raw_ethereum",
             Self::Replacement => "replacement",
             Self::Authority => "authority",
+            Self::Psbt => "psbt",
         }
     }
 }

@@ -23,11 +23,26 @@ impl HdRoot {
     ///
     /// [`DeriveError`] for one seed in 2^127.
     pub fn ethereum(&self) -> Result<ChildSecret, DeriveError> {
+        self.descend(&ETHEREUM_PATH.map(|step| step.0))
+    }
+
+    /// The node at the end of a path from here; from 2^31 on a step is hardened.
+    ///
+    /// # Errors
+    ///
+    /// [`DeriveError`] for one path in 2^127.
+    pub fn descend(&self, path: &[u32]) -> Result<ChildSecret, DeriveError> {
         let mut node = self.0.clone();
-        for step in ETHEREUM_PATH {
-            node = node.derive_child(step)?;
+        for step in path {
+            node = node.derive_child(ChildNumber(*step))?;
         }
         Ok(ChildSecret(node))
+    }
+
+    /// The first four bytes of the root's key hash (BIP-32, "Key identifiers").
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 4] {
+        bip32::PublicKey::fingerprint(self.0.public_key().public_key())
     }
 }
 
@@ -48,6 +63,12 @@ impl ChildSecret {
     #[must_use]
     pub fn scalar(&self) -> Secret<[u8; 32]> {
         Secret::new(self.0.private_key().0.secret_bytes())
+    }
+
+    /// The fingerprint of the node above (BIP-32, "Key identifiers").
+    #[must_use]
+    pub fn parent_fingerprint(&self) -> [u8; 4] {
+        self.0.attrs().parent_fingerprint
     }
 
     /// The public side.

@@ -14,6 +14,7 @@
 
 mod answer;
 mod backups;
+mod bitcoin;
 mod blocks;
 mod board;
 mod ceremony;

@@ -1,7 +1,7 @@
 //! What a node counts, in the text form that Prometheus reads (OpenMetrics 1.0).
 
 use keystead_base::Timestamp;
-use keystead_decision::{Applied, Outcome, Phase, State};
+use keystead_decision::{Applied, Phase, State};
 use keystead_wire::{ChainWatch, NodeStatus, WindowView};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -95,7 +95,7 @@ impl Meters {
         if entries > 0 {
             self.group_commit_size.observe(entries as f64);
         }
-        for outcome in blocks.iter().flat_map(|applied| &applied.decisions).map(|it| word(&it.outcome)) {
+        for outcome in blocks.iter().flat_map(|applied| &applied.decisions).map(|it| it.outcome.word()) {
             self.policy_decisions.get_or_create(&Word { outcome }).inc();
         }
     }

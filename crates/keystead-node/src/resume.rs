@@ -52,7 +52,8 @@ impl Signer {
         follow(&mut self.enclave, transitions.into(), None)?;
         let head = self.shared.ledger.block(state.height()).await?.map(|it| it.commit);
         self.frozen = state.frozen().clone();
-        Ok(follow(&mut self.enclave, Vec::new(), head.filter(|it| it.header.height > last))?)
+        follow(&mut self.enclave, Vec::new(), head.filter(|it| it.header.height > last))?;
+        self.report_wallets(&state)
     }
 }
 

@@ -280,7 +280,7 @@ async fn replica<C: Controls>(
 async fn resumed_signer(home: EnclaveHome, shared: Arc<Shared>) -> Result<Signer, NodeError> {
     let Started { client: enclave, held, in_force } = home.start(&shared).await?;
     let (frozen, confirmed) = (Default::default(), false);
-    let mut signer = Signer { shared, home, enclave, in_force, frozen, confirmed };
+    let mut signer = Signer { shared, home, enclave, in_force, frozen, confirmed, told: Default::default() };
     signer.resume(held).await?;
     Ok(signer)
 }

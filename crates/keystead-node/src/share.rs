@@ -8,8 +8,8 @@ use alloy_primitives::B256;
 use keystead_base::{Canonical as _, Digest, Name, RequestId, Signed};
 use keystead_chain::assemble;
 use keystead_consensus::{CommittedBlock, MAX_MESSAGE_BLOCKS, Message, Objection};
-use keystead_decision::{Decision, Entry, Fate, Finding, Outcome, Settlement, Simulation};
-use keystead_intent::Intent;
+use keystead_decision::{Decision, Entry, Fate, Finding, Outcome, Settlement, Simulation, State};
+use keystead_intent::{Action, Intent};
 use keystead_ledger::SignatureRecord;
 use keystead_transmit::{Verdict, Watched};
 use keystead_wire::{MAX_PEER_MESSAGES, Peer, PeerMessage, Refused, SharedSignature};
@@ -19,7 +19,7 @@ use crate::consensus::document;
 use crate::error::{CallError, FactError};
 use crate::replica::Heard;
 use crate::shared::Shared;
-use crate::{Event, views};
+use crate::{Event, bitcoin, views};
 
 impl Shared {
     /// Hands something to the replica; waits while it is busy.
@@ -231,20 +231,27 @@ impl Shared {
             Some(request) => request.intent.clone(),
             None => self.ledger.request(&signed.request).await.ok()??.intent,
         };
-        recovered_signature(&decision, signed.position, &intent, &signed.payload.signature)
+        let state = self.state();
+        recovered_signature(&state, &decision, signed.position, &intent, &signed.payload.signature)
     }
 }
 
-/// INVARIANT S7: what a signature (65 bytes r ‖ s ‖ y-parity) under a decision at this place of its block makes; none
-/// unless the decision allows exactly the bytes that the intent makes, and its account signed them.
+/// INVARIANT S7: what a signature (65 bytes r ‖ s ‖ y-parity, or the signatures of a PSBT) under a decision at this
+/// place of its block makes; none unless the decision allows exactly the bytes that the intent makes, and its account
+/// signed them. `state` says which wallet a key has on Bitcoin.
 #[must_use]
 pub fn recovered_signature(
+    state: &State,
     decision: &Decision,
     position: u64,
     intent: &Intent,
     signature: &[u8],
 ) -> Option<SignatureRecord> {
     let Outcome::Allow(grant) = &decision.outcome else { return None };
+    if let Action::Psbt(spent) = &intent.action {
+        let wallet = bitcoin::wallet_of(state, spent)?;
+        return bitcoin::recovered(decision, grant, position, intent, (wallet, spent), signature);
+    }
     let unsigned = keystead_chain::build(&intent.action, grant.address).ok()?;
     if intent.id() != decision.subject || unsigned.signing_digest() != grant.signing_digest {
         return None;

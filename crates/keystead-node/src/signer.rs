@@ -1,14 +1,17 @@
 //! The signer: owns the enclave, shows it durable blocks, and has it sign what they allow.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use alloy_primitives::B256;
-use keystead_base::{Canonical, Digest, RequestId, merkle::Inclusion};
+use alloy_primitives::{Address, B256};
+use keystead_base::{Canonical, Digest, Name, RequestId, merkle::Inclusion};
+use keystead_bitcoin::Spend;
 use keystead_chain::{Assembled, Unsigned, assemble_released};
 use keystead_decision::{Decision, Frozen, Grant, LightError, Outcome, Phase, State, leaves};
+use keystead_intent::{Action, ChainId};
 use keystead_ledger::SignatureRecord;
 use keystead_policy::Feature;
-use keystead_signing::{BatchItem, ClientError, EnclaveClient, EthereumSignature, ItemResult, Released};
+use keystead_signing::{BatchItem, ClientError, EnclaveClient, EthereumSignature, ItemResult};
 use keystead_wire::{Refused, RequestView};
 use tokio::sync::mpsc;
 
@@ -16,7 +19,7 @@ use crate::blocks::Durable;
 use crate::enclave::{EnclaveHome, Started, follow};
 use crate::restore::HandOver;
 use crate::shared::Shared;
-use crate::{Event, NodeError, views};
+use crate::{Event, NodeError, bitcoin, views};
 
 /// The stage. It has a thread of its own, because calls to the enclave block.
 pub(crate) struct Signer {
@@ -29,23 +32,47 @@ pub(crate) struct Signer {
     pub(crate) frozen: Frozen,
     /// A quorum has confirmed the newest head to this enclave once.
     pub(crate) confirmed: bool,
+    /// The wallets that the log was told of, and at which height.
+    pub(crate) told: BTreeMap<(Name, ChainId), u64>,
 }
 
 /// What a signature of the enclave is for.
 struct Work {
     request: RequestId,
-    unsigned: Unsigned,
+    payload: Payload,
     /// Of the payload: computed once.
     digest: Digest,
     position: u64,
+}
+
+/// The payload, read on this node.
+enum Payload {
+    Ethereum(Box<Unsigned>),
+    Bitcoin(Box<Spend>),
+}
+
+impl Payload {
+    fn account(&self) -> Address {
+        match self {
+            Self::Ethereum(unsigned) => unsigned.account(),
+            Self::Bitcoin(spend) => spend.wallet(),
+        }
+    }
+
+    fn signing_digest(&self) -> Digest {
+        match self {
+            Self::Ethereum(unsigned) => unsigned.signing_digest(),
+            Self::Bitcoin(spend) => spend.signing_digest(),
+        }
+    }
 }
 
 impl Work {
     /// INVARIANT S7: the enclave verified the signature with this account's key over this digest before it
     /// released it. To recover the signer here once more would find the same; other nodes, which do not
     /// believe this one, do ([`Shared::heard_of`]).
-    fn is_meant_by(&self, released: &Released) -> bool {
-        (released.signing_digest, released.account) == (self.digest, self.unsigned.account())
+    fn is_meant_by(&self, digest: Digest, account: Address) -> bool {
+        (digest, account) == (self.digest, self.payload.account())
     }
 }
 
@@ -81,6 +108,7 @@ impl Signer {
     async fn show(&mut self, block: &Durable) -> Result<(), NodeError> {
         self.advance(block)?;
         self.confirm(block).await?;
+        self.report_wallets(&block.state)?;
         for index in 0..block.decisions.len() {
             self.ceremony(block, index).await?;
         }
@@ -113,7 +141,7 @@ impl Signer {
             }
             Err(error) => return Err(error.into()),
         };
-        for (work, result) in work.iter().zip(results) {
+        for (work, result) in work.into_iter().zip(results) {
             self.signed(block, work, result);
         }
         Ok(())
@@ -156,35 +184,21 @@ impl Signer {
             return Err(Refused::of(&LightError::Stopped { key: key.clone() }));
         }
         // INVARIANT S2: the bytes are built from the intent here as everywhere, never taken from a peer.
-        let unsigned = keystead_chain::build(&request.intent.action, grant.address)
-            .map_err(|error| Refused::of(&error))?;
-        let digest = unsigned.signing_digest();
-        let work = Work { request: decision.subject, position: proof.index, unsigned, digest };
-        let unsigned = work.unsigned.to_document();
+        let (payload, unsigned) = payload(state, &request.intent.action, grant)?;
+        let digest = payload.signing_digest();
+        let work = Work { request: decision.subject, position: proof.index, payload, digest };
         Ok((work, BatchItem { decision: decision.clone(), proof, unsigned }))
     }
 
-    fn signed(&self, block: &Durable, work: &Work, result: ItemResult) {
-        let released = match result {
-            ItemResult::Signed(released) => released,
-            ItemResult::Refused(refusal) => {
-                let refused = Refused { code: refusal.code, text: refusal.text };
-                return self.refused(&work.request, refused);
-            }
-        };
-        if !work.is_meant_by(&released) {
-            return self.refused(&work.request, Refused::of(&ClientError::Other));
-        }
-        let signature = released.signature;
-        let (r, s) = (B256::from(signature.r()), B256::from(signature.s()));
-        match assemble_released(&work.unsigned, r, s, signature.y_parity == 1) {
-            Ok(assembled) => {
-                let record = record(block, work, &signature, assembled);
-                self.shared.board.signed(&work.request, views::payload(&record));
+    fn signed(&self, block: &Durable, work: Work, result: ItemResult) {
+        let request = work.request;
+        match signed(block, work, result) {
+            Ok(record) => {
+                self.shared.board.signed(&request, views::payload(&record));
                 self.shared.share_signature(&record);
                 self.shared.unstored.add(record);
             }
-            Err(error) => self.refused(&work.request, Refused::of(&error)),
+            Err(refused) => self.refused(&request, refused),
         }
     }
 
@@ -206,6 +220,7 @@ impl Signer {
         self.enclave = enclave;
         self.in_force = in_force;
         self.report_protections();
+        self.told.clear();
         self.confirmed = false;
         self.give_up(block, &refused);
         Ok(())
@@ -223,6 +238,38 @@ impl Signer {
                 }
                 _ => {}
             }
+        }
+    }
+}
+
+/// The bytes that a request signs, and the document of them that the enclave reads for itself.
+fn payload(state: &State, action: &Action, grant: &Grant) -> Result<(Payload, Vec<u8>), Refused> {
+    if let Action::Psbt(it) = action {
+        return Ok((Payload::Bitcoin(Box::new(bitcoin::read(state, it)?)), it.to_document()));
+    }
+    let unsigned = keystead_chain::build(action, grant.address).map_err(|error| Refused::of(&error))?;
+    let document = unsigned.to_document();
+    Ok((Payload::Ethereum(Box::new(unsigned)), document))
+}
+
+/// What the enclave's answer makes, where it is the answer that was asked for.
+fn signed(block: &Durable, work: Work, result: ItemResult) -> Result<SignatureRecord, Refused> {
+    let other = || Refused::of(&ClientError::Other);
+    match result {
+        ItemResult::Refused(refusal) => Err(Refused { code: refusal.code, text: refusal.text }),
+        ItemResult::Signed(it) if !work.is_meant_by(it.signing_digest, it.account) => Err(other()),
+        ItemResult::Spent(it) if !work.is_meant_by(it.signing_digest, it.wallet) => Err(other()),
+        ItemResult::Signed(it) => {
+            let Payload::Ethereum(unsigned) = &work.payload else { return Err(other()) };
+            let (r, s) = (B256::from(it.signature.r()), B256::from(it.signature.s()));
+            let assembled = assemble_released(unsigned, r, s, it.signature.y_parity == 1);
+            let assembled = assembled.map_err(|error| Refused::of(&error))?;
+            Ok(record(block, &work, &it.signature, assembled))
+        }
+        ItemResult::Spent(it) => {
+            let Payload::Bitcoin(spend) = work.payload else { return Err(other()) };
+            let place = (work.request, block.commit.header.height, work.position);
+            bitcoin::record(place, *spend, &it.signatures).map_err(|error| Refused::of(&error))
         }
     }
 }
@@ -252,22 +299,21 @@ fn record(
 #[cfg(test)]
 mod tests {
     use alloy_primitives::Address;
-    use keystead_chain::Payload;
-    use keystead_intent::ChainId;
 
     use super::*;
 
     #[test]
     fn s07_a_signature_over_another_payload_is_not_this_one_s() {
         let us = Address::repeat_byte(1);
-        let unsigned = Unsigned::parse(us, ChainId(1), Payload::Message(b"hello".into())).unwrap();
+        let unsigned =
+            Unsigned::parse(us, ChainId(1), keystead_chain::Payload::Message(b"hello".into())).unwrap();
         let digest = unsigned.signing_digest();
-        let work = Work { request: RequestId(Digest::ZERO), unsigned, digest, position: 0 };
-        let signature = EthereumSignature { rs: [7; 64], y_parity: 0 };
+        let payload = Payload::Ethereum(Box::new(unsigned));
+        let work = Work { request: RequestId(Digest::ZERO), payload, digest, position: 0 };
         for (signing_digest, account, meant) in
             [(digest, us, true), (Digest::ZERO, us, false), (digest, Address::repeat_byte(2), false)]
         {
-            assert_eq!(work.is_meant_by(&Released { signing_digest, account, signature }), meant);
+            assert_eq!(work.is_meant_by(signing_digest, account), meant);
         }
     }
 }

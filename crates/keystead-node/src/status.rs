@@ -28,6 +28,10 @@ fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
         backup: key.backup,
         account: key.state.receives().then_some(key.account),
         address: key.address(0),
+        wallets: match key.state.receives() {
+            true => key.wallets.values().cloned().collect(),
+            false => Vec::new(),
+        },
     }
 }
 

@@ -2,9 +2,11 @@
 
 use keystead_base::RequestId;
 use keystead_decision::{Certificate, Decision, leaves};
+use keystead_intent::Action;
 use keystead_ledger::{LedgerError, SignatureRecord};
 use keystead_wire::{RequestDetail, RequestStage, RequestView, SignedPayload};
 
+use crate::bitcoin;
 use crate::board::view_of;
 use crate::shared::Shared;
 
@@ -63,7 +65,11 @@ pub(crate) async fn detail(shared: &Shared, id: &RequestId) -> Result<Option<Req
     let address = account.and_then(|it| state.key(&it.key)?.address(it.index));
     let decisions = shared.ledger.decisions_about(id).await?;
     let simulation = state.request(id).and_then(|it| it.simulation.clone());
-    Ok(Some(RequestDetail { view, intent: request.intent, address, decisions, simulation }))
+    let wallet = match &request.intent.action {
+        Action::Psbt(it) => bitcoin::wallet_of(&state, it).cloned(),
+        _ => None,
+    };
+    Ok(Some(RequestDetail { view, intent: request.intent, address, decisions, simulation, wallet }))
 }
 
 /// The certificate of the decision that put a request where it stands.

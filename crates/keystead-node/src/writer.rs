@@ -213,7 +213,10 @@ fn finished_ceremony(entry: &Entry) -> Option<RequestId> {
             KeyStep::Created { request, .. }
             | KeyStep::BackedUp { request, .. }
             | KeyStep::Restored { request, .. } => Some(*request),
-            KeyStep::Drilled { .. } | KeyStep::Protected { .. } | KeyStep::Destroyed => None,
+            KeyStep::Drilled { .. }
+            | KeyStep::Protected { .. }
+            | KeyStep::Destroyed
+            | KeyStep::Wallet { .. } => None,
         },
         _ => None,
     }

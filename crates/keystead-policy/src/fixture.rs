@@ -304,6 +304,7 @@ impl Ask {
             fee: Fee::default(),
             items: kinds.into_iter().map(effect).collect(),
             typed: None,
+            coins: None,
         };
         Self {
             requester: name("desk"),

@@ -146,6 +146,7 @@ impl Judgement<'_> {
             .long("simulated_out_fiat", || self.simulated_out_fiat())
             .set("simulated_assets_out", || self.simulated_assets_out())
             .long("fee_micro", || micro(Asset::Native, self.effects.fee.max))
+            .long("fee_rate", || self.effects.coins.as_ref().map_or(0, |it| it.fee_rate))
             .address("contract", effect.contract)
             .text("selector", || effect.selector.map(lower_hex).unwrap_or_default())
             .into_context()
@@ -204,7 +205,7 @@ pub fn in_micro(registry: &AssetIndex, chain: ChainId, asset: Asset, amount: Amo
         return U256::ZERO;
     }
     let known = registry.asset(chain, asset).map(|entry| entry.decimals);
-    let coin = (asset == Asset::Native).then_some(COIN_DECIMALS);
+    let coin = (asset == Asset::Native).then_some(coin_decimals(chain));
     let Some(decimals) = known.or(coin) else { return U256::MAX };
     let unit = U256::from(10_u8).saturating_pow(U256::from(decimals));
     let Some(scaled) = amount.0.checked_mul(U256::from(MICRO)) else { return U256::MAX };
@@ -219,8 +220,11 @@ fn asset_word(asset: Asset) -> String {
     }
 }
 
-/// Decimals of a chain's coin that the registry does not list: ether's.
-const COIN_DECIMALS: u8 = 18;
+/// Decimals of a chain's coin that the registry does not list: ether's or bitcoin's.
+fn coin_decimals(chain: ChainId) -> u8 {
+    if chain.bitcoin().is_some() { 8 } else { 18 }
+}
+
 const MICRO: u32 = 1_000_000;
 
 #[cfg(test)]

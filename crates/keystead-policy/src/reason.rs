@@ -3,7 +3,7 @@
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Amount, Blame, Coded, Name, RequestId, Timestamp};
-use keystead_intent::{Asset, ChainId, ChangeKind, DangerClass, KeyState, Slot};
+use keystead_intent::{Asset, ChainId, ChangeKind, Coin, DangerClass, KeyState, Slot};
 use serde::{Deserialize, Serialize};
 
 use crate::{AssuranceLevel, Bucket, Feature, SimulationReason, protection};
@@ -342,6 +342,14 @@ pub enum Reason {
     /// What a run of the transaction says, or that there is none.
     #[error(transparent)]
     Simulation(#[from] SimulationReason),
+    /// Another transaction takes the coin (S4).
+    #[error("coin {coin} is spent by request {by}")]
+    CoinTaken {
+        /// The coin.
+        coin: Coin,
+        /// The request whose transaction spends it.
+        by: RequestId,
+    },
 }
 
 fn frozen_what(key: &Option<Name>) -> String {
@@ -402,6 +410,7 @@ impl Coded for Reason {
             Self::Unprotected { .. } => "deny.unprotected",
             Self::ChangeNotNamed { .. } => "deny.change_not_named",
             Self::Simulation(reason) => reason.code(),
+            Self::CoinTaken { .. } => "deny.coin_taken",
         }
     }
 
@@ -454,6 +463,15 @@ mod tests {
                 Reason::SlotTaken { slot, by: RequestId(Digest::ZERO) },
                 "deny.slot_taken",
                 "nonce 7 of 0x0000000000000000000000000000000000000000 on eip155:1 is taken by request \
+                 0000000000000000000000000000000000000000000000000000000000000000",
+            ),
+            (
+                Reason::CoinTaken {
+                    coin: Coin { transaction: Digest::ZERO, output: 3 },
+                    by: RequestId(Digest::ZERO),
+                },
+                "deny.coin_taken",
+                "coin 0000000000000000000000000000000000000000000000000000000000000000:3 is spent by request \
                  0000000000000000000000000000000000000000000000000000000000000000",
             ),
         ] {

@@ -207,7 +207,7 @@ fn text(entity: &EntityUid) -> &str {
     entity.id().unescaped()
 }
 
-const ACTIONS: [ActionKind; 7] = [
+const ACTIONS: [ActionKind; 8] = [
     ActionKind::Transfer,
     ActionKind::ContractCall,
     ActionKind::TypedData,
@@ -215,4 +215,5 @@ const ACTIONS: [ActionKind; 7] = [
     ActionKind::RawEthereum,
     ActionKind::Replacement,
     ActionKind::Authority,
+    ActionKind::Psbt,
 ];

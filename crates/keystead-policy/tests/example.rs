@@ -39,6 +39,7 @@ fn pay(engine: &Engine, wei: u64) -> Ruling {
         fee: Fee::default(),
         items: vec![Effect { path: Vec::new(), contract: None, selector: None, arguments: Vec::new(), kind }],
         typed: None,
+        coins: None,
     };
     let (prices, cooling) = (Prices::default(), Cooling::default());
     let now = Timestamp(1_795_464_902_000);

@@ -12,7 +12,7 @@ use keystead_keys::{BackupFile, RecipientPublicKey};
 
 use crate::protocol::{
     Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HandOver, Hello, ItemResult, MAX_BATCH_ITEMS,
-    Position, Ready, Refusal, Reply, Request, RestoredKey,
+    Position, ProvenWallet, Ready, Refusal, Reply, Request, RestoredKey, WalletOf,
 };
 use crate::{FrameError, MAX_FRAME_BYTES, frame};
 
@@ -185,6 +185,18 @@ impl EnclaveClient {
         }
     }
 
+    /// Has a key's wallet on a network of Bitcoin's derived and proved.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn wallet(&mut self, it: WalletOf) -> Result<ProvenWallet, ClientError> {
+        match self.call(&Request::Wallet(Box::new(it)))? {
+            Reply::Wallet(wallet) => Ok(*wallet),
+            other => Err(unexpected(other)),
+        }
+    }
+
     /// In a scratch enclave: has a backup restored and control proved.
     ///
     /// # Errors
@@ -247,6 +259,7 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Nonce(_) => "nonce",
         Reply::Receiver(_) => "receiver",
         Reply::Restored(_) => "restored",
+        Reply::Wallet(_) => "wallet",
     };
     ClientError::Unexpected { found }
 }

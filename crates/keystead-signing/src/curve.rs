@@ -1,5 +1,7 @@
 //! ECDSA on secp256k1: deterministic (RFC 6979), low-S, and verified before it is let go (S7).
 
+mod inputs;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Blame, Coded, Digest, Secret};
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};

@@ -1,8 +1,10 @@
 //! The enclave's side: every request is checked against the log by the enclave itself.
 
 mod restoring;
+mod spending;
 
 use keystead_base::{Canonical as _, ClusterId, Digest, Name, Secret, Timestamp};
+use keystead_bitcoin::Spend;
 use keystead_chain::Unsigned;
 use keystead_decision::{
     CeremonyPermit, Certificate, FreshAnswer, Grant, Header, LightClient, PublicAccount, drill_challenge,
@@ -38,6 +40,11 @@ pub trait EnclaveControls: Send + 'static {
     /// INVARIANT S2: the digest that must have been granted is the one of the very bytes that are signed.
     fn digest_to_grant(&self, unsigned: &Unsigned, _granted: Option<&Grant>) -> Digest {
         unsigned.signing_digest()
+    }
+
+    /// INVARIANT S2: the same for a PSBT, read against the wallet of the key itself.
+    fn spend_to_grant(&self, spend: &Spend, _granted: Option<&Grant>) -> Digest {
+        spend.signing_digest()
     }
 }
 
@@ -90,6 +97,7 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Receive(it) => self.receive(&it, now).map(Reply::Receiver),
             Request::Restore(file) => self.restore(&file).map(|key| Reply::Restored(Box::new(key))),
             Request::HandOver(it) => self.hand_over(&it).map(|file| Reply::BackedUp(Box::new(file))),
+            Request::Wallet(it) => self.prove_wallet(&it).map(|wallet| Reply::Wallet(Box::new(wallet))),
         };
         reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
     }
@@ -259,9 +267,12 @@ impl<C: EnclaveControls> Enclave<C> {
         Ok(batch
             .items
             .iter()
-            .map(|item| match self.sign_one(header, item, now) {
-                Ok(released) => ItemResult::Signed(released),
-                Err(error) => ItemResult::Refused(Refusal::of(&error)),
+            .map(|item| {
+                let done = match spending::payload_of(item) {
+                    Some(payload) => self.spend(header, item, &payload, now).map(ItemResult::Spent),
+                    None => self.sign_one(header, item, now).map(ItemResult::Signed),
+                };
+                done.unwrap_or_else(|error| ItemResult::Refused(Refusal::of(&error)))
             })
             .collect())
     }
@@ -274,11 +285,7 @@ impl<C: EnclaveControls> Enclave<C> {
         now: Timestamp,
     ) -> Result<Released, EnclaveError> {
         let unsigned = Unsigned::from_document(&item.unsigned)?;
-        let granted = match &item.decision.outcome {
-            keystead_decision::Outcome::Allow(grant) => Some(grant),
-            _ => None,
-        };
-        let digest = self.controls.digest_to_grant(&unsigned, granted);
+        let digest = self.controls.digest_to_grant(&unsigned, granted(item));
         let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
         let permit = log.permit_decided(header, &item.decision, &item.proof, &digest, now)?;
         let grant = permit.into_grant();
@@ -299,6 +306,14 @@ impl<C: EnclaveControls> Enclave<C> {
             Role::Signer(cluster) => Ok(cluster),
             Role::Scratch => Err(EnclaveError::Role),
         }
+    }
+}
+
+/// What the parent says was granted: only what a certificate proves counts.
+fn granted(item: &BatchItem) -> Option<&Grant> {
+    match &item.decision.outcome {
+        keystead_decision::Outcome::Allow(grant) => Some(grant),
+        _ => None,
     }
 }
 

@@ -3,9 +3,11 @@
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, merkle::Inclusion};
+use keystead_bitcoin::SpendSignatures;
 use keystead_decision::{
     Certificate, Commit, Decision, FreshAnswer, PublicAccount, SignedGenesis, Transition,
 };
+use keystead_intent::{BitcoinWallet, ChainId};
 use keystead_keys::{BackupFile, MemberKeyFile, RecipientPublicKey, Sealed};
 use keystead_policy::PolicyRef;
 use serde::{Deserialize, Serialize};
@@ -43,6 +45,8 @@ pub enum Request {
     Restore(Box<BackupFile>),
     /// In a scratch enclave: encrypt a backup to another enclave's one-time key.
     HandOver(Box<HandOver>),
+    /// Say which wallet a key has on a network of Bitcoin's.
+    Wallet(Box<WalletOf>),
 }
 
 impl Canonical for Request {
@@ -93,6 +97,16 @@ pub struct HandOver {
     pub key: RecipientPublicKey,
 }
 
+/// A key, and a network of Bitcoin's that the policy in force lists.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WalletOf {
+    /// The key.
+    pub key: Name,
+    /// The network.
+    pub chain: ChainId,
+}
+
 /// One block's commit, and payloads that its decisions allow.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -111,7 +125,7 @@ pub struct BatchItem {
     pub decision: Decision,
     /// Its place among the block's decisions.
     pub proof: Inclusion,
-    /// The document of the payload: a `keystead_chain::Unsigned`.
+    /// The document of the payload: a `keystead_chain::Unsigned`, or a `keystead_intent::PsbtSpend`.
     #[serde(with = "const_hex")]
     pub unsigned: Vec<u8>,
 }
@@ -142,6 +156,8 @@ pub enum Reply {
     Receiver(RecipientPublicKey),
     /// To [`Request::Restore`]: the parent makes the seal durable before it tells the log.
     Restored(Box<RestoredKey>),
+    /// To [`Request::Wallet`].
+    Wallet(Box<ProvenWallet>),
 }
 
 impl Canonical for Reply {
@@ -208,6 +224,17 @@ pub struct RestoredKey {
     pub proof: Vec<u8>,
 }
 
+/// A wallet, derived from the key's seed.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvenWallet {
+    /// The wallet.
+    pub wallet: BitcoinWallet,
+    /// `r || s` over `keystead_decision::wallet_challenge`, by the account with index 0.
+    #[serde(with = "const_hex")]
+    pub proof: Vec<u8>,
+}
+
 /// A backup that was restored.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -227,6 +254,8 @@ pub enum ItemResult {
     Signed(Released),
     /// Not signed.
     Refused(Refusal),
+    /// A PSBT was signed.
+    Spent(ReleasedSpend),
 }
 
 /// A signature as it leaves: verified inside with the account's public key, over this very digest (S7). The
@@ -240,6 +269,18 @@ pub struct Released {
     pub account: Address,
     /// The signature.
     pub signature: EthereumSignature,
+}
+
+/// The signatures of a PSBT as they leave: each verified inside with its input's key, over the digest of its input (S7).
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleasedSpend {
+    /// The digest that was granted, over those of all inputs.
+    pub signing_digest: Digest,
+    /// Whose coins are spent: the wallet's id.
+    pub wallet: Address,
+    /// One signature for each input.
+    pub signatures: SpendSignatures,
 }
 
 /// Why not, for the parent's log: a stable code and a sentence.

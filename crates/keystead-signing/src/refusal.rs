@@ -2,9 +2,10 @@
 
 use alloy_primitives::Address;
 use keystead_base::{Blame, CanonError, Coded, Name};
+use keystead_bitcoin::SpendError;
 use keystead_decision::LightError;
 use keystead_intent::ChainId;
-use keystead_keys::{BackupError, MemberError, SealError};
+use keystead_keys::{BackupError, DeriveError, MemberError, SealError};
 
 use crate::vault::VaultError;
 use crate::{CurveError, EntropyError, Feature};
@@ -85,6 +86,18 @@ pub enum EnclaveError {
         /// The payload's.
         found: ChainId,
     },
+    /// A network that the policy in force does not list, or an account that is not recorded.
+    #[error("there is no wallet of this account on {chain}")]
+    NoWallet {
+        /// The chain.
+        chain: ChainId,
+    },
+    /// A PSBT that is refused.
+    #[error(transparent)]
+    Spend(#[from] SpendError),
+    /// A path that leads nowhere.
+    #[error(transparent)]
+    Derive(#[from] DeriveError),
     /// An r that went out with another digest: the nonce would give the key away.
     #[error("the signature would repeat an r for another digest")]
     RepeatedNonce,
@@ -130,7 +143,10 @@ impl Coded for EnclaveError {
             Self::Epoch { .. } => "enclave.epoch",
             Self::Account { .. } => "enclave.account",
             Self::Chain { .. } => "enclave.chain",
+            Self::NoWallet { .. } => "enclave.no_wallet",
             Self::RepeatedNonce => "enclave.repeated_nonce",
+            Self::Spend(error) => error.code(),
+            Self::Derive(error) => error.code(),
             Self::Payload(error) => error.code(),
             Self::Certificate(error) => error.code(),
             Self::Vault(error) => error.code(),
@@ -156,9 +172,12 @@ impl Coded for EnclaveError {
             | Self::Epoch { .. }
             | Self::Account { .. }
             | Self::Chain { .. }
+            | Self::NoWallet { .. }
+            | Self::Spend(_)
             | Self::Payload(_)
             | Self::Certificate(_) => Blame::Peer,
             Self::Vault(error) => error.blame(),
+            Self::Derive(error) => error.blame(),
             Self::Curve(error) => error.blame(),
             Self::Entropy(error) => error.blame(),
             Self::Seal(error) => error.blame(),

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, Bytes};
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{ClusterId, Digest, Name, RequestId, Timestamp};
 use keystead_decision::{Decision, Finding, Frozen, KeyState, Outcome, PublicAccount, Rehearsed};
-use keystead_intent::{Intent, KeyKind};
+use keystead_intent::{BitcoinWallet, Intent, KeyKind};
 use serde::{Deserialize, Serialize};
 
 use crate::{Refused, WaitingView, WindowView};
@@ -101,9 +101,10 @@ pub struct RequestView {
 pub struct SignedPayload {
     /// The 32 bytes that were signed.
     pub signing_digest: Digest,
-    /// 65 bytes `r || s || y-parity`.
+    /// 65 bytes `r || s || y-parity`; for a PSBT the document of its inputs' signatures.
     pub signature: Bytes,
-    /// The signed transaction (EIP-2718) or authorization (RLP); for messages and typed data `r || s || v`.
+    /// The signed transaction (EIP-2718) or authorization (RLP); for messages and typed data `r || s || v`; for a
+    /// PSBT the transaction that the network takes.
     pub raw: Bytes,
     /// The transaction's hash, where there is one.
     pub transaction: Option<Digest>,
@@ -123,6 +124,8 @@ pub struct RequestDetail {
     pub decisions: Vec<Decision>,
     /// What the nodes found when they ran it, where policy demands that and while the request is remembered.
     pub simulation: Option<Rehearsed>,
+    /// For a PSBT, the wallet whose coins would be spent; the reader needs it to read the payload.
+    pub wallet: Option<BitcoinWallet>,
 }
 
 /// A key in one look.
@@ -147,6 +150,8 @@ pub struct KeyView {
     pub account: Option<PublicAccount>,
     /// The address with index 0, under the same condition.
     pub address: Option<Address>,
+    /// Its wallets on Bitcoin, under the same condition.
+    pub wallets: Vec<BitcoinWallet>,
 }
 
 /// A node in one look.

@@ -14,6 +14,7 @@ mod member;
 mod output;
 mod outside;
 mod processes;
+mod psbt_words;
 mod reading;
 mod rebuild;
 mod sample;

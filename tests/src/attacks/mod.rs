@@ -12,6 +12,8 @@ pub mod cloud_database;
 pub mod delegatecall;
 pub mod double_limit;
 pub mod equivocating_node;
+pub mod fee_attack;
+pub mod foreign_change;
 pub mod forged_rebuild;
 pub mod forged_roster;
 pub mod forked_log;
@@ -40,6 +42,7 @@ pub mod rewritten_row;
 pub mod risk_server;
 pub mod rollback;
 pub mod same_person_twice;
+pub mod sighash_downgrade;
 pub mod slow_requests;
 pub mod slow_strangers;
 pub mod stale_certificate;
@@ -58,7 +61,7 @@ pub mod unlogged_transaction;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 50] = [
+pub const CATALOGUE: [&str; 55] = [
     "address_poisoning",
     "approval_before_policy_change",
     "chainless_delegation",
@@ -67,6 +70,8 @@ pub const CATALOGUE: [&str; 50] = [
     "delegatecall",
     "double_limit",
     "equivocating_node",
+    "fee_attack",
+    "foreign_change",
     "forged_rebuild",
     "forged_roster",
     "forked_log",
@@ -95,6 +100,7 @@ pub const CATALOGUE: [&str; 50] = [
     "risk_server",
     "rollback",
     "same_person_twice",
+    "sighash_downgrade",
     "slow_requests",
     "slow_strangers",
     "stale_certificate",

@@ -114,6 +114,7 @@ fn sent(world: &World<Strict>, id: &RequestId, intent: Intent) -> RequestDetail 
         address: Some(world.account()),
         decisions: vec![decision],
         simulation: None,
+        wallet: None,
     }
 }
 

@@ -44,16 +44,20 @@ impl Skeleton {
         }
     }
 
+    pub(super) fn version(&self) -> PsbtVersion {
+        match self {
+            Self::Zero(_) => PsbtVersion::Zero,
+            Self::Two(_) => PsbtVersion::Two,
+        }
+    }
+
     /// The transaction, and the maps without what is in it.
     pub(super) fn complete(
         self,
         mut inputs: Vec<Map>,
         mut outputs: Vec<Map>,
     ) -> Result<(Transaction, Vec<Map>, Vec<Map>), PsbtError> {
-        let version = match self {
-            Self::Zero(_) => PsbtVersion::Zero,
-            Self::Two(_) => PsbtVersion::Two,
-        };
+        let version = self.version();
         inputs.iter().enumerate().try_for_each(|(at, it)| it.check(Scope::Input(at), version))?;
         outputs.iter().enumerate().try_for_each(|(at, it)| it.check(Scope::Output(at), version))?;
         let transaction = match self {

@@ -73,7 +73,7 @@ fn s04_rules_of_replacement() {
     let with = paying(&desk, &[1_000_000, 900_010], 1_290_000);
     let accepted = check_replacement(&original, &with, 1_000).unwrap();
     assert_eq!(accepted.extra_fee_sat, 9_010);
-    assert_eq!(accepted.added, [with.inputs()[1].outpoint.into()]);
+    assert_eq!(accepted.added, [coin_at(with.inputs()[1].outpoint)]);
     // More fee, and less for each byte.
     let larger = paying(&desk, &[1_000_000, 900_010, 900_020, 900_030], 3_098_560);
     assert!(larger.fee_sat() > original.fee_sat());

@@ -22,6 +22,7 @@ fn effects(kinds: Vec<EffectKind>) -> Effects {
         fee: Fee::default(),
         items: kinds.into_iter().map(item).collect(),
         typed: None,
+        coins: None,
     }
 }
 

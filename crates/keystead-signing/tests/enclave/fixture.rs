@@ -215,6 +215,10 @@ pub(crate) fn become_enclave(words: &[&str]) {
 struct BelievesTheParent;
 
 impl EnclaveControls for BelievesTheParent {
+    fn spend_to_grant(&self, spend: &keystead_bitcoin::Spend, granted: Option<&Grant>) -> Digest {
+        granted.map_or_else(|| spend.signing_digest(), |grant| grant.signing_digest)
+    }
+
     fn digest_to_grant(&self, unsigned: &Unsigned, granted: Option<&Grant>) -> Digest {
         granted.map_or_else(|| unsigned.signing_digest(), |grant| grant.signing_digest)
     }
@@ -276,6 +280,7 @@ pub(crate) fn sign(
                 Ok(released.signature)
             }
             ItemResult::Refused(refusal) => Err(refusal.code),
+            ItemResult::Spent(_) => panic!("a message is no PSBT"),
         },
         Err(ClientError::Refused(refusal)) => Err(refusal.code),
         Err(error) => panic!("{error}"),
@@ -313,7 +318,7 @@ fn policy(node: &HybridSigner, recipient: Vec<u8>) -> PolicyVersion {
         address_book: Vec::new(),
         assets: Vec::new(),
         contracts: Vec::new(),
-        chains: vec![CHAIN],
+        chains: vec![CHAIN, ChainId::BITCOIN_REGTEST],
         prices: None,
         caps: Vec::new(),
         protections: Vec::new(),

@@ -18,6 +18,7 @@ mod confinement;
 mod fixture;
 mod memory;
 mod restoring;
+mod spending;
 mod vectors;
 
 use std::panic::catch_unwind;
@@ -37,8 +38,15 @@ fn main() {
 fn run_tests(filter: &[&str]) {
     let names: Vec<&&str> = filter.iter().filter(|word| !word.starts_with('-')).collect();
     let mut failed = 0;
-    let tests =
-        [certificates::TESTS, confinement::TESTS, memory::TESTS, restoring::TESTS, vectors::TESTS].concat();
+    let tests = [
+        certificates::TESTS,
+        confinement::TESTS,
+        memory::TESTS,
+        restoring::TESTS,
+        spending::TESTS,
+        vectors::TESTS,
+    ]
+    .concat();
     for (name, test) in tests {
         if !names.is_empty() && !names.iter().any(|word| name.contains(**word)) {
             continue;

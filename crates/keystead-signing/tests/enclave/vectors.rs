@@ -4,11 +4,12 @@
 
 use alloy_primitives::Address;
 use keystead_base::{Canonical, Digest};
+use keystead_bitcoin::{SpendSignature, SpendSignatures};
 use keystead_decision::Outcome;
 use keystead_keys::BackupFile;
 use keystead_signing::{
     Advance, Batch, BatchItem, Drill, EthereumSignature, HandOver, Hardening, Hello, ItemResult, Position,
-    Ready, Refusal, Released, Reply, Request,
+    ProvenWallet, Ready, Refusal, Released, ReleasedSpend, Reply, Request, WalletOf,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,7 @@ fn stored() {
             other => panic!("{other}"),
         }
     }
-    assert_eq!(stored.len(), 25);
+    assert_eq!(stored.len(), 27);
 }
 
 fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) {
@@ -67,6 +68,8 @@ fn vectors() -> Vec<Vector> {
     enclave.confirm_fresh(fresh.clone()).unwrap();
     let creation = cluster.certificate(ceremony(create("hot")));
     let created = enclave.create(creation.clone()).unwrap();
+    let wallet_of = WalletOf { key: name("hot"), chain: keystead_intent::ChainId::BITCOIN_REGTEST };
+    let wallet = enclave.wallet(wallet_of.clone()).unwrap();
     let payload = message(&created.held, "hello");
     let certificate = cluster.certificate(Outcome::Allow(grant(&payload)));
     let items = vec![BatchItem {
@@ -89,14 +92,7 @@ fn vectors() -> Vec<Vector> {
     let destruction =
         cluster.certificate(ceremony(keystead_intent::KeyCeremony::Destroy { key: name("hot") }));
     let refusal = Refusal { code: "certificate.expired".into(), text: "the right ended".into() };
-    let results = vec![
-        ItemResult::Signed(Released {
-            signing_digest: Digest([5; 32]),
-            account: Address::repeat_byte(6),
-            signature: EthereumSignature { rs: [7; 64], y_parity: 1 },
-        }),
-        ItemResult::Refused(refusal.clone()),
-    ];
+    let results = results(&refusal, &wallet);
     vec![
         vector("hello", &Request::Hello(Box::new(hello))),
         vector("advance", &Request::Advance(Box::new(advance))),
@@ -110,6 +106,7 @@ fn vectors() -> Vec<Vector> {
         vector("receive", &Request::Receive(Box::new(restoration))),
         vector("restore", &Request::Restore(Box::new(handed))),
         vector("hand over", &Request::HandOver(Box::new(hand_over))),
+        vector("ask for a wallet", &Request::Wallet(Box::new(wallet_of))),
         vector("ready", &Reply::Ready(Box::new(Ready { keys: vec![created.held.clone()], ..ready.clone() }))),
         vector("advanced", &Reply::Advanced(position)),
         vector("created", &Reply::Created(Box::new(created))),
@@ -121,8 +118,28 @@ fn vectors() -> Vec<Vector> {
         vector("destroyed", &Reply::Destroyed(name("hot"))),
         vector("receiver", &Reply::Receiver(receiver)),
         vector("restored", &Reply::Restored(Box::new(restored))),
+        vector("wallet", &Reply::Wallet(Box::new(wallet))),
         vector("hardening", &ready.hardening),
         vector("no report", &Hardening::default()),
+    ]
+}
+
+/// Each end that an item of a batch has.
+fn results(refusal: &Refusal, wallet: &ProvenWallet) -> Vec<ItemResult> {
+    vec![
+        ItemResult::Signed(Released {
+            signing_digest: Digest([5; 32]),
+            account: Address::repeat_byte(6),
+            signature: EthereumSignature { rs: [7; 64], y_parity: 1 },
+        }),
+        ItemResult::Refused(refusal.clone()),
+        ItemResult::Spent(ReleasedSpend {
+            signing_digest: Digest([8; 32]),
+            wallet: wallet.wallet.id(),
+            signatures: SpendSignatures {
+                signatures: vec![SpendSignature { input: 0, key: [2; 33], bytes: vec![9; 64] }],
+            },
+        }),
     ]
 }
 

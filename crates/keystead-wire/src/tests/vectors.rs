@@ -12,7 +12,7 @@ use keystead_decision::{
     Commit, Decision, Discrepancy, Entry, Finding, FreshAnswer, FreshWord, Frozen, Header, KeyState, Outcome,
     PublicAccount,
 };
-use keystead_intent::{AccountRef, ChainId, DangerClass, KeyKind};
+use keystead_intent::{AccountRef, BitcoinWallet, ChainId, DangerClass, KeyKind};
 use keystead_policy::PolicyRef;
 use serde_json::{Value, json, to_value};
 
@@ -274,6 +274,11 @@ fn key() -> KeyView {
         backup: Some(Digest([4; 32])),
         account: Some(PublicAccount { parity: 2, x: Digest([5; 32]), chain_code: Digest([6; 32]) }),
         address: Some(Address::repeat_byte(0xaa)),
+        wallets: vec![BitcoinWallet {
+            chain: ChainId::BITCOIN_REGTEST,
+            account: 0,
+            descriptors: vec!["wpkh(…)".to_owned()],
+        }],
     }
 }
 

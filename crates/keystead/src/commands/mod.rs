@@ -13,6 +13,7 @@ mod key;
 mod newcomer;
 mod policy;
 mod policy_prove;
+mod psbt;
 mod quickstart;
 mod rebuild;
 mod rebuild_check;
@@ -144,6 +145,9 @@ enum Command {
     /// Ask for a signature, and see what became of it.
     #[command(subcommand)]
     Request(request::RequestCommand),
+    /// Read, sign and finalize Bitcoin's partially signed transactions.
+    #[command(subcommand)]
+    Psbt(psbt::PsbtCommand),
     /// Say yes to a request, after reading its raw bytes on this machine.
     ///
     /// Fetches the raw request, reads it on this machine with the signed registry, shows it in plain words with the
@@ -241,6 +245,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Roster(command) => roster::run(global, command).await,
         Command::Approver(command) => approver::run(global, command).await,
         Command::Request(command) => request::run(global, command, voice).await,
+        Command::Psbt(command) => psbt::run(global, command).await,
         Command::Approve(args) => approve::approve(global, &args, voice).await,
         Command::Reject(args) => approve::reject(global, &args, voice).await,
         Command::Veto(args) => approve::veto(global, &args).await,

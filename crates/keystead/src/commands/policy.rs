@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use keystead_approver::policy_words;
 use keystead_base::{Canonical as _, RequestId};
+use keystead_bitcoin::Spend;
 use keystead_chain::{AssetIndex, build, explain};
 use keystead_decision::Entry;
 use keystead_intent::{Action, ActionKind, AuthorityChange, Effects, Intent, Run};
@@ -168,7 +169,10 @@ impl Asked {
     fn simulated(&self) -> Simulated<'_> {
         match (&self.run, self.intent.action.kind()) {
             (Some(run), _) => Simulated::Ran(run),
-            (None, ActionKind::Message | ActionKind::TypedData) => Simulated::NotApplicable,
+            (None, ActionKind::Message | ActionKind::TypedData | ActionKind::Psbt) => {
+                Simulated::NotApplicable
+            }
+            (None, _) if self.effects.coins.is_some() => Simulated::NotApplicable,
             (None, _) => Simulated::No,
         }
     }
@@ -316,7 +320,14 @@ async fn effects(link: &Link, engine: &Engine, intent: &Intent) -> Result<Effect
         )
     })?;
     let keys = link.keys().await?;
-    let key = keys.iter().find(|key| key.name == account.key).and_then(|key| key.account);
+    let named = keys.iter().find(|key| key.name == account.key);
+    if let Action::Psbt(it) = &intent.action {
+        let wallet = named.and_then(|key| key.wallets.iter().find(|wallet| wallet.chain == it.chain));
+        let wallet =
+            wallet.ok_or_else(|| Failure::usage("the key has no wallet there", "name another network"))?;
+        return Ok(Spend::read(wallet, &it.psbt)?.effects());
+    }
+    let key = named.and_then(|key| key.account);
     let address = key.and_then(|it| it.address(account.index)).unwrap_or_default();
     let unsigned = build(&intent.action, address)?;
     Ok(explain(&unsigned, &AssetIndex::new(&version.assets, &version.contracts)?))

@@ -114,7 +114,7 @@ pub(crate) struct Who {
 pub(crate) struct Patience {
     /// Wait so many seconds for people.
     #[arg(long, default_value_t = 0)]
-    wait: u64,
+    pub(super) wait: u64,
 }
 
 /// Nonce and fee; what is not named comes from the chain's endpoint.
@@ -305,6 +305,11 @@ async fn send(session: &Session, request: RequestId) -> Result<Report, Failure> 
         let what = format!("request {request} is not signed: {}", standing(&view));
         Failure::new("request.unsigned", what, "wait for its approvers")
     })?;
+    if matches!(&view.decision.outcome, Outcome::Allow(grant) if grant.chain.bitcoin().is_some()) {
+        let next =
+            "`keystead psbt sign` and `psbt finalize` give the transaction; send it from your own node";
+        return Err(Failure::usage("nothing here sends a transaction of Bitcoin's", next));
+    }
     let chain = chain_view(session).await?.ok_or_else(|| {
         Failure::usage("no endpoint is configured", "add [[coordinator.endpoints]] to keystead.toml")
     })?;
@@ -313,7 +318,7 @@ async fn send(session: &Session, request: RequestId) -> Result<Report, Failure> 
     Ok(Report::new(json!({"request": view, "sent": hash}), text))
 }
 
-async fn outcome(session: &Session, view: &RequestView, sent: Option<String>) -> String {
+pub(super) async fn outcome(session: &Session, view: &RequestView, sent: Option<String>) -> String {
     // Only words: without the policy the reasons keep their base units.
     let policy = match view.stage {
         RequestStage::Denied => session.link.policy(Some(view.decision.policy.number)).await.ok(),

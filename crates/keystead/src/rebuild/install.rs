@@ -68,14 +68,18 @@ async fn fill(
     state
         .goes_on(&finished.signed().rebuild)
         .advise("take the very backup that the rebuild was drafted from")?;
-    ledger.keep_signatures(signatures(&ledger, log).await?).await?;
+    ledger.keep_signatures(signatures(&ledger, log, &state).await?).await?;
     ledger.begin_rebuild(&state, finished.signed()).await?;
     ledger.close().await;
     Ok(state)
 }
 
 /// INVARIANT S10: a transaction's hash says what becomes of a reservation, so each signature is recovered here.
-async fn signatures(ledger: &Ledger, log: &ExportedLog) -> Result<Vec<SignatureRecord>, Failure> {
+async fn signatures(
+    ledger: &Ledger,
+    log: &ExportedLog,
+    state: &State,
+) -> Result<Vec<SignatureRecord>, Failure> {
     let mut kept = Vec::new();
     for record in log.signatures()? {
         let decisions = ledger.decisions(record.height).await?;
@@ -83,7 +87,7 @@ async fn signatures(ledger: &Ledger, log: &ExportedLog) -> Result<Vec<SignatureR
         let intent = ledger.request(&record.request).await?.map(|it| it.intent);
         let recovered = match (decisions.get(place), intent) {
             (Some(decision), Some(intent)) => {
-                recovered_signature(decision, record.position, &intent, &record.signature)
+                recovered_signature(state, decision, record.position, &intent, &record.signature)
             }
             _ => None,
         };

@@ -93,6 +93,7 @@ fn key(called: &str, state: KeyState) -> KeyView {
         backup: None,
         account: None,
         address: (state == KeyState::Active).then(|| Address::repeat_byte(0xaa)),
+        wallets: Vec::new(),
     }
 }
 

@@ -1,0 +1,69 @@
+//! Recorded wallets: what is read is exactly what an account has, and nothing that resembles it.
+
+use bitcoin::bip32::{Xpriv, Xpub};
+use bitcoin::secp256k1::Secp256k1;
+
+use super::*;
+use crate::address_of;
+use crate::{Branch, Owned, Place};
+
+/// The wallet of a master key, as an enclave records it.
+pub(crate) fn recorded(network: Network, seed: [u8; 64]) -> BitcoinWallet {
+    let secp = Secp256k1::new();
+    let master = Xpriv::new_master(network.kind(), &seed).unwrap();
+    let keys = PURPOSES.map(|purpose| {
+        let path: DerivationPath = format!("m/{purpose}'/{}'/0'", network.coin_type()).parse().unwrap();
+        let xpub = Xpub::from_priv(&secp, &master.derive_priv(&secp, &path).unwrap());
+        AccountKey {
+            parent: xpub.parent_fingerprint.to_bytes(),
+            public: PublicAccount::new(xpub.public_key.serialize(), xpub.chain_code.to_bytes()),
+        }
+    });
+    record_wallet(network, 0, master.fingerprint(&secp).to_bytes(), &keys).unwrap()
+}
+
+/// The well-known seed "abandon … about", and the first addresses that BIP-49, 84 and 86 print for it.
+#[test]
+fn s02_the_accounts_of_the_bips_have_the_addresses_of_the_bips() {
+    let seed = const_hex::decode_to_array(
+        "5eb00bbddcf069084889a8ab9155568165f5c453ccb85e70811aaed6f6da5fc1\
+         9a5ac40b389cd370d086206dec8aa6c43daea6690f20ad3d8d48b2d2ce9e38e4",
+    )
+    .unwrap();
+    let wallet = read_wallet(&recorded(Network::Mainnet, seed)).unwrap();
+    let first = |descriptor| {
+        let place = Place { branch: Branch::Receive, index: 0 };
+        let script = wallet.derive(Owned { descriptor, place }).unwrap().script_pubkey;
+        address_of(&script, Network::Mainnet).unwrap()
+    };
+    assert_eq!(first(0), "1LqBGSKuX5yYUonjxT5qGfpUsXKYYWeabA");
+    assert_eq!(first(2), "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu");
+    assert_eq!(first(3), "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr");
+}
+
+#[test]
+fn s02_only_the_four_descriptors_of_one_account_in_their_order_are_a_wallet() {
+    let good = recorded(Network::Regtest, [1; 64]);
+    assert!(read_wallet(&good).is_ok());
+    let other = recorded(Network::Regtest, [2; 64]);
+    let code = |change: &dyn Fn(&mut BitcoinWallet)| {
+        let mut changed = good.clone();
+        change(&mut changed);
+        read_wallet(&changed).unwrap_err().code()
+    };
+    assert_eq!(code(&|it| drop(it.descriptors.pop())), "account.count");
+    assert_eq!(code(&|it| it.descriptors.push(it.descriptors[0].clone())), "account.count");
+    assert_eq!(code(&|it| it.descriptors.swap(0, 2)), "account.form");
+    assert_eq!(code(&|it| it.descriptors[3] = other.descriptors[3].clone()), "account.form");
+    assert_eq!(code(&|it| it.account = 1), "account.form");
+    assert_eq!(code(&|it| it.chain = keystead_intent::ChainId(1)), "account.not_bitcoin");
+    assert_eq!(code(&|it| it.chain = keystead_intent::ChainId::BITCOIN_MAINNET), "descriptor.wrong_network");
+    assert_eq!(code(&|it| it.descriptors[0].push('x')), "descriptor.checksum");
+    // Another spelling of the same would be another digest of the same.
+    let marked = |it: &mut BitcoinWallet| {
+        let (origin, key) = it.descriptors[0].rsplit_once('#').unwrap().0.split_once(']').unwrap();
+        let body = format!("{}']{key}", origin.trim_end_matches('h').replace("h/", "'/"));
+        it.descriptors[0] = format!("{body}#{}", checksum(&body).unwrap());
+    };
+    assert_eq!(code(&marked), "account.form");
+}

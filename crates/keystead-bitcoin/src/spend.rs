@@ -1,0 +1,271 @@
+//! One request's PSBT against one recorded wallet: what is granted, what it does, and the signatures that end it.
+
+use alloy_primitives::Address;
+use bitcoin::hashes::Hash as _;
+use bitcoin::secp256k1::PublicKey;
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_base::{Amount, Blame, Canonical, Coded, Digest};
+use keystead_intent::{
+    Asset, BitcoinDestination, BitcoinWallet, ChainId, CoinSpend, EffectKind as Kind, Fee, OpaqueReason,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::account::{AccountError, read_wallet};
+use crate::effects::{Effect, EffectKind, explain};
+use crate::psbt::{Psbt, PsbtError};
+use crate::view::Owner;
+use crate::{
+    AddressError, FinalizeError, Finalized, InputSignature, Network, Refusal, Scheme, SigningDigest, Terms,
+    View, parse_address,
+};
+
+/// What one account would sign on one network. There is no other way to one than [`Spend::read`].
+///
+/// ```compile_fail,E0451
+/// fn unchecked(spend: keystead_bitcoin::Spend) -> keystead_bitcoin::Spend {
+///     keystead_bitcoin::Spend { wallet: Default::default(), ..spend }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Spend {
+    chain: ChainId,
+    wallet: Address,
+    psbt: Psbt,
+    view: View,
+}
+
+impl Spend {
+    /// Reads a PSBT that spends coins of a recorded wallet, under the default [`Terms`]: all inputs are ours, nothing
+    /// waits, and no signature came along.
+    ///
+    /// INVARIANT S2: what it does is derived from the wallet and from the transactions before; the PSBT is believed in
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError`] says what is wrong.
+    pub fn read(recorded: &BitcoinWallet, psbt: &[u8]) -> Result<Self, SpendError> {
+        let wallet = read_wallet(recorded)?;
+        let psbt = Psbt::parse(psbt)?;
+        let view = View::read(&psbt, &wallet, &Terms::default())?;
+        let signed = |owner: &Owner| matches!(owner, Owner::Ours(ours) if !ours.signatures.is_empty());
+        match view.inputs().iter().position(|it| signed(&it.owner)) {
+            Some(input) => Err(SpendError::Signed { input }),
+            None => Ok(Self { chain: recorded.chain, wallet: recorded.id(), psbt, view }),
+        }
+    }
+
+    /// The network's chain.
+    #[must_use]
+    pub fn chain(&self) -> ChainId {
+        self.chain
+    }
+
+    /// The id of the wallet whose coins are spent.
+    #[must_use]
+    pub fn wallet(&self) -> Address {
+        self.wallet
+    }
+
+    /// What was read.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// What people agree to and the log grants: the digest over what is signed for every input.
+    #[must_use]
+    pub fn signing_digest(&self) -> Digest {
+        let inputs = self.view.digests().iter().map(InputDigest::of).collect();
+        SpendDigest { chain: self.chain, wallet: self.wallet, inputs }.digest()
+    }
+
+    /// What signing does, as policy sees it: an effect for each output, change among them as a transfer to the wallet
+    /// itself.
+    #[must_use]
+    pub fn effects(&self) -> keystead_intent::Effects {
+        let effects = explain(&self.view);
+        keystead_intent::Effects {
+            signing_digest: self.signing_digest(),
+            chain: self.chain,
+            slot: None,
+            fee: Fee { max: Amount::from(effects.fee_sat) },
+            items: effects.items.iter().map(|it| self.item(it)).collect(),
+            typed: None,
+            coins: Some(CoinSpend {
+                coins: effects.spends.coins.into_iter().collect(),
+                fee_rate: effects.fee_sat.div_ceil(effects.virtual_bytes.max(1)),
+            }),
+        }
+    }
+
+    fn item(&self, effect: &Effect) -> keystead_intent::Effect {
+        let amount = Amount::from(effect.sat);
+        let script = BitcoinDestination { chain: self.chain, script: effect.script.to_bytes().into() };
+        let moves = |to| Kind::Transfer { asset: Asset::Native, from: self.wallet, to, amount };
+        let opaque =
+            |reason| Kind::Opaque { to: None, value: amount, data_hash: script.digest().0.into(), reason };
+        let kind = match effect.kind {
+            EffectKind::Payment { .. } => moves(script.id()),
+            EffectKind::Return { .. } => moves(self.wallet),
+            EffectKind::Data { .. } => opaque(OpaqueReason::DataOutput),
+            EffectKind::Unknown => opaque(OpaqueReason::UnknownScript),
+        };
+        let (path, contract, selector, arguments) = (Vec::new(), None, None, Vec::new());
+        keystead_intent::Effect { path, contract, selector, arguments, kind }
+    }
+
+    /// The PSBT with signatures in it, in the version that it is written in.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError`]: a signature that is not what it says.
+    pub fn sign_into(&self, signatures: &SpendSignatures) -> Result<Psbt, SpendError> {
+        Ok(self.view.sign_into(&self.psbt, &signatures.inputs()?)?)
+    }
+
+    /// Joins the signatures to the transaction that the network takes.
+    ///
+    /// INVARIANT S7: each is verified against its key and the digest that was computed here.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError`]: a signature that is not what it says, or too few.
+    pub fn finalize(self, signatures: &SpendSignatures) -> Result<Finalized, SpendError> {
+        Ok(self.view.finalize(&signatures.inputs()?)?)
+    }
+}
+
+/// The hash of a transaction as its bytes are, which people see reversed.
+#[must_use]
+pub fn transaction_digest(finalized: &Finalized) -> Digest {
+    Digest(finalized.txid().to_byte_array())
+}
+
+/// The id of an address, under which the address book and windows name it.
+///
+/// # Errors
+///
+/// [`AddressError`] where it is no address of the network.
+pub fn destination_id(address: &str, network: Network) -> Result<Address, AddressError> {
+    let script = parse_address(address, network)?.into_bytes().into();
+    Ok(BitcoinDestination { chain: network.chain(), script }.id())
+}
+
+/// What is signed for every input of ours, in their order: its digest is what grants and approvals name.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpendDigest {
+    /// The network's chain.
+    pub chain: ChainId,
+    /// The wallet's id.
+    pub wallet: Address,
+    /// The inputs.
+    pub inputs: Vec<InputDigest>,
+}
+
+impl Canonical for SpendDigest {
+    const DOMAIN: &'static str = "keystead/bitcoin-signing/v1";
+}
+
+/// What is signed for one input.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputDigest {
+    /// Its position.
+    pub input: u32,
+    /// Whether the signature is Schnorr's (BIP-340), and not ECDSA.
+    pub schnorr: bool,
+    /// The 32 bytes of BIP-143, BIP-341, or from before them.
+    pub digest: Digest,
+}
+
+impl InputDigest {
+    fn of(it: &SigningDigest) -> Self {
+        let input = u32::try_from(it.input).unwrap_or(u32::MAX);
+        Self { input, schnorr: it.scheme == Scheme::Schnorr, digest: it.digest }
+    }
+}
+
+/// The signatures of one spend as they travel and are kept.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpendSignatures {
+    /// One for each input, in their order.
+    pub signatures: Vec<SpendSignature>,
+}
+
+impl Canonical for SpendSignatures {
+    const DOMAIN: &'static str = "keystead/bitcoin-signatures/v1";
+}
+
+/// One input's signature.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpendSignature {
+    /// The input's position.
+    pub input: u32,
+    /// The key, compressed; for taproot the internal one.
+    #[serde(with = "const_hex")]
+    pub key: [u8; 33],
+    /// As it goes into a witness or a `scriptSig`.
+    #[serde(with = "const_hex")]
+    pub bytes: Vec<u8>,
+}
+
+impl SpendSignatures {
+    fn inputs(&self) -> Result<Vec<InputSignature>, SpendError> {
+        let read = self.signatures.iter().map(|it| {
+            let input = usize::try_from(it.input).unwrap_or(usize::MAX);
+            let malformed = |_| FinalizeError::Malformed { input };
+            let key = PublicKey::from_slice(&it.key).map_err(malformed)?;
+            Ok(InputSignature { input, key, bytes: it.bytes.clone() })
+        });
+        read.collect()
+    }
+}
+
+/// Why there is nothing to sign, or no transaction.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpendError {
+    /// What the log recorded is no wallet.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The bytes are no PSBT.
+    #[error(transparent)]
+    Psbt(#[from] PsbtError),
+    /// What it would have us sign is refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A signature of ours is there already.
+    #[error("input {input} has a signature already: ask with the PSBT as it was before it was signed")]
+    Signed {
+        /// The input.
+        input: usize,
+    },
+    /// Signatures make no transaction of it.
+    #[error(transparent)]
+    Finalize(#[from] FinalizeError),
+}
+
+impl Coded for SpendError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Account(error) => error.code(),
+            Self::Psbt(error) => error.code(),
+            Self::Refused(error) => error.code(),
+            Self::Signed { .. } => "bitcoin.signed",
+            Self::Finalize(error) => error.code(),
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Account(_) => Blame::Environment,
+            Self::Psbt(_) | Self::Refused(_) | Self::Signed { .. } | Self::Finalize(_) => Blame::Caller,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

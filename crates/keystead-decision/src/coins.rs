@@ -1,0 +1,153 @@
+//! Coins of Bitcoin's: whose transaction takes them, and how they become free again.
+
+use std::sync::Arc;
+
+use keystead_base::{ClusterId, Digest, Name, RequestId, tagged_hash};
+use keystead_bitcoin::{SpendError, read_wallet};
+use keystead_intent::{AccountRef, BitcoinWallet, ChainId, Coin, CoinSpend, KeyState, PsbtSpend};
+use keystead_policy::Reason;
+
+use crate::judge::Understood;
+use crate::to_sign::ToSign;
+use crate::turn::Turn;
+use crate::{Controls, Request, SlotUse, State};
+
+/// What a key signs with its first account to say that a wallet grows from the same seed. Its domain keeps it apart from
+/// every transaction.
+#[must_use]
+pub fn wallet_challenge(cluster: ClusterId, key: &Name, wallet: &Digest) -> Digest {
+    let body = borsh::to_vec(&(cluster, key, wallet)).unwrap_or_default();
+    tagged_hash("keystead/wallet-proof/v1", &body)
+}
+
+impl<C: Controls> Turn<'_, C> {
+    /// INVARIANT S2: the PSBT is read by this node itself, against the wallet that the log recorded.
+    pub(crate) fn understand_psbt(&self, it: &PsbtSpend) -> Result<Understood, Reason> {
+        let wallet = self.state.wallet(&it.account, it.chain)?;
+        let spend = self.controls.read_psbt(wallet, &it.psbt).map_err(|error| undecodable(&error))?;
+        let effects = self.controls.explain_psbt(&spend);
+        Ok(Understood { address: wallet.id(), unsigned: ToSign::Bitcoin(Box::new(spend)), effects })
+    }
+
+    /// A back end says which wallet a key has on a network. The proof is by the account that drills prove, so whoever
+    /// reports cannot name another one's.
+    pub(crate) fn wallet_recorded(
+        &mut self,
+        name: &Name,
+        wallet: &BitcoinWallet,
+        proof: &[u8],
+    ) -> Result<KeyState, Reason> {
+        read_wallet(wallet).map_err(|error| undecodable(&SpendError::from(error)))?;
+        let challenge = wallet_challenge(self.state.cluster, name, &keystead_base::Canonical::digest(wallet));
+        let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
+        if wallet.account != RECORDED_ACCOUNT || !key.account.proves_control(&challenge, proof) {
+            let text = format!("no proof that the wallet is the first one of key `{name}`");
+            return Err(Reason::NotCounted { code: "wallet.unproven".to_owned(), text });
+        }
+        key.wallets.entry(wallet.chain).or_insert_with(|| wallet.clone());
+        Ok(key.state)
+    }
+}
+
+impl State {
+    /// The wallet of an account, only once a backup of its key was drilled, and not where people stopped the key.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason`]: no such key, one that is not active, or no such wallet.
+    pub fn wallet(&self, account: &AccountRef, chain: ChainId) -> Result<&BitcoinWallet, Reason> {
+        let name = || account.key.clone();
+        let key = self.keys.get(&account.key).ok_or_else(|| Reason::KeyUnknown { key: name() })?;
+        if key.state.is_stopped() {
+            return Err(Reason::KeyStopped { key: name(), state: key.state });
+        }
+        if !key.state.receives() {
+            return Err(Reason::KeyInactive { key: name() });
+        }
+        let wallet = key.wallets.get(&chain).filter(|it| it.account == account.index);
+        wallet.ok_or_else(|| {
+            let text = format!("key `{}` has no account {} on {chain}", account.key, account.index);
+            Reason::Undecodable { code: "bitcoin.no_wallet".to_owned(), text }
+        })
+    }
+
+    /// INVARIANT S4: at most one transaction for any coin, unless a replacement names the one before; and it takes that
+    /// one's place only where both spend a coin.
+    pub(crate) fn coins_admit(
+        &self,
+        chain: ChainId,
+        spend: &CoinSpend,
+        asks: &RequestId,
+        replaces: Option<&RequestId>,
+    ) -> Result<(), Reason> {
+        let mut replaced = false;
+        for coin in &spend.coins {
+            let Some(held) = self.coins.get(&(chain, *coin)) else { continue };
+            let last = held.requests.last();
+            let same = replaces.is_some() && last == replaces;
+            if held.settled || !(same || last == Some(asks)) {
+                return Err(Reason::CoinTaken { coin: *coin, by: last.copied().unwrap_or(*asks) });
+            }
+            replaced |= same;
+        }
+        match replaces {
+            Some(named) if !replaced => {
+                let text =
+                    "it spends no coin of that request, or none that nobody else took since".to_owned();
+                Err(Reason::NotReplacing { replaces: *named, text })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn take_coins(&mut self, chain: ChainId, coins: &[Coin], id: RequestId) {
+        for coin in coins {
+            let unused = || Arc::new(SlotUse { requests: Vec::new(), settled: false });
+            let held = Arc::make_mut(self.coins.entry((chain, *coin)).or_insert_with(unused));
+            if held.requests.last() != Some(&id) {
+                held.requests.push(id);
+            }
+        }
+    }
+
+    /// The transaction of a request is final: its coins are gone, and so are the others that would spend one of them.
+    pub(crate) fn spend_coins(&mut self, id: &RequestId, request: &Request) -> Vec<RequestId> {
+        let mut others = Vec::new();
+        for place in places(request) {
+            let Some(held) = self.coins.get_mut(&place).map(Arc::make_mut) else { continue };
+            held.settled = true;
+            others.extend(held.requests.iter().filter(|it| *it != id));
+        }
+        others.sort_unstable();
+        others.dedup();
+        others
+    }
+
+    /// A request can never execute: what it alone took can be spent by others.
+    pub(crate) fn free_coins(&mut self, id: &RequestId, request: &Request) {
+        for place in places(request) {
+            let Some(held) = self.coins.get_mut(&place).map(Arc::make_mut) else { continue };
+            held.requests.retain(|it| it != id || held.settled);
+            if held.requests.is_empty() {
+                self.coins.remove(&place);
+            }
+        }
+    }
+
+    /// The coins that were given away.
+    pub fn coins(&self) -> impl Iterator<Item = (&(ChainId, Coin), &SlotUse)> {
+        self.coins.iter().map(|(place, held)| (place, held.as_ref()))
+    }
+}
+
+fn places(request: &Request) -> Vec<(ChainId, Coin)> {
+    let chain = request.intent.action.chain();
+    chain.into_iter().flat_map(|chain| request.coins.iter().map(move |coin| (chain, *coin))).collect()
+}
+
+fn undecodable(error: &SpendError) -> Reason {
+    Reason::Undecodable { code: keystead_base::Coded::code(error).to_owned(), text: error.to_string() }
+}
+
+/// The account of BIP-44 that back ends report.
+const RECORDED_ACCOUNT: u32 = 0;

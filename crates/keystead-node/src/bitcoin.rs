@@ -1,0 +1,97 @@
+//! Bitcoin on a node's way: what is read for the enclave, what signatures make, and the wallets that the log is told of.
+
+use keystead_base::{Canonical as _, Name, RequestId};
+use keystead_bitcoin::{Spend, SpendError, SpendSignatures, transaction_digest};
+use keystead_decision::{Decision, Grant, KeyStep, State};
+use keystead_intent::{BitcoinWallet, ChainId, Intent, PsbtSpend};
+use keystead_ledger::SignatureRecord;
+use keystead_signing::{ClientError, WalletOf};
+use keystead_wire::Refused;
+
+use crate::NodeError;
+use crate::signer::Signer;
+
+/// INVARIANT S2: the PSBT is read here as everywhere, against the wallet that this node's own log recorded.
+pub(crate) fn read(state: &State, it: &PsbtSpend) -> Result<Spend, Refused> {
+    let wallet = state.wallet(&it.account, it.chain).map_err(|reason| Refused::of(&reason))?;
+    Spend::read(wallet, &it.psbt).map_err(|error| Refused::of(&error))
+}
+
+/// INVARIANT S7: the record of a spend; none unless each signature verifies and together they make a transaction.
+pub(crate) fn record(
+    (request, height, position): (RequestId, u64, u64),
+    spend: Spend,
+    signatures: &SpendSignatures,
+) -> Result<SignatureRecord, SpendError> {
+    let signing_digest = spend.signing_digest();
+    let finalized = spend.finalize(signatures)?;
+    Ok(SignatureRecord {
+        request,
+        height,
+        position,
+        signing_digest,
+        signature: signatures.to_document(),
+        signed: finalized.to_bytes(),
+        transaction: Some(transaction_digest(&finalized)),
+    })
+}
+
+/// INVARIANT S7: what another node's signatures make under a decision at this place of its block; none unless the
+/// decision allows exactly what this PSBT spends of this wallet.
+pub(crate) fn recovered(
+    decision: &Decision,
+    grant: &Grant,
+    position: u64,
+    intent: &Intent,
+    (wallet, spent): (&BitcoinWallet, &PsbtSpend),
+    signature: &[u8],
+) -> Option<SignatureRecord> {
+    let spend = Spend::read(wallet, &spent.psbt).ok()?;
+    let granted = spend.wallet() == grant.address && spend.signing_digest() == grant.signing_digest;
+    if !granted || intent.id() != decision.subject {
+        return None;
+    }
+    let signatures = SpendSignatures::from_document(signature).ok()?;
+    record((decision.subject, decision.height, position), spend, &signatures).ok()
+}
+
+impl Signer {
+    /// Tells the log which wallet each key at home has on the networks of Bitcoin's that policy lists. What is told
+    /// twice is one; where a report was lost, it is made again later.
+    pub(crate) fn report_wallets(&mut self, state: &State) -> Result<(), NodeError> {
+        for (key, chain) in self.unrecorded(state) {
+            match self.enclave.wallet(WalletOf { key: key.clone(), chain }) {
+                Ok(it) => {
+                    let step = KeyStep::Wallet { wallet: it.wallet, proof: it.proof };
+                    self.shared.report_key_later(key.clone(), step);
+                    self.told.insert((key, chain), state.height());
+                }
+                // A key that it does not hold yet, or a policy that it has not followed to yet.
+                Err(ClientError::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn unrecorded(&self, state: &State) -> Vec<(Name, ChainId)> {
+        let chains = &state.policy().engine.version().chains;
+        let networks = || chains.iter().copied().filter(|it| it.bitcoin().is_some());
+        let keys = state.keys().filter(|(_, key)| key.home == self.shared.node && !key.state.is_stopped());
+        let lacking = keys.flat_map(|(name, key)| {
+            networks().filter(|it| !key.wallets.contains_key(it)).map(|chain| (name.clone(), chain))
+        });
+        let told = |place: &(Name, ChainId)| {
+            self.told.get(place).is_some_and(|at| state.height() < at.saturating_add(HEIGHTS_TO_WAIT))
+        };
+        lacking.filter(|place| !told(place)).collect()
+    }
+}
+
+/// What stands for the wallet among those that sign, for the record of a signature.
+pub(crate) fn wallet_of<'a>(state: &'a State, spent: &PsbtSpend) -> Option<&'a BitcoinWallet> {
+    state.key(&spent.account.key)?.wallets.get(&spent.chain)
+}
+
+/// How many blocks a report of a wallet has time to be committed before it is made again.
+const HEIGHTS_TO_WAIT: u64 = 64;

@@ -1,0 +1,71 @@
+//! Signatures of Bitcoin inputs: ECDSA in DER, or Schnorr by the tweaked key (BIP-340, 341), each verified before it is let
+//! go (S7).
+
+use keystead_base::Secret;
+use keystead_bitcoin::{InputSignature, Scheme, Sighash, SigningDigest, tap_tweak};
+use secp256k1::{Keypair, Message, Scalar, SecretKey};
+
+use super::{Curve, CurveError};
+
+impl Curve {
+    /// Signs an input, and checks the signature by the code that every other node checks it with before anybody sees it.
+    /// Beside it the half that must never repeat.
+    ///
+    /// INVARIANT S7: a fault in the computation does not leave the process.
+    pub(crate) fn sign_input(
+        &self,
+        scalar: &Secret<[u8; 32]>,
+        digest: &SigningDigest,
+        aux: &Secret<[u8; 32]>,
+    ) -> Result<(InputSignature, [u8; 32]), CurveError> {
+        let key = digest.keys.first().ok_or(CurveError::Scalar)?;
+        let mut secret = SecretKey::from_byte_array(*scalar.expose()).map_err(|_| CurveError::Scalar)?;
+        let signed = match digest.scheme {
+            Scheme::Ecdsa => Ok(self.ecdsa(&secret, digest)),
+            Scheme::Schnorr => self.schnorr(&secret, digest, tap_tweak(key.x_only()), aux),
+        };
+        secret.non_secure_erase();
+        let (bytes, r) = signed?;
+        let signature = InputSignature { input: digest.input, key: key.public, bytes };
+        digest.verify(&signature).map_err(|_| CurveError::Unverified)?;
+        Ok((signature, r))
+    }
+
+    /// Deterministic (RFC 6979), low s, in DER, with the byte that says that everything is covered.
+    fn ecdsa(&self, secret: &SecretKey, digest: &SigningDigest) -> (Vec<u8>, [u8; 32]) {
+        let signature = self.0.sign_ecdsa(Message::from_digest(digest.digest.0), secret);
+        let bytes = [signature.serialize_der().as_ref(), &[SIGHASH_ALL]].concat();
+        (bytes, first_half(&signature.serialize_compact()))
+    }
+
+    /// The nonce is that of BIP-340: of key, digest and fresh randomness together.
+    fn schnorr(
+        &self,
+        secret: &SecretKey,
+        digest: &SigningDigest,
+        tweak: [u8; 32],
+        aux: &Secret<[u8; 32]>,
+    ) -> Result<(Vec<u8>, [u8; 32]), CurveError> {
+        let tweak = Scalar::from_be_bytes(tweak).map_err(|_| CurveError::Scalar)?;
+        let mut internal = Keypair::from_secret_key(&self.0, secret);
+        let tweaked = internal.add_xonly_tweak(&self.0, &tweak);
+        internal.non_secure_erase();
+        let mut pair = tweaked.map_err(|_| CurveError::Scalar)?;
+        let signature = self.0.sign_schnorr_with_aux_rand(&digest.digest.0, &pair, aux.expose());
+        pair.non_secure_erase();
+        let signature = signature.to_byte_array();
+        let bytes = match digest.sighash {
+            Sighash::Default => signature.to_vec(),
+            Sighash::All => [&signature[..], &[SIGHASH_ALL]].concat(),
+        };
+        Ok((bytes, first_half(&signature)))
+    }
+}
+
+fn first_half(signature: &[u8; 64]) -> [u8; 32] {
+    let mut half = [0; 32];
+    half.iter_mut().zip(signature).for_each(|(to, from)| *to = *from);
+    half
+}
+
+const SIGHASH_ALL: u8 = 0x01;

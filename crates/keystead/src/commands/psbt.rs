@@ -1,0 +1,238 @@
+//! `keystead psbt`: what a PSBT does, in words; its signatures, on the way of every request; the transaction of it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use keystead_base::{Canonical as _, Name, RequestId};
+use keystead_bitcoin::{
+    Network, Psbt, PsbtError, PsbtVersion, Spend, SpendError, SpendSignatures, Terms, View, destination_id,
+    read_wallet,
+};
+use keystead_intent::{AccountRef, Action, BitcoinWallet, PsbtSpend};
+use keystead_wire::{RequestStage, RequestView};
+use serde_json::json;
+
+use super::request::{Patience, outcome};
+use super::{Global, REQUEST_LIFETIME, Session};
+use crate::failure::Failure;
+use crate::output::Report;
+use crate::psbt_words;
+use crate::{outside, vaulting};
+
+/// PSBTs of version 0 and 2 (BIP-174, 370), as bytes or Base64. Exit code 2 says that the answer was no.
+///
+/// Example: keystead psbt inspect payment.psbt --wallet hot.json
+#[derive(Debug, Subcommand)]
+pub(crate) enum PsbtCommand {
+    /// Show what a key has on a network, for watching: descriptors with their origins, as the log recorded them.
+    ///
+    /// Example: keystead psbt wallet --key hot --network signet --output hot.json
+    Wallet(WalletArgs),
+    /// Show how the address book names an address.
+    ///
+    /// Example: keystead psbt destination bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu --network mainnet
+    Destination {
+        /// The address.
+        address: String,
+        /// Its network: mainnet, testnet4, signet or regtest.
+        #[arg(long)]
+        network: Network,
+    },
+    /// Show what a PSBT would do: outputs, proven change, fee and rate. Offline.
+    ///
+    /// Example: keystead psbt inspect payment.psbt --wallet hot.json
+    Inspect(ReadArgs),
+    /// Ask for the signatures of a PSBT, and write it with them.
+    ///
+    /// Every node reads the PSBT itself, policy decides about what it does, and approvers see its outputs and fee.
+    ///
+    /// Example: keystead psbt sign payment.psbt --key hot --network signet --output signed.psbt
+    ///
+    /// Example: keystead psbt sign payment.psbt --key hot --network signet --request 5f0c… --output signed.psbt
+    Sign(SignArgs),
+    /// Make the transaction that the network takes of a PSBT with all its signatures. Offline.
+    ///
+    /// Example: keystead psbt finalize signed.psbt --wallet hot.json
+    Finalize(ReadArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WalletArgs {
+    /// The key.
+    #[arg(long)]
+    key: Name,
+    /// The network: mainnet, testnet4, signet or regtest.
+    #[arg(long)]
+    network: Network,
+    /// Write it to a new file; to standard output without it.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReadArgs {
+    /// The PSBT.
+    file: PathBuf,
+    /// What is ours, as `keystead psbt wallet` writes it.
+    #[arg(long, value_name = "FILE")]
+    wallet: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignArgs {
+    /// The PSBT.
+    file: PathBuf,
+    /// The key.
+    #[arg(long)]
+    key: Name,
+    /// The network: mainnet, testnet4, signet or regtest.
+    #[arg(long)]
+    network: Network,
+    /// Take the place of an earlier request, whose coins it spends (BIP-125).
+    #[arg(long, value_name = "REQUEST", conflicts_with = "request")]
+    replaces: Option<RequestId>,
+    /// Ask for nothing: take the signatures of this request, which was asked for with the same PSBT.
+    #[arg(long)]
+    request: Option<RequestId>,
+    /// Write the signed PSBT to a new file; to standard output without it.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+pub(crate) async fn run(global: &Global, command: PsbtCommand) -> Result<Report, Failure> {
+    match command {
+        PsbtCommand::Wallet(args) => wallet(global, &args).await,
+        PsbtCommand::Destination { address, network } => {
+            let id = destination_id(&address, network)?;
+            let json = json!({"address": address, "network": network, "chain": network.chain(), "id": id});
+            Ok(Report::new(json, format!("{id} on chain {}\n", network.chain().0)))
+        }
+        PsbtCommand::Inspect(args) => inspect(&args),
+        PsbtCommand::Sign(args) => sign(global, &args).await,
+        PsbtCommand::Finalize(args) => finalize(&args),
+    }
+}
+
+async fn wallet(global: &Global, args: &WalletArgs) -> Result<Report, Failure> {
+    let session = Session::open(global).await?;
+    let wallet = recorded(&session, &args.key, args.network).await?;
+    let text = serde_json::to_string_pretty(&wallet).unwrap_or_default() + "\n";
+    if let Some(file) = &args.output {
+        outside::create(file, text.as_bytes())?;
+    }
+    Ok(Report::new(json!({"key": args.key, "wallet": wallet}), text))
+}
+
+async fn recorded(session: &Session, key: &Name, network: Network) -> Result<BitcoinWallet, Failure> {
+    let view = vaulting::named(&session.link, key).await?;
+    view.wallets.into_iter().find(|it| it.chain == network.chain()).ok_or_else(|| {
+        let what = format!("the log has no wallet of key `{key}` on {network}");
+        Failure::new("psbt.no_wallet", what, "list the network in the policy, and drill a backup of the key")
+    })
+}
+
+fn inspect(args: &ReadArgs) -> Result<Report, Failure> {
+    let (file, wallet) = (PsbtFile::read(&args.file)?, wallet_file(&args.wallet)?);
+    let view = file.view(&wallet)?;
+    Ok(Report::new(psbt_words::json(&view), psbt_words::table(&view)))
+}
+
+fn finalize(args: &ReadArgs) -> Result<Report, Failure> {
+    let (file, wallet) = (PsbtFile::read(&args.file)?, wallet_file(&args.wallet)?);
+    let done = file.view(&wallet)?.finalize(&[])?;
+    let hex = const_hex::encode(done.to_bytes());
+    Ok(Report::new(json!({"transaction": hex, "txid": done.txid().to_string()}), hex))
+}
+
+async fn sign(global: &Global, args: &SignArgs) -> Result<Report, Failure> {
+    let file = PsbtFile::read(&args.file)?;
+    let session = Session::open(global).await?;
+    let wallet = recorded(&session, &args.key, args.network).await?;
+    let spend = Spend::read(&wallet, &file.bytes)?;
+    let view = asked(&session, args, &file).await?;
+    let mut report = match &view.signed {
+        Some(signed) => {
+            let signatures = SpendSignatures::from_document(&signed.signature)?;
+            signed_report(args, &file, &spend.sign_into(&signatures)?, &view)?
+        }
+        None => Report::new(json!({"request": view, "psbt": null}), outcome(&session, &view, None).await),
+    };
+    report.holds = view.stage != RequestStage::Denied;
+    Ok(report)
+}
+
+/// The request: a new one, or the one that was named.
+async fn asked(session: &Session, args: &SignArgs, file: &PsbtFile) -> Result<RequestView, Failure> {
+    let wait = Duration::from_secs(args.patience.wait);
+    if let Some(request) = args.request {
+        return session.link.wait(request, wait).await;
+    }
+    let action = Action::Psbt(PsbtSpend {
+        account: AccountRef { key: args.key.clone(), index: 0 },
+        chain: args.network.chain(),
+        psbt: file.bytes.clone().into(),
+        replaces: args.replaces,
+    });
+    let view = session.speaker().ask(action, REQUEST_LIFETIME).await?;
+    match view.stage.is_over() || wait.is_zero() {
+        true => Ok(view),
+        false => session.link.wait(view.request, wait).await,
+    }
+}
+
+fn signed_report(
+    args: &SignArgs,
+    file: &PsbtFile,
+    signed: &Psbt,
+    view: &RequestView,
+) -> Result<Report, Failure> {
+    let text = signed.to_text(file.version);
+    if let Some(path) = &args.output {
+        let bytes = if file.text { text.clone().into_bytes() } else { signed.to_bytes(file.version) };
+        outside::create(path, &bytes)?;
+    }
+    Ok(Report::new(json!({"request": view, "psbt": text}), text))
+}
+
+fn wallet_file(path: &Path) -> Result<BitcoinWallet, Failure> {
+    let failed = |error: serde_json::Error| {
+        let what = format!("{}: {error}", path.display());
+        Failure::new("psbt.wallet_file", what, "take what `keystead psbt wallet` writes")
+    };
+    serde_json::from_str(&outside::read_text(path)?).map_err(failed)
+}
+
+/// A PSBT as it lies in a file.
+struct PsbtFile {
+    bytes: Vec<u8>,
+    version: PsbtVersion,
+    /// Whether it was Base64.
+    text: bool,
+}
+
+impl PsbtFile {
+    fn read(path: &Path) -> Result<Self, Failure> {
+        let found = outside::read(path)?;
+        let text = !found.starts_with(b"psbt\xff");
+        let bytes = match text {
+            true => {
+                let text = std::str::from_utf8(&found).map_err(|_| PsbtError::Base64)?;
+                Psbt::decode_text(text.trim())?
+            }
+            false => found,
+        };
+        let version = Psbt::version(&bytes)?;
+        Ok(Self { bytes, version, text })
+    }
+
+    fn view(&self, wallet: &BitcoinWallet) -> Result<View, Failure> {
+        let read = || -> Result<View, SpendError> {
+            let psbt = Psbt::parse(&self.bytes)?;
+            Ok(View::read(&psbt, &read_wallet(wallet)?, &Terms::default())?)
+        };
+        Ok(read()?)
+    }
+}

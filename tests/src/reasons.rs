@@ -1,0 +1,64 @@
+//! Each reason of a denial, for vectors.
+
+use keystead_base::{Amount, Digest, RequestId};
+use keystead_decision::KeyState;
+use keystead_intent::{Asset, ChangeKind, Coin, DangerClass, Slot};
+use keystead_policy::{AssuranceLevel, Bucket, Feature, Reason};
+
+use crate::fixture::{BIRTH, CHAIN, FRIEND, name};
+
+/// Every reason once: their numbers are wire form.
+#[must_use]
+pub fn every_reason(request: RequestId) -> Vec<Reason> {
+    let (key, rule, window) = (name("hot"), name("a-rule"), name("a-window"));
+    let (amount, address, chain, asset) = (Amount::from(7_u64), FRIEND, CHAIN, Asset::Native);
+    let bucket = Bucket { key: Some(key.clone()), destination: Some(address), chain: None };
+    let text = || "words".to_owned();
+    let class = DangerClass::Opaque;
+    let slot = Slot { chain, account: address, nonce: 1 };
+    vec![
+        Reason::UnknownRequester { requester: name("mallory") },
+        Reason::KeyUnknown { key: key.clone() },
+        Reason::KeyInactive { key: key.clone() },
+        Reason::Undecodable { code: text(), text: text() },
+        Reason::ChainNotAllowed { chain },
+        Reason::NoRulePermits { effect: 1, class },
+        Reason::Forbidden { rule: rule.clone() },
+        Reason::RuleError { rule },
+        Reason::Opaque { call: text() },
+        Reason::BlindDigest,
+        Reason::DestinationUnknown { address },
+        Reason::DestinationCooling { address, until: BIRTH },
+        Reason::NoQuorumRow { class },
+        Reason::CapExceeded { level: AssuranceLevel::Process, limit: amount, asked: amount },
+        Reason::AmountTooLarge { window: window.clone(), limit: amount, asked: amount },
+        Reason::LimitExceeded { window, bucket, limit: amount, used: amount, asked: amount },
+        Reason::NoPriceRule,
+        Reason::PriceMissing { chain, asset, needed: 2, found: 1 },
+        Reason::PriceStale { chain, asset, needed: 2, fresh: 1 },
+        Reason::PriceSpread { chain, asset, limit_bps: 50 },
+        Reason::SlotTaken { slot, by: request },
+        Reason::Frozen { key: Some(key.clone()) },
+        Reason::Expired { at: BIRTH },
+        Reason::LivesTooLong { latest: BIRTH, found: BIRTH.plus_seconds(1) },
+        Reason::NotReplacing { replaces: request, text: text() },
+        Reason::PolicyChanged { gathered: 1, current: 2 },
+        Reason::Vetoed { by: name("eve") },
+        Reason::Rejected { by: name("ana") },
+        Reason::Duplicate { of: request },
+        Reason::NotCounted { code: text(), text: text() },
+        Reason::KeyExists { key: key.clone() },
+        Reason::DrillFailed { key: key.clone() },
+        Reason::NoRecipients,
+        Reason::NotARecipient { person: name("dora") },
+        Reason::RequestUnknown { request },
+        Reason::NotOpen { request },
+        Reason::TooManyOpen { limit: 10_000 },
+        Reason::PolicyRefused { code: text(), text: text() },
+        Reason::KeyStopped { key: key.clone(), state: KeyState::Suspended },
+        Reason::KeyStep { key: key.clone(), state: KeyState::Destroyed, change: ChangeKind::ResumeKey },
+        Reason::Unprotected { key, missing: vec![Feature::Landlock] },
+        Reason::ChangeNotNamed { change: ChangeKind::DestroyKey },
+        Reason::CoinTaken { coin: Coin { transaction: Digest([7; 32]), output: 3 }, by: request },
+    ]
+}

@@ -1,0 +1,174 @@
+//! A payment of Bitcoin by the real program: from the wallet that the log recorded to a transaction that Bitcoin Core's own
+//! rules take.
+
+use std::path::{Path, PathBuf};
+
+use bitcoin::{Amount, Transaction, TxOut};
+use keystead_bitcoin::DraftInput;
+use keystead_tests::purse::{Purse, REGTEST, TR, WPKH, consensus_takes, pay, payee};
+use serde_json::{Value, json};
+
+use crate::desk::{Desk, json as parsed, path};
+
+/// The payee's address on the test networks.
+const PAYEE: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
+
+#[test]
+fn s07_a_psbt_goes_from_its_wallet_to_a_transaction_that_the_network_takes() {
+    let desk = Desk::open();
+    let home = tempfile::tempdir().unwrap();
+    list_bitcoin(&desk, home.path());
+    let till = Till { desk: &desk, folder: home.path(), wallet: home.path().join("hot.json") };
+    let purse = till.purse();
+    let small = till.file(&purse, "small", 1, 400_000);
+    shown_offline(&till, &small);
+    let signed = till.signed(&small, &[]);
+    taken(&till, &signed, &purse, 1);
+    let again = till.sign(&till.file(&purse, "again", 1, 300_000), &[]);
+    assert_eq!(again["request"]["stage"], "denied", "{again}");
+    let reasons = &again["request"]["decision"]["outcome"]["deny"]["reasons"];
+    assert!(reasons[0]["coin_taken"].is_object(), "{again}");
+    approved_by_what_it_does(&till, &purse);
+    errors_have_codes(&till, &purse);
+    assert_eq!(desk.as_person("cleo", &["audit", "verify"])["verified"], true);
+}
+
+struct Till<'a> {
+    desk: &'a Desk,
+    folder: &'a Path,
+    wallet: PathBuf,
+}
+
+impl Till<'_> {
+    /// What the home of the key reported by itself, once the policy listed the network.
+    fn purse(&self) -> Purse {
+        let asked =
+            ["psbt", "wallet", "--key", "hot", "--network", "regtest", "--output", path(&self.wallet)];
+        for _ in 0..200 {
+            let output = self.desk.command("ana", &asked);
+            if output.status.success() {
+                return Purse::of(serde_json::from_value(parsed(&output)["wallet"].clone()).unwrap());
+            }
+        }
+        panic!("the wallet never reached the log");
+    }
+
+    /// Pays this much from a coin of a million, and a thousand to the network.
+    fn file(&self, purse: &Purse, name: &str, number: u8, sat: u64) -> PathBuf {
+        let outputs = vec![pay(sat, payee()), purse.change(TR, COINS - sat - 1_000)];
+        let psbt = purse.composed(coins(purse, number), outputs);
+        let file = self.folder.join(format!("{name}.psbt"));
+        std::fs::write(&file, psbt.to_text(keystead_bitcoin::PsbtVersion::Two)).unwrap();
+        file
+    }
+
+    fn sign(&self, file: &Path, more: &[&str]) -> Value {
+        let asked = ["psbt", "sign", path(file), "--key", "hot", "--network", "regtest"];
+        parsed(&self.desk.command("ana", &[&asked, more].concat()))
+    }
+
+    fn signed(&self, file: &Path, more: &[&str]) -> PathBuf {
+        let output = file.with_extension("signed");
+        let signed = self.sign(file, &[more, &["--output", path(&output)]].concat());
+        assert_eq!(signed["request"]["stage"], "signed", "{signed}");
+        output
+    }
+
+    fn offline(&self, command: &str, file: &Path) -> Value {
+        self.desk.as_person("ana", &["psbt", command, path(file), "--wallet", path(&self.wallet)])
+    }
+}
+
+/// One coin that ECDSA signs, and one that Schnorr does.
+fn coins(purse: &Purse, number: u8) -> Vec<DraftInput> {
+    vec![purse.coin(WPKH, COINS / 2, number), purse.coin(TR, COINS / 2, number + 100)]
+}
+
+fn list_bitcoin(desk: &Desk, folder: &Path) {
+    let named = desk.as_person("ana", &["psbt", "destination", PAYEE, "--network", "regtest"]);
+    assert_eq!(named["chain"], json!(REGTEST.0));
+    let mut policy = desk.as_person("ana", &["policy", "show"]);
+    let coin = json!({"asset": {"chain": REGTEST.0, "asset": "native"}});
+    let mut large = policy["quorums"][3].clone();
+    large["id"] = json!("bitcoin-large");
+    large["from"] = json!({"measure": coin, "amount": "500000"});
+    let mut day = policy["windows"][0].clone();
+    (day["id"], day["measure"], day["limit"]) = (json!("satoshi-per-day"), coin, json!("2000000"));
+    policy["quorums"].as_array_mut().unwrap().push(large);
+    policy["windows"].as_array_mut().unwrap().push(day);
+    policy["chains"].as_array_mut().unwrap().push(json!(REGTEST.0));
+    let entry = json!({"chain": REGTEST.0, "address": named["id"], "name": "payee", "usable_from": 0});
+    policy["address_book"].as_array_mut().unwrap().push(entry);
+    let file = folder.join("next.json");
+    std::fs::write(&file, policy.to_string()).unwrap();
+    desk.approved(&["policy", "propose", path(&file)]);
+}
+
+fn shown_offline(till: &Till<'_>, file: &Path) {
+    let shown = till.offline("inspect", file);
+    assert_eq!((&shown["fee_sat"], &shown["leaves_sat"]), (&json!(1_000), &json!(401_000)), "{shown}");
+    assert_eq!(
+        (&shown["outputs"][0]["kind"], &shown["outputs"][0]["where"]),
+        (&json!("payment"), &json!(PAYEE))
+    );
+    assert_eq!(
+        (&shown["outputs"][1]["kind"], &shown["outputs"][1]["where"]),
+        (&json!("return"), &json!("bip86/1/1"))
+    );
+}
+
+/// The transaction is taken; the same with one satoshi more for the payee is not.
+fn taken(till: &Till<'_>, signed: &Path, purse: &Purse, number: u8) {
+    let done = till.offline("finalize", signed);
+    let bytes = const_hex::decode(done["transaction"].as_str().unwrap()).unwrap();
+    let transaction: Transaction = bitcoin::consensus::deserialize(&bytes).unwrap();
+    assert_eq!(done["txid"], json!(transaction.compute_txid().to_string()));
+    let spent: Vec<TxOut> = coins(purse, number).iter().map(|it| it.previous.output[0].clone()).collect();
+    assert!(consensus_takes(&transaction, &spent), "Bitcoin Core's rules take it");
+    let mut twin = transaction;
+    twin.output[0].value += Amount::from_sat(1);
+    assert!(!consensus_takes(&twin, &spent), "and no other");
+}
+
+/// Above the threshold people read outputs, proven change and fee, and agree to exactly that.
+fn approved_by_what_it_does(till: &Till<'_>, purse: &Purse) {
+    let large = till.file(purse, "large", 2, 600_000);
+    let waiting = till.sign(&large, &[]);
+    assert_eq!(waiting["request"]["stage"], "waiting", "{waiting}");
+    let id = waiting["request"]["request"].as_str().unwrap().to_owned();
+    let shown = till.desk.as_person("ben", &["request", "show", &id]);
+    let words: Vec<&str> = shown["words"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    assert_eq!(words[1], format!("Sends 0.00600000 tBTC to payee ({PAYEE})"));
+    assert!(
+        words[2].starts_with("Change: 0.00399000 tBTC back to ours at tr bip86/1/1, proven"),
+        "{words:?}"
+    );
+    assert!(words.iter().any(|it| it.starts_with("Fee 1 000 sat")), "{words:?}");
+    for who in ["ben", "cleo"] {
+        till.desk.as_person(who, &["approve", &id, "--yes"]);
+    }
+    let signed = till.signed(&large, &["--request", &id, "--wait", "60"]);
+    taken(till, &signed, purse, 2);
+}
+
+fn errors_have_codes(till: &Till<'_>, purse: &Purse) {
+    let code = |arguments: &[&str]| {
+        let output = till.desk.command("ana", arguments);
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        error["error"]["code"].as_str().unwrap().to_owned()
+    };
+    let wallet = path(&till.wallet).to_owned();
+    let garbage = till.folder.join("garbage");
+    std::fs::write(&garbage, b"psbt\xff").unwrap();
+    assert!(code(&["psbt", "inspect", path(&garbage), "--wallet", &wallet]).starts_with("psbt."));
+    let unsigned = till.file(purse, "unsigned", 3, 1_000);
+    assert_eq!(code(&["psbt", "finalize", path(&unsigned), "--wallet", &wallet]), "finalize.missing");
+    assert_eq!(code(&["psbt", "inspect", path(&unsigned), "--wallet", path(&garbage)]), "cli.file");
+    let elsewhere = ["psbt", "sign", path(&unsigned), "--key", "hot", "--network", "mainnet"];
+    assert_eq!(code(&elsewhere), "psbt.no_wallet");
+    let theirs = Purse::of_seed(8);
+    let stranger = till.file(&theirs, "stranger", 4, 1_000);
+    assert_eq!(code(&["psbt", "inspect", path(&stranger), "--wallet", &wallet]), "bitcoin.nothing_of_ours");
+}
+
+const COINS: u64 = 1_000_000;
