@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use keystead_base::{Canonical as _, HybridSigner, Name, Secret};
 use keystead_decision::SignedGenesis;
-use keystead_decision::rebuild::RebuildBundle;
+use keystead_decision::rebuild::{FinishedRebuild, RebuildBundle};
 use keystead_keys::{MemberKey, MemberKeyFile};
 use keystead_policy::Roster;
 use keystead_wire::Identity;
@@ -106,12 +106,20 @@ pub(crate) fn generate(folder: &Path, name: &Name) -> Result<MemberKey, Failure>
 /// of them were lost.
 pub(crate) fn roster(config: &Config) -> Result<Roster, Failure> {
     let signed = genesis(config)?;
-    let rebuild = config.client.genesis.with_file_name(REBUILD);
-    if !rebuild.exists() {
-        return Ok(signed.genesis.policy.roster);
+    Ok(match rebuilt(config, &signed)? {
+        Some(rebuilt) => rebuilt.roster().clone(),
+        None => signed.genesis.policy.roster,
+    })
+}
+
+/// The newest rebuild that this folder was told of, if the nodes were ever lost.
+pub(crate) fn rebuilt(config: &Config, genesis: &SignedGenesis) -> Result<Option<FinishedRebuild>, Failure> {
+    let file = config.client.genesis.with_file_name(REBUILD);
+    if !file.exists() {
+        return Ok(None);
     }
-    let bundle: RebuildBundle = outside::document(&rebuild)?;
-    Ok(bundle.verify(&signed, config.cluster)?.roster().clone())
+    let bundle: RebuildBundle = outside::document(&file)?;
+    Ok(Some(bundle.verify(genesis, config.cluster)?))
 }
 
 /// The genesis, if it is the pinned one.

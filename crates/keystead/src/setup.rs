@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use keystead_base::{ClusterId, Name};
+use keystead_decision::ceremony::{Contribution, Part, SignedContribution};
 use keystead_intent::ChainId;
 use keystead_node::{
     ChainConfig, Config as NodeConfig, EnclaveConfig, EndpointConfig, MemberConfig, NodeLimits, PeerConfig,
     Times,
 };
+use keystead_transmit::{ChainView, Finality};
 
 use crate::config::{ClientConfig, Config, CoordinatorConfig, FILE};
 use crate::failure::Failure;
@@ -22,6 +24,13 @@ pub(crate) struct Place {
     /// 127.0.0.1:8550.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) sight: Sight,
+}
+
+/// How the chain is reached.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Sight {
     /// The chain of the endpoints; the policy's only one unless named.
     #[arg(long, value_name = "ID")]
     chain: Option<u64>,
@@ -34,6 +43,17 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The first option that somebody named.
+    pub(crate) fn named(&self) -> Option<&'static str> {
+        let Sight { chain, endpoint, confirmations } = &self.sight;
+        let listen = self.listen.as_ref().map(|_| "--listen");
+        let chain = chain.map(|_| "--chain");
+        let endpoint = endpoint.first().map(|_| "--endpoint");
+        listen.or(chain).or(endpoint).or(confirmations.map(|_| "--confirmations"))
+    }
+}
+
+impl Sight {
     /// The chain as this machine looks at it, one of the policy's; the only one there is unless it is named.
     pub(crate) fn outlook(&self, chains: &[ChainId]) -> Result<Outlook, Failure> {
         let chain = match (self.chain, chains) {
@@ -70,6 +90,21 @@ impl Outlook {
         Ok(Self { chain, endpoints: endpoints(urls)?, confirmations })
     }
 
+    /// The chain that it looks at.
+    pub(crate) fn chain(&self) -> u64 {
+        self.chain
+    }
+
+    /// The chain as more than half of the endpoints tell it.
+    pub(crate) fn view(&self) -> Result<ChainView, Failure> {
+        if self.endpoints.is_empty() {
+            return Err(Failure::usage("no endpoint of the chain is named", "name one: `--endpoint URL`"));
+        }
+        let endpoints = self.endpoints.iter().map(EndpointConfig::open).collect::<Result<Vec<_>, _>>()?;
+        let finality = self.confirmations.map_or(Finality::Finalized, Finality::Confirmations);
+        Ok(ChainView::new(self.chain, endpoints, self.agree(), finality)?)
+    }
+
     /// More than half.
     fn agree(&self) -> usize {
         self.endpoints.len() / 2 + 1
@@ -77,7 +112,7 @@ impl Outlook {
 }
 
 /// Endpoints, named by their number.
-pub(crate) fn endpoints(urls: &[String]) -> Result<Vec<EndpointConfig>, Failure> {
+fn endpoints(urls: &[String]) -> Result<Vec<EndpointConfig>, Failure> {
     let endpoint = |(url, number): (&String, u32)| {
         Ok(EndpointConfig { name: format!("endpoint-{number}").parse()?, url: url.clone(), ca: None })
     };
@@ -164,6 +199,26 @@ impl Setup {
             passphrase: self.keys.join(format!("{name}.passphrase")),
         }
     }
+}
+
+/// Where the nodes listen that contributed.
+pub(crate) fn contributed_nodes(contributions: &[SignedContribution]) -> Vec<PeerConfig> {
+    let bodies = contributions.iter().map(SignedContribution::body);
+    let peer = |body: &Contribution| match &body.part {
+        Part::Node(node) => Some(PeerConfig { name: body.name.clone(), address: node.address.clone() }),
+        Part::Service(_) | Part::Founder(_) => None,
+    };
+    bodies.filter_map(peer).collect()
+}
+
+/// A folder takes its place in one cluster once; `code` says on which way it was to take it.
+pub(crate) fn not_installed(folder: &Path, code: &str) -> Result<(), Failure> {
+    let file = folder.join(FILE);
+    if !file.exists() {
+        return Ok(());
+    }
+    let what = format!("{} is there already; nothing writes over a cluster", file.display());
+    Err(Failure::new(code, what, "nothing is left to do here: start it"))
 }
 
 /// Writes `keystead.toml` into a folder that has none, and says where it is.

@@ -15,6 +15,7 @@ mod lies;
 mod people;
 mod quickstart;
 mod rebuild;
+mod rebuilt;
 mod script;
 mod secrets;
 mod several;

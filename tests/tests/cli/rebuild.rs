@@ -7,17 +7,18 @@ use keystead_tests::{Anvil, Service, binary, free_port};
 use serde_json::{Value, json};
 
 use crate::desk::{EXCHANGE, STRANGER, call_at, json as parsed, path, succeeds};
+use crate::rebuilt;
 
 const OLD: [&str; 4] = ["node-1", "node-2", "node-3", "node-4"];
-const NEW: [&str; 4] = ["node-5", "node-6", "node-7", "node-8"];
+pub(super) const NEW: [&str; 4] = ["node-5", "node-6", "node-7", "node-8"];
 const ETHER: u128 = 1_000_000_000_000_000_000;
 
 /// People's folder, and those of the nodes that run; a chain beside them.
-struct Cluster {
+pub(super) struct Cluster {
     home: tempfile::TempDir,
-    anvil: Anvil,
+    pub(super) anvil: Anvil,
     url: String,
-    parts: Vec<Service>,
+    pub(super) parts: Vec<Service>,
     account: String,
 }
 
@@ -40,11 +41,11 @@ impl Cluster {
         cluster
     }
 
-    fn desk(&self) -> PathBuf {
+    pub(super) fn desk(&self) -> PathBuf {
         self.home.path().join("desk")
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(super) fn file(&self, name: &str) -> String {
         path(&self.home.path().join(name)).to_owned()
     }
 
@@ -54,21 +55,21 @@ impl Cluster {
         self.parts.push(serve(&["serve", "--dir", path(&self.desk())]));
     }
 
-    fn run(&self, who: &str, arguments: &[&str]) -> Output {
+    pub(super) fn run(&self, who: &str, arguments: &[&str]) -> Output {
         let desk = self.desk();
         let dir: &[&str] = if arguments.contains(&"--dir") { &[] } else { &["--dir", path(&desk)] };
         let mut command = Command::new(binary("keystead"));
         command.args(["--json", "--as", who]).args(dir).args(arguments).output().unwrap()
     }
 
-    fn ok(&self, who: &str, arguments: &[&str]) -> Value {
+    pub(super) fn ok(&self, who: &str, arguments: &[&str]) -> Value {
         let output = self.run(who, arguments);
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         parsed(&output)
     }
 
     /// The words of an error with this code.
-    fn refused(&self, who: &str, arguments: &[&str], code: &str) -> String {
+    pub(super) fn refused(&self, who: &str, arguments: &[&str], code: &str) -> String {
         let output = self.run(who, arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
         let error: Value = serde_json::from_slice(&output.stderr).unwrap();
@@ -77,7 +78,7 @@ impl Cluster {
     }
 
     /// The answer as soon as it is one that fits: what follows a decision at once is asked for again.
-    fn until(&self, who: &str, arguments: &[&str], fits: impl Fn(&Value) -> bool) -> Value {
+    pub(super) fn until(&self, who: &str, arguments: &[&str], fits: impl Fn(&Value) -> bool) -> Value {
         let mut last = None;
         for _ in 0..TRIES {
             let output = self.run(who, arguments);
@@ -90,7 +91,7 @@ impl Cluster {
     }
 
     /// Ana asks, others approve: the request.
-    fn asked(&self, arguments: &[&str], others: &[&str]) -> String {
+    pub(super) fn asked(&self, arguments: &[&str], others: &[&str]) -> String {
         let asked = self.until("ana", arguments, |_| true);
         let id = asked["request"]["request"].as_str().unwrap().to_owned();
         others.iter().for_each(|who| drop(self.ok(who, &["approve", &id, "--yes"])));
@@ -112,13 +113,13 @@ impl Cluster {
         call_at(&self.anvil.url(), method, params)["result"].clone()
     }
 
-    fn pay(&self, wei: u128) -> Value {
+    pub(super) fn pay(&self, wei: u128) -> Value {
         let payment =
             json!([{"from": self.account, "to": EXCHANGE, "value": format!("{wei:#x}"), "gas": "0x5208"}]);
         call_at(&self.url, "eth_sendTransaction", payment)
     }
 
-    fn status(&self) -> Value {
+    pub(super) fn status(&self) -> Value {
         self.until("ana", &["status"], |_| true)["status"].clone()
     }
 
@@ -131,11 +132,11 @@ impl Cluster {
     }
 
     /// A signed checkpoint, and the log up to it, from the folder of one node.
-    fn export(&self, checkpoint: &str, folder: &str) {
+    pub(super) fn export(&self, checkpoint: &str, folder: &str) {
         self.ok("ana", &["audit", "checkpoint", "--file", &self.file(checkpoint)]);
         let node = self.ok("ana", &["status"])["status"]["node"].as_str().unwrap().to_owned();
-        let dir = self.desk().join(node);
-        self.ok("ana", &["--dir", path(&dir), "audit", "export", &self.file(folder)]);
+        let dir = [self.desk().join(&node), self.home.path().join(&node)].into_iter().find(|it| it.exists());
+        self.ok("ana", &["--dir", path(&dir.unwrap()), "audit", "export", &self.file(folder)]);
     }
 
     /// Every node's machine is gone, with its disk.
@@ -144,7 +145,7 @@ impl Cluster {
         OLD.iter().for_each(|node| std::fs::remove_dir_all(self.desk().join(node)).unwrap());
     }
 
-    fn join(&self, node: &str) -> String {
+    pub(super) fn join(&self, node: &str) -> String {
         let (machine, address) = (self.file(node), format!("127.0.0.1:{}", free_port()));
         let (operator, host) = (format!("Operator of {node}"), format!("rack of {node}"));
         let labels = ["--operator", &operator, "--host", &host, "--provider", node];
@@ -155,7 +156,7 @@ impl Cluster {
     }
 }
 
-fn serve(arguments: &[&str]) -> Service {
+pub(super) fn serve(arguments: &[&str]) -> Service {
     let scratch = tempfile::Builder::new().prefix("keystead-part-").tempdir().unwrap().keep();
     let program = binary("keystead");
     Service::start(&scratch, &[&[path(&program), "--json"], arguments].concat(), "ready")
@@ -196,7 +197,7 @@ fn d01_a_cluster_whose_nodes_are_all_lost_goes_on_frozen_and_counts_what_was_spe
     cluster.chain("evm_mine", json!([]));
 
     let (id, heard) = draft(&cluster);
-    sign_and_finish(&cluster, &heard);
+    sign_and_finish(&cluster, &id, &heard);
     install(&mut cluster, &id);
     let frozen = cluster.until("ana", &["status"], |it| height(&it["status"]) > height(&before));
     assert_eq!(frozen["status"]["frozen"]["everything"], true, "{frozen}");
@@ -212,7 +213,9 @@ fn d01_a_cluster_whose_nodes_are_all_lost_goes_on_frozen_and_counts_what_was_spe
     assert!(over["error"]["message"].as_str().unwrap().contains("ether-per-day"), "{over}");
     // From the genesis that everybody was always pinned to.
     assert_eq!(cluster.ok("cleo", &["audit", "verify"])["verified"], true);
+    rebuilt::a_machine_joins_later(&mut cluster, &id);
     strangers_are_found(&cluster);
+    rebuilt::all_are_lost_again(&mut cluster);
 }
 
 /// The cluster's id, and the fingerprint that all read out.
@@ -241,7 +244,7 @@ fn draft(cluster: &Cluster) -> (String, String) {
     (drafted["cluster"].as_str().unwrap().to_owned(), fingerprint)
 }
 
-fn sign_and_finish(cluster: &Cluster, heard: &str) {
+fn sign_and_finish(cluster: &Cluster, id: &str, heard: &str) {
     let (draft, log, bundle) = (cluster.file("draft"), cluster.file("backup"), cluster.file("bundle"));
     let shown = cluster.ok("ben", &["rebuild", "show", &draft, "--log", &log]);
     assert_eq!((&shown["fingerprint"], &shown["audited"]), (&json!(heard), &json!(true)));
@@ -271,8 +274,18 @@ fn sign_and_finish(cluster: &Cluster, heard: &str) {
     let print = cluster.ok("ana", &["rebuild", "show", &lossy])["fingerprint"].as_str().unwrap().to_owned();
     cluster.refused("ana", &["rebuild", "sign", &lossy, "--fingerprint", &print], "rebuild.signed");
     let dora = sign("dora");
-    let finish = ["rebuild", "finish", &draft, &dora, &ana, &ben, "--out", &bundle];
-    assert_eq!(cluster.ok("ana", &finish)["signed"], json!(["ana", "ben", "dora"]));
+    // By anybody: in a folder that knows nothing of this cluster, with the backup and the id that was read out.
+    let nobody = cluster.file("nobody");
+    let finish = ["--dir", &nobody, "rebuild", "finish", &draft, &dora, &ana, &ben, "--out", &bundle];
+    cluster.refused("zoe", &finish, "cli.usage");
+    let with = |id: &str| [&finish[..], &["--log", &log, "--cluster", id]].concat().join("\n");
+    let elsewhere = with(&other);
+    cluster.refused("zoe", &elsewhere.split('\n').collect::<Vec<_>>(), "certificate.cluster");
+    let groups = id.as_bytes().chunks(4).map(|it| std::str::from_utf8(it).unwrap()).collect::<Vec<_>>();
+    let (heard, here) = (with(&groups.join(" ")), ["rebuild", "finish", &draft, &ana, "--out", &bundle]);
+    cluster.refused("ana", &[&here[..], &["--cluster", &other]].concat(), "rebuild.cluster");
+    let finished = cluster.ok("zoe", &heard.split('\n').collect::<Vec<_>>());
+    assert_eq!(finished["signed"], json!(["ana", "ben", "dora"]));
 }
 
 fn install(cluster: &mut Cluster, id: &str) {
@@ -298,7 +311,8 @@ fn install(cluster: &mut Cluster, id: &str) {
         cluster.refused("ana", &install, "rebuild.installed");
         quick_looks(Path::new(&machine));
     }
-    cluster.ok("ana", &["rebuild", "install", &bundle]);
+    rebuilt::nobody_takes_a_place_that_is_not_theirs(cluster, id);
+    rebuilt::a_folder_of_before_follows(cluster);
     let machines = NEW.map(|node| PathBuf::from(cluster.file(node)));
     cluster.start(&machines);
 }
@@ -329,8 +343,11 @@ fn reconcile(cluster: &Cluster) {
     assert!(refused["error"]["message"].as_str().unwrap().contains("frozen"), "{refused}");
     let endpoint = cluster.anvil.url();
     let check = ["rebuild", "check", "--endpoint", &endpoint, "--confirmations", "1"];
-    let checked = cluster.ok("ben", &check);
+    let checked = cluster.ok("ben", &[&check[..], &["--addresses", "2"]].concat());
     assert_eq!((&checked["unknown"], &checked["rebuilt"]), (&json!(0), &json!(true)), "{checked}");
+    assert_eq!((checked["accounts"].as_array().unwrap().len(), &checked["elsewhere"]), (2, &json!([])));
+    cluster.refused("ben", &[&check[..], &["--addresses", "0"]].concat(), "cli.usage");
+    cluster.refused("ben", &[&check[..], &["--chain", "5"]].concat(), "cli.usage");
     let restore = cluster.asked(&["key", "restore", "hot", "--home", "node-6"], &["ben", "cleo"]);
     let backup = cluster.file("hot.backup");
     let moved = cluster.until(
@@ -362,8 +379,8 @@ fn strangers_are_found(cluster: &Cluster) {
     let endpoint = cluster.anvil.url();
     let check = ["rebuild", "check", "--endpoint", &endpoint, "--confirmations", "1"];
     let found = cluster.until("ben", &check, |it| it["unknown"] == 1);
-    let ours = found["accounts"].as_array().unwrap().iter().find(|it| it["executed"] == 4).cloned();
-    assert_eq!(ours.unwrap()["unknown"], json!([3]), "{found}");
+    let ours = found["accounts"].as_array().unwrap().iter().find(|it| it["executed"] == 5).cloned();
+    assert_eq!(ours.unwrap()["unknown"], json!([4]), "{found}");
     assert_eq!(cluster.run("ben", &check).status.code(), Some(2));
 }
 

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use keystead_base::{Digest, DigestError};
 
+use crate::failure::Failure;
+
 /// Four hex digits at a time.
 pub(crate) fn grouped(digest: &Digest) -> String {
     let text = digest.to_string();
@@ -21,6 +23,16 @@ impl FromStr for Heard {
     fn from_str(text: &str) -> Result<Self, DigestError> {
         text.split_whitespace().collect::<String>().parse().map(Self)
     }
+}
+
+/// Nobody signs in `family` (the words of a command) what nobody has compared with the others.
+pub(crate) fn unheard(family: &str) -> Failure {
+    let what =
+        "nothing was signed: no fingerprint is named, so nobody has compared this draft with the others'";
+    let next = format!(
+        "have all who sign run `keystead {family} show`, read the fingerprints out on a call, and add --fingerprint"
+    );
+    Failure::new(&format!("{family}.unheard"), what, next)
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use keystead_base::Canonical as _;
-use keystead_decision::ceremony::{FinishedCeremony, Part, SignedContribution};
-use keystead_node::{NodeLimits, PeerConfig};
+use keystead_decision::ceremony::{FinishedCeremony, Part};
+use keystead_node::NodeLimits;
 
 use super::Seat;
-use crate::config::{Config, FILE};
+use crate::config::Config;
 use crate::failure::{Advise as _, Failure};
 use crate::founding::{GENESIS, MEMBERS};
 use crate::outside;
@@ -21,20 +21,10 @@ pub(crate) fn install(seat: &Seat, finished: &FinishedCeremony, place: &Place) -
     finished.holds(&own).advise(NOT_OURS)?;
     signed_here(seat, finished)?;
     let config = config(seat, finished, place, &own.body().part)?;
-    not_installed(seat)?;
+    setup::not_installed(seat.folder(), "ceremony.installed")?;
     outside::keep(&seat.folder().join(GENESIS), &finished.genesis().to_document())?;
     outside::keep(&seat.folder().join(CEREMONY), &finished.signed().to_document())?;
     setup::write(seat.folder(), &config)
-}
-
-/// A folder takes its place in one cluster once.
-pub(super) fn not_installed(seat: &Seat) -> Result<(), Failure> {
-    let file = seat.folder().join(FILE);
-    if !file.exists() {
-        return Ok(());
-    }
-    let what = format!("{} is there already; nothing writes over a cluster", file.display());
-    Err(Failure::new("ceremony.installed", what, "nothing is left to do here: start it"))
 }
 
 /// The transcript that was finished is the one that this member read and signed.
@@ -64,28 +54,22 @@ fn config(seat: &Seat, finished: &FinishedCeremony, place: &Place, part: &Part) 
     let setup = Setup {
         cluster: genesis.cluster(),
         keys: MEMBERS.into(),
-        nodes: nodes(finished).collect(),
+        nodes: setup::contributed_nodes(&finished.signed().transcript.contributions),
         own: matches!(part, Part::Node(_)).then(|| name.clone()),
         person: matches!(part, Part::Founder(_)).then(|| name.clone()),
         limits: NodeLimits::default(),
     };
     let listen = |or: &str| place.listen.clone().unwrap_or_else(|| or.to_owned());
     let (node, coordinator) = match part {
-        Part::Node(own) => (Some(setup.node(name, listen(&own.address), place.node_outlook(chains)?)), None),
+        Part::Node(own) => {
+            (Some(setup.node(name, listen(&own.address), place.sight.node_outlook(chains)?)), None)
+        }
         Part::Service(_) => {
-            (None, Some(setup.coordinator(name, listen(COORDINATOR_LISTEN), place.outlook(chains)?)))
+            (None, Some(setup.coordinator(name, listen(COORDINATOR_LISTEN), place.sight.outlook(chains)?)))
         }
         Part::Founder(_) => (None, None),
     };
     Ok(setup.config(node, coordinator))
-}
-
-fn nodes(finished: &FinishedCeremony) -> impl Iterator<Item = PeerConfig> {
-    let bodies = finished.signed().transcript.contributions.iter().map(SignedContribution::body);
-    bodies.filter_map(|body| match &body.part {
-        Part::Node(node) => Some(PeerConfig { name: body.name.clone(), address: node.address.clone() }),
-        Part::Service(_) | Part::Founder(_) => None,
-    })
 }
 
 /// The transcript with all signatures, beside the genesis.

@@ -9,7 +9,6 @@ use keystead_decision::ceremony::{NodePart, Part};
 use keystead_node::{NodeLimits, PeerConfig};
 
 use super::Seat;
-use super::install::not_installed;
 use crate::failure::{Advise as _, Failure};
 use crate::founding::{GENESIS, MEMBERS};
 use crate::outside;
@@ -54,8 +53,8 @@ pub(crate) fn install_latecomer(seat: &Seat, told: &Told<'_>, place: &Place) -> 
     let setup = setup(seat, told, part)?;
     let chains = &told.genesis.genesis.policy.chains;
     let listen = place.listen.clone().unwrap_or_else(|| part.address.clone());
-    let node = setup.node(&seat.name, listen, place.node_outlook(chains)?);
-    not_installed(seat)?;
+    let node = setup.node(&seat.name, listen, place.sight.node_outlook(chains)?);
+    setup::not_installed(seat.folder(), "ceremony.installed")?;
     outside::keep(&seat.folder().join(GENESIS), &told.genesis.to_document())?;
     setup::write(seat.folder(), &setup.config(Some(node), None))
 }

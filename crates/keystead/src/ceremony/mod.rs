@@ -8,7 +8,7 @@ mod seat;
 mod words;
 
 pub(crate) use danger::{nodes as node_dangers, withstands};
-pub(crate) use fingerprint::{Heard, grouped};
+pub(crate) use fingerprint::{Heard, grouped, unheard};
 pub(crate) use install::{CEREMONY, install};
 pub(crate) use latecomer::{Peer, Told, install_latecomer, made_for};
 pub(crate) use seat::{Joining, Seat, join};

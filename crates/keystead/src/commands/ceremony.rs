@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::Global;
 use super::first_policy::FirstPolicy;
-use crate::ceremony::{CEREMONY, Heard, Joining, Seat, Shown, contribution, grouped, install, join};
+use crate::ceremony::{CEREMONY, Heard, Joining, Seat, Shown, contribution, grouped, install, join, unheard};
 use crate::failure::{Advise as _, Failure};
 use crate::founding::GENESIS;
 use crate::output::{Report, Voice};
@@ -289,7 +289,7 @@ fn sign(global: &Global, args: &SignArgs, voice: Voice) -> Result<Report, Failur
     let checked = transcript.check().advise("do NOT sign: whoever drafted this made a mistake or lies")?;
     let own = Some((seat.name.clone(), checked.holds(&seat.contribution()?).is_ok()));
     voice.line(&Shown { transcript: &checked, signed: Vec::new(), own }.text());
-    let heard = args.fingerprint.ok_or_else(unheard)?;
+    let heard = args.fingerprint.ok_or_else(|| unheard("ceremony"))?;
     let assent = seat.sign(&checked, heard.0, global.passphrase_file.as_ref())?;
     let file = match &args.out {
         Some(out) => {
@@ -301,13 +301,6 @@ fn sign(global: &Global, args: &SignArgs, voice: Voice) -> Result<Report, Failur
     let json = json!({"member": assent.member, "fingerprint": assent.transcript, "assent": file});
     let text = format!("\nsigned by `{}`\nnext: send {} to whoever finishes", assent.member, file.display());
     Ok(Report::new(json, text))
-}
-
-fn unheard() -> Failure {
-    let what =
-        "nothing was signed: no fingerprint is named, so nobody has compared this draft with the others'";
-    let next = "have every member run `keystead ceremony show`, read the fingerprints out on a call, and add --fingerprint";
-    Failure::new("ceremony.unheard", what, next)
 }
 
 fn finish(args: &FinishArgs) -> Result<Report, Failure> {

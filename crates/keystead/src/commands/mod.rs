@@ -14,6 +14,7 @@ mod newcomer;
 mod policy;
 mod quickstart;
 mod rebuild;
+mod rebuild_check;
 mod replace;
 mod request;
 mod roster;

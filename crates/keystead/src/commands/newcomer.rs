@@ -14,6 +14,7 @@ use super::{Global, Session};
 use crate::ceremony::{Heard, Peer, Seat, Told, install_latecomer, made_for};
 use crate::failure::{Advise as _, Failure};
 use crate::output::Report;
+use crate::rebuild::REBUILD;
 use crate::seating::{self, Labels};
 use crate::setup::Place;
 use crate::{member, outside};
@@ -127,8 +128,14 @@ pub(super) fn installed(global: &Global, args: &InstallArgs) -> Result<Report, F
     Ok(Report::new(json!({"member": seat.name, "cluster": told.cluster, "config": file}), text))
 }
 
-/// What the machines that come in are set up with; none where nobody said where it listens.
+/// What the machines that come in are set up with; none where nobody said where it listens. Where all nodes were lost
+/// once, nobody of the genesis is left to learn the log from.
 pub(super) fn install_line(session: &Session, roster: &Roster, newcomers: &[Newcomer]) -> Option<String> {
+    if session.config.client.genesis.with_file_name(REBUILD).exists() {
+        let cluster = session.config.cluster;
+        let line = format!("keystead rebuild install REBUILD --dir FOLDER --log BACKUP --cluster {cluster}");
+        return (!newcomers.is_empty()).then_some(line);
+    }
     let address = |it: &Newcomer| Some((it.node.name.clone(), it.address.clone()?));
     let new: Vec<_> = newcomers.iter().map(address).collect::<Option<Vec<_>>>()?;
     let known = session.config.client.nodes.iter().map(|it| (it.name.clone(), it.address.clone()));
@@ -143,5 +150,5 @@ pub(super) fn install_line(session: &Session, roster: &Roster, newcomers: &[Newc
 
 const JOINING: &str = "on the node's machine: `keystead ceremony join FOLDER NAME --cluster CLUSTER --part node …` makes its \
                        contribution";
-pub(super) const SETTING_UP: &str =
-    "On each machine that comes in, with the genesis of any member's folder, and the cluster's id read out:";
+pub(super) const SETTING_UP: &str = "On each machine that comes in, with the file `genesis` of any member's folder (after a rebuild the file `rebuild`, and \
+     the backup that it was drafted from), and the cluster's id read out:";

@@ -5,22 +5,21 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use keystead_base::{Canonical as _, ClusterId, Name};
 use keystead_decision::ceremony::SignedContribution;
-use keystead_decision::rebuild::{CheckedRebuild, RebuildAssent, RebuildBundle, RebuildDraft};
+use keystead_decision::rebuild::{CheckedRebuild, RebuildAssent, RebuildBundle, RebuildDraft, RebuildError};
 use keystead_decision::{SignedGenesis, State};
-use keystead_ledger::Auditor;
-use keystead_transmit::{ChainView, Finality};
+use keystead_ledger::ExportedLog;
 use serde_json::json;
 
-use super::{Global, Session, audit};
-use crate::ceremony::{Heard, Seat, grouped};
+use super::Global;
+use super::rebuild_check::{CheckArgs, check};
+use crate::ceremony::{Heard, Seat, grouped, unheard};
 use crate::config::{Config, FILE};
 use crate::failure::{Advise as _, Failure};
 use crate::member::{self, Files, Member};
 use crate::output::{Report, Voice};
 use crate::outside;
-use crate::rebuild::{Account, Backup, Shown, compare, new_node, old_member, remembered};
-use crate::setup::{self, Place};
-use crate::table::Table;
+use crate::rebuild::{Backup, Installed, Shown, Told, goes_on, new_node, remembered};
+use crate::setup::Place;
 
 /// For the day on which all nodes are gone. What must be left: an exported log (`audit export`), backups of the keys, and
 /// people with their own folders. New machines make their keys with `keystead ceremony join --part node`, under new
@@ -47,15 +46,17 @@ pub(crate) enum RebuildCommand {
     ///
     /// Example: keystead rebuild sign draft --log backup --dir ana --as ana --fingerprint '5f0c 91a2 …'
     Sign(SignArgs),
-    /// Put the signatures to a draft; says how many of which role are missing.
+    /// Put the signatures to a draft; says how many of which role are missing. Anybody can: who has no folder of this
+    /// cluster adds --log BACKUP --cluster ID.
     ///
     /// Example: keystead rebuild finish draft *.rebuild-assent --out bundle
     Finish(FinishArgs),
-    /// Verify a finished rebuild, and set this machine up for it.
+    /// Verify a finished rebuild, and set this machine up for it; no older one, and no other from the same block.
     ///
     /// On a new node's machine (the folder of `ceremony join`): replays the backup from the genesis of the cluster that
-    /// --cluster names, reads it into a fresh ledger, and writes keystead.toml. Start the node then. In the folder of a
-    /// person or a coordinator: verifies with the pinned genesis, and points keystead.toml at the new nodes.
+    /// --cluster names, reads it into a fresh ledger, and writes keystead.toml. Start the node then. A machine that comes
+    /// later, and is not in the rebuild, does the same, and waits until the roster names it. In the folder of a person or
+    /// a coordinator: verifies with the pinned genesis, and points keystead.toml at the new nodes.
     ///
     /// Example: keystead rebuild install bundle --dir node-5 --log backup --cluster 8a1f… --endpoint http://127.0.0.1:8545
     ///
@@ -63,8 +64,9 @@ pub(crate) enum RebuildCommand {
     Install(InstallArgs),
     /// Compare the chain with the log before anybody thaws: whose transactions does nobody here remember?
     ///
-    /// Replays the log from a node, and asks the endpoints how many transactions of each account are final. Exit code 2
-    /// where one is not in the log.
+    /// Replays the log from a node, and asks the endpoints of one chain how many transactions are final: of the first
+    /// addresses of each key, and of all that the log gave a nonce. Exit code 2 where one is not in the log. What others
+    /// may move (allowances, owners of contracts), and what is not final yet, it does not see.
     ///
     /// Example: keystead rebuild check --endpoint http://127.0.0.1:8545 --as ana
     Check(CheckArgs),
@@ -85,6 +87,9 @@ pub(crate) struct DraftArgs {
     /// Go on although somebody remembers more blocks than the backup has; the loss is part of what people sign.
     #[arg(long)]
     accept_loss: bool,
+    /// The cluster's id as it was read out, for whoever has no folder of this cluster: the genesis is the backup's then.
+    #[arg(long, value_name = "HEX")]
+    cluster: Option<Heard>,
     /// Where to write the draft.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -98,6 +103,9 @@ pub(crate) struct ShowArgs {
     /// The backup, to replay all of it here.
     #[arg(long, value_name = "FOLDER")]
     log: Option<PathBuf>,
+    /// The cluster's id as it was read out, for whoever has no folder of this cluster: the genesis is the backup's then.
+    #[arg(long, value_name = "HEX")]
+    cluster: Option<Heard>,
 }
 
 /// Its arguments.
@@ -124,6 +132,12 @@ pub(crate) struct FinishArgs {
     /// People's signatures, in any order.
     #[arg(required = true)]
     signatures: Vec<PathBuf>,
+    /// The backup, to replay all of it here.
+    #[arg(long, value_name = "FOLDER")]
+    log: Option<PathBuf>,
+    /// The cluster's id as it was read out, for whoever has no folder of this cluster: the genesis is the backup's then.
+    #[arg(long, value_name = "HEX")]
+    cluster: Option<Heard>,
     /// Where to write the finished rebuild.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -137,9 +151,9 @@ pub(crate) struct InstallArgs {
     /// The backup that it was drafted from; a new node needs it.
     #[arg(long, value_name = "FOLDER")]
     log: Option<PathBuf>,
-    /// The cluster's id, as people have it: a new node has nothing yet that it is pinned to.
-    #[arg(long, value_name = "ID")]
-    cluster: Option<ClusterId>,
+    /// The cluster's id as it was read out; blanks do not matter. A new node has nothing yet that it is pinned to.
+    #[arg(long, value_name = "HEX")]
+    cluster: Option<Heard>,
     #[command(flatten)]
     place: Place,
     /// The database of a new node, `postgres://…`; SQLite in its folder unless named.
@@ -147,57 +161,43 @@ pub(crate) struct InstallArgs {
     ledger: Option<String>,
 }
 
-/// Its arguments.
-#[derive(Debug, Args)]
-pub(crate) struct CheckArgs {
-    /// An endpoint of the chain; several must agree by more than half.
-    #[arg(long, value_name = "URL", required = true)]
-    endpoint: Vec<String>,
-    /// The chain; the policy's only one unless named.
-    #[arg(long, value_name = "ID")]
-    chain: Option<u64>,
-    /// So many blocks make a transaction final; the chain's own word when not named.
-    #[arg(long)]
-    confirmations: Option<u64>,
-}
-
 pub(crate) async fn run(global: &Global, command: RebuildCommand, voice: Voice) -> Result<Report, Failure> {
     match command {
         RebuildCommand::Draft(args) => draft(global, &args, voice),
         RebuildCommand::Show(args) => show(global, &args, voice),
         RebuildCommand::Sign(args) => sign(global, &args, voice),
-        RebuildCommand::Finish(args) => finish(global, &args),
+        RebuildCommand::Finish(args) => finish(global, &args, voice),
         RebuildCommand::Install(args) => install(global, &args, voice).await,
         RebuildCommand::Check(args) => check(global, &args, voice).await,
     }
 }
 
 fn draft(global: &Global, args: &DraftArgs, voice: Voice) -> Result<Report, Failure> {
-    let (config, genesis) = pinned(global)?;
+    let (cluster, genesis) = ground(global, Some(&args.log), args.cluster)?;
     let contributions = args.contributions.iter().map(|path| outside::document(path));
     let contributions: Vec<SignedContribution> = contributions.collect::<Result<_, _>>()?;
     let memories = remembered(&args.remembered)?;
     voice.progress("replaying the backup");
-    let backup = Backup::read(&args.log, config.cluster, &memories)?;
+    let backup = Backup::read(&args.log, cluster, &memories)?;
     let state = backup.state.clone();
-    let basis = backup.basis(config.cluster, &memories, args.accept_loss, outside::now())?;
-    let checked = RebuildDraft::assemble(&genesis, config.cluster, basis, contributions).advise(DRAFTING)?;
+    let basis = backup.basis(cluster, &memories, args.accept_loss, outside::now())?;
+    let checked = RebuildDraft::assemble(&genesis, cluster, basis, contributions).advise(DRAFTING)?;
     outside::create(&args.out, &checked.draft().to_document())?;
     Ok(shown(&Shown { rebuild: &checked, signed: Vec::new(), audited: Some(&state) }))
 }
 
 fn show(global: &Global, args: &ShowArgs, voice: Voice) -> Result<Report, Failure> {
-    let (config, genesis) = pinned(global)?;
+    let (cluster, genesis) = ground(global, args.log.as_ref(), args.cluster)?;
     let bytes = outside::read(&args.file)?;
     if let Ok(bundle) = RebuildBundle::from_document(&bytes) {
-        let finished = bundle.verify(&genesis, config.cluster)?;
-        let audited = audited(args.log.as_ref(), &config, finished.checked(), voice)?;
+        let finished = bundle.verify(&genesis, cluster)?;
+        let audited = audited(args.log.as_ref(), cluster, finished.checked(), voice)?;
         let signed = finished.signed().signatures.iter().map(|it| it.person.clone()).collect();
         return Ok(shown(&Shown { rebuild: finished.checked(), signed, audited: audited.as_ref() }));
     }
     let draft: RebuildDraft = outside::document(&args.file)?;
-    let checked = draft.check(&genesis, config.cluster).advise(NOT_SOUND)?;
-    let audited = audited(args.log.as_ref(), &config, &checked, voice)?;
+    let checked = draft.check(&genesis, cluster).advise(NOT_SOUND)?;
+    let audited = audited(args.log.as_ref(), cluster, &checked, voice)?;
     Ok(shown(&Shown { rebuild: &checked, signed: Vec::new(), audited: audited.as_ref() }))
 }
 
@@ -208,24 +208,26 @@ fn shown(shown: &Shown<'_>) -> Report {
 /// The state at the end of the whole backup: an error where it is not what the draft says, none where nobody looked.
 fn audited(
     log: Option<&PathBuf>,
-    config: &Config,
+    cluster: ClusterId,
     checked: &CheckedRebuild,
     voice: Voice,
 ) -> Result<Option<State>, Failure> {
     let Some(folder) = log else { return Ok(None) };
     voice.progress("replaying the backup");
-    let backup = Backup::read(folder, config.cluster, &[])?;
+    let backup = Backup::read(folder, cluster, &[])?;
     backup.state.goes_on(&checked.draft().rebuild).advise(NOT_SOUND)?;
     Ok(Some(backup.state))
 }
 
 fn sign(global: &Global, args: &SignArgs, voice: Voice) -> Result<Report, Failure> {
-    let (config, genesis) = pinned(global)?;
+    let config = Config::read(&global.dir).advise("use the folder of a person of this cluster")?;
+    let genesis = member::genesis(&config)?;
     let draft: RebuildDraft = outside::document(&args.draft)?;
     let checked = draft.check(&genesis, config.cluster).advise(NOT_SOUND)?;
-    let audited = audited(args.log.as_ref(), &config, &checked, voice)?;
+    let audited = audited(args.log.as_ref(), config.cluster, &checked, voice)?;
     voice.line(&Shown { rebuild: &checked, signed: Vec::new(), audited: audited.as_ref() }.text());
-    let heard = args.fingerprint.ok_or_else(unheard)?;
+    let heard = args.fingerprint.ok_or_else(|| unheard("rebuild"))?;
+    goes_on(&config, &genesis, &checked)?;
     let files = Files::chosen(&config, global.person.as_ref(), global.passphrase_file.as_ref())?;
     let member = Member::open(&files.key, &files.passphrase)?;
     let assent = checked.sign(&member.name, heard.0, &member.signer).advise(NOT_HEARD)?;
@@ -259,8 +261,7 @@ fn kept(
     if earlier.rebuild == assent.rebuild {
         return Ok(file);
     }
-    let mut rebuilt = draft.before.iter().filter_map(|it| it.rebuild.as_ref());
-    if rebuilt.any(|it| it.rebuild.digest() == earlier.rebuild) {
+    if draft.leads_through(&earlier.rebuild) {
         outside::replace(&file, &assent.to_document())?;
         return Ok(file);
     }
@@ -274,25 +275,20 @@ fn kept(
     Err(Failure::new("rebuild.signed", what, next))
 }
 
-fn unheard() -> Failure {
-    let what =
-        "nothing was signed: no fingerprint is named, so nobody has compared this draft with the others'";
-    let next = "have all who sign run `keystead rebuild show`, read the fingerprints out on a call, and add --fingerprint";
-    Failure::new("rebuild.unheard", what, next)
-}
-
-fn finish(global: &Global, args: &FinishArgs) -> Result<Report, Failure> {
-    let (config, genesis) = pinned(global)?;
+fn finish(global: &Global, args: &FinishArgs, voice: Voice) -> Result<Report, Failure> {
+    let (cluster, genesis) = ground(global, args.log.as_ref(), args.cluster)?;
     let draft: RebuildDraft = outside::document(&args.draft)?;
     let signatures = args.signatures.iter().map(|path| outside::document(path));
     let signatures: Vec<RebuildAssent> = signatures.collect::<Result<_, _>>()?;
-    let finished = draft.check(&genesis, config.cluster)?.finish(signatures);
+    let checked = draft.check(&genesis, cluster)?;
+    audited(args.log.as_ref(), cluster, &checked, voice)?;
+    let finished = checked.finish(signatures);
     let finished =
         finished.advise("people sign this very draft: `keystead rebuild sign` on their machines")?;
     outside::create(&args.out, &finished.bundle().to_document())?;
     let signed: Vec<Name> = finished.signed().signatures.iter().map(|it| it.person.clone()).collect();
     let json = json!({
-        "cluster": config.cluster, "fingerprint": finished.checked().fingerprint(), "signed": signed,
+        "cluster": cluster, "fingerprint": finished.checked().fingerprint(), "signed": signed,
         "bundle": args.out,
     });
     let shown = Shown { rebuild: finished.checked(), signed, audited: None };
@@ -307,104 +303,88 @@ fn finish(global: &Global, args: &FinishArgs) -> Result<Report, Failure> {
 
 async fn install(global: &Global, args: &InstallArgs, voice: Voice) -> Result<Report, Failure> {
     let bundle: RebuildBundle = outside::document(&args.bundle)?;
-    let dir = global.dir.display();
     if global.dir.join(FILE).exists() {
-        let finished = old_member(&global.dir, &Config::read(&global.dir)?, bundle)?;
-        let nodes: Vec<&Name> = finished.roster().nodes.iter().map(|it| &it.name).collect();
-        let names = nodes.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", ");
-        let json = json!({"fingerprint": finished.checked().fingerprint(), "nodes": nodes});
-        let text = format!("this folder looks for {names} now\nnext: keystead --dir {dir} status");
-        return Ok(Report::new(json, text));
+        return follow(global, args, bundle, voice);
     }
     let seat = Seat::open(&global.dir)?;
     let (log, cluster) = match (&args.log, args.cluster) {
-        (Some(log), Some(cluster)) => (log, cluster),
+        (Some(log), Some(heard)) => (log, ClusterId(heard.0)),
         _ => return Err(unpinned()),
     };
     voice.progress("replaying the backup into a fresh ledger");
-    let height = new_node(&seat, bundle, log, cluster, (&args.place, args.ledger.clone())).await?;
-    let json =
-        json!({"node": seat.name, "cluster": cluster, "height": height, "config": global.dir.join(FILE)});
+    let Installed { height, votes } =
+        new_node(&seat, bundle, log, cluster, (&args.place, args.ledger.clone())).await?;
+    let json = json!({
+        "node": seat.name, "cluster": cluster, "height": height, "votes": votes, "config": global.dir.join(FILE),
+    });
+    let then = match votes {
+        true => "",
+        false => "\nIt waits at the door, and follows as soon as the roster names it.",
+    };
     let text = format!(
         "`{}` has the log of cluster {cluster} up to block {height}, and goes on with the rebuild\nnext: keystead node \
-         --dir {dir}",
-        seat.name
+         --dir {}{then}",
+        seat.name,
+        global.dir.display()
     );
+    Ok(Report::new(json, text))
+}
+
+/// In the folder of somebody who was there before.
+fn follow(
+    global: &Global,
+    args: &InstallArgs,
+    bundle: RebuildBundle,
+    voice: Voice,
+) -> Result<Report, Failure> {
+    let told = Told::of(&global.dir, bundle)?;
+    if let Some(option) = args.place.named().or(args.ledger.as_ref().map(|_| "--ledger")) {
+        let what = format!("`{option}` is said of a new node, and this folder was there before");
+        return Err(Failure::usage(what, "leave it out, or name the new node's folder with --dir"));
+    }
+    let (checked, roster) = (told.finished().checked(), told.finished().roster());
+    let cluster = checked.draft().rebuild.cluster;
+    same_cluster(cluster, args.cluster)?;
+    audited(args.log.as_ref(), cluster, checked, voice)?;
+    told.follow(&global.dir)?;
+    let nodes: Vec<&Name> = roster.nodes.iter().map(|it| &it.name).collect();
+    let names = nodes.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", ");
+    let json = json!({"fingerprint": checked.fingerprint(), "nodes": nodes});
+    let text =
+        format!("this folder looks for {names} now\nnext: keystead --dir {} status", global.dir.display());
     Ok(Report::new(json, text))
 }
 
 fn unpinned() -> Failure {
     Failure::usage(
-        "a new node replays the backup, from a genesis that people name",
-        "add `--log BACKUP --cluster ID`: the id stands in every member's keystead.toml",
+        "whoever has no folder of this cluster reads the backup, from a genesis that people name",
+        "add `--log BACKUP --cluster ID`: the id stands in every member's keystead.toml; or name the folder of a member with \
+         --dir",
     )
 }
 
-async fn check(global: &Global, args: &CheckArgs, voice: Voice) -> Result<Report, Failure> {
-    let session = Session::open(global).await?;
-    let genesis = member::genesis(&session.config)?;
-    let controls = keystead_decision::Strict::default();
-    let mut auditor = Auditor::begin(&genesis, session.config.cluster, &controls)?;
-    audit::follow(&session, &mut auditor, u64::MAX, voice).await?;
-    let state = auditor.state();
-    let chains = &state.policy().engine.version().chains;
-    let chain = match (args.chain, chains.as_slice()) {
-        (Some(named), _) => named,
-        (None, [only]) => only.0,
-        (None, _) => return Err(Failure::usage("the policy names several chains", "name one: `--chain ID`")),
-    };
-    let endpoints =
-        setup::endpoints(&args.endpoint)?.iter().map(|it| it.open()).collect::<Result<Vec<_>, _>>()?;
-    let finality = args.confirmations.map_or(Finality::Finalized, Finality::Confirmations);
-    let view = ChainView::new(chain, endpoints, args.endpoint.len() / 2 + 1, finality)?;
-    Ok(compared(&compare(state, &view).await?, state.height(), state.is_rebuilt()))
-}
-
-fn compared(accounts: &[Account], height: u64, rebuilt: bool) -> Report {
-    let mut table = Table::new(&[
-        "account",
-        "key",
-        "final",
-        "unknown to the log",
-        "not settled yet",
-        "may still execute",
-    ]);
-    let numbers = |all: &[u64]| all.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
-    for it in accounts.iter().filter(|it| it.executed > 0 || !it.outstanding.is_empty()) {
-        table.row([
-            it.account.to_string(),
-            it.key.as_ref().map(ToString::to_string).unwrap_or_default(),
-            it.executed.to_string(),
-            numbers(&it.unknown),
-            numbers(&it.unsettled),
-            numbers(&it.outstanding),
-        ]);
+/// The genesis and its id: of this folder, or, for whoever has none of this cluster, of the backup under the id that was
+/// read out.
+fn ground(
+    global: &Global,
+    log: Option<&PathBuf>,
+    heard: Option<Heard>,
+) -> Result<(ClusterId, SignedGenesis), Failure> {
+    if global.dir.join(FILE).exists() {
+        let config = Config::read(&global.dir)?;
+        same_cluster(config.cluster, heard)?;
+        return Ok((config.cluster, member::genesis(&config)?));
     }
-    let unknown: usize = accounts.iter().map(|it| it.unknown.len()).sum();
-    let verdict = match unknown {
-        0 => "the chain shows no transaction that the log does not know\n".to_owned(),
-        count => format!(
-            "{count} TRANSACTIONS ARE NOT IN THE LOG: no limit counts them. Find out what they are before anybody thaws;\n\
-             the nonces are taken on the chain, and requests for them would die\n"
-        ),
-    };
-    let next = match rebuilt {
-        true => "next: keystead thaw --as NAME, once all agree; it takes one more of each role than usual",
-        false => "the cluster is not waiting for a thaw after a rebuild",
-    };
-    let text = format!("{verdict}{}{next}", table.render());
-    let json = json!({"height": height, "rebuilt": rebuilt, "unknown": unknown, "accounts": accounts});
-    let mut report = Report::new(json, text);
-    report.holds = unknown == 0;
-    report
+    let (Some(log), Some(heard)) = (log, heard) else { return Err(unpinned()) };
+    let log = ExportedLog::open(log).advise(WHOLE)?;
+    Ok((ClusterId(heard.0), log.genesis().clone()))
 }
 
-/// Somebody who has a genesis already.
-fn pinned(global: &Global) -> Result<(Config, SignedGenesis), Failure> {
-    let config =
-        Config::read(&global.dir).advise("use the folder of a person, with keystead.toml and the genesis")?;
-    let genesis = member::genesis(&config)?;
-    Ok((config, genesis))
+fn same_cluster(expected: ClusterId, heard: Option<Heard>) -> Result<(), Failure> {
+    match heard.map(|it| ClusterId(it.0)).filter(|it| *it != expected) {
+        Some(found) => Err(RebuildError::Cluster { expected, found }.into()),
+        None => Ok(()),
+    }
 }
 
 const DRAFTING: &str = "a rebuilt cluster takes 1, 3, 4 or 7 new machines, each with `keystead ceremony join FOLDER NEW-NAME \
@@ -412,3 +392,4 @@ const DRAFTING: &str = "a rebuilt cluster takes 1, 3, 4 or 7 new machines, each 
 const NOT_SOUND: &str = "do NOT sign: whoever drafted this made a mistake or lies";
 const NOT_HEARD: &str = "do NOT sign: you and the others look at different files; have each run `keystead rebuild show` and \
                          find who differs";
+const WHOLE: &str = "is it a folder that `keystead audit export FOLDER` wrote, whole?";

@@ -19,7 +19,9 @@ pub(crate) struct Account {
     pub(crate) key: Option<Name>,
     /// How many transactions of it are final.
     pub(crate) executed: u64,
-    /// Nonces of final transactions that the log knows nothing of.
+    /// How many of them the log knows nothing of.
+    pub(crate) strangers: u64,
+    /// The first of their nonces.
     pub(crate) unknown: Vec<u64>,
     /// Nonces that the log gave away, that are final, and whose settlement the nodes have not found yet.
     pub(crate) unsettled: Vec<u64>,
@@ -27,11 +29,16 @@ pub(crate) struct Account {
     pub(crate) outstanding: Vec<u64>,
 }
 
-/// Every account of this chain that the log knows, compared with the chain's own count.
-pub(crate) async fn compare(state: &State, view: &ChainView) -> Result<Vec<Account>, Failure> {
+/// The first `addresses` of every key that can be paid, and whatever account the log gave a slot of, compared with the
+/// chain's own count.
+pub(crate) async fn compare(
+    state: &State,
+    view: &ChainView,
+    addresses: u32,
+) -> Result<Vec<Account>, Failure> {
     let chain = ChainId(view.chain_id());
     let mut found = Vec::new();
-    for (account, key) in accounts(state, chain) {
+    for (account, key) in accounts(state, chain, addresses) {
         let executed = view
             .final_nonce(account)
             .await
@@ -44,11 +51,13 @@ pub(crate) async fn compare(state: &State, view: &ChainView) -> Result<Vec<Accou
         let open = |is_final: bool| {
             slots.iter().filter(move |(nonce, settled)| !**settled && (**nonce < executed) == is_final)
         };
+        let known = slots.keys().filter(|nonce| **nonce < executed).count() as u64;
         found.push(Account {
             chain: chain.0,
             account,
             key,
             executed,
+            strangers: executed.saturating_sub(known),
             unknown: (0..executed).filter(|nonce| !slots.contains_key(nonce)).take(MAX_SHOWN).collect(),
             unsettled: open(true).map(|(nonce, _)| *nonce).collect(),
             outstanding: open(false).map(|(nonce, _)| *nonce).collect(),
@@ -57,20 +66,17 @@ pub(crate) async fn compare(state: &State, view: &ChainView) -> Result<Vec<Accou
     Ok(found)
 }
 
-/// The first addresses of every key that can be paid, and whatever account the log gave a slot of.
-fn accounts(state: &State, chain: ChainId) -> BTreeMap<Address, Option<Name>> {
+fn accounts(state: &State, chain: ChainId, addresses: u32) -> BTreeMap<Address, Option<Name>> {
     let used: BTreeSet<Address> =
         state.slots().filter(|(slot, _)| slot.chain == chain).map(|(slot, _)| slot.account).collect();
     let mut all: BTreeMap<Address, Option<Name>> = used.into_iter().map(|account| (account, None)).collect();
     for (name, key) in state.keys() {
-        for index in 0..ADDRESSES {
+        for index in 0..addresses {
             all.extend(key.account.address(index).map(|account| (account, Some(name.clone()))));
         }
     }
     all
 }
 
-/// How many addresses of each key are looked at beside those that were used.
-const ADDRESSES: u32 = 8;
 /// So many unknown nonces are listed; one is too many already.
 const MAX_SHOWN: usize = 1000;

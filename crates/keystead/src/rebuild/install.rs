@@ -1,4 +1,4 @@
-//! What a signed rebuild becomes on one machine: a new node's log and configuration, or an old member's way to them.
+//! What a signed rebuild becomes on a node's machine: its log and its configuration.
 
 use std::path::Path;
 
@@ -10,12 +10,20 @@ use keystead_ledger::{ExportedLog, Ledger, SignatureRecord};
 use keystead_node::{Config as NodeConfig, NodeLimits, PeerConfig, recovered_signature};
 
 use super::REBUILD;
-use crate::ceremony::Seat;
-use crate::config::{Config, FILE};
+use crate::ceremony::{Seat, made_for};
+use crate::config::Config;
 use crate::failure::{Advise as _, Failure};
 use crate::founding::{GENESIS, MEMBERS};
 use crate::outside;
 use crate::setup::{self, Place, Setup};
+
+/// What became of a machine.
+pub(crate) struct Installed {
+    /// The height of the log that it has.
+    pub(crate) height: u64,
+    /// Whether it is one of those that go on; one that comes later waits until the roster names it.
+    pub(crate) votes: bool,
+}
 
 /// Verifies everything from the pinned genesis on, reads the backup into a fresh ledger, and configures this node.
 /// A run that was interrupted is run again.
@@ -25,14 +33,14 @@ pub(crate) async fn new_node(
     folder: &Path,
     pinned: ClusterId,
     (place, ledger): (&Place, Option<String>),
-) -> Result<u64, Failure> {
+) -> Result<Installed, Failure> {
     let log = ExportedLog::open(folder)
         .advise("is it a folder that `keystead audit export FOLDER` wrote, whole?")?;
     let finished = bundle.verify(log.genesis(), pinned).advise(NOT_OURS)?;
     let own = seat.contribution()?;
-    holds(&finished, &own)?;
+    let votes = sits(&finished, &own, &log.genesis().genesis.name)?;
     let Part::Node(part) = &own.body().part else { return Err(not_a_node(&seat.name)) };
-    not_installed(seat.folder())?;
+    setup::not_installed(seat.folder(), INSTALLED)?;
     let mut config = config(seat, &finished, part, place)?;
     if let Some(node) = &mut config.node {
         node.ledger = ledger;
@@ -41,7 +49,7 @@ pub(crate) async fn new_node(
     outside::keep(&seat.folder().join(GENESIS), &log.genesis().to_document())?;
     outside::keep(&seat.folder().join(REBUILD), &finished.bundle().to_document())?;
     setup::write(seat.folder(), &config)?;
-    Ok(state.height())
+    Ok(Installed { height: state.height(), votes })
 }
 
 /// INVARIANT D1: the whole log, with what its last nodes had signed and not seen the end of.
@@ -93,62 +101,18 @@ async fn signatures(ledger: &Ledger, log: &ExportedLog) -> Result<Vec<SignatureR
     Ok(kept)
 }
 
-/// An old member's folder keeps keys, genesis and pin; from now on it looks for the new nodes.
-pub(crate) fn old_member(
-    folder: &Path,
-    config: &Config,
-    bundle: RebuildBundle,
-) -> Result<FinishedRebuild, Failure> {
-    let genesis = crate::member::genesis(config)?;
-    let finished = bundle.verify(&genesis, config.cluster).advise(NOT_OURS)?;
-    not_a_new_node(config, &finished, folder)?;
-    let path = folder.join(FILE);
-    let text = outside::read_text(&path)?;
-    let failed = |error: String| Failure::new("config.toml", error, "mend keystead.toml (docs/cli.md)");
-    let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| failed(error.to_string()))?;
-    let nodes = toml::Value::try_from(nodes(&finished)).map_err(|error| failed(error.to_string()))?;
-    if let Some(client) = table.get_mut("client").and_then(toml::Value::as_table_mut) {
-        client.insert("nodes".to_owned(), nodes);
+/// INVARIANT S13: nobody's keys are put in the place of this node's. Whom the rebuild does not name comes later, as to
+/// any cluster: the roster in force decides when it votes.
+fn sits(finished: &FinishedRebuild, own: &SignedContribution, cluster: &Name) -> Result<bool, Failure> {
+    let name = &own.body().name;
+    if finished.roster().node(name).is_none() {
+        made_for(&own.body().ceremony, cluster)?;
+        return Ok(false);
     }
-    // A node that shared this folder is lost with the others.
-    table.remove("node");
-    let beside = config.client.genesis.with_file_name(REBUILD);
-    outside::replace(&beside, &finished.bundle().to_document())?;
-    keep_old(&folder.join(BEFORE), text.as_bytes())?;
-    let text = toml::to_string_pretty(&table).map_err(|error| failed(error.to_string()))?;
-    outside::replace(&path, text.as_bytes())?;
-    Ok(finished)
-}
-
-/// The configuration of before the first rebuild stays.
-fn keep_old(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    if path.exists() { Ok(()) } else { outside::create(path, bytes) }
-}
-
-/// A node of the rebuild that was set up before keeps what it has.
-fn not_a_new_node(config: &Config, finished: &FinishedRebuild, folder: &Path) -> Result<(), Failure> {
-    let key = config.node.as_ref().and_then(|it| it.member.key.file_stem()?.to_str()?.parse::<Name>().ok());
-    match key.filter(|name| finished.roster().node(name).is_some()) {
-        Some(_) => not_installed(folder),
-        None => Ok(()),
-    }
-}
-
-fn not_installed(folder: &Path) -> Result<(), Failure> {
-    let file = folder.join(FILE);
-    if file.exists() {
-        let what = format!("{} is there already; a rebuild never writes over a node", file.display());
-        return Err(Failure::new("rebuild.installed", what, "nothing is left to do here: start it"));
-    }
-    Ok(())
-}
-
-/// INVARIANT S13: nobody's keys are put in the place of this node's.
-fn holds(finished: &FinishedRebuild, own: &SignedContribution) -> Result<(), Failure> {
     if finished.checked().draft().contributions.contains(own) {
-        return Ok(());
+        return Ok(true);
     }
-    let what = format!("what `{}` contributed from this folder is not in the rebuild", own.body().name);
+    let what = format!("what `{name}` contributed from this folder is not in the rebuild");
     Err(Failure::new("rebuild.not_mine", what, NOT_OURS))
 }
 
@@ -157,31 +121,26 @@ fn not_a_node(name: &Name) -> Failure {
     Failure::new("rebuild.part", what, "people and coordinators install in the folders that they have")
 }
 
-fn nodes(finished: &FinishedRebuild) -> Vec<PeerConfig> {
-    let bodies = finished.checked().draft().contributions.iter().map(SignedContribution::body);
-    let peer = |body: &keystead_decision::ceremony::Contribution| match &body.part {
-        Part::Node(node) => Some(PeerConfig { name: body.name.clone(), address: node.address.clone() }),
-        Part::Service(_) | Part::Founder(_) => None,
-    };
-    bodies.filter_map(peer).collect()
-}
-
 fn config(seat: &Seat, finished: &FinishedRebuild, own: &NodePart, place: &Place) -> Result<Config, Failure> {
     let rebuild = &finished.signed().rebuild;
+    let mut nodes = setup::contributed_nodes(&finished.checked().draft().contributions);
+    if nodes.iter().all(|it| it.name != seat.name) {
+        nodes.push(PeerConfig { name: seat.name.clone(), address: own.address.clone() });
+    }
     let setup = Setup {
         cluster: rebuild.cluster,
         keys: MEMBERS.into(),
-        nodes: nodes(finished),
+        nodes,
         own: Some(seat.name.clone()),
         person: None,
         limits: NodeLimits::default(),
     };
     let listen = place.listen.clone().unwrap_or_else(|| own.address.clone());
-    let outlook = place.node_outlook(&rebuild.policy.chains)?;
+    let outlook = place.sight.node_outlook(&rebuild.policy.chains)?;
     Ok(setup.config(Some(setup.node(&seat.name, listen, outlook)), None))
 }
 
-const NOT_OURS: &str = "do NOT start this: it is not what people signed for this log; ask who finished it for the bundle of the \
+pub(super) const NOT_OURS: &str = "do NOT start this: it is not what people signed for this log; ask who finished it for the bundle of the \
                         fingerprint that was read out";
-/// The configuration as it was before.
-const BEFORE: &str = "keystead.toml.before-rebuild";
+/// The code where a node's folder is configured already.
+pub(super) const INSTALLED: &str = "rebuild.installed";

@@ -3,11 +3,13 @@
 mod backup;
 mod chains;
 mod install;
+mod member;
 mod words;
 
 pub(crate) use backup::{Backup, remembered};
 pub(crate) use chains::{Account, compare};
-pub(crate) use install::{new_node, old_member};
+pub(crate) use install::{Installed, new_node};
+pub(crate) use member::{Told, goes_on};
 pub(crate) use words::Shown;
 
 /// The signed rebuild, beside the genesis: whom this machine connects to is read from both.

@@ -57,6 +57,11 @@ impl Shown<'_> {
                 ),
             );
         }
+        all.push(format!(
+            "a contribution says `{}` and not which cluster of that name: have whoever stands at each new machine read its \
+             key's fingerprint out",
+            self.contributions().first().map_or("", |it| it.body().ceremony.as_str())
+        ));
         if rebuild.at > outside::now().plus_seconds(CLOCK_SECONDS) {
             all.push(format!("drafted at {}, ahead of this machine's clock", rebuild.at));
         }
