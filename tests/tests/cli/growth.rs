@@ -132,7 +132,8 @@ impl Machine {
     fn start(&self) -> Service {
         let scratch = tempfile::Builder::new().prefix("keystead-joins-").tempdir().unwrap().keep();
         let program = binary("keystead");
-        let command = [path(&program), "--json", "node", "--dir", path(&self.folder)];
+        // A joined machine's folder has a node and no coordinator: `up` runs that.
+        let command = [path(&program), "--json", "up", path(&self.folder)];
         Service::start(&scratch, &command, "ready")
     }
 

@@ -67,8 +67,12 @@ pub(crate) async fn run(global: &Global, args: &UpArgs, voice: Voice) -> Result<
         args.fund.iter().for_each(|address| devnet.chain().fund(*address, thousand_ether()));
     }
     let nodes = Nodes::start(folder, &mut config, chain.as_deref(), voice).await?;
-    let coordinator = machine::coordinator(&config, None).await?;
-    announce(voice, url.as_deref(), &config.client.nodes, &coordinator);
+    // A machine that joined has a node and nothing else.
+    let coordinator = match config.coordinator {
+        Some(_) => Some(machine::coordinator(&config, None).await?),
+        None => None,
+    };
+    announce(voice, url.as_deref(), &config.client.nodes, coordinator.as_ref());
     nodes.run(voice).await?;
     drop(coordinator);
     Ok(Report::new(json!({"stopped": true}), "stopped"))
@@ -178,8 +182,8 @@ pub(crate) async fn node(global: &Global, args: &NodeArgs, voice: Voice) -> Resu
     Ok(Report::new(json!({"node": address.to_string(), "cluster": cluster, "stopped": true}), "stopped"))
 }
 
-fn announce(voice: Voice, chain: Option<&str>, nodes: &[PeerConfig], coordinator: &HttpServer) {
-    let url = format!("http://{}", coordinator.address());
+fn announce(voice: Voice, chain: Option<&str>, nodes: &[PeerConfig], coordinator: Option<&HttpServer>) {
+    let url = coordinator.map(|it| format!("http://{}", it.address()));
     let mut table = Table::pairs();
     if let Some(chain) = chain {
         table.pair("chain", chain);
@@ -187,11 +191,14 @@ fn announce(voice: Voice, chain: Option<&str>, nodes: &[PeerConfig], coordinator
     for node in nodes {
         table.pair(if nodes.len() == 1 { "node" } else { node.name.as_str() }, &node.address);
     }
-    table.pair("coordinator", &url);
-    let text = format!(
-        "{}ready: cast send --unlocked --rpc-url {url} --from ADDRESS TO --value 0.1ether",
-        table.render()
-    );
+    let ready = match &url {
+        Some(url) => {
+            table.pair("coordinator", url);
+            format!("ready: cast send --unlocked --rpc-url {url} --from ADDRESS TO --value 0.1ether")
+        }
+        None => "ready: a node, and no coordinator in this folder".to_owned(),
+    };
+    let text = format!("{}{ready}", table.render());
     let first = nodes.first().map(|node| &node.address);
     voice.ready(&json!({"chain": chain, "node": first, "nodes": nodes, "coordinator": url}), &text);
 }
