@@ -134,9 +134,14 @@ pub(super) async fn follow(
             from = block.commit.header.height + 1;
             auditor.block(StoredBlock { commit: block.commit, entries: block.entries })?;
         }
-        voice.progress(&format!("{} blocks", from - 1));
+        voice.progress(&so_far(from - 1, size));
     }
     Ok(())
+}
+
+/// How far it is, and of how many where somebody said so.
+fn so_far(blocks: u64, size: u64) -> String {
+    if size == u64::MAX { format!("{blocks} blocks") } else { format!("{blocks} of {size} blocks") }
 }
 
 fn verified(report: &AuditReport) -> Report {
@@ -218,4 +223,15 @@ fn checkpoint(path: &Path) -> Result<SignedCheckpoint, Failure> {
 fn no_checkpoint() -> Failure {
     let next = "make one while the node runs: `keystead audit checkpoint --file FILE`";
     Failure::new("audit.no_checkpoint", "there is no signed checkpoint yet", next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_says_of_how_many_where_somebody_knows() {
+        assert_eq!(so_far(256, 700), "256 of 700 blocks");
+        assert_eq!(so_far(256, u64::MAX), "256 blocks");
+    }
 }
