@@ -41,11 +41,18 @@ pub(crate) async fn refresh(inner: &Inner, account: Address) {
         sleep(Duration::from_millis(settled.0.saturating_sub(clock::now().0))).await;
     }
     let unsure = |entry: &Entry| entry.stage == Stage::Waiting || entry.lost || left_behind(entry);
-    for (request, entry) in pending.into_iter().filter(|(_, entry)| unsure(entry)).take(MAX_REFRESHED) {
+    let unsure = pending.into_iter().filter(|(_, entry)| unsure(entry)).collect();
+    for (request, entry) in holding_first(unsure).into_iter().take(MAX_REFRESHED) {
         if let Err(error) = look(inner, request, &entry).await {
             report(request, &error);
         }
     }
+}
+
+/// What is lost holds no nonce, and there may be any number of it: it is looked at where there is room left.
+fn holding_first(mut unsure: Vec<(RequestId, Entry)>) -> Vec<(RequestId, Entry)> {
+    unsure.sort_by_key(|(_, entry)| entry.lost);
+    unsure
 }
 
 /// The node has the truth; every step here can be taken twice without harm.
@@ -117,3 +124,19 @@ const RESTART_GRACE_SECONDS: u64 = 1;
 /// The others are looked at by the next sweep.
 const MAX_REFRESHED: usize = 32;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::Digest;
+
+    use super::*;
+
+    #[test]
+    fn d03_what_is_lost_takes_no_place_of_what_holds_a_nonce() {
+        let entry = |lost| Entry { stage: Stage::Waiting, promise: crate::journal::Promise::default(), lost };
+        let mut unsure: Vec<_> = (0..64).map(|it| (RequestId(Digest([it; 32])), entry(true))).collect();
+        let waiting = RequestId(Digest([255; 32]));
+        unsure.push((waiting, entry(false)));
+        assert_eq!(holding_first(unsure)[0].0, waiting);
+    }
+}

@@ -221,10 +221,15 @@ async fn serve(
 
 /// INVARIANT S13: what is said to a node is for the machine that the roster in force names, and for no other.
 async fn unseated(shared: &Shared, name: &Name, key: TransportKey) {
-    let mut state = shared.state.clone();
     let sits = |roster: &Roster| roster.node(name).is_some_and(|node| node.transport == key);
-    // A channel that is closed ends the node, and this connection with it.
-    let _ = state.wait_for(|it| !sits(it.roster())).await;
+    comes_true(shared.state.clone(), |it| !sits(it.roster())).await;
+}
+
+/// Until it is true. Where nobody tells any more the node stops, and takes its connections along: nothing came true.
+async fn comes_true<T>(mut told: watch::Receiver<T>, is_true: impl FnMut(&T) -> bool) {
+    if told.wait_for(is_true).await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Sends what waits, as few calls as possible, without waiting for the answers of earlier ones.
@@ -291,3 +296,23 @@ const MAX_BATCH_BYTES: usize = MAX_FRAME_BYTES * 3 / 4;
 const CALL_TIME: Duration = Duration::from_secs(5);
 /// Between two tries to reach a node.
 const PAUSE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A node that stops says nothing of the others' seats: it only knows nothing more of them.
+    #[tokio::test]
+    async fn s13_a_seat_is_taken_by_a_roster_and_by_no_node_that_stops() {
+        let (tells, told) = watch::channel(1);
+        tells.send_replace(2);
+        comes_true(told.clone(), |it| *it == 2).await;
+        drop(tells);
+        let stopped = comes_true(told, |it| *it == 3);
+        tokio::select! {
+            biased;
+            () = stopped => panic!("nobody said so"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+}
