@@ -2,7 +2,8 @@
 
 use keystead_base::{Digest, Timestamp, merkle::Inclusion};
 use keystead_decision::{
-    Commit, Decision, FreshAnswer, Grant, LightClient, LightError, SignedGenesis, State, Transition, leaves,
+    Commit, Decision, Entry, FreshAnswer, Grant, LightClient, LightError, SignedGenesis, State, Transition,
+    leaves,
 };
 
 use crate::disk::Disk;
@@ -24,19 +25,24 @@ impl BackEnd {
         for (index, stored) in blocks.iter().enumerate() {
             let changes = stored.commit.header.policy != back_end.light.policy();
             if changes || index + 1 == blocks.len() {
-                back_end.learn(&stored.commit, &stored.state)?;
+                back_end.learn(&stored.commit, &stored.entries, &stored.state)?;
             }
         }
         Ok(back_end)
     }
 
     /// Takes a newer head over; `after` is the state after its block.
-    pub(crate) fn learn(&mut self, commit: &Commit, after: &State) -> Result<(), LightError> {
+    pub(crate) fn learn(
+        &mut self,
+        commit: &Commit,
+        entries: &[Entry],
+        after: &State,
+    ) -> Result<(), LightError> {
         if commit.header.policy == self.light.policy() {
             return self.light.advance(commit);
         }
         let policy = after.policy().engine.version().clone();
-        self.light.follow(&Transition { commit: commit.clone(), policy, rebuild: None })
+        self.light.follow(&Transition::of(commit.clone(), policy, entries))
     }
 
     /// Takes the nodes' word on which head is the newest, unless it has it already.

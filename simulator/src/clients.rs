@@ -11,7 +11,7 @@ use keystead_intent::{
 use keystead_policy::PolicyVersion;
 
 use crate::asked::{Asked, Payment, What};
-use crate::rules::{APPROVERS, HUGE, LARGE, WEI_WINDOW, limit, set_limit};
+use crate::rules::{APPROVERS, FOURTH, HUGE, LARGE, WEI_WINDOW, limit, set_limit};
 use crate::simulation::{Event, Simulation};
 
 /// Something that a client does later.
@@ -27,6 +27,10 @@ pub(crate) enum Act {
     Thaw,
     /// Asks for another limit.
     Policy(Turn),
+    /// Asks for the key at its new home.
+    Restore,
+    /// The new home has it, if people said so.
+    HandOver(RequestId),
 }
 
 /// How an approval is wrong.
@@ -95,6 +99,8 @@ impl Simulation {
             Act::Veto(id) => self.veto(id),
             Act::Thaw => self.thaw(),
             Act::Policy(turn) => self.change_policy(turn),
+            Act::Restore => self.restore_key(),
+            Act::HandOver(request) => self.hand_over(request),
         }
     }
 
@@ -117,7 +123,7 @@ impl Simulation {
     }
 
     /// Directly to every node, around the coordinator.
-    fn submit_everywhere(&mut self, entry: &Entry) {
+    pub(crate) fn submit_everywhere(&mut self, entry: &Entry) {
         for node in 0..self.places.len() {
             let pause = self.dice.between(5, 60);
             self.after(pause, Event::Submit { node, entry: Box::new(entry.clone()) });
@@ -452,7 +458,11 @@ impl Simulation {
         self.submit_everywhere(&entry);
         self.later(8_000, Act::Retry(id));
         let bend = if self.dice.chance(200) && !self.healed { Bend::OwnRequest } else { Bend::Straight };
-        let people = if bend == Bend::OwnRequest { ["cleo", "ana"] } else { ["ana", "ben"] };
+        let people: &[&'static str] = match (bend, self.plan.lost) {
+            (Bend::OwnRequest, _) => &["cleo", "ana"],
+            (_, true) => &["ana", "ben", FOURTH],
+            (_, false) => &["ana", "ben"],
+        };
         for who in people {
             let pause = self.dice.between(1_000, 3_000);
             self.later(pause, Act::Approve(id, who, Bend::Straight));

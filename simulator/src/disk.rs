@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use keystead_base::RequestId;
 use keystead_consensus::{Ballot, Record};
-use keystead_decision::{Commit, Decision, Entry, State};
+use keystead_decision::{Commit, Decision, Entry, SignedRebuild, State};
 
 use crate::Dice;
 
@@ -36,6 +36,9 @@ pub(crate) struct Disk {
     records: Vec<Record>,
     signed: BTreeSet<RequestId>,
     pending: Vec<Write>,
+    rebuild: Option<SignedRebuild>,
+    /// So many blocks were imported, and are on every older copy of the disk, too.
+    imported: usize,
 }
 
 impl Disk {
@@ -46,6 +49,27 @@ impl Disk {
             records: Vec::new(),
             signed: BTreeSet::new(),
             pending: Vec::new(),
+            rebuild: None,
+            imported: 0,
+        }
+    }
+
+    /// The disk of a new machine: the log of a lost one, its signatures, and what people signed.
+    pub(crate) fn imported(lost: &Self, signed: BTreeSet<RequestId>, rebuild: SignedRebuild) -> Self {
+        let (blocks, imported) = (lost.blocks.clone(), lost.blocks.len());
+        Self { blocks, imported, signed, rebuild: Some(rebuild), ..Self::new(lost.genesis.clone()) }
+    }
+
+    /// What its back end signed.
+    pub(crate) fn signed(&self) -> BTreeSet<RequestId> {
+        self.signed.clone()
+    }
+
+    /// The state that a node starts in: where a rebuild goes on from its log's end, the one that awaits it.
+    pub(crate) fn awaiting(&self, state: State) -> State {
+        match self.rebuild.as_ref().filter(|it| it.rebuild.height == state.height()) {
+            Some(rebuild) => state.awaiting(rebuild).expect("a rebuild of this log"),
+            None => state,
         }
     }
 
@@ -81,7 +105,7 @@ impl Disk {
     pub(crate) fn roll_back(&mut self, blocks: usize) {
         self.pending.clear();
         self.records.clear();
-        self.blocks.truncate(self.blocks.len().saturating_sub(blocks));
+        self.blocks.truncate(self.blocks.len().saturating_sub(blocks).max(self.imported));
     }
 
     /// Loses the newest block, as a disk does that lied about it.

@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     Clock(usize, i64),
     /// A node is put back to a snapshot that is so many blocks old.
     RollBack(usize, u64),
+    /// All nodes are lost for ever.
+    Lost,
 }
 
 /// The first and the last moment of a fault, in milliseconds after the start.
@@ -44,6 +46,10 @@ impl Simulation {
             let node = 1 + self.dice.index(nodes - 1);
             let blocks = self.dice.between(1, 6);
             self.at(at, Event::Fault(Fault::RollBack(node, blocks)));
+        }
+        if self.plan.lost {
+            let at = self.now + self.dice.between(20_000, 70_000);
+            self.at(at, Event::Fault(Fault::Lost));
         }
     }
 
@@ -96,6 +102,7 @@ impl Simulation {
                 self.places[node].offset = offset;
             }
             Fault::RollBack(node, blocks) => self.roll_back(node, blocks),
+            Fault::Lost => self.lose_all(),
         }
     }
 

@@ -17,6 +17,7 @@ mod dice;
 mod disk;
 mod faults;
 mod liar;
+mod loss;
 mod model;
 mod network;
 mod oracle;
@@ -46,5 +47,6 @@ pub fn run(plan: Plan) -> Report {
 pub fn replay_command(plan: Plan) -> String {
     let nodes = plan.nodes.map(|it| format!(" --nodes {it}")).unwrap_or_default();
     let bug = plan.bug.map(|it| format!(" --bug {}", it.name())).unwrap_or_default();
-    format!("cargo xtask simulate --seeds 1 --seed {}{nodes}{bug}", plan.seed)
+    let lost = if plan.lost { " --lost 1" } else { "" };
+    format!("cargo xtask simulate --seeds 1 --seed {}{nodes}{bug}{lost}", plan.seed)
 }

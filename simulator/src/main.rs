@@ -19,7 +19,7 @@ fn main() -> ExitCode {
 /// The number of seeds, and the first of them.
 fn parse(arguments: &[String]) -> Result<(u64, Plan), String> {
     let mut seeds = 100;
-    let mut plan = Plan { seed: 0, nodes: None, bug: None };
+    let mut plan = Plan { seed: 0, nodes: None, bug: None, lost: false };
     let mut rest = arguments.iter();
     while let Some(option) = rest.next() {
         let value = rest.next().ok_or(format!("{option} needs a value"))?;
@@ -29,7 +29,8 @@ fn parse(arguments: &[String]) -> Result<(u64, Plan), String> {
             "--seed" => plan.seed = number()?,
             "--nodes" => plan.nodes = Some(nodes(number()?)?),
             "--bug" => plan.bug = Some(bug(value)?),
-            _ => return Err(format!("{option} is not known; --seeds, --seed, --nodes, --bug are")),
+            "--lost" => plan.lost = number()? > 0,
+            _ => return Err(format!("{option} is not known; --seeds, --seed, --nodes, --bug, --lost are")),
         }
     }
     Ok((seeds, plan))

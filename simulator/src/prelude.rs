@@ -1,7 +1,7 @@
 //! What happened before a run: the key `hot` was born, backed up and drilled in block 1.
 
 use alloy_primitives::Address;
-use keystead_base::{Name, Secret, Signed, tagged_hash};
+use keystead_base::{Digest, Name, Secret, Signed, tagged_hash};
 use keystead_consensus::Committed;
 use keystead_decision::{
     Admitted, Applied, Commit, Entry, KeyEvent, KeyStep, drill_challenge, propose, sign_vote, vote_for,
@@ -20,6 +20,13 @@ use crate::simulation::Simulation;
 /// The first address of `hot`.
 pub(crate) fn address() -> Address {
     hot().public().address(0).expect("an address")
+}
+
+/// 64 bytes r ‖ s by the first address of `hot`: whoever makes it has the key.
+pub(crate) fn proof(challenge: &Digest) -> Vec<u8> {
+    let secret = hot().account(0).expect("an account").scalar();
+    let scalar = SecretKey::from_byte_array(*secret.expose()).expect("a scalar");
+    Secp256k1::new().sign_ecdsa(Message::from_digest(challenge.0), &scalar).serialize_compact().to_vec()
 }
 
 fn hot() -> ChildSecret {
@@ -79,11 +86,7 @@ impl Simulation {
         let backup = tagged_hash("a backup of the simulator", b"");
         entries.push(self.key_event(KeyStep::BackedUp { request, backup }));
         let challenge = drill_challenge(self.genesis.genesis.cluster(), &key, 0, &backup);
-        let secret = hot.account(0).expect("an account").scalar();
-        let scalar = SecretKey::from_byte_array(*secret.expose()).expect("a scalar");
-        let signature = Secp256k1::new().sign_ecdsa(Message::from_digest(challenge.0), &scalar);
-        let proof = signature.serialize_compact().to_vec();
-        entries.push(self.key_event(KeyStep::Drilled { backup, proof }));
+        entries.push(self.key_event(KeyStep::Drilled { backup, proof: proof(&challenge) }));
         entries
     }
 

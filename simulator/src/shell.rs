@@ -53,7 +53,7 @@ impl Simulation {
         place.replica = Some(Replica::new(Setup {
             me: place.name.clone(),
             signer: Arc::clone(&place.signer),
-            state,
+            state: place.disk.awaiting(state),
             last: place.disk.blocks().last().map(|it| it.commit.clone()),
             records: place.disk.records().to_vec(),
             controls: place.controls.clone(),
@@ -65,7 +65,7 @@ impl Simulation {
         place.reported.clear();
         let life = place.life;
         self.note_witnesses(node);
-        if node == HOME {
+        if node == HOME && self.is_home() {
             match BackEnd::start(&self.genesis, &self.places[node].disk) {
                 Ok(back_end) => self.places[node].back_end = Some(back_end),
                 Err(error) => self.oracle.object("S3", format!("the back end does not start: {error}")),
@@ -348,6 +348,7 @@ impl Simulation {
             }
         }
         if !self.burns(node) && node == HOME {
+            self.received(committed);
             self.sign_allowed(committed);
         }
     }

@@ -18,7 +18,9 @@ impl Simulation {
     /// The back end learns of the block and signs what it allows.
     pub(crate) fn sign_allowed(&mut self, committed: &Committed) {
         let Some(back_end) = &mut self.places[HOME].back_end else { return };
-        if let Err(error) = back_end.learn(&committed.commit, &committed.applied.state) {
+        if let Err(error) =
+            back_end.learn(&committed.commit, &committed.applied.block.entries, &committed.applied.state)
+        {
             return self.oracle.object("S3", format!("the back end refuses a committed block: {error}"));
         }
         for (index, decision) in committed.applied.decisions.iter().enumerate() {
@@ -94,6 +96,9 @@ impl Simulation {
         self.places[HOME].disk.write(Write::Signed(*id));
         self.places[HOME].disk.sync();
         self.oracle.signed(&broadcast, replaces, durable, height, frozen);
+        if grant.epoch > 0 {
+            self.report.count("signed after a rebuild");
+        }
         let pause = self.until_broadcast();
         self.after(pause, Event::Include(broadcast));
     }

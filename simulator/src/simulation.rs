@@ -29,6 +29,8 @@ pub struct Plan {
     pub nodes: Option<usize>,
     /// The bug of all honest nodes.
     pub bug: Option<Bug>,
+    /// Whether all nodes are lost for ever once, and others go on from their log.
+    pub lost: bool,
 }
 
 /// Something that is going to happen.
@@ -114,7 +116,7 @@ impl Simulation {
         let mut dice = Dice::new(plan.seed);
         let nodes = plan.nodes.unwrap_or_else(|| *dice.pick(&SIZES));
         let desk = rules::desk(nodes);
-        let genesis = rules::genesis(&desk, wei_limit);
+        let genesis = rules::genesis(&desk, wei_limit, plan.lost);
         let state = State::genesis(&genesis.genesis).expect("a policy that compiles");
         let liars = if dice.chance(700) { rules::lying_withstood(nodes) } else { 0 };
         let place = |index| Place::new(index, state.clone(), plan.bug, index + liars >= nodes);
@@ -271,7 +273,8 @@ impl Simulation {
                 header: stored.commit.header.clone(),
                 entries: stored.entries.clone(),
             };
-            match keystead_decision::validate_unless(&state, block, |_| true, &place.controls) {
+            let before = state.before(&block.entries).expect("a rebuild that was committed");
+            match keystead_decision::validate_unless(&before, block, |_| true, &place.controls) {
                 Ok(applied) => state = applied.state,
                 Err(error) => return self.oracle.object("D4", format!("the log does not replay: {error}")),
             }

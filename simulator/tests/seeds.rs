@@ -7,11 +7,13 @@ use keystead_simulator::{Bug, Plan, Report, replay_command, run};
 
 /// So many seeds find nothing in the strict build.
 const STRICT_SEEDS: u64 = 24;
+/// So many seeds in which all nodes are lost find nothing either.
+const LOST_SEEDS: u64 = 8;
 /// Each bug is found within so many.
 const BUG_SEEDS: u64 = 40;
 
 fn plan(seed: u64) -> Plan {
-    Plan { seed, nodes: None, bug: None }
+    Plan { seed, nodes: None, bug: None, lost: false }
 }
 
 fn assert_clean(report: &Report, plan: Plan) {
@@ -48,13 +50,29 @@ fn d03_d04_no_seed_of_the_strict_build_breaks_an_invariant() {
     }
 }
 
+/// All nodes are lost, and others go on from one's log, frozen: what was spent counts, and more people thaw it.
+#[test]
+fn d01_a_cluster_that_lost_all_its_nodes_goes_on_and_keeps_every_invariant() {
+    let total = Mutex::new(Report::default());
+    in_parallel(LOST_SEEDS, |seed| {
+        let plan = Plan { lost: true, ..plan(seed) };
+        let report = run(plan);
+        assert_clean(&report, plan);
+        total.lock().unwrap().add(report);
+    });
+    let total = total.into_inner().unwrap();
+    for step in ["loss of all nodes", "key restored", "signed after a rebuild"] {
+        assert!(total.faults.get(step).is_some_and(|count| *count >= LOST_SEEDS / 2), "{step}: {total:?}");
+    }
+}
+
 /// Sizes that the seeds draw seldom.
 #[test]
 fn s03_clusters_of_one_three_and_seven_withstand_what_they_say() {
     let plans = [(1, 101), (1, 102), (3, 103), (3, 104), (7, 105), (7, 106)];
     in_parallel(plans.len() as u64, |index| {
         let (nodes, seed) = plans[usize::try_from(index).unwrap()];
-        let plan = Plan { seed, nodes: Some(nodes), bug: None };
+        let plan = Plan { nodes: Some(nodes), ..plan(seed) };
         assert_clean(&run(plan), plan);
     });
 }

@@ -1,13 +1,16 @@
 //! Blocks: one header for each height, every root recomputed, every decision judged again.
 
-use keystead_base::{Canonical as _, Digest, Timestamp, merkle};
+use std::collections::BTreeSet;
+
+use keystead_base::{Canonical as _, Digest, Name, Timestamp, merkle};
 use keystead_consensus::Committed;
-use keystead_decision::{Decision, Entry, Header, Outcome, verify_commit};
+use keystead_decision::{Decision, Entry, Header, Outcome, SignedRebuild, verify_commit};
+use keystead_policy::Roster;
 
 use super::{Oracle, Stand};
 use crate::asked::What;
 use crate::chain::Chain;
-use crate::rules::SKEW_SECONDS;
+use crate::rules::{MORE_NEEDED, SKEW_SECONDS};
 use crate::simulation::Requests;
 
 /// How far the clock of an honest node may be off besides, in milliseconds.
@@ -74,7 +77,7 @@ impl Oracle {
             (header.time > self.time, "S10", "the block's time does not advance"),
             (header.time <= latest, "S10", "the block's time is ahead of all clocks"),
             (
-                verify_commit(cluster, &self.policy.roster, &it.commit).is_ok(),
+                verify_commit(cluster, self.voters(&it.applied.block.entries), &it.commit).is_ok(),
                 "S3",
                 "the votes do not make a quorum",
             ),
@@ -95,6 +98,7 @@ impl Oracle {
                 let known = self.approvals.entry(signed.body.request).or_default();
                 known.push((signed.body.clone(), header.height));
             }
+            Entry::Rebuild(signed) => self.rebuilds(signed, header),
             Entry::Veto(_)
             | Entry::Freeze(_)
             | Entry::Price(_)
@@ -102,10 +106,32 @@ impl Oracle {
             | Entry::Key(_)
             | Entry::Renew(_)
             | Entry::Tick
-            | Entry::Rebuild(_)
             | Entry::Simulation(_)
             | Entry::Finding(_) => {}
         }
+    }
+
+    /// Who votes for a block: for the rebuild that people signed its own nodes, and nobody else for any other.
+    fn voters(&self, entries: &[Entry]) -> &Roster {
+        match (entries, &self.rebuild) {
+            ([Entry::Rebuild(signed)], Some(expected)) if **signed == *expected => {
+                &expected.rebuild.policy.roster
+            }
+            _ => &self.policy.roster,
+        }
+    }
+
+    /// INVARIANT S13, S14: it is the next block after the one that people named, frozen; enough of them signed it.
+    fn rebuilds(&mut self, signed: &SignedRebuild, header: &Header) {
+        let people: BTreeSet<&Name> = signed.signatures.iter().map(|it| &it.person).collect();
+        let approve = people.iter().filter(|it| self.may_approve(it)).count();
+        if self.rebuild.as_ref() != Some(signed) || approve < MORE_NEEDED {
+            self.object("S13", format!("a rebuild that {approve} people signed at height {}", header.height));
+        }
+        if signed.rebuild.height != self.height() {
+            self.object("L2", "a rebuild goes on from another block than the last");
+        }
+        (self.frozen.everything, self.rebuilt) = (true, true);
     }
 
     fn judge(
@@ -132,7 +158,7 @@ impl Oracle {
                 self.check_consent(asked, id);
                 match key {
                     Some(key) => drop(self.frozen.keys.remove(key)),
-                    None => self.frozen = Default::default(),
+                    None => (self.frozen, self.rebuilt) = (Default::default(), false),
                 }
                 self.set(id, Stand::Over);
             }
@@ -182,6 +208,9 @@ impl Oracle {
         id: &keystead_base::RequestId,
         policy: &keystead_policy::PolicyRef,
     ) -> Option<keystead_policy::PolicyVersion> {
+        if let Some(rebuild) = self.rebuild.as_ref().filter(|it| it.rebuild.digest() == id.0) {
+            return Some(rebuild.rebuild.policy.clone());
+        }
         self.check_consent(asked, id);
         let Some(What::Policy(version)) = asked.get(id).map(|it| &it.what) else {
             self.object("S13", "a policy is in force that nobody asked for");

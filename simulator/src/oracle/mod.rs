@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use keystead_base::{Digest, Name, RequestId, Timestamp};
-use keystead_decision::{Frozen, SignedGenesis};
+use keystead_decision::{Frozen, SignedGenesis, SignedRebuild};
 use keystead_intent::Approval;
 use keystead_policy::PolicyVersion;
 
@@ -56,6 +56,10 @@ pub(crate) struct Oracle {
     /// The height at which the policy in force was activated.
     activated: (u64, Timestamp),
     frozen: Frozen,
+    /// What people signed when all nodes were lost.
+    rebuild: Option<SignedRebuild>,
+    /// Since the block of the rebuild, until everything is thawed.
+    rebuilt: bool,
     headers: Vec<(Digest, Digest)>,
     time: Timestamp,
     held: BTreeMap<RequestId, Held>,
@@ -79,6 +83,8 @@ impl Oracle {
             policy,
             activated: (0, Timestamp(0)),
             frozen: Frozen::default(),
+            rebuild: None,
+            rebuilt: false,
             headers: Vec::new(),
             held: BTreeMap::new(),
             slots: BTreeMap::new(),
@@ -96,6 +102,11 @@ impl Oracle {
 
     pub(crate) fn object(&mut self, invariant: &'static str, text: impl Into<String>) {
         self.violations.push(Violation { invariant, text: text.into() });
+    }
+
+    /// People signed that the log goes on with other nodes.
+    pub(crate) fn expect(&mut self, rebuild: SignedRebuild) {
+        self.rebuild = Some(rebuild);
     }
 
     /// The height of the newest block that any honest node committed.

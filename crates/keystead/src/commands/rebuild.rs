@@ -54,9 +54,9 @@ pub(crate) enum RebuildCommand {
     /// Verify a finished rebuild, and set this machine up for it; no older one, and no other from the same block.
     ///
     /// On a new node's machine (the folder of `ceremony join`): replays the backup from the genesis of the cluster that
-    /// --cluster names, reads it into a fresh ledger, and writes keystead.toml. Start the node then. A machine that comes later, and is
-    /// not in the rebuild, does the same, and waits until the roster names it. In the folder of a
-    /// person or a coordinator: verifies with the pinned genesis, and points keystead.toml at the new nodes.
+    /// --cluster names, reads it into a fresh ledger, and writes keystead.toml. Start the node then. A machine that comes
+    /// later, and is not in the rebuild, does the same, and waits until the roster names it. In the folder of a person or
+    /// a coordinator: verifies with the pinned genesis, and points keystead.toml at the new nodes.
     ///
     /// Example: keystead rebuild install bundle --dir node-5 --log backup --cluster 8a1f… --endpoint http://127.0.0.1:8545
     ///

@@ -43,10 +43,11 @@ impl Told {
         let path = folder.join(FILE);
         let text = outside::read_text(&path)?;
         let next = self.pointed_at_the_new(&text)?;
-        let beside = self.config.client.genesis.with_file_name(REBUILD);
-        outside::replace(&beside, &self.finished.bundle().to_document())?;
         keep_old(&folder.join(BEFORE), text.as_bytes())?;
-        outside::replace(&path, next.as_bytes())
+        outside::replace(&path, next.as_bytes())?;
+        // Last: a run that was interrupted is run again, and a lost node beside this rebuild would pass for a new one.
+        let beside = self.config.client.genesis.with_file_name(REBUILD);
+        outside::replace(&beside, &self.finished.bundle().to_document())
     }
 
     fn pointed_at_the_new(&self, text: &str) -> Result<String, Failure> {
