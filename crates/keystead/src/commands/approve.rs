@@ -47,7 +47,7 @@ async fn answer(
     let session = Session::open(global).await?;
     let policy = reading::policy_in_force(&session.config, &session.link).await?;
     let detail = session.link.request(args.request).await?;
-    let understood = reading::understand(args.request, &detail, policy)?;
+    let understood = reading::understand(args.request, &detail, policy, &session.library)?;
     if !voice.json {
         let (first, rest) = understood.lines.split_first().map_or(("", &[][..]), |(a, b)| (a.as_str(), b));
         voice.line(&strong(first));
