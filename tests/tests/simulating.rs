@@ -10,6 +10,7 @@ use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, TOKEN, name};
 use keystead_tests::rehearsals::{RECENT, demanded};
 use keystead_tests::world::{World, hot, outcome_of, reasons};
 use keystead_wire::{RequestDetail, RequestStage, RequestView};
+use keystead_words::{Language, Library};
 
 fn world() -> World<Strict> {
     let mut world = World::with_policy(Strict::default(), demanded);
@@ -187,8 +188,9 @@ fn s11_an_approval_of_another_run_than_the_log_s_counts_for_nothing() {
     lie.simulation.iter_mut().for_each(|it| it.run.balances.clear());
     let none = RequestDetail { simulation: None, ..honest.clone() };
     let policy = world.state.policy().engine.version().clone();
+    let library = Library::bundled(Language::English).unwrap();
     for (sent, counts) in [(lie, false), (none, false), (honest, true)] {
-        let reviewed = keystead_approver::review(id, &sent, policy.clone()).unwrap();
+        let reviewed = keystead_approver::review(id, &sent, policy.clone(), &library).unwrap();
         let approval = Approval { signing_digest: reviewed.digest, ..world.approval("ana", &id) };
         let entry = world.sign_approval(approval);
         let outcome = outcome_of(&world.commit(vec![entry]), &id);

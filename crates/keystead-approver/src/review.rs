@@ -7,6 +7,7 @@ use keystead_decision::{Decision, Outcome, approval_digest};
 use keystead_intent::{Action, DangerClass, PsbtSpend};
 use keystead_policy::PolicyVersion;
 use keystead_wire::RequestDetail;
+use keystead_words::Library;
 
 use crate::{ReviewError, address_book, change_words, run_words, spend_words};
 
@@ -29,6 +30,9 @@ pub struct Reviewed {
 
 /// Reads a request. The caller has followed `policy` from the pinned genesis.
 ///
+/// What descriptors of the `library` say stands behind what the bytes do, marked as somebody's word, and changes
+/// nothing else.
+///
 /// INVARIANT S2: number, digest and words are those of the bytes; what the server says of them is only
 /// compared.
 ///
@@ -40,6 +44,7 @@ pub fn review(
     asked: RequestId,
     sent: &RequestDetail,
     policy: PolicyVersion,
+    library: &Library,
 ) -> Result<Reviewed, ReviewError> {
     let found = sent.intent.id();
     if found != asked {
@@ -48,7 +53,7 @@ pub fn review(
     let (computed, class, lines) = match &sent.intent.action {
         Action::Authority(change) => (found.0, DangerClass::Authority, change_words(change, &policy)),
         Action::Psbt(it) => spend(sent, it, &policy)?,
-        _ => payload(sent, &policy)?,
+        _ => payload(sent, &policy, library)?,
     };
     match said(sent).find(|said| *said != computed) {
         Some(said) => Err(ReviewError::Digest { computed, said }),
@@ -75,7 +80,7 @@ fn spend(sent: &RequestDetail, it: &PsbtSpend, policy: &PolicyVersion) -> Result
     Ok((spend.signing_digest(), spend.effects().class(), lines))
 }
 
-fn payload(sent: &RequestDetail, policy: &PolicyVersion) -> Result<Read, ReviewError> {
+fn payload(sent: &RequestDetail, policy: &PolicyVersion, library: &Library) -> Result<Read, ReviewError> {
     let intent = &sent.intent;
     let account = sent.address.ok_or(ReviewError::NoAddress)?;
     let unsigned = build(&intent.action, account)?;
@@ -85,6 +90,7 @@ fn payload(sent: &RequestDetail, policy: &PolicyVersion) -> Result<Read, ReviewE
     let book = address_book(policy, effects.chain);
     let speaker = Speaker::new(effects.chain, &registry, &book).with_own(own);
     let mut lines: Vec<String> = describe_as(&effects, &speaker).into_iter().map(|it| it.text).collect();
+    lines.extend(library.words(&unsigned, &speaker));
     // The server names the address; only the key's own name is covered by what is approved.
     lines.extend(intent.action.account().map(|it| format!("Signed by key `{}`, index {}", it.key, it.index)));
     if let Some(rehearsed) = &sent.simulation {

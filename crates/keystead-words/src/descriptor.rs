@@ -168,6 +168,12 @@ impl Descriptor {
         self.binding.domain.as_ref().is_some_and(|it| it.contract.is_some() || it.separator.is_some())
     }
 
+    /// What the contract is called, and by whom it is.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
     /// The contracts that it is deployed at.
     pub fn deployments(&self) -> impl Iterator<Item = (ChainId, Address)> {
         self.binding.deployments.iter().copied()

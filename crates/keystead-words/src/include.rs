@@ -14,7 +14,8 @@ pub(crate) fn resolve(
 ) -> Result<Map<String, Value>, DescriptorError> {
     for _ in 0..=MAX_INCLUDES {
         let Some(included) = file.remove("includes") else { return Ok(file) };
-        let missing = || DescriptorError::Include { found: included.to_string() };
+        let found = included.as_str().map_or_else(|| included.to_string(), str::to_owned);
+        let missing = || DescriptorError::Include { found: found.clone() };
         let name = included.as_str().map(|it| it.strip_prefix("./").unwrap_or(it)).ok_or_else(missing)?;
         let base = set(name).ok_or_else(missing)?;
         file = match merge(Value::Object(base), Value::Object(file)) {

@@ -107,6 +107,12 @@ impl Library {
         Ok(digest)
     }
 
+    /// The bundled descriptors by the names of their files, then one's own by their digests.
+    pub fn entries(&self) -> impl Iterator<Item = (String, &Descriptor)> {
+        let bundled = self.bundled.iter().map(|(name, _, it)| ((*name).to_owned(), it));
+        bundled.chain(self.own.iter().map(|(digest, it)| (digest.to_string(), it)))
+    }
+
     /// What descriptors say of a payload; nothing where none is for it.
     ///
     /// Each line but headings begins with `>`, so that none can pass for a sentence of ours.
@@ -211,12 +217,6 @@ impl Library {
     /// A phrase of ours in the library's language.
     pub(crate) fn say<'a>(&'a self, english: &'a str) -> &'a str {
         self.catalogue.say(english)
-    }
-
-    /// The bundled descriptors by name.
-    #[cfg(test)]
-    pub(crate) fn set(&self) -> impl Iterator<Item = (&'static str, &Descriptor)> {
-        self.bundled.iter().map(|(name, _, it)| (*name, it))
     }
 
     /// The other language's sentences.

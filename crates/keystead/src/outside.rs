@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keystead_base::{Canonical, RequestNonce, Secret, Timestamp};
@@ -34,6 +34,26 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))
+}
+
+/// The files of a folder that end in `.json`, by name; none where there is no such folder.
+pub(crate) fn json_files(folder: &Path, limit: usize) -> Result<Vec<PathBuf>, Failure> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Failure::file(folder, &error)),
+    };
+    let paths = entries.map(|entry| entry.map(|it| it.path()).map_err(|error| Failure::file(folder, &error)));
+    let mut paths = paths.collect::<Result<Vec<_>, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|it| it == "json"));
+    paths.sort();
+    match paths.len() <= limit {
+        true => Ok(paths),
+        false => Err(Failure::usage(
+            format!("{} holds {} files, and at most {limit} are read", folder.display(), paths.len()),
+            "take out those that no policy names",
+        )),
+    }
 }
 
 pub(crate) fn document<T: Canonical>(path: &Path) -> Result<T, Failure> {

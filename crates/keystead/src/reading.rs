@@ -1,5 +1,7 @@
 //! What this program reads for an approver: the policy from the pinned genesis on, the request from its bytes (S2).
 
+use std::path::Path;
+
 use alloy_primitives::Address;
 use keystead_approver::{ReviewError, Reviewed};
 use keystead_base::{Canonical as _, Digest, RequestId, merkle};
@@ -8,11 +10,12 @@ use keystead_decision::{Decision, Entry, LightClient, SignedGenesis, Transition,
 use keystead_intent::{AccountRef, Effects};
 use keystead_policy::PolicyVersion;
 use keystead_wire::RequestDetail;
+use keystead_words::{DescriptorError, Language, Library, MAX_DESCRIPTOR_BYTES};
 
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::failure::{Advise as _, Failure};
 use crate::link::Link;
-use crate::{member, table};
+use crate::{member, outside, table};
 
 /// The policy in force, each change of it checked from the pinned genesis on.
 pub(crate) async fn policy_in_force(config: &Config, link: &Link) -> Result<PolicyVersion, Failure> {
@@ -92,13 +95,36 @@ async fn follow(
     Ok(log)
 }
 
+/// The bundled descriptors, and those of the folder `descriptors` beside `keystead.toml`.
+pub(crate) fn library(dir: &Path, language: Language) -> Result<Library, Failure> {
+    let mut library = Library::bundled(language)?;
+    for path in outside::json_files(&dir.join("descriptors"), MAX_DESCRIPTOR_FILES)? {
+        let file = path.display().to_string();
+        library.add(&descriptor(&path)?).advise(&format!("mend {file}, or take it out of the folder"))?;
+    }
+    Ok(library)
+}
+
+/// The bytes of a descriptor's file; of one that is too long none are read.
+pub(crate) fn descriptor(path: &Path) -> Result<Vec<u8>, Failure> {
+    let found = std::fs::metadata(path).map_err(|error| Failure::file(path, &error))?.len();
+    match usize::try_from(found) {
+        Ok(found) if found <= MAX_DESCRIPTOR_BYTES => outside::read(path),
+        found => {
+            let found = found.unwrap_or(usize::MAX);
+            Err(DescriptorError::TooLong { limit: MAX_DESCRIPTOR_BYTES, found }.into())
+        }
+    }
+}
+
 /// Reads a request with [`keystead_approver::review`]; the words are fit for a terminal.
 pub(crate) fn understand(
     asked: RequestId,
     detail: &RequestDetail,
     policy: PolicyVersion,
+    library: &Library,
 ) -> Result<Reviewed, Failure> {
-    let reviewed = keystead_approver::review(asked, detail, policy).map_err(refused)?;
+    let reviewed = keystead_approver::review(asked, detail, policy, library).map_err(refused)?;
     let lines = reviewed.lines.iter().map(|line| table::plain(line)).collect();
     Ok(Reviewed { lines, ..reviewed })
 }
@@ -133,3 +159,5 @@ fn disagrees(what: &str, expected: &Digest, found: &Digest) -> Failure {
 
 const LIES: &str =
     "do NOT approve; the server lies or is broken: tell the others, and ask a node directly (--node)";
+/// The most descriptors of one folder.
+const MAX_DESCRIPTOR_FILES: usize = 256;

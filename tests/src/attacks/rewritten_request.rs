@@ -16,6 +16,7 @@ use keystead_decision::{Outcome, Strict};
 use keystead_intent::{Action, Approval, Intent};
 use keystead_policy::PolicyVersion;
 use keystead_wire::{RequestDetail, RequestStage, RequestView};
+use keystead_words::{Language, Library};
 
 use crate::Loot;
 use crate::fixture::{ETHER, FRIEND};
@@ -36,7 +37,8 @@ pub fn recomputed(
     sent: &RequestDetail,
     policy: &PolicyVersion,
 ) -> Result<(RequestId, Digest), String> {
-    let reviewed = keystead_approver::review(asked, sent, policy.clone());
+    let library = Library::bundled(Language::English).expect("the bundled set");
+    let reviewed = keystead_approver::review(asked, sent, policy.clone(), &library);
     reviewed.map(|it| (it.request, it.digest)).map_err(|error| error.code().to_owned())
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559};
-use alloy_primitives::{TxKind, U256};
+use alloy_primitives::{TxKind, U256, keccak256};
 use keystead_tests::{Service, binary};
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn every_command_runs_on_real_parts() {
     replacements(&mut script, &desk);
     people_say_no(&mut script);
     freezes(&mut script);
-    policies(&mut script, home.path());
+    policies(&mut script, &desk, home.path());
     rosters(&mut script, home.path());
     keys_leave(&mut script, home.path());
     audits(&mut script, &desk, home.path());
@@ -210,13 +210,15 @@ fn freezes(script: &mut Script) {
     ]);
 }
 
-fn policies(script: &mut Script, home: &Path) {
+fn policies(script: &mut Script, desk: &Desk, home: &Path) {
+    let described = descriptor(script, desk, home);
     let shown = script.step(&ok("ana", "policy show").has("/number", "0"));
     let mut next = shown.clone();
     let mut entry = next["address_book"][0].clone();
     entry["address"] = STRANGER.to_lowercase().into();
     entry["name"] = "partner".into();
     next["address_book"].as_array_mut().unwrap().push(entry);
+    next["contracts"].as_array_mut().unwrap().push(described);
     write(&home.join("next.json"), &next);
     let mut broken = shown.clone();
     broken["rules"][0]["cedar"] = "permit(principal, action, resource) when { context.nothing };".into();
@@ -275,12 +277,43 @@ fn policies(script: &mut Script, home: &Path) {
         ok("ana", "policy show").has("/number", "1"),
         ok("ana", "policy show --number 0").has("/number", "0"),
         ok("ana", "request transfer --key hot --to {stranger} --wei 5").has("/request/stage", "signed"),
+        no("ana", "request call --key hot --to {described} --data {act} --no-send")
+            .keep("act", "/request/request"),
+        ok("ben", "request show {act}").has("/words", "> Act with 7").has("/words", "not understood"),
     ]);
     let refused = script.step(&fails("ana", "policy check {tmp}/broken.json", "policy."));
     assert!(refused["error"]["what"].as_str().unwrap().contains("authority"), "the rule is named: {refused}");
     assert!(script.text("ana", "policy show").contains("10 ETH (10000000000000000000 wei) in 1 day"));
     let table = script.text("ana", "policy check {tmp}/next.json --last 3");
     assert!(table.contains("version 0 compiles"), "{table}");
+}
+
+/// A descriptor of one's own, in its folder; gives the entry that names it in a policy.
+fn descriptor(script: &mut Script, desk: &Desk, home: &Path) -> Value {
+    let format = json!({"intent": "Act", "interpolatedIntent": "Act with {amount}",
+        "fields": [{"path": "amount", "label": "Amount", "format": "raw"}]});
+    let file = json!({
+        "$schema": "https://eips.ethereum.org/assets/eip-7730/erc7730-v2.schema.json",
+        "context": {"contract": {"deployments": [{"chainId": 31337, "address": DESCRIBED}]}},
+        "metadata": {"owner": "Us"},
+        "display": {"formats": {"act(uint256 amount)": format}},
+    });
+    write(&home.join("vault.json"), &file);
+    write(&home.join("broken-vault.json"), &json!({"$schema": "erc7730-v9.schema.json"}));
+    std::fs::create_dir(desk.folder.join("descriptors")).unwrap();
+    write(&desk.folder.join("descriptors/vault.json"), &file);
+    let act = [&keccak256("act(uint256)")[..4], &U256::from(7).to_be_bytes::<32>()].concat();
+    script.set("act", const_hex::encode_prefixed(act));
+    script.set("described", DESCRIBED);
+    script.play([fails("ana", "descriptor check {tmp}/broken-vault.json", "descriptor.")]);
+    let checked =
+        script.step(&ok("ana", "descriptor check {tmp}/vault.json").has("/described", "act(uint256)"));
+    let digest = checked["digest"].as_str().unwrap().to_owned();
+    let listed = script.step(&ok("ana", "descriptor list").has("/bundled_set", "1"));
+    assert!(listed.to_string().contains(&digest), "{listed}");
+    let mut entry = checked["contracts"][0].clone();
+    entry["name"] = "vault".into();
+    entry
 }
 
 /// Asked for and refused by others: this cluster stays what it is.
@@ -457,3 +490,6 @@ fn mined(desk: &Desk, hash: &str) {
     let receipt = desk.cast(&["receipt", hash, "--confirmations", "1"], &desk.anvil.url());
     assert!(receipt.contains("success"), "{receipt}");
 }
+
+/// A contract that only a descriptor speaks of.
+const DESCRIBED: &str = "0x5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d";

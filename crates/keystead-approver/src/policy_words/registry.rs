@@ -3,7 +3,7 @@
 //! People sign what these lines say, so nothing of a policy is left out, and nothing in it can change how a
 //! terminal shows it.
 
-use keystead_intent::Asset;
+use keystead_intent::{Asset, ContractKind};
 use keystead_policy::{PolicyVersion, PriceRule, Rule, SimulationRule, Timing};
 
 use super::rules::{list, span, word};
@@ -43,7 +43,11 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
         format!("asset `{}` on {}: {at}, {} decimals, {}", it.symbol, it.chain, it.decimals, word(&it.kind))
     }));
     lines.extend(contracts.iter().map(|it| {
-        format!("contract `{}` on {}: {}, understood as {}", it.name, it.chain, it.address, word(&it.kind))
+        let kind = match it.kind {
+            ContractKind::Described(digest) => format!("not understood; people read the descriptor {digest}"),
+            kind => format!("understood as {}", word(&kind)),
+        };
+        format!("contract `{}` on {}: {}, {kind}", it.name, it.chain, it.address)
     }));
     lines.extend(prices.iter().flat_map(price_lines));
     lines.extend(

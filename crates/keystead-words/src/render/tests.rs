@@ -368,7 +368,7 @@ fn german_says_the_same_in_other_words() {
 #[test]
 fn each_translation_is_of_a_sentence_that_exists_and_keeps_its_values() {
     let german = Library::bundled(Language::German).unwrap();
-    let texts: std::collections::BTreeSet<String> = german.set().flat_map(|(_, it)| it.texts()).collect();
+    let texts: std::collections::BTreeSet<String> = german.entries().flat_map(|(_, it)| it.texts()).collect();
     let ours = include_str!("../render.rs").to_owned()
         + include_str!("fields.rs")
         + include_str!("shown_as.rs")
@@ -405,7 +405,7 @@ fn the_bundled_set_is_the_one_of_its_number() {
 #[test]
 fn every_bundled_function_is_described_to_the_last_argument() {
     let library = Library::bundled(Language::English).unwrap();
-    let described: Vec<&str> = library.set().flat_map(|(_, it)| it.described()).collect();
+    let described: Vec<&str> = library.entries().flat_map(|(_, it)| it.described()).collect();
     assert!(described.len() > 60, "{}", described.len());
     for name in ["transfer(address,uint256)", "setUserEMode(uint8)", "changeThreshold(uint256)"] {
         assert!(described.contains(&name), "{name}");

@@ -48,7 +48,7 @@ async fn answer(
     let session = Session::open(global).await?;
     let policy = reading::policy_in_force(&session.config, &session.link).await?;
     let detail = session.link.request(args.request).await?;
-    let understood = reading::understand(args.request, &detail, policy)?;
+    let understood = reading::understand(args.request, &detail, policy, &session.library)?;
     let direction = match proposed(&detail.intent) {
         Some(next) => Some(direction(&understood.policy, &next).await),
         None => None,

@@ -69,7 +69,7 @@ async fn inbox(global: &Global) -> Result<Report, Failure> {
     let (mut shown, mut text) = (Vec::new(), String::new());
     for view in session.link.open().await? {
         let detail = session.link.request(view.request).await?;
-        let understood = reading::understand(view.request, &detail, policy.clone())?;
+        let understood = reading::understand(view.request, &detail, policy.clone(), &session.library)?;
         text.push_str(&format!("{}  asked by {}\n", view.request, detail.intent.requester));
         understood.lines.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
         shown.push(json!({"request": view.request, "class": understood.class, "words": understood.lines}));

@@ -5,6 +5,7 @@ mod approver;
 mod audit;
 mod ceremony;
 mod completions;
+mod descriptor;
 pub(crate) mod enclave;
 mod first_policy;
 mod freeze;
@@ -33,12 +34,14 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use keystead_base::Name;
 use keystead_wire::Role;
+use keystead_words::{Language, Library};
 
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::link::Link;
 use crate::member::{Files, Member};
 use crate::output::{Report, Voice};
+use crate::reading;
 
 /// A replicated log decides, and nothing signs what the log has not committed.
 ///
@@ -74,6 +77,9 @@ pub(crate) struct Global {
     /// can be reached.
     #[arg(long, global = true, value_name = "NODE", conflicts_with = "through")]
     pub(crate) node: Option<String>,
+    /// The language of the words that descriptors have for a request: en or de.
+    #[arg(long, global = true, env = "KEYSTEAD_LANGUAGE", value_name = "TAG", default_value_t)]
+    pub(crate) language: Language,
     /// Go through a coordinator: it carries bytes that it cannot change unnoticed.
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) through: Option<String>,
@@ -139,6 +145,9 @@ enum Command {
     /// Add, replace, remove and readmit the nodes that vote.
     #[command(subcommand)]
     Roster(roster::RosterCommand),
+    /// Check a descriptor (ERC-7730) of one's own, and list those that are read here.
+    #[command(subcommand)]
+    Descriptor(descriptor::DescriptorCommand),
     /// Make an approver's keys, show them, see what waits.
     #[command(subcommand)]
     Approver(approver::ApproverCommand),
@@ -244,6 +253,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Policy(command) => policy::run(global, command, voice).await,
         Command::Roster(command) => roster::run(global, command).await,
         Command::Approver(command) => approver::run(global, command).await,
+        Command::Descriptor(command) => descriptor::run(global, command),
         Command::Request(command) => request::run(global, command, voice).await,
         Command::Psbt(command) => psbt::run(global, command).await,
         Command::Approve(args) => approve::approve(global, &args, voice).await,
@@ -266,6 +276,8 @@ pub(crate) struct Session {
     pub(crate) member: Member,
     pub(crate) files: Files,
     pub(crate) link: Link,
+    /// What descriptors say of calls and messages.
+    pub(crate) library: Library,
 }
 
 impl Session {
@@ -279,7 +291,8 @@ impl Session {
             Some(url) => Link::relay(&config, url)?,
             None => Link::direct(&config, &member, Role::Person, global.node.as_deref()).await?,
         };
-        Ok(Self { config, member, files, link })
+        let library = reading::library(&global.dir, global.language)?;
+        Ok(Self { config, member, files, link, library })
     }
 
     pub(crate) fn speaker(&self) -> crate::asking::Speaker<'_> {

@@ -355,7 +355,7 @@ fn next(view: &RequestView) -> String {
 async fn show(session: &Session, request: RequestId) -> Result<Report, Failure> {
     let detail = session.link.request(request).await?;
     let policy = reading::policy_in_force(&session.config, &session.link).await?;
-    let lines = reading::understand(request, &detail, policy).map(|it| it.lines);
+    let lines = reading::understand(request, &detail, policy, &session.library).map(|it| it.lines);
     let mut text = outcome(session, &detail.view, None).await;
     match &lines {
         Ok(lines) => lines.iter().for_each(|line| text.push_str(&format!("  {line}\n"))),

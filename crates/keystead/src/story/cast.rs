@@ -13,6 +13,7 @@ use keystead_intent::{Action, ChainId, ContractEntry, ContractKind, Verdict};
 use keystead_node::PeerConfig;
 use keystead_transmit::{Endpoint, Limits, Roots};
 use keystead_wire::Role;
+use keystead_words::{Language, Library};
 
 use super::Ending;
 use crate::asking::{Speaker, standing};
@@ -160,7 +161,8 @@ impl Cast {
         let player = self.player(who)?;
         let policy = reading::policy_in_force(&self.config, &player.link).await?;
         let detail = player.link.request(request).await?;
-        let understood = reading::understand(request, &detail, policy)?;
+        let library = Library::bundled(Language::English)?;
+        let understood = reading::understand(request, &detail, policy, &library)?;
         self.speaker(player).answer(&understood, Verdict::Approve, APPROVAL_LIFETIME).await?;
         Ok(understood.lines)
     }
