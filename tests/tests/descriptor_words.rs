@@ -29,7 +29,8 @@ fn read(world: &mut World<Strict>, library: &Library, action: Action) -> Reviewe
         file: None,
     };
     let (asked, address) = (intent.id(), Some(world.account()));
-    let sent = RequestDetail { view, intent, address, decisions: vec![decision], simulation: None };
+    let sent =
+        RequestDetail { view, intent, address, decisions: vec![decision], simulation: None, wallet: None };
     let policy = world.state.policy().engine.version().clone();
     review(asked, &sent, policy, library).expect("a request that reads")
 }

@@ -149,6 +149,7 @@ fn ask() -> impl Strategy<Value = Ask> {
                 fee: Fee::default(),
                 items: kinds.into_iter().map(effect).collect(),
                 typed: None,
+                coins: None,
             };
             Ask { requester: name(requester), key: name(key), effects }
         },

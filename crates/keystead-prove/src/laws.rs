@@ -103,7 +103,8 @@ const UNBOUNDED: &str = r#"context.kind == "opaque" || context.kind == "blind_di
   || context.kind == "creation" || context.kind == "delegate_call" || (context.kind == "delegation"
     && context.destination != "0x0000000000000000000000000000000000000000")"#;
 
-const NUMBERS: [&str; 9] = [
+const NUMBERS: [&str; 10] = [
+    "fee_rate",
     "amount",
     "amount_micro",
     "outflow_fiat",

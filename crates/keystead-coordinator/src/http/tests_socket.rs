@@ -82,7 +82,7 @@ async fn a_socket_carries_the_same_calls_as_bodies_do() {
 #[tokio::test]
 async fn a_socket_stands_behind_the_same_door() {
     let token = "f".repeat(MIN_TOKEN_BYTES);
-    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), hosts: Vec::new() };
+    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), tokens: None, hosts: Vec::new() };
     let desk = Desk::open_with(doors).await;
     let bearer = format!("Bearer {token}");
     assert_eq!(refused(&desk, &[]).await, 401);
