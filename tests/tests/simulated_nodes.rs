@@ -7,6 +7,7 @@ use keystead_base::Coded as _;
 use keystead_decision::{Entry, Outcome};
 use keystead_node::{ChainConfig, EndpointConfig};
 use keystead_policy::PolicyVersion;
+use keystead_policy::limits::MIN_RUN_WAIT_SECONDS;
 use keystead_tests::Anvil;
 use keystead_tests::cluster::{NodeHome, Station};
 use keystead_tests::fixture::{CHAIN, FRIEND, name};
@@ -99,7 +100,7 @@ async fn s02_what_endpoints_disagree_about_is_unknown_and_denied() {
     let liar = Poisoned::before(address, "0xffffffff").await;
     let soon = |policy: &mut PolicyVersion| {
         demanded(policy);
-        policy.simulation.iter_mut().for_each(|rule| rule.wait_seconds = 3);
+        policy.simulation.iter_mut().for_each(|rule| rule.wait_seconds = MIN_RUN_WAIT_SECONDS);
     };
     let mut home = NodeHome::with_policy(soon);
     home.config.chains = chain(&[anvil.url(), liar.url()], 2);
