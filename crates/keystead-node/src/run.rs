@@ -24,14 +24,14 @@ use crate::enclave::{EnclaveHome, Started};
 use crate::errands::Errands;
 use crate::peers::{self, Peers};
 use crate::recent::Recent;
-use crate::rehearse::Rehearsals;
+use crate::rehearse::Runs;
 use crate::replica::{Deliberator, Heard};
 use crate::restore::HandOver;
 use crate::resume::fill_board;
 use crate::settle::{Watcher, views_of};
 use crate::shared::Shared;
 use crate::signer::Signer;
-use crate::simulate::Simulator;
+use crate::simulate::RunWatcher;
 use crate::stages::Stages;
 use crate::writer::{Unstored, Writer};
 use crate::{Config, Event, Events, NodeError, backups, sweep};
@@ -146,7 +146,7 @@ pub async fn run_under<C: Controls + Clone + 'static>(
         recent: Recent::default(),
         cluster_view: Mutex::default(),
         errands: Errands::default(),
-        rehearsals: Rehearsals::default(),
+        runs: Runs::default(),
         sweep: Notify::new(),
         protections: Mutex::default(),
         chains: Mutex::default(),
@@ -290,7 +290,7 @@ fn serve(
         looks: HashMap::new(),
     };
     stages.task("settlement watcher", watcher.run(stages.stopping()));
-    stages.task("simulator", Simulator::new(Arc::clone(shared)).run(stages.stopping()));
+    stages.task("run watcher", RunWatcher::new(Arc::clone(shared)).run(stages.stopping()));
     stages.task("sweep", sweep::run(Arc::clone(shared), stages.stopping()));
     stages.task("copies of backups", backups::keep(Arc::clone(shared), stages.stopping()));
     let (front, mut stop) = (Front(Arc::clone(shared)), stages.stopping());
