@@ -1,7 +1,7 @@
 //! Runs of transactions on the state that this node's own endpoints agree on: to say what comes of them, and to check
 //! what others say.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use keystead_base::{Name, RequestId, Signed};
 use keystead_chain::Unsigned;
 use keystead_decision::{Simulation, State};
 use keystead_intent::{Action, Intent, Run, SimulatedBlock};
-use keystead_rehearsal::{Head, ReadAccount, StateReader, Unread, rehearse};
+use keystead_rehearsal::{Head, ReadAccount, StateReader, Unread, Watched, rehearse};
 use keystead_transmit::{ChainView, HeaderFacts, Unknown};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
@@ -31,14 +31,14 @@ pub(crate) struct Runs {
 struct Known {
     request: RequestId,
     block: B256,
-    ours: BTreeSet<Address>,
+    watched: Watched,
     run: Run,
 }
 
 impl Runs {
-    fn get(&self, request: &RequestId, block: &B256, ours: &BTreeSet<Address>) -> Option<Run> {
+    fn get(&self, request: &RequestId, block: &B256, watched: &Watched) -> Option<Run> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |it: &&Known| it.request == *request && it.block == *block && it.ours == *ours;
+        let same = |it: &&Known| it.request == *request && it.block == *block && it.watched == *watched;
         known.iter().find(same).map(|it| it.run.clone())
     }
 
@@ -65,7 +65,7 @@ impl Runs {
 /// What is run, and for whom.
 struct Part {
     unsigned: Unsigned,
-    ours: BTreeSet<Address>,
+    watched: Watched,
     view: ChainView,
 }
 
@@ -116,7 +116,9 @@ impl Shared {
         let unsigned = keystead_chain::build(action, address)?;
         let chain = unsigned.chain();
         let view = self.views.get(&chain.0).cloned().ok_or(RunError::NoEndpoints { chain })?;
-        Ok(Part { unsigned, ours: state.watched_accounts(address), view })
+        let tokens = keystead_chain::explain(&unsigned, state.policy().engine.registry()).tokens();
+        let watched = Watched { accounts: state.watched_accounts(address), tokens };
+        Ok(Part { unsigned, watched, view })
     }
 
     async fn intent(&self, request: &RequestId) -> Option<Intent> {
@@ -133,19 +135,19 @@ impl Shared {
         header: HeaderFacts,
     ) -> Result<Run, FactError> {
         let block = header.hash;
-        if let Some(run) = self.runs.get(&request, &block, &part.ours) {
+        if let Some(run) = self.runs.get(&request, &block, &part.watched) {
             return Ok(run);
         }
         let run = tokio::task::spawn_blocking(move || {
-            let Part { unsigned, ours, view } = part;
+            let Part { unsigned, watched, view } = part;
             let until = Instant::now() + RUN_TIME;
             let reader = Endpoints { view, block, handle: Handle::current(), until };
-            rehearse(&reader, &head_of(&header), &unsigned, &ours).map(|run| (run, ours))
+            rehearse(&reader, &head_of(&header), &unsigned, &watched).map(|run| (run, watched))
         });
         let ran = run.await.map_err(|_| RunError::BrokeOff.of(request))?;
-        let (run, ours) = ran.map_err(|error| RunError::Rehearsal(error).of(request))?;
+        let (run, watched) = ran.map_err(|error| RunError::Rehearsal(error).of(request))?;
         let run = run.ok_or_else(|| RunError::NoTransaction.of(request))?;
-        self.runs.keep(Known { request, block, ours, run: run.clone() });
+        self.runs.keep(Known { request, block, watched, run: run.clone() });
         Ok(run)
     }
 }
@@ -203,6 +205,8 @@ const RUN_TIME: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use keystead_base::Digest;
     use keystead_intent::Ending;
 
@@ -212,12 +216,18 @@ mod tests {
     fn s02_a_run_is_remembered_for_its_request_its_block_and_what_it_was_watched_for_alone() {
         let runs = Runs::default();
         let (request, block) = (RequestId(Digest([1; 32])), B256::repeat_byte(2));
-        let ours = BTreeSet::from([Address::ZERO]);
+        let one = BTreeSet::from([Address::ZERO]);
+        let watched = Watched { accounts: one.clone(), tokens: one };
         let run = Run::without_changes(Ending::Succeeded, 7, 0);
-        runs.keep(Known { request, block, ours: ours.clone(), run: run.clone() });
-        assert_eq!(runs.get(&request, &block, &ours), Some(run));
-        assert_eq!(runs.get(&RequestId(Digest([3; 32])), &block, &ours), None);
-        assert_eq!(runs.get(&request, &B256::ZERO, &ours), None);
-        assert_eq!(runs.get(&request, &block, &BTreeSet::new()), None);
+        runs.keep(Known { request, block, watched: watched.clone(), run: run.clone() });
+        assert_eq!(runs.get(&request, &block, &watched), Some(run));
+        assert_eq!(runs.get(&RequestId(Digest([3; 32])), &block, &watched), None);
+        assert_eq!(runs.get(&request, &B256::ZERO, &watched), None);
+        for other in [
+            Watched { accounts: BTreeSet::new(), ..watched.clone() },
+            Watched { tokens: BTreeSet::new(), ..watched },
+        ] {
+            assert_eq!(runs.get(&request, &block, &other), None);
+        }
     }
 }
