@@ -29,6 +29,7 @@ pub mod own_request;
 pub mod patched_node;
 pub mod permit;
 pub mod permit2;
+pub mod poisoned_state;
 pub mod policy_rollback;
 pub mod proxy_upgrade;
 pub mod quorum_of_payments;
@@ -55,7 +56,7 @@ pub mod unlimited_approval;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 49] = [
+pub const CATALOGUE: [&str; 50] = [
     "approval_before_policy_change",
     "chainless_delegation",
     "chainless_legacy",
@@ -81,6 +82,7 @@ pub const CATALOGUE: [&str; 49] = [
     "patched_node",
     "permit",
     "permit2",
+    "poisoned_state",
     "policy_rollback",
     "proxy_upgrade",
     "quorum_of_payments",
