@@ -213,7 +213,7 @@ impl Simulation {
                 let life = self.places[node].life;
                 self.after(millis, Event::Timer { node, life, timer });
             }
-            Output::Check { header, entries } => {
+            Output::Check { header, entries, from: _ } => {
                 let (life, height) = (self.places[node].life, self.places[node].state().height() + 1);
                 let verdict = self.look_up(node, height, header, &entries);
                 let pause = self.dice.between(2, 200);

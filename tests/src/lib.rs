@@ -14,6 +14,7 @@ mod contracts;
 mod edge;
 mod forking;
 pub mod hall;
+pub mod handed_over;
 mod http;
 mod impostor;
 mod liar;

@@ -11,7 +11,7 @@ use keystead_intent::{
     Action, Asset, BalanceChange, ContractCall, Ending, Right, RightChange, Run, SimulatedBlock,
 };
 use keystead_policy::{PolicyVersion, Reason, SimulationReason, SimulationRule};
-use keystead_rehearsal::{Head, ReadAccount, StateReader, Unread, rehearse};
+use keystead_rehearsal::{Head, ReadAccount, StateReader, Unread, Watched, rehearse};
 
 use serde_json::{Value, json};
 
@@ -70,8 +70,10 @@ pub fn head(chain: &Devnet) -> Head {
 impl<C: Controls> World<C> {
     /// What comes of running a request on the chain as it is.
     pub fn run_of(&self, id: &RequestId) -> Run {
-        let ours = self.state.watched_accounts(self.account());
-        let run = rehearse(&Truthful(&self.chain), &head(&self.chain), &self.unsigned(id), &ours);
+        let (unsigned, registry) = (self.unsigned(id), self.state.policy().engine.registry());
+        let tokens = keystead_chain::explain(&unsigned, registry).tokens();
+        let watched = Watched { accounts: self.state.watched_accounts(self.account()), tokens };
+        let run = rehearse(&Truthful(&self.chain), &head(&self.chain), &unsigned, &watched);
         run.expect("a state that is known").expect("a transaction")
     }
 
@@ -220,7 +222,8 @@ mod tests {
         assert_eq!((lost(&run, TOKEN), run.rights.len(), run.created.len()), (vec![5], 0, 0));
         let picture = transferFromCall { from: owner, to: FRIEND, amount: U256::from(1) };
         let (_, run) = called(&mut world, PICTURES, &picture);
-        assert_eq!(lost(&run, PICTURES), [1]);
+        assert_eq!(lost(&run, PICTURES), [1, 1], "one of their number, and no. 1: {run:?}");
+        assert_eq!(run.balances.iter().filter_map(|it| it.id).collect::<Vec<_>>(), [Amount::from(1_u64)]);
         let (_, run) = called(&mut world, TOKEN, &approveCall { spender: FRIEND, amount });
         let right = Right::Allowance { before: Amount::ZERO, after: Amount(amount) };
         assert_eq!((run.rights[0].holder, run.rights[0].right, run.rights.len()), (FRIEND, right, 1));

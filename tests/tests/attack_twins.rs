@@ -9,10 +9,10 @@ use keystead_tests::attacks::{
     delegatecall, double_limit, equivocating_node, fee_attack, foreign_change, forged_rebuild, forged_roster,
     forked_log, frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address,
     lying_server, lying_token, many_requests_at_a_limit, multisend, operator_for_all, oversize_body,
-    own_request, patched_node, permit, permit2, policy_rollback, proxy_upgrade, quorum_of_payments,
-    replayed_approval, rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback,
-    same_person_twice, sighash_downgrade, slow_requests, slow_strangers, stale_certificate, stale_head,
-    suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
+    own_request, patched_node, permit, permit2, poisoned_state, policy_rollback, proxy_upgrade,
+    quorum_of_payments, replayed_approval, rewritten_decision, rewritten_request, rewritten_row, risk_server,
+    rollback, same_person_twice, sighash_downgrade, slow_requests, slow_strangers, stale_certificate,
+    stale_head, suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
     two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
     unlogged_transaction, withheld_freeze,
 };
@@ -79,6 +79,11 @@ fn s02_a_swapped_payload_succeeds_without_its_control() {
 #[test]
 fn s02_an_increased_allowance_succeeds_without_its_control() {
     stolen(increase_allowance::attack(increase_allowance::WithoutAllowances));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s02_a_poisoned_state_succeeds_where_one_endpoint_is_believed() {
+    stolen(poisoned_state::attack(poisoned_state::alone()).await);
 }
 
 #[test]

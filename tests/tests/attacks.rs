@@ -8,12 +8,12 @@ use keystead_tests::attacks::{
     cloud_database, delegatecall, double_limit, equivocating_node, fee_attack, foreign_change,
     forged_rebuild, forged_roster, forked_log, frozen_key, greedy_peer, hoarded_signatures,
     increase_allowance, look_alike_address, lying_server, lying_token, many_requests_at_a_limit, multisend,
-    operator_for_all, oversize_body, own_request, patched_node, permit, permit2, policy_rollback,
-    proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision, rewritten_request,
-    rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade, slow_requests,
-    slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload,
-    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
-    unlimited_approval, unlogged_transaction, withheld_freeze,
+    operator_for_all, oversize_body, own_request, patched_node, permit, permit2, poisoned_state,
+    policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
+    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
+    slow_requests, slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto,
+    swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood,
+    undelayed_upgrade, unlimited_approval, unlogged_transaction, withheld_freeze,
 };
 use keystead_tests::{Loot, Signer, root};
 
@@ -77,6 +77,17 @@ fn s02_an_increased_allowance_is_refused() {
 #[test]
 fn s02_a_token_that_does_more_than_the_bytes_say_is_refused() {
     refused(lying_token::attack(Strict::default()), "deny.simulation_takes_more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s02_a_poisoned_state_is_outvoted() {
+    refused(poisoned_state::attack(poisoned_state::agreeing()).await, "deny.simulation_takes_more");
+}
+
+/// More than half of the endpoints lie, and yet too few for a state to be believed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s02_a_poisoned_state_that_too_few_show_is_unknown() {
+    refused(poisoned_state::attack(poisoned_state::disagreeing()).await, "deny.simulation_unknown");
 }
 
 #[test]

@@ -3,13 +3,16 @@
 use std::net::SocketAddr;
 
 use alloy_primitives::{Address, U256};
-use keystead_base::Coded as _;
-use keystead_decision::{Entry, Outcome};
+use keystead_base::{Coded as _, Digest, RequestId};
+use keystead_decision::{Entry, Outcome, Simulation};
+use keystead_intent::{Ending, Run, SimulatedBlock};
 use keystead_node::{ChainConfig, EndpointConfig};
 use keystead_policy::PolicyVersion;
+use keystead_policy::limits::MIN_RUN_WAIT_SECONDS;
 use keystead_tests::Anvil;
 use keystead_tests::cluster::{NodeHome, Station};
 use keystead_tests::fixture::{CHAIN, FRIEND, name};
+use keystead_tests::handed_over::HandedOver;
 use keystead_tests::poisoned::Poisoned;
 use keystead_tests::rehearsals::{coins_on, demanded, furnish, send_raw, token_transfer};
 use keystead_tests::world::reasons;
@@ -92,6 +95,52 @@ async fn s02_a_node_with_a_poisoned_endpoint_is_outvoted() {
     }
 }
 
+/// A run that is another one in any word of it, the block's number and time included, is not what a node finds; and
+/// what would not count is not even looked up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s02_a_word_about_a_run_is_believed_as_a_whole_or_not_at_all() {
+    let (anvil, _) = anvil();
+    let mut play = HandedOver::with(|home| home.config.chains = chain(&[anvil.url()], 1)).await;
+    play.request().await;
+    let found = play.found().await;
+    let changed = |change: fn(&mut Simulation)| {
+        let mut changed = found.clone();
+        change(&mut changed);
+        changed
+    };
+    let lies = [
+        changed(|it| it.block.time_seconds += 1),
+        changed(|it| it.block.number += 1),
+        changed(|it| it.run.gas_used += 1),
+        changed(|it| it.request = RequestId(Digest([9; 32]))),
+    ];
+    let count = lies.len();
+    play.hand_over(1, lies.into()).await;
+    let said = play.not_believed(count).await;
+    let of = |code: &str| said.iter().filter(|it| it.contains(code)).count();
+    let counts = (of("fact.simulation_differs"), of("deny.request_unknown"));
+    assert_eq!(counts, (count - 1, 1), "{said:?}");
+    play.stop().await;
+}
+
+/// Honest nodes' words that a liar hands over take the liar's places, so that theirs stay free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d03_words_that_are_handed_over_take_the_places_of_whoever_does_so() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let play = HandedOver::with(|home| home.config.chains = chain(&[url], 1)).await;
+    let request = play.request().await;
+    let cluster = play.station.node.cluster();
+    let time_seconds = play.station.now().await.seconds();
+    let block = SimulatedBlock { number: 1, hash: Default::default(), time_seconds };
+    let said =
+        |gas| Simulation { cluster, request, block, run: Run::without_changes(Ending::Succeeded, gas, 0) };
+    play.hand_over(3, (0..=16).map(said).collect()).await;
+    let said = play.not_believed(1).await;
+    assert!(said[0].contains("too many runs that node-1 hands over are being checked"), "{said:?}");
+    play.stop().await;
+}
+
 /// One of two endpoints lies, and nobody knows which: what policy wants to be run is not allowed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s02_what_endpoints_disagree_about_is_unknown_and_denied() {
@@ -99,7 +148,7 @@ async fn s02_what_endpoints_disagree_about_is_unknown_and_denied() {
     let liar = Poisoned::before(address, "0xffffffff").await;
     let soon = |policy: &mut PolicyVersion| {
         demanded(policy);
-        policy.simulation.iter_mut().for_each(|rule| rule.wait_seconds = 3);
+        policy.simulation.iter_mut().for_each(|rule| rule.wait_seconds = MIN_RUN_WAIT_SECONDS);
     };
     let mut home = NodeHome::with_policy(soon);
     home.config.chains = chain(&[anvil.url(), liar.url()], 2);

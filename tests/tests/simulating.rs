@@ -6,11 +6,15 @@ use keystead_decision::{Decision, Entry, Outcome, Phase, Renewal, Simulation, Sn
 use keystead_intent::{
     Action, Approval, Asset, BalanceChange, Ending, Message, NotTaken, Right, RightChange, Run,
 };
+use keystead_policy::Rule;
 use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, TOKEN, name};
 use keystead_tests::rehearsals::{RECENT, demanded};
 use keystead_tests::world::{World, hot, outcome_of, reasons};
 use keystead_wire::{RequestDetail, RequestStage, RequestView};
 use keystead_words::{Language, Library};
+
+/// In no address book.
+const STRANGER: Address = Address::repeat_byte(0xdd);
 
 fn world() -> World<Strict> {
     let mut world = World::with_policy(Strict::default(), demanded);
@@ -56,6 +60,10 @@ fn what_nobody_ran_in_time_is_denied_as_unknown() {
     assert!(world.commit_at(asked.plus_seconds(RECENT - 1), vec![Entry::Tick]).is_empty());
     let decisions = world.commit_at(asked.plus_seconds(RECENT), vec![Entry::Tick]);
     assert_eq!(codes(&decisions, &id), ["deny.simulation_unknown"]);
+    // A run that comes after that changes nothing: the request is over.
+    let late = world.simulation_of(&id, world.run_of(&id));
+    assert_eq!(reasons(&stated(&mut world, late))[0].code(), "deny.not_open");
+    assert_eq!(world.state.request(&id).unwrap().phase, Phase::Denied);
 }
 
 #[test]
@@ -154,6 +162,104 @@ fn s11_a_later_run_that_takes_more_voids_what_people_agreed_to() {
                 assert_eq!(codes(&world.commit(vec![early]), &id), ["deny.not_counted"]);
             }
         }
+    }
+}
+
+/// What hot paid to cold when people looked goes to somebody else after the contract was switched: nobody's balance
+/// falls further than they saw, and it is another run all the same.
+#[test]
+fn s11_a_later_run_that_pays_somebody_else_voids_what_people_agreed_to() {
+    for still_ours in [true, false] {
+        let (mut world, id) = waiting(2 * ETHER);
+        let mut inside = world.run_of(&id);
+        let paid = inside.balances[0];
+        let (before, after) = (Amount::ZERO, paid.lost());
+        inside.balances.push(BalanceChange { account: Address::repeat_byte(0xff), before, after, ..paid });
+        let seen = world.states(world.simulation_of(&id, inside.clone()));
+        world.commit(vec![seen]);
+        world.approve("ana", &id);
+        let later = world.now().plus_seconds(2 * RECENT);
+        world.commit_at(later, vec![Entry::Tick]);
+        world.approve("ben", &id);
+        let run = if still_ours { inside } else { world.run_of(&id) };
+        let entry = world.states(world.simulation_of(&id, run));
+        let outcome = outcome_of(&world.commit(vec![entry]), &id);
+        let approvals = world.state.request(&id).unwrap().approvals.len();
+        let allowed = matches!(outcome, Outcome::Allow(_));
+        assert_eq!((allowed, approvals), if still_ours { (true, 2) } else { (false, 0) }, "{outcome:?}");
+    }
+}
+
+/// A request waits for a run as long as policy demands one: afterwards none counts, however old or new, and nobody's
+/// approval is void for it.
+#[test]
+fn s11_nobody_gives_a_run_to_a_request_that_needs_none_any_more() {
+    let (mut world, id) = waiting(2 * ETHER);
+    let run = world.simulation_of(&id, world.run_of(&id));
+    world.adopt(|policy| policy.simulation = None);
+    assert_eq!(world.state.policy().engine.version().simulation, None);
+    assert_eq!(world.state.awaiting_runs().count(), 0);
+    world.approve("ana", &id);
+    assert_eq!(reasons(&stated(&mut world, run))[0].code(), "deny.not_open");
+    assert_eq!(world.state.request(&id).unwrap().approvals.len(), 1);
+}
+
+/// What was approved and waits for a newer run is no longer waited for when the approvals are void: the time to wait
+/// begins anew when they are there again.
+#[test]
+fn d03_an_old_wait_for_a_run_denies_nothing_later() {
+    let (mut world, id) = waiting(2 * ETHER);
+    world.simulate(&id);
+    world.approve("ana", &id);
+    let later = world.now().plus_seconds(2 * RECENT);
+    world.commit_at(later, vec![Entry::Tick]);
+    assert!(matches!(outcome_of(&world.approve("ben", &id), &id), Outcome::Simulate { .. }));
+    assert_eq!(world.state.awaiting_runs().count(), 1);
+    world.adopt(|policy| policy.timing.skew_seconds += 1);
+    assert_eq!(world.state.awaiting_runs().count(), 0);
+    world.commit_at(later.plus_seconds(2 * RECENT), vec![Entry::Tick]);
+    world.approve("ana", &id);
+    assert!(matches!(outcome_of(&world.approve("ben", &id), &id), Outcome::Simulate { .. }));
+}
+
+/// Nobody keeps the nodes busy with runs of what is denied anyway.
+#[test]
+fn d03_what_is_denied_whatever_comes_of_a_run_is_denied_at_once() {
+    let (mut world, id) = waiting(1);
+    world.simulate(&id);
+    for (action, code) in [
+        (world.ether(STRANGER, 1, 1), "deny.destination_unknown"),
+        (world.ether(FRIEND, 11 * ETHER, 1), "deny.amount_too_large"),
+        (world.ether(FRIEND, 1, 0), "deny.slot_taken"),
+        (world.call(STRANGER, vec![1, 2, 3, 4], 1), "deny.no_rule_permits"),
+    ] {
+        let (_, outcome) = world.ask("desk", action);
+        assert_eq!(reasons(&outcome).first().map(|it| it.code()), Some(code));
+    }
+    let (_, outcome) = world.ask("desk", world.ether(FRIEND, 9 * ETHER, 1));
+    assert!(matches!(outcome, Outcome::Simulate { .. }), "{outcome:?}");
+}
+
+/// What a rule says only when it sees a run is no reason to deny before there is one.
+#[test]
+fn d03_what_a_rule_permits_for_what_it_sees_in_a_run_waits_for_the_run() {
+    for (sees, permits) in [("simulated_out < 5", true), ("simulated_out < 4", false), ("depth == 1", false)]
+    {
+        let rule = format!(
+            "@any_destination(\"true\")\n\
+             permit(principal in Role::\"desk\", action in Action::\"sign\", resource == Key::\"hot\")\n\
+             when {{ context.{sees} }};"
+        );
+        let mut world = World::with_policy(Strict::default(), |policy| {
+            demanded(policy);
+            policy.rules.push(Rule { id: name("what-it-sees"), cedar: rule });
+        });
+        world.chain.mine();
+        let (id, asked) = world.ask("desk", world.ether(STRANGER, 4, 0));
+        let waits = matches!(asked, Outcome::Simulate { .. });
+        assert_eq!(waits, sees.starts_with("simulated"), "{asked:?}");
+        let outcome = if waits { outcome_of(&world.simulate(&id), &id) } else { asked };
+        assert_eq!(matches!(outcome, Outcome::Allow(_)), permits, "{sees}: {outcome:?}");
     }
 }
 

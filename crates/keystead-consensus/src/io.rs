@@ -66,6 +66,8 @@ pub enum Output {
         header: Digest,
         /// The entries whose facts cannot be recomputed.
         entries: Vec<Entry>,
+        /// Who handed the entry over; none for a block.
+        from: Option<Name>,
     },
     /// Send committed blocks from this height on, as [`Message::Blocks`].
     Serve {

@@ -129,12 +129,12 @@ impl<C: Controls> Replica<C> {
         let (mut fresh, mut dropped) = (Vec::new(), Vec::new());
         for admitted in entries {
             let entry = admitted.entry().clone();
-            match self.pool.insert(admitted, from, self.now) {
-                Ok(Some(_)) if from.is_none() => fresh.push(entry),
-                Ok(Some(digest)) if states_a_fact(&entry) => self.look_up(digest, entry),
-                Ok(Some(_)) => {}
-                Ok(None) => {}
-                Err(digest) => dropped.push(digest),
+            match (self.pool.insert(admitted, from, self.now), from) {
+                (Ok(Some(_)), None) => fresh.push(entry),
+                (Ok(Some(digest)), Some(from)) if states_a_fact(&entry) => self.look_up(digest, entry, from),
+                (Ok(Some(_)), Some(_)) => {}
+                (Ok(None), _) => {}
+                (Err(digest), _) => dropped.push(digest),
             }
         }
         if !fresh.is_empty() {
@@ -147,8 +147,9 @@ impl<C: Controls> Replica<C> {
 
     /// INVARIANT S10: what another node says of a chain waits until this node's own endpoints say the same: it is
     /// neither proposed before nor believed in a block.
-    fn look_up(&mut self, digest: Digest, entry: Entry) {
-        self.out.push(Output::Check { header: digest, entries: vec![entry] });
+    fn look_up(&mut self, digest: Digest, entry: Entry, from: &Name) {
+        let from = Some(from.clone());
+        self.out.push(Output::Check { header: digest, entries: vec![entry], from });
     }
 
     fn received(&mut self, from: Name, message: Message) {

@@ -32,7 +32,7 @@ impl<C: Controls> Replica<C> {
                 let candidate =
                     Candidate::Checking { applied: Box::new(applied), rounds, proposer: proposer.clone() };
                 self.candidates.insert(header, candidate);
-                self.out.push(Output::Check { header, entries: facts });
+                self.out.push(Output::Check { header, entries: facts, from: None });
             }
         }
     }

@@ -118,10 +118,11 @@ impl<C: Controls> Turn<'_, C> {
 
     fn rule_on(&mut self, id: &RequestId, understood: Understood) {
         let Some(request) = self.state.requests.get(id).cloned() else { return };
-        if self.lacks_run(&request, &understood) {
+        let judged = self.judge(id, &request, &understood);
+        if self.waits_for_run(&request, &understood, &judged) {
             return self.await_run(id, &request, &understood);
         }
-        match self.judge(id, &request, &understood) {
+        match judged {
             Ok(passed) => self.settle_question(id, &request, understood, passed),
             Err((rules, reasons)) => self.deny(id, rules, reasons),
         }
@@ -210,10 +211,11 @@ impl<C: Controls> Turn<'_, C> {
             Action::Authority(change) => look.judge_authority(request, change).map(|(passed, _)| passed),
             action => {
                 let understood = look.understand(action)?;
-                if look.lacks_run(request, &understood) {
+                let judged = look.judge(id, request, &understood);
+                if look.waits_for_run(request, &understood, &judged) {
                     return Err(SimulationReason::Pending { request: *id }.into());
                 }
-                look.judge(id, request, &understood)
+                judged
             }
         };
         match ruling {
@@ -227,13 +229,17 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     fn settle_question(&mut self, id: &RequestId, request: &Request, understood: Understood, passed: Passed) {
-        match keystead_quorum::authorize(
+        let agreed = keystead_quorum::authorize(
             &passed.requirement,
             &self.context(id, request),
             &request.approvals,
             self.controls.checks(),
-        ) {
-            Ok(_) if self.run_is_stale(request, &understood) => self.await_run(id, request, &understood),
+        );
+        if agreed.is_ok() && self.run_is_stale(request, &understood) {
+            return self.await_run(id, request, &understood);
+        }
+        self.await_no_run(id);
+        match agreed {
             Ok(authorization) => self.allow(id, request, &understood, passed, authorization),
             Err(shortfall) => self.short(id, request, passed, &shortfall),
         }

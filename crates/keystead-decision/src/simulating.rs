@@ -10,7 +10,7 @@ use keystead_intent::{Run, SimulatedBlock};
 use keystead_policy::{Reason, SimulationReason, SimulationRule};
 use serde::{Deserialize, Serialize};
 
-use crate::judge::Understood;
+use crate::judge::{Passed, Refused, Understood};
 use crate::turn::Turn;
 use crate::{Controls, MAX_OPEN_REQUESTS, Outcome, Phase, Request, State};
 
@@ -71,12 +71,27 @@ pub fn approval_digest(signing_digest: Digest, rehearsed: Option<&Rehearsed>) ->
 }
 
 impl<C: Controls> Turn<'_, C> {
-    /// Whether a request waits for its first run: before it nothing about it can be judged. What is frozen is
-    /// judged at once, and denied.
+    /// Whether a request waits for its first run. What was judged without one and is denied whatever comes of a run is
+    /// denied at once: nobody keeps nodes busy with it.
+    pub(crate) fn waits_for_run(
+        &self,
+        request: &Request,
+        understood: &Understood,
+        judged: &Result<Passed, Refused>,
+    ) -> bool {
+        let (Some(account), true) = (request.intent.action.account(), self.lacks_run(request, understood))
+        else {
+            return false;
+        };
+        match judged {
+            Ok(_) => true,
+            Err((_, reasons)) => self.state.policy.engine.could_pass_when_run(&account.key, reasons),
+        }
+    }
+
+    /// Whether policy demands a run of a request, and there is none.
     pub(crate) fn lacks_run(&self, request: &Request, understood: &Understood) -> bool {
-        let key = request.intent.action.account().map(|it| &it.key);
-        let is_frozen = key.is_some_and(|key| self.controls.frozen(&self.state.frozen, key));
-        request.simulation.is_none() && !is_frozen && self.run_rule(request, understood).is_some()
+        request.simulation.is_none() && self.run_rule(request, understood).is_some()
     }
 
     /// Whether the run that counts for a request is too old to allow it on.
@@ -119,7 +134,7 @@ impl<C: Controls> Turn<'_, C> {
     /// that one stays, on the newer block. Otherwise their approvals name another run and are void.
     pub(crate) fn simulation(&mut self, signed: &Signed<Simulation>) {
         let (id, subject) = (signed.body.request, RequestId(signed.body.digest()));
-        if let Err(reason) = self.simulation_counts(&signed.body) {
+        if let Err(reason) = self.state.awaits(&signed.body) {
             let person = signed.signer.clone();
             return self.decide(subject, Vec::new(), Outcome::Refused { person, reason });
         }
@@ -139,20 +154,10 @@ impl<C: Controls> Turn<'_, C> {
         self.reconsider(&id);
     }
 
-    fn simulation_counts(&self, simulation: &Simulation) -> Result<(), Reason> {
-        let id = simulation.request;
-        let request = self.state.requests.get(&id).ok_or(Reason::RequestUnknown { request: id })?;
-        if request.phase != Phase::Open || request.simulate_by.is_none() {
-            return Err(Reason::NotOpen { request: id });
-        }
-        let rule = self.state.policy.engine.version().simulation.as_ref();
-        match rule {
-            Some(rule) if !rule.is_recent(&simulation.block, self.now()) => {
-                let oldest = self.now().minus_seconds(rule.max_age_seconds);
-                let found = Timestamp::default().plus_seconds(simulation.block.time_seconds);
-                Err(SimulationReason::Stale { oldest, found }.into())
-            }
-            _ => Ok(()),
+    /// A request waits for a run as long as policy demands one: not for one that nobody needs any more.
+    pub(crate) fn await_no_run(&mut self, id: &RequestId) {
+        if self.state.requests.get(id).is_some_and(|it| it.simulate_by.is_some()) {
+            self.change(id, |it| it.simulate_by = None);
         }
     }
 
@@ -168,6 +173,26 @@ impl State {
     pub fn awaiting_runs(&self) -> impl Iterator<Item = (&RequestId, Timestamp)> {
         let open = self.requests.iter().filter(|(_, request)| request.phase == Phase::Open);
         open.filter_map(|(id, request)| Some((id, request.simulate_by?)))
+    }
+
+    /// Whether this request waits for a run, and this one is on a recent state.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason`] when it does not count, whatever it says.
+    pub fn awaits(&self, simulation: &Simulation) -> Result<(), Reason> {
+        let id = simulation.request;
+        let request = self.requests.get(&id).ok_or(Reason::RequestUnknown { request: id })?;
+        if request.phase != Phase::Open || request.simulate_by.is_none() {
+            return Err(Reason::NotOpen { request: id });
+        }
+        let rule = self.policy.engine.version().simulation.as_ref().ok_or(Reason::NotOpen { request: id })?;
+        if rule.is_recent(&simulation.block, self.time) {
+            return Ok(());
+        }
+        let oldest = self.time.minus_seconds(rule.max_age_seconds);
+        let found = Timestamp::default().plus_seconds(simulation.block.time_seconds);
+        Err(SimulationReason::Stale { oldest, found }.into())
     }
 
     /// The accounts that a run is watched for: the one that signs, and the first one of each key.

@@ -1,5 +1,7 @@
 //! What signed bytes would do, as typed facts.
 
+use std::collections::BTreeSet;
+
 use alloy_primitives::{Address, B256, Bytes, U256};
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Amount, Digest};
@@ -40,6 +42,12 @@ impl Effects {
     #[must_use]
     pub fn class(&self) -> DangerClass {
         self.items.iter().map(Effect::class).max().unwrap_or(DangerClass::BlindDigest)
+    }
+
+    /// The tokens that the effects name: those that move, and those that rights are about.
+    #[must_use]
+    pub fn tokens(&self) -> BTreeSet<Address> {
+        self.items.iter().filter_map(|it| it.kind.token()).collect()
     }
 }
 
@@ -260,6 +268,31 @@ pub enum EffectKind {
         /// The hash.
         digest: B256,
     },
+}
+
+impl EffectKind {
+    /// The token that it is about.
+    fn token(&self) -> Option<Address> {
+        match self {
+            Self::Transfer { asset: Asset::Token(token), .. }
+            | Self::NftTransfer { token, .. }
+            | Self::MultiTokenTransfer { token, .. }
+            | Self::Allowance(Allowance { token, .. })
+            | Self::AllowanceReduction { token, .. }
+            | Self::NftApproval { token, .. }
+            | Self::OperatorApproval { token, .. } => Some(*token),
+            Self::Transfer { asset: Asset::Native, .. }
+            | Self::Authority { .. }
+            | Self::Delegation { .. }
+            | Self::Creation { .. }
+            | Self::DelegateCall { .. }
+            | Self::Cancel { .. }
+            | Self::NoValue
+            | Self::Statement { .. }
+            | Self::Opaque { .. }
+            | Self::BlindDigest { .. } => None,
+        }
+    }
 }
 
 /// A right to take tokens later.

@@ -31,7 +31,7 @@ pub use effect::{
 pub use intent::{Action, ActionKind, Intent, IntentError, MAX_BATCH_INTENTS, RequestBatch};
 pub use key_state::{KeyMove, KeyState};
 pub use simulation::{
-    BalanceChange, Ending, MAX_REVERT_BYTES, MAX_RUN_CHANGES, NotTaken, Right, RightChange, Run,
+    BalanceChange, Ending, MAX_REVERT_BYTES, MAX_RUN_CHANGES, NotTaken, Piece, Right, RightChange, Run,
     SimulatedBlock,
 };
 pub use typed_form::{

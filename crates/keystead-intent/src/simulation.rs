@@ -1,5 +1,7 @@
 //! What a transaction did when it was run on a block's state without being sent.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::{Address, B256, Bytes};
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::Amount;
@@ -54,8 +56,9 @@ impl Run {
         Self { ending, gas_used, ahead, balances, rights, created, cut: false }
     }
 
-    /// Whether whoever agreed to `seen` agreed to this too: it ends alike, no account loses more of anything, and
-    /// nobody gains a right that was not gained there. What comes in may differ from block to block.
+    /// Whether whoever agreed to `seen` agreed to this too: it ends alike, no account loses more of anything, nor do
+    /// all of them together, and nobody gains a right that was not gained there. What comes in may differ from block
+    /// to block, as far as it does not make up for what leaves.
     #[must_use]
     pub fn takes_no_more_than(&self, seen: &Self) -> bool {
         let alike = self.ending == seen.ending && self.cut == seen.cut && self.created == seen.created;
@@ -65,7 +68,24 @@ impl Run {
             it.lost() <= seen.balances.iter().find(same).map(BalanceChange::lost).unwrap_or_default()
         };
         let rights = self.gained_rights().all(|it| seen.rights.contains(it));
-        alike && rights && self.balances.iter().all(known)
+        let leaves = seen.leaves();
+        let together = |(piece, amount): (&Piece, &Amount)| leaves.get(piece).is_some_and(|it| amount <= it);
+        alike && rights && self.balances.iter().all(known) && self.leaves().iter().all(together)
+    }
+
+    /// What all accounts together lose: what one of them gives another is not lost. One numbered token does not make
+    /// up for another. Sums hold at the maximum.
+    #[must_use]
+    pub fn leaves(&self) -> BTreeMap<Piece, Amount> {
+        let mut totals = BTreeMap::<Piece, (Amount, Amount)>::new();
+        for change in &self.balances {
+            let (lost, gained) = totals.entry((change.asset, change.id)).or_default();
+            *lost = lost.saturating_add(change.lost());
+            *gained = gained.saturating_add(change.gained());
+        }
+        let loss =
+            |(piece, (lost, gained)): (Piece, (Amount, Amount))| Some((piece, lost.checked_sub(gained)?));
+        totals.into_iter().filter_map(loss).filter(|(_, amount)| *amount != Amount::ZERO).collect()
     }
 
     /// The rights that somebody gains.
@@ -79,6 +99,9 @@ impl Run {
         self.ending == Ending::Succeeded
     }
 }
+
+/// What a balance is of: an asset, or one numbered token of it.
+pub type Piece = (Asset, Option<Amount>);
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -146,7 +169,7 @@ pub struct BalanceChange {
     pub account: Address,
     /// Of what.
     pub asset: Asset,
-    /// Of which one, for ERC-1155.
+    /// Of which numbered token (ERC-721, ERC-1155); none for the number or amount of all.
     pub id: Option<Amount>,
     /// Before: base units, or a number of NFTs.
     pub before: Amount,
@@ -286,6 +309,24 @@ mod tests {
         let gives = Run { rights, ..seen.clone() };
         assert!(!gives.takes_no_more_than(&seen) && gives.takes_no_more_than(&gives));
         assert!(seen.takes_no_more_than(&gives));
+    }
+
+    /// What hot paid to cold, a contract that was switched meanwhile pays to somebody else.
+    #[test]
+    fn s11_what_was_ours_and_goes_elsewhere_now_was_not_agreed_to() {
+        let (hot, cold) =
+            (balance(1000, 0), BalanceChange { account: Address::repeat_byte(1), ..balance(0, 1000) });
+        let run = |balances| Run { balances, ..Run::without_changes(Ending::Succeeded, 21_000, 0) };
+        let inside = run(vec![hot, cold]);
+        assert!(inside.leaves().is_empty());
+        assert!(!run(vec![hot]).takes_no_more_than(&inside));
+        assert!(!run(vec![hot, BalanceChange { after: 999_u64.into(), ..cold }]).takes_no_more_than(&inside));
+        assert!(inside.takes_no_more_than(&run(vec![hot])));
+        // One numbered token is no other.
+        let of = |id: u64, it| BalanceChange { id: Some(id.into()), ..it };
+        let (same, other) = (run(vec![of(1, hot), of(1, cold)]), run(vec![of(1, hot), of(2, cold)]));
+        assert!(same.leaves().is_empty() && !other.takes_no_more_than(&same));
+        assert_eq!(other.leaves()[&(Asset::Native, Some(1_u64.into()))], 1000_u64.into());
     }
 
     #[test]

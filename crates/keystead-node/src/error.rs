@@ -151,12 +151,12 @@ pub(crate) enum FactError {
         request: keystead_base::RequestId,
     },
     /// This node cannot run the transaction.
-    #[error("this node cannot simulate request {request}: {reason}")]
+    #[error("this node cannot simulate request {request}: {error} ({})", error.code())]
     Unsimulated {
         /// Which request.
         request: keystead_base::RequestId,
         /// What is missing.
-        reason: String,
+        error: RunError,
     },
     /// It comes to something else.
     #[error("this node's own simulation of request {request} comes to something else")]
@@ -191,6 +191,89 @@ impl Coded for FactError {
 
     fn blame(&self) -> Blame {
         Blame::Peer
+    }
+}
+
+/// Why a transaction is not run here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RunError {
+    /// Another node has too many of them checked already.
+    #[error("too many runs that {node} hands over are being checked")]
+    Crowded {
+        /// Which node.
+        node: Name,
+    },
+    /// The run would not count, whatever comes of it.
+    #[error("the run would not count: {0}")]
+    NotAwaited(#[from] keystead_policy::Reason),
+    /// The request is not in this node's log.
+    #[error("it is not in the log of this node")]
+    NoRequest,
+    /// The request is about something else.
+    #[error("there is nothing to sign")]
+    NothingToSign,
+    /// Its key has no address.
+    #[error("its key has no address")]
+    NoAddress,
+    /// Its bytes cannot be built.
+    #[error(transparent)]
+    Build(#[from] keystead_chain::BuildError),
+    /// This node knows nothing of its chain.
+    #[error("this node has no endpoints of chain {chain}")]
+    NoEndpoints {
+        /// Which.
+        chain: keystead_intent::ChainId,
+    },
+    /// The endpoints do not agree on the block.
+    #[error(transparent)]
+    Block(#[from] keystead_transmit::Unknown),
+    /// The run itself.
+    #[error(transparent)]
+    Rehearsal(#[from] keystead_rehearsal::RehearsalError),
+    /// The run's thread ended.
+    #[error("its run broke off")]
+    BrokeOff,
+    /// Nothing is sent to a chain.
+    #[error("it is no transaction")]
+    NoTransaction,
+}
+
+impl RunError {
+    pub(crate) fn of(self, request: keystead_base::RequestId) -> FactError {
+        FactError::Unsimulated { request, error: self }
+    }
+}
+
+impl Coded for RunError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Crowded { .. } => "run.crowded",
+            Self::NotAwaited(reason) => reason.code(),
+            Self::NoRequest => "run.no_request",
+            Self::NothingToSign => "run.nothing_to_sign",
+            Self::NoAddress => "run.no_address",
+            Self::Build(error) => error.code(),
+            Self::NoEndpoints { .. } => "run.no_endpoints",
+            Self::Block(_) => "run.block_unknown",
+            Self::Rehearsal(error) => error.code(),
+            Self::BrokeOff => "run.broke_off",
+            Self::NoTransaction => "run.no_transaction",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Crowded { .. } | Self::NotAwaited(_) => Blame::Peer,
+            Self::Build(error) => error.blame(),
+            Self::NoRequest
+            | Self::NothingToSign
+            | Self::NoAddress
+            | Self::NoEndpoints { .. }
+            | Self::Block(_)
+            | Self::Rehearsal(_)
+            | Self::BrokeOff
+            | Self::NoTransaction => Blame::Environment,
+        }
     }
 }
 

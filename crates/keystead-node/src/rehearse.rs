@@ -1,27 +1,28 @@
 //! Runs of transactions on the state that this node's own endpoints agree on: to say what comes of them, and to check
 //! what others say.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, U256};
-use keystead_base::{Coded as _, RequestId, Signed};
+use keystead_base::{Name, RequestId, Signed};
 use keystead_chain::Unsigned;
-use keystead_decision::Simulation;
-use keystead_intent::{Intent, Run, SimulatedBlock};
-use keystead_rehearsal::{Head, ReadAccount, StateReader, Unread, rehearse};
+use keystead_decision::{Simulation, State};
+use keystead_intent::{Action, Intent, Run, SimulatedBlock};
+use keystead_rehearsal::{Head, ReadAccount, StateReader, Unread, Watched, rehearse};
 use keystead_transmit::{ChainView, HeaderFacts, Unknown};
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::errands::Errands;
-use crate::error::FactError;
+use crate::error::{FactError, RunError};
 use crate::shared::Shared;
 
 /// What was run, and the places in which the words of other nodes are checked.
 #[derive(Debug, Default)]
-pub(crate) struct Rehearsals {
+pub(crate) struct Runs {
     known: Mutex<VecDeque<Known>>,
     checks: Errands,
 }
@@ -30,15 +31,26 @@ pub(crate) struct Rehearsals {
 struct Known {
     request: RequestId,
     block: B256,
-    ours: BTreeSet<Address>,
+    watched: Watched,
     run: Run,
 }
 
-impl Rehearsals {
-    fn get(&self, request: &RequestId, block: &B256, ours: &BTreeSet<Address>) -> Option<Run> {
+impl Runs {
+    fn get(&self, request: &RequestId, block: &B256, watched: &Watched) -> Option<Run> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |it: &&Known| it.request == *request && it.block == *block && it.ours == *ours;
+        let same = |it: &&Known| it.request == *request && it.block == *block && it.watched == *watched;
         known.iter().find(same).map(|it| it.run.clone())
+    }
+
+    /// A place of the node that hands a run over, where the run would count.
+    fn take_in(
+        &self,
+        state: &State,
+        said: &Simulation,
+        node: &Name,
+    ) -> Result<OwnedSemaphorePermit, RunError> {
+        state.awaits(said)?;
+        self.checks.place(node).ok_or_else(|| RunError::Crowded { node: node.clone() })
     }
 
     fn keep(&self, it: Known) {
@@ -53,7 +65,7 @@ impl Rehearsals {
 /// What is run, and for whom.
 struct Part {
     unsigned: Unsigned,
-    ours: BTreeSet<Address>,
+    watched: Watched,
     view: ChainView,
 }
 
@@ -62,7 +74,7 @@ impl Shared {
     pub(crate) async fn simulate(self: &Arc<Self>, request: RequestId) -> Result<Simulation, FactError> {
         let part = self.part(&request).await?;
         let newest = async { part.view.header(part.view.head().await?).await };
-        let header = newest.await.map_err(|unknown| unsimulated(request, &unknown))?;
+        let header = newest.await.map_err(|unknown| RunError::Block(unknown).of(request))?;
         let block = block_of(&header);
         let run = self.run(request, part, header).await?;
         Ok(Simulation { cluster: self.cluster, request, block, run })
@@ -70,44 +82,43 @@ impl Shared {
 
     /// INVARIANT S2: what another node says of a run is believed only where this node comes to the same, on the
     /// state after the same block as its own endpoints agree on it. What is handed over outside of blocks has the
-    /// places of its node only: one that floods the others has them look up nothing else.
+    /// places of the node that does so, whoever signed it, and is looked up only where it would count: one that floods
+    /// the others, with its own words or with theirs, has them look up nothing else.
     pub(crate) async fn check_simulation(
         self: &Arc<Self>,
         signed: &Signed<Simulation>,
-        in_block: bool,
+        from: Option<&Name>,
     ) -> Result<(), FactError> {
         let (said, request) = (&signed.body, signed.body.request);
-        let place = self.rehearsals.checks.place(&signed.signer);
-        if place.is_none() && !in_block {
-            let reason = "too many runs of that node are being checked".to_owned();
-            return Err(FactError::Unsimulated { request, reason });
-        }
+        let place = from.map(|node| self.runs.take_in(&self.state(), said, node)).transpose();
+        let place = place.map_err(|error| error.of(request))?;
         let part = self.part(&request).await?;
         let header = part.view.header_of(said.block.hash).await;
-        let header = header.map_err(|unknown| unsimulated(request, &unknown))?;
-        let same_block = block_of(&header) == said.block;
+        let header = header.map_err(|unknown| RunError::Block(unknown).of(request))?;
+        let block = block_of(&header);
         let run = self.run(request, part, header).await?;
         drop(place);
-        match same_block && run == said.run {
-            true => Ok(()),
-            false => Err(FactError::SimulatesOtherwise { request }),
-        }
+        let found = Simulation { cluster: self.cluster, request, block, run };
+        if found == *said { Ok(()) } else { Err(FactError::SimulatesOtherwise { request }) }
     }
 
     /// The bytes of a request, built here, and who is watched.
     async fn part(&self, request: &RequestId) -> Result<Part, FactError> {
-        let missing = |what: &str| FactError::Unsimulated { request: *request, reason: what.to_owned() };
-        let intent =
-            self.intent(request).await.ok_or_else(|| missing("it is not in the log of this node"))?;
+        let intent = self.intent(request).await.ok_or_else(|| RunError::NoRequest.of(*request))?;
+        self.part_of(&intent.action).map_err(|error| error.of(*request))
+    }
+
+    fn part_of(&self, action: &Action) -> Result<Part, RunError> {
         let state = self.state();
-        let account = intent.action.account().ok_or_else(|| missing("there is nothing to sign"))?;
+        let account = action.account().ok_or(RunError::NothingToSign)?;
         let address = state.key(&account.key).and_then(|key| key.address(account.index));
-        let address = address.ok_or_else(|| missing("its key has no address"))?;
-        let unsigned = keystead_chain::build(&intent.action, address)
-            .map_err(|error| missing(&format!("{error} ({})", error.code())))?;
-        let view = self.views.get(&unsigned.chain().0).cloned();
-        let view = view.ok_or_else(|| missing("this node has no endpoints of its chain"))?;
-        Ok(Part { unsigned, ours: state.watched_accounts(address), view })
+        let address = address.ok_or(RunError::NoAddress)?;
+        let unsigned = keystead_chain::build(action, address)?;
+        let chain = unsigned.chain();
+        let view = self.views.get(&chain.0).cloned().ok_or(RunError::NoEndpoints { chain })?;
+        let tokens = keystead_chain::explain(&unsigned, state.policy().engine.registry()).tokens();
+        let watched = Watched { accounts: state.watched_accounts(address), tokens };
+        Ok(Part { unsigned, watched, view })
     }
 
     async fn intent(&self, request: &RequestId) -> Option<Intent> {
@@ -124,20 +135,19 @@ impl Shared {
         header: HeaderFacts,
     ) -> Result<Run, FactError> {
         let block = header.hash;
-        if let Some(run) = self.rehearsals.get(&request, &block, &part.ours) {
+        if let Some(run) = self.runs.get(&request, &block, &part.watched) {
             return Ok(run);
         }
-        let busy = |reason: &str| FactError::Unsimulated { request, reason: reason.to_owned() };
         let run = tokio::task::spawn_blocking(move || {
-            let Part { unsigned, ours, view } = part;
+            let Part { unsigned, watched, view } = part;
             let until = Instant::now() + RUN_TIME;
             let reader = Endpoints { view, block, handle: Handle::current(), until };
-            rehearse(&reader, &head_of(&header), &unsigned, &ours).map(|run| (run, ours))
+            rehearse(&reader, &head_of(&header), &unsigned, &watched).map(|run| (run, watched))
         });
-        let ran = run.await.map_err(|_| busy("its run broke off"))?;
-        let (run, ours) = ran.map_err(|error| busy(&format!("{error} ({})", error.code())))?;
-        let run = run.ok_or_else(|| busy("it is no transaction"))?;
-        self.rehearsals.keep(Known { request, block, ours, run: run.clone() });
+        let ran = run.await.map_err(|_| RunError::BrokeOff.of(request))?;
+        let (run, watched) = ran.map_err(|error| RunError::Rehearsal(error).of(request))?;
+        let run = run.ok_or_else(|| RunError::NoTransaction.of(request))?;
+        self.runs.keep(Known { request, block, watched, run: run.clone() });
         Ok(run)
     }
 }
@@ -188,11 +198,36 @@ fn head_of(header: &HeaderFacts) -> Head {
     }
 }
 
-fn unsimulated(request: RequestId, unknown: &Unknown) -> FactError {
-    FactError::Unsimulated { request, reason: unknown.to_string() }
-}
-
 /// Runs that are remembered: a block may be proposed again.
 const MAX_KNOWN: usize = 256;
 /// How long one run may take.
 const RUN_TIME: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use keystead_base::Digest;
+    use keystead_intent::Ending;
+
+    use super::*;
+
+    #[test]
+    fn s02_a_run_is_remembered_for_its_request_its_block_and_what_it_was_watched_for_alone() {
+        let runs = Runs::default();
+        let (request, block) = (RequestId(Digest([1; 32])), B256::repeat_byte(2));
+        let one = BTreeSet::from([Address::ZERO]);
+        let watched = Watched { accounts: one.clone(), tokens: one };
+        let run = Run::without_changes(Ending::Succeeded, 7, 0);
+        runs.keep(Known { request, block, watched: watched.clone(), run: run.clone() });
+        assert_eq!(runs.get(&request, &block, &watched), Some(run));
+        assert_eq!(runs.get(&RequestId(Digest([3; 32])), &block, &watched), None);
+        assert_eq!(runs.get(&request, &B256::ZERO, &watched), None);
+        for other in [
+            Watched { accounts: BTreeSet::new(), ..watched.clone() },
+            Watched { tokens: BTreeSet::new(), ..watched },
+        ] {
+            assert_eq!(runs.get(&request, &block, &other), None);
+        }
+    }
+}

@@ -188,7 +188,7 @@ impl<C: Controls> Deliberator<C> {
     /// Outputs that are neither written nor sent by the writer.
     fn note(&mut self, output: Output) {
         match output {
-            Output::Check { header, entries } => self.check(header, entries),
+            Output::Check { header, entries, from } => self.check(header, entries, from),
             Output::Serve { to, from } => self.shared.serve_blocks(to, from),
             Output::Objected { node, objection } => self.shared.objected(&node, objection),
             Output::Misbehaved(it) => {
@@ -215,10 +215,13 @@ impl<C: Controls> Deliberator<C> {
         Built { committed, waiting }
     }
 
-    fn check(&self, header: Digest, entries: Vec<Entry>) {
+    fn check(&self, header: Digest, entries: Vec<Entry>, from: Option<Name>) {
         let (shared, height) = (Arc::clone(&self.shared), self.replica.state().height() + 1);
         tokio::spawn(async move {
-            let verdict = shared.check_facts(height, header, &entries).await;
+            let verdict = shared.check_facts(height, header, &entries, from.as_ref()).await;
+            if let (Some(peer), Err(objection)) = (&from, &verdict) {
+                shared.disbelieved(peer, objection);
+            }
             shared.hear(Heard::Checked(header, verdict)).await;
         });
     }

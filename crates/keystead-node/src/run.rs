@@ -26,14 +26,14 @@ use crate::meters::Meters;
 use crate::peers::{self, Peers};
 use crate::recent::Recent;
 use crate::reconcile::{Reconciler, Suspects};
-use crate::rehearse::Rehearsals;
+use crate::rehearse::Runs;
 use crate::replica::{Deliberator, Heard};
 use crate::restore::HandOver;
 use crate::resume::fill_board;
 use crate::settle::{Watcher, views_of};
 use crate::shared::Shared;
 use crate::signer::Signer;
-use crate::simulate::Simulator;
+use crate::simulate::RunWatcher;
 use crate::stages::Stages;
 use crate::writer::{Unstored, Writer};
 use crate::{Config, Event, Events, NodeError, backups, probe, sweep};
@@ -148,7 +148,7 @@ pub async fn run_under<C: Controls + Clone + 'static>(
         recent: Recent::default(),
         cluster_view: Mutex::default(),
         errands: Errands::default(),
-        rehearsals: Rehearsals::default(),
+        runs: Runs::default(),
         sweep: Notify::new(),
         protections: Mutex::default(),
         chains: Mutex::default(),
@@ -301,7 +301,7 @@ fn serve(
     stages.task("settlement watcher", watcher.run(stages.stopping()));
     let reconciler = Reconciler::new(Arc::clone(shared), interval);
     stages.task("reconciler", reconciler.run(stages.stopping()));
-    stages.task("simulator", Simulator::new(Arc::clone(shared)).run(stages.stopping()));
+    stages.task("run watcher", RunWatcher::new(Arc::clone(shared)).run(stages.stopping()));
     stages.task("sweep", sweep::run(Arc::clone(shared), stages.stopping()));
     stages.task("copies of backups", backups::keep(Arc::clone(shared), stages.stopping()));
     let (front, mut stop) = (Front(Arc::clone(shared)), stages.stopping());

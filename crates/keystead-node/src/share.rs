@@ -85,9 +85,8 @@ impl Shared {
         height: u64,
         header: Digest,
         entries: &[Entry],
+        from: Option<&Name>,
     ) -> Result<(), Objection> {
-        // An entry that is handed over stands under its own digest.
-        let in_block = entries.first().is_none_or(|it| it.digest() != header);
         let settlements: Vec<&Settlement> = entries.iter().filter_map(settlement).collect();
         self.fetch_signatures(&settlements).await;
         for it in settlements {
@@ -95,7 +94,7 @@ impl Shared {
             checked.map_err(|error| Objection::of(height, header, &error))?;
         }
         for it in entries.iter().filter_map(simulation) {
-            let checked = self.check_simulation(it, in_block).await;
+            let checked = self.check_simulation(it, from).await;
             checked.map_err(|error| Objection::of(height, header, &error))?;
         }
         for it in entries.iter().filter_map(finding) {

@@ -19,7 +19,7 @@ use crate::meters::Meters;
 use crate::peers::Peers;
 use crate::recent::Recent;
 use crate::reconcile::Suspects;
-use crate::rehearse::Rehearsals;
+use crate::rehearse::Runs;
 use crate::replica::{Heard, standing_word};
 use crate::restore::HandOver;
 use crate::writer::Unstored;
@@ -51,7 +51,7 @@ pub(crate) struct Shared {
     /// The decisions of the newest durable blocks.
     pub(crate) recent: Recent,
     /// Runs of transactions.
-    pub(crate) rehearsals: Rehearsals,
+    pub(crate) runs: Runs,
     /// What the replica last saw of the cluster.
     pub(crate) cluster_view: Mutex<ClusterView>,
     /// How much is done for other nodes at once, besides taking their words.
@@ -108,6 +108,12 @@ impl Shared {
     /// The boot number that the roster gives this node.
     pub(crate) fn roster_boot(&self) -> u64 {
         self.state().roster().node(&self.node).map(|node| node.boot).unwrap_or_default()
+    }
+
+    /// What another node handed over is not what this node finds.
+    pub(crate) fn disbelieved(&self, peer: &Name, objection: &Objection) {
+        let refused = Refused { code: objection.code.clone(), text: objection.text.clone() };
+        self.event(Event::NotAdmitted { peer: peer.clone(), refused });
     }
 
     /// A node does not vote for a block.

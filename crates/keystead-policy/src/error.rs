@@ -238,6 +238,16 @@ pub enum PolicyError {
         /// The amount found.
         found: Amount,
     },
+    /// A time that is too short for what happens in it.
+    #[error("{what} is at least {least}, found {found}")]
+    TooSmall {
+        /// Which field.
+        what: &'static str,
+        /// The least.
+        least: u64,
+        /// The number found.
+        found: u64,
+    },
 }
 
 impl Coded for PolicyError {
@@ -271,6 +281,7 @@ impl Coded for PolicyError {
             Self::WindowMeaning { .. } => "policy.window_meaning",
             Self::Boot { .. } => "policy.boot",
             Self::TooLarge { .. } => "policy.too_large",
+            Self::TooSmall { .. } => "policy.too_small",
         }
     }
 

@@ -31,6 +31,13 @@ pub const MAX_MEMBERS: usize = 512;
 pub const MAX_DEVICES: usize = 16;
 /// The most names in a list inside an element: roles, keys, chains, destinations.
 pub const MAX_INNER: usize = 256;
+/// How long the other nodes leave the first word about a run to the home of the key, in seconds.
+pub const FIRST_RUN_SECONDS: u64 = 4;
+/// How much longer each of them than the one before, in seconds.
+pub const NEXT_RUN_SECONDS: u64 = 1;
+/// The shortest time to wait for a run, in seconds; a cluster whose nodes need longer for two turns each has to wait
+/// as long.
+pub const MIN_RUN_WAIT_SECONDS: u64 = 30;
 /// The longest label of a node, in bytes.
 pub const MAX_LABEL_BYTES: usize = 128;
 /// Bytes of an X-Wing public key.

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::vocabulary::RUN_ATTRIBUTES;
+
 /// The attributes of `context` that some rules name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Named {
@@ -54,6 +56,11 @@ impl Wanted<'_> {
             Self::All => true,
             Self::Named(shared, sliced) => shared.has(name) || sliced.is_some_and(|it| it.has(name)),
         }
+    }
+
+    /// Whether a rule looks at a run.
+    pub(crate) fn looks_at_runs(&self) -> bool {
+        RUN_ATTRIBUTES.iter().any(|name| self.has(name))
     }
 }
 

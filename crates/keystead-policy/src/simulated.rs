@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, U256};
 use keystead_base::{Amount, Name};
-use keystead_intent::{Allowance, Asset, DangerClass, Effect, EffectKind, Effects, Right, RightChange, Run};
+use keystead_intent::{
+    Allowance, Asset, DangerClass, Effect, EffectKind, Effects, Piece, Right, RightChange, Run,
+};
 
 use crate::findings::Findings;
 use crate::outflow::{Outflow, Worth};
-use crate::{Engine, Question, Simulated, SimulationReason, SimulationRule};
+use crate::{Engine, Question, Reason, Simulated, SimulationReason, SimulationRule};
 
 impl Engine {
     /// The rule that demands a run of a transaction with these effects, if this version has one that does.
@@ -16,6 +18,14 @@ impl Engine {
     pub fn demands_run(&self, key: &Name, effects: &Effects) -> Option<&SimulationRule> {
         let rule = self.version.simulation.as_ref()?;
         rule.demands(key, effects.class(), effects.chain).then_some(rule)
+    }
+
+    /// Whether a request of this key that these reasons stand against, as long as nobody ran it, could pass when it is
+    /// run: all of them are what rules say, and one of the rules looks at runs. Nothing else of a judgement does.
+    #[must_use]
+    pub fn could_pass_when_run(&self, key: &Name, reasons: &[Reason]) -> bool {
+        let wanted = self.rules.wanted(Some(key));
+        reasons.is_empty() || (wanted.looks_at_runs() && reasons.iter().all(is_said_by_rules))
     }
 }
 
@@ -33,35 +43,79 @@ pub(crate) fn check(
     if run.cut {
         findings.object(SimulationReason::Fails { ending: CUT.to_owned() }.into());
     }
-    // What is not understood states nothing, and there is nothing to contradict: a rule has to name it.
-    if effects.items.iter().all(|effect| is_stated(effect.class())) {
-        takes_no_more(run, question.facts.account, effects, findings);
-        gives_no_right(run, effects, findings);
+    let unsaid = Unsaid::of(effects, question.facts.account);
+    takes_no_more(run, question.facts.account, effects, &unsaid, findings);
+    gives_no_right(run, effects, &unsaid, findings);
+}
+
+/// The accounts in whose place something runs that nobody understands. What becomes of their tokens, and of the rights
+/// to them, the bytes do not state, and there is nothing to contradict: a rule has to name it. Everything else is as
+/// comparable as beside calls that are understood: a call sends no more coins than it says, and is no other account's.
+#[derive(Default)]
+struct Unsaid {
+    tokens: BTreeSet<Address>,
+    coins: BTreeSet<Address>,
+}
+
+impl Unsaid {
+    fn of(effects: &Effects, account: Option<Address>) -> Self {
+        let mut unsaid = Self::default();
+        for effect in effects.items.iter().filter(|it| !is_stated(it.class())) {
+            unsaid.tokens.extend(account);
+            match effect.kind {
+                EffectKind::Opaque { .. } => {}
+                // Foreign code sends coins, too.
+                EffectKind::DelegateCall { caller, .. } => {
+                    unsaid.tokens.insert(caller);
+                    unsaid.coins.insert(caller);
+                }
+                _ => unsaid.coins.extend(account),
+            }
+        }
+        unsaid
+    }
+
+    fn holds(&self, account: Address, asset: Asset) -> bool {
+        match asset {
+            Asset::Native => self.coins.contains(&account),
+            Asset::Token(_) => self.tokens.contains(&account),
+        }
     }
 }
 
 /// INVARIANT S2: no account of ours loses more of anything than the bytes say.
-fn takes_no_more(run: &Run, account: Option<Address>, effects: &Effects, findings: &mut Findings) {
-    let stated = sums(effects.items.iter().filter_map(|effect| moved(effect, account)));
-    let lost = run.balances.iter().map(|it| ((it.account, it.asset), it.lost()));
-    for ((account, asset), simulated) in sums(lost) {
-        let stated = stated.get(&(account, asset)).copied().unwrap_or_default();
-        if simulated > stated {
+fn takes_no_more(
+    run: &Run,
+    account: Option<Address>,
+    effects: &Effects,
+    unsaid: &Unsaid,
+    findings: &mut Findings,
+) {
+    let stated = sums(effects.items.iter().flat_map(|effect| moved(effect, account)));
+    let lost = run.balances.iter().map(|it| ((it.account, (it.asset, it.id)), it.lost()));
+    for (place, simulated) in sums(lost) {
+        let (account, (asset, _)) = place;
+        let stated = stated.get(&place).copied().unwrap_or_default();
+        if simulated > stated && !unsaid.holds(account, asset) {
             findings.object(SimulationReason::TakesMore { account, asset, stated, simulated }.into());
         }
     }
 }
 
-fn gives_no_right(run: &Run, effects: &Effects, findings: &mut Findings) {
+fn gives_no_right(run: &Run, effects: &Effects, unsaid: &Unsaid, findings: &mut Findings) {
     let is_stated = |right: &RightChange| effects.items.iter().any(|effect| gives(&effect.kind, right));
-    for right in run.gained_rights().filter(|it| !is_stated(it)) {
+    let is_unsaid = |right: &RightChange| unsaid.tokens.contains(&right.owner);
+    for right in run.gained_rights().filter(|it| !is_unsaid(it) && !is_stated(it)) {
         let RightChange { owner, token, holder, .. } = *right;
         findings.object(SimulationReason::GivesRight { owner, token, holder }.into());
     }
 }
 
+/// What somebody has of something.
+type Holding = (Address, Piece);
+
 /// Sums hold at the maximum, which is more than anything.
-fn sums(amounts: impl Iterator<Item = ((Address, Asset), Amount)>) -> BTreeMap<(Address, Asset), Amount> {
+fn sums(amounts: impl Iterator<Item = (Holding, Amount)>) -> BTreeMap<Holding, Amount> {
     let mut sums = BTreeMap::<_, Amount>::new();
     for (place, amount) in amounts.filter(|(_, amount)| *amount != Amount::ZERO) {
         let sum = sums.entry(place).or_default();
@@ -70,16 +124,21 @@ fn sums(amounts: impl Iterator<Item = ((Address, Asset), Amount)>) -> BTreeMap<(
     sums
 }
 
-/// What an effect takes away at once. A right to take something later takes nothing yet.
-fn moved(effect: &Effect, account: Option<Address>) -> Option<((Address, Asset), Amount)> {
+/// What an effect takes away at once. A right to take something later takes nothing yet. An NFT is one of a number, and
+/// that very one.
+fn moved(effect: &Effect, account: Option<Address>) -> Vec<(Holding, Amount)> {
     match &effect.kind {
-        EffectKind::Transfer { asset, from, amount, .. } => Some(((*from, *asset), *amount)),
-        EffectKind::NftTransfer { token, from, .. } => Some(((*from, Asset::Token(*token)), ONE)),
-        EffectKind::MultiTokenTransfer { token, from, amount, .. } => {
-            Some(((*from, Asset::Token(*token)), *amount))
+        EffectKind::Transfer { asset, from, amount, .. } => vec![((*from, (*asset, None)), *amount)],
+        EffectKind::NftTransfer { token, from, id, .. } => {
+            [None, Some(*id)].map(|id| ((*from, (Asset::Token(*token), id)), ONE)).into()
         }
-        EffectKind::Opaque { value, .. } => Some(((account?, Asset::Native), *value)),
-        _ => None,
+        EffectKind::MultiTokenTransfer { token, from, id, amount, .. } => {
+            vec![((*from, (Asset::Token(*token), Some(*id))), *amount)]
+        }
+        EffectKind::Opaque { value, .. } => {
+            account.map(|account| ((account, (Asset::Native, None)), *value)).into_iter().collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -110,6 +169,20 @@ fn allowed(allowance: &Allowance, before: Amount) -> Amount {
 
 fn is_stated(class: DangerClass) -> bool {
     !matches!(class, DangerClass::DelegateCall | DangerClass::Opaque | DangerClass::BlindDigest)
+}
+
+/// What stands against a request that only rules say, or let pass.
+fn is_said_by_rules(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::NoRulePermits { .. }
+            | Reason::Forbidden { .. }
+            | Reason::RuleError { .. }
+            | Reason::Opaque { .. }
+            | Reason::BlindDigest
+            | Reason::DestinationUnknown { .. }
+            | Reason::DestinationCooling { .. }
+    )
 }
 
 impl Simulated<'_> {
@@ -167,16 +240,20 @@ impl Simulated<'_> {
     }
 }
 
-/// What all accounts together lose, by asset: what one of them gives another is not lost.
+/// What all accounts together lose, by asset. NFTs are counted with their number and as a number of them: the larger
+/// of both.
 fn net(run: &Run) -> BTreeMap<Asset, Amount> {
-    let mut totals = BTreeMap::<Asset, (Amount, Amount)>::new();
-    for change in &run.balances {
-        let (lost, gained) = totals.entry(change.asset).or_default();
-        *lost = lost.saturating_add(change.lost());
-        *gained = gained.saturating_add(change.gained());
+    let (mut whole, mut pieces) = (BTreeMap::<_, Amount>::new(), BTreeMap::<_, Amount>::new());
+    for ((asset, id), amount) in run.leaves() {
+        let sums = if id.is_some() { &mut pieces } else { &mut whole };
+        let sum = sums.entry(asset).or_default();
+        *sum = sum.saturating_add(amount);
     }
-    let loss = |(asset, (lost, gained)): (Asset, (Amount, Amount))| Some((asset, lost.checked_sub(gained)?));
-    totals.into_iter().filter_map(loss).filter(|(_, amount)| *amount != Amount::ZERO).collect()
+    for (asset, amount) in pieces {
+        let sum = whole.entry(asset).or_default();
+        *sum = amount.max(*sum);
+    }
+    whole
 }
 
 const ONE: Amount = Amount(U256::ONE);
@@ -184,121 +261,4 @@ const ONE: Amount = Amount(U256::ONE);
 const CUT: &str = "cut";
 
 #[cfg(test)]
-mod tests {
-    use keystead_intent::{BalanceChange, Ending};
-
-    use super::*;
-    use crate::fixture::{
-        ACCOUNT, Ask, ETHER, FRIEND, STRANGER, TOKEN, UNLISTED, allow, pay, pay_token, rule, simulation_rule,
-        usdc, verdict, version,
-    };
-
-    fn engine() -> Engine {
-        let mut version = version();
-        version.simulation = Some(simulation_rule());
-        Engine::compile(version).unwrap()
-    }
-
-    fn lost(asset: Asset, amount: impl Into<Amount>) -> BalanceChange {
-        let before = Amount(U256::MAX);
-        let after = before.checked_sub(amount.into()).unwrap();
-        BalanceChange { account: ACCOUNT, asset, id: None, before, after }
-    }
-
-    fn run(balances: Vec<BalanceChange>) -> Run {
-        Run { balances, ..Run::without_changes(Ending::Succeeded, 21_000, 0) }
-    }
-
-    fn gained(token: Address, holder: Address, after: u64) -> RightChange {
-        let right = Right::Allowance { before: Amount::ZERO, after: after.into() };
-        RightChange { owner: ACCOUNT, token, holder, right }
-    }
-
-    fn asked(kinds: Vec<EffectKind>, run: Run) -> Vec<String> {
-        verdict(&Ask::new("hot", kinds).with(|it| it.run = Some(run)).of(&engine()))
-    }
-
-    #[test]
-    fn s02_what_a_run_takes_beyond_the_bytes_is_refused() {
-        let token = Asset::Token(TOKEN);
-        let pass = ["pass 0"].as_slice();
-        for (kind, balances, expected) in [
-            (pay(FRIEND, 5), vec![lost(Asset::Native, 5_u64)], pass),
-            (pay(FRIEND, 5), vec![lost(Asset::Native, 4_u64)], pass),
-            (pay(FRIEND, 5), vec![lost(Asset::Native, 6_u64)], &["deny.simulation_takes_more"]),
-            (pay(FRIEND, 5), vec![lost(token, 1_u64)], &["deny.simulation_takes_more"]),
-            (pay_token(FRIEND, usdc(1)), vec![lost(token, usdc(1))], pass),
-            (
-                pay_token(FRIEND, usdc(1)),
-                vec![lost(Asset::Token(UNLISTED), 1_u64), lost(token, usdc(2))],
-                &["deny.simulation_takes_more", "deny.simulation_takes_more"],
-            ),
-        ] {
-            assert_eq!(asked(vec![kind.clone()], run(balances)), expected, "{kind:?}");
-        }
-    }
-
-    #[test]
-    fn s02_the_same_asset_of_another_account_is_not_covered() {
-        let other = BalanceChange { account: FRIEND, ..lost(Asset::Native, 5_u64) };
-        assert_eq!(asked(vec![pay(FRIEND, 5)], run(vec![other])), ["deny.simulation_takes_more"]);
-    }
-
-    #[test]
-    fn s02_a_right_that_the_bytes_do_not_state_is_refused() {
-        let with = |rights| Run { rights, ..run(vec![]) };
-        let lends = |amount| vec![EffectKind::Allowance(allow(FRIEND, amount))];
-        for (kinds, right, expected) in [
-            (lends(5), gained(TOKEN, FRIEND, 5), "pass 1"),
-            (lends(5), gained(TOKEN, FRIEND, 6), "deny.simulation_gives_right"),
-            (lends(5), gained(TOKEN, STRANGER, 5), "deny.simulation_gives_right"),
-            (lends(5), gained(UNLISTED, FRIEND, 5), "deny.simulation_gives_right"),
-            (vec![pay(FRIEND, 5)], gained(TOKEN, FRIEND, 1), "deny.simulation_gives_right"),
-        ] {
-            assert_eq!(asked(kinds, with(vec![right])), [expected], "{right:?}");
-        }
-        let operator =
-            RightChange { right: Right::Operator { before: false, after: true }, ..gained(TOKEN, FRIEND, 0) };
-        assert_eq!(asked(lends(5), with(vec![operator])), ["deny.simulation_gives_right"]);
-    }
-
-    #[test]
-    fn what_fails_passes_only_where_policy_lets_it() {
-        let fails = Run::without_changes(Ending::Halted, 1, 0);
-        assert_eq!(asked(vec![pay(FRIEND, 5)], fails.clone()), ["deny.simulation_fails"]);
-        let cut = Run { cut: true, ..run(vec![]) };
-        assert_eq!(asked(vec![pay(FRIEND, 5)], cut.clone()), ["deny.simulation_fails"]);
-        let mut version = version();
-        version.simulation = Some(SimulationRule { may_fail: true, ..simulation_rule() });
-        let engine = Engine::compile(version).unwrap();
-        let ask = |run| Ask::new("hot", vec![pay(FRIEND, 5)]).with(|it| it.run = Some(run)).of(&engine);
-        assert_eq!(verdict(&ask(fails)), ["pass 0"]);
-        assert_eq!(verdict(&ask(cut)), ["deny.simulation_fails"]);
-    }
-
-    #[test]
-    fn rules_see_what_a_run_does_and_think_the_worst_of_none() {
-        for (condition, unknown, known) in [
-            ("context.simulation == \"none\"", true, false),
-            ("context.simulation == \"succeeds\"", false, true),
-            ("context.simulated_out <= 5", false, true),
-            ("context.simulated_out <= 4", false, false),
-            ("context.gains_approval", true, true),
-            ("context.creates", true, false),
-            ("context.simulated_assets_out.contains(\"native\")", false, true),
-            ("context.simulated_out_fiat < 1000", false, false),
-        ] {
-            let mut version = version();
-            let text =
-                format!("permit(principal, action in Action::\"sign\", resource) when {{ {condition} }};");
-            version.rules = vec![rule("only", &text)];
-            let engine = Engine::compile(version).unwrap();
-            let ask = || Ask::new("hot", vec![pay(FRIEND, ETHER)]);
-            let ran = Run { rights: vec![gained(TOKEN, FRIEND, 1)], ..run(vec![lost(Asset::Native, 5_u64)]) };
-            for (ask, expected) in [(ask(), unknown), (ask().with(|it| it.run = Some(ran)), known)] {
-                let permitted = !verdict(&ask.of(&engine)).contains(&"deny.no_rule_permits".to_owned());
-                assert_eq!(permitted, expected, "{condition}");
-            }
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,10 @@ use std::fmt::{Debug, Display};
 use keystead_base::{Amount, Name};
 use keystead_intent::{Asset, ChainId};
 
-use crate::limits::{MAX_ADDRESSES, MAX_CHAINS, MAX_INNER, MAX_SOURCES, MAX_SPAN_SECONDS, MAX_WINDOWS};
+use crate::limits::{
+    FIRST_RUN_SECONDS, MAX_ADDRESSES, MAX_CHAINS, MAX_INNER, MAX_SOURCES, MAX_SPAN_SECONDS, MAX_WINDOWS,
+    MIN_RUN_WAIT_SECONDS, NEXT_RUN_SECONDS,
+};
 use crate::{
     AddressEntry, AssuranceCap, Measure, PolicyError, PolicyVersion, PriceRule, RequiredProtections,
     SimulationRule, Timing, Window, approvers, membership,
@@ -28,7 +31,8 @@ pub(crate) fn check(version: &PolicyVersion) -> Result<(), PolicyError> {
     check_caps(&version.caps, &known)?;
     check_protections(&version.protections)?;
     ascending("fresh heads", version.fresh_heads.iter().map(|rule| rule.level))?;
-    version.simulation.as_ref().map_or(Ok(()), |rule| check_simulation(rule, &known))?;
+    let nodes = version.roster.nodes.len() as u64;
+    version.simulation.as_ref().map_or(Ok(()), |rule| check_simulation(rule, &known, nodes))?;
     check_timing(&version.timing)
 }
 
@@ -117,6 +121,10 @@ pub(crate) fn within(what: &'static str, found: u64, limit: u64) -> Result<(), P
     if found > limit { Err(too_large()) } else { Ok(()) }
 }
 
+fn at_least(what: &'static str, found: u64, least: u64) -> Result<(), PolicyError> {
+    if found < least { Err(PolicyError::TooSmall { what, least, found }) } else { Ok(()) }
+}
+
 /// INVARIANT S8: chain id 0 is no chain; it is what makes an authorization valid everywhere.
 fn check_chains(chains: &[ChainId]) -> Result<(), PolicyError> {
     at_most("the list of chains", chains.len(), MAX_CHAINS)?;
@@ -202,13 +210,16 @@ fn check_protections(required: &[RequiredProtections]) -> Result<(), PolicyError
     })
 }
 
-fn check_simulation(rule: &SimulationRule, known: &Known) -> Result<(), PolicyError> {
+fn check_simulation(rule: &SimulationRule, known: &Known, nodes: u64) -> Result<(), PolicyError> {
     inner("the keys of the simulation", &rule.keys)?;
     inner("the classes of the simulation", &rule.classes)?;
     inner("the chains of the simulation", &rule.chains)?;
     rule.chains.iter().try_for_each(|chain| known.check_chain("simulation", *chain))?;
     not_zero("the greatest age", "simulation", rule.max_age_seconds)?;
-    not_zero("the time to wait", "simulation", rule.wait_seconds)?;
+    // Where the home of a key is down or lies, each other node has its turn, and once more.
+    let turns = FIRST_RUN_SECONDS.saturating_add(nodes.saturating_mul(NEXT_RUN_SECONDS));
+    let least = MIN_RUN_WAIT_SECONDS.max(turns.saturating_mul(2));
+    at_least("the wait for a simulation in seconds", rule.wait_seconds, least)?;
     within("the age of a simulation in seconds", rule.max_age_seconds, MAX_SPAN_SECONDS)?;
     within("the wait for a simulation in seconds", rule.wait_seconds, MAX_SPAN_SECONDS)
 }

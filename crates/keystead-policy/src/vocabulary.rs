@@ -27,6 +27,16 @@ pub(crate) const SATURATING: [&str; 7] = [
     "simulated_out_fiat",
 ];
 
+/// The attributes that say what a run of the transaction came to.
+pub(crate) const RUN_ATTRIBUTES: [&str; 6] = [
+    "simulation",
+    "gains_approval",
+    "creates",
+    "simulated_out",
+    "simulated_out_fiat",
+    "simulated_assets_out",
+];
+
 /// The attribute of a `Field` that holds at both ends of 64 bits.
 pub(crate) const FIELD_NUMBER: &str = "number";
 

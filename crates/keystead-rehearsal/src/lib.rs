@@ -18,4 +18,4 @@ mod tests;
 pub use error::{RehearsalError, Unread};
 pub use memo::MAX_READS;
 pub use reader::{Head, ReadAccount, StateReader};
-pub use rehearse::rehearse;
+pub use rehearse::{Watched, rehearse};

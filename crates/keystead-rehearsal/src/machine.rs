@@ -34,6 +34,15 @@ pub(crate) enum Executed {
     NotTaken(NotTaken),
 }
 
+/// Which nonces are taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Nonce {
+    /// The account's next one: a transaction.
+    MustFit,
+    /// Any: a question, which is nobody's transaction.
+    MayBeAny,
+}
+
 impl Machine {
     /// The next block is taken to be like the last one, a second later: nobody knows better.
     pub(crate) fn after(head: &Head, chain: ChainId) -> Self {
@@ -61,7 +70,8 @@ impl Machine {
         account: Address,
         transaction: &Transaction,
     ) -> Result<Executed, RehearsalError> {
-        match self.transact(state, self.block.clone(), environment(account, transaction)) {
+        let environment = environment(account, transaction);
+        match self.transact(state, self.block.clone(), environment, Nonce::MustFit) {
             Ok(executed) => Ok(Executed::Ran(Box::new(executed))),
             Err(EVMError::Transaction(reason)) => Ok(Executed::NotTaken(not_taken(&reason))),
             Err(error) => Err(stopped(error)),
@@ -79,13 +89,14 @@ impl Machine {
         after
     }
 
-    /// The first word that a contract returns to a call that nobody pays for; none where it returns none.
+    /// The first word that a contract returns to a call that nobody pays for, with the gas that it took; none where it
+    /// returns none.
     pub(crate) fn ask<R: StateReader>(
         &self,
         state: &State<'_, R>,
         contract: Address,
         input: Vec<u8>,
-    ) -> Result<Option<U256>, RehearsalError> {
+    ) -> Result<(Option<U256>, u64), RehearsalError> {
         let block = BlockEnv { basefee: 0, gas_limit: u64::MAX, ..self.block.clone() };
         let question = TxEnv {
             gas_limit: QUESTION_GAS,
@@ -94,9 +105,10 @@ impl Machine {
             chain_id: Some(self.chain.0),
             ..TxEnv::default()
         };
-        let answered = self.transact(state, block, question).map_err(stopped)?;
-        let ExecutionResult::Success { output, .. } = answered.result else { return Ok(None) };
-        Ok(output.data().get(..32).map(U256::from_be_slice))
+        let answered = self.transact(state, block, question, Nonce::MayBeAny).map_err(stopped)?;
+        let gas = answered.result.tx_gas_used();
+        let ExecutionResult::Success { output, .. } = answered.result else { return Ok((None, gas)) };
+        Ok((output.data().get(..32).map(U256::from_be_slice), gas))
     }
 
     fn transact<R: StateReader>(
@@ -104,8 +116,8 @@ impl Machine {
         state: &State<'_, R>,
         block: BlockEnv,
         environment: TxEnv,
+        nonce: Nonce,
     ) -> Result<ResultAndState, EVMError<Unread>> {
-        let is_question = environment.caller.is_zero();
         let mut machine = Context::mainnet()
             .with_db(WrapDatabaseRef(state))
             .with_block(block)
@@ -113,7 +125,7 @@ impl Machine {
                 cfg.set_spec_and_mainnet_gas_params(SpecId::OSAKA);
                 cfg.chain_id = self.chain.0;
                 cfg.tx_chain_id_check = true;
-                cfg.disable_nonce_check = is_question;
+                cfg.disable_nonce_check = nonce == Nonce::MayBeAny;
             })
             .build_mainnet();
         machine.transact(environment)

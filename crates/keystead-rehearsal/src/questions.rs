@@ -9,12 +9,13 @@ use keystead_base::Amount;
 use keystead_intent::{Asset, BalanceChange, MAX_RUN_CHANGES, Right, RightChange, Run};
 
 use crate::machine::{Machine, State};
-use crate::traces::{Claim, ClaimKind, claims, pieces};
+use crate::traces::{Claim, ClaimKind, claims, numbered, pieces};
 use crate::{RehearsalError, StateReader};
 
 sol! {
     function balanceOf(address owner) returns (uint256);
     function allowance(address owner, address spender) returns (uint256);
+    function ownerOf(uint256 id) returns (address);
     function getApproved(uint256 id) returns (address);
     function isApprovedForAll(address owner, address operator) returns (bool);
 }
@@ -26,44 +27,71 @@ mod multi_token {
     }
 }
 
-/// Both sides of a run.
-pub(crate) struct Questions<'a, 'm, R> {
-    pub(crate) machine: &'a Machine,
-    pub(crate) before: &'a State<'m, R>,
-    pub(crate) after: &'a State<'m, R>,
+/// Where to look: the contracts that spoke, were called or are named by the bytes are asked about all accounts of ours, the others about
+/// those that the run is seen to concern.
+pub(crate) struct Scene<'a> {
+    pub(crate) ours: &'a BTreeSet<Address>,
+    pub(crate) concerned: BTreeSet<Address>,
+    pub(crate) first: BTreeSet<Address>,
+    pub(crate) others: BTreeSet<Address>,
+    pub(crate) logs: &'a [Log],
 }
 
-impl<R: StateReader> Questions<'_, '_, R> {
+impl Scene<'_> {
+    /// Who is asked about whom, and whether more could be asked.
+    fn holders(&self) -> (Vec<(Address, Address)>, bool) {
+        let first = self.first.iter().map(|token| (*token, self.ours));
+        let others = self.others.difference(&self.first).map(|token| (*token, &self.concerned));
+        let all: Vec<_> = first.chain(others).collect();
+        let asked = all.iter().take(MAX_CONTRACTS);
+        let pairs = asked.flat_map(|(token, whose)| whose.iter().map(|account| (*token, *account)));
+        (pairs.collect(), all.len() > MAX_CONTRACTS)
+    }
+}
+
+/// Both sides of a run.
+pub(crate) struct Questions<'a, 'm, R> {
+    machine: &'a Machine,
+    before: &'a State<'m, R>,
+    after: &'a State<'m, R>,
+    /// What all of them may still take.
+    gas: u64,
+}
+
+impl<'a, 'm, R: StateReader> Questions<'a, 'm, R> {
+    pub(crate) fn new(machine: &'a Machine, before: &'a State<'m, R>, after: &'a State<'m, R>) -> Self {
+        Self { machine, before, after, gas: QUESTIONS_GAS }
+    }
+
     /// Adds to a run what changed in the contracts that it touched, for the accounts that it concerns.
-    pub(crate) fn add_to(
-        &self,
-        run: &mut Run,
-        contracts: &BTreeSet<Address>,
-        concerned: &BTreeSet<Address>,
-        logs: &[Log],
-    ) -> Result<(), RehearsalError> {
-        run.cut |= contracts.len() > MAX_CONTRACTS;
-        for token in contracts.iter().take(MAX_CONTRACTS) {
-            for account in concerned {
-                let input = balanceOfCall { owner: *account }.abi_encode();
-                run.balances.extend(self.balance(*token, *account, None, input)?);
-            }
+    pub(crate) fn add_to(mut self, run: &mut Run, scene: &Scene<'_>) -> Result<(), RehearsalError> {
+        let (holders, more) = scene.holders();
+        run.cut |= more;
+        for (token, owner) in holders {
+            let input = balanceOfCall { owner }.abi_encode();
+            run.balances.extend(self.balance(token, owner, None, input)?);
         }
-        let (pieces, claims) = (pieces(logs, concerned), claims(logs, concerned));
-        run.cut |= pieces.len() > MAX_RUN_CHANGES || claims.len() > MAX_RUN_CHANGES;
+        let (logs, ours) = (scene.logs, scene.ours);
+        let (pieces, claims) = (pieces(logs, ours), claims(logs, ours));
+        let numbered = numbered(logs, ours);
+        run.cut |= pieces.len().max(claims.len()).max(numbered.len()) > MAX_RUN_CHANGES;
         for (token, account, id) in pieces.into_iter().take(MAX_RUN_CHANGES) {
             let input = multi_token::balanceOfCall { owner: account, id }.abi_encode();
             run.balances.extend(self.balance(token, account, Some(Amount(id)), input)?);
         }
+        for (token, id) in numbered.into_iter().take(MAX_RUN_CHANGES) {
+            run.balances.extend(self.owners(token, id, ours)?);
+        }
         for claim in claims.into_iter().take(MAX_RUN_CHANGES) {
             run.rights.extend(self.right(&claim)?);
         }
+        run.cut |= self.gas == 0;
         Ok(())
     }
 
     /// Who answered before and does not afterwards has nothing any more.
     fn balance(
-        &self,
+        &mut self,
         token: Address,
         account: Address,
         id: Option<Amount>,
@@ -75,7 +103,24 @@ impl<R: StateReader> Questions<'_, '_, R> {
         Ok((before != after).then_some(changed))
     }
 
-    fn right(&self, claim: &Claim) -> Result<Option<RightChange>, RehearsalError> {
+    /// Those of ours who owned one token before or own it after, and not both.
+    fn owners(
+        &mut self,
+        token: Address,
+        id: U256,
+        ours: &BTreeSet<Address>,
+    ) -> Result<Vec<BalanceChange>, RehearsalError> {
+        let (before, after) = self.both(token, ownerOfCall { id }.abi_encode())?;
+        let change = |account: &Address| {
+            let owns = |owner: U256| Amount::from(u64::from(owner == word(*account)));
+            let (before, after) = (owns(before), owns(after));
+            let (account, asset, id) = (*account, Asset::Token(token), Some(Amount(id)));
+            (before != after).then_some(BalanceChange { account, asset, id, before, after })
+        };
+        Ok(ours.iter().filter_map(change).collect())
+    }
+
+    fn right(&mut self, claim: &Claim) -> Result<Option<RightChange>, RehearsalError> {
         let Claim { owner, token, holder, what } = *claim;
         let right = match what {
             ClaimKind::Allowance => {
@@ -85,7 +130,7 @@ impl<R: StateReader> Questions<'_, '_, R> {
             }
             ClaimKind::Nft(id) => {
                 let (before, after) = self.both(token, getApprovedCall { id }.abi_encode())?;
-                let is_holder = |it: U256| !it.is_zero() && it == U256::from_be_slice(holder.as_slice());
+                let is_holder = |it: U256| !it.is_zero() && it == word(holder);
                 Right::Nft { id: Amount(id), before: is_holder(before), after: is_holder(after) }
             }
             ClaimKind::Operator => {
@@ -97,12 +142,33 @@ impl<R: StateReader> Questions<'_, '_, R> {
         Ok((!right.is_unchanged()).then_some(RightChange { owner, token, holder, right }))
     }
 
-    fn both(&self, contract: Address, input: Vec<u8>) -> Result<(U256, U256), RehearsalError> {
-        let before = self.machine.ask(self.before, contract, input.clone())?;
-        let after = self.machine.ask(self.after, contract, input)?;
-        Ok((before.unwrap_or_default(), after.unwrap_or_default()))
+    fn both(&mut self, contract: Address, input: Vec<u8>) -> Result<(U256, U256), RehearsalError> {
+        let before = self.ask(self.before, contract, input.clone())?;
+        let after = self.ask(self.after, contract, input)?;
+        Ok((before, after))
     }
+
+    /// One answer. Nothing is asked any more where all of them together took too much.
+    fn ask(
+        &mut self,
+        state: &State<'m, R>,
+        contract: Address,
+        input: Vec<u8>,
+    ) -> Result<U256, RehearsalError> {
+        if self.gas == 0 {
+            return Ok(U256::ZERO);
+        }
+        let (answer, gas) = self.machine.ask(state, contract, input)?;
+        self.gas = self.gas.saturating_sub(gas);
+        Ok(answer.unwrap_or_default())
+    }
+}
+
+fn word(address: Address) -> U256 {
+    U256::from_be_slice(address.as_slice())
 }
 
 /// The most contracts that are asked.
 const MAX_CONTRACTS: usize = 32;
+/// The most gas that all questions about a run take together.
+const QUESTIONS_GAS: u64 = 100_000_000;

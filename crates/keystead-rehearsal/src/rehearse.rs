@@ -12,12 +12,21 @@ use revm::state::EvmState;
 
 use crate::machine::{Executed, Machine, State, fee};
 use crate::memo::Memo;
-use crate::questions::Questions;
+use crate::questions::{Questions, Scene};
 use crate::traces::named;
 use crate::{Head, RehearsalError, StateReader};
 
+/// Whom and what a run is watched for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Accounts of ours, beside the one that signs.
+    pub accounts: BTreeSet<Address>,
+    /// Tokens that the bytes name: asked whether or not the run comes by them.
+    pub tokens: BTreeSet<Address>,
+}
+
 /// Runs the transaction of a request after a block, and says what it changes for the account that signs and for
-/// the others of `ours`. None where the bytes are no transaction: there is nothing to run.
+/// the others that are watched. None where the bytes are no transaction: there is nothing to run.
 ///
 /// The same bytes after the same block give the same run, whoever computes it.
 ///
@@ -28,7 +37,7 @@ pub fn rehearse(
     reader: &impl StateReader,
     head: &Head,
     unsigned: &Unsigned,
-    ours: &BTreeSet<Address>,
+    watched: &Watched,
 ) -> Result<Option<Run>, RehearsalError> {
     let Some(transaction) = unsigned.transaction() else { return Ok(None) };
     let memo = Memo::new(reader);
@@ -50,9 +59,9 @@ pub fn rehearse(
     let mut run = Run::without_changes(ending(&executed.result), executed.result.tx_gas_used(), ahead);
     let rehearsal = Rehearsal { memo: &memo, machine: &machine, before: &before, account, transaction, head };
     if run.succeeded() {
-        let mut ours = ours.clone();
-        ours.insert(account);
-        rehearsal.add_changes(&mut run, &executed, &ours)?;
+        let mut watched = watched.clone();
+        watched.accounts.insert(account);
+        rehearsal.add_changes(&mut run, &executed, &watched)?;
     }
     Ok(Some(run))
 }
@@ -71,17 +80,18 @@ impl<R: StateReader> Rehearsal<'_, '_, R> {
         &self,
         run: &mut Run,
         executed: &ResultAndState,
-        ours: &BTreeSet<Address>,
+        watched: &Watched,
     ) -> Result<(), RehearsalError> {
-        let (logs, state) = (executed.result.logs(), &executed.state);
+        let (ours, logs, state) = (&watched.accounts, executed.result.logs(), &executed.state);
         let fee = fee(self.head, self.transaction, run.gas_used);
         for account in ours {
             run.balances.extend(self.coins(*account, state, Amount(fee))?);
         }
         let after = self.machine.committed(self.before, state);
-        let questions = Questions { machine: self.machine, before: self.before, after: &after };
         let concerned = self.concerned(ours, logs, state);
-        questions.add_to(run, &contracts(logs, state), &concerned, logs)?;
+        let first = watched.tokens.iter().copied().chain(self.first(logs, state)).collect();
+        let scene = Scene { ours, concerned, first, others: contracts(state), logs };
+        Questions::new(self.machine, self.before, &after).add_to(run, &scene)?;
         run.created = created(state);
         cut(run);
         Ok(())
@@ -104,6 +114,12 @@ impl<R: StateReader> Rehearsal<'_, '_, R> {
         Ok((before != after).then_some(change))
     }
 
+    /// What was called, and what spoke: a token that takes from an account of ours need not name it.
+    fn first(&self, logs: &[Log], state: &EvmState) -> impl Iterator<Item = Address> {
+        let called = self.transaction.to().filter(|it| state.get(it).is_some_and(has_code));
+        logs.iter().map(|log| log.address).chain(called)
+    }
+
     /// The account that signs, and those of ours that the run touches or names.
     fn concerned(&self, ours: &BTreeSet<Address>, logs: &[Log], state: &EvmState) -> BTreeSet<Address> {
         let touched = ours.iter().filter(|it| state.get(*it).is_some_and(|it| it.is_touched())).copied();
@@ -111,11 +127,15 @@ impl<R: StateReader> Rehearsal<'_, '_, R> {
     }
 }
 
-/// Everything that could be a token: what wrote its storage, or spoke.
-fn contracts(logs: &[Log], state: &EvmState) -> BTreeSet<Address> {
-    let writes = |it: &revm::state::Account| it.is_touched() && it.changed_storage_slots().next().is_some();
-    let writers = state.iter().filter(|(_, account)| writes(account)).map(|(address, _)| *address);
-    logs.iter().map(|log| log.address).chain(writers).collect()
+/// Everything that could be a token: whatever was called and has code. A token whose balances stand elsewhere writes
+/// nothing itself, and need not speak.
+fn contracts(state: &EvmState) -> BTreeSet<Address> {
+    let called = state.iter().filter(|(_, account)| account.is_touched() && has_code(account));
+    called.map(|(address, _)| *address).collect()
+}
+
+fn has_code(account: &revm::state::Account) -> bool {
+    !account.info.is_empty_code_hash()
 }
 
 fn created(state: &EvmState) -> Vec<Address> {

@@ -18,6 +18,8 @@ use keystead_intent::{Ending, MAX_REVERT_BYTES, Run};
 use super::*;
 use crate::reader::ReadAccount;
 
+mod questions;
+
 const CHAIN: u64 = 31_337;
 const ACCOUNT: Address = address!("00000000000000000000000000000000000a11ce");
 const OTHER: Address = address!("0000000000000000000000000000000000000b0b");
@@ -96,9 +98,15 @@ fn call(to: Address, value: u64) -> TxEip1559 {
 }
 
 fn run_of(chain: &Chain, tx: &TxEip1559) -> Result<Run, RehearsalError> {
+    run_with(chain, tx, &[])
+}
+
+/// The run of a transaction whose bytes name these tokens.
+fn run_with(chain: &Chain, tx: &TxEip1559, tokens: &[Address]) -> Result<Run, RehearsalError> {
     let payload = Payload::Transaction(tx.encoded_for_signing().into());
     let unsigned = Unsigned::parse(ACCOUNT, ChainId(CHAIN), payload).unwrap();
-    rehearse(chain, &head(chain), &unsigned, &BTreeSet::from([ACCOUNT, OTHER])).map(Option::unwrap)
+    let (accounts, tokens) = (BTreeSet::from([ACCOUNT, OTHER]), tokens.iter().copied().collect());
+    rehearse(chain, &head(chain), &unsigned, &Watched { accounts, tokens }).map(Option::unwrap)
 }
 
 fn coins(account: Address, before: u64, after: u64) -> BalanceChange {
@@ -177,7 +185,7 @@ fn a_run_that_reads_without_end_ends() {
 fn what_is_no_transaction_has_nothing_to_run() {
     let unsigned = Unsigned::parse(ACCOUNT, ChainId(CHAIN), Payload::Message("hello".into())).unwrap();
     let chain = chain();
-    assert_eq!(rehearse(&chain, &head(&chain), &unsigned, &BTreeSet::new()), Ok(None));
+    assert_eq!(rehearse(&chain, &head(&chain), &unsigned, &Watched::default()), Ok(None));
     assert_eq!(chain.reads.get(), 0);
 }
 

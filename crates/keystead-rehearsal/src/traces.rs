@@ -8,6 +8,7 @@ use alloy_sol_types::{SolEvent as _, sol};
 sol! {
     event TransferSingle(address indexed operator, address indexed from, address indexed to, uint256 id, uint256 value);
     event TransferBatch(address indexed operator, address indexed from, address indexed to, uint256[] ids, uint256[] values);
+    event Transfer(address indexed from, address indexed to, uint256 value);
     event Approval(address indexed owner, address indexed spender, uint256 value);
     event ApprovalForAll(address indexed owner, address indexed operator, bool approved);
 }
@@ -71,6 +72,18 @@ pub(crate) fn pieces(logs: &[Log], ours: &BTreeSet<Address>) -> BTreeSet<(Addres
         }
     }
     pieces
+}
+
+/// ERC-721 tokens whose move names an account of ours: collection, id.
+pub(crate) fn numbered(logs: &[Log], ours: &BTreeSet<Address>) -> BTreeSet<(Address, U256)> {
+    let numbered = |log: &Log| match log.topics() {
+        [kind, from, to, id] if *kind == Transfer::SIGNATURE_HASH => {
+            let is_ours = |it: &B256| address(*it).is_some_and(|it| ours.contains(&it));
+            [from, to].into_iter().any(is_ours).then(|| (log.address, U256::from_be_bytes(id.0)))
+        }
+        _ => None,
+    };
+    logs.iter().filter_map(numbered).collect()
 }
 
 fn moved(log: &Log) -> Option<([Address; 2], Vec<U256>)> {

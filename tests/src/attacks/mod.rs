@@ -32,6 +32,7 @@ pub mod own_request;
 pub mod patched_node;
 pub mod permit;
 pub mod permit2;
+pub mod poisoned_state;
 pub mod policy_rollback;
 pub mod proxy_upgrade;
 pub mod quorum_of_payments;
@@ -61,7 +62,7 @@ pub mod unlogged_transaction;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 55] = [
+pub const CATALOGUE: [&str; 56] = [
     "address_poisoning",
     "approval_before_policy_change",
     "chainless_delegation",
@@ -90,6 +91,7 @@ pub const CATALOGUE: [&str; 55] = [
     "patched_node",
     "permit",
     "permit2",
+    "poisoned_state",
     "policy_rollback",
     "proxy_upgrade",
     "quorum_of_payments",

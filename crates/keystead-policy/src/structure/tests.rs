@@ -5,7 +5,8 @@ use keystead_intent::{ChangeKind, ContractEntry, ContractKind, DangerClass};
 
 use super::*;
 use crate::fixture::{
-    CHAIN, FRIEND, STRANGER, UNLISTED, name, native, node, person, row, rule, version, window,
+    CHAIN, FRIEND, STRANGER, UNLISTED, name, native, node, person, row, rule, simulation_rule, version,
+    window,
 };
 use crate::{AssuranceLevel, Engine, Feature, Need, Person, Threshold};
 
@@ -114,6 +115,25 @@ fn contract(chain: ChainId) -> ContractEntry {
     ContractEntry { chain, address: STRANGER, name: name("safe"), kind: ContractKind::Safe }
 }
 
+fn wait_for_runs(version: &mut PolicyVersion, wait_seconds: u64) {
+    version.simulation = Some(SimulationRule { wait_seconds, ..simulation_rule() });
+}
+
+/// A home that is down or lies must not be able to have every request of its keys denied.
+#[test]
+fn d03_every_node_has_its_turn_twice_before_a_run_is_unknown() {
+    for (nodes, least) in [(1, 30), (11, 30), (12, 32), (64, 136)] {
+        for wait in [least - 1, least] {
+            let mut version = version();
+            wait_for_runs(&mut version, wait);
+            let rule = version.simulation.as_ref().unwrap();
+            let checked = check_simulation(rule, &Known::of(&version), nodes).map_err(|error| error.code());
+            let expected = if wait < least { Err("policy.too_small") } else { Ok(()) };
+            assert_eq!(checked, expected, "{nodes} nodes, {wait} s");
+        }
+    }
+}
+
 #[test]
 fn numbers_are_within_their_limits() {
     check_all(&[
@@ -133,6 +153,9 @@ fn numbers_are_within_their_limits() {
         (|it| it.timing.max_lifetime_seconds = 0, "policy.empty"),
         (|it| it.timing.certificate_seconds = 0, "policy.empty"),
         (|it| it.timing.skew_seconds = 86_401, "policy.too_large"),
+        (|it| wait_for_runs(it, 0), "policy.too_small"),
+        (|it| wait_for_runs(it, 29), "policy.too_small"),
+        (|it| wait_for_runs(it, 30), "fine"),
         (|it| it.prices.as_mut().unwrap().agree = 0, "policy.agree"),
         (|it| it.prices.as_mut().unwrap().agree = 4, "policy.agree"),
         (|it| it.chains.insert(0, ChainId(0)), "policy.empty"),

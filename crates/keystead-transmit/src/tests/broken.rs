@@ -11,7 +11,7 @@ use super::*;
 const LIMITS: Limits = Limits { time: Duration::from_secs(1), bytes: 4096 };
 
 /// A server that sends `answer` to whatever it is asked, or nothing if that is empty, and never hangs up.
-async fn fake(answer: String) -> (String, JoinHandle<()>) {
+pub(super) async fn fake(answer: String) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let task = tokio::spawn(async move {
@@ -26,7 +26,7 @@ async fn fake(answer: String) -> (String, JoinHandle<()>) {
     (url, task)
 }
 
-fn http(status: &str, body: &str) -> String {
+pub(super) fn http(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 

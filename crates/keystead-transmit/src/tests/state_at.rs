@@ -58,3 +58,18 @@ async fn a_block_that_endpoints_do_not_have_has_no_state() {
     assert!(view.account_at(account(), other).await.is_err());
     assert!(view.storage_at(CODE, U256::ZERO, other).await.is_err());
 }
+
+#[tokio::test]
+async fn a01_another_block_than_the_one_asked_for_is_no_answer() {
+    let asked_for = B256::repeat_byte(9);
+    for (hash, expected) in [(asked_for, true), (B256::repeat_byte(8), false)] {
+        let block = format!(
+            r#"{{"number":"0x1","hash":"{hash}","timestamp":"0x5","miner":"{CODE}","gasLimit":"0x9","baseFeePerGas":"0x7"}}"#
+        );
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{block}}}"#);
+        let (url, task) = broken::fake(broken::http("200 OK", &body)).await;
+        let found = view(&[url], 1, Finality::Confirmations(1)).header_of(asked_for).await;
+        assert_eq!(found.is_ok(), expected, "{found:?}");
+        task.abort();
+    }
+}
