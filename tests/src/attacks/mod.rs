@@ -19,6 +19,7 @@ pub mod greedy_peer;
 pub mod hoarded_signatures;
 pub mod increase_allowance;
 pub mod look_alike_address;
+pub mod lying_endpoint;
 pub mod lying_server;
 pub mod lying_token;
 pub mod many_requests_at_a_limit;
@@ -32,6 +33,7 @@ pub mod permit2;
 pub mod policy_rollback;
 pub mod proxy_upgrade;
 pub mod quorum_of_payments;
+pub mod reorg_after_settlement;
 pub mod replayed_approval;
 pub mod rewritten_decision;
 pub mod rewritten_request;
@@ -56,7 +58,7 @@ pub mod unlogged_transaction;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 50] = [
+pub const CATALOGUE: [&str; 52] = [
     "approval_before_policy_change",
     "chainless_delegation",
     "chainless_legacy",
@@ -72,6 +74,7 @@ pub const CATALOGUE: [&str; 50] = [
     "hoarded_signatures",
     "increase_allowance",
     "look_alike_address",
+    "lying_endpoint",
     "lying_server",
     "lying_token",
     "many_requests_at_a_limit",
@@ -85,6 +88,7 @@ pub const CATALOGUE: [&str; 50] = [
     "policy_rollback",
     "proxy_upgrade",
     "quorum_of_payments",
+    "reorg_after_settlement",
     "replayed_approval",
     "rewritten_decision",
     "rewritten_request",
