@@ -69,7 +69,7 @@ impl Step<'_> {
     /// What the used accounts have after a block that ends a span. What endpoints disagree about holds the node up; what
     /// none of them has any more does not, nor what is so far back that they may not have it.
     pub(crate) async fn read_balances(&self, block: &ScannedBlock, final_height: u64) -> Result<Read, Held> {
-        if block.number % SPAN != 0 {
+        if !block.number.is_multiple_of(SPAN) {
             return Ok(Read::Midst);
         }
         let reach = final_height.saturating_sub(block.number) <= REACH_BLOCKS;
