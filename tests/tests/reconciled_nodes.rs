@@ -280,3 +280,22 @@ async fn l03_coins_that_are_not_there_freeze_their_key() {
 async fn to_block(anvil: SocketAddr, block: u64) {
     mine(anvil, block - head(anvil).await).await;
 }
+
+/// What a chain takes back after it was final is looked at again, and said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l04_final_blocks_that_a_chain_gives_up_are_looked_at_again() {
+    let (chain, anvil) = anvil();
+    let station = station(&[chain.url()], anvil).await;
+    mine(anvil, 1).await;
+    compared(&station, anvil).await;
+    let snapshot = asked(anvil, "evm_snapshot", json!([])).await;
+    mine(anvil, 3).await;
+    compared(&station, anvil).await;
+    asked(anvil, "evm_revert", json!([snapshot])).await;
+    steals(anvil, station.account().await, STRANGER, 7).await;
+    mine(anvil, 5).await;
+    let frozen = until(&station, |it| it.frozen.keys.contains(&name("hot"))).await;
+    assert!(matches!(frozen.found[0].finding.what, Discrepancy::Transaction { nonce: 0, .. }), "{frozen:?}");
+    assert!(frozen.chains[0].reconciled.reorganized > 0, "{frozen:?}");
+    station.stop().await;
+}
