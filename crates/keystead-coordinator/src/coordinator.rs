@@ -13,6 +13,7 @@ use keystead_wire::{Client, NodeClient, RequestStage, RequestView, SignedPayload
 use tokio::sync::Semaphore;
 
 use crate::accounts::Accounts;
+use crate::again::Looks;
 use crate::journal::{Journal, Promise, Promised};
 use crate::nonces::Nonces;
 use crate::once::Flights;
@@ -50,6 +51,8 @@ pub(crate) struct Inner {
     pub(crate) accounts: Accounts,
     pub(crate) nonces: Nonces,
     pub(crate) flights: Flights,
+    /// What was sent and may have to be sent again.
+    pub(crate) looks: Looks,
     /// When this run began: what was promised before, an earlier one promised.
     pub(crate) started: Timestamp,
     wording: Wording,
@@ -81,6 +84,7 @@ impl Coordinator {
             accounts: Accounts::new(node.clone(), settings.addresses_per_key),
             nonces: Nonces::default(),
             flights: Flights::default(),
+            looks: Looks::default(),
             started,
             wording: Wording::default(),
             journal: Mutex::new(journal),
