@@ -51,7 +51,12 @@ pub async fn steals(anvil: SocketAddr, account: Address, to: Address, wei: u128)
 pub async fn calls(anvil: SocketAddr, account: Address, mut transaction: Value) -> B256 {
     asked(anvil, "anvil_impersonateAccount", json!([account])).await;
     transaction["from"] = json!(account);
-    let hash = asked(anvil, "eth_sendTransaction", json!([transaction])).await;
+    mined(anvil, asked(anvil, "eth_sendTransaction", json!([transaction])).await).await
+}
+
+/// Waits until a transaction stands in a block: anvil answers before that.
+async fn mined(anvil: SocketAddr, hash: Value) -> B256 {
+    while asked(anvil, "eth_getTransactionReceipt", json!([hash])).await.is_null() {}
     serde_json::from_value(hash).expect("a hash")
 }
 
@@ -71,9 +76,9 @@ pub async fn mine(anvil: SocketAddr, blocks: u64) {
     asked(anvil, "anvil_mine", json!([U256::from(blocks)])).await;
 }
 
-/// Hands signed bytes in.
+/// Hands signed bytes in, and waits until they stand in a block.
 pub async fn sends(anvil: SocketAddr, raw: &alloy_primitives::Bytes) {
-    asked(anvil, "eth_sendRawTransaction", json!([raw])).await;
+    mined(anvil, asked(anvil, "eth_sendRawTransaction", json!([raw])).await).await;
 }
 
 /// A balance in wei.

@@ -8,13 +8,13 @@ use keystead_tests::attacks::{
     address_poisoning, approval_before_policy_change, chainless_delegation, chainless_legacy, cloud_database,
     delegatecall, double_limit, equivocating_node, fee_attack, foreign_change, forged_rebuild, forged_roster,
     forked_log, frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address,
-    lying_server, lying_token, many_requests_at_a_limit, multisend, operator_for_all, oversize_body,
-    own_request, patched_node, permit, permit2, poisoned_state, policy_rollback, proxy_upgrade,
-    quorum_of_payments, replayed_approval, rewritten_decision, rewritten_request, rewritten_row, risk_server,
-    rollback, same_person_twice, sighash_downgrade, slow_requests, slow_strangers, stale_certificate,
-    stale_head, suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
-    two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
-    unlogged_transaction, withheld_freeze,
+    lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend, operator_for_all,
+    oversize_body, own_request, patched_node, permit, permit2, poisoned_state, policy_rollback,
+    proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision,
+    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
+    slow_requests, slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto,
+    swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood,
+    undelayed_upgrade, unlimited_approval, unlogged_transaction, withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;
 use keystead_tests::{Approving, Loot, Signer};
@@ -263,6 +263,17 @@ async fn s14_a_suppressed_freeze_succeeds_without_its_control() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s14_a_withheld_freeze_succeeds_without_its_control() {
     stolen(withheld_freeze::attack(withheld_freeze::at_boot()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a01_a_lying_endpoint_succeeds_without_its_control() {
+    use lying_endpoint::{WithoutReconciliation, failover};
+    stolen(lying_endpoint::attack(WithoutReconciliation, failover()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s10_a_reorg_after_settlement_succeeds_without_its_control() {
+    stolen(reorg_after_settlement::attack(reorg_after_settlement::shallow()).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

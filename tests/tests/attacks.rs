@@ -7,13 +7,14 @@ use keystead_tests::attacks::{
     CATALOGUE, address_poisoning, approval_before_policy_change, chainless_delegation, chainless_legacy,
     cloud_database, delegatecall, double_limit, equivocating_node, fee_attack, foreign_change,
     forged_rebuild, forged_roster, forked_log, frozen_key, greedy_peer, hoarded_signatures,
-    increase_allowance, look_alike_address, lying_server, lying_token, many_requests_at_a_limit, multisend,
-    operator_for_all, oversize_body, own_request, patched_node, permit, permit2, poisoned_state,
-    policy_rollback, proxy_upgrade, quorum_of_payments, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
-    slow_requests, slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto,
-    swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood,
-    undelayed_upgrade, unlimited_approval, unlogged_transaction, withheld_freeze,
+    increase_allowance, look_alike_address, lying_endpoint, lying_server, lying_token,
+    many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, patched_node, permit,
+    permit2, poisoned_state, policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement,
+    replayed_approval, rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback,
+    same_person_twice, sighash_downgrade, slow_requests, slow_strangers, stale_certificate, stale_head,
+    suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
+    two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
+    unlogged_transaction, withheld_freeze,
 };
 use keystead_tests::{Loot, Signer, root};
 
@@ -283,6 +284,18 @@ async fn s14_a_suppressed_freeze_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s14_a_withheld_freeze_is_refused() {
     refused(withheld_freeze::attack(withheld_freeze::each_time()).await, "certificate.frozen");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a01_a_lying_endpoint_with_the_others_down_is_refused() {
+    use lying_endpoint::{failover, two_of_three};
+    refused(lying_endpoint::attack(Strict::default(), two_of_three()).await, "deny.limit_exceeded");
+    refused(lying_endpoint::attack(Strict::default(), failover()).await, "deny.frozen");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s10_a_reorg_after_settlement_is_refused() {
+    refused(reorg_after_settlement::attack(reorg_after_settlement::deep()).await, "deny.limit_exceeded");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,6 +6,7 @@
 use alloy_primitives::B256;
 use keystead_base::{Amount, Canonical as _, Digest, RequestId, Signed};
 use keystead_decision::{Decision, Discrepancy, Entry, FinalBlock, Finding, Outcome, Strict};
+use keystead_intent::Asset;
 use keystead_policy::PolicyRef;
 use keystead_tests::fixture::{CHAIN, TOKEN};
 use keystead_tests::root;
@@ -21,6 +22,8 @@ fn vectors() -> Vec<Vector> {
     let gone = found(Discrepancy::Nonce { nonce: 5 });
     let (transaction, token, amount) = (Digest([3; 32]), TOKEN, Amount::from(9_u64));
     let taken = found(Discrepancy::Tokens { block, transaction, token, amount });
+    let (expected, found_there) = (Amount::from(8_u64), Amount::from(7_u64));
+    let less = |asset| found(Discrepancy::Balance { block, asset, expected, found: found_there });
     let entry = Entry::Finding(Signed::new(sent.clone(), node.name.clone(), &node.signer).unwrap());
     let policy = PolicyRef { number: 1, digest: Digest([6; 32]) };
     let (subject, outcome) = (RequestId(sent.digest()), Outcome::Found { finding: sent.clone() });
@@ -28,6 +31,8 @@ fn vectors() -> Vec<Vector> {
         vector("a transaction that no request made", &sent),
         vector("a nonce that is gone", &gone),
         vector("tokens that somebody took", &taken),
+        vector("coins that are not there", &less(Asset::Native)),
+        vector("tokens that are not there", &less(Asset::Token(TOKEN))),
         vector("a finding as an entry", &entry),
         vector("found", &Decision { cluster, height: 9, subject, policy, rules: Vec::new(), outcome }),
     ]

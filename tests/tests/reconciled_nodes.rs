@@ -188,10 +188,12 @@ async fn l04_what_is_unknown_is_not_reconciled_and_says_so() {
 async fn l04_a_node_whose_endpoint_invents_a_transaction_freezes_nothing() {
     let (chain_of_all, anvil) = anvil();
     let mut homes = NodeHome::several(4, |_| {});
-    let invented: Arc<Mutex<Option<(Address, u64)>>> = Arc::default();
+    let invented: Arc<Mutex<Option<Invention>>> = Arc::default();
     let asked_for = Arc::clone(&invented);
-    let liar =
-        Twisted::before(anvil, Arc::new(move |_, result| invent(*asked_for.lock().unwrap(), result))).await;
+    let twist = move |method: &str, result: &mut Value| {
+        invent(asked_for.lock().unwrap().as_mut(), method, result);
+    };
+    let liar = Twisted::before(anvil, Arc::new(twist)).await;
     for (index, home) in homes.iter_mut().enumerate() {
         let url = if index == 0 { liar.url() } else { chain_of_all.url() };
         home.config.chains = chain(&[url], 1);
@@ -201,7 +203,8 @@ async fn l04_a_node_whose_endpoint_invents_a_transaction_freezes_nothing() {
     stations[0].make_hot_key().await;
     let account = stations[1].account().await;
     fund(anvil, account, ETHER).await;
-    *invented.lock().unwrap() = Some((account, head(anvil).await + 1));
+    let block = head(anvil).await + 1;
+    *invented.lock().unwrap() = Some(Invention { account, block, block_hash: Value::Null });
     mine(anvil, 2).await;
     until(&stations[0], |it| it.chains[0].reconciled.suspects > 0).await;
     let others = until(&stations[1], |it| it.peers.iter().any(|peer| peer.objection.is_some())).await;
@@ -217,12 +220,82 @@ async fn l04_a_node_whose_endpoint_invents_a_transaction_freezes_nothing() {
     }
 }
 
-/// A transaction of this account in this block, if the endpoint was asked for a whole block.
-fn invent(what: Option<(Address, u64)>, result: &mut Value) {
-    let Some((account, block)) = what else { return };
-    let is_it = result.get("number").and_then(Value::as_str) == Some(format!("{block:#x}").as_str());
+/// What a liar invents: a transaction of this account in this block, whose hash it sees when it is asked for it.
+struct Invention {
+    account: Address,
+    block: u64,
+    block_hash: Value,
+}
+
+/// The block with the transaction, and its receipt.
+fn invent(what: Option<&mut Invention>, method: &str, result: &mut Value) {
+    let (Some(it), hash) = (what, B256::repeat_byte(0x77)) else { return };
+    let number = format!("{:#x}", it.block);
+    let is_it = result.get("number").and_then(Value::as_str) == Some(number.as_str());
+    if is_it {
+        it.block_hash = result["hash"].clone();
+    }
+    if method == "eth_getTransactionReceipt" && result.is_null() {
+        *result = json!({"transactionHash": hash, "blockNumber": number, "blockHash": it.block_hash, "status": "0x1",
+                         "gasUsed": "0x5208", "effectiveGasPrice": "0x1"});
+    }
     let transactions = result.get_mut("transactions").and_then(Value::as_array_mut);
     if let Some(transactions) = transactions.filter(|_| is_it) {
-        transactions.push(json!({"hash": B256::repeat_byte(0x77), "from": account, "nonce": "0x0"}));
+        transactions.push(json!({"hash": hash, "from": it.account, "nonce": "0x0", "value": "0x0"}));
     }
+}
+
+/// Coins that go without a transaction of the account are missed at the end of a span; what went and came as it is
+/// seen to go and come is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l03_coins_that_are_not_there_freeze_their_key() {
+    let (chain, anvil) = anvil();
+    let station = station(&[chain.url()], anvil).await;
+    let account = station.account().await;
+    furnish(anvil, account).await;
+    until(&station, |it| it.chains[0].reconciled.upto.is_some()).await;
+    to_block(anvil, 32).await;
+    let begun = until(&station, |it| it.chains[0].reconciled.balances_at == Some(32)).await;
+    pays(&station, anvil, 0).await;
+    let moved = station.ask("desk", token_transfer(FRIEND, 7, 1)).await;
+    sends(anvil, &moved.signed.unwrap().raw).await;
+    fund(anvil, STRANGER, ETHER).await;
+    calls(anvil, STRANGER, json!({"to": account, "value": U256::from(5)})).await;
+    to_block(anvil, 64).await;
+    let fine = until(&station, |it| it.chains[0].reconciled.balances_at == Some(64)).await;
+    assert!(fine.found.is_empty() && fine.chains[0].reconciled.suspects == 0, "{fine:?}");
+    assert!(begun.found.is_empty());
+
+    let there = balance(anvil, account).await - U256::ONE;
+    asked(anvil, "anvil_setBalance", json!([account, there])).await;
+    to_block(anvil, 96).await;
+    let frozen = until(&station, |it| it.frozen.keys.contains(&name("hot"))).await;
+    let Discrepancy::Balance { block, expected, found, .. } = frozen.found[0].finding.what else {
+        panic!("{frozen:?}")
+    };
+    assert_eq!((block.number, found.0, expected.0), (96, there, there + U256::ONE));
+    station.stop().await;
+}
+
+async fn to_block(anvil: SocketAddr, block: u64) {
+    mine(anvil, block - head(anvil).await).await;
+}
+
+/// What a chain takes back after it was final is looked at again, and said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l04_final_blocks_that_a_chain_gives_up_are_looked_at_again() {
+    let (chain, anvil) = anvil();
+    let station = station(&[chain.url()], anvil).await;
+    mine(anvil, 1).await;
+    compared(&station, anvil).await;
+    let snapshot = asked(anvil, "evm_snapshot", json!([])).await;
+    mine(anvil, 3).await;
+    compared(&station, anvil).await;
+    asked(anvil, "evm_revert", json!([snapshot])).await;
+    steals(anvil, station.account().await, STRANGER, 7).await;
+    mine(anvil, 5).await;
+    let frozen = until(&station, |it| it.frozen.keys.contains(&name("hot"))).await;
+    assert!(matches!(frozen.found[0].finding.what, Discrepancy::Transaction { nonce: 0, .. }), "{frozen:?}");
+    assert!(frozen.chains[0].reconciled.reorganized > 0, "{frozen:?}");
+    station.stop().await;
 }

@@ -13,6 +13,7 @@ use keystead_wire::{Client, NodeClient, RequestStage, RequestView, SignedPayload
 use tokio::sync::Semaphore;
 
 use crate::accounts::Accounts;
+use crate::again::Looks;
 use crate::journal::{Journal, Promise, Promised};
 use crate::meters::Meters;
 use crate::nonces::Nonces;
@@ -57,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) measuring: tokio::sync::Mutex<()>,
     /// Places for streams of events.
     pub(crate) streams: Arc<Semaphore>,
+    /// What was sent and may have to be sent again.
+    pub(crate) looks: Looks,
     /// When this run began: what was promised before, an earlier one promised.
     pub(crate) started: Timestamp,
     wording: Wording,
@@ -94,6 +97,7 @@ impl Coordinator {
             meters: Meters::default(),
             measuring: tokio::sync::Mutex::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            looks: Looks::default(),
             started,
             wording: Wording::default(),
             journal: Mutex::new(journal),

@@ -71,12 +71,14 @@ async fn look(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(), Re
         (RequestStage::Signed, Some(signed)) if stage != Stage::Broadcast => {
             inner.send(&Obtained { request, signed }).await?;
         }
-        (RequestStage::Signed, Some(_)) => {}
+        (RequestStage::Signed, Some(signed)) => inner.send_again(request, &signed),
         (RequestStage::Settled, _) => {
+            inner.looks.over(&request);
             inner.note(request, Step::Sign);
             inner.note(request, Step::Settle);
         }
         (RequestStage::Signed, None) | (RequestStage::Applied | RequestStage::Dead, _) => {
+            inner.looks.over(&request);
             inner.note(request, Step::Fail);
         }
     }

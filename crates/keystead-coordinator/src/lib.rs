@@ -4,6 +4,7 @@
 //! that it can do is to stay silent, and approvers reach the nodes without it.
 
 mod accounts;
+mod again;
 mod batcher;
 mod bundle;
 mod caller;

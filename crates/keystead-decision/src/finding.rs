@@ -7,7 +7,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256};
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Amount, Canonical, ClusterId, Digest, RequestId, Signed};
-use keystead_intent::{AccountRef, ChainId, EffectKind, Effects, Slot};
+use keystead_intent::{AccountRef, Asset, ChainId, EffectKind, Effects, Slot};
 use keystead_policy::Reason;
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,17 @@ pub enum Discrepancy {
         /// How many, in base units; of an NFT its number.
         amount: Amount,
     },
+    /// Less is there than what was there before, what went, and what came leave (L3).
+    Balance {
+        /// The final block after which it is not there.
+        block: FinalBlock,
+        /// Of what.
+        asset: Asset,
+        /// How much must be there at least, in base units.
+        expected: Amount,
+        /// How much is there.
+        found: Amount,
+    },
 }
 
 /// A block that counts as final.
@@ -93,6 +104,17 @@ impl fmt::Display for Finding {
                  gave that right",
                 block.number
             )?,
+            Discrepancy::Balance { block, asset, expected, found } => {
+                let what = match asset {
+                    Asset::Native => "wei".to_owned(),
+                    Asset::Token(token) => format!("of token {token}"),
+                };
+                let number = block.number;
+                write!(
+                    f,
+                    "after block {number} {address} has {found} {what}, and at least {expected} must be there"
+                )?;
+            }
         }
         write!(f, " (key `{key}`, index {index}, on {chain})")
     }
@@ -147,7 +169,7 @@ fn rights_of(account: Address, effects: &Effects) -> impl Iterator<Item = Addres
             Some(*token)
         }
         // A signature that others submit (EIP-3009) moves what it says in their transaction.
-        EffectKind::Transfer { asset: keystead_intent::Asset::Token(token), from, .. }
+        EffectKind::Transfer { asset: Asset::Token(token), from, .. }
         | EffectKind::NftTransfer { token, from, .. }
         | EffectKind::MultiTokenTransfer { token, from, .. }
             if is_signature && *from == account =>

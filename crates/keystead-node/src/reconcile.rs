@@ -5,6 +5,7 @@
 //! single voice. How far it came is durable; what it found and the log does not hold yet is found again after a crash.
 
 mod accounts;
+mod balances;
 mod book;
 mod judge;
 mod suspects;
@@ -26,6 +27,7 @@ use crate::error::FactError;
 use crate::shared::Shared;
 use crate::{Event, NodeError};
 use accounts::{Accounts, Ours};
+use balances::Read;
 use book::{Book, Place};
 use judge::{Strays, made_by_a_request, takes_a_nonce};
 pub(crate) use suspects::Suspects;
@@ -172,7 +174,8 @@ impl Step<'_> {
         let last = height.min(place.number.saturating_add(MAX_BLOCKS_AT_ONCE));
         for number in place.number.saturating_add(1)..=last {
             let block = self.view.scan(number, &sought).await?;
-            if !self.take(book, &block).await? {
+            let read = self.read_balances(&block, height).await?;
+            if !self.take(book, &block, read).await? {
                 return Ok(());
             }
         }
@@ -193,7 +196,7 @@ impl Step<'_> {
     }
 
     /// Takes one block in; false where the chain that this node came along is no longer the chain.
-    async fn take(&self, book: &mut Book, block: &ScannedBlock) -> Result<bool, Held> {
+    async fn take(&self, book: &mut Book, block: &ScannedBlock, read: Read) -> Result<bool, Held> {
         if !book.follows(block) {
             self.shared.suspects.reorganized(self.chain.0);
             self.shared.event(Event::Reorganized { chain: self.chain.0, block: block.number });
@@ -206,6 +209,7 @@ impl Step<'_> {
         for sent in &block.sent {
             book.spent(sent.from, sent.nonce);
         }
+        self.compare_balances(book, block, read);
         book.place = Some(Place { number: block.number, hash: Some(block.hash) });
         Ok(true)
     }
@@ -258,6 +262,8 @@ impl Shared {
                 takes_a_nonce(self, state, &slot, *before_first_look).await?
             }
             Evidence::Moved { token } => state.gave_right(chain, account, *token),
+            // What went was seen on the chain, whoever allowed it.
+            Evidence::Missing => false,
         };
         Ok(!allowed)
     }

@@ -58,6 +58,20 @@ pub struct Unknown {
     pub failures: Vec<(Name, EndpointError)>,
 }
 
+impl Unknown {
+    /// Whether every endpoint that failed answered that it has no such thing, and none answered otherwise: asking
+    /// again changes nothing.
+    #[must_use]
+    pub fn is_had_by_nobody(&self) -> bool {
+        let has_none = |error: &EndpointError| {
+            matches!(error, EndpointError::Rpc { .. } | EndpointError::Malformed { .. })
+        };
+        self.answers == 0
+            && !self.failures.is_empty()
+            && self.failures.iter().all(|(_, error)| has_none(error))
+    }
+}
+
 impl Coded for Unknown {
     fn code(&self) -> &'static str {
         "transmit.unknown"

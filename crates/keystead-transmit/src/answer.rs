@@ -1,6 +1,6 @@
 //! Answers of the execution API, parsed into what is compared.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use keystead_base::Amount;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::scan::{MovedFacts, ScannedBlock, SentFacts, Sought, TRANSFER};
+use crate::scan::{MovedFacts, Payment, ScannedBlock, SentFacts, Sought, TRANSFER};
 use crate::{EndpointError, History};
 
 /// Where a transaction stands on the chain.
@@ -55,7 +55,7 @@ pub struct HeaderFacts {
 }
 
 /// A number as the execution API writes it: `0x` and hex digits. A JSON number is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Quantity(pub(crate) U256);
 
 impl<'de> Deserialize<'de> for Quantity {
@@ -96,7 +96,14 @@ pub(crate) fn receipt(raw: &RawValue, asked: B256) -> Result<Option<ReceiptFacts
     if fields.transaction_hash != asked {
         return Err(EndpointError::Malformed { expected: "the receipt of the transaction asked for" });
     }
-    let fee = fields.gas_used.0.saturating_mul(fields.effective_gas_price.0);
+    let gas = fields.gas_used.0.saturating_mul(fields.effective_gas_price.0);
+    let blobs = fields
+        .blob_gas_used
+        .unwrap_or_default()
+        .0
+        .saturating_mul(fields.blob_gas_price.unwrap_or_default().0);
+    // A rollup takes a part for the chain below it, beside the gas.
+    let fee = gas.saturating_add(blobs).saturating_add(fields.l1_fee.unwrap_or_default().0);
     Ok(Some(ReceiptFacts {
         block: fields.block_number.small()?,
         block_hash: fields.block_hash,
@@ -139,23 +146,33 @@ pub(crate) fn sent_in(raw: &RawValue, account: Address, nonce: u64) -> Result<Op
     Ok(sent.map(|tx| tx.hash))
 }
 
-/// A block with the transactions that some accounts sent.
-pub(crate) fn scanned(raw: &RawValue, accounts: &BTreeSet<Address>) -> Result<ScannedBlock, EndpointError> {
+/// A block with the transactions that some accounts sent, and those by which some of them pay or are paid.
+pub(crate) fn scanned(
+    raw: &RawValue,
+    accounts: &BTreeSet<Address>,
+) -> Result<(ScannedBlock, Vec<Payment>), EndpointError> {
     let fields: ScannedFields = parse(raw, "a block with its transactions")?;
     let ours = fields.transactions.iter().filter(|it| accounts.contains(&it.from));
     let sent = ours.map(SignedFields::facts).collect::<Result<_, _>>()?;
-    let number = fields.number.small()?;
-    Ok(ScannedBlock { number, hash: fields.hash, parent: fields.parent_hash, sent, moved: Vec::new() })
+    let concerns = |it: &&SignedFields| {
+        accounts.contains(&it.from) || it.to.is_some_and(|to| accounts.contains(&to) && !it.value.0.is_zero())
+    };
+    let payments = fields.transactions.iter().filter(concerns).map(SignedFields::payment).collect();
+    let (number, hash, parent) = (fields.number.small()?, fields.hash, fields.parent_hash);
+    let (moved, flows) = (Vec::new(), BTreeMap::new());
+    Ok((ScannedBlock { number, hash, parent, sent, moved, flows }, payments))
 }
 
-/// The tokens that logs say to have left some accounts. An event that moves nothing costs nobody anything: anyone can
+/// The tokens that logs say to have left some accounts, or to have come. An event that moves nothing costs nobody anything: anyone can
 /// have one written in anyone's name.
 pub(crate) fn moved(raw: &RawValue, sought: &Sought) -> Result<Vec<MovedFacts>, EndpointError> {
     let logs: Vec<LogFields> = parse(raw, "logs")?;
     let asked_for = |log: &&LogFields| {
         sought.tokens.contains(&log.address) && log.topics.first() == Some(&TRANSFER) && !log.removed
     };
-    let ours = |it: &MovedFacts| sought.accounts.contains(&it.from) && it.from != it.to;
+    let ours = |it: &MovedFacts| {
+        (sought.accounts.contains(&it.from) || sought.accounts.contains(&it.to)) && it.from != it.to
+    };
     Ok(logs.iter().filter(asked_for).filter_map(LogFields::moved).filter(ours).collect())
 }
 
@@ -185,6 +202,9 @@ struct ReceiptFields {
     status: Quantity,
     gas_used: Quantity,
     effective_gas_price: Quantity,
+    blob_gas_used: Option<Quantity>,
+    blob_gas_price: Option<Quantity>,
+    l1_fee: Option<Quantity>,
 }
 
 #[derive(Deserialize)]
@@ -228,6 +248,9 @@ struct SignedFields {
     from: Address,
     nonce: Quantity,
     #[serde(default)]
+    to: Option<Address>,
+    value: Quantity,
+    #[serde(default)]
     r: Option<Quantity>,
     #[serde(default)]
     s: Option<Quantity>,
@@ -238,6 +261,10 @@ struct SignedFields {
 }
 
 impl SignedFields {
+    fn payment(&self) -> Payment {
+        Payment { hash: self.hash, from: self.from, to: self.to, value: self.value.0 }
+    }
+
     fn facts(&self) -> Result<SentFacts, EndpointError> {
         let zero = Quantity(U256::ZERO);
         Ok(SentFacts {
@@ -308,13 +335,14 @@ mod tests {
     }
 
     #[test]
-    fn l04_only_what_moves_a_known_token_of_ours_is_an_outflow() {
+    fn l04_only_what_moves_a_known_token_from_us_or_to_us_counts() {
         let sought = Sought { accounts: BTreeSet::from([OURS]), tokens: BTreeSet::from([COIN]) };
         let [one, none] = [U256::ONE, U256::ZERO].map(|it| it.to_be_bytes::<32>());
         for (log, amounts) in [
             (log(COIN, OURS, THEIRS, &one), vec![U256::ONE]),
             (log(THEIRS, OURS, THEIRS, &one), vec![]),
-            (log(COIN, THEIRS, OURS, &one), vec![]),
+            (log(COIN, THEIRS, OURS, &one), vec![U256::ONE]),
+            (log(COIN, THEIRS, THEIRS, &one), vec![]),
             (log(COIN, OURS, OURS, &one), vec![]),
             (log(COIN, OURS, THEIRS, &none), vec![]),
             // A token that says too little took something all the same.

@@ -27,7 +27,7 @@ pub use answer::{BlockFacts, HeaderFacts, ReceiptFacts};
 pub use endpoint::{Endpoint, Limits, MAX_ANSWER_BYTES};
 pub use error::{Distrust, EndpointError, MAX_MESSAGE_CHARS, TransmitError};
 pub use fees::{Fees, History};
-pub use scan::{MovedFacts, ScannedBlock, SentFacts, Sought};
+pub use scan::{FlowFacts, MovedFacts, ScannedBlock, SentFacts, Sought};
 pub use state_at::AccountFacts;
 pub use tls::Roots;
 pub use view::{Broadcast, ChainView, Finality};

@@ -54,7 +54,7 @@ pub fn read_answer(body: &[u8], id: u64) -> Result<Readings, EndpointError> {
         header: answer::header(&raw),
         word: answer::word(&raw),
         sent_in: answer::sent_in(&raw, Address::ZERO, 0),
-        scanned: answer::scanned(&raw, &zero()),
+        scanned: answer::scanned(&raw, &zero()).map(|(block, _)| block),
         moved: answer::moved(&raw, &Sought { accounts: zero(), tokens: zero() }),
         history: answer::history(&raw),
     })

@@ -3,7 +3,7 @@
 //! Each endpoint reads the whole block and its logs, and what it makes of them is compared as a whole: one that leaves
 //! a transaction out, or invents one, stands alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256, b256};
@@ -26,6 +26,27 @@ pub struct ScannedBlock {
     pub sent: Vec<SentFacts>,
     /// The tokens that left them, in the order of the block.
     pub moved: Vec<MovedFacts>,
+    /// What each account paid and was paid: of the chain's own coin (none) by transactions of the block, of tokens by
+    /// their events.
+    pub flows: BTreeMap<(Address, Option<Address>), FlowFacts>,
+}
+
+/// What went out of an account and came in, in base units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowFacts {
+    /// What it paid, fees included.
+    pub paid: U256,
+    /// What it was paid.
+    pub received: U256,
+}
+
+/// A transaction between somebody of ours and whoever, before its receipt is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Payment {
+    pub(crate) hash: B256,
+    pub(crate) from: Address,
+    pub(crate) to: Option<Address>,
+    pub(crate) value: U256,
 }
 
 /// A transaction that an account sent.
@@ -97,18 +118,76 @@ impl ChainView {
 
 async fn scan(endpoint: &Endpoint, number: u64, sought: &Sought) -> Result<ScannedBlock, EndpointError> {
     let raw = endpoint.ask("eth_getBlockByNumber", json!([hex_number(number), true])).await?;
-    let mut block = answer::scanned(&raw, &sought.accounts)?;
+    let (mut block, payments) = answer::scanned(&raw, &sought.accounts)?;
     if block.number != number {
         return Err(EndpointError::Malformed { expected: "the block asked for" });
     }
+    for payment in payments {
+        pay(endpoint, &mut block, payment, sought).await?;
+    }
     if !sought.tokens.is_empty() && !sought.accounts.is_empty() {
         let owners: Vec<B256> = sought.accounts.iter().map(|it| it.into_word()).collect();
-        let filter =
-            json!([{"blockHash": block.hash, "address": sought.tokens, "topics": [TRANSFER, owners]}]);
-        let logs = endpoint.ask("eth_getLogs", filter).await?;
-        block.moved = answer::moved(&logs, sought)?;
+        block.moved = moved(endpoint, &block, json!([TRANSFER, owners]), sought).await?;
+        block.moved.retain(|it| sought.accounts.contains(&it.from));
+        let received = moved(endpoint, &block, json!([TRANSFER, null, owners]), sought).await?;
+        block.count_tokens(&received, sought);
     }
     Ok(block)
+}
+
+/// What a transaction took from one of us and gave to one of us, by its receipt.
+async fn pay(
+    endpoint: &Endpoint,
+    block: &mut ScannedBlock,
+    payment: Payment,
+    sought: &Sought,
+) -> Result<(), EndpointError> {
+    let raw = endpoint.ask("eth_getTransactionReceipt", json!([payment.hash])).await?;
+    let receipt = answer::receipt(&raw, payment.hash)?.filter(|it| it.block_hash == block.hash);
+    let receipt = receipt.ok_or(EndpointError::Malformed { expected: "a receipt of the block" })?;
+    let moved = if receipt.succeeded { payment.value } else { U256::ZERO };
+    if sought.accounts.contains(&payment.from) {
+        block.flow(payment.from, None).pays(receipt.fee.0.saturating_add(moved));
+    }
+    if let Some(to) = payment.to.filter(|it| sought.accounts.contains(it)) {
+        block.flow(to, None).is_paid(moved);
+    }
+    Ok(())
+}
+
+async fn moved(
+    endpoint: &Endpoint,
+    block: &ScannedBlock,
+    topics: serde_json::Value,
+    sought: &Sought,
+) -> Result<Vec<MovedFacts>, EndpointError> {
+    let filter = json!([{"blockHash": block.hash, "address": sought.tokens, "topics": topics}]);
+    answer::moved(&endpoint.ask("eth_getLogs", filter).await?, sought)
+}
+
+impl ScannedBlock {
+    fn flow(&mut self, account: Address, token: Option<Address>) -> &mut FlowFacts {
+        self.flows.entry((account, token)).or_default()
+    }
+
+    fn count_tokens(&mut self, received: &[MovedFacts], sought: &Sought) {
+        for it in self.moved.clone() {
+            self.flow(it.from, Some(it.token)).pays(it.amount);
+        }
+        for it in received.iter().filter(|it| sought.accounts.contains(&it.to)) {
+            self.flow(it.to, Some(it.token)).is_paid(it.amount);
+        }
+    }
+}
+
+impl FlowFacts {
+    fn pays(&mut self, amount: U256) {
+        self.paid = self.paid.saturating_add(amount);
+    }
+
+    fn is_paid(&mut self, amount: U256) {
+        self.received = self.received.saturating_add(amount);
+    }
 }
 
 /// `Transfer(address,address,uint256)`: ERC-20 and ERC-721 share it.

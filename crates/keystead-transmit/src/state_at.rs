@@ -56,6 +56,22 @@ impl ChainView {
         self.panel().agree("an account after a block", asked).await
     }
 
+    /// How many of a token's base units somebody has after the block with this hash, by the token's own word.
+    ///
+    /// # Errors
+    ///
+    /// [`Unknown`] when too few agree, or the contract has no such word.
+    pub async fn tokens_at(&self, token: Address, owner: Address, block: B256) -> Result<U256, Unknown> {
+        let mut input = BALANCE_OF.to_vec();
+        input.extend_from_slice(owner.into_word().as_slice());
+        let params = json!([{"to": token, "input": Bytes::from(input)}, after(block)]);
+        let word = |raw: &_| match answer::bytes(raw)? {
+            word if word.len() == 32 => Ok(U256::from_be_slice(&word)),
+            _ => Err(EndpointError::Malformed { expected: "one word" }),
+        };
+        self.panel().believe("eth_call", params, word).await
+    }
+
     /// One slot of an account's storage after the block with this hash.
     ///
     /// # Errors
@@ -66,6 +82,9 @@ impl ChainView {
         self.panel().believe("eth_getStorageAt", params, answer::word).await
     }
 }
+
+/// `balanceOf(address)`.
+const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
 
 async fn account(endpoint: &Endpoint, address: Address, block: B256) -> Result<AccountFacts, EndpointError> {
     let params = json!([address, after(block)]);

@@ -301,6 +301,9 @@ pub struct ReconciledView {
     pub final_height: Option<u64>,
     /// Why it does not go on, where it does not: what is unknown is not compared.
     pub held_up: Option<String>,
+    /// The last block after which balances were compared; none where the state after the last such block was not to be
+    /// had.
+    pub balances_at: Option<u64>,
     /// How often the chain gave up blocks that were final, since the start.
     pub reorganized: u64,
     /// What was found and is not in the log yet: others have to find the same.

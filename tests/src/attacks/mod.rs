@@ -22,6 +22,7 @@ pub mod greedy_peer;
 pub mod hoarded_signatures;
 pub mod increase_allowance;
 pub mod look_alike_address;
+pub mod lying_endpoint;
 pub mod lying_server;
 pub mod lying_token;
 pub mod many_requests_at_a_limit;
@@ -36,6 +37,7 @@ pub mod poisoned_state;
 pub mod policy_rollback;
 pub mod proxy_upgrade;
 pub mod quorum_of_payments;
+pub mod reorg_after_settlement;
 pub mod replayed_approval;
 pub mod rewritten_decision;
 pub mod rewritten_request;
@@ -62,7 +64,7 @@ pub mod unlogged_transaction;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 56] = [
+pub const CATALOGUE: [&str; 58] = [
     "address_poisoning",
     "approval_before_policy_change",
     "chainless_delegation",
@@ -81,6 +83,7 @@ pub const CATALOGUE: [&str; 56] = [
     "hoarded_signatures",
     "increase_allowance",
     "look_alike_address",
+    "lying_endpoint",
     "lying_server",
     "lying_token",
     "many_requests_at_a_limit",
@@ -95,6 +98,7 @@ pub const CATALOGUE: [&str; 56] = [
     "policy_rollback",
     "proxy_upgrade",
     "quorum_of_payments",
+    "reorg_after_settlement",
     "replayed_approval",
     "rewritten_decision",
     "rewritten_request",

@@ -12,7 +12,7 @@ use keystead_node::{ChainConfig, EndpointConfig};
 use keystead_quorum::Strict;
 
 use crate::Loot;
-use crate::chainside::{anvil, balance, fund, head, sends, steals};
+use crate::chainside::{anvil, balance, fund, head, mine, sends, steals};
 use crate::cluster::{NodeHome, Station, ether};
 use crate::fixture::{CHAIN, ETHER, FRIEND, name};
 use crate::theft::{STRICT_CHECKS, THIEF};
@@ -33,6 +33,11 @@ pub async fn attack<C: Controls + Clone + 'static>(controls: C) -> Loot {
     station.make_hot_key().await;
     let account = station.account().await;
     fund(anvil, account, 100 * ETHER).await;
+    // The second look began after the first one was over: the account is watched by then.
+    for _ in 0..2 {
+        mine(anvil, 1).await;
+        compared(&station, head(anvil).await).await;
+    }
     steals(anvil, account, THIEF, 1).await;
     compared(&station, head(anvil).await).await;
     let asked = station.ask("dora", ether(FRIEND, ETHER, 1)).await;
@@ -42,7 +47,7 @@ pub async fn attack<C: Controls + Clone + 'static>(controls: C) -> Loot {
 }
 
 /// Waits until the node has compared the chain up to a block, and the log has what it found.
-async fn compared(station: &Station, block: u64) {
+pub(super) async fn compared(station: &Station, block: u64) {
     let client = station.client("eve").await;
     loop {
         let status = client.status().await.expect("a status");

@@ -65,6 +65,23 @@ fn d03_an_expired_request_gives_its_nonce_to_the_next() {
     assert!(receipt.contains("success"), "{receipt}");
 }
 
+/// The endpoint's pool forgets a payment before a block takes it: the coordinator sends it again.
+#[test]
+fn d03_what_fell_out_of_the_pool_is_sent_again() {
+    let desk = Desk::open();
+    let chain = desk.anvil.url();
+    call_at(&chain, "evm_setAutomine", serde_json::json!([false]));
+    let paid = sent(&desk, MILLI);
+    let dropped = call_at(&chain, "anvil_dropTransaction", serde_json::json!([paid]));
+    assert_eq!(dropped["result"], paid.as_str(), "{dropped}");
+    assert!(seen(&desk, &paid).is_null());
+    let again = (0..100_000).any(|_| !seen(&desk, &paid).is_null());
+    assert!(again, "it is gone for ever");
+    call_at(&chain, "evm_mine", serde_json::json!([]));
+    let receipt = desk.cast(&["receipt", &paid, "--confirmations", "1"], &chain);
+    assert!(receipt.contains("success"), "{receipt}");
+}
+
 fn sent(desk: &Desk, wei: u128) -> String {
     sent_to(desk, EXCHANGE, wei)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use alloy_primitives::Address;
 use keystead_base::Name;
 use keystead_decision::State;
-use keystead_intent::{AccountRef, Asset, ChainId};
+use keystead_intent::{AccountRef, Asset, AssetEntry, AssetKind, ChainId};
 use keystead_ledger::LedgerError;
 
 use crate::shared::Shared;
@@ -18,6 +18,8 @@ pub(crate) struct Ours {
     spending: BTreeSet<Address>,
     /// The tokens of the registry.
     pub(crate) tokens: BTreeSet<Address>,
+    /// Those of them that have balances.
+    pub(crate) fungible: BTreeSet<Address>,
 }
 
 impl Ours {
@@ -49,7 +51,8 @@ impl Accounts {
         state: &State,
         chain: ChainId,
     ) -> Result<Ours, LedgerError> {
-        let mut ours = Ours { tokens: tokens(state, chain), ..Ours::default() };
+        let (tokens, fungible) = (tokens(state, chain, |_| true), tokens(state, chain, is_fungible));
+        let mut ours = Ours { tokens, fungible, ..Ours::default() };
         for (name, key) in state.keys() {
             for index in 0..WATCHED_INDICES {
                 let derived = self.derived.entry((name.clone(), index));
@@ -88,9 +91,13 @@ impl Accounts {
     }
 }
 
-fn tokens(state: &State, chain: ChainId) -> BTreeSet<Address> {
+fn is_fungible(entry: &AssetEntry) -> bool {
+    entry.kind == AssetKind::Fungible
+}
+
+fn tokens(state: &State, chain: ChainId, wanted: impl Fn(&AssetEntry) -> bool) -> BTreeSet<Address> {
     let version = state.policy().engine.version();
-    let of_chain = version.assets.iter().filter(|entry| entry.chain == chain);
+    let of_chain = version.assets.iter().filter(|entry| entry.chain == chain && wanted(entry));
     of_chain
         .filter_map(|entry| if let Asset::Token(token) = entry.asset { Some(token) } else { None })
         .collect()

@@ -8,6 +8,8 @@ use keystead_base::Canonical;
 use keystead_ledger::{Ledger, LedgerError};
 use keystead_transmit::ScannedBlock;
 
+use super::balances::Balances;
+
 /// What is kept of a chain. It is this node's own memory; nobody else believes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Book {
@@ -15,6 +17,8 @@ pub(crate) struct Book {
     pub(crate) place: Option<Place>,
     /// The nonces of each account that are accounted for.
     nonces: BTreeMap<Address, Nonces>,
+    /// What the used accounts had after a block, and what they paid and were paid since.
+    pub(crate) balances: Option<Balances>,
 }
 
 /// A block by number, and by hash unless this node went back to it.
@@ -56,6 +60,7 @@ impl Book {
     pub(crate) fn go_back(&mut self) {
         let back = |it: Place| Place { number: it.number.saturating_sub(BACK_BLOCKS), hash: None };
         self.place = self.place.map(back);
+        self.balances = None;
     }
 
     /// A transaction with this nonce was seen, and judged.
@@ -103,7 +108,8 @@ mod tests {
 
     fn block(number: u64, parent: u8, hash: u8) -> ScannedBlock {
         let (hash, parent) = (B256::repeat_byte(hash), B256::repeat_byte(parent));
-        ScannedBlock { number, hash, parent, sent: Vec::new(), moved: Vec::new() }
+        let (sent, moved, flows) = (Vec::new(), Vec::new(), BTreeMap::new());
+        ScannedBlock { number, hash, parent, sent, moved, flows }
     }
 
     #[test]

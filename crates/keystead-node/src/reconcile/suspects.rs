@@ -27,6 +27,7 @@ pub(crate) enum Evidence {
     Sent(SentFacts),
     Nonce { nonce: u64, before_first_look: bool },
     Moved { token: Address },
+    Missing,
 }
 
 impl Suspect {
@@ -51,6 +52,7 @@ struct Compared {
     upto: Option<u64>,
     final_height: Option<u64>,
     held_up: Option<String>,
+    balances_at: Option<u64>,
     reorganized: u64,
     suspects: BTreeMap<Digest, Suspect>,
 }
@@ -65,6 +67,10 @@ impl Suspects {
         let compared = all.entry(chain).or_default();
         compared.upto = upto;
         compared.held_up = held_up;
+    }
+
+    pub(crate) fn see_balances(&self, chain: u64, block: Option<u64>) {
+        self.all().entry(chain).or_default().balances_at = block;
     }
 
     pub(crate) fn see_final(&self, chain: u64, height: u64) {
@@ -115,6 +121,7 @@ impl Suspects {
             upto: compared.upto,
             final_height: compared.final_height,
             held_up: compared.held_up.clone(),
+            balances_at: compared.balances_at,
             reorganized: compared.reorganized,
             suspects: compared.suspects.len() as u64,
         }

@@ -221,6 +221,7 @@ fn reconciled() -> ReconciledView {
         upto: Some(70),
         final_height: Some(76),
         held_up: Some("1 of 2".to_owned()),
+        balances_at: Some(64),
         reorganized: 1,
         suspects: 2,
     }

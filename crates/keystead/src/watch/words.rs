@@ -48,11 +48,19 @@ pub(crate) fn reconciled(it: &ReconciledView) -> String {
         (Some(upto), Some(height)) => format!("reconciled up to block {upto} of {height}"),
         _ => "not reconciled".to_owned(),
     };
+    let balances = it.balances_at.map(|block| format!("balances up to block {block}"));
     let held_up = it.held_up.iter().map(|why| format!("held up: {why}"));
     let suspects =
         (it.suspects > 0).then(|| format!("{} findings that the log does not hold yet", it.suspects));
     let gave_up = (it.reorganized > 0).then(|| format!("gave up final blocks {} times", it.reorganized));
-    [upto].into_iter().chain(held_up).chain(suspects).chain(gave_up).collect::<Vec<_>>().join("; ")
+    [upto]
+        .into_iter()
+        .chain(balances)
+        .chain(held_up)
+        .chain(suspects)
+        .chain(gave_up)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// A span of time in at most two units.
