@@ -14,7 +14,7 @@ use keystead_tests::attacks::{
     rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
     slow_requests, slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto,
     swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood,
-    undelayed_upgrade, unlimited_approval, unlogged_transaction, withheld_freeze,
+    undelayed_upgrade, unlimited_approval, unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;
 use keystead_tests::{Approving, Loot, Signer};
@@ -319,6 +319,11 @@ async fn a01_slow_requests_succeed_without_their_control() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a04_a_token_for_everything_succeeds_without_its_control() {
     harmed(token_scope::attack(token_scope::of_everybody()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a01_a_webhook_s_address_inside_succeeds_without_its_control() {
+    harmed(webhook_address::attack(webhook_address::anywhere()).await);
 }
 
 #[tokio::test]

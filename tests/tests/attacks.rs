@@ -14,7 +14,7 @@ use keystead_tests::attacks::{
     same_person_twice, sighash_downgrade, slow_requests, slow_strangers, stale_certificate, stale_head,
     suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
     two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
-    unlogged_transaction, withheld_freeze,
+    unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::{Loot, Signer, root};
 
@@ -346,6 +346,11 @@ async fn a01_slow_requests_are_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a04_a_token_with_a_scope_is_refused() {
     refused(token_scope::attack(token_scope::of_its_own()).await, "http.scope");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a01_a_webhook_s_address_inside_is_refused() {
+    refused(webhook_address::attack(webhook_address::of_the_receivers()).await, "webhook.address");
 }
 
 #[tokio::test]

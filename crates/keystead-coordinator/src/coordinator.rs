@@ -1,7 +1,7 @@
 //! The coordinator: from an action to its signature, and to the chain.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, keccak256};
@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::accounts::Accounts;
 use crate::again::Looks;
+use crate::hooks::Hooks;
 use crate::journal::{Journal, Promise, Promised};
 use crate::meters::Meters;
 use crate::nonces::Nonces;
@@ -56,6 +57,9 @@ pub(crate) struct Inner {
     pub(crate) repeats: Repeats,
     pub(crate) meters: Meters,
     pub(crate) measuring: tokio::sync::Mutex<()>,
+    /// When a node was last looked for, and whether it answered.
+    pub(crate) looked: tokio::sync::Mutex<Option<(Instant, bool)>>,
+    pub(crate) hooks: OnceLock<Hooks>,
     /// Places for streams of events.
     pub(crate) streams: Arc<Semaphore>,
     /// What was sent and may have to be sent again.
@@ -96,6 +100,8 @@ impl Coordinator {
             repeats: Repeats::default(),
             meters: Meters::default(),
             measuring: tokio::sync::Mutex::default(),
+            looked: tokio::sync::Mutex::default(),
+            hooks: OnceLock::new(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             looks: Looks::default(),
             started,
@@ -154,6 +160,7 @@ impl Inner {
         let start = Instant::now();
         let view = self.batcher.ask(intent).await?;
         self.meters.decided(&view, start.elapsed());
+        self.saw(&view);
         Ok(view)
     }
 
@@ -179,6 +186,7 @@ impl Inner {
             let _place = self.waiting.try_acquire().map_err(|_| RequestError::Busy)?;
             let next = self.node.wait(request, left.min(ONE_WAIT)).await?;
             view = next.ok_or(RequestError::Ended { request, stage: None })?;
+            self.saw(&view);
         }
     }
 

@@ -41,6 +41,14 @@ pub enum CoordinatorError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A secret of a webhook that could be guessed.
+    #[error("the secret of a webhook has at least {min} bytes, found {found}")]
+    HookSecret {
+        /// The least.
+        min: usize,
+        /// The length found.
+        found: usize,
+    },
     /// A token that could be guessed, or cannot stand in a header.
     #[error("a token is {min} to {max} visible ASCII characters, found {found} bytes")]
     Token {
@@ -62,6 +70,7 @@ impl Coded for CoordinatorError {
             Self::Exposed { .. } => "coordinator.exposed",
             Self::Token { .. } => "coordinator.token",
             Self::Tokens { .. } => "coordinator.tokens",
+            Self::HookSecret { .. } => "coordinator.hook_secret",
         }
     }
 

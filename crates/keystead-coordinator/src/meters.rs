@@ -27,6 +27,7 @@ pub(crate) struct Meters {
     policy_decision_seconds: Histogram,
     http_requests: Family<Answer, Counter>,
     http_request_seconds: Family<Route, Histogram, fn() -> Histogram>,
+    webhook_deliveries: Family<Outcome, Counter>,
     pub(crate) callers_waiting: Gauge,
     pub(crate) node_up: Gauge,
     pub(crate) broadcasts: Family<Outcome, Gauge>,
@@ -66,6 +67,7 @@ impl Default for Meters {
             policy_decision_seconds: seconds(),
             http_requests: Family::default(),
             http_request_seconds: Family::new_with_constructor(seconds),
+            webhook_deliveries: Family::default(),
             callers_waiting: Gauge::default(),
             node_up: Gauge::default(),
             broadcasts: Family::default(),
@@ -87,6 +89,8 @@ impl Meters {
         it.register("http_requests", "Answers by route and status", self.http_requests.clone());
         let help = "From the head of a request until its answer begins";
         it.register("http_request_seconds", help, self.http_request_seconds.clone());
+        let help = "What became of news for webhooks: delivered, dropped, or why not in the end";
+        it.register("webhook_deliveries", help, self.webhook_deliveries.clone());
         let help = "Callers that are kept until people have decided";
         it.register("callers_waiting", help, self.callers_waiting.clone());
         it.register("node_up", "Whether a node answers this coordinator", self.node_up.clone());
@@ -116,6 +120,11 @@ impl Meters {
     pub(crate) fn signing(&self, found: &Result<Obtained, RequestError>) {
         let outcome = found.as_ref().map_or_else(|error| error.code(), |_| "signed");
         self.signing_ops.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// What became of one piece of news for one webhook.
+    pub(crate) fn delivery(&self, outcome: &'static str) {
+        self.webhook_deliveries.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// An answer went out.

@@ -1,7 +1,7 @@
 //! Whether this program lives, whether it can work, and what it counts: for whoever looks after it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alloy_primitives::Address;
 use axum::Router;
@@ -10,7 +10,6 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use keystead_wire::NodeStatus;
 use tokio::time::timeout;
 
 use crate::coordinator::Inner;
@@ -33,10 +32,10 @@ async fn livez() -> Response {
 }
 
 async fn readyz(State(served): State<Served>) -> Response {
-    match served.coordinator.inner.look().await {
-        Ok(_) => text(StatusCode::OK, "ok"),
+    match served.coordinator.inner.has_node().await {
+        true => text(StatusCode::OK, "ok"),
         // What exactly is wrong with it is nothing for strangers.
-        Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "no node answers"),
+        false => text(StatusCode::SERVICE_UNAVAILABLE, "no node answers"),
     }
 }
 
@@ -47,23 +46,23 @@ async fn metrics(State(served): State<Served>) -> Response {
     }
 }
 
-/// No node answered within the time of a look, or it refused.
-#[derive(Debug)]
-pub(crate) struct Unanswered;
-
 impl Inner {
-    /// The node in one look, for as long as a probe has patience.
-    pub(crate) async fn look(&self) -> Result<NodeStatus, Unanswered> {
-        match timeout(LOOK_TIME, self.node.status()).await {
-            Ok(Ok(status)) => Ok(status),
-            Ok(Err(_)) | Err(_) => Err(Unanswered),
+    /// Whether a node answers, for as long as a probe has patience. Strangers may ask, so a node is asked once a second
+    /// at most, however many they are.
+    pub(crate) async fn has_node(&self) -> bool {
+        let mut looked = self.looked.lock().await;
+        if let Some((_, answered)) = looked.filter(|(at, _)| at.elapsed() < LOOK_AGAIN_AFTER) {
+            return answered;
         }
+        let answered = matches!(timeout(LOOK_TIME, self.node.status()).await, Ok(Ok(_)));
+        *looked = Some((Instant::now(), answered));
+        answered
     }
 
     /// Counters as they are, gauges as they are found now. One caller at a time: gauges are set anew for each.
     async fn measured(&self) -> Result<String, std::fmt::Error> {
         let _turn = self.measuring.lock().await;
-        self.meters.node_up.set(i64::from(self.look().await.is_ok()));
+        self.meters.node_up.set(i64::from(self.has_node().await));
         self.meters.callers_waiting.set(i64::try_from(self.callers_waiting()).unwrap_or(i64::MAX));
         let pending: Vec<Entry> = self.journal().pending().into_iter().map(|(_, entry)| entry).collect();
         self.measure_stages(&pending);
@@ -97,4 +96,5 @@ impl Inner {
 
 /// The others are left out of one answer.
 const MAX_MEASURED_ACCOUNTS: usize = 64;
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const LOOK_TIME: Duration = Duration::from_secs(5);

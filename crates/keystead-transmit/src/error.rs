@@ -122,6 +122,12 @@ pub enum TransmitError {
         /// What is wrong with the file or the system's store.
         reason: String,
     },
+    /// A network that is written in another way.
+    #[error("expected a network as 10.0.0.0/8, found {found:?}")]
+    Network {
+        /// What was found, shortened.
+        found: String,
+    },
     /// A token that cannot stand in an HTTP header.
     #[error("the token has characters that cannot stand in an HTTP header")]
     Token,
@@ -146,6 +152,7 @@ impl Coded for TransmitError {
         match self {
             Self::Url { .. } => "transmit.url",
             Self::Roots { .. } => "transmit.roots",
+            Self::Network { .. } => "transmit.network",
             Self::Token => "transmit.token",
             Self::Quorum { .. } => "transmit.quorum",
             Self::Refused { .. } => "transmit.refused",
@@ -154,7 +161,7 @@ impl Coded for TransmitError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Url { .. } | Self::Token | Self::Quorum { .. } => Blame::Caller,
+            Self::Url { .. } | Self::Network { .. } | Self::Token | Self::Quorum { .. } => Blame::Caller,
             Self::Roots { .. } => Blame::Environment,
             Self::Refused { refusals } => {
                 refusals.first().map_or(Blame::Environment, |(_, error)| error.blame())

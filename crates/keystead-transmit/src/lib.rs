@@ -8,6 +8,7 @@
 
 mod agreement;
 mod answer;
+mod courier;
 mod endpoint;
 mod error;
 mod fees;
@@ -24,6 +25,7 @@ mod watch;
 
 pub use agreement::{Quorum, Unknown};
 pub use answer::{BlockFacts, HeaderFacts, ReceiptFacts};
+pub use courier::{Courier, DELIVERY_TIME, Network, Undelivered};
 pub use endpoint::{Endpoint, Limits, MAX_ANSWER_BYTES};
 pub use error::{Distrust, EndpointError, MAX_MESSAGE_CHARS, TransmitError};
 pub use fees::{Fees, History};

@@ -45,13 +45,16 @@ pub(crate) type Connector = HttpsConnector<HttpConnector>;
 
 /// Speaks plainly to `http` URLs and TLS to `https` ones. Only an encrypted endpoint needs authorities.
 pub(crate) fn connector(encrypted: bool, roots: &Roots) -> Result<Connector, TransmitError> {
-    let roots = if encrypted { roots.store()? } else { RootCertStore::empty() };
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(|error| TransmitError::Roots { reason: error.to_string() })?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = client_config(encrypted, roots)?;
     Ok(HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build())
+}
+
+pub(crate) fn client_config(encrypted: bool, roots: &Roots) -> Result<ClientConfig, TransmitError> {
+    let roots = if encrypted { roots.store()? } else { RootCertStore::empty() };
+    let versions = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(|error| TransmitError::Roots { reason: error.to_string() })?;
+    Ok(versions.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// A damaged entry of the store is passed over, as every program of the system does; none at all is an error.

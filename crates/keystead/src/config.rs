@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keystead_base::{ClusterId, Name};
-use keystead_coordinator::{Doors, Shelf, Token};
+use keystead_coordinator::{Doors, Hook, Shelf, Token};
 use keystead_node::{Config as NodeConfig, EndpointConfig, MemberConfig, PeerConfig};
-use keystead_transmit::{ChainView, Finality};
+use keystead_transmit::{ChainView, Courier, Finality, Network, Roots};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Advise as _, Failure};
@@ -87,9 +87,39 @@ pub(crate) struct CoordinatorConfig {
     /// The file with the tokens of `keystead token`; with it callers must show one of them, or the one of `token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tokens: Option<PathBuf>,
+    /// The servers that are told what becomes of requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) webhooks: Vec<WebhookConfig>,
     /// Names by which callers call this server, besides `localhost` and plain addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) hosts: Vec<String>,
+}
+
+/// A server that is told what becomes of requests.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WebhookConfig {
+    /// Its name in logs.
+    pub(crate) name: Name,
+    /// `https://…`, or `http://…` in one of `networks`.
+    pub(crate) url: String,
+    /// The file with the secret that signs.
+    pub(crate) secret: PathBuf,
+    /// The PEM file with the authorities that may vouch for it; the system's store when it is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Private networks that its name may point into.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) networks: Vec<String>,
+}
+
+impl WebhookConfig {
+    fn open(&self) -> Result<Hook, Failure> {
+        let networks = self.networks.iter().map(|it| it.parse()).collect::<Result<Vec<Network>, _>>()?;
+        let courier = Courier::new(&self.url, networks, &Roots::named(self.ca.as_ref()))?;
+        let hook = Hook::new(self.name.clone(), courier, outside::passphrase(&self.secret)?);
+        hook.advise("`openssl rand -hex 32 > FILE` makes a good one; the receiver gets the same")
+    }
 }
 
 impl Config {
@@ -130,6 +160,10 @@ impl Config {
             secret(&mut coordinator.member.passphrase)?;
             coordinator.token.as_mut().map(secret).transpose()?;
             coordinator.tokens.as_mut().map(at);
+            for hook in &mut coordinator.webhooks {
+                secret(&mut hook.secret)?;
+                hook.ca.as_mut().map(at);
+            }
             coordinator.endpoints.iter_mut().filter_map(|it| it.ca.as_mut()).for_each(at);
         }
         Ok(())
@@ -162,6 +196,11 @@ impl CoordinatorConfig {
         }
         let endpoint = EndpointConfig { name, url: format!("http://{}", self.listen), ca: None }.open()?;
         Ok(Some(ChainView::new(self.chain, vec![endpoint], 1, Finality::Finalized)?))
+    }
+
+    /// Who is told what becomes of requests.
+    pub(crate) fn hooks(&self) -> Result<Vec<Hook>, Failure> {
+        self.webhooks.iter().map(WebhookConfig::open).collect()
     }
 
     /// What callers have to show.

@@ -46,6 +46,7 @@ pub(crate) async fn coordinator(config: &Config, chosen: Option<&str>) -> Result
     };
     let journal = part.data.join("broadcast.journal");
     let coordinator = Coordinator::start(settings, targets, member.signer, part.view()?, &journal)?;
+    coordinator.tell(part.hooks()?);
     let listen = address(&part.listen)?;
     let server = HttpServer::start(listen, coordinator, part.doors()?, HttpLimits::default()).await;
     server.advise(

@@ -61,10 +61,11 @@ pub mod unanswered_flood;
 pub mod undelayed_upgrade;
 pub mod unlimited_approval;
 pub mod unlogged_transaction;
+pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 58] = [
+pub const CATALOGUE: [&str; 59] = [
     "address_poisoning",
     "approval_before_policy_change",
     "chainless_delegation",
@@ -122,5 +123,6 @@ pub const CATALOGUE: [&str; 58] = [
     "undelayed_upgrade",
     "unlimited_approval",
     "unlogged_transaction",
+    "webhook_address",
     "withheld_freeze",
 ];

@@ -9,6 +9,7 @@ use keystead_tests::purse::{Purse, REGTEST, TR, WPKH, consensus_takes, pay, paye
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, json as parsed, path};
+use crate::script::{Script, fails, ok};
 
 /// The payee's address on the test networks.
 const PAYEE: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
@@ -31,6 +32,21 @@ fn s07_a_psbt_goes_from_its_wallet_to_a_transaction_that_the_network_takes() {
     approved_by_what_it_does(&till, &purse);
     errors_have_codes(&till, &purse);
     assert_eq!(desk.as_person("cleo", &["audit", "verify"])["verified"], true);
+}
+
+/// Each command once, on a cluster whose policy lists no network of Bitcoin's.
+pub(crate) fn each_command(script: &mut Script, home: &Path) {
+    let purse = Purse::of_seed(8);
+    std::fs::write(home.join("purse.json"), serde_json::to_string(&purse.recorded).unwrap()).unwrap();
+    std::fs::write(home.join("one.psbt"), purse.psbt(coins(&purse, 1), vec![pay(999_000, payee())])).unwrap();
+    script.set("payee", PAYEE);
+    script.play([
+        ok("ana", "psbt destination {payee} --network regtest").has("/id", "0x"),
+        fails("ana", "psbt wallet --key hot --network regtest", "psbt.no_wallet"),
+        fails("ana", "psbt sign {tmp}/one.psbt --key hot --network regtest", "psbt.no_wallet"),
+        ok("ana", "psbt inspect {tmp}/one.psbt --wallet {tmp}/purse.json").has("/fee_sat", "1000"),
+        fails("ana", "psbt finalize {tmp}/one.psbt --wallet {tmp}/purse.json", "finalize.missing"),
+    ]);
 }
 
 struct Till<'a> {

@@ -33,6 +33,7 @@ fn every_command_runs_on_real_parts() {
     audits(&mut script, &desk, home.path());
     key_restored(&mut script);
     folders(&mut script, home.path());
+    crate::bitcoin::each_command(&mut script, home.path());
     tokens(&mut script, &desk);
     let missing: Vec<_> = leaves().difference(script.ran()).collect();
     assert!(missing.is_empty(), "no end-to-end test runs these commands: {missing:?}");

@@ -27,3 +27,4 @@ mod shells;
 mod wallet;
 mod watch;
 mod web3signer;
+mod webhooks;

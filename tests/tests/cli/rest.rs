@@ -176,6 +176,8 @@ fn what_is_wrong_has_a_code(desk: &Desk) {
         (get(&desk.url, "/v1/policies/7", ""), 404, "policy.unknown"),
         (ask(&desk.url, "", &json!({"action": {"paint": {}}})), 400, "http.request"),
         (ask(&desk.url, "", &json!({"action": message("x"), "colour": 1})), 400, "http.request"),
+        (ask(&desk.url, "", &json!({"action": message("x"), "broadcast": true})), 400, "http.request"),
+        (ask(&desk.url, "", &json!({"action": message("x"), "lifetime_seconds": null})), 400, "http.request"),
     ] {
         assert_eq!(answer.status, status, "{answer:?}");
         assert!(answer.head.contains("content-type: application/problem+json"), "{answer:?}");
@@ -242,13 +244,14 @@ fn create(home: &Path, arguments: &[&str]) -> String {
     format!("authorization: Bearer {}\r\n", made["token"].as_str().expect("a token"))
 }
 
-struct Serving {
+/// A coordinator of its own.
+pub(crate) struct Serving {
     process: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Serving {
-    fn start(home: &Path) -> Self {
+    pub(crate) fn start(home: &Path) -> Self {
         let mut command = Command::new(binary("keystead"));
         command.args(["--json", "--dir", path(home), "serve", "--listen", "127.0.0.1:0"]);
         let mut process = command.stdout(Stdio::piped()).spawn().expect("the program starts");

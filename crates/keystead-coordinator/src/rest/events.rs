@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use hyper::body::Frame;
 use keystead_base::RequestId;
 use keystead_wire::{RequestStage, RequestView};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
@@ -91,15 +91,20 @@ impl Inner {
 }
 
 fn event(view: &RequestView) -> Bytes {
-    let data = json!({
+    let (word, data) = (view.stage.word(), facts(view));
+    Bytes::from(format!("event: stage\nid: {word}\ndata: {data}\n\n"))
+}
+
+/// What is told of a request that came to a stage.
+pub(crate) fn facts(view: &RequestView) -> Value {
+    json!({
         "request": view.request, "stage": view.stage, "height": view.decision.height,
         "refusal": view.refusal, "transaction": view.signed.as_ref().and_then(|it| it.transaction),
-    });
-    Bytes::from(format!("event: stage\nid: {}\ndata: {data}\n\n", view.stage.word()))
+    })
 }
 
 /// What is signed and no transaction is over with its signature.
-fn is_final(view: &RequestView) -> bool {
+pub(crate) fn is_final(view: &RequestView) -> bool {
     match view.stage {
         RequestStage::Denied | RequestStage::Applied | RequestStage::Settled | RequestStage::Dead => true,
         RequestStage::Signed => view.signed.as_ref().is_some_and(|it| it.transaction.is_none()),

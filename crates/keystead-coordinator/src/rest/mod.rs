@@ -17,7 +17,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
-pub(crate) use events::MAX_STREAMS;
+pub(crate) use events::{MAX_STREAMS, facts, is_final};
 pub(crate) use keyed::{Asked, AskedFile};
 pub(crate) use problem::Problem;
 

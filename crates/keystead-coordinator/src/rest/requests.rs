@@ -59,6 +59,9 @@ pub(crate) async fn create(
         return Err(Problem::new(StatusCode::FORBIDDEN, "http.key", detail));
     }
     let inner = &served.coordinator.inner;
+    if wanted.broadcast {
+        inner.chain()?;
+    }
     let view = inner.ask_once(&caller, key.as_ref(), &wanted, &body).await?;
     if wanted.broadcast {
         inner.track(view.request).await?;
@@ -70,12 +73,22 @@ pub(crate) async fn create(
 fn read(body: &[u8]) -> Result<Wanted, Problem> {
     let wanted: Wanted = serde_json::from_slice(body)
         .map_err(|error| Problem::bad_request("http.request", format!("no request: {error}")))?;
-    match wanted.lifetime_seconds.is_none_or(|it| (1..=MAX_LIFETIME_SECONDS).contains(&it)) {
-        true => Ok(wanted),
-        false => {
-            let detail = format!("`lifetime_seconds` is from 1 to {MAX_LIFETIME_SECONDS}");
-            Err(Problem::bad_request("http.request", detail))
-        }
+    let refused = |detail: String| Err(Problem::bad_request("http.request", detail));
+    if !wanted.lifetime_seconds.is_none_or(|it| (1..=MAX_LIFETIME_SECONDS).contains(&it)) {
+        return refused(format!("`lifetime_seconds` is from 1 to {MAX_LIFETIME_SECONDS}"));
+    }
+    match wanted.broadcast && !is_transaction(&wanted.action) {
+        true => refused("`broadcast` is for transactions".to_owned()),
+        false => Ok(wanted),
+    }
+}
+
+/// What a chain takes. An authorization (EIP-7702) goes into somebody's transaction.
+fn is_transaction(action: &Action) -> bool {
+    match action {
+        Action::Transfer(_) | Action::ContractCall(_) | Action::Replacement(_) => true,
+        Action::RawEthereum(raw) => raw.preimage.first() != Some(&AUTHORIZATION),
+        Action::TypedData(_) | Action::Message(_) | Action::Authority(_) => false,
     }
 }
 
@@ -173,5 +186,7 @@ pub(crate) async fn find(served: &Served, caller: &Caller, id: RequestId) -> Res
     ours.ok_or_else(|| Problem::unknown("request.unknown", "no such request is known"))
 }
 
+/// With which the signing preimage of an authorization begins (EIP-7702).
+const AUTHORIZATION: u8 = 0x05;
 /// A year: no policy lets a request live longer, and each has its own limit.
 const MAX_LIFETIME_SECONDS: u64 = 366 * 86_400;

@@ -65,7 +65,7 @@ async fn upcheck() -> Response {
 }
 
 async fn healthcheck(State(served): State<Served>) -> Response {
-    let node = served.coordinator.inner.look().await.is_ok();
+    let node = served.coordinator.inner.has_node().await;
     let word = |up: bool| if up { "UP" } else { "DOWN" };
     let checks = json!([
         {"id": "default-check", "status": "UP"},

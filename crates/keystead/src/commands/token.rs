@@ -19,7 +19,7 @@ use crate::table::Table;
 pub(crate) enum TokenCommand {
     /// Make a token and show it, this once.
     ///
-    /// What is kept of it is its digest, in the file that keystead.toml names as `tokens` under [coordinator]. A coordinator that
+    /// What is kept of it is its digest, in the file that `[coordinator] tokens` of keystead.toml names. A coordinator that
     /// runs knows it at once. Scopes: `read` to look, `request` to ask for signatures by REST, `approve` to hand in what
     /// people have signed, `rpc` for all of JSON-RPC. What is asked for is asked in the name of the coordinator's service, and policy
     /// decides about it as ever: a token narrows who may ask, and never widens what is allowed.
