@@ -14,6 +14,7 @@ pub mod equivocating_node;
 pub mod forged_rebuild;
 pub mod forged_roster;
 pub mod forked_log;
+pub mod forwarded_administration;
 pub mod frozen_key;
 pub mod greedy_peer;
 pub mod hoarded_signatures;
@@ -41,6 +42,7 @@ pub mod rollback;
 pub mod same_person_twice;
 pub mod slow_requests;
 pub mod slow_strangers;
+pub mod smuggled_parameters;
 pub mod stale_certificate;
 pub mod stale_head;
 pub mod suppressed_freeze;
@@ -55,7 +57,7 @@ pub mod unlimited_approval;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 49] = [
+pub const CATALOGUE: [&str; 51] = [
     "approval_before_policy_change",
     "chainless_delegation",
     "chainless_legacy",
@@ -66,6 +68,7 @@ pub const CATALOGUE: [&str; 49] = [
     "forged_rebuild",
     "forged_roster",
     "forked_log",
+    "forwarded_administration",
     "frozen_key",
     "greedy_peer",
     "hoarded_signatures",
@@ -93,6 +96,7 @@ pub const CATALOGUE: [&str; 49] = [
     "same_person_twice",
     "slow_requests",
     "slow_strangers",
+    "smuggled_parameters",
     "stale_certificate",
     "stale_head",
     "suppressed_freeze",
