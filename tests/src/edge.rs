@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use keystead_base::{ClusterId, Digest, Secret};
 use keystead_coordinator::{Coordinator, Doors, HttpLimits, HttpServer, Settings};
+use keystead_transmit::ChainView;
 use keystead_wire::{Client, Handler, Hello, Identity, Limits, Role, Server, Target, WireError, pins};
 use tokio::task::JoinHandle;
 
@@ -12,13 +13,24 @@ use crate::fixture::{CHAIN, Member, name};
 
 /// A coordinator of the fixture's desk on a free port, with these limits; `target` is its node.
 pub(crate) async fn coordinator(target: Target, limits: HttpLimits, folder: &Path) -> HttpServer {
-    coordinator_behind(Doors::default(), target, limits, folder).await
+    coordinator_behind(Doors::default(), target, None, limits, folder).await
+}
+
+/// The same before a chain.
+pub(crate) async fn coordinator_of(
+    target: Target,
+    chain: Option<ChainView>,
+    limits: HttpLimits,
+    folder: &Path,
+) -> HttpServer {
+    coordinator_behind(Doors::default(), target, chain, limits, folder).await
 }
 
 /// The same behind doors of one's own.
 pub(crate) async fn coordinator_behind(
     doors: Doors,
     target: Target,
+    chain: Option<ChainView>,
     limits: HttpLimits,
     folder: &Path,
 ) -> HttpServer {
@@ -32,7 +44,7 @@ pub(crate) async fn coordinator_behind(
     };
     // The key of the fixture's service, once more.
     let signer = Member::new("desk", 20).signer;
-    let coordinator = Coordinator::start(settings, vec![target], signer, None, &folder.join("journal"));
+    let coordinator = Coordinator::start(settings, vec![target], signer, chain, &folder.join("journal"));
     let listen = ([127, 0, 0, 1], 0).into();
     let server = HttpServer::start(listen, coordinator.expect("a journal"), doors, limits).await;
     server.expect("a free port")

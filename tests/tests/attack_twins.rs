@@ -7,17 +7,18 @@ use std::time::Duration;
 use keystead_tests::attacks::{
     address_poisoning, approval_before_policy_change, chainless_delegation, chainless_legacy, cloud_database,
     delegatecall, double_limit, equivocating_node, fee_attack, foreign_change, forged_rebuild, forged_roster,
-    forked_log, frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address,
-    lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend, operator_for_all,
-    oversize_body, own_request, patched_node, permit, permit2, poisoned_state, policy_rollback,
-    proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
-    slow_requests, slow_strangers, stale_certificate, stale_head, suppressed_freeze, suppressed_veto,
-    swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood,
-    undelayed_upgrade, unlimited_approval, unlogged_transaction, webhook_address, withheld_freeze,
+    forked_log, forwarded_administration, frozen_key, greedy_peer, hoarded_signatures, increase_allowance,
+    look_alike_address, lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend,
+    operator_for_all, oversize_body, own_request, patched_node, permit, permit2, poisoned_state,
+    policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval,
+    rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback, same_person_twice,
+    sighash_downgrade, slow_requests, slow_strangers, smuggled_parameters, stale_certificate, stale_head,
+    suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
+    two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
+    unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;
-use keystead_tests::{Approving, Loot, Signer};
+use keystead_tests::{Anvil, Approving, Loot, Signer};
 
 #[track_caller]
 fn stolen(loot: Loot) {
@@ -69,6 +70,20 @@ async fn s02_a_lying_server_succeeds_without_its_control() {
     for lie in [lying_server::Lie::Payload, lying_server::Lie::Digest] {
         stolen(lying_server::attack(lie, lying_server::believed).await);
     }
+}
+
+#[test]
+fn s02_smuggled_parameters_succeed_without_their_control() {
+    use smuggled_parameters::Trick;
+    for trick in [Trick::TwoValues, Trick::OtherCase, Trick::HugeNonce] {
+        stolen(smuggled_parameters::attack(smuggled_parameters::lenient(), trick));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a05_an_endpoints_administration_succeeds_without_its_control() {
+    let chain = Anvil::start(&["--hardfork", "osaka"]);
+    stolen(forwarded_administration::attack(&forwarded_administration::everything(&chain)).await);
 }
 
 #[test]

@@ -6,17 +6,17 @@ use keystead_decision::Strict;
 use keystead_tests::attacks::{
     CATALOGUE, address_poisoning, approval_before_policy_change, chainless_delegation, chainless_legacy,
     cloud_database, delegatecall, double_limit, equivocating_node, fee_attack, foreign_change,
-    forged_rebuild, forged_roster, forked_log, frozen_key, greedy_peer, hoarded_signatures,
-    increase_allowance, look_alike_address, lying_endpoint, lying_server, lying_token,
+    forged_rebuild, forged_roster, forked_log, forwarded_administration, frozen_key, greedy_peer,
+    hoarded_signatures, increase_allowance, look_alike_address, lying_endpoint, lying_server, lying_token,
     many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, patched_node, permit,
     permit2, poisoned_state, policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement,
     replayed_approval, rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback,
-    same_person_twice, sighash_downgrade, slow_requests, slow_strangers, stale_certificate, stale_head,
-    suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
-    two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
-    unlogged_transaction, webhook_address, withheld_freeze,
+    same_person_twice, sighash_downgrade, slow_requests, slow_strangers, smuggled_parameters,
+    stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload, token_scope,
+    truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
+    unlimited_approval, unlogged_transaction, webhook_address, withheld_freeze,
 };
-use keystead_tests::{Loot, Signer, root};
+use keystead_tests::{Anvil, Loot, Signer, root};
 
 #[track_caller]
 fn refused(loot: Loot, by: &str) {
@@ -63,6 +63,14 @@ async fn s02_a_server_that_shows_another_payload_is_refused() {
 async fn s02_a_server_that_names_another_digest_is_refused() {
     let loot = lying_server::attack(lying_server::Lie::Digest, rewritten_request::recomputed).await;
     refused(loot, "review.digest");
+}
+
+#[test]
+fn s02_smuggled_parameters_are_refused() {
+    use smuggled_parameters::Trick;
+    for trick in [Trick::TwoValues, Trick::OtherCase, Trick::HugeNonce] {
+        refused(smuggled_parameters::attack(smuggled_parameters::strict(), trick), "rpc.params");
+    }
 }
 
 #[test]
@@ -356,6 +364,13 @@ async fn a01_a_webhook_s_address_inside_is_refused() {
 #[tokio::test]
 async fn a01_an_oversize_body_is_refused() {
     refused(oversize_body::attack(oversize_body::product()).await, "http.body");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a05_an_endpoints_administration_is_refused() {
+    let (chain, folder) = (Anvil::start(&["--hardfork", "osaka"]), tempfile::tempdir().unwrap());
+    let gate = forwarded_administration::reads(&chain, folder.path()).await;
+    refused(forwarded_administration::attack(&gate).await, "rpc.unknown_method");
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl TransactionRequest {
             None | Some(0..=2) => {}
             Some(kind) => {
                 return Err(format!(
-                    "transactions of type {kind} are requested with `keystead request raw`, not here"
+                    "transactions of type {kind} are asked for with keystead_signRaw or `keystead request raw`, not here"
                 ));
             }
         }

@@ -17,6 +17,7 @@ pub mod foreign_change;
 pub mod forged_rebuild;
 pub mod forged_roster;
 pub mod forked_log;
+pub mod forwarded_administration;
 pub mod frozen_key;
 pub mod greedy_peer;
 pub mod hoarded_signatures;
@@ -48,6 +49,7 @@ pub mod same_person_twice;
 pub mod sighash_downgrade;
 pub mod slow_requests;
 pub mod slow_strangers;
+pub mod smuggled_parameters;
 pub mod stale_certificate;
 pub mod stale_head;
 pub mod suppressed_freeze;
@@ -65,7 +67,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 59] = [
+pub const CATALOGUE: [&str; 61] = [
     "address_poisoning",
     "approval_before_policy_change",
     "chainless_delegation",
@@ -79,6 +81,7 @@ pub const CATALOGUE: [&str; 59] = [
     "forged_rebuild",
     "forged_roster",
     "forked_log",
+    "forwarded_administration",
     "frozen_key",
     "greedy_peer",
     "hoarded_signatures",
@@ -110,6 +113,7 @@ pub const CATALOGUE: [&str; 59] = [
     "sighash_downgrade",
     "slow_requests",
     "slow_strangers",
+    "smuggled_parameters",
     "stale_certificate",
     "stale_head",
     "suppressed_freeze",

@@ -44,7 +44,7 @@ pub async fn attack(given: Given) -> Loot {
     let folder = tempfile::tempdir().expect("a folder");
     let (doors, own) = doors(folder.path());
     let target = station.target(station.member("desk"));
-    let server = edge::coordinator_behind(doors, target, HttpLimits::default(), folder.path()).await;
+    let server = edge::coordinator_behind(doors, target, None, HttpLimits::default(), folder.path()).await;
     let token = if given.scoped { own.expose().as_str() } else { WHOLE };
     let mut refusals = Vec::new();
     for (path, body) in ways() {

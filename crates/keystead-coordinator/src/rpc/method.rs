@@ -33,6 +33,7 @@ impl Inner {
             "wallet_sendCalls" => self.wallet_send_calls(params).await,
             "wallet_getCallsStatus" => self.wallet_get_calls_status(params).await,
             "keystead_ask" => self.keystead_ask(params).await,
+            "keystead_signRaw" => self.keystead_sign_raw(params).await,
             "keystead_track" => self.keystead_track(params).await,
             "keystead_request" => self.keystead_request(params).await,
             "keystead_status" => Ok(json!(self.node.status().await.map_err(RequestError::Node)?)),

@@ -5,6 +5,7 @@ mod complete;
 mod fill;
 mod forward;
 mod method;
+mod raw;
 mod send;
 mod strict;
 

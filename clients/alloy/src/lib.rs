@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+mod document;
+mod error;
+mod signer;
+
+pub use alloy_rpc_client;
+pub use error::KeysteadSignerError;
+pub use signer::KeysteadSigner;
