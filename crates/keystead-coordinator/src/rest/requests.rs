@@ -88,7 +88,8 @@ fn is_transaction(action: &Action) -> bool {
     match action {
         Action::Transfer(_) | Action::ContractCall(_) | Action::Replacement(_) => true,
         Action::RawEthereum(raw) => raw.preimage.first() != Some(&AUTHORIZATION),
-        Action::TypedData(_) | Action::Message(_) | Action::Authority(_) => false,
+        // A PSBT is finalized by whoever asked, with the signatures of others.
+        Action::TypedData(_) | Action::Message(_) | Action::Authority(_) | Action::Psbt(_) => false,
     }
 }
 
