@@ -17,6 +17,7 @@ mod finalize;
 #[cfg(test)]
 mod fixture;
 mod network;
+mod plan;
 mod psbt;
 #[cfg(test)]
 mod random;
@@ -39,6 +40,7 @@ pub use effects::{Effect, EffectKind, Effects, Spending, explain};
 pub use finalize::{FinalizeError, Finalized, InputSignature};
 pub use keystead_intent::Coin;
 pub use network::{Network, NetworkError};
+pub use plan::{MAX_PLANNED_COINS, PlanError, Target, consolidate, plan, replan};
 pub use psbt::{
     Claim, Input, Kept, MAX_INPUTS, MAX_OUTPUTS, MAX_PAIRS, MAX_PSBT_BYTES, Output, Psbt, PsbtError,
     PsbtVersion, Scope,

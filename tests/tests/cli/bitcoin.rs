@@ -29,6 +29,7 @@ fn s07_a_psbt_goes_from_its_wallet_to_a_transaction_that_the_network_takes() {
     assert_eq!(again["request"]["stage"], "denied", "{again}");
     let reasons = &again["request"]["decision"]["outcome"]["deny"]["reasons"];
     assert!(reasons[0]["coin_taken"].is_object(), "{again}");
+    built_from_a_file_of_coins(&till, &purse);
     approved_by_what_it_does(&till, &purse);
     errors_have_codes(&till, &purse);
     assert_eq!(desk.as_person("cleo", &["audit", "verify"])["verified"], true);
@@ -39,12 +40,16 @@ pub(crate) fn each_command(script: &mut Script, home: &Path) {
     let purse = Purse::of_seed(8);
     std::fs::write(home.join("purse.json"), serde_json::to_string(&purse.recorded).unwrap()).unwrap();
     std::fs::write(home.join("one.psbt"), purse.psbt(coins(&purse, 1), vec![pay(999_000, payee())])).unwrap();
+    let entries: Vec<Value> = coins(&purse, 1).iter().map(entry).collect();
+    std::fs::write(home.join("coins.json"), json!(entries).to_string()).unwrap();
     script.set("payee", PAYEE);
     script.play([
         ok("ana", "psbt destination {payee} --network regtest").has("/id", "0x"),
         fails("ana", "psbt wallet --key hot --network regtest", "psbt.no_wallet"),
         fails("ana", "psbt sign {tmp}/one.psbt --key hot --network regtest", "psbt.no_wallet"),
         ok("ana", "psbt inspect {tmp}/one.psbt --wallet {tmp}/purse.json").has("/fee_sat", "1000"),
+        ok("ana", "psbt build --wallet {tmp}/purse.json --coins {tmp}/coins.json --rate 2")
+            .has("/inputs", "2"),
         fails("ana", "psbt finalize {tmp}/one.psbt --wallet {tmp}/purse.json", "finalize.missing"),
     ]);
 }
@@ -165,6 +170,32 @@ fn approved_by_what_it_does(till: &Till<'_>, purse: &Purse) {
     }
     let signed = till.signed(&large, &["--request", &id, "--wait", "60"]);
     taken(till, &signed, purse, 2);
+}
+
+/// A payment at 3 sat/vB, and all coins into one, are signed as they are built.
+fn built_from_a_file_of_coins(till: &Till<'_>, purse: &Purse) {
+    let file = till.folder.join("coins.json");
+    let build = |number, pay: &[&str], name: &str| {
+        let coins: Vec<Value> = coins(purse, number).iter().map(entry).collect();
+        std::fs::write(&file, json!(coins).to_string()).unwrap();
+        let output = till.folder.join(name);
+        let asked = ["psbt", "build", "--wallet", path(&till.wallet), "--coins", path(&file), "--rate", "3"];
+        till.desk.as_person("ana", &[&asked, pay, &["--output", path(&output)]].concat());
+        output
+    };
+    let paying = build(5, &["--pay", &format!("{PAYEE}=700"), "--change", "bip86/9"], "paying.psbt");
+    let shown = till.offline("inspect", &paying);
+    assert_eq!(shown["inputs"].as_array().unwrap().len(), 1, "one coin is enough: {shown}");
+    assert_eq!((&shown["outputs"][1]["where"], &shown["fee_rate_tenths"]), (&json!("bip86/1/9"), &json!(30)));
+    till.signed(&paying, &[]);
+    let one = build(6, &[], "one.psbt");
+    assert_eq!(till.offline("inspect", &one)["outputs"].as_array().unwrap().len(), 1);
+    taken(till, &till.signed(&one, &[]), purse, 6);
+}
+
+/// A coin as the file lists it.
+fn entry(it: &DraftInput) -> Value {
+    json!({"transaction": bitcoin::consensus::encode::serialize_hex(&it.previous), "output": it.output})
 }
 
 fn errors_have_codes(till: &Till<'_>, purse: &Purse) {

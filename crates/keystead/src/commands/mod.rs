@@ -15,6 +15,7 @@ mod newcomer;
 mod policy;
 mod policy_prove;
 mod psbt;
+mod psbt_build;
 mod quickstart;
 mod rebuild;
 mod rebuild_check;

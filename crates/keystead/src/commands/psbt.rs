@@ -13,6 +13,7 @@ use keystead_intent::{AccountRef, Action, BitcoinWallet, PsbtSpend};
 use keystead_wire::{RequestStage, RequestView};
 use serde_json::json;
 
+use super::psbt_build::{self, BuildArgs};
 use super::request::{Patience, outcome};
 use super::{Global, REQUEST_LIFETIME, Session};
 use crate::failure::Failure;
@@ -39,6 +40,10 @@ pub(crate) enum PsbtCommand {
         #[arg(long)]
         network: Network,
     },
+    /// Build a PSBT that pays from a file of coins, or makes one of them all. Offline.
+    ///
+    /// Example: keystead psbt build --wallet hot.json --coins coins.json --pay bc1q…=150000 --rate 4 --change bip84/7
+    Build(BuildArgs),
     /// Show what a PSBT would do: outputs, proven change, fee and rate. Offline.
     ///
     /// Example: keystead psbt inspect payment.psbt --wallet hot.json
@@ -110,6 +115,7 @@ pub(crate) async fn run(global: &Global, command: PsbtCommand) -> Result<Report,
             let json = json!({"address": address, "network": network, "chain": network.chain(), "id": id});
             Ok(Report::new(json, format!("{id} on chain {}\n", network.chain().0)))
         }
+        PsbtCommand::Build(args) => psbt_build::run(&args),
         PsbtCommand::Inspect(args) => inspect(&args),
         PsbtCommand::Sign(args) => sign(global, &args).await,
         PsbtCommand::Finalize(args) => finalize(&args),
@@ -197,7 +203,7 @@ fn signed_report(
     Ok(Report::new(json!({"request": view, "psbt": text}), text))
 }
 
-fn wallet_file(path: &Path) -> Result<BitcoinWallet, Failure> {
+pub(super) fn wallet_file(path: &Path) -> Result<BitcoinWallet, Failure> {
     let failed = |error: serde_json::Error| {
         let what = format!("{}: {error}", path.display());
         Failure::new("psbt.wallet_file", what, "take what `keystead psbt wallet` writes")
