@@ -25,7 +25,7 @@ struct Package {
 
 /// PostgreSQL for the ledger's tests, strace to kill a process at a chosen system call, gdb for core dumps, zsh
 /// and fish to load their completions; nftables and iproute2 to part a network, faketime to put a clock wrong; g++
-/// for the consensus code of Bitcoin Core.
+/// for the consensus code of Bitcoin Core; venv for Python packages.
 const PACKAGES: &[Package] = &[
     Package { name: "postgresql", is_there: has_postgresql },
     Package { name: "strace", is_there: || is_installed("strace") },
@@ -35,8 +35,15 @@ const PACKAGES: &[Package] = &[
     Package { name: "nftables", is_there: || is_system_program("nft") },
     Package { name: "iproute2", is_there: || is_system_program("ip") },
     Package { name: "faketime", is_there: || is_installed("faketime") },
+    Package { name: "python3-venv", is_there: has_venv },
     Package { name: "g++", is_there: || is_installed("c++") },
 ];
+
+/// Debian ships the module without what it needs.
+fn has_venv() -> bool {
+    let asked = std::process::Command::new("python3").args(["-c", "import ensurepip, venv"]).status();
+    asked.is_ok_and(|status| status.success())
+}
 
 /// What only administrators have in their search path.
 fn is_system_program(program: &str) -> bool {

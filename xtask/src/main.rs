@@ -8,6 +8,7 @@ mod licenses;
 mod mutants;
 mod npm;
 mod places;
+mod python;
 mod simulate;
 mod spdx;
 mod step;

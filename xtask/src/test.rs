@@ -1,12 +1,13 @@
 //! `cargo xtask test`: the one command that runs everything.
 
 use crate::step::{Failure, Step};
-use crate::{debian, npm};
+use crate::{debian, npm, python};
 
 /// Installs what is missing, builds all targets, runs all tests. The last lines are those of `cargo test`.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     debian::install_what_is_missing()?;
     npm::install_when_changed()?;
+    python::install_when_changed()?;
     build()?;
     Step::new(&["cargo", "test", "--release", "--locked", "--workspace"]).with(arguments).run()
 }
