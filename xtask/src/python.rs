@@ -1,4 +1,4 @@
-//! The Python packages that the tests need: Schemathesis.
+//! The Python packages that the tests need: Schemathesis and web3.py.
 
 use std::path::Path;
 

@@ -25,11 +25,16 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn open() -> Self {
+        let allow = format!("exchange={EXCHANGE}");
         let anvil = Anvil::start(&["--hardfork", "osaka"]);
+        Self::found(anvil, &["--allow", &allow, "--cool-off", "0"], short_deadline)
+    }
+
+    /// The same beside a chain that runs already, with a policy that these arguments of `init` make.
+    pub(crate) fn found(anvil: Anvil, policy: &[&str], change: fn(&Path)) -> Self {
         let home = tempfile::Builder::new().prefix("keystead-cli-").tempdir().unwrap();
         let folder = home.path().join("desk");
         let (node, coordinator) = (loopback(), loopback());
-        let allow = format!("exchange={EXCHANGE}");
         let arguments = [
             "init",
             path(&folder),
@@ -37,18 +42,15 @@ impl Desk {
             &anvil.url(),
             "--confirmations",
             "1",
-            "--allow",
-            &allow,
-            "--cool-off",
-            "0",
             "--node-listen",
             &node,
             "--coordinator-listen",
             &coordinator,
         ];
-        succeeds(Command::new(binary("keystead")).args(arguments));
+        succeeds(Command::new(binary("keystead")).args(arguments).args(policy));
         let metrics = loopback();
         configure(&folder, &metrics);
+        change(&folder);
         let scratch = tempfile::Builder::new().prefix("keystead-up-").tempdir().unwrap().keep();
         let program = binary("keystead");
         let up = Service::start(&scratch, &[path(&program), "up", path(&folder)], "ready");

@@ -1,0 +1,47 @@
+// ethers 6 as its users have it: a JsonRpcSigner over HTTP and over a WebSocket. node ethers.mjs URL ACCOUNT EXCHANGE TOKEN
+import assert from "node:assert/strict";
+import { Contract, JsonRpcProvider, Transaction, WebSocketProvider, verifyMessage, verifyTypedData } from "ethers6";
+
+const [url, account, exchange, token] = process.argv.slice(2);
+const provider = new JsonRpcProvider(url);
+const signer = await provider.getSigner(account);
+assert.equal((await provider.listAccounts())[0].address, account);
+
+const paid = await (await signer.sendTransaction({ to: exchange, value: 1000n })).wait();
+assert.equal(paid.status, 1);
+
+const coin = new Contract(token, ["function transfer(address,uint256) returns (bool)"], signer);
+assert.equal((await (await coin.transfer(exchange, 2500000n)).wait()).status, 1);
+
+const text = "I agree.";
+assert.equal(verifyMessage(text, await signer.signMessage(text)), account);
+assert.equal(verifyMessage(text, await signer._legacySignMessage(text)), account);
+
+const { domain, types, note } = document(token);
+assert.equal(verifyTypedData(domain, types, note, await signer.signTypedData(domain, types, note)), account);
+
+const populated = { from: account, to: exchange, value: 1n, nonce: 1000, gasLimit: 21000n, maxFeePerGas: 9n, maxPriorityFeePerGas: 1n, type: 2 };
+const raw = await provider.send("eth_signTransaction", [signer.provider.getRpcTransaction(populated)]);
+assert.equal(Transaction.from(raw).from, account);
+
+// A denial is an error of the caller's, with its reason.
+await assert.rejects(signer.sendTransaction({ to: token, value: 1n, gasLimit: 100000n }), /is denied/);
+
+const socket = new WebSocketProvider(url.replace("http", "ws"));
+const spoken = await socket.getSigner(account);
+const hash = await spoken.sendUncheckedTransaction({ to: exchange, value: 500n });
+assert.equal((await provider.waitForTransaction(hash)).status, 1);
+assert.equal((await socket.getNetwork()).chainId, 31337n);
+await socket.destroy();
+provider.destroy();
+
+function document(verifyingContract) {
+  return {
+    domain: { name: "Desk", version: "1", chainId: 31337, verifyingContract },
+    types: {
+      Note: [{ name: "text", type: "string" }, { name: "amount", type: "uint256" }, { name: "legs", type: "Leg[]" }],
+      Leg: [{ name: "to", type: "address" }],
+    },
+    note: { text: "hello", amount: 2n ** 200n, legs: [{ to: exchange }] },
+  };
+}

@@ -1,0 +1,81 @@
+//! Wallets, libraries and scripts that need nobody: what is inside the policy is signed at once.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use keystead_tests::{root, target_folder};
+use serde_json::{Value, json};
+
+use crate::desk::{EXCHANGE, STRANGER, cast, succeeds};
+use crate::ground::{Ground, balance};
+
+#[test]
+fn clients_of_others_send_and_sign_unmodified() {
+    let ground = Ground::open();
+    let before = balance(&ground, EXCHANGE);
+    cast_sends_and_asks(&ground);
+    assert_eq!(balance(&ground, EXCHANGE) - before, 1000, "cast");
+    let token = ground.token.to_string();
+    let arguments = [ground.desk.account.as_str(), EXCHANGE, &token];
+    ground.node("ethers.mjs", &arguments);
+    assert_eq!(balance(&ground, EXCHANGE) - before, 2500, "ethers 6");
+    ground.node("viem.mjs", &arguments);
+    assert_eq!(balance(&ground, EXCHANGE) - before, 4700, "viem");
+    let script = root().join("tests/python/web3_client.py");
+    succeeds(Command::new(python()).arg(script).arg(&ground.desk.url).args(arguments));
+    assert_eq!(balance(&ground, EXCHANGE) - before, 5700, "web3.py");
+    assert_eq!(ground.asked(ground.token, "balanceOf(address)(uint256)", &[EXCHANGE]), "7500001");
+    alloy_sends(&ground);
+    assert_eq!(balance(&ground, EXCHANGE) - before, 6700, "alloy");
+}
+
+/// `cast` signs with keys of its own alone, except where it sends: the rest of the methods it calls by name.
+fn cast_sends_and_asks(ground: &Ground) {
+    let desk = &ground.desk;
+    let sent =
+        desk.cast(&["send", "--unlocked", "--from", &desk.account, EXCHANGE, "--value", "1000"], &desk.url);
+    assert!(sent.contains("success"), "{sent}");
+    let signature = desk.cast(&["rpc", "personal_sign", "0x68656c6c6f", &desk.account], &desk.url);
+    succeeds(cast().args([
+        "wallet",
+        "verify",
+        "--address",
+        &desk.account,
+        "hello",
+        signature.trim_matches('"'),
+    ]));
+    let note = json!([desk.account, {
+        "types": {
+            "EIP712Domain": [{"name": "chainId", "type": "uint256"}, {"name": "verifyingContract", "type": "address"}],
+            "Note": [{"name": "text", "type": "string"}],
+        },
+        "primaryType": "Note", "domain": {"chainId": 31337, "verifyingContract": ground.token}, "message": {"text": "x"},
+    }]);
+    let raw = ["rpc", "eth_signTypedData_v4", "--raw", &note.to_string()];
+    let signature: String = serde_json::from_str(&desk.cast(&raw, &desk.url)).unwrap();
+    let document = note[1].to_string();
+    let verify = ["wallet", "verify", "--address", &desk.account, "--data", &document, &signature];
+    succeeds(cast().args(verify));
+    let estimated = desk.cast(&["estimate", EXCHANGE, "--value", "1", "--from", STRANGER], &desk.url);
+    assert_eq!(estimated, "21000");
+}
+
+/// The example of `alloy-signer-keystead`, as its users run it.
+fn alloy_sends(ground: &Ground) {
+    let example = target_folder().join("examples/send");
+    let output =
+        succeeds(Command::new(example).args([&ground.desk.url, &ground.desk.account, EXCHANGE, "1000"]));
+    assert!(String::from_utf8_lossy(&output.stdout).trim().ends_with(" true"), "{output:?}");
+}
+
+/// Where `cargo xtask test` puts what `tests/python/requirements.txt` names.
+fn python() -> PathBuf {
+    let python = root().join("tests/python/venv/bin/python");
+    assert!(python.is_file(), "{} is missing: run `cargo xtask test`", python.display());
+    python
+}
+
+/// What a script printed.
+pub(crate) fn printed(output: &std::process::Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}

@@ -1,0 +1,155 @@
+//! Stories in which people have a word: a client asks, the approvers read what it is, and then it is signed.
+
+use std::process::{Command, Output};
+use std::thread;
+
+use keystead_tests::npm_package;
+use serde_json::Value;
+
+use crate::desk::{EXCHANGE, STRANGER, cast, succeeds};
+use crate::ground::{Ground, balance};
+use crate::others::printed;
+
+#[test]
+fn what_clients_ask_for_is_signed_once_people_have_read_it() {
+    let ground = Ground::open();
+    a_permit_by_viem_is_held_for_approval(&ground);
+    a_bundle_waits_for_the_call_that_needs_people(&ground);
+    a_contract_is_deployed_by_a_foundry_script(&ground);
+    a_safe_executes_what_one_owner_of_three_signed_here(&ground);
+}
+
+fn a_permit_by_viem_is_held_for_approval(ground: &Ground) {
+    let token = ground.token.to_string();
+    let arguments = [ground.desk.account.as_str(), EXCHANGE, &token];
+    let read = ["ALLOWANCE", "3", "COIN", "exchange"];
+    let permit = printed(&held(ground, &read, || ground.node("permit.mjs", &arguments)));
+    let text = |name: &str| permit[name].as_str().unwrap_or_else(|| panic!("{permit}")).to_owned();
+    let (deadline, v, r, s) = (text("deadline"), text("v"), text("r"), text("s"));
+    let function = "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)";
+    let permitted = [&ground.desk.account, EXCHANGE, "3000000", &deadline, &v, &r, &s];
+    ground.as_deployer(&token, function, &permitted);
+    let allowed =
+        ground.asked(ground.token, "allowance(address,address)(uint256)", &[&ground.desk.account, EXCHANGE]);
+    assert_eq!(allowed, "3000000");
+}
+
+fn a_bundle_waits_for_the_call_that_needs_people(ground: &Ground) {
+    let (token, before) = (ground.token.to_string(), balance(ground, EXCHANGE));
+    let arguments = [ground.desk.account.as_str(), EXCHANGE, &token];
+    held(ground, &["ALLOWANCE", "1", "COIN"], || ground.node("bundle.mjs", &arguments));
+    assert_eq!(balance(ground, EXCHANGE) - before, 42);
+    let allowed =
+        ground.asked(ground.token, "allowance(address,address)(uint256)", &[&ground.desk.account, EXCHANGE]);
+    assert_eq!(allowed, "1000000");
+}
+
+fn a_contract_is_deployed_by_a_foundry_script(ground: &Ground) {
+    let project = project();
+    let folder = project.path();
+    let script = || {
+        let mut forge = Command::new(npm_package("@foundry-rs/forge-linux-amd64/bin/forge"));
+        forge.current_dir(folder).args([
+            "script",
+            "Deploy.s.sol",
+            "--tc",
+            "Deploy",
+            "--broadcast",
+            "--unlocked",
+            "--slow",
+        ]);
+        forge.args(["--sender", &ground.desk.account, "--rpc-url", &ground.desk.url]).env("HOME", folder);
+        succeeds(&mut forge)
+    };
+    let output = held(ground, &["CHANGE OF CONTROL", "A contract is created"], script);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let record = folder.join("broadcast/Deploy.s.sol/31337/run-latest.json");
+    let record: Value =
+        serde_json::from_slice(&std::fs::read(record).unwrap_or_else(|_| panic!("{printed}"))).unwrap();
+    let deployed = record["receipts"][0]["contractAddress"].as_str().unwrap_or_else(|| panic!("{record}"));
+    assert_eq!(ground.asked(deployed.parse().unwrap(), "number()(uint256)", &[]), "42");
+}
+
+fn a_safe_executes_what_one_owner_of_three_signed_here(ground: &Ground) {
+    let (ours, second) = (ground.desk.account.as_str(), EXCHANGE);
+    ground.set_up_safe(&[ours, second, STRANGER]);
+    let safe = ground.safe.to_string();
+    let output = ground.node("safe.mjs", &[ours, &safe, EXCHANGE]);
+    let signature = String::from_utf8_lossy(&output.stdout).trim().trim_start_matches("0x").to_owned();
+    // The other owner agrees by sending it: its word is its address (Safe, v = 1). Words stand in the order of owners.
+    let by_sender = format!("{:0>64}{:0>64}01", second.trim_start_matches("0x").to_lowercase(), "");
+    let mut words = [(ours.to_lowercase(), signature), (second.to_lowercase(), by_sender)];
+    words.sort();
+    let signatures = format!("0x{}{}", words[0].1, words[1].1);
+    let zero = "0x0000000000000000000000000000000000000000";
+    let function =
+        "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)";
+    let url = ground.desk.anvil.url();
+    let before = balance(ground, &safe);
+    let mut send = cast();
+    send.args(["send", "--rpc-url", &url, "--unlocked", "--from", second]);
+    send.args([&safe, function, EXCHANGE, "1000", "0x", "0", "0", "0", "0", zero, zero, &signatures]);
+    let receipt = succeeds(&mut send);
+    assert!(String::from_utf8_lossy(&receipt.stdout).contains("success"), "{receipt:?}");
+    assert_eq!(before - balance(ground, &safe), 1000);
+}
+
+/// Starts a client, reads what waits as an approver does, and approves it with two people.
+fn held(ground: &Ground, words: &[&str], client: impl FnOnce() -> Output + Send) -> Output {
+    thread::scope(|scope| {
+        let client = scope.spawn(client);
+        let (id, shown) = waiting(ground, || client.is_finished());
+        for word in words {
+            assert!(shown.contains(word), "no {word} in: {shown}");
+        }
+        for who in ["ana", "ben"] {
+            ground.desk.as_person(who, &["approve", &id, "--yes"]);
+        }
+        client.join().unwrap()
+    })
+}
+
+/// The request that waits, and all the words that an approver reads about it.
+fn waiting(ground: &Ground, ended: impl Fn() -> bool) -> (String, String) {
+    while !ended() {
+        let inbox = ground.desk.as_person("ana", &["approver", "inbox"]);
+        if let Some(open) = inbox["open"].as_array().and_then(|open| open.first()) {
+            let id = open["request"].as_str().unwrap_or_else(|| panic!("{open}")).to_owned();
+            return (id, open["words"].to_string());
+        }
+    }
+    panic!("the client ended, and nothing waits");
+}
+
+/// A project of Foundry's that needs no network: solc from npm under the name that forge calls.
+fn project() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let solc = npm_package("solc").display().to_string();
+    write("solc", &SOLC.replace("SOLC", &solc));
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path().join("solc"), executable).unwrap();
+    write(
+        "foundry.toml",
+        "[profile.default]\nsrc = \".\"\nscript = \".\"\nsolc = \"./solc\"\noffline = true\nevm_version = \"cancun\"\n",
+    );
+    write("Deploy.s.sol", DEPLOY);
+    folder
+}
+
+const SOLC: &str = r#"#!/usr/bin/env node
+const solc = require("SOLC"), fs = require("fs"), asked = process.argv.slice(2);
+if (asked.includes("--version")) console.log("solc, the solidity compiler commandline interface\nVersion: " + solc.version());
+else process.stdout.write(solc.compile(fs.readFileSync(0, "utf8")));
+"#;
+
+const DEPLOY: &str = r#"
+    // SPDX-License-Identifier: MIT
+    pragma solidity ^0.8.24;
+    interface Vm { function startBroadcast() external; }
+    contract Answer { uint256 public number = 42; }
+    contract Deploy {
+        Vm constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+        function run() external { vm.startBroadcast(); new Answer(); }
+    }
+"#;
