@@ -170,10 +170,17 @@ pub(crate) fn loopback() -> String {
 
 /// Callers of this test are not kept for a minute, and the node says what it counts.
 fn configure(folder: &Path, metrics: &str) {
+    rewrite(folder, "[node]\n", &format!("[node]\nmetrics = \"{metrics}\"\n"));
+}
+
+fn short_deadline(folder: &Path) {
+    rewrite(folder, "deadline_seconds = 60", "deadline_seconds = 1");
+}
+
+fn rewrite(folder: &Path, from: &str, to: &str) {
     let file = folder.join("keystead.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    let text = text.replace("deadline_seconds = 60", "deadline_seconds = 1");
-    std::fs::write(&file, text.replace("[node]\n", &format!("[node]\nmetrics = \"{metrics}\"\n"))).unwrap();
+    std::fs::write(&file, text.replace(from, to)).unwrap();
 }
 
 pub(crate) fn succeeds(command: &mut Command) -> Output {
