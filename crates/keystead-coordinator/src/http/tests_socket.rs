@@ -47,6 +47,7 @@ async fn farewell(socket: &mut Socket) -> Option<u16> {
     loop {
         match socket.next().await {
             Some(Ok(Message::Close(frame))) => return frame.map(|CloseFrame { code, .. }| code.into()),
+            Some(Ok(Message::Text(text))) => panic!("answered: {text}"),
             Some(Ok(_)) => {}
             Some(Err(_)) | None => return None,
         }
