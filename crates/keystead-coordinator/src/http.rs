@@ -134,10 +134,12 @@ pub(crate) struct Served {
     pub(crate) coordinator: Coordinator,
     limits: HttpLimits,
     sockets: Arc<Semaphore>,
+    doors: Arc<Doors>,
 }
 
 fn router(coordinator: Coordinator, doors: Doors, limits: HttpLimits) -> Router {
-    let served = Served { coordinator, limits, sockets: socket::places(limits) };
+    let doors = Arc::new(doors);
+    let served = Served { coordinator, limits, sockets: socket::places(limits), doors: Arc::clone(&doors) };
     Router::new()
         .route("/", post(rpc).get(socket::upgrade))
         .route("/v1/entries", post(entries))
@@ -146,7 +148,7 @@ fn router(coordinator: Coordinator, doors: Doors, limits: HttpLimits) -> Router 
         .merge(rest::routes())
         .merge(web3signer::routes())
         .with_state(served.clone())
-        .layer(from_fn_with_state(Arc::new(doors), door))
+        .layer(from_fn_with_state(doors, door))
         .layer(from_fn_with_state(served, measure))
 }
 

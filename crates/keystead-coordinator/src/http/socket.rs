@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -15,7 +15,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::{HttpLimits, Served, refuse};
-use crate::Coordinator;
 use crate::once::IDEMPOTENCY_KEY;
 
 /// The most calls of one socket that are under way; further messages are not read meanwhile.
@@ -65,18 +64,27 @@ pub(super) async fn upgrade(
     };
     let limits = served.limits;
     let sized = upgrade.max_message_size(limits.body_bytes).max_frame_size(limits.body_bytes);
-    sized.on_upgrade(move |socket| serve(socket, served.coordinator, limits, place))
+    sized.on_upgrade(move |socket| serve(socket, Guest { served, headers }, place))
+}
+
+/// Whoever was let in, and what was shown for it.
+struct Guest {
+    served: Served,
+    headers: HeaderMap,
+}
+
+impl Guest {
+    /// INVARIANT A4: a token that ended, or was taken back, is good for no further call of a socket that it opened.
+    fn is_still_admitted(&self) -> bool {
+        self.served.doors.admit(&Method::GET, "/", &self.headers).is_ok()
+    }
 }
 
 const HOW_TO_SPEAK: &str = "JSON-RPC is posted, or spoken over a WebSocket (RFC 6455, version 13)";
 
 /// Until the client closes, is silent for too long, or says what is no message.
-async fn serve(
-    mut socket: WebSocket,
-    coordinator: Coordinator,
-    limits: HttpLimits,
-    place: OwnedSemaphorePermit,
-) {
+async fn serve(mut socket: WebSocket, guest: Guest, place: OwnedSemaphorePermit) {
+    let limits = guest.served.limits;
     let mut calls = JoinSet::new();
     let mut heard = Heard::now();
     let farewell = loop {
@@ -87,9 +95,12 @@ async fn serve(
                 false => break None,
             },
             next = timeout_at(heard.until(limits), socket.recv()), if room => match next {
+                Ok(Some(Ok(Message::Text(_)))) if !guest.is_still_admitted() => {
+                    break Some((close_code::POLICY, "the token has ended"));
+                }
                 Ok(Some(Ok(Message::Text(text)))) => {
                     heard = Heard::now();
-                    let coordinator = coordinator.clone();
+                    let coordinator = guest.served.coordinator.clone();
                     calls.spawn(async move { coordinator.answer(text.as_bytes(), None).await });
                 }
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => heard = Heard::now(),

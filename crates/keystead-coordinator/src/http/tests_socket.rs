@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use keystead_base::Secret;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -12,6 +13,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::tests::Desk;
 use super::*;
+use crate::tokens::{Scope, Shelf, TokenFile, TokenRecord};
 use crate::{MIN_TOKEN_BYTES, Token};
 
 type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
@@ -94,6 +96,25 @@ async fn a_socket_stands_behind_the_same_door() {
     assert_eq!(refused(&desk, &[("authorization", &bearer), ("idempotency-key", "a")]).await, 400);
     let mut socket = connect(&desk, &[("authorization", &bearer)]).await.unwrap();
     assert_eq!(ask(&mut socket, &call(1).to_string()).await["result"], "0x7a69");
+}
+
+#[tokio::test]
+async fn a04_a_token_that_is_taken_back_is_good_for_no_further_call_of_its_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let ends = crate::clock::now().plus_seconds(3600);
+    let scopes = (vec![Scope::Rpc], Vec::new());
+    let (token, record) = TokenRecord::mint("bot".parse().unwrap(), scopes, ends, &Secret::new([7; 32]));
+    let write = |tokens| std::fs::write(&path, serde_json::to_vec(&TokenFile { tokens }).unwrap()).unwrap();
+    write(vec![record]);
+    let tokens = Some(Arc::new(Shelf::open(&path).unwrap()));
+    let desk = Desk::open_with(Doors { token: None, tokens, hosts: Vec::new() }).await;
+    let bearer = format!("Bearer {}", token.expose());
+    let mut socket = connect(&desk, &[("authorization", &bearer)]).await.unwrap();
+    assert_eq!(ask(&mut socket, &call(1).to_string()).await["result"], "0x7a69");
+    write(Vec::new());
+    socket.send(Message::text(call(2).to_string())).await.unwrap();
+    assert_eq!(farewell(&mut socket).await, Some(1008));
 }
 
 #[tokio::test]
