@@ -48,8 +48,8 @@ pub use psbt::{
 pub use refusal::Refusal;
 pub use sighash::{Scheme, SigningDigest, tap_tweak};
 pub use spend::{
-    InputDigest, Spend, SpendDigest, SpendError, SpendSignature, SpendSignatures, destination_id,
-    transaction_digest,
+    InputDigest, MAX_SPEND_INPUTS, MAX_SPEND_OUTPUTS, Spend, SpendDigest, SpendError, SpendSignature,
+    SpendSignatures, destination_id, transaction_digest,
 };
 pub use spends::{NotReplacing, Replacement, Spends, check_replacement, coin_at};
 pub use terms::Terms;

@@ -19,6 +19,12 @@ use crate::{
     View, parse_address,
 };
 
+/// The most inputs of a request.
+pub const MAX_SPEND_INPUTS: usize = 100;
+
+/// The most outputs of a request.
+pub const MAX_SPEND_OUTPUTS: usize = 100;
+
 /// What one account would sign on one network. There is no other way to one than [`Spend::read`].
 ///
 /// ```compile_fail,E0451
@@ -47,6 +53,10 @@ impl Spend {
     pub fn read(recorded: &BitcoinWallet, psbt: &[u8]) -> Result<Self, SpendError> {
         let wallet = read_wallet(recorded)?;
         let psbt = Psbt::parse(psbt)?;
+        let (inputs, outputs) = (psbt.inputs().len(), psbt.outputs().len());
+        if inputs > MAX_SPEND_INPUTS || outputs > MAX_SPEND_OUTPUTS {
+            return Err(SpendError::Large { inputs, outputs });
+        }
         let view = View::read(&psbt, &wallet, &Terms::default())?;
         let signed = |owner: &Owner| matches!(owner, Owner::Ours(ours) if !ours.signatures.is_empty());
         match view.inputs().iter().position(|it| signed(&it.owner)) {
@@ -237,6 +247,16 @@ pub enum SpendError {
     /// What it would have us sign is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// More than a request may have: every node reads it each time that somebody says a word about it.
+    #[error(
+        "expected at most {MAX_SPEND_INPUTS} inputs and {MAX_SPEND_OUTPUTS} outputs, found {inputs} and {outputs}"
+    )]
+    Large {
+        /// How many inputs.
+        inputs: usize,
+        /// How many outputs.
+        outputs: usize,
+    },
     /// A signature of ours is there already.
     #[error("input {input} has a signature already: ask with the PSBT as it was before it was signed")]
     Signed {
@@ -254,6 +274,7 @@ impl Coded for SpendError {
             Self::Account(error) => error.code(),
             Self::Psbt(error) => error.code(),
             Self::Refused(error) => error.code(),
+            Self::Large { .. } => "bitcoin.large",
             Self::Signed { .. } => "bitcoin.signed",
             Self::Finalize(error) => error.code(),
         }
@@ -262,7 +283,11 @@ impl Coded for SpendError {
     fn blame(&self) -> Blame {
         match self {
             Self::Account(_) => Blame::Environment,
-            Self::Psbt(_) | Self::Refused(_) | Self::Signed { .. } | Self::Finalize(_) => Blame::Caller,
+            Self::Psbt(_)
+            | Self::Refused(_)
+            | Self::Large { .. }
+            | Self::Signed { .. }
+            | Self::Finalize(_) => Blame::Caller,
         }
     }
 }

@@ -42,6 +42,8 @@ pub(crate) fn need(method: &Method, path: &str) -> Need {
         "/v1/requests" if posts => Need::Scope(Scope::Request),
         "/v1/approvals" if posts => Need::Scope(Scope::Approve),
         path if posts && path.starts_with("/api/v1/eth1/sign/") => Need::Scope(Scope::Request),
+        "/v1/nodes" | "/v1/policies" if reads => Need::AllKeys(Scope::Read),
+        path if reads && path.starts_with("/v1/policies/") => Need::AllKeys(Scope::Read),
         path if reads && path.starts_with("/v1/") => Need::Scope(Scope::Read),
         _ => Need::Everything,
     }
@@ -73,6 +75,15 @@ impl Caller {
     /// Whether it is limited to some keys.
     pub(crate) fn is_limited(&self) -> bool {
         !self.holds(None)
+    }
+
+    /// Whether it may have signatures: whoever only looks could use one that its owner holds back.
+    pub(crate) fn sees_signatures(&self) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Token(token) => token.scopes.iter().any(|it| matches!(it, Scope::Request | Scope::Rpc)),
+            Self::Nobody => false,
+        }
     }
 
     /// A word under which its idempotency keys are kept apart from those of others.
@@ -135,10 +146,18 @@ mod tests {
         let limited = token(&Scope::ALL, &["hot"]);
         let (hot, cold) = ("hot".parse().unwrap(), "cold".parse().unwrap());
         assert!(limited.holds(Some(&hot)) && !limited.holds(Some(&cold)) && !limited.holds(None));
-        for (method, path) in [("POST", "/"), ("GET", "/metrics"), ("GET", "/v1/status")] {
+        for (method, path) in [
+            ("POST", "/"),
+            ("GET", "/metrics"),
+            ("GET", "/v1/status"),
+            ("GET", "/v1/nodes"),
+            ("GET", "/v1/policies"),
+            ("GET", "/v1/policies/active"),
+        ] {
             assert!(!limited.has(need(&method.parse().unwrap(), path)), "{path}");
         }
         assert!(limited.has(need(&Method::GET, "/v1/keys")) && limited.is_limited());
+        assert!(limited.sees_signatures() && !token(&[Scope::Read, Scope::Approve], &[]).sees_signatures());
         assert!(!token(&Scope::ALL, &[]).is_limited());
     }
 }

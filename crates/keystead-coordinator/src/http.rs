@@ -10,7 +10,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONTENT_TYPE, UPGRADE, WWW_AUTHENTICATE};
@@ -18,6 +17,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -25,11 +25,13 @@ use keystead_base::Canonical as _;
 use keystead_decision::Entry;
 use keystead_wire::MAX_SUBMITTED_ENTRIES;
 use serde_json::json;
+use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::caller::Caller;
 use crate::once::{IDEMPOTENCY_KEY, MAX_KEY_BYTES};
 use crate::rest::Problem;
 use crate::{Coordinator, CoordinatorError, Doors, IdempotencyKey, probes, rest, web3signer};
@@ -52,6 +54,8 @@ pub struct HttpLimits {
     pub sockets: usize,
     /// How long a WebSocket may say nothing before it is asked, and after that.
     pub silence: Duration,
+    /// For how long a client may leave unread what it was sent, before its connection ends.
+    pub unread: Duration,
 }
 
 impl Default for HttpLimits {
@@ -63,6 +67,7 @@ impl Default for HttpLimits {
             body_bytes: MAX_BODY_BYTES,
             sockets: MAX_SOCKETS,
             silence: SILENCE,
+            unread: UNREAD,
         }
     }
 }
@@ -118,6 +123,8 @@ async fn accept(listener: TcpListener, app: Router, limits: HttpLimits) {
             continue;
         };
         let _ = socket.set_nodelay(true);
+        // A client that reads nothing holds its place no longer than this.
+        let _ = SockRef::from(&socket).set_tcp_user_timeout(Some(limits.unread));
         let service = TowerToHyperService::new(app.clone());
         tokio::spawn(async move {
             let mut http = http1::Builder::new();
@@ -190,11 +197,16 @@ async fn admit(doors: &Doors, mut request: Request, next: Next) -> Response {
     }
 }
 
-async fn rpc(State(served): State<Served>, request: Request) -> Response {
+async fn rpc(
+    State(served): State<Served>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
     let Ok(key) = idempotency_key(request.headers()) else {
         let message = format!("an Idempotency-Key is one string of 1 to {MAX_KEY_BYTES} visible characters");
         return refuse(StatusCode::BAD_REQUEST, "http.idempotency_key", &message);
     };
+    let key = key.map(|key| key.of_caller(caller.word()));
     match served.body(request).await {
         Ok(body) => Json(served.coordinator.answer(&body, key.as_ref()).await).into_response(),
         Err(refusal) => *refusal,
@@ -284,4 +296,5 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 1024;
 const MAX_SOCKETS: usize = 256;
 const SILENCE: Duration = Duration::from_secs(30);
+const UNREAD: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

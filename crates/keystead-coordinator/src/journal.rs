@@ -240,7 +240,8 @@ impl Journal {
 
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
         self.lines = self.lines.saturating_add(1);
-        self.file.write_all(line)
+        // A line that was cut off by a full disk ends here, and not inside this one.
+        self.file.write_all(&[b"\n".as_slice(), line].concat())
     }
 
     /// Forgets what is over when the file has grown, and refuses when that is not enough.

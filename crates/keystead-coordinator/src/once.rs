@@ -37,6 +37,11 @@ impl IdempotencyKey {
         Self(format!("{} {place}", self.0))
     }
 
+    /// The key of one caller: others have keys of their own. A quotation mark stands in no key and in no name.
+    pub(crate) fn of_caller(&self, caller: &str) -> Self {
+        if caller.is_empty() { self.clone() } else { Self(format!("{caller}\"{}", self.0)) }
+    }
+
     /// The key, bound to what is asked under it.
     pub(crate) fn once(&self, method: &str, params: &Value) -> Once {
         let asked = keccak256(json!([method, params]).to_string());

@@ -90,7 +90,7 @@ impl TokenFile {
     /// # Errors
     ///
     /// [`CoordinatorError::Tokens`]: unknown fields, too many tokens, a name that stands twice, or a token that is limited
-    /// to keys and good for JSON-RPC, which knows no such limit.
+    /// to keys and good for what knows no such limit: JSON-RPC and approvals.
     pub fn parse(json: &str) -> Result<Self, CoordinatorError> {
         let file: Self = serde_json::from_str(json).map_err(|error| unfit(error.to_string()))?;
         file.check()?;
@@ -110,9 +110,10 @@ impl TokenFile {
             if self.tokens.iter().take(at).any(|other| other.name == token.name) {
                 return Err(unfit(format!("the name `{}` stands twice", token.name)));
             }
-            if token.scopes.contains(&Scope::Rpc) && !token.keys.is_empty() {
-                let what = "is limited to keys, and `rpc` knows no such limit: give it `read` and `request`";
-                return Err(unfit(format!("`{}` {what}", token.name)));
+            let knows_no_keys = |scope: &&Scope| matches!(scope, Scope::Rpc | Scope::Approve);
+            if let Some(scope) = token.scopes.iter().find(knows_no_keys).filter(|_| !token.keys.is_empty()) {
+                let what = "is limited to keys, and knows no such limit in scope";
+                return Err(unfit(format!("`{}` {what} `{}`", token.name, scope.word())));
             }
         }
         Ok(())

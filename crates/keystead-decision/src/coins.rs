@@ -12,6 +12,10 @@ use crate::to_sign::ToSign;
 use crate::turn::Turn;
 use crate::{Controls, Request, SlotUse, State};
 
+/// A network and a key. No signature of another key spends a coin of this one's, whatever a PSBT says of its script: so
+/// nobody takes the coins of a key that is not theirs.
+pub(crate) type Purse = (ChainId, Name);
+
 /// What a key signs with its first account to say that a wallet grows from the same seed. Its domain keeps it apart from
 /// every transaction.
 #[must_use]
@@ -72,38 +76,41 @@ impl State {
     }
 
     /// INVARIANT S4: at most one transaction for any coin, unless a replacement names the one before; and it takes that
-    /// one's place only where both spend a coin.
+    /// one's place only where it spends all coins of that one: of two transactions at most one can be mined.
     pub(crate) fn coins_admit(
         &self,
-        chain: ChainId,
+        purse: &Purse,
         spend: &CoinSpend,
         asks: &RequestId,
         replaces: Option<&RequestId>,
     ) -> Result<(), Reason> {
-        let mut replaced = false;
         for coin in &spend.coins {
-            let Some(held) = self.coins.get(&(chain, *coin)) else { continue };
+            let Some(held) = self.coins.get(&(purse.clone(), *coin)) else { continue };
             let last = held.requests.last();
             let same = replaces.is_some() && last == replaces;
             if held.settled || !(same || last == Some(asks)) {
                 return Err(Reason::CoinTaken { coin: *coin, by: last.copied().unwrap_or(*asks) });
             }
-            replaced |= same;
         }
         match replaces {
-            Some(named) if !replaced => {
-                let text =
-                    "it spends no coin of that request, or none that nobody else took since".to_owned();
+            Some(named) if !self.spends_all_of(purse, named, spend) => {
+                let text = "it does not spend every coin of that request".to_owned();
                 Err(Reason::NotReplacing { replaces: *named, text })
             }
             _ => Ok(()),
         }
     }
 
-    pub(crate) fn take_coins(&mut self, chain: ChainId, coins: &[Coin], id: RequestId) {
+    fn spends_all_of(&self, purse: &Purse, named: &RequestId, spend: &CoinSpend) -> bool {
+        let Some(request) = self.requests.get(named) else { return false };
+        let theirs = places(request);
+        !theirs.is_empty() && theirs.iter().all(|(whose, coin)| whose == purse && spend.coins.contains(coin))
+    }
+
+    pub(crate) fn take_coins(&mut self, purse: &Purse, coins: &[Coin], id: RequestId) {
         for coin in coins {
             let unused = || Arc::new(SlotUse { requests: Vec::new(), settled: false });
-            let held = Arc::make_mut(self.coins.entry((chain, *coin)).or_insert_with(unused));
+            let held = Arc::make_mut(self.coins.entry((purse.clone(), *coin)).or_insert_with(unused));
             if held.requests.last() != Some(&id) {
                 held.requests.push(id);
             }
@@ -135,14 +142,20 @@ impl State {
     }
 
     /// The coins that were given away.
-    pub fn coins(&self) -> impl Iterator<Item = (&(ChainId, Coin), &SlotUse)> {
+    pub fn coins(&self) -> impl Iterator<Item = (&(Purse, Coin), &SlotUse)> {
         self.coins.iter().map(|(place, held)| (place, held.as_ref()))
     }
 }
 
-fn places(request: &Request) -> Vec<(ChainId, Coin)> {
-    let chain = request.intent.action.chain();
-    chain.into_iter().flat_map(|chain| request.coins.iter().map(move |coin| (chain, *coin))).collect()
+fn places(request: &Request) -> Vec<(Purse, Coin)> {
+    let purse = purse_of(request);
+    purse.into_iter().flat_map(|purse| request.coins.iter().map(move |coin| (purse.clone(), *coin))).collect()
+}
+
+/// Whose coins a request may spend.
+pub(crate) fn purse_of(request: &Request) -> Option<Purse> {
+    let action = &request.intent.action;
+    Some((action.chain()?, action.account()?.key.clone()))
 }
 
 fn undecodable(error: &SpendError) -> Reason {

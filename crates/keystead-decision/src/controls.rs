@@ -4,7 +4,7 @@
 //! control is good for overrides exactly one method, and so does the lying node that the quickstart outvotes.
 
 use alloy_primitives::Address;
-use keystead_base::{Digest, RequestId};
+use keystead_base::{Digest, Name, RequestId};
 use keystead_bitcoin::{Spend, SpendError};
 use keystead_chain::{AssetIndex, BuildError, Unsigned};
 use keystead_intent::{Action, BitcoinWallet, ChainId, CoinSpend, Effects, Slot};
@@ -76,12 +76,12 @@ pub trait Controls: Send + Sync {
     fn coins(
         &self,
         state: &State,
-        chain: ChainId,
+        purse: &(ChainId, Name),
         spend: &CoinSpend,
         asks: &RequestId,
         replaces: Option<&RequestId>,
     ) -> Result<(), Reason> {
-        state.coins_admit(chain, spend, asks, replaces)
+        state.coins_admit(purse, spend, asks, replaces)
     }
 
     /// INVARIANT S10: no window's sum exceeds its limit by one unit.
@@ -103,7 +103,7 @@ pub trait Controls: Send + Sync {
     }
 
     /// INVARIANT S14: what is frozen is not allowed.
-    fn frozen(&self, frozen: &Frozen, key: &keystead_base::Name) -> bool {
+    fn frozen(&self, frozen: &Frozen, key: &Name) -> bool {
         frozen.holds(key)
     }
 

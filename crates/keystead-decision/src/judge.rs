@@ -11,6 +11,7 @@ use keystead_policy::{
 };
 use keystead_quorum::{Authorization, Context, Shortfall};
 
+use crate::coins::purse_of;
 use crate::to_sign::ToSign;
 use crate::turn::{Turn, not_counted};
 use crate::{
@@ -141,7 +142,8 @@ impl<C: Controls> Turn<'_, C> {
             reasons.extend(self.controls.slot(&self.state, slot, id, replaces).err());
         }
         if let Some(spend) = &effects.coins {
-            reasons.extend(self.controls.coins(&self.state, effects.chain, spend, id, replaces).err());
+            let purse = (effects.chain, account.key.clone());
+            reasons.extend(self.controls.coins(&self.state, &purse, spend, id, replaces).err());
         }
         reasons.extend(
             passed.charges.iter().filter_map(|charge| self.controls.window(&self.state, charge).err()),
@@ -301,8 +303,7 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     fn reserve(&mut self, id: &RequestId, effects: &Effects, charges: Vec<Charge>) {
-        let skew = self.state.policy.engine.version().timing.skew_seconds;
-        let now = self.now();
+        let (now, skew) = (self.now(), self.state.policy.engine.version().timing.skew_seconds);
         for charge in &charges {
             self.state.windows.reserve(charge, now, skew);
         }
@@ -310,7 +311,9 @@ impl<C: Controls> Turn<'_, C> {
             self.state.take_slot(slot, *id);
         }
         let coins = effects.coins.as_ref().map(|it| it.coins.clone()).unwrap_or_default();
-        self.state.take_coins(effects.chain, &coins, *id);
+        if let Some(purse) = self.state.requests.get(id).and_then(|it| purse_of(it)) {
+            self.state.take_coins(&purse, &coins, *id);
+        }
         self.step(id, Event::Allow);
         if let Some(request) = self.state.requests.get_mut(id).map(Arc::make_mut) {
             (request.charges, request.slot, request.coins) = (charges, effects.slot, coins);

@@ -12,6 +12,7 @@ use keystead_base::{
 use keystead_intent::{BitcoinWallet, ChainId, Coin, KeyKind, KeyState, Slot};
 use keystead_policy::{AssuranceLevel, Cooling, Engine, Feature, PolicyError, PolicyVersion, Prices, Roster};
 
+use crate::coins::Purse;
 use crate::rebuild::Pending;
 use crate::{Finding, Frozen, Genesis, PublicAccount, Request, SlotUse, Windows, persist};
 
@@ -45,7 +46,7 @@ pub struct State {
     pub(crate) findings: OrdMap<Digest, Arc<(u64, Finding)>>,
     /// Over whose tokens requests gave others a right; the zero address stands for all tokens.
     pub(crate) rights: OrdSet<(ChainId, Address, Address)>,
-    pub(crate) coins: OrdMap<(ChainId, Coin), Arc<SlotUse>>,
+    pub(crate) coins: OrdMap<(Purse, Coin), Arc<SlotUse>>,
     /// What the next block must be; never part of a snapshot.
     pub(crate) pending: Option<Arc<Pending>>,
 }

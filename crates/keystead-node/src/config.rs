@@ -125,7 +125,8 @@ impl EndpointConfig {
     ///
     /// [`TransmitError`] when the URL or the authorities are wrong.
     pub fn open(&self) -> Result<Endpoint, TransmitError> {
-        Endpoint::new(self.name.clone(), &self.url, Limits::default(), &Roots::named(self.ca.as_ref()))
+        let limits = Limits { bytes: MAX_BLOCK_ANSWER_BYTES, ..Limits::default() };
+        Endpoint::new(self.name.clone(), &self.url, limits, &Roots::named(self.ca.as_ref()))
     }
 }
 
@@ -152,3 +153,7 @@ impl Default for NodeLimits {
 fn default_listen() -> String {
     DEFAULT_LISTEN.to_owned()
 }
+
+/// The longest answer that a node reads: a block of 60 million gas that is nothing but zeros in calldata (EIP-7623) has
+/// 12 MB as JSON, and whoever pays for one may not keep nodes from comparing it with the log.
+const MAX_BLOCK_ANSWER_BYTES: usize = 32 * 1024 * 1024;

@@ -59,6 +59,9 @@ impl Comparison {
     /// The direction of rules and rows.
     #[must_use]
     pub fn label(&self) -> Label {
+        if self.rules_may_fail {
+            return Label::Neither;
+        }
         Label::of(self.newly_passes.is_none(), self.no_longer_passes.is_none())
     }
 }
@@ -139,10 +142,11 @@ fn covers(those: &[Window], these: &[Window]) -> bool {
     these.iter().all(|it| those.iter().any(|other| is_as_strict(other, it)))
 }
 
-/// A window that counts the same, over at least as long a span, up to at most as much.
+/// A window that counts the same, over at least as long a span, up to at most as much. Under another name it would begin
+/// to count anew.
 fn is_as_strict(window: &Window, than: &Window) -> bool {
     let counts = |it: &Window| (it.keys.clone(), it.chains.clone(), it.destinations.clone(), it.per.clone());
-    let same = window.measure == than.measure && counts(window) == counts(than);
+    let same = window.id == than.id && window.measure == than.measure && counts(window) == counts(than);
     same && window.limit <= than.limit && window.span_seconds >= than.span_seconds
 }
 
@@ -160,14 +164,14 @@ fn caps(current: &PolicyVersion, next: &PolicyVersion) -> Label {
 }
 
 /// People who come may ask and approve; those who go can no longer. A change of roles or keys has no direction, and
-/// neither has a vetoer who comes or goes.
+/// neither has somebody who comes or goes and can stop others.
 fn roster(current: &PolicyVersion, next: &PolicyVersion) -> Label {
     let (before, after) = (&current.roster, &next.roster);
     let rows: Vec<_> = current.quorums.iter().chain(&next.quorums).collect();
-    let vetoes = |role: &Name| rows.iter().any(|row| row.vetoers.contains(role));
+    let stops = |role: &Name| role.as_str() == FREEZER || rows.iter().any(|row| row.vetoers.contains(role));
     let moved = |these: &Roster, those: &Roster| {
         let people = these.people.iter().filter(|it| !those.people.contains(it));
-        people.flat_map(|it| &it.roles).any(vetoes)
+        people.flat_map(|it| &it.roles).any(stops)
     };
     let same_nodes = (before.quorum, &before.nodes) == (after.quorum, &after.nodes);
     if !same_nodes || moved(before, after) || moved(after, before) {
@@ -204,3 +208,6 @@ fn timing(current: &Timing, next: &Timing) -> Label {
     }
     Label::of(strict(next, current), strict(current, next))
 }
+
+/// Whoever may freeze, by role.
+const FREEZER: &str = "freezer";

@@ -83,6 +83,11 @@ impl Property {
         reasons.next().map_or(Ok(()), |found| Err(refused(&self.id, FITTING, found)))
     }
 
+    /// The property itself.
+    pub(crate) fn forbid(&self) -> &Policy {
+        &self.forbid
+    }
+
     /// What the property forbids, as a set that allows exactly that.
     pub(crate) fn matching(&self) -> Result<PolicySet, ProveError> {
         let permit = rewritten(&self.forbid, |json| {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use cedar_policy::{PolicySet, RequestEnv, Schema};
+use cedar_policy::{Policy, PolicySet, RequestEnv, Schema};
 use cedar_policy_symcc::solver::LocalSolver;
 use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicy, CompiledPolicySet, Env};
 use keystead_policy::{Engine, PolicyVersion};
@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::auxiliary::Vocabulary;
 use crate::passage::{Passage, Scene, parse};
+use crate::property::Property;
 use crate::{Properties, ProveError, Witness};
 
 /// A running solver. It ends with this value.
@@ -60,6 +61,8 @@ pub struct Comparison {
     pub newly_passes: Option<Witness>,
     /// Passes under the current one alone.
     pub no_longer_passes: Option<Witness>,
+    /// Whether a rule of either can fail to evaluate, which denies where the model would go on: then nothing is told.
+    pub rules_may_fail: bool,
 }
 
 impl Prover {
@@ -86,13 +89,7 @@ impl Prover {
         let mut findings = Vec::new();
         for rule in &version.rules {
             let policy = parse(rule.id.as_str(), &rule.cedar)?;
-            let mut refuted_by = None;
-            for env in vocabulary.schema.request_envs() {
-                let compiled = CompiledPolicy::compile(&policy, &env, &vocabulary.schema);
-                let compiled = compiled.map_err(|error| undecided(rule.id.as_str(), &error))?;
-                let found = self.compiler.check_never_errors_with_counterexample_opt(&compiled);
-                refuted_by = refuted_by.or(answer(rule.id.as_str(), found).await?);
-            }
+            let refuted_by = self.fails(rule.id.as_str(), &policy, &vocabulary).await?;
             let rule = rule.id.to_string();
             findings.push(Finding { theorem: Theorem::NeverFails { rule }, refuted_by });
         }
@@ -116,6 +113,7 @@ impl Prover {
         for property in properties.fitting(&vocabulary)? {
             let matching = property.matching()?;
             let mut refuted_by = None;
+            self.refuse_failing(property, &vocabulary).await?;
             for env in vocabulary.schema.request_envs() {
                 let passing = compiled(version, &vocabulary, &env)?;
                 let matching = compile(&property.id, &matching, &env, &vocabulary.schema)?;
@@ -126,6 +124,52 @@ impl Prover {
             findings.push(Finding { theorem, refuted_by });
         }
         Ok(findings)
+    }
+
+    /// What fails to evaluate matches nothing: a sum that overflows would leave out the largest amounts.
+    async fn refuse_failing(
+        &mut self,
+        property: &Property,
+        vocabulary: &Vocabulary,
+    ) -> Result<(), ProveError> {
+        if self.fails(&property.id, property.forbid(), vocabulary).await?.is_none() {
+            return Ok(());
+        }
+        let expected =
+            "a condition that never fails to evaluate (compare amounts with numbers, do not add them)";
+        let found = "one that can fail".to_owned();
+        Err(ProveError::Property { property: property.id.clone(), expected, found })
+    }
+
+    async fn fails(
+        &mut self,
+        about: &str,
+        policy: &Policy,
+        vocabulary: &Vocabulary,
+    ) -> Result<Option<Witness>, ProveError> {
+        for env in vocabulary.schema.request_envs() {
+            let compiled = CompiledPolicy::compile(policy, &env, &vocabulary.schema);
+            let compiled = compiled.map_err(|error| undecided(about, &error))?;
+            let found = self.compiler.check_never_errors_with_counterexample_opt(&compiled);
+            if let Some(witness) = answer(about, found).await? {
+                return Ok(Some(witness));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn may_fail(
+        &mut self,
+        version: &PolicyVersion,
+        vocabulary: &Vocabulary,
+    ) -> Result<bool, ProveError> {
+        for rule in &version.rules {
+            let policy = parse(rule.id.as_str(), &rule.cedar)?;
+            if self.fails(rule.id.as_str(), &policy, vocabulary).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What rules, rows and chains of one version let pass that those of the other do not.
@@ -141,7 +185,9 @@ impl Prover {
         Engine::compile(current.clone())?;
         Engine::compile(next.clone())?;
         let vocabulary = Vocabulary::of(&[current, next])?;
-        let mut comparison = Comparison::default();
+        let rules_may_fail =
+            self.may_fail(current, &vocabulary).await? || self.may_fail(next, &vocabulary).await?;
+        let mut comparison = Comparison { rules_may_fail, ..Comparison::default() };
         for env in vocabulary.schema.request_envs() {
             let before = compiled(current, &vocabulary, &env)?;
             let after = compiled(next, &vocabulary, &env)?;

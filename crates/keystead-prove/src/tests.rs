@@ -110,6 +110,22 @@ async fn s02_a_rule_that_may_fail_is_found() {
     assert_eq!(failing, [&Theorem::NeverFails { rule: "sums".to_owned() }]);
 }
 
+#[tokio::test]
+async fn a_property_that_may_fail_is_refused() {
+    let text = "forbid(principal, action in Action::\"sign\", resource)
+        when { context.amount_micro + context.fee_micro > 100 && context.approvals < 2 };";
+    let properties = Properties::read(text).unwrap();
+    let error = Prover::start().unwrap().properties(&policy(), &properties).await.unwrap_err();
+    assert_eq!(error.code(), "prove.property");
+}
+
+#[tokio::test]
+async fn s13_nothing_is_said_of_rules_that_may_fail() {
+    let failing = "forbid(principal, action in Action::\"sign\", resource) when { context.depth + context.effects < 0 };";
+    let version = changed(|it| it.rules.push(rule("fails", failing)));
+    assert_eq!(label(&version, &policy()).await.0, Label::Neither);
+}
+
 async fn label(current: &PolicyVersion, next: &PolicyVersion) -> (Label, Vec<(Part, Label)>) {
     let proven = Prover::start().unwrap().compare(current, next).await.unwrap();
     let parts = parts(current, next, &proven);
@@ -167,6 +183,7 @@ async fn s13_parts_that_no_solver_sees_have_a_direction_of_their_own() {
             (Part::Windows, Label::Tightens),
         ),
         (|it| drop(it.windows.remove(0)), (Part::Windows, Label::Loosens)),
+        (|it| it.windows[0].id = name("afresh"), (Part::Windows, Label::Neither)),
         (|it| it.windows[0].span_seconds /= 2, (Part::Windows, Label::Loosens)),
         (|it| drop(it.address_book.remove(0)), (Part::AddressBook, Label::Tightens)),
         (|it| it.address_book[0].name = name("other"), (Part::AddressBook, Label::Neither)),
@@ -181,6 +198,12 @@ async fn s13_parts_that_no_solver_sees_have_a_direction_of_their_own() {
     ] {
         assert_eq!(of(change).await, [expected]);
     }
+    let dora_freezes = changed(|it| {
+        let dora = it.roster.people.iter_mut().find(|person| person.name == name("dora")).unwrap();
+        dora.roles = vec![name("freezer"), name("trader")];
+    });
+    let without = changed(|it| it.roster.people.retain(|person| person.name != name("dora")));
+    assert_eq!(label(&dora_freezes, &without).await.1, [(Part::Roster, Label::Neither)], "fewer can freeze");
 }
 
 #[tokio::test]

@@ -225,23 +225,11 @@ fn policies(script: &mut Script, desk: &Desk, home: &Path) {
     broken["rules"][0]["cedar"] = "permit(principal, action, resource) when { context.nothing };".into();
     write(&home.join("broken.json"), &broken);
     write(&home.join("shape.json"), &json!({"number": 0}));
-    for (file, property) in [
-        (
-            "desk.cedar",
-            "@id(\"nobody-alone\") forbid(principal, action, resource) when { context.requester_approves };",
-        ),
-        (
-            "wrong.cedar",
-            "forbid(principal, action == Action::\"transfer\", resource) when { context.approvals < 1 };",
-        ),
-        ("permit.cedar", "permit(principal, action, resource);"),
-    ] {
-        std::fs::write(home.join(file), property).unwrap();
-    }
     let detail = script.step(&ok("ana", "request show {refused}"));
     let mut intent = detail["detail"]["intent"].clone();
     intent["action"]["transfer"]["amount"] = "12000000000000000000".into();
     write(&home.join("intent.json"), &intent);
+    crate::proofs::of_a_version(script, home);
     script.play([
         ok("ana", "policy check {tmp}/next.json").has("/compiles", "true"),
         ok("ana", "policy check {tmp}/next.json --last 100")
@@ -251,28 +239,16 @@ fn policies(script: &mut Script, desk: &Desk, home: &Path) {
             .has("/ruling", "pass")
             .has("/words/0", "TRANSFER"),
         ok("ana", "policy check {tmp}/next.json --request {tmp}/intent.json").has("/reasons", "10 ETH"),
-        ok("ana", "policy prove {tmp}/next.json --properties {tmp}/desk.cedar")
-            .has("/proven", "true")
-            .has("/findings", "nobody-alone")
-            .has("/direction/label", "loosens"),
-        ok("ana", "policy prove {tmp}/next.json --against {tmp}/next.json").has("/direction/label", "same"),
-        no("ana", "policy prove {tmp}/next.json --alone --properties {tmp}/wrong.cedar")
-            .has("/findings", "Action::\\\"transfer\\\""),
-        fails(
-            "ana",
-            "policy prove {tmp}/next.json --alone --properties {tmp}/permit.cedar",
-            "prove.property",
-        ),
         fails("ana", "policy check {tmp}/shape.json", "policy.json"),
         fails("ana", "policy check {tmp}/missing.json", "cli.file"),
         ok("ana", "policy propose {tmp}/next.json")
             .has("/sections", "address_book")
-            .has("/direction/label", "loosens")
+            .has("/direction/label", "neither")
             .keep("next", "/request/request"),
         no("ana", "policy activate {next} --wait 0").has("/request/stage", "waiting"),
         ok("ben", "policy approve {next} --yes")
             .has("/words/0", "CHANGE OF AUTHORITY")
-            .has("/direction/label", "loosens"),
+            .has("/direction/label", "neither"),
         ok("cleo", "policy approve {next} --yes"),
         ok("ana", "policy activate {next}").has("/request/stage", "applied"),
         ok("ana", "policy show").has("/number", "1"),

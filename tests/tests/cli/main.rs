@@ -16,6 +16,7 @@ mod help;
 mod lies;
 mod people;
 mod plain;
+mod proofs;
 mod quickstart;
 mod rebuild;
 mod rebuilt;

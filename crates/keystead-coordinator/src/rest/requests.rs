@@ -1,6 +1,6 @@
 //! Requests: asked for, listed, and shown.
 
-use alloy_primitives::keccak256;
+use alloy_primitives::{Bytes, keccak256};
 use axum::Extension;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::StatusCode;
@@ -8,7 +8,7 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse as _, Json, Response};
 use keystead_base::{Canonical as _, Digest, Name, RequestId};
 use keystead_intent::{Action, Intent};
-use keystead_wire::{RequestDetail, RequestView};
+use keystead_wire::{RequestDetail, RequestView, SignedPayload};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
@@ -153,6 +153,7 @@ pub(crate) async fn list(
     open.sort_by_key(|view| view.request);
     let mut shown: Vec<RequestView> = Vec::new();
     for view in open.into_iter().filter(|view| after.is_none_or(|after| view.request > after)) {
+        let view = seen(&caller, view);
         if shown.len() == asked.limit {
             let next = shown.last().map(|view| view.request.to_string());
             return Ok(Json(page(shown.iter().map(|view| json!(view)).collect(), next)));
@@ -172,7 +173,16 @@ pub(crate) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Json<RequestDetail>, Problem> {
     nothing(query.as_deref())?;
-    find(&served, &caller, parse(&id)?).await.map(Json)
+    let detail = find(&served, &caller, parse(&id)?).await?;
+    Ok(Json(RequestDetail { view: seen(&caller, detail.view), ..detail }))
+}
+
+/// INVARIANT A4: whoever may only look sees that something is signed, and no signature that could be used.
+fn seen(caller: &Caller, view: RequestView) -> RequestView {
+    let blank =
+        |signed: SignedPayload| SignedPayload { signature: Bytes::new(), raw: Bytes::new(), ..signed };
+    let signed = if caller.sees_signatures() { view.signed } else { view.signed.map(blank) };
+    RequestView { signed, ..view }
 }
 
 pub(crate) fn parse(id: &str) -> Result<RequestId, Problem> {

@@ -34,6 +34,8 @@ impl Inner {
     /// is durable before the request leaves: from then on the key names this request.
     async fn begin(&self, request: &TransactionRequest, once: Option<Once>) -> Result<RequestView, RpcError> {
         let from = request.from()?;
+        // Before a place for its nonces is kept.
+        self.ours(from).await?;
         let _turn = self.nonces.turn(from).await;
         follow::refresh(self, from).await;
         let held = self.journal().held(from);
