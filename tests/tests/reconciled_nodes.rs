@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall as _;
@@ -38,14 +39,20 @@ async fn station(urls: &[String], anvil: SocketAddr) -> Station {
     station
 }
 
+/// Between two questions, and for all of them together: a finding waits its turn for some seconds.
+const PAUSE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// Asks until a status is as wanted. Nodes look every second.
 async fn until(station: &Station, wanted: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
     let client = station.client("eve").await;
-    for _ in 0..60_000 {
+    let (patience, mut beat) = (Instant::now() + PATIENCE, tokio::time::interval(PAUSE));
+    while Instant::now() < patience {
         let status = client.status().await.unwrap();
         if wanted(&status) {
             return status;
         }
+        beat.tick().await;
     }
     panic!("never: {:?} {:?}", station.events(), client.status().await)
 }

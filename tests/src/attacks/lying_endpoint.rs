@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use alloy_primitives::U256;
 use keystead_base::{Amount, RequestId};
@@ -94,11 +95,15 @@ pub async fn attack<C: Controls + Clone + 'static>(controls: C, asked: Asked) ->
     Loot::stolen(beyond, "wei beyond the day's limit")
 }
 
+/// A node looks every second, and states what it found when its turn comes.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// Until the node has looked at what the endpoints say now: the payment is dead to it, and what that means is in the log;
 /// or nothing is known.
 async fn settle_down(station: &Station, kept: &RequestId) {
     let client = station.client("eve").await;
-    for _ in 0..20_000 {
+    let patience = Instant::now() + PATIENCE;
+    while Instant::now() < patience {
         let status = client.status().await.expect("a status");
         let view = client.request(*kept).await.expect("an answer").expect("a request").view;
         let unknown =
