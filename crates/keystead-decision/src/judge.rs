@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alloy_primitives::Address;
 use keystead_base::{Canonical, RequestId, Timestamp};
-use keystead_intent::{AccountRef, Action, DangerClass, EffectKind, Effects, Intent, Slot};
+use keystead_intent::{AccountRef, Action, DangerClass, EffectKind, Effects, Intent};
 use keystead_policy::{
     AssuranceLevel, Charge, Facts, Question, Reason, Requirement, Ruling, Simulated, SimulationReason,
     Subject,
@@ -14,10 +14,7 @@ use keystead_quorum::{Authorization, Context, Shortfall};
 use crate::coins::purse_of;
 use crate::to_sign::ToSign;
 use crate::turn::{Turn, not_counted};
-use crate::{
-    Controls, Event, Grant, MAX_OPEN_REQUESTS, Outcome, Phase, Renewal, Request, SlotUse, State,
-    approval_digest,
-};
+use crate::{Controls, Event, Grant, MAX_OPEN_REQUESTS, Outcome, Phase, Renewal, Request, approval_digest};
 
 /// A payload understood: the bytes to sign, and what they would do.
 pub(crate) struct Understood {
@@ -434,11 +431,6 @@ fn no_account() -> Reason {
     Reason::Undecodable { code: "request.no_account".to_owned(), text: "there is nothing to sign".to_owned() }
 }
 
-fn not_replacing(named: &RequestId, slot: &Slot) -> Reason {
-    let text = format!("it is not the latest unsettled request at nonce {} of {}", slot.nonce, slot.account);
-    Reason::NotReplacing { replaces: *named, text }
-}
-
 /// When a signature without a slot is over by itself: at once when it gives nothing away, at the
 /// latest deadline when it gives only rights with deadlines; otherwise only a settlement ends it.
 fn over_at(effects: &Effects, now: Timestamp) -> Option<Timestamp> {
@@ -453,48 +445,4 @@ fn over_at(effects: &Effects, now: Timestamp) -> Option<Timestamp> {
         }
         _ => None,
     })
-}
-
-impl State {
-    pub(crate) fn slot_admits(
-        &self,
-        slot: &Slot,
-        asks: &RequestId,
-        replaces: Option<&RequestId>,
-    ) -> Result<(), Reason> {
-        let holder = self.slots.get(slot);
-        match (holder, replaces) {
-            (None, None) => Ok(()),
-            (None, Some(named)) => Err(not_replacing(named, slot)),
-            (Some(held), _) if held.requests.last() == Some(asks) => Ok(()),
-            (Some(held), Some(named)) if !held.settled && held.requests.last() == Some(named) => Ok(()),
-            (Some(held), None) => {
-                Err(Reason::SlotTaken { slot: *slot, by: held.requests.last().copied().unwrap_or(*asks) })
-            }
-            (Some(_), Some(named)) => Err(not_replacing(named, slot)),
-        }
-    }
-
-    pub(crate) fn window_admits(&self, charge: &Charge) -> Result<(), Reason> {
-        let skew = self.policy.engine.version().timing.skew_seconds;
-        let used = self.windows.used(charge, self.time, skew);
-        match used.checked_add(charge.amount) {
-            Some(sum) if sum <= charge.limit => Ok(()),
-            _ => Err(Reason::LimitExceeded {
-                window: charge.window.clone(),
-                bucket: charge.bucket.clone(),
-                limit: charge.limit,
-                used,
-                asked: charge.amount,
-            }),
-        }
-    }
-
-    pub(crate) fn take_slot(&mut self, slot: Slot, id: RequestId) {
-        let unused = || Arc::new(SlotUse { requests: Vec::new(), settled: false });
-        let held = Arc::make_mut(self.slots.entry(slot).or_insert_with(unused));
-        if held.requests.last() != Some(&id) {
-            held.requests.push(id);
-        }
-    }
 }

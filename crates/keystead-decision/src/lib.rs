@@ -21,6 +21,7 @@ mod persist;
 pub mod rebuild;
 mod request;
 mod simulating;
+mod slots;
 mod state;
 mod to_sign;
 mod transition;
