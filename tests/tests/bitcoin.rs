@@ -11,7 +11,7 @@ use keystead_decision::{
     wallet_challenge,
 };
 use keystead_intent::{
-    Action, Asset, AssetEntry, AssetKind, BitcoinDestination, BitcoinWallet, ChainId, PsbtSpend,
+    Action, Asset, AssetEntry, AssetKind, BitcoinDestination, BitcoinWallet, ChainId, CoinSpend, PsbtSpend,
 };
 use keystead_policy::{
     AddressEntry, Measure, PolicyVersion, Price, PriceRule, PriceSource, Reason, Rule, Window,
@@ -218,6 +218,23 @@ fn s04_one_transaction_for_any_coin_unless_a_replacement_names_the_one_before() 
     assert_eq!(codes(&gone), ["deny.coin_taken"]);
     let gone = ask(&mut world, spend(purse.psbt(coins(&[1]), to(999_000)), None)).1;
     assert_eq!(codes(&gone), ["deny.coin_taken"]);
+}
+
+/// Whoever has a key could write any outpoint beside a script of that key: it would hold coins of others for ever.
+#[test]
+fn s04_a_psbt_of_one_key_holds_no_coin_of_another_key() {
+    let (mut world, purse) = world_with(|_| {});
+    let (asked, outcome) = ask(&mut world, payment(&purse, TR, 1, 600_000));
+    assert!(matches!(outcome, Outcome::Allow(_)), "{outcome:?}");
+    let coins = world.state.coins().map(|((_, coin), _)| *coin).collect();
+    let spend = CoinSpend { coins, fee_rate: 1 };
+    let later = RequestId(Digest([9; 32]));
+    let admits = |key: &str| {
+        let purse = (REGTEST, name(key));
+        Strict::default().coins(&world.state, &purse, &spend, &later, None)
+    };
+    assert!(matches!(admits("hot"), Err(Reason::CoinTaken { by, .. }) if by == asked));
+    assert_eq!(admits("cold"), Ok(()));
 }
 
 fn oracle(world: &mut World<Strict>, chain: ChainId, decimals: u8, dollars: u64) {

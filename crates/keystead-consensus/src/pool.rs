@@ -16,6 +16,9 @@ pub const MAX_POOL_ENTRIES_PER_NODE: usize = 4_096;
 /// The longest entry: a block may be of one alone.
 pub const MAX_ENTRY_BYTES: usize = MAX_BLOCK_BYTES;
 
+/// How long a finding of this node's own waits to be shared, in seconds.
+const FINDING_SECONDS: u64 = 40;
+
 /// What waits, in the order of arrival.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
@@ -89,6 +92,17 @@ impl Pool {
             self.remove(digest);
         }
         true
+    }
+
+    /// Takes back what this node found on a chain and stated long ago: a finding that the others share is in the log by
+    /// now, and a block with one that they do not share is nobody's. What still stands is stated again. Gives what went.
+    pub(crate) fn take_back_findings(&mut self, now: Timestamp) -> Vec<Digest> {
+        let is_own = |it: &&Waiting| it.from.is_none() && matches!(it.admitted.entry(), Entry::Finding(_));
+        let is_old = |it: &&Waiting| it.since.plus_seconds(FINDING_SECONDS) <= now;
+        let old = self.entries.values().filter(is_own).filter(is_old);
+        let old: Vec<Digest> = old.filter_map(|it| self.order.get(&it.arrival).copied()).collect();
+        old.iter().for_each(|digest| self.remove(digest));
+        old
     }
 
     /// Whether this very entry was verified here under the roster of this state.
@@ -169,5 +183,42 @@ fn take(left: &mut usize, bytes: usize) -> bool {
 impl Waiting {
     fn is_price(&self) -> bool {
         matches!(self.admitted.entry(), Entry::Price(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keystead_decision::{Discrepancy, Finding};
+    use keystead_fixture::{BIRTH, CHAIN, Desk, name};
+    use keystead_intent::AccountRef;
+
+    use super::*;
+
+    fn finding(desk: &Desk, state: &State, nonce: u64) -> Admitted {
+        let body = Finding {
+            cluster: state.cluster(),
+            chain: CHAIN,
+            account: AccountRef { key: name("hot"), index: 0 },
+            address: [1; 20].into(),
+            what: Discrepancy::Nonce { nonce },
+        };
+        let node = &desk.nodes[0];
+        state.admit(Entry::Finding(Signed::new(body, node.name.clone(), &node.signer).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn d03_a_finding_that_nobody_shares_spoils_no_block_for_ever() {
+        let desk = Desk::default();
+        let state = State::genesis(&desk.genesis().genesis).unwrap();
+        let mut pool = Pool::default();
+        pool.insert(finding(&desk, &state, 5), None, BIRTH).unwrap();
+        pool.insert(state.admit(Entry::Tick).unwrap(), None, BIRTH).unwrap();
+        pool.insert(finding(&desk, &state, 6), Some(&name("node-2")), BIRTH).unwrap();
+        pool.insert(finding(&desk, &state, 7), None, BIRTH.plus_seconds(1)).unwrap();
+        assert_eq!(pool.take_back_findings(BIRTH.plus_seconds(FINDING_SECONDS - 1)), []);
+        assert_eq!(pool.take_back_findings(BIRTH.plus_seconds(FINDING_SECONDS)).len(), 1);
+        let left: Vec<_> = pool.entries.values().map(|it| (it.since, it.from.is_some())).collect();
+        assert_eq!(left.len(), 3, "what others stated, what is new, and what is no finding stay: {left:?}");
+        assert_eq!(pool.order.len(), 3);
     }
 }

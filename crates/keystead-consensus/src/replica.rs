@@ -343,6 +343,10 @@ impl<C: Controls> Replica<C> {
         let time = self.now.max(Timestamp(self.state.time().0.saturating_add(1)));
         let tick = self.state.admit(Entry::Tick).ok();
         let bytes = self.limits.block_bytes.min(MAX_BLOCK_BYTES);
+        let unshared = self.pool.take_back_findings(self.now);
+        if !unshared.is_empty() {
+            self.out.push(Output::Dropped(unshared));
+        }
         let mut entries = self.pool.oldest(self.limits.block_entries, bytes);
         if entries.is_empty() {
             entries.extend(&tick);

@@ -17,6 +17,8 @@ use keystead_fixture::{BIRTH, CHAIN, Desk, ETHER, FRIEND, Member, name};
 use keystead_intent::{AccountRef, Action, Asset, GasTerms, Intent, RawEthereum, RequestBatch, Transfer};
 use keystead_policy::PolicyVersion;
 
+#[path = "agreement/findings.rs"]
+mod findings;
 #[path = "agreement/prices.rs"]
 mod prices;
 #[path = "agreement/standing.rs"]

@@ -231,6 +231,11 @@ impl Journal {
         Some((*request, self.entries.get(request)?.promise.keyed.clone()?))
     }
 
+    /// Whether a request is a part of a bundle: it is sent with the others or not at all.
+    pub(crate) fn is_part(&self, request: &RequestId) -> bool {
+        self.entries.get(request).is_some_and(|entry| entry.promise.part.is_some())
+    }
+
     /// The nonces of an account that are held by requests which are still alive.
     pub(crate) fn held(&self, account: Address) -> BTreeSet<u64> {
         let alive = self.entries.values().filter(|entry| !entry.stage.is_final() && !entry.lost);

@@ -126,6 +126,22 @@ mod tests {
     }
 
     #[test]
+    fn a04_each_caller_has_keys_of_its_own() {
+        let key = |text: &str| IdempotencyKey(text.to_owned());
+        assert_eq!(key("a").of_caller(""), key("a"), "whoever may do everything has no name");
+        let keys = [
+            key("a"),
+            key("a").of_caller("bot"),
+            key("a").of_caller("cat"),
+            key("a").of_call(0),
+            key("a").of_caller("bot").of_call(0),
+            key("0").of_caller("a"),
+        ];
+        let distinct: HashSet<String> = keys.iter().map(|it| it.0.clone()).collect();
+        assert_eq!(distinct.len(), keys.len());
+    }
+
+    #[test]
     fn a_key_is_bound_to_what_was_asked() {
         let key = IdempotencyKey("a".to_owned());
         let once = |method: &str, params: Value| key.once(method, &params);

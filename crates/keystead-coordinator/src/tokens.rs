@@ -235,9 +235,10 @@ mod tests {
     #[test]
     fn a_file_that_says_too_much_is_refused() {
         let record = minted("ci", 1).1;
-        let limited =
-            TokenRecord { scopes: vec![Scope::Rpc], keys: vec!["hot".parse().unwrap()], ..record.clone() };
-        for tokens in [vec![record.clone(), record], vec![limited]] {
+        let keys = || vec!["hot".parse().unwrap()];
+        let limited = |scope| TokenRecord { scopes: vec![scope], keys: keys(), ..record.clone() };
+        let (calls, approvals) = (limited(Scope::Rpc), limited(Scope::Approve));
+        for tokens in [vec![record.clone(), record.clone()], vec![calls], vec![approvals]] {
             let json = serde_json::to_string(&TokenFile { tokens }).unwrap();
             assert_eq!(TokenFile::parse(&json).unwrap_err().code(), "coordinator.tokens");
         }

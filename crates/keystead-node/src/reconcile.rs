@@ -132,7 +132,7 @@ impl Reconciler {
 async fn report(shared: &Shared, suspect: Suspect) {
     shared.event(Event::Found { finding: suspect.finding.clone() });
     // What takes longer is in the pool, and comes with a later block.
-    let stated = timeout(AGAIN, shared.report_finding(suspect.finding)).await;
+    let stated = timeout(ANSWER, shared.report_finding(suspect.finding)).await;
     if let Ok(Err(error)) = stated {
         shared.postponed("a finding", &error);
     }
@@ -280,7 +280,10 @@ impl Ours {
 const MAX_BLOCKS_AT_ONCE: u64 = 64;
 /// How much later each node states what it found than the one before it in the roster.
 const TURN: Duration = Duration::from_secs(4);
-/// What the log did not take by then is stated again.
-const AGAIN: Duration = Duration::from_secs(30);
+/// What the log did not take is stated again then. Not sooner: while a finding that nobody shares waits for a block, nobody
+/// votes for those of this node, and each other node states by itself what it finds.
+const AGAIN: Duration = Duration::from_secs(300);
+/// For how long the answer to a statement is waited for.
+const ANSWER: Duration = Duration::from_secs(30);
 /// Findings that are on their way into the log at once.
 const MAX_REPORTS: usize = 8;

@@ -220,6 +220,15 @@ fn a04_a_token_is_good_for_what_it_says_until_it_is_taken_back() {
     let id = ask(url, &asks, &asked).json()["request"].as_str().expect("an id").to_owned();
     let shown = |token: &str| get(url, &format!("/v1/requests/{id}"), token).status;
     assert_eq!((shown(&reads), shown(&asks), shown(&other)), (200, 200, 404));
+    let signature = |token: &str| {
+        let detail = get(url, &format!("/v1/requests/{id}"), token).json();
+        detail["view"]["signed"]["signature"].as_str().expect("a signature").len()
+    };
+    assert_eq!((signature(&reads), signature(&asks)), (2, 132), "whoever only looks has nothing to use");
+    for path in ["/v1/nodes", "/v1/policies", "/v1/policies/active"] {
+        let seen = (get(url, path, &reads).status, get(url, path, &asks).status);
+        assert_eq!(seen, (200, 403), "{path} concerns all keys");
+    }
     let listed = get(url, "/api/v1/eth1/publicKeys", &other);
     assert_eq!(listed.json(), json!([]), "a key of somebody else's is not shown");
 

@@ -122,3 +122,18 @@ fn s12_only_what_is_derived_from_the_recorded_wallet_comes_back() {
     assert_eq!(refused.code(), "bitcoin.nothing_of_ours");
     let _ = change(WPKH);
 }
+
+#[test]
+fn d03_a_request_has_no_more_inputs_and_outputs_than_are_read_quickly() {
+    let desk = desk();
+    let with = |outputs: usize| {
+        let mut draft = desk.draft(WPKH);
+        let paid: u64 = (draft.outputs.len()..outputs).map(|_| 1_000).sum();
+        draft.outputs[1].output.value -= BitcoinAmount::from_sat(paid);
+        draft.outputs.extend((draft.outputs.len()..outputs).map(|_| pay(1_000, stranger())));
+        read(&desk, &desk.psbt(&draft)).map(drop)
+    };
+    assert_eq!(with(MAX_SPEND_OUTPUTS), Ok(()));
+    let found = with(MAX_SPEND_OUTPUTS + 1);
+    assert_eq!(found, Err(SpendError::Large { inputs: 1, outputs: MAX_SPEND_OUTPUTS + 1 }));
+}

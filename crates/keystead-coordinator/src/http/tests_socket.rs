@@ -5,6 +5,8 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use keystead_base::Secret;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpSocket;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -134,6 +136,30 @@ async fn a01_a_socket_keeps_the_limits_of_a_body() {
     let silent =
         format!("GET / HTTP/1.1\r\nhost: localhost\r\n{UPGRADE_HEADERS}sec-websocket-version: 13\r\n\r\n");
     assert!(desk.say(silent.as_bytes()).await.starts_with("HTTP/1.1 101 "));
+}
+
+/// A client that asks and asks, and reads no answer, would hold its connection for ever.
+#[tokio::test]
+async fn a01_a_client_that_reads_nothing_loses_its_place() {
+    let limits = HttpLimits {
+        connections: 1,
+        unread: Duration::from_secs(1),
+        head: Duration::from_secs(60),
+        ..HttpLimits::default()
+    };
+    let desk = Desk::open_within(Doors::default(), limits).await;
+    let greedy = TcpSocket::new_v4().unwrap();
+    greedy.set_recv_buffer_size(4096).unwrap();
+    let mut greedy = greedy.connect(desk.server.address()).await.unwrap();
+    let questions = "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1000);
+    // Until the server hangs up: what it cannot send it keeps, and then it reads no more.
+    let asks = async { while greedy.write_all(questions.as_bytes()).await.is_ok() {} };
+    timeout(Duration::from_secs(60), asks).await.expect("it is let hold on for ever");
+    assert!(
+        desk.say(b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
 }
 
 const UPGRADE_HEADERS: &str =

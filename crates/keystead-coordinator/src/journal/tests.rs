@@ -40,6 +40,18 @@ fn d4_what_was_promised_survives_and_what_is_over_does_not() {
 }
 
 #[test]
+fn s05_a_line_that_a_full_disk_cut_off_swallows_no_promise_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broadcast.journal");
+    let mut journal = Journal::open(&path, NOW).unwrap();
+    journal.file.write_all(b"{\"request\":\"00").unwrap();
+    journal.promise(id(1), keyed("order-17")).unwrap();
+    drop(journal);
+    let journal = Journal::open(&path, NOW).unwrap();
+    assert_eq!(journal.keyed("order-17").map(|(request, _)| request), Some(id(1)));
+}
+
+#[test]
 fn d04_what_no_node_knows_holds_no_nonce_and_is_sent_when_one_does() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(&folder.path().join("broadcast.journal"), NOW).unwrap();
@@ -128,6 +140,7 @@ fn d4_a_bundle_is_promised_as_a_whole_and_once() {
     // Their order is that of the calls, not of the ids.
     assert!(journal.promise_all(vec![(id(2), part(0)), (id(1), part(1))]).unwrap());
     assert!(!journal.promise_all(vec![(id(3), part(0)), (id(4), part(1))]).unwrap());
+    assert!(journal.is_part(&id(1)) && !journal.is_part(&id(3)));
     journal.step(id(2), Step::Deny).unwrap();
     journal.step(id(1), Step::Fail).unwrap();
     let order = |journal: &Journal| {

@@ -92,7 +92,8 @@ impl Inner {
             Reason::SlotTaken { by, .. } => Some(*by),
             _ => None,
         });
-        let Some(by) = taken else { return Err(error) };
+        // A part of a bundle goes with the others or not at all.
+        let Some(by) = taken.filter(|by| !self.journal().is_part(by)) else { return Err(error) };
         match self.node.request(by).await? {
             Some(detail) if request.is(&detail.intent.action) => self.signature(detail.view).await,
             Some(_) | None => Err(error),
