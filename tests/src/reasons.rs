@@ -57,8 +57,10 @@ pub fn every_reason(request: RequestId) -> Vec<Reason> {
         Reason::PolicyRefused { code: text(), text: text() },
         Reason::KeyStopped { key: key.clone(), state: KeyState::Suspended },
         Reason::KeyStep { key: key.clone(), state: KeyState::Destroyed, change: ChangeKind::ResumeKey },
-        Reason::Unprotected { key, missing: vec![Feature::Landlock] },
+        Reason::Unprotected { key: key.clone(), missing: vec![Feature::Landlock] },
         Reason::ChangeNotNamed { change: ChangeKind::DestroyKey },
         Reason::CoinTaken { coin: Coin { transaction: Digest([7; 32]), output: 3 }, by: request },
+        Reason::RequesterNotPermitted { requester: name("mallory"), key },
+        Reason::TooManyPsbts { requester: name("mallory"), limit: 100, limit_bytes: 1 << 24 },
     ]
 }

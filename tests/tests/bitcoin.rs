@@ -174,7 +174,7 @@ fn s02_what_cannot_be_proven_is_denied_with_its_code() {
         psbt: purse.psbt(coin(5), outputs()).into(),
         replaces: None,
     });
-    assert_eq!(undecodable(&ask(&mut world, elsewhere).1), "bitcoin.no_wallet");
+    assert_eq!(codes(&ask(&mut world, elsewhere).1), ["deny.chain_not_allowed"]);
 }
 
 /// INVARIANT S8: no bytes of Ethereum's kind are signed for a network of Bitcoin's.

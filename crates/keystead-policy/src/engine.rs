@@ -68,6 +68,13 @@ impl Engine {
         self.rules.evaluated_for(key)
     }
 
+    /// Whether some rule permits this requester such an action with this key, as far as its scope says. Who answers no
+    /// has not looked at what is asked, and neither has anybody else to.
+    #[must_use]
+    pub fn could_permit(&self, requester: &Name, action: ActionKind, key: &Name) -> bool {
+        self.version.roster.speaks(requester.as_str()) && self.rules.could_permit(requester, action, key)
+    }
+
     /// Decides. The same question always has the same answer, on every node.
     ///
     /// Default deny: every effect needs a rule that permits it and none that forbids it or fails; its

@@ -350,6 +350,27 @@ pub enum Reason {
         /// The request whose transaction spends it.
         by: RequestId,
     },
+    /// No rule lets this requester have anything of the kind signed with this key, whatever it says: nobody reads it.
+    #[error("no rule lets `{requester}` have a PSBT signed with key `{key}`")]
+    RequesterNotPermitted {
+        /// Who asked.
+        requester: Name,
+        /// The key.
+        key: Name,
+    },
+    /// Every node keeps what waits, and what may still be signed.
+    #[error(
+        "`{requester}` has {limit} PSBTs that wait, or {limit_bytes} bytes of PSBTs that wait or may be signed still: \
+         let some of them end first"
+    )]
+    TooManyPsbts {
+        /// Who asked.
+        requester: Name,
+        /// The most that may wait.
+        limit: u64,
+        /// The most bytes of those that wait or may be signed.
+        limit_bytes: u64,
+    },
 }
 
 fn frozen_what(key: &Option<Name>) -> String {
@@ -411,6 +432,8 @@ impl Coded for Reason {
             Self::ChangeNotNamed { .. } => "deny.change_not_named",
             Self::Simulation(reason) => reason.code(),
             Self::CoinTaken { .. } => "deny.coin_taken",
+            Self::RequesterNotPermitted { .. } => "deny.requester_not_permitted",
+            Self::TooManyPsbts { .. } => "deny.too_many_psbts",
         }
     }
 
