@@ -193,3 +193,14 @@ fn s04_coins_stay_taken_after_their_psbt_is_let_go() {
     let (_, again) = world.ask("desk", payment(&purse, 1, 2_000, 1_000));
     assert!(matches!(&reasons(&again)[..], [Reason::CoinTaken { by, .. }] if *by == id), "{again:?}");
 }
+
+/// A payment that is small beside its fee is no small payment.
+#[test]
+fn s09_the_fee_of_a_transaction_counts_towards_the_threshold() {
+    let (mut world, purse) = world();
+    for (number, sat, fee, waits) in [(1, 490_000, 9_999, false), (2, 490_000, 10_000, true)] {
+        let (_, outcome) = world.ask("desk", payment(&purse, number, sat, fee));
+        assert_eq!(matches!(outcome, Outcome::Wait { .. }), waits, "{fee}: {outcome:?}");
+        assert_eq!(matches!(outcome, Outcome::Allow(_)), !waits, "{fee}: {outcome:?}");
+    }
+}

@@ -269,6 +269,10 @@ mod tests {
         for (wei, expected) in [(5 * ETHER, "pass 2"), (5 * ETHER + 1, "deny.cap_exceeded")] {
             let ask = Ask::new("hot", vec![pay(FRIEND, wei)]);
             assert_eq!(verdict(&ask.of(&engine)), [expected]);
+            // The fee is a part of what it moves.
+            let ask = Ask::new("hot", vec![pay(FRIEND, wei - 3)])
+                .with(|it| it.effects.fee.max = Amount::from(3_u64));
+            assert_eq!(verdict(&ask.of(&engine)), [expected]);
         }
     }
 

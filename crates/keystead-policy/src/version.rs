@@ -199,7 +199,8 @@ pub struct QuorumRow {
     pub vetoers: Vec<Name>,
 }
 
-/// An amount from which on a row matches: the sum of what leaves in the request, fees left out.
+/// An amount from which on a row matches: the sum of what leaves in the request, the most that the network may take
+/// with it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Threshold {

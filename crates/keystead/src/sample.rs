@@ -125,7 +125,7 @@ fn quorums(chain: ChainId) -> Result<Vec<QuorumRow>, NameError> {
             vetoers: vec!["vetoer".parse()?],
         })
     };
-    let large = Threshold { measure: native(chain), amount: Amount::from(ETHER + 1) };
+    let large = Threshold { measure: native(chain), amount: Amount::from(ETHER + ETHER / 100) };
     Ok(vec![
         row("authority", &[DangerClass::Authority], None, 2)?,
         row("statements", &[DangerClass::Statement], None, 0)?,
