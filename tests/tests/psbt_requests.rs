@@ -7,7 +7,10 @@ use keystead_base::{Amount, Canonical as _, Coded as _, RequestId};
 use keystead_bitcoin::{Spend, SpendError};
 use keystead_decision::{Controls, MAX_KEPT_PSBT_BYTES, Outcome, Phase, Snapshot, State};
 use keystead_intent::{Action, Asset, BitcoinWallet, DangerClass, PsbtSpend};
-use keystead_policy::{Measure, Need, PolicyVersion, QuorumRow, Reason, Threshold};
+use keystead_policy::{
+    BitcoinTerms, Dimension, HeightLimit, LockTimeRule, Measure, Need, PolicyVersion, QuorumRow, Reason,
+    Rule, Threshold, Window,
+};
 use keystead_quorum::Strict;
 use keystead_tests::fixture::name;
 use keystead_tests::purse::{Purse, REGTEST, WPKH, lists_payee, pay, payee};
@@ -141,7 +144,8 @@ fn d03_no_requester_has_more_psbts_waiting_than_a_hundred() {
         world.state = restored(&world.state);
     }
     // One that ends makes room for another.
-    let first = world.state.requests().find(|(_, it)| it.phase == Phase::Open && it.class != DangerClass::Authority);
+    let first =
+        world.state.requests().find(|(_, it)| it.phase == Phase::Open && it.class != DangerClass::Authority);
     let first = *first.unwrap().0;
     world.veto("eve", &first);
     let (_, waits) = world.ask("desk", payment(&purse, 200, 600_000, 1_000));
@@ -204,3 +208,89 @@ fn s09_the_fee_of_a_transaction_counts_towards_the_threshold() {
         assert_eq!(matches!(outcome, Outcome::Allow(_)), !waits, "{fee}: {outcome:?}");
     }
 }
+
+/// A payment with a lock time, and a sequence that lets it count.
+fn locked(purse: &Purse, number: u8, lock_time: u32, sequence: u32) -> Action {
+    let change = purse.change(WPKH, 998_000);
+    let honest = purse.psbt(vec![purse.coin(WPKH, 1_000_000, number)], vec![pay(1_000, payee()), change]);
+    let mut psbt = bitcoin::Psbt::deserialize(&honest).unwrap();
+    psbt.unsigned_tx.lock_time = bitcoin::absolute::LockTime::from_consensus(lock_time);
+    psbt.unsigned_tx.input[0].sequence = bitcoin::Sequence(sequence);
+    asked(psbt.serialize())
+}
+
+#[test]
+fn s02_a_transaction_that_waits_is_signed_where_policy_names_how_long() {
+    let (mut world, purse) = world();
+    let age = 144;
+    for (number, lock_time, sequence) in [(1, 800_000, FINAL - 1), (2, 0, age), (3, 1_795_500_000, FINAL - 1)]
+    {
+        let denied = world.ask("desk", locked(&purse, number, lock_time, sequence)).1;
+        assert_eq!(codes(&denied), ["deny.lock_time"], "nobody named {lock_time} {sequence}");
+    }
+    // Where every sequence is final, the lock time says nothing.
+    let (_, allowed) = world.ask("desk", locked(&purse, 4, 800_000, FINAL));
+    assert!(matches!(allowed, Outcome::Allow(_)), "{allowed:?}");
+    let now = world.now();
+    world.adopt(|policy| {
+        let height = Some(HeightLimit { height: 800_000, grows_from: Some(now) });
+        let (chain, keys, ahead_seconds) = (REGTEST, Vec::new(), None);
+        let (relative_blocks, relative_seconds) = (144, 0);
+        let rule = LockTimeRule { chain, keys, height, ahead_seconds, relative_blocks, relative_seconds };
+        policy.bitcoin = Some(BitcoinTerms { lock_times: vec![rule] });
+    });
+    for (number, lock_time, sequence, allowed) in [
+        (1, 800_000, FINAL - 1, true),
+        (2, 800_001, FINAL - 1, false),
+        (3, 0, age, true),
+        (5, 0, age + 1, false),
+        (6, 0, SECONDS | 1, false),
+        (7, 1_795_500_000, FINAL - 1, false),
+    ] {
+        let outcome = world.ask("desk", locked(&purse, number, lock_time, sequence)).1;
+        match allowed {
+            true => assert!(matches!(outcome, Outcome::Allow(_)), "{lock_time} {sequence}: {outcome:?}"),
+            false => assert_eq!(codes(&outcome), ["deny.lock_time"], "{lock_time} {sequence}"),
+        }
+    }
+    // A block for each ten minutes.
+    let later = world.now().plus_seconds(600);
+    world.commit_at(later, vec![keystead_decision::Entry::Tick]);
+    let outcome = world.ask("desk", locked(&purse, 2, 800_001, FINAL - 1)).1;
+    assert!(matches!(outcome, Outcome::Allow(_)), "{outcome:?}");
+}
+
+/// Coins that do not exist count until somebody proves that they never will: with one requester's token that fills one
+/// requester's window.
+#[test]
+fn s10_invented_coins_fill_the_window_of_the_one_who_asked() {
+    let mut world = World::with_policy(Counting::default(), |policy| {
+        lists_payee(policy);
+        // So that a second requester has a rule that lets it ask.
+        let both = "permit(principal, action == Action::\"psbt\", resource);".to_owned();
+        policy.rules.push(Rule { id: name("anybody"), cedar: both });
+        policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
+        policy.windows = vec![Window {
+            id: name("sat-per-day"),
+            keys: Vec::new(),
+            chains: Vec::new(),
+            destinations: Vec::new(),
+            measure: Measure::Asset { chain: REGTEST, asset: Asset::Native },
+            per: vec![Dimension::Requester],
+            limit: Amount::from(900_000_u64),
+            span_seconds: 86_400,
+        }];
+    });
+    let purse = Purse::of_seed(7);
+    world.record_wallet(&purse.recorded);
+    let (_, allowed) = world.ask("desk", payment(&purse, 1, 890_000, 1_000));
+    assert!(matches!(allowed, Outcome::Allow(_)), "{allowed:?}");
+    let (_, full) = world.ask("desk", payment(&purse, 2, 50_000, 1_000));
+    assert_eq!(codes(&full), ["deny.limit_exceeded"]);
+    let (_, another) = world.ask("dora", payment(&purse, 3, 890_000, 1_000));
+    assert!(matches!(another, Outcome::Allow(_)), "{another:?}");
+}
+
+/// A final sequence, and the flag of a relative lock by time (BIP-68).
+const FINAL: u32 = u32::MAX;
+const SECONDS: u32 = 1 << 22;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use keystead_base::{Amount, Name};
 use keystead_intent::{ActionKind, AssetIndex, AuthorityChange, ChangeKind, DangerClass, Effects};
 
+use crate::charges::Asked;
 use crate::destination::AddressBook;
 use crate::fields::Fields;
 use crate::findings::Findings;
@@ -13,7 +14,7 @@ use crate::rows::Matter;
 use crate::rules::Rules;
 use crate::{
     Facts, PolicyError, PolicyRef, PolicyVersion, Question, Reason, Ruling, Sections, Subject, charges,
-    payload, rows, simulated, structure, vocabulary,
+    locks, payload, rows, simulated, structure, vocabulary,
 };
 
 /// A policy version, checked and compiled. Immutable: share it in an `Arc`.
@@ -98,13 +99,15 @@ impl Engine {
     fn payload(&self, question: &Question<'_>, key: &Name, effects: &Effects) -> Ruling {
         let mut findings = Findings::default();
         payload::judge(self, question, effects, &mut findings);
+        locks::judge(self.version.bitcoin.as_ref(), key, effects, question.facts.now, &mut findings);
         simulated::check(self.demands_run(key, effects), question, effects, &mut findings);
         let outflows = Outflows::of(effects, question.facts.account, self.worth(question.facts));
         self.check_caps(question.facts, &outflows, &mut findings);
         let classes = effects.items.iter().map(|effect| effect.class()).collect();
         let matter = Matter { key: Some(key), classes, change: None, outflows: Some(&outflows) };
         let requirement = rows::require(&self.version.quorums, &matter, &mut findings);
-        let charges = charges::count(&self.version.windows, key, effects, &outflows, &mut findings);
+        let asked = Asked { requester: question.requester, key, effects };
+        let charges = charges::count(&self.version.windows, &asked, &outflows, &mut findings);
         findings.into_ruling(requirement, charges)
     }
 

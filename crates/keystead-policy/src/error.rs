@@ -249,7 +249,9 @@ pub enum PolicyError {
         found: u64,
     },
     /// Two networks on which a key has the same scripts.
-    #[error("{first} and {second} derive the same keys, so that one signature is good on both: list one of them")]
+    #[error(
+        "{first} and {second} derive the same keys, so that one signature is good on both: list one of them"
+    )]
     TestNetworks {
         /// The one.
         first: ChainId,

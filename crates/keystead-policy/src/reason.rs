@@ -3,7 +3,7 @@
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Amount, Blame, Coded, Name, RequestId, Timestamp};
-use keystead_intent::{Asset, ChainId, ChangeKind, Coin, DangerClass, KeyState, Slot};
+use keystead_intent::{Asset, ChainId, ChangeKind, Coin, DangerClass, KeyState, Slot, SpendLock};
 use serde::{Deserialize, Serialize};
 
 use crate::{AssuranceLevel, Bucket, Feature, SimulationReason, protection};
@@ -371,6 +371,12 @@ pub enum Reason {
         /// The most bytes of those that wait or may be signed.
         limit_bytes: u64,
     },
+    /// It is valid only later, and no rule of lock times lets it wait so long.
+    #[error("it waits {lock}: no rule of lock times permits that")]
+    LockTime {
+        /// What it waits for.
+        lock: SpendLock,
+    },
 }
 
 fn frozen_what(key: &Option<Name>) -> String {
@@ -434,6 +440,7 @@ impl Coded for Reason {
             Self::CoinTaken { .. } => "deny.coin_taken",
             Self::RequesterNotPermitted { .. } => "deny.requester_not_permitted",
             Self::TooManyPsbts { .. } => "deny.too_many_psbts",
+            Self::LockTime { .. } => "deny.lock_time",
         }
     }
 
@@ -461,7 +468,7 @@ mod tests {
     fn reasons_read_as_sentences_and_keep_their_codes() {
         let chain = ChainId(1);
         let name = |text: &str| text.parse::<Name>().unwrap();
-        let bucket = Bucket { key: Some(name("hot")), destination: None, chain: Some(chain) };
+        let bucket = Bucket { key: Some(name("hot")), chain: Some(chain), ..Bucket::default() };
         let slot = Slot { chain, account: Address::ZERO, nonce: 7 };
         for (reason, code, text) in [
             (Reason::Frozen { key: None }, "deny.frozen", "the whole cluster is frozen"),

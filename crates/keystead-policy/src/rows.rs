@@ -120,8 +120,8 @@ mod tests {
             (1, ETHER, "pass 2"),
             (0, ETHER - 1, "pass 0"),
         ] {
-            let ask = Ask::new("hot", vec![pay(FRIEND, wei)])
-                .with(|it| it.effects.fee.max = Amount::from(fee));
+            let ask =
+                Ask::new("hot", vec![pay(FRIEND, wei)]).with(|it| it.effects.fee.max = Amount::from(fee));
             assert_eq!(verdict(&ask.of(&engine)), [expected], "{wei} and {fee}");
         }
     }

@@ -12,7 +12,7 @@ use crate::limits::{
 };
 use crate::{
     AddressEntry, AssuranceCap, Measure, PolicyError, PolicyVersion, PriceRule, RequiredProtections,
-    SimulationRule, Timing, Window, approvers, membership,
+    SimulationRule, Timing, Window, approvers, locks, membership,
 };
 
 /// Checks a version from top to bottom.
@@ -33,7 +33,8 @@ pub(crate) fn check(version: &PolicyVersion) -> Result<(), PolicyError> {
     ascending("fresh heads", version.fresh_heads.iter().map(|rule| rule.level))?;
     let nodes = version.roster.nodes.len() as u64;
     version.simulation.as_ref().map_or(Ok(()), |rule| check_simulation(rule, &known, nodes))?;
-    check_timing(&version.timing)
+    check_timing(&version.timing)?;
+    version.bitcoin.as_ref().map_or(Ok(()), |terms| locks::check(terms, &known))
 }
 
 /// What other parts may refer to.

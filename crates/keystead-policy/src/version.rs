@@ -6,7 +6,7 @@ use keystead_base::{Amount, Canonical, Digest, HybridPublicKey, Name, Timestamp}
 use keystead_intent::{Asset, AssetEntry, ChainId, ChangeKind, ContractEntry, DangerClass, SimulatedBlock};
 use serde::{Deserialize, Serialize};
 
-use crate::{RequiredProtections, Roster};
+use crate::{BitcoinTerms, RequiredProtections, Roster};
 
 /// One version of all that decides. Version 0 is signed by the founders at genesis; each later one
 /// names the digest of the one before (S13).
@@ -46,6 +46,8 @@ pub struct PolicyVersion {
     pub simulation: Option<SimulationRule>,
     /// Spans and ages.
     pub timing: Timing,
+    /// What is said of Bitcoin alone, if anything.
+    pub bitcoin: Option<BitcoinTerms>,
 }
 
 impl Canonical for PolicyVersion {
@@ -175,6 +177,8 @@ pub enum Dimension {
     Destination,
     /// One count per chain.
     Chain,
+    /// One count per requester: whoever takes one's token fills no other's.
+    Requester,
 }
 
 /// Who has to approve what. Every matching row must be satisfied, and no matching row is a denial.

@@ -59,6 +59,7 @@ pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Resul
         protections: Vec::new(),
         fresh_heads: vec![FreshHeadRule { level: AssuranceLevel::Process, demand }],
         simulation: None,
+        bitcoin: None,
         timing: Timing {
             max_lifetime_seconds: 86_400,
             certificate_seconds: 60,
