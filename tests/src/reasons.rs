@@ -2,7 +2,7 @@
 
 use keystead_base::{Amount, Digest, RequestId};
 use keystead_decision::KeyState;
-use keystead_intent::{Asset, ChangeKind, Coin, DangerClass, Slot};
+use keystead_intent::{Asset, ChangeKind, Coin, DangerClass, Slot, SpendLock};
 use keystead_policy::{AssuranceLevel, Bucket, Feature, Reason};
 
 use crate::fixture::{BIRTH, CHAIN, FRIEND, name};
@@ -12,7 +12,7 @@ use crate::fixture::{BIRTH, CHAIN, FRIEND, name};
 pub fn every_reason(request: RequestId) -> Vec<Reason> {
     let (key, rule, window) = (name("hot"), name("a-rule"), name("a-window"));
     let (amount, address, chain, asset) = (Amount::from(7_u64), FRIEND, CHAIN, Asset::Native);
-    let bucket = Bucket { key: Some(key.clone()), destination: Some(address), chain: None };
+    let bucket = Bucket { key: Some(key.clone()), destination: Some(address), ..Bucket::default() };
     let text = || "words".to_owned();
     let class = DangerClass::Opaque;
     let slot = Slot { chain, account: address, nonce: 1 };
@@ -57,8 +57,13 @@ pub fn every_reason(request: RequestId) -> Vec<Reason> {
         Reason::PolicyRefused { code: text(), text: text() },
         Reason::KeyStopped { key: key.clone(), state: KeyState::Suspended },
         Reason::KeyStep { key: key.clone(), state: KeyState::Destroyed, change: ChangeKind::ResumeKey },
-        Reason::Unprotected { key, missing: vec![Feature::Landlock] },
+        Reason::Unprotected { key: key.clone(), missing: vec![Feature::Landlock] },
         Reason::ChangeNotNamed { change: ChangeKind::DestroyKey },
         Reason::CoinTaken { coin: Coin { transaction: Digest([7; 32]), output: 3 }, by: request },
+        Reason::RequesterNotPermitted { requester: name("mallory"), key },
+        Reason::TooManyPsbts { requester: name("mallory"), limit: 100, limit_bytes: 1 << 24 },
+        Reason::LockTime {
+            lock: SpendLock { lock_time: 800_000, relative_blocks: 3, relative_seconds: 512 },
+        },
     ]
 }

@@ -1,7 +1,7 @@
 //! What a signed transaction would do, output by output, as typed facts.
 
-use bitcoin::{OutPoint, Script, ScriptBuf};
-use keystead_intent::DangerClass;
+use bitcoin::{OutPoint, Script, ScriptBuf, Transaction, relative};
+use keystead_intent::{DangerClass, SpendLock};
 
 use crate::psbt::Kept;
 use crate::view::{Owner, ViewOutput};
@@ -24,8 +24,8 @@ pub struct Effects {
     pub virtual_bytes: u64,
     /// Whether another transaction may replace this one (BIP-125).
     pub replaceable: bool,
-    /// Before which height, or Unix time from 500,000,000 on, it is not valid; zero for at once.
-    pub lock_time: u32,
+    /// What it waits for before it is valid.
+    pub lock: SpendLock,
     /// What the PSBT holds beside, and nothing here reads.
     pub kept: Vec<Kept>,
 }
@@ -148,10 +148,33 @@ pub fn explain(view: &View) -> Effects {
         fee_sat: view.fee_sat(),
         virtual_bytes: view.virtual_bytes(),
         replaceable: view.is_replaceable(),
-        lock_time: view.transaction().lock_time.to_consensus_u32(),
+        lock: lock_of(view.transaction()),
         kept: view.kept().to_vec(),
     }
 }
+
+/// A lock time holds where some sequence is not final (BIP-65, "Motivation"), relative ones from version 2 on (BIP-68).
+fn lock_of(transaction: &Transaction) -> SpendLock {
+    let mut lock = SpendLock::default();
+    if transaction.is_lock_time_enabled() {
+        lock.lock_time = transaction.lock_time.to_consensus_u32();
+    }
+    let knows_age = transaction.version.0 >= 2;
+    for age in transaction.input.iter().filter_map(|it| it.sequence.to_relative_lock_time()) {
+        match age {
+            _ if !knows_age => {}
+            relative::LockTime::Blocks(it) => lock.relative_blocks = lock.relative_blocks.max(it.value()),
+            relative::LockTime::Time(it) => {
+                let seconds = u32::from(it.value()).saturating_mul(RELATIVE_UNIT_SECONDS);
+                lock.relative_seconds = lock.relative_seconds.max(seconds);
+            }
+        }
+    }
+    lock
+}
+
+/// BIP-68 counts time in units of 512 seconds.
+const RELATIVE_UNIT_SECONDS: u32 = 512;
 
 fn effect(it: &ViewOutput, network: Network) -> Effect {
     let script = &it.output.script_pubkey;

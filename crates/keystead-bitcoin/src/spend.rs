@@ -41,8 +41,8 @@ pub struct Spend {
 }
 
 impl Spend {
-    /// Reads a PSBT that spends coins of a recorded wallet, under the default [`Terms`]: all inputs are ours, nothing
-    /// waits, and no signature came along.
+    /// Reads a PSBT that spends coins of a recorded wallet: all inputs are ours, and no signature came along. What it waits
+    /// for is among its effects, and policy's to judge; everything else is under the default [`Terms`].
     ///
     /// INVARIANT S2: what it does is derived from the wallet and from the transactions before; the PSBT is believed in
     /// nothing.
@@ -57,7 +57,7 @@ impl Spend {
         if inputs > MAX_SPEND_INPUTS || outputs > MAX_SPEND_OUTPUTS {
             return Err(SpendError::Large { inputs, outputs });
         }
-        let view = View::read(&psbt, &wallet, &Terms::default())?;
+        let view = View::read(&psbt, &wallet, &LOCKS_TO_POLICY)?;
         let signed = |owner: &Owner| matches!(owner, Owner::Ours(ours) if !ours.signatures.is_empty());
         match view.inputs().iter().position(|it| signed(&it.owner)) {
             Some(input) => Err(SpendError::Signed { input }),
@@ -105,6 +105,7 @@ impl Spend {
             coins: Some(CoinSpend {
                 coins: effects.spends.coins.into_iter().collect(),
                 fee_rate: effects.fee_sat.div_ceil(effects.virtual_bytes.max(1)),
+                lock: effects.lock,
             }),
         }
     }
@@ -145,6 +146,9 @@ impl Spend {
         Ok(self.view.finalize(&signatures.inputs()?)?)
     }
 }
+
+const LOCKS_TO_POLICY: Terms =
+    Terms { lock_time_height: u32::MAX, lock_time_seconds: u32::MAX, relative_locks: true, ..Terms::DEFAULT };
 
 /// The hash of a transaction as its bytes are, which people see reversed.
 #[must_use]

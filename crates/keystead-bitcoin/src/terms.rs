@@ -25,17 +25,22 @@ pub struct Terms {
     pub search: u16,
 }
 
+impl Terms {
+    /// What an ordinary payment needs.
+    pub const DEFAULT: Self = Self {
+        max_fee_sat: 1_000_000,
+        max_rate_sat_per_vbyte: 1_000,
+        lock_time_height: 0,
+        lock_time_seconds: 0,
+        relative_locks: false,
+        foreign_inputs: false,
+        max_change_index: 100_000,
+        search: 0,
+    };
+}
+
 impl Default for Terms {
     fn default() -> Self {
-        Self {
-            max_fee_sat: 1_000_000,
-            max_rate_sat_per_vbyte: 1_000,
-            lock_time_height: 0,
-            lock_time_seconds: 0,
-            relative_locks: false,
-            foreign_inputs: false,
-            max_change_index: 100_000,
-            search: 0,
-        }
+        Self::DEFAULT
     }
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use keystead_intent::DangerClass;
+use keystead_intent::{DangerClass, SpendLock};
 
 use crate::effects::{Effect, EffectKind, Effects};
 use crate::{Branch, Form, Network, Owned};
@@ -106,11 +106,7 @@ fn conditions(effects: &Effects) -> Vec<String> {
     if effects.replaceable {
         lines.push("Until it is in a block, another transaction with a higher fee may replace it".to_owned());
     }
-    match effects.lock_time {
-        0 => {}
-        height @ 1..FIRST_TIME => lines.push(format!("Not valid before block {}", grouped(height.into()))),
-        time => lines.push(format!("Not valid before {time} (Unix time)")),
-    }
+    lines.extend(waits(effects.lock));
     lines.extend(
         effects
             .kept
@@ -124,6 +120,22 @@ fn conditions(effects: &Effects) -> Vec<String> {
     }
     lines.push(format!("Coins: {}", keystead_base::Canonical::digest(&effects.spends)));
     lines
+}
+
+/// What is signed now and good only later.
+fn waits(lock: SpendLock) -> Vec<String> {
+    let absolute = match lock.lock_time {
+        0 => None,
+        height @ 1..SpendLock::FIRST_TIME => {
+            Some(format!("NOT VALID BEFORE block {}", grouped(height.into())))
+        }
+        time => Some(format!("NOT VALID BEFORE {time} (Unix time)")),
+    };
+    let (blocks, seconds) = (lock.relative_blocks, lock.relative_seconds);
+    let blocks = (blocks > 0).then(|| format!("NOT VALID BEFORE what it spends is {blocks} blocks old"));
+    let seconds = (seconds > 0)
+        .then(|| format!("NOT VALID BEFORE what it spends is {} seconds old", grouped(seconds.into())));
+    [absolute, blocks, seconds].into_iter().flatten().collect()
 }
 
 /// Bytes in hex, as many as anybody would read; how many more there are is said.
@@ -166,8 +178,6 @@ fn grouped(number: u64) -> String {
 const MAX_SHOWN_BYTES: usize = 83;
 const MAX_KEPT_LINES: usize = 20;
 const SAT_PER_COIN: u64 = 100_000_000;
-/// From here on a lock time is a Unix time.
-const FIRST_TIME: u32 = 500_000_000;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use keystead_policy::{
 };
 
 use crate::judge::{Passed, Refused, pass};
+use crate::reading::Remembered;
 use crate::state::ActivePolicy;
 use crate::turn::{Turn, not_counted};
 use crate::{Controls, Event, KeyEvent, KeyStep, Outcome, Phase, Request};
@@ -18,7 +19,7 @@ impl<C: Controls> Turn<'_, C> {
     pub(crate) fn authority(&mut self, id: RequestId, intent: &Intent, change: &AuthorityChange) {
         match self.possible(change) {
             Ok(_) => {
-                self.open(id, intent, id.0, Self::AUTHORITY);
+                self.open(id, intent, id.0, Self::AUTHORITY, Remembered::default());
                 self.reconsider(&id);
             }
             Err(reason) => {

@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use keystead_base::{ClusterId, Digest, Name, RequestId, tagged_hash};
 use keystead_bitcoin::{SpendError, read_wallet};
-use keystead_intent::{AccountRef, BitcoinWallet, ChainId, Coin, CoinSpend, KeyState, PsbtSpend};
+use keystead_intent::{AccountRef, BitcoinWallet, ChainId, Coin, CoinSpend, KeyState};
 use keystead_policy::Reason;
 
-use crate::judge::Understood;
-use crate::to_sign::ToSign;
 use crate::turn::Turn;
 use crate::{Controls, Request, SlotUse, State};
 
@@ -25,14 +23,6 @@ pub fn wallet_challenge(cluster: ClusterId, key: &Name, wallet: &Digest) -> Dige
 }
 
 impl<C: Controls> Turn<'_, C> {
-    /// INVARIANT S2: the PSBT is read by this node itself, against the wallet that the log recorded.
-    pub(crate) fn understand_psbt(&self, it: &PsbtSpend) -> Result<Understood, Reason> {
-        let wallet = self.state.wallet(&it.account, it.chain)?;
-        let spend = self.controls.read_psbt(wallet, &it.psbt).map_err(|error| undecodable(&error))?;
-        let effects = self.controls.explain_psbt(&spend);
-        Ok(Understood { address: wallet.id(), unsigned: ToSign::Bitcoin(Box::new(spend)), effects })
-    }
-
     /// A back end says which wallet a key has on a network. The proof is by the account that drills prove, so whoever
     /// reports cannot name another one's.
     pub(crate) fn wallet_recorded(
@@ -158,7 +148,7 @@ pub(crate) fn purse_of(request: &Request) -> Option<Purse> {
     Some((action.chain()?, action.account()?.key.clone()))
 }
 
-fn undecodable(error: &SpendError) -> Reason {
+pub(crate) fn undecodable(error: &SpendError) -> Reason {
     Reason::Undecodable { code: keystead_base::Coded::code(error).to_owned(), text: error.to_string() }
 }
 

@@ -12,6 +12,7 @@ use keystead_policy::{
 use keystead_quorum::{Authorization, Context, Shortfall};
 
 use crate::coins::purse_of;
+use crate::reading::Remembered;
 use crate::to_sign::ToSign;
 use crate::turn::{Turn, not_counted};
 use crate::{Controls, Event, Grant, MAX_OPEN_REQUESTS, Outcome, Phase, Renewal, Request, approval_digest};
@@ -36,15 +37,25 @@ pub(crate) type Refused = (Vec<keystead_base::Name>, Vec<Reason>);
 impl<C: Controls> Turn<'_, C> {
     /// A request with bytes to sign arrives.
     pub(crate) fn payload(&mut self, id: RequestId, intent: &Intent) {
-        match self.understand(&intent.action) {
-            Ok(understood) => {
+        match self.first_look(intent) {
+            Ok((understood, remembered)) => {
                 let class = understood.effects.class();
                 let digest = understood.unsigned.granted(self.controls);
-                self.open(id, intent, digest, class);
+                self.open(id, intent, digest, class, remembered);
                 self.rule_on(&id, understood);
             }
             Err(reason) => self.decide(id, Vec::new(), Outcome::Deny { class: None, reasons: vec![reason] }),
         }
+    }
+
+    /// INVARIANT S2: decodes the raw payload itself; what cannot be decoded is denied.
+    fn first_look(&mut self, intent: &Intent) -> Result<(Understood, Remembered), Reason> {
+        let Action::Psbt(it) = &intent.action else {
+            return Ok((self.understand(&intent.action)?, Remembered::default()));
+        };
+        self.worth_reading(intent)?;
+        let read = self.read(it)?;
+        Ok((read.understood(), read.remembered()))
     }
 
     /// Remembers a request that is understood.
@@ -54,6 +65,7 @@ impl<C: Controls> Turn<'_, C> {
         intent: &Intent,
         signing_digest: keystead_base::Digest,
         class: DangerClass,
+        remembered: Remembered,
     ) {
         let request = Request {
             intent: intent.clone(),
@@ -67,7 +79,9 @@ impl<C: Controls> Turn<'_, C> {
             simulation: None,
             simulate_by: None,
             coins: Vec::new(),
+            remembered,
         };
+        self.state.keep(&request);
         self.state.nonces.insert((intent.requester.clone(), intent.nonce), id);
         self.state.requests.insert(id, Arc::new(request));
         self.state.due.insert((intent.expires, id));
@@ -77,7 +91,7 @@ impl<C: Controls> Turn<'_, C> {
     /// INVARIANT S2: decodes the raw payload itself; what cannot be decoded is denied.
     pub(crate) fn understand(&mut self, action: &Action) -> Result<Understood, Reason> {
         if let Action::Psbt(it) = action {
-            return self.understand_psbt(it);
+            return Ok(self.read(it)?.understood());
         }
         let account = action.account().ok_or_else(no_account)?;
         let address = self.address(account)?;
@@ -107,7 +121,7 @@ impl<C: Controls> Turn<'_, C> {
         if let Action::Authority(change) = &request.intent.action {
             return self.reconsider_authority(id, &request, change);
         }
-        let understood = match self.understand(&request.intent.action) {
+        let understood = match self.understand_request(&request) {
             Ok(understood) => understood,
             Err(reason) => return self.deny(id, Vec::new(), vec![reason]),
         };
@@ -208,8 +222,8 @@ impl<C: Controls> Turn<'_, C> {
         let mut look = Self::begin_look(self);
         let ruling = match &request.intent.action {
             Action::Authority(change) => look.judge_authority(request, change).map(|(passed, _)| passed),
-            action => {
-                let understood = look.understand(action)?;
+            _ => {
+                let understood = look.understand_request(request)?;
                 let judged = look.judge(id, request, &understood);
                 if look.waits_for_run(request, &understood, &judged) {
                     return Err(SimulationReason::Pending { request: *id }.into());
@@ -385,7 +399,7 @@ impl<C: Controls> Turn<'_, C> {
         if self.controls.frozen(&self.state.frozen, &account.key) {
             return Err(alone(Reason::Frozen { key: Some(account.key) }));
         }
-        let understood = self.understand(&request.intent.action).map_err(alone)?;
+        let understood = self.understand_request(request).map_err(alone)?;
         let id = RequestId(request.intent.digest());
         if self.lacks_run(request, &understood) {
             return Err(alone(SimulationReason::Pending { request: id }.into()));

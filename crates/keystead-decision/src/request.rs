@@ -6,6 +6,7 @@ use keystead_intent::{Approval, Coin, DangerClass, Intent, Slot};
 use keystead_policy::Charge;
 use serde::{Deserialize, Serialize};
 
+use crate::reading::Remembered;
 use crate::{Rehearsed, approval_digest};
 
 /// A request that the state remembers.
@@ -34,6 +35,8 @@ pub struct Request {
     pub simulate_by: Option<Timestamp>,
     /// The coins that it spends, once allowed.
     pub coins: Vec<Coin>,
+    /// What was read of its PSBT.
+    pub(crate) remembered: Remembered,
 }
 
 impl Request {

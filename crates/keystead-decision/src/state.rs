@@ -13,6 +13,7 @@ use keystead_intent::{BitcoinWallet, ChainId, Coin, KeyKind, KeyState, Slot};
 use keystead_policy::{AssuranceLevel, Cooling, Engine, Feature, PolicyError, PolicyVersion, Prices, Roster};
 
 use crate::coins::Purse;
+use crate::reading::Kept;
 use crate::rebuild::Pending;
 use crate::{Finding, Frozen, Genesis, PublicAccount, Request, SlotUse, Windows, persist};
 
@@ -47,6 +48,8 @@ pub struct State {
     /// Over whose tokens requests gave others a right; the zero address stands for all tokens.
     pub(crate) rights: OrdSet<(ChainId, Address, Address)>,
     pub(crate) coins: OrdMap<(Purse, Coin), Arc<SlotUse>>,
+    /// How much of each requester's PSBTs is kept. It follows from the requests.
+    pub(crate) kept: OrdMap<Name, Kept>,
     /// What the next block must be; never part of a snapshot.
     pub(crate) pending: Option<Arc<Pending>>,
 }
@@ -128,6 +131,7 @@ impl State {
             findings: OrdMap::new(),
             rights: OrdSet::new(),
             coins: OrdMap::new(),
+            kept: OrdMap::new(),
             pending: None,
         })
     }
@@ -290,7 +294,7 @@ impl BorshDeserialize for Snapshot {
         let cluster = ClusterId::deserialize_reader(reader)?;
         let policy = ActivePolicy::compile(PolicyVersion::deserialize_reader(reader)?)
             .map_err(|error| borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, error.to_string()))?;
-        Ok(Self(State {
+        let mut state = State {
             cluster,
             policy: Arc::new(policy),
             height: u64::deserialize_reader(reader)?,
@@ -312,7 +316,10 @@ impl BorshDeserialize for Snapshot {
             rights: persist::read_set(reader)?,
             open: u64::deserialize_reader(reader)?,
             coins: persist::read_shared(reader)?,
+            kept: OrdMap::new(),
             pending: None,
-        }))
+        };
+        state.count_kept();
+        Ok(Self(state))
     }
 }

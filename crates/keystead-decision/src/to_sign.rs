@@ -1,7 +1,6 @@
 //! What would be signed, on either kind of chain.
 
 use keystead_base::Digest;
-use keystead_bitcoin::Spend;
 use keystead_chain::{Transaction, Unsigned};
 
 use crate::Controls;
@@ -9,7 +8,8 @@ use crate::Controls;
 /// A payload, read from its bytes.
 pub(crate) enum ToSign {
     Ethereum(Unsigned),
-    Bitcoin(Box<Spend>),
+    /// What was read of a PSBT: the digest over what its inputs sign.
+    Bitcoin(Digest),
 }
 
 impl ToSign {
@@ -17,7 +17,7 @@ impl ToSign {
     pub(crate) fn granted<C: Controls>(&self, controls: &C) -> Digest {
         match self {
             Self::Ethereum(unsigned) => controls.granted_digest(unsigned),
-            Self::Bitcoin(spend) => spend.signing_digest(),
+            Self::Bitcoin(digest) => *digest,
         }
     }
 

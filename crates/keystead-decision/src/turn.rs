@@ -96,8 +96,13 @@ impl<'a, C: Controls> Turn<'a, C> {
         let after = before.after(event);
         assert!(after.is_some(), "no transition from {before:?} by {event:?}");
         request.phase = after.unwrap_or(before);
+        let is_over = request.phase.is_final();
         if before == Phase::Open {
             self.state.open = self.state.open.saturating_sub(1);
+            self.state.waits_no_more(id);
+        }
+        if is_over {
+            self.state.let_go(id);
         }
     }
 
@@ -124,6 +129,7 @@ impl<'a, C: Controls> Turn<'a, C> {
             Phase::Allowed if self.is_over(id) => self.lapse(id),
             Phase::Allowed | Phase::Applied | Phase::Denied | Phase::Settled | Phase::Dead => {}
         }
+        self.let_go_if_over(id);
         self.forget_if_over(id);
     }
 

@@ -92,6 +92,61 @@ pub struct CoinSpend {
     pub coins: Vec<Coin>,
     /// The fee rate in satoshi for each virtual byte, rounded up.
     pub fee_rate: u64,
+    /// What it waits for before it is valid.
+    pub lock: SpendLock,
+}
+
+/// What a transaction waits for before a block may hold it (BIP-65, 68, 113).
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+#[serde(deny_unknown_fields)]
+pub struct SpendLock {
+    /// The block before which it is not valid, or from [`Self::FIRST_TIME`] on the Unix time; zero where nothing holds it to
+    /// either.
+    pub lock_time: u32,
+    /// How many blocks what it spends has to be old; the most of all inputs.
+    pub relative_blocks: u16,
+    /// How many seconds what it spends has to be old; the most of all inputs.
+    pub relative_seconds: u32,
+}
+
+impl SpendLock {
+    /// From here on a lock time is a Unix time.
+    pub const FIRST_TIME: u32 = 500_000_000;
+
+    /// Whether it waits for nothing.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::fmt::Display for SpendLock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let absolute = match self.lock_time {
+            0 => None,
+            height @ 1..Self::FIRST_TIME => Some(format!("for block {height}")),
+            time => Some(format!("until {time} (Unix time)")),
+        };
+        let blocks = (self.relative_blocks > 0)
+            .then(|| format!("until what it spends is {} blocks old", self.relative_blocks));
+        let seconds = (self.relative_seconds > 0)
+            .then(|| format!("until what it spends is {} seconds old", self.relative_seconds));
+        let parts: Vec<_> = [absolute, blocks, seconds].into_iter().flatten().collect();
+        if parts.is_empty() { f.write_str("for nothing") } else { f.write_str(&parts.join(", and ")) }
+    }
 }
 
 /// What is ours of one key on one network, as the log records it: the descriptors of BIP-44, 49, 84 and 86 for one

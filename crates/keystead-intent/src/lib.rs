@@ -22,7 +22,9 @@ pub use asset::{
     MAX_REGISTRY_ENTRIES, MAX_SYMBOL_BYTES, PERMIT2,
 };
 pub use authority::{AuthorityChange, ChangeKind, KeyCeremony, KeyKind};
-pub use bitcoin::{BitcoinDestination, BitcoinWallet, Coin, CoinSpend, MAX_EIP155_CHAIN, PsbtSpend};
+pub use bitcoin::{
+    BitcoinDestination, BitcoinWallet, Coin, CoinSpend, MAX_EIP155_CHAIN, PsbtSpend, SpendLock,
+};
 pub use danger::DangerClass;
 pub use effect::{
     Allowance, AuthorityKind, CallPath, Effect, EffectKind, Effects, Fee, MAX_ARGUMENT_WORDS, OpaqueReason,

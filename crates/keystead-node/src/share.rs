@@ -226,7 +226,7 @@ impl Shared {
         if decision.subject != signed.request {
             return None;
         }
-        let intent = match self.state().request(&signed.request) {
+        let intent = match self.state().request(&signed.request).filter(|it| it.is_whole()) {
             Some(request) => request.intent.clone(),
             None => self.ledger.request(&signed.request).await.ok()??.intent,
         };

@@ -37,6 +37,10 @@ impl PolicyVersion {
         self.protections.sort_by_key(|it| it.level);
         self.fresh_heads.sort_by_key(|it| it.level);
         self.sort_inner();
+        if let Some(bitcoin) = &mut self.bitcoin {
+            bitcoin.lock_times.iter_mut().for_each(|it| it.keys.sort_unstable());
+            bitcoin.lock_times.sort_by(|a, b| (a.chain, &a.keys).cmp(&(b.chain, &b.keys)));
+        }
         self
     }
 

@@ -11,19 +11,25 @@ use crate::findings::Findings;
 use crate::outflow::{Outflow, Outflows};
 use crate::{Bucket, Charge, Dimension, Measure, Reason, Window};
 
+/// Who asks for what.
+pub(crate) struct Asked<'a> {
+    pub(crate) requester: &'a Name,
+    pub(crate) key: &'a Name,
+    pub(crate) effects: &'a Effects,
+}
+
 /// The charges of all windows, in the windows' order, buckets ascending.
 pub(crate) fn count(
     windows: &[Window],
-    key: &Name,
-    effects: &Effects,
+    asked: &Asked<'_>,
     outflows: &Outflows<'_>,
     findings: &mut Findings,
 ) -> Vec<Charge> {
     let mut charges = Vec::new();
-    for window in windows.iter().filter(|window| concerns(window, key, effects.chain)) {
+    for window in windows.iter().filter(|window| concerns(window, asked.key, asked.effects.chain)) {
         let amounts = match window.measure {
-            Measure::Count => count_requests(window, key, effects),
-            Measure::Asset { .. } | Measure::Fiat => sum_amounts(window, key, outflows, findings),
+            Measure::Count => count_requests(window, asked),
+            Measure::Asset { .. } | Measure::Fiat => sum_amounts(window, asked, outflows, findings),
         };
         charges.extend(amounts.into_iter().map(|(bucket, amount)| charge(window, bucket, amount)));
     }
@@ -37,27 +43,32 @@ pub(crate) fn count(
 type Amounts = BTreeMap<Bucket, Amount>;
 
 /// One for each destination that the window tells apart, or one.
-fn count_requests(window: &Window, key: &Name, effects: &Effects) -> Amounts {
+fn count_requests(window: &Window, asked: &Asked<'_>) -> Amounts {
     let destinations: BTreeSet<Address> =
-        effects.items.iter().filter_map(|effect| Aspect::of(effect).destination).collect();
+        asked.effects.items.iter().filter_map(|effect| Aspect::of(effect).destination).collect();
     let counted: Vec<Option<Address>> =
         destinations.into_iter().filter(|it| includes(window, Some(*it))).map(Some).collect();
     let nowhere = counted.is_empty() && includes(window, None);
     counted
         .into_iter()
         .chain(nowhere.then_some(None))
-        .map(|destination| (bucket(window, key, effects.chain, destination), Amount::from(1_u64)))
+        .map(|destination| (bucket(window, asked, destination), Amount::from(1_u64)))
         .collect()
 }
 
 /// Sums what leaves; network fees count too, to no destination.
-fn sum_amounts(window: &Window, key: &Name, outflows: &Outflows<'_>, findings: &mut Findings) -> Amounts {
+fn sum_amounts(
+    window: &Window,
+    asked: &Asked<'_>,
+    outflows: &Outflows<'_>,
+    findings: &mut Findings,
+) -> Amounts {
     let mut amounts = Amounts::new();
     let all = outflows.moved.iter().chain([&outflows.fee]);
     for outflow in all.filter(|it| includes(window, it.destination)) {
         let Some(amount) = findings.take(measured(window, outflows, outflow)) else { continue };
         if amount != Amount::ZERO {
-            let bucket = bucket(window, key, outflows.chain, outflow.destination);
+            let bucket = bucket(window, asked, outflow.destination);
             let sum = amounts.entry(bucket).or_default();
             *sum = sum.saturating_add(amount);
         }
@@ -78,12 +89,13 @@ fn includes(window: &Window, destination: Option<Address>) -> bool {
     window.destinations.is_empty() || destination.is_some_and(|it| window.destinations.contains(&it))
 }
 
-fn bucket(window: &Window, key: &Name, chain: ChainId, destination: Option<Address>) -> Bucket {
+fn bucket(window: &Window, asked: &Asked<'_>, destination: Option<Address>) -> Bucket {
     let splits = |dimension| window.per.contains(&dimension);
     Bucket {
-        key: splits(Dimension::Key).then(|| key.clone()),
+        key: splits(Dimension::Key).then(|| asked.key.clone()),
         destination: destination.filter(|_| splits(Dimension::Destination)),
-        chain: splits(Dimension::Chain).then_some(chain),
+        chain: splits(Dimension::Chain).then_some(asked.effects.chain),
+        requester: splits(Dimension::Requester).then(|| asked.requester.clone()),
     }
 }
 
@@ -168,7 +180,7 @@ mod tests {
     #[test]
     fn s10_windows_split_and_filter_as_they_say() {
         let mut version = version();
-        let per = [Dimension::Key, Dimension::Destination, Dimension::Chain];
+        let per = [Dimension::Key, Dimension::Destination, Dimension::Chain, Dimension::Requester];
         let all = Amount::from(100_u64);
         let chosen = Window { destinations: vec![YOUNG], ..window("chosen", vec![], native(), &[], all) };
         let elsewhere = Window {
@@ -184,7 +196,12 @@ mod tests {
         });
         let found: Vec<_> =
             charges(ask.of(&engine)).into_iter().map(|it| (it.window, it.bucket, it.amount)).collect();
-        let bucket = |destination| Bucket { key: Some(name("warm")), destination, chain: Some(CHAIN) };
+        let bucket = |destination| Bucket {
+            key: Some(name("warm")),
+            destination,
+            chain: Some(CHAIN),
+            requester: Some(name("desk")),
+        };
         assert_eq!(
             found,
             [

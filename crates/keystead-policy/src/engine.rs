@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use keystead_base::{Amount, Name};
 use keystead_intent::{ActionKind, AssetIndex, AuthorityChange, ChangeKind, DangerClass, Effects};
 
+use crate::charges::Asked;
 use crate::destination::AddressBook;
 use crate::fields::Fields;
 use crate::findings::Findings;
@@ -13,7 +14,7 @@ use crate::rows::Matter;
 use crate::rules::Rules;
 use crate::{
     Facts, PolicyError, PolicyRef, PolicyVersion, Question, Reason, Ruling, Sections, Subject, charges,
-    payload, rows, simulated, structure, vocabulary,
+    locks, payload, rows, simulated, structure, vocabulary,
 };
 
 /// A policy version, checked and compiled. Immutable: share it in an `Arc`.
@@ -68,6 +69,13 @@ impl Engine {
         self.rules.evaluated_for(key)
     }
 
+    /// Whether some rule permits this requester such an action with this key, as far as its scope says. Who answers no
+    /// has not looked at what is asked, and neither has anybody else to.
+    #[must_use]
+    pub fn could_permit(&self, requester: &Name, action: ActionKind, key: &Name) -> bool {
+        self.version.roster.speaks(requester.as_str()) && self.rules.could_permit(requester, action, key)
+    }
+
     /// Decides. The same question always has the same answer, on every node.
     ///
     /// Default deny: every effect needs a rule that permits it and none that forbids it or fails; its
@@ -91,13 +99,15 @@ impl Engine {
     fn payload(&self, question: &Question<'_>, key: &Name, effects: &Effects) -> Ruling {
         let mut findings = Findings::default();
         payload::judge(self, question, effects, &mut findings);
+        locks::judge(self.version.bitcoin.as_ref(), key, effects, question.facts.now, &mut findings);
         simulated::check(self.demands_run(key, effects), question, effects, &mut findings);
         let outflows = Outflows::of(effects, question.facts.account, self.worth(question.facts));
         self.check_caps(question.facts, &outflows, &mut findings);
         let classes = effects.items.iter().map(|effect| effect.class()).collect();
         let matter = Matter { key: Some(key), classes, change: None, outflows: Some(&outflows) };
         let requirement = rows::require(&self.version.quorums, &matter, &mut findings);
-        let charges = charges::count(&self.version.windows, key, effects, &outflows, &mut findings);
+        let asked = Asked { requester: question.requester, key, effects };
+        let charges = charges::count(&self.version.windows, &asked, &outflows, &mut findings);
         findings.into_ruling(requirement, charges)
     }
 
@@ -261,6 +271,10 @@ mod tests {
         let engine = Engine::compile(version).unwrap();
         for (wei, expected) in [(5 * ETHER, "pass 2"), (5 * ETHER + 1, "deny.cap_exceeded")] {
             let ask = Ask::new("hot", vec![pay(FRIEND, wei)]);
+            assert_eq!(verdict(&ask.of(&engine)), [expected]);
+            // The fee is a part of what it moves.
+            let ask = Ask::new("hot", vec![pay(FRIEND, wei - 3)])
+                .with(|it| it.effects.fee.max = Amount::from(3_u64));
             assert_eq!(verdict(&ask.of(&engine)), [expected]);
         }
     }

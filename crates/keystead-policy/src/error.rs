@@ -1,7 +1,7 @@
 //! Why a policy version is refused before it decides anything.
 
 use keystead_base::{Amount, Blame, CanonError, Coded, Digest, Name};
-use keystead_intent::AssetError;
+use keystead_intent::{AssetError, ChainId};
 
 /// What is wrong with a policy version, or with the step from one to the next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -248,6 +248,16 @@ pub enum PolicyError {
         /// The number found.
         found: u64,
     },
+    /// Two networks on which a key has the same scripts.
+    #[error(
+        "{first} and {second} derive the same keys, so that one signature is good on both: list one of them"
+    )]
+    TestNetworks {
+        /// The one.
+        first: ChainId,
+        /// The other.
+        second: ChainId,
+    },
 }
 
 impl Coded for PolicyError {
@@ -282,6 +292,7 @@ impl Coded for PolicyError {
             Self::Boot { .. } => "policy.boot",
             Self::TooLarge { .. } => "policy.too_large",
             Self::TooSmall { .. } => "policy.too_small",
+            Self::TestNetworks { .. } => "policy.test_networks",
         }
     }
 

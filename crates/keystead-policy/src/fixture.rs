@@ -67,6 +67,7 @@ static VERSION: LazyLock<PolicyVersion> = LazyLock::new(|| {
         protections: Vec::new(),
         fresh_heads: vec![FreshHeadRule { level: AssuranceLevel::Process, demand: FreshHeadDemand::AtBoot }],
         simulation: None,
+        bitcoin: None,
         timing: Timing {
             max_lifetime_seconds: 86_400,
             certificate_seconds: 60,

@@ -17,6 +17,7 @@ mod findings;
 mod fixture;
 mod larger;
 pub mod limits;
+mod locks;
 mod membership;
 mod named;
 mod outflow;
@@ -49,6 +50,7 @@ pub use cooling::Cooling;
 pub use engine::Engine;
 pub use error::PolicyError;
 pub use larger::larger;
+pub use locks::{BitcoinTerms, HeightLimit, LockTimeRule};
 pub use payload::in_micro;
 pub use prices::{
     Deviation, MAX_PRICE_DECIMALS, MAX_PRICES, MAX_PRICES_PER_SOURCE, PriceError, Prices, Quote,

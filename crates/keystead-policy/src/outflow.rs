@@ -20,7 +20,7 @@ pub(crate) struct Outflow {
 #[derive(Debug)]
 pub(crate) struct Outflows<'a> {
     pub(crate) chain: ChainId,
-    /// What leaves, network fees apart.
+    /// What leaves for others, network fees apart.
     pub(crate) moved: Vec<Outflow>,
     /// The most that the network may take.
     pub(crate) fee: Outflow,
@@ -53,9 +53,10 @@ impl<'a> Outflows<'a> {
         }
     }
 
-    /// The sum of what leaves, fees apart. Sums hold at the maximum: more only ever denies.
+    /// The sum of what leaves, the fee with it, as in windows: whoever mines gets it, and that may be the one who asks.
+    /// Sums hold at the maximum: more only ever denies.
     pub(crate) fn total(&self, measure: Measure) -> Result<Amount, Box<Reason>> {
-        self.moved.iter().try_fold(Amount::ZERO, |sum, outflow| {
+        self.moved.iter().chain([&self.fee]).try_fold(Amount::ZERO, |sum, outflow| {
             self.measured(measure, outflow).map(|amount| sum.saturating_add(amount))
         })
     }

@@ -3,7 +3,7 @@
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Amount, Blame, Coded, Name, RequestId, Timestamp};
-use keystead_intent::{Asset, ChainId, ChangeKind, Coin, DangerClass, KeyState, Slot};
+use keystead_intent::{Asset, ChainId, ChangeKind, Coin, DangerClass, KeyState, Slot, SpendLock};
 use serde::{Deserialize, Serialize};
 
 use crate::{AssuranceLevel, Bucket, Feature, SimulationReason, protection};
@@ -350,6 +350,33 @@ pub enum Reason {
         /// The request whose transaction spends it.
         by: RequestId,
     },
+    /// No rule lets this requester have anything of the kind signed with this key, whatever it says: nobody reads it.
+    #[error("no rule lets `{requester}` have a PSBT signed with key `{key}`")]
+    RequesterNotPermitted {
+        /// Who asked.
+        requester: Name,
+        /// The key.
+        key: Name,
+    },
+    /// Every node keeps what waits, and what may still be signed.
+    #[error(
+        "`{requester}` has {limit} PSBTs that wait, or {limit_bytes} bytes of PSBTs that wait or may be signed still: \
+         let some of them end first"
+    )]
+    TooManyPsbts {
+        /// Who asked.
+        requester: Name,
+        /// The most that may wait.
+        limit: u64,
+        /// The most bytes of those that wait or may be signed.
+        limit_bytes: u64,
+    },
+    /// It is valid only later, and no rule of lock times lets it wait so long.
+    #[error("it waits {lock}: no rule of lock times permits that")]
+    LockTime {
+        /// What it waits for.
+        lock: SpendLock,
+    },
 }
 
 fn frozen_what(key: &Option<Name>) -> String {
@@ -411,6 +438,9 @@ impl Coded for Reason {
             Self::ChangeNotNamed { .. } => "deny.change_not_named",
             Self::Simulation(reason) => reason.code(),
             Self::CoinTaken { .. } => "deny.coin_taken",
+            Self::RequesterNotPermitted { .. } => "deny.requester_not_permitted",
+            Self::TooManyPsbts { .. } => "deny.too_many_psbts",
+            Self::LockTime { .. } => "deny.lock_time",
         }
     }
 
@@ -438,7 +468,7 @@ mod tests {
     fn reasons_read_as_sentences_and_keep_their_codes() {
         let chain = ChainId(1);
         let name = |text: &str| text.parse::<Name>().unwrap();
-        let bucket = Bucket { key: Some(name("hot")), destination: None, chain: Some(chain) };
+        let bucket = Bucket { key: Some(name("hot")), chain: Some(chain), ..Bucket::default() };
         let slot = Slot { chain, account: Address::ZERO, nonce: 7 };
         for (reason, code, text) in [
             (Reason::Frozen { key: None }, "deny.frozen", "the whole cluster is frozen"),

@@ -110,6 +110,22 @@ mod tests {
         assert_eq!(requirement.people(), 2, "the larger number of one role, not the sum");
     }
 
+    /// Whoever mines takes the fee: a payment that is small beside its fee is no small payment.
+    #[test]
+    fn s09_the_fee_counts_towards_thresholds() {
+        let engine = Engine::compile(version()).unwrap();
+        for (wei, fee, expected) in [
+            (ETHER - 5, 4, "pass 0"),
+            (ETHER - 5, 5, "pass 2"),
+            (1, ETHER, "pass 2"),
+            (0, ETHER - 1, "pass 0"),
+        ] {
+            let ask =
+                Ask::new("hot", vec![pay(FRIEND, wei)]).with(|it| it.effects.fee.max = Amount::from(fee));
+            assert_eq!(verdict(&ask.of(&engine)), [expected], "{wei} and {fee}");
+        }
+    }
+
     #[test]
     fn s09_what_nobody_can_put_into_numbers_reaches_every_threshold() {
         let mut version = version();

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityUid, Policy, PolicyId,
+    AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity, EntityUid, Policy, PolicyId,
     PolicySet, Request, ResourceConstraint, Response, ValidationMode, Validator,
 };
 use keystead_base::Name;
@@ -31,6 +31,9 @@ pub(crate) struct Rules {
     names_fields: bool,
     shared: PolicySet,
     by_key: BTreeMap<Name, PolicySet>,
+    /// The permits of each slice without their conditions.
+    scopes: PolicySet,
+    scopes_by_key: BTreeMap<Name, PolicySet>,
     /// What the rules of each slice name.
     named_by_all: Named,
     named_by_key: BTreeMap<Name, Named>,
@@ -56,6 +59,8 @@ impl Rules {
             names_fields: rules.iter().any(|rule| rule.cedar.contains("Tag")),
             shared: PolicySet::new(),
             by_key: BTreeMap::new(),
+            scopes: PolicySet::new(),
+            scopes_by_key: BTreeMap::new(),
             named_by_all: Named::default(),
             named_by_key: BTreeMap::new(),
             annotations: BTreeMap::new(),
@@ -86,6 +91,20 @@ impl Rules {
         }
         answer.sort();
         Some(answer)
+    }
+
+    /// Whether the scope of some permit takes such a question, whatever its conditions say then.
+    pub(crate) fn could_permit(&self, requester: &Name, action: ActionKind, key: &Name) -> bool {
+        let Some(action) = self.words.action(action).cloned() else { return false };
+        let (principal, resource) = (self.words.member(requester), self.words.resource(Some(key)));
+        let Ok(request) = Request::new(principal, action, resource, Context::empty(), None) else {
+            return false;
+        };
+        let slices = [Some(&self.scopes), self.scopes_by_key.get(key)];
+        slices.into_iter().flatten().any(|slice| {
+            let response = self.authorizer.is_authorized(&request, slice, &self.entities);
+            response.decision() == Decision::Allow
+        })
     }
 
     /// The roster, and the values of one effect. None where Cedar refuses them, which denies.
@@ -124,13 +143,17 @@ impl Rules {
             ResourceConstraint::Eq(entity) => self.words.key_name(&entity),
             _ => None,
         };
-        let (slice, named) = match slice {
-            Some(key) => {
-                (self.by_key.entry(key.clone()).or_default(), self.named_by_key.entry(key).or_default())
-            }
-            None => (&mut self.shared, &mut self.named_by_all),
+        let scope = (policy.effect() == Effect::Permit).then(|| scope_of(rule, &json)).transpose()?;
+        let (slice, scopes, named) = match slice {
+            Some(key) => (
+                self.by_key.entry(key.clone()).or_default(),
+                self.scopes_by_key.entry(key.clone()).or_default(),
+                self.named_by_key.entry(key).or_default(),
+            ),
+            None => (&mut self.shared, &mut self.scopes, &mut self.named_by_all),
         };
         named.add(&json);
+        scope.map_or(Ok(()), |it| scopes.add(it)).map_err(|error| syntax(rule, &error))?;
         slice.add(policy).map_err(|error| syntax(rule, &error))
     }
 
@@ -177,6 +200,15 @@ fn checked_json(rule: &Rule, policy: &Policy) -> Result<serde_json::Value, Polic
     let json = policy.to_json().map_err(|error| syntax(rule, &error))?;
     saturation::check(rule, &json)?;
     Ok(json)
+}
+
+/// The same rule without its conditions: who may ask for what, before anybody looks at what is asked.
+fn scope_of(rule: &Rule, json: &serde_json::Value) -> Result<Policy, PolicyError> {
+    let mut bare = json.clone();
+    if let Some(conditions) = bare.get_mut("conditions") {
+        *conditions = serde_json::Value::Array(Vec::new());
+    }
+    Policy::from_json(Some(PolicyId::new(rule.id.as_str())), bare).map_err(|error| syntax(rule, &error))
 }
 
 /// Warnings count as errors: a rule that can never apply, or with look-alike letters, is a mistake.

@@ -118,6 +118,8 @@ pub struct Bucket {
     pub destination: Option<Address>,
     /// The chain.
     pub chain: Option<ChainId>,
+    /// Who asked.
+    pub requester: Option<Name>,
 }
 
 impl fmt::Display for Bucket {
@@ -125,7 +127,8 @@ impl fmt::Display for Bucket {
         let key = self.key.as_ref().map(|key| format!("key {key}"));
         let destination = self.destination.map(|address| format!("to {address}"));
         let chain = self.chain.map(|chain| format!("on {chain}"));
-        let parts: Vec<_> = [key, destination, chain].into_iter().flatten().collect();
+        let requester = self.requester.as_ref().map(|requester| format!("asked by {requester}"));
+        let parts: Vec<_> = [key, destination, chain, requester].into_iter().flatten().collect();
         if parts.is_empty() { f.write_str("all together") } else { f.write_str(&parts.join(", ")) }
     }
 }

@@ -12,7 +12,7 @@ use crate::limits::{
 };
 use crate::{
     AddressEntry, AssuranceCap, Measure, PolicyError, PolicyVersion, PriceRule, RequiredProtections,
-    SimulationRule, Timing, Window, approvers, membership,
+    SimulationRule, Timing, Window, approvers, locks, membership,
 };
 
 /// Checks a version from top to bottom.
@@ -33,7 +33,8 @@ pub(crate) fn check(version: &PolicyVersion) -> Result<(), PolicyError> {
     ascending("fresh heads", version.fresh_heads.iter().map(|rule| rule.level))?;
     let nodes = version.roster.nodes.len() as u64;
     version.simulation.as_ref().map_or(Ok(()), |rule| check_simulation(rule, &known, nodes))?;
-    check_timing(&version.timing)
+    check_timing(&version.timing)?;
+    version.bitcoin.as_ref().map_or(Ok(()), |terms| locks::check(terms, &known))
 }
 
 /// What other parts may refer to.
@@ -129,10 +130,21 @@ fn at_least(what: &'static str, found: u64, least: u64) -> Result<(), PolicyErro
 fn check_chains(chains: &[ChainId]) -> Result<(), PolicyError> {
     at_most("the list of chains", chains.len(), MAX_CHAINS)?;
     ascending("chains", chains)?;
+    check_test_networks(chains)?;
     chains.iter().try_for_each(|chain| {
         not_zero("the number", chain, chain.0)?;
         within("a chain id", chain.0, i64::MAX.unsigned_abs())
     })
+}
+
+/// INVARIANT S8: Bitcoin's test networks have one coin type (SLIP-44), so a key has the same scripts on all of them, and
+/// what is signed for one is good on each where such a coin is. So there is one of them at a time.
+fn check_test_networks(chains: &[ChainId]) -> Result<(), PolicyError> {
+    let mut tests = chains.iter().filter(|it| it.bitcoin().is_some() && **it != ChainId::BITCOIN_MAINNET);
+    match (tests.next(), tests.next()) {
+        (Some(first), Some(second)) => Err(PolicyError::TestNetworks { first: *first, second: *second }),
+        _ => Ok(()),
+    }
 }
 
 /// That each means one thing is the registry's own check; here: in order, on chains that exist.

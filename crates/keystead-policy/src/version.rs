@@ -6,7 +6,7 @@ use keystead_base::{Amount, Canonical, Digest, HybridPublicKey, Name, Timestamp}
 use keystead_intent::{Asset, AssetEntry, ChainId, ChangeKind, ContractEntry, DangerClass, SimulatedBlock};
 use serde::{Deserialize, Serialize};
 
-use crate::{RequiredProtections, Roster};
+use crate::{BitcoinTerms, RequiredProtections, Roster};
 
 /// One version of all that decides. Version 0 is signed by the founders at genesis; each later one
 /// names the digest of the one before (S13).
@@ -46,6 +46,8 @@ pub struct PolicyVersion {
     pub simulation: Option<SimulationRule>,
     /// Spans and ages.
     pub timing: Timing,
+    /// What is said of Bitcoin alone, if anything.
+    pub bitcoin: Option<BitcoinTerms>,
 }
 
 impl Canonical for PolicyVersion {
@@ -175,6 +177,8 @@ pub enum Dimension {
     Destination,
     /// One count per chain.
     Chain,
+    /// One count per requester: whoever takes one's token fills no other's.
+    Requester,
 }
 
 /// Who has to approve what. Every matching row must be satisfied, and no matching row is a denial.
@@ -199,7 +203,8 @@ pub struct QuorumRow {
     pub vetoers: Vec<Name>,
 }
 
-/// An amount from which on a row matches: the sum of what leaves in the request, fees left out.
+/// An amount from which on a row matches: the sum of what leaves in the request, the most that the network may take
+/// with it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Threshold {

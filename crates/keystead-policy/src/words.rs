@@ -130,7 +130,7 @@ mod tests {
     fn exceeded(id: &str, used: Amount, asked: Amount) -> Reason {
         Reason::LimitExceeded {
             window: id.parse().unwrap(),
-            bucket: Bucket { key: None, destination: None, chain: None },
+            bucket: Bucket::default(),
             limit: Amount::from(10 * ETHER),
             used,
             asked,

@@ -133,8 +133,9 @@ struct Ask {
 fn ask() -> impl Strategy<Value = Ask> {
     let requester = prop_oneof![Just("desk"), Just("ana")];
     let key = prop_oneof![Just("hot"), Just("warm")];
-    (requester, key, prop::collection::vec(kind(), 1..4), any::<bool>()).prop_map(
-        |(requester, key, kinds, home)| {
+    let fee = prop_oneof![Just(0), Just(1), Just(HUGE)];
+    (requester, key, prop::collection::vec(kind(), 1..4), any::<bool>(), fee).prop_map(
+        |(requester, key, kinds, home, fee)| {
             let effect = |kind| Effect {
                 path: Vec::new(),
                 contract: Some(TOKEN),
@@ -146,7 +147,7 @@ fn ask() -> impl Strategy<Value = Ask> {
                 signing_digest: Digest::ZERO,
                 chain: if home { CHAIN } else { ChainId(CHAIN.0 + u64::from(kinds.len() == 2)) },
                 slot: None,
-                fee: Fee::default(),
+                fee: Fee { max: Amount::from(fee) },
                 items: kinds.into_iter().map(effect).collect(),
                 typed: None,
                 coins: None,
@@ -289,7 +290,8 @@ fn step(effects: &Effects, measure: Measure, steps: &[Amount]) -> usize {
     }
     let leaves =
         effects.items.iter().filter_map(moved).filter(|(to, what, _)| *to != ACCOUNT && *what == asset);
-    let sum = leaves.fold(U256::ZERO, |sum, (.., amount)| sum + amount.0);
+    let fee = if asset == Asset::Native { effects.fee.max.0 } else { U256::ZERO };
+    let sum = leaves.fold(fee, |sum, (.., amount)| sum + amount.0);
     steps.iter().filter(|amount| amount.0 <= sum).count()
 }
 

@@ -106,7 +106,7 @@ impl Part {
             Self::Roster => "roster",
             Self::AddressBook => "address book",
             Self::Timing => "timing",
-            Self::Others => "assets, contracts, prices, protections, fresh heads or simulation",
+            Self::Others => "assets, contracts, prices, protections, fresh heads, simulation or bitcoin",
         }
     }
 }
@@ -120,7 +120,8 @@ pub fn parts(current: &PolicyVersion, next: &PolicyVersion, proven: &Comparison)
         || differ.prices
         || differ.protections
         || differ.fresh_heads
-        || differ.simulation;
+        || differ.simulation
+        || differ.bitcoin;
     let windows = Label::of(covers(&next.windows, &current.windows), covers(&current.windows, &next.windows));
     [
         (Part::RulesAndRows, proven.label()),

@@ -195,6 +195,7 @@ async fn s13_parts_that_no_solver_sees_have_a_direction_of_their_own() {
             (Part::Roster, Label::Neither),
         ),
         (|it| it.fresh_heads.clear(), (Part::Others, Label::Neither)),
+        (|it| it.bitcoin = Some(keystead_policy::BitcoinTerms::default()), (Part::Others, Label::Neither)),
     ] {
         assert_eq!(of(change).await, [expected]);
     }

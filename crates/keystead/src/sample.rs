@@ -59,6 +59,7 @@ pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Resul
         protections: Vec::new(),
         fresh_heads: vec![FreshHeadRule { level: AssuranceLevel::Process, demand }],
         simulation: None,
+        bitcoin: None,
         timing: Timing {
             max_lifetime_seconds: 86_400,
             certificate_seconds: 60,
@@ -125,7 +126,7 @@ fn quorums(chain: ChainId) -> Result<Vec<QuorumRow>, NameError> {
             vetoers: vec!["vetoer".parse()?],
         })
     };
-    let large = Threshold { measure: native(chain), amount: Amount::from(ETHER + 1) };
+    let large = Threshold { measure: native(chain), amount: Amount::from(ETHER + ETHER / 100) };
     Ok(vec![
         row("authority", &[DangerClass::Authority], None, 2)?,
         row("statements", &[DangerClass::Statement], None, 0)?,

@@ -369,7 +369,7 @@ mod tests {
     fn exceeded(used: u64) -> Outcome {
         let reason = Reason::LimitExceeded {
             window: name("narrow"),
-            bucket: Bucket { key: None, destination: None, chain: None },
+            bucket: Bucket::default(),
             limit: Amount::from(LIMIT),
             used: Amount::from(used),
             asked: Amount::from(1_u64),

@@ -4,7 +4,7 @@
 //! terminal shows it.
 
 use keystead_intent::{Asset, ContractKind};
-use keystead_policy::{PolicyVersion, PriceRule, Rule, SimulationRule, Timing};
+use keystead_policy::{LockTimeRule, PolicyVersion, PriceRule, Rule, SimulationRule, Timing};
 
 use super::rules::{list, span, word};
 
@@ -29,6 +29,7 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
         fresh_heads,
         simulation,
         rules,
+        bitcoin,
     } = policy;
     let mut lines = vec![format!("chains: {}", list(chains))];
     lines.extend(times(timing));
@@ -59,6 +60,7 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
             .map(|it| format!("homes of level {} ask for the newest head: {}", it.level, word(&it.demand))),
     );
     lines.extend(simulation.iter().flat_map(simulation_lines));
+    lines.extend(bitcoin.iter().flat_map(|it| it.lock_times.iter().map(lock_line)));
     lines.extend(rules.iter().flat_map(rule_lines));
     lines.iter().map(|line| unambiguous(line)).collect()
 }
@@ -75,6 +77,23 @@ fn simulation_lines(rule: &SimulationRule) -> [String; 3] {
         format!("runs: on a state that is at most {age} old, and waited for at most {wait}"),
         format!("runs: what does not succeed in one {fails}"),
     ]
+}
+
+fn lock_line(rule: &LockTimeRule) -> String {
+    let LockTimeRule { chain, keys, height, ahead_seconds, relative_blocks, relative_seconds } = rule;
+    let height = height.map(|it| match it.grows_from {
+        None => format!("for a block up to {}", it.height),
+        Some(from) => {
+            format!("for a block up to {}, and one more for each ten minutes from {from} on", it.height)
+        }
+    });
+    let time = ahead_seconds.map(|it| format!("for a moment at most {} ahead", span(it)));
+    let blocks = (*relative_blocks > 0).then(|| format!("{relative_blocks} blocks after what they spend"));
+    let seconds = (*relative_seconds > 0)
+        .then(|| format!("{} after what they spend", span((*relative_seconds).into())));
+    let parts: Vec<_> = [height, time, blocks, seconds].into_iter().flatten().collect();
+    let what = if parts.is_empty() { "for nothing".to_owned() } else { parts.join("; ") };
+    format!("transactions on {chain} of keys {} may be signed that wait: {what}", any(list(keys)))
 }
 
 fn any(names: String) -> String {

@@ -19,6 +19,7 @@ fn limit(policy: &PolicyVersion, window: &Window) -> String {
         Dimension::Key => "for each key",
         Dimension::Destination => "for each destination",
         Dimension::Chain => "for each chain",
+        Dimension::Requester => "for each requester",
     });
     let mut words = vec![format!(
         "`{}`: at most {}{unit} in {}",

@@ -65,7 +65,7 @@ fn s02_names_dangers_and_conditions_in_words() {
             ),
             "Spends 2 coins of ours with 0.01700000 tBTC",
             "Altogether 0.00651000 tBTC leave us, the fee included",
-            "Not valid before block 812 345",
+            "NOT VALID BEFORE block 812 345",
             "input 1: kept, and not read: unknown (key 4201)",
         ]
     );

@@ -253,6 +253,7 @@ fn policy() -> PolicyVersion {
         protections: Vec::new(),
         fresh_heads: Vec::new(),
         simulation: None,
+        bitcoin: None,
         timing: Timing {
             max_lifetime_seconds: 86_400,
             certificate_seconds: 60,

@@ -116,7 +116,7 @@ impl Shared {
         state: &State,
         request: &RequestId,
     ) -> Result<Option<Intent>, LedgerError> {
-        match state.request(request) {
+        match state.request(request).filter(|it| it.is_whole()) {
             Some(it) => Ok(Some(it.intent.clone())),
             None => Ok(self.ledger.request(request).await?.map(|it| it.intent)),
         }

@@ -47,6 +47,24 @@ fn lists_have_one_order_and_nothing_twice() {
     ]);
 }
 
+/// INVARIANT S8: no two networks on which one signature would be good.
+#[test]
+fn s08_one_test_network_of_bitcoin_at_a_time() {
+    let with = |networks: &[ChainId]| {
+        let mut version = version();
+        version.chains.extend(networks);
+        Engine::compile(version).map(|_| ()).map_err(|error| error.code())
+    };
+    let (main, test, regtest) =
+        (ChainId::BITCOIN_MAINNET, ChainId::BITCOIN_TESTNET4, ChainId::BITCOIN_REGTEST);
+    for networks in [&[main][..], &[main, test], &[main, ChainId::BITCOIN_SIGNET], &[regtest]] {
+        assert_eq!(with(networks), Ok(()), "{networks:?}");
+    }
+    for networks in [&[main, test, regtest][..], &[test, ChainId::BITCOIN_SIGNET]] {
+        assert_eq!(with(networks), Err("policy.test_networks"), "{networks:?}");
+    }
+}
+
 #[test]
 fn what_is_referred_to_exists() {
     check_all(&[

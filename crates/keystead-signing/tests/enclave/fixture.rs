@@ -324,6 +324,7 @@ fn policy(node: &HybridSigner, recipient: Vec<u8>) -> PolicyVersion {
         protections: Vec::new(),
         fresh_heads: vec![FreshHeadRule { level: AssuranceLevel::Process, demand: FreshHeadDemand::AtBoot }],
         simulation: None,
+        bitcoin: None,
         timing: Timing {
             max_lifetime_seconds: 3600,
             certificate_seconds: 60,

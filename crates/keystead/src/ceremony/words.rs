@@ -180,7 +180,7 @@ fn roles(roles: &[Name]) -> String {
 mod tests {
     use keystead_approver::policy_words::differences;
     use keystead_base::Timestamp;
-    use keystead_policy::{PolicyVersion, Roster, SimulationRule};
+    use keystead_policy::{BitcoinTerms, HeightLimit, LockTimeRule, PolicyVersion, Roster, SimulationRule};
 
     use super::*;
     use crate::sample::{self, World};
@@ -200,11 +200,27 @@ mod tests {
         [limits(policy), quorums(policy), registry(policy)].concat()
     }
 
+    fn lock_times(grows_from: Option<Timestamp>) -> BitcoinTerms {
+        let height = Some(HeightLimit { height: 800_000, grows_from });
+        let (chain, keys) = (keystead_intent::ChainId::BITCOIN_MAINNET, Vec::new());
+        let (ahead_seconds, relative_blocks, relative_seconds) = (None, 0, 0);
+        BitcoinTerms {
+            lock_times: vec![LockTimeRule {
+                chain,
+                keys,
+                height,
+                ahead_seconds,
+                relative_blocks,
+                relative_seconds,
+            }],
+        }
+    }
+
     /// Whoever drafts can hide nothing in a part that is not shown.
     #[test]
     fn every_part_of_a_policy_is_said() {
         type Change = fn(&mut PolicyVersion);
-        let changes: [Change; 23] = [
+        let changes: [Change; 25] = [
             |it| it.chains.clear(),
             |it| it.rules[0].cedar.push_str(" // more"),
             |it| it.rules[0].id = "other".parse().unwrap(),
@@ -233,6 +249,8 @@ mod tests {
                     may_fail: true,
                 })
             },
+            |it| it.bitcoin = Some(lock_times(None)),
+            |it| it.bitcoin = Some(lock_times(Some(Timestamp(0)))),
             |it| it.timing.max_lifetime_seconds = 1,
             |it| it.timing.certificate_seconds = 1,
             |it| it.timing.skew_seconds = 1,
