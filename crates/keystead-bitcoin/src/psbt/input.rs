@@ -2,7 +2,7 @@
 
 use bitcoin::bip32::{ChildNumber, Fingerprint};
 use bitcoin::consensus::{Decodable, deserialize};
-use bitcoin::secp256k1::PublicKey;
+use bitcoin::secp256k1::{PublicKey, XOnlyPublicKey};
 use bitcoin::{ScriptBuf, Transaction, TxOut, Witness};
 
 use super::field::{self, Field};
@@ -29,6 +29,7 @@ struct Read {
     final_script_sig: Option<ScriptBuf>,
     final_witness: Option<Witness>,
     tap_signature: Option<Vec<u8>>,
+    tap_internal_key: Option<Vec<u8>>,
     script_path: bool,
 }
 
@@ -64,6 +65,12 @@ impl Input {
     #[must_use]
     pub fn tap_signature(&self) -> Option<&[u8]> {
         self.read.tap_signature.as_deref()
+    }
+
+    /// The x coordinate of the taproot internal key.
+    #[must_use]
+    pub fn tap_internal_key(&self) -> Option<&[u8]> {
+        self.read.tap_internal_key.as_deref()
     }
 
     /// The sighash type that is asked for.
@@ -140,26 +147,29 @@ impl Read {
             final_script_sig: script(map, field::FINAL_SCRIPTSIG),
             final_witness: decoded(map, field::FINAL_SCRIPTWITNESS).ok_or("FINAL_SCRIPTWITNESS")?,
             tap_signature: map.get(field::TAP_KEY_SIG).map(<[u8]>::to_vec),
+            tap_internal_key: map.get(field::IN_TAP_INTERNAL_KEY).map(<[u8]>::to_vec),
             script_path: by_script || has_scripts(map),
         })
     }
 }
 
-/// The lengths that BIP-371 gives.
+/// The lengths that BIP-371 gives, and a key that is one.
 fn check_taproot(map: &Map) -> Result<(), &'static str> {
     let fits = |field, lengths: &[usize]| map.all(field).all(|(_, value)| lengths.contains(&value.len()));
-    let names: [(Field, &[usize], &'static str); 4] = [
+    let names: [(Field, &[usize], &'static str); 3] = [
         (field::TAP_KEY_SIG, &[64, 65], "TAP_KEY_SIG"),
         (field::TAP_SCRIPT_SIG, &[64, 65], "TAP_SCRIPT_SIG"),
-        (field::IN_TAP_INTERNAL_KEY, &[32], "TAP_INTERNAL_KEY"),
         (field::TAP_MERKLE_ROOT, &[32], "TAP_MERKLE_ROOT"),
     ];
     let wrong = names.into_iter().find(|(field, lengths, _)| !fits(*field, lengths));
+    let no_key =
+        map.all(field::IN_TAP_INTERNAL_KEY).any(|(_, value)| XOnlyPublicKey::from_slice(value).is_err());
     let no_script = map.all(field::TAP_LEAF_SCRIPT).any(|(_, value)| value.is_empty());
-    match (wrong, no_script) {
-        (Some((_, _, name)), _) => Err(name),
-        (None, true) => Err("TAP_LEAF_SCRIPT"),
-        (None, false) => Ok(()),
+    match (wrong, no_key, no_script) {
+        (Some((_, _, name)), ..) => Err(name),
+        (None, true, _) => Err("TAP_INTERNAL_KEY"),
+        (None, false, true) => Err("TAP_LEAF_SCRIPT"),
+        (None, false, false) => Ok(()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a PSBT says about an output: whose keys are said to be behind it.
 
+use bitcoin::secp256k1::XOnlyPublicKey;
+
 use super::field::{self, Field};
 use super::input::{claim, tap_claim};
 use super::{Claim, Map, PsbtError, Scope};
@@ -14,7 +16,7 @@ pub struct Output {
 impl Output {
     pub(super) fn parse(map: Map, scope: Scope) -> Result<Self, PsbtError> {
         let value = |field| PsbtError::Value { scope, field };
-        if map.get(field::OUT_TAP_INTERNAL_KEY).is_some_and(|it| it.len() != 32) {
+        if map.get(field::OUT_TAP_INTERNAL_KEY).is_some_and(|it| XOnlyPublicKey::from_slice(it).is_err()) {
             return Err(value("TAP_INTERNAL_KEY"));
         }
         let paths = map.all(field::OUT_BIP32_DERIVATION).map(|(_, value)| claim(value));

@@ -175,6 +175,8 @@ fn wrong_inputs() -> Vec<(&'static str, Vec<u8>)> {
         ("psbt.value", input(&[&[0x16][..], &[2; 32]].concat(), &[1, 1, 2, 3, 4])),
         ("psbt.value", input(&[0x13], &[1; 63])),
         ("psbt.value", input(&[0x17], &[2; 33])),
+        // No point of the curve has this x coordinate.
+        ("psbt.value", input(&[0x17], &[0xff; 32])),
         ("psbt.value", input(&[0x18], &[2; 31])),
         ("psbt.key_data", input(&[&[0x02][..], &[9; 33]].concat(), &[1; 71])),
         ("psbt.key_data", input(&[&[0x15][..], &[9; 34]].concat(), &[1; 71])),

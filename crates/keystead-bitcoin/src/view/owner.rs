@@ -85,6 +85,7 @@ pub(super) fn input(at: usize, input: &Input, spent: &TxOut, finder: &Finder<'_>
     let parts = finder.wallet.descriptor(owned).zip(finder.wallet.derive(owned));
     let ((name, descriptor), derived) = parts.ok_or(Refusal::NothingOfOurs)?;
     check_scripts(at, input, &derived)?;
+    check_internal_key(at, input, descriptor.form(), &derived)?;
     if input.final_script_sig().is_some() || input.final_witness().is_some() {
         return Err(Refusal::AlreadyFinal { input: at });
     }
@@ -124,6 +125,17 @@ fn check_scripts(at: usize, input: &Input, derived: &Derived) -> Result<(), Refu
     match wrong {
         Some((_, _, field)) => Err(Refusal::ContradictingScript { input: at, field }),
         None => Ok(()),
+    }
+}
+
+/// The same of the key behind a taproot; no other form has one.
+fn check_internal_key(at: usize, input: &Input, form: Form, derived: &Derived) -> Result<(), Refusal> {
+    let ours = derived.keys.first().filter(|_| form == Form::Tr).map(|key| key.x_only().serialize());
+    match input.tap_internal_key() {
+        Some(found) if ours.is_none_or(|ours| ours != *found) => {
+            Err(Refusal::ContradictingScript { input: at, field: "TAP_INTERNAL_KEY" })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -223,6 +223,17 @@ fn s02_a_script_that_is_not_the_one_behind_the_hash_is_refused() {
     }
 }
 
+/// The x coordinate of the curve's generator is a key, and none of ours (SEC 2, section 2.4.1).
+#[test]
+fn s02_an_internal_key_that_is_not_ours_is_refused() {
+    let generator =
+        const_hex::decode("79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798").unwrap();
+    for form in [WPKH, TR] {
+        let refusal = refused(form, |_, it| it.edited(INPUT, &[0x17], Some(&generator)));
+        assert_eq!(refusal, Refusal::ContradictingScript { input: 0, field: "TAP_INTERNAL_KEY" });
+    }
+}
+
 #[test]
 fn s02_a_sighash_that_leaves_something_open_is_refused() {
     for form in ALL_FORMS {
