@@ -3,7 +3,7 @@
 use keystead_base::{Amount, Digest, RequestId};
 use keystead_decision::KeyState;
 use keystead_intent::{Asset, ChangeKind, Coin, DangerClass, Slot};
-use keystead_policy::{AssuranceLevel, Bucket, Feature, Reason};
+use keystead_policy::{AssuranceLevel, Bucket, Feature, FeePart, Reason};
 
 use crate::fixture::{BIRTH, CHAIN, FRIEND, name};
 
@@ -60,5 +60,6 @@ pub fn every_reason(request: RequestId) -> Vec<Reason> {
         Reason::Unprotected { key, missing: vec![Feature::Landlock] },
         Reason::ChangeNotNamed { change: ChangeKind::DestroyKey },
         Reason::CoinTaken { coin: Coin { transaction: Digest([7; 32]), output: 3 }, by: request },
+        Reason::FeeTooHigh { cap: name("gas"), part: FeePart::Fee, limit: amount, asked: amount },
     ]
 }

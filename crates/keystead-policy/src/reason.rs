@@ -6,7 +6,7 @@ use keystead_base::{Amount, Blame, Coded, Name, RequestId, Timestamp};
 use keystead_intent::{Asset, ChainId, ChangeKind, Coin, DangerClass, KeyState, Slot};
 use serde::{Deserialize, Serialize};
 
-use crate::{AssuranceLevel, Bucket, Feature, SimulationReason, protection};
+use crate::{AssuranceLevel, Bucket, Feature, FeePart, SimulationReason, protection};
 
 /// The most reasons that one decision lists; the first found are kept.
 pub const MAX_REASONS: usize = 32;
@@ -350,6 +350,18 @@ pub enum Reason {
         /// The request whose transaction spends it.
         by: RequestId,
     },
+    /// More is offered for fees than policy lets anybody offer.
+    #[error("fee cap `{cap}` allows {limit} {part}, asked {asked}")]
+    FeeTooHigh {
+        /// The cap.
+        cap: Name,
+        /// Which of its ceilings.
+        part: FeePart,
+        /// The ceiling.
+        limit: Amount,
+        /// What the request offers.
+        asked: Amount,
+    },
 }
 
 fn frozen_what(key: &Option<Name>) -> String {
@@ -411,6 +423,7 @@ impl Coded for Reason {
             Self::ChangeNotNamed { .. } => "deny.change_not_named",
             Self::Simulation(reason) => reason.code(),
             Self::CoinTaken { .. } => "deny.coin_taken",
+            Self::FeeTooHigh { .. } => "deny.fee_too_high",
         }
     }
 
@@ -464,6 +477,16 @@ mod tests {
                 "deny.slot_taken",
                 "nonce 7 of 0x0000000000000000000000000000000000000000 on eip155:1 is taken by request \
                  0000000000000000000000000000000000000000000000000000000000000000",
+            ),
+            (
+                Reason::FeeTooHigh {
+                    cap: name("gas"),
+                    part: FeePart::MaxFeePerGas,
+                    limit: Amount::from(10_u64),
+                    asked: Amount::from(11_u64),
+                },
+                "deny.fee_too_high",
+                "fee cap `gas` allows 10 wei per gas, asked 11",
             ),
             (
                 Reason::CoinTaken {

@@ -40,6 +40,8 @@ pub struct Sections {
     pub simulation: bool,
     /// Spans and ages.
     pub timing: bool,
+    /// The most that may be offered for fees.
+    pub fee_caps: bool,
 }
 
 impl Sections {
@@ -61,6 +63,7 @@ impl Sections {
             fresh_heads: current.fresh_heads != next.fresh_heads,
             simulation: current.simulation != next.simulation,
             timing: current.timing != next.timing,
+            fee_caps: current.fee_caps != next.fee_caps,
         }
     }
 
@@ -82,6 +85,7 @@ impl Sections {
             ("fresh_heads", self.fresh_heads),
             ("simulation", self.simulation),
             ("timing", self.timing),
+            ("fee_caps", self.fee_caps),
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))
@@ -134,8 +138,9 @@ mod tests {
         next.fresh_heads.clear();
         next.simulation = Some(crate::fixture::simulation_rule());
         next.timing.skew_seconds = 9;
+        next.fee_caps = vec![crate::fixture::fee_cap("gas")];
         let sections = Sections::between(&version(), &next);
-        assert_eq!(sections.names().len(), 12);
+        assert_eq!(sections.names().len(), 13);
         assert!(!sections.contracts && !sections.is_empty());
         assert!(Sections::between(&next, &next).is_empty());
     }

@@ -6,7 +6,7 @@ use keystead_base::{Amount, Canonical, Digest, HybridPublicKey, Name, Timestamp}
 use keystead_intent::{Asset, AssetEntry, ChainId, ChangeKind, ContractEntry, DangerClass, SimulatedBlock};
 use serde::{Deserialize, Serialize};
 
-use crate::{RequiredProtections, Roster};
+use crate::{FeeCap, RequiredProtections, Roster};
 
 /// One version of all that decides. Version 0 is signed by the founders at genesis; each later one
 /// names the digest of the one before (S13).
@@ -46,6 +46,8 @@ pub struct PolicyVersion {
     pub simulation: Option<SimulationRule>,
     /// Spans and ages.
     pub timing: Timing,
+    /// The most that may be offered for fees, by id ascending.
+    pub fee_caps: Vec<FeeCap>,
 }
 
 impl Canonical for PolicyVersion {

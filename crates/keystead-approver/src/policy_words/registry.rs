@@ -4,7 +4,7 @@
 //! terminal shows it.
 
 use keystead_intent::{Asset, ContractKind};
-use keystead_policy::{PolicyVersion, PriceRule, Rule, SimulationRule, Timing};
+use keystead_policy::{FeeCap, FeePart, Measure, PolicyVersion, PriceRule, Rule, SimulationRule, Timing};
 
 use super::rules::{list, span, word};
 
@@ -29,6 +29,7 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
         fresh_heads,
         simulation,
         rules,
+        fee_caps,
     } = policy;
     let mut lines = vec![format!("chains: {}", list(chains))];
     lines.extend(times(timing));
@@ -59,6 +60,7 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
             .map(|it| format!("homes of level {} ask for the newest head: {}", it.level, word(&it.demand))),
     );
     lines.extend(simulation.iter().flat_map(simulation_lines));
+    lines.extend(fee_caps.iter().flat_map(|cap| fee_lines(policy, cap)));
     lines.extend(rules.iter().flat_map(rule_lines));
     lines.iter().map(|line| unambiguous(line)).collect()
 }
@@ -75,6 +77,19 @@ fn simulation_lines(rule: &SimulationRule) -> [String; 3] {
         format!("runs: on a state that is at most {age} old, and waited for at most {wait}"),
         format!("runs: what does not succeed in one {fails}"),
     ]
+}
+
+/// One line for each ceiling.
+fn fee_lines(policy: &PolicyVersion, cap: &FeeCap) -> Vec<String> {
+    let of = format!("keys {}, chains {}", any(list(&cap.keys)), any(list(&cap.chains)));
+    let line = |(part, limit): (FeePart, _)| {
+        let limit = match part {
+            FeePart::FeeFiat => policy.amount(Measure::Fiat, limit),
+            part => format!("{limit} {part}"),
+        };
+        format!("fee cap `{}` of {of}: {} at most {limit}", cap.id, word(&part))
+    };
+    cap.ceilings().map(line).collect()
 }
 
 fn any(names: String) -> String {
