@@ -3,7 +3,7 @@
 use keystead_base::{Amount, Digest, RequestId};
 use keystead_decision::KeyState;
 use keystead_intent::{Asset, ChangeKind, Coin, DangerClass, Slot, SpendLock};
-use keystead_policy::{AssuranceLevel, Bucket, Feature, Reason};
+use keystead_policy::{AssuranceLevel, Bucket, Feature, FeePart, Reason};
 
 use crate::fixture::{BIRTH, CHAIN, FRIEND, name};
 
@@ -65,5 +65,6 @@ pub fn every_reason(request: RequestId) -> Vec<Reason> {
         Reason::LockTime {
             lock: SpendLock { lock_time: 800_000, relative_blocks: 3, relative_seconds: 512 },
         },
+        Reason::FeeTooHigh { cap: name("gas"), part: FeePart::Fee, limit: amount, asked: amount },
     ]
 }

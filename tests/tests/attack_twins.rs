@@ -5,17 +5,17 @@
 use std::time::Duration;
 
 use keystead_tests::attacks::{
-    address_poisoning, approval_before_policy_change, chainless_delegation, chainless_legacy, cloud_database,
-    delegatecall, double_limit, equivocating_node, fee_attack, foreign_change, forged_rebuild, forged_roster,
-    forked_log, forwarded_administration, frozen_key, greedy_peer, hoarded_signatures, increase_allowance,
-    look_alike_address, lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend,
-    operator_for_all, oversize_body, own_request, patched_node, permit, permit2, poisoned_state,
-    policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval,
-    rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback, same_person_twice,
-    sighash_downgrade, slow_requests, slow_strangers, smuggled_parameters, stale_certificate, stale_head,
-    suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
-    two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
-    unlogged_transaction, webhook_address, withheld_freeze,
+    address_poisoning, approval_before_policy_change, burnt_fees, chainless_delegation, chainless_legacy,
+    cloud_database, delegatecall, double_limit, equivocating_node, fee_attack, foreign_change,
+    forged_rebuild, forged_roster, forked_log, forwarded_administration, frozen_key, greedy_peer,
+    hoarded_signatures, increase_allowance, look_alike_address, lying_endpoint, lying_server, lying_token,
+    many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, patched_node, permit,
+    permit2, poisoned_state, policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement,
+    replayed_approval, rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback,
+    same_person_twice, sighash_downgrade, slow_requests, slow_strangers, smuggled_parameters,
+    stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload, token_scope,
+    truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
+    unlimited_approval, unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;
 use keystead_tests::{Anvil, Approving, Loot, Signer};
@@ -139,6 +139,11 @@ async fn s03_an_equivocating_node_succeeds_among_three() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s03_a_node_that_was_put_back_votes_twice_where_nobody_tells_it() {
     harmed(rollback::attack(rollback::untold()).await);
+}
+
+#[test]
+fn s10_fees_are_burnt_without_their_caps() {
+    stolen(burnt_fees::attack(burnt_fees::WithoutFeeCaps));
 }
 
 #[test]

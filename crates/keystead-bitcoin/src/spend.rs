@@ -99,7 +99,7 @@ impl Spend {
             signing_digest: self.signing_digest(),
             chain: self.chain,
             slot: None,
-            fee: Fee { max: Amount::from(effects.fee_sat) },
+            fee: Fee { max: Amount::from(effects.fee_sat), ..Fee::default() },
             items: effects.items.iter().map(|it| self.item(it)).collect(),
             typed: None,
             coins: Some(CoinSpend {

@@ -70,7 +70,11 @@ pub(crate) fn fee(transaction: &Transaction) -> Fee {
         Amount::from(transaction.gas_limit()).saturating_mul(Amount::from(transaction.max_fee_per_gas()));
     let blob_gas = Amount::from(transaction.blob_gas_used().unwrap_or_default());
     let blobs = blob_gas.saturating_mul(Amount::from(transaction.max_fee_per_blob_gas().unwrap_or_default()));
-    Fee { max: gas.saturating_add(blobs) }
+    Fee {
+        max: gas.saturating_add(blobs),
+        per_gas: Amount::from(transaction.max_fee_per_gas()),
+        tip_per_gas: Amount::from(transaction.priority_fee_or_price()),
+    }
 }
 
 /// Whose code an authorization in a list changes; none when its signature is nobody's.

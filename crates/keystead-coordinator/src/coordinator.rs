@@ -66,7 +66,7 @@ pub(crate) struct Inner {
     pub(crate) looks: Looks,
     /// When this run began: what was promised before, an earlier one promised.
     pub(crate) started: Timestamp,
-    wording: Wording,
+    pub(crate) wording: Wording,
     batcher: Batcher,
     journal: Mutex<Journal>,
     asked: Mutex<AskedFile>,

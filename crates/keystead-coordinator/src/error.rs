@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use keystead_base::{Blame, Coded, KeyError, Name, RequestId};
+use keystead_base::{Amount, Blame, Coded, KeyError, Name, RequestId};
 use keystead_intent::IntentError;
 use keystead_policy::Reason;
 use keystead_transmit::{TransmitError, Unknown};
@@ -167,6 +167,16 @@ pub enum RequestError {
     /// Too much at once.
     #[error("too many requests wait at the coordinator")]
     Busy,
+    /// The market is above what policy lets anybody offer.
+    #[error("the next block takes {market} wei per gas, and fee cap `{cap}` allows {limit}")]
+    FeeCap {
+        /// The cap.
+        cap: Name,
+        /// What it allows, in wei per gas; of a cap in all, for each gas of this transaction.
+        limit: Amount,
+        /// What the next block takes of everybody, in wei per gas.
+        market: Amount,
+    },
 }
 
 impl Coded for RequestError {
@@ -187,6 +197,7 @@ impl Coded for RequestError {
             Self::Key(error) => error.code(),
             Self::Environment(_) => "request.environment",
             Self::Busy => "request.busy",
+            Self::FeeCap { .. } => "request.fee_cap",
         }
     }
 
@@ -205,6 +216,7 @@ impl Coded for RequestError {
             | Self::NoChain
             | Self::Key(_)
             | Self::Environment(_)
+            | Self::FeeCap { .. }
             | Self::Busy => Blame::Environment,
         }
     }

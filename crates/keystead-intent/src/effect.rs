@@ -84,6 +84,11 @@ pub struct Slot {
 pub struct Fee {
     /// Gas limit × fee ceiling, blobs included, in wei; on Bitcoin the fee, in satoshi.
     pub max: Amount,
+    /// The ceiling per gas, in wei (EIP-1559); the price where a form has one price only. Zero on Bitcoin.
+    pub per_gas: Amount,
+    /// What of it whoever makes the block may keep, in wei per gas: the tip (EIP-1559). Where a form has one price only
+    /// nothing bounds the tip but the price.
+    pub tip_per_gas: Amount,
 }
 
 /// Where in nested calls an effect stands: `[]` for the outermost call, `[2, 0]` for the first call

@@ -36,6 +36,7 @@ impl PolicyVersion {
         self.caps.sort_by_key(|it| (it.level, it.measure));
         self.protections.sort_by_key(|it| it.level);
         self.fresh_heads.sort_by_key(|it| it.level);
+        self.fee_caps.sort_by(|a, b| a.id.cmp(&b.id));
         self.sort_inner();
         if let Some(bitcoin) = &mut self.bitcoin {
             bitcoin.lock_times.iter_mut().for_each(|it| it.keys.sort_unstable());
@@ -60,6 +61,10 @@ impl PolicyVersion {
             row.needs.sort_by(|a, b| (&a.role, &a.factors).cmp(&(&b.role, &b.factors)));
         }
         self.protections.iter_mut().for_each(|it| it.features.sort_unstable());
+        for cap in &mut self.fee_caps {
+            cap.keys.sort_unstable();
+            cap.chains.sort_unstable();
+        }
         if let Some(simulation) = &mut self.simulation {
             simulation.keys.sort_unstable();
             simulation.classes.sort_unstable();

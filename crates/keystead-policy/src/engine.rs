@@ -13,7 +13,7 @@ use crate::outflow::{Outflows, Worth};
 use crate::rows::Matter;
 use crate::rules::Rules;
 use crate::{
-    Facts, PolicyError, PolicyRef, PolicyVersion, Question, Reason, Ruling, Sections, Subject, charges,
+    Facts, PolicyError, PolicyRef, PolicyVersion, Question, Reason, Ruling, Sections, Subject, charges, fees,
     locks, payload, rows, simulated, structure, vocabulary,
 };
 
@@ -103,6 +103,7 @@ impl Engine {
         simulated::check(self.demands_run(key, effects), question, effects, &mut findings);
         let outflows = Outflows::of(effects, question.facts.account, self.worth(question.facts));
         self.check_caps(question.facts, &outflows, &mut findings);
+        fees::check(&self.version.fee_caps, key, effects, &outflows, &mut findings);
         let classes = effects.items.iter().map(|effect| effect.class()).collect();
         let matter = Matter { key: Some(key), classes, change: None, outflows: Some(&outflows) };
         let requirement = rows::require(&self.version.quorums, &matter, &mut findings);

@@ -12,7 +12,7 @@ use keystead_intent::{
 };
 
 use crate::{
-    AddressEntry, AssuranceCap, AssuranceLevel, Cooling, Device, Dimension, Engine, Factor, Facts,
+    AddressEntry, AssuranceCap, AssuranceLevel, Cooling, Device, Dimension, Engine, Factor, Facts, FeeCap,
     FreshHeadDemand, FreshHeadRule, Measure, Need, Node, Person, PolicyVersion, Price, PriceRule,
     PriceSource, Prices, Question, QuorumRow, Roster, Rule, Ruling, Sections, Service, Simulated,
     SimulationRule, Subject, Threshold, Timing, TransportKey, Window,
@@ -74,6 +74,7 @@ static VERSION: LazyLock<PolicyVersion> = LazyLock::new(|| {
             skew_seconds: 5,
             cool_off_seconds: 3600,
         },
+        fee_caps: Vec::new(),
     }
     .into_canonical()
 });
@@ -261,6 +262,21 @@ pub(crate) fn simulation_rule() -> SimulationRule {
         may_fail: false,
     }
 }
+
+/// 100 gwei per gas, 3 of them for whoever makes the block, on one chain.
+pub(crate) fn fee_cap(id: &str) -> FeeCap {
+    FeeCap {
+        id: name(id),
+        keys: Vec::new(),
+        chains: vec![CHAIN],
+        max_fee_per_gas: Some(Amount::from(100 * GWEI)),
+        max_priority_fee_per_gas: Some(Amount::from(3 * GWEI)),
+        fee: None,
+        fee_fiat: None,
+    }
+}
+
+pub(crate) const GWEI: u64 = 1_000_000_000;
 
 /// A price of so many dollars for one ether, by the source with this key.
 pub(crate) fn price(source: &str, byte: u8, dollars: u64, at: Timestamp) -> Signed<Price> {

@@ -11,6 +11,7 @@ mod cooling;
 mod destination;
 mod engine;
 mod error;
+mod fees;
 mod fields;
 mod findings;
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub use compare::{Difference, Direction, compare, simulate};
 pub use cooling::Cooling;
 pub use engine::Engine;
 pub use error::PolicyError;
+pub use fees::{FeeCap, FeeCeilings, FeePart};
 pub use larger::larger;
 pub use locks::{BitcoinTerms, HeightLimit, LockTimeRule};
 pub use payload::in_micro;

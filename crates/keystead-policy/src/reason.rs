@@ -6,7 +6,7 @@ use keystead_base::{Amount, Blame, Coded, Name, RequestId, Timestamp};
 use keystead_intent::{Asset, ChainId, ChangeKind, Coin, DangerClass, KeyState, Slot, SpendLock};
 use serde::{Deserialize, Serialize};
 
-use crate::{AssuranceLevel, Bucket, Feature, SimulationReason, protection};
+use crate::{AssuranceLevel, Bucket, Feature, FeePart, SimulationReason, protection};
 
 /// The most reasons that one decision lists; the first found are kept.
 pub const MAX_REASONS: usize = 32;
@@ -377,6 +377,18 @@ pub enum Reason {
         /// What it waits for.
         lock: SpendLock,
     },
+    /// More is offered for fees than policy lets anybody offer.
+    #[error("fee cap `{cap}` allows {limit} {part}, asked {asked}")]
+    FeeTooHigh {
+        /// The cap.
+        cap: Name,
+        /// Which of its ceilings.
+        part: FeePart,
+        /// The ceiling.
+        limit: Amount,
+        /// What the request offers.
+        asked: Amount,
+    },
 }
 
 fn frozen_what(key: &Option<Name>) -> String {
@@ -441,6 +453,7 @@ impl Coded for Reason {
             Self::RequesterNotPermitted { .. } => "deny.requester_not_permitted",
             Self::TooManyPsbts { .. } => "deny.too_many_psbts",
             Self::LockTime { .. } => "deny.lock_time",
+            Self::FeeTooHigh { .. } => "deny.fee_too_high",
         }
     }
 
@@ -494,6 +507,16 @@ mod tests {
                 "deny.slot_taken",
                 "nonce 7 of 0x0000000000000000000000000000000000000000 on eip155:1 is taken by request \
                  0000000000000000000000000000000000000000000000000000000000000000",
+            ),
+            (
+                Reason::FeeTooHigh {
+                    cap: name("gas"),
+                    part: FeePart::MaxFeePerGas,
+                    limit: Amount::from(10_u64),
+                    asked: Amount::from(11_u64),
+                },
+                "deny.fee_too_high",
+                "fee cap `gas` allows 10 wei per gas, asked 11",
             ),
             (
                 Reason::CoinTaken {

@@ -42,6 +42,8 @@ pub struct Sections {
     pub timing: bool,
     /// What is said of Bitcoin alone.
     pub bitcoin: bool,
+    /// The most that may be offered for fees.
+    pub fee_caps: bool,
 }
 
 impl Sections {
@@ -64,6 +66,7 @@ impl Sections {
             simulation: current.simulation != next.simulation,
             timing: current.timing != next.timing,
             bitcoin: current.bitcoin != next.bitcoin,
+            fee_caps: current.fee_caps != next.fee_caps,
         }
     }
 
@@ -86,6 +89,7 @@ impl Sections {
             ("simulation", self.simulation),
             ("timing", self.timing),
             ("bitcoin", self.bitcoin),
+            ("fee_caps", self.fee_caps),
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))
@@ -139,8 +143,9 @@ mod tests {
         next.simulation = Some(crate::fixture::simulation_rule());
         next.timing.skew_seconds = 9;
         next.bitcoin = Some(crate::BitcoinTerms::default());
+        next.fee_caps = vec![crate::fixture::fee_cap("gas")];
         let sections = Sections::between(&version(), &next);
-        assert_eq!(sections.names().len(), 13);
+        assert_eq!(sections.names().len(), 14);
         assert!(!sections.contracts && !sections.is_empty());
         assert!(Sections::between(&next, &next).is_empty());
     }

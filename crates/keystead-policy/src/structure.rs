@@ -11,7 +11,7 @@ use crate::limits::{
     MIN_RUN_WAIT_SECONDS, NEXT_RUN_SECONDS,
 };
 use crate::{
-    AddressEntry, AssuranceCap, Measure, PolicyError, PolicyVersion, PriceRule, RequiredProtections,
+    AddressEntry, AssuranceCap, FeeCap, Measure, PolicyError, PolicyVersion, PriceRule, RequiredProtections,
     SimulationRule, Timing, Window, approvers, locks, membership,
 };
 
@@ -34,7 +34,10 @@ pub(crate) fn check(version: &PolicyVersion) -> Result<(), PolicyError> {
     let nodes = version.roster.nodes.len() as u64;
     version.simulation.as_ref().map_or(Ok(()), |rule| check_simulation(rule, &known, nodes))?;
     check_timing(&version.timing)?;
-    version.bitcoin.as_ref().map_or(Ok(()), |terms| locks::check(terms, &known))
+    version.bitcoin.as_ref().map_or(Ok(()), |terms| locks::check(terms, &known))?;
+    at_most("the list of fee caps", version.fee_caps.len(), MAX_INNER)?;
+    ascending("fee caps", version.fee_caps.iter().map(|cap| &cap.id))?;
+    version.fee_caps.iter().try_for_each(|cap| check_fee_cap(cap, &known))
 }
 
 /// What other parts may refer to.
@@ -211,6 +214,18 @@ fn check_caps(caps: &[AssuranceCap], known: &Known) -> Result<(), PolicyError> {
         Measure::Asset { chain, .. } => known.check_chain("caps", chain),
         Measure::Fiat => Ok(()),
     })
+}
+
+/// A cap that caps nothing would seem to.
+fn check_fee_cap(cap: &FeeCap, known: &Known) -> Result<(), PolicyError> {
+    inner("a fee cap's keys", &cap.keys)?;
+    inner("a fee cap's chains", &cap.chains)?;
+    cap.chains.iter().try_for_each(|chain| known.check_chain(&cap.id, *chain))?;
+    not_zero("the number of ceilings", &cap.id, cap.ceilings().count() as u64)?;
+    match cap.fee_fiat {
+        Some(_) => known.check_measure(&cap.id, Measure::Fiat),
+        None => Ok(()),
+    }
 }
 
 /// A level without a demand is left out: one form says one thing.

@@ -6,7 +6,7 @@ use keystead_base::{Amount, Canonical, Digest, HybridPublicKey, Name, Timestamp}
 use keystead_intent::{Asset, AssetEntry, ChainId, ChangeKind, ContractEntry, DangerClass, SimulatedBlock};
 use serde::{Deserialize, Serialize};
 
-use crate::{BitcoinTerms, RequiredProtections, Roster};
+use crate::{BitcoinTerms, FeeCap, RequiredProtections, Roster};
 
 /// One version of all that decides. Version 0 is signed by the founders at genesis; each later one
 /// names the digest of the one before (S13).
@@ -48,6 +48,8 @@ pub struct PolicyVersion {
     pub timing: Timing,
     /// What is said of Bitcoin alone, if anything.
     pub bitcoin: Option<BitcoinTerms>,
+    /// The most that may be offered for fees, by id ascending.
+    pub fee_caps: Vec<FeeCap>,
 }
 
 impl Canonical for PolicyVersion {

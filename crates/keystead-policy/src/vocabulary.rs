@@ -17,12 +17,15 @@ use crate::{PolicyError, Roster, Sections};
 pub const SCHEMA: &str = include_str!("../schema.cedarschema");
 
 /// The attributes that hold at 2^63−1, and are therefore only ever compared with smaller numbers.
-pub(crate) const SATURATING: [&str; 7] = [
+pub(crate) const SATURATING: [&str; 10] = [
     "amount",
     "amount_micro",
     "deadline",
     "domain_chain",
+    "fee",
     "fee_micro",
+    "max_fee_per_gas",
+    "max_priority_fee_per_gas",
     "simulated_out",
     "simulated_out_fiat",
 ];

@@ -3,7 +3,7 @@
 use keystead_base::{Amount, Name};
 use keystead_intent::AssetIndex;
 
-use crate::{AssuranceLevel, Measure, PolicyVersion, Reason};
+use crate::{AssuranceLevel, FeePart, Measure, PolicyVersion, Reason};
 
 impl Reason {
     /// The reason with its amounts as people say them, base units beside them:
@@ -26,6 +26,11 @@ impl Reason {
                 let units = Units::of_window(version, window);
                 let (limit, used, asked) = (units.say(*limit), units.say(*used), units.say_asked(*asked));
                 format!("window `{window}` ({bucket}) allows {limit}, used {used}, asked {asked}")
+            }
+            Self::FeeTooHigh { cap, part: FeePart::FeeFiat, limit, asked } => {
+                let units = Units { version, measure: Some(Measure::Fiat) };
+                let (limit, asked) = (units.say(*limit), units.say(*asked));
+                format!("fee cap `{cap}` allows {limit}, asked {asked}")
             }
             other => other.to_string(),
         }

@@ -11,8 +11,8 @@ use keystead_intent::{
     OpaqueReason,
 };
 use keystead_policy::{
-    AssuranceLevel, Cooling, Engine, Facts, Measure, Need, PolicyVersion, Prices, Question, QuorumRow,
-    Reason, Requirement, Rule, Ruling, Simulated, Subject, Threshold,
+    AssuranceLevel, Cooling, Engine, Facts, FeeCap, Measure, Need, PolicyVersion, Prices, Question,
+    QuorumRow, Reason, Requirement, Rule, Ruling, Simulated, Subject, Threshold,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -77,7 +77,44 @@ fn version() -> PolicyVersion {
         row("f-authority", &[DangerClass::Authority], None, vec![need("founder", 2)], 0),
     ];
     version.windows.clear();
+    version.fee_caps = vec![
+        FeeCap {
+            max_fee_per_gas: Some(Amount::from(100_u64)),
+            fee: Some(Amount::from(HUGE)),
+            ..fee_cap("a-all")
+        },
+        FeeCap {
+            keys: vec![name("warm")],
+            chains: vec![CHAIN],
+            max_priority_fee_per_gas: Some(Amount::from(3_u64)),
+            fee: Some(Amount::from(1_000_u64)),
+            ..fee_cap("b-warm")
+        },
+    ];
     version
+}
+
+fn fee_cap(id: &str) -> FeeCap {
+    FeeCap {
+        id: name(id),
+        keys: Vec::new(),
+        chains: Vec::new(),
+        max_fee_per_gas: None,
+        max_priority_fee_per_gas: None,
+        fee: None,
+        fee_fiat: None,
+    }
+}
+
+fn fee() -> impl Strategy<Value = Fee> {
+    let per_gas = prop_oneof![4 => Just(0_u64), 2 => Just(100), 1 => Just(101)];
+    let tip = prop_oneof![Just(0_u64), Just(3), Just(4)];
+    let max = prop_oneof![Just(0_u128), Just(1), Just(1_000), Just(1_001), Just(HUGE)];
+    (per_gas, tip, max).prop_map(|(per_gas, tip, max)| Fee {
+        max: max.into(),
+        per_gas: per_gas.into(),
+        tip_per_gas: tip.into(),
+    })
 }
 
 fn kind() -> impl Strategy<Value = EffectKind> {
@@ -133,8 +170,7 @@ struct Ask {
 fn ask() -> impl Strategy<Value = Ask> {
     let requester = prop_oneof![Just("desk"), Just("ana")];
     let key = prop_oneof![Just("hot"), Just("warm")];
-    let fee = prop_oneof![Just(0), Just(1), Just(HUGE)];
-    (requester, key, prop::collection::vec(kind(), 1..4), any::<bool>(), fee).prop_map(
+    (requester, key, prop::collection::vec(kind(), 1..4), any::<bool>(), fee()).prop_map(
         |(requester, key, kinds, home, fee)| {
             let effect = |kind| Effect {
                 path: Vec::new(),
@@ -147,7 +183,7 @@ fn ask() -> impl Strategy<Value = Ask> {
                 signing_digest: Digest::ZERO,
                 chain: if home { CHAIN } else { ChainId(CHAIN.0 + u64::from(kinds.len() == 2)) },
                 slot: None,
-                fee: Fee { max: Amount::from(fee) },
+                fee,
                 items: kinds.into_iter().map(effect).collect(),
                 typed: None,
                 coins: None,
@@ -322,6 +358,7 @@ fn is_outside_the_model(reason: &Reason) -> bool {
             | Reason::BlindDigest
             | Reason::NoQuorumRow { .. }
             | Reason::ChainNotAllowed { .. }
+            | Reason::FeeTooHigh { .. }
     )
 }
 
@@ -385,6 +422,7 @@ fn the_requests_drawn_pass_and_are_denied_in_many_ways() {
         "deny.destination_unknown",
         "deny.opaque",
         "deny.no_quorum_row",
+        "deny.fee_too_high",
     ] {
         assert!(seen.contains(code), "{code} is not among {seen:?}");
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keystead_base::Name;
-use keystead_policy::{Measure, PolicyVersion, Roster, Sections, Timing, Window};
+use keystead_policy::{FeeCap, Measure, PolicyVersion, Roster, Sections, Timing, Window};
 use serde::Serialize;
 
 use crate::Comparison;
@@ -91,6 +91,8 @@ pub enum Part {
     AddressBook,
     /// Spans and ages.
     Timing,
+    /// The most that may be offered for fees.
+    FeeCaps,
     /// Everything else that differs.
     Others,
 }
@@ -106,6 +108,7 @@ impl Part {
             Self::Roster => "roster",
             Self::AddressBook => "address book",
             Self::Timing => "timing",
+            Self::FeeCaps => "fee caps",
             Self::Others => "assets, contracts, prices, protections, fresh heads, simulation or bitcoin",
         }
     }
@@ -130,6 +133,10 @@ pub fn parts(current: &PolicyVersion, next: &PolicyVersion, proven: &Comparison)
         (Part::Roster, if differ.roster { roster(current, next) } else { Label::Same }),
         (Part::AddressBook, if differ.address_book { address_book(current, next) } else { Label::Same }),
         (Part::Timing, timing(&current.timing, &next.timing)),
+        (
+            Part::FeeCaps,
+            if differ.fee_caps { fee_caps(&current.fee_caps, &next.fee_caps) } else { Label::Same },
+        ),
         (Part::Others, if other { Label::Neither } else { Label::Same }),
     ]
     .into_iter()
@@ -162,6 +169,25 @@ fn caps(current: &PolicyVersion, next: &PolicyVersion) -> Label {
         these.iter().all(|(place, amount)| those.get(place).is_some_and(|it| it <= amount))
     };
     Label::of(covered(&after, &before), covered(&before, &after))
+}
+
+/// A cap that concerns no less is as strict where each ceiling of the other is one of its own, and no lower.
+fn fee_caps(current: &[FeeCap], next: &[FeeCap]) -> Label {
+    let wide = |own: bool, than: bool| own || !than;
+    let concerns = |it: &FeeCap, than: &FeeCap| {
+        let keys = it.keys.is_empty() || than.keys.iter().all(|key| it.keys.contains(key));
+        let chains = it.chains.is_empty() || than.chains.iter().all(|chain| it.chains.contains(chain));
+        let all = wide(it.keys.is_empty(), than.keys.is_empty());
+        keys && chains && all && wide(it.chains.is_empty(), than.chains.is_empty())
+    };
+    let as_strict = |it: &FeeCap, than: &FeeCap| {
+        let own: BTreeMap<_, _> = it.ceilings().collect();
+        let lower = |(part, limit)| own.get(&part).is_some_and(|own| *own <= limit);
+        concerns(it, than) && than.ceilings().all(lower)
+    };
+    let covers =
+        |those: &[FeeCap], these: &[FeeCap]| these.iter().all(|it| those.iter().any(|by| as_strict(by, it)));
+    Label::of(covers(next, current), covers(current, next))
 }
 
 /// People who come may ask and approve; those who go can no longer. A change of roles or keys has no direction, and

@@ -4,8 +4,9 @@
 //! look at stand in every effect's context. So one effect at a time is enough, and no bound on their number is needed.
 
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
+use keystead_base::Amount;
 use keystead_intent::{AssetIndex, ChangeKind, DangerClass};
-use keystead_policy::{PolicyVersion, QuorumRow};
+use keystead_policy::{FeeCap, FeePart, PolicyVersion, QuorumRow};
 use serde_json::Value;
 
 use crate::ProveError;
@@ -53,6 +54,7 @@ impl Passage<'_> {
             conditions.extend(laws::of_effects(self.vocabulary, &registry));
             conditions.extend(self.opaque_calls());
             conditions.push(self.other_chains());
+            conditions.extend(self.dear());
         } else {
             conditions.push("context.class != \"authority\"".to_owned());
             conditions.push(self.destruction_without_a_row());
@@ -101,6 +103,19 @@ impl Passage<'_> {
     fn other_chains(&self) -> String {
         let chains = self.version.chains.iter().map(|chain| format!("context.chain != {}", chain.0));
         all_of(chains.collect())
+    }
+
+    /// What offers more for fees than a cap allows. A ceiling beyond Cedar's numbers, and one in fiat, only deny more.
+    fn dear(&self) -> Vec<String> {
+        let cap = |cap: &FeeCap| {
+            let keys: Vec<_> = cap.keys.iter().map(|key| format!("resource == Key::\"{key}\"")).collect();
+            let chains: Vec<_> = cap.chains.iter().map(|it| format!("context.chain == {}", it.0)).collect();
+            let one_of = |of: Vec<String>| if of.is_empty() { "true".to_owned() } else { any_of(of) };
+            let concerns = format!("({}) && ({})", one_of(keys), one_of(chains));
+            let ceilings = cap.ceilings().filter_map(|(part, limit)| exceeds(part, limit));
+            ceilings.map(|it| format!("{concerns} && {it}")).collect::<Vec<_>>()
+        };
+        self.version.fee_caps.iter().flat_map(cap).collect()
     }
 
     fn destruction_without_a_row(&self) -> String {
@@ -163,6 +178,12 @@ impl Passage<'_> {
             (false, _) => Some(format!("({keys}) && ({})", any_of(changes))),
         }
     }
+}
+
+fn exceeds(part: FeePart, limit: Amount) -> Option<String> {
+    let attribute = part.attribute()?;
+    let limit = i64::try_from(limit.0).ok().filter(|it| *it < i64::MAX)?;
+    Some(format!("context.{attribute} > {limit}"))
 }
 
 /// The same policy with one more condition.

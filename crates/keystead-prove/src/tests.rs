@@ -3,7 +3,7 @@
 use keystead_base::{Amount, Coded as _};
 use keystead_fixture::{CHAIN, Desk, ETHER, name};
 use keystead_intent::{Asset, ChainId, DangerClass};
-use keystead_policy::{Measure, PolicyVersion, Rule, Threshold};
+use keystead_policy::{FeeCap, Measure, PolicyVersion, Rule, Threshold};
 
 use crate::{Label, Part, Properties, Prover, Theorem, parts};
 
@@ -199,6 +199,26 @@ async fn s13_parts_that_no_solver_sees_have_a_direction_of_their_own() {
     ] {
         assert_eq!(of(change).await, [expected]);
     }
+    // Ceilings that Cedar's numbers hold are proven, too; those in fiat are read off alone.
+    let fees = async |change: fn(&mut FeeCap)| {
+        let mut cap = FeeCap {
+            id: name("gas"),
+            keys: Vec::new(),
+            chains: vec![CHAIN],
+            max_fee_per_gas: Some(Amount::from(100_u64)),
+            max_priority_fee_per_gas: None,
+            fee: Some(Amount::MAX),
+            fee_fiat: None,
+        };
+        let before = changed(|it| it.fee_caps = vec![cap.clone()]);
+        change(&mut cap);
+        label(&before, &changed(|it| it.fee_caps = vec![cap])).await.1
+    };
+    let proven = |label| vec![(Part::RulesAndRows, label), (Part::FeeCaps, label)];
+    assert_eq!(fees(|it| it.max_fee_per_gas = Some(Amount::from(99_u64))).await, proven(Label::Tightens));
+    assert_eq!(fees(|it| it.max_fee_per_gas = None).await, proven(Label::Loosens));
+    assert_eq!(fees(|it| it.keys = vec![name("hot")]).await, proven(Label::Loosens));
+    assert_eq!(fees(|it| it.fee = Some(Amount::from(ETHER * 100))).await, [(Part::FeeCaps, Label::Tightens)]);
     let dora_freezes = changed(|it| {
         let dora = it.roster.people.iter_mut().find(|person| person.name == name("dora")).unwrap();
         dora.roles = vec![name("freezer"), name("trader")];

@@ -66,6 +66,7 @@ pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Resul
             skew_seconds: 5,
             cool_off_seconds: world.cool_off_seconds,
         },
+        fee_caps: Vec::new(),
     })
 }
 

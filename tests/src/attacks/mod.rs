@@ -6,6 +6,7 @@
 
 pub mod address_poisoning;
 pub mod approval_before_policy_change;
+pub mod burnt_fees;
 pub mod chainless_delegation;
 pub mod chainless_legacy;
 pub mod cloud_database;
@@ -67,9 +68,10 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 61] = [
+pub const CATALOGUE: [&str; 62] = [
     "address_poisoning",
     "approval_before_policy_change",
+    "burnt_fees",
     "chainless_delegation",
     "chainless_legacy",
     "cloud_database",

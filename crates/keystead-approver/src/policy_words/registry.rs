@@ -4,7 +4,9 @@
 //! terminal shows it.
 
 use keystead_intent::{Asset, ContractKind};
-use keystead_policy::{LockTimeRule, PolicyVersion, PriceRule, Rule, SimulationRule, Timing};
+use keystead_policy::{
+    FeeCap, FeePart, LockTimeRule, Measure, PolicyVersion, PriceRule, Rule, SimulationRule, Timing,
+};
 
 use super::rules::{list, span, word};
 
@@ -30,6 +32,7 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
         simulation,
         rules,
         bitcoin,
+        fee_caps,
     } = policy;
     let mut lines = vec![format!("chains: {}", list(chains))];
     lines.extend(times(timing));
@@ -61,6 +64,7 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
     );
     lines.extend(simulation.iter().flat_map(simulation_lines));
     lines.extend(bitcoin.iter().flat_map(|it| it.lock_times.iter().map(lock_line)));
+    lines.extend(fee_caps.iter().flat_map(|cap| fee_lines(policy, cap)));
     lines.extend(rules.iter().flat_map(rule_lines));
     lines.iter().map(|line| unambiguous(line)).collect()
 }
@@ -94,6 +98,19 @@ fn lock_line(rule: &LockTimeRule) -> String {
     let parts: Vec<_> = [height, time, blocks, seconds].into_iter().flatten().collect();
     let what = if parts.is_empty() { "for nothing".to_owned() } else { parts.join("; ") };
     format!("transactions on {chain} of keys {} may be signed that wait: {what}", any(list(keys)))
+}
+
+/// One line for each ceiling.
+fn fee_lines(policy: &PolicyVersion, cap: &FeeCap) -> Vec<String> {
+    let of = format!("keys {}, chains {}", any(list(&cap.keys)), any(list(&cap.chains)));
+    let line = |(part, limit): (FeePart, _)| {
+        let limit = match part {
+            FeePart::FeeFiat => policy.amount(Measure::Fiat, limit),
+            part => format!("{limit} {part}"),
+        };
+        format!("fee cap `{}` of {of}: {} at most {limit}", cap.id, word(&part))
+    };
+    cap.ceilings().map(line).collect()
 }
 
 fn any(names: String) -> String {

@@ -89,6 +89,7 @@ impl From<RequestError> for Problem {
             | RequestError::Denied { .. }
             | RequestError::Unsignable { .. }
             | RequestError::Ended { .. }
+            | RequestError::FeeCap { .. }
             | RequestError::NoChain => Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail),
             RequestError::Waiting { .. } | RequestError::Unsigned { .. } | RequestError::Busy => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use alloy_primitives::{Address, U64};
 use keystead_base::Amount;
 use keystead_intent::{Action, GasTerms};
+use keystead_transmit::Fees;
 
 use super::RpcError;
 use super::method::parse;
@@ -49,7 +50,7 @@ impl Inner {
             Some(gas) => gas.to(),
             None => self.estimate(request).await?,
         };
-        let (ceiling, tip) = self.fees(request).await?;
+        let (ceiling, tip) = self.fees(request, from, gas_limit).await?;
         Ok(GasTerms {
             nonce,
             gas_limit,
@@ -64,17 +65,38 @@ impl Inner {
         Ok(gas.to())
     }
 
-    pub(super) async fn fees(&self, request: &TransactionRequest) -> Result<(Amount, Amount), RpcError> {
+    async fn fees(
+        &self,
+        request: &TransactionRequest,
+        from: Address,
+        gas_limit: u64,
+    ) -> Result<(Amount, Amount), RpcError> {
         if let Some(price) = request.gas_price {
             return Ok((Amount(price), Amount(price)));
         }
         if let (Some(ceiling), Some(tip)) = (request.max_fee_per_gas, request.max_priority_fee_per_gas) {
             return Ok((Amount(ceiling), Amount(tip)));
         }
-        let fees = self.chain()?.fees().await.map_err(RequestError::Chain)?;
+        let market = self.chain()?.fees().await.map_err(RequestError::Chain)?;
+        let fees = self.capped(market, from, gas_limit).await?;
         let tip = request.max_priority_fee_per_gas.map_or(fees.max_priority_fee_per_gas, Amount);
         let ceiling = request.max_fee_per_gas.map_or(fees.max_fee_per_gas.max(tip), Amount);
         Ok((ceiling, tip.min(ceiling)))
+    }
+
+    /// What is filled in stays under the ceilings that people signed. For an account that is not ours there are none.
+    async fn capped(&self, market: Fees, from: Address, gas_limit: u64) -> Result<Fees, RequestError> {
+        let account = self.accounts.find(from).await?;
+        let policy = self.wording.current(&self.node).await;
+        let Some((account, policy)) = account.zip(policy) else { return Ok(market) };
+        let ceilings = policy.fee_ceilings(&account.key, self.settings.chain);
+        let highest = ceilings.per_gas(gas_limit);
+        let tip = ceilings.max_priority_fee_per_gas.map(|(limit, _)| limit);
+        let fees = market.under(highest.as_ref().map(|(limit, _)| *limit), tip);
+        match (fees, highest) {
+            (None, Some((limit, cap))) => Err(RequestError::FeeCap { cap, limit, market: market.base_fee }),
+            (fees, _) => Ok(fees.unwrap_or(market)),
+        }
     }
 }
 

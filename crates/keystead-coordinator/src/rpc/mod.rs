@@ -140,6 +140,7 @@ fn number(error: &RequestError) -> i64 {
         | RequestError::KeyReused { .. }
         | RequestError::Refused(_)
         | RequestError::Unsignable { .. }
+        | RequestError::FeeCap { .. }
         | RequestError::Ended { .. } => -32003,
         RequestError::Intent(_) => -32602,
         RequestError::Waiting { .. } | RequestError::Unsigned { .. } => -32010,
@@ -169,6 +170,7 @@ fn details(error: &RequestError) -> Value {
         RequestError::Unsignable { request, refusal } => json!({"request": request, "refusal": refusal.code}),
         RequestError::Broadcast { request, .. } => json!({"request": request}),
         RequestError::Refused(refused) => json!({"refusal": refused.code}),
+        RequestError::FeeCap { cap, limit, market } => json!({"cap": cap, "limit": limit, "market": market}),
         _ => json!({}),
     }
 }

@@ -164,6 +164,7 @@ impl SignError {
             | RequestError::Refused(_)
             | RequestError::KeyReused { .. }
             | RequestError::Unsignable { .. }
+            | RequestError::FeeCap { .. }
             | RequestError::Ended { .. } => StatusCode::PRECONDITION_FAILED,
             RequestError::Waiting { .. }
             | RequestError::Unsigned { .. }

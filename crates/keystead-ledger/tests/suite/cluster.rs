@@ -260,6 +260,7 @@ fn policy() -> PolicyVersion {
             skew_seconds: 5,
             cool_off_seconds: 3600,
         },
+        fee_caps: Vec::new(),
     }
     .into_canonical()
 }

@@ -5,10 +5,10 @@ use keystead_intent::{ChangeKind, ContractEntry, ContractKind, DangerClass};
 
 use super::*;
 use crate::fixture::{
-    CHAIN, FRIEND, STRANGER, UNLISTED, name, native, node, person, row, rule, simulation_rule, version,
-    window,
+    CHAIN, FRIEND, STRANGER, UNLISTED, fee_cap, name, native, node, person, row, rule, simulation_rule,
+    version, window,
 };
-use crate::{AssuranceLevel, Engine, Feature, Need, Person, Threshold};
+use crate::{AssuranceLevel, Engine, Feature, FeeCap, Need, Person, Threshold};
 
 type Change = fn(&mut PolicyVersion);
 
@@ -38,6 +38,23 @@ fn lists_have_one_order_and_nothing_twice() {
         (|it| it.chains.swap(0, 1), "policy.order"),
         (|it| it.caps.push(it.caps[0].clone()), "policy.order"),
         (|it| it.fresh_heads.push(it.fresh_heads[0]), "policy.order"),
+        (|it| it.fee_caps = vec![fee_cap("b"), fee_cap("a")], "policy.order"),
+        (|it| it.fee_caps = vec![FeeCap { chains: vec![ChainId(9)], ..fee_cap("a") }], "policy.unknown"),
+        (
+            |it| {
+                let none = FeeCap { max_fee_per_gas: None, max_priority_fee_per_gas: None, ..fee_cap("a") };
+                it.fee_caps = vec![none];
+            },
+            "policy.empty",
+        ),
+        (
+            |it| {
+                it.prices = None;
+                it.windows.clear();
+                it.fee_caps = vec![FeeCap { fee_fiat: Some(Amount::MAX), ..fee_cap("a") }];
+            },
+            "policy.unknown",
+        ),
         (|it| it.roster.people.swap(0, 1), "policy.order"),
         (|it| it.roster.people[0].roles.swap(0, 1), "policy.order"),
         (|it| it.quorums[0].classes.reverse(), "policy.order"),

@@ -180,7 +180,9 @@ fn roles(roles: &[Name]) -> String {
 mod tests {
     use keystead_approver::policy_words::differences;
     use keystead_base::Timestamp;
-    use keystead_policy::{BitcoinTerms, HeightLimit, LockTimeRule, PolicyVersion, Roster, SimulationRule};
+    use keystead_policy::{
+        BitcoinTerms, FeeCap, HeightLimit, LockTimeRule, PolicyVersion, Roster, SimulationRule,
+    };
 
     use super::*;
     use crate::sample::{self, World};
@@ -220,7 +222,7 @@ mod tests {
     #[test]
     fn every_part_of_a_policy_is_said() {
         type Change = fn(&mut PolicyVersion);
-        let changes: [Change; 25] = [
+        let changes: [Change; 26] = [
             |it| it.chains.clear(),
             |it| it.rules[0].cedar.push_str(" // more"),
             |it| it.rules[0].id = "other".parse().unwrap(),
@@ -239,6 +241,17 @@ mod tests {
             |it| it.assets[1].symbol = "USDC".to_owned(),
             |it| it.caps[0].amount = 1_u64.into(),
             |it| it.fresh_heads.clear(),
+            |it| {
+                it.fee_caps = vec![FeeCap {
+                    id: "gas".parse().unwrap(),
+                    keys: vec![],
+                    chains: vec![],
+                    max_fee_per_gas: Some(1_u64.into()),
+                    max_priority_fee_per_gas: None,
+                    fee: None,
+                    fee_fiat: None,
+                }];
+            },
             |it| {
                 it.simulation = Some(SimulationRule {
                     keys: vec![],

@@ -10,7 +10,7 @@ use keystead_decision::{Grant, Outcome};
 use keystead_intent::{
     AccountRef, Action, Asset, ChainId, ContractCall, GasTerms, Message, RawEthereum, Transfer, TypedData,
 };
-use keystead_transmit::ChainView;
+use keystead_transmit::{ChainView, Fees};
 use keystead_wire::{RequestStage, RequestView};
 use serde_json::json;
 
@@ -260,7 +260,7 @@ async fn terms(
     voice.progress("asking the chain for nonce and fee");
     let account = AccountRef { key: who.key.clone(), index: who.index };
     let address = vaulting::address(&session.link, &account).await?;
-    let fees = view.fees().await?;
+    let fees = capped(session, who, view.fees().await?, gas_limit).await?;
     let nonce = match terms.nonce {
         Some(nonce) => nonce,
         None => view.pending_nonce(address).await?,
@@ -271,6 +271,20 @@ async fn terms(
         gas_limit,
         max_fee_per_gas: terms.max_fee.unwrap_or(small(fees.max_fee_per_gas)),
         max_priority_fee_per_gas: terms.tip.unwrap_or(small(fees.max_priority_fee_per_gas)),
+    })
+}
+
+/// What the chain suggests, under the ceilings of the policy in force.
+async fn capped(session: &Session, who: &Who, market: Fees, gas_limit: u64) -> Result<Fees, Failure> {
+    let (account, chain) = place(session, who)?;
+    let ceilings = session.link.policy(None).await?.fee_ceilings(&account.key, chain);
+    let highest = ceilings.per_gas(gas_limit);
+    let tip = ceilings.max_priority_fee_per_gas.map(|(limit, _)| limit);
+    market.under(highest.as_ref().map(|(limit, _)| *limit), tip).ok_or_else(|| {
+        let (limit, cap) = highest.map_or_else(Default::default, |(limit, cap)| (limit, cap.to_string()));
+        let base = market.base_fee;
+        let what = format!("the next block takes {base} wei per gas, and fee cap `{cap}` allows {limit}");
+        Failure::new("request.fee_cap", what, "wait for a cheaper hour, or propose another cap")
     })
 }
 
