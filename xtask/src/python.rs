@@ -1,4 +1,4 @@
-//! The Python packages that the tests need: Schemathesis, web3.py, and what signs for eth-account.
+//! The Python packages that the tests need: Schemathesis, web3.py, what signs for eth-account, and Bitcoin Core's validation.
 
 use std::path::Path;
 
