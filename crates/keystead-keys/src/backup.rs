@@ -105,13 +105,16 @@ impl BackupFile {
             .ok_or_else(|| BackupError::NoCopy { recipient: recipient.clone() })?;
         let from = Encapsulated { key: copy.encapsulated, tag: copy.tag };
         let mut entropy = Secret::new(copy.ciphertext);
-        key.open(&from, &place(&self.subject, recipient, fingerprint), entropy.expose_mut())
+        key.open(INFO, &from, &place(&self.subject, recipient, fingerprint), entropy.expose_mut())
             .ok_or_else(|| BackupError::Altered { recipient: recipient.clone() })?;
         let seed = HdSeed::from_entropy(entropy);
         belongs(&seed, &self.subject)?;
         Ok(seed)
     }
 }
+
+/// What HPKE calls `info`: a copy opens as nothing but a backup.
+const INFO: &[u8] = BackupFile::DOMAIN.as_bytes();
 
 fn copy(
     subject: &BackupSubject,
@@ -123,7 +126,7 @@ fn copy(
     let fingerprint = key.fingerprint();
     let mut buffer = Secret::new(*seed.entropy().expose());
     let sealed = key
-        .seal(&place(subject, recipient, fingerprint), buffer.expose_mut(), fill)
+        .seal(INFO, &place(subject, recipient, fingerprint), buffer.expose_mut(), fill)
         .ok_or_else(|| BackupError::RecipientKey { recipient: recipient.clone() })?;
     Ok(BackupCopy {
         recipient: recipient.clone(),

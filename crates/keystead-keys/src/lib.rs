@@ -19,7 +19,8 @@ pub use derive::{ChildSecret, DeriveError, HdRoot};
 pub use member::{MEMBER_SECRET_BYTES, MemberError, MemberKey, MemberKeyFile, MemberPublic};
 pub use mnemonic::{Mnemonic, MnemonicError};
 pub use recipient::{
-    ENCAPSULATED_BYTES, RECIPIENT_KEY_BYTES, RECIPIENT_SEED_BYTES, RecipientKey, RecipientPublicKey,
+    ENCAPSULATED_BYTES, Encapsulated, RECIPIENT_KEY_BYTES, RECIPIENT_SEED_BYTES, RecipientKey,
+    RecipientPublicKey, TAG_BYTES,
 };
 pub use seal::{
     Kdf, MAX_PASSPHRASE_BYTES, MAX_SEALED_BYTES, Purpose, SealError, SealLabel, Sealed, SealingKey,

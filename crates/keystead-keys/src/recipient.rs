@@ -1,4 +1,4 @@
-//! Who can read a backup: X-Wing keys (X25519 and ML-KEM-768; breaking one gives nothing), used by HPKE.
+//! Who can read a backup or a message: X-Wing keys (X25519 and ML-KEM-768; breaking one gives nothing), used by HPKE.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub const RECIPIENT_SEED_BYTES: usize = 32;
 /// Bytes of an X-Wing ciphertext.
 pub const ENCAPSULATED_BYTES: usize = 1120;
 /// Bytes of the Poly1305 tag.
-pub(crate) const TAG_BYTES: usize = 16;
+pub const TAG_BYTES: usize = 16;
 
 /// A public key that backups are encrypted to.
 ///
@@ -48,14 +48,20 @@ impl RecipientPublicKey {
         bytes.to_vec().into_boxed_slice().try_into().ok().map(Self)
     }
 
-    /// HPKE seal (RFC 9180, base mode) in place. `None` when the key is not a valid one.
-    pub(crate) fn seal(&self, associated: &[u8], secret: &mut [u8], fill: Fill<'_>) -> Option<Encapsulated> {
+    /// HPKE seal (RFC 9180, base mode) in place; `info` names the protocol. `None` when the key is not a valid one.
+    pub fn seal(
+        &self,
+        info: &[u8],
+        associated: &[u8],
+        secret: &mut [u8],
+        fill: Fill<'_>,
+    ) -> Option<Encapsulated> {
         let key = <XWing as Kem>::PublicKey::from_bytes(self.0.as_slice()).ok()?;
         let (encapsulated, tag) =
             hpke::single_shot_seal_inout_detached_with_rng::<ChaCha20Poly1305, HkdfSha256, XWing>(
                 &OpModeS::Base,
                 &key,
-                INFO,
+                info,
                 InOutBuf::from(secret),
                 associated,
                 &mut Source(fill),
@@ -66,9 +72,11 @@ impl RecipientPublicKey {
 }
 
 /// What the recipient needs beside the ciphertext.
-pub(crate) struct Encapsulated {
-    pub(crate) key: [u8; ENCAPSULATED_BYTES],
-    pub(crate) tag: [u8; TAG_BYTES],
+pub struct Encapsulated {
+    /// The X-Wing ciphertext.
+    pub key: [u8; ENCAPSULATED_BYTES],
+    /// The Poly1305 tag.
+    pub tag: [u8; TAG_BYTES],
 }
 
 /// The secret side of a recipient.
@@ -91,15 +99,15 @@ impl RecipientKey {
         RecipientPublicKey(Box::new(XWing::sk_to_pk(&self.0).to_bytes().into()))
     }
 
-    /// HPKE open in place. `None` when anything differs from what was sealed.
-    pub(crate) fn open(&self, from: &Encapsulated, associated: &[u8], secret: &mut [u8]) -> Option<()> {
+    /// HPKE open in place. `None` when anything differs from what was sealed, `info` included.
+    pub fn open(&self, info: &[u8], from: &Encapsulated, associated: &[u8], secret: &mut [u8]) -> Option<()> {
         let encapsulated = <XWing as Kem>::EncappedKey::from_bytes(from.key.as_slice()).ok()?;
         let tag = AeadTag::<ChaCha20Poly1305>::from_bytes(&from.tag).ok()?;
         hpke::single_shot_open_inout_detached::<ChaCha20Poly1305, HkdfSha256, XWing>(
             &OpModeR::Base,
             &self.0,
             &encapsulated,
-            INFO,
+            info,
             InOutBuf::from(secret),
             associated,
             &tag,
@@ -169,8 +177,6 @@ impl<'de> Deserialize<'de> for RecipientPublicKey {
     }
 }
 
-const INFO: &[u8] = b"keystead/backup/v1";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,11 +189,12 @@ mod tests {
     fn only_the_recipient_reads_and_only_in_its_place() {
         let (ours, other) = (key(1), key(2));
         let mut bytes = [7; 32];
-        let sealed = ours.public().seal(b"place", &mut bytes, &mut |b| b.fill(3)).unwrap();
+        let sealed = ours.public().seal(b"info", b"place", &mut bytes, &mut |b| b.fill(3)).unwrap();
         assert_ne!(bytes, [7; 32]);
-        assert_eq!(other.open(&sealed, b"place", &mut bytes.clone()), None);
-        assert_eq!(ours.open(&sealed, b"elsewhere", &mut bytes.clone()), None);
-        ours.open(&sealed, b"place", &mut bytes).unwrap();
+        assert_eq!(other.open(b"info", &sealed, b"place", &mut bytes.clone()), None);
+        assert_eq!(ours.open(b"info", &sealed, b"elsewhere", &mut bytes.clone()), None);
+        assert_eq!(ours.open(b"another protocol", &sealed, b"place", &mut bytes.clone()), None);
+        ours.open(b"info", &sealed, b"place", &mut bytes).unwrap();
         assert_eq!(bytes, [7; 32]);
     }
 
@@ -196,13 +203,17 @@ mod tests {
     fn q1_a_copy_opens_with_neither_half_of_its_key_alone() {
         let ours = key(1);
         let mut bytes = [7; 32];
-        let sealed = ours.public().seal(b"place", &mut bytes, &mut |b| b.fill(3)).unwrap();
+        let sealed = ours.public().seal(b"info", b"place", &mut bytes, &mut |b| b.fill(3)).unwrap();
         for half in [0, ENCAPSULATED_BYTES - 32] {
             let mut broken = Encapsulated { ..sealed };
             broken.key[half] ^= 1;
-            assert_eq!(ours.open(&broken, b"place", &mut bytes.clone()), None, "from byte {half} on");
+            assert_eq!(
+                ours.open(b"info", &broken, b"place", &mut bytes.clone()),
+                None,
+                "from byte {half} on"
+            );
         }
-        ours.open(&sealed, b"place", &mut bytes).unwrap();
+        ours.open(b"info", &sealed, b"place", &mut bytes).unwrap();
     }
 
     #[test]

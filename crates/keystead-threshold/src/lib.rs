@@ -1,0 +1,29 @@
+//! Threshold keys as protocols without input or output: messages in, messages out.
+//!
+//! A run is a [`Session`]; its id binds key, epoch, holders, purpose, path, digest and policy version. It is begun
+//! once ([`Journal::begin`]), which gives the [`Begun`] that a [`Machine`] is made of. A machine knows no clock,
+//! no socket and no certificate: **whoever makes one has verified the commit certificate for the session's digest
+//! before**, and sends what it says by a [`Post`]. Nothing resumes from the middle of a run.
+//!
+//! No node links this crate yet: it is the protocols, not their runtime.
+
+mod abort;
+mod echo;
+mod envelope;
+mod holders;
+mod journal;
+mod machine;
+mod post;
+mod protocol;
+mod session;
+#[cfg(test)]
+mod tests;
+
+pub use abort::{Abort, Culprit, Fault};
+pub use envelope::{Content, Envelope, Kind, MAX_ENVELOPE_BYTES, told_two_things};
+pub use holders::{Holders, HoldersError, MAX_HOLDERS};
+pub use journal::{BeginError, Begun, Journal, QUARANTINE_ABORTS, Record, Unwritten};
+pub use machine::{End, Machine, Step};
+pub use post::{Address, Post, PostError};
+pub use protocol::{Delivery, Draft, Expects, Heard, MAX_PAYLOAD_BYTES, Next, Parcel, Protocol};
+pub use session::{MAX_PATH_STEPS, Purpose, Scheme, Session, SessionError, SessionId};

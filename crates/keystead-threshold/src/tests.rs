@@ -1,0 +1,203 @@
+//! Vectors of the wire forms, and the post between two nodes.
+
+use std::collections::BTreeMap;
+
+use keystead_base::{
+    Canonical, ClusterId, Digest, HYBRID_SEED_BYTES, HybridSigner, Name, Secret, tagged_hash,
+};
+use keystead_keys::{RECIPIENT_SEED_BYTES, RecipientKey};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use keystead_base::Signed;
+
+use super::*;
+use crate::echo::payload_digest;
+use crate::post::associated;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Vector {
+    name: String,
+    domain: String,
+    json: Value,
+    document: String,
+    digest: Digest,
+}
+
+fn vector(name: &str, domain: &str, json: Value, document: &[u8]) -> Vector {
+    let (digest, body) = (tagged_hash(domain, &document[1 + domain.len()..]), const_hex::encode(document));
+    Vector { name: name.to_owned(), domain: domain.to_owned(), json, document: body, digest }
+}
+
+fn of<T: Canonical + Serialize>(name: &str, value: &T) -> Vector {
+    let made = vector(name, T::DOMAIN, serde_json::to_value(value).unwrap(), &value.to_document());
+    assert_eq!(made.digest, value.digest());
+    made
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn names(text: &str) -> Vec<Name> {
+    text.split_whitespace().map(name).collect()
+}
+
+fn session(purpose: Purpose) -> Session {
+    Session {
+        cluster: ClusterId(Digest([1; 32])),
+        key: name("hot"),
+        scheme: Scheme::EcdsaDkls23,
+        epoch: 2,
+        holders: Holders::new(2, names("n1 n2 n3")).unwrap(),
+        policy_version: 5,
+        purpose,
+        attempt: Digest([2; 32]),
+    }
+}
+
+fn purposes() -> Vec<Purpose> {
+    vec![
+        Purpose::Generate,
+        Purpose::Sign { signers: names("n1 n3"), digest: Digest([3; 32]), path: vec![0, 7] },
+        Purpose::Refresh,
+        Purpose::Reshare { dealers: names("n1 n2"), next: Holders::new(3, names("n2 n3 n4 n5 n6")).unwrap() },
+        Purpose::Repair { lost: name("n2"), helpers: names("n1 n3") },
+        Purpose::Import { dealer: name("n9") },
+    ]
+}
+
+fn envelopes() -> [Envelope; 2] {
+    let envelope = |kind, to, content| {
+        let session = session(Purpose::Generate).id();
+        Envelope { session, round: 2, kind, to, content }
+    };
+    let sealed = Content::Sealed { encapsulated: vec![4; 8], ciphertext: vec![5; 20] };
+    [
+        envelope(Kind::DealCommitment, None, Content::Open(vec![1, 2, 3])),
+        envelope(Kind::DealShare, Some(name("n2")), sealed),
+    ]
+}
+
+fn records() -> [Record; 4] {
+    let id = session(Purpose::Generate).id();
+    let aborted =
+        |culprit, fault| Record::Aborted { key: name("hot"), abort: Abort { session: id, culprit, fault } };
+    [
+        Record::Begun { key: name("hot"), session: id },
+        aborted(Culprit::Node(name("n2")), Fault::Multiplication),
+        aborted(Culprit::OneOf { sender: name("n2"), witness: name("n3") }, Fault::Equivocation),
+        Record::Lifted { key: name("hot"), node: name("n2") },
+    ]
+}
+
+fn vectors() -> Vec<Vector> {
+    let mut all: Vec<Vector> = purposes().into_iter().map(|purpose| of("a run", &session(purpose))).collect();
+    all.extend(envelopes().iter().map(|envelope| of("a message", envelope)));
+    all.extend(records().iter().map(|record| of("a line of the journal", record)));
+    let id = session(Purpose::Generate).id();
+    let place = json!({ "session": id, "round": 2, "from": "n1", "to": "n2" });
+    let document = associated(id, 2, &name("n1"), &name("n2"));
+    all.push(vector("where a direct message belongs", "keystead/threshold-place/v1", place, &document));
+    let domain = "keystead/threshold-payload/v1";
+    let document = [&[29], domain.as_bytes(), &borsh::to_vec(&vec![1u8, 2, 3]).unwrap()].concat();
+    let payload = vector("what an echo repeats of a broadcast", domain, json!([1, 2, 3]), &document);
+    assert_eq!(payload.digest, payload_digest(&[1, 2, 3]));
+    all.push(payload);
+    all
+}
+
+/// `KEYSTEAD_BLESS=1` writes them anew: a change of wire form, which needs a new version in its domain.
+#[test]
+fn the_vectors_hold() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../specs/vectors/threshold.json");
+    if std::env::var_os("KEYSTEAD_BLESS").is_some() {
+        let mut text = serde_json::to_string_pretty(&vectors()).unwrap();
+        text.push('\n');
+        std::fs::write(path, text).unwrap();
+    }
+    let stored: Vec<Vector> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(stored, vectors());
+}
+
+#[test]
+fn documents_read_back_and_nothing_shorter_does() {
+    fn check<T: Canonical + PartialEq + std::fmt::Debug>(value: &T) {
+        let document = value.to_document();
+        assert_eq!(T::from_document(&document).as_ref(), Ok(value));
+        assert!((0..document.len()).all(|cut| T::from_document(&document[..cut]).is_err()));
+    }
+    purposes().into_iter().for_each(|purpose| check(&session(purpose)));
+    envelopes().iter().for_each(check);
+    records().iter().for_each(check);
+}
+
+fn keys(byte: u8) -> (HybridSigner, RecipientKey) {
+    let signer = HybridSigner::from_seed(&Secret::new([byte; HYBRID_SEED_BYTES])).unwrap();
+    (signer, RecipientKey::from_seed(&Secret::new([byte; RECIPIENT_SEED_BYTES])).unwrap())
+}
+
+fn post(me: &str) -> Post {
+    let nodes = [("n1", 1), ("n2", 2), ("n3", 3)];
+    let address = |(node, byte)| {
+        let (signer, recipient) = keys(byte);
+        (name(node), Address { signing: signer.public().clone(), recipient: recipient.public() })
+    };
+    let byte = nodes.iter().find(|(node, _)| *node == me).unwrap().1;
+    let (signer, recipient) = keys(byte);
+    Post::new(name(me), signer, recipient, nodes.into_iter().map(address).collect::<BTreeMap<_, _>>())
+}
+
+fn parcel(to: Option<&str>, payload: &[u8]) -> Parcel {
+    let (session, payload) = (session(Purpose::Generate).id(), Secret::new(payload.to_vec()));
+    Parcel { session, round: 2, kind: Kind::DealShare, to: to.map(name), payload }
+}
+
+fn pack(from: &str, parcel: &Parcel) -> Vec<u8> {
+    post(from).pack(parcel, &mut |bytes| bytes.fill(9)).unwrap()
+}
+
+#[test]
+fn a_direct_message_is_read_by_one_node_and_in_its_place() {
+    let bytes = pack("n1", &parcel(Some("n2"), b"a point of a polynomial"));
+    assert!(!bytes.windows(7).any(|it| it == b"a point"), "it travels encrypted");
+    let read = post("n2").open(&bytes).unwrap();
+    assert_eq!(
+        (read.from, read.payload.expose().as_slice()),
+        (name("n1"), b"a point of a polynomial".as_slice())
+    );
+    assert_eq!(post("n3").open(&bytes).unwrap_err(), PostError::Misrouted { to: name("n2") });
+
+    let mut moved = post("n2").verify(&bytes).unwrap();
+    moved.body.round = 4;
+    let moved = Signed::new(moved.body, name("n1"), &keys(1).0).unwrap();
+    let refused = post("n2").open(&borsh::to_vec(&moved).unwrap()).unwrap_err();
+    assert!(matches!(refused, PostError::Sealed { from, .. } if from == name("n1")));
+}
+
+#[test]
+fn nobody_writes_in_another_nodes_name() {
+    let bytes = pack("n1", &parcel(None, b"for all"));
+    assert_eq!(post("n2").open(&bytes).unwrap().from, name("n1"));
+    let mut forged = post("n2").verify(&bytes).unwrap();
+    forged.signer = name("n3");
+    let refused = post("n2").open(&borsh::to_vec(&forged).unwrap()).unwrap_err();
+    assert_eq!(refused, PostError::Signature { from: name("n3") });
+    forged.signer = name("n9");
+    let refused = post("n2").open(&borsh::to_vec(&forged).unwrap()).unwrap_err();
+    assert_eq!(refused, PostError::Unknown { name: name("n9") });
+    for cut in [0, 1, bytes.len() / 2, bytes.len() - 1] {
+        assert!(post("n2").open(&bytes[..cut]).is_err());
+    }
+}
+
+#[test]
+fn k06_two_signed_envelopes_settle_who_lied() {
+    let verified = |payload: &[u8]| post("n3").verify(&pack("n1", &parcel(None, payload))).unwrap();
+    let (one, other) = (verified(b"one"), verified(b"other"));
+    assert_eq!(told_two_things(&one, &other), Some(&name("n1")));
+    assert_eq!(told_two_things(&one, &one), None);
+    let elsewhere = Parcel { round: 4, ..parcel(None, b"other") };
+    let elsewhere = post("n3").verify(&pack("n1", &elsewhere)).unwrap();
+    assert_eq!(told_two_things(&one, &elsewhere), None, "another round");
+}
