@@ -197,6 +197,10 @@ impl Begun {
         self.abort(Culprit::Node(node.clone()), fault)
     }
 
+    pub(crate) fn own_fault(&self) -> Abort {
+        self.abort(Culprit::Ourselves, crate::Fault::Own)
+    }
+
     pub(crate) fn abort(&self, culprit: Culprit, fault: crate::Fault) -> Abort {
         Abort { session: self.id, culprit, fault }
     }

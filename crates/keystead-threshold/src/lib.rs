@@ -8,22 +8,34 @@
 //! No node links this crate yet: it is the protocols, not their runtime.
 
 mod abort;
+mod curve;
+mod deal;
 mod echo;
 mod envelope;
+mod frost;
 mod holders;
 mod journal;
 mod machine;
 mod post;
 mod protocol;
+mod repair;
 mod session;
+mod share;
+mod source;
 #[cfg(test)]
 mod tests;
+mod vss;
 
 pub use abort::{Abort, Culprit, Fault};
+pub use curve::{Bip340, Ed25519, Suite, ed25519_scalar};
+pub use deal::Deal;
 pub use envelope::{Content, Envelope, Kind, MAX_ENVELOPE_BYTES, told_two_things};
+pub use frost::{Generate, MAX_MESSAGE_BYTES, Sign, Signature};
 pub use holders::{Holders, HoldersError, MAX_HOLDERS};
 pub use journal::{BeginError, Begun, Journal, QUARANTINE_ABORTS, Record, Unwritten};
 pub use machine::{End, Machine, Step};
 pub use post::{Address, Post, PostError};
 pub use protocol::{Delivery, Draft, Expects, Heard, MAX_PAYLOAD_BYTES, Next, Parcel, Protocol};
+pub use repair::Repair;
 pub use session::{MAX_PATH_STEPS, Purpose, Scheme, Session, SessionError, SessionId};
+pub use share::{KeyShare, PublicShares, SHARE_BYTES};

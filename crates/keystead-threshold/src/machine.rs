@@ -172,8 +172,8 @@ impl<P: Protocol> Machine<P> {
         if message.payload.expose().len() > MAX_PAYLOAD_BYTES {
             return fault(Fault::Malformed);
         }
-        // A peer needs our last message to go on, so it is at most one round ahead.
-        if message.round > self.round.saturating_add(1) {
+        // A peer needs our last message to go on, so it is at most one round ahead: two numbers, echo included.
+        if message.round > self.round.saturating_add(2) {
             return fault(Fault::OutOfOrder);
         }
         let way = if message.to.is_some() { Way::Direct } else { Way::Broadcast };

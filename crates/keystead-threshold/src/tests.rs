@@ -12,8 +12,10 @@ use serde_json::{Value, json};
 use keystead_base::Signed;
 
 use super::*;
+use crate::deal::ProofPlace;
 use crate::echo::payload_digest;
 use crate::post::associated;
+use crate::share::Stored;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Vector {
@@ -104,7 +106,27 @@ fn vectors() -> Vec<Vector> {
     let payload = vector("what an echo repeats of a broadcast", domain, json!([1, 2, 3]), &document);
     assert_eq!(payload.digest, payload_digest(&[1, 2, 3]));
     all.push(payload);
+    let coefficients = vec![vec![8; 33], vec![9; 33]];
+    let proof = json!({ "session": id, "dealer": "n1", "coefficients": coefficients });
+    let value = ProofPlace { session: id, dealer: name("n1"), coefficients };
+    all.push(vector("what a dealer's proof is bound to", ProofPlace::DOMAIN, proof, &value.to_document()));
+    all.push(share());
     all
+}
+
+fn share() -> Vector {
+    let public = PublicShares {
+        holders: Holders::new(2, names("n1 n2")).unwrap(),
+        key: vec![2; 33],
+        shares: vec![vec![3; 33], vec![4; 33]],
+    };
+    let (key, me, scalar) = (name("hot"), name("n2"), Secret::new([6; 32]));
+    let share = KeyShare { key, scheme: Scheme::Bip340Frost, epoch: 4, me, scalar, public };
+    let json = json!({
+        "key": "hot", "scheme": "bip340_frost", "epoch": 4, "me": "n2", "scalar": const_hex::encode([6; 32]),
+        "public": share.public,
+    });
+    vector("a share at rest, before it is sealed", Stored::DOMAIN, json, share.to_secret().expose())
 }
 
 /// `KEYSTEAD_BLESS=1` writes them anew: a change of wire form, which needs a new version in its domain.

@@ -1,5 +1,7 @@
 //! The driver of a run: turns, repeats, echoes, and aborts that name the sender.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test panics to fail")]
+
 mod net;
 
 use keystead_base::{Canonical, Coded, Name, Secret};
@@ -90,7 +92,8 @@ fn everyone_ends_in_any_order_and_with_repeats() {
 #[test]
 fn k06_a_message_out_of_its_turn_names_its_sender() {
     let other = three(2).id();
-    let cases: [(u8, fn(&mut Delivery), Fault); 5] = [
+    type Case = (u8, fn(&mut Delivery), Fault);
+    let cases: [Case; 5] = [
         (2, |it| it.to = Some(name("c")), Fault::Misaddressed),
         (0, |it| it.kind = Kind::SignatureShare, Fault::OutOfOrder),
         (0, |it| it.round = 7, Fault::OutOfOrder),
