@@ -10,6 +10,7 @@
 mod abort;
 mod curve;
 mod deal;
+mod ecdsa;
 mod echo;
 mod envelope;
 mod frost;
@@ -29,6 +30,7 @@ mod vss;
 pub use abort::{Abort, Culprit, Fault};
 pub use curve::{Bip340, Ed25519, Suite, ed25519_scalar};
 pub use deal::Deal;
+pub use ecdsa::{CHAIN_CODE_BYTES, Ceremony, Dkls23, EcdsaEngine, EcdsaShare, EcdsaSignature, Kept};
 pub use envelope::{Content, Envelope, Kind, MAX_ENVELOPE_BYTES, told_two_things};
 pub use frost::{Generate, MAX_MESSAGE_BYTES, Sign, Signature};
 pub use holders::{Holders, HoldersError, MAX_HOLDERS};

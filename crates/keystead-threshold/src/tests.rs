@@ -13,6 +13,7 @@ use keystead_base::Signed;
 
 use super::*;
 use crate::deal::ProofPlace;
+use crate::ecdsa::StoredEcdsa;
 use crate::echo::payload_digest;
 use crate::post::associated;
 use crate::share::Stored;
@@ -111,7 +112,19 @@ fn vectors() -> Vec<Vector> {
     let value = ProofPlace { session: id, dealer: name("n1"), coefficients };
     all.push(vector("what a dealer's proof is bound to", ProofPlace::DOMAIN, proof, &value.to_document()));
     all.push(share());
+    let (stored, json) = (
+        ecdsa(),
+        json!({
+            "share": vec![1; 4], "chain_code": const_hex::encode([7; 32]), "engine": 1, "state": vec![2; 4],
+        }),
+    );
+    all.push(vector("an ECDSA share at rest", StoredEcdsa::DOMAIN, json, &stored.to_document()));
     all
+}
+
+fn ecdsa() -> StoredEcdsa {
+    let (share, state) = (vec![1; 4].into(), vec![2; 4].into());
+    StoredEcdsa { share, chain_code: [7; 32], engine: 1, state }
 }
 
 fn share() -> Vector {
