@@ -264,6 +264,22 @@ fn k06_who_deals_wrong_shares_is_named() {
     assert_blames(&lied(net(), Kind::DealShare, flip_last), "d", Fault::Share);
 }
 
+/// Among two there is no echo: what arrives is what is judged.
+#[test]
+fn k06_a_dealer_that_proves_nothing_or_opens_something_else_is_named() {
+    let purpose = Purpose::Import { dealer: name("b") };
+    let import = session(Scheme::Ed25519Frost, 1, holders(2, "a b"), purpose, 1);
+    let net = net::net(1, &import, |me| match *me == name("b") {
+        true => Deal::<Ed25519>::import(Secret::new([5; 32])),
+        false => Deal::<Ed25519>::generate(),
+    });
+    assert_blames(&lied(net, Kind::DealCommitment, flip_last), "a", Fault::Proof);
+
+    let birth = session(Scheme::EcdsaDkls23, 1, holders(2, "a b"), Purpose::Generate, 1);
+    let net = net::net(1, &birth, |_| Deal::<Bip340>::generate());
+    assert_blames(&lied(net, Kind::DealCommitment, flip_last), "a", Fault::Opening);
+}
+
 /// `b` hands on another secret than its share, with everything else in order.
 #[test]
 fn k03_a_dealer_that_deals_another_secret_is_named() {

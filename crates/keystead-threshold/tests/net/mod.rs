@@ -101,13 +101,22 @@ pub(crate) struct Net<P: Protocol> {
     pub(crate) endings: BTreeMap<Name, Ending<P::Output>>,
     pub(crate) refused: Vec<Abort>,
     pub(crate) rng: Seeded,
+    /// Who crashes after how many more deliveries to it: its machine is gone, and never comes back.
+    pub(crate) crashes: BTreeMap<Name, usize>,
     on_the_way: Vec<(Name, Delivery)>,
 }
 
 impl<P: Protocol> Net<P> {
     pub(crate) fn new(seed: u64, machines: BTreeMap<Name, Machine<P>>) -> Self {
         let rng = Seeded::new(seed);
-        Self { machines, endings: BTreeMap::new(), refused: Vec::new(), rng, on_the_way: Vec::new() }
+        Self {
+            machines,
+            endings: BTreeMap::new(),
+            refused: Vec::new(),
+            rng,
+            crashes: BTreeMap::new(),
+            on_the_way: Vec::new(),
+        }
     }
 
     /// Runs until nothing is on its way any more; `fate` decides on each copy of each message.
@@ -138,6 +147,11 @@ impl<P: Protocol> Net<P> {
     }
 
     pub(crate) fn deliver(&mut self, to: &Name, delivery: Delivery) {
+        match self.crashes.get_mut(to) {
+            Some(0) => drop(self.machines.remove(to)),
+            Some(left) => *left -= 1,
+            None => {}
+        }
         let Some(machine) = self.machines.get_mut(to) else { return };
         let rng = &mut self.rng;
         let step = machine.on_message(delivery, &mut |bytes| rng.fill(bytes));
