@@ -223,7 +223,8 @@ fn deal<C: Suite>(
 /// Whether a commitment is the one that its dealer bound itself to.
 fn opens(hash: &Secret<Vec<u8>>, commitment: &Secret<Vec<u8>>) -> bool {
     let opened = echo::payload_digest(commitment.expose());
-    Digest::try_from_slice(hash.expose()).is_ok_and(|bound| bound == opened)
+    let bound = Digest::try_from_slice(hash.expose());
+    bound.is_ok_and(|bound| bound == opened)
 }
 
 fn finish<C: Suite>(
