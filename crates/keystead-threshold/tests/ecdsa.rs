@@ -287,6 +287,32 @@ fn k06_a_failed_multiplication_bans_the_pair() {
     panic!("no seed ends in a ban");
 }
 
+/// Losses, repeats and a crash: runs end in silence that accuses nobody who spoke, and the next one signs. What is lost
+/// and when comes from the seed; the library's own randomness does not.
+#[test]
+fn d03_an_ecdsa_signature_comes_after_a_storm() {
+    let (shares, mut ended) = (imported(), 0);
+    for seed in 0..12 {
+        let mut net = sign_net(seed, &shares, "a c", &[1]);
+        if seed % 3 == 0 {
+            net.crashes.insert(name("c"), 1);
+        }
+        net.run(|_, delivery, rng| match (rng.one_in(5), rng.one_in(3)) {
+            (true, _) => Fate::Drop,
+            (false, true) => Fate::Twice(net::copy(&delivery), delivery),
+            (false, false) => Fate::Deliver(delivery),
+        });
+        net.give_up();
+        for abort in net.endings.values().filter_map(|ending| ending.as_ref().err()) {
+            assert_eq!(abort.fault, Fault::Silence, "seed {seed}: {abort:?}");
+            ended += 1;
+        }
+        let key = child_key(&key_of(&shares), &CHAIN, &[1]);
+        assert!(verifies(&sign(100 + seed, &shares, "a c", &[1]), &key), "seed {seed}");
+    }
+    assert!(ended > 5, "too quiet: {ended}");
+}
+
 type Offer = dkls23_core::protocols::signing::TransmitPhase1to2;
 type Answer = dkls23_core::protocols::signing::TransmitPhase2to3<k256::Secp256k1>;
 type Opening = (

@@ -74,7 +74,8 @@ impl<C: Suite> Deal<C> {
     }
 
     /// The part of whoever has a whole key, in a ceremony that is named so (K4). The scalar is wiped with the
-    /// machine; other copies are the caller's.
+    /// machine; other copies are the caller's. Whether it is the key that was meant, the holders' callers see in
+    /// [`KeyShare::public`], before they use it.
     #[must_use]
     pub fn import(secret: Secret<[u8; SHARE_BYTES]>) -> Self {
         Self::with(Input { share: None, secret: Some(secret), old: None })
