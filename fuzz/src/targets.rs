@@ -12,6 +12,7 @@ use keystead_keys::{BackupFile, MemberKeyFile, MemberPublic, Sealed};
 use keystead_ledger::{Proof, SignatureRecord, WitnessState};
 use keystead_policy::{PolicyVersion, Price, Roster};
 use keystead_signing::{Hardening, Reply, Request};
+use keystead_threshold::{Envelope, Record as ThresholdRecord, Session};
 use keystead_wire::{Greeting, Hello, NodeReply, NodeRequest, PeerMessage, SentBlock};
 
 use crate::documents::{
@@ -112,6 +113,9 @@ pub const TARGETS: &[Target] = &[
     document!("backup", BackupFile, backup),
     document!("member", MemberPublic),
     document!("member-key", MemberKeyFile),
+    document!("threshold-session", Session),
+    document!("threshold-envelope", Envelope),
+    document!("threshold-record", ThresholdRecord),
     document!("hello", Hello),
     document!("greeting", Greeting),
     document!("node-request", NodeRequest),

@@ -55,6 +55,11 @@ pub(crate) fn name_of<C: Ciphersuite>(holders: &Holders, id: &Identifier<C>) -> 
     holders.members().iter().find(|name| identifier::<C>(holders, name).as_ref() == Some(id)).cloned()
 }
 
+/// Whether bytes are the one encoding of what was read from them. Only for what is public.
+pub(crate) fn is_canonical<E>(bytes: &[u8], again: Result<Vec<u8>, E>) -> bool {
+    again.is_ok_and(|again| again == bytes)
+}
+
 impl PublicShares {
     /// What a library computed, in our order.
     pub(crate) fn from_package<C: Ciphersuite>(

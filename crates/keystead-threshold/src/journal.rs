@@ -44,6 +44,9 @@ impl Canonical for Record {
 }
 
 /// All records so far, as one state. The caller stores the records and applies them again after a start.
+///
+/// It grows by a digest with each run. Records of runs in epochs that are over may be left out: no share of theirs
+/// takes part any more (K3). Those of aborts stay.
 #[derive(Clone, Debug, Default)]
 pub struct Journal {
     begun: BTreeSet<SessionId>,

@@ -11,7 +11,7 @@ use crate::{Content, Delivery, Envelope, MAX_ENVELOPE_BYTES, Parcel, SessionId};
 /// Bytes of a signer's name and its signature behind an envelope, at most.
 const SIGNATURE_BYTES: usize = 4 * 1024;
 /// What HPKE binds the ciphertext to, beside the envelope's place.
-const INFO: &[u8] = b"keystead/threshold/v1";
+const INFO: &[u8] = Envelope::DOMAIN.as_bytes();
 
 /// A node's own keys, and those of everybody it runs protocols with.
 ///

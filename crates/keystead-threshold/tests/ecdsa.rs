@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 
 use keystead_base::{Coded, Digest, Name, Secret, tagged_hash};
 use keystead_threshold::{
-    BeginError, Bip340, Ceremony, Culprit, Dkls23, EcdsaEngine, EcdsaShare, EcdsaSignature, Fault, Holders,
-    Journal, Kept, KeyShare, Kind, Machine, Purpose, Repair, Scheme, Session,
+    BeginError, Bip340, Ceremony, Culprit, Deal, Delivery, Dkls23, EcdsaEngine, EcdsaShare, EcdsaSignature,
+    Fault, Holders, Journal, Kept, KeyShare, Kind, Machine, Protocol, Purpose, Repair, Scheme, Session,
 };
 use net::{Fate, Net, holders, honest, name, names, session, written};
 
@@ -285,4 +285,131 @@ fn k06_a_failed_multiplication_bans_the_pair() {
         return;
     }
     panic!("no seed ends in a ban");
+}
+
+/// Losses, repeats and a crash: runs end in silence that accuses nobody who spoke, and the next one signs. What is lost
+/// and when comes from the seed; the library's own randomness does not.
+#[test]
+fn d03_an_ecdsa_signature_comes_after_a_storm() {
+    let (shares, mut ended) = (imported(), 0);
+    for seed in 0..12 {
+        let mut net = sign_net(seed, &shares, "a c", &[1]);
+        if seed % 3 == 0 {
+            net.crashes.insert(name("c"), 1);
+        }
+        net.run(|_, delivery, rng| match (rng.one_in(5), rng.one_in(3)) {
+            (true, _) => Fate::Drop,
+            (false, true) => Fate::Twice(net::copy(&delivery), delivery),
+            (false, false) => Fate::Deliver(delivery),
+        });
+        net.give_up();
+        for abort in net.endings.values().filter_map(|ending| ending.as_ref().err()) {
+            assert_eq!(abort.fault, Fault::Silence, "seed {seed}: {abort:?}");
+            ended += 1;
+        }
+        let key = child_key(&key_of(&shares), &CHAIN, &[1]);
+        assert!(verifies(&sign(100 + seed, &shares, "a c", &[1]), &key), "seed {seed}");
+    }
+    assert!(ended > 5, "too quiet: {ended}");
+}
+
+type Offer = dkls23_core::protocols::signing::TransmitPhase1to2;
+type Answer = dkls23_core::protocols::signing::TransmitPhase2to3<k256::Secp256k1>;
+type Opening = (
+    dkls23_core::protocols::dkg::ProofCommitment<k256::Secp256k1>,
+    dkls23_core::protocols::dkg::BroadcastDerivationPhase2to4,
+    Option<[u8; 32]>,
+);
+type Transfers = (
+    dkls23_core::protocols::dkg::TransmitInitZeroSharePhase3to4,
+    dkls23_core::protocols::dkg::TransmitInitMulPhase3to4<k256::Secp256k1>,
+);
+
+/// What is changed, in which messages, and how.
+type Rewritten = (&'static str, Kind, fn(&mut Delivery));
+
+/// Reads a message as the library does, changes it, and writes it again.
+fn rewrite<T: serde::Serialize + serde::de::DeserializeOwned>(it: &mut Delivery, change: impl Fn(&mut T)) {
+    let mut message: T = postcard::from_bytes(it.payload.expose()).unwrap();
+    change(&mut message);
+    *it.payload.expose_mut() = postcard::to_allocvec(&message).unwrap();
+}
+
+#[track_caller]
+fn assert_names_b<P: Protocol>(net: &Net<P>, what: &str) {
+    let abort = net.endings[&name("a")].as_ref().map(drop).unwrap_err();
+    assert_eq!(abort.culprit, Culprit::Node(name("b")), "{what}: {abort:?}");
+}
+
+/// Lists that are shorter or longer than the library expects: it panics at none of them.
+#[test]
+fn k06_lists_of_another_length_in_signing_name_their_sender() {
+    let shares = imported();
+    let changes: [Rewritten; 10] = [
+        ("u", Kind::MultiplyOffer, |it| rewrite::<Offer>(it, |m| m.mul_transmit.u.truncate(3))),
+        ("no u", Kind::MultiplyOffer, |it| rewrite::<Offer>(it, |m| m.mul_transmit.u.clear())),
+        ("t", Kind::MultiplyOffer, |it| rewrite::<Offer>(it, |m| m.mul_transmit.verify_t.truncate(3))),
+        ("to whom", Kind::MultiplyOffer, |it| rewrite::<Offer>(it, |m| m.parties = m.parties.reverse())),
+        ("tau", Kind::MultiplyAnswer, |it| {
+            rewrite::<Answer>(it, |m| m.mul_transmit.vector_of_tau.truncate(3))
+        }),
+        ("inner tau", Kind::MultiplyAnswer, |it| {
+            rewrite::<Answer>(it, |m| m.mul_transmit.vector_of_tau[0].clear());
+        }),
+        ("verify_u", Kind::MultiplyAnswer, |it| {
+            rewrite::<Answer>(it, |m| m.mul_transmit.verify_u.truncate(1))
+        }),
+        ("gamma", Kind::MultiplyAnswer, |it| rewrite::<Answer>(it, |m| m.mul_transmit.gamma_sender.clear())),
+        ("salt", Kind::MultiplyAnswer, |it| rewrite::<Answer>(it, |m| m.salt.clear())),
+        ("identity", Kind::MultiplyAnswer, |it| {
+            rewrite::<Answer>(it, |m| m.instance_point = k256::AffinePoint::IDENTITY);
+        }),
+    ];
+    for (what, kind, change) in changes {
+        let mut net = sign_net(1, &shares, "a b", &[]);
+        net.run(|to, mut delivery, _| {
+            if *to == name("a") && delivery.kind == kind {
+                change(&mut delivery);
+            }
+            Fate::Deliver(delivery)
+        });
+        assert_names_b(&net, what);
+    }
+}
+
+#[test]
+fn k06_lists_of_another_length_in_a_set_up_name_their_sender() {
+    let share = |me: &Name| {
+        let scalars = honest(
+            1,
+            &session(Scheme::EcdsaDkls23, 1, holders(2, "a b"), Purpose::Import { dealer: name("a") }, 1),
+            |me| match *me == name("a") {
+                true => Deal::<Bip340>::import(Secret::new([7; 32])),
+                false => Deal::generate(),
+            },
+        );
+        KeyShare::from_secret(&scalars[me].as_ref().unwrap().to_secret()).unwrap()
+    };
+    let changes: [Rewritten; 6] = [
+        ("proofs", Kind::SetupOpen, |it| rewrite::<Opening>(it, |m| m.0.proof.proofs.truncate(3))),
+        ("commitments", Kind::SetupOpen, |it| rewrite::<Opening>(it, |m| m.0.proof.rand_commitments.clear())),
+        ("challenge", Kind::SetupOpen, |it| {
+            rewrite::<Opening>(it, |m| m.0.proof.proofs[0].challenge.push(1))
+        }),
+        ("enc_proofs", Kind::SetupDirect, |it| rewrite::<Transfers>(it, |m| m.1.enc_proofs.truncate(3))),
+        ("no enc_proofs", Kind::SetupDirect, |it| rewrite::<Transfers>(it, |m| m.1.enc_proofs.clear())),
+        ("salt", Kind::SetupDirect, |it| rewrite::<Transfers>(it, |m| m.0.salt.clear())),
+    ];
+    let refresh = session(Scheme::EcdsaDkls23, 1, holders(2, "a b"), Purpose::Refresh, 1);
+    for (what, kind, change) in changes {
+        let mut net = net::net(1, &refresh, |me| Ceremony::<Dkls23>::set_up(share(me), CHAIN));
+        let round = if kind == Kind::SetupOpen { 0 } else { 2 };
+        net.run(|to, mut delivery, _| {
+            if *to == name("a") && delivery.kind == kind && delivery.round == round {
+                change(&mut delivery);
+            }
+            Fate::Deliver(delivery)
+        });
+        assert_names_b(&net, what);
+    }
 }

@@ -5,7 +5,7 @@ use crate::layers::dependencies;
 use crate::sources::Source;
 
 /// The crates that only compute.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "keystead-base",
     "keystead-intent",
     "keystead-chain",
@@ -17,6 +17,7 @@ const PURE: [&str; 11] = [
     "keystead-decision",
     "keystead-consensus",
     "keystead-keys",
+    "keystead-threshold",
 ];
 
 /// Paths that reach the world outside.

@@ -8,9 +8,10 @@ mod commitment;
 
 use std::collections::BTreeMap;
 
+use borsh::BorshDeserialize as _;
 use frost_core::keys::SigningShare;
 use frost_core::{Element, Field as _, Scalar};
-use keystead_base::{Name, Secret};
+use keystead_base::{Digest, Name, Secret};
 use keystead_keys::Fill;
 
 use self::commitment::Commitment;
@@ -73,7 +74,8 @@ impl<C: Suite> Deal<C> {
     }
 
     /// The part of whoever has a whole key, in a ceremony that is named so (K4). The scalar is wiped with the
-    /// machine; other copies are the caller's.
+    /// machine; other copies are the caller's. Whether it is the key that was meant, the holders' callers see in
+    /// [`KeyShare::public`], before they use it.
     #[must_use]
     pub fn import(secret: Secret<[u8; SHARE_BYTES]>) -> Self {
         Self::with(Input { share: None, secret: Some(secret), old: None })
@@ -198,9 +200,7 @@ fn deal<C: Suite>(
     let mut commitments = BTreeMap::new();
     for (dealer, payload) in &heard.broadcasts {
         let hash = hashes.and_then(|hashes| hashes.get(dealer));
-        if hash
-            .is_some_and(|hash| echo::payload_digest(payload.expose()).as_bytes() != hash.expose().as_slice())
-        {
+        if hash.is_some_and(|hash| !opens(hash, payload)) {
             return Err(begun.blame(dealer, Fault::Opening));
         }
         let read = Commitment::read(payload.expose()).ok_or_else(|| begun.blame(dealer, Fault::Malformed))?;
@@ -219,6 +219,13 @@ fn deal<C: Suite>(
         }
     }
     Ok(Next::Round(Deal { input, state: State::Dealt { ours, commitments } }, drafts))
+}
+
+/// Whether a commitment is the one that its dealer bound itself to.
+fn opens(hash: &Secret<Vec<u8>>, commitment: &Secret<Vec<u8>>) -> bool {
+    let opened = echo::payload_digest(commitment.expose());
+    let bound = Digest::try_from_slice(hash.expose());
+    bound.is_ok_and(|bound| bound == opened)
 }
 
 fn finish<C: Suite>(

@@ -7,7 +7,7 @@ use frost_core::{Error, Identifier};
 use keystead_base::{Name, Secret};
 use keystead_keys::Fill;
 
-use crate::curve::{identifier, name_of};
+use crate::curve::{identifier, is_canonical, name_of};
 use crate::share::take_scalar;
 use crate::source::Source;
 use crate::{
@@ -104,7 +104,7 @@ fn commitment<C: Suite>(
     let holders = &begun.session().holders;
     let id = identifier(holders, from).ok_or_else(malformed)?;
     let package = round1::Package::deserialize(payload.expose()).map_err(|_| malformed())?;
-    if package.serialize().ok().as_deref() != Some(payload.expose().as_slice()) {
+    if !is_canonical(payload.expose(), package.serialize()) {
         return Err(malformed());
     }
     if package.commitment().coefficients().len() != usize::from(holders.threshold()) {

@@ -9,7 +9,7 @@ use keystead_base::{Digest, Name, Secret};
 use keystead_keys::Fill;
 use sha2::{Digest as _, Sha256};
 
-use crate::curve::{identifier, name_of};
+use crate::curve::{identifier, is_canonical, name_of};
 use crate::source::Source;
 use crate::{
     Abort, Begun, Draft, Expects, Fault, Heard, KeyShare, Kind, Next, Protocol, Purpose, Scheme, Suite,
@@ -108,7 +108,7 @@ fn respond<C: Suite>(
     for (from, payload) in &heard.broadcasts {
         let malformed = || begun.blame(from, Fault::Malformed);
         let theirs = SigningCommitments::<C>::deserialize(payload.expose()).map_err(|_| malformed())?;
-        if theirs.serialize().ok().as_deref() != Some(payload.expose().as_slice()) {
+        if !is_canonical(payload.expose(), theirs.serialize()) {
             return Err(malformed());
         }
         commitments.insert(id_of(begun, from)?, theirs);
