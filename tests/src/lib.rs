@@ -27,6 +27,7 @@ mod postgres;
 pub mod purse;
 pub mod reasons;
 pub mod rebuilding;
+pub mod regtest;
 pub mod rehearsals;
 mod relay;
 pub mod screen;

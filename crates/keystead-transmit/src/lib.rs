@@ -8,10 +8,12 @@
 
 mod agreement;
 mod answer;
+pub mod coins;
 mod courier;
 mod endpoint;
 mod error;
 mod fees;
+mod http;
 mod observe;
 pub mod outside;
 mod panel;
