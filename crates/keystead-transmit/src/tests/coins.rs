@@ -28,10 +28,11 @@ async fn s08_a_source_of_another_chain_says_nothing() {
     let other = genesis(Chain::Bitcoin).to_string();
     let (plain, _task) = fake(http("200 OK", &other)).await;
     let (json, _task) = fake(http("200 OK", &format!(r#"{{"result":"{other}","error":null,"id":1}}"#))).await;
-    for source in [esplora(&plain), core(&json, None)] {
-        let view = view(source);
-        let height = view.height().await.unwrap_err();
-        let spent = view.is_spent(OutPoint { txid: Txid::all_zeros(), vout: 0 }).await.unwrap_err();
+    // The second server answers the first question of a connection alone: each is asked by a view of its own.
+    for open in [|plain: &str, _: &str| esplora(plain), |_: &str, json: &str| core(json, None)] {
+        let view = || view(open(&plain, &json));
+        let height = view().height().await.unwrap_err();
+        let spent = view().is_spent(OutPoint { txid: Txid::all_zeros(), vout: 0 }).await.unwrap_err();
         for unknown in [height, spent] {
             assert_eq!(unknown.failures[0].1, EndpointError::WrongChain { found: other.clone() });
             assert_eq!(unknown.failures[0].1.code(), "endpoint.wrong_chain");
