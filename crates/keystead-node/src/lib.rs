@@ -20,6 +20,7 @@ mod board;
 mod ceremony;
 mod checkpoint;
 mod clock;
+mod coins;
 mod config;
 mod consensus;
 mod enclave;
@@ -51,6 +52,7 @@ mod sweep;
 mod views;
 mod writer;
 
+pub use coins::{CoinSourceConfig, CoinSourceKind, CoinsConfig};
 pub use config::{
     ChainConfig, Config, DEFAULT_LISTEN, EnclaveConfig, EndpointConfig, MemberConfig, NodeLimits, PeerConfig,
 };

@@ -149,6 +149,7 @@ impl Setup {
             person: self.person.clone(),
             token: None,
             ca: None,
+            bitcoin: Vec::new(),
             nodes,
         }
     }
