@@ -168,7 +168,7 @@ impl Holdings<'_> {
 impl Found {
     /// A miner's coin cannot be spent for a hundred blocks.
     pub(crate) fn is_immature(&self) -> bool {
-        self.held.coinbase && self.confirmations <= MATURITY
+        self.held.coinbase && self.confirmations < MATURITY
     }
 }
 
@@ -188,4 +188,4 @@ const ASK_AGAIN: &str =
     "sources that are at different blocks agree again soon: try once more; else `--json` shows who fails";
 /// What nodes ask for relaying a transaction (Bitcoin Core's default was this for long).
 pub(crate) const RELAY_SAT_PER_KVB: u64 = 1_000;
-const MATURITY: u32 = 100;
+pub(crate) const MATURITY: u32 = 100;

@@ -20,6 +20,13 @@ impl Chain {
         assert!(self.takes(&transactions), "Core takes what waits");
     }
 
+    pub(super) fn mine_to(&mut self, script: &ScriptBuf) {
+        let mut block = self.next(self.blocks.len(), &[], 0);
+        block.txdata[0].output[0].script_pubkey = script.clone();
+        assert!(self.kernel.take(&solved(block)), "Core takes an empty block");
+        self.read_back();
+    }
+
     pub(super) fn takes(&mut self, transactions: &[Transaction]) -> bool {
         let block = self.next(self.blocks.len(), transactions, 0);
         let taken = self.kernel.take(&block);
@@ -86,12 +93,17 @@ impl Chain {
         };
         let root = block.witness_root().expect("transactions");
         block.txdata[0].output.push(commitment(root));
-        block.header.merkle_root = block.compute_merkle_root().expect("transactions");
-        while block.header.validate_pow(block.header.target()).is_err() {
-            block.header.nonce += 1;
-        }
-        block
+        solved(block)
     }
+}
+
+/// With the root of its transactions, and the work that regtest asks for: one try in two does.
+fn solved(mut block: Block) -> Block {
+    block.header.merkle_root = block.compute_merkle_root().expect("transactions");
+    while block.header.validate_pow(block.header.target()).is_err() {
+        block.header.nonce += 1;
+    }
+    block
 }
 
 /// The script that stands behind the hash of the miner's own.

@@ -57,6 +57,15 @@ impl Regtest {
         }
     }
 
+    /// Mines a block whose coin is somebody else's.
+    ///
+    /// # Panics
+    ///
+    /// When Core does not take it.
+    pub fn mine_to(&self, script: &ScriptBuf) {
+        self.lock().mine_to(script);
+    }
+
     /// Pays a script from the miner's coins, and mines it.
     ///
     /// # Panics

@@ -124,6 +124,38 @@ fn coins_are_found_up_to_the_gap_limit_and_said_by_enough_sources() {
     assert_eq!(watcher.fails(&["coins"])["code"], "transmit.unknown");
     assert_eq!(watcher.fails(&["build", "--pay", &format!("{PAYEE}=1000")])["code"], "transmit.unknown");
     assert_eq!(watcher.fails(&["address"])["code"], "transmit.unknown");
+
+    // Where all sources agree on a lie, the transaction itself still says what its coin is worth.
+    let richer = |_: &str, honest: Vec<u8>| match String::from_utf8(honest) {
+        Ok(text) => text.replace("\"value\":50000}", "\"value\":90000}").into_bytes(),
+        Err(bytes) => bytes.into_bytes(),
+    };
+    let lying = [(watcher.chain.serve_with(Shape::Esplora, 2.5, None, Arc::new(richer)), Shape::Esplora)];
+    watcher.configure(1, &lying);
+    assert_eq!(watcher.ask(&["coins"])["sat"], 160_000);
+    assert_eq!(watcher.fails(&["build", "--pay", &format!("{PAYEE}=1000")])["code"], "psbt.coins");
+}
+
+#[test]
+fn a_miner_s_coin_is_spent_only_when_the_network_lets_it() {
+    let watcher = Watcher::alone();
+    watcher.chain.mine_to(&watcher.receive(WPKH, 0));
+    watcher.chain.mine(98);
+    assert_eq!(watcher.ask(&["coins"])["coins"][0]["immature"], true);
+    assert_eq!(watcher.fails(&["build", "--pay", &format!("{PAYEE}=1000")])["code"], "plan.too_little");
+    assert!(!spends(&watcher));
+    watcher.chain.mine(1);
+    assert_eq!(watcher.ask(&["coins"])["coins"][0]["immature"], false);
+    assert_eq!(watcher.ask(&["build", "--pay", &format!("{PAYEE}=1000")])["inputs"], 1);
+    assert!(spends(&watcher));
+}
+
+/// Whether Core takes a transaction with the only coin of the first place into the next block.
+fn spends(watcher: &Watcher) -> bool {
+    let coin = watcher.ask(&["coins"])["coins"][0].clone();
+    let txid = coin["transaction"].as_str().unwrap().parse().unwrap();
+    let (outpoint, sat) = (bitcoin::OutPoint { txid, vout: 0 }, coin["sat"].as_u64().unwrap());
+    watcher.chain.takes(&[Secrets::of_seed(7).pays(&watcher.purse, outpoint, sat, &[(payee(), sat - 1_000)])])
 }
 
 #[test]

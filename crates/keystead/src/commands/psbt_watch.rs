@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::Global;
 use super::psbt::wallet_file;
 use super::psbt_build::{BIP84, named, place};
-use crate::coins::{self, Found, ScanArgs};
+use crate::coins::{self, Found, MATURITY, ScanArgs};
 use crate::failure::Failure;
 use crate::output::Report;
 use crate::outside;
@@ -82,7 +82,7 @@ pub(super) async fn coins(global: &Global, args: &CoinsArgs) -> Result<Report, F
     for it in &holdings.coins {
         let owned = place(&wallet, it.owned).unwrap_or_default();
         let deep = if it.is_immature() {
-            format!("{} of 101", it.confirmations)
+            format!("{} of {MATURITY}", it.confirmations)
         } else {
             it.confirmations.to_string()
         };
