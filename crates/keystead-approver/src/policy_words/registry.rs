@@ -4,7 +4,7 @@
 //! terminal shows it.
 
 use keystead_intent::{Asset, ContractKind};
-use keystead_policy::{LockTimeRule, PolicyVersion, PriceRule, Rule, SimulationRule, Timing};
+use keystead_policy::{LockTimeRule, PolicyVersion, PriceRule, Rule, SharedWallet, SimulationRule, Timing};
 
 use super::rules::{list, span, word};
 
@@ -61,6 +61,7 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
     );
     lines.extend(simulation.iter().flat_map(simulation_lines));
     lines.extend(bitcoin.iter().flat_map(|it| it.lock_times.iter().map(lock_line)));
+    lines.extend(bitcoin.iter().flat_map(|it| it.shared_wallets.iter().map(shared_line)));
     lines.extend(rules.iter().flat_map(rule_lines));
     lines.iter().map(|line| unambiguous(line)).collect()
 }
@@ -94,6 +95,11 @@ fn lock_line(rule: &LockTimeRule) -> String {
     let parts: Vec<_> = [height, time, blocks, seconds].into_iter().flatten().collect();
     let what = if parts.is_empty() { "for nothing".to_owned() } else { parts.join("; ") };
     format!("transactions on {chain} of keys {} may be signed that wait: {what}", any(list(keys)))
+}
+
+fn shared_line(wallet: &SharedWallet) -> String {
+    let SharedWallet { chain, name, key, descriptor } = wallet;
+    format!("key `{key}` shares the wallet `{name}` on {chain}: {descriptor}")
 }
 
 fn any(names: String) -> String {
