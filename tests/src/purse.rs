@@ -9,8 +9,9 @@ use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, T
 use bitcoinconsensus::Utxo;
 use keystead_base::Secret;
 use keystead_bitcoin::{
-    AccountKey, Branch, Draft, DraftInput, DraftOutput, Network, Owned, Place, Psbt, PsbtVersion, Scheme,
-    Spend, SpendSignature, SpendSignatures, Wallet, account_paths, compose, read_wallet, record_wallet,
+    AccountKey, Branch, DerivedKey, Draft, DraftInput, DraftOutput, Network, Owned, Place, Psbt, PsbtVersion,
+    Scheme, Spend, SpendSignature, SpendSignatures, Wallet, account_paths, compose, cosigner_path,
+    read_wallet, record_wallet,
 };
 use keystead_intent::{BitcoinDestination, BitcoinWallet, ChainId};
 use keystead_keys::{HdRoot, HdSeed};
@@ -54,11 +55,14 @@ impl Purse {
     #[must_use]
     pub fn of_seed(byte: u8) -> Self {
         let root = HdSeed::from_entropy(Secret::new([byte; 32])).root().expect("a root");
-        let keys = account_paths(Network::Regtest, 0).map(|path| {
-            let node = root.descend(&path).expect("a path");
+        let key = |path: &[u32]| {
+            let node = root.descend(path).expect("a path");
             AccountKey { parent: node.parent_fingerprint(), public: node.public() }
-        });
-        let recorded = record_wallet(Network::Regtest, 0, root.fingerprint(), &keys).expect("a wallet");
+        };
+        let keys = account_paths(Network::Regtest, 0).map(|path| key(&path));
+        let cosigner = key(&cosigner_path(Network::Regtest, 0));
+        let (network, master) = (Network::Regtest, root.fingerprint());
+        let recorded = record_wallet(network, 0, master, &keys, &cosigner).expect("a wallet");
         Self::of(recorded)
     }
 
@@ -146,7 +150,8 @@ impl Secrets {
     pub fn sign(&self, spend: &Spend) -> SpendSignatures {
         let signed = spend.view().digests().into_iter().map(|digest| {
             assert_eq!(digest.scheme, Scheme::Ecdsa);
-            let key = &digest.keys[0];
+            let mine = |key: &&DerivedKey| key.fingerprint.to_bytes() == self.0.fingerprint();
+            let key = digest.keys.iter().find(mine).expect("a key of this seed");
             let message = Message::from_digest(digest.digest.0);
             let signature = Secp256k1::new().sign_ecdsa(&message, &self.key(&key.path));
             let bytes = [signature.serialize_der().as_ref(), &[1]].concat();

@@ -14,7 +14,8 @@ use keystead_intent::{
     Action, Asset, AssetEntry, AssetKind, BitcoinDestination, BitcoinWallet, ChainId, CoinSpend, PsbtSpend,
 };
 use keystead_policy::{
-    AddressEntry, Measure, PolicyVersion, Price, PriceRule, PriceSource, Reason, Rule, Window,
+    AddressEntry, BitcoinTerms, HeightLimit, LockTimeRule, Measure, PolicyVersion, Price, PriceRule,
+    PriceSource, Reason, Rule, SharedWallet, Window,
 };
 use keystead_tests::fixture::{BIRTH, CHAIN, ETHER, FRIEND, name};
 use keystead_tests::purse::{FORMS, Purse, REGTEST, TR, WPKH, named, pay, payee};
@@ -54,7 +55,7 @@ fn record(world: &mut World<Strict>, key: &str, purse: &Purse, proof: Option<Vec
 }
 
 fn spend(psbt: Vec<u8>, replaces: Option<RequestId>) -> Action {
-    Action::Psbt(PsbtSpend { account: hot(), chain: REGTEST, psbt: psbt.into(), replaces })
+    Action::Psbt(PsbtSpend { account: hot(), chain: REGTEST, psbt: psbt.into(), replaces, shared: None })
 }
 
 /// Pays from one coin, with 1,000 sat of fee.
@@ -170,6 +171,7 @@ fn s02_what_cannot_be_proven_is_denied_with_its_code() {
         chain: ChainId::BITCOIN_MAINNET,
         psbt: purse.psbt(coin(5), outputs()).into(),
         replaces: None,
+        shared: None,
     });
     assert_eq!(codes(&ask(&mut world, elsewhere).1), ["deny.chain_not_allowed"]);
 }
@@ -332,11 +334,13 @@ fn the_vectors_of_requests() {
     assert_eq!(signing.digest(), spend.signing_digest());
     let signature = SpendSignature { input: 1, key: [2; 33], bytes: vec![7; 64] };
     let destination = BitcoinDestination { chain: REGTEST, script: payee().to_bytes().into() };
-    let asked = PsbtSpend { account: hot(), chain: REGTEST, psbt: psbt.into(), replaces: None };
+    let asked = PsbtSpend { account: hot(), chain: REGTEST, psbt: psbt.into(), replaces: None, shared: None };
     let vectors = vec![
         vector("a wallet", &purse.recorded),
         vector("a destination", &destination),
         vector("a PSBT of two inputs", &asked),
+        vector("a PSBT of a shared wallet", &PsbtSpend { shared: Some(name("vault")), ..asked.clone() }),
+        vector("a policy with terms of Bitcoin's", &with_terms(&purse)),
         vector("what its inputs sign", &signing),
         vector("signatures", &SpendSignatures { signatures: vec![signature] }),
     ];
@@ -350,10 +354,27 @@ fn the_vectors_of_requests() {
         check::<BitcoinWallet>(&stored),
         check::<BitcoinDestination>(&stored),
         check::<PsbtSpend>(&stored),
+        check::<PolicyVersion>(&stored),
         check::<SpendDigest>(&stored),
         check::<SpendSignatures>(&stored),
     ];
     assert_eq!(counts.iter().sum::<usize>(), stored.len());
+}
+
+/// Without people, to be short.
+fn with_terms(purse: &Purse) -> PolicyVersion {
+    let mut policy = keystead_tests::fixture::Desk::default().policy();
+    lists_bitcoin(&mut policy);
+    policy.roster.people.clear();
+    let height = Some(HeightLimit { height: 800_000, grows_from: Some(BIRTH) });
+    let (keys, ahead_seconds) = (vec![name("hot")], Some(3_600));
+    let (relative_blocks, relative_seconds) = (144, 512);
+    let chain = REGTEST;
+    let rule = LockTimeRule { chain, keys, height, ahead_seconds, relative_blocks, relative_seconds };
+    let descriptor = purse.recorded.cosigner.clone();
+    let wallet = SharedWallet { chain, name: name("vault"), key: name("hot"), descriptor };
+    policy.bitcoin = Some(BitcoinTerms { lock_times: vec![rule], shared_wallets: vec![wallet] });
+    policy
 }
 
 #[test]

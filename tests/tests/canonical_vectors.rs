@@ -260,7 +260,7 @@ fn intents() -> Vec<Vector> {
 
 fn psbt(replaces: Option<RequestId>) -> PsbtSpend {
     let psbt = Bytes::from_static(b"psbt\xff\x00");
-    PsbtSpend { account: hot(), chain: ChainId::BITCOIN_REGTEST, psbt, replaces }
+    PsbtSpend { account: hot(), chain: ChainId::BITCOIN_REGTEST, psbt, replaces, shared: None }
 }
 
 fn key(ceremony: KeyCeremony) -> AuthorityChange {

@@ -4,16 +4,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keystead_base::{Amount, Canonical as _, Coded as _, RequestId};
-use keystead_bitcoin::{Spend, SpendError};
+use keystead_bitcoin::{Completed, Descriptor, PsbtVersion, Spend, SpendError, shared_wallet};
 use keystead_decision::{Controls, MAX_KEPT_PSBT_BYTES, Outcome, Phase, Snapshot, State};
-use keystead_intent::{Action, Asset, BitcoinWallet, DangerClass, PsbtSpend};
+use keystead_intent::{Action, Asset, AuthorityChange, BitcoinWallet, DangerClass, PsbtSpend};
 use keystead_policy::{
     BitcoinTerms, Dimension, HeightLimit, LockTimeRule, Measure, Need, PolicyVersion, QuorumRow, Reason,
-    Rule, Threshold, Window,
+    Rule, SharedWallet, Threshold, Window,
 };
 use keystead_quorum::Strict;
 use keystead_tests::fixture::name;
-use keystead_tests::purse::{Purse, REGTEST, WPKH, lists_payee, pay, payee};
+use keystead_tests::purse::{Purse, REGTEST, Secrets, WPKH, consensus_takes, lists_payee, pay, payee};
 use keystead_tests::world::{World, hot, reasons};
 
 /// Every control as it is meant, and how often a PSBT was read.
@@ -62,7 +62,13 @@ fn reads(world: &World<Counting>) -> usize {
 }
 
 fn asked(psbt: Vec<u8>) -> Action {
-    Action::Psbt(PsbtSpend { account: hot(), chain: REGTEST, psbt: psbt.into(), replaces: None })
+    Action::Psbt(PsbtSpend {
+        account: hot(),
+        chain: REGTEST,
+        psbt: psbt.into(),
+        replaces: None,
+        shared: None,
+    })
 }
 
 /// Pays so many satoshi from a coin of a million, with a fee.
@@ -237,7 +243,7 @@ fn s02_a_transaction_that_waits_is_signed_where_policy_names_how_long() {
         let (chain, keys, ahead_seconds) = (REGTEST, Vec::new(), None);
         let (relative_blocks, relative_seconds) = (144, 0);
         let rule = LockTimeRule { chain, keys, height, ahead_seconds, relative_blocks, relative_seconds };
-        policy.bitcoin = Some(BitcoinTerms { lock_times: vec![rule] });
+        policy.bitcoin = Some(BitcoinTerms { lock_times: vec![rule], shared_wallets: Vec::new() });
     });
     for (number, lock_time, sequence, allowed) in [
         (1, 800_000, FINAL - 1, true),
@@ -294,3 +300,53 @@ fn s10_invented_coins_fill_the_window_of_the_one_who_asked() {
 /// A final sequence, and the flag of a relative lock by time (BIP-68).
 const FINAL: u32 = u32::MAX;
 const SECONDS: u32 = 1 << 22;
+
+/// A wallet that others share is the descriptor that people registered: our signature is one part of it, and the network
+/// takes it with that of another.
+#[test]
+fn s02_a_shared_wallet_is_the_one_that_people_registered() {
+    let (mut world, purse) = world();
+    let [one, other] = [8, 9].map(|seed| Purse::of_seed(seed).recorded.cosigner);
+    let body = format!("wsh(sortedmulti(2,{one},{},{other}))", purse.recorded.cosigner);
+    let descriptor = Descriptor::with_checksum(&body).unwrap();
+    let vault = Purse::of(shared_wallet(&purse.recorded, &descriptor).unwrap());
+    let coin = || vault.coin(0, 1_000_000, 1);
+    let psbt = vault.psbt(vec![coin()], vec![pay(1_000, payee()), vault.change(0, 998_000)]);
+    let spend = |called: &str, psbt: &[u8]| {
+        let (psbt, shared) = (psbt.to_vec().into(), Some(name(called)));
+        Action::Psbt(PsbtSpend { account: hot(), chain: REGTEST, psbt, replaces: None, shared })
+    };
+    let unknown = |outcome: &Outcome| match &reasons(outcome)[..] {
+        [Reason::Undecodable { code, .. }] => code.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(unknown(&world.ask("desk", spend("vault", &psbt)).1), "bitcoin.no_shared_wallet");
+    let register = |descriptor: String| {
+        move |policy: &mut PolicyVersion| {
+            let wallet = SharedWallet { chain: REGTEST, name: name("vault"), key: name("hot"), descriptor };
+            policy.bitcoin = Some(BitcoinTerms { lock_times: Vec::new(), shared_wallets: vec![wallet] });
+        }
+    };
+    // What nobody could spend from, people cannot register.
+    let mut next = world.state.policy().engine.version().clone();
+    (next.previous, next.number) = (next.digest(), 1);
+    register(purse.recorded.descriptors[WPKH].clone())(&mut next);
+    let document = next.to_document().into();
+    let (_, refused) = world.ask("cleo", Action::Authority(AuthorityChange::Policy { document }));
+    assert!(
+        matches!(&reasons(&refused)[..], [Reason::PolicyRefused { code, .. }] if code == "account.not_shared")
+    );
+    world.adopt(register(descriptor));
+    assert_eq!(unknown(&world.ask("desk", spend("other", &psbt)).1), "bitcoin.no_shared_wallet");
+    // A co-signer was first.
+    let read = |psbt: &[u8]| Spend::read(&vault.recorded, psbt).unwrap();
+    let theirs = Secrets::of_seed(9).sign(&read(&psbt));
+    let half = read(&psbt).sign_into(&theirs).unwrap().to_bytes(PsbtVersion::Zero);
+    let (_, outcome) = world.ask("desk", spend("vault", &half));
+    let Outcome::Allow(grant) = &outcome else { panic!("{outcome:?}") };
+    assert_eq!((grant.address, grant.signing_digest), (vault.recorded.id(), read(&psbt).signing_digest()));
+    let ours = Secrets::of_seed(7).sign(&read(&psbt));
+    let Ok(Completed::Partly(_)) = read(&psbt).complete(&ours) else { panic!("a part") };
+    let Ok(Completed::Transaction(done)) = read(&half).complete(&ours) else { panic!("all of it") };
+    assert!(consensus_takes(done.transaction(), &[coin().previous.output[0].clone()]));
+}

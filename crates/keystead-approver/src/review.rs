@@ -1,10 +1,10 @@
 //! From what a server sent to what its reader may sign.
 
-use keystead_base::{Digest, RequestId};
-use keystead_bitcoin::Spend;
+use keystead_base::{Digest, Name, RequestId};
+use keystead_bitcoin::{Spend, SpendError, check_shared};
 use keystead_chain::{AssetIndex, Speaker, build, describe_as, explain};
 use keystead_decision::{Decision, Outcome, approval_digest};
-use keystead_intent::{Action, DangerClass, PsbtSpend};
+use keystead_intent::{Action, BitcoinWallet, DangerClass, PsbtSpend};
 use keystead_policy::PolicyVersion;
 use keystead_wire::RequestDetail;
 use keystead_words::Library;
@@ -71,13 +71,33 @@ type Read = (Digest, DangerClass, Vec<String>);
 fn spend(sent: &RequestDetail, it: &PsbtSpend, policy: &PolicyVersion) -> Result<Read, ReviewError> {
     let wallet = sent.wallet.as_ref().filter(|wallet| wallet.chain == it.chain);
     let wallet = wallet.ok_or(ReviewError::NoAddress)?;
+    let shared = it.shared.as_ref().map(|name| shared_words(name, it, wallet, policy)).transpose()?;
     let spend = Spend::read(wallet, &it.psbt)?;
     let mut lines = spend_words(&spend, policy);
+    lines.extend(shared);
     lines.extend(
         it.replaces.map(|earlier| format!("Takes the place of request {earlier}, whose coins it spends")),
     );
     lines.push(format!("Signed by key `{}`, account {}", it.account.key, it.account.index));
     Ok((spend.signing_digest(), spend.effects().class(), lines))
+}
+
+/// The wallet that the server names is the one that people registered, or there is nothing to approve.
+fn shared_words(
+    name: &Name,
+    it: &PsbtSpend,
+    wallet: &BitcoinWallet,
+    policy: &PolicyVersion,
+) -> Result<String, ReviewError> {
+    let terms = policy.bitcoin.as_ref();
+    let registered = terms.and_then(|terms| terms.shared_wallet(it.chain, &it.account.key, name));
+    let registered = registered.filter(|it| wallet.descriptors == [it.descriptor.clone()]);
+    let registered = registered.ok_or(ReviewError::NoAddress)?;
+    let descriptor = check_shared(registered.chain, &registered.descriptor).map_err(SpendError::from)?;
+    let (threshold, keys) = (descriptor.threshold(), descriptor.keys().len());
+    Ok(format!(
+        "From the wallet `{name}` that others share: {threshold} of {keys} keys sign, one of them ours"
+    ))
 }
 
 fn payload(sent: &RequestDetail, policy: &PolicyVersion, library: &Library) -> Result<Read, ReviewError> {

@@ -4,10 +4,10 @@ use bitcoin::NetworkKind;
 use bitcoin::bip32::{ChainCode, ChildNumber, DerivationPath, Fingerprint, Xpub};
 use bitcoin::secp256k1::PublicKey;
 use keystead_base::{Blame, Coded, Name, PublicAccount};
-use keystead_intent::BitcoinWallet;
+use keystead_intent::{BitcoinWallet, ChainId};
 
 use crate::checksum::checksum;
-use crate::{Descriptor, DescriptorError, Form, Network, Wallet, WalletError};
+use crate::{Descriptor, DescriptorError, Form, Key, Network, Wallet, WalletError};
 
 /// The purposes of BIP-44, 49, 84 and 86, in the order in which a wallet lists their descriptors.
 pub const PURPOSES: [u32; 4] = [44, 49, 84, 86];
@@ -27,7 +27,14 @@ pub fn account_paths(network: Network, account: u32) -> [[u32; 3]; 4] {
     PURPOSES.map(|purpose| [purpose, network.coin_type(), account].map(|it| it | HARDENED))
 }
 
-/// The wallet of an account, from the fingerprint of its master key and its keys in the order of [`PURPOSES`].
+/// The path `m/48'/coin'/account'/2'` of the key that signs beside those of others behind `wsh` (BIP-48).
+#[must_use]
+pub fn cosigner_path(network: Network, account: u32) -> [u32; 4] {
+    [COSIGNER_PURPOSE, network.coin_type(), account, COSIGNER_SCRIPT].map(|it| it | HARDENED)
+}
+
+/// The wallet of an account, from the fingerprint of its master key, its keys in the order of [`PURPOSES`], and the key at
+/// [`cosigner_path`].
 ///
 /// # Errors
 ///
@@ -37,34 +44,52 @@ pub fn record_wallet(
     account: u32,
     master: [u8; 4],
     keys: &[AccountKey; 4],
+    cosigner: &AccountKey,
 ) -> Result<BitcoinWallet, AccountError> {
     let descriptors = FORMS.into_iter().zip(PURPOSES).zip(keys).map(|((form, purpose), key)| {
-        let origin = Origin { network, purpose, account };
-        let body = wrapped(form, &origin.key(master, key)?);
-        Ok(format!("{body}#{}", checksum(&body).unwrap_or_default()))
+        let origin = Origin { network, purpose, account, script: None };
+        Ok(with_checksum(&wrapped(form, &origin.key(master, key)?)))
     });
     let descriptors = descriptors.collect::<Result<_, AccountError>>()?;
-    Ok(BitcoinWallet { chain: network.chain(), account, descriptors })
+    let cosigner = Origin::of_cosigner(network, account).key(master, cosigner)?;
+    Ok(BitcoinWallet { chain: network.chain(), account, descriptors, cosigner })
 }
 
-/// Reads a recorded wallet: exactly the four forms in their order, at the paths of their BIPs, of one master key.
+/// Reads a recorded wallet: a key's own ([`read_account`]), or one that it shares.
 ///
 /// # Errors
 ///
 /// [`AccountError`] says what is not so.
 pub fn read_wallet(recorded: &BitcoinWallet) -> Result<Wallet, AccountError> {
+    read_with_own(recorded).map(|(wallet, _)| wallet)
+}
+
+/// The same, and which of a script's keys is ours.
+pub(crate) fn read_with_own(recorded: &BitcoinWallet) -> Result<(Wallet, usize), AccountError> {
+    match recorded.descriptors.as_slice() {
+        [shared] => read_shared(recorded, shared),
+        _ => Ok((read_account(recorded)?, 0)),
+    }
+}
+
+/// Reads a key's own wallet: exactly the four forms in their order, at the paths of their BIPs, and the key that signs
+/// beside others', of one master key.
+///
+/// # Errors
+///
+/// [`AccountError`] says what is not so.
+pub fn read_account(recorded: &BitcoinWallet) -> Result<Wallet, AccountError> {
     let network = Network::of(recorded.chain).ok_or(AccountError::NotBitcoin)?;
     let found = recorded.descriptors.len();
     if found != FORMS.len() {
         return Err(AccountError::Count { expected: FORMS.len(), found });
     }
-    let mut master = None;
+    let master = cosigner(network, recorded)?.fingerprint();
     let mut named = Vec::with_capacity(found);
     for ((form, purpose), text) in FORMS.into_iter().zip(PURPOSES).zip(&recorded.descriptors) {
         let descriptor = Descriptor::parse(text, network)?;
-        let origin = Origin { network, purpose, account: recorded.account };
-        let fingerprint = origin.check(form, &descriptor, text)?;
-        if *master.get_or_insert(fingerprint) != fingerprint {
+        let origin = Origin { network, purpose, account: recorded.account, script: None };
+        if origin.check(form, &descriptor, text)? != master {
             return Err(AccountError::Form { expected: form.as_str() });
         }
         named.push((name(form)?, descriptor));
@@ -72,36 +97,84 @@ pub fn read_wallet(recorded: &BitcoinWallet) -> Result<Wallet, AccountError> {
     Ok(Wallet::new(network, named)?)
 }
 
+/// The wallet of a descriptor that people registered, for the key whose own wallet is `own`.
+///
+/// # Errors
+///
+/// [`AccountError`]: no `wsh(sortedmulti)` in its canonical text, or the key is none of those that sign.
+pub fn shared_wallet(own: &BitcoinWallet, descriptor: &str) -> Result<BitcoinWallet, AccountError> {
+    let shared = BitcoinWallet { descriptors: vec![descriptor.to_owned()], ..own.clone() };
+    read_wallet(&shared).map(|_| shared)
+}
+
+/// Whether a descriptor is one that people can register.
+///
+/// # Errors
+///
+/// [`AccountError`]: no `wsh(sortedmulti)` of two keys or more in its canonical text.
+pub fn check_shared(chain: ChainId, text: &str) -> Result<Descriptor, AccountError> {
+    let network = Network::of(chain).ok_or(AccountError::NotBitcoin)?;
+    let descriptor = Descriptor::parse(text, network)?;
+    let multi = matches!(descriptor.form(), Form::WshSortedMulti { .. }) && descriptor.keys().len() > 1;
+    match multi && descriptor.to_string() == text {
+        true => Ok(descriptor),
+        false => Err(AccountError::NotShared),
+    }
+}
+
+fn read_shared(recorded: &BitcoinWallet, text: &str) -> Result<(Wallet, usize), AccountError> {
+    let descriptor = check_shared(recorded.chain, text)?;
+    let own = cosigner(descriptor.network(), recorded)?;
+    let at = descriptor.keys().iter().position(|it| *it == own).ok_or(AccountError::NotOurs)?;
+    let shared = "shared".parse().map_err(|_| AccountError::Key)?;
+    Ok((Wallet::new(descriptor.network(), vec![(shared, descriptor)])?, at))
+}
+
+/// The key that signs beside others', at its path and in its one spelling.
+fn cosigner(network: Network, recorded: &BitcoinWallet) -> Result<Key, AccountError> {
+    let text = with_checksum(&wrapped(Form::Wpkh, &recorded.cosigner));
+    let descriptor = Descriptor::parse(&text, network)?;
+    Origin::of_cosigner(network, recorded.account).check(Form::Wpkh, &descriptor, &text)?;
+    descriptor.keys().first().cloned().ok_or(AccountError::Key)
+}
+
 /// Where a key of an account stands.
 struct Origin {
     network: Network,
     purpose: u32,
     account: u32,
+    /// The fourth step of BIP-48.
+    script: Option<u32>,
 }
 
 impl Origin {
+    fn of_cosigner(network: Network, account: u32) -> Self {
+        Self { network, purpose: COSIGNER_PURPOSE, account, script: Some(COSIGNER_SCRIPT) }
+    }
+
     fn path(&self) -> Result<DerivationPath, AccountError> {
         let hardened = |it| ChildNumber::from_hardened_idx(it).map_err(|_| AccountError::Key);
-        let steps = [self.purpose, self.network.coin_type(), self.account];
-        steps.into_iter().map(hardened).collect::<Result<Vec<_>, _>>().map(DerivationPath::from)
+        let steps = [self.purpose, self.network.coin_type(), self.account].into_iter().chain(self.script);
+        steps.map(hardened).collect::<Result<Vec<_>, _>>().map(DerivationPath::from)
     }
 
     /// `[fingerprint/path]xpub/<0;1>/*`.
     fn key(&self, master: [u8; 4], key: &AccountKey) -> Result<String, AccountError> {
+        let path = self.path()?;
+        let last = path.into_iter().last().copied().ok_or(AccountError::Key)?;
         let xpub = Xpub {
             network: match self.network {
                 Network::Mainnet => NetworkKind::Main,
                 Network::Testnet4 | Network::Signet | Network::Regtest => NetworkKind::Test,
             },
-            depth: 3,
+            depth: u8::try_from(path.len()).map_err(|_| AccountError::Key)?,
             parent_fingerprint: Fingerprint::from(key.parent),
-            child_number: ChildNumber::from_hardened_idx(self.account).map_err(|_| AccountError::Key)?,
+            child_number: last,
             public_key: PublicKey::from_slice(&key.public.compressed()).map_err(|_| AccountError::Key)?,
             chain_code: ChainCode::from(key.public.chain_code.0),
         };
-        let (coin, account) = (self.network.coin_type(), self.account);
-        let origin = format!("{}/{}h/{coin}h/{account}h", Fingerprint::from(master), self.purpose);
-        Ok(format!("[{origin}]{xpub}/<0;1>/*"))
+        let origin = path.to_string().replace('\'', "h");
+        Ok(format!("[{}/{origin}]{xpub}/<0;1>/*", Fingerprint::from(master)))
     }
 
     /// The form, the path, and the one spelling; gives the fingerprint of the master key.
@@ -111,6 +184,10 @@ impl Origin {
         let fits = found.form() == form && key.path() == &self.path()? && found.to_string() == text;
         if fits { Ok(key.fingerprint()) } else { Err(wrong) }
     }
+}
+
+fn with_checksum(body: &str) -> String {
+    format!("{body}#{}", checksum(body).unwrap_or_default())
 }
 
 fn wrapped(form: Form, key: &str) -> String {
@@ -135,6 +212,10 @@ fn name(form: Form) -> Result<Name, AccountError> {
 
 /// From here on a step is hardened (BIP-32).
 const HARDENED: u32 = 1 << 31;
+
+/// BIP-48: keys that sign together, and the script type that stands for `wsh`.
+const COSIGNER_PURPOSE: u32 = 48;
+const COSIGNER_SCRIPT: u32 = 2;
 
 const FORMS: [Form; 4] = [Form::Pkh, Form::ShWpkh, Form::Wpkh, Form::Tr];
 
@@ -161,6 +242,12 @@ pub enum AccountError {
     /// A key that is none.
     #[error("a key of the account is not on the curve, or the account is not below 2147483648")]
     Key,
+    /// A shared wallet of another kind.
+    #[error("expected wsh(sortedmulti(k,KEY,…)) of two keys or more, in its canonical text")]
+    NotShared,
+    /// A wallet in which the key has no part.
+    #[error("none of the keys that sign for this wallet is ours at m/48h/…h/…h/2h")]
+    NotOurs,
     /// A text that is no descriptor.
     #[error(transparent)]
     Descriptor(#[from] DescriptorError),
@@ -176,6 +263,8 @@ impl Coded for AccountError {
             Self::Count { .. } => "account.count",
             Self::Form { .. } => "account.form",
             Self::Key => "account.key",
+            Self::NotShared => "account.not_shared",
+            Self::NotOurs => "account.not_ours",
             Self::Descriptor(error) => error.code(),
             Self::Wallet(error) => error.code(),
         }

@@ -101,6 +101,12 @@ impl Descriptor {
         parse::parse(text, network)
     }
 
+    /// A descriptor's text with its checksum (BIP-380); none where a letter is none of a descriptor's.
+    #[must_use]
+    pub fn with_checksum(body: &str) -> Option<String> {
+        Some(format!("{body}#{}", checksum(body)?))
+    }
+
     /// The network whose coins it holds.
     #[must_use]
     pub fn network(&self) -> Network {

@@ -318,4 +318,4 @@ impl Coded for FinalizeError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -43,10 +43,15 @@ pub(crate) fn with_checksum(body: &str) -> String {
 }
 
 pub(crate) fn desk() -> Desk {
+    desk_with(3)
+}
+
+/// The same with another third co-signer.
+pub(crate) fn desk_with(third: u8) -> Desk {
     let network = Network::Regtest;
     let secp = Secp256k1::new();
     let masters: Vec<Xpriv> =
-        (1..=3).map(|it| Xpriv::new_master(network.kind(), &[it; 64]).unwrap()).collect();
+        [1, 2, third].iter().map(|it| Xpriv::new_master(network.kind(), &[*it; 64]).unwrap()).collect();
     let single = |path| key_text(&masters[0], path, &secp);
     let three: Vec<String> = masters.iter().map(|it| key_text(it, "48h/1h/0h/2h", &secp)).collect();
     let texts = [

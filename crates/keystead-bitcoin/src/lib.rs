@@ -32,7 +32,10 @@ mod wallet;
 mod weight;
 mod words;
 
-pub use account::{AccountError, AccountKey, PURPOSES, account_paths, read_wallet, record_wallet};
+pub use account::{
+    AccountError, AccountKey, PURPOSES, account_paths, check_shared, cosigner_path, read_account,
+    read_wallet, record_wallet, shared_wallet,
+};
 pub use address::{AddressError, address_of, parse_address};
 pub use compose::{ComposeError, Draft, DraftInput, DraftOutput, compose};
 pub use derive::{Branch, Derived, DerivedKey, Place};
@@ -50,8 +53,8 @@ pub use refusal::Refusal;
 pub use search::{GAP_LIMIT, MAX_GAP, MAX_SEARCHED_INDEX, Search};
 pub use sighash::{Scheme, SigningDigest, tap_tweak};
 pub use spend::{
-    InputDigest, MAX_SPEND_INPUTS, MAX_SPEND_OUTPUTS, Spend, SpendDigest, SpendError, SpendSignature,
-    SpendSignatures, destination_id, transaction_digest,
+    Completed, InputDigest, MAX_SPEND_INPUTS, MAX_SPEND_OUTPUTS, Spend, SpendDigest, SpendError,
+    SpendSignature, SpendSignatures, destination_id, transaction_digest,
 };
 pub use spends::{NotReplacing, Replacement, Spends, check_replacement, coin_at};
 pub use terms::Terms;

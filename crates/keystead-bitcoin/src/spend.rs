@@ -10,13 +10,13 @@ use keystead_intent::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::account::{AccountError, read_wallet};
+use crate::account::{AccountError, read_with_own};
 use crate::effects::{Effect, EffectKind, explain};
 use crate::psbt::{Psbt, PsbtError};
 use crate::view::Owner;
 use crate::{
-    AddressError, FinalizeError, Finalized, InputSignature, Network, Refusal, Scheme, SigningDigest, Terms,
-    View, parse_address,
+    AddressError, DerivedKey, FinalizeError, Finalized, InputSignature, Network, Refusal, Scheme,
+    SigningDigest, Terms, View, parse_address,
 };
 
 /// The most inputs of a request.
@@ -38,10 +38,12 @@ pub struct Spend {
     wallet: Address,
     psbt: Psbt,
     view: View,
+    /// Which of a script's keys is ours.
+    own: usize,
 }
 
 impl Spend {
-    /// Reads a PSBT that spends coins of a recorded wallet: all inputs are ours, and no signature came along. What it waits
+    /// Reads a PSBT that spends coins of a recorded wallet: all inputs are ours, and no signature of ours came along. What it waits
     /// for is among its effects, and policy's to judge; everything else is under the default [`Terms`].
     ///
     /// INVARIANT S2: what it does is derived from the wallet and from the transactions before; the PSBT is believed in
@@ -51,18 +53,40 @@ impl Spend {
     ///
     /// [`SpendError`] says what is wrong.
     pub fn read(recorded: &BitcoinWallet, psbt: &[u8]) -> Result<Self, SpendError> {
-        let wallet = read_wallet(recorded)?;
+        let (wallet, own) = read_with_own(recorded)?;
         let psbt = Psbt::parse(psbt)?;
         let (inputs, outputs) = (psbt.inputs().len(), psbt.outputs().len());
         if inputs > MAX_SPEND_INPUTS || outputs > MAX_SPEND_OUTPUTS {
             return Err(SpendError::Large { inputs, outputs });
         }
         let view = View::read(&psbt, &wallet, &LOCKS_TO_POLICY)?;
-        let signed = |owner: &Owner| matches!(owner, Owner::Ours(ours) if !ours.signatures.is_empty());
-        match view.inputs().iter().position(|it| signed(&it.owner)) {
-            Some(input) => Err(SpendError::Signed { input }),
-            None => Ok(Self { chain: recorded.chain, wallet: recorded.id(), psbt, view }),
+        let spend = Self { chain: recorded.chain, wallet: recorded.id(), psbt, view, own };
+        spend.check_signatures().map(|()| spend)
+    }
+
+    /// Those that came along are of others, and good: what is added to them must make a transaction some day.
+    fn check_signatures(&self) -> Result<(), SpendError> {
+        let came = |owner: &Owner| matches!(owner, Owner::Ours(ours) if !ours.signatures.is_empty());
+        if !self.view.inputs().iter().any(|it| came(&it.owner)) {
+            return Ok(());
         }
+        for digest in self.view.digests() {
+            let input = digest.input;
+            let Some(Owner::Ours(ours)) = self.view.inputs().get(input).map(|it| &it.owner) else { continue };
+            for (key, bytes) in &ours.signatures {
+                if self.own_key(&digest).is_none_or(|own| own.public == *key) {
+                    return Err(SpendError::Signed { input });
+                }
+                digest.verify(&InputSignature { input, key: *key, bytes: bytes.clone() })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The key of ours among those that can sign an input.
+    #[must_use]
+    pub fn own_key<'d>(&self, digest: &'d SigningDigest) -> Option<&'d DerivedKey> {
+        digest.keys.get(self.own)
     }
 
     /// The network's chain.
@@ -135,6 +159,32 @@ impl Spend {
         Ok(self.view.sign_into(&self.psbt, &signatures.inputs()?)?)
     }
 
+    /// What our signatures make, one of our key for each input: the transaction, or where others sign too and have not
+    /// yet, the PSBT with ours in it.
+    ///
+    /// INVARIANT S7: each is verified against its key and the digest that was computed here.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError`]: a signature that is not what it says or not of our key, or an input without one.
+    pub fn complete(self, signatures: &SpendSignatures) -> Result<Completed, SpendError> {
+        let given = signatures.inputs()?;
+        let psbt = self.view.sign_into(&self.psbt, &given)?;
+        for digest in self.view.digests() {
+            let (input, own) = (digest.input, self.own_key(&digest).map(|it| it.public));
+            let mut of_input = given.iter().filter(|it| it.input == input);
+            let first = of_input.next().ok_or(FinalizeError::Missing { input, expected: 1, found: 0 })?;
+            if own != Some(first.key) || of_input.next().is_some() {
+                return Err(FinalizeError::ForeignKey { input }.into());
+            }
+        }
+        match self.view.finalize(&given) {
+            Ok(done) => Ok(Completed::Transaction(done)),
+            Err(FinalizeError::Missing { .. }) => Ok(Completed::Partly(Box::new(psbt))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Joins the signatures to the transaction that the network takes.
     ///
     /// INVARIANT S7: each is verified against its key and the digest that was computed here.
@@ -145,6 +195,15 @@ impl Spend {
     pub fn finalize(self, signatures: &SpendSignatures) -> Result<Finalized, SpendError> {
         Ok(self.view.finalize(&signatures.inputs()?)?)
     }
+}
+
+/// What signatures of ours make.
+#[derive(Debug)]
+pub enum Completed {
+    /// The transaction that the network takes.
+    Transaction(Finalized),
+    /// The PSBT with ours: others sign too.
+    Partly(Box<Psbt>),
 }
 
 const LOCKS_TO_POLICY: Terms =
@@ -296,5 +355,7 @@ impl Coded for SpendError {
     }
 }
 
+#[cfg(test)]
+mod shared;
 #[cfg(test)]
 mod tests;

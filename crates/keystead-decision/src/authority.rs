@@ -8,6 +8,7 @@ use keystead_policy::{
     AssuranceLevel, Facts, Feature, PolicyVersion, Question, Reason, Sections, Simulated, Subject, larger,
 };
 
+use crate::coins::check_registered;
 use crate::judge::{Passed, Refused, pass};
 use crate::reading::Remembered;
 use crate::state::ActivePolicy;
@@ -122,6 +123,7 @@ impl<C: Controls> Turn<'_, C> {
             .successor(current, &next)
             .map_err(|error| unfit(error.code(), error.to_string()))?;
         sections.fit(change).map_err(|error| unfit(error.code(), error.to_string()))?;
+        check_registered(&next)?;
         let active = ActivePolicy::compile(next).map_err(|error| unfit(error.code(), error.to_string()))?;
         Ok((sections, Some(active)))
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use keystead_base::{ClusterId, Digest, Name, RequestId, tagged_hash};
-use keystead_bitcoin::{SpendError, read_wallet};
-use keystead_intent::{AccountRef, BitcoinWallet, ChainId, Coin, CoinSpend, KeyState};
-use keystead_policy::Reason;
+use keystead_bitcoin::{SpendError, check_shared, read_account, shared_wallet};
+use keystead_intent::{AccountRef, BitcoinWallet, ChainId, Coin, CoinSpend, KeyState, PsbtSpend};
+use keystead_policy::{PolicyVersion, Reason};
 
 use crate::turn::Turn;
 use crate::{Controls, Request, SlotUse, State};
@@ -31,7 +31,7 @@ impl<C: Controls> Turn<'_, C> {
         wallet: &BitcoinWallet,
         proof: &[u8],
     ) -> Result<KeyState, Reason> {
-        read_wallet(wallet).map_err(|error| undecodable(&SpendError::from(error)))?;
+        read_account(wallet).map_err(|error| undecodable(&SpendError::from(error)))?;
         let challenge = wallet_challenge(self.state.cluster, name, &keystead_base::Canonical::digest(wallet));
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
         if wallet.account != RECORDED_ACCOUNT || !key.account.proves_control(&challenge, proof) {
@@ -63,6 +63,23 @@ impl State {
             let text = format!("key `{}` has no account {} on {chain}", account.key, account.index);
             Reason::Undecodable { code: "bitcoin.no_wallet".to_owned(), text }
         })
+    }
+
+    /// The wallet whose coins a request spends: the key's own, or one that policy says it shares.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason`]: as [`State::wallet`], or the key shares no wallet of that name.
+    pub fn wallet_for(&self, it: &PsbtSpend) -> Result<BitcoinWallet, Reason> {
+        let own = self.wallet(&it.account, it.chain)?;
+        let Some(name) = &it.shared else { return Ok(own.clone()) };
+        let terms = self.policy.engine.version().bitcoin.as_ref();
+        let shared = terms.and_then(|terms| terms.shared_wallet(it.chain, &it.account.key, name));
+        let shared = shared.ok_or_else(|| {
+            let text = format!("policy has no wallet `{name}` that key `{}` shares", it.account.key);
+            Reason::Undecodable { code: "bitcoin.no_shared_wallet".to_owned(), text }
+        })?;
+        shared_wallet(own, &shared.descriptor).map_err(|error| undecodable(&error.into()))
     }
 
     /// INVARIANT S4: at most one transaction for any coin, unless a replacement names the one before; and it takes that
@@ -135,6 +152,18 @@ impl State {
     pub fn coins(&self) -> impl Iterator<Item = (&(Purse, Coin), &SlotUse)> {
         self.coins.iter().map(|(place, held)| (place, held.as_ref()))
     }
+}
+
+/// Descriptors that nobody could spend from are not registered.
+pub(crate) fn check_registered(version: &PolicyVersion) -> Result<(), Reason> {
+    let wallets = version.bitcoin.iter().flat_map(|it| &it.shared_wallets);
+    for it in wallets {
+        check_shared(it.chain, &it.descriptor).map_err(|error| Reason::PolicyRefused {
+            code: keystead_base::Coded::code(&error).to_owned(),
+            text: format!("wallet `{}`: {error}", it.name),
+        })?;
+    }
+    Ok(())
 }
 
 fn places(request: &Request) -> Vec<(Purse, Coin)> {

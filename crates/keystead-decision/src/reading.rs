@@ -76,7 +76,7 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     fn understand_remembered(&self, request: &Request, it: &PsbtSpend) -> Result<Understood, Reason> {
-        let wallet = self.state.wallet(&it.account, it.chain)?.id();
+        let wallet = self.state.wallet_for(it)?.id();
         if let Some(read) = request.remembered.0.get().filter(|read| read.wallet == wallet) {
             return Ok(read.understood());
         }
@@ -89,8 +89,8 @@ impl<C: Controls> Turn<'_, C> {
 
     /// INVARIANT S2: the PSBT is read by this node itself, against the wallet that the log recorded.
     pub(crate) fn read(&self, it: &PsbtSpend) -> Result<ReadPsbt, Reason> {
-        let wallet = self.state.wallet(&it.account, it.chain)?;
-        let spend = self.controls.read_psbt(wallet, &it.psbt).map_err(|error| undecodable(&error))?;
+        let wallet = self.state.wallet_for(it)?;
+        let spend = self.controls.read_psbt(&wallet, &it.psbt).map_err(|error| undecodable(&error))?;
         let effects = self.controls.explain_psbt(&spend);
         Ok(ReadPsbt { wallet: wallet.id(), signing_digest: spend.signing_digest(), effects })
     }

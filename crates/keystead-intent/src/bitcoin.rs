@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, Bytes};
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Canonical, Digest, RequestId};
+use keystead_base::{Canonical, Digest, Name, RequestId};
 use serde::{Deserialize, Serialize};
 
 use crate::{AccountRef, ChainId};
@@ -46,6 +46,8 @@ pub struct PsbtSpend {
     pub psbt: Bytes,
     /// The request whose coins it spends again, where it replaces one (S4).
     pub replaces: Option<RequestId>,
+    /// The wallet that the account's key shares with others, by the name that policy gives it; the key's own without.
+    pub shared: Option<Name>,
 }
 
 impl Canonical for PsbtSpend {
@@ -150,7 +152,8 @@ impl std::fmt::Display for SpendLock {
 }
 
 /// What is ours of one key on one network, as the log records it: the descriptors of BIP-44, 49, 84 and 86 for one
-/// account, each in its canonical text with its checksum.
+/// account, each in its canonical text with its checksum. Of a wallet that the key shares with others, the one descriptor
+/// that policy has of it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BitcoinWallet {
@@ -158,8 +161,10 @@ pub struct BitcoinWallet {
     pub chain: ChainId,
     /// The account of BIP-44.
     pub account: u32,
-    /// `pkh`, `sh(wpkh)`, `wpkh` and `tr`, in this order.
+    /// `pkh`, `sh(wpkh)`, `wpkh` and `tr`, in this order; or `wsh(sortedmulti)` alone.
     pub descriptors: Vec<String>,
+    /// The key that signs beside those of others (BIP-48), as descriptors have it.
+    pub cosigner: String,
 }
 
 impl Canonical for BitcoinWallet {

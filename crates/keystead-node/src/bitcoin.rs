@@ -1,7 +1,9 @@
 //! Bitcoin on a node's way: what is read for the enclave, what signatures make, and the wallets that the log is told of.
 
 use keystead_base::{Canonical as _, Name, RequestId};
-use keystead_bitcoin::{Spend, SpendError, SpendSignatures, transaction_digest};
+use keystead_bitcoin::{
+    Completed, PsbtVersion, Spend, SpendError, SpendSignatures, shared_wallet, transaction_digest,
+};
 use keystead_decision::{Decision, Grant, KeyStep, State};
 use keystead_intent::{BitcoinWallet, ChainId, Intent, PsbtSpend};
 use keystead_ledger::SignatureRecord;
@@ -13,26 +15,30 @@ use crate::signer::Signer;
 
 /// INVARIANT S2: the PSBT is read here as everywhere, against the wallet that this node's own log recorded.
 pub(crate) fn read(state: &State, it: &PsbtSpend) -> Result<Spend, Refused> {
-    let wallet = state.wallet(&it.account, it.chain).map_err(|reason| Refused::of(&reason))?;
-    Spend::read(wallet, &it.psbt).map_err(|error| Refused::of(&error))
+    let wallet = state.wallet_for(it).map_err(|reason| Refused::of(&reason))?;
+    Spend::read(&wallet, &it.psbt).map_err(|error| Refused::of(&error))
 }
 
-/// INVARIANT S7: the record of a spend; none unless each signature verifies and together they make a transaction.
+/// INVARIANT S7: the record of a spend; none unless each signature verifies and is of our key. It holds the transaction, or
+/// the PSBT with our signatures where others sign, too.
 pub(crate) fn record(
     (request, height, position): (RequestId, u64, u64),
     spend: Spend,
     signatures: &SpendSignatures,
 ) -> Result<SignatureRecord, SpendError> {
     let signing_digest = spend.signing_digest();
-    let finalized = spend.finalize(signatures)?;
+    let (signed, transaction) = match spend.complete(signatures)? {
+        Completed::Transaction(done) => (done.to_bytes(), Some(transaction_digest(&done))),
+        Completed::Partly(psbt) => (psbt.to_bytes(PsbtVersion::Zero), None),
+    };
     Ok(SignatureRecord {
         request,
         height,
         position,
         signing_digest,
         signature: signatures.to_document(),
-        signed: finalized.to_bytes(),
-        transaction: Some(transaction_digest(&finalized)),
+        signed,
+        transaction,
     })
 }
 
@@ -88,9 +94,14 @@ impl Signer {
     }
 }
 
-/// What stands for the wallet among those that sign, for the record of a signature.
-pub(crate) fn wallet_of<'a>(state: &'a State, spent: &PsbtSpend) -> Option<&'a BitcoinWallet> {
-    state.key(&spent.account.key)?.wallets.get(&spent.chain)
+/// What stands for the wallet among those that sign, for the record of a signature; of a shared one, what the policy in
+/// force says of it.
+pub(crate) fn wallet_of(state: &State, spent: &PsbtSpend) -> Option<BitcoinWallet> {
+    let key = &spent.account.key;
+    let own = state.key(key)?.wallets.get(&spent.chain)?;
+    let Some(name) = &spent.shared else { return Some(own.clone()) };
+    let terms = state.policy().engine.version().bitcoin.as_ref()?;
+    shared_wallet(own, &terms.shared_wallet(spent.chain, key, name)?.descriptor).ok()
 }
 
 /// How many blocks a report of a wallet has time to be committed before it is made again.

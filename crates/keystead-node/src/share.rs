@@ -249,7 +249,7 @@ pub fn recovered_signature(
     let Outcome::Allow(grant) = &decision.outcome else { return None };
     if let Action::Psbt(spent) = &intent.action {
         let wallet = bitcoin::wallet_of(state, spent)?;
-        return bitcoin::recovered(decision, grant, position, intent, (wallet, spent), signature);
+        return bitcoin::recovered(decision, grant, position, intent, (&wallet, spent), signature);
     }
     let unsigned = keystead_chain::build(&intent.action, grant.address).ok()?;
     if intent.id() != decision.subject || unsigned.signing_digest() != grant.signing_digest {

@@ -40,6 +40,7 @@ impl PolicyVersion {
         self.sort_inner();
         if let Some(bitcoin) = &mut self.bitcoin {
             bitcoin.lock_times.iter_mut().for_each(|it| it.keys.sort_unstable());
+            bitcoin.shared_wallets.sort_by(|a, b| (a.chain, &a.name).cmp(&(b.chain, &b.name)));
             bitcoin.lock_times.sort_by(|a, b| (a.chain, &a.keys).cmp(&(b.chain, &b.keys)));
         }
         self

@@ -35,6 +35,7 @@ mod rules;
 mod ruling;
 mod saturation;
 mod sections;
+mod shared;
 mod simulated;
 mod simulation_reason;
 mod structure;
@@ -63,6 +64,7 @@ pub use reason::{MAX_REASONS, Reason};
 pub use roster::{Device, Factor, Node, Peer, Person, Roster, Service, TransportKey};
 pub use ruling::{Bucket, Charge, Requirement, Ruling};
 pub use sections::Sections;
+pub use shared::SharedWallet;
 pub use simulation_reason::SimulationReason;
 pub use succession::{check_next, next_version};
 pub use version::{

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::findings::Findings;
 use crate::limits::{MAX_INNER, MAX_SPAN_SECONDS};
 use crate::structure::{Known, ascending, at_most, inner, unknown, within};
-use crate::{PolicyError, Reason};
+use crate::{PolicyError, Reason, SharedWallet, shared};
 
 /// What policy says of Bitcoin alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -16,6 +16,16 @@ use crate::{PolicyError, Reason};
 pub struct BitcoinTerms {
     /// Which transactions may wait, by chain and keys ascending.
     pub lock_times: Vec<LockTimeRule>,
+    /// The wallets that keys share with others, by chain and name ascending.
+    pub shared_wallets: Vec<SharedWallet>,
+}
+
+impl BitcoinTerms {
+    /// The wallet of this name that this key shares on a network.
+    #[must_use]
+    pub fn shared_wallet(&self, chain: ChainId, key: &Name, name: &Name) -> Option<&SharedWallet> {
+        self.shared_wallets.iter().find(|it| it.chain == chain && it.key == *key && it.name == *name)
+    }
 }
 
 /// Which transactions of one network may wait (BIP-65, 68, 113). One rule permits all that a transaction waits for, or it
@@ -92,6 +102,7 @@ pub(crate) fn judge(
 }
 
 pub(crate) fn check(terms: &BitcoinTerms, known: &Known) -> Result<(), PolicyError> {
+    shared::check(&terms.shared_wallets, known)?;
     at_most("the list of lock times", terms.lock_times.len(), MAX_INNER)?;
     ascending("lock times", terms.lock_times.iter().map(|it| (it.chain, &it.keys)))?;
     terms.lock_times.iter().try_for_each(|rule| {
@@ -137,7 +148,7 @@ mod tests {
         version.chains.push(REGTEST);
         let (address, usable_from) = (FRIEND, Timestamp(0));
         version.address_book.push(AddressEntry { chain: REGTEST, address, name: name("payee"), usable_from });
-        version.bitcoin = Some(BitcoinTerms { lock_times });
+        version.bitcoin = Some(BitcoinTerms { lock_times, shared_wallets: Vec::new() });
         version.into_canonical()
     }
 

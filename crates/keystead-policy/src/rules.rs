@@ -153,7 +153,9 @@ impl Rules {
             None => (&mut self.shared, &mut self.scopes, &mut self.named_by_all),
         };
         named.add(&json);
-        scope.map_or(Ok(()), |it| scopes.add(it)).map_err(|error| syntax(rule, &error))?;
+        if let Some(scope) = scope {
+            scopes.add(scope).map_err(|error| syntax(rule, &error))?;
+        }
         slice.add(policy).map_err(|error| syntax(rule, &error))
     }
 

@@ -104,7 +104,7 @@ pub struct SignedPayload {
     /// 65 bytes `r || s || y-parity`; for a PSBT the document of its inputs' signatures.
     pub signature: Bytes,
     /// The signed transaction (EIP-2718) or authorization (RLP); for messages and typed data `r || s || v`; for a
-    /// PSBT the transaction that the network takes.
+    /// PSBT the transaction that the network takes, or where others sign, too, the PSBT with our signatures in it.
     pub raw: Bytes,
     /// The transaction's hash, where there is one.
     pub transaction: Option<Digest>,

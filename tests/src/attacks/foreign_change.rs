@@ -31,7 +31,8 @@ pub fn attack<C: Controls>(controls: C) -> Loot {
     let spent = [coin.previous.output[0].clone()];
     let outputs = vec![pay(10_000, payee()), pay(TAKEN, ScriptBuf::from_hex(THIEF).expect("a script"))];
     let psbt = purse.psbt(vec![coin], outputs);
-    let asked = PsbtSpend { account: hot(), chain: REGTEST, psbt: psbt.clone().into(), replaces: None };
+    let asked =
+        PsbtSpend { account: hot(), chain: REGTEST, psbt: psbt.clone().into(), replaces: None, shared: None };
     let (_, outcome) = world.ask("desk", Action::Psbt(asked));
     let Outcome::Allow(_) = &outcome else { return Loot::decided(&outcome) };
     let spend = Spend::read(&purse.recorded, &psbt).expect("a PSBT that was allowed");

@@ -5,7 +5,8 @@
 
 use keystead_intent::{Asset, ContractKind};
 use keystead_policy::{
-    FeeCap, FeePart, LockTimeRule, Measure, PolicyVersion, PriceRule, Rule, SimulationRule, Timing,
+    FeeCap, FeePart, LockTimeRule, Measure, PolicyVersion, PriceRule, Rule, SharedWallet, SimulationRule,
+    Timing,
 };
 
 use super::rules::{list, span, word};
@@ -64,6 +65,7 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
     );
     lines.extend(simulation.iter().flat_map(simulation_lines));
     lines.extend(bitcoin.iter().flat_map(|it| it.lock_times.iter().map(lock_line)));
+    lines.extend(bitcoin.iter().flat_map(|it| it.shared_wallets.iter().map(shared_line)));
     lines.extend(fee_caps.iter().flat_map(|cap| fee_lines(policy, cap)));
     lines.extend(rules.iter().flat_map(rule_lines));
     lines.iter().map(|line| unambiguous(line)).collect()
@@ -98,6 +100,11 @@ fn lock_line(rule: &LockTimeRule) -> String {
     let parts: Vec<_> = [height, time, blocks, seconds].into_iter().flatten().collect();
     let what = if parts.is_empty() { "for nothing".to_owned() } else { parts.join("; ") };
     format!("transactions on {chain} of keys {} may be signed that wait: {what}", any(list(keys)))
+}
+
+fn shared_line(wallet: &SharedWallet) -> String {
+    let SharedWallet { chain, name, key, descriptor } = wallet;
+    format!("key `{key}` shares the wallet `{name}` on {chain}: {descriptor}")
 }
 
 /// One line for each ceiling.

@@ -11,15 +11,17 @@ use crate::{Branch, Owned, Place};
 pub(crate) fn recorded(network: Network, seed: [u8; 64]) -> BitcoinWallet {
     let secp = Secp256k1::new();
     let master = Xpriv::new_master(network.kind(), &seed).unwrap();
-    let keys = PURPOSES.map(|purpose| {
-        let path: DerivationPath = format!("m/{purpose}'/{}'/0'", network.coin_type()).parse().unwrap();
+    let key = |path: String| {
+        let path: DerivationPath = path.parse().unwrap();
         let xpub = Xpub::from_priv(&secp, &master.derive_priv(&secp, &path).unwrap());
         AccountKey {
             parent: xpub.parent_fingerprint.to_bytes(),
             public: PublicAccount::new(xpub.public_key.serialize(), xpub.chain_code.to_bytes()),
         }
-    });
-    record_wallet(network, 0, master.fingerprint(&secp).to_bytes(), &keys).unwrap()
+    };
+    let keys = PURPOSES.map(|purpose| key(format!("m/{purpose}'/{}'/0'", network.coin_type())));
+    let cosigner = key(format!("m/48'/{}'/0'/2'", network.coin_type()));
+    record_wallet(network, 0, master.fingerprint(&secp).to_bytes(), &keys, &cosigner).unwrap()
 }
 
 /// The well-known seed "abandon … about", and the first addresses that BIP-49, 84 and 86 print for it.
@@ -56,9 +58,21 @@ fn s02_only_the_four_descriptors_of_one_account_in_their_order_are_a_wallet() {
     assert_eq!(code(&|it| it.descriptors.swap(0, 2)), "account.form");
     assert_eq!(code(&|it| it.descriptors[3] = other.descriptors[3].clone()), "account.form");
     assert_eq!(code(&|it| it.account = 1), "account.form");
-    assert_eq!(code(&|it| it.chain = keystead_intent::ChainId(1)), "account.not_bitcoin");
-    assert_eq!(code(&|it| it.chain = keystead_intent::ChainId::BITCOIN_MAINNET), "descriptor.wrong_network");
+    assert_eq!(code(&|it| it.chain = ChainId(1)), "account.not_bitcoin");
+    assert_eq!(code(&|it| it.chain = ChainId::BITCOIN_MAINNET), "descriptor.wrong_network");
     assert_eq!(code(&|it| it.descriptors[0].push('x')), "descriptor.checksum");
+    // One descriptor alone is a wallet that others share, and then none of a key alone.
+    assert_eq!(code(&|it| it.descriptors.truncate(1)), "account.not_shared");
+    let account = |change: &dyn Fn(&mut BitcoinWallet)| {
+        let mut changed = good.clone();
+        change(&mut changed);
+        read_account(&changed).unwrap_err().code()
+    };
+    assert_eq!(account(&|it| it.descriptors.truncate(1)), "account.count");
+    // The key beside others' is of the same master key, at its own path.
+    assert_eq!(account(&|it| it.cosigner = other.cosigner.clone()), "account.form");
+    assert_eq!(account(&|it| it.cosigner = it.cosigner.replace("48h", "47h")), "account.form");
+    assert_eq!(account(&|it| it.cosigner.clear()), "descriptor.no_origin");
     // Another spelling of the same would be another digest of the same.
     let marked = |it: &mut BitcoinWallet| {
         let (origin, key) = it.descriptors[0].rsplit_once('#').unwrap().0.split_once(']').unwrap();

@@ -36,11 +36,16 @@ fn s07_every_form_is_signed_and_finalized() {
 }
 
 /// What Bitcoin Core's consensus code says about an input.
-fn core_accepts(transaction: &Transaction, spent: &[TxOut], input: usize) -> bool {
+pub(crate) fn core_accepts(transaction: &Transaction, spent: &[TxOut], input: usize) -> bool {
     let utxos: Vec<Utxo> = spent.iter().map(utxo).collect();
     let bytes = bitcoin::consensus::serialize(transaction);
     let (script, sat) = (spent[input].script_pubkey.as_bytes(), spent[input].value.to_sat());
     bitcoinconsensus::verify(script, sat, &bytes, Some(&utxos), input).is_ok()
+}
+
+/// The outputs that a view spends.
+pub(crate) fn spent_by(view: &View) -> Vec<TxOut> {
+    view.inputs().iter().map(|it| it.spent.clone()).collect()
 }
 
 fn utxo(output: &TxOut) -> Utxo {

@@ -9,7 +9,8 @@ use crate::{Branch, PsbtVersion};
 /// The first four descriptors of the desk are one account's; the fifth needs co-signers.
 pub(crate) fn recorded(desk: &Desk) -> BitcoinWallet {
     let descriptors = desk.wallet.descriptors().iter().take(4).map(|(_, it)| it.to_string()).collect();
-    BitcoinWallet { chain: Network::Regtest.chain(), account: 0, descriptors }
+    let cosigner = desk.wallet.descriptors()[4].1.keys()[0].to_string();
+    BitcoinWallet { chain: Network::Regtest.chain(), account: 0, descriptors, cosigner }
 }
 
 fn read(desk: &Desk, psbt: &Psbt) -> Result<Spend, SpendError> {

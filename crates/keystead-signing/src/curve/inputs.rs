@@ -2,7 +2,7 @@
 //! go (S7).
 
 use keystead_base::Secret;
-use keystead_bitcoin::{InputSignature, Scheme, Sighash, SigningDigest, tap_tweak};
+use keystead_bitcoin::{DerivedKey, InputSignature, Scheme, Sighash, SigningDigest, tap_tweak};
 use secp256k1::{Keypair, Message, Scalar, SecretKey};
 
 use super::{Curve, CurveError};
@@ -15,10 +15,10 @@ impl Curve {
     pub(crate) fn sign_input(
         &self,
         scalar: &Secret<[u8; 32]>,
+        key: &DerivedKey,
         digest: &SigningDigest,
         aux: &Secret<[u8; 32]>,
     ) -> Result<(InputSignature, [u8; 32]), CurveError> {
-        let key = digest.keys.first().ok_or(CurveError::Scalar)?;
         let mut secret = SecretKey::from_byte_array(*scalar.expose()).map_err(|_| CurveError::Scalar)?;
         let signed = match digest.scheme {
             Scheme::Ecdsa => Ok(self.ecdsa(&secret, digest)),

@@ -2,11 +2,13 @@
 
 use keystead_base::{Canonical as _, Name, Secret, Timestamp};
 use keystead_bitcoin::{
-    AccountKey, Network, Spend, SpendSignature, SpendSignatures, account_paths, record_wallet,
+    AccountKey, Network, Spend, SpendSignature, SpendSignatures, account_paths, cosigner_path, record_wallet,
+    shared_wallet,
 };
 use keystead_decision::{Grant, Header, wallet_challenge};
 use keystead_intent::{BitcoinWallet, ChainId, PsbtSpend};
 use keystead_keys::HdRoot;
+use keystead_policy::PolicyVersion;
 
 use super::{Enclave, EnclaveControls, granted, in_epoch};
 use crate::EnclaveError;
@@ -43,7 +45,7 @@ impl<C: EnclaveControls> Enclave<C> {
     ) -> Result<ReleasedSpend, EnclaveError> {
         let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
         let root = self.root(&payload.account.key)?;
-        let wallet = wallet(&root, payload.chain, payload.account.index)?;
+        let wallet = spent_wallet(log.version(), &root, payload)?;
         let spend = Spend::read(&wallet, &payload.psbt)?;
         let digest = self.controls.spend_to_grant(&spend, granted(item));
         let permit = log.permit_decided(header, &item.decision, &item.proof, &digest, now)?;
@@ -59,11 +61,11 @@ impl<C: EnclaveControls> Enclave<C> {
     fn sign_inputs(&mut self, root: &HdRoot, spend: &Spend) -> Result<SpendSignatures, EnclaveError> {
         let mut signatures = Vec::new();
         for digest in spend.view().digests() {
-            let key = digest.keys.first().ok_or(EnclaveError::NoWallet { chain: spend.chain() })?;
+            let key = spend.own_key(&digest).ok_or(EnclaveError::NoWallet { chain: spend.chain() })?;
             let scalar = root.descend(&key.path.to_u32_vec())?.scalar();
             let mut aux = Secret::new([0; 32]);
             kernel_random(aux.expose_mut());
-            let (signature, r) = self.curve.sign_input(&scalar, &digest, &aux)?;
+            let (signature, r) = self.curve.sign_input(&scalar, key, &digest, &aux)?;
             if !self.repeats.admit(r, digest.digest) {
                 return Err(EnclaveError::RepeatedNonce);
             }
@@ -81,18 +83,37 @@ impl<C: EnclaveControls> Enclave<C> {
     }
 }
 
+/// INVARIANT S2, S3: the key's own wallet, or one that the policy in force says it shares; in that one, too, the key's part
+/// is derived here.
+fn spent_wallet(
+    policy: &PolicyVersion,
+    root: &HdRoot,
+    payload: &PsbtSpend,
+) -> Result<BitcoinWallet, EnclaveError> {
+    let own = wallet(root, payload.chain, payload.account.index)?;
+    let Some(name) = &payload.shared else { return Ok(own) };
+    let terms = policy.bitcoin.as_ref();
+    let shared = terms.and_then(|it| it.shared_wallet(payload.chain, &payload.account.key, name));
+    let shared = shared.ok_or(EnclaveError::NoWallet { chain: payload.chain })?;
+    shared_wallet(&own, &shared.descriptor).map_err(|error| EnclaveError::Spend(error.into()))
+}
+
 fn wallet(root: &HdRoot, chain: ChainId, account: u32) -> Result<BitcoinWallet, EnclaveError> {
     let network = Network::of(chain).ok_or(EnclaveError::NoWallet { chain })?;
     if account != RECORDED_ACCOUNT {
         return Err(EnclaveError::NoWallet { chain });
     }
     let mut keys = Vec::new();
+    let key = |path: &[u32]| -> Result<AccountKey, EnclaveError> {
+        let node = root.descend(path)?;
+        Ok(AccountKey { parent: node.parent_fingerprint(), public: node.public() })
+    };
     for path in account_paths(network, account) {
-        let node = root.descend(&path)?;
-        keys.push(AccountKey { parent: node.parent_fingerprint(), public: node.public() });
+        keys.push(key(&path)?);
     }
+    let cosigner = key(&cosigner_path(network, account))?;
     let keys: [AccountKey; 4] = keys.try_into().map_err(|_| EnclaveError::NoWallet { chain })?;
-    record_wallet(network, account, root.fingerprint(), &keys)
+    record_wallet(network, account, root.fingerprint(), &keys, &cosigner)
         .map_err(|error| EnclaveError::Spend(error.into()))
 }
 

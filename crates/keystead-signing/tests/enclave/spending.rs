@@ -1,23 +1,29 @@
 //! Bitcoin in the enclave: what it derives, what it signs, and what it refuses although its parent asks.
 
+use bitcoin::NetworkKind;
+use bitcoin::bip32::{DerivationPath, Xpriv, Xpub};
 use bitcoin::hashes::Hash as _;
+use bitcoin::secp256k1::Secp256k1;
 use bitcoin::transaction::Version;
 use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness, absolute};
 use keystead_base::Canonical as _;
 use keystead_bitcoin::{
-    Branch, Draft, DraftInput, DraftOutput, Owned, Place, PsbtVersion, Spend, compose, read_wallet,
+    Branch, Completed, Descriptor, Draft, DraftInput, DraftOutput, Owned, Place, PsbtVersion, Spend, compose,
+    read_wallet, shared_wallet,
 };
 use keystead_decision::{Certificate, Grant, Outcome};
 use keystead_intent::{AccountRef, BitcoinWallet, ChainId, DangerClass, PsbtSpend};
+use keystead_policy::{BitcoinTerms, SharedWallet};
 use keystead_signing::{BatchItem, ClientError, EnclaveClient, ItemResult, ReleasedSpend, WalletOf};
 
 use super::Test;
-use super::fixture::{Cluster, name, soon};
+use super::fixture::{Cluster, advance, name, soon};
 
 pub(super) const TESTS: &[Test] = &[
     ("s07_every_form_is_signed_and_makes_a_transaction", every_form),
     ("s03_the_wallet_is_the_seed_s_and_proven_by_its_first_account", proven),
     ("s02_only_the_granted_psbt_of_the_key_s_own_wallet_is_signed", refusals),
+    ("s02_a_shared_wallet_is_signed_for_as_policy_has_it", shared),
     ("s02_twin_an_enclave_that_believes_its_parent_signs_another_psbt", twin),
 ];
 
@@ -51,7 +57,13 @@ fn psbt(recorded: &BitcoinWallet, forms: &[usize], sat: u64) -> PsbtSpend {
     let outputs = vec![DraftOutput { output, owned: None }];
     let psbt = compose(&wallet, &Draft { lock_time: 0, inputs: inputs.collect(), outputs }).unwrap();
     let account = AccountRef { key: name("hot"), index: 0 };
-    PsbtSpend { account, chain: REGTEST, psbt: psbt.to_bytes(PsbtVersion::Two).into(), replaces: None }
+    PsbtSpend {
+        account,
+        chain: REGTEST,
+        psbt: psbt.to_bytes(PsbtVersion::Two).into(),
+        replaces: None,
+        shared: None,
+    }
 }
 
 fn grant(recorded: &BitcoinWallet, it: &PsbtSpend) -> Grant {
@@ -142,6 +154,50 @@ fn refusals() {
     assert_eq!(code(&mut enclave, &mut cluster, right.clone(), &broken), "psbt.magic");
     let certificate = cluster.certificate(Outcome::Allow(right));
     assert!(sign(&mut enclave, &certificate, &it).is_ok());
+}
+
+/// The key of a co-signer that the enclave knows nothing of.
+fn stranger(byte: u8) -> String {
+    let secp = Secp256k1::new();
+    let master = Xpriv::new_master(NetworkKind::Test, &[byte; 64]).unwrap();
+    let path: DerivationPath = "48'/1'/0'/2'".parse().unwrap();
+    let xpub = Xpub::from_priv(&secp, &master.derive_priv(&secp, &path).unwrap());
+    format!("[{}/48h/1h/0h/2h]{xpub}/<0;1>/*", master.fingerprint(&secp))
+}
+
+/// Two of three, of which one is the enclave's: its signature is one of those that the network takes, and only for the
+/// descriptor that people registered.
+fn shared() {
+    let mut cluster = Cluster::new();
+    let (mut enclave, _, _) = cluster.with_hot_key(&[]);
+    let own = wallet(&mut enclave);
+    let body = format!("wsh(sortedmulti(2,{},{},{}))", stranger(1), own.cosigner, stranger(2));
+    let descriptor = Descriptor::with_checksum(&body).unwrap();
+    let of_vault = shared_wallet(&own, &descriptor).unwrap();
+    let mut it = psbt(&of_vault, &[0], 90_000);
+    it.shared = Some(name("vault"));
+    let code = |enclave: &mut EnclaveClient, cluster: &mut Cluster, it: &PsbtSpend| {
+        let certificate = cluster.certificate(Outcome::Allow(grant(&of_vault, it)));
+        sign(enclave, &certificate, it).map(drop)
+    };
+    // Nobody registered it yet, whatever the log would grant.
+    assert_eq!(code(&mut enclave, &mut cluster, &it), Err("enclave.no_wallet".to_owned()));
+    let registered = SharedWallet { chain: REGTEST, name: name("vault"), key: name("hot"), descriptor };
+    let transition = cluster.changed_policy(|policy| {
+        policy.bitcoin = Some(BitcoinTerms { lock_times: Vec::new(), shared_wallets: vec![registered] });
+    });
+    advance(&mut enclave, vec![transition], None);
+    cluster.confirm(&mut enclave).unwrap();
+    let certificate = cluster.certificate(Outcome::Allow(grant(&of_vault, &it)));
+    let released = sign(&mut enclave, &certificate, &it).unwrap();
+    assert_eq!(released.wallet, of_vault.id());
+    let spend = Spend::read(&of_vault, &it.psbt).unwrap();
+    assert!(matches!(spend.complete(&released.signatures), Ok(Completed::Partly(_))));
+    // The same coins as those of the key alone, and another name: neither is signed.
+    let alone = PsbtSpend { shared: None, ..it.clone() };
+    assert_eq!(code(&mut enclave, &mut cluster, &alone), Err("bitcoin.nothing_of_ours".to_owned()));
+    let elsewhere = PsbtSpend { shared: Some(name("other")), ..it };
+    assert_eq!(code(&mut enclave, &mut cluster, &elsewhere), Err("enclave.no_wallet".to_owned()));
 }
 
 fn twin() {

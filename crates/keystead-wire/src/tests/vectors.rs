@@ -279,6 +279,7 @@ fn key() -> KeyView {
             chain: ChainId::BITCOIN_REGTEST,
             account: 0,
             descriptors: vec!["wpkh(…)".to_owned()],
+            cosigner: "[…]tpub…/<0;1>/*".to_owned(),
         }],
     }
 }

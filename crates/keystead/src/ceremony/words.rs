@@ -181,7 +181,7 @@ mod tests {
     use keystead_approver::policy_words::differences;
     use keystead_base::Timestamp;
     use keystead_policy::{
-        BitcoinTerms, FeeCap, HeightLimit, LockTimeRule, PolicyVersion, Roster, SimulationRule,
+        BitcoinTerms, FeeCap, HeightLimit, LockTimeRule, PolicyVersion, Roster, SharedWallet, SimulationRule,
     };
 
     use super::*;
@@ -202,11 +202,19 @@ mod tests {
         [limits(policy), quorums(policy), registry(policy)].concat()
     }
 
+    fn shared() -> BitcoinTerms {
+        let (name, key) = ("vault".parse().unwrap(), "hot".parse().unwrap());
+        let (chain, descriptor) = (keystead_intent::ChainId::BITCOIN_MAINNET, "wsh()".to_owned());
+        let shared_wallets = vec![SharedWallet { chain, name, key, descriptor }];
+        BitcoinTerms { lock_times: Vec::new(), shared_wallets }
+    }
+
     fn lock_times(grows_from: Option<Timestamp>) -> BitcoinTerms {
         let height = Some(HeightLimit { height: 800_000, grows_from });
         let (chain, keys) = (keystead_intent::ChainId::BITCOIN_MAINNET, Vec::new());
         let (ahead_seconds, relative_blocks, relative_seconds) = (None, 0, 0);
         BitcoinTerms {
+            shared_wallets: Vec::new(),
             lock_times: vec![LockTimeRule {
                 chain,
                 keys,
@@ -263,6 +271,7 @@ mod tests {
                 })
             },
             |it| it.bitcoin = Some(lock_times(None)),
+            |it| it.bitcoin = Some(shared()),
             |it| it.bitcoin = Some(lock_times(Some(Timestamp(0)))),
             |it| it.timing.max_lifetime_seconds = 1,
             |it| it.timing.certificate_seconds = 1,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use keystead_approver::policy_words;
 use keystead_base::{Canonical as _, RequestId};
-use keystead_bitcoin::Spend;
+use keystead_bitcoin::{Spend, SpendError, shared_wallet};
 use keystead_chain::{AssetIndex, build, explain};
 use keystead_decision::Entry;
 use keystead_intent::{Action, ActionKind, AuthorityChange, Effects, Intent, Run};
@@ -325,7 +325,17 @@ async fn effects(link: &Link, engine: &Engine, intent: &Intent) -> Result<Effect
         let wallet = named.and_then(|key| key.wallets.iter().find(|wallet| wallet.chain == it.chain));
         let wallet =
             wallet.ok_or_else(|| Failure::usage("the key has no wallet there", "name another network"))?;
-        return Ok(Spend::read(wallet, &it.psbt)?.effects());
+        let wallet = match &it.shared {
+            None => wallet.clone(),
+            Some(name) => {
+                let terms = version.bitcoin.as_ref();
+                let found = terms.and_then(|terms| terms.shared_wallet(it.chain, &it.account.key, name));
+                let found =
+                    found.ok_or_else(|| Failure::usage("policy has no such wallet", "register it"))?;
+                shared_wallet(wallet, &found.descriptor).map_err(SpendError::from)?
+            }
+        };
+        return Ok(Spend::read(&wallet, &it.psbt)?.effects());
     }
     let key = named.and_then(|key| key.account);
     let address = key.and_then(|it| it.address(account.index)).unwrap_or_default();

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use keystead_base::{Canonical as _, Name, RequestId};
 use keystead_bitcoin::{
     Network, Psbt, PsbtError, PsbtVersion, Spend, SpendError, SpendSignatures, Terms, View, destination_id,
-    read_wallet,
+    read_wallet, shared_wallet,
 };
 use keystead_intent::{AccountRef, Action, BitcoinWallet, PsbtSpend};
 use keystead_wire::{RequestStage, RequestView};
@@ -101,6 +101,9 @@ pub(crate) struct WalletArgs {
     /// The network: mainnet, testnet4, signet or regtest.
     #[arg(long)]
     network: Network,
+    /// Show a wallet that the key shares with others, by the name that policy gives it.
+    #[arg(long, value_name = "NAME")]
+    shared: Option<Name>,
     /// Write it to a new file; to standard output without it.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -128,6 +131,10 @@ pub(crate) struct SignArgs {
     /// Take the place of an earlier request, whose coins it spends (BIP-125).
     #[arg(long, value_name = "REQUEST", conflicts_with = "request")]
     replaces: Option<RequestId>,
+    /// Spend from a wallet that the key shares with others, by the name that policy gives it. The PSBT is written with the
+    /// key's signatures in it, for others to add theirs.
+    #[arg(long, value_name = "NAME")]
+    shared: Option<Name>,
     /// Ask for nothing: take the signatures of this request, which was asked for with the same PSBT.
     #[arg(long)]
     request: Option<RequestId>,
@@ -160,7 +167,11 @@ pub(crate) async fn run(global: &Global, command: PsbtCommand) -> Result<Report,
 
 async fn wallet(global: &Global, args: &WalletArgs) -> Result<Report, Failure> {
     let session = Session::open(global).await?;
-    let wallet = recorded(&session, &args.key, args.network).await?;
+    let own = recorded(&session, &args.key, args.network).await?;
+    let wallet = match &args.shared {
+        Some(name) => shared(&session, &own, &args.key, name).await?,
+        None => own,
+    };
     let text = serde_json::to_string_pretty(&wallet).unwrap_or_default() + "\n";
     if let Some(file) = &args.output {
         outside::create(file, text.as_bytes())?;
@@ -174,6 +185,30 @@ async fn recorded(session: &Session, key: &Name, network: Network) -> Result<Bit
         let what = format!("the log has no wallet of key `{key}` on {network}");
         Failure::new("psbt.no_wallet", what, "list the network in the policy, and drill a backup of the key")
     })
+}
+
+/// The wallet whose coins are spent: the key's own, or one that policy says it shares.
+async fn spent(session: &Session, args: &SignArgs) -> Result<BitcoinWallet, Failure> {
+    let own = recorded(session, &args.key, args.network).await?;
+    match &args.shared {
+        Some(name) => shared(session, &own, &args.key, name).await,
+        None => Ok(own),
+    }
+}
+
+async fn shared(
+    session: &Session,
+    own: &BitcoinWallet,
+    key: &Name,
+    name: &Name,
+) -> Result<BitcoinWallet, Failure> {
+    let policy = session.link.policy(None).await?;
+    let terms = policy.bitcoin.as_ref();
+    let found = terms.and_then(|terms| terms.shared_wallet(own.chain, key, name)).ok_or_else(|| {
+        let what = format!("policy has no wallet `{name}` that key `{key}` shares on this network");
+        Failure::new("psbt.no_wallet", what, "register its descriptor in the policy, in `bitcoin`")
+    })?;
+    Ok(shared_wallet(own, &found.descriptor).map_err(SpendError::from)?)
 }
 
 fn inspect(args: &ReadArgs) -> Result<Report, Failure> {
@@ -192,7 +227,7 @@ fn finalize(args: &ReadArgs) -> Result<Report, Failure> {
 async fn sign(global: &Global, args: &SignArgs) -> Result<Report, Failure> {
     let file = PsbtFile::read(&args.file)?;
     let session = Session::open(global).await?;
-    let wallet = recorded(&session, &args.key, args.network).await?;
+    let wallet = spent(&session, args).await?;
     let spend = Spend::read(&wallet, &file.bytes)?;
     let view = asked(&session, args, &file).await?;
     let mut report = match &view.signed {
@@ -217,6 +252,7 @@ async fn asked(session: &Session, args: &SignArgs, file: &PsbtFile) -> Result<Re
         chain: args.network.chain(),
         psbt: file.bytes.clone().into(),
         replaces: args.replaces,
+        shared: args.shared.clone(),
     });
     let view = session.speaker().ask(action, REQUEST_LIFETIME).await?;
     match view.stage.is_over() || wait.is_zero() {
