@@ -153,4 +153,5 @@ pub const TARGETS: &[Target] = &[
     other("rpc-transaction", rpc::transaction),
     Target { name: "http-entries", run: rpc::entries, seeds: seeds::http_entries },
     other("endpoint-answer", endpoints::answer),
+    other("coin-answer", endpoints::coins),
 ];

@@ -156,6 +156,40 @@ impl Secrets {
         SpendSignatures { signatures: signed.collect() }
     }
 
+    /// A transaction that spends a coin at the first place of `wpkh`, and allows its replacement.
+    ///
+    /// # Panics
+    ///
+    /// Never.
+    #[must_use]
+    pub fn pays(
+        &self,
+        purse: &Purse,
+        coin: OutPoint,
+        held: u64,
+        outputs: &[(ScriptBuf, u64)],
+    ) -> Transaction {
+        let owned = Purse::place(WPKH, Branch::Receive, 0);
+        let derived = purse.wallet.derive(owned).expect("a place");
+        let (key, script) = (&derived.keys[0], &derived.script_pubkey);
+        let (script_sig, witness) = (ScriptBuf::new(), Witness::new());
+        let sequence = Sequence::ENABLE_RBF_NO_LOCKTIME;
+        let mut transaction = Transaction {
+            version: Version::TWO,
+            lock_time: absolute::LockTime::ZERO,
+            input: vec![TxIn { previous_output: coin, script_sig, sequence, witness }],
+            output: outputs.iter().map(|(script, sat)| pay(*sat, script.clone()).output).collect(),
+        };
+        let mut cache = SighashCache::new(&transaction);
+        let kind = bitcoin::EcdsaSighashType::All;
+        let hash = cache.p2wpkh_signature_hash(0, script, Amount::from_sat(held), kind).expect("a digest");
+        let message = Message::from_digest(hash.to_byte_array());
+        let signature = Secp256k1::new().sign_ecdsa(&message, &self.key(&key.path));
+        let signature = bitcoin::ecdsa::Signature { signature, sighash_type: kind };
+        transaction.input[0].witness = Witness::p2wpkh(&signature, &key.public);
+        transaction
+    }
+
     /// The witness of an input of `wpkh`, signed as a PSBT says: over the amount in `WITNESS_UTXO`, with the type that it asks for.
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! The Python packages that the tests need: Schemathesis and web3.py.
+//! The Python packages that the tests need: Schemathesis, web3.py, and Bitcoin Core's validation.
 
 use std::path::Path;
 

@@ -6,7 +6,7 @@ use bitcoin::{OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness, 
 use keystead_base::{Blame, Coded};
 
 use crate::psbt::{Psbt, PsbtError};
-use crate::{Form, Owned, Wallet};
+use crate::{Form, Owned, Owner, View, Wallet};
 
 /// A transaction to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,39 @@ pub struct DraftOutput {
     pub output: TxOut,
     /// For change, where it is ours.
     pub owned: Option<Owned>,
+}
+
+impl Draft {
+    /// The draft of a PSBT that was read: the same coins, the same outputs. None where an input is not ours, or does not
+    /// bring the transaction that it spends from.
+    #[must_use]
+    pub fn of(psbt: &Psbt, view: &View) -> Option<Self> {
+        let inputs = psbt.inputs().iter().zip(view.inputs()).map(|(input, read)| match &read.owner {
+            Owner::Ours(ours) => Some(DraftInput {
+                previous: input.previous_transaction()?.clone(),
+                output: read.outpoint.vout,
+                owned: ours.owned,
+                sequence: read.sequence,
+            }),
+            Owner::Foreign(_) => None,
+        });
+        let outputs = view.outputs().iter().map(|it| {
+            let owned = it.ours.as_ref().map(|(_, _, owned)| *owned);
+            DraftOutput { output: it.output.clone(), owned }
+        });
+        Some(Self {
+            lock_time: view.transaction().lock_time.to_consensus_u32(),
+            inputs: inputs.collect::<Option<_>>()?,
+            outputs: outputs.collect(),
+        })
+    }
+
+    /// Where most comes back of what is not paid: a change place first.
+    #[must_use]
+    pub fn change(&self) -> Option<Owned> {
+        let back = self.outputs.iter().filter_map(|it| Some((it.owned?, it.output.value)));
+        back.max_by_key(|(owned, value)| (owned.place.branch, *value)).map(|(owned, _)| owned)
+    }
 }
 
 /// Composes a PSBT with everything that proves what it does: previous transactions, scripts, derivations.

@@ -7,8 +7,8 @@ use std::fmt;
 use bitcoin::bip32::{ChildNumber, DerivationPath, Fingerprint, Xpub};
 use keystead_base::{Blame, Coded};
 
-use crate::Network;
 use crate::checksum::checksum;
+use crate::{Branch, Network};
 
 /// The longest descriptor: fifteen keys with long origins fit.
 pub const MAX_DESCRIPTOR_BYTES: usize = 4_096;
@@ -126,6 +126,13 @@ impl Descriptor {
             Form::WshSortedMulti { threshold } => usize::from(threshold),
             Form::Pkh | Form::ShWpkh | Form::Wpkh | Form::Tr => 1,
         }
+    }
+
+    /// One branch alone, with a checksum of its own: what wallets read that know nothing of BIP-389.
+    #[must_use]
+    pub fn branch_text(&self, branch: Branch) -> String {
+        let body = self.body().replace(parse::BRANCHES, &format!("/{}/*", branch.number()));
+        format!("{body}#{}", checksum(&body).unwrap_or_default())
     }
 
     fn body(&self) -> String {

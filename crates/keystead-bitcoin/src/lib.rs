@@ -22,6 +22,7 @@ mod psbt;
 #[cfg(test)]
 mod random;
 mod refusal;
+mod search;
 mod sighash;
 mod spend;
 mod spends;
@@ -46,6 +47,7 @@ pub use psbt::{
     PsbtVersion, Scope,
 };
 pub use refusal::Refusal;
+pub use search::{GAP_LIMIT, MAX_GAP, MAX_SEARCHED_INDEX, Search};
 pub use sighash::{Scheme, SigningDigest, tap_tweak};
 pub use spend::{
     InputDigest, MAX_SPEND_INPUTS, MAX_SPEND_OUTPUTS, Spend, SpendDigest, SpendError, SpendSignature,

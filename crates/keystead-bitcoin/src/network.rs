@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bitcoin::NetworkKind;
+use bitcoin::constants::genesis_block;
+use bitcoin::{BlockHash, NetworkKind};
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Blame, Coded};
 use keystead_intent::ChainId;
@@ -84,6 +85,12 @@ impl Network {
             Self::Mainnet => "BTC",
             Self::Testnet4 | Self::Signet | Self::Regtest => "tBTC",
         }
+    }
+
+    /// The hash of its first block, by which a server shows which network it is on.
+    #[must_use]
+    pub fn genesis(self) -> BlockHash {
+        genesis_block(self.params()).block_hash()
     }
 
     /// What extended keys and Base58 addresses tell apart: real money, or any test network.

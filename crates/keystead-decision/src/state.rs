@@ -47,6 +47,8 @@ pub struct State {
     /// Over whose tokens requests gave others a right; the zero address stands for all tokens.
     pub(crate) rights: OrdSet<(ChainId, Address, Address)>,
     pub(crate) coins: OrdMap<(Purse, Coin), Arc<SlotUse>>,
+    /// Findings that people cleared: none of them freezes its key again.
+    pub(crate) cleared: OrdSet<Digest>,
     /// What the next block must be; never part of a snapshot.
     pub(crate) pending: Option<Arc<Pending>>,
 }
@@ -128,6 +130,7 @@ impl State {
             findings: OrdMap::new(),
             rights: OrdSet::new(),
             coins: OrdMap::new(),
+            cleared: OrdSet::new(),
             pending: None,
         })
     }
@@ -281,7 +284,8 @@ impl BorshSerialize for Snapshot {
         persist::write_shared(&state.findings, writer)?;
         persist::write_set(&state.rights, writer)?;
         state.open.serialize(writer)?;
-        persist::write_shared(&state.coins, writer)
+        persist::write_shared(&state.coins, writer)?;
+        persist::write_set(&state.cleared, writer)
     }
 }
 
@@ -312,6 +316,7 @@ impl BorshDeserialize for Snapshot {
             rights: persist::read_set(reader)?,
             open: u64::deserialize_reader(reader)?,
             coins: persist::read_shared(reader)?,
+            cleared: persist::read_set(reader)?,
             pending: None,
         }))
     }

@@ -20,6 +20,7 @@ mod board;
 mod ceremony;
 mod checkpoint;
 mod clock;
+mod coins;
 mod config;
 mod consensus;
 mod enclave;
@@ -43,16 +44,20 @@ mod run;
 mod settle;
 mod share;
 mod shared;
+mod sightings;
 mod signer;
 mod simulate;
+mod spent;
 mod stages;
 mod status;
 mod sweep;
 mod views;
 mod writer;
 
+pub use coins::{CoinSourceConfig, CoinSourceKind, CoinsConfig};
 pub use config::{
-    ChainConfig, Config, DEFAULT_LISTEN, EnclaveConfig, EndpointConfig, MemberConfig, NodeLimits, PeerConfig,
+    BitcoinConfig, ChainConfig, Config, DEFAULT_LISTEN, EnclaveConfig, EndpointConfig, MemberConfig,
+    NodeLimits, PeerConfig,
 };
 pub use enclave::{enclave_arguments, parse_enclave_arguments, scratch_arguments};
 pub use error::NodeError;

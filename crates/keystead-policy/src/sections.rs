@@ -42,6 +42,8 @@ pub struct Sections {
     pub timing: bool,
     /// The most that may be offered for fees.
     pub fee_caps: bool,
+    /// By how much balances may fall short of events.
+    pub tolerances: bool,
 }
 
 impl Sections {
@@ -64,6 +66,7 @@ impl Sections {
             simulation: current.simulation != next.simulation,
             timing: current.timing != next.timing,
             fee_caps: current.fee_caps != next.fee_caps,
+            tolerances: current.tolerances != next.tolerances,
         }
     }
 
@@ -86,6 +89,7 @@ impl Sections {
             ("simulation", self.simulation),
             ("timing", self.timing),
             ("fee_caps", self.fee_caps),
+            ("tolerances", self.tolerances),
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))

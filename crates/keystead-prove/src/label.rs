@@ -109,7 +109,7 @@ impl Part {
             Self::AddressBook => "address book",
             Self::Timing => "timing",
             Self::FeeCaps => "fee caps",
-            Self::Others => "assets, contracts, prices, protections, fresh heads or simulation",
+            Self::Others => "assets, contracts, prices, protections, fresh heads, simulation or tolerances",
         }
     }
 }
@@ -123,7 +123,8 @@ pub fn parts(current: &PolicyVersion, next: &PolicyVersion, proven: &Comparison)
         || differ.prices
         || differ.protections
         || differ.fresh_heads
-        || differ.simulation;
+        || differ.simulation
+        || differ.tolerances;
     let windows = Label::of(covers(&next.windows, &current.windows), covers(&current.windows, &next.windows));
     [
         (Part::RulesAndRows, proven.label()),

@@ -5,20 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use hyper::{Request, Response, StatusCode, Uri};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use hyper::{Method, StatusCode};
 use keystead_base::{Name, Secret};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use crate::error::MAX_MESSAGE_CHARS;
-use crate::tls::{Connector, connector, distrust};
+use crate::http::{Http, Login};
+use crate::panel::Named;
 use crate::{EndpointError, Roots, TransmitError};
 
 /// The longest answer.
@@ -49,11 +45,7 @@ pub struct Endpoint {
 
 struct Inner {
     name: Name,
-    uri: Uri,
-    client: Client<Connector, Full<Bytes>>,
-    limits: Limits,
-    /// Marked as sensitive: its Debug shows nothing.
-    token: Option<HeaderValue>,
+    http: Http,
     next: AtomicU64,
 }
 
@@ -80,19 +72,18 @@ impl Endpoint {
         roots: &Roots,
         token: Option<&Secret<Vec<u8>>>,
     ) -> Result<Self, TransmitError> {
-        let wrong = || TransmitError::Url { found: url.chars().take(MAX_MESSAGE_CHARS).collect() };
-        let uri: Uri = url.parse().map_err(|_| wrong())?;
-        let encrypted = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
-            _ => return Err(wrong()),
-        };
-        if uri.host().is_none_or(str::is_empty) {
-            return Err(wrong());
-        }
-        let client = Client::builder(TokioExecutor::new()).build(connector(encrypted, roots)?);
-        let token = token.map(bearer).transpose()?;
-        Ok(Self { inner: Arc::new(Inner { name, uri, client, limits, token, next: AtomicU64::new(1) }) })
+        Self::with_login(name, url, limits, roots, token.map_or(Ok(Login::None), Login::bearer)?)
+    }
+
+    pub(crate) fn with_login(
+        name: Name,
+        url: &str,
+        limits: Limits,
+        roots: &Roots,
+        login: Login,
+    ) -> Result<Self, TransmitError> {
+        let http = Http::new(url, limits, roots, login)?;
+        Ok(Self { inner: Arc::new(Inner { name, http, next: AtomicU64::new(1) }) })
     }
 
     /// Its name in the configuration.
@@ -107,63 +98,71 @@ impl Endpoint {
     ///
     /// [`EndpointError`] when there is no usable answer.
     pub async fn ask(&self, method: &str, params: Value) -> Result<Box<RawValue>, EndpointError> {
-        let limit = self.inner.limits.time;
-        let answered = timeout(limit, self.exchange(method, params)).await;
-        answered.unwrap_or(Err(EndpointError::Late { limit }))
+        self.ask_within(method, params, self.inner.http.limits().time).await
     }
 
-    async fn exchange(&self, method: &str, params: Value) -> Result<Box<RawValue>, EndpointError> {
-        let id = self.inner.next.fetch_add(1, Ordering::Relaxed);
+    /// The same for what takes longer to answer.
+    pub(crate) async fn ask_within(
+        &self,
+        method: &str,
+        params: Value,
+        limit: Duration,
+    ) -> Result<Box<RawValue>, EndpointError> {
+        let id = self.ids(1);
         let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string();
-        let mut request = Request::post(self.inner.uri.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::from(body))
-            .map_err(|error| unreachable(&error))?;
-        if let Some(token) = &self.inner.token {
-            request.headers_mut().insert(AUTHORIZATION, token.clone());
-        }
-        let response = self.inner.client.request(request).await.map_err(|error| unreachable(&error))?;
-        let bytes = self.read(response).await?;
-        parse(&bytes, id)
+        parse(&self.post(body, limit).await?, id)
     }
 
-    async fn read<B>(&self, response: Response<B>) -> Result<Bytes, EndpointError>
-    where
-        B: hyper::body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
-    {
-        let (status, limit) = (response.status(), self.inner.limits.bytes);
-        // Some nodes send error objects with statuses of their own: the body decides, if it parses. A server
-        // that wants a login or refuses one says nothing about the question.
-        if [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status) {
-            return Err(EndpointError::Status { found: status.as_u16() });
-        }
-        let body = Limited::new(response.into_body(), limit).collect().await;
-        let bytes = body.map_err(|error| too_long_or_broken(error.as_ref(), limit))?.to_bytes();
-        match status == StatusCode::OK || bytes.first() == Some(&b'{') {
-            true => Ok(bytes),
-            false => Err(EndpointError::Status { found: status.as_u16() }),
-        }
+    /// The first of so many numbers that nothing else is asked under.
+    pub(crate) fn ids(&self, count: u64) -> u64 {
+        self.inner.next.fetch_add(count, Ordering::Relaxed)
+    }
+
+    pub(crate) fn time(&self) -> Duration {
+        self.inner.http.limits().time
+    }
+
+    pub(crate) async fn post(&self, body: String, limit: Duration) -> Result<Bytes, EndpointError> {
+        let (status, bytes) = self.inner.http.call(Method::POST, "", Some(body), limit).await?;
+        readable(status, bytes)
+    }
+}
+
+/// Some nodes send error objects with statuses of their own: the body decides, if it parses. A server that wants a
+/// login or refuses one says nothing about the question.
+fn readable(status: StatusCode, bytes: Bytes) -> Result<Bytes, EndpointError> {
+    let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
+    match !refused && (status == StatusCode::OK || bytes.first() == Some(&b'{')) {
+        true => Ok(bytes),
+        false => Err(EndpointError::Status { found: status.as_u16() }),
+    }
+}
+
+impl Named for Endpoint {
+    fn name(&self) -> &Name {
+        &self.inner.name
     }
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The path or the user part of a URL often is an access key.
-        write!(f, "Endpoint({} at {})", self.inner.name, self.inner.uri.host().unwrap_or_default())
+        write!(f, "Endpoint({} at {})", self.inner.name, self.inner.http.host())
     }
 }
 
 /// Answers carry other fields in the wild; of ours, exactly one of `result` and `error` counts.
 #[derive(Deserialize)]
-struct Answer {
-    id: u64,
+pub(crate) struct Answer {
+    #[serde(default, deserialize_with = "number_or_none")]
+    pub(crate) id: u64,
     #[serde(default, deserialize_with = "present")]
     result: Option<Box<RawValue>>,
-    error: Option<Failure>,
+    pub(crate) error: Option<Failure>,
 }
 
 #[derive(Deserialize)]
-struct Failure {
+pub(crate) struct Failure {
     code: i64,
     #[serde(default)]
     message: String,
@@ -175,13 +174,30 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<B
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
+/// What refers to no question has no number; nothing is asked under zero.
+fn number_or_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Option::<u64>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 pub(crate) fn parse(bytes: &[u8], id: u64) -> Result<Box<RawValue>, EndpointError> {
-    let malformed = EndpointError::Malformed { expected: "an answer of JSON-RPC 2.0" };
-    let answer: Answer = serde_json::from_slice(bytes).map_err(|_| malformed.clone())?;
-    match (answer.id == id, answer.result, answer.error) {
-        (true, Some(result), None) => Ok(result),
-        (true, _, Some(failure)) => Err(failure.into()),
-        (true, None, None) | (false, ..) => Err(malformed),
+    let answer: Answer = serde_json::from_slice(bytes).map_err(|_| malformed())?;
+    match answer.id == id {
+        true => answer.content(),
+        false => Err(malformed()),
+    }
+}
+
+pub(crate) fn malformed() -> EndpointError {
+    EndpointError::Malformed { expected: "an answer of JSON-RPC 2.0" }
+}
+
+impl Answer {
+    pub(crate) fn content(self) -> Result<Box<RawValue>, EndpointError> {
+        match (self.result, self.error) {
+            (Some(result), None) => Ok(result),
+            (_, Some(failure)) => Err(failure.into()),
+            (None, None) => Err(malformed()),
+        }
     }
 }
 
@@ -196,28 +212,6 @@ impl From<Failure> for EndpointError {
 }
 
 const MAX_DATA_CHARS: usize = 16 * 1024;
-
-fn bearer(token: &Secret<Vec<u8>>) -> Result<HeaderValue, TransmitError> {
-    let value = Secret::new([b"Bearer ".as_slice(), token.expose()].concat());
-    let mut value = HeaderValue::from_bytes(value.expose()).map_err(|_| TransmitError::Token)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn unreachable(error: &(dyn std::error::Error + 'static)) -> EndpointError {
-    if let Some(reason) = distrust(error) {
-        return EndpointError::Distrusted { reason };
-    }
-    let cause = std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error);
-    EndpointError::Unreachable { reason: cause.to_string().chars().take(MAX_MESSAGE_CHARS).collect() }
-}
-
-fn too_long_or_broken(error: &(dyn std::error::Error + 'static), limit: usize) -> EndpointError {
-    match error.is::<http_body_util::LengthLimitError>() {
-        true => EndpointError::TooLong { limit },
-        false => unreachable(error),
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -268,6 +262,7 @@ mod tests {
             (r#"[]"#, Err("endpoint.malformed")),
             (r#"{"id":7,"error":{"code":-32000,"message":"no"}}"#, Err("endpoint.rpc")),
             (r#"{"id":7,"result":null,"error":{"code":3,"message":"no"}}"#, Err("endpoint.rpc")),
+            (r#"{"id":null,"error":{"code":-32600,"message":"no"}}"#, Err("endpoint.malformed")),
         ] {
             let found = parse(text.as_bytes(), 7);
             let found = found.as_ref().map(|raw| raw.get()).map_err(keystead_base::Coded::code);

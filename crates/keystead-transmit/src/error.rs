@@ -43,6 +43,26 @@ pub enum EndpointError {
         /// What was expected.
         expected: &'static str,
     },
+    /// The file with its login cannot be used.
+    #[error("the file with its login cannot be used: {reason}")]
+    Login {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It shows another chain than the configured one.
+    #[error("it shows another chain: its first block is {found}")]
+    WrongChain {
+        /// The hash of its first block.
+        found: String,
+    },
+    /// There is more of something than is looked at.
+    #[error("there are more than {limit} {what}")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+        /// What there are so many of.
+        what: &'static str,
+    },
     /// An error object.
     #[error("it answered with error {code}: {message}")]
     Rpc {
@@ -90,19 +110,23 @@ impl Coded for EndpointError {
             Self::TooLong { .. } => "endpoint.too_long",
             Self::Status { .. } => "endpoint.status",
             Self::Malformed { .. } => "endpoint.malformed",
+            Self::Login { .. } => "endpoint.login",
+            Self::WrongChain { .. } => "endpoint.wrong_chain",
+            Self::TooMany { .. } => "endpoint.too_many",
             Self::Rpc { .. } => "endpoint.rpc",
         }
     }
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Unreachable { .. } => Blame::Environment,
-            Self::Rpc { .. } => Blame::Caller,
+            Self::Unreachable { .. } | Self::Login { .. } => Blame::Environment,
+            Self::Rpc { .. } | Self::TooMany { .. } => Blame::Caller,
             Self::Distrusted { .. }
             | Self::Late { .. }
             | Self::TooLong { .. }
             | Self::Status { .. }
-            | Self::Malformed { .. } => Blame::Peer,
+            | Self::Malformed { .. }
+            | Self::WrongChain { .. } => Blame::Peer,
         }
     }
 }

@@ -13,9 +13,14 @@ use crate::{Endpoint, EndpointError, Quorum, Unknown};
 
 /// The endpoints and how many of them must agree.
 #[derive(Clone)]
-pub(crate) struct Panel {
-    pub(crate) endpoints: Vec<Endpoint>,
+pub(crate) struct Panel<E = Endpoint> {
+    pub(crate) endpoints: Vec<E>,
     pub(crate) quorum: Quorum,
+}
+
+/// Something with a name in the configuration.
+pub(crate) trait Named {
+    fn name(&self) -> &Name;
 }
 
 impl Panel {
@@ -29,6 +34,30 @@ impl Panel {
         self.agree(method, self.each(method, params, parse)).await
     }
 
+    /// The greatest number that enough endpoints have reached.
+    pub(crate) async fn height(
+        &self,
+        method: &'static str,
+        params: Value,
+        parse: impl Fn(&RawValue) -> Result<u64, EndpointError> + Copy + Send + Sync + 'static,
+    ) -> Result<u64, Unknown> {
+        self.highest(method, self.each(method, params, parse)).await
+    }
+
+    fn each<T: Send + 'static>(
+        &self,
+        method: &'static str,
+        params: Value,
+        parse: impl Fn(&RawValue) -> Result<T, EndpointError> + Copy + Send + Sync + 'static,
+    ) -> Asked<T> {
+        self.spread(move |endpoint| {
+            let params = params.clone();
+            async move { parse(&endpoint.ask(method, params).await?) }
+        })
+    }
+}
+
+impl<E: Clone + Named> Panel<E> {
     /// What enough endpoints found.
     pub(crate) async fn agree<T: PartialEq + 'static>(
         &self,
@@ -45,13 +74,11 @@ impl Panel {
     }
 
     /// The greatest number that enough endpoints have reached.
-    pub(crate) async fn height(
+    pub(crate) async fn highest(
         &self,
-        method: &'static str,
-        params: Value,
-        parse: impl Fn(&RawValue) -> Result<u64, EndpointError> + Copy + Send + Sync + 'static,
+        question: &'static str,
+        mut asked: Asked<u64>,
     ) -> Result<u64, Unknown> {
-        let mut asked = self.each(method, params, parse);
         let (mut heights, mut failures) = (Vec::new(), Tally::new(self.quorum));
         while let Some((name, answer)) = next(&mut asked, heights.len() >= self.quorum.agree()).await {
             match answer {
@@ -59,23 +86,11 @@ impl Panel {
                 Err(error) => drop(failures.add(name, Err::<u64, _>(error))),
             }
         }
-        reached(self.quorum, &heights).ok_or_else(|| failures.unknown(method))
-    }
-
-    fn each<T: Send + 'static>(
-        &self,
-        method: &'static str,
-        params: Value,
-        parse: impl Fn(&RawValue) -> Result<T, EndpointError> + Copy + Send + Sync + 'static,
-    ) -> Asked<T> {
-        self.spread(move |endpoint| {
-            let params = params.clone();
-            async move { parse(&endpoint.ask(method, params).await?) }
-        })
+        reached(self.quorum, &heights).ok_or_else(|| failures.unknown(question))
     }
 
     /// Sets every endpoint to work at once.
-    pub(crate) fn spread<T, F>(&self, ask: impl Fn(Endpoint) -> F) -> Asked<T>
+    pub(crate) fn spread<T, F>(&self, ask: impl Fn(E) -> F) -> Asked<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, EndpointError>> + Send + 'static,

@@ -1,6 +1,7 @@
 //! Against real chains over real sockets: honest ones, one that lies, and some that are broken.
 
 mod broken;
+mod coins;
 mod honest;
 mod lying;
 mod scan;

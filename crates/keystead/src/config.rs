@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keystead_base::{ClusterId, Name};
+use keystead_bitcoin::Network as BitcoinNetwork;
 use keystead_coordinator::{Doors, Hook, Shelf, Token};
-use keystead_node::{Config as NodeConfig, EndpointConfig, MemberConfig, PeerConfig};
+use keystead_node::{CoinsConfig, Config as NodeConfig, EndpointConfig, MemberConfig, PeerConfig};
+use keystead_transmit::coins::CoinView;
 use keystead_transmit::{ChainView, Courier, Finality, Network, Roots};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,9 @@ pub(crate) struct ClientConfig {
     /// the system's store when it is not named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca: Option<PathBuf>,
+    /// Where this machine looks up coins of Bitcoin's, for `keystead psbt`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) bitcoin: Vec<CoinsConfig>,
     /// Where the nodes listen, the one to talk to first at the beginning. Their keys are those of the roster.
     pub(crate) nodes: Vec<PeerConfig>,
 }
@@ -142,6 +147,10 @@ impl Config {
         at(&mut self.client.members);
         self.client.ca.as_mut().map(at);
         self.client.token.as_mut().map(secret).transpose()?;
+        for source in self.client.bitcoin.iter_mut().flat_map(|it| &mut it.sources) {
+            source.ca.as_mut().map(at);
+            source.login.as_mut().map(secret).transpose()?;
+        }
         if let Some(node) = &mut self.node {
             at(&mut node.data);
             at(&mut node.genesis);
@@ -153,6 +162,10 @@ impl Config {
                 .flat_map(|it| &mut it.endpoints)
                 .filter_map(|it| it.ca.as_mut())
                 .for_each(at);
+            for source in node.bitcoin.iter_mut().flat_map(|it| &mut it.coins.sources) {
+                source.ca.as_mut().map(at);
+                source.login.as_mut().map(secret).transpose()?;
+            }
         }
         if let Some(coordinator) = &mut self.coordinator {
             at(&mut coordinator.data);
@@ -167,6 +180,16 @@ impl Config {
             coordinator.endpoints.iter_mut().filter_map(|it| it.ca.as_mut()).for_each(at);
         }
         Ok(())
+    }
+
+    /// A network of Bitcoin's, as the sources of this machine show it.
+    pub(crate) fn coins(&self, network: BitcoinNetwork) -> Result<CoinView, Failure> {
+        let listed = self.client.bitcoin.iter().find(|it| it.network == network);
+        let listed = listed.ok_or_else(|| {
+            let what = format!("{FILE} names no sources of coins on {network}");
+            Failure::new("psbt.no_sources", what, "add [[client.bitcoin]] (docs/cli.md)")
+        })?;
+        Ok(listed.open()?)
     }
 
     pub(crate) fn node(&self) -> Result<&NodeConfig, Failure> {

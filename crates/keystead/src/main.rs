@@ -3,6 +3,7 @@
 mod address;
 mod asking;
 mod ceremony;
+mod coins;
 mod commands;
 mod config;
 mod failure;

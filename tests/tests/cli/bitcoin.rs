@@ -12,7 +12,7 @@ use crate::desk::{Desk, json as parsed, path};
 use crate::script::{Script, fails, ok};
 
 /// The payee's address on the test networks.
-const PAYEE: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
+pub(crate) const PAYEE: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
 
 #[test]
 fn s07_a_psbt_goes_from_its_wallet_to_a_transaction_that_the_network_takes() {
@@ -50,19 +50,24 @@ pub(crate) fn each_command(script: &mut Script, home: &Path) {
         ok("ana", "psbt inspect {tmp}/one.psbt --wallet {tmp}/purse.json").has("/fee_sat", "1000"),
         ok("ana", "psbt build --wallet {tmp}/purse.json --coins {tmp}/coins.json --rate 2")
             .has("/inputs", "2"),
+        ok("ana", "psbt watch --wallet {tmp}/purse.json").has("/7/internal", "true"),
+        fails("ana", "psbt bump {tmp}/one.psbt --wallet {tmp}/purse.json --rate 9", "psbt.no_change"),
+        fails("ana", "psbt coins --wallet {tmp}/purse.json", "psbt.no_sources"),
+        fails("ana", "psbt address --wallet {tmp}/purse.json", "psbt.no_sources"),
+        fails("ana", "psbt consolidate --wallet {tmp}/purse.json", "psbt.no_sources"),
         fails("ana", "psbt finalize {tmp}/one.psbt --wallet {tmp}/purse.json", "finalize.missing"),
     ]);
 }
 
-struct Till<'a> {
-    desk: &'a Desk,
-    folder: &'a Path,
-    wallet: PathBuf,
+pub(crate) struct Till<'a> {
+    pub(crate) desk: &'a Desk,
+    pub(crate) folder: &'a Path,
+    pub(crate) wallet: PathBuf,
 }
 
 impl Till<'_> {
     /// What the home of the key reported by itself, once the policy listed the network.
-    fn purse(&self) -> Purse {
+    pub(crate) fn purse(&self) -> Purse {
         let asked =
             ["psbt", "wallet", "--key", "hot", "--network", "regtest", "--output", path(&self.wallet)];
         for _ in 0..200 {
@@ -83,7 +88,7 @@ impl Till<'_> {
         file
     }
 
-    fn sign(&self, file: &Path, more: &[&str]) -> Value {
+    pub(crate) fn sign(&self, file: &Path, more: &[&str]) -> Value {
         let asked = ["psbt", "sign", path(file), "--key", "hot", "--network", "regtest"];
         parsed(&self.desk.command("ana", &[&asked, more].concat()))
     }
@@ -95,7 +100,7 @@ impl Till<'_> {
         output
     }
 
-    fn offline(&self, command: &str, file: &Path) -> Value {
+    pub(crate) fn offline(&self, command: &str, file: &Path) -> Value {
         self.desk.as_person("ana", &["psbt", command, path(file), "--wallet", path(&self.wallet)])
     }
 }
@@ -105,7 +110,7 @@ fn coins(purse: &Purse, number: u8) -> Vec<DraftInput> {
     vec![purse.coin(WPKH, COINS / 2, number), purse.coin(TR, COINS / 2, number + 100)]
 }
 
-fn list_bitcoin(desk: &Desk, folder: &Path) {
+pub(crate) fn list_bitcoin(desk: &Desk, folder: &Path) {
     let named = desk.as_person("ana", &["psbt", "destination", PAYEE, "--network", "regtest"]);
     assert_eq!(named["chain"], json!(REGTEST.0));
     let mut policy = desk.as_person("ana", &["policy", "show"]);

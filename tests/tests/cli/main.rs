@@ -4,6 +4,7 @@ mod again;
 mod bitcoin;
 mod broken;
 mod ceremony;
+mod coins;
 mod commands;
 mod crash;
 mod desk;

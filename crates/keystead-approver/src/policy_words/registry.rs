@@ -30,6 +30,7 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
         simulation,
         rules,
         fee_caps,
+        tolerances,
     } = policy;
     let mut lines = vec![format!("chains: {}", list(chains))];
     lines.extend(times(timing));
@@ -61,6 +62,14 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
     );
     lines.extend(simulation.iter().flat_map(simulation_lines));
     lines.extend(fee_caps.iter().flat_map(|cap| fee_lines(policy, cap)));
+    lines.extend(tolerances.iter().map(|it| {
+        let (asset, _) = policy.unit(Measure::Asset { chain: it.chain, asset: it.asset });
+        format!(
+            "balances of {asset} on {} may fall short by {} basis points of what moves and {} of what is held, and no \
+             alarm comes",
+            it.chain, it.flow_bps, it.hold_bps
+        )
+    }));
     lines.extend(rules.iter().flat_map(rule_lines));
     lines.iter().map(|line| unambiguous(line)).collect()
 }

@@ -180,7 +180,7 @@ fn roles(roles: &[Name]) -> String {
 mod tests {
     use keystead_approver::policy_words::differences;
     use keystead_base::Timestamp;
-    use keystead_policy::{FeeCap, PolicyVersion, Roster, SimulationRule};
+    use keystead_policy::{FeeCap, PolicyVersion, Roster, SimulationRule, Tolerance};
 
     use super::*;
     use crate::sample::{self, World};
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn every_part_of_a_policy_is_said() {
         type Change = fn(&mut PolicyVersion);
-        let changes: [Change; 24] = [
+        let changes: [Change; 25] = [
             |it| it.chains.clear(),
             |it| it.rules[0].cedar.push_str(" // more"),
             |it| it.rules[0].id = "other".parse().unwrap(),
@@ -217,12 +217,16 @@ mod tests {
             |it| it.quorums[0].needs[0].count = 1,
             |it| it.quorums[0].needs[0].factors.push(keystead_policy::Factor::Software),
             |it| it.quorums[0].changes.push(keystead_intent::ChangeKind::Thaw),
-            |it| it.quorums[3].from = None,
+            |it| it.quorums[4].from = None,
             |it| it.address_book[0].usable_from = Timestamp(0),
             |it| it.assets[1].decimals = 18,
             |it| it.assets[1].symbol = "USDC".to_owned(),
             |it| it.caps[0].amount = 1_u64.into(),
             |it| it.fresh_heads.clear(),
+            |it| {
+                let (chain, asset) = (it.chains[0], keystead_intent::Asset::Native);
+                it.tolerances = vec![Tolerance { chain, asset, flow_bps: 1, hold_bps: 0 }];
+            },
             |it| {
                 it.fee_caps = vec![FeeCap {
                     id: "gas".parse().unwrap(),

@@ -16,6 +16,8 @@ mod policy;
 mod policy_prove;
 mod psbt;
 mod psbt_build;
+mod psbt_bump;
+mod psbt_watch;
 mod quickstart;
 mod rebuild;
 mod rebuild_check;
@@ -155,7 +157,7 @@ enum Command {
     /// Ask for a signature, and see what became of it.
     #[command(subcommand)]
     Request(request::RequestCommand),
-    /// Read, sign and finalize Bitcoin's partially signed transactions.
+    /// Find coins, hand out addresses; build, sign and finalize Bitcoin's partially signed transactions.
     #[command(subcommand)]
     Psbt(psbt::PsbtCommand),
     /// Say yes to a request, after reading its raw bytes on this machine.

@@ -13,7 +13,9 @@ use keystead_intent::{AccountRef, Action, BitcoinWallet, PsbtSpend};
 use keystead_wire::{RequestStage, RequestView};
 use serde_json::json;
 
-use super::psbt_build::{self, BuildArgs};
+use super::psbt_build::{self, BuildArgs, ConsolidateArgs};
+use super::psbt_bump::{self, BumpArgs};
+use super::psbt_watch::{self, AddressArgs, CoinsArgs, WatchArgs};
 use super::request::{Patience, outcome};
 use super::{Global, REQUEST_LIFETIME, Session};
 use crate::failure::Failure;
@@ -40,10 +42,39 @@ pub(crate) enum PsbtCommand {
         #[arg(long)]
         network: Network,
     },
-    /// Build a PSBT that pays from a file of coins, or makes one of them all. Offline.
+    /// Show the coins of a wallet, as the sources of coins in keystead.toml agree on them.
+    ///
+    /// Example: keystead psbt coins --wallet hot.json
+    Coins(CoinsArgs),
+    /// Hand out an address that nobody was ever told and nobody ever paid to.
+    ///
+    /// The chain and a file beside the wallet say which were. Past the gap limit none is handed out: whoever restores the
+    /// wallet would not find what is paid there.
+    ///
+    /// Example: keystead psbt address --wallet hot.json --label 'invoice 17'
+    Address(AddressArgs),
+    /// Write descriptors that watch a wallet elsewhere: no secret is in them.
+    ///
+    /// Example: keystead psbt watch --wallet hot.json --birthdate 1764150000 > imports.json
+    ///
+    /// then: bitcoin-cli importdescriptors "$(cat imports.json)", in a wallet without private keys
+    Watch(WatchArgs),
+    /// Build a PSBT that pays, from coins that the sources in keystead.toml agree on or that a file holds.
+    ///
+    /// Coins are those in blocks that nothing spends, also in no pool. What is left comes back to a place of our own.
+    ///
+    /// Example: keystead psbt build --wallet hot.json --pay bc1q…=150000
     ///
     /// Example: keystead psbt build --wallet hot.json --coins coins.json --pay bc1q…=150000 --rate 4 --change bip84/7
     Build(BuildArgs),
+    /// Build the same payment once more with a higher fee, to take the place of one that waits (BIP-125).
+    ///
+    /// Example: keystead psbt bump payment.psbt --wallet hot.json --rate 20 --output higher.psbt
+    Bump(BumpArgs),
+    /// Build a PSBT that makes one coin of many, at most a hundred at once.
+    ///
+    /// Example: keystead psbt consolidate --wallet hot.json --below 100000 --rate 1
+    Consolidate(ConsolidateArgs),
     /// Show what a PSBT would do: outputs, proven change, fee and rate. Offline.
     ///
     /// Example: keystead psbt inspect payment.psbt --wallet hot.json
@@ -115,7 +146,12 @@ pub(crate) async fn run(global: &Global, command: PsbtCommand) -> Result<Report,
             let json = json!({"address": address, "network": network, "chain": network.chain(), "id": id});
             Ok(Report::new(json, format!("{id} on chain {}\n", network.chain().0)))
         }
-        PsbtCommand::Build(args) => psbt_build::run(&args),
+        PsbtCommand::Coins(args) => psbt_watch::coins(global, &args).await,
+        PsbtCommand::Address(args) => psbt_watch::address(global, &args).await,
+        PsbtCommand::Watch(args) => psbt_watch::watch(&args),
+        PsbtCommand::Build(args) => psbt_build::run(global, &args).await,
+        PsbtCommand::Bump(args) => psbt_bump::run(global, &args).await,
+        PsbtCommand::Consolidate(args) => psbt_build::run_consolidate(global, &args).await,
         PsbtCommand::Inspect(args) => inspect(&args),
         PsbtCommand::Sign(args) => sign(global, &args).await,
         PsbtCommand::Finalize(args) => finalize(&args),
@@ -212,7 +248,7 @@ pub(super) fn wallet_file(path: &Path) -> Result<BitcoinWallet, Failure> {
 }
 
 /// A PSBT as it lies in a file.
-struct PsbtFile {
+pub(super) struct PsbtFile {
     bytes: Vec<u8>,
     version: PsbtVersion,
     /// Whether it was Base64.
@@ -220,7 +256,7 @@ struct PsbtFile {
 }
 
 impl PsbtFile {
-    fn read(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let found = outside::read(path)?;
         let text = !found.starts_with(b"psbt\xff");
         let bytes = match text {
@@ -232,6 +268,10 @@ impl PsbtFile {
         };
         let version = Psbt::version(&bytes)?;
         Ok(Self { bytes, version, text })
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     fn view(&self, wallet: &BitcoinWallet) -> Result<View, Failure> {
