@@ -444,6 +444,7 @@ fn config(folder: &tempfile::TempDir) -> Config {
         listen: "127.0.0.1:0".to_owned(),
         metrics: None,
         chains: Vec::new(),
+        bitcoin: Vec::new(),
         peers: Vec::new(),
         times: keystead_node::Times::default(),
         limits: NodeLimits::default(),

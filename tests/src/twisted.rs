@@ -68,9 +68,7 @@ async fn answer(mut socket: TcpStream, real: SocketAddr, twist: Twist) {
     let Some((path, body)) = read_request(&mut socket).await else { return };
     let question: Value = serde_json::from_str(&body).expect("JSON");
     let mut answer: Value = serde_json::from_str(&post(real, &path, &body).await.1).expect("JSON");
-    if let Some(result) = answer.get_mut("result") {
-        twist(question["method"].as_str().unwrap_or_default(), result);
-    }
+    bend(&question, &mut answer, &twist);
     let answer = json!(answer).to_string();
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
@@ -78,4 +76,16 @@ async fn answer(mut socket: TcpStream, real: SocketAddr, twist: Twist) {
     );
     // Whoever asked may have hung up.
     let _ = socket.write_all([head, answer].concat().as_bytes()).await;
+}
+
+/// Each answer of a batch is told as if it had been asked for alone.
+fn bend(question: &Value, answer: &mut Value, twist: &Twist) {
+    if let (Some(questions), Some(answers)) = (question.as_array(), answer.as_array_mut()) {
+        for answer in answers {
+            let own = questions.iter().find(|it| it["id"] == answer["id"]);
+            bend(own.expect("a question for each answer"), answer, twist);
+        }
+    } else if let Some(result) = answer.get_mut("result") {
+        twist(question["method"].as_str().unwrap_or_default(), result);
+    }
 }

@@ -1,11 +1,11 @@
 //! How reservations end, and what each end gives back: written for mutants that no other test noticed.
 
 use alloy_primitives::{Address, Bytes, U256};
-use keystead_base::{Digest, RequestId, Signed, Timestamp};
+use keystead_base::{Amount, Digest, RequestId, Signed, Timestamp};
 use keystead_chain::build;
 use keystead_decision::{Decision, Entry, Fate, Grant, Outcome, Phase, Renewal, Settlement, Strict};
 use keystead_intent::{Action, DangerClass, Intent, Message, RawEthereum, Replacement, Slot, TypedData};
-use keystead_policy::{PolicyVersion, Reason, Rule};
+use keystead_policy::{Need, PolicyVersion, QuorumRow, Reason, Rule};
 use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, TOKEN, name};
 use keystead_tests::world::{World, hot, outcome_of, reasons};
 use serde_json::{Value, json};
@@ -374,6 +374,88 @@ fn s11_a_request_lives_no_longer_than_policy_lets_it() {
 
 fn replacement(world: &World<Strict>, replaces: RequestId, wei: u128) -> Action {
     let other = build(&world.ether(FRIEND, wei, 0), world.account()).unwrap();
+    let preimage = other.signing_preimage().into();
+    Action::Replacement(Replacement {
+        replaces,
+        transaction: RawEthereum { account: hot(), chain: CHAIN, preimage },
+    })
+}
+
+/// The fixture's policy, where one approver has to agree to replacements and nobody to what only calls off.
+fn with_replacements(policy: &mut PolicyVersion) {
+    let cancels = policy.quorums.iter_mut().find(|row| row.id == name("cancels")).unwrap();
+    cancels.classes = vec![DangerClass::Cancel];
+    let need = Need { role: name("approver"), count: 1, factors: Vec::new() };
+    let classes = vec![DangerClass::Replacement];
+    let row = QuorumRow { id: name("replaces"), classes, needs: vec![need], ..cancels.clone() };
+    policy.quorums.push(row);
+    policy.quorums.sort_by(|a, b| a.id.cmp(&b.id));
+}
+
+/// What an outcome asks of people: how many, and by which rows.
+fn asked_for(outcome: &Outcome) -> (u64, Vec<String>) {
+    match outcome {
+        Outcome::Wait { requirement, .. } => {
+            (requirement.people(), requirement.rows.iter().map(ToString::to_string).collect())
+        }
+        Outcome::Allow(_) => (0, Vec::new()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn s04_a_replacement_needs_what_it_does_and_what_replacements_need_and_a_cancel_its_own_row() {
+    let mut world = World::with_policy(Strict::default(), with_replacements);
+    let (first, allowed) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    assert_eq!(asked_for(&allowed).0, 0);
+    let (_, small) = world.ask("desk", replacement(&world, first, 2));
+    assert_eq!(asked_for(&small), (1, vec!["anything-small".to_owned(), "replaces".to_owned()]));
+    let (_, large) = world.ask("desk", replacement(&world, first, 2 * ETHER));
+    assert_eq!(asked_for(&large).0, 2, "{large:?}");
+    let (_, canceled) = world.ask("desk", empty_call(&world, first, world.account(), 0));
+    assert_eq!(asked_for(&canceled).0, 0, "{canceled:?}");
+}
+
+#[test]
+fn s04_what_is_no_empty_call_of_the_account_itself_is_no_cancel() {
+    let mut world = World::with_policy(Strict::default(), with_replacements);
+    let (first, _) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    let own = world.account();
+    for other in [empty_call(&world, first, FRIEND, 0), empty_call(&world, first, own, 1)] {
+        let (_, outcome) = world.ask("desk", other);
+        assert_eq!(asked_for(&outcome).0, 1, "{outcome:?}");
+    }
+    // An empty call of the account itself that replaces nothing is one like any other.
+    let (_, plain) = world.ask("desk", world.ether(own, 0, 1));
+    assert_eq!(asked_for(&plain).0, 0, "{plain:?}");
+    let mut world = World::with_policy(Strict::default(), |policy| {
+        policy.quorums.retain(|row| row.id != name("cancels"));
+    });
+    let (first, _) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    for classless in [replacement(&world, first, 2), empty_call(&world, first, world.account(), 0)] {
+        let (_, outcome) = world.ask("desk", classless);
+        assert!(matches!(reasons(&outcome)[..], [Reason::NoQuorumRow { .. }]), "{outcome:?}");
+    }
+}
+
+#[test]
+fn s10_a_replacement_counts_beside_what_it_replaces_until_one_of_them_is_final() {
+    let mut world = World::with_policy(Strict::default(), |policy| {
+        policy.windows.retain(|window| window.id == name("ether-per-day"));
+        policy.windows[0].limit = Amount::from(5 * ETHER);
+        policy.quorums.retain(|row| row.id != name("large-two"));
+    });
+    let (first, _) = world.ask("desk", world.ether(FRIEND, 3 * ETHER, 0));
+    let (_, over) = world.ask("desk", replacement(&world, first, 2 * ETHER));
+    assert!(matches!(reasons(&over)[..], [Reason::LimitExceeded { .. }]), "{over:?}");
+    let (_, canceled) = world.ask("desk", empty_call(&world, first, world.account(), 0));
+    assert!(matches!(canceled, Outcome::Allow(_)), "{canceled:?}");
+    let (_, more) = world.ask("desk", world.ether(FRIEND, 2 * ETHER, 1));
+    assert!(matches!(reasons(&more)[..], [Reason::LimitExceeded { .. }]), "both count: {more:?}");
+}
+
+fn empty_call(world: &World<Strict>, replaces: RequestId, to: Address, wei: u128) -> Action {
+    let other = build(&world.ether(to, wei, 0), world.account()).unwrap();
     let preimage = other.signing_preimage().into();
     Action::Replacement(Replacement {
         replaces,

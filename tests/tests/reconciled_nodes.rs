@@ -8,9 +8,11 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall as _;
 use keystead_decision::{Discrepancy, Finding};
 use keystead_node::{ChainConfig, EndpointConfig};
+use keystead_policy::PolicyVersion;
 use keystead_tests::chainside::{anvil, asked, balance, calls, fund, head, mine, sends, steals};
 use keystead_tests::cluster::{NodeHome, Station, ether};
 use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, STRANGER, TOKEN, name};
+use keystead_tests::odd_tokens::{furnish_odd, may_unwrap, pays_odd, tolerant, unwraps};
 use keystead_tests::rehearsals::{furnish, token_transfer};
 use keystead_tests::start_all;
 use keystead_tests::twisted::Twisted;
@@ -30,7 +32,12 @@ fn chain(urls: &[String], agree: usize) -> Vec<ChainConfig> {
 
 /// A node that watches this chain, with an active key whose account is rich.
 async fn station(urls: &[String], anvil: SocketAddr) -> Station {
-    let mut home = NodeHome::new();
+    watching(urls, anvil, |_| {}).await
+}
+
+/// The same under a policy of its own.
+async fn watching(urls: &[String], anvil: SocketAddr, change: fn(&mut PolicyVersion)) -> Station {
+    let mut home = NodeHome::with_policy(change);
     home.config.chains = chain(urls, urls.len());
     home.config.limits.settlement_seconds = 1;
     let station = home.start().await;
@@ -305,4 +312,49 @@ async fn l04_final_blocks_that_a_chain_gives_up_are_looked_at_again() {
     assert!(matches!(frozen.found[0].finding.what, Discrepancy::Transaction { nonce: 0, .. }), "{frozen:?}");
     assert!(frozen.chains[0].reconciled.reorganized > 0, "{frozen:?}");
     station.stop().await;
+}
+
+/// Wrapped coins that a request unwraps leave by an event of their own: nothing is missing, and the rest is still looked
+/// after.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l03_wrapped_coins_that_are_unwrapped_are_no_loss() {
+    let (chain, anvil) = anvil();
+    let station = watching(&[chain.url()], anvil, may_unwrap).await;
+    furnish_odd(anvil, station.account().await, "Wrapped").await;
+    until(&station, |it| it.chains[0].reconciled.upto.is_some()).await;
+    to_block(anvil, 32).await;
+    until(&station, |it| it.chains[0].reconciled.balances_at == Some(32)).await;
+    let unwrapped = station.ask("desk", unwraps(400, 0)).await;
+    sends(anvil, &unwrapped.signed.expect("a signature").raw).await;
+    to_block(anvil, 64).await;
+    let fine = until(&station, |it| it.chains[0].reconciled.balances_at == Some(64)).await;
+    assert!(fine.found.is_empty() && fine.chains[0].reconciled.suspects == 0, "{fine:?}");
+    station.stop().await;
+}
+
+/// A token that credits less than its event says freezes the key, unless the signed policy says by how much it may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l03_a_token_with_a_fee_freezes_nobody_where_policy_tolerates_it() {
+    let (chain, anvil) = anvil();
+    let strict = watching(&[chain.url()], anvil, |_| {}).await;
+    let tolerates = watching(&[chain.url()], anvil, tolerant).await;
+    for station in [&strict, &tolerates] {
+        furnish_odd(anvil, station.account().await, "Taxed").await;
+        until(station, |it| it.chains[0].reconciled.upto.is_some()).await;
+    }
+    to_block(anvil, 32).await;
+    for station in [&strict, &tolerates] {
+        until(station, |it| it.chains[0].reconciled.balances_at == Some(32)).await;
+        pays_odd(anvil, station.account().await, 1_000).await;
+    }
+    to_block(anvil, 64).await;
+    let frozen = until(&strict, |it| it.frozen.keys.contains(&name("hot"))).await;
+    let Discrepancy::Balance { expected, found, .. } = frozen.found[0].finding.what else {
+        panic!("{frozen:?}")
+    };
+    assert_eq!((expected.0, found.0), (U256::from(2_000), U256::from(1_980)));
+    let fine = until(&tolerates, |it| it.chains[0].reconciled.balances_at == Some(64)).await;
+    assert!(fine.found.is_empty() && fine.chains[0].reconciled.suspects == 0, "{fine:?}");
+    strict.stop().await;
+    tolerates.stop().await;
 }

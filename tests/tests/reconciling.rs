@@ -3,7 +3,9 @@
 use alloy_primitives::{Address, B256};
 use alloy_sol_types::SolCall as _;
 use keystead_base::{Digest, Signed};
-use keystead_decision::{Decision, Discrepancy, Entry, FinalBlock, Finding, Outcome, Snapshot, Strict};
+use keystead_decision::{
+    Decision, Discrepancy, Entry, FinalBlock, Finding, Outcome, Phase, Snapshot, Strict,
+};
 use keystead_intent::{AccountRef, Action, AuthorityChange, DangerClass};
 use keystead_policy::{PolicyVersion, QuorumRow, Rule};
 use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, TOKEN, name};
@@ -83,11 +85,69 @@ fn l04_a_finding_names_an_account_of_its_key_and_a_node_of_the_roster() {
     assert_eq!(keystead_base::Coded::code(&world.state.admit(forged).unwrap_err()), "admission.unknown");
 }
 
+#[test]
+fn l04_what_people_cleared_explains_no_later_freeze() {
+    let mut world = World::new(Strict::default());
+    let first = finding(&world, 5);
+    states(&mut world, first.clone());
+    assert_eq!(world.state.findings().count(), 1);
+    let (id, _) = world.ask("cleo", Action::Authority(AuthorityChange::Thaw { key: Some(name("hot")) }));
+    world.approve("ana", &id);
+    world.approve("ben", &id);
+    let digest = keystead_base::Canonical::digest(&first);
+    assert!(world.state.findings().next().is_none() && world.state.has_found(&digest));
+    let other = finding(&world, 6);
+    states(&mut world, other.clone());
+    assert_eq!(world.state.findings().map(|it| it.1.clone()).collect::<Vec<_>>(), [other]);
+    let state =
+        borsh::from_slice::<Snapshot>(&borsh::to_vec(&Snapshot(world.state.clone())).unwrap()).unwrap().0;
+    assert!(state.has_found(&digest) && state.digest() == world.state.digest());
+}
+
+#[test]
+fn l04_what_only_takes_a_right_back_gives_none() {
+    let mut world = World::with_policy(Strict::default(), allowances);
+    let account = world.account();
+    let call = |amount: u64| approveCall { spender: FRIEND, amount: alloy_primitives::U256::from(amount) };
+    let asks = |world: &mut World<Strict>, data: Vec<u8>, nonce| {
+        let (id, _) = world.ask("desk", world.call(TOKEN, data, nonce));
+        world.approve("ana", &id);
+        world.approve("ben", &id);
+        assert_eq!(world.state.request(&id).unwrap().phase, Phase::Allowed);
+    };
+    asks(&mut world, call(0).abi_encode(), 0);
+    assert!(!world.state.gave_right(CHAIN, account, TOKEN), "an approval of nothing");
+    // An authorization (EIP-7702) for address zero takes the code of the account away.
+    let none = authorization(&world, Address::ZERO, 1);
+    let (id, _) = world.ask("desk", none);
+    world.approve("ana", &id);
+    world.approve("ben", &id);
+    assert_eq!(world.state.request(&id).unwrap().phase, Phase::Allowed);
+    assert!(!world.state.gave_right(CHAIN, account, TOKEN), "a delegation to nobody");
+    asks(&mut world, call(1).abi_encode(), 2);
+    assert!(world.state.gave_right(CHAIN, account, TOKEN));
+    let (id, _) = world.ask("desk", authorization(&world, FRIEND, 3));
+    world.approve("ana", &id);
+    world.approve("ben", &id);
+    assert!(world.state.gave_right(CHAIN, account, FRIEND), "code may do anything");
+}
+
+fn authorization(world: &World<Strict>, delegate: Address, nonce: u64) -> Action {
+    let authorization = alloy_eips::eip7702::Authorization {
+        chain_id: alloy_primitives::U256::from(CHAIN.0),
+        address: delegate,
+        nonce,
+    };
+    let mut preimage = vec![0x05];
+    alloy_rlp::Encodable::encode(&authorization, &mut preimage);
+    world.raw(preimage)
+}
+
 /// Two people may give somebody a right over tokens.
 fn allowances(policy: &mut PolicyVersion) {
     let cedar = r#"@any_destination("true")
                    permit(principal in Role::"desk", action in Action::"sign", resource == Key::"hot")
-                   when { context.class == "allowance" };"#;
+                   when { context.class == "allowance" || context.kind == "delegation" };"#;
     policy.rules.push(Rule { id: name("allowances"), cedar: cedar.to_owned() });
     policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
     let classes = vec![DangerClass::Allowance];

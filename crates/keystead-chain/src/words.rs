@@ -87,6 +87,8 @@ fn headline(class: DangerClass) -> &'static str {
         }
         DangerClass::Opaque => "NOT UNDERSTOOD: nobody can say what these bytes do",
         DangerClass::BlindDigest => "BLIND: only a hash is visible, and it can stand for anything",
+        DangerClass::Cancel => "CANCELED: an earlier transaction is called off; nothing moves",
+        DangerClass::Replacement => "REPLACED: another transaction takes the place of an earlier one",
     }
 }
 

@@ -69,7 +69,7 @@ impl Inner {
                 }
             }
             RequestStage::Waiting => self.note(request, Step::Wait),
-            RequestStage::Signed => self.note(request, Step::Sign),
+            RequestStage::Signed | RequestStage::Reorged => self.note(request, Step::Sign),
             _ => {}
         }
         Ok(())

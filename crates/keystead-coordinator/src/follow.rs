@@ -72,12 +72,15 @@ async fn look(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(), Re
             inner.send(&Obtained { request, signed }).await?;
         }
         (RequestStage::Signed, Some(signed)) => inner.send_again(request, &signed),
+        // Pools forget what was in a block, and take it again when it is sent.
+        (RequestStage::Reorged, Some(signed)) => inner.send_again(request, &signed),
         (RequestStage::Settled, _) => {
             inner.looks.over(&request);
             inner.note(request, Step::Sign);
             inner.note(request, Step::Settle);
         }
-        (RequestStage::Signed, None) | (RequestStage::Applied | RequestStage::Dead, _) => {
+        (RequestStage::Signed | RequestStage::Reorged, None)
+        | (RequestStage::Applied | RequestStage::Dead, _) => {
             inner.looks.over(&request);
             inner.note(request, Step::Fail);
         }

@@ -75,6 +75,8 @@ pub(crate) struct Hooks {
 
 struct Followed {
     stage: RequestStage,
+    /// How often its block was given up.
+    turns: u32,
     next: Instant,
     pause: Duration,
 }
@@ -92,22 +94,20 @@ impl Hooks {
     pub(crate) fn saw(&self, view: &RequestView) -> usize {
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
         let known = followed.get(&view.request).map(|it| it.stage);
-        let over = is_final(view);
-        if over {
+        let mut turns = 0;
+        if is_final(view) {
             followed.remove(&view.request);
         } else if followed.len() < MAX_FOLLOWED || known.is_some() {
-            let (stage, pause) = (view.stage, FIRST_PAUSE);
-            let it = followed.entry(view.request).or_insert(Followed { stage, next: Instant::now(), pause });
-            it.pause =
-                if it.stage == stage { it.pause.saturating_mul(2).min(MAX_PAUSE) } else { FIRST_PAUSE };
-            (it.stage, it.next) = (stage, Instant::now() + it.pause);
+            let it = followed.entry(view.request).or_insert_with(Followed::now);
+            it.take(view.stage, known);
+            turns = it.turns;
         }
         drop(followed);
-        if known == Some(view.stage) { 0 } else { self.tell(view) }
+        if known == Some(view.stage) { 0 } else { self.tell(view, turns) }
     }
 
-    fn tell(&self, view: &RequestView) -> usize {
-        let news = Arc::new(News::of(view));
+    fn tell(&self, view: &RequestView, turns: u32) -> usize {
+        let news = Arc::new(News::of(view, turns));
         self.queues.iter().filter(|queue| queue.try_send(Arc::clone(&news)).is_err()).count()
     }
 
@@ -122,10 +122,27 @@ impl Hooks {
     }
 }
 
+impl Followed {
+    fn now() -> Self {
+        Self { stage: RequestStage::Waiting, turns: 0, next: Instant::now(), pause: FIRST_PAUSE }
+    }
+
+    fn take(&mut self, stage: RequestStage, known: Option<RequestStage>) {
+        let same = known == Some(stage);
+        self.pause = if same { self.pause.saturating_mul(2).min(MAX_PAUSE) } else { FIRST_PAUSE };
+        self.turns = self.turns.saturating_add(u32::from(!same && stage == RequestStage::Reorged));
+        (self.stage, self.next) = (stage, Instant::now() + self.pause);
+    }
+}
+
 impl News {
-    /// The same stage of the same request is the same news, whenever it is told.
-    fn of(view: &RequestView) -> Self {
-        let id = format!("{}.{}", view.request, view.stage.word());
+    /// The same stage of the same request is the same news, whenever it is told; after a block was given up the
+    /// stages before it come again, and each of them is news.
+    fn of(view: &RequestView, turns: u32) -> Self {
+        let id = match turns {
+            0 => format!("{}.{}", view.request, view.stage.word()),
+            turns => format!("{}.{}.{turns}", view.request, view.stage.word()),
+        };
         let body = json!({"type": "request.stage", "timestamp": clock::now(), "data": facts(view)});
         Self { id, body: body.to_string() }
     }

@@ -108,6 +108,7 @@ impl Meters {
             RequestStage::Waiting => "wait",
             RequestStage::Allowed
             | RequestStage::Signed
+            | RequestStage::Reorged
             | RequestStage::Applied
             | RequestStage::Settled
             | RequestStage::Dead => "allow",

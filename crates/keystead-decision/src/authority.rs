@@ -202,6 +202,7 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     fn thaw(&mut self, key: Option<Name>) -> Outcome {
+        self.state.clear_findings(key.as_ref());
         match &key {
             Some(key) => drop(self.state.frozen.keys.remove(key)),
             None => {

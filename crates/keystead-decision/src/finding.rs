@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Amount, Canonical, ClusterId, Digest, RequestId, Signed};
+use keystead_base::{Amount, Canonical, ClusterId, Digest, Name, RequestId, Signed};
 use keystead_intent::{AccountRef, Asset, ChainId, EffectKind, Effects, Slot};
 use keystead_policy::Reason;
 use serde::{Deserialize, Serialize};
@@ -138,7 +138,7 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     fn finding_counts(&self, finding: &Finding, subject: &Digest) -> Result<(), Reason> {
-        if self.state.findings.contains_key(subject) {
+        if self.state.has_found(subject) {
             return Err(Reason::Duplicate { of: RequestId(*subject) });
         }
         let AccountRef { key, index } = &finding.account;
@@ -162,10 +162,12 @@ impl<C: Controls> Turn<'_, C> {
 fn rights_of(account: Address, effects: &Effects) -> impl Iterator<Item = Address> {
     let is_signature = effects.slot.is_none();
     effects.items.iter().filter_map(move |effect| match &effect.kind {
-        EffectKind::Allowance(it) if it.owner == account => Some(it.token),
-        EffectKind::NftApproval { token, owner, .. } | EffectKind::OperatorApproval { token, owner, .. }
-            if *owner == account =>
-        {
+        // What only takes a right back gives none.
+        EffectKind::Allowance(it) if it.owner == account && it.amount != Amount::ZERO => Some(it.token),
+        EffectKind::NftApproval { token, owner, spender, .. } if *owner == account && !spender.is_zero() => {
+            Some(*token)
+        }
+        EffectKind::OperatorApproval { token, owner, approved: true, .. } if *owner == account => {
             Some(*token)
         }
         // A signature that others submit (EIP-3009) moves what it says in their transaction.
@@ -176,6 +178,7 @@ fn rights_of(account: Address, effects: &Effects) -> impl Iterator<Item = Addres
         {
             Some(*token)
         }
+        EffectKind::Delegation { delegate, .. } if delegate.is_zero() => None,
         // What is not understood can give any right.
         EffectKind::Opaque { .. }
         | EffectKind::BlindDigest { .. }
@@ -189,10 +192,22 @@ impl State {
     /// Whether the log holds this finding.
     #[must_use]
     pub fn has_found(&self, finding: &Digest) -> bool {
-        self.findings.contains_key(finding)
+        self.findings.contains_key(finding) || self.cleared.contains(finding)
     }
 
-    /// All findings, with the height at which each of them entered the log.
+    /// People looked into what was found about a key, or about all of them: it explains no freeze any more, and freezes
+    /// nobody a second time.
+    pub(crate) fn clear_findings(&mut self, key: Option<&Name>) {
+        let about = |it: &Finding| key.is_none_or(|key| it.account.key == *key);
+        let cleared: Vec<Digest> =
+            self.findings.iter().filter(|(_, it)| about(&it.1)).map(|(digest, _)| *digest).collect();
+        for digest in cleared {
+            self.findings.remove(&digest);
+            self.cleared.insert(digest);
+        }
+    }
+
+    /// The findings that people did not clear by a thaw, with the height at which each of them entered the log.
     pub fn findings(&self) -> impl Iterator<Item = (u64, &Finding)> {
         self.findings.values().map(|it| (it.0, &it.1))
     }

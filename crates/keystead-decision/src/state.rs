@@ -50,6 +50,8 @@ pub struct State {
     pub(crate) coins: OrdMap<(Purse, Coin), Arc<SlotUse>>,
     /// How much of each requester's PSBTs is kept. It follows from the requests.
     pub(crate) kept: OrdMap<Name, Kept>,
+    /// Findings that people cleared: none of them freezes its key again.
+    pub(crate) cleared: OrdSet<Digest>,
     /// What the next block must be; never part of a snapshot.
     pub(crate) pending: Option<Arc<Pending>>,
 }
@@ -132,6 +134,7 @@ impl State {
             rights: OrdSet::new(),
             coins: OrdMap::new(),
             kept: OrdMap::new(),
+            cleared: OrdSet::new(),
             pending: None,
         })
     }
@@ -285,7 +288,8 @@ impl BorshSerialize for Snapshot {
         persist::write_shared(&state.findings, writer)?;
         persist::write_set(&state.rights, writer)?;
         state.open.serialize(writer)?;
-        persist::write_shared(&state.coins, writer)
+        persist::write_shared(&state.coins, writer)?;
+        persist::write_set(&state.cleared, writer)
     }
 }
 
@@ -316,6 +320,7 @@ impl BorshDeserialize for Snapshot {
             rights: persist::read_set(reader)?,
             open: u64::deserialize_reader(reader)?,
             coins: persist::read_shared(reader)?,
+            cleared: persist::read_set(reader)?,
             kept: OrdMap::new(),
             pending: None,
         };

@@ -38,11 +38,15 @@ pub enum DangerClass {
     Opaque,
     /// Only a hash is visible.
     BlindDigest,
+    /// An earlier transaction is called off: its nonce is used up, and nothing moves. Of requests, not of effects.
+    Cancel,
+    /// An earlier transaction is replaced, beside what the new one does. Of requests, not of effects.
+    Replacement,
 }
 
 impl DangerClass {
-    /// Every class, least dangerous first.
-    pub const ALL: [Self; 8] = [
+    /// Every class of effects, least dangerous first, and those of requests.
+    pub const ALL: [Self; 10] = [
         Self::Statement,
         Self::Transfer,
         Self::Allowance,
@@ -51,6 +55,8 @@ impl DangerClass {
         Self::DelegateCall,
         Self::Opaque,
         Self::BlindDigest,
+        Self::Cancel,
+        Self::Replacement,
     ];
 
     /// The class's stable name, as JSON, Cedar and the CLI write it.
@@ -65,7 +71,15 @@ impl DangerClass {
             Self::DelegateCall => "delegate_call",
             Self::Opaque => "opaque",
             Self::BlindDigest => "blind_digest",
+            Self::Cancel => "cancel",
+            Self::Replacement => "replacement",
         }
+    }
+
+    /// Whether it is a class of whole requests: no effect has it, so that it is the worst of none.
+    #[must_use]
+    pub fn is_of_requests(self) -> bool {
+        matches!(self, Self::Cancel | Self::Replacement)
     }
 }
 

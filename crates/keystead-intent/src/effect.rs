@@ -44,6 +44,16 @@ impl Effects {
         self.items.iter().map(Effect::class).max().unwrap_or(DangerClass::BlindDigest)
     }
 
+    /// Whether all of it is an empty call of the account itself: nothing but its nonce is used.
+    #[must_use]
+    pub fn only_uses_nonce(&self, account: Option<Address>) -> bool {
+        let is_empty = |it: &Effect| {
+            let call = (it.path.is_empty(), it.selector, it.arguments.is_empty());
+            it.kind == EffectKind::NoValue && call == (true, None, true) && it.contract == account
+        };
+        account.is_some() && self.slot.is_some() && matches!(&self.items[..], [it] if is_empty(it))
+    }
+
     /// The tokens that the effects name: those that move, and those that rights are about.
     #[must_use]
     pub fn tokens(&self) -> BTreeSet<Address> {

@@ -73,7 +73,7 @@ impl Front {
             return Ok(None);
         }
         match timeout(limit, shared.board.wait(id, is_over)).await {
-            Ok(Some(view)) => Ok(Some(view)),
+            Ok(Some(view)) => Ok(Some(shared.sightings.shown(view))),
             Ok(None) | Err(_) => Ok(views::view(shared, id).await?),
         }
     }

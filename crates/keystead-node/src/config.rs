@@ -7,6 +7,8 @@ use keystead_consensus::Times;
 use keystead_transmit::{Endpoint, Limits, Roots, TransmitError};
 use serde::{Deserialize, Serialize};
 
+use crate::CoinsConfig;
+
 /// Where a node listens unless it is told otherwise: nobody outside the machine reaches it.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7400";
 
@@ -34,6 +36,9 @@ pub struct Config {
     /// The node's own view of the chains, for settlements.
     #[serde(default)]
     pub chains: Vec<ChainConfig>,
+    /// The node's own view of Bitcoin's networks, for settlements and broadcasts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bitcoin: Vec<BitcoinConfig>,
     /// Where the other nodes of the cluster listen. Their keys are those of the roster.
     #[serde(default)]
     pub peers: Vec<PeerConfig>,
@@ -104,6 +109,31 @@ pub struct ChainConfig {
     #[serde(default)]
     pub confirmations: Option<u64>,
 }
+
+/// One network of Bitcoin's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BitcoinConfig {
+    /// The network and its sources.
+    pub coins: CoinsConfig,
+    /// A block with so many blocks counts as final, itself included.
+    #[serde(default = "default_confirmations")]
+    pub confirmations: u32,
+    /// Whether this node, where it is the home of a key, gives what the key signed to the sources until a block has it.
+    #[serde(default = "default_broadcast")]
+    pub broadcast: bool,
+}
+
+fn default_confirmations() -> u32 {
+    DEFAULT_CONFIRMATIONS
+}
+
+fn default_broadcast() -> bool {
+    true
+}
+
+/// How many blocks make one final on Bitcoin, itself included, unless a configuration says otherwise.
+const DEFAULT_CONFIRMATIONS: u32 = 6;
 
 /// One endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

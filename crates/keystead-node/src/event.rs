@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use alloy_primitives::B256;
 use keystead_base::{Name, RequestId};
 use keystead_decision::Finding;
 use keystead_wire::Refused;
@@ -115,12 +116,28 @@ pub enum Event {
         /// What.
         finding: Finding,
     },
+    /// What this node found, and too few others ever did: it is forgotten.
+    Unshared {
+        /// What.
+        finding: Finding,
+    },
     /// A chain gave up a block that counted as final.
     Reorganized {
         /// The chain's id.
         chain: u64,
         /// The block that does not follow the ones before.
         block: u64,
+    },
+    /// A chain gave up the block that had a signed transaction; it is in none now.
+    TransactionReorged {
+        /// Which request's.
+        request: RequestId,
+        /// The chain's id.
+        chain: u64,
+        /// The number of the block.
+        block: u64,
+        /// Its hash.
+        hash: B256,
     },
     /// Whether this node votes, when that changes.
     Standing {
@@ -159,12 +176,17 @@ impl fmt::Display for Event {
                 write!(f, "round {round} at height {height}, {leader} proposes")
             }
             Self::Found { finding } => write!(f, "not in the log: {finding}"),
+            Self::Unshared { finding } => write!(f, "forgotten, as too few nodes found it: {finding}"),
             Self::Reorganized { chain, block } => {
                 write!(
                     f,
                     "chain {chain} gave up final blocks: block {block} has another parent than was final"
                 )
             }
+            Self::TransactionReorged { request, chain, block, hash } => write!(
+                f,
+                "chain {chain} gave up block {block} ({hash}), which had the transaction of request {request}"
+            ),
             Self::Standing { word } => write!(f, "this node {word}"),
             Self::Stopped => f.write_str("stopped"),
         }

@@ -171,7 +171,8 @@ pub(crate) fn rests(view: &RequestView) -> bool {
         | RequestStage::Signed
         | RequestStage::Applied
         | RequestStage::Settled
-        | RequestStage::Dead => true,
+        | RequestStage::Dead
+        | RequestStage::Reorged => true,
     }
 }
 

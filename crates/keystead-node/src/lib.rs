@@ -44,8 +44,10 @@ mod run;
 mod settle;
 mod share;
 mod shared;
+mod sightings;
 mod signer;
 mod simulate;
+mod spent;
 mod stages;
 mod status;
 mod sweep;
@@ -54,7 +56,8 @@ mod writer;
 
 pub use coins::{CoinSourceConfig, CoinSourceKind, CoinsConfig};
 pub use config::{
-    ChainConfig, Config, DEFAULT_LISTEN, EnclaveConfig, EndpointConfig, MemberConfig, NodeLimits, PeerConfig,
+    BitcoinConfig, ChainConfig, Config, DEFAULT_LISTEN, EnclaveConfig, EndpointConfig, MemberConfig,
+    NodeLimits, PeerConfig,
 };
 pub use enclave::{enclave_arguments, parse_enclave_arguments, scratch_arguments};
 pub use error::NodeError;

@@ -23,6 +23,7 @@ pub(crate) struct Meters {
     log_height: Gauge,
     peers_reachable: Gauge,
     chain_head: Family<Chain, Gauge>,
+    reorged: Family<Chain, Counter>,
     window_used: Family<Window, Gauge<f64, std::sync::atomic::AtomicU64>>,
 }
 
@@ -59,6 +60,7 @@ impl Default for Meters {
             log_height: Gauge::default(),
             peers_reachable: Gauge::default(),
             chain_head: Family::default(),
+            reorged: Family::default(),
             window_used: Family::default(),
         };
         it.register();
@@ -84,6 +86,8 @@ impl Meters {
         it.register("peers_reachable", help, self.peers_reachable.clone());
         let help = "The highest block that enough endpoints have reached";
         it.register("chain_head", help, self.chain_head.clone());
+        let help = "Signed transactions whose block a chain gave up";
+        it.register("transactions_reorged", help, self.reorged.clone());
         let help = "How full a limit window is, from 0 to 1; of the fullest ones";
         it.register("limit_window_used_ratio", help, self.window_used.clone());
     }
@@ -98,6 +102,11 @@ impl Meters {
         for outcome in blocks.iter().flat_map(|applied| &applied.decisions).map(|it| it.outcome.word()) {
             self.policy_decisions.get_or_create(&Word { outcome }).inc();
         }
+    }
+
+    /// A chain gave up the block of a signed transaction.
+    pub(crate) fn reorged(&self, chain: u64) {
+        self.reorged.get_or_create(&Chain { chain }).inc();
     }
 
     /// Everything as text, with gauges as `status` and `state` have them at `now`.

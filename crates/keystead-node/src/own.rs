@@ -40,10 +40,10 @@ impl Shared {
     pub(crate) async fn settle(
         &self,
         request: RequestId,
-        slot: Slot,
+        slot: Option<Slot>,
         fate: Fate,
     ) -> Result<EntryAnswer, CallError> {
-        let settlement = Settlement { cluster: self.cluster, request, slot: Some(slot), fate };
+        let settlement = Settlement { cluster: self.cluster, request, slot, fate };
         self.submit_own(Entry::Settlement(self.sign(settlement)?)).await
     }
 

@@ -7,8 +7,10 @@
 mod accounts;
 mod balances;
 mod book;
+mod cover;
 mod judge;
 mod suspects;
+mod tolerance;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, B256};
 use keystead_decision::{Finding, State};
-use keystead_intent::{ChainId, Slot};
+use keystead_intent::{Asset, ChainId, Slot};
 use keystead_ledger::LedgerError;
 use keystead_transmit::{ChainView, ScannedBlock, Sought, Unknown};
 use tokio::sync::watch;
@@ -29,6 +31,7 @@ use crate::{Event, NodeError};
 use accounts::{Accounts, Ours};
 use balances::Read;
 use book::{Book, Place};
+use cover::Cover;
 use judge::{Strays, made_by_a_request, takes_a_nonce};
 pub(crate) use suspects::Suspects;
 use suspects::{Evidence, Suspect};
@@ -39,6 +42,7 @@ pub(crate) struct Reconciler {
     interval: Duration,
     accounts: Accounts,
     books: HashMap<u64, Book>,
+    covers: HashMap<u64, Cover>,
     /// As they lie on the disk.
     durable: HashMap<u64, Book>,
     reports: JoinSet<()>,
@@ -47,7 +51,8 @@ pub(crate) struct Reconciler {
 impl Reconciler {
     pub(crate) fn new(shared: Arc<Shared>, interval: Duration) -> Self {
         let (accounts, reports) = (Accounts::default(), JoinSet::new());
-        Self { shared, interval, accounts, books: HashMap::new(), durable: HashMap::new(), reports }
+        let (books, covers, durable) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { shared, interval, accounts, books, covers, durable, reports }
     }
 
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), NodeError> {
@@ -84,10 +89,12 @@ impl Reconciler {
             Some(book) => book,
             None => Book::kept(&self.shared.ledger, chain.0).await?,
         };
-        let step = Step { shared: &self.shared, chain, view, ours: &ours, state };
+        let cover = self.covers.entry(chain.0).or_default();
+        let step = Step { shared: &self.shared, chain, view, ours: &ours, state, cover };
         let held_up = match step.go_on(&mut book).await {
             Ok(()) => None,
             Err(Held::Unknown(unknown)) => Some(unknown.to_string()),
+            Err(Held::Behind) => Some(BEHIND.to_owned()),
             // Something of the own disk: the node stops, as it does wherever the ledger fails.
             Err(Held::Ledger(error)) => return Err(error.into()),
         };
@@ -103,6 +110,9 @@ impl Reconciler {
             let state = self.shared.state();
             let digest = suspect.digest;
             if state.has_found(&digest) || !self.shared.stands(&state, &suspect).await? {
+                self.shared.suspects.drop(chain, &digest);
+            } else if suspect.is_over(ALONE_FOR) {
+                self.shared.event(Event::Unshared { finding: suspect.finding.clone() });
                 self.shared.suspects.drop(chain, &digest);
             }
         }
@@ -122,7 +132,7 @@ impl Reconciler {
         let before_us = state.roster().nodes.iter().filter(|node| node.name < self.shared.node).count();
         let turn = TURN.saturating_mul(u32::try_from(before_us).unwrap_or(u32::MAX)) + self.interval;
         let room = MAX_REPORTS.saturating_sub(self.reports.len());
-        for suspect in self.shared.suspects.due(turn, AGAIN, room) {
+        for suspect in self.shared.suspects.due(turn, AGAIN, MAX_STATEMENTS, room) {
             let shared = Arc::clone(&self.shared);
             self.reports.spawn(async move { report(&shared, suspect).await });
         }
@@ -145,11 +155,14 @@ struct Step<'a> {
     view: &'a ChainView,
     ours: &'a Ours,
     state: &'a State,
+    cover: &'a mut Cover,
 }
 
 /// Why it does not go on.
 enum Held {
     Unknown(Unknown),
+    /// The log here does not say yet what a quorum's says.
+    Behind,
     Ledger(LedgerError),
 }
 
@@ -166,9 +179,15 @@ impl From<LedgerError> for Held {
 }
 
 impl Step<'_> {
-    async fn go_on(&self, book: &mut Book) -> Result<(), Held> {
+    async fn go_on(self, book: &mut Book) -> Result<(), Held> {
         let Some(height) = self.view.final_height().await? else { return Ok(()) };
         self.shared.suspects.see_final(self.chain.0, height);
+        // INVARIANT L4: what is in a block was in the log before. So a block is looked at only once the log here is as far as
+        // a quorum's was when that block was final already.
+        let (own, quorum) = (self.state.height(), self.shared.quorum_height());
+        self.cover.see(height, quorum, own);
+        let covered = self.cover.upto().ok_or(Held::Behind)?.min(height);
+        let (newest, height) = (height, covered);
         let Some(place) = book.place else { return self.begin(book, height).await };
         let sought = Arc::new(self.ours.sought());
         let last = height.min(place.number.saturating_add(MAX_BLOCKS_AT_ONCE));
@@ -178,6 +197,9 @@ impl Step<'_> {
             if !self.take(book, &block, read).await? {
                 return Ok(());
             }
+        }
+        if covered < newest && covered <= place.number {
+            return Err(Held::Behind);
         }
         match book.place {
             Some(Place { number, hash: Some(hash) }) if number == height => {
@@ -217,8 +239,9 @@ impl Step<'_> {
     /// INVARIANT L4: every nonce that is gone is accounted for: by a transaction that was seen and judged, or by a
     /// request whose signature takes a nonce and is no transaction.
     async fn check_nonces(&self, book: &mut Book, block: B256) -> Result<(), Held> {
-        for address in self.ours.spending() {
-            let next = self.view.nonce_after(address, block).await?;
+        let spending: Vec<Address> = self.ours.spending().collect();
+        let nonces = self.view.nonces_after(&spending, block).await?;
+        for (address, next) in spending.into_iter().zip(nonces) {
             self.check_nonces_of(book, address, next).await?;
         }
         Ok(())
@@ -261,9 +284,12 @@ impl Shared {
                 let slot = Slot { chain, account, nonce: *nonce };
                 takes_a_nonce(self, state, &slot, *before_first_look).await?
             }
-            Evidence::Moved { token } => state.gave_right(chain, account, *token),
+            Evidence::Moved { token, share } => {
+                state.gave_right(chain, account, *token)
+                    || share.is_tolerated(state, chain, Asset::Token(*token))
+            }
             // What went was seen on the chain, whoever allowed it.
-            Evidence::Missing => false,
+            Evidence::Missing { asset, shortfall } => shortfall.is_tolerated(state, chain, *asset),
         };
         Ok(!allowed)
     }
@@ -276,6 +302,8 @@ impl Ours {
     }
 }
 
+/// Why a node looks at nothing.
+const BEHIND: &str = "the log of this node is behind a quorum's, or too few nodes say how far theirs is";
 /// The blocks that one look takes at most: whoever was away catches up in bounded steps.
 const MAX_BLOCKS_AT_ONCE: u64 = 64;
 /// How much later each node states what it found than the one before it in the roster.
@@ -283,6 +311,10 @@ const TURN: Duration = Duration::from_secs(4);
 /// What the log did not take is stated again then. Not sooner: while a finding that nobody shares waits for a block, nobody
 /// votes for those of this node, and each other node states by itself what it finds.
 const AGAIN: Duration = Duration::from_secs(300);
+/// So often a finding is stated that no block takes: afterwards this node votes for it where another one states it.
+const MAX_STATEMENTS: u32 = 12;
+/// What the others did not find in that time they do not find any more: it is forgotten, with an event.
+const ALONE_FOR: Duration = Duration::from_secs(24 * 3600);
 /// For how long the answer to a statement is waited for.
 const ANSWER: Duration = Duration::from_secs(30);
 /// Findings that are on their way into the log at once.

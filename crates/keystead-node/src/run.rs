@@ -32,8 +32,10 @@ use crate::restore::HandOver;
 use crate::resume::fill_board;
 use crate::settle::{Watcher, views_of};
 use crate::shared::Shared;
+use crate::sightings::Sightings;
 use crate::signer::Signer;
 use crate::simulate::RunWatcher;
+use crate::spent::watches_of;
 use crate::stages::Stages;
 use crate::writer::{Unstored, Writer};
 use crate::{Config, Event, Events, NodeError, backups, probe, sweep};
@@ -144,6 +146,7 @@ pub async fn run_under<C: Controls + Clone + 'static>(
         hand_overs,
         peers,
         views: Arc::new(views_of(&config.chains)?),
+        coins: watches_of(&config.bitcoin)?,
         unstored: Unstored::default(),
         recent: Recent::default(),
         cluster_view: Mutex::default(),
@@ -152,6 +155,7 @@ pub async fn run_under<C: Controls + Clone + 'static>(
         sweep: Notify::new(),
         protections: Mutex::default(),
         chains: Mutex::default(),
+        sightings: Sightings::default(),
         suspects: Suspects::default(),
         meters: Meters::default(),
         events,

@@ -13,7 +13,9 @@ use keystead_wire::{ChainStatus, ChainWatch, ReconciledView};
 use tokio::sync::watch;
 
 use crate::shared::Shared;
-use crate::{ChainConfig, NodeError, views};
+use crate::sightings::Place;
+use crate::spent::open_coins;
+use crate::{ChainConfig, Event, NodeError, views};
 
 /// The watcher of all chains.
 pub(crate) struct Watcher {
@@ -55,20 +57,27 @@ impl Watcher {
         let state = self.shared.state();
         self.shared.set_chains(self.statuses(&state).await);
         let reached = self.reached(&state).await;
-        let unsettled = unsettled(&state, &reached);
-        self.looks.retain(|id, _| unsettled.iter().any(|(open, _)| open == id));
+        let seen = |id: &RequestId| self.shared.sightings.has(id);
+        let unsettled = unsettled(&state, &reached, seen);
+        let spending = open_coins(&state);
+        let slots = unsettled.iter().map(|(id, _)| *id);
+        let open: HashSet<RequestId> = slots.chain(spending.iter().map(|(id, _)| *id)).collect();
+        self.looks.retain(|id, _| open.contains(id));
+        self.shared.sightings.keep(|id| open.contains(id));
+        for (id, chain) in spending {
+            self.follow_coins(&state, id, chain).await;
+        }
         for (id, slot) in unsettled {
-            if self.is_my_turn(&state, &id)
-                && let Some(view) = self.chains.get(&slot.chain.0)
-            {
-                self.follow(view, id, slot).await;
+            let mine = self.is_my_turn(&state, &id);
+            if let Some(view) = self.chains.get(&slot.chain.0) {
+                self.follow(view, id, slot, mine).await;
             }
         }
     }
 
     /// The home of the key reports first: one report is enough, and each of them is an entry for ever. The
     /// others report where it does not.
-    fn is_my_turn(&mut self, state: &State, id: &RequestId) -> bool {
+    pub(crate) fn is_my_turn(&mut self, state: &State, id: &RequestId) -> bool {
         let account = state.request(id).and_then(|it| it.intent.action.account());
         let looks = self.looks.entry(*id).or_default();
         *looks = looks.saturating_add(1);
@@ -77,7 +86,7 @@ impl Watcher {
 
     /// The next nonce of each account, where enough endpoints agree on it. What has a later one is in no
     /// block, and nobody needs to be asked about it.
-    async fn reached(&self, state: &State) -> HashMap<Place, u64> {
+    async fn reached(&self, state: &State) -> HashMap<Account, u64> {
         let mut reached = HashMap::new();
         for (chain, account) in open_slots(state).map(|(_, slot)| place(&slot)).collect::<HashSet<_>>() {
             let Some(view) = self.chains.get(&chain) else { continue };
@@ -88,7 +97,8 @@ impl Watcher {
         reached
     }
 
-    async fn follow(&self, chain: &ChainView, id: RequestId, slot: Slot) {
+    /// Every node looks; whose turn it is reports.
+    async fn follow(&self, chain: &ChainView, id: RequestId, slot: Slot, mine: bool) {
         let signed = match views::view(&self.shared, &id).await {
             Ok(view) => view.and_then(|it| it.signed),
             Err(error) => return self.shared.postponed("a look at a request", &error),
@@ -98,20 +108,35 @@ impl Watcher {
         let fate = match chain.watch(&watched).await {
             Verdict::Settled { .. } => Fate::Settled { transaction: hash },
             Verdict::Replaced { by } => Fate::Dead { by: by.map_or(Digest::ZERO, |by| Digest(by.0)) },
-            // INVARIANT S10: what is not known goes on counting.
-            Verdict::Pending { .. } | Verdict::Unknown(_) => return,
+            // INVARIANT S10: what is not known, or not final, goes on counting.
+            Verdict::Pending { seen } => {
+                return self.saw(id, slot.chain.0, seen.as_ref().map(Place::of_receipt));
+            }
+            Verdict::Unknown(_) => return,
         };
-        if let Err(error) = self.shared.settle(id, slot, fate).await {
+        if !mine {
+            return;
+        }
+        if let Err(error) = self.shared.settle(id, Some(slot), fate).await {
             self.shared.postponed("a settlement", &error);
         }
+    }
+
+    /// Where it stands while it is not final.
+    pub(crate) fn saw(&self, request: RequestId, chain: u64, seen: Option<Place>) {
+        let Some(gone) = self.shared.sightings.see(request, seen) else { return };
+        self.shared.meters.reorged(chain);
+        let (block, hash) = (gone.block, gone.hash);
+        self.shared.event(Event::TransactionReorged { request, chain, block, hash });
     }
 
     async fn statuses(&self, state: &State) -> Vec<ChainStatus> {
         let mut statuses = Vec::new();
         for chain in &state.policy().engine.version().chains {
-            let watch = match self.chains.get(&chain.0) {
-                None => ChainWatch::NotConfigured,
-                Some(view) => head(view).await,
+            let watch = match (self.chains.get(&chain.0), self.shared.coins.get(&chain.0)) {
+                (Some(view), _) => head(view).await,
+                (None, Some(watch)) => watch.head().await,
+                (None, None) => ChainWatch::NotConfigured,
             };
             statuses.push(ChainStatus { chain: chain.0, watch, reconciled: ReconciledView::default() });
         }
@@ -130,9 +155,9 @@ async fn head(view: &ChainView) -> ChainWatch {
 }
 
 /// A chain and an account on it.
-type Place = (u64, Address);
+type Account = (u64, Address);
 
-fn place(slot: &Slot) -> Place {
+fn place(slot: &Slot) -> Account {
     (slot.chain.0, slot.account)
 }
 
@@ -145,10 +170,16 @@ fn open_slots(state: &State) -> impl Iterator<Item = (RequestId, Slot)> {
     state.requests().filter_map(slot)
 }
 
-/// The open slots that their account's nonce has passed, and those of accounts whose nonce is not known.
-fn unsettled(state: &State, reached: &HashMap<Place, u64>) -> Vec<(RequestId, Slot)> {
+/// The open slots that their account's nonce has passed, those of accounts whose nonce is not known, and those whose
+/// transaction was seen in a block already: a chain that gives a block up takes nonces back.
+fn unsettled(
+    state: &State,
+    reached: &HashMap<Account, u64>,
+    seen: impl Fn(&RequestId) -> bool,
+) -> Vec<(RequestId, Slot)> {
     let passed = |slot: &Slot| reached.get(&place(slot)).is_none_or(|next| slot.nonce < *next);
-    open_slots(state).filter(|(_, slot)| passed(slot)).take(MAX_WATCHED).collect()
+    let open = open_slots(state).filter(|(id, slot)| passed(slot) || seen(id));
+    open.take(MAX_WATCHED).collect()
 }
 
 /// How many transactions are looked at in one round.

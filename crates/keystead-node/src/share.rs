@@ -133,7 +133,7 @@ impl Shared {
     async fn check_settlement(&self, settlement: &Settlement) -> Result<(), FactError> {
         let request = settlement.request;
         let unknown = || FactError::Unknown { request };
-        let slot = settlement.slot.ok_or_else(unknown)?;
+        let Some(slot) = settlement.slot else { return self.check_spend(settlement).await };
         let view = self.views.get(&slot.chain.0).ok_or_else(unknown)?;
         let own = self.transaction_of(&request).await.ok_or_else(unknown)?;
         let watched = Watched { hash: B256::from(own.0), account: slot.account, nonce: slot.nonce };
@@ -346,7 +346,7 @@ mod tests {
         assert_eq!(bears_out(settled(own), own, &executed), Some(true));
         assert_eq!(bears_out(settled(other), own, &executed), Some(false), "another one's hash");
         assert_eq!(bears_out(dead, own, &executed), Some(false), "its money is spent");
-        let pending = Verdict::Pending { block: Some(1) };
+        let pending = Verdict::Pending { seen: None };
         assert_eq!(bears_out(dead, own, &replaced), Some(true));
         assert_eq!(bears_out(settled(own), own, &replaced), Some(false), "it can never execute");
         assert_eq!(

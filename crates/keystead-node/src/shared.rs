@@ -22,6 +22,8 @@ use crate::reconcile::Suspects;
 use crate::rehearse::Runs;
 use crate::replica::{Heard, standing_word};
 use crate::restore::HandOver;
+use crate::sightings::Sightings;
+use crate::spent::CoinWatch;
 use crate::writer::Unstored;
 use crate::{Event, Events};
 
@@ -46,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) peers: Peers,
     /// The chains as this node's own endpoints show them.
     pub(crate) views: Arc<HashMap<u64, ChainView>>,
+    /// Bitcoin's networks as this node's own sources show them.
+    pub(crate) coins: HashMap<u64, CoinWatch>,
     /// Signatures that are not stored yet.
     pub(crate) unstored: Unstored,
     /// The decisions of the newest durable blocks.
@@ -60,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) sweep: Notify,
     pub(crate) protections: Mutex<Vec<Protection>>,
     pub(crate) chains: Mutex<Vec<ChainStatus>>,
+    /// Where signed transactions were seen in blocks.
+    pub(crate) sightings: Sightings,
     /// What was found on the chains, and how far they were compared.
     pub(crate) suspects: Suspects,
     pub(crate) meters: Meters,

@@ -46,13 +46,15 @@ pub(crate) async fn restore(shared: &Shared, id: &RequestId) -> Result<bool, Led
 
 /// The row of a request, wherever it is.
 pub(crate) async fn view(shared: &Shared, id: &RequestId) -> Result<Option<RequestView>, LedgerError> {
-    let Some(mut view) = shared.board.view(id) else { return stored(shared, id).await };
+    let Some(mut view) = shared.board.view(id) else {
+        return Ok(stored(shared, id).await?.map(|view| shared.sightings.shown(view)));
+    };
     let ended = matches!(view.stage, RequestStage::Settled | RequestStage::Dead);
     if ended && view.signed.is_none() {
         // Its end came after its row was forgotten.
         view.signed = shared.ledger.signature(id).await?.as_ref().map(payload);
     }
-    Ok(Some(view))
+    Ok(Some(shared.sightings.shown(view)))
 }
 
 /// A request with what people need to judge it.

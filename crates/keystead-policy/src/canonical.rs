@@ -37,6 +37,7 @@ impl PolicyVersion {
         self.protections.sort_by_key(|it| it.level);
         self.fresh_heads.sort_by_key(|it| it.level);
         self.fee_caps.sort_by(|a, b| a.id.cmp(&b.id));
+        self.tolerances.sort_by_key(|it| (it.chain, it.asset));
         self.sort_inner();
         if let Some(bitcoin) = &mut self.bitcoin {
             bitcoin.lock_times.iter_mut().for_each(|it| it.keys.sort_unstable());

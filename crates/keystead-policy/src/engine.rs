@@ -104,8 +104,12 @@ impl Engine {
         let outflows = Outflows::of(effects, question.facts.account, self.worth(question.facts));
         self.check_caps(question.facts, &outflows, &mut findings);
         fees::check(&self.version.fee_caps, key, effects, &outflows, &mut findings);
-        let classes = effects.items.iter().map(|effect| effect.class()).collect();
-        let matter = Matter { key: Some(key), classes, change: None, outflows: Some(&outflows) };
+        let matter = Matter {
+            key: Some(key),
+            classes: classes(question, effects),
+            change: None,
+            outflows: Some(&outflows),
+        };
         let requirement = rows::require(&self.version.quorums, &matter, &mut findings);
         let asked = Asked { requester: question.requester, key, effects };
         let charges = charges::count(&self.version.windows, &asked, &outflows, &mut findings);
@@ -148,6 +152,22 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether a request does nothing but call an earlier one off.
+pub(crate) fn cancels(question: &Question<'_>, effects: &Effects) -> bool {
+    question.action == ActionKind::Replacement && effects.only_uses_nonce(question.facts.account)
+}
+
+/// INVARIANT S4, S9: what takes the place of an earlier transaction needs what it needs by itself, and what policy asks of
+/// replacements. What only calls one off is a class of its own: it moves nothing, and may need less.
+fn classes(question: &Question<'_>, effects: &Effects) -> BTreeSet<DangerClass> {
+    if cancels(question, effects) {
+        return BTreeSet::from([DangerClass::Cancel]);
+    }
+    let replaces = question.action == ActionKind::Replacement;
+    let own = replaces.then_some(DangerClass::Replacement);
+    effects.items.iter().map(|effect| effect.class()).chain(own).collect()
 }
 
 /// A question whose parts do not belong together never reaches a rule.

@@ -75,6 +75,7 @@ static VERSION: LazyLock<PolicyVersion> = LazyLock::new(|| {
             cool_off_seconds: 3600,
         },
         fee_caps: Vec::new(),
+        tolerances: Vec::new(),
     }
     .into_canonical()
 });

@@ -70,6 +70,6 @@ pub use succession::{check_next, next_version};
 pub use version::{
     AddressEntry, AssuranceCap, AssuranceLevel, Dimension, FreshHeadDemand, FreshHeadRule, Measure, Need,
     PolicyRef, PolicyVersion, Price, PriceRule, PriceSource, QuorumRow, Rule, SimulationRule, Threshold,
-    Timing, Window,
+    Timing, Tolerance, Window,
 };
 pub use vocabulary::SCHEMA;

@@ -8,6 +8,7 @@ use keystead_intent::{ActionKind, Asset, AssetIndex, ChainId, DangerClass, Effec
 use crate::annotation::{Annotations, call_of};
 use crate::aspect::Aspect;
 use crate::destination::Standing;
+use crate::engine::cancels;
 use crate::findings::Findings;
 use crate::named::Wanted;
 use crate::rules::Answer;
@@ -186,6 +187,7 @@ impl Judgement<'_> {
             .text("class", || self.effect.class().as_str())
             .text("request_class", || self.effects.class().as_str())
             .text("kind", || self.aspect.kind)
+            .flag("cancels", cancels(self.question, self.effects))
             .text("change", || self.aspect.change)
             .long("chain", || self.effects.chain.0)
             .long("effects", || self.effects.items.len())

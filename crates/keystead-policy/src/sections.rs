@@ -44,6 +44,8 @@ pub struct Sections {
     pub bitcoin: bool,
     /// The most that may be offered for fees.
     pub fee_caps: bool,
+    /// By how much balances may fall short of events.
+    pub tolerances: bool,
 }
 
 impl Sections {
@@ -67,6 +69,7 @@ impl Sections {
             timing: current.timing != next.timing,
             bitcoin: current.bitcoin != next.bitcoin,
             fee_caps: current.fee_caps != next.fee_caps,
+            tolerances: current.tolerances != next.tolerances,
         }
     }
 
@@ -90,6 +93,7 @@ impl Sections {
             ("timing", self.timing),
             ("bitcoin", self.bitcoin),
             ("fee_caps", self.fee_caps),
+            ("tolerances", self.tolerances),
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))

@@ -12,7 +12,7 @@ use crate::limits::{
 };
 use crate::{
     AddressEntry, AssuranceCap, FeeCap, Measure, PolicyError, PolicyVersion, PriceRule, RequiredProtections,
-    SimulationRule, Timing, Window, approvers, locks, membership,
+    SimulationRule, Timing, Tolerance, Window, approvers, locks, membership,
 };
 
 /// Checks a version from top to bottom.
@@ -37,7 +37,10 @@ pub(crate) fn check(version: &PolicyVersion) -> Result<(), PolicyError> {
     version.bitcoin.as_ref().map_or(Ok(()), |terms| locks::check(terms, &known))?;
     at_most("the list of fee caps", version.fee_caps.len(), MAX_INNER)?;
     ascending("fee caps", version.fee_caps.iter().map(|cap| &cap.id))?;
-    version.fee_caps.iter().try_for_each(|cap| check_fee_cap(cap, &known))
+    version.fee_caps.iter().try_for_each(|cap| check_fee_cap(cap, &known))?;
+    at_most("the list of tolerances", version.tolerances.len(), MAX_INNER)?;
+    ascending("tolerances", version.tolerances.iter().map(|it| (it.chain, it.asset)))?;
+    version.tolerances.iter().try_for_each(|it| check_tolerance(it, &known))
 }
 
 /// What other parts may refer to.
@@ -66,12 +69,16 @@ impl Known {
             Measure::Count => Ok(()),
             Measure::Fiat if self.has_prices => Ok(()),
             Measure::Fiat => Err(unknown(by, "price rule for", "fiat")),
-            Measure::Asset { chain, asset: Asset::Native } => self.check_chain(by, chain),
-            Measure::Asset { chain, asset: Asset::Token(token) } => {
-                self.check_chain(by, chain)?;
-                let is_listed = self.assets.contains(&(chain, Asset::Token(token)));
-                if is_listed { Ok(()) } else { Err(unknown(by, "asset", Place(chain, token))) }
-            }
+            Measure::Asset { chain, asset } => self.check_asset(by, chain, asset),
+        }
+    }
+
+    fn check_asset(&self, by: impl Display, chain: ChainId, asset: Asset) -> Result<(), PolicyError> {
+        self.check_chain(&by, chain)?;
+        match asset {
+            Asset::Native => Ok(()),
+            Asset::Token(_) if self.assets.contains(&(chain, asset)) => Ok(()),
+            Asset::Token(token) => Err(unknown(by, "asset", Place(chain, token))),
         }
     }
 }
@@ -228,6 +235,14 @@ fn check_fee_cap(cap: &FeeCap, known: &Known) -> Result<(), PolicyError> {
     }
 }
 
+/// One that tolerates nothing is left out: one form says one thing.
+fn check_tolerance(it: &Tolerance, known: &Known) -> Result<(), PolicyError> {
+    known.check_asset("tolerances", it.chain, it.asset)?;
+    not_zero("the tolerance", it.chain, it.flow_bps.max(it.hold_bps).into())?;
+    within("a tolerance of what moves, in basis points,", it.flow_bps.into(), ALL_BPS)?;
+    within("a tolerance of what is held, in basis points,", it.hold_bps.into(), ALL_BPS)
+}
+
 /// A level without a demand is left out: one form says one thing.
 fn check_protections(required: &[RequiredProtections]) -> Result<(), PolicyError> {
     ascending("protections", required.iter().map(|it| it.level))?;
@@ -259,6 +274,9 @@ fn check_timing(timing: &Timing) -> Result<(), PolicyError> {
     within("the cool-off in seconds", timing.cool_off_seconds, MAX_SPAN_SECONDS)?;
     within("the clocks' skew in seconds", timing.skew_seconds, timing.max_lifetime_seconds)
 }
+
+/// All of it.
+const ALL_BPS: u64 = 10_000;
 
 #[cfg(test)]
 mod tests;

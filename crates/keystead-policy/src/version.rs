@@ -50,6 +50,9 @@ pub struct PolicyVersion {
     pub bitcoin: Option<BitcoinTerms>,
     /// The most that may be offered for fees, by id ascending.
     pub fee_caps: Vec<FeeCap>,
+    /// By how much balances of an asset may fall short of what its events say, by chain and asset ascending. Of all
+    /// others: by nothing.
+    pub tolerances: Vec<Tolerance>,
 }
 
 impl Canonical for PolicyVersion {
@@ -63,12 +66,33 @@ impl PolicyVersion {
         PolicyRef { number: self.number, digest: self.digest() }
     }
 
+    /// By how much balances of an asset may fall short.
+    #[must_use]
+    pub fn tolerance(&self, chain: ChainId, asset: Asset) -> Tolerance {
+        let listed = self.tolerances.iter().find(|it| it.chain == chain && it.asset == asset);
+        listed.copied().unwrap_or(Tolerance { chain, asset, flow_bps: 0, hold_bps: 0 })
+    }
+
     /// When a back end of this level asks a quorum for the newest head.
     #[must_use]
     pub fn fresh_head(&self, level: AssuranceLevel) -> FreshHeadDemand {
         let listed = self.fresh_heads.iter().find(|rule| rule.level == level);
         listed.map_or(FreshHeadDemand::PerSignature, |rule| rule.demand)
     }
+}
+
+/// An asset of which not everything stands in its events: a share is taken of what moves, or of what is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tolerance {
+    /// The chain.
+    pub chain: ChainId,
+    /// The asset.
+    pub asset: Asset,
+    /// Of what goes and comes, in basis points: a fee on transfer, a rounding.
+    pub flow_bps: u32,
+    /// Of what is held, in basis points for each comparison: a rebase.
+    pub hold_bps: u32,
 }
 
 /// A policy version by number and digest.

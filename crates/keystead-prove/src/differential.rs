@@ -8,7 +8,7 @@ use keystead_base::{Amount, Coded as _, Digest, Name, Timestamp};
 use keystead_fixture::{BIRTH, CHAIN, Desk, FRIEND, STRANGER, TOKEN, name};
 use keystead_intent::{
     ActionKind, Allowance, Asset, AuthorityKind, ChainId, DangerClass, Effect, EffectKind, Effects, Fee,
-    OpaqueReason,
+    OpaqueReason, Slot,
 };
 use keystead_policy::{
     AssuranceLevel, Cooling, Engine, Facts, FeeCap, Measure, Need, PolicyVersion, Prices, Question,
@@ -75,9 +75,20 @@ fn version() -> PolicyVersion {
             )
         },
         row("f-authority", &[DangerClass::Authority], None, vec![need("founder", 2)], 0),
+        row("g-cancels", &[DangerClass::Cancel], None, vec![need("freezer", 1)], 0),
+        QuorumRow {
+            keys: vec![name("hot")],
+            ..row("h-replaces", &[DangerClass::Replacement], None, vec![need("founder", 1)], 30)
+        },
     ];
     version.windows.clear();
-    version.fee_caps = vec![
+    version.fee_caps = fee_caps();
+    version
+}
+
+/// One for everything, and a lower one for one key on one chain.
+fn fee_caps() -> Vec<FeeCap> {
+    vec![
         FeeCap {
             max_fee_per_gas: Some(Amount::from(100_u64)),
             fee: Some(Amount::from(HUGE)),
@@ -90,8 +101,7 @@ fn version() -> PolicyVersion {
             fee: Some(Amount::from(1_000_u64)),
             ..fee_cap("b-warm")
         },
-    ];
-    version
+    ]
 }
 
 fn fee_cap(id: &str) -> FeeCap {
@@ -153,10 +163,11 @@ fn kind() -> impl Strategy<Value = EffectKind> {
 }
 
 /// One opaque call is named by a rule, another is not.
-fn selector(kind: &EffectKind) -> [u8; 4] {
+fn selector(kind: &EffectKind) -> Option<[u8; 4]> {
     match kind {
-        EffectKind::Opaque { value, .. } if *value == Amount::ZERO => [9; 4],
-        _ => [1, 2, 3, 4],
+        EffectKind::NoValue => None,
+        EffectKind::Opaque { value, .. } if *value == Amount::ZERO => Some([9; 4]),
+        _ => Some([1, 2, 3, 4]),
     }
 }
 
@@ -164,31 +175,33 @@ fn selector(kind: &EffectKind) -> [u8; 4] {
 struct Ask {
     requester: Name,
     key: Name,
+    action: ActionKind,
     effects: Effects,
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
     let requester = prop_oneof![Just("desk"), Just("ana")];
     let key = prop_oneof![Just("hot"), Just("warm")];
-    (requester, key, prop::collection::vec(kind(), 1..4), any::<bool>(), fee()).prop_map(
-        |(requester, key, kinds, home, fee)| {
+    (requester, key, prop::collection::vec(kind(), 1..4), (any::<bool>(), any::<bool>()), fee()).prop_map(
+        |(requester, key, kinds, (home, replaces), fee)| {
             let effect = |kind| Effect {
                 path: Vec::new(),
-                contract: Some(TOKEN),
-                selector: Some(selector(&kind)),
+                contract: Some(if kind == EffectKind::NoValue { ACCOUNT } else { TOKEN }),
+                selector: selector(&kind),
                 arguments: Vec::new(),
                 kind,
             };
             let effects = Effects {
                 signing_digest: Digest::ZERO,
                 chain: if home { CHAIN } else { ChainId(CHAIN.0 + u64::from(kinds.len() == 2)) },
-                slot: None,
+                slot: Some(Slot { chain: CHAIN, account: ACCOUNT, nonce: 0 }),
                 fee,
                 items: kinds.into_iter().map(effect).collect(),
                 typed: None,
                 coins: None,
             };
-            Ask { requester: name(requester), key: name(key), effects }
+            let action = if replaces { ActionKind::Replacement } else { ActionKind::ContractCall };
+            Ask { requester: name(requester), key: name(key), action, effects }
         },
     )
 }
@@ -243,7 +256,7 @@ impl Model {
         };
         then(&Question {
             requester: &ask.requester,
-            action: ActionKind::ContractCall,
+            action: ask.action,
             key: Some(&ask.key),
             subject: Subject::Payload(&ask.effects),
             facts: &facts,
@@ -259,7 +272,7 @@ impl Model {
             let added = Context::from_pairs(self.added(ask, effect, given)).unwrap();
             let context = context.merge(added).unwrap();
             let (principal, resource) = (uid("Member", &ask.requester), uid("Key", &ask.key));
-            let action = "Action::\"contract_call\"".parse().unwrap();
+            let action = format!("Action::\"{}\"", ask.action.as_str()).parse().unwrap();
             let request =
                 Request::new(principal, action, resource, context, Some(&self.vocabulary.schema)).unwrap();
             let answer = Authorizer::new().is_authorized(&request, &self.policies, &self.entities);
@@ -289,7 +302,10 @@ impl Model {
             ),
             (
                 "opaque_call".to_owned(),
-                Value::new_string(format!("{TOKEN:#x}/{}", hex::encode_prefixed(effect.selector.unwrap()))),
+                Value::new_string(format!(
+                    "{TOKEN:#x}/{}",
+                    hex::encode_prefixed(effect.selector.unwrap_or_default())
+                )),
             ),
         ];
         for ladder in self.vocabulary.ladders.iter() {

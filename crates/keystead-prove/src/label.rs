@@ -109,7 +109,9 @@ impl Part {
             Self::AddressBook => "address book",
             Self::Timing => "timing",
             Self::FeeCaps => "fee caps",
-            Self::Others => "assets, contracts, prices, protections, fresh heads, simulation or bitcoin",
+            Self::Others => {
+                "assets, contracts, prices, protections, fresh heads, simulation, bitcoin or tolerances"
+            }
         }
     }
 }
@@ -124,7 +126,8 @@ pub fn parts(current: &PolicyVersion, next: &PolicyVersion, proven: &Comparison)
         || differ.protections
         || differ.fresh_heads
         || differ.simulation
-        || differ.bitcoin;
+        || differ.bitcoin
+        || differ.tolerances;
     let windows = Label::of(covers(&next.windows, &current.windows), covers(&current.windows, &next.windows));
     [
         (Part::RulesAndRows, proven.label()),

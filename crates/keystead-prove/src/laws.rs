@@ -41,6 +41,7 @@ pub(crate) fn of_effects(vocabulary: &Vocabulary, registry: &AssetIndex) -> Vec<
     laws.push(kinds.join(" && "));
     laws.extend(WITHOUT_ASSET.iter().map(|it| format!("context.kind == \"{it}\" && context.asset != \"\"")));
     laws.push("context.effects < 1".to_owned());
+    laws.push(CANCELS.to_owned());
     laws.push("context.effects == 1 && context.request_class != context.class".to_owned());
     laws.push("context.asset == \"\" && (context.amount > 0 || context.outflow_fiat > 0)".to_owned());
     laws.push("context.to_itself && (!context.destination_known || context.outflow_fiat > 0)".to_owned());
@@ -97,6 +98,10 @@ pub(crate) const TAKES_BACK: &str = r#"(context.kind == "allowance_reduction"
   || ((context.kind == "nft_approval" || context.kind == "operator_approval") && context.amount <= 0)
   || (context.kind == "allowance" && context.amount <= 0 && context.takes_back)
   || (context.kind == "delegation" && context.destination == "0x0000000000000000000000000000000000000000"))"#;
+
+/// What calls an earlier request off is one effect that moves nothing.
+const CANCELS: &str = r#"context.cancels && (action != Action::"replacement" || context.kind != "no_value"
+  || context.effects != 1)"#;
 
 /// What nobody can put into numbers reaches every threshold.
 const UNBOUNDED: &str = r#"context.kind == "opaque" || context.kind == "blind_digest" || context.kind == "authority"

@@ -128,16 +128,17 @@ impl Passage<'_> {
     fn uncovered(&self) -> Vec<String> {
         let uncovered = |class: DangerClass| {
             let rows = self.version.quorums.iter().filter_map(|row| self.matches(row, class));
-            format!("context.class == \"{class}\" && !({})", any_of(rows.collect()))
+            Some(format!("{} && !({})", self.has(class)?, any_of(rows.collect())))
         };
-        DangerClass::ALL.into_iter().map(uncovered).collect()
+        DangerClass::ALL.into_iter().filter_map(uncovered).collect()
     }
 
     /// What a row that matches asks for, and is not there.
     fn unmet(&self, row: &QuorumRow) -> Vec<String> {
-        let matching = row.classes.iter().filter_map(|class| {
-            Some(format!("(context.class == \"{class}\" && {})", self.matches(row, *class)?))
-        });
+        let matching = row
+            .classes
+            .iter()
+            .filter_map(|class| Some(format!("({} && {})", self.has(*class)?, self.matches(row, *class)?)));
         let matching = any_of(matching.collect());
         let needs = row
             .needs
@@ -148,6 +149,19 @@ impl Passage<'_> {
         let vetoes = row.vetoers.iter().map(|role| format!("context.vetoed_by.contains(\"{role}\")"));
         let unmet = needs.chain(delay).chain(vetoes);
         unmet.map(|it| format!("({matching}) && {it}")).collect()
+    }
+
+    /// The condition that a request has a class; none where no such request is.
+    fn has(&self, class: DangerClass) -> Option<String> {
+        match (class, self.scene) {
+            (DangerClass::Cancel, Scene::Effect) => Some("context.cancels".to_owned()),
+            (DangerClass::Replacement, Scene::Effect) => {
+                Some("(action == Action::\"replacement\" && !context.cancels)".to_owned())
+            }
+            (class, Scene::Effect) => Some(format!("(context.class == \"{class}\" && !context.cancels)")),
+            (class, _) if class.is_of_requests() => None,
+            (class, _) => Some(format!("context.class == \"{class}\"")),
+        }
     }
 
     fn matches(&self, row: &QuorumRow, class: DangerClass) -> Option<String> {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::scan::{MovedFacts, Payment, ScannedBlock, SentFacts, Sought, TRANSFER};
+use crate::scan::{MovedFacts, Payment, ScannedBlock, SentFacts, Sought, TRANSFER, WITHDRAWAL};
 use crate::{EndpointError, History};
 
 /// Where a transaction stands on the chain.
@@ -102,8 +102,9 @@ pub(crate) fn receipt(raw: &RawValue, asked: B256) -> Result<Option<ReceiptFacts
         .unwrap_or_default()
         .0
         .saturating_mul(fields.blob_gas_price.unwrap_or_default().0);
-    // A rollup takes a part for the chain below it, beside the gas.
-    let fee = gas.saturating_add(blobs).saturating_add(fields.l1_fee.unwrap_or_default().0);
+    // A rollup takes a part for the chain below it, and one for who runs it, beside the gas.
+    let beside = fields.l1_fee.unwrap_or_default().0.saturating_add(fields.operator_fee());
+    let fee = gas.saturating_add(blobs).saturating_add(beside);
     Ok(Some(ReceiptFacts {
         block: fields.block_number.small()?,
         block_hash: fields.block_hash,
@@ -159,8 +160,8 @@ pub(crate) fn scanned(
     };
     let payments = fields.transactions.iter().filter(concerns).map(SignedFields::payment).collect();
     let (number, hash, parent) = (fields.number.small()?, fields.hash, fields.parent_hash);
-    let (moved, flows) = (Vec::new(), BTreeMap::new());
-    Ok((ScannedBlock { number, hash, parent, sent, moved, flows }, payments))
+    let (moved, came, flows) = (Vec::new(), Vec::new(), BTreeMap::new());
+    Ok((ScannedBlock { number, hash, parent, sent, moved, came, flows }, payments))
 }
 
 /// The tokens that logs say to have left some accounts, or to have come. An event that moves nothing costs nobody anything: anyone can
@@ -174,6 +175,16 @@ pub(crate) fn moved(raw: &RawValue, sought: &Sought) -> Result<Vec<MovedFacts>, 
         (sought.accounts.contains(&it.from) || sought.accounts.contains(&it.to)) && it.from != it.to
     };
     Ok(logs.iter().filter(asked_for).filter_map(LogFields::moved).filter(ours).collect())
+}
+
+/// The wrapped coins that logs say some accounts to have unwrapped: they are burnt, as by a transfer to nobody.
+pub(crate) fn unwrapped(raw: &RawValue, sought: &Sought) -> Result<Vec<MovedFacts>, EndpointError> {
+    let logs: Vec<LogFields> = parse(raw, "logs")?;
+    let asked_for = |log: &&LogFields| {
+        sought.tokens.contains(&log.address) && log.topics.first() == Some(&WITHDRAWAL) && !log.removed
+    };
+    let ours = |it: &MovedFacts| sought.accounts.contains(&it.from);
+    Ok(logs.iter().filter(asked_for).filter_map(LogFields::unwrapped).filter(ours).collect())
 }
 
 pub(crate) fn history(raw: &RawValue) -> Result<History, EndpointError> {
@@ -205,6 +216,23 @@ struct ReceiptFields {
     blob_gas_used: Option<Quantity>,
     blob_gas_price: Option<Quantity>,
     l1_fee: Option<Quantity>,
+    operator_fee_scalar: Option<Quantity>,
+    operator_fee_constant: Option<Quantity>,
+    da_footprint_gas_scalar: Option<Quantity>,
+}
+
+impl ReceiptFields {
+    /// What the operator of an OP Stack rollup takes: since Isthmus `gas × scalar / 10^6 + constant`, since Jovian, whose receipts
+    /// have a footprint, `gas × scalar × 100 + constant`.
+    fn operator_fee(&self) -> U256 {
+        let of = |it: Option<Quantity>| it.unwrap_or_default().0;
+        let product = self.gas_used.0.saturating_mul(of(self.operator_fee_scalar));
+        let share = match self.da_footprint_gas_scalar {
+            Some(_) => product.saturating_mul(U256::from(100)),
+            None => product.wrapping_div(U256::from(1_000_000)),
+        };
+        share.saturating_add(of(self.operator_fee_constant))
+    }
 }
 
 #[derive(Deserialize)]
@@ -296,6 +324,17 @@ struct LogFields {
 }
 
 impl LogFields {
+    fn unwrapped(&self) -> Option<MovedFacts> {
+        let [_, from] = self.topics.as_slice() else { return None };
+        Some(MovedFacts {
+            transaction: self.transaction_hash,
+            token: self.address,
+            from: Address::from_word(*from),
+            to: Address::ZERO,
+            amount: self.data.get(..32).map(U256::from_be_slice)?,
+        })
+    }
+
     /// The amount is the data of an ERC-20, the fourth topic of an ERC-721. None where nothing moves.
     fn moved(&self) -> Option<MovedFacts> {
         let [_, from, to, rest @ ..] = self.topics.as_slice() else { return None };

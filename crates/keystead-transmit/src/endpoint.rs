@@ -108,10 +108,23 @@ impl Endpoint {
         params: Value,
         limit: Duration,
     ) -> Result<Box<RawValue>, EndpointError> {
-        let id = self.inner.next.fetch_add(1, Ordering::Relaxed);
+        let id = self.ids(1);
         let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string();
+        parse(&self.post(body, limit).await?, id)
+    }
+
+    /// The first of so many numbers that nothing else is asked under.
+    pub(crate) fn ids(&self, count: u64) -> u64 {
+        self.inner.next.fetch_add(count, Ordering::Relaxed)
+    }
+
+    pub(crate) fn time(&self) -> Duration {
+        self.inner.http.limits().time
+    }
+
+    pub(crate) async fn post(&self, body: String, limit: Duration) -> Result<Bytes, EndpointError> {
         let (status, bytes) = self.inner.http.call(Method::POST, "", Some(body), limit).await?;
-        parse(&readable(status, bytes)?, id)
+        readable(status, bytes)
     }
 }
 
@@ -140,15 +153,16 @@ impl fmt::Debug for Endpoint {
 
 /// Answers carry other fields in the wild; of ours, exactly one of `result` and `error` counts.
 #[derive(Deserialize)]
-struct Answer {
-    id: u64,
+pub(crate) struct Answer {
+    #[serde(default, deserialize_with = "number_or_none")]
+    pub(crate) id: u64,
     #[serde(default, deserialize_with = "present")]
     result: Option<Box<RawValue>>,
-    error: Option<Failure>,
+    pub(crate) error: Option<Failure>,
 }
 
 #[derive(Deserialize)]
-struct Failure {
+pub(crate) struct Failure {
     code: i64,
     #[serde(default)]
     message: String,
@@ -160,13 +174,30 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<B
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
+/// What refers to no question has no number; nothing is asked under zero.
+fn number_or_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Option::<u64>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 pub(crate) fn parse(bytes: &[u8], id: u64) -> Result<Box<RawValue>, EndpointError> {
-    let malformed = EndpointError::Malformed { expected: "an answer of JSON-RPC 2.0" };
-    let answer: Answer = serde_json::from_slice(bytes).map_err(|_| malformed.clone())?;
-    match (answer.id == id, answer.result, answer.error) {
-        (true, Some(result), None) => Ok(result),
-        (true, _, Some(failure)) => Err(failure.into()),
-        (true, None, None) | (false, ..) => Err(malformed),
+    let answer: Answer = serde_json::from_slice(bytes).map_err(|_| malformed())?;
+    match answer.id == id {
+        true => answer.content(),
+        false => Err(malformed()),
+    }
+}
+
+pub(crate) fn malformed() -> EndpointError {
+    EndpointError::Malformed { expected: "an answer of JSON-RPC 2.0" }
+}
+
+impl Answer {
+    pub(crate) fn content(self) -> Result<Box<RawValue>, EndpointError> {
+        match (self.result, self.error) {
+            (Some(result), None) => Ok(result),
+            (_, Some(failure)) => Err(failure.into()),
+            (None, None) => Err(malformed()),
+        }
     }
 }
 
@@ -231,6 +262,7 @@ mod tests {
             (r#"[]"#, Err("endpoint.malformed")),
             (r#"{"id":7,"error":{"code":-32000,"message":"no"}}"#, Err("endpoint.rpc")),
             (r#"{"id":7,"result":null,"error":{"code":3,"message":"no"}}"#, Err("endpoint.rpc")),
+            (r#"{"id":null,"error":{"code":-32600,"message":"no"}}"#, Err("endpoint.malformed")),
         ] {
             let found = parse(text.as_bytes(), 7);
             let found = found.as_ref().map(|raw| raw.get()).map_err(keystead_base::Coded::code);

@@ -8,6 +8,7 @@
 
 mod agreement;
 mod answer;
+mod batch;
 pub mod coins;
 mod courier;
 mod endpoint;
@@ -32,7 +33,7 @@ pub use endpoint::{Endpoint, Limits, MAX_ANSWER_BYTES};
 pub use error::{Distrust, EndpointError, MAX_MESSAGE_CHARS, TransmitError};
 pub use fees::{Fees, History};
 pub use scan::{FlowFacts, MovedFacts, ScannedBlock, SentFacts, Sought};
-pub use state_at::AccountFacts;
+pub use state_at::{AccountFacts, Holdings};
 pub use tls::Roots;
 pub use view::{Broadcast, ChainView, Finality};
 pub use watch::{Observation, Verdict, Watched, decide};

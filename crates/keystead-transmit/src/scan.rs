@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256, b256};
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::answer;
+use crate::batch::Question;
 use crate::view::hex_number;
 use crate::{ChainView, Endpoint, EndpointError, Unknown};
 
@@ -26,6 +28,8 @@ pub struct ScannedBlock {
     pub sent: Vec<SentFacts>,
     /// The tokens that left them, in the order of the block.
     pub moved: Vec<MovedFacts>,
+    /// The tokens that came to them, in the order of the block.
+    pub came: Vec<MovedFacts>,
     /// What each account paid and was paid: of the chain's own coin (none) by transactions of the block, of tokens by
     /// their events.
     pub flows: BTreeMap<(Address, Option<Address>), FlowFacts>,
@@ -104,16 +108,6 @@ impl ChainView {
         });
         self.panel().agree("what a block holds of our accounts", asked).await
     }
-
-    /// The next nonce of an account after the block with this hash.
-    ///
-    /// # Errors
-    ///
-    /// [`Unknown`] when too few agree, or have that state no more.
-    pub async fn nonce_after(&self, account: Address, block: B256) -> Result<u64, Unknown> {
-        let params = json!([account, {"blockHash": block, "requireCanonical": true}]);
-        self.panel().believe("eth_getTransactionCount", params, answer::number).await
-    }
 }
 
 async fn scan(endpoint: &Endpoint, number: u64, sought: &Sought) -> Result<ScannedBlock, EndpointError> {
@@ -122,28 +116,34 @@ async fn scan(endpoint: &Endpoint, number: u64, sought: &Sought) -> Result<Scann
     if block.number != number {
         return Err(EndpointError::Malformed { expected: "the block asked for" });
     }
-    for payment in payments {
-        pay(endpoint, &mut block, payment, sought).await?;
+    for some in payments.chunks(MAX_RECEIPTS) {
+        let ask = |it: &Payment| ("eth_getTransactionReceipt", json!([it.hash]));
+        let questions: Vec<Question> = some.iter().map(ask).collect();
+        for (payment, raw) in some.iter().zip(endpoint.ask_all(&questions).await?) {
+            pay(&raw?, &mut block, payment, sought)?;
+        }
     }
     if !sought.tokens.is_empty() && !sought.accounts.is_empty() {
         let owners: Vec<B256> = sought.accounts.iter().map(|it| it.into_word()).collect();
-        block.moved = moved(endpoint, &block, json!([TRANSFER, owners]), sought).await?;
+        let left = logs(endpoint, &block, json!([[TRANSFER, WITHDRAWAL], owners]), sought).await?;
+        block.moved = answer::moved(&left, sought)?;
         block.moved.retain(|it| sought.accounts.contains(&it.from));
-        let received = moved(endpoint, &block, json!([TRANSFER, null, owners]), sought).await?;
-        block.count_tokens(&received, sought);
+        let received = logs(endpoint, &block, json!([TRANSFER, null, owners]), sought).await?;
+        block.came = answer::moved(&received, sought)?;
+        block.came.retain(|it| sought.accounts.contains(&it.to));
+        block.count_tokens(&answer::unwrapped(&left, sought)?);
     }
     Ok(block)
 }
 
 /// What a transaction took from one of us and gave to one of us, by its receipt.
-async fn pay(
-    endpoint: &Endpoint,
+fn pay(
+    raw: &RawValue,
     block: &mut ScannedBlock,
-    payment: Payment,
+    payment: &Payment,
     sought: &Sought,
 ) -> Result<(), EndpointError> {
-    let raw = endpoint.ask("eth_getTransactionReceipt", json!([payment.hash])).await?;
-    let receipt = answer::receipt(&raw, payment.hash)?.filter(|it| it.block_hash == block.hash);
+    let receipt = answer::receipt(raw, payment.hash)?.filter(|it| it.block_hash == block.hash);
     let receipt = receipt.ok_or(EndpointError::Malformed { expected: "a receipt of the block" })?;
     let moved = if receipt.succeeded { payment.value } else { U256::ZERO };
     if sought.accounts.contains(&payment.from) {
@@ -155,14 +155,14 @@ async fn pay(
     Ok(())
 }
 
-async fn moved(
+async fn logs(
     endpoint: &Endpoint,
     block: &ScannedBlock,
     topics: serde_json::Value,
     sought: &Sought,
-) -> Result<Vec<MovedFacts>, EndpointError> {
+) -> Result<Box<RawValue>, EndpointError> {
     let filter = json!([{"blockHash": block.hash, "address": sought.tokens, "topics": topics}]);
-    answer::moved(&endpoint.ask("eth_getLogs", filter).await?, sought)
+    endpoint.ask("eth_getLogs", filter).await
 }
 
 impl ScannedBlock {
@@ -170,11 +170,14 @@ impl ScannedBlock {
         self.flows.entry((account, token)).or_default()
     }
 
-    fn count_tokens(&mut self, received: &[MovedFacts], sought: &Sought) {
-        for it in self.moved.clone() {
+    /// What is unwrapped leaves, too, and is counted once where the token says so in both ways.
+    fn count_tokens(&mut self, unwrapped: &[MovedFacts]) {
+        let (left, came) = (self.moved.clone(), self.came.clone());
+        let burnt = unwrapped.iter().filter(|it| !left.contains(it));
+        for it in left.iter().chain(burnt) {
             self.flow(it.from, Some(it.token)).pays(it.amount);
         }
-        for it in received.iter().filter(|it| sought.accounts.contains(&it.to)) {
+        for it in came {
             self.flow(it.to, Some(it.token)).is_paid(it.amount);
         }
     }
@@ -189,6 +192,13 @@ impl FlowFacts {
         self.received = self.received.saturating_add(amount);
     }
 }
+
+/// `Withdrawal(address,uint256)`: how WETH9 and its like say that wrapped coins are unwrapped. The coins come back by an inner
+/// call, and more coins than expected are no contradiction; nor are more tokens, so that `Deposit` is not looked for.
+pub(crate) const WITHDRAWAL: B256 = b256!("7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7268a95bf5081b65");
+
+/// The most receipts that an endpoint is asked for at once.
+const MAX_RECEIPTS: usize = 100;
 
 /// `Transfer(address,address,uint256)`: ERC-20 and ERC-721 share it.
 pub(crate) const TRANSFER: B256 = b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");

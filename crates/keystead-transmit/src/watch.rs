@@ -34,8 +34,8 @@ pub struct Observation {
 pub enum Verdict {
     /// Not final: not seen yet, or in a block that may still go away.
     Pending {
-        /// The block that has it now.
-        block: Option<u64>,
+        /// Where it stands now.
+        seen: Option<ReceiptFacts>,
     },
     /// Final.
     Settled {
@@ -63,11 +63,11 @@ pub fn decide(watched: &Watched, seen: &Observation) -> Verdict {
         (Some(receipt), Some(time_seconds)) if is_final(receipt.block) => {
             Verdict::Settled { receipt: receipt.clone(), time_seconds }
         }
-        (Some(receipt), _) => Verdict::Pending { block: Some(receipt.block) },
+        (Some(receipt), _) => Verdict::Pending { seen: Some(receipt.clone()) },
         (None, _) if seen.final_height.is_some() && seen.final_nonce > watched.nonce => {
             Verdict::Replaced { by: None }
         }
-        (None, _) => Verdict::Pending { block: None },
+        (None, _) => Verdict::Pending { seen: None },
     }
 }
 
@@ -86,15 +86,15 @@ mod tests {
         };
         let settled = |block| Verdict::Settled { receipt: receipt(block), time_seconds: 9 };
         for (final_height, final_nonce, block, expected) in [
-            (None, 0, None, Verdict::Pending { block: None }),
-            (None, 0, Some(0), Verdict::Pending { block: Some(0) }),
-            (Some(10), 5, None, Verdict::Pending { block: None }),
+            (None, 0, None, Verdict::Pending { seen: None }),
+            (None, 0, Some(0), Verdict::Pending { seen: Some(receipt(0)) }),
+            (Some(10), 5, None, Verdict::Pending { seen: None }),
             (Some(10), 6, Some(10), settled(10)),
             (Some(10), 6, Some(9), settled(9)),
-            (Some(10), 5, Some(11), Verdict::Pending { block: Some(11) }),
-            (Some(10), 6, Some(11), Verdict::Pending { block: Some(11) }),
+            (Some(10), 5, Some(11), Verdict::Pending { seen: Some(receipt(11)) }),
+            (Some(10), 6, Some(11), Verdict::Pending { seen: Some(receipt(11)) }),
             (Some(10), 6, None, Verdict::Replaced { by: None }),
-            (None, 6, None, Verdict::Pending { block: None }),
+            (None, 6, None, Verdict::Pending { seen: None }),
         ] {
             let seen = Observation {
                 final_height,

@@ -29,6 +29,8 @@ pub enum RequestStage {
     Settled,
     /// It can never execute.
     Dead,
+    /// Signed, and the block that had its transaction is not one of the chain's any more: it is sent again.
+    Reorged,
 }
 
 impl RequestStage {
@@ -73,6 +75,7 @@ impl RequestStage {
             Self::Applied => "applied",
             Self::Settled => "settled",
             Self::Dead => "dead",
+            Self::Reorged => "reorged",
         }
     }
 }

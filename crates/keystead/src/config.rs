@@ -162,6 +162,10 @@ impl Config {
                 .flat_map(|it| &mut it.endpoints)
                 .filter_map(|it| it.ca.as_mut())
                 .for_each(at);
+            for source in node.bitcoin.iter_mut().flat_map(|it| &mut it.coins.sources) {
+                source.ca.as_mut().map(at);
+                source.login.as_mut().map(secret).transpose()?;
+            }
         }
         if let Some(coordinator) = &mut self.coordinator {
             at(&mut coordinator.data);

@@ -67,6 +67,7 @@ pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Resul
             cool_off_seconds: world.cool_off_seconds,
         },
         fee_caps: Vec::new(),
+        tolerances: Vec::new(),
     })
 }
 
@@ -130,6 +131,7 @@ fn quorums(chain: ChainId) -> Result<Vec<QuorumRow>, NameError> {
     let large = Threshold { measure: native(chain), amount: Amount::from(ETHER + ETHER / 100) };
     Ok(vec![
         row("authority", &[DangerClass::Authority], None, 2)?,
+        row("cancels-and-replacements", &[DangerClass::Cancel, DangerClass::Replacement], None, 0)?,
         row("statements", &[DangerClass::Statement], None, 0)?,
         row("transfers", &[DangerClass::Transfer], None, 0)?,
         row("transfers-large", &[DangerClass::Transfer], Some(large), 2)?,

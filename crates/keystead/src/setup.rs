@@ -171,6 +171,7 @@ impl Setup {
             ledger: None,
             listen,
             metrics: None,
+            bitcoin: Vec::new(),
             peers: self.nodes.iter().filter(|node| node.name != *name).cloned().collect(),
             times: Times::default(),
             chains: chain.into_iter().collect(),

@@ -1,13 +1,16 @@
 //! What became of signed transactions: settled, dead, or unknown, by the node's own endpoints.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use alloy_primitives::U256;
 use keystead_devnet::{Devnet, DevnetServer};
 use keystead_node::{ChainConfig, EndpointConfig};
+use keystead_tests::chainside::{anvil, asked, fund, head, mine, sends, steals};
 use keystead_tests::cluster::{NodeHome, Station, ether};
 use keystead_tests::fixture::{BIRTH, CHAIN, ETHER, FRIEND, name};
-use keystead_wire::{ChainWatch, RequestStage, RequestView};
+use keystead_wire::{ChainWatch, NodeStatus, RequestStage, RequestView};
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s10_a_transaction_settles_once_it_is_final_and_dies_when_its_nonce_is_gone() {
@@ -54,6 +57,58 @@ async fn s10_nothing_settles_while_endpoints_disagree() {
         }
     }
     assert_eq!(stage(&station, &asked).await, RequestStage::Signed);
+}
+
+/// A block is given up with two payments in it. One is sent again and settles; the other's nonce is taken by somebody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s10_what_a_chain_gives_up_is_reorged_and_counts_until_it_is_final_after_all() {
+    let (chain, anvil) = anvil();
+    let mut home = NodeHome::new();
+    let endpoints = vec![EndpointConfig { name: name("anvil"), url: chain.url(), ca: None }];
+    let confirmations = Some(FINAL);
+    home.config.chains = vec![ChainConfig { chain: CHAIN.0, agree: 1, endpoints, confirmations }];
+    home.config.limits.settlement_seconds = 1;
+    let station = home.start().await;
+    station.make_hot_key().await;
+    let account = station.account().await;
+    fund(anvil, account, 10 * ETHER).await;
+    let first = station.ask("desk", ether(FRIEND, ETHER / 2, 0)).await;
+    let second = station.ask("desk", ether(FRIEND, ETHER / 2, 1)).await;
+    let raw = |view: &RequestView| view.signed.clone().unwrap().raw;
+    let snapshot = asked(anvil, "evm_snapshot", json!([])).await;
+    sends(anvil, &raw(&first)).await;
+    sends(anvil, &raw(&second)).await;
+    looked_twice(&station, anvil).await;
+    assert_eq!(stage(&station, &first).await, RequestStage::Signed, "in a block, and not final");
+
+    asked(anvil, "evm_revert", json!([snapshot])).await;
+    until(&station, &first, RequestStage::Reorged).await;
+    until(&station, &second, RequestStage::Reorged).await;
+    let status = station.client("eve").await.status().await.unwrap();
+    assert_eq!(status.unsettled, 2, "both count");
+    let said = station.events().into_iter().filter(|it| it.contains("which had the transaction of")).count();
+    assert_eq!(said, 2, "{:?}", station.events());
+
+    sends(anvil, &raw(&first)).await;
+    until(&station, &first, RequestStage::Signed).await;
+    steals(anvil, account, FRIEND, 1).await;
+    mine(anvil, FINAL).await;
+    until(&station, &first, RequestStage::Settled).await;
+    until(&station, &second, RequestStage::Dead).await;
+    station.stop().await;
+}
+
+/// More than the test gives up.
+const FINAL: u64 = 10;
+
+/// Until the node has looked at the chain as it is: a look begins with the head, and is over when the next one begins.
+async fn looked_twice(station: &Station, anvil: SocketAddr) {
+    let (client, newest) = (station.client("eve").await, head(anvil).await);
+    for looks in 0..2 {
+        let sees = |status: &NodeStatus| matches!(status.chains[0].watch, ChainWatch::Agreed { head } if head >= newest + looks);
+        while !sees(&client.status().await.unwrap()) {}
+        mine(anvil, 1).await;
+    }
 }
 
 async fn devnet(chain: u64) -> DevnetServer {

@@ -34,6 +34,7 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
         rules,
         bitcoin,
         fee_caps,
+        tolerances,
     } = policy;
     let mut lines = vec![format!("chains: {}", list(chains))];
     lines.extend(times(timing));
@@ -67,6 +68,14 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
     lines.extend(bitcoin.iter().flat_map(|it| it.lock_times.iter().map(lock_line)));
     lines.extend(bitcoin.iter().flat_map(|it| it.shared_wallets.iter().map(shared_line)));
     lines.extend(fee_caps.iter().flat_map(|cap| fee_lines(policy, cap)));
+    lines.extend(tolerances.iter().map(|it| {
+        let (asset, _) = policy.unit(Measure::Asset { chain: it.chain, asset: it.asset });
+        format!(
+            "balances of {asset} on {} may fall short by {} basis points of what moves and {} of what is held, and no \
+             alarm comes",
+            it.chain, it.flow_bps, it.hold_bps
+        )
+    }));
     lines.extend(rules.iter().flat_map(rule_lines));
     lines.iter().map(|line| unambiguous(line)).collect()
 }

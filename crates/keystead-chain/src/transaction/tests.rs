@@ -241,6 +241,22 @@ fn s04_effects_name_the_slot_and_the_most_that_the_network_takes() {
 }
 
 #[test]
+fn s10_a_form_with_one_price_may_tip_all_of_it() {
+    for (preimage, per_gas, tip) in [
+        (legacy().encoded_for_signing(), 20_000_000_000_u64, 20_000_000_000_u64),
+        (eip2930().encoded_for_signing(), 5, 5),
+        (eip1559().encoded_for_signing(), 10, 1),
+        (eip4844().encoded_for_signing(), 10, 1),
+        (eip7702(1).encoded_for_signing(), 10, 1),
+        (authorization(1), 0, 0),
+    ] {
+        let effects = explain(&build(&Action::RawEthereum(raw(preimage)), US).unwrap(), &registry());
+        assert_eq!(effects.fee.per_gas, Amount::from(per_gas));
+        assert_eq!(effects.fee.tip_per_gas, Amount::from(tip));
+    }
+}
+
+#[test]
 fn s09_delegations_and_creations_are_changes_of_control() {
     let effects = |preimage| explain(&build(&Action::RawEthereum(raw(preimage)), US).unwrap(), &registry());
     let (authority, ..) = signature([7; 32], [1; 32]);

@@ -108,7 +108,7 @@ pub(crate) fn is_final(view: &RequestView) -> bool {
     match view.stage {
         RequestStage::Denied | RequestStage::Applied | RequestStage::Settled | RequestStage::Dead => true,
         RequestStage::Signed => view.signed.as_ref().is_some_and(|it| it.transaction.is_none()),
-        RequestStage::Waiting | RequestStage::Allowed => false,
+        RequestStage::Waiting | RequestStage::Allowed | RequestStage::Reorged => false,
     }
 }
 

@@ -261,6 +261,7 @@ fn policy() -> PolicyVersion {
             cool_off_seconds: 3600,
         },
         fee_caps: Vec::new(),
+        tolerances: Vec::new(),
     }
     .into_canonical()
 }

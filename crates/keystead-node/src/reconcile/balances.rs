@@ -13,6 +13,7 @@ use keystead_transmit::{FlowFacts, ScannedBlock, Unknown};
 
 use super::book::Book;
 use super::suspects::{Evidence, Suspect};
+use super::tolerance::Shortfall;
 use super::{Held, Step};
 
 /// What accounts had after a block, and what went and came since.
@@ -53,6 +54,15 @@ impl Balances {
         Some(Amount(before.0.saturating_add(received.0).saturating_sub(paid.0)))
     }
 
+    fn shortfall(&self, of: &(Address, Asset), expected: Amount, found: Amount) -> Shortfall {
+        let (paid, received) = self.flows.get(of).copied().unwrap_or_default();
+        Shortfall {
+            missing: expected.0.saturating_sub(found.0),
+            moved: paid.0.saturating_add(received.0),
+            held: self.held.get(of).copied().unwrap_or_default().0,
+        }
+    }
+
     /// Where less is there than must be.
     fn missing<'a>(
         &'a self,
@@ -81,23 +91,10 @@ impl Step<'_> {
     }
 
     async fn held_after(&self, block: B256) -> Result<Amounts, Unknown> {
-        let mut held = Amounts::new();
-        for account in self.ours.spending() {
-            let facts = self.view.account_at(account, block).await?;
-            // What code can spend without a transaction of the account, nobody can expect to be there.
-            if facts.code.is_empty() {
-                held.insert((account, Asset::Native), Amount(facts.balance));
-            }
-            for token in &self.ours.fungible {
-                match self.view.tokens_at(*token, account, block).await {
-                    Ok(amount) => drop(held.insert((account, Asset::Token(*token)), Amount(amount))),
-                    // No such contract on this chain, or none that answers.
-                    Err(unknown) if unknown.is_had_by_nobody() => {}
-                    Err(unknown) => return Err(unknown),
-                }
-            }
-        }
-        Ok(held)
+        let accounts: Vec<Address> = self.ours.spending().collect();
+        let held = self.view.holdings_at(&accounts, &self.ours.fungible, block).await?;
+        let asset = |token: Option<Address>| token.map_or(Asset::Native, Asset::Token);
+        Ok(held.into_iter().map(|((of, token), amount)| ((of, asset(token)), Amount(amount))).collect())
     }
 
     /// Compares at the end of a span, and begins the next.
@@ -115,18 +112,23 @@ impl Step<'_> {
         };
         let whole = book.balances.as_ref().filter(|it| it.block.saturating_add(SPAN) == block.number);
         for (address, asset, expected, found) in whole.iter().flat_map(|it| it.missing(&held)) {
-            let place = FinalBlock { number: block.number, hash: block.hash };
-            self.suspect(address, Discrepancy::Balance { block: place, asset, expected, found });
+            let shortfall =
+                whole.map(|it| it.shortfall(&(address, asset), expected, found)).unwrap_or_default();
+            if !shortfall.is_tolerated(self.state, self.chain, asset) {
+                let place = FinalBlock { number: block.number, hash: block.hash };
+                let what = Discrepancy::Balance { block: place, asset, expected, found };
+                self.suspect(address, what, Evidence::Missing { asset, shortfall });
+            }
         }
         self.shared.suspects.see_balances(self.chain.0, Some(block.number));
         book.balances = Some(Balances::after(block.number, held));
     }
 
-    fn suspect(&self, address: Address, what: Discrepancy) {
+    fn suspect(&self, address: Address, what: Discrepancy, evidence: Evidence) {
         let Some(account) = self.ours.account(&address).cloned() else { return };
         let (cluster, chain) = (self.shared.cluster, self.chain);
         let finding = Finding { cluster, chain, account, address, what };
-        self.shared.suspects.add(chain.0, Suspect::new(finding, Evidence::Missing));
+        self.shared.suspects.add(chain.0, Suspect::new(finding, evidence));
     }
 }
 

@@ -108,8 +108,8 @@ mod tests {
 
     fn block(number: u64, parent: u8, hash: u8) -> ScannedBlock {
         let (hash, parent) = (B256::repeat_byte(hash), B256::repeat_byte(parent));
-        let (sent, moved, flows) = (Vec::new(), Vec::new(), BTreeMap::new());
-        ScannedBlock { number, hash, parent, sent, moved, flows }
+        let (sent, moved, came, flows) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
+        ScannedBlock { number, hash, parent, sent, moved, came, flows }
     }
 
     #[test]

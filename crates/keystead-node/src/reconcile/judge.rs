@@ -1,15 +1,16 @@
 //! What of a block no request made.
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, U256};
 use keystead_base::{Amount, Digest, RequestId};
 use keystead_chain::{Payload, assemble, build};
 use keystead_decision::{Discrepancy, FinalBlock, Finding, State};
-use keystead_intent::{ChainId, Intent, Slot};
+use keystead_intent::{Asset, ChainId, Intent, Slot};
 use keystead_ledger::LedgerError;
 use keystead_transmit::{MovedFacts, ScannedBlock, SentFacts};
 
 use super::accounts::Ours;
 use super::suspects::{Evidence, Suspect};
+use super::tolerance::Shortfall;
 use crate::shared::Shared;
 
 /// One chain's judge.
@@ -35,11 +36,13 @@ impl Strays<'_> {
         // What our own transactions move is judged with them.
         let foreign = |it: &&MovedFacts| !block.sent.iter().any(|sent| sent.hash == it.transaction);
         for moved in block.moved.iter().filter(foreign) {
-            if !self.state.gave_right(self.chain, moved.from, moved.token) {
+            let share = share_taken(block, moved);
+            let tolerated = share.is_tolerated(self.state, self.chain, Asset::Token(moved.token));
+            if !tolerated && !self.state.gave_right(self.chain, moved.from, moved.token) {
                 let (transaction, token) = (Digest(moved.transaction.0), moved.token);
                 let what =
                     Discrepancy::Tokens { block: place, transaction, token, amount: Amount(moved.amount) };
-                suspects.extend(self.suspect(moved.from, what, Evidence::Moved { token }));
+                suspects.extend(self.suspect(moved.from, what, Evidence::Moved { token, share }));
             }
         }
         Ok(suspects)
@@ -65,6 +68,16 @@ impl Strays<'_> {
         let (cluster, chain) = (self.shared.cluster, self.chain);
         Some(Suspect::new(Finding { cluster, chain, account, address, what }, evidence))
     }
+}
+
+/// What went of a token, as a part of what came of it to the same account in the same transaction: a token with a fee may take it from
+/// whoever receives.
+fn share_taken(block: &ScannedBlock, moved: &MovedFacts) -> Shortfall {
+    let same = |it: &&MovedFacts| it.transaction == moved.transaction && it.token == moved.token;
+    let left = block.moved.iter().filter(same).filter(|it| it.from == moved.from);
+    let came = block.came.iter().filter(same).filter(|it| it.to == moved.from);
+    let sum = |sum: U256, it: &MovedFacts| sum.saturating_add(it.amount);
+    Shortfall { missing: left.fold(U256::ZERO, sum), moved: came.fold(U256::ZERO, sum), held: U256::ZERO }
 }
 
 /// INVARIANT L4: whether a request that the log allowed makes this very transaction: its bytes, built here from the

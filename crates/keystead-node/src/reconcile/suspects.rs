@@ -7,9 +7,12 @@ use std::time::Duration;
 use alloy_primitives::Address;
 use keystead_base::{Canonical as _, Digest};
 use keystead_decision::Finding;
+use keystead_intent::Asset;
 use keystead_transmit::SentFacts;
 use keystead_wire::ReconciledView;
 use tokio::time::Instant;
+
+use super::tolerance::Shortfall;
 
 /// Something that the log seems not to have allowed.
 #[derive(Clone, Debug)]
@@ -19,26 +22,42 @@ pub(crate) struct Suspect {
     pub(crate) evidence: Evidence,
     since: Instant,
     stated: Option<Instant>,
+    statements: u32,
 }
 
 /// What it rests on: it is judged again before it is stated, as the log may know by then what it did not know.
 #[derive(Clone, Debug)]
 pub(crate) enum Evidence {
     Sent(SentFacts),
-    Nonce { nonce: u64, before_first_look: bool },
-    Moved { token: Address },
-    Missing,
+    Nonce {
+        nonce: u64,
+        before_first_look: bool,
+    },
+    /// Tokens that went, and what share of what came in the same transaction they are.
+    Moved {
+        token: Address,
+        share: Shortfall,
+    },
+    Missing {
+        asset: Asset,
+        shortfall: Shortfall,
+    },
 }
 
 impl Suspect {
     pub(crate) fn new(finding: Finding, evidence: Evidence) -> Self {
         let digest = finding.digest();
-        Self { finding, digest, evidence, since: Instant::now(), stated: None }
+        Self { finding, digest, evidence, since: Instant::now(), stated: None, statements: 0 }
     }
 
-    fn is_due(&self, turn: Duration, again: Duration) -> bool {
+    fn is_due(&self, turn: Duration, again: Duration, statements: u32) -> bool {
         let stated = self.stated.is_some_and(|it| it.elapsed() < again);
-        !stated && self.since.elapsed() >= turn
+        !stated && self.since.elapsed() >= turn && self.statements < statements
+    }
+
+    /// Whether it is known for so long.
+    pub(crate) fn is_over(&self, lasts: Duration) -> bool {
+        self.since.elapsed() >= lasts
     }
 }
 
@@ -101,13 +120,14 @@ impl Suspects {
         self.all().get(&finding.chain.0)?.suspects.get(&finding.digest()).cloned()
     }
 
-    /// Those whose turn it is to be stated, at most so many; they count as stated now.
-    pub(crate) fn due(&self, turn: Duration, again: Duration, room: usize) -> Vec<Suspect> {
+    /// Those whose turn it is to be stated, at most so many, and each of them so often; they count as stated now.
+    pub(crate) fn due(&self, turn: Duration, again: Duration, statements: u32, room: usize) -> Vec<Suspect> {
         let mut all = self.all();
         let suspects = all.values_mut().flat_map(|it| it.suspects.values_mut());
-        let due = suspects.filter(|it| it.is_due(turn, again)).take(room);
+        let due = suspects.filter(|it| it.is_due(turn, again, statements)).take(room);
         due.map(|it| {
             it.stated = Some(Instant::now());
+            it.statements = it.statements.saturating_add(1);
             it.clone()
         })
         .collect()
@@ -125,5 +145,34 @@ impl Suspects {
             reorganized: compared.reorganized,
             suspects: compared.suspects.len() as u64,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::ClusterId;
+    use keystead_decision::Discrepancy;
+    use keystead_intent::{AccountRef, ChainId};
+
+    use super::*;
+
+    #[test]
+    fn d03_what_nobody_shares_is_stated_so_often_and_no_more() {
+        let finding = Finding {
+            cluster: ClusterId(Digest::ZERO),
+            chain: ChainId(1),
+            account: AccountRef { key: "hot".parse().unwrap(), index: 0 },
+            address: Address::ZERO,
+            what: Discrepancy::Nonce { nonce: 7 },
+        };
+        let suspects = Suspects::default();
+        suspects
+            .add(1, Suspect::new(finding.clone(), Evidence::Nonce { nonce: 7, before_first_look: false }));
+        let now = Duration::ZERO;
+        let stated: usize = (0..20).map(|_| suspects.due(now, now, 5, 8).len()).sum();
+        assert_eq!(stated, 5);
+        assert!(suspects.get(&finding).is_some(), "this node still votes for it");
+        let known = &suspects.of(1)[0];
+        assert!(known.is_over(now) && !known.is_over(Duration::from_secs(3_600)));
     }
 }

@@ -332,5 +332,6 @@ fn policy(node: &HybridSigner, recipient: Vec<u8>) -> PolicyVersion {
             cool_off_seconds: 0,
         },
         fee_caps: Vec::new(),
+        tolerances: Vec::new(),
     }
 }

@@ -21,7 +21,7 @@ async fn a01_one_liar_of_three_changes_nothing() {
         assert_eq!(view.nonce(account()).await, Ok(0));
         assert_eq!(view.balance(account()).await, Ok(Amount::from(ETHER)));
         assert_eq!(view.receipt(transfer(0, 1).1.hash).await, Ok(None));
-        assert_eq!(view.watch(&transfer(0, 1).1).await, Verdict::Pending { block: None });
+        assert_eq!(view.watch(&transfer(0, 1).1).await, Verdict::Pending { seen: None });
     }
 }
 

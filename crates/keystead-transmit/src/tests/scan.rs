@@ -22,7 +22,7 @@ async fn l04_a_block_is_read_whole_and_one_liar_of_three_hides_nothing() {
     assert_eq!((block.number, block.hash, block.parent), (1, head.hash(), head.header().parent_hash));
     let [sent] = block.sent.as_slice() else { panic!("{block:?}") };
     assert_eq!((sent.hash, sent.from, sent.nonce), (watched.hash, account(), 0));
-    assert_eq!(view.nonce_after(account(), block.hash).await, Ok(1));
+    assert_eq!(view.nonces_after(&[account()], block.hash).await, Ok(vec![1]));
 
     let others = Arc::new(Sought { accounts: BTreeSet::from([TO]), ..Sought::default() });
     assert_eq!(view.scan(1, &others).await.unwrap().sent, [], "somebody else's");

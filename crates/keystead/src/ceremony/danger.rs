@@ -96,7 +96,10 @@ fn limits(policy: &PolicyVersion) -> Vec<String> {
 
 /// A row that lets fewer than two people do what gives control away.
 fn weak(row: &QuorumRow) -> Option<String> {
-    let grave = row.classes.iter().filter(|class| **class >= DangerClass::UnlimitedAllowance);
+    let grave = row
+        .classes
+        .iter()
+        .filter(|class| !class.is_of_requests() && **class >= DangerClass::UnlimitedAllowance);
     let grave: Vec<String> = grave.map(ToString::to_string).collect();
     let people: u32 = row.needs.iter().map(|need| need.count).sum();
     (!grave.is_empty() && people < 2)

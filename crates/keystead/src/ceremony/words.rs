@@ -182,6 +182,7 @@ mod tests {
     use keystead_base::Timestamp;
     use keystead_policy::{
         BitcoinTerms, FeeCap, HeightLimit, LockTimeRule, PolicyVersion, Roster, SharedWallet, SimulationRule,
+        Tolerance,
     };
 
     use super::*;
@@ -230,7 +231,7 @@ mod tests {
     #[test]
     fn every_part_of_a_policy_is_said() {
         type Change = fn(&mut PolicyVersion);
-        let changes: [Change; 26] = [
+        let changes: [Change; 28] = [
             |it| it.chains.clear(),
             |it| it.rules[0].cedar.push_str(" // more"),
             |it| it.rules[0].id = "other".parse().unwrap(),
@@ -243,12 +244,16 @@ mod tests {
             |it| it.quorums[0].needs[0].count = 1,
             |it| it.quorums[0].needs[0].factors.push(keystead_policy::Factor::Software),
             |it| it.quorums[0].changes.push(keystead_intent::ChangeKind::Thaw),
-            |it| it.quorums[3].from = None,
+            |it| it.quorums[4].from = None,
             |it| it.address_book[0].usable_from = Timestamp(0),
             |it| it.assets[1].decimals = 18,
             |it| it.assets[1].symbol = "USDC".to_owned(),
             |it| it.caps[0].amount = 1_u64.into(),
             |it| it.fresh_heads.clear(),
+            |it| {
+                let (chain, asset) = (it.chains[0], keystead_intent::Asset::Native);
+                it.tolerances = vec![Tolerance { chain, asset, flow_bps: 1, hold_bps: 0 }];
+            },
             |it| {
                 it.fee_caps = vec![FeeCap {
                     id: "gas".parse().unwrap(),
