@@ -6,7 +6,7 @@ use std::sync::Arc;
 use alloy_primitives::keccak256;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, Method, StatusCode};
-use keystead_base::Secret;
+use keystead_base::{Name, Secret};
 use subtle::ConstantTimeEq as _;
 
 use crate::caller::{Caller, Need, need};
@@ -57,6 +57,23 @@ impl Token {
 
 fn digest(bytes: &[u8]) -> Secret<[u8; 32]> {
     Secret::new(keccak256(bytes).0)
+}
+
+/// Whoever was let in, and what was shown for it: asked again for as long as something is told to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Visitor {
+    pub(crate) doors: Arc<Doors>,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Visitor {
+    /// INVARIANT A4: a token that ended, or was taken back, is good for nothing more of what it opened.
+    pub(crate) fn is_still_admitted(&self, key: Option<&Name>) -> bool {
+        let caller = self.doors.admit(&self.method, &self.path, &self.headers);
+        caller.is_ok_and(|caller| key.is_none_or(|key| caller.holds(Some(key))))
+    }
 }
 
 /// Why a caller is sent away: status, stable code, sentence.

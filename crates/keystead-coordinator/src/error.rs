@@ -167,6 +167,19 @@ pub enum RequestError {
     /// Too much at once.
     #[error("too many requests wait at the coordinator")]
     Busy,
+    /// Too much of one caller at once.
+    #[error("this caller has as much under way or remembered as one token may; ask again later")]
+    Share,
+}
+
+impl RequestError {
+    /// Why something could not be written down.
+    pub(crate) fn unkept(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::QuotaExceeded => Self::Share,
+            _ => Self::Environment(error.to_string()),
+        }
+    }
 }
 
 impl Coded for RequestError {
@@ -187,6 +200,7 @@ impl Coded for RequestError {
             Self::Key(error) => error.code(),
             Self::Environment(_) => "request.environment",
             Self::Busy => "request.busy",
+            Self::Share => "request.share",
         }
     }
 
@@ -196,7 +210,8 @@ impl Coded for RequestError {
             | Self::Refused(_)
             | Self::Denied { .. }
             | Self::KeyReused { .. }
-            | Self::Waiting { .. } => Blame::Caller,
+            | Self::Waiting { .. }
+            | Self::Share => Blame::Caller,
             Self::Node(_) | Self::Unsignable { .. } | Self::Unsigned { .. } | Self::Ended { .. } => {
                 Blame::Peer
             }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONTENT_TYPE, UPGRADE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -24,7 +24,7 @@ use hyper_util::service::TowerToHyperService;
 use keystead_base::Canonical as _;
 use keystead_decision::Entry;
 use keystead_wire::MAX_SUBMITTED_ENTRIES;
-use serde_json::json;
+use serde_json::{Value, json};
 use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -34,6 +34,8 @@ use tokio::time::timeout;
 use crate::caller::Caller;
 use crate::once::{IDEMPOTENCY_KEY, MAX_KEY_BYTES};
 use crate::rest::Problem;
+use crate::rpc::Asking;
+use crate::share::{Answering, Weighed};
 use crate::{Coordinator, CoordinatorError, Doors, IdempotencyKey, probes, rest, web3signer};
 
 /// The longest body, unless [`HttpLimits`] say otherwise.
@@ -141,7 +143,7 @@ pub(crate) struct Served {
     pub(crate) coordinator: Coordinator,
     limits: HttpLimits,
     sockets: Arc<Semaphore>,
-    doors: Arc<Doors>,
+    pub(crate) doors: Arc<Doors>,
 }
 
 fn router(coordinator: Coordinator, doors: Doors, limits: HttpLimits) -> Router {
@@ -207,10 +209,20 @@ async fn rpc(
         return refuse(StatusCode::BAD_REQUEST, "http.idempotency_key", &message);
     };
     let key = key.map(|key| key.of_caller(caller.word()));
+    let asking = Asking { key, ..served.coordinator.asking(caller.word()) };
     match served.body(request).await {
-        Ok(body) => Json(served.coordinator.answer(&body, key.as_ref()).await).into_response(),
+        Ok(body) => {
+            let answer = served.coordinator.answer_to(&body, &asking).await;
+            weighed(&answer, asking.answering)
+        }
         Err(refusal) => *refusal,
     }
+}
+
+/// An answer whose room is held until it is written.
+fn weighed(answer: &Value, answering: Arc<Answering>) -> Response {
+    let bytes = Bytes::from_owner(Weighed { bytes: answer.to_string().into_bytes(), _room: answering });
+    ([(CONTENT_TYPE, "application/json")], bytes).into_response()
 }
 
 /// Carries signed documents to the node as they are.

@@ -25,6 +25,8 @@ mod probes;
 mod quantity;
 mod rest;
 mod rpc;
+mod share;
+mod stored;
 mod tokens;
 mod transaction;
 mod web3signer;

@@ -134,7 +134,7 @@ fn lists_come_in_pages(desk: &Desk) {
 fn people_approve_through_it_and_somebody_watches(desk: &Desk) {
     let listed = get(&desk.url, "/v1/requests", "").json();
     let id = listed["items"][0]["request"].as_str().expect("an id").to_owned();
-    let mut events = Events::open(&desk.url, &id);
+    let mut events = Events::open(&desk.url, &id, "");
     assert_eq!(events.next()["stage"], "waiting");
     for who in ["ana", "ben"] {
         desk.as_person(who, &["approve", &id, "--yes"]);
@@ -149,9 +149,9 @@ fn people_approve_through_it_and_somebody_watches(desk: &Desk) {
 struct Events(BufReader<TcpStream>);
 
 impl Events {
-    fn open(url: &str, id: &str) -> Self {
+    fn open(url: &str, id: &str, headers: &str) -> Self {
         let mut socket = TcpStream::connect(url.trim_start_matches("http://")).expect("a server");
-        let head = format!("GET /v1/requests/{id}/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        let head = format!("GET /v1/requests/{id}/events HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
         socket.write_all(head.as_bytes()).expect("a server that reads");
         Self(BufReader::new(socket))
     }
@@ -163,6 +163,14 @@ impl Events {
             if let Some(data) = line.strip_prefix("data: ") {
                 return serde_json::from_str(data).expect("JSON");
             }
+        }
+    }
+
+    /// Before it goes on twice without news.
+    fn ends(&mut self) {
+        let mut text = String::new();
+        while self.0.read_line(&mut text).expect("a stream") > 0 {
+            assert!(text.matches(":\n").count() < 2 && !text.contains("data: "), "it goes on: {text}");
         }
     }
 }
@@ -232,11 +240,39 @@ fn a04_a_token_is_good_for_what_it_says_until_it_is_taken_back() {
     let listed = get(url, "/api/v1/eth1/publicKeys", &other);
     assert_eq!(listed.json(), json!([]), "a key of somebody else's is not shown");
 
+    a04_a_stream_ends_with_its_token(home.path(), url, &asks);
     command(home.path(), &["revoke", "payouts"]);
     assert_eq!(ask(url, &asks, &asked).status, 401, "taken back at once");
     assert_eq!(get(url, "/v1/keys", &reads).status, 200);
     let kept = std::fs::read_to_string(home.path().join("tokens.json")).expect("the file");
     assert!(!kept.contains(reads.trim().rsplit("kst_").next().expect("a token")), "k01: {kept}");
+}
+
+fn a04_a_stream_ends_with_its_token(home: &Path, url: &str, asks: &str) {
+    let waits = json!({"action": transfer(EXCHANGE, 2_000_000_000_000_000_000, 0)});
+    let id = ask(url, asks, &waits).json()["request"].as_str().expect("an id").to_owned();
+    let watches = create(home, &["watcher", "--scope", "read"]);
+    let mut events = Events::open(url, &id, &watches);
+    assert_eq!(events.next()["stage"], "waiting");
+    command(home, &["revoke", "watcher"]);
+    events.ends();
+}
+
+#[test]
+fn d04_tokens_that_are_made_at_the_same_time_are_all_kept() {
+    let home = tempfile::tempdir().expect("a folder");
+    let desk = Desk::open();
+    let text = std::fs::read_to_string(desk.folder.join("keystead.toml")).expect("a configuration");
+    let text = text.replace("[coordinator]\n", "[coordinator]\ntokens = \"tokens.json\"\n");
+    std::fs::write(home.path().join("keystead.toml"), text).expect("a folder");
+    let names: Vec<String> = (0..12).map(|number| format!("bot-{number}")).collect();
+    std::thread::scope(|scope| {
+        for name in &names {
+            scope.spawn(|| create(home.path(), &[name, "--scope", "read"]));
+        }
+    });
+    let listed = command(home.path(), &["list"]);
+    assert_eq!(listed["tokens"].as_array().map(Vec::len), Some(names.len()), "{listed}");
 }
 
 fn command(home: &Path, arguments: &[&str]) -> Value {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
@@ -12,10 +13,14 @@ use axum::response::Response;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, interval, timeout_at};
 
 use super::{HttpLimits, Served, refuse};
+use crate::caller::Caller;
+use crate::door::Visitor;
 use crate::once::IDEMPOTENCY_KEY;
+use crate::rpc::Asking;
+use crate::share::Place;
 
 /// The most calls of one socket that are under way; further messages are not read meanwhile.
 const MAX_SOCKET_CALLS: usize = 16;
@@ -44,6 +49,7 @@ pub(super) fn last(mut response: Response) -> Response {
 /// Takes a connection over.
 pub(super) async fn upgrade(
     State(served): State<Served>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -59,34 +65,36 @@ pub(super) async fn upgrade(
         let message = "an Idempotency-Key is for one body, and a socket carries many";
         return refuse(StatusCode::BAD_REQUEST, "http.idempotency_key", message);
     }
-    let Ok(place) = Arc::clone(&served.sockets).try_acquire_owned() else {
+    let own = served.coordinator.inner.shares.of(caller.word()).take(Place::Socket);
+    let (Ok(own), Ok(place)) = (own, Arc::clone(&served.sockets).try_acquire_owned()) else {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "http.sockets", "too many sockets are open");
     };
     let limits = served.limits;
     let sized = upgrade.max_message_size(limits.body_bytes).max_frame_size(limits.body_bytes);
-    sized.on_upgrade(move |socket| serve(socket, Guest { served, headers }, place))
+    let (doors, method, path) = (Arc::clone(&served.doors), Method::GET, "/".to_owned());
+    let visitor = Visitor { doors, method, path, headers };
+    let guest = Guest { served, visitor, word: caller.word().to_owned() };
+    sized.on_upgrade(move |socket| serve(socket, guest, [own, place]))
 }
 
-/// Whoever was let in, and what was shown for it.
+/// Whoever was let in.
 struct Guest {
     served: Served,
-    headers: HeaderMap,
+    visitor: Visitor,
+    word: String,
 }
 
-impl Guest {
-    /// INVARIANT A4: a token that ended, or was taken back, is good for no further call of a socket that it opened.
-    fn is_still_admitted(&self) -> bool {
-        self.served.doors.admit(&Method::GET, "/", &self.headers).is_ok()
-    }
-}
-
+/// How often a socket on which nothing happens is asked whether its token still is one.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const ENDED: Option<(u16, &str)> = Some((close_code::POLICY, "the token has ended"));
 const HOW_TO_SPEAK: &str = "JSON-RPC is posted, or spoken over a WebSocket (RFC 6455, version 13)";
 
 /// Until the client closes, is silent for too long, or says what is no message.
-async fn serve(mut socket: WebSocket, guest: Guest, place: OwnedSemaphorePermit) {
+async fn serve(mut socket: WebSocket, guest: Guest, places: [OwnedSemaphorePermit; 2]) {
     let limits = guest.served.limits;
     let mut calls = JoinSet::new();
     let mut heard = Heard::now();
+    let mut looks = interval(LOOK_EVERY);
     let farewell = loop {
         let room = calls.len() < MAX_SOCKET_CALLS;
         tokio::select! {
@@ -94,14 +102,12 @@ async fn serve(mut socket: WebSocket, guest: Guest, place: OwnedSemaphorePermit)
                 true => heard = Heard::now(),
                 false => break None,
             },
+            _ = looks.tick() => if !guest.visitor.is_still_admitted(None) { break ENDED },
             next = timeout_at(heard.until(limits), socket.recv()), if room => match next {
-                Ok(Some(Ok(Message::Text(_)))) if !guest.is_still_admitted() => {
-                    break Some((close_code::POLICY, "the token has ended"));
-                }
+                Ok(Some(Ok(Message::Text(_)))) if !guest.visitor.is_still_admitted(None) => break ENDED,
                 Ok(Some(Ok(Message::Text(text)))) => {
                     heard = Heard::now();
-                    let coordinator = guest.served.coordinator.clone();
-                    calls.spawn(async move { coordinator.answer(text.as_bytes(), None).await });
+                    calls.spawn(guest.answer(text));
                 }
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => heard = Heard::now(),
                 Ok(Some(Ok(Message::Binary(_)))) => break Some((close_code::UNSUPPORTED, "calls are text")),
@@ -118,7 +124,16 @@ async fn serve(mut socket: WebSocket, guest: Guest, place: OwnedSemaphorePermit)
         }
     };
     close(socket, farewell, limits).await;
-    drop(place);
+    drop(places);
+}
+
+impl Guest {
+    /// The answer to one message, with the room that it takes until it is sent.
+    fn answer(&self, text: Utf8Bytes) -> impl Future<Output = (Value, Asking)> + Send + use<> {
+        let (coordinator, asking) =
+            (self.served.coordinator.clone(), self.served.coordinator.asking(&self.word));
+        async move { (coordinator.answer_to(text.as_bytes(), &asking).await, asking) }
+    }
 }
 
 /// When a client was heard last, and whether it was asked for a sign of life since.
@@ -139,11 +154,11 @@ impl Heard {
 
 async fn say(
     socket: &mut WebSocket,
-    answer: Result<Value, tokio::task::JoinError>,
+    answer: Result<(Value, Asking), tokio::task::JoinError>,
     limits: HttpLimits,
 ) -> bool {
     match answer {
-        Ok(answer) => send(socket, Message::Text(answer.to_string().into()), limits).await,
+        Ok((answer, _held)) => send(socket, Message::Text(answer.to_string().into()), limits).await,
         // A task that panicked answers nothing; its caller finds the socket closed.
         Err(_) => false,
     }

@@ -11,6 +11,8 @@ mod log;
 mod page;
 mod problem;
 mod requests;
+#[cfg(test)]
+mod tests;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;

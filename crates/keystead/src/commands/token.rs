@@ -71,6 +71,7 @@ pub(crate) fn run(global: &Global, command: TokenCommand) -> Result<Report, Fail
 }
 
 fn create(path: &Path, args: CreateArgs) -> Result<Report, Failure> {
+    let _turn = outside::lock(path)?;
     let mut file = read(path)?;
     let now = outside::now();
     // A name whose token has ended is free again.
@@ -104,6 +105,7 @@ fn list(file: &TokenFile, now: Timestamp) -> Report {
 }
 
 fn revoke(path: &Path, name: &Name) -> Result<Report, Failure> {
+    let _turn = outside::lock(path)?;
     let mut file = read(path)?;
     let before = file.tokens.len();
     file.tokens.retain(|token| token.name != *name);
