@@ -21,6 +21,7 @@ mod liar;
 mod lines;
 mod loopback;
 mod nodes;
+pub mod pki;
 mod places;
 pub mod poisoned;
 mod postgres;

@@ -103,10 +103,11 @@ mod tests {
 
     fn token(scopes: &[Scope], keys: &[&str]) -> Caller {
         let keys = keys.iter().map(|key| key.parse().unwrap()).collect();
-        let (name, digest) = ("ci".parse().unwrap(), Digest::ZERO);
+        let (name, digest) = ("ci".parse().unwrap(), Some(Digest::ZERO));
         Caller::Token(Arc::new(TokenRecord {
             name,
             digest,
+            certificate_key: None,
             scopes: scopes.to_vec(),
             keys,
             expires: Timestamp(0),

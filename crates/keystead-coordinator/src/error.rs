@@ -1,6 +1,7 @@
 //! Why the coordinator does not start, and why a request has no signature.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use keystead_base::{Blame, Coded, KeyError, Name, RequestId};
@@ -41,6 +42,14 @@ pub enum CoordinatorError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A certificate, or its key.
+    #[error("{}: expected a certificate and its key in PEM form: {reason}", file.display())]
+    Certificate {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A secret of a webhook that could be guessed.
     #[error("the secret of a webhook has at least {min} bytes, found {found}")]
     HookSecret {
@@ -70,6 +79,7 @@ impl Coded for CoordinatorError {
             Self::Exposed { .. } => "coordinator.exposed",
             Self::Token { .. } => "coordinator.token",
             Self::Tokens { .. } => "coordinator.tokens",
+            Self::Certificate { .. } => "coordinator.certificate",
             Self::HookSecret { .. } => "coordinator.hook_secret",
         }
     }

@@ -190,6 +190,7 @@ impl Setup {
             addresses_per_key: 4,
             token: None,
             tokens: None,
+            tls: None,
             webhooks: Vec::new(),
             hosts: Vec::new(),
         }

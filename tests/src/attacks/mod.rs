@@ -52,6 +52,7 @@ pub mod slow_strangers;
 pub mod smuggled_parameters;
 pub mod stale_certificate;
 pub mod stale_head;
+pub mod stolen_token;
 pub mod suppressed_freeze;
 pub mod suppressed_veto;
 pub mod swapped_payload;
@@ -67,7 +68,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 61] = [
+pub const CATALOGUE: [&str; 62] = [
     "address_poisoning",
     "approval_before_policy_change",
     "chainless_delegation",
@@ -116,6 +117,7 @@ pub const CATALOGUE: [&str; 61] = [
     "smuggled_parameters",
     "stale_certificate",
     "stale_head",
+    "stolen_token",
     "suppressed_freeze",
     "suppressed_veto",
     "swapped_payload",

@@ -25,6 +25,7 @@ mod script;
 mod secrets;
 mod several;
 mod shells;
+mod tls;
 mod wallet;
 mod watch;
 mod web3signer;

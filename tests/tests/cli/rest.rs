@@ -275,7 +275,7 @@ fn d04_tokens_that_are_made_at_the_same_time_are_all_kept() {
     assert_eq!(listed["tokens"].as_array().map(Vec::len), Some(names.len()), "{listed}");
 }
 
-fn command(home: &Path, arguments: &[&str]) -> Value {
+pub(crate) fn command(home: &Path, arguments: &[&str]) -> Value {
     let mut command = Command::new(binary("keystead"));
     let output = command.args(["--json", "--dir", path(home), "token"]).args(arguments).output();
     let output = output.expect("the program starts");
@@ -284,7 +284,7 @@ fn command(home: &Path, arguments: &[&str]) -> Value {
 }
 
 /// The header that shows a new token.
-fn create(home: &Path, arguments: &[&str]) -> String {
+pub(crate) fn create(home: &Path, arguments: &[&str]) -> String {
     let made = command(home, &[&["create"], arguments].concat());
     format!("authorization: Bearer {}\r\n", made["token"].as_str().expect("a token"))
 }

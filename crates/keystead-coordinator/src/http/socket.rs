@@ -21,6 +21,7 @@ use crate::door::Visitor;
 use crate::once::IDEMPOTENCY_KEY;
 use crate::rpc::Asking;
 use crate::share::Place;
+use crate::tls::PeerKey;
 
 /// The most calls of one socket that are under way; further messages are not read meanwhile.
 const MAX_SOCKET_CALLS: usize = 16;
@@ -50,6 +51,7 @@ pub(super) fn last(mut response: Response) -> Response {
 pub(super) async fn upgrade(
     State(served): State<Served>,
     Extension(caller): Extension<Caller>,
+    Extension(key): Extension<PeerKey>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -72,7 +74,7 @@ pub(super) async fn upgrade(
     let limits = served.limits;
     let sized = upgrade.max_message_size(limits.body_bytes).max_frame_size(limits.body_bytes);
     let (doors, method, path) = (Arc::clone(&served.doors), Method::GET, "/".to_owned());
-    let visitor = Visitor { doors, method, path, headers };
+    let visitor = Visitor { doors, method, path, headers, key };
     let guest = Guest { served, visitor, word: caller.word().to_owned() };
     sized.on_upgrade(move |socket| serve(socket, guest, [own, place]))
 }

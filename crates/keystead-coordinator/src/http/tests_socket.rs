@@ -87,7 +87,7 @@ async fn a_socket_carries_the_same_calls_as_bodies_do() {
 #[tokio::test]
 async fn a_socket_stands_behind_the_same_door() {
     let token = "f".repeat(MIN_TOKEN_BYTES);
-    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), tokens: None, hosts: Vec::new() };
+    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), ..Doors::default() };
     let desk = Desk::open_with(doors).await;
     let bearer = format!("Bearer {token}");
     assert_eq!(refused(&desk, &[]).await, 401);
@@ -110,7 +110,7 @@ async fn a04_a_token_that_is_taken_back_is_good_for_no_further_call_of_its_socke
     let write = |tokens| std::fs::write(&path, serde_json::to_vec(&TokenFile { tokens }).unwrap()).unwrap();
     write(vec![record]);
     let tokens = Some(Arc::new(Shelf::open(&path).unwrap()));
-    let desk = Desk::open_with(Doors { token: None, tokens, hosts: Vec::new() }).await;
+    let desk = Desk::open_with(Doors { tokens, ..Doors::default() }).await;
     let bearer = format!("Bearer {}", token.expose());
     let mut socket = connect(&desk, &[("authorization", &bearer)]).await.unwrap();
     assert_eq!(ask(&mut socket, &call(1).to_string()).await["result"], "0x7a69");

@@ -27,6 +27,7 @@ use crate::rest::Problem;
 use crate::rest::page::nothing;
 use crate::rest::requests::{find, parse};
 use crate::share::Place;
+use crate::tls::PeerKey;
 
 /// Streams that are open at once.
 pub(crate) const MAX_STREAMS: usize = 128;
@@ -36,6 +37,7 @@ pub(crate) const MAX_STREAMS: usize = 128;
 pub(crate) async fn stream(
     State(served): State<Served>,
     Extension(caller): Extension<Caller>,
+    Extension(peer): Extension<PeerKey>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -46,7 +48,7 @@ pub(crate) async fn stream(
     let own = inner.shares.of(caller.word()).take(Place::Stream)?;
     let place = Arc::clone(&inner.streams).try_acquire_owned().map_err(|_| RequestError::Busy)?;
     let (doors, method, path) = (Arc::clone(&served.doors), Method::GET, format!("/v1/requests/{id}/events"));
-    let visitor = Visitor { doors, method, path, headers };
+    let visitor = Visitor { doors, method, path, headers, key: peer };
     let key = detail.intent.action.account().map(|account| account.key.clone());
     let (events, queue) = mpsc::channel(1);
     let listener = Listener { visitor, key, events, _places: [own, place] };
