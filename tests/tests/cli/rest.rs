@@ -124,6 +124,11 @@ fn lists_come_in_pages(desk: &Desk) {
     let active = get(&desk.url, "/v1/policies/active", "").json();
     assert_eq!(active, get(&desk.url, "/v1/policies/0", "").json());
     assert_eq!(active["digest"], policies["items"][0]["digest"]);
+    let vaults = get(&desk.url, "/v1/vaults?limit=1", "").json();
+    let vault = get(&desk.url, "/v1/vaults/hot", "").json();
+    assert_eq!((&vaults["items"][0]["policy"], &vault["policy"]), (&active["digest"], &active["digest"]));
+    assert!(vault["keys"].as_array().is_some_and(|keys| keys.contains(&json!("hot"))), "{vault}");
+    assert!(!vault["windows"].as_array().expect("a list").is_empty(), "{vault}");
     let nodes = get(&desk.url, "/v1/nodes", "").json();
     assert_eq!(
         (&nodes["nodes"], &nodes["quorum"], &nodes["standing"]),
@@ -182,6 +187,7 @@ fn what_is_wrong_has_a_code(desk: &Desk) {
         (get(&desk.url, "/v1/requests/zz", ""), 400, "http.request_id"),
         (get(&desk.url, &format!("/v1/requests/{}", "0".repeat(64)), ""), 404, "request.unknown"),
         (get(&desk.url, "/v1/policies/7", ""), 404, "policy.unknown"),
+        (get(&desk.url, "/v1/vaults/none", ""), 404, "vault.unknown"),
         (ask(&desk.url, "", &json!({"action": {"paint": {}}})), 400, "http.request"),
         (ask(&desk.url, "", &json!({"action": message("x"), "colour": 1})), 400, "http.request"),
         (ask(&desk.url, "", &json!({"action": message("x"), "broadcast": true})), 400, "http.request"),
