@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::accounts::Accounts;
 use crate::again::Looks;
+use crate::feed::Feed;
 use crate::hooks::Hooks;
 use crate::journal::{Journal, Promise, Promised};
 use crate::meters::Meters;
@@ -62,6 +63,8 @@ pub(crate) struct Inner {
     pub(crate) hooks: OnceLock<Hooks>,
     /// Places for streams of events.
     pub(crate) streams: Arc<Semaphore>,
+    /// Who listens to new blocks.
+    pub(crate) feed: Feed,
     /// What each caller may hold.
     pub(crate) shares: Shares,
     /// What was sent and may have to be sent again.
@@ -104,6 +107,7 @@ impl Coordinator {
             looked: tokio::sync::Mutex::default(),
             hooks: OnceLock::new(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            feed: Feed::default(),
             shares: Shares::default(),
             looks: Looks::default(),
             started,

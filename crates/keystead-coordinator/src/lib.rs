@@ -12,6 +12,7 @@ mod clock;
 mod coordinator;
 mod door;
 mod error;
+mod feed;
 mod follow;
 mod hooks;
 mod http;

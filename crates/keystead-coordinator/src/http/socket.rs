@@ -11,7 +11,7 @@ use axum::http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout_at};
 
@@ -19,7 +19,7 @@ use super::{HttpLimits, Served, refuse};
 use crate::caller::Caller;
 use crate::door::Visitor;
 use crate::once::IDEMPOTENCY_KEY;
-use crate::rpc::Asking;
+use crate::rpc::{Asking, Subscriptions, Told};
 use crate::share::Place;
 use crate::tls::PeerKey;
 
@@ -86,9 +86,12 @@ struct Guest {
     word: String,
 }
 
+/// What is said at the end of a socket, if anything is.
+type Farewell = Option<(u16, &'static str)>;
+
 /// How often a socket on which nothing happens is asked whether its token still is one.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-const ENDED: Option<(u16, &str)> = Some((close_code::POLICY, "the token has ended"));
+const ENDED: Farewell = Some((close_code::POLICY, "the token has ended"));
 const HOW_TO_SPEAK: &str = "JSON-RPC is posted, or spoken over a WebSocket (RFC 6455, version 13)";
 
 /// Until the client closes, is silent for too long, or says what is no message.
@@ -97,19 +100,23 @@ async fn serve(mut socket: WebSocket, guest: Guest, places: [OwnedSemaphorePermi
     let mut calls = JoinSet::new();
     let mut heard = Heard::now();
     let mut looks = interval(LOOK_EVERY);
+    let (told, mut notes) = guest.subscriptions();
     let farewell = loop {
         let room = calls.len() < MAX_SOCKET_CALLS;
         tokio::select! {
-            Some(answer) = calls.join_next() => match say(&mut socket, answer, limits).await {
+            Some(answer) = calls.join_next() => match say(&mut socket, answer, &told, limits).await {
                 true => heard = Heard::now(),
                 false => break None,
+            },
+            Some(note) = notes.recv() => if let Err(farewell) = guest.pass_on(&mut socket, note).await {
+                break farewell;
             },
             _ = looks.tick() => if !guest.visitor.is_still_admitted(None) { break ENDED },
             next = timeout_at(heard.until(limits), socket.recv()), if room => match next {
                 Ok(Some(Ok(Message::Text(_)))) if !guest.visitor.is_still_admitted(None) => break ENDED,
                 Ok(Some(Ok(Message::Text(text)))) => {
                     heard = Heard::now();
-                    calls.spawn(guest.answer(text));
+                    calls.spawn(guest.answer(text, &told));
                 }
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => heard = Heard::now(),
                 Ok(Some(Ok(Message::Binary(_)))) => break Some((close_code::UNSUPPORTED, "calls are text")),
@@ -130,10 +137,32 @@ async fn serve(mut socket: WebSocket, guest: Guest, places: [OwnedSemaphorePermi
 }
 
 impl Guest {
+    /// Sends a notification to whoever still may have it; how the socket ends otherwise.
+    async fn pass_on(&self, socket: &mut WebSocket, note: Told) -> Result<(), Farewell> {
+        match note {
+            Told::Note(..) if !self.visitor.is_still_admitted(None) => Err(ENDED),
+            Told::Note(note, _held) => {
+                let sent = send(socket, Message::Text(note.to_string().into()), self.served.limits).await;
+                sent.then_some(()).ok_or(None)
+            }
+            Told::Lost => Err(Some((close_code::ERROR, "something was missed: subscribe again"))),
+        }
+    }
+
+    fn subscriptions(&self) -> (Arc<Subscriptions>, mpsc::Receiver<Told>) {
+        let inner = Arc::clone(&self.served.coordinator.inner);
+        let share = inner.shares.of(&self.word);
+        Subscriptions::new(inner, share)
+    }
+
     /// The answer to one message, with the room that it takes until it is sent.
-    fn answer(&self, text: Utf8Bytes) -> impl Future<Output = (Value, Asking)> + Send + use<> {
-        let (coordinator, asking) =
-            (self.served.coordinator.clone(), self.served.coordinator.asking(&self.word));
+    fn answer(
+        &self,
+        text: Utf8Bytes,
+        told: &Arc<Subscriptions>,
+    ) -> impl Future<Output = (Value, Asking)> + Send + use<> {
+        let coordinator = self.served.coordinator.clone();
+        let asking = Asking { told: Some(Arc::clone(told)), ..coordinator.asking(&self.word) };
         async move { (coordinator.answer_to(text.as_bytes(), &asking).await, asking) }
     }
 }
@@ -157,10 +186,15 @@ impl Heard {
 async fn say(
     socket: &mut WebSocket,
     answer: Result<(Value, Asking), tokio::task::JoinError>,
+    told: &Subscriptions,
     limits: HttpLimits,
 ) -> bool {
     match answer {
-        Ok((answer, _held)) => send(socket, Message::Text(answer.to_string().into()), limits).await,
+        Ok((answer, _held)) => {
+            let sent = send(socket, Message::Text(answer.to_string().into()), limits).await;
+            told.begin(&answer);
+            sent
+        }
         // A task that panicked answers nothing; its caller finds the socket closed.
         Err(_) => false,
     }
@@ -175,7 +209,7 @@ async fn send(socket: &mut WebSocket, message: Message, limits: HttpLimits) -> b
     matches!(within(limits.body, socket.send(message)).await, Some(Ok(())))
 }
 
-async fn close(mut socket: WebSocket, farewell: Option<(u16, &'static str)>, limits: HttpLimits) {
+async fn close(mut socket: WebSocket, farewell: Farewell, limits: HttpLimits) {
     if let Some((code, reason)) = farewell {
         let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
         send(&mut socket, Message::Close(Some(frame)), limits).await;

@@ -40,6 +40,11 @@ impl Inner {
             "wallet_getCapabilities" => self.wallet_get_capabilities(params).await,
             "wallet_sendCalls" => self.wallet_send_calls(params, &asking.word).await,
             "wallet_getCallsStatus" => self.wallet_get_calls_status(params).await,
+            "eth_subscribe" | "eth_unsubscribe" => match (&asking.told, method) {
+                (Some(told), "eth_subscribe") => told.subscribe(params).await,
+                (Some(told), _) => told.unsubscribe(params),
+                (None, _) => Err(unavailable(method)),
+            },
             "keystead_ask" => self.keystead_ask(params, asking).await,
             "keystead_signRaw" => self.keystead_sign_raw(params).await,
             "keystead_track" => self.keystead_track(params, &asking.word).await,
@@ -187,7 +192,7 @@ fn unavailable(method: &str) -> RpcError {
     let instead = match method {
         "eth_signTypedData" | "eth_signTypedData_v3" => "its bytes are ambiguous: use eth_signTypedData_v4",
         "eth_subscribe" | "eth_unsubscribe" => {
-            "endpoints are asked, and do not call back: use eth_newBlockFilter, eth_newFilter and eth_getFilterChanges"
+            "nobody can be told over plain HTTP: use a WebSocket, or eth_newFilter and eth_getFilterChanges"
         }
         _ => {
             let known = format!(

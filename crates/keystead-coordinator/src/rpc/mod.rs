@@ -8,6 +8,7 @@ mod method;
 mod raw;
 mod send;
 mod strict;
+mod subscribe;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+pub(crate) use self::subscribe::{Subscriptions, Told};
 use crate::share::{Answering, Unread};
 use crate::{Coordinator, IdempotencyKey, RequestError};
 
@@ -32,6 +34,8 @@ pub(crate) struct Asking {
     pub(crate) key: Option<IdempotencyKey>,
     /// What is held for it.
     pub(crate) answering: Arc<Answering>,
+    /// What it is told without asking, where it can be told.
+    pub(crate) told: Option<Arc<Subscriptions>>,
 }
 
 impl Coordinator {
@@ -45,7 +49,7 @@ impl Coordinator {
     /// A body of a caller, by its word.
     pub(crate) fn asking(&self, word: &str) -> Asking {
         let answering = Answering::new(self.inner.shares.of(word));
-        Asking { word: word.to_owned(), key: None, answering }
+        Asking { word: word.to_owned(), key: None, answering, told: None }
     }
 
     /// The same for a caller that is known. What is read for it is held as long as `asking` is.
