@@ -10,6 +10,7 @@ use keystead_base::{Name, Secret};
 use subtle::ConstantTimeEq as _;
 
 use crate::caller::{Caller, Need, need};
+use crate::oidc::Issuer;
 use crate::tls::{PeerKey, Tls};
 use crate::tokens::Shelf;
 use crate::{CoordinatorError, clock};
@@ -25,6 +26,8 @@ pub struct Doors {
     pub token: Option<Token>,
     /// Those that are good for something. With neither of the two the port is on loopback alone.
     pub tokens: Option<Arc<Shelf>>,
+    /// Who else says who people are.
+    pub oidc: Option<Arc<Issuer>>,
     /// With it the port speaks TLS 1.3 and nothing else.
     pub tls: Option<Tls>,
     /// Names besides `localhost` and plain addresses by which callers may call this server.
@@ -122,7 +125,14 @@ impl Doors {
 
     /// Whether callers have to show anything.
     fn asks(&self) -> bool {
-        self.token.is_some() || self.tokens.is_some()
+        self.token.is_some() || self.tokens.is_some() || self.oidc.is_some()
+    }
+
+    /// Before a request is let in: what a provider's new keys are.
+    pub(crate) async fn prepare(&self, headers: &HeaderMap) {
+        if let (Some(oidc), Some(shown)) = (&self.oidc, bearer(headers)) {
+            oidc.prepare(shown, clock::now()).await;
+        }
     }
 
     fn caller(&self, headers: &HeaderMap, key: PeerKey) -> Caller {
@@ -138,7 +148,8 @@ impl Doors {
             return Caller::Nobody;
         }
         let find = |tokens: &Arc<Shelf>| tokens.find(shown, key.0.as_ref(), clock::now());
-        let known = self.tokens.as_ref().and_then(find);
+        let person = || self.oidc.as_ref().and_then(|oidc| oidc.verify(shown?, clock::now()));
+        let known = self.tokens.as_ref().and_then(find).or_else(person);
         known.map_or(Caller::Nobody, Caller::Token)
     }
 

@@ -42,6 +42,12 @@ pub enum CoordinatorError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The identity provider.
+    #[error("the identity provider cannot be used: {reason}")]
+    Oidc {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A certificate, or its key.
     #[error("{}: expected a certificate and its key in PEM form: {reason}", file.display())]
     Certificate {
@@ -79,6 +85,7 @@ impl Coded for CoordinatorError {
             Self::Exposed { .. } => "coordinator.exposed",
             Self::Token { .. } => "coordinator.token",
             Self::Tokens { .. } => "coordinator.tokens",
+            Self::Oidc { .. } => "coordinator.oidc",
             Self::Certificate { .. } => "coordinator.certificate",
             Self::HookSecret { .. } => "coordinator.hook_secret",
         }

@@ -106,6 +106,9 @@ impl HttpServer {
         let failed = |error| CoordinatorError::Listen { address: listen.to_string(), error };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        if let Some(oidc) = &doors.oidc {
+            oidc.keep_fresh();
+        }
         let tls = doors.tls.clone();
         let (encrypted, app) = (tls.is_some(), router(coordinator, doors, limits));
         Ok(Self { address, encrypted, task: tokio::spawn(accept(listener, app, tls, limits)) })
@@ -237,6 +240,7 @@ async fn door(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> 
 }
 
 async fn admit(doors: &Doors, mut request: Request, next: Next) -> Response {
+    doors.prepare(request.headers()).await;
     let key = request.extensions().get().copied().unwrap_or_default();
     match doors.admit(request.method(), request.uri().path(), request.headers(), key) {
         Ok(caller) => {

@@ -191,6 +191,7 @@ impl Setup {
             token: None,
             tokens: None,
             tls: None,
+            oidc: None,
             webhooks: Vec::new(),
             hosts: Vec::new(),
         }

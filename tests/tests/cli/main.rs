@@ -14,6 +14,7 @@ mod gaps;
 mod growth;
 mod help;
 mod lies;
+mod oidc;
 mod people;
 mod plain;
 mod proofs;
