@@ -22,6 +22,7 @@ mod lines;
 mod loopback;
 mod nodes;
 pub mod odd_tokens;
+pub mod pki;
 mod places;
 pub mod poisoned;
 mod postgres;

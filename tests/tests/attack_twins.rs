@@ -13,8 +13,8 @@ use keystead_tests::attacks::{
     permit2, poisoned_state, policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement,
     replayed_approval, rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback,
     same_person_twice, sighash_downgrade, slow_requests, slow_strangers, smuggled_parameters,
-    stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload, token_scope,
-    truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
+    stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto, swapped_payload,
+    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
     unlimited_approval, unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;
@@ -339,6 +339,11 @@ async fn a01_slow_requests_succeed_without_their_control() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a04_a_token_for_everything_succeeds_without_its_control() {
     harmed(token_scope::attack(token_scope::of_everybody()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a06_a_stolen_token_succeeds_without_its_control() {
+    harmed(stolen_token::attack(stolen_token::of_whoever_has_it()).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

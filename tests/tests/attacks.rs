@@ -12,9 +12,9 @@ use keystead_tests::attacks::{
     patched_node, permit, permit2, poisoned_state, policy_rollback, proxy_upgrade, quorum_of_payments,
     reorg_after_settlement, replayed_approval, rewritten_decision, rewritten_request, rewritten_row,
     risk_server, rollback, same_person_twice, sighash_downgrade, slow_requests, slow_strangers,
-    smuggled_parameters, stale_certificate, stale_head, suppressed_freeze, suppressed_veto, swapped_payload,
-    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
-    unlimited_approval, unlogged_transaction, webhook_address, withheld_freeze,
+    smuggled_parameters, stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto,
+    swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood,
+    undelayed_upgrade, unlimited_approval, unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::{Anvil, Loot, Signer, root};
 
@@ -359,6 +359,11 @@ async fn a01_slow_requests_are_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a04_a_token_with_a_scope_is_refused() {
     refused(token_scope::attack(token_scope::of_its_own()).await, "http.scope");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a06_a_stolen_token_is_refused() {
+    refused(stolen_token::attack(stolen_token::bound()).await, "http.token");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -23,12 +23,12 @@ pub enum KeysteadSignerError {
         /// What the coordinator says.
         message: String,
     },
-    /// The coordinator speaks for another chain.
-    #[error("the coordinator speaks for chain {found}, expected {expected}")]
+    /// Another chain: the coordinator's, or that of what is to be signed.
+    #[error("expected chain {expected}, found {found}")]
     Chain {
-        /// The chain asked for.
+        /// The signer's.
         expected: ChainId,
-        /// The coordinator's.
+        /// The other one; 0 where none is named.
         found: ChainId,
     },
     /// No key of the cluster signs for this address now.

@@ -23,12 +23,13 @@ use crate::{KeysteadSignerError, document};
 pub struct KeysteadSigner {
     client: RpcClient,
     address: Address,
-    chain_id: Option<ChainId>,
+    chain_id: ChainId,
 }
 
 impl KeysteadSigner {
-    /// The signer of `address`, at the coordinator that `client` reaches. With a chain id, transactions without one
-    /// get it and others are refused.
+    /// The signer of `address`, at the coordinator that `client` reaches, for one chain: the one that is named, or else the
+    /// one that the coordinator names now. Transactions without a chain id get it, and what names another chain is refused,
+    /// whatever the coordinator says later.
     ///
     /// # Errors
     ///
@@ -39,14 +40,10 @@ impl KeysteadSigner {
         address: Address,
         chain_id: Option<ChainId>,
     ) -> Result<Self, KeysteadSignerError> {
-        let signer = Self { client, address, chain_id };
+        let mut signer = Self { client, address, chain_id: chain_id.unwrap_or_default() };
         let found = signer.ask::<_, U64>("eth_chainId", Vec::<()>::new()).await?.to();
-        match chain_id {
-            Some(expected) if expected != found => {
-                return Err(KeysteadSignerError::Chain { expected, found });
-            }
-            Some(_) | None => {}
-        }
+        signer.chain_id = chain_id.unwrap_or(found);
+        signer.pin(Some(found))?;
         let accounts: Vec<Address> = signer.ask("eth_accounts", Vec::<()>::new()).await?;
         match accounts.contains(&address) {
             true => Ok(signer),
@@ -63,6 +60,8 @@ impl KeysteadSigner {
         &self,
         authorization: Authorization,
     ) -> Result<SignedAuthorization, KeysteadSignerError> {
+        // Chain 0 means every chain (EIP-7702): INVARIANT S8 wants one.
+        self.pin(Some(authorization.chain_id.saturating_to()))?;
         let mut preimage = vec![MAGIC];
         authorization.encode(&mut preimage);
         let raw = self.sign_raw(preimage).await?;
@@ -77,6 +76,7 @@ impl KeysteadSigner {
         &self,
         tx: &mut dyn SignableTransaction<Signature>,
     ) -> Result<Signature, KeysteadSignerError> {
+        self.pin(tx.chain_id())?;
         let raw = self.sign_raw(tx.encoded_for_signing()).await?;
         let wrong = KeysteadSignerError::Answer { expected: "a signed transaction (EIP-2718)" };
         let signed = TxEnvelope::decode_2718(&mut raw.as_ref()).map_err(|_| wrong)?;
@@ -90,9 +90,20 @@ impl KeysteadSigner {
     }
 
     async fn sign_document(&self, document: &TypedData) -> Result<Signature, KeysteadSignerError> {
+        if let Some(chain) = document.domain.chain_id {
+            self.pin(Some(chain.saturating_to()))?;
+        }
         let digest = document.eip712_signing_hash()?;
         let raw: Bytes = self.ask("eth_signTypedData_v4", (self.address, document.clone())).await?;
         self.read(&raw, digest)
+    }
+
+    /// INVARIANT S8: nothing is asked for that another chain would take.
+    fn pin(&self, found: Option<ChainId>) -> Result<(), KeysteadSignerError> {
+        match (self.chain_id, found.unwrap_or_default()) {
+            (expected, found) if expected == found => Ok(()),
+            (expected, found) => Err(KeysteadSignerError::Chain { expected, found }),
+        }
     }
 
     async fn sign_raw(&self, preimage: Vec<u8>) -> Result<Bytes, KeysteadSignerError> {
@@ -159,11 +170,12 @@ impl Signer for KeysteadSigner {
     }
 
     fn chain_id(&self) -> Option<ChainId> {
-        self.chain_id
+        Some(self.chain_id)
     }
 
+    /// Without one it stays what it is: the coordinator speaks for one chain.
     fn set_chain_id(&mut self, chain_id: Option<ChainId>) {
-        self.chain_id = chain_id;
+        self.chain_id = chain_id.unwrap_or(self.chain_id);
     }
 }
 
@@ -184,3 +196,50 @@ impl_into_wallet!(KeysteadSigner);
 
 /// The first byte of an authorization's preimage (EIP-7702).
 const MAGIC: u8 = 0x05;
+
+#[cfg(test)]
+mod tests {
+    use alloy_consensus::TxEip1559;
+    use alloy_primitives::U256;
+    use alloy_transport::mock::Asserter;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A coordinator of chain 31337 that answers nothing else: what gets that far fails in another way.
+    async fn signer(named: Option<ChainId>) -> std::result::Result<KeysteadSigner, KeysteadSignerError> {
+        let (coordinator, address) = (Asserter::new(), Address::repeat_byte(7));
+        coordinator.push_success(&"0x7a69");
+        coordinator.push_success(&[address]);
+        KeysteadSigner::new(RpcClient::mocked(coordinator), address, named).await
+    }
+
+    fn is_another_chain<T>(found: std::result::Result<T, KeysteadSignerError>) -> bool {
+        matches!(found, Err(KeysteadSignerError::Chain { expected: 31337, .. }))
+    }
+
+    #[tokio::test]
+    async fn s08_nothing_is_asked_for_that_another_chain_would_take() {
+        assert!(matches!(
+            signer(Some(1)).await,
+            Err(KeysteadSignerError::Chain { expected: 1, found: 31337 })
+        ));
+        for named in [None, Some(31337)] {
+            let signer = signer(named).await.unwrap();
+            assert_eq!(Signer::chain_id(&signer), Some(31337));
+            for chain in [0_u64, 1] {
+                let (chain_id, address) = (U256::from(chain), Address::ZERO);
+                let authorization = Authorization { chain_id, address, nonce: 0 };
+                assert!(is_another_chain(signer.sign_authorization(authorization).await), "{chain}");
+                let mut tx = TxEip1559 { chain_id: chain, ..TxEip1559::default() };
+                assert!(is_another_chain(signer.sign_tx(&mut tx).await), "{chain}");
+            }
+            let document = json!({
+                "domain": {"chainId": 1}, "types": {"EIP712Domain": [{"name": "chainId", "type": "uint256"}], "A": []},
+                "primaryType": "A", "message": {},
+            });
+            let document: TypedData = serde_json::from_value(document).unwrap();
+            assert!(is_another_chain(signer.sign_document(&document).await));
+        }
+    }
+}

@@ -46,6 +46,13 @@ impl Accounts {
         Ok(self.refresh().await?.get(&address).cloned())
     }
 
+    /// The address of an account, listed or not; none of a key that signs for nobody now.
+    pub(crate) async fn address(&self, account: &AccountRef) -> Result<Option<Address>, NodeCallError> {
+        let keys = self.node.keys().await?;
+        let key = keys.into_iter().find(|key| key.name == account.key);
+        Ok(key.and_then(|key| key.account?.address(account.index)))
+    }
+
     async fn refresh(&self) -> Result<Arc<BTreeMap<Address, AccountRef>>, NodeCallError> {
         let keys = self.node.keys().await?;
         let mut accounts = BTreeMap::new();

@@ -25,14 +25,17 @@ impl Inner {
         &self,
         bundle: Digest,
         parts: &[(Intent, Place)],
+        owner: &str,
     ) -> Result<bool, RequestError> {
         let promise = |(index, (intent, place)): (usize, &(Intent, Place))| {
             let part = Part { bundle, index, of: parts.len(), intent: intent.to_document().into() };
-            let promise = Promise { at: clock::now(), place: Some(*place), keyed: None, part: Some(part) };
+            let (until, owner) = (Some(intent.expires), owner.to_owned());
+            let place = Some(*place);
+            let promise = Promise { at: clock::now(), until, owner, place, keyed: None, part: Some(part) };
             (intent.id(), promise)
         };
         let promises = parts.iter().enumerate().map(promise).collect();
-        self.journal().promise_all(promises).map_err(|error| RequestError::Environment(error.to_string()))
+        self.journal().promise_all(promises).map_err(|error| RequestError::unkept(&error))
     }
 
     /// Submits the parts in their order, up to the first that is denied: the rest never reaches the log. What a

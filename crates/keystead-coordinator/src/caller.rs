@@ -42,8 +42,10 @@ pub(crate) fn need(method: &Method, path: &str) -> Need {
         "/v1/requests" if posts => Need::Scope(Scope::Request),
         "/v1/approvals" if posts => Need::Scope(Scope::Approve),
         path if posts && path.starts_with("/api/v1/eth1/sign/") => Need::Scope(Scope::Request),
-        "/v1/nodes" | "/v1/policies" if reads => Need::AllKeys(Scope::Read),
-        path if reads && path.starts_with("/v1/policies/") => Need::AllKeys(Scope::Read),
+        "/v1/nodes" | "/v1/policies" | "/v1/vaults" if reads => Need::AllKeys(Scope::Read),
+        path if reads && (path.starts_with("/v1/policies/") || path.starts_with("/v1/vaults/")) => {
+            Need::AllKeys(Scope::Read)
+        }
         path if reads && path.starts_with("/v1/") => Need::Scope(Scope::Read),
         _ => Need::Everything,
     }
@@ -103,10 +105,11 @@ mod tests {
 
     fn token(scopes: &[Scope], keys: &[&str]) -> Caller {
         let keys = keys.iter().map(|key| key.parse().unwrap()).collect();
-        let (name, digest) = ("ci".parse().unwrap(), Digest::ZERO);
+        let (name, digest) = ("ci".parse().unwrap(), Some(Digest::ZERO));
         Caller::Token(Arc::new(TokenRecord {
             name,
             digest,
+            certificate_key: None,
             scopes: scopes.to_vec(),
             keys,
             expires: Timestamp(0),
@@ -153,6 +156,8 @@ mod tests {
             ("GET", "/v1/nodes"),
             ("GET", "/v1/policies"),
             ("GET", "/v1/policies/active"),
+            ("GET", "/v1/vaults"),
+            ("GET", "/v1/vaults/hot"),
         ] {
             assert!(!limited.has(need(&method.parse().unwrap(), path)), "{path}");
         }

@@ -14,14 +14,16 @@ use tokio::sync::Semaphore;
 
 use crate::accounts::Accounts;
 use crate::again::Looks;
+use crate::feed::Feed;
 use crate::hooks::Hooks;
 use crate::journal::{Journal, Promise, Promised};
 use crate::meters::Meters;
 use crate::nonces::Nonces;
 use crate::once::{Flights, Repeats};
 use crate::rest::{AskedFile, MAX_STREAMS};
+use crate::share::Shares;
 use crate::wording::Wording;
-use crate::{Batcher, CoordinatorError, RequestError, Stage, Step, clock, follow};
+use crate::{Batcher, CoordinatorError, RequestError, Stage, Step, clock, follow, probes};
 
 /// What a coordinator is told.
 #[derive(Clone, Debug)]
@@ -56,12 +58,15 @@ pub(crate) struct Inner {
     pub(crate) flights: Flights,
     pub(crate) repeats: Repeats,
     pub(crate) meters: Meters,
-    pub(crate) measuring: tokio::sync::Mutex<()>,
     /// When a node was last looked for, and whether it answered.
     pub(crate) looked: tokio::sync::Mutex<Option<(Instant, bool)>>,
     pub(crate) hooks: OnceLock<Hooks>,
     /// Places for streams of events.
     pub(crate) streams: Arc<Semaphore>,
+    /// Who listens to new blocks.
+    pub(crate) feed: Feed,
+    /// What each caller may hold.
+    pub(crate) shares: Shares,
     /// What was sent and may have to be sent again.
     pub(crate) looks: Looks,
     /// When this run began: what was promised before, an earlier one promised.
@@ -99,10 +104,11 @@ impl Coordinator {
             flights: Flights::default(),
             repeats: Repeats::default(),
             meters: Meters::default(),
-            measuring: tokio::sync::Mutex::default(),
             looked: tokio::sync::Mutex::default(),
             hooks: OnceLock::new(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            feed: Feed::default(),
+            shares: Shares::default(),
             looks: Looks::default(),
             started,
             wording: Wording::default(),
@@ -115,6 +121,7 @@ impl Coordinator {
             chain,
         });
         tokio::spawn(follow::sweep(Arc::downgrade(&inner)));
+        tokio::spawn(probes::measure(Arc::downgrade(&inner)));
         Ok(Self { inner })
     }
 }
@@ -203,8 +210,7 @@ impl Inner {
 
     /// Promises to send a request once it is signed. Durable when this returns.
     pub(crate) fn promise(&self, request: RequestId, promise: Promise) -> Result<Promised, RequestError> {
-        let failed = |error: std::io::Error| RequestError::Environment(error.to_string());
-        self.journal().promise(request, promise).map_err(failed)
+        self.journal().promise(request, promise).map_err(|error| RequestError::unkept(&error))
     }
 
     /// Notes what happened to a promised request. A note that is lost is found out again from the node.
@@ -277,7 +283,8 @@ fn late(request: RequestId, stage: RequestStage, deadline: Duration) -> RequestE
     }
 }
 
-/// Callers that are kept at once; each holds one open question to the node.
-const MAX_WAITING_CALLERS: usize = 448;
+/// Callers that are kept at once; each holds one open question to the node, which has 512 places for one client: 128 are for
+/// questions that are carried, and the rest for the coordinator's own.
+const MAX_WAITING_CALLERS: usize = 320;
 /// One question to the node lasts no longer.
 const ONE_WAIT: Duration = Duration::from_secs(60);

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use alloy_primitives::keccak256;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, Method, StatusCode};
-use keystead_base::Secret;
+use keystead_base::{Name, Secret};
 use subtle::ConstantTimeEq as _;
 
 use crate::caller::{Caller, Need, need};
+use crate::oidc::Issuer;
+use crate::tls::{PeerKey, Tls};
 use crate::tokens::Shelf;
 use crate::{CoordinatorError, clock};
 
@@ -24,6 +26,10 @@ pub struct Doors {
     pub token: Option<Token>,
     /// Those that are good for something. With neither of the two the port is on loopback alone.
     pub tokens: Option<Arc<Shelf>>,
+    /// Who else says who people are.
+    pub oidc: Option<Arc<Issuer>>,
+    /// With it the port speaks TLS 1.3 and nothing else.
+    pub tls: Option<Tls>,
     /// Names besides `localhost` and plain addresses by which callers may call this server.
     pub hosts: Vec<String>,
 }
@@ -59,6 +65,24 @@ fn digest(bytes: &[u8]) -> Secret<[u8; 32]> {
     Secret::new(keccak256(bytes).0)
 }
 
+/// Whoever was let in, and what was shown for it: asked again for as long as something is told to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Visitor {
+    pub(crate) doors: Arc<Doors>,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) key: PeerKey,
+}
+
+impl Visitor {
+    /// INVARIANT A4: a token that ended, or was taken back, is good for nothing more of what it opened.
+    pub(crate) fn is_still_admitted(&self, key: Option<&Name>) -> bool {
+        let caller = self.doors.admit(&self.method, &self.path, &self.headers, self.key);
+        caller.is_ok_and(|caller| key.is_none_or(|key| caller.holds(Some(key))))
+    }
+}
+
 /// Why a caller is sent away: status, stable code, sentence.
 pub(crate) type Refusal = (StatusCode, &'static str, &'static str);
 
@@ -75,8 +99,14 @@ impl Doors {
         }
     }
 
-    /// Lets a request in by its head alone, and says who asks.
-    pub(crate) fn admit(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    /// Lets a request in by its head and the key of its connection, and says who asks.
+    pub(crate) fn admit(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        key: PeerKey,
+    ) -> Result<Caller, Refusal> {
         if !self.is_called_by_its_name(headers) {
             return Err(HOST_REFUSED);
         }
@@ -85,7 +115,7 @@ impl Doors {
         if headers.contains_key(ORIGIN) || headers.get(SEC_FETCH_SITE).is_some_and(|it| !typed(it)) {
             return Err(ORIGIN_REFUSED);
         }
-        let (caller, need) = (self.caller(headers), need(method, path));
+        let (caller, need) = (self.caller(headers, key), need(method, path));
         match caller {
             Caller::Nobody if need != Need::Nothing => Err(TOKEN_REFUSED),
             caller if caller.has(need) => Ok(caller),
@@ -95,18 +125,31 @@ impl Doors {
 
     /// Whether callers have to show anything.
     fn asks(&self) -> bool {
-        self.token.is_some() || self.tokens.is_some()
+        self.token.is_some() || self.tokens.is_some() || self.oidc.is_some()
     }
 
-    fn caller(&self, headers: &HeaderMap) -> Caller {
+    /// Before a request is let in: what a provider's new keys are.
+    pub(crate) async fn prepare(&self, headers: &HeaderMap) {
+        if let (Some(oidc), Some(shown)) = (&self.oidc, bearer(headers)) {
+            oidc.prepare(shown, clock::now()).await;
+        }
+    }
+
+    fn caller(&self, headers: &HeaderMap, key: PeerKey) -> Caller {
         if !self.asks() {
             return Caller::Everything;
         }
-        let Some(shown) = bearer(headers) else { return Caller::Nobody };
-        if self.token.as_ref().is_some_and(|token| token.is(shown)) {
+        let shown = bearer(headers);
+        if shown.is_some_and(|shown| self.token.as_ref().is_some_and(|token| token.is(shown))) {
             return Caller::Everything;
         }
-        let known = self.tokens.as_ref().and_then(|tokens| tokens.find(shown, clock::now()));
+        // What is no bearer token may be meant as one.
+        if shown.is_none() && headers.contains_key(AUTHORIZATION) {
+            return Caller::Nobody;
+        }
+        let find = |tokens: &Arc<Shelf>| tokens.find(shown, key.0.as_ref(), clock::now());
+        let person = || self.oidc.as_ref().and_then(|oidc| oidc.verify(shown?, clock::now()));
+        let known = self.tokens.as_ref().and_then(find).or_else(person);
         known.map_or(Caller::Nobody, Caller::Token)
     }
 
@@ -153,7 +196,8 @@ const SCOPE_REFUSED: Refusal = (
 const TOKEN_REFUSED: Refusal = (
     StatusCode::UNAUTHORIZED,
     "http.token",
-    "expected `Authorization: Bearer TOKEN` with a token of this server that has not ended",
+    "expected `Authorization: Bearer TOKEN` with a token of this server that has not ended, and the certificate that it is \
+     bound to, if it is bound to one",
 );
 
 #[cfg(test)]
@@ -175,7 +219,7 @@ mod tests {
     }
 
     fn let_in(doors: &Doors, headers: &HeaderMap) -> Result<(), Refusal> {
-        doors.admit(&Method::POST, "/", headers).map(drop)
+        doors.admit(&Method::POST, "/", headers, PeerKey::default()).map(drop)
     }
 
     #[test]
@@ -275,11 +319,15 @@ mod tests {
         ] {
             let bearer = format!("Bearer {shown}");
             let headers = headers(&[("host", "localhost"), ("authorization", &bearer)]);
-            let found = doors.admit(&method, path, &headers).err().map(|(_, code, _)| code);
+            let found =
+                doors.admit(&method, path, &headers, PeerKey::default()).err().map(|(_, code, _)| code);
             assert_eq!(found, code, "{method} {path}");
         }
         let nothing = headers(&[("host", "localhost")]);
-        assert_eq!(doors.admit(&Method::GET, "/v1/keys", &nothing).err(), Some(TOKEN_REFUSED));
+        assert_eq!(
+            doors.admit(&Method::GET, "/v1/keys", &nothing, PeerKey::default()).err(),
+            Some(TOKEN_REFUSED)
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Why the coordinator does not start, and why a request has no signature.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use keystead_base::{Amount, Blame, Coded, KeyError, Name, RequestId};
@@ -41,6 +42,20 @@ pub enum CoordinatorError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The identity provider.
+    #[error("the identity provider cannot be used: {reason}")]
+    Oidc {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A certificate, or its key.
+    #[error("{}: expected a certificate and its key in PEM form: {reason}", file.display())]
+    Certificate {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A secret of a webhook that could be guessed.
     #[error("the secret of a webhook has at least {min} bytes, found {found}")]
     HookSecret {
@@ -70,6 +85,8 @@ impl Coded for CoordinatorError {
             Self::Exposed { .. } => "coordinator.exposed",
             Self::Token { .. } => "coordinator.token",
             Self::Tokens { .. } => "coordinator.tokens",
+            Self::Oidc { .. } => "coordinator.oidc",
+            Self::Certificate { .. } => "coordinator.certificate",
             Self::HookSecret { .. } => "coordinator.hook_secret",
         }
     }
@@ -177,6 +194,19 @@ pub enum RequestError {
         /// What the next block takes of everybody, in wei per gas.
         market: Amount,
     },
+    /// Too much of one caller at once.
+    #[error("this caller has as much under way or remembered as one token may; ask again later")]
+    Share,
+}
+
+impl RequestError {
+    /// Why something could not be written down.
+    pub(crate) fn unkept(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::QuotaExceeded => Self::Share,
+            _ => Self::Environment(error.to_string()),
+        }
+    }
 }
 
 impl Coded for RequestError {
@@ -198,6 +228,7 @@ impl Coded for RequestError {
             Self::Environment(_) => "request.environment",
             Self::Busy => "request.busy",
             Self::FeeCap { .. } => "request.fee_cap",
+            Self::Share => "request.share",
         }
     }
 
@@ -207,7 +238,8 @@ impl Coded for RequestError {
             | Self::Refused(_)
             | Self::Denied { .. }
             | Self::KeyReused { .. }
-            | Self::Waiting { .. } => Blame::Caller,
+            | Self::Waiting { .. }
+            | Self::Share => Blame::Caller,
             Self::Node(_) | Self::Unsignable { .. } | Self::Unsigned { .. } | Self::Ended { .. } => {
                 Blame::Peer
             }

@@ -10,7 +10,7 @@ use keystead_wire::RequestStage;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::coordinator::{Inner, Obtained};
-use crate::journal::Entry;
+use crate::journal::{Entry, Promise};
 use crate::{RequestError, Stage, Step, clock};
 
 /// Looks at everything promised, again and again, until the coordinator is gone.
@@ -100,7 +100,7 @@ async fn unknown(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(),
     }
     match entry.promise.intent().and_then(|intent| Intent::from_document(intent).ok()) {
         Some(intent) if clock::now() < intent.expires => inner.submit(intent).await.map(drop),
-        None if clock::now() < entry.promise.at.plus_seconds(inner.settings.lifetime.as_secs()) => {
+        None if clock::now() < decided_by(inner, &entry.promise) => {
             inner.journal().lose(&request);
             Ok(())
         }
@@ -109,6 +109,11 @@ async fn unknown(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(),
             Ok(())
         }
     }
+}
+
+/// Until when a cluster may still decide about it.
+fn decided_by(inner: &Inner, promise: &Promise) -> Timestamp {
+    promise.until.unwrap_or_else(|| promise.at.plus_seconds(inner.settings.lifetime.as_secs()))
 }
 
 /// When a submission has arrived, or never will. That of an earlier run was in the node's hands when that run
@@ -143,7 +148,7 @@ mod tests {
 
     #[test]
     fn d03_what_is_lost_takes_no_place_of_what_holds_a_nonce() {
-        let entry = |lost| Entry { stage: Stage::Waiting, promise: crate::journal::Promise::default(), lost };
+        let entry = |lost| Entry { stage: Stage::Waiting, promise: Promise::default(), lost };
         let mut unsure: Vec<_> = (0..64).map(|it| (RequestId(Digest([it; 32])), entry(true))).collect();
         let waiting = RequestId(Digest([255; 32]));
         unsure.push((waiting, entry(false)));

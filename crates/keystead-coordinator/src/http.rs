@@ -5,12 +5,15 @@ mod socket;
 mod tests;
 #[cfg(test)]
 mod tests_socket;
+#[cfg(test)]
+mod tests_tls;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONTENT_TYPE, UPGRADE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -18,14 +21,17 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use keystead_base::Canonical as _;
 use keystead_decision::Entry;
 use keystead_wire::MAX_SUBMITTED_ENTRIES;
-use serde_json::json;
+use serde_json::{Value, json};
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -34,6 +40,9 @@ use tokio::time::timeout;
 use crate::caller::Caller;
 use crate::once::{IDEMPOTENCY_KEY, MAX_KEY_BYTES};
 use crate::rest::Problem;
+use crate::rpc::Asking;
+use crate::share::{Answering, Weighed};
+use crate::tls::{PeerKey, Tls};
 use crate::{Coordinator, CoordinatorError, Doors, IdempotencyKey, probes, rest, web3signer};
 
 /// The longest body, unless [`HttpLimits`] say otherwise.
@@ -76,6 +85,7 @@ impl Default for HttpLimits {
 #[derive(Debug)]
 pub struct HttpServer {
     address: SocketAddr,
+    encrypted: bool,
     task: JoinHandle<()>,
 }
 
@@ -96,8 +106,19 @@ impl HttpServer {
         let failed = |error| CoordinatorError::Listen { address: listen.to_string(), error };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let app = router(coordinator, doors, limits);
-        Ok(Self { address, task: tokio::spawn(accept(listener, app, limits)) })
+        if let Some(oidc) = &doors.oidc {
+            oidc.keep_fresh();
+        }
+        let tls = doors.tls.clone();
+        let (encrypted, app) = (tls.is_some(), router(coordinator, doors, limits));
+        Ok(Self { address, encrypted, task: tokio::spawn(accept(listener, app, tls, limits)) })
+    }
+
+    /// Where it listens, as clients name it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.encrypted { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Where it listens.
@@ -113,7 +134,7 @@ impl Drop for HttpServer {
     }
 }
 
-async fn accept(listener: TcpListener, app: Router, limits: HttpLimits) {
+async fn accept(listener: TcpListener, app: Router, tls: Option<Tls>, limits: HttpLimits) {
     let places = Arc::new(Semaphore::new(limits.connections));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -125,14 +146,51 @@ async fn accept(listener: TcpListener, app: Router, limits: HttpLimits) {
         let _ = socket.set_nodelay(true);
         // A client that reads nothing holds its place no longer than this.
         let _ = SockRef::from(&socket).set_tcp_user_timeout(Some(limits.unread));
-        let service = TowerToHyperService::new(app.clone());
+        let (app, tls) = (app.clone(), tls.clone());
         tokio::spawn(async move {
-            let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(limits.head);
-            // A client that breaks off is its own affair.
-            let _ = http.serve_connection(TokioIo::new(socket), service).with_upgrades().await;
+            match tls {
+                None => converse(socket, Connection::new(app, PeerKey::default()), limits).await,
+                Some(tls) => {
+                    if let Some((stream, key)) = tls.accept(socket, limits.head).await {
+                        converse(stream, Connection::new(app, key), limits).await;
+                    }
+                }
+            }
             drop(place);
         });
+    }
+}
+
+async fn converse<S>(stream: S, connection: Connection, limits: HttpLimits)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(limits.head);
+    // A client that breaks off is its own affair.
+    let _ = http.serve_connection(TokioIo::new(stream), connection).with_upgrades().await;
+}
+
+/// The routes, with the key that a connection's client proved beside each of its requests.
+struct Connection {
+    app: TowerToHyperService<Router>,
+    key: PeerKey,
+}
+
+impl Connection {
+    fn new(app: Router, key: PeerKey) -> Self {
+        Self { app: TowerToHyperService::new(app), key }
+    }
+}
+
+impl Service<hyper::Request<Incoming>> for Connection {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = <TowerToHyperService<Router> as Service<hyper::Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.key);
+        self.app.call(request)
     }
 }
 
@@ -141,7 +199,7 @@ pub(crate) struct Served {
     pub(crate) coordinator: Coordinator,
     limits: HttpLimits,
     sockets: Arc<Semaphore>,
-    doors: Arc<Doors>,
+    pub(crate) doors: Arc<Doors>,
 }
 
 fn router(coordinator: Coordinator, doors: Doors, limits: HttpLimits) -> Router {
@@ -182,7 +240,9 @@ async fn door(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> 
 }
 
 async fn admit(doors: &Doors, mut request: Request, next: Next) -> Response {
-    match doors.admit(request.method(), request.uri().path(), request.headers()) {
+    doors.prepare(request.headers()).await;
+    let key = request.extensions().get().copied().unwrap_or_default();
+    match doors.admit(request.method(), request.uri().path(), request.headers(), key) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -207,10 +267,20 @@ async fn rpc(
         return refuse(StatusCode::BAD_REQUEST, "http.idempotency_key", &message);
     };
     let key = key.map(|key| key.of_caller(caller.word()));
+    let asking = Asking { key, ..served.coordinator.asking(caller.word()) };
     match served.body(request).await {
-        Ok(body) => Json(served.coordinator.answer(&body, key.as_ref()).await).into_response(),
+        Ok(body) => {
+            let answer = served.coordinator.answer_to(&body, &asking).await;
+            weighed(&answer, asking.answering)
+        }
         Err(refusal) => *refusal,
     }
+}
+
+/// An answer whose room is held until it is written.
+fn weighed(answer: &Value, answering: Arc<Answering>) -> Response {
+    let bytes = Bytes::from_owner(Weighed { bytes: answer.to_string().into_bytes(), _room: answering });
+    ([(CONTENT_TYPE, "application/json")], bytes).into_response()
 }
 
 /// Carries signed documents to the node as they are.

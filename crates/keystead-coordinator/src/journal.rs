@@ -5,93 +5,23 @@
 //! which nonces they hold, and which of them a caller may ask for again by a key of its own. One JSON object
 //! per line, the last line of a request counts, and a torn last line is dropped.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod promise;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::Address;
 use keystead_base::{Digest, RequestId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::promise::{Keyed, Part, Place, Promise, Promised};
+use crate::stored::Stored;
 use crate::{Stage, Step};
 
-/// The most requests that are remembered at once.
-pub(crate) const MAX_REMEMBERED: usize = 100_000;
 /// For so long a key names the same request, and a bundle's id its calls (specs/json-rpc.md).
 pub(crate) const KEY_SECONDS: u64 = 24 * 3600;
-
-/// A promise to send one request.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Promise {
-    /// When it was given.
-    pub(crate) at: Timestamp,
-    /// The place in an account's sequence that the transaction takes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) place: Option<Place>,
-    /// By which the caller may ask again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) keyed: Option<Keyed>,
-    /// The bundle that it is sent with, or not at all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) part: Option<Part>,
-}
-
-impl Promise {
-    /// The document of the request, where it may be submitted again.
-    pub(crate) fn intent(&self) -> Option<&Bytes> {
-        let keyed = self.keyed.as_ref().map(|it| &it.intent);
-        keyed.or_else(|| self.part.as_ref().map(|it| &it.intent))
-    }
-
-    /// Whether a caller may come back for it after it is over.
-    fn is_remembered(&self) -> bool {
-        self.intent().is_some()
-    }
-}
-
-/// Account and nonce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Place {
-    pub(crate) account: Address,
-    pub(crate) nonce: u64,
-}
-
-/// A caller's key, what it was first used for, and the very request that came of it: submitting that one
-/// again is no second request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Keyed {
-    pub(crate) key: String,
-    pub(crate) asked: Digest,
-    /// The intent's document.
-    pub(crate) intent: Bytes,
-}
-
-/// One call of a bundle (EIP-5792): none of them is sent before all are signed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Part {
-    /// Keccak-256 of the bundle's id.
-    pub(crate) bundle: Digest,
-    /// Its place, from 0.
-    pub(crate) index: usize,
-    /// How many calls there are.
-    pub(crate) of: usize,
-    /// The intent's document.
-    pub(crate) intent: Bytes,
-}
-
-/// What a promise came to.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Promised {
-    /// It is durable.
-    New,
-    /// Its key names an earlier request; nothing was written.
-    Earlier(RequestId, Keyed),
-}
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -102,6 +32,13 @@ struct Line {
     /// In the first line of a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     promise: Option<Promise>,
+}
+
+/// A line of several, which count together.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lines {
+    together: Vec<Line>,
 }
 
 /// A promised request and where it stands.
@@ -122,6 +59,9 @@ pub(crate) struct Journal {
     entries: BTreeMap<RequestId, Entry>,
     keys: HashMap<String, RequestId>,
     bundles: HashMap<Digest, Vec<RequestId>>,
+    stored: Stored,
+    /// When what is over was last forgotten.
+    swept: Timestamp,
 }
 
 impl Journal {
@@ -132,11 +72,12 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error),
         };
-        entries.retain(|_, entry| entry.counts(now));
+        retain(&mut entries, now);
         let file = rewrite(path, &entries)?;
         let keys = entries.iter().filter_map(|(id, entry)| Some((entry.key()?.to_owned(), *id))).collect();
-        let bundles = bundles(&entries);
-        Ok(Self { path: path.to_owned(), file, lines: entries.len(), entries, keys, bundles })
+        let (bundles, stored) = (bundles(&entries), stored(&entries));
+        let lines = entries.len();
+        Ok(Self { path: path.to_owned(), file, lines, entries, keys, bundles, stored, swept: now })
     }
 
     /// Promises to send a request: durable before the request goes to a node. A key that names an earlier
@@ -148,38 +89,52 @@ impl Journal {
         if self.entries.contains_key(&request) {
             return Ok(Promised::New);
         }
-        self.make_room(promise.at)?;
+        self.make_room(promise.at, &promise.owner, (1, promise.bytes()))?;
         let entry = Entry { stage: Stage::Submitted, promise, lost: false };
         self.append(&first_line(request, &entry)?)?;
         self.file.sync_data()?;
         self.keys.extend(entry.key().map(|key| (key.to_owned(), request)));
-        self.entries.insert(request, entry);
+        self.enter(request, entry);
         Ok(Promised::New)
     }
 
     /// Promises to send all of these or none, durable before the first of them goes to a node. False when their
     /// bundle is known already.
     pub(crate) fn promise_all(&mut self, parts: Vec<(RequestId, Promise)>) -> io::Result<bool> {
-        let mut lines = Vec::new();
-        for (request, promise) in &parts {
-            let is_known = |part: &Part| self.bundles.contains_key(&part.bundle);
-            if promise.part.as_ref().is_some_and(is_known) {
-                return Ok(false);
-            }
-            self.make_room(promise.at)?;
-            let entry = Entry { stage: Stage::Submitted, promise: promise.clone(), lost: false };
-            lines.push((*request, first_line(*request, &entry)?, entry));
+        let is_known = |part: &Part| self.bundles.contains_key(&part.bundle);
+        if parts.iter().any(|(_, promise)| promise.part.as_ref().is_some_and(is_known)) {
+            return Ok(false);
         }
-        for (_, line, _) in &lines {
-            self.append(line)?;
+        if let Some((_, first)) = parts.first() {
+            let bytes = parts.iter().map(|(_, promise)| promise.bytes()).sum();
+            self.make_room(first.at, &first.owner, (parts.len(), bytes))?;
         }
-        self.file.sync_data()?;
-        for (request, _, entry) in lines {
-            let bundle = entry.promise.part.as_ref().map(|part| part.bundle);
+        let stage = Stage::Submitted;
+        let line = |(request, promise)| Line { request, stage, promise: Some(promise) };
+        self.append_together(parts.iter().cloned().map(line).collect())?;
+        for (request, promise) in parts {
+            let bundle = promise.part.as_ref().map(|part| part.bundle);
             bundle.into_iter().for_each(|it| self.bundles.entry(it).or_default().push(request));
-            self.entries.insert(request, entry);
+            self.enter(request, Entry { stage, promise, lost: false });
         }
         Ok(true)
+    }
+
+    /// INVARIANT S2: one line, which a crash leaves whole or cuts off: no part of a bundle is ever promised alone. What a
+    /// failing disk may have taken of it is written away again.
+    fn append_together(&mut self, together: Vec<Line>) -> io::Result<()> {
+        let line = line(&Lines { together })?;
+        let written = self.append(&line).and_then(|()| self.file.sync_data());
+        if written.is_err() {
+            self.file = rewrite(&self.path, &self.entries)?;
+            self.lines = self.entries.len();
+        }
+        written
+    }
+
+    fn enter(&mut self, request: RequestId, entry: Entry) {
+        self.stored.add(&entry.promise.owner, entry.promise.bytes());
+        self.entries.insert(request, entry);
     }
 
     /// The requests of a bundle in their order.
@@ -199,8 +154,8 @@ impl Journal {
             return Ok(());
         };
         (entry.stage, entry.lost) = (stage, false);
-        let remembered = entry.promise.is_remembered();
-        if stage.is_final() && !remembered {
+        if stage.is_final() && !entry.promise.is_remembered() {
+            self.stored.remove(&entry.promise.owner, entry.promise.bytes());
             self.entries.remove(&request);
         }
         self.append(&line(&Line { request, stage, promise: None })?)
@@ -249,25 +204,29 @@ impl Journal {
         self.file.write_all(&[b"\n".as_slice(), line].concat())
     }
 
-    /// Forgets what is over when the file has grown, and refuses when that is not enough.
-    fn make_room(&mut self, now: Timestamp) -> io::Result<()> {
+    /// Room for so many more requests of an owner and their bytes. Forgets what is over when the file has grown or
+    /// nothing fits any more, and refuses when that is not enough.
+    fn make_room(&mut self, now: Timestamp, owner: &str, (count, bytes): (usize, usize)) -> io::Result<()> {
         let long = self.lines > LINES_PER_ENTRY.saturating_mul(self.entries.len()).max(MIN_LINES);
-        if long || self.entries.len() >= MAX_REMEMBERED {
-            let before = self.entries.len();
-            self.entries.retain(|_, entry| entry.counts(now));
-            let entries = &self.entries;
-            self.keys.retain(|_, request| entries.contains_key(request));
-            self.bundles = bundles(entries);
-            // A full journal in which nothing is over is not written anew for every caller.
-            if long || self.entries.len() < before {
-                self.file = rewrite(&self.path, &self.entries)?;
-                self.lines = self.entries.len();
-            }
+        // A full journal in which nothing is over is not gone through for every caller.
+        let again = now >= self.swept.plus_seconds(SWEEP_SECONDS);
+        if long || (again && self.stored.check(owner, count, bytes).is_err()) {
+            self.forget(now, long)?;
         }
-        match self.entries.len() >= MAX_REMEMBERED {
-            true => Err(io::Error::new(io::ErrorKind::StorageFull, "too many requests wait to be sent")),
-            false => Ok(()),
+        self.stored.check(owner, count, bytes)
+    }
+
+    fn forget(&mut self, now: Timestamp, long: bool) -> io::Result<()> {
+        let before = self.entries.len();
+        retain(&mut self.entries, now);
+        let entries = &self.entries;
+        self.keys.retain(|_, request| entries.contains_key(request));
+        (self.bundles, self.stored, self.swept) = (bundles(entries), stored(entries), now);
+        if long || self.entries.len() < before {
+            self.file = rewrite(&self.path, &self.entries)?;
+            self.lines = self.entries.len();
         }
+        Ok(())
     }
 }
 
@@ -284,12 +243,35 @@ impl Entry {
 
 fn parse(text: &str) -> BTreeMap<RequestId, Entry> {
     let mut entries: BTreeMap<RequestId, Entry> = BTreeMap::new();
-    for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
+    for line in text.lines().flat_map(read) {
         let promise = line.promise.or_else(|| entries.remove(&line.request).map(|entry| entry.promise));
         let promise = promise.unwrap_or_default();
         entries.insert(line.request, Entry { stage: line.stage, promise, lost: false });
     }
     entries
+}
+
+/// A line's parts; none of one that was cut off.
+fn read(line: &str) -> Vec<Line> {
+    match serde_json::from_str(line) {
+        Ok(line) => vec![line],
+        Err(_) => serde_json::from_str(line).map(|it: Lines| it.together).unwrap_or_default(),
+    }
+}
+
+/// What counts; of a bundle all parts, as long as one does.
+fn retain(entries: &mut BTreeMap<RequestId, Entry>, now: Timestamp) {
+    let counting = entries.values().filter(|entry| entry.counts(now));
+    let whole: HashSet<Digest> =
+        counting.filter_map(|entry| Some(entry.promise.part.as_ref()?.bundle)).collect();
+    entries.retain(|_, entry| match &entry.promise.part {
+        Some(part) => whole.contains(&part.bundle),
+        None => entry.counts(now),
+    });
+}
+
+fn stored(entries: &BTreeMap<RequestId, Entry>) -> Stored {
+    Stored::of(entries.values().map(|entry| (entry.promise.owner.as_str(), entry.promise.bytes())))
 }
 
 fn bundles(entries: &BTreeMap<RequestId, Entry>) -> HashMap<Digest, Vec<RequestId>> {
@@ -306,7 +288,7 @@ fn first_line(request: RequestId, entry: &Entry) -> io::Result<Vec<u8>> {
     line(&Line { request, stage: entry.stage, promise: Some(entry.promise.clone()) })
 }
 
-fn line(line: &Line) -> io::Result<Vec<u8>> {
+fn line(line: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec(line)?;
     bytes.push(b'\n');
     Ok(bytes)
@@ -331,6 +313,8 @@ fn rewrite(path: &Path, entries: &BTreeMap<RequestId, Entry>) -> io::Result<File
 const LINES_PER_ENTRY: usize = 8;
 /// A file with fewer lines is not written anew.
 const MIN_LINES: usize = 4096;
+/// What is over is looked for no oftener where nothing fits.
+const SWEEP_SECONDS: u64 = 60;
 
 #[cfg(test)]
 mod tests;

@@ -58,19 +58,37 @@ pub(crate) struct Once {
 
 /// Which request came of a call without a key that is the same whenever it comes: of a restart forgotten, like all of it.
 #[derive(Default)]
-pub(crate) struct Repeats(Mutex<HashMap<B256, RequestId>>);
+pub(crate) struct Repeats(Mutex<Ages>);
+
+/// What was asked for lately, and what before that: the older half is forgotten when the younger one is full.
+#[derive(Default)]
+struct Ages {
+    young: HashMap<B256, RequestId>,
+    old: HashMap<B256, RequestId>,
+}
 
 impl Repeats {
+    /// What is asked for again is as new.
     pub(crate) fn get(&self, call: &B256) -> Option<RequestId> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(call).copied()
+        let mut ages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(request) = ages.old.remove(call) {
+            ages.put(*call, request);
+        }
+        ages.young.get(call).copied()
     }
 
     pub(crate) fn put(&self, call: B256, request: RequestId) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MAX_REPEATS {
-            known.clear();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(call, request);
+    }
+}
+
+impl Ages {
+    fn put(&mut self, call: B256, request: RequestId) {
+        self.old.remove(&call);
+        if self.young.len() >= MAX_REPEATS / 2 && !self.young.contains_key(&call) {
+            self.old = std::mem::take(&mut self.young);
         }
-        known.insert(call, request);
+        self.young.insert(call, request);
     }
 }
 
@@ -101,7 +119,7 @@ impl Drop for Flight<'_> {
     }
 }
 
-/// Calls that are known again; beyond it all of them are forgotten, and a call that comes again is asked for again.
+/// Calls that are known again; beyond it those that nobody asked for lately are forgotten.
 const MAX_REPEATS: usize = 65_536;
 
 #[cfg(test)]
@@ -123,6 +141,22 @@ mod tests {
             assert_eq!(IdempotencyKey::parse(value), expected, "{value}");
         }
         assert_eq!(IdempotencyKey::parse(&"x".repeat(MAX_KEY_BYTES + 1)), None);
+    }
+
+    #[test]
+    fn s05_what_is_asked_for_again_is_known_again_however_much_is_asked_beside_it() {
+        let (repeats, request) = (Repeats::default(), RequestId(Digest([7; 32])));
+        let call = |number: usize| B256::left_padding_from(&number.to_be_bytes());
+        repeats.put(call(0), request);
+        for number in 1..=2 * MAX_REPEATS {
+            repeats.put(call(number), RequestId(Digest::ZERO));
+            if number % 1000 == 0 {
+                assert_eq!(repeats.get(&call(0)), Some(request), "after {number} others");
+            }
+        }
+        let ages = repeats.0.lock().unwrap();
+        assert!(ages.young.len() + ages.old.len() <= MAX_REPEATS);
+        assert!(!ages.young.contains_key(&call(1)) && !ages.old.contains_key(&call(1)), "nobody asked again");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Whether this program lives, whether it can work, and what it counts: for whoever looks after it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::Address;
@@ -10,7 +11,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::coordinator::Inner;
 use crate::http::Served;
@@ -40,9 +41,21 @@ async fn readyz(State(served): State<Served>) -> Response {
 }
 
 async fn metrics(State(served): State<Served>) -> Response {
-    match served.coordinator.inner.measured().await {
+    match served.coordinator.inner.measured() {
         Ok(text) => (StatusCode::OK, [(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
+/// Finds what gauges show, again and again, until the coordinator is gone.
+pub(crate) async fn measure(coordinator: Weak<Inner>) {
+    let mut ticks = interval(MEASURE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(inner) = coordinator.upgrade() else { return };
+        inner.meters.node_up.set(i64::from(inner.has_node().await));
+        inner.measure_gaps(&inner.unfinished()).await;
     }
 }
 
@@ -59,15 +72,16 @@ impl Inner {
         answered
     }
 
-    /// Counters as they are, gauges as they are found now. One caller at a time: gauges are set anew for each.
-    async fn measured(&self) -> Result<String, std::fmt::Error> {
-        let _turn = self.measuring.lock().await;
-        self.meters.node_up.set(i64::from(self.has_node().await));
+    /// Counters as they are, and gauges as they were found last: nobody is asked for a scrape, so that none waits for an
+    /// endpoint or a node that does not answer.
+    fn measured(&self) -> Result<String, std::fmt::Error> {
         self.meters.callers_waiting.set(i64::try_from(self.callers_waiting()).unwrap_or(i64::MAX));
-        let pending: Vec<Entry> = self.journal().pending().into_iter().map(|(_, entry)| entry).collect();
-        self.measure_stages(&pending);
-        self.measure_gaps(&pending).await;
+        self.measure_stages(&self.unfinished());
         self.meters.text()
+    }
+
+    fn unfinished(&self) -> Vec<Entry> {
+        self.journal().pending().into_iter().map(|(_, entry)| entry).collect()
     }
 
     fn measure_stages(&self, pending: &[Entry]) {
@@ -80,21 +94,25 @@ impl Inner {
 
     /// Of an account whose pending count is not known there is no sample.
     async fn measure_gaps(&self, pending: &[Entry]) {
-        self.meters.nonce_gap.clear();
         let Some(chain) = &self.chain else { return };
         let mut held: BTreeMap<Address, BTreeSet<u64>> = BTreeMap::new();
         for place in pending.iter().filter(|entry| !entry.lost).filter_map(|entry| entry.promise.place) {
             held.entry(place.account).or_default().insert(place.nonce);
         }
+        let mut gaps = Vec::new();
         for (account, held) in held.into_iter().take(MAX_MEASURED_ACCOUNTS) {
             if let Ok(Ok(next)) = timeout(LOOK_TIME, chain.pending_nonce(account)).await {
-                self.meters.gap(account, nonces::gap(next, &held));
+                gaps.push((account, nonces::gap(next, &held)));
             }
         }
+        self.meters.nonce_gap.clear();
+        gaps.into_iter().for_each(|(account, gap)| self.meters.gap(account, gap));
     }
 }
 
 /// The others are left out of one answer.
 const MAX_MEASURED_ACCOUNTS: usize = 64;
+/// How old what gauges show may be, while everything answers.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const LOOK_TIME: Duration = Duration::from_secs(5);

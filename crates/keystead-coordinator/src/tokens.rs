@@ -50,8 +50,12 @@ impl Scope {
 pub struct TokenRecord {
     /// Whose it is; each name once.
     pub name: Name,
-    /// Keccak-256 of the token.
-    pub digest: Digest,
+    /// Keccak-256 of the token; none where a certificate's key is all that is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The key of the TLS certificate that has to be shown: SHA-256 over its `SubjectPublicKeyInfo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_key: Option<Digest>,
     /// What it is good for.
     pub scopes: Vec<Scope>,
     /// For which keys alone; for all of them when none is named.
@@ -71,8 +75,36 @@ impl TokenRecord {
         random: &Secret<[u8; 32]>,
     ) -> (Secret<String>, Self) {
         let token = Secret::new(format!("{PREFIX}{}", const_hex::encode(random.expose())));
-        let digest = Digest(keccak256(token.expose()).0);
-        (token, Self { name, digest, scopes, keys, expires })
+        let digest = Some(Digest(keccak256(token.expose()).0));
+        (token, Self { name, digest, certificate_key: None, scopes, keys, expires })
+    }
+
+    /// What is known of whoever shows a certificate of this key and nothing else.
+    #[must_use]
+    pub fn of_certificate(
+        name: Name,
+        (scopes, keys): (Vec<Scope>, Vec<Name>),
+        expires: Timestamp,
+        certificate_key: Digest,
+    ) -> Self {
+        Self { name, digest: None, certificate_key: Some(certificate_key), scopes, keys, expires }
+    }
+
+    /// The same, good only on connections with a certificate of this key.
+    #[must_use]
+    pub fn bound_to(self, certificate_key: Digest) -> Self {
+        Self { certificate_key: Some(certificate_key), ..self }
+    }
+
+    /// INVARIANT A4: whether this is what was shown, all of it.
+    fn is(&self, shown: Option<&Digest>, certificate: Option<&Digest>) -> bool {
+        let same = |a: &Digest, b: &Digest| bool::from(a.0.ct_eq(&b.0));
+        let token = match (&self.digest, shown) {
+            (Some(digest), Some(shown)) => same(digest, shown),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        token && self.certificate_key.is_none_or(|key| certificate.is_some_and(|shown| same(&key, shown)))
     }
 }
 
@@ -89,8 +121,8 @@ impl TokenFile {
     ///
     /// # Errors
     ///
-    /// [`CoordinatorError::Tokens`]: unknown fields, too many tokens, a name that stands twice, or a token that is limited
-    /// to keys and good for what knows no such limit: JSON-RPC and approvals.
+    /// [`CoordinatorError::Tokens`]: unknown fields, too many tokens, a name that stands twice, nothing that is to be shown or
+    /// the same twice, or a token that is limited to keys and good for what knows no such limit: JSON-RPC and approvals.
     pub fn parse(json: &str) -> Result<Self, CoordinatorError> {
         let file: Self = serde_json::from_str(json).map_err(|error| unfit(error.to_string()))?;
         file.check()?;
@@ -109,6 +141,13 @@ impl TokenFile {
         for (at, token) in self.tokens.iter().enumerate() {
             if self.tokens.iter().take(at).any(|other| other.name == token.name) {
                 return Err(unfit(format!("the name `{}` stands twice", token.name)));
+            }
+            let shown = |it: &TokenRecord| (it.digest, it.digest.is_none().then_some(it.certificate_key));
+            if shown(token) == (None, Some(None)) {
+                return Err(unfit(format!("`{}` asks for no token and no certificate", token.name)));
+            }
+            if self.tokens.iter().take(at).any(|other| shown(other) == shown(token)) {
+                return Err(unfit(format!("`{}` asks for what another one asks for", token.name)));
             }
             let knows_no_keys = |scope: &&Scope| matches!(scope, Scope::Rpc | Scope::Approve);
             if let Some(scope) = token.scopes.iter().find(knows_no_keys).filter(|_| !token.keys.is_empty()) {
@@ -152,15 +191,20 @@ impl Shelf {
         Ok(shelf)
     }
 
-    /// The token that was shown, unless it has ended or nobody knows it.
-    pub(crate) fn find(&self, shown: &[u8], now: Timestamp) -> Option<Arc<TokenRecord>> {
+    /// The token, or the certificate's key, that was shown, unless it has ended or nobody knows it.
+    pub(crate) fn find(
+        &self,
+        shown: Option<&[u8]>,
+        certificate: Option<&Digest>,
+        now: Timestamp,
+    ) -> Option<Arc<TokenRecord>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if self.refresh(&mut kept).is_err() {
             // A file that cannot be read lets nobody in.
             *kept = Kept::default();
         }
-        let digest = keccak256(shown);
-        let known = kept.tokens.iter().find(|token| bool::from(token.digest.0.ct_eq(&digest.0)))?;
+        let digest = shown.map(|shown| Digest(keccak256(shown).0));
+        let known = kept.tokens.iter().find(|token| token.is(digest.as_ref(), certificate))?;
         (now < known.expires).then(|| Arc::clone(known))
     }
 
@@ -211,7 +255,8 @@ mod tests {
         let path = folder.path().join("tokens.json");
         let shelf = Shelf::open(&path).unwrap();
         let ((token, record), (other, _)) = (minted("ci", 1), minted("other", 2));
-        let find = |shown: &Secret<String>, at: Timestamp| shelf.find(shown.expose().as_bytes(), at);
+        let find =
+            |shown: &Secret<String>, at: Timestamp| shelf.find(Some(shown.expose().as_bytes()), None, at);
         assert_eq!(find(&token, NOW), None, "no file, no tokens");
         write(&path, vec![record.clone()]);
         assert_eq!(find(&token, NOW).as_deref(), Some(&record), "a file that changed is read again");
@@ -222,6 +267,37 @@ mod tests {
         write(&path, vec![record]);
         std::fs::write(&path, "{").unwrap();
         assert_eq!(find(&token, NOW), None, "a file that cannot be read lets nobody in");
+    }
+
+    #[test]
+    fn a04_a_token_that_is_bound_to_a_certificate_is_nothing_without_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.json");
+        let ((free, free_record), (bound, bound_record)) = (minted("free", 1), minted("bound", 2));
+        let (mine, alone, other) = (Digest([3; 32]), Digest([4; 32]), Digest([5; 32]));
+        let what = (vec![Scope::Read], Vec::new());
+        let certificate =
+            TokenRecord::of_certificate("box".parse().unwrap(), what, NOW.plus_seconds(10), alone);
+        write(&path, vec![free_record, bound_record.bound_to(mine), certificate]);
+        let shelf = Shelf::open(&path).unwrap();
+        for (token, key, found) in [
+            (Some(&free), None, Some("free")),
+            (Some(&free), Some(other), Some("free")),
+            (Some(&bound), Some(mine), Some("bound")),
+            (Some(&bound), None, None),
+            (Some(&bound), Some(other), None),
+            (Some(&bound), Some(alone), None),
+            (None, Some(alone), Some("box")),
+            (None, Some(mine), None),
+            (None, Some(other), None),
+            (None, None, None),
+        ] {
+            let shown = token.map(|token| token.expose().as_bytes());
+            let known = shelf.find(shown, key.as_ref(), NOW);
+            assert_eq!(known.as_ref().map(|it| it.name.as_str()), found, "{token:?} {key:?}");
+        }
+        assert!(shelf.find(None, Some(&alone), NOW.plus_seconds(10)).is_none(), "it has ended");
+        assert!(shelf.find(Some(b"x"), Some(&alone), NOW).is_none(), "a wrong token is no missing one");
     }
 
     #[test]
@@ -238,7 +314,11 @@ mod tests {
         let keys = || vec!["hot".parse().unwrap()];
         let limited = |scope| TokenRecord { scopes: vec![scope], keys: keys(), ..record.clone() };
         let (calls, approvals) = (limited(Scope::Rpc), limited(Scope::Approve));
-        for tokens in [vec![record.clone(), record.clone()], vec![calls], vec![approvals]] {
+        let nothing = TokenRecord { digest: None, ..record.clone() };
+        let twice = vec![record.clone(), TokenRecord { name: "twin".parse().unwrap(), ..record.clone() }];
+        for tokens in
+            [vec![record.clone(), record.clone()], vec![calls], vec![approvals], vec![nothing], twice]
+        {
             let json = serde_json::to_string(&TokenFile { tokens }).unwrap();
             assert_eq!(TokenFile::parse(&json).unwrap_err().code(), "coordinator.tokens");
         }

@@ -1,4 +1,5 @@
-//! One POST to a server of somebody else's, at an address that was looked at first: what a webhook needs.
+//! One question to a server of somebody else's, at an address that was looked at first: what a webhook needs, and whoever reads
+//! an identity provider's keys.
 //!
 //! Whoever chooses the name chooses where it points, at any time: at a machine inside our network, or at the one that hands out a
 //! cloud's credentials. So the address is checked when it is connected to, and that very address is connected to; an
@@ -9,16 +10,18 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Request, Uri};
+use hyper::http::request::Builder;
+use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use keystead_base::{Blame, Coded};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -28,6 +31,8 @@ use crate::{Roots, TransmitError};
 
 /// From the look-up of the name to the head of the answer.
 pub const DELIVERY_TIME: Duration = Duration::from_secs(10);
+/// The longest answer that is read.
+const MAX_FETCHED_BYTES: usize = 256 * 1024;
 
 /// Delivers to one URL. Every delivery is a connection of its own.
 #[derive(Clone)]
@@ -73,13 +78,35 @@ impl Courier {
         timeout(DELIVERY_TIME, self.exchange(headers, body)).await.unwrap_or(Err(Undelivered::Late))
     }
 
+    /// What a GET answers, with a status from 200 to 299: at most 256 KiB.
+    ///
+    /// # Errors
+    ///
+    /// [`Undelivered`] says why there is nothing.
+    pub async fn fetch(&self) -> Result<Vec<u8>, Undelivered> {
+        let request = self.request(Request::get(self.path())).body(Full::default()).map_err(broken)?;
+        let fetched = async {
+            let (response, _open) = self.ask(request).await?;
+            let body = Limited::new(response.into_body(), MAX_FETCHED_BYTES).collect().await;
+            body.map(|body| body.to_bytes().to_vec()).map_err(broken)
+        };
+        timeout(DELIVERY_TIME, fetched).await.unwrap_or(Err(Undelivered::Late))
+    }
+
     async fn exchange(&self, headers: &[(&'static str, String)], body: String) -> Result<(), Undelivered> {
-        let address = self.address().await?;
-        let socket = TcpStream::connect(address).await.map_err(broken)?;
-        let Some(tls) = &self.tls else { return self.post(socket, headers, body).await };
+        let mut request = self.request(Request::post(self.path())).header(CONTENT_TYPE, "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(Full::<Bytes>::from(body)).map_err(broken)?;
+        self.ask(request).await.map(drop)
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Stream>, Undelivered> {
+        let socket = TcpStream::connect(self.address().await?).await.map_err(broken)?;
+        let Some(tls) = &self.tls else { return Ok(Box::new(socket)) };
         let name = ServerName::try_from(self.host.clone()).map_err(broken)?;
-        let stream = tls.connect(name, socket).await.map_err(broken)?;
-        self.post(stream, headers, body).await
+        Ok(Box::new(tls.connect(name, socket).await.map_err(broken)?))
     }
 
     /// The first address of the name that may be connected to.
@@ -96,32 +123,39 @@ impl Courier {
         listed || (self.tls.is_some() && is_public(address))
     }
 
-    async fn post<S>(
-        &self,
-        stream: S,
-        headers: &[(&'static str, String)],
-        body: String,
-    ) -> Result<(), Undelivered>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let path = self.uri.path_and_query().map_or("/", |it| it.as_str());
-        let host = self.uri.authority().map(|it| it.as_str()).unwrap_or_default();
-        let mut request = Request::post(path).header(HOST, host).header(CONTENT_TYPE, "application/json");
-        for (name, value) in headers {
-            request = request.header(*name, value);
-        }
-        let request = request.body(Full::<Bytes>::from(body)).map_err(broken)?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        let driven = tokio::spawn(connection);
-        let answered = sender.send_request(request).await.map_err(broken);
-        driven.abort();
-        match answered?.status() {
-            status if status.is_success() => Ok(()),
+    fn path(&self) -> &str {
+        self.uri.path_and_query().map_or("/", |it| it.as_str())
+    }
+
+    fn request(&self, request: Builder) -> Builder {
+        request.header(HOST, self.uri.authority().map(|it| it.as_str()).unwrap_or_default())
+    }
+
+    /// An answer that is a receipt, and the connection that its body comes over.
+    async fn ask(&self, request: Request<Full<Bytes>>) -> Result<(Response<Incoming>, Open), Undelivered> {
+        let stream = TokioIo::new(self.connect().await?);
+        let (mut sender, connection) = http1::handshake(stream).await.map_err(broken)?;
+        let open = Open(tokio::spawn(async move { drop(connection.await) }));
+        let response = sender.send_request(request).await.map_err(broken)?;
+        match response.status() {
+            status if status.is_success() => Ok((response, open)),
             status => Err(Undelivered::Status { found: status.as_u16() }),
         }
     }
 }
+
+/// A connection that ends with this.
+struct Open(JoinHandle<()>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl std::fmt::Debug for Courier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keystead_base::{ClusterId, Name};
 use keystead_bitcoin::Network as BitcoinNetwork;
-use keystead_coordinator::{Doors, Hook, Shelf, Token};
+use keystead_coordinator::{Doors, Grant, Hook, Issuer, Shelf, Tls, Token};
 use keystead_node::{CoinsConfig, Config as NodeConfig, EndpointConfig, MemberConfig, PeerConfig};
 use keystead_transmit::coins::CoinView;
 use keystead_transmit::{ChainView, Courier, Finality, Network, Roots};
@@ -92,12 +92,62 @@ pub(crate) struct CoordinatorConfig {
     /// The file with the tokens of `keystead token`; with it callers must show one of them, or the one of `token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tokens: Option<PathBuf>,
+    /// With it the port speaks TLS 1.3 and nothing else, and callers may show certificates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tls: Option<TlsConfig>,
+    /// The identity provider whose tokens callers may show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) oidc: Option<OidcConfig>,
     /// The servers that are told what becomes of requests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) webhooks: Vec<WebhookConfig>,
     /// Names by which callers call this server, besides `localhost` and plain addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) hosts: Vec<String>,
+}
+
+/// An identity provider (OpenID Connect), and what its word is good for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OidcConfig {
+    /// Its URL, as its tokens name it.
+    pub(crate) issuer: String,
+    /// For whom its tokens are made.
+    pub(crate) audience: String,
+    /// Whom it may name; the first that fits counts.
+    pub(crate) grants: Vec<Grant>,
+    /// The PEM file with the authorities that may vouch for it; the system's store when it is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Private networks that its name may point into.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) networks: Vec<String>,
+}
+
+impl OidcConfig {
+    fn open(&self) -> Result<Issuer, Failure> {
+        let networks = self.networks.iter().map(|it| it.parse()).collect::<Result<Vec<Network>, _>>()?;
+        let way = (networks, Roots::named(self.ca.as_ref()));
+        let issuer = Issuer::new(&self.issuer, &self.audience, self.grants.clone(), way);
+        issuer.advise("docs/cli.md has an example of [coordinator.oidc]")
+    }
+}
+
+/// The coordinator's own side of TLS.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsConfig {
+    /// The PEM file with its certificate, and those behind it.
+    pub(crate) certificate: PathBuf,
+    /// The PEM file with its key.
+    pub(crate) key: PathBuf,
+}
+
+impl TlsConfig {
+    fn open(&self) -> Result<Tls, Failure> {
+        let next = "the certificate's file has its own one first; the key is PKCS#8, SEC 1 or PKCS#1";
+        Tls::open(&self.certificate, &self.key).advise(next)
+    }
 }
 
 /// A server that is told what becomes of requests.
@@ -173,6 +223,11 @@ impl Config {
             secret(&mut coordinator.member.passphrase)?;
             coordinator.token.as_mut().map(secret).transpose()?;
             coordinator.tokens.as_mut().map(at);
+            coordinator.oidc.as_mut().and_then(|it| it.ca.as_mut()).map(at);
+            if let Some(tls) = &mut coordinator.tls {
+                at(&mut tls.certificate);
+                secret(&mut tls.key)?;
+            }
             for hook in &mut coordinator.webhooks {
                 secret(&mut hook.secret)?;
                 hook.ca.as_mut().map(at);
@@ -211,10 +266,10 @@ impl CoordinatorConfig {
         Ok(Some(ChainView::new(self.chain, endpoints, self.agree, Finality::Finalized)?))
     }
 
-    /// The chain as the coordinator forwards it; none where callers have to show a token.
+    /// The chain as the coordinator forwards it; none where callers have to show a token, or speak TLS.
     pub(crate) fn forwarding(&self) -> Result<Option<ChainView>, Failure> {
         let Ok(name) = "coordinator".parse() else { return Ok(None) };
-        if self.token.is_some() || self.tokens.is_some() {
+        if self.token.is_some() || self.tokens.is_some() || self.oidc.is_some() || self.tls.is_some() {
             return Ok(None);
         }
         let endpoint = EndpointConfig { name, url: format!("http://{}", self.listen), ca: None }.open()?;
@@ -233,7 +288,9 @@ impl CoordinatorConfig {
         let token = token.advise("`openssl rand -hex 32 > FILE` makes a good one")?;
         let tokens = self.tokens.as_deref().map(Shelf::open).transpose();
         let tokens = tokens.advise("mend the file, or remove it and make the tokens anew")?;
-        Ok(Doors { token, tokens: tokens.map(Arc::new), hosts: self.hosts.clone() })
+        let tls = self.tls.as_ref().map(TlsConfig::open).transpose()?;
+        let oidc = self.oidc.as_ref().map(OidcConfig::open).transpose()?.map(Arc::new);
+        Ok(Doors { token, tokens: tokens.map(Arc::new), oidc, tls, hosts: self.hosts.clone() })
     }
 
     pub(crate) fn deadline(&self) -> Duration {

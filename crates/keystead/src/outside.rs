@@ -115,9 +115,22 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        std::fs::rename(&beside, path)
+        std::fs::rename(&beside, path)?;
+        // A name that the folder forgets in a crash is a file that is lost.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     };
     write().map_err(|error| Failure::file(path, &error))
+}
+
+/// Waits until nobody else changes a file that is replaced, and lets nobody else until this is dropped.
+pub(crate) fn lock(path: &Path) -> Result<File, Failure> {
+    let beside = path.with_extension("lock");
+    let take = || {
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&beside)?;
+        file.lock().map(|()| file)
+    };
+    take().map_err(|error| Failure::file(&beside, &error))
 }
 
 /// A folder that only its owner may enter.

@@ -192,6 +192,8 @@ impl Setup {
             addresses_per_key: 4,
             token: None,
             tokens: None,
+            tls: None,
+            oidc: None,
             webhooks: Vec::new(),
             hosts: Vec::new(),
         }

@@ -32,6 +32,21 @@ const spoken = await socket.getSigner(account);
 const hash = await spoken.sendUncheckedTransaction({ to: exchange, value: 500n });
 assert.equal((await provider.waitForTransaction(hash)).status, 1);
 assert.equal((await socket.getNetwork()).chainId, 31337n);
+// eth_subscribe: a block and the log of a transfer, as they come.
+const block = new Promise((told) => socket.once("block", told));
+const seen = new Contract(token, ["event Transfer(address indexed,address indexed,uint256)"], socket);
+const log = new Promise((told) => seen.once("Transfer", (from, to, amount) => told([from, to, amount])));
+await socket.getBlockNumber();
+await (await coin.transfer(exchange, 1n)).wait();
+assert.ok((await block) > 0);
+assert.deepEqual(await log, [account, exchange, 1n]);
+const one = await socket.send("eth_subscribe", ["logs", { address: token }]);
+assert.deepEqual([await socket.send("eth_unsubscribe", [one]), await socket.send("eth_unsubscribe", [one])], [true, false]);
+await assert.rejects(socket.send("eth_subscribe", ["newPendingTransactions"]), /refused|not told/);
+await assert.rejects(socket.send("eth_subscribe", ["logs", { fromBlock: "0x0" }]), /unknown field/);
+await assert.rejects(provider.send("eth_subscribe", ["newHeads"]), /use a WebSocket/);
+const open = async () => { for (;;) await socket.send("eth_subscribe", ["newHeads"]); };
+await assert.rejects(open(), /at most 16/);
 await socket.destroy();
 provider.destroy();
 

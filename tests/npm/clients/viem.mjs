@@ -45,7 +45,10 @@ await assert.rejects(wallet.sendCalls({ forceAtomic: true, calls: [{ to: exchang
 await assert.rejects(wallet.sendTransaction({ to: token, value: 1n, gas: 100000n }), /is denied/);
 
 const spoken = createWalletClient({ account, chain: foundry, transport: webSocket(url.replace("http", "ws")) }).extend(publicActions);
+const told = new Promise((tell) => spoken.watchBlockNumber({ onBlockNumber: tell }));
+await spoken.getBlockNumber();
 const hash = await spoken.sendTransaction({ to: exchange, value: 500n });
 await settled(hash);
+assert.ok((await told) > 0n);
 await (await spoken.transport.getRpcClient()).close();
 process.exit(0);

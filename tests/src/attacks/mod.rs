@@ -53,6 +53,7 @@ pub mod slow_strangers;
 pub mod smuggled_parameters;
 pub mod stale_certificate;
 pub mod stale_head;
+pub mod stolen_token;
 pub mod suppressed_freeze;
 pub mod suppressed_veto;
 pub mod swapped_payload;
@@ -118,6 +119,7 @@ pub const CATALOGUE: [&str; 62] = [
     "smuggled_parameters",
     "stale_certificate",
     "stale_head",
+    "stolen_token",
     "suppressed_freeze",
     "suppressed_veto",
     "swapped_payload",

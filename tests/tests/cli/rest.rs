@@ -124,6 +124,11 @@ fn lists_come_in_pages(desk: &Desk) {
     let active = get(&desk.url, "/v1/policies/active", "").json();
     assert_eq!(active, get(&desk.url, "/v1/policies/0", "").json());
     assert_eq!(active["digest"], policies["items"][0]["digest"]);
+    let vaults = get(&desk.url, "/v1/vaults?limit=1", "").json();
+    let vault = get(&desk.url, "/v1/vaults/hot", "").json();
+    assert_eq!((&vaults["items"][0]["policy"], &vault["policy"]), (&active["digest"], &active["digest"]));
+    assert!(vault["keys"].as_array().is_some_and(|keys| keys.contains(&json!("hot"))), "{vault}");
+    assert!(!vault["windows"].as_array().expect("a list").is_empty(), "{vault}");
     let nodes = get(&desk.url, "/v1/nodes", "").json();
     assert_eq!(
         (&nodes["nodes"], &nodes["quorum"], &nodes["standing"]),
@@ -134,7 +139,7 @@ fn lists_come_in_pages(desk: &Desk) {
 fn people_approve_through_it_and_somebody_watches(desk: &Desk) {
     let listed = get(&desk.url, "/v1/requests", "").json();
     let id = listed["items"][0]["request"].as_str().expect("an id").to_owned();
-    let mut events = Events::open(&desk.url, &id);
+    let mut events = Events::open(&desk.url, &id, "");
     assert_eq!(events.next()["stage"], "waiting");
     for who in ["ana", "ben"] {
         desk.as_person(who, &["approve", &id, "--yes"]);
@@ -149,9 +154,9 @@ fn people_approve_through_it_and_somebody_watches(desk: &Desk) {
 struct Events(BufReader<TcpStream>);
 
 impl Events {
-    fn open(url: &str, id: &str) -> Self {
+    fn open(url: &str, id: &str, headers: &str) -> Self {
         let mut socket = TcpStream::connect(url.trim_start_matches("http://")).expect("a server");
-        let head = format!("GET /v1/requests/{id}/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        let head = format!("GET /v1/requests/{id}/events HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
         socket.write_all(head.as_bytes()).expect("a server that reads");
         Self(BufReader::new(socket))
     }
@@ -165,6 +170,14 @@ impl Events {
             }
         }
     }
+
+    /// Before it goes on twice without news.
+    fn ends(&mut self) {
+        let mut text = String::new();
+        while self.0.read_line(&mut text).expect("a stream") > 0 {
+            assert!(text.matches(":\n").count() < 2 && !text.contains("data: "), "it goes on: {text}");
+        }
+    }
 }
 
 fn what_is_wrong_has_a_code(desk: &Desk) {
@@ -174,6 +187,7 @@ fn what_is_wrong_has_a_code(desk: &Desk) {
         (get(&desk.url, "/v1/requests/zz", ""), 400, "http.request_id"),
         (get(&desk.url, &format!("/v1/requests/{}", "0".repeat(64)), ""), 404, "request.unknown"),
         (get(&desk.url, "/v1/policies/7", ""), 404, "policy.unknown"),
+        (get(&desk.url, "/v1/vaults/none", ""), 404, "vault.unknown"),
         (ask(&desk.url, "", &json!({"action": {"paint": {}}})), 400, "http.request"),
         (ask(&desk.url, "", &json!({"action": message("x"), "colour": 1})), 400, "http.request"),
         (ask(&desk.url, "", &json!({"action": message("x"), "broadcast": true})), 400, "http.request"),
@@ -232,6 +246,7 @@ fn a04_a_token_is_good_for_what_it_says_until_it_is_taken_back() {
     let listed = get(url, "/api/v1/eth1/publicKeys", &other);
     assert_eq!(listed.json(), json!([]), "a key of somebody else's is not shown");
 
+    a04_a_stream_ends_with_its_token(home.path(), url, &asks);
     command(home.path(), &["revoke", "payouts"]);
     assert_eq!(ask(url, &asks, &asked).status, 401, "taken back at once");
     assert_eq!(get(url, "/v1/keys", &reads).status, 200);
@@ -239,7 +254,34 @@ fn a04_a_token_is_good_for_what_it_says_until_it_is_taken_back() {
     assert!(!kept.contains(reads.trim().rsplit("kst_").next().expect("a token")), "k01: {kept}");
 }
 
-fn command(home: &Path, arguments: &[&str]) -> Value {
+fn a04_a_stream_ends_with_its_token(home: &Path, url: &str, asks: &str) {
+    let waits = json!({"action": transfer(EXCHANGE, 2_000_000_000_000_000_000, 0)});
+    let id = ask(url, asks, &waits).json()["request"].as_str().expect("an id").to_owned();
+    let watches = create(home, &["watcher", "--scope", "read"]);
+    let mut events = Events::open(url, &id, &watches);
+    assert_eq!(events.next()["stage"], "waiting");
+    command(home, &["revoke", "watcher"]);
+    events.ends();
+}
+
+#[test]
+fn d04_tokens_that_are_made_at_the_same_time_are_all_kept() {
+    let home = tempfile::tempdir().expect("a folder");
+    let desk = Desk::open();
+    let text = std::fs::read_to_string(desk.folder.join("keystead.toml")).expect("a configuration");
+    let text = text.replace("[coordinator]\n", "[coordinator]\ntokens = \"tokens.json\"\n");
+    std::fs::write(home.path().join("keystead.toml"), text).expect("a folder");
+    let names: Vec<String> = (0..12).map(|number| format!("bot-{number}")).collect();
+    std::thread::scope(|scope| {
+        for name in &names {
+            scope.spawn(|| create(home.path(), &[name, "--scope", "read"]));
+        }
+    });
+    let listed = command(home.path(), &["list"]);
+    assert_eq!(listed["tokens"].as_array().map(Vec::len), Some(names.len()), "{listed}");
+}
+
+pub(crate) fn command(home: &Path, arguments: &[&str]) -> Value {
     let mut command = Command::new(binary("keystead"));
     let output = command.args(["--json", "--dir", path(home), "token"]).args(arguments).output();
     let output = output.expect("the program starts");
@@ -248,7 +290,7 @@ fn command(home: &Path, arguments: &[&str]) -> Value {
 }
 
 /// The header that shows a new token.
-fn create(home: &Path, arguments: &[&str]) -> String {
+pub(crate) fn create(home: &Path, arguments: &[&str]) -> String {
     let made = command(home, &[&["create"], arguments].concat());
     format!("authorization: Bearer {}\r\n", made["token"].as_str().expect("a token"))
 }

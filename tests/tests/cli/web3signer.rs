@@ -1,5 +1,7 @@
 //! web3signer's clients, pointed at the coordinator; and what it counts while they ask.
 
+use std::time::{Duration, Instant};
+
 use alloy_consensus::{SignableTransaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, Signature, TxKind, U256};
@@ -117,9 +119,19 @@ fn all_of_it_is_counted(desk: &Desk) {
     let mut gapped = desk.transfer(EXCHANGE, 2_000_000_000_000_000_000);
     gapped[0]["nonce"] = json!("0x3");
     assert_eq!(desk.call("eth_sendTransaction", gapped)["error"]["data"]["code"], "request.waiting");
-    let metrics = get(&desk.url, "/metrics", "");
-    assert!(metrics.head.contains("application/openmetrics-text"), "{metrics:?}");
     let account = desk.account.to_lowercase();
+    let gap = format!("nonce_gap{{account=\"{account}\"}} 2");
+    // Gauges are found beside the scrapes, every few seconds.
+    let end = Instant::now() + Duration::from_secs(120);
+    let metrics = loop {
+        assert!(Instant::now() < end, "{gap} was never found");
+        let metrics = get(&desk.url, "/metrics", "");
+        if metrics.body.contains(&gap) && metrics.body.contains("node_up 1") {
+            break metrics;
+        }
+        std::thread::yield_now();
+    };
+    assert!(metrics.head.contains("application/openmetrics-text"), "{metrics:?}");
     for line in [
         "signing_ops_total{outcome=\"signed\"} 4",
         "signing_ops_total{outcome=\"request.denied\"} 2",
@@ -130,7 +142,7 @@ fn all_of_it_is_counted(desk: &Desk) {
         "policy_decision_seconds_count 6",
         "http_requests_total{route=\"/api/v1/eth1/sign/{identifier}\",status=\"200\"} 4",
         "broadcasts{outcome=\"waiting\"} 1",
-        &format!("nonce_gap{{account=\"{account}\"}} 2"),
+        &gap,
         "node_up 1",
         "# EOF",
     ] {

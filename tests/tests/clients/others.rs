@@ -24,7 +24,7 @@ fn clients_of_others_send_and_sign_unmodified() {
     let script = root().join("tests/python/web3_client.py");
     succeeds(Command::new(python()).arg(script).arg(&ground.desk.url).args(arguments));
     assert_eq!(balance(&ground, EXCHANGE) - before, 5700, "web3.py");
-    assert_eq!(ground.asked(ground.token, "balanceOf(address)(uint256)", &[EXCHANGE]), "7500001");
+    assert_eq!(ground.asked(ground.token, "balanceOf(address)(uint256)", &[EXCHANGE]), "7500002");
     alloy_sends(&ground);
     assert_eq!(balance(&ground, EXCHANGE) - before, 6700, "alloy");
 }

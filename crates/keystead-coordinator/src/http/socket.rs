@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
@@ -10,12 +11,17 @@ use axum::http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, interval, timeout_at};
 
 use super::{HttpLimits, Served, refuse};
+use crate::caller::Caller;
+use crate::door::Visitor;
 use crate::once::IDEMPOTENCY_KEY;
+use crate::rpc::{Asking, Subscriptions, Told};
+use crate::share::Place;
+use crate::tls::PeerKey;
 
 /// The most calls of one socket that are under way; further messages are not read meanwhile.
 const MAX_SOCKET_CALLS: usize = 16;
@@ -44,6 +50,8 @@ pub(super) fn last(mut response: Response) -> Response {
 /// Takes a connection over.
 pub(super) async fn upgrade(
     State(served): State<Served>,
+    Extension(caller): Extension<Caller>,
+    Extension(key): Extension<PeerKey>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -59,49 +67,56 @@ pub(super) async fn upgrade(
         let message = "an Idempotency-Key is for one body, and a socket carries many";
         return refuse(StatusCode::BAD_REQUEST, "http.idempotency_key", message);
     }
-    let Ok(place) = Arc::clone(&served.sockets).try_acquire_owned() else {
+    let own = served.coordinator.inner.shares.of(caller.word()).take(Place::Socket);
+    let (Ok(own), Ok(place)) = (own, Arc::clone(&served.sockets).try_acquire_owned()) else {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "http.sockets", "too many sockets are open");
     };
     let limits = served.limits;
     let sized = upgrade.max_message_size(limits.body_bytes).max_frame_size(limits.body_bytes);
-    sized.on_upgrade(move |socket| serve(socket, Guest { served, headers }, place))
+    let (doors, method, path) = (Arc::clone(&served.doors), Method::GET, "/".to_owned());
+    let visitor = Visitor { doors, method, path, headers, key };
+    let guest = Guest { served, visitor, word: caller.word().to_owned() };
+    sized.on_upgrade(move |socket| serve(socket, guest, [own, place]))
 }
 
-/// Whoever was let in, and what was shown for it.
+/// Whoever was let in.
 struct Guest {
     served: Served,
-    headers: HeaderMap,
+    visitor: Visitor,
+    word: String,
 }
 
-impl Guest {
-    /// INVARIANT A4: a token that ended, or was taken back, is good for no further call of a socket that it opened.
-    fn is_still_admitted(&self) -> bool {
-        self.served.doors.admit(&Method::GET, "/", &self.headers).is_ok()
-    }
-}
+/// What is said at the end of a socket, if anything is.
+type Farewell = Option<(u16, &'static str)>;
 
+/// How often a socket on which nothing happens is asked whether its token still is one.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const ENDED: Farewell = Some((close_code::POLICY, "the token has ended"));
 const HOW_TO_SPEAK: &str = "JSON-RPC is posted, or spoken over a WebSocket (RFC 6455, version 13)";
 
 /// Until the client closes, is silent for too long, or says what is no message.
-async fn serve(mut socket: WebSocket, guest: Guest, place: OwnedSemaphorePermit) {
+async fn serve(mut socket: WebSocket, guest: Guest, places: [OwnedSemaphorePermit; 2]) {
     let limits = guest.served.limits;
     let mut calls = JoinSet::new();
     let mut heard = Heard::now();
+    let mut looks = interval(LOOK_EVERY);
+    let (told, mut notes) = guest.subscriptions();
     let farewell = loop {
         let room = calls.len() < MAX_SOCKET_CALLS;
         tokio::select! {
-            Some(answer) = calls.join_next() => match say(&mut socket, answer, limits).await {
+            Some(answer) = calls.join_next() => match say(&mut socket, answer, &told, limits).await {
                 true => heard = Heard::now(),
                 false => break None,
             },
+            Some(note) = notes.recv() => if let Err(farewell) = guest.pass_on(&mut socket, note).await {
+                break farewell;
+            },
+            _ = looks.tick() => if !guest.visitor.is_still_admitted(None) { break ENDED },
             next = timeout_at(heard.until(limits), socket.recv()), if room => match next {
-                Ok(Some(Ok(Message::Text(_)))) if !guest.is_still_admitted() => {
-                    break Some((close_code::POLICY, "the token has ended"));
-                }
+                Ok(Some(Ok(Message::Text(_)))) if !guest.visitor.is_still_admitted(None) => break ENDED,
                 Ok(Some(Ok(Message::Text(text)))) => {
                     heard = Heard::now();
-                    let coordinator = guest.served.coordinator.clone();
-                    calls.spawn(async move { coordinator.answer(text.as_bytes(), None).await });
+                    calls.spawn(guest.answer(text, &told));
                 }
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => heard = Heard::now(),
                 Ok(Some(Ok(Message::Binary(_)))) => break Some((close_code::UNSUPPORTED, "calls are text")),
@@ -118,7 +133,38 @@ async fn serve(mut socket: WebSocket, guest: Guest, place: OwnedSemaphorePermit)
         }
     };
     close(socket, farewell, limits).await;
-    drop(place);
+    drop(places);
+}
+
+impl Guest {
+    /// Sends a notification to whoever still may have it; how the socket ends otherwise.
+    async fn pass_on(&self, socket: &mut WebSocket, note: Told) -> Result<(), Farewell> {
+        match note {
+            Told::Note(..) if !self.visitor.is_still_admitted(None) => Err(ENDED),
+            Told::Note(note, _held) => {
+                let sent = send(socket, Message::Text(note.to_string().into()), self.served.limits).await;
+                sent.then_some(()).ok_or(None)
+            }
+            Told::Lost => Err(Some((close_code::ERROR, "something was missed: subscribe again"))),
+        }
+    }
+
+    fn subscriptions(&self) -> (Arc<Subscriptions>, mpsc::Receiver<Told>) {
+        let inner = Arc::clone(&self.served.coordinator.inner);
+        let share = inner.shares.of(&self.word);
+        Subscriptions::new(inner, share)
+    }
+
+    /// The answer to one message, with the room that it takes until it is sent.
+    fn answer(
+        &self,
+        text: Utf8Bytes,
+        told: &Arc<Subscriptions>,
+    ) -> impl Future<Output = (Value, Asking)> + Send + use<> {
+        let coordinator = self.served.coordinator.clone();
+        let asking = Asking { told: Some(Arc::clone(told)), ..coordinator.asking(&self.word) };
+        async move { (coordinator.answer_to(text.as_bytes(), &asking).await, asking) }
+    }
 }
 
 /// When a client was heard last, and whether it was asked for a sign of life since.
@@ -139,11 +185,16 @@ impl Heard {
 
 async fn say(
     socket: &mut WebSocket,
-    answer: Result<Value, tokio::task::JoinError>,
+    answer: Result<(Value, Asking), tokio::task::JoinError>,
+    told: &Subscriptions,
     limits: HttpLimits,
 ) -> bool {
     match answer {
-        Ok(answer) => send(socket, Message::Text(answer.to_string().into()), limits).await,
+        Ok((answer, _held)) => {
+            let sent = send(socket, Message::Text(answer.to_string().into()), limits).await;
+            told.begin(&answer);
+            sent
+        }
         // A task that panicked answers nothing; its caller finds the socket closed.
         Err(_) => false,
     }
@@ -158,7 +209,7 @@ async fn send(socket: &mut WebSocket, message: Message, limits: HttpLimits) -> b
     matches!(within(limits.body, socket.send(message)).await, Some(Ok(())))
 }
 
-async fn close(mut socket: WebSocket, farewell: Option<(u16, &'static str)>, limits: HttpLimits) {
+async fn close(mut socket: WebSocket, farewell: Farewell, limits: HttpLimits) {
     if let Some((code, reason)) = farewell {
         let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
         send(&mut socket, Message::Close(Some(frame)), limits).await;

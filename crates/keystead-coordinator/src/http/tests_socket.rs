@@ -71,7 +71,7 @@ async fn a_socket_carries_the_same_calls_as_bodies_do() {
     assert_eq!((&batch[0]["id"], &batch[1]["id"]), (&json!(2), &json!(3)));
     assert_eq!(ask(&mut socket, "{").await["error"]["code"], -32700);
     let subscribe = json!({"id": 4, "method": "eth_subscribe", "params": ["newHeads"]});
-    assert_eq!(ask(&mut socket, &subscribe.to_string()).await["error"]["data"]["code"], "rpc.refused_method");
+    assert_eq!(ask(&mut socket, &subscribe.to_string()).await["error"]["data"]["code"], "request.no_chain");
     // More than are under way at once: the others are read later, and none is lost.
     for id in 10..74 {
         socket.send(Message::text(call(id).to_string())).await.unwrap();
@@ -87,7 +87,7 @@ async fn a_socket_carries_the_same_calls_as_bodies_do() {
 #[tokio::test]
 async fn a_socket_stands_behind_the_same_door() {
     let token = "f".repeat(MIN_TOKEN_BYTES);
-    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), tokens: None, hosts: Vec::new() };
+    let doors = Doors { token: Some(Token::new(token.as_bytes()).unwrap()), ..Doors::default() };
     let desk = Desk::open_with(doors).await;
     let bearer = format!("Bearer {token}");
     assert_eq!(refused(&desk, &[]).await, 401);
@@ -110,13 +110,37 @@ async fn a04_a_token_that_is_taken_back_is_good_for_no_further_call_of_its_socke
     let write = |tokens| std::fs::write(&path, serde_json::to_vec(&TokenFile { tokens }).unwrap()).unwrap();
     write(vec![record]);
     let tokens = Some(Arc::new(Shelf::open(&path).unwrap()));
-    let desk = Desk::open_with(Doors { token: None, tokens, hosts: Vec::new() }).await;
+    let desk = Desk::open_with(Doors { tokens, ..Doors::default() }).await;
     let bearer = format!("Bearer {}", token.expose());
     let mut socket = connect(&desk, &[("authorization", &bearer)]).await.unwrap();
     assert_eq!(ask(&mut socket, &call(1).to_string()).await["result"], "0x7a69");
+    let mut silent = connect(&desk, &[("authorization", &bearer)]).await.unwrap();
     write(Vec::new());
     socket.send(Message::text(call(2).to_string())).await.unwrap();
     assert_eq!(farewell(&mut socket).await, Some(1008));
+    assert_eq!(farewell(&mut silent).await, Some(1008), "whoever says nothing is sent away as well");
+}
+
+#[tokio::test]
+async fn a04_one_token_does_not_open_all_sockets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let ends = crate::clock::now().plus_seconds(3600);
+    let mint = |name: &str, byte| {
+        let scopes = (vec![Scope::Rpc], Vec::new());
+        TokenRecord::mint(name.parse().unwrap(), scopes, ends, &Secret::new([byte; 32]))
+    };
+    let ((greedy, first), (other, second)) = (mint("greedy", 7), mint("other", 8));
+    std::fs::write(&path, serde_json::to_vec(&TokenFile { tokens: vec![first, second] }).unwrap()).unwrap();
+    let tokens = Some(Arc::new(Shelf::open(&path).unwrap()));
+    let desk = Desk::open_within(Doors { tokens, ..Doors::default() }, HttpLimits::default()).await;
+    let bearer = |token: &Secret<String>| format!("Bearer {}", token.expose());
+    let mut open = Vec::new();
+    while let Ok(socket) = connect(&desk, &[("authorization", &bearer(&greedy))]).await {
+        open.push(socket);
+    }
+    assert!(open.len() < HttpLimits::default().sockets / 2, "{}", open.len());
+    assert!(connect(&desk, &[("authorization", &bearer(&other))]).await.is_ok());
 }
 
 #[tokio::test]

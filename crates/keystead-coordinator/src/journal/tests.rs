@@ -1,5 +1,7 @@
 //! The file after crashes, with old lines, and with keys.
 
+use alloy_primitives::Bytes;
+
 use super::*;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -130,6 +132,58 @@ fn a_long_life_does_not_grow_the_file_for_ever() {
 fn part(index: usize) -> Promise {
     let part = Part { bundle: Digest([9; 32]), index, of: 2, intent: Bytes::from_static(b"intent") };
     Promise { part: Some(part), ..plain() }
+}
+
+/// Wherever a crash cuts the file.
+#[test]
+fn s02_a_crash_leaves_a_bundle_whole_or_none_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broadcast.journal");
+    let mut journal = Journal::open(&path, NOW).unwrap();
+    journal.promise(id(7), plain()).unwrap();
+    let before = std::fs::read(&path).unwrap().len();
+    journal.promise_all(vec![(id(2), part(0)), (id(1), part(1))]).unwrap();
+    drop(journal);
+    let whole = std::fs::read(&path).unwrap();
+    for cut in before..=whole.len() {
+        std::fs::write(&path, &whole[..cut]).unwrap();
+        let journal = Journal::open(&path, NOW).unwrap();
+        let (found, others) = (journal.bundle(&Digest([9; 32])).len(), journal.stage(&id(7)));
+        assert!(found == 0 && cut < whole.len() || found == 2 && cut + 1 >= whole.len(), "{found} at {cut}");
+        assert_eq!((journal.pending().len(), others), (found + 1, Some(Stage::Submitted)), "at {cut}");
+    }
+}
+
+#[test]
+fn s02_of_a_bundle_nothing_is_forgotten_before_all_of_it_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broadcast.journal");
+    let mut journal = Journal::open(&path, NOW).unwrap();
+    journal.promise_all(vec![(id(2), part(0)), (id(1), part(1))]).unwrap();
+    journal.step(id(2), Step::Deny).unwrap();
+    drop(journal);
+    let day = NOW.plus_seconds(KEY_SECONDS);
+    assert_eq!(Journal::open(&path, day).unwrap().bundle(&Digest([9; 32])).len(), 2);
+}
+
+#[test]
+fn a04_a_token_s_keys_have_a_bound_of_their_own_and_are_forgotten_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(&folder.path().join("broadcast.journal"), NOW).unwrap();
+    let promise = |owner: &str, key: u8, at| {
+        let intent = Bytes::from(vec![key; 12 * 1024 * 1024]);
+        let keyed = Keyed { key: format!("{owner}{key}"), asked: Digest([key; 32]), intent };
+        Promise { at, owner: owner.to_owned(), keyed: Some(keyed), ..Promise::default() }
+    };
+    for key in [1, 2] {
+        journal.promise(id(key), promise("ci", key, NOW)).unwrap();
+        journal.step(id(key), Step::Deny).unwrap();
+    }
+    let refused = journal.promise(id(3), promise("ci", 3, NOW)).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::QuotaExceeded);
+    assert!(journal.promise(id(4), promise("pay", 4, NOW)).is_ok(), "another one has room");
+    let day = NOW.plus_seconds(KEY_SECONDS);
+    assert!(journal.promise(id(5), promise("ci", 5, day)).is_ok(), "what is over is forgotten");
 }
 
 #[test]

@@ -9,9 +9,10 @@ use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Frame;
-use keystead_base::RequestId;
+use keystead_base::{Name, RequestId};
 use keystead_wire::{RequestStage, RequestView};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -20,10 +21,13 @@ use tokio::time::Instant;
 use crate::RequestError;
 use crate::caller::Caller;
 use crate::coordinator::Inner;
+use crate::door::Visitor;
 use crate::http::Served;
 use crate::rest::Problem;
 use crate::rest::page::nothing;
 use crate::rest::requests::{find, parse};
+use crate::share::Place;
+use crate::tls::PeerKey;
 
 /// Streams that are open at once.
 pub(crate) const MAX_STREAMS: usize = 128;
@@ -33,25 +37,41 @@ pub(crate) const MAX_STREAMS: usize = 128;
 pub(crate) async fn stream(
     State(served): State<Served>,
     Extension(caller): Extension<Caller>,
+    Extension(peer): Extension<PeerKey>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     nothing(query.as_deref())?;
-    let view = find(&served, &caller, parse(&id)?).await?.view;
+    let detail = find(&served, &caller, parse(&id)?).await?;
     let inner = Arc::clone(&served.coordinator.inner);
+    let own = inner.shares.of(caller.word()).take(Place::Stream)?;
     let place = Arc::clone(&inner.streams).try_acquire_owned().map_err(|_| RequestError::Busy)?;
+    let (doors, method, path) = (Arc::clone(&served.doors), Method::GET, format!("/v1/requests/{id}/events"));
+    let visitor = Visitor { doors, method, path, headers, key: peer };
+    let key = detail.intent.action.account().map(|account| account.key.clone());
     let (events, queue) = mpsc::channel(1);
-    tokio::spawn(tell(inner, view, events, place));
+    let listener = Listener { visitor, key, events, _places: [own, place] };
+    tokio::spawn(tell(inner, detail.view, listener));
     let heads = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
     Ok((heads, Body::new(Events(queue))).into_response())
 }
 
-async fn tell(
-    inner: Arc<Inner>,
-    view: RequestView,
+/// Who is told, for as long as its token is one.
+struct Listener {
+    visitor: Visitor,
+    key: Option<Name>,
     events: mpsc::Sender<Bytes>,
-    _place: OwnedSemaphorePermit,
-) {
+    _places: [OwnedSemaphorePermit; 2],
+}
+
+impl Listener {
+    fn is_still_admitted(&self) -> bool {
+        self.visitor.is_still_admitted(self.key.as_ref())
+    }
+}
+
+async fn tell(inner: Arc<Inner>, view: RequestView, listener: Listener) {
     let (request, end) = (view.request, Instant::now() + STREAM_TIME);
     let mut told = None;
     let mut view = Some(view);
@@ -61,17 +81,26 @@ async fn tell(
             true => Bytes::from_static(b":\n\n"),
             false => event(&now),
         };
-        if events.send(line).await.is_err() || is_final(&now) || Instant::now() >= end {
+        if !listener.is_still_admitted() || listener.events.send(line).await.is_err() {
+            return;
+        }
+        if is_final(&now) || Instant::now() >= end {
             return;
         }
         told = Some(now.stage);
-        view = inner.next(request, now.stage, end).await;
+        view = inner.next(request, now.stage, end, &listener).await;
     }
 }
 
 impl Inner {
-    /// The request as it is when it has left a stage, or after a while.
-    async fn next(&self, request: RequestId, stage: RequestStage, end: Instant) -> Option<RequestView> {
+    /// The request as it is when it has left a stage, or after a while; nothing for whoever may not look any more.
+    async fn next(
+        &self,
+        request: RequestId,
+        stage: RequestStage,
+        end: Instant,
+        listener: &Listener,
+    ) -> Option<RequestView> {
         let rest = end.saturating_duration_since(Instant::now()).min(BEAT);
         let start = Instant::now();
         loop {
@@ -82,6 +111,9 @@ impl Inner {
             };
             if view.stage != stage || start.elapsed() >= rest {
                 return Some(view);
+            }
+            if !listener.is_still_admitted() {
+                return None;
             }
             if stage.is_over() {
                 tokio::time::sleep(LOOK_EVERY).await;

@@ -13,9 +13,7 @@ use keystead_base::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::journal::KEY_SECONDS;
-
-/// The most keys that are remembered.
-const MAX_KEYS: usize = 100_000;
+use crate::stored::{MAX_REMEMBERED, Stored};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +39,10 @@ impl Asked {
     fn name(&self) -> (String, String) {
         (self.caller.clone(), self.key.clone())
     }
+
+    fn bytes(&self) -> usize {
+        self.intent.len().saturating_add(self.key.len())
+    }
 }
 
 /// The open file and what it says.
@@ -50,6 +52,9 @@ pub(crate) struct AskedFile {
     file: File,
     lines: usize,
     asked: HashMap<(String, String), Asked>,
+    stored: Stored,
+    /// When what is over was last forgotten.
+    swept: Timestamp,
 }
 
 impl AskedFile {
@@ -64,7 +69,8 @@ impl AskedFile {
         let asked: HashMap<_, _> =
             lines.filter(|line| line.counts(now)).map(|line| (line.name(), line)).collect();
         let file = rewrite(path, &asked)?;
-        Ok(Self { path: path.to_owned(), file, lines: asked.len(), asked })
+        let (lines, stored) = (asked.len(), stored(&asked));
+        Ok(Self { path: path.to_owned(), file, lines, asked, stored, swept: now })
     }
 
     /// What this key of this caller stands for, or it stands for `new` from now on: durable when this returns.
@@ -72,29 +78,39 @@ impl AskedFile {
         if let Some(earlier) = self.asked.get(&new.name()).filter(|earlier| earlier.counts(new.at)) {
             return Ok(earlier.clone());
         }
-        self.make_room(new.at)?;
+        self.make_room(&new)?;
         // A line that was cut off by a full disk ends here, and not inside this one.
         let line = format!("\n{}\n", serde_json::to_string(&new)?);
         self.file.write_all(line.as_bytes())?;
         self.file.sync_data()?;
         self.lines = self.lines.saturating_add(1);
-        self.asked.insert(new.name(), new.clone());
+        self.stored.add(&new.caller, new.bytes());
+        if let Some(earlier) = self.asked.insert(new.name(), new.clone()) {
+            self.stored.remove(&earlier.caller, earlier.bytes());
+        }
         Ok(new)
     }
 
-    fn make_room(&mut self, now: Timestamp) -> io::Result<()> {
-        if self.lines < MAX_KEYS {
-            return Ok(());
+    /// Forgets what is over when the file has grown or nothing fits any more, and refuses when that is not enough.
+    fn make_room(&mut self, new: &Asked) -> io::Result<()> {
+        let fits = |stored: &Stored| stored.check(&new.caller, 1, new.bytes());
+        let again = new.at >= self.swept.plus_seconds(SWEEP_SECONDS);
+        if self.lines >= MAX_REMEMBERED.saturating_mul(2) || (again && fits(&self.stored).is_err()) {
+            self.asked.retain(|_, asked| asked.counts(new.at));
+            (self.stored, self.swept) = (stored(&self.asked), new.at);
+            self.file = rewrite(&self.path, &self.asked)?;
+            self.lines = self.asked.len();
         }
-        self.asked.retain(|_, asked| asked.counts(now));
-        if self.asked.len() >= MAX_KEYS {
-            return Err(io::Error::new(io::ErrorKind::StorageFull, "too many keys are remembered"));
-        }
-        self.file = rewrite(&self.path, &self.asked)?;
-        self.lines = self.asked.len();
-        Ok(())
+        fits(&self.stored)
     }
 }
+
+fn stored(asked: &HashMap<(String, String), Asked>) -> Stored {
+    Stored::of(asked.values().map(|it| (it.caller.as_str(), it.bytes())))
+}
+
+/// What is over is looked for no oftener where nothing fits.
+const SWEEP_SECONDS: u64 = 60;
 
 /// Beside, and renamed: the file is there as a whole or as it was.
 fn rewrite(path: &Path, asked: &HashMap<(String, String), Asked>) -> io::Result<File> {
@@ -120,6 +136,24 @@ mod tests {
     fn asked(caller: &str, byte: u8, at: Timestamp) -> Asked {
         let (caller, key) = (caller.to_owned(), "k".to_owned());
         Asked { caller, key, asked: Digest([byte; 32]), intent: Bytes::from_static(b"intent"), at }
+    }
+
+    #[test]
+    fn a04_a_token_s_keys_have_a_bound_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = AskedFile::open(&folder.path().join("asked"), NOW).unwrap();
+        let long = |caller: &str, key: &str, at| {
+            let intent = Bytes::from(vec![7; 12 * 1024 * 1024]);
+            Asked { key: key.to_owned(), intent, ..asked(caller, 1, at) }
+        };
+        for key in ["1", "2"] {
+            file.find_or_keep(long("ci", key, NOW)).unwrap();
+        }
+        let refused = file.find_or_keep(long("ci", "3", NOW)).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::QuotaExceeded);
+        assert!(file.find_or_keep(long("pay", "1", NOW)).is_ok(), "another one has room");
+        assert!(file.find_or_keep(long("ci", "1", NOW)).is_ok(), "what is known is no further one");
+        assert!(file.find_or_keep(long("ci", "3", NOW.plus_seconds(KEY_SECONDS))).is_ok());
     }
 
     #[test]

@@ -81,7 +81,10 @@ pub(crate) async fn policy(
 }
 
 impl Inner {
-    async fn version(&self, number: Option<u64>) -> Result<Option<(Vec<u8>, PolicyVersion)>, Problem> {
+    pub(crate) async fn version(
+        &self,
+        number: Option<u64>,
+    ) -> Result<Option<(Vec<u8>, PolicyVersion)>, Problem> {
         let Some(document) = self.node.policy(number).await? else { return Ok(None) };
         let version = PolicyVersion::from_document(&document).map_err(keystead_wire::NodeCallError::from)?;
         Ok(Some((document, version)))

@@ -11,6 +11,9 @@ mod log;
 mod page;
 mod problem;
 mod requests;
+#[cfg(test)]
+mod tests;
+mod vaults;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -32,6 +35,8 @@ pub(crate) fn routes() -> Router<Served> {
         .route("/v1/keys", get(keys::list))
         .route("/v1/keys/{name}", get(keys::show))
         .route("/v1/keys/{name}/addresses", get(keys::addresses))
+        .route("/v1/vaults", get(vaults::list))
+        .route("/v1/vaults/{name}", get(vaults::show))
         .route("/v1/requests", get(requests::list).post(requests::create))
         .route("/v1/requests/{id}", get(requests::show))
         .route("/v1/requests/{id}/events", get(events::stream))

@@ -94,6 +94,7 @@ impl From<RequestError> for Problem {
             RequestError::Waiting { .. } | RequestError::Unsigned { .. } | RequestError::Busy => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
             }
+            RequestError::Share => Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail),
             RequestError::Chain(_) | RequestError::Broadcast { .. } => {
                 Self::new(StatusCode::BAD_GATEWAY, code, detail)
             }

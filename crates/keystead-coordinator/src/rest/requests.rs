@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::caller::Caller;
 use crate::coordinator::Inner;
 use crate::http::{Served, idempotency_key};
+use crate::journal::{Place, Promise};
 use crate::rest::page::{Page, nothing, page};
 use crate::rest::{Asked, Problem};
 use crate::{IdempotencyKey, MAX_KEY_BYTES, RequestError, clock};
@@ -63,9 +64,6 @@ pub(crate) async fn create(
         inner.chain()?;
     }
     let view = inner.ask_once(&caller, key.as_ref(), &wanted, &body).await?;
-    if wanted.broadcast {
-        inner.track(view.request).await?;
-    }
     let place = [(LOCATION, format!("/v1/requests/{}", view.request))];
     Ok((StatusCode::CREATED, place, Json(view)).into_response())
 }
@@ -107,7 +105,7 @@ impl Inner {
             intent.expires = clock::now().plus_seconds(lifetime);
         }
         intent.check()?;
-        let Some(key) = key else { return self.submit(intent).await };
+        let Some(key) = key else { return self.begin_asked(caller, wanted, intent).await };
         let asked = Asked {
             caller: caller.word().to_owned(),
             key: key.as_str().to_owned(),
@@ -124,20 +122,34 @@ impl Inner {
         // INVARIANT S5: it is the very same request; a node that knows it shows it as it stands.
         match self.node.request(intent.id()).await? {
             Some(detail) => Ok(detail.view),
-            None => self.submit(intent).await,
+            None => self.begin_asked(caller, wanted, intent).await,
         }
     }
 
     fn keep(&self, asked: Asked) -> Result<Asked, RequestError> {
-        self.asked().find_or_keep(asked).map_err(|error| RequestError::Environment(error.to_string()))
+        self.asked().find_or_keep(asked).map_err(|error| RequestError::unkept(&error))
     }
 
-    /// Has a request broadcast once it is signed; one that is over needs nobody to look after it.
-    async fn track(&self, request: RequestId) -> Result<(), Problem> {
-        let tracked = self.call("keystead_track", json!([request]), None).await;
-        tracked.map(drop).map_err(|error| {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "request.broadcast", error.message())
-        })
+    /// INVARIANT D4: what is to be broadcast is promised before it leaves, so that no crash in between loses the
+    /// promise of a request that a node has.
+    async fn begin_asked(
+        &self,
+        caller: &Caller,
+        wanted: &Wanted,
+        intent: Intent,
+    ) -> Result<RequestView, RequestError> {
+        if !wanted.broadcast {
+            return self.submit(intent).await;
+        }
+        let address = match wanted.action.account() {
+            Some(account) => self.accounts.address(account).await?,
+            None => None,
+        };
+        let place = address.and_then(|address| Place::of(&wanted.action, address));
+        let (until, owner) = (Some(intent.expires), caller.word().to_owned());
+        let _flight = self.flights.begin(intent.id());
+        self.promise(intent.id(), Promise { at: clock::now(), until, owner, place, ..Promise::default() })?;
+        self.submit_promised(intent).await
     }
 }
 

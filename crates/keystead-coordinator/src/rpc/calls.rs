@@ -76,7 +76,7 @@ impl Inner {
     }
 
     /// The bundle's id, once every call is decided or waits for people.
-    pub(super) async fn wallet_send_calls(&self, params: Value) -> Reply {
+    pub(super) async fn wallet_send_calls(&self, params: Value, owner: &str) -> Reply {
         let asked: SendCalls = one(params, "a bundle of calls")?;
         asked.check(self.settings.chain.0)?;
         self.chain()?;
@@ -85,7 +85,7 @@ impl Inner {
             None => self.only_account().await?,
         };
         self.ours(from).await?;
-        let (id, parts) = self.begin_bundle(&asked, from).await?;
+        let (id, parts) = self.begin_bundle(&asked, from, owner).await?;
         let ended = self.submit_bundle(name_of(&id), parts).await;
         ended.map_err(|error| RpcError::from(error).with("bundle", json!(id)))?;
         Ok(json!({"id": id, "capabilities": requests(&self.journal().bundle(&name_of(&id)))}))
@@ -105,6 +105,7 @@ impl Inner {
         &self,
         asked: &SendCalls,
         from: Address,
+        owner: &str,
     ) -> Result<(String, Vec<(Intent, Place)>), RpcError> {
         let _turn = self.nonces.turn(from).await;
         follow::refresh(self, from).await;
@@ -119,7 +120,7 @@ impl Inner {
         }
         let own = || parts.iter().flat_map(|(intent, _)| intent.id().0.0).collect::<Vec<u8>>();
         let id = asked.id.clone().unwrap_or_else(|| keccak256(own()).to_string());
-        match self.promise_bundle(name_of(&id), &parts)? {
+        match self.promise_bundle(name_of(&id), &parts, owner)? {
             true => Ok((id, parts)),
             false => {
                 let message = "a bundle of this id was sent before; see wallet_getCallsStatus".to_owned();

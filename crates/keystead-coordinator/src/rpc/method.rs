@@ -1,28 +1,36 @@
 //! The table of methods: ours by name, and what the chain's endpoints are asked.
 
+use std::time::Duration;
+
 use alloy_primitives::{Address, Bytes};
-use keystead_base::RequestId;
+use keystead_base::{Canonical as _, RequestId};
 use keystead_intent::{AccountRef, Action, Message, TypedData};
+use keystead_wire::{MAX_WAIT_MILLIS, NodeRequest};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{RpcError, forward};
+use super::{Asking, RpcError, forward};
 use crate::coordinator::{Inner, Obtained};
 use crate::journal::{Place, Promise};
 use crate::transaction::TransactionRequest;
-use crate::{IdempotencyKey, RequestError, clock};
+use crate::{RequestError, clock, share};
 
 pub(super) type Reply = Result<Value, RpcError>;
 
 impl Inner {
-    pub(crate) async fn call(&self, method: &str, params: Value, key: Option<IdempotencyKey>) -> Reply {
+    pub(crate) async fn call(&self, method: &str, params: Value, asking: &Asking) -> Reply {
+        // INVARIANT A4: callers that wait for people hold places at the node; one token does not take all of them.
+        let _place = match WAITING.contains(&method) {
+            true => Some(asking.answering.share().take(share::Place::Wait)?),
+            false => None,
+        };
         match method {
             "eth_accounts" | "eth_requestAccounts" => self.eth_accounts().await,
             "eth_chainId" => Ok(json!(quantity(self.settings.chain.0))),
             "eth_signTransaction" => self.eth_sign_transaction(params).await,
             "eth_sendTransaction" => {
-                let once = key.map(|key| key.once(method, &params));
-                self.eth_send_transaction(params, once).await
+                let once = asking.key.as_ref().map(|key| key.once(method, &params));
+                self.eth_send_transaction(params, once, &asking.word).await
             }
             "eth_fillTransaction" => self.eth_fill_transaction(params).await,
             "eth_sendRawTransaction" => self.eth_send_raw_transaction(params).await,
@@ -30,14 +38,21 @@ impl Inner {
             "eth_sign" => self.eth_sign(params).await,
             "eth_signTypedData_v4" => self.eth_sign_typed_data(params).await,
             "wallet_getCapabilities" => self.wallet_get_capabilities(params).await,
-            "wallet_sendCalls" => self.wallet_send_calls(params).await,
+            "wallet_sendCalls" => self.wallet_send_calls(params, &asking.word).await,
             "wallet_getCallsStatus" => self.wallet_get_calls_status(params).await,
-            "keystead_ask" => self.keystead_ask(params).await,
+            "eth_subscribe" | "eth_unsubscribe" => match (&asking.told, method) {
+                (Some(told), "eth_subscribe") => told.subscribe(params).await,
+                (Some(told), _) => told.unsubscribe(params),
+                (None, _) => Err(unavailable(method)),
+            },
+            "keystead_ask" => self.keystead_ask(params, asking).await,
             "keystead_signRaw" => self.keystead_sign_raw(params).await,
-            "keystead_track" => self.keystead_track(params).await,
+            "keystead_track" => self.keystead_track(params, &asking.word).await,
             "keystead_request" => self.keystead_request(params).await,
             "keystead_status" => Ok(json!(self.node.status().await.map_err(RequestError::Node)?)),
-            _ if forward::is_read(method) => Ok(self.chain()?.forward(method, params).await?),
+            _ if forward::is_read(method) => {
+                Ok(asking.answering.read(self.chain()?.forward(method, params)).await?)
+            }
             _ => Err(unavailable(method)),
         }
     }
@@ -85,22 +100,31 @@ impl Inner {
 
     /// Carries a question to the node and its answer back, both as they are: what people sign on their
     /// own devices reaches the node through here, too.
-    async fn keystead_ask(&self, params: Value) -> Reply {
+    ///
+    /// A node holds a question's place until it has answered, whether or not somebody still listens: so does this.
+    async fn keystead_ask(&self, params: Value, asking: &Asking) -> Reply {
         let bytes: Bytes = one(params, "the hex of a wire request")?;
-        let reply = self.relay.call(bytes.into()).await.map_err(|error| RequestError::Node(error.into()))?;
-        Ok(json!(const_hex::encode_prefixed(reply)))
+        let place = asking.answering.share().ask(bytes.len())?;
+        let (relay, limit) = (self.relay.clone(), ASK_TIME.saturating_add(asked_wait(&bytes)));
+        let asked = tokio::spawn(async move {
+            let reply = relay.call_within(bytes.into(), limit).await;
+            drop(place);
+            reply
+        });
+        let reply = asked.await.map_err(|_| RequestError::Busy)?;
+        Ok(json!(const_hex::encode_prefixed(reply.map_err(|error| RequestError::Node(error.into()))?)))
     }
 
     /// Promises to broadcast somebody else's request once it is signed.
-    async fn keystead_track(&self, params: Value) -> Reply {
+    async fn keystead_track(&self, params: Value, owner: &str) -> Reply {
         let request: RequestId = one(params, "a request id")?;
         self.chain()?;
         let Some(detail) = self.node.request(request).await.map_err(RequestError::Node)? else {
             return Err(RpcError::new(-32001, "request.unknown", format!("no request {request} is known")));
         };
-        let place = detail.address.zip(nonce(&detail.intent.action));
-        let place = place.map(|(account, nonce)| Place { account, nonce });
-        self.promise(request, Promise { at: clock::now(), place, ..Promise::default() })?;
+        let place = detail.address.and_then(|address| Place::of(&detail.intent.action, address));
+        let (until, owner) = (Some(detail.intent.expires), owner.to_owned());
+        self.promise(request, Promise { at: clock::now(), until, owner, place, ..Promise::default() })?;
         Ok(json!(true))
     }
 
@@ -124,11 +148,11 @@ impl TransactionRequest {
     }
 }
 
-fn nonce(action: &Action) -> Option<u64> {
-    match action {
-        Action::Transfer(it) => Some(it.gas.nonce),
-        Action::ContractCall(it) => Some(it.gas.nonce),
-        _ => None,
+/// For how long a question asks the node to wait.
+fn asked_wait(document: &[u8]) -> Duration {
+    match NodeRequest::from_document(document) {
+        Ok(NodeRequest::Wait { millis, .. }) => Duration::from_millis(millis.min(MAX_WAIT_MILLIS).into()),
+        Ok(_) | Err(_) => Duration::ZERO,
     }
 }
 
@@ -150,12 +174,25 @@ pub(super) fn quantity(number: u64) -> String {
     format!("{number:#x}")
 }
 
+/// Methods whose callers are kept until their request is signed.
+const WAITING: &[&str] = &[
+    "eth_sendTransaction",
+    "eth_sign",
+    "eth_signTransaction",
+    "eth_signTypedData_v4",
+    "keystead_signRaw",
+    "personal_sign",
+    "wallet_sendCalls",
+];
+/// How long a node may take beyond what it is asked to wait.
+const ASK_TIME: Duration = Duration::from_secs(60);
+
 /// EIP-1474: a method that exists and is not offered here, or one that nobody here knows.
 fn unavailable(method: &str) -> RpcError {
     let instead = match method {
         "eth_signTypedData" | "eth_signTypedData_v3" => "its bytes are ambiguous: use eth_signTypedData_v4",
         "eth_subscribe" | "eth_unsubscribe" => {
-            "endpoints are asked, and do not call back: use eth_newBlockFilter, eth_newFilter and eth_getFilterChanges"
+            "nobody can be told over plain HTTP: use a WebSocket, or eth_newFilter and eth_getFilterChanges"
         }
         _ => {
             let known = format!(

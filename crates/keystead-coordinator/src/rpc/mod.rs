@@ -8,6 +8,9 @@ mod method;
 mod raw;
 mod send;
 mod strict;
+mod subscribe;
+
+use std::sync::Arc;
 
 use keystead_base::{Blame, Coded};
 use keystead_transmit::EndpointError;
@@ -15,39 +18,67 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+pub(crate) use self::subscribe::{Subscriptions, Told};
+use crate::share::{Answering, Unread};
 use crate::{Coordinator, IdempotencyKey, RequestError};
 
 /// The most calls of one batch.
 pub const MAX_CALLS: usize = 100;
 
+/// On whose behalf calls are answered.
+#[derive(Clone)]
+pub(crate) struct Asking {
+    /// The caller's word; none of whoever may do everything.
+    pub(crate) word: String,
+    /// By which it may ask again.
+    pub(crate) key: Option<IdempotencyKey>,
+    /// What is held for it.
+    pub(crate) answering: Arc<Answering>,
+    /// What it is told without asking, where it can be told.
+    pub(crate) told: Option<Arc<Subscriptions>>,
+}
+
 impl Coordinator {
-    /// Answers a body: one call, or a batch of them. Under the same key the same call is one request,
-    /// however often it comes.
+    /// Answers a body: one call, or a batch of them, for whoever may do everything. Under the same key the same call is one
+    /// request, however often it comes.
     pub async fn answer(&self, body: &[u8], key: Option<&IdempotencyKey>) -> Value {
+        let asking = Asking { key: key.cloned(), ..self.asking("") };
+        self.answer_to(body, &asking).await
+    }
+
+    /// A body of a caller, by its word.
+    pub(crate) fn asking(&self, word: &str) -> Asking {
+        let answering = Answering::new(self.inner.shares.of(word));
+        Asking { word: word.to_owned(), key: None, answering, told: None }
+    }
+
+    /// The same for a caller that is known. What is read for it is held as long as `asking` is.
+    pub(crate) async fn answer_to(&self, body: &[u8], asking: &Asking) -> Value {
         match strict::parse(body) {
             Ok(Value::Array(calls)) if calls.is_empty() || calls.len() > MAX_CALLS => {
                 let message = format!("a batch has 1 to {MAX_CALLS} calls, found {}", calls.len());
                 failure(&Value::Null, RpcError::invalid_request(message))
             }
-            Ok(Value::Array(calls)) => self.answer_all(calls, key).await,
-            Ok(call) => self.answer_one(call, key.cloned()).await,
+            Ok(Value::Array(calls)) => self.answer_all(calls, asking).await,
+            Ok(call) => self.answer_one(call, asking).await,
             Err(error) => failure(&Value::Null, RpcError::new(-32700, "rpc.parse", error.to_string())),
         }
     }
 
     /// All calls of a batch at once; answers in the order of the calls.
-    async fn answer_all(&self, calls: Vec<Value>, key: Option<&IdempotencyKey>) -> Value {
+    async fn answer_all(&self, calls: Vec<Value>, asking: &Asking) -> Value {
         let mut tasks = JoinSet::new();
         for (place, call) in calls.into_iter().enumerate() {
-            let (this, key) = (self.clone(), key.map(|key| key.of_call(place)));
-            tasks.spawn(async move { (place, this.answer_one(call, key).await) });
+            let key = asking.key.as_ref().map(|key| key.of_call(place));
+            let (this, asking) = (self.clone(), Asking { key, ..asking.clone() });
+            tasks.spawn(async move { (place, this.answer_one(call, &asking).await) });
         }
         let mut answers = tasks.join_all().await;
         answers.sort_by_key(|(place, _)| *place);
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
-    async fn answer_one(&self, call: Value, key: Option<IdempotencyKey>) -> Value {
+    async fn answer_one(&self, call: Value, asking: &Asking) -> Value {
         let Value::Object(mut fields) = call else {
             return failure(&Value::Null, RpcError::invalid_request("a call is an object".to_owned()));
         };
@@ -69,7 +100,7 @@ impl Coordinator {
         if let Some(unknown) = fields.keys().next() {
             return failure(&id, RpcError::invalid_request(format!("a call has no {unknown:?}")));
         }
-        match self.inner.call(&method, params, key).await {
+        match self.inner.call(&method, params, asking).await {
             Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
             Err(error) => failure(&id, error),
         }
@@ -91,11 +122,6 @@ pub struct RpcError {
 impl RpcError {
     fn new(number: i64, code: &str, message: String) -> Self {
         Self { number, message, data: Some(json!({"code": code})) }
-    }
-
-    /// The sentence.
-    pub(crate) fn message(&self) -> &str {
-        &self.message
     }
 
     fn invalid_request(message: String) -> Self {
@@ -144,7 +170,7 @@ fn number(error: &RequestError) -> i64 {
         | RequestError::Ended { .. } => -32003,
         RequestError::Intent(_) => -32602,
         RequestError::Waiting { .. } | RequestError::Unsigned { .. } => -32010,
-        RequestError::Busy => -32005,
+        RequestError::Busy | RequestError::Share => -32005,
         RequestError::Node(_)
         | RequestError::Chain(_)
         | RequestError::Broadcast { .. }
@@ -187,6 +213,19 @@ impl From<EndpointError> for RpcError {
             other => {
                 debug_assert_ne!(other.blame(), Blame::Caller);
                 Self::new(-32002, other.code(), format!("the chain endpoint: {other}"))
+            }
+        }
+    }
+}
+
+impl From<Unread> for RpcError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Endpoint(error) => error.into(),
+            Unread::Busy(error) => error.into(),
+            Unread::TooLong => {
+                let message = "the answers of one body are too long together: ask in several".to_owned();
+                Self::new(-32005, "rpc.answers_too_long", message)
             }
         }
     }

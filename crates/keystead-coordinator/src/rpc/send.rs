@@ -15,13 +15,13 @@ use crate::transaction::TransactionRequest;
 use crate::{RequestError, Step, clock, follow};
 
 impl Inner {
-    pub(super) async fn eth_send_transaction(&self, params: Value, once: Option<Once>) -> Reply {
+    pub(super) async fn eth_send_transaction(&self, params: Value, once: Option<Once>, owner: &str) -> Reply {
         let request: TransactionRequest = one(params, "a transaction object")?;
         self.chain()?;
         let earlier = once.as_ref().and_then(|once| self.journal().keyed(&once.key));
         let view = match (earlier, &once) {
             (Some((id, keyed)), Some(once)) => self.again(id, &keyed, once).await?,
-            _ => self.begin(&request, once).await?,
+            _ => self.begin(&request, once, owner).await?,
         };
         let obtained = match self.signature(view).await {
             Ok(obtained) => obtained,
@@ -32,7 +32,12 @@ impl Inner {
 
     /// Nonces are picked one at a time per account, so that two callers never get the same one. The promise
     /// is durable before the request leaves: from then on the key names this request.
-    async fn begin(&self, request: &TransactionRequest, once: Option<Once>) -> Result<RequestView, RpcError> {
+    async fn begin(
+        &self,
+        request: &TransactionRequest,
+        once: Option<Once>,
+        owner: &str,
+    ) -> Result<RequestView, RpcError> {
         let from = request.from()?;
         // Before a place for its nonces is kept.
         self.ours(from).await?;
@@ -47,15 +52,21 @@ impl Inner {
             asked: once.asked,
             intent: intent.to_document().into(),
         });
-        let promise = Promise { at: clock::now(), place: Some(place), keyed, part: None };
+        let (until, owner) = (Some(intent.expires), owner.to_owned());
+        let promise = Promise { at: clock::now(), until, owner, place: Some(place), keyed, part: None };
         let _flight = self.flights.begin(id);
         if let (Promised::Earlier(id, keyed), Some(once)) = (self.promise(id, promise)?, once) {
             return Ok(self.again(id, &keyed, &once).await?);
         }
+        Ok(self.submit_promised(intent).await?)
+    }
+
+    /// Submits what is promised already, and notes how it stands.
+    pub(crate) async fn submit_promised(&self, intent: Intent) -> Result<RequestView, RequestError> {
         let view = self.submit(intent).await?;
         match view.stage {
-            RequestStage::Denied => self.note(id, Step::Deny),
-            RequestStage::Waiting => self.note(id, Step::Wait),
+            RequestStage::Denied => self.note(view.request, Step::Deny),
+            RequestStage::Waiting => self.note(view.request, Step::Wait),
             _ => {}
         }
         Ok(view)

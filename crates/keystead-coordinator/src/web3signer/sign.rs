@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::payload::{self, Signer, Unread};
 use crate::caller::Caller;
 use crate::coordinator::{Inner, Obtained};
+use crate::share::Place;
 use crate::{RequestError, clock};
 
 /// What a caller wants signed, and by which key.
@@ -68,6 +69,7 @@ impl Inner {
         let account = account.ok_or(SignError::UnknownKey)?;
         let signer = Signer { account, address: ask.address, chain: self.settings.chain };
         let (action, unsigned) = payload::read(&ask.data, ask.typed_data.clone(), &signer)?;
+        let _place = self.shares.of(caller.word()).take(Place::Wait)?;
         let view = self.request_of(ask.call(), &action).await?;
         let obtained = match self.signature(view).await {
             Ok(obtained) => obtained,
@@ -169,6 +171,7 @@ impl SignError {
             RequestError::Waiting { .. }
             | RequestError::Unsigned { .. }
             | RequestError::Busy
+            | RequestError::Share
             | RequestError::Node(_)
             | RequestError::Chain(_)
             | RequestError::Broadcast { .. }

@@ -23,7 +23,7 @@ pub(crate) async fn run(global: &Global, args: &ServeArgs, voice: Voice) -> Resu
         part.listen.clone_from(listen);
     }
     let server = machine::coordinator(&config, global.node.as_deref()).await?;
-    let url = format!("http://{}", server.address());
+    let url = server.url();
     voice.ready(&json!({"coordinator": url}), &format!("coordinator  {url}"));
     machine::told_to_stop().await?;
     Ok(Report::new(json!({"stopped": true}), "stopped"))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use keystead_base::{Name, Secret, Timestamp};
-use keystead_coordinator::{Scope, TokenFile, TokenRecord};
+use keystead_coordinator::{Scope, TokenFile, TokenRecord, certificate_key};
 use serde_json::json;
 
 use super::Global;
@@ -27,6 +27,12 @@ pub(crate) enum TokenCommand {
     /// Example: keystead token create reporting --scope read --days 90
     ///
     /// Example: keystead token create payouts --scope read,request --key hot
+    ///
+    /// With `--certificate` it is good only on TLS connections on which its holder also proves to have that certificate's
+    /// key; with `--certificate-alone` that key is all that is shown, and no token is made. No authority is asked: a
+    /// certificate that its holder signed itself will do.
+    ///
+    /// Example: keystead token create desk --scope rpc --certificate desk.pem
     Create(CreateArgs),
     /// Show what each token is good for, and until when.
     ///
@@ -49,6 +55,12 @@ pub(crate) struct CreateArgs {
     /// For these keys alone; for all of them when none is named.
     #[arg(long, value_delimiter = ',')]
     key: Vec<Name>,
+    /// Bind it to the key of this certificate, in PEM form.
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Make no token: the certificate's key is enough.
+    #[arg(long, requires = "certificate")]
+    certificate_alone: bool,
     /// For how many days.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=MAX_DAYS))]
     days: u64,
@@ -71,39 +83,67 @@ pub(crate) fn run(global: &Global, command: TokenCommand) -> Result<Report, Fail
 }
 
 fn create(path: &Path, args: CreateArgs) -> Result<Report, Failure> {
+    let _turn = outside::lock(path)?;
     let mut file = read(path)?;
     let now = outside::now();
     // A name whose token has ended is free again.
     file.tokens.retain(|token| token.name != args.name || token.expires > now);
-    let mut random = Secret::new([0; 32]);
-    outside::fill(random.expose_mut());
     let expires = now.plus_seconds(args.days.saturating_mul(86_400));
-    let (token, record) = TokenRecord::mint(args.name, (args.scope, args.key), expires, &random);
+    let key = args.certificate.as_deref().map(certificate_key).transpose();
+    let key = key.advise("`openssl x509 -in FILE -noout -pubkey` shows what is looked for")?;
+    let what = (args.scope, args.key);
+    let (token, record) = match key.filter(|_| args.certificate_alone) {
+        Some(key) => (None, TokenRecord::of_certificate(args.name, what, expires, key)),
+        None => {
+            let mut random = Secret::new([0; 32]);
+            outside::fill(random.expose_mut());
+            let (token, record) = TokenRecord::mint(args.name, what, expires, &random);
+            (Some(token), key.map_or(record.clone(), |key| record.bound_to(key)))
+        }
+    };
     file.tokens.push(record.clone());
     write(path, &file)?;
-    let (token, name) = (token.expose(), &record.name);
-    let until = expires;
-    let text = format!(
-        "{token}\n\nThis is the only time that it is shown. It is good until {until}; `keystead token revoke {name}` ends it \
-         before.\nnext: Authorization: Bearer {}…",
+    let token = token.as_ref().map(Secret::expose);
+    Ok(Report::new(json!({"token": token, "record": record}), made(token, &record)))
+}
+
+fn made(token: Option<&String>, record: &TokenRecord) -> String {
+    let (name, until) = (&record.name, record.expires);
+    let ends = format!("It is good until {until}; `keystead token revoke {name}` ends it before.");
+    let Some(token) = token else {
+        return format!(
+            "whoever proves to have the certificate's key is {name}, and shows nothing else. {ends}"
+        );
+    };
+    let bound = match record.certificate_key {
+        Some(_) => ", on a connection with the certificate that it is bound to",
+        None => "",
+    };
+    format!(
+        "{token}\n\nThis is the only time that it is shown. {ends}\nnext: Authorization: Bearer {}…{bound}",
         token.get(..8).unwrap_or_default()
-    );
-    Ok(Report::new(json!({"token": token, "record": record}), text))
+    )
 }
 
 fn list(file: &TokenFile, now: Timestamp) -> Report {
-    let mut table = Table::new(&["name", "good for", "keys", "until"]);
+    let mut table = Table::new(&["name", "shows", "good for", "keys", "until"]);
     for token in &file.tokens {
         let scopes: Vec<_> = token.scopes.iter().map(|scope| scope.word()).collect();
         let keys: Vec<_> = token.keys.iter().map(Name::as_str).collect();
         let keys = if keys.is_empty() { "all".to_owned() } else { keys.join(", ") };
         let until = if token.expires > now { token.expires.to_string() } else { "ended".to_owned() };
-        table.row([token.name.to_string(), scopes.join(", "), keys, until]);
+        let shows = match (token.digest, token.certificate_key) {
+            (_, None) => "a token",
+            (Some(_), Some(_)) => "a token and a certificate",
+            (None, Some(_)) => "a certificate",
+        };
+        table.row([token.name.to_string(), shows.to_owned(), scopes.join(", "), keys, until]);
     }
     Report::new(json!({"tokens": file.tokens}), table.render())
 }
 
 fn revoke(path: &Path, name: &Name) -> Result<Report, Failure> {
+    let _turn = outside::lock(path)?;
     let mut file = read(path)?;
     let before = file.tokens.len();
     file.tokens.retain(|token| token.name != *name);

@@ -183,7 +183,7 @@ pub(crate) async fn node(global: &Global, args: &NodeArgs, voice: Voice) -> Resu
 }
 
 fn announce(voice: Voice, chain: Option<&str>, nodes: &[PeerConfig], coordinator: Option<&HttpServer>) {
-    let url = coordinator.map(|it| format!("http://{}", it.address()));
+    let url = coordinator.map(HttpServer::url);
     let mut table = Table::pairs();
     if let Some(chain) = chain {
         table.pair("chain", chain);

@@ -1,0 +1,145 @@
+//! Requests by REST at a node that looks into the coordinator's journal before it answers.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use keystead_base::{Canonical as _, ClusterId, Digest, HYBRID_SEED_BYTES, HybridSigner, RequestId, Secret};
+use keystead_decision::Entry;
+use keystead_intent::ChainId;
+use keystead_transmit::{ChainView, Endpoint, Finality, Limits as EndpointLimits, Roots};
+use keystead_wire::{
+    EntryAnswer, Hello, Identity, Limits, NodeReply, NodeRequest, Peer, Refused, Role, Server, Target, pins,
+};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::{Coordinator, Doors, HttpLimits, HttpServer, Settings};
+
+const CLUSTER: ClusterId = ClusterId(Digest([7; 32]));
+
+/// For each request that the node was given, whether it stood in the journal by then.
+type Seen = Arc<Mutex<Vec<bool>>>;
+
+/// A node that takes nothing.
+async fn node(journal: PathBuf, seen: Seen) -> Target {
+    let (ours, theirs) = (identity(1), identity(2));
+    let known = pins([(*theirs.key(), "desk".parse().unwrap())]);
+    let hello = |role| Hello::new(CLUSTER, role, 0);
+    let server = Server::bind("127.0.0.1:0", &ours, known, hello(Role::Node)).await.unwrap();
+    let address = server.address().unwrap().to_string();
+    let handler = move |_: Arc<Peer>, question: Vec<u8>| {
+        let reply = reply(&journal, &seen, &question);
+        async move {
+            match reply {
+                Some(reply) => reply.to_document(),
+                None => std::future::pending().await,
+            }
+        }
+    };
+    tokio::spawn(server.serve(handler));
+    let hello = hello(Role::Service);
+    Target { address, server: *ours.key(), identity: theirs, hello, limits: Limits::default() }
+}
+
+/// None to whoever has to wait.
+fn reply(journal: &PathBuf, seen: &Seen, question: &[u8]) -> Option<NodeReply> {
+    let refused = || Refused { code: "node.test".to_owned(), text: "nothing is taken here".to_owned() };
+    Some(match NodeRequest::from_document(question) {
+        Ok(NodeRequest::Wait { .. }) => {
+            seen.lock().unwrap().push(true);
+            return None;
+        }
+        Ok(NodeRequest::Keys) => NodeReply::Keys(Vec::new()),
+        Ok(NodeRequest::Submit(entries)) => {
+            let text = std::fs::read_to_string(journal).unwrap();
+            for entry in entries {
+                let Entry::Requests(batch) = entry else { panic!("{entry:?}") };
+                let stands = |id: String| text.contains(&id);
+                let batch = batch.body.intents.iter().map(|intent| stands(intent.id().to_string()));
+                seen.lock().unwrap().extend(batch);
+            }
+            NodeReply::Submitted(vec![EntryAnswer::Refused(refused())])
+        }
+        _ => NodeReply::Refused(refused()),
+    })
+}
+
+fn identity(seed: u8) -> Identity {
+    Identity::from_seed(&Secret::new([seed; 32])).unwrap()
+}
+
+async fn post(server: &HttpServer, body: &Value) -> String {
+    let (body, mut answer) = (body.to_string(), String::new());
+    let head = format!(
+        "POST /v1/requests HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut socket = TcpStream::connect(server.address()).await.unwrap();
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+async fn coordinator(journal: PathBuf, seen: Seen) -> Coordinator {
+    let target = node(journal.clone(), seen).await;
+    let settings = Settings {
+        cluster: CLUSTER,
+        service: "desk".parse().unwrap(),
+        chain: ChainId(31337),
+        deadline: Duration::from_secs(1),
+        lifetime: Duration::from_secs(60),
+        addresses_per_key: 1,
+    };
+    let limits = EndpointLimits::default();
+    let nowhere = Endpoint::new("nowhere".parse().unwrap(), "http://127.0.0.1:1", limits, &Roots::System);
+    let chain = ChainView::new(31337, vec![nowhere.unwrap()], 1, Finality::Finalized).unwrap();
+    let signer = HybridSigner::from_seed(&Secret::new([3; HYBRID_SEED_BYTES])).unwrap();
+    Coordinator::start(settings, vec![target], signer, Some(chain), &journal).unwrap()
+}
+
+#[tokio::test]
+async fn d04_a_broadcast_is_promised_before_a_node_hears_of_the_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, seen) = (folder.path().join("journal"), Seen::default());
+    let coordinator = coordinator(journal, Arc::clone(&seen)).await;
+    let listen = ([127, 0, 0, 1], 0).into();
+    let server = HttpServer::start(listen, coordinator, Doors::default(), HttpLimits::default()).await;
+    let server = server.unwrap();
+
+    let gas = json!({"nonce": 0, "gas_limit": 21000, "max_fee_per_gas": 3, "max_priority_fee_per_gas": 1});
+    let transfer = json!({"transfer": {
+        "account": {"key": "hot", "index": 0}, "chain": 31337, "asset": "native",
+        "to": format!("0x{}", "11".repeat(20)), "amount": "5", "gas": gas,
+    }});
+    for (broadcast, promised) in [(true, true), (false, false)] {
+        let answer = post(&server, &json!({"action": transfer, "broadcast": broadcast})).await;
+        assert!(answer.contains("node.test"), "{answer}");
+        assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), [promised], "{answer}");
+    }
+}
+
+/// A node keeps a question's place for as long as it was asked to wait, whoever hung up meanwhile.
+#[tokio::test]
+async fn a04_a_carried_question_holds_its_place_until_the_node_has_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = Seen::default();
+    let coordinator = coordinator(folder.path().join("journal"), Arc::clone(&seen)).await;
+    let share = coordinator.inner.shares.of("ci");
+    let before = share.free_asks();
+    let wait = NodeRequest::Wait { request: RequestId(Digest::ZERO), millis: 600_000 };
+    let params = [const_hex::encode_prefixed(wait.to_document())];
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "keystead_ask", "params": params}).to_string();
+    let asked = tokio::spawn({
+        let coordinator = coordinator.clone();
+        async move { coordinator.answer_to(call.as_bytes(), &coordinator.asking("ci")).await }
+    });
+    while seen.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    asked.abort();
+    assert!(asked.await.unwrap_err().is_cancelled());
+    assert_eq!(share.free_asks(), before - 1);
+}

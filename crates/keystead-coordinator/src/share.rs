@@ -1,0 +1,286 @@
+//! What one caller may hold at once: whatever a program's token does, places are left for those of all others.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use keystead_transmit::{EndpointError, MAX_ANSWER_BYTES};
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::RequestError;
+
+/// Places of every caller.
+pub(crate) struct Shares {
+    common: Arc<Common>,
+    each: Mutex<BTreeMap<String, Arc<Share>>>,
+}
+
+/// What all callers have together.
+#[derive(Debug)]
+struct Common {
+    asks: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
+}
+
+/// Places of one caller.
+#[derive(Debug)]
+pub(crate) struct Share {
+    common: Arc<Common>,
+    waits: Arc<Semaphore>,
+    asks: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    sockets: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
+}
+
+/// What a caller may hold several of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A call that is kept until its request is signed.
+    Wait,
+    /// A stream of events.
+    Stream,
+    /// A WebSocket.
+    Socket,
+}
+
+impl Default for Shares {
+    fn default() -> Self {
+        let (asks, answers) = (places(MAX_ASK_UNITS), places(MAX_ANSWER_UNITS));
+        Self { common: Arc::new(Common { asks, answers }), each: Mutex::default() }
+    }
+}
+
+impl Shares {
+    /// The share of a caller by its word. Whoever may do everything has no word, and what all have together.
+    pub(crate) fn of(&self, word: &str) -> Arc<Share> {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        if each.len() >= MAX_SHARES {
+            each.retain(|_, share| Arc::strong_count(share) > 1);
+        }
+        let new = || Arc::new(Share::new(Arc::clone(&self.common), word.is_empty()));
+        Arc::clone(each.entry(word.to_owned()).or_insert_with(new))
+    }
+}
+
+impl Share {
+    fn new(common: Arc<Common>, everything: bool) -> Self {
+        let of = |own: u32| places(if everything { u32::MAX } else { own });
+        Self {
+            common,
+            waits: of(MAX_OWN_WAITS),
+            asks: of(MAX_OWN_ASK_UNITS),
+            streams: of(MAX_OWN_STREAMS),
+            sockets: of(MAX_OWN_SOCKETS),
+            answers: of(MAX_OWN_ANSWER_UNITS),
+        }
+    }
+
+    /// One place more, unless this caller has them all.
+    pub(crate) fn take(&self, place: Place) -> Result<OwnedSemaphorePermit, RequestError> {
+        let places = match place {
+            Place::Wait => &self.waits,
+            Place::Stream => &self.streams,
+            Place::Socket => &self.sockets,
+        };
+        Arc::clone(places).try_acquire_owned().map_err(|_| RequestError::Share)
+    }
+
+    /// Room at the node for a question of so many bytes: held until the node has answered it, as the node holds it.
+    pub(crate) fn ask(&self, bytes: usize) -> Result<[OwnedSemaphorePermit; 2], RequestError> {
+        let units = u32::try_from(bytes.div_ceil(ASK_UNIT_BYTES)).unwrap_or(u32::MAX).max(1);
+        let own = Arc::clone(&self.asks).try_acquire_many_owned(units).map_err(|_| RequestError::Share)?;
+        let all = Arc::clone(&self.common.asks);
+        Ok([own, all.try_acquire_many_owned(units).map_err(|_| RequestError::Busy)?])
+    }
+
+    /// How many of its questions' places are free.
+    #[cfg(test)]
+    pub(crate) fn free_asks(&self) -> usize {
+        self.asks.available_permits()
+    }
+
+    /// Room for the longest answer of an endpoint, as soon as others have left it.
+    async fn room(&self) -> Result<[OwnedSemaphorePermit; 2], RequestError> {
+        let own = Arc::clone(&self.answers).acquire_many_owned(LONGEST_ANSWER_UNITS);
+        let all = Arc::clone(&self.common.answers).acquire_many_owned(LONGEST_ANSWER_UNITS);
+        let both = async { Ok::<_, tokio::sync::AcquireError>([own.await?, all.await?]) };
+        timeout(ROOM_TIME, both).await.ok().and_then(Result::ok).ok_or(RequestError::Busy)
+    }
+}
+
+/// One body on its way: whose it is, and what is held of its answers until they are written.
+#[derive(Debug)]
+pub(crate) struct Answering {
+    share: Arc<Share>,
+    turns: Semaphore,
+    held: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    bytes: usize,
+    room: Vec<OwnedSemaphorePermit>,
+}
+
+/// Why an endpoint's answer is not handed on.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// What the endpoint says.
+    Endpoint(EndpointError),
+    /// Others have taken all room.
+    Busy(RequestError),
+    /// The answers of one body are too long together.
+    TooLong,
+}
+
+impl Answering {
+    pub(crate) fn new(share: Arc<Share>) -> Arc<Self> {
+        Arc::new(Self { share, turns: Semaphore::new(MAX_TURNS), held: Mutex::default() })
+    }
+
+    /// Whose body it is.
+    pub(crate) fn share(&self) -> &Share {
+        &self.share
+    }
+
+    /// An endpoint's answer; its room is this body's until its answers are written.
+    pub(crate) async fn read<F>(&self, asked: F) -> Result<Value, Unread>
+    where
+        F: Future<Output = Result<Value, EndpointError>> + Send,
+    {
+        let _turn = self.turns.acquire().await.map_err(|_| Unread::Busy(RequestError::Busy))?;
+        if self.held.lock().unwrap_or_else(PoisonError::into_inner).bytes >= MAX_BODY_ANSWERS {
+            return Err(Unread::TooLong);
+        }
+        let room = self.share.room().await.map_err(Unread::Busy)?;
+        let answer = asked.await.map_err(Unread::Endpoint)?;
+        match self.keep(length(&answer), room) {
+            true => Ok(answer),
+            false => Err(Unread::TooLong),
+        }
+    }
+
+    /// Keeps as much room as the answer takes.
+    fn keep(&self, bytes: usize, room: [OwnedSemaphorePermit; 2]) -> bool {
+        let units = bytes.div_ceil(ANSWER_UNIT_BYTES);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let whole = held.bytes.saturating_add(bytes);
+        if whole > MAX_BODY_ANSWERS {
+            return false;
+        }
+        held.bytes = whole;
+        held.room.extend(room.into_iter().filter_map(|mut it| it.split(units)));
+        true
+    }
+}
+
+/// A body's bytes, with the room that they take.
+pub(crate) struct Weighed {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) _room: Arc<Answering>,
+}
+
+impl AsRef<[u8]> for Weighed {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// How long a value's text is, without writing it.
+fn length(value: &Value) -> usize {
+    let mut count = Count(0);
+    // Counting never fails.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
+}
+
+struct Count(usize);
+
+impl std::io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn places(count: u32) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS)))
+}
+
+/// What a node counts a question as at least ([`keystead_wire::Limits`]): its places of one client are 512 of these.
+const ASK_UNIT_BYTES: usize = 64 * 1024;
+/// Of those, for questions that are carried; the rest is for callers that wait, and for the coordinator's own.
+const MAX_ASK_UNITS: u32 = 128;
+const MAX_OWN_ASK_UNITS: u32 = 48;
+const MAX_OWN_WAITS: u32 = 96;
+const MAX_OWN_STREAMS: u32 = 32;
+const MAX_OWN_SOCKETS: u32 = 64;
+/// Reads of one body at once.
+const MAX_TURNS: usize = 4;
+/// Bytes of what endpoints answered to the calls of one body.
+const MAX_BODY_ANSWERS: usize = 32 * 1024 * 1024;
+const ANSWER_UNIT_BYTES: usize = 1024;
+const LONGEST_ANSWER_UNITS: u32 = (MAX_ANSWER_BYTES / ANSWER_UNIT_BYTES) as u32;
+/// 256 MiB of answers that are read or wait to be written, and 96 MiB of one caller's.
+const MAX_ANSWER_UNITS: u32 = 32 * LONGEST_ANSWER_UNITS;
+const MAX_OWN_ANSWER_UNITS: u32 = 12 * LONGEST_ANSWER_UNITS;
+/// How long a read waits for room.
+const ROOM_TIME: Duration = Duration::from_secs(20);
+/// Callers whose places are remembered beside those that hold one.
+const MAX_SHARES: usize = 2000;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a04_one_caller_never_takes_the_places_of_all() {
+        let shares = Shares::default();
+        let (one, other, everything) = (shares.of("one"), shares.of("other"), shares.of(""));
+        let mut held = Vec::new();
+        for place in [Place::Wait, Place::Stream, Place::Socket] {
+            while let Ok(it) = one.take(place) {
+                held.push(it);
+            }
+            assert!(other.take(place).is_ok() && everything.take(place).is_ok(), "{place:?}");
+        }
+        let mut asked = Vec::new();
+        while let Ok(it) = one.ask(1) {
+            asked.push(it);
+        }
+        assert!(asked.len() < usize::try_from(MAX_ASK_UNITS).unwrap() / 2);
+        assert!(matches!(shares.of("one").ask(1), Err(RequestError::Share)), "it is the same caller");
+        assert!(other.ask(1024 * 1024).is_ok() && everything.ask(1).is_ok());
+        asked.pop();
+        assert!(one.ask(1).is_ok(), "a place that is left is free");
+    }
+
+    #[tokio::test]
+    async fn a01_what_a_body_reads_has_a_bound_and_is_held_until_it_is_written() {
+        let shares = Shares::default();
+        let answering = Answering::new(shares.of(""));
+        let long = || async { Ok(json!("x".repeat(MAX_ANSWER_BYTES - 2))) };
+        let most = MAX_BODY_ANSWERS / MAX_ANSWER_BYTES;
+        for _ in 0..most {
+            assert!(answering.read(long()).await.is_ok());
+        }
+        let more = answering.read(async { Ok(json!(1)) }).await;
+        assert!(matches!(more, Err(Unread::TooLong)), "{more:?}");
+        let free = || shares.common.answers.available_permits();
+        let all = usize::try_from(MAX_ANSWER_UNITS).unwrap();
+        assert_eq!(free(), all - MAX_BODY_ANSWERS / ANSWER_UNIT_BYTES);
+        let weighed = Weighed { bytes: Vec::new(), _room: answering };
+        assert!(free() < all, "until it is written");
+        drop(weighed);
+        assert_eq!(free(), all);
+    }
+}

@@ -1,0 +1,55 @@
+// A certified OpenID provider that makes access tokens for programs (client credentials), as JWTs. It prints its issuer's URL;
+// POST /rotate gives it keys that nobody knows yet. node idp.mjs
+import { generateKeyPairSync, randomUUID } from "node:crypto";
+import { createServer } from "node:http";
+import Provider from "oidc-provider";
+
+// Each client's tokens are signed by the algorithm that it is called by.
+const clients = ["RS256", "ES256", "EdDSA", "brief", "guest"].map((client_id) => ({
+  client_id,
+  client_secret: "secret",
+  grant_types: ["client_credentials"],
+  redirect_uris: [],
+  response_types: [],
+  token_endpoint_auth_method: "client_secret_post",
+}));
+
+const keys = () => [
+  generateKeyPairSync("rsa", { modulusLength: 2048 }),
+  generateKeyPairSync("ec", { namedCurve: "P-256" }),
+  generateKeyPairSync("ed25519"),
+].map((pair) => ({ ...pair.privateKey.export({ format: "jwk" }), use: "sig", kid: randomUUID() }));
+
+const provider = (issuer) => new Provider(issuer, {
+  clients,
+  jwks: { keys: keys() },
+  cookies: { keys: [randomUUID()] },
+  enabledJWA: { idTokenSigningAlgValues: ["RS256", "ES256", "EdDSA"] },
+  extraTokenClaims: (_, token) => ({ groups: token.clientId === "guest" ? ["guests"] : ["treasury"] }),
+  features: {
+    clientCredentials: { enabled: true },
+    devInteractions: { enabled: false },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: (_, resource, client) => ({
+        scope: "desk",
+        audience: resource,
+        accessTokenFormat: "jwt",
+        accessTokenTTL: client.clientId === "brief" ? 2 : 600,
+        jwt: { sign: { alg: ["ES256", "EdDSA"].includes(client.clientId) ? client.clientId : "RS256" } },
+      }),
+    },
+  },
+}).callback();
+
+let answer;
+const server = createServer((request, response) => {
+  if (request.url !== "/rotate") return answer(request, response);
+  answer = provider(issuer());
+  response.end("rotated");
+});
+const issuer = () => `http://127.0.0.1:${server.address().port}`;
+server.listen(0, "127.0.0.1", () => {
+  answer = provider(issuer());
+  console.log(`issuer ${issuer()}`);
+});
