@@ -11,6 +11,7 @@ pub mod chainless_legacy;
 pub mod cloud_database;
 pub mod delegatecall;
 pub mod double_limit;
+pub mod endless_fragments;
 pub mod equivocating_node;
 pub mod fee_attack;
 pub mod foreign_change;
@@ -50,6 +51,7 @@ pub mod sighash_downgrade;
 pub mod slow_requests;
 pub mod slow_strangers;
 pub mod smuggled_parameters;
+pub mod smuggled_request;
 pub mod stale_certificate;
 pub mod stale_head;
 pub mod suppressed_freeze;
@@ -67,7 +69,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 61] = [
+pub const CATALOGUE: [&str; 63] = [
     "address_poisoning",
     "approval_before_policy_change",
     "chainless_delegation",
@@ -75,6 +77,7 @@ pub const CATALOGUE: [&str; 61] = [
     "cloud_database",
     "delegatecall",
     "double_limit",
+    "endless_fragments",
     "equivocating_node",
     "fee_attack",
     "foreign_change",
@@ -114,6 +117,7 @@ pub const CATALOGUE: [&str; 61] = [
     "slow_requests",
     "slow_strangers",
     "smuggled_parameters",
+    "smuggled_request",
     "stale_certificate",
     "stale_head",
     "suppressed_freeze",
