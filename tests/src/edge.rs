@@ -34,6 +34,14 @@ pub(crate) async fn coordinator_behind(
     limits: HttpLimits,
     folder: &Path,
 ) -> HttpServer {
+    let coordinator = bare_coordinator(target, chain, folder);
+    let listen = ([127, 0, 0, 1], 0).into();
+    let server = HttpServer::start(listen, coordinator, doors, limits).await;
+    server.expect("a free port")
+}
+
+/// The coordinator alone, for a server of somebody else.
+pub(crate) fn bare_coordinator(target: Target, chain: Option<ChainView>, folder: &Path) -> Coordinator {
     let settings = Settings {
         cluster: target.hello.cluster,
         service: name("desk"),
@@ -45,9 +53,7 @@ pub(crate) async fn coordinator_behind(
     // The key of the fixture's service, once more.
     let signer = Member::new("desk", 20).signer;
     let coordinator = Coordinator::start(settings, vec![target], signer, chain, &folder.join("journal"));
-    let listen = ([127, 0, 0, 1], 0).into();
-    let server = HttpServer::start(listen, coordinator.expect("a journal"), doors, limits).await;
-    server.expect("a free port")
+    coordinator.expect("a journal")
 }
 
 /// A node's server with these limits, and the two peers that it knows: `thief` and `honest`.

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use keystead_tests::attacks::{
     address_poisoning, approval_before_policy_change, burnt_fees, chainless_delegation, chainless_legacy,
-    cloud_database, delegatecall, double_limit, equivocating_node, fee_attack, foreign_change,
-    forged_rebuild, forged_roster, forked_log, forwarded_administration, frozen_key, greedy_peer,
-    hoarded_signatures, increase_allowance, look_alike_address, lying_endpoint, lying_server, lying_token,
-    many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request, patched_node, permit,
-    permit2, poisoned_state, policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement,
-    replayed_approval, rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback,
-    same_person_twice, sighash_downgrade, slow_requests, slow_strangers, smuggled_parameters,
-    stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto, swapped_payload,
-    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
-    unlimited_approval, unlogged_transaction, webhook_address, withheld_freeze,
+    cloud_database, delegatecall, double_limit, endless_fragments, equivocating_node, fee_attack,
+    foreign_change, forged_rebuild, forged_roster, forked_log, forwarded_administration, frozen_key,
+    greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_endpoint, lying_server,
+    lying_token, many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request,
+    patched_node, permit, permit2, poisoned_state, policy_rollback, proxy_upgrade, quorum_of_payments,
+    reorg_after_settlement, replayed_approval, rewritten_decision, rewritten_request, rewritten_row,
+    risk_server, rollback, same_person_twice, sighash_downgrade, slow_requests, slow_strangers,
+    smuggled_parameters, smuggled_request, stale_certificate, stale_head, stolen_token, suppressed_freeze,
+    suppressed_veto, swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads,
+    unanswered_flood, undelayed_upgrade, unlimited_approval, unlogged_transaction, webhook_address,
+    withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;
 use keystead_tests::{Anvil, Approving, Loot, Signer};
@@ -75,7 +76,7 @@ async fn s02_a_lying_server_succeeds_without_its_control() {
 #[test]
 fn s02_smuggled_parameters_succeed_without_their_control() {
     use smuggled_parameters::Trick;
-    for trick in [Trick::TwoValues, Trick::OtherCase, Trick::HugeNonce] {
+    for trick in Trick::ALL {
         stolen(smuggled_parameters::attack(smuggled_parameters::lenient(), trick));
     }
 }
@@ -354,6 +355,20 @@ async fn a01_a_webhook_s_address_inside_succeeds_without_its_control() {
 #[tokio::test]
 async fn a01_an_oversize_body_succeeds_without_its_control() {
     harmed(oversize_body::attack(oversize_body::without_bound()).await);
+}
+
+#[tokio::test]
+async fn a01_endless_fragments_succeed_without_their_control() {
+    harmed(endless_fragments::attack(endless_fragments::without_bound()).await);
+}
+
+#[tokio::test]
+async fn a01_a_smuggled_request_succeeds_without_its_control() {
+    let folder = tempfile::tempdir().unwrap();
+    let behind = smuggled_request::read_as_it_comes(folder.path()).await;
+    for seam in smuggled_request::Seam::ALL {
+        harmed(smuggled_request::attack(&behind, seam).await);
+    }
 }
 
 #[test]

@@ -5,16 +5,17 @@ use std::time::Duration;
 use keystead_decision::Strict;
 use keystead_tests::attacks::{
     CATALOGUE, address_poisoning, approval_before_policy_change, burnt_fees, chainless_delegation,
-    chainless_legacy, cloud_database, delegatecall, double_limit, equivocating_node, fee_attack,
-    foreign_change, forged_rebuild, forged_roster, forked_log, forwarded_administration, frozen_key,
-    greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_endpoint, lying_server,
-    lying_token, many_requests_at_a_limit, multisend, operator_for_all, oversize_body, own_request,
-    patched_node, permit, permit2, poisoned_state, policy_rollback, proxy_upgrade, quorum_of_payments,
-    reorg_after_settlement, replayed_approval, rewritten_decision, rewritten_request, rewritten_row,
-    risk_server, rollback, same_person_twice, sighash_downgrade, slow_requests, slow_strangers,
-    smuggled_parameters, stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto,
-    swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood,
-    undelayed_upgrade, unlimited_approval, unlogged_transaction, webhook_address, withheld_freeze,
+    chainless_legacy, cloud_database, delegatecall, double_limit, endless_fragments, equivocating_node,
+    fee_attack, foreign_change, forged_rebuild, forged_roster, forked_log, forwarded_administration,
+    frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_endpoint,
+    lying_server, lying_token, many_requests_at_a_limit, multisend, operator_for_all, oversize_body,
+    own_request, patched_node, permit, permit2, poisoned_state, policy_rollback, proxy_upgrade,
+    quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision, rewritten_request,
+    rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade, slow_requests,
+    slow_strangers, smuggled_parameters, smuggled_request, stale_certificate, stale_head, stolen_token,
+    suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
+    two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
+    unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::{Anvil, Loot, Signer, root};
 
@@ -68,7 +69,7 @@ async fn s02_a_server_that_names_another_digest_is_refused() {
 #[test]
 fn s02_smuggled_parameters_are_refused() {
     use smuggled_parameters::Trick;
-    for trick in [Trick::TwoValues, Trick::OtherCase, Trick::HugeNonce] {
+    for trick in Trick::ALL {
         refused(smuggled_parameters::attack(smuggled_parameters::strict(), trick), "rpc.params");
     }
 }
@@ -374,6 +375,27 @@ async fn a01_a_webhook_s_address_inside_is_refused() {
 #[tokio::test]
 async fn a01_an_oversize_body_is_refused() {
     refused(oversize_body::attack(oversize_body::product()).await, "http.body");
+}
+
+#[tokio::test]
+async fn a01_endless_fragments_are_refused() {
+    refused(endless_fragments::attack(endless_fragments::product()).await, "http.body");
+}
+
+#[tokio::test]
+async fn a01_a_smuggled_request_is_refused() {
+    use smuggled_request::Seam;
+    let folder = tempfile::tempdir().unwrap();
+    let behind = smuggled_request::framed_in_one_way(folder.path()).await;
+    for seam in Seam::ALL {
+        let by = match seam {
+            Seam::LengthAndChunks | Seam::ChunksAndLength => "http.framing",
+            Seam::RefusedUpgrade => "http.upgrade",
+            // The question is answered, here that there is no chain to ask, and then the connection ends.
+            Seam::ClearHttp2 => "request.no_chain",
+        };
+        refused(smuggled_request::attack(&behind, seam).await, by);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

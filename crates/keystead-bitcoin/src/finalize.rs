@@ -2,7 +2,7 @@
 
 use bitcoin::blockdata::script::PushBytesBuf;
 use bitcoin::key::TapTweak as _;
-use bitcoin::secp256k1::{Message, PublicKey, ecdsa, schnorr};
+use bitcoin::secp256k1::{Message, PublicKey, XOnlyPublicKey, ecdsa, schnorr};
 use bitcoin::{ScriptBuf, Transaction, Txid, Witness};
 use keystead_base::{Blame, Coded, Digest};
 
@@ -229,8 +229,12 @@ fn verify_schnorr(
 ) -> Result<bool, FinalizeError> {
     let signature = schnorr::Signature::from_slice(bytes).map_err(|_| FinalizeError::Malformed { input })?;
     let (output_key, _) = key.x_only_public_key().0.tap_tweak(&CURVE, None);
-    let message = Message::from_digest(digest.0);
-    Ok(CURVE.verify_schnorr(&signature, &message, &output_key.to_x_only_public_key()).is_ok())
+    Ok(is_by(&output_key.to_x_only_public_key(), digest, &signature))
+}
+
+/// BIP-340, "Verification".
+pub(crate) fn is_by(key: &XOnlyPublicKey, digest: Digest, signature: &schnorr::Signature) -> bool {
+    CURVE.verify_schnorr(signature, &Message::from_digest(digest.0), key).is_ok()
 }
 
 const SIGHASH_ALL: u8 = 0x01;

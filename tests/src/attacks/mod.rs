@@ -12,6 +12,7 @@ pub mod chainless_legacy;
 pub mod cloud_database;
 pub mod delegatecall;
 pub mod double_limit;
+pub mod endless_fragments;
 pub mod equivocating_node;
 pub mod fee_attack;
 pub mod foreign_change;
@@ -51,6 +52,7 @@ pub mod sighash_downgrade;
 pub mod slow_requests;
 pub mod slow_strangers;
 pub mod smuggled_parameters;
+pub mod smuggled_request;
 pub mod stale_certificate;
 pub mod stale_head;
 pub mod stolen_token;
@@ -69,7 +71,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 62] = [
+pub const CATALOGUE: [&str; 65] = [
     "address_poisoning",
     "approval_before_policy_change",
     "burnt_fees",
@@ -78,6 +80,7 @@ pub const CATALOGUE: [&str; 62] = [
     "cloud_database",
     "delegatecall",
     "double_limit",
+    "endless_fragments",
     "equivocating_node",
     "fee_attack",
     "foreign_change",
@@ -117,6 +120,7 @@ pub const CATALOGUE: [&str; 62] = [
     "slow_requests",
     "slow_strangers",
     "smuggled_parameters",
+    "smuggled_request",
     "stale_certificate",
     "stale_head",
     "stolen_token",

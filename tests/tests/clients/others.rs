@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use keystead_tests::{root, target_folder};
+use keystead_tests::{npm_package, root, target_folder};
 use serde_json::{Value, json};
 
 use crate::desk::{EXCHANGE, STRANGER, cast, succeeds};
@@ -27,6 +27,29 @@ fn clients_of_others_send_and_sign_unmodified() {
     assert_eq!(ground.asked(ground.token, "balanceOf(address)(uint256)", &[EXCHANGE]), "7500002");
     alloy_sends(&ground);
     assert_eq!(balance(&ground, EXCHANGE) - before, 6700, "alloy");
+    hardhat_runs_a_script(&ground);
+    assert_eq!(balance(&ground, EXCHANGE) - before, 7700, "Hardhat");
+    assert_eq!(ground.asked(ground.token, "balanceOf(address)(uint256)", &[EXCHANGE]), "8000001");
+}
+
+/// `hardhat run --network keystead`, with accounts that the network has.
+fn hardhat_runs_a_script(ground: &Ground) {
+    let home = tempfile::tempdir().unwrap();
+    let mut hardhat = Command::new("node");
+    hardhat.arg(npm_package("hardhat/internal/cli/bootstrap.js"));
+    hardhat.args([
+        "--config",
+        "hardhat.config.cjs",
+        "run",
+        "--no-compile",
+        "pay.cjs",
+        "--network",
+        "keystead",
+    ]);
+    hardhat.current_dir(root().join("tests/npm/clients/hardhat"));
+    hardhat.env("HOME", home.path()).env("HARDHAT_DISABLE_TELEMETRY_PROMPT", "true");
+    hardhat.env("KEYSTEAD_URL", &ground.desk.url).env("ACCOUNT", &ground.desk.account);
+    succeeds(hardhat.env("EXCHANGE", EXCHANGE).env("TOKEN", ground.token.to_string()));
 }
 
 /// `cast` signs with keys of its own alone, except where it sends: the rest of the methods it calls by name.

@@ -202,3 +202,39 @@ fn s07_a_signature_for_one_transaction_is_none_for_another() {
     }
     let _ = (PKH, WPKH);
 }
+
+#[derive(serde::Deserialize)]
+struct Vectors340 {
+    vectors: Vec<Vector340>,
+}
+
+/// A key that is none has neither message nor signature.
+#[derive(serde::Deserialize)]
+struct Vector340 {
+    name: String,
+    key: String,
+    message: Option<String>,
+    signature: Option<String>,
+    valid: bool,
+}
+
+/// BIP-340, `test-vectors.csv`: five that verify, eight that do not, and two keys that are none.
+#[test]
+fn s07_the_vectors_of_bip_340() {
+    let text = include_str!("../../vectors/bip340.json");
+    let Vectors340 { vectors } = serde_json::from_str(text).unwrap();
+    let mut counts = [0; 3];
+    for vector in vectors {
+        let key = XOnlyPublicKey::from_slice(&const_hex::decode(&vector.key).unwrap());
+        let Some((message, signature)) = vector.message.zip(vector.signature) else {
+            assert!(key.is_err() && !vector.valid, "{}", vector.name);
+            counts[2] += 1;
+            continue;
+        };
+        let digest = Digest(const_hex::decode_to_array(message).unwrap());
+        let signature = schnorr::Signature::from_slice(&const_hex::decode(signature).unwrap()).unwrap();
+        assert_eq!(is_by(&key.unwrap(), digest, &signature), vector.valid, "{}", vector.name);
+        counts[usize::from(!vector.valid)] += 1;
+    }
+    assert_eq!(counts, [5, 8, 2]);
+}

@@ -257,3 +257,41 @@ async fn a01_nothing_is_smuggled_behind_a_body_or_an_upgrade() {
         assert_eq!(answer.matches("HTTP/1.1 ").count(), answers, "{what}: {answer}");
     }
 }
+
+/// RFC 6455: what a client may not send ends its socket, and a call that hides in it is not answered (sections 5.1 to 5.5, 8.1).
+#[tokio::test]
+async fn a01_a_frame_that_breaks_the_protocol_ends_its_socket() {
+    // The server hangs up once nothing comes any more.
+    let limits = HttpLimits { silence: Duration::from_millis(100), ..HttpLimits::default() };
+    let desk = Desk::open_within(Doors::default(), limits).await;
+    let text = call(1).to_string();
+    let masked = |head: u8, payload: &[u8]| -> Vec<u8> {
+        let length = 0x80 | u8::try_from(payload.len()).unwrap();
+        [&[head, length, 0, 0, 0, 0], payload].concat()
+    };
+    let behind = masked(0x81, text.as_bytes());
+    let unmasked = [&[0x81, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    for (what, frame, answers) in [
+        ("a call", behind.clone(), 2),
+        ("a call in two fragments", [masked(0x01, b"{"), masked(0x80, &text.as_bytes()[1..])].concat(), 2),
+        ("without a mask", unmasked, 0),
+        ("a reserved bit", masked(0xc1, text.as_bytes()), 0),
+        ("a reserved kind", masked(0x83, b""), 0),
+        ("a continuation of nothing", masked(0x80, text.as_bytes()), 0),
+        ("a second beginning", [masked(0x01, b"{"), masked(0x81, text.as_bytes())].concat(), 0),
+        ("a ping in fragments", masked(0x09, b""), 0),
+        ("a long ping", [&[0x89, 0xfe, 0, 126, 0, 0, 0, 0][..], &[b'x'; 126]].concat(), 0),
+        (
+            "more than there is memory",
+            vec![0x81, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
+            0,
+        ),
+        ("bytes that are no text", masked(0x81, &[0xff; 8]), 0),
+    ] {
+        let head = format!(
+            "GET / HTTP/1.1\r\nhost: localhost\r\n{UPGRADE_HEADERS}sec-websocket-version: 13\r\n\r\n"
+        );
+        let answer = desk.say(&[head.as_bytes(), &frame, &behind].concat()).await;
+        assert_eq!(answer.matches("0x7a69").count(), answers, "{what}: {answer}");
+    }
+}

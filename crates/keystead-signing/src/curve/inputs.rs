@@ -69,3 +69,40 @@ fn first_half(signature: &[u8; 64]) -> [u8; 32] {
 }
 
 const SIGHASH_ALL: u8 = 0x01;
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::Digest;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn bytes(vector: &Value, name: &str) -> [u8; 32] {
+        const_hex::decode_to_array(vector[name].as_str().unwrap()).unwrap()
+    }
+
+    /// BIP-340, `test-vectors.csv`: the four of 32 bytes that come with a secret key. A tweak of nothing leaves the key.
+    #[test]
+    fn s07_the_vectors_of_bip_340_are_signed() {
+        let text = include_str!("../../../keystead-bitcoin/vectors/bip340.json");
+        let vectors: Value = serde_json::from_str(text).unwrap();
+        let vectors = vectors["vectors"].as_array().unwrap().iter();
+        let mut signed = 0;
+        for vector in vectors.filter(|it| it.get("secret").is_some()) {
+            let (secret, aux) = (bytes(vector, "secret"), Secret::new(bytes(vector, "aux")));
+            let (secret, digest) = (SecretKey::from_byte_array(secret).unwrap(), bytes(vector, "message"));
+            let digest = SigningDigest {
+                input: 0,
+                digest: Digest(digest),
+                scheme: Scheme::Schnorr,
+                sighash: Sighash::Default,
+                keys: Vec::new(),
+            };
+            let (signature, _) =
+                Curve::new(&Secret::new([7; 32])).schnorr(&secret, &digest, [0; 32], &aux).unwrap();
+            assert_eq!(const_hex::encode(signature), vector["signature"].as_str().unwrap(), "{vector}");
+            signed += 1;
+        }
+        assert_eq!(signed, 4);
+    }
+}
