@@ -80,7 +80,7 @@ impl Desk {
     async fn spends(&self, coin: DraftInput, fee: u64, replaces: Option<RequestId>) -> RequestView {
         let change = self.purse.change(WPKH, SAT - 400_000 - fee);
         let psbt = self.purse.psbt(vec![coin], vec![pay(400_000, payee()), change]);
-        let spend = PsbtSpend { account: hot(), chain: REGTEST, psbt: psbt.into(), replaces };
+        let spend = PsbtSpend { account: hot(), chain: REGTEST, psbt: psbt.into(), replaces, shared: None };
         self.station.ask("desk", Action::Psbt(spend)).await
     }
 
