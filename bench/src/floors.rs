@@ -70,7 +70,8 @@ async fn loads(server: &Process) -> Vec<Figures> {
     let mut figures = Vec::new();
     let body = |client, number| format!(r#"{{"digest":"{client:032x}{number:032x}"}}"#);
     for clients in CLIENTS {
-        let load = Load { address: server.address, clients, span: SPAN, needle: "signature" };
+        let right = |it: &str| it.contains("signature");
+        let load = Load { address: server.address, clients, span: SPAN, path: "/".to_owned(), right };
         figures.push(load::run(&load, &[server.child.id()], body).await);
     }
     figures

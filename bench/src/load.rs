@@ -21,7 +21,7 @@ pub(crate) struct Figures {
     pub(crate) p50: f64,
     /// 99th percentile, in nanoseconds.
     pub(crate) p99: f64,
-    /// Answers without `needle` in them.
+    /// Answers that are not right.
     pub(crate) wrong: u64,
     /// CPU of the serving processes, in nanoseconds per answer.
     pub(crate) cpu: f64,
@@ -39,23 +39,27 @@ pub(crate) struct Load {
     pub(crate) clients: usize,
     /// For how long.
     pub(crate) span: Duration,
-    /// An answer counts as right when it contains this.
-    pub(crate) needle: &'static str,
+    /// Which path is asked.
+    pub(crate) path: String,
+    /// Whether an answer's body is right.
+    pub(crate) right: fn(&str) -> bool,
 }
 
 /// Runs the load against the server that the processes `servers` make up. `body` makes the request of
-/// (client, number).
+/// (client, number); what has none is a GET.
 pub(crate) async fn run(
     load: &Load,
     servers: &[u32],
     body: impl Fn(usize, u64) -> String + Clone + Send + 'static,
 ) -> Figures {
-    let &Load { address, clients, span, needle } = load;
+    let &Load { address, clients, span, right, .. } = load;
     let before = (usage::threads(servers), own_cpu(), cpu(servers));
     let start = Instant::now();
     let mut tasks = JoinSet::new();
     for client in 0..clients {
-        tasks.spawn(one_client(address, client, start + span, needle, body.clone()));
+        let (path, body) = (load.path.clone(), body.clone());
+        let request = move |number| request(&path, &body(client, number));
+        tasks.spawn(one_client(address, start + span, right, request));
     }
     let results = tasks.join_all().await;
     let seconds = start.elapsed().as_secs_f64();
@@ -92,22 +96,21 @@ fn cpu(servers: &[u32]) -> f64 {
 
 async fn one_client(
     address: SocketAddr,
-    client: usize,
     end: Instant,
-    needle: &'static str,
-    body: impl Fn(usize, u64) -> String,
+    right: fn(&str) -> bool,
+    request: impl Fn(u64) -> String,
 ) -> (Vec<u64>, u64) {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.set_nodelay(true).expect("TCP_NODELAY");
     let (mut times, mut wrong, mut buffer) = (Vec::new(), 0, Vec::new());
     let mut number = 0;
     while Instant::now() < end {
-        let text = body(client, number);
+        let text = request(number);
         number += 1;
         let start = Instant::now();
         let answer = exchange(&mut stream, &text, &mut buffer).await;
         times.push(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
-        if !answer.contains(needle) {
+        if !right(&answer) {
             if wrong == 0 {
                 eprintln!("  unexpected answer: {}", answer.chars().take(300).collect::<String>());
             }
@@ -117,12 +120,18 @@ async fn one_client(
     (times, wrong)
 }
 
+fn request(path: &str, body: &str) -> String {
+    let length = body.len();
+    match length {
+        0 => format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"),
+        _ => format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        ),
+    }
+}
+
 /// One request and its answer's body.
-async fn exchange(stream: &mut TcpStream, body: &str, buffer: &mut Vec<u8>) -> String {
-    let request = format!(
-        "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
+async fn exchange(stream: &mut TcpStream, request: &str, buffer: &mut Vec<u8>) -> String {
     stream.write_all(request.as_bytes()).await.expect("a server that reads");
     buffer.clear();
     let mut chunk = [0; 16 * 1024];

@@ -1,14 +1,16 @@
 //! Figures, each beside the floor measured in the same run.
 //!
-//! `cargo xtask bench` runs everything but the cluster; `cargo xtask bench micro|floors|path` one part;
-//! `cargo xtask bench cluster` clusters of nodes. Nothing here asserts a time: a benchmark
+//! `cargo xtask bench` runs everything but the last two; `cargo xtask bench micro|floors|path` one part;
+//! `cargo xtask bench cluster` clusters of nodes, `cargo xtask bench surfaces` what programs speak to. Nothing here asserts a time: a benchmark
 //! prints, a person judges.
 
 mod cluster;
+mod desk;
 mod floors;
 mod load;
 mod micro;
 mod path;
+mod surfaces;
 mod table;
 mod usage;
 
@@ -29,9 +31,14 @@ fn main() -> ExitCode {
     {
         return clusters(&runtime, options);
     }
+    if let [word, options @ ..] = parts.as_slice()
+        && word == "surfaces"
+    {
+        return surfaces(&runtime, options);
+    }
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|it| it == part);
     if let Some(unknown) = parts.iter().find(|it| !["micro", "floors", "path"].contains(&it.as_str())) {
-        eprintln!("error[bench.part]: expected micro, floors, path or cluster, found {unknown:?}");
+        eprintln!("error[bench.part]: expected micro, floors, path, cluster or surfaces, found {unknown:?}");
         return ExitCode::FAILURE;
     }
     if wanted("micro") {
@@ -54,6 +61,19 @@ fn clusters(runtime: &tokio::runtime::Runtime, options: &[String]) -> ExitCode {
         }
         Err(unknown) => {
             eprintln!("error[bench.option]: expected --quick, --json or --nodes 1|3|4, found {unknown:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn surfaces(runtime: &tokio::runtime::Runtime, options: &[String]) -> ExitCode {
+    match surfaces::Options::parse(options) {
+        Ok(options) => {
+            surfaces::run(runtime, options);
+            ExitCode::SUCCESS
+        }
+        Err(unknown) => {
+            eprintln!("error[bench.option]: expected --quick or --json, found {unknown:?}");
             ExitCode::FAILURE
         }
     }

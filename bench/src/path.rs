@@ -1,21 +1,17 @@
 //! The full path: JSON-RPC `eth_signTransaction` inside the limits, against the real processes.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use crate::desk::{Desk, free_port};
 use crate::floors::{CLIENTS, Floors, SPAN};
 use crate::load::{self, Figures, Load};
 use crate::{table, usage};
 
 /// Measures the path and prints it beside the floors of the same run.
 pub(crate) fn run(runtime: &Runtime, floors: &Floors) {
-    let desk = Desk::start();
+    let (allow, port) = (format!("friend={FRIEND}"), free_port().to_string());
+    let desk = Desk::start(&["--allow", &allow], &["--devnet", "--devnet-port", &port]);
     println!("\nMemory at rest");
     desk.processes().iter().for_each(|(what, pid)| {
         println!("  {what:<22} {:>6.1} MiB", usage::resident_mib(*pid).unwrap_or_default());
@@ -40,7 +36,8 @@ pub(crate) fn run(runtime: &Runtime, floors: &Floors) {
     for (index, clients) in CLIENTS.into_iter().enumerate() {
         let address = desk.address.clone();
         let body = move |client, number| request(&address, nonce(index, client, number));
-        let load = Load { address: desk.coordinator, clients, span: SPAN, needle: "\"result\":\"0x02" };
+        let right = |it: &str| it.contains("\"result\":\"0x02");
+        let load = Load { address: desk.coordinator, clients, span: SPAN, path: "/".to_owned(), right };
         let before = desk.counts();
         let figures = runtime.block_on(load::run(&load, &pids, body));
         assert_eq!(figures.wrong, 0, "every answer is a signed transaction");
@@ -78,18 +75,6 @@ fn work_of(thread: &str) -> &'static str {
     }
 }
 
-/// How far a node is.
-struct Counts {
-    height: u64,
-    signatures: u64,
-}
-
-impl Counts {
-    fn in_one_block(&self, before: &Self) -> f64 {
-        (self.signatures - before.signatures) as f64 / (self.height - before.height).max(1) as f64
-    }
-}
-
 fn row(figures: &Figures, floors: &Floors, index: usize, in_one_block: f64) -> Vec<String> {
     let ratio = |floor: &[Figures]| match floor.get(index) {
         Some(floor) => format!("{:.0} %", 100.0 * figures.per_second / floor.per_second),
@@ -118,121 +103,6 @@ fn request(address: &str, nonce: u64) -> String {
         r#"{{"jsonrpc":"2.0","id":1,"method":"eth_signTransaction","params":[{{"from":"{address}","to":"{FRIEND}",
            "value":"0x0","nonce":"{nonce:#x}","gas":"0x5208","maxFeePerGas":"0x1","maxPriorityFeePerGas":"0x1"}}]}}"#
     )
-}
-
-/// A desk made and run by the product's own commands.
-struct Desk {
-    folder: tempfile::TempDir,
-    up: Child,
-    coordinator: SocketAddr,
-    address: String,
-}
-
-impl Desk {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let desk = folder.path().join("desk");
-        let (node, coordinator, devnet) = (free_port(), free_port(), free_port());
-        keystead(
-            &desk,
-            &[
-                "init",
-                &desk.display().to_string(),
-                "--allow",
-                &format!("friend={FRIEND}"),
-                "--node-listen",
-                &format!("127.0.0.1:{node}"),
-                "--coordinator-listen",
-                &format!("127.0.0.1:{coordinator}"),
-            ],
-        );
-        let up = Command::new(binary())
-            .args(["up", &desk.display().to_string(), "--devnet", "--devnet-port", &devnet.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("keystead up");
-        let coordinator = SocketAddr::from(([127, 0, 0, 1], coordinator));
-        wait_for(coordinator);
-        let address = make_a_key(&desk);
-        Self { folder, up, coordinator, address }
-    }
-
-    fn counts(&self) -> Counts {
-        let shown = keystead(&self.folder.path().join("desk"), &["status", "--as", "ana"]);
-        let count = |name: &str| shown["status"][name].as_u64().expect("a count");
-        Counts { height: count("height"), signatures: count("signatures") }
-    }
-
-    fn processes(&self) -> Vec<(&'static str, u32)> {
-        let up = self.up.id();
-        let enclave = usage::children(up).into_iter().map(|pid| ("enclave", pid));
-        [("node + coordinator", up)].into_iter().chain(enclave).collect()
-    }
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        let _ = self.up.kill();
-        let _ = self.up.wait();
-        // The folder goes with its field; named here so that nobody drops it earlier.
-        let _ = &self.folder;
-    }
-}
-
-/// Creates `hot`, backs it up, drills the backup: its first address.
-fn make_a_key(desk: &Path) -> String {
-    for ceremony in [
-        vec!["key", "create", "hot", "--as", "ana"],
-        vec!["key", "backup", "hot", "--to", "ana", "--as", "ana"],
-    ] {
-        let asked = keystead(desk, &ceremony);
-        let request = find(&asked, "request").expect("a request");
-        keystead(desk, &["approve", &request, "--yes", "--as", "ben"]);
-        keystead(desk, &["approve", &request, "--yes", "--as", "cleo"]);
-    }
-    keystead(desk, &["key", "drill", "hot", "--as", "ana"]);
-    let keys = keystead(desk, &["key", "list", "--as", "ana"]);
-    find(&keys, "address").expect("an address")
-}
-
-fn keystead(desk: &Path, arguments: &[&str]) -> Value {
-    let output = Command::new(binary())
-        .args(["--json", "--dir", &desk.display().to_string()])
-        .args(arguments)
-        .output()
-        .expect("the keystead binary");
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "keystead {}: {out}{err}", arguments.join(" "));
-    serde_json::from_str(&out).unwrap_or(Value::Null)
-}
-
-/// The first text with this name, anywhere in the document.
-fn find(value: &Value, name: &str) -> Option<String> {
-    match value {
-        Value::Object(fields) => match fields.get(name) {
-            Some(Value::String(text)) => Some(text.clone()),
-            _ => fields.values().find_map(|it| find(it, name)),
-        },
-        Value::Array(items) => items.iter().find_map(|it| find(it, name)),
-        _ => None,
-    }
-}
-
-fn binary() -> PathBuf {
-    keystead_tests::binary("keystead")
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port()
-}
-
-fn wait_for(address: SocketAddr) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while TcpStream::connect(address).is_err() {
-        assert!(Instant::now() < end, "nothing listens on {address}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 const FRIEND: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";

@@ -3,13 +3,13 @@
 //! docs/bench.md says what each figure is. A load runs for a time; fsyncs and bytes are counted in a pass of their
 //! own; the log that all of it left is played again at the end.
 
-mod clients;
+pub(crate) mod clients;
 mod count;
 mod empty;
 mod proof;
 mod proxy;
 mod report;
-mod site;
+pub(crate) mod site;
 
 use std::sync::Arc;
 use std::time::Duration;
