@@ -10,10 +10,11 @@ use keystead_base::{Name, RequestId, Signed};
 use keystead_chain::Unsigned;
 use keystead_decision::{Simulation, State};
 use keystead_intent::{Action, Intent, Run, SimulatedBlock};
-use keystead_rehearsal::{Head, ReadAccount, StateReader, Unread, Watched, rehearse};
-use keystead_transmit::{ChainView, HeaderFacts, Unknown};
+use keystead_rehearsal::{Head, Piece, Read, ReadAccount, StateReader, Unread, Watched, rehearse};
+use keystead_transmit::{AccountFacts, ChainView, HeaderFacts, Unknown};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::errands::Errands;
@@ -171,8 +172,7 @@ impl Endpoints {
 
 impl StateReader for Endpoints {
     fn account(&self, address: Address) -> Result<ReadAccount, Unread> {
-        let read = self.wait(self.view.account_at(address, self.block))?;
-        Ok(ReadAccount { balance: read.balance, nonce: read.nonce, code: read.code })
+        self.wait(self.view.account_at(address, self.block)).map(read_account)
     }
 
     fn storage(&self, address: Address, slot: U256) -> Result<U256, Unread> {
@@ -182,6 +182,33 @@ impl StateReader for Endpoints {
     fn block_hash(&self, number: u64) -> Result<B256, Unread> {
         self.wait(self.view.header(number)).map(|header| header.hash)
     }
+
+    fn read_ahead(&self, pieces: &[Piece]) -> Vec<(Piece, Read)> {
+        let mut read = Vec::new();
+        for some in pieces.chunks(READS_AT_ONCE) {
+            let reads: JoinSet<_> =
+                some.iter().map(|piece| read_piece(self.view.clone(), self.block, *piece)).collect();
+            let Ok(answers) = self.wait(async { Ok(reads.join_all().await) }) else { break };
+            read.extend(answers.into_iter().flatten());
+        }
+        read
+    }
+}
+
+/// One piece of the state after a block; none where the endpoints do not agree.
+async fn read_piece(view: ChainView, block: B256, piece: Piece) -> Option<(Piece, Read)> {
+    let read = match piece {
+        Piece::Account(address) => {
+            view.account_at(address, block).await.map(|it| Read::Account(read_account(it)))
+        }
+        Piece::Slot(address, slot) => view.storage_at(address, slot, block).await.map(Read::Slot),
+        Piece::BlockHash(number) => view.header(number).await.map(|it| Read::BlockHash(it.hash)),
+    };
+    read.ok().map(|read| (piece, read))
+}
+
+fn read_account(read: AccountFacts) -> ReadAccount {
+    ReadAccount { balance: read.balance, nonce: read.nonce, code: read.code }
 }
 
 fn block_of(header: &HeaderFacts) -> SimulatedBlock {
@@ -200,6 +227,8 @@ fn head_of(header: &HeaderFacts) -> Head {
 
 /// Runs that are remembered: a block may be proposed again.
 const MAX_KNOWN: usize = 256;
+/// Pieces of the state that are asked for side by side.
+const READS_AT_ONCE: usize = 32;
 /// How long one run may take.
 const RUN_TIME: Duration = Duration::from_secs(15);
 

@@ -17,5 +17,5 @@ mod tests;
 
 pub use error::{RehearsalError, Unread};
 pub use memo::MAX_READS;
-pub use reader::{Head, ReadAccount, StateReader};
+pub use reader::{Head, Piece, Read, ReadAccount, StateReader};
 pub use rehearse::{Watched, rehearse};

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use alloy_primitives::{Address, Log, U256};
 use alloy_sol_types::{SolCall as _, sol};
 use keystead_base::Amount;
-use keystead_intent::{Asset, BalanceChange, MAX_RUN_CHANGES, Right, RightChange, Run};
+use keystead_intent::{Asset, BalanceChange, Ending, MAX_RUN_CHANGES, Right, RightChange, Run};
 
 use crate::machine::{Machine, State};
+use crate::memo::Memo;
 use crate::traces::{Claim, ClaimKind, claims, numbered, pieces};
 use crate::{RehearsalError, StateReader};
 
@@ -64,7 +65,33 @@ impl<'a, 'm, R: StateReader> Questions<'a, 'm, R> {
     }
 
     /// Adds to a run what changed in the contracts that it touched, for the accounts that it concerns.
-    pub(crate) fn add_to(mut self, run: &mut Run, scene: &Scene<'_>) -> Result<(), RehearsalError> {
+    pub(crate) fn add_to(
+        mut self,
+        run: &mut Run,
+        scene: &Scene<'_>,
+        memo: &Memo<'_, R>,
+    ) -> Result<(), RehearsalError> {
+        self.look_ahead(scene, memo);
+        self.ask_all(run, scene)
+    }
+
+    /// Questions do not depend on one another, so what they read is read side by side: some tokens and a hundred
+    /// accounts are some hundred slots. A token behind a proxy takes as many rounds as its code has steps.
+    fn look_ahead(&mut self, scene: &Scene<'_>, memo: &Memo<'_, R>) {
+        for _ in 0..MAX_ROUNDS {
+            let gas = self.gas;
+            let read = memo.read_ahead(|| {
+                // Whatever comes of guesses is thrown away, errors too: what counts is asked in earnest.
+                drop(self.ask_all(&mut Run::without_changes(Ending::Succeeded, 0, 0), scene));
+            });
+            self.gas = gas;
+            if !read {
+                return;
+            }
+        }
+    }
+
+    fn ask_all(&mut self, run: &mut Run, scene: &Scene<'_>) -> Result<(), RehearsalError> {
         let (holders, more) = scene.holders();
         run.cut |= more;
         for (token, owner) in holders {
@@ -170,5 +197,7 @@ fn word(address: Address) -> U256 {
 
 /// The most contracts that are asked.
 const MAX_CONTRACTS: usize = 32;
+/// How often the questions are asked on guesses.
+const MAX_ROUNDS: usize = 4;
 /// The most gas that all questions about a run take together.
 const QUESTIONS_GAS: u64 = 100_000_000;

@@ -31,6 +31,28 @@ pub struct Head {
     pub randomness: B256,
 }
 
+/// A piece of the state after one block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Piece {
+    /// An account.
+    Account(Address),
+    /// One slot of an account's storage.
+    Slot(Address, U256),
+    /// The hash of an earlier block.
+    BlockHash(u64),
+}
+
+/// What a piece of the state is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Of [`Piece::Account`].
+    Account(ReadAccount),
+    /// Of [`Piece::Slot`].
+    Slot(U256),
+    /// Of [`Piece::BlockHash`].
+    BlockHash(B256),
+}
+
 /// Reads the state after one block. Each answer is certain, or it is [`Unread`].
 pub trait StateReader {
     /// An account.
@@ -53,4 +75,11 @@ pub trait StateReader {
     ///
     /// [`Unread`] when it is not known.
     fn block_hash(&self, number: u64) -> Result<B256, Unread>;
+
+    /// Several pieces at once, for whoever can ask for them side by side. What is missing in the answer is asked for
+    /// alone where it is needed; so a reader that has nothing to gain answers nothing.
+    fn read_ahead(&self, pieces: &[Piece]) -> Vec<(Piece, Read)> {
+        let _ = pieces;
+        Vec::new()
+    }
 }

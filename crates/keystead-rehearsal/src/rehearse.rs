@@ -91,7 +91,7 @@ impl<R: StateReader> Rehearsal<'_, '_, R> {
         let concerned = self.concerned(ours, logs, state);
         let first = watched.tokens.iter().copied().chain(self.first(logs, state)).collect();
         let scene = Scene { ours, concerned, first, others: contracts(state), logs };
-        Questions::new(self.machine, self.before, &after).add_to(run, &scene)?;
+        Questions::new(self.machine, self.before, &after).add_to(run, &scene, self.memo)?;
         run.created = created(state);
         cut(run);
         Ok(())

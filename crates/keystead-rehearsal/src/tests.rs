@@ -18,6 +18,7 @@ use keystead_intent::{Ending, MAX_REVERT_BYTES, Run};
 use super::*;
 use crate::reader::ReadAccount;
 
+mod ahead;
 mod questions;
 
 const CHAIN: u64 = 31_337;

@@ -26,7 +26,7 @@ fn code(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Code that does one thing when it is called without data, and another one when it is asked something.
-fn contract(called: &[u8], asked: &[u8]) -> Vec<u8> {
+pub(super) fn contract(called: &[u8], asked: &[u8]) -> Vec<u8> {
     let dest = u8::try_from(called.len() + 5).unwrap();
     code(&[&hex!("3660"), &[dest, 0x57], called, &hex!("005b"), asked])
 }
