@@ -256,7 +256,7 @@ mod tests {
         let finding = |what| Finding {
             cluster: ClusterId(Digest::ZERO),
             chain: ChainId(1),
-            account: AccountRef { key: keystead_base::Name::clone(&key), index: 3 },
+            account: AccountRef { key: Name::clone(&key), index: 3 },
             address: Address::ZERO,
             what,
         };
