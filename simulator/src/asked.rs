@@ -43,7 +43,7 @@ pub(crate) struct Payment {
 }
 
 impl Payment {
-    /// What counts in a window: network fees, too.
+    /// What counts in a window and for a threshold: network fees, too.
     pub(crate) fn total(&self) -> u128 {
         self.wei + self.fee
     }

@@ -6,9 +6,9 @@ use keystead_fixture::{BIRTH, CHAIN, Desk, ETHER, Member, YOUNG, name};
 use keystead_intent::{Asset, DangerClass};
 use keystead_policy::{Measure, Need, PolicyVersion, QuorumRow, Threshold};
 
-/// From this amount of wei on two approvers are needed.
-pub(crate) const LARGE: u128 = ETHER + 1;
-/// From this amount of wei on [`HUGE_DELAY_SECONDS`] pass besides.
+/// From this amount of wei on, the fee with it, two approvers are needed.
+pub(crate) const LARGE: u128 = ETHER + ETHER / 100;
+/// From this amount of wei on, the fee with it, [`HUGE_DELAY_SECONDS`] pass besides.
 pub(crate) const HUGE: u128 = 2 * ETHER;
 /// How long huge payments wait.
 pub(crate) const HUGE_DELAY_SECONDS: u64 = 12;

@@ -86,7 +86,9 @@ impl Journal {
         if let Some((earlier, keyed)) = promise.keyed.as_ref().and_then(|it| self.keyed(&it.key)) {
             return Ok(Promised::Earlier(earlier, keyed));
         }
-        if self.entries.contains_key(&request) {
+        if let Some(entry) = self.entries.get_mut(&request) {
+            // It was given up for lost, and is asked for again.
+            entry.lost = false;
             return Ok(Promised::New);
         }
         self.make_room(promise.at, &promise.owner, (1, promise.bytes()))?;

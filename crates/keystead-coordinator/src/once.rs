@@ -1,6 +1,6 @@
 //! The keys by which callers ask again without asking twice (draft-ietf-httpapi-idempotency-key-header-07).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use alloy_primitives::{B256, keccak256};
@@ -94,7 +94,7 @@ impl Ages {
 
 /// The requests that are on their way to the node right now.
 #[derive(Default)]
-pub(crate) struct Flights(Mutex<HashSet<RequestId>>);
+pub(crate) struct Flights(Mutex<HashMap<RequestId, usize>>);
 
 /// One of them; its drop ends it, also when its caller hangs up.
 pub(crate) struct Flight<'a> {
@@ -104,18 +104,26 @@ pub(crate) struct Flight<'a> {
 
 impl Flights {
     pub(crate) fn begin(&self, request: RequestId) -> Flight<'_> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(request);
+        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let flying = flights.entry(request).or_default();
+        *flying = flying.saturating_add(1);
+        drop(flights);
         Flight { flights: self, request }
     }
 
     pub(crate) fn holds(&self, request: &RequestId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(request)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(request)
     }
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.request);
+        let mut flights = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = flights.get(&self.request).map_or(0, |flying| flying.saturating_sub(1));
+        match left {
+            0 => flights.remove(&self.request),
+            left => flights.insert(self.request, left),
+        };
     }
 }
 
@@ -124,6 +132,8 @@ const MAX_REPEATS: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]

@@ -83,8 +83,12 @@ impl<C: Controls> Turn<'_, C> {
         if it.psbt.is_empty() {
             return Err(Reason::Expired { at: request.intent.expires });
         }
+        // A wallet can get another text while a request waits. What was remembered of the one before stays, and counts no
+        // more: a node that starts from a snapshot never had it.
         let read = Arc::new(self.read(it)?);
-        Ok(request.remembered.0.get_or_init(|| read).understood())
+        let understood = read.understood();
+        let _ = request.remembered.0.set(read);
+        Ok(understood)
     }
 
     /// INVARIANT S2: the PSBT is read by this node itself, against the wallet that the log recorded.

@@ -79,6 +79,11 @@ impl CoinWatch {
     /// What spent one of its coins in a final block. The coins' own transactions say under which scripts to look, and from
     /// which block on.
     async fn replaced(&self, own: &Transaction, last: u32) -> Result<Standing, Unknown> {
+        // INVARIANT S10: whoever mines can give it another id where a script signs for itself, and what has another id may
+        // have paid all the same. It goes on counting.
+        if own.input.iter().any(|it| it.witness.is_empty()) {
+            return Ok(Standing::Nowhere);
+        }
         let (mut scripts, mut from) = (BTreeSet::new(), last);
         for coin in own.input.iter().map(|it| it.previous_output) {
             let Some(mined) = self.view.mined(coin.txid).await? else { continue };

@@ -148,8 +148,11 @@ mod tests {
         next.timing.skew_seconds = 9;
         next.bitcoin = Some(crate::BitcoinTerms::default());
         next.fee_caps = vec![crate::fixture::fee_cap("gas")];
+        let asset = keystead_intent::Asset::Native;
+        next.tolerances =
+            vec![crate::Tolerance { chain: crate::fixture::CHAIN, asset, flow_bps: 1, hold_bps: 0 }];
         let sections = Sections::between(&version(), &next);
-        assert_eq!(sections.names().len(), 14);
+        assert_eq!(sections.names().len(), 15);
         assert!(!sections.contracts && !sections.is_empty());
         assert!(Sections::between(&next, &next).is_empty());
     }

@@ -7,7 +7,7 @@ use keystead_fixture::{STRANGER, name};
 use super::Oracle;
 use crate::asked::Payment;
 use crate::chain::{Broadcast, Chain};
-use crate::rules::{COUNT_WINDOW, HUGE, HUGE_DELAY_SECONDS, SPAN_SECONDS, WEI_WINDOW, limit};
+use crate::rules::{COUNT_WINDOW, HUGE, HUGE_DELAY_SECONDS, LARGE, SPAN_SECONDS, WEI_WINDOW, limit};
 use crate::simulation::Requests;
 
 /// What a request counts.
@@ -59,7 +59,7 @@ impl Oracle {
             self.object("S14", format!("{id} is allowed while everything is frozen"));
         }
         self.check_destination(id, &payment);
-        if payment.wei >= crate::rules::LARGE {
+        if payment.total() >= LARGE {
             self.check_consent(asked, id);
         }
         if !self.held.contains_key(id) {
@@ -81,7 +81,7 @@ impl Oracle {
     fn check_delay(&mut self, id: &RequestId, payment: &Payment) {
         let announced = self.announced.get(id).copied().unwrap_or(self.time).max(self.activated.1);
         let ready = announced.plus_seconds(HUGE_DELAY_SECONDS);
-        if payment.wei >= HUGE && self.time < ready {
+        if payment.total() >= HUGE && self.time < ready {
             self.object("S9", format!("{id} did not wait until {ready}"));
         }
     }

@@ -4,8 +4,8 @@
 //! read it, the thieves could pay to known addresses only, and burnt fees to be paid for not burning more. Who makes the
 //! block gets the tip, and it can be the thief.
 //!
-//! `dora` asks for one wei to a friend, in a form with one price, where nothing but the price bounds the tip. Windows let
-//! nine ether go in a day; a fee cap lets a hundredth go at once, and three gwei for each gas to whoever makes the block.
+//! `dora` asks for one wei to a friend, in a form with one price, where nothing but the price bounds the tip. Quorum rows
+//! let an ether go without anybody's word, fees and all; a fee cap lets a hundredth go, and three gwei for each gas to whoever makes the block.
 //! The twin has no caps.
 
 use alloy_consensus::{SignableTransaction as _, TxLegacy};
@@ -27,7 +27,7 @@ pub fn attack<C: Controls>(controls: C) -> Loot {
     let transaction = TxLegacy {
         chain_id: Some(CHAIN.0),
         nonce: 0,
-        gas_price: 9 * ETHER / u128::from(GAS),
+        gas_price: ETHER / u128::from(GAS),
         gas_limit: GAS,
         to: TxKind::Call(FRIEND),
         value: U256::ONE,

@@ -115,7 +115,8 @@ pub(crate) fn list_bitcoin(desk: &Desk, folder: &Path) {
     assert_eq!(named["chain"], json!(REGTEST.0));
     let mut policy = desk.as_person("ana", &["policy", "show"]);
     let coin = json!({"asset": {"chain": REGTEST.0, "asset": "native"}});
-    let mut large = policy["quorums"][3].clone();
+    let rows = policy["quorums"].as_array().unwrap();
+    let mut large = rows.iter().find(|it| it["id"] == "transfers-large").unwrap().clone();
     large["id"] = json!("bitcoin-large");
     large["from"] = json!({"measure": coin, "amount": "500000"});
     let mut day = policy["windows"][0].clone();

@@ -29,7 +29,7 @@ fn clients_of_others_send_and_sign_unmodified() {
     assert_eq!(balance(&ground, EXCHANGE) - before, 6700, "alloy");
     hardhat_runs_a_script(&ground);
     assert_eq!(balance(&ground, EXCHANGE) - before, 7700, "Hardhat");
-    assert_eq!(ground.asked(ground.token, "balanceOf(address)(uint256)", &[EXCHANGE]), "8000001");
+    assert_eq!(ground.asked(ground.token, "balanceOf(address)(uint256)", &[EXCHANGE]), "8000002");
 }
 
 /// `hardhat run --network keystead`, with accounts that the network has.
