@@ -217,6 +217,10 @@ async fn l04_a_node_whose_endpoint_invents_a_transaction_freezes_nothing() {
     stations[0].make_hot_key().await;
     let account = stations[1].account().await;
     fund(anvil, account, ETHER).await;
+    // What was before a node's first look is not compared.
+    for station in &stations {
+        until(station, |it| it.chains[0].reconciled.upto.is_some()).await;
+    }
     let block = head(anvil).await + 1;
     *invented.lock().unwrap() = Some(Invention { account, block, block_hash: Value::Null });
     mine(anvil, 2).await;

@@ -42,7 +42,9 @@ impl Source {
         };
         let lines = self.lines();
         let pairs = lines.windows(2).filter(|pair| pair[0].trim() == TEST_ATTRIBUTE);
-        let names = pairs.filter_map(|pair| pair[1].trim().strip_prefix("mod ")?.strip_suffix(';'));
+        let names = pairs.filter_map(|pair| {
+            pair[1].trim().trim_start_matches("pub(crate) ").strip_prefix("mod ")?.strip_suffix(';')
+        });
         names.map(|name| format!("{folder}/{name}.rs")).collect()
     }
 
