@@ -321,12 +321,8 @@ fn s02_a_shared_wallet_is_the_one_that_people_registered() {
         other => panic!("{other:?}"),
     };
     assert_eq!(unknown(&world.ask("desk", spend("vault", &psbt)).1), "bitcoin.no_shared_wallet");
-    let register = |descriptor: String| {
-        move |policy: &mut PolicyVersion| {
-            let wallet = SharedWallet { chain: REGTEST, name: name("vault"), key: name("hot"), descriptor };
-            policy.bitcoin = Some(BitcoinTerms { lock_times: Vec::new(), shared_wallets: vec![wallet] });
-        }
-    };
+    let register =
+        |descriptor: String| move |policy: &mut PolicyVersion| policy.bitcoin = Some(vault_of(descriptor));
     // What nobody could spend from, people cannot register.
     let mut next = world.state.policy().engine.version().clone();
     (next.previous, next.number) = (next.digest(), 1);
@@ -349,4 +345,39 @@ fn s02_a_shared_wallet_is_the_one_that_people_registered() {
     let Ok(Completed::Partly(_)) = read(&psbt).complete(&ours) else { panic!("a part") };
     let Ok(Completed::Transaction(done)) = read(&half).complete(&ours) else { panic!("all of it") };
     assert!(consensus_takes(done.transaction(), &[coin().previous.output[0].clone()]));
+}
+
+/// A wallet that people write anew while a request waits is another wallet, whoever remembers the old one.
+#[test]
+fn d03_a_node_that_starts_from_a_snapshot_reads_what_was_written_anew_as_all_do() {
+    let play = |starts_anew: bool| {
+        let (mut world, purse) = world();
+        let other = Purse::of_seed(8).recorded.cosigner;
+        let text = |first: &str, second: &str| {
+            Descriptor::with_checksum(&format!("wsh(sortedmulti(2,{first},{second}))")).unwrap()
+        };
+        let own = purse.recorded.cosigner.clone();
+        let (before, after) = (text(&own, &other), text(&other, &own));
+        let vault = Purse::of(shared_wallet(&purse.recorded, &before).unwrap());
+        world.adopt(|policy| policy.bitcoin = Some(vault_of(before)));
+        let psbt = vault
+            .psbt(vec![vault.coin(0, 1_000_000, 1)], vec![pay(600_000, payee()), vault.change(0, 399_000)]);
+        let (psbt, shared) = (psbt.into(), Some(name("vault")));
+        let spend = PsbtSpend { account: hot(), chain: REGTEST, psbt, replaces: None, shared };
+        let (id, waits) = world.ask("desk", Action::Psbt(spend));
+        assert!(matches!(waits, Outcome::Wait { .. }), "{waits:?}");
+        world.adopt(|policy| policy.bitcoin = Some(vault_of(after)));
+        if starts_anew {
+            world.state = restored(&world.state);
+        }
+        let mut said = world.approve("ana", &id);
+        said.extend(world.approve("ben", &id));
+        said
+    };
+    assert_eq!(play(false), play(true));
+}
+
+fn vault_of(descriptor: String) -> BitcoinTerms {
+    let wallet = SharedWallet { chain: REGTEST, name: name("vault"), key: name("hot"), descriptor };
+    BitcoinTerms { lock_times: Vec::new(), shared_wallets: vec![wallet] }
 }
