@@ -244,7 +244,7 @@ mod tests {
             |it| it.quorums[0].needs[0].count = 1,
             |it| it.quorums[0].needs[0].factors.push(keystead_policy::Factor::Software),
             |it| it.quorums[0].changes.push(keystead_intent::ChangeKind::Thaw),
-            |it| it.quorums[4].from = None,
+            |it| it.quorums.iter_mut().for_each(|row| row.from = None),
             |it| it.address_book[0].usable_from = Timestamp(0),
             |it| it.assets[1].decimals = 18,
             |it| it.assets[1].symbol = "USDC".to_owned(),
