@@ -68,7 +68,11 @@ pub(super) async fn upgrade(
         return refuse(StatusCode::BAD_REQUEST, "http.idempotency_key", message);
     }
     let own = served.coordinator.inner.shares.of(caller.word()).take(Place::Socket);
-    let (Ok(own), Ok(place)) = (own, Arc::clone(&served.sockets).try_acquire_owned()) else {
+    let Ok(own) = own else {
+        let message = "this caller has as many sockets open as one token may; close one";
+        return refuse(StatusCode::TOO_MANY_REQUESTS, "request.share", message);
+    };
+    let Ok(place) = Arc::clone(&served.sockets).try_acquire_owned() else {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "http.sockets", "too many sockets are open");
     };
     let limits = served.limits;

@@ -43,7 +43,7 @@ enum State {
 struct Listener {
     id: String,
     kind: Kind,
-    heads: broadcast::Receiver<Arc<Head>>,
+    heads: broadcast::Receiver<Option<Arc<Head>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -163,7 +163,7 @@ impl Drop for Subscriptions {
 
 impl Listener {
     async fn run(mut self, inner: Arc<Inner>, share: Arc<Share>, told: mpsc::Sender<Told>) {
-        while let Ok(head) = self.heads.recv().await {
+        while let Ok(Some(head)) = self.heads.recv().await {
             if !self.tell(&inner, &share, &told, &head).await {
                 break;
             }
