@@ -301,6 +301,7 @@ fn serve(
         chains: Arc::clone(&shared.views),
         interval,
         looks: HashMap::new(),
+        last_spend: None,
     };
     stages.task("settlement watcher", watcher.run(stages.stopping()));
     let reconciler = Reconciler::new(Arc::clone(shared), interval);

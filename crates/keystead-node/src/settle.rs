@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::shared::Shared;
 use crate::sightings::Place;
-use crate::spent::open_coins;
+use crate::spent::{next_of, open_coins};
 use crate::{ChainConfig, Event, NodeError, views};
 
 /// The watcher of all chains.
@@ -24,6 +24,8 @@ pub(crate) struct Watcher {
     pub(crate) interval: Duration,
     /// How often each transaction whose nonce is past was looked at.
     pub(crate) looks: HashMap<RequestId, u32>,
+    /// Whose spend of coins was looked at last.
+    pub(crate) last_spend: Option<RequestId>,
 }
 
 /// The views that a configuration describes.
@@ -64,8 +66,9 @@ impl Watcher {
         let open: HashSet<RequestId> = slots.chain(spending.iter().map(|(id, _)| *id)).collect();
         self.looks.retain(|id, _| open.contains(id));
         self.shared.sightings.keep(|id| open.contains(id));
-        for (id, chain) in spending {
+        for (id, chain) in next_of(spending, self.last_spend) {
             self.follow_coins(&state, id, chain).await;
+            self.last_spend = Some(id);
         }
         for (id, slot) in unsettled {
             let mine = self.is_my_turn(&state, &id);

@@ -109,7 +109,17 @@ pub(crate) fn open_coins(state: &State) -> Vec<(RequestId, ChainId)> {
         let open = request.phase == Phase::Allowed && !request.coins.is_empty();
         open.then(|| request.intent.action.chain().map(|chain| (*id, chain))).flatten()
     };
-    state.requests().filter_map(coins).take(MAX_WATCHED).collect()
+    state.requests().filter_map(coins).collect()
+}
+
+/// Those whose turn it is: the ones after those that were looked at last, and from the start again. What never ends keeps
+/// nothing else from its turn.
+pub(crate) fn next_of(all: Vec<(RequestId, ChainId)>, after: Option<RequestId>) -> Vec<(RequestId, ChainId)> {
+    let (looked_at, mut next): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|(id, _)| after.is_some_and(|after| *id <= after));
+    next.extend(looked_at);
+    next.truncate(MAX_WATCHED);
+    next
 }
 
 impl Watcher {
@@ -204,6 +214,25 @@ mod tests {
     use bitcoin::BlockHash;
 
     use super::*;
+
+    #[test]
+    fn d03_every_spend_has_its_turn_however_many_never_end() {
+        let id = |it: u16| {
+            let mut digest = [0; 32];
+            digest[..2].copy_from_slice(&it.to_be_bytes());
+            RequestId(Digest(digest))
+        };
+        let all: Vec<_> = (0..600).map(|it| (id(it), ChainId(1))).collect();
+        let (mut after, mut seen) = (None, BTreeSet::new());
+        for _ in 0..3 {
+            let turn = next_of(all.clone(), after);
+            assert_eq!(turn.len(), MAX_WATCHED);
+            after = turn.last().map(|(id, _)| *id);
+            seen.extend(turn.into_iter().map(|(id, _)| id));
+        }
+        assert_eq!(seen.len(), all.len());
+        assert_eq!(next_of(all[..2].to_vec(), Some(id(0))), [all[1], all[0]]);
+    }
 
     #[test]
     fn s10_a_spend_ends_only_as_its_own_transaction_did() {
