@@ -79,11 +79,6 @@ impl CoinWatch {
     /// What spent one of its coins in a final block. The coins' own transactions say under which scripts to look, and from
     /// which block on.
     async fn replaced(&self, own: &Transaction, last: u32) -> Result<Standing, Unknown> {
-        // INVARIANT S10: whoever mines can give it another id where a script signs for itself, and what has another id may
-        // have paid all the same. It goes on counting.
-        if own.input.iter().any(|it| it.witness.is_empty()) {
-            return Ok(Standing::Nowhere);
-        }
         let (mut scripts, mut from) = (BTreeSet::new(), last);
         for coin in own.input.iter().map(|it| it.previous_output) {
             let Some(mined) = self.view.mined(coin.txid).await? else { continue };
@@ -98,8 +93,25 @@ impl CoinWatch {
         };
         let history = self.view.history(scripts, Mined { height: last, block }, from).await?;
         let mut takers = own.input.iter().filter_map(|it| history.spent.get(&it.previous_output));
-        let taker = takers.find(|it| it.by != own.compute_txid());
-        Ok(taker.map_or(Standing::Nowhere, |it| Standing::Replaced { by: it.by }))
+        let Some(taker) = takers.find(|it| it.by != own.compute_txid()) else { return Ok(Standing::Nowhere) };
+        let other = self.view.transaction(taker.by, Some(taker.mined.block)).await?;
+        Ok(taken_by(own, &other))
+    }
+}
+
+/// INVARIANT S10: where the coins of one transaction went with another one. Whoever mines can write a signature of an old script
+/// otherwise, and so give what it signs another id: that paid what was allowed, and goes on counting.
+fn taken_by(own: &Transaction, other: &Transaction) -> Standing {
+    let unsigned = |it: &Transaction| {
+        let mut unsigned = it.clone();
+        for input in &mut unsigned.input {
+            (input.script_sig, input.witness) = Default::default();
+        }
+        unsigned
+    };
+    match unsigned(own) == unsigned(other) {
+        true => Standing::Nowhere,
+        false => Standing::Replaced { by: other.compute_txid() },
     }
 }
 
@@ -211,9 +223,25 @@ const LOOKS_BETWEEN: u32 = 8;
 
 #[cfg(test)]
 mod tests {
-    use bitcoin::BlockHash;
+    use bitcoin::absolute::LockTime;
+    use bitcoin::transaction::Version;
+    use bitcoin::{BlockHash, TxIn, TxOut};
 
     use super::*;
+
+    #[test]
+    fn s10_the_same_payment_under_another_id_is_not_dead() {
+        let input = TxIn { script_sig: ScriptBuf::from_bytes(vec![1, 2]), ..TxIn::default() };
+        let output = TxOut { value: bitcoin::Amount::from_sat(9), script_pubkey: ScriptBuf::new() };
+        let (version, lock_time) = (Version::TWO, LockTime::ZERO);
+        let own = Transaction { version, lock_time, input: vec![input], output: vec![output] };
+        let (mut same, mut other) = (own.clone(), own.clone());
+        same.input[0].script_sig = ScriptBuf::from_bytes(vec![1, 3]);
+        other.output[0].value = bitcoin::Amount::from_sat(8);
+        assert_ne!(same.compute_txid(), own.compute_txid());
+        assert_eq!(taken_by(&own, &same), Standing::Nowhere);
+        assert_eq!(taken_by(&own, &other), Standing::Replaced { by: other.compute_txid() });
+    }
 
     #[test]
     fn d03_every_spend_has_its_turn_however_many_never_end() {
