@@ -199,7 +199,7 @@ fn stored(name: &str) -> String {
 async fn s02_random_calls_say_the_same_as_in_another_implementation() {
     let seed = number("KEYSTEAD_SEED", 20_261_126);
     let cases = number("KEYSTEAD_CASES", 400);
-    println!("KEYSTEAD_SEED={seed}");
+    keystead_tests::tell(&format!("KEYSTEAD_SEED={seed}"));
     let (mut dice, mut compared, mut beyond) = (Dice(seed | 1), 0, 0);
     let mut library = Library::bundled(Language::English).unwrap();
     let registry = registry(library.add(EVERYTHING.as_bytes()).unwrap());
@@ -228,8 +228,8 @@ async fn s02_random_calls_say_the_same_as_in_another_implementation() {
         }
     }
     assert!(beyond * 10 < compared * 3, "{beyond} of {compared} calls are read by us alone");
-    println!(
+    keystead_tests::tell(&format!(
         "{compared} calls of {} functions, {beyond} of them with moments beyond any calendar",
         subjects.len()
-    );
+    ));
 }

@@ -13,7 +13,7 @@ const types = {
   ],
 };
 const message = {
-  to, value: 1000n, data: "0x", operation: 0, safeTxGas: 0n, baseGas: 0n, gasPrice: 0n,
+  to, value: 500000000000000000n, data: "0x", operation: 0, safeTxGas: 0n, baseGas: 0n, gasPrice: 0n,
   gasToken: ZeroAddress, refundReceiver: ZeroAddress, nonce: 0n,
 };
 console.log(await signer.signTypedData({ chainId: 31337, verifyingContract: safe }, types, message));

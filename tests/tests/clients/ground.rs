@@ -3,8 +3,9 @@
 use std::process::{Command, Output};
 
 use alloy_primitives::{Address, address};
+use keystead_base::Amount;
 use keystead_intent::{Asset, AssetEntry, AssetKind, ContractEntry, ContractKind, DangerClass};
-use keystead_policy::{AddressEntry, Need, PolicyVersion, QuorumRow, Rule};
+use keystead_policy::{AddressEntry, Measure, Need, PolicyVersion, QuorumRow, Rule, Threshold};
 use keystead_tests::fixture::{BIRTH, CHAIN, name};
 use keystead_tests::{Anvil, compile, npm_package, root};
 use serde_json::Value;
@@ -149,7 +150,15 @@ fn quorums() -> Vec<QuorumRow> {
         vetoers: vec![name("vetoer")],
     };
     let small = [DangerClass::Statement, DangerClass::Transfer, DangerClass::Opaque];
-    vec![row("by-people", &[DangerClass::Allowance, DangerClass::Authority], 2), row("small", &small, 0)]
+    let a_tenth = Threshold {
+        measure: Measure::Asset { chain: CHAIN, asset: Asset::Native },
+        amount: Amount::from(100_000_000_000_000_000_u128),
+    };
+    vec![
+        row("by-people", &[DangerClass::Allowance, DangerClass::Authority], 2),
+        QuorumRow { from: Some(a_tenth), ..row("large", &[DangerClass::Transfer], 2) },
+        row("small", &small, 0),
+    ]
 }
 
 fn asset(asset: Asset, symbol: &str, decimals: u8) -> AssetEntry {

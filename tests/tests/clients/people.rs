@@ -22,8 +22,11 @@ fn what_clients_ask_for_is_signed_once_people_have_read_it() {
 fn a_permit_by_viem_is_held_for_approval(ground: &Ground) {
     let token = ground.token.to_string();
     let arguments = [ground.desk.account.as_str(), EXCHANGE, &token];
-    let read = ["ALLOWANCE", "3", "COIN", "exchange"];
-    let permit = printed(&held(ground, &read, || ground.node("permit.mjs", &arguments)));
+    let read = [
+        "ALLOWANCE: somebody may take the amounts below later",
+        "exchange (0x70997970C51812dc3A010C7d01b50e0d17dc79C8) may take 3 COIN from our own account hot/0",
+    ];
+    let permit = printed(&held(ground, "a permit by viem", &read, || ground.node("permit.mjs", &arguments)));
     let text = |name: &str| permit[name].as_str().unwrap_or_else(|| panic!("{permit}")).to_owned();
     let (deadline, v, r, s) = (text("deadline"), text("v"), text("r"), text("s"));
     let function = "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)";
@@ -37,7 +40,11 @@ fn a_permit_by_viem_is_held_for_approval(ground: &Ground) {
 fn a_bundle_waits_for_the_call_that_needs_people(ground: &Ground) {
     let (token, before) = (ground.token.to_string(), balance(ground, EXCHANGE));
     let arguments = [ground.desk.account.as_str(), EXCHANGE, &token];
-    held(ground, &["ALLOWANCE", "1", "COIN"], || ground.node("bundle.mjs", &arguments));
+    let read = [
+        "ALLOWANCE: somebody may take the amounts below later",
+        "exchange (0x70997970C51812dc3A010C7d01b50e0d17dc79C8) may take 1 COIN from our own account hot/0",
+    ];
+    held(ground, "a bundle by wallet_sendCalls", &read, || ground.node("bundle.mjs", &arguments));
     assert_eq!(balance(ground, EXCHANGE) - before, 42);
     let allowed =
         ground.asked(ground.token, "allowance(address,address)(uint256)", &[&ground.desk.account, EXCHANGE]);
@@ -61,7 +68,11 @@ fn a_contract_is_deployed_by_a_foundry_script(ground: &Ground) {
         forge.args(["--sender", &ground.desk.account, "--rpc-url", &ground.desk.url]).env("HOME", folder);
         succeeds(&mut forge)
     };
-    let output = held(ground, &["CHANGE OF CONTROL", "A contract is created"], script);
+    let read = [
+        "CHANGE OF CONTROL: who commands an account or a contract changes",
+        "A contract is created from code with the hash 0x",
+    ];
+    let output = held(ground, "a contract by a Foundry script", &read, script);
     let printed = String::from_utf8_lossy(&output.stdout);
     let record = folder.join("broadcast/Deploy.s.sol/31337/run-latest.json");
     let record: Value =
@@ -74,7 +85,10 @@ fn a_safe_executes_what_one_owner_of_three_signed_here(ground: &Ground) {
     let (ours, second) = (ground.desk.account.as_str(), EXCHANGE);
     ground.set_up_safe(&[ours, second, STRANGER]);
     let safe = ground.safe.to_string();
-    let output = ground.node("safe.mjs", &[ours, &safe, EXCHANGE]);
+    let read = ["TRANSFER: value leaves once, by the amounts below", "0.5 ETH go from vault"];
+    let output = held(ground, "a Safe's transaction by ethers", &read, || {
+        ground.node("safe.mjs", &[ours, &safe, EXCHANGE])
+    });
     let signature = String::from_utf8_lossy(&output.stdout).trim().trim_start_matches("0x").to_owned();
     // The other owner agrees by sending it: its word is its address (Safe, v = 1). Words stand in the order of owners.
     let by_sender = format!("{:0>64}{:0>64}01", second.trim_start_matches("0x").to_lowercase(), "");
@@ -88,37 +102,57 @@ fn a_safe_executes_what_one_owner_of_three_signed_here(ground: &Ground) {
     let before = balance(ground, &safe);
     let mut send = cast();
     send.args(["send", "--rpc-url", &url, "--unlocked", "--from", second]);
-    send.args([&safe, function, EXCHANGE, "1000", "0x", "0", "0", "0", "0", zero, zero, &signatures]);
+    send.args([&safe, function, EXCHANGE, HALF, "0x", "0", "0", "0", "0", zero, zero, &signatures]);
     let receipt = succeeds(&mut send);
     assert!(String::from_utf8_lossy(&receipt.stdout).contains("success"), "{receipt:?}");
-    assert_eq!(before - balance(ground, &safe), 1000);
+    assert_eq!((before - balance(ground, &safe)).to_string(), HALF);
 }
 
+/// Half a coin, in wei.
+const HALF: &str = "500000000000000000";
+
 /// Starts a client, reads what waits as an approver does, and approves it with two people.
-fn held(ground: &Ground, words: &[&str], client: impl FnOnce() -> Output + Send) -> Output {
+fn held(ground: &Ground, story: &str, words: &[&str], client: impl FnOnce() -> Output + Send) -> Output {
     thread::scope(|scope| {
         let client = scope.spawn(client);
         let (id, shown) = waiting(ground, || client.is_finished());
-        for word in words {
-            assert!(shown.contains(word), "no {word} in: {shown}");
-        }
         for who in ["ana", "ben"] {
             ground.desk.as_person(who, &["approve", &id, "--yes"]);
         }
-        client.join().unwrap()
+        let output = client.join().unwrap();
+        read(story, words, &shown);
+        output
     })
 }
 
-/// The request that waits, and all the words that an approver reads about it.
-fn waiting(ground: &Ground, ended: impl Fn() -> bool) -> (String, String) {
+/// Shows a story's words to whoever runs the tests, and finds each line that has to be among them.
+pub(crate) fn read(story: &str, expected: &[&str], shown: &[String]) {
+    keystead_tests::tell(&format!("{story}; its approvers read:\n    {}", shown.join("\n    ")));
+    for line in expected {
+        assert!(shown.iter().any(|it| it.contains(line)), "{story}: no line `{line}` in {shown:#?}");
+    }
+}
+
+/// The request that waits, and all the lines that an approver reads about it.
+fn waiting(ground: &Ground, ended: impl Fn() -> bool) -> (String, Vec<String>) {
     while !ended() {
         let inbox = ground.desk.as_person("ana", &["approver", "inbox"]);
         if let Some(open) = inbox["open"].as_array().and_then(|open| open.first()) {
             let id = open["request"].as_str().unwrap_or_else(|| panic!("{open}")).to_owned();
-            return (id, open["words"].to_string());
+            return (id, lines(&open["words"]));
         }
     }
     panic!("the client ended, and nothing waits");
+}
+
+/// Every text in a value, in its order.
+pub(crate) fn lines(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(lines).collect(),
+        Value::Object(fields) => fields.values().flat_map(lines).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// A project of Foundry's that needs no network: solc from npm under the name that forge calls.

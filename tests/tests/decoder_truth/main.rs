@@ -25,12 +25,12 @@ use stage::Stage;
 fn s02_whatever_the_evm_shows_is_in_the_effects() {
     let cases = setting("KEYSTEAD_CASES").unwrap_or(10_000);
     let seed = setting("KEYSTEAD_SEED").unwrap_or(20_261_123);
-    println!("{cases} cases, KEYSTEAD_SEED={seed}");
+    keystead_tests::tell(&format!("{cases} cases, KEYSTEAD_SEED={seed}"));
     let stage = Stage::build();
     let counts = RefCell::new(Counts::default());
     let mut runner = runner(cases, seed);
     let result = runner.run(&call(), |call| counts.borrow_mut().play(&stage, &call));
-    println!("{:?}", counts.borrow());
+    keystead_tests::tell(&format!("{:?}", counts.borrow()));
     result.unwrap_or_else(|error| panic!("{error}"));
     assert!(counts.borrow().understood_changes > 1_000, "too few cases changed anything that was understood");
 }

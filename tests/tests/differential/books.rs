@@ -57,14 +57,17 @@ impl Books {
     pub(crate) fn close(self, same: usize, refused: usize) {
         let alone = |by: &BTreeMap<_, usize>| by.values().sum::<usize>();
         let (us, them) = (alone(&self.refused_by_us), alone(&self.refused_by_them));
-        println!("{}: {} the same, {} refused by both", self.with, self.same, self.refused_by_both);
-        println!("    {us} refused by us alone, {them} by {} alone:", self.with);
+        keystead_tests::tell(&format!(
+            "{}: {} the same, {} refused by both",
+            self.with, self.same, self.refused_by_both
+        ));
+        keystead_tests::tell(&format!("    {us} refused by us alone, {them} by {} alone:", self.with));
         for (who, by, reasons) in
             [("us", &self.refused_by_us, self.ours), (self.with, &self.refused_by_them, self.theirs)]
         {
             for (piece, count) in by {
                 let why = reasons.iter().find(|it| it.0 == *piece).map_or("", |it| it.1);
-                println!("    {count} by {who}, {piece:?}: {why}");
+                keystead_tests::tell(&format!("    {count} by {who}, {piece:?}: {why}"));
             }
         }
         assert!(self.unlisted.is_empty(), "refused by one side for no listed reason: {:#?}", self.unlisted);

@@ -9,7 +9,7 @@ impl Dice {
     /// The dice of a test: `KEYSTEAD_SEED`, or the day of the first run; printed, so that a run can be had again.
     pub(crate) fn of(test: &str) -> Self {
         let seed = number("KEYSTEAD_SEED").unwrap_or(20_261_126);
-        println!("{test}: KEYSTEAD_SEED={seed}");
+        keystead_tests::tell(&format!("{test}: KEYSTEAD_SEED={seed}"));
         Self(seed.wrapping_mul(2).wrapping_add(1))
     }
 

@@ -71,7 +71,7 @@ fn s02_random_psbts_are_signed_and_finalized_to_the_bytes_of_another_signer() {
         let done = view.finalize(&[]).expect("signatures of theirs");
         assert_eq!(hex(&done.to_bytes()), case.done, "signed there, finalized here; {}", case.asked);
     }
-    println!("@scure/btc-signer: {} PSBTs to the same transactions", drawn.len());
+    keystead_tests::tell(&format!("@scure/btc-signer: {} PSBTs to the same transactions", drawn.len()));
 }
 
 #[test]

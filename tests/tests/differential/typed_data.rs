@@ -51,7 +51,9 @@ fn s02_spoiled_typed_data_is_refused_whatever_others_make_of_it() {
         row[2] += usize::from(word(&answers[1][at]).is_ok());
     }
     for (what, [all, ethers, eth_account]) in taken {
-        println!("    {what}: {all} refused; ethers takes {ethers}, eth-account {eth_account}");
+        keystead_tests::tell(&format!(
+            "    {what}: {all} refused; ethers takes {ethers}, eth-account {eth_account}"
+        ));
     }
 }
 
