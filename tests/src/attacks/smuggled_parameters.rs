@@ -105,7 +105,9 @@ pub fn attack(read: Reader, trick: Trick) -> Loot {
     let Action::Transfer(like) = world.ether(THIEF, 1, 0) else { unreachable!("ether is transferred") };
     let action = match read(&call, like.account, CHAIN, like.gas) {
         Ok(action) => action,
-        Err(_) => return Loot::refused("rpc.params"),
+        // Refused for another reason, it would be no answer to the trick.
+        Err(error) if error.starts_with(trick.refusal()) => return Loot::refused("rpc.params"),
+        Err(error) => return Loot::refused(error),
     };
     let (id, outcome) = world.ask("desk", action);
     if let Err(refused) = executed(&mut world, &id, &outcome) {
@@ -116,6 +118,18 @@ pub fn attack(read: Reader, trick: Trick) -> Loot {
 }
 
 impl Trick {
+    /// How the refusal of this very trick begins.
+    fn refusal(self) -> &'static str {
+        match self {
+            Self::TwoValues => "duplicate field `value`",
+            Self::OtherCase => "unknown field `Value`",
+            Self::HugeNonce => "18446744073709551616 is not below 2^64",
+            Self::TwoPayloads => "`data` and `input` differ",
+            Self::OtherChain => "`chainId` is 11155111",
+            Self::OtherForm => "a quantity is `0x` and 1 to 64 digits",
+        }
+    }
+
     fn call(self, to: Address) -> String {
         let (one, much) = (r#""value":"0x1""#, format!("{ETHER:#x}"));
         let token = hex::encode_prefixed(TOKEN);

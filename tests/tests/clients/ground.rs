@@ -5,7 +5,9 @@ use std::process::{Command, Output};
 use alloy_primitives::{Address, address};
 use keystead_base::Amount;
 use keystead_intent::{Asset, AssetEntry, AssetKind, ContractEntry, ContractKind, DangerClass};
-use keystead_policy::{AddressEntry, Measure, Need, PolicyVersion, QuorumRow, Rule, Threshold};
+use keystead_policy::{
+    AddressEntry, Measure, Need, PolicyVersion, QuorumRow, Rule, SimulationRule, Threshold,
+};
 use keystead_tests::fixture::{BIRTH, CHAIN, name};
 use keystead_tests::{Anvil, compile, npm_package, root};
 use serde_json::Value;
@@ -111,6 +113,15 @@ fn policy(token: Address, safe: Address) -> PolicyVersion {
     policy.assets = vec![asset(Asset::Native, "ETH", 18), asset(Asset::Token(token), "COIN", 6)];
     policy.contracts =
         vec![ContractEntry { chain: CHAIN, address: safe, name: name("vault"), kind: ContractKind::Safe }];
+    policy.simulation = Some(SimulationRule {
+        keys: Vec::new(),
+        classes: vec![DangerClass::Allowance, DangerClass::Authority],
+        chains: Vec::new(),
+        // Anvil makes a block where there is something for it, and not before.
+        max_age_seconds: 3600,
+        wait_seconds: 60,
+        may_fail: false,
+    });
     policy.windows.retain(|window| window.id != name("usdt-per-day"));
     policy
 }

@@ -43,6 +43,7 @@ fn a_bundle_waits_for_the_call_that_needs_people(ground: &Ground) {
     let read = [
         "ALLOWANCE: somebody may take the amounts below later",
         "exchange (0x70997970C51812dc3A010C7d01b50e0d17dc79C8) may take 1 COIN from our own account hot/0",
+        "After the simulation exchange (0x70997970C51812dc3A010C7d01b50e0d17dc79C8) may take 1 COIN",
     ];
     held(ground, "a bundle by wallet_sendCalls", &read, || ground.node("bundle.mjs", &arguments));
     assert_eq!(balance(ground, EXCHANGE) - before, 42);
@@ -71,6 +72,8 @@ fn a_contract_is_deployed_by_a_foundry_script(ground: &Ground) {
     let read = [
         "CHANGE OF CONTROL: who commands an account or a contract changes",
         "A contract is created from code with the hash 0x",
+        "Simulated after block ",
+        "A contract is created at 0x",
     ];
     let output = held(ground, "a contract by a Foundry script", &read, script);
     let printed = String::from_utf8_lossy(&output.stdout);

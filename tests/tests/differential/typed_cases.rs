@@ -105,7 +105,7 @@ impl Document {
 }
 
 /// A field, its type, its value, and what is wrong with that.
-const SPOILS: [(&str, &str, &str, &str); 21] = [
+const SPOILS: [(&str, &str, &str, &str); 26] = [
     ("z", "uint8", "256", "beyond the type"),
     ("z", "uint8", "-1", "a negative uint"),
     ("z", "int8", "128", "beyond the type"),
@@ -131,6 +131,11 @@ const SPOILS: [(&str, &str, &str, &str); 21] = [
     ("z", "bool", "2", "a number, and no truth value"),
     ("z", "uint8", "1.5", "no integer"),
     ("z", "Missing", "{}", "a type that nobody declared"),
+    ("z", "Uint8", "1", "a type in another case"),
+    ("z", "UINT256", "1", "a type in another case"),
+    ("z", "Address", "\"0x0000000000000000000000000000000000000000\"", "a type in another case"),
+    ("z", "BOOL", "true", "a type in another case"),
+    ("z", "Bytes4", "\"0x00000000\"", "a type in another case"),
     ("y z", "uint8", "1", "a name with a space, of which another type could be made"),
 ];
 
