@@ -1,7 +1,9 @@
 //! What people do with their own commands: change the rules, say no, keep proofs, watch from outside.
 
 use std::path::Path;
+use std::process::{Command, Output};
 
+use keystead_tests::binary;
 use serde_json::Value;
 
 use crate::desk::{Desk, EXCHANGE, STRANGER, json, path};
@@ -34,9 +36,12 @@ fn s12_a_stranger_is_paid_only_after_a_new_version(desk: &Desk, next: &Path) -> 
     std::fs::write(next, policy.to_string()).unwrap();
     let checked = desk.as_person("ana", &["policy", "check", path(next), "--last", "10"]);
     assert!(checked["differences"].to_string().contains("would PASS"), "{checked}");
+    s13_nobody_is_asked_for_a_version_whose_direction_nobody_knows(desk, next);
     let proposed = desk.as_person("ana", &["policy", "propose", path(next)]);
     assert_eq!(proposed["sections"], "address_book", "{proposed}");
+    assert_eq!(proposed["direction"]["label"], "loosens", "{proposed}");
     let id = proposed["request"]["request"].as_str().unwrap();
+    refused_without_a_solver(desk, "ben", &["policy", "approve", id, "--yes"]);
     ["ben", "cleo"].iter().for_each(|who| drop(desk.as_person(who, &["policy", "approve", id, "--yes"])));
     desk.as_person("ana", &["policy", "activate", id]);
     assert_eq!(desk.as_person("ana", &["policy", "show"])["number"], 1, "s13: followed from the genesis");
@@ -44,6 +49,32 @@ fn s12_a_stranger_is_paid_only_after_a_new_version(desk: &Desk, next: &Path) -> 
     let paid = desk.as_person("ana", &pay);
     assert!(paid["sent"].is_string(), "{paid}");
     denied
+}
+
+fn s13_nobody_is_asked_for_a_version_whose_direction_nobody_knows(desk: &Desk, next: &Path) {
+    refused_without_a_solver(desk, "ana", &["policy", "propose", path(next)]);
+    let said = without_a_solver(desk, "ana", &["policy", "propose", path(next), "--unproven"]);
+    assert!(said.status.success(), "{said:?}");
+    let id = json(&said)["request"]["request"].as_str().unwrap().to_owned();
+    desk.as_person("ben", &["reject", &id, "--yes"]);
+    let tightened = next.with_file_name("tightened.json");
+    let mut policy = desk.as_person("ana", &["policy", "show"]);
+    policy["windows"][0]["limit"] = "7".into();
+    std::fs::write(&tightened, policy.to_string()).unwrap();
+    let proven = desk.as_person("ana", &["policy", "prove", path(&tightened)]);
+    assert_eq!(proven["direction"]["label"], "tightens", "{proven}");
+}
+
+fn refused_without_a_solver(desk: &Desk, who: &str, arguments: &[&str]) {
+    let refused = without_a_solver(desk, who, arguments);
+    let error: Value = serde_json::from_slice(&refused.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "policy.unproven", "{error}");
+}
+
+fn without_a_solver(desk: &Desk, who: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(binary("keystead"));
+    command.env("CVC5", "/nonexistent").args(["--json", "--dir", path(&desk.folder), "--as", who]);
+    command.args(arguments).output().unwrap()
 }
 
 fn s11_a_no_ends_a_request(desk: &Desk) {

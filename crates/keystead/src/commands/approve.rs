@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use keystead_base::RequestId;
-use keystead_intent::Verdict;
+use keystead_intent::{Action, AuthorityChange, Intent, Verdict};
 use serde_json::json;
 
 use super::policy_prove::{direction, proposed};
@@ -22,6 +22,9 @@ pub(crate) struct ApproveArgs {
     /// Say it without showing it first to somebody who confirms.
     #[arg(long, short)]
     yes: bool,
+    /// A policy version also where no solver can say whether it tightens or loosens what may be signed.
+    #[arg(long)]
+    unproven: bool,
 }
 
 /// Its arguments.
@@ -57,11 +60,14 @@ async fn answer(
         let (first, rest) = understood.lines.split_first().map_or(("", &[][..]), |(a, b)| (a.as_str(), b));
         voice.line(&strong(first));
         rest.iter().for_each(|line| voice.line(&format!("  {line}")));
-        direction.iter().for_each(|(line, _)| voice.line(&strong(&format!("  {line}"))));
+        direction.iter().for_each(|told| voice.line(&strong(&format!("  {}", told.line))));
         voice.line(&format!(
             "  Asked by {}; policy version {}",
             detail.intent.requester, understood.policy.number
         ));
+    }
+    if let (Verdict::Approve, Some(told), true) = (verdict, &direction, is_policy(&detail.intent)) {
+        told.required(args.unproven)?;
     }
     if !args.yes && !confirmed(verdict)? {
         return Err(Failure::new(
@@ -76,9 +82,14 @@ async fn answer(
     let view = session.link.wait(args.request, limit).await?;
     let json = json!({
         "request": view.request, "digest": understood.digest, "class": understood.class,
-        "words": understood.lines, "stage": view.stage, "direction": direction.map(|(_, json)| json),
+        "words": understood.lines, "stage": view.stage, "direction": direction.map(|told| told.json),
     });
     Ok(Report::new(json, format!("counted; the request is {}", standing(&view))))
+}
+
+/// Whether it is about rules, and not only about members or addresses.
+fn is_policy(intent: &Intent) -> bool {
+    matches!(&intent.action, Action::Authority(AuthorityChange::Policy { .. }))
 }
 
 fn confirmed(verdict: Verdict) -> Result<bool, Failure> {

@@ -61,6 +61,9 @@ pub(crate) enum PolicyCommand {
     Propose {
         /// The version, as JSON.
         file: PathBuf,
+        /// Also where no solver can say whether it tightens or loosens what may be signed.
+        #[arg(long)]
+        unproven: bool,
     },
     /// Approve a proposed version; the same as `keystead approve`.
     ///
@@ -90,7 +93,7 @@ pub(crate) async fn run(global: &Global, command: PolicyCommand, voice: Voice) -
     match command {
         PolicyCommand::Check { file, last, request } => check(global, &file, last, request.as_deref()).await,
         PolicyCommand::Prove(args) => prove(global, &args, voice).await,
-        PolicyCommand::Propose { file } => propose(global, &file).await,
+        PolicyCommand::Propose { file, unproven } => propose(global, &file, unproven).await,
         PolicyCommand::Approve(args) => approve(global, &args, voice).await,
         PolicyCommand::Activate { request, wait } => {
             let session = Session::open(global).await?;
@@ -131,7 +134,7 @@ fn list(items: impl Iterator<Item = impl ToString>) -> String {
     items.map(|it| it.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-async fn propose(global: &Global, file: &Path) -> Result<Report, Failure> {
+async fn propose(global: &Global, file: &Path, unproven: bool) -> Result<Report, Failure> {
     let session = Session::open(global).await?;
     let current = reading::policy_in_force(&session.config, &session.link).await?;
     let next = PolicyVersion {
@@ -142,18 +145,20 @@ async fn propose(global: &Global, file: &Path) -> Result<Report, Failure> {
     .into_canonical();
     Engine::compile(next.clone())?;
     let sections = check_next(&current, &next)?.names().join(", ");
+    let told = direction(&current, &next).await;
+    told.required(unproven)?;
     let change = AuthorityChange::Policy { document: next.to_document().into() };
     let view = session.speaker().ask(Action::Authority(change), REQUEST_LIFETIME).await?;
-    let (line, direction) = direction(&current, &next).await;
     let text = format!(
-        "request {}\nversion {} would change: {sections}\n{line}\n{}{}",
+        "request {}\nversion {} would change: {sections}\n{}\n{}{}",
         view.request,
         next.number,
+        told.line,
         standing(&view),
         approvers_next(&view, "keystead policy approve")
     );
     let mut report =
-        Report::new(json!({"request": view, "sections": sections, "direction": direction}), text);
+        Report::new(json!({"request": view, "sections": sections, "direction": told.json}), text);
     report.holds = view.stage != RequestStage::Denied;
     Ok(report)
 }

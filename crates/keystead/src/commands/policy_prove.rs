@@ -110,16 +110,38 @@ impl Direction {
     }
 }
 
-/// The direction of what would follow a version, for whoever asks for it or approves it. Without a solver the line says
-/// so, and the version is what its lines say: the log does not ask a solver.
-pub(crate) async fn direction(current: &PolicyVersion, next: &PolicyVersion) -> (String, Value) {
+/// What whoever asks for a version, or approves it, is told of its direction.
+pub(crate) struct Told {
+    pub(crate) line: String,
+    pub(crate) json: Value,
+    proven: bool,
+}
+
+impl Told {
+    /// Nobody puts a version into force whose direction nobody knows, unless they say that they mean to. The log cannot
+    /// demand it: a solver has no place in what must be the same everywhere.
+    pub(crate) fn required(&self, unproven: bool) -> Result<(), Failure> {
+        match self.proven || unproven {
+            true => Ok(()),
+            false => Err(Failure::new(
+                "policy.unproven",
+                self.line.clone(),
+                "install the Debian package cvc5, or add --unproven where you have read every line of the change yourself",
+            )),
+        }
+    }
+}
+
+/// The direction of what would follow a version.
+pub(crate) async fn direction(current: &PolicyVersion, next: &PolicyVersion) -> Told {
     let found = async { Direction::of(&mut Prover::start()?, current, next).await }.await;
     match found {
-        Ok(direction) => (direction.line(), direction.json()),
-        Err(error) => (
-            format!("direction not proven ({error}): see `keystead policy prove`"),
-            json!({"label": null, "reason": plain(&error.to_string())}),
-        ),
+        Ok(direction) => Told { line: direction.line(), json: direction.json(), proven: true },
+        Err(error) => Told {
+            line: format!("direction not proven ({error}): see `keystead policy prove`"),
+            json: json!({"label": null, "reason": plain(&error.to_string())}),
+            proven: false,
+        },
     }
 }
 
