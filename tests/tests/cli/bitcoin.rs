@@ -106,7 +106,7 @@ impl Till<'_> {
 }
 
 /// One coin that ECDSA signs, and one that Schnorr does.
-fn coins(purse: &Purse, number: u8) -> Vec<DraftInput> {
+pub(crate) fn coins(purse: &Purse, number: u8) -> Vec<DraftInput> {
     vec![purse.coin(WPKH, COINS / 2, number), purse.coin(TR, COINS / 2, number + 100)]
 }
 
@@ -224,4 +224,4 @@ fn errors_have_codes(till: &Till<'_>, purse: &Purse) {
     assert_eq!(code(&["psbt", "inspect", path(&stranger), "--wallet", &wallet]), "bitcoin.nothing_of_ours");
 }
 
-const COINS: u64 = 1_000_000;
+pub(crate) const COINS: u64 = 1_000_000;

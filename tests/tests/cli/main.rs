@@ -23,6 +23,7 @@ mod quickstart;
 mod rebuild;
 mod rebuilt;
 mod rest;
+mod rest_psbt;
 mod script;
 mod secrets;
 mod several;
