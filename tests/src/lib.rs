@@ -10,6 +10,7 @@ pub mod canary;
 mod captive;
 pub mod chainside;
 pub mod cluster;
+pub mod coin_desk;
 mod contracts;
 mod edge;
 mod forking;

@@ -136,6 +136,16 @@ impl Secrets {
         Self(HdSeed::from_entropy(Secret::new([byte; 32])).root().expect("a root"))
     }
 
+    /// Those of a seed that somebody has.
+    ///
+    /// # Panics
+    ///
+    /// For one seed in 2^127.
+    #[must_use]
+    pub fn of(seed: &HdSeed) -> Self {
+        Self(seed.root().expect("a root"))
+    }
+
     fn key(&self, path: &DerivationPath) -> SecretKey {
         let scalar = self.0.descend(&path.to_u32_vec()).expect("a path").scalar();
         SecretKey::from_slice(scalar.expose()).expect("a scalar")

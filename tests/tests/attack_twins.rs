@@ -15,8 +15,8 @@ use keystead_tests::attacks::{
     risk_server, rollback, same_person_twice, sighash_downgrade, slow_requests, slow_strangers,
     smuggled_parameters, smuggled_request, stale_certificate, stale_head, stolen_token, suppressed_freeze,
     suppressed_veto, swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads,
-    unanswered_flood, undelayed_upgrade, unlimited_approval, unlogged_transaction, webhook_address,
-    withheld_freeze,
+    unanswered_flood, undelayed_upgrade, unlimited_approval, unlogged_spend, unlogged_transaction,
+    webhook_address, withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;
 use keystead_tests::{Anvil, Approving, Loot, Signer};
@@ -300,6 +300,11 @@ async fn s10_a_reorg_after_settlement_succeeds_without_its_control() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l04_an_unlogged_transaction_succeeds_without_its_control() {
     stolen(unlogged_transaction::attack(unlogged_transaction::WithoutReconciliation).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l04_an_unlogged_spend_succeeds_without_its_control() {
+    stolen(unlogged_spend::attack(unlogged_spend::Unfollowed).await);
 }
 
 #[tokio::test]

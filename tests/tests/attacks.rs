@@ -15,7 +15,7 @@ use keystead_tests::attacks::{
     slow_strangers, smuggled_parameters, smuggled_request, stale_certificate, stale_head, stolen_token,
     suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
     two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
-    unlogged_transaction, webhook_address, withheld_freeze,
+    unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::{Anvil, Loot, Signer, root};
 
@@ -315,6 +315,11 @@ async fn s10_a_reorg_after_settlement_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l04_an_unlogged_transaction_is_refused() {
     refused(unlogged_transaction::attack(Strict::default()).await, "deny.frozen");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l04_an_unlogged_spend_is_refused() {
+    refused(unlogged_spend::attack(Strict::default()).await, "deny.frozen");
 }
 
 #[tokio::test]

@@ -98,6 +98,23 @@ async fn sources_of_both_kinds_agree_on_who_has_what() {
     assert_eq!(view.history(of(&[&first, &second, &never]), tip, 0).await, Ok(history));
 }
 
+/// Of a script that was paid before, sources of both kinds tell the same from a later block on.
+#[tokio::test]
+async fn s10_sources_of_both_kinds_agree_on_what_came_from_a_block_on() {
+    let (chain, purse) = (Regtest::start(), Purse::of_seed(7));
+    let ours = receive(&purse, WPKH, 0);
+    let before = chain.fund(&ours, 700_000);
+    let from = chain.height() + 1;
+    let coin = chain.fund(&ours, 5_000);
+    chain.send(&signed(before, 700_000, &[(payee(), 600_000)])).unwrap();
+    chain.mine(1);
+    let both = [Shape::Esplora, Shape::Core].map(|shape| honest(&chain, shape));
+    let Watched { view, _sources } = watch(2, both.into());
+    let history = view.history(of(&[&ours]), view.tip().await.unwrap(), from).await.unwrap();
+    assert_eq!(history.coins.iter().map(|it| it.outpoint).collect::<Vec<_>>(), [coin]);
+    assert!(history.spent.is_empty());
+}
+
 #[tokio::test]
 async fn a01_a_source_that_lies_about_coins_is_not_believed() {
     let (chain, purse) = (Regtest::start(), Purse::of_seed(7));

@@ -6,9 +6,10 @@
 use alloy_primitives::B256;
 use keystead_base::{Amount, Canonical as _, Digest, RequestId, Signed};
 use keystead_decision::{Decision, Discrepancy, Entry, FinalBlock, Finding, Outcome, Strict};
-use keystead_intent::Asset;
+use keystead_intent::{Asset, Coin};
 use keystead_policy::PolicyRef;
 use keystead_tests::fixture::{CHAIN, TOKEN};
+use keystead_tests::purse::REGTEST;
 use keystead_tests::root;
 use keystead_tests::vectors::{Vector, check, vector};
 use keystead_tests::world::{World, hot};
@@ -24,6 +25,9 @@ fn vectors() -> Vec<Vector> {
     let taken = found(Discrepancy::Tokens { block, transaction, token, amount });
     let (expected, found_there) = (Amount::from(8_u64), Amount::from(7_u64));
     let less = |asset| found(Discrepancy::Balance { block, asset, expected, found: found_there });
+    let coin = Coin { transaction, output: 1 };
+    let spent =
+        Finding { chain: REGTEST, ..found(Discrepancy::Spend { block, transaction: Digest([2; 32]), coin }) };
     let entry = Entry::Finding(Signed::new(sent.clone(), node.name.clone(), &node.signer).unwrap());
     let policy = PolicyRef { number: 1, digest: Digest([6; 32]) };
     let (subject, outcome) = (RequestId(sent.digest()), Outcome::Found { finding: sent.clone() });
@@ -33,6 +37,7 @@ fn vectors() -> Vec<Vector> {
         vector("tokens that somebody took", &taken),
         vector("coins that are not there", &less(Asset::Native)),
         vector("tokens that are not there", &less(Asset::Token(TOKEN))),
+        vector("a coin that no request spent", &spent),
         vector("a finding as an entry", &entry),
         vector("found", &Decision { cluster, height: 9, subject, policy, rules: Vec::new(), outcome }),
     ]

@@ -6,9 +6,10 @@ use keystead_base::{Digest, Signed};
 use keystead_decision::{
     Decision, Discrepancy, Entry, FinalBlock, Finding, Outcome, Phase, Snapshot, Strict,
 };
-use keystead_intent::{AccountRef, Action, AuthorityChange, DangerClass};
+use keystead_intent::{AccountRef, Action, AuthorityChange, Coin, DangerClass};
 use keystead_policy::{PolicyVersion, QuorumRow, Rule};
 use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, TOKEN, name};
+use keystead_tests::purse::{Purse, REGTEST};
 use keystead_tests::world::{World, hot, reasons};
 
 alloy_sol_types::sol! {
@@ -83,6 +84,28 @@ fn l04_a_finding_names_an_account_of_its_key_and_a_node_of_the_roster() {
     let eve = world.desk.person("eve");
     let forged = Entry::Finding(Signed::new(right, eve.name.clone(), &eve.signer).unwrap());
     assert_eq!(keystead_base::Coded::code(&world.state.admit(forged).unwrap_err()), "admission.unknown");
+}
+
+/// On Bitcoin a finding names a wallet of its key: its own, or one that policy says it shares.
+#[test]
+fn l04_a_finding_names_a_wallet_of_its_key() {
+    let mut world = World::new(Strict::default());
+    world.adopt(|policy| policy.chains.push(REGTEST));
+    let purse = Purse::of_seed(7);
+    let coin = Coin { transaction: Digest([3; 32]), output: 0 };
+    let block = FinalBlock { number: 5, hash: B256::repeat_byte(1) };
+    let what = Discrepancy::Spend { block, transaction: Digest([2; 32]), coin };
+    let (cluster, account, address) = (world.state.cluster(), hot(), purse.recorded.id());
+    let spent = Finding { cluster, chain: REGTEST, account, address, what };
+    assert_eq!(code(&states(&mut world, spent.clone())), "deny.key_inactive", "no wallet yet");
+    world.record_wallet(&purse.recorded);
+    for wrong in
+        [Finding { address: world.account(), ..spent.clone() }, Finding { chain: CHAIN, ..spent.clone() }]
+    {
+        assert_eq!(code(&states(&mut world, wrong)), "deny.key_inactive");
+    }
+    assert!(matches!(states(&mut world, spent), Outcome::Found { .. }));
+    assert!(world.state.frozen().keys.contains(&name("hot")));
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod search;
 mod sighash;
 mod spend;
 mod spends;
+mod taken;
 mod terms;
 mod view;
 mod wallet;
@@ -57,6 +58,7 @@ pub use spend::{
     SpendSignature, SpendSignatures, destination_id, transaction_digest,
 };
 pub use spends::{NotReplacing, Replacement, Spends, check_replacement, coin_at};
+pub use taken::{is_of_psbt, is_signed_by_others, same_payment};
 pub use terms::Terms;
 pub use view::{Finished, Ours, Owner, Sighash, View, ViewInput, ViewOutput};
 pub use wallet::{MAX_DESCRIPTORS, Owned, Wallet, WalletError};

@@ -41,6 +41,22 @@ impl<'a> Search<'a> {
         Self { wallet, gap: gap.clamp(1, MAX_GAP).into(), branches, scripts: BTreeMap::new() }
     }
 
+    /// A search that knows how far an earlier one of the same wallet came ([`Self::reached`]).
+    #[must_use]
+    pub fn resumed(wallet: &'a Wallet, gap: u16, reached: &[u32]) -> Self {
+        let mut search = Self::new(wallet, gap);
+        for (frontier, unused) in search.branches.values_mut().zip(reached) {
+            frontier.unused = *unused;
+        }
+        search
+    }
+
+    /// The first place of each branch after the last one that was used, in the order of the branches.
+    #[must_use]
+    pub fn reached(&self) -> Vec<u32> {
+        self.branches.values().map(|it| it.unused).collect()
+    }
+
     /// The scripts to be asked for next; none when the search is over.
     pub fn ask(&mut self) -> BTreeSet<ScriptBuf> {
         let mut asked = BTreeSet::new();
@@ -131,6 +147,10 @@ mod tests {
         let mut search = Search::new(&wallet, 31);
         play(&mut search, &far);
         assert_eq!(search.unused(TR, Branch::Change).place.index, 31);
+        let mut resumed = Search::resumed(&wallet, 31, &search.reached());
+        play(&mut resumed, &BTreeSet::new());
+        assert_eq!(resumed.unused(TR, Branch::Change).place.index, 31);
+        assert_eq!(resumed.scripts, search.scripts);
         assert_eq!(search.place(far.first().unwrap()).unwrap().place.index, 30);
     }
 }

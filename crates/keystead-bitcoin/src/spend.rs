@@ -358,4 +358,4 @@ impl Coded for SpendError {
 #[cfg(test)]
 mod shared;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -82,6 +82,31 @@ impl State {
         shared_wallet(own, &shared.descriptor).map_err(|error| undecodable(&error.into()))
     }
 
+    /// The wallets of all keys on a network, whatever became of the keys: each key's own one, and those that policy says it
+    /// shares.
+    #[must_use]
+    pub fn wallets_on(&self, chain: ChainId) -> Vec<(AccountRef, BitcoinWallet)> {
+        let mut wallets = Vec::new();
+        let terms = self.policy.engine.version().bitcoin.as_ref();
+        for (name, key) in &self.keys {
+            let Some(own) = key.wallets.get(&chain) else { continue };
+            let account = || AccountRef { key: name.clone(), index: own.account };
+            wallets.push((account(), own.clone()));
+            let all = terms.iter().flat_map(|it| &it.shared_wallets);
+            let its = all.filter(|it| it.chain == chain && it.key == *name);
+            let its = its.filter_map(|it| shared_wallet(own, &it.descriptor).ok());
+            wallets.extend(its.map(|it| (account(), it)));
+        }
+        wallets
+    }
+
+    /// The requests that were ever allowed for a coin and are not dead, whichever key they are of.
+    #[must_use]
+    pub fn allowed_for(&self, chain: ChainId, coin: &Coin) -> Vec<RequestId> {
+        let held = self.keys.keys().filter_map(|key| self.coins.get(&((chain, key.clone()), *coin)));
+        held.flat_map(|it| it.requests.iter().copied()).collect()
+    }
+
     /// INVARIANT S4: at most one transaction for any coin, unless a replacement names the one before; and it takes that
     /// one's place only where it spends all coins of that one: of two transactions at most one can be mined.
     pub(crate) fn coins_admit(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256};
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Amount, Canonical, ClusterId, Digest, Name, RequestId, Signed};
-use keystead_intent::{AccountRef, Asset, ChainId, EffectKind, Effects, Slot};
+use keystead_intent::{AccountRef, Asset, ChainId, Coin, EffectKind, Effects, Slot};
 use keystead_policy::Reason;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ pub struct Finding {
     pub chain: ChainId,
     /// The account that it is about. Its key is frozen.
     pub account: AccountRef,
-    /// Its address.
+    /// Its address; on Bitcoin the id of its wallet, the key's own or one that it shares.
     pub address: Address,
     /// What was found.
     pub what: Discrepancy,
@@ -76,6 +76,15 @@ pub enum Discrepancy {
         /// How much is there.
         found: Amount,
     },
+    /// A transaction of Bitcoin's spent a coin of the wallet, and no request made it.
+    Spend {
+        /// The final block that has it.
+        block: FinalBlock,
+        /// Its hash, as its bytes are.
+        transaction: Digest,
+        /// The first of the wallet's coins that it spends.
+        coin: Coin,
+    },
 }
 
 /// A block that counts as final.
@@ -84,7 +93,7 @@ pub enum Discrepancy {
 pub struct FinalBlock {
     /// Its number.
     pub number: u64,
-    /// Its hash.
+    /// Its hash; of Bitcoin's as its bytes are, which people see reversed.
     pub hash: B256,
 }
 
@@ -106,6 +115,7 @@ impl fmt::Display for Finding {
             )?,
             Discrepancy::Balance { block, asset, expected, found } => {
                 let what = match asset {
+                    Asset::Native if chain.bitcoin().is_some() => "satoshi".to_owned(),
                     Asset::Native => "wei".to_owned(),
                     Asset::Token(token) => format!("of token {token}"),
                 };
@@ -113,6 +123,15 @@ impl fmt::Display for Finding {
                 write!(
                     f,
                     "after block {number} {address} has {found} {what}, and at least {expected} must be there"
+                )?;
+            }
+            Discrepancy::Spend { block, transaction, coin } => {
+                let mut seen = *transaction;
+                seen.0.reverse();
+                let number = block.number;
+                write!(
+                    f,
+                    "in block {number} transaction {seen} spent coin {coin} of wallet {address}, and no request made it"
                 )?;
             }
         }
@@ -144,7 +163,14 @@ impl<C: Controls> Turn<'_, C> {
         let AccountRef { key, index } = &finding.account;
         let known = self.state.keys.get(key).ok_or_else(|| Reason::KeyUnknown { key: key.clone() })?;
         // Whatever became of the key: who holds its secret can go on using it.
-        match known.account.address(*index) == Some(finding.address) {
+        let is_its_own = match finding.chain.bitcoin() {
+            None => known.account.address(*index) == Some(finding.address),
+            Some(_) => {
+                let wallets = self.state.wallets_on(finding.chain);
+                wallets.iter().any(|(of, it)| *of == finding.account && it.id() == finding.address)
+            }
+        };
+        match is_its_own {
             true => Ok(()),
             false => Err(Reason::KeyInactive { key: key.clone() }),
         }
@@ -263,6 +289,13 @@ mod tests {
         let sent = finding(Discrepancy::Transaction { block, hash: Digest::ZERO, nonce: 9 }).to_string();
         assert!(sent.contains("with nonce 9, and no request made it"), "{sent}");
         assert!(sent.ends_with("(key `hot`, index 3, on eip155:1)"), "{sent}");
+        let mut transaction = Digest::ZERO;
+        transaction.0[0] = 0xab;
+        let coin = Coin { transaction, output: 2 };
+        let mut spent = finding(Discrepancy::Spend { block, transaction, coin });
+        spent.chain = ChainId::BITCOIN_REGTEST;
+        let (spent, seen) = (spent.to_string(), format!("{}ab", "0".repeat(62)));
+        assert!(spent.contains(&format!("transaction {seen} spent coin {seen}:2 of wallet 0x0")), "{spent}");
         let gone = finding(Discrepancy::Nonce { nonce: 9 }).to_string();
         assert!(gone.starts_with("nonce 9 of 0x0000000000000000000000000000000000000000 is gone"), "{gone}");
     }

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use keystead_base::{Name, RequestId};
 use keystead_decision::Finding;
+use keystead_intent::Coin;
 use keystead_wire::Refused;
 
 /// Takes events; the shell prints them.
@@ -121,6 +122,17 @@ pub enum Event {
         /// What.
         finding: Finding,
     },
+    /// Others spent from a wallet that a key shares, without that key: it freezes nothing.
+    SpentByOthers {
+        /// The network's id.
+        chain: u64,
+        /// The wallet's id.
+        wallet: Address,
+        /// The height of the block.
+        block: u64,
+        /// The first coin of the wallet that went.
+        coin: Coin,
+    },
     /// A chain gave up a block that counted as final.
     Reorganized {
         /// The chain's id.
@@ -177,6 +189,11 @@ impl fmt::Display for Event {
             }
             Self::Found { finding } => write!(f, "not in the log: {finding}"),
             Self::Unshared { finding } => write!(f, "forgotten, as too few nodes found it: {finding}"),
+            Self::SpentByOthers { chain, wallet, block, coin } => write!(
+                f,
+                "not in the log, and not signed by us: in block {block} of chain {chain} coin {coin} of shared wallet {wallet} \
+                 was spent"
+            ),
             Self::Reorganized { chain, block } => {
                 write!(
                     f,

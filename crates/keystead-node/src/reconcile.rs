@@ -7,10 +7,14 @@
 mod accounts;
 mod balances;
 mod book;
+mod coin_book;
+mod coin_judge;
+mod coins;
 mod cover;
 mod judge;
 mod suspects;
 mod tolerance;
+mod wallets;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,6 +35,8 @@ use crate::{Event, NodeError};
 use accounts::{Accounts, Ours};
 use balances::Read;
 use book::{Book, Place};
+use coin_judge::spent_by_a_request;
+pub(crate) use coins::CoinReconciler;
 use cover::Cover;
 use judge::{Strays, made_by_a_request, takes_a_nonce};
 pub(crate) use suspects::Suspects;
@@ -75,7 +81,8 @@ impl Reconciler {
         for chain in state.policy().engine.version().chains.clone() {
             if let Some(view) = self.shared.views.get(&chain.0).cloned() {
                 self.compare(&state, chain, &view).await?;
-                self.settle_suspects(chain.0).await?;
+                self.shared.settle_suspects(chain.0).await?;
+                self.keep(chain.0).await?;
             }
         }
         self.report();
@@ -103,19 +110,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// What the log holds by now, or allows by now, is no suspicion any more. Only without one is it durable how far
-    /// this node came.
-    async fn settle_suspects(&mut self, chain: u64) -> Result<(), NodeError> {
-        for suspect in self.shared.suspects.of(chain) {
-            let state = self.shared.state();
-            let digest = suspect.digest;
-            if state.has_found(&digest) || !self.shared.stands(&state, &suspect).await? {
-                self.shared.suspects.drop(chain, &digest);
-            } else if suspect.is_over(ALONE_FOR) {
-                self.shared.event(Event::Unshared { finding: suspect.finding.clone() });
-                self.shared.suspects.drop(chain, &digest);
-            }
-        }
+    /// Only without a suspicion is it durable how far this node came.
+    async fn keep(&mut self, chain: u64) -> Result<(), NodeError> {
         let Some(book) = self.books.get(&chain) else { return Ok(()) };
         if self.shared.suspects.of(chain).is_empty() && self.durable.get(&chain) != Some(book) {
             book.keep(&self.shared.ledger, chain).await?;
@@ -264,6 +260,21 @@ impl Step<'_> {
 }
 
 impl Shared {
+    /// What the log holds by now, or allows by now, is no suspicion any more.
+    async fn settle_suspects(&self, chain: u64) -> Result<(), NodeError> {
+        for suspect in self.suspects.of(chain) {
+            let state = self.state();
+            let digest = suspect.digest;
+            if state.has_found(&digest) || !self.stands(&state, &suspect).await? {
+                self.suspects.drop(chain, &digest);
+            } else if suspect.is_over(ALONE_FOR) {
+                self.event(Event::Unshared { finding: suspect.finding.clone() });
+                self.suspects.drop(chain, &digest);
+            }
+        }
+        Ok(())
+    }
+
     /// INVARIANT L4: what another node found is believed only where this node, looking at the same chain with its own
     /// endpoints, found the very same.
     pub(crate) async fn check_finding(&self, finding: &Finding) -> Result<(), FactError> {
@@ -287,6 +298,9 @@ impl Shared {
             Evidence::Moved { token, share } => {
                 state.gave_right(chain, account, *token)
                     || share.is_tolerated(state, chain, Asset::Token(*token))
+            }
+            Evidence::Spent { transaction, coin } => {
+                spent_by_a_request(self, state, chain, transaction, [coin].into_iter()).await?
             }
             // What went was seen on the chain, whoever allowed it.
             Evidence::Missing { asset, shortfall } => shortfall.is_tolerated(state, chain, *asset),

@@ -25,7 +25,7 @@ use crate::errands::Errands;
 use crate::meters::Meters;
 use crate::peers::{self, Peers};
 use crate::recent::Recent;
-use crate::reconcile::{Reconciler, Suspects};
+use crate::reconcile::{CoinReconciler, Reconciler, Suspects};
 use crate::rehearse::Runs;
 use crate::replica::{Deliberator, Heard};
 use crate::restore::HandOver;
@@ -306,6 +306,8 @@ fn serve(
     stages.task("settlement watcher", watcher.run(stages.stopping()));
     let reconciler = Reconciler::new(Arc::clone(shared), interval);
     stages.task("reconciler", reconciler.run(stages.stopping()));
+    let reconciler = CoinReconciler::new(Arc::clone(shared), interval);
+    stages.task("reconciler of coins", reconciler.run(stages.stopping()));
     stages.task("run watcher", RunWatcher::new(Arc::clone(shared)).run(stages.stopping()));
     stages.task("sweep", sweep::run(Arc::clone(shared), stages.stopping()));
     stages.task("copies of backups", backups::keep(Arc::clone(shared), stages.stopping()));

@@ -6,6 +6,7 @@ use bitcoin::consensus::deserialize;
 use bitcoin::hashes::Hash as _;
 use bitcoin::{ScriptBuf, Transaction, Txid};
 use keystead_base::{Digest, RequestId};
+use keystead_bitcoin::same_payment;
 use keystead_decision::{Fate, Phase, Request, Settlement, State};
 use keystead_intent::ChainId;
 use keystead_transmit::Unknown;
@@ -68,6 +69,17 @@ impl CoinWatch {
         }
     }
 
+    /// The height of the newest final block, as enough sources have reached what makes it final; none on a chain that is
+    /// not as long.
+    pub(crate) async fn final_height(&self) -> Result<Option<u32>, Unknown> {
+        Ok(self.view.height().await?.checked_sub(self.confirmations.saturating_sub(1)))
+    }
+
+    /// What the sources show.
+    pub(crate) fn view(&self) -> &CoinView {
+        &self.view
+    }
+
     /// For status.
     pub(crate) async fn head(&self) -> ChainWatch {
         match self.view.height().await {
@@ -102,14 +114,7 @@ impl CoinWatch {
 /// INVARIANT S10: where the coins of one transaction went with another one. Whoever mines can write a signature of an old script
 /// otherwise, and so give what it signs another id: that paid what was allowed, and goes on counting.
 fn taken_by(own: &Transaction, other: &Transaction) -> Standing {
-    let unsigned = |it: &Transaction| {
-        let mut unsigned = it.clone();
-        for input in &mut unsigned.input {
-            (input.script_sig, input.witness) = Default::default();
-        }
-        unsigned
-    };
-    match unsigned(own) == unsigned(other) {
+    match same_payment(own, other) {
         true => Standing::Nowhere,
         false => Standing::Replaced { by: other.compute_txid() },
     }

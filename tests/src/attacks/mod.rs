@@ -66,12 +66,13 @@ pub mod two_payloads;
 pub mod unanswered_flood;
 pub mod undelayed_upgrade;
 pub mod unlimited_approval;
+pub mod unlogged_spend;
 pub mod unlogged_transaction;
 pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 65] = [
+pub const CATALOGUE: [&str; 66] = [
     "address_poisoning",
     "approval_before_policy_change",
     "burnt_fees",
@@ -134,6 +135,7 @@ pub const CATALOGUE: [&str; 65] = [
     "unanswered_flood",
     "undelayed_upgrade",
     "unlimited_approval",
+    "unlogged_spend",
     "unlogged_transaction",
     "webhook_address",
     "withheld_freeze",

@@ -5,9 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::Address;
+use bitcoin::Transaction;
 use keystead_base::{Canonical as _, Digest};
 use keystead_decision::Finding;
-use keystead_intent::Asset;
+use keystead_intent::{Asset, Coin};
 use keystead_transmit::SentFacts;
 use keystead_wire::ReconciledView;
 use tokio::time::Instant;
@@ -41,6 +42,11 @@ pub(crate) enum Evidence {
     Missing {
         asset: Asset,
         shortfall: Shortfall,
+    },
+    /// A transaction of Bitcoin's that took this coin.
+    Spent {
+        transaction: Transaction,
+        coin: Coin,
     },
 }
 

@@ -99,7 +99,7 @@ impl Core {
         for it in mined {
             ours.take(&self.block(it.block).await?, it);
         }
-        Ok(History::of(until, scripts, &ours.seen))
+        Ok(History::of(from, until, scripts, &ours.seen))
     }
 
     async fn header(&self, hash: BlockHash) -> Result<Mined, EndpointError> {

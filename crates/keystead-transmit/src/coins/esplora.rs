@@ -66,12 +66,13 @@ impl Esplora {
         &self,
         scripts: &BTreeSet<ScriptBuf>,
         until: Mined,
+        from: u32,
     ) -> Result<History, EndpointError> {
         let mut seen = Vec::new();
         for script in scripts {
             seen.extend(self.all_of(script).await?);
         }
-        Ok(History::of(until, scripts, &seen))
+        Ok(History::of(from, until, scripts, &seen))
     }
 
     /// The transactions in blocks that pay to a script or spend from it, page by page, the newest first.

@@ -29,15 +29,18 @@ pub struct Held {
 }
 
 /// Who spent a coin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spent {
+    /// The coin as it was.
+    pub held: Held,
     /// The transaction.
     pub by: Txid,
     /// Where it stands.
     pub mined: Mined,
 }
 
-/// What happened to some scripts up to a block, that one included. What waits in pools is no part of it.
+/// What happened to some scripts from one height up to a block, both included. What waits in pools is no part of it, and
+/// neither are coins from before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     /// The block that it goes up to.
@@ -87,17 +90,19 @@ impl Seen {
 }
 
 impl History {
-    /// What transactions mean for scripts; those above the last block do not count. Their order does not matter, nor how
-    /// often each of them is there.
-    pub(crate) fn of(until: Mined, scripts: &BTreeSet<ScriptBuf>, seen: &[Seen]) -> Self {
-        let seen: Vec<&Seen> = seen.iter().filter(|it| it.mined.height <= until.height).collect();
+    /// What transactions mean for scripts; those below the first height and above the last block do not count, whoever
+    /// tells of them: one kind of source knows of them, the other does not. Their order does not matter, nor how often each
+    /// of them is there.
+    pub(crate) fn of(from: u32, until: Mined, scripts: &BTreeSet<ScriptBuf>, seen: &[Seen]) -> Self {
+        let counts = |it: &&Seen| (from..=until.height).contains(&it.mined.height);
+        let seen: Vec<&Seen> = seen.iter().filter(counts).collect();
         let funded = seen.iter().flat_map(|it| it.funds(scripts)).map(|it| (it.outpoint, it));
         let mut coins: BTreeMap<OutPoint, Held> = funded.collect();
         let used = coins.values().map(|it| it.script.clone()).collect();
         let mut spent = BTreeMap::new();
         for it in seen {
-            for outpoint in it.spends.iter().filter(|outpoint| coins.contains_key(*outpoint)) {
-                spent.insert(*outpoint, Spent { by: it.txid, mined: it.mined });
+            for (outpoint, held) in it.spends.iter().filter_map(|outpoint| coins.get_key_value(outpoint)) {
+                spent.insert(*outpoint, Spent { held: held.clone(), by: it.txid, mined: it.mined });
             }
         }
         coins.retain(|outpoint, _| !spent.contains_key(outpoint));
@@ -146,13 +151,18 @@ mod tests {
             seen(4, &[at(1, 2)], &[(&ours, 3)], 9),
         ];
         let scripts = BTreeSet::from([ours.clone(), ScriptBuf::from_bytes(vec![3])]);
-        let history = History::of(mined(8), &scripts, &all);
-        assert_eq!(history.used, BTreeSet::from([ours]));
+        let history = History::of(0, mined(8), &scripts, &all);
+        assert_eq!(history.used, BTreeSet::from([ours.clone()]));
         assert_eq!(history.coins.iter().map(|it| (it.outpoint, it.sat)).collect::<Vec<_>>(), [(at(1, 2), 4)]);
-        let spent = Spent { by: Txid::from_byte_array([3; 32]), mined: mined(7) };
+        let (sat, script, coinbase) = (6, ours, false);
+        let held = Held { outpoint: at(1, 1), sat, script, mined: mined(5), coinbase };
+        let spent = Spent { held, by: Txid::from_byte_array([3; 32]), mined: mined(7) };
         assert_eq!(history.spent, BTreeMap::from([(at(1, 1), spent)]), "what comes later does not count");
-        let later = History::of(mined(9), &scripts, &all);
+        let later = History::of(0, mined(9), &scripts, &all);
         assert_eq!(later.coins.iter().map(|it| it.outpoint).collect::<Vec<_>>(), [at(4, 0)]);
+        let shorter = History::of(6, mined(9), &scripts, &all);
+        assert_eq!(shorter.coins, later.coins);
+        assert!(shorter.spent.is_empty(), "what came before is nobody's to tell");
     }
 
     #[test]

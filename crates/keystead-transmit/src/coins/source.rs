@@ -152,7 +152,7 @@ impl CoinSource {
     ) -> Result<History, EndpointError> {
         self.stands_at(until).await?;
         let found = match &self.inner.kind {
-            Kind::Esplora(it) => it.history(scripts, until).await?,
+            Kind::Esplora(it) => it.history(scripts, until, from).await?,
             Kind::Core(it) => it.history(scripts, until, from).await?,
         };
         self.stands_at(until).await?;

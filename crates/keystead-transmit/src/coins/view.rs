@@ -84,6 +84,16 @@ impl CoinView {
         hash.map(|block| Mined { height, block }).ok_or_else(none)
     }
 
+    /// The whole block at a height: enough sources agree on its hash, and that says what it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Unknown`] when too few agree, or nobody has it.
+    pub async fn block_at(&self, height: u32) -> Result<Block, Unknown> {
+        let hash = self.block_hash(height).await?;
+        self.block(hash.ok_or_else(|| self.nobody("the block at a height"))?).await
+    }
+
     /// A whole block. Its hash says what it is, so that one source with it is enough.
     ///
     /// # Errors
@@ -126,7 +136,7 @@ impl CoinView {
         self.panel.agree("whether a coin is spent", asked).await
     }
 
-    /// What scripts were paid and spent in blocks up to this one. Nothing is known of them below `from`: zero, or the
+    /// What scripts were paid and spent in blocks up to this one. Nothing is told of them below `from`: zero, or the
     /// height at which the first of them was made; it spares a Bitcoin Core node most of its search.
     ///
     /// # Errors
