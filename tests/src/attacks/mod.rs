@@ -24,6 +24,7 @@ pub mod frozen_key;
 pub mod greedy_peer;
 pub mod hoarded_signatures;
 pub mod increase_allowance;
+pub mod lone_voice;
 pub mod look_alike_address;
 pub mod lying_endpoint;
 pub mod lying_server;
@@ -71,7 +72,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 65] = [
+pub const CATALOGUE: [&str; 66] = [
     "address_poisoning",
     "approval_before_policy_change",
     "burnt_fees",
@@ -92,6 +93,7 @@ pub const CATALOGUE: [&str; 65] = [
     "greedy_peer",
     "hoarded_signatures",
     "increase_allowance",
+    "lone_voice",
     "look_alike_address",
     "lying_endpoint",
     "lying_server",
