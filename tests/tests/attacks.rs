@@ -7,13 +7,13 @@ use keystead_tests::attacks::{
     CATALOGUE, address_poisoning, approval_before_policy_change, burnt_fees, chainless_delegation,
     chainless_legacy, cloud_database, delegatecall, double_limit, endless_fragments, equivocating_node,
     fee_attack, foreign_change, forged_rebuild, forged_roster, forked_log, forwarded_administration,
-    frozen_key, greedy_peer, hoarded_signatures, increase_allowance, look_alike_address, lying_endpoint,
-    lying_server, lying_token, many_requests_at_a_limit, multisend, operator_for_all, oversize_body,
-    own_request, patched_node, permit, permit2, poisoned_state, policy_rollback, proxy_upgrade,
-    quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision, rewritten_request,
-    rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade, slow_requests,
-    slow_strangers, smuggled_parameters, smuggled_request, stale_certificate, stale_head, stolen_token,
-    suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
+    frozen_key, greedy_peer, hoarded_signatures, increase_allowance, lone_voice, look_alike_address,
+    lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend, operator_for_all,
+    oversize_body, own_request, patched_node, permit, permit2, poisoned_state, policy_rollback,
+    proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision,
+    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
+    slow_requests, slow_strangers, smuggled_parameters, smuggled_request, stale_certificate, stale_head,
+    stolen_token, suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
     two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
     unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
@@ -408,6 +408,12 @@ async fn a05_an_endpoints_administration_is_refused() {
     let (chain, folder) = (Anvil::start(&["--hardfork", "osaka"]), tempfile::tempdir().unwrap());
     let gate = forwarded_administration::reads(&chain, folder.path()).await;
     refused(forwarded_administration::attack(&gate).await, "rpc.unknown_method");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a01_a_lone_voice_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    refused(lone_voice::attack(lone_voice::two_of_three(), folder.path()).await, "request.chain");
 }
 
 #[test]

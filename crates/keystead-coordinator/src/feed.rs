@@ -21,7 +21,7 @@ pub(crate) struct Head {
     pub(crate) hash: B256,
     number: u64,
     parent: B256,
-    /// Its header, as an endpoint has it.
+    /// Its header, as enough endpoints have it.
     pub(crate) header: Value,
 }
 
@@ -131,7 +131,7 @@ impl Inner {
 
 impl HeadReader for Inner {
     async fn head(&self, tag: &str) -> Result<Head, RpcError> {
-        let block = self.chain()?.forward("eth_getBlockByNumber", json!([tag, false])).await?;
+        let block = self.chain()?.read("eth_getBlockByNumber", json!([tag, false])).await?;
         let unfit = || RequestError::Environment("an endpoint's block has no number or hashes".to_owned());
         let Block { number, hash, parent_hash } = Block::deserialize(&block).map_err(|_| unfit())?;
         let Value::Object(mut header) = block else { return Err(unfit().into()) };

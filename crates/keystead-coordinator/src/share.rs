@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keystead_transmit::{EndpointError, MAX_ANSWER_BYTES};
+use keystead_transmit::{MAX_ANSWER_BYTES, ReadError};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -102,10 +102,12 @@ impl Share {
         self.asks.available_permits()
     }
 
-    /// Room for the longest answer of an endpoint, as soon as others have left it.
-    async fn room(&self) -> Result<[OwnedSemaphorePermit; 2], RequestError> {
-        let own = Arc::clone(&self.answers).acquire_many_owned(LONGEST_ANSWER_UNITS);
-        let all = Arc::clone(&self.common.answers).acquire_many_owned(LONGEST_ANSWER_UNITS);
+    /// Room for the longest answers of so many endpoints, as soon as others have left it.
+    async fn room(&self, endpoints: usize) -> Result<[OwnedSemaphorePermit; 2], RequestError> {
+        let endpoints = u32::try_from(endpoints).unwrap_or(u32::MAX).clamp(1, MAX_ROOMS);
+        let units = endpoints.saturating_mul(LONGEST_ANSWER_UNITS);
+        let own = Arc::clone(&self.answers).acquire_many_owned(units);
+        let all = Arc::clone(&self.common.answers).acquire_many_owned(units);
         let both = async { Ok::<_, tokio::sync::AcquireError>([own.await?, all.await?]) };
         timeout(ROOM_TIME, both).await.ok().and_then(Result::ok).ok_or(RequestError::Busy)
     }
@@ -128,8 +130,8 @@ struct Kept {
 /// Why an endpoint's answer is not handed on.
 #[derive(Debug)]
 pub(crate) enum Unread {
-    /// What the endpoint says.
-    Endpoint(EndpointError),
+    /// What the endpoints say, or that they do not agree.
+    Chain(ReadError),
     /// Others have taken all room.
     Busy(RequestError),
     /// The answers of one body are too long together.
@@ -146,17 +148,17 @@ impl Answering {
         &self.share
     }
 
-    /// An endpoint's answer; its room is this body's until its answers are written.
-    pub(crate) async fn read<F>(&self, asked: F) -> Result<Value, Unread>
+    /// What so many endpoints answer; the room of their answer is this body's until its answers are written.
+    pub(crate) async fn read<F>(&self, endpoints: usize, asked: F) -> Result<Value, Unread>
     where
-        F: Future<Output = Result<Value, EndpointError>> + Send,
+        F: Future<Output = Result<Value, ReadError>> + Send,
     {
         let _turn = self.turns.acquire().await.map_err(|_| Unread::Busy(RequestError::Busy))?;
         if self.held.lock().unwrap_or_else(PoisonError::into_inner).bytes >= MAX_BODY_ANSWERS {
             return Err(Unread::TooLong);
         }
-        let room = self.share.room().await.map_err(Unread::Busy)?;
-        let answer = asked.await.map_err(Unread::Endpoint)?;
+        let room = self.share.room(endpoints).await.map_err(Unread::Busy)?;
+        let answer = asked.await.map_err(Unread::Chain)?;
         match self.keep(length(&answer), room) {
             true => Ok(answer),
             false => Err(Unread::TooLong),
@@ -228,9 +230,11 @@ const MAX_TURNS: usize = 4;
 const MAX_BODY_ANSWERS: usize = 32 * 1024 * 1024;
 const ANSWER_UNIT_BYTES: usize = 1024;
 const LONGEST_ANSWER_UNITS: u32 = (MAX_ANSWER_BYTES / ANSWER_UNIT_BYTES) as u32;
+/// So many endpoints' longest answers are one read's room at most: what one caller may hold.
+const MAX_ROOMS: u32 = 12;
 /// 256 MiB of answers that are read or wait to be written, and 96 MiB of one caller's.
 const MAX_ANSWER_UNITS: u32 = 32 * LONGEST_ANSWER_UNITS;
-const MAX_OWN_ANSWER_UNITS: u32 = 12 * LONGEST_ANSWER_UNITS;
+const MAX_OWN_ANSWER_UNITS: u32 = MAX_ROOMS * LONGEST_ANSWER_UNITS;
 /// How long a read waits for room.
 const ROOM_TIME: Duration = Duration::from_secs(20);
 /// Callers whose places are remembered beside those that hold one.
@@ -271,9 +275,9 @@ mod tests {
         let long = || async { Ok(json!("x".repeat(MAX_ANSWER_BYTES - 2))) };
         let most = MAX_BODY_ANSWERS / MAX_ANSWER_BYTES;
         for _ in 0..most {
-            assert!(answering.read(long()).await.is_ok());
+            assert!(answering.read(1, long()).await.is_ok());
         }
-        let more = answering.read(async { Ok(json!(1)) }).await;
+        let more = answering.read(1, async { Ok(json!(1)) }).await;
         assert!(matches!(more, Err(Unread::TooLong)), "{more:?}");
         let free = || shares.common.answers.available_permits();
         let all = usize::try_from(MAX_ANSWER_UNITS).unwrap();

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::scan::{MovedFacts, Payment, ScannedBlock, SentFacts, Sought, TRANSFER, WITHDRAWAL};
-use crate::{EndpointError, History};
+use crate::{EndpointError, History, RanFacts};
 
 /// Where a transaction stands on the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +111,25 @@ pub(crate) fn receipt(raw: &RawValue, asked: B256) -> Result<Option<ReceiptFacts
         succeeded: fields.status.0 == U256::ONE,
         fee: Amount(fee),
     }))
+}
+
+/// The calls of the first simulated block (`eth_simulateV1`).
+pub(crate) fn ran(raw: &RawValue) -> Result<Vec<RanFacts>, EndpointError> {
+    #[derive(Deserialize)]
+    struct Simulated {
+        calls: Vec<Ran>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Ran {
+        status: Quantity,
+        gas_used: Quantity,
+    }
+    let blocks: Vec<Simulated> = parse(raw, "simulated blocks")?;
+    let first = blocks.first().ok_or(EndpointError::Malformed { expected: "a simulated block" })?;
+    let facts =
+        |it: &Ran| Ok(RanFacts { succeeded: it.status.0 == U256::ONE, gas_used: it.gas_used.small()? });
+    first.calls.iter().map(facts).collect()
 }
 
 pub(crate) fn block(raw: &RawValue) -> Result<BlockFacts, EndpointError> {

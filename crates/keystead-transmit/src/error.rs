@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use keystead_base::{Blame, Coded, Name};
 
+use crate::Unknown;
+
 /// Why one endpoint gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
@@ -127,6 +129,33 @@ impl Coded for EndpointError {
             | Self::Status { .. }
             | Self::Malformed { .. }
             | Self::WrongChain { .. } => Blame::Peer,
+        }
+    }
+}
+
+/// Why somebody's question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The only endpoint's error, or the one that enough of them answered with.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// Too few of several endpoints agree.
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
+}
+
+impl Coded for ReadError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Endpoint(error) => error.code(),
+            Self::Unknown(unknown) => unknown.code(),
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Endpoint(error) => error.blame(),
+            Self::Unknown(unknown) => unknown.blame(),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! is down. There is no switch that skips this.
 
 mod agreement;
+mod alike;
 mod answer;
 mod batch;
 pub mod coins;
@@ -18,6 +19,7 @@ mod http;
 mod observe;
 pub mod outside;
 mod panel;
+mod read;
 mod scan;
 mod state_at;
 #[cfg(test)]
@@ -30,8 +32,9 @@ pub use agreement::{Quorum, Unknown};
 pub use answer::{BlockFacts, HeaderFacts, ReceiptFacts};
 pub use courier::{Courier, DELIVERY_TIME, Network, Undelivered};
 pub use endpoint::{Endpoint, Limits, MAX_ANSWER_BYTES};
-pub use error::{Distrust, EndpointError, MAX_MESSAGE_CHARS, TransmitError};
+pub use error::{Distrust, EndpointError, MAX_MESSAGE_CHARS, ReadError, TransmitError};
 pub use fees::{Fees, History};
+pub use read::RanFacts;
 pub use scan::{FlowFacts, MovedFacts, ScannedBlock, SentFacts, Sought};
 pub use state_at::{AccountFacts, Holdings};
 pub use tls::Roots;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use alloy_primitives::{Address, B256, Bytes, hex, keccak256};
 use keystead_base::{Amount, Name};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::answer;
 use crate::panel::{Panel, next};
@@ -222,24 +222,6 @@ impl ChainView {
                 (verdict, _) => verdict,
             },
         }
-    }
-
-    /// Passes a question of the user's own client to the first endpoint that answers. Nothing of ours
-    /// rests on the answer.
-    ///
-    /// # Errors
-    ///
-    /// [`EndpointError`] of the last endpoint asked, when none answered.
-    pub async fn forward(&self, method: &str, params: Value) -> Result<Value, EndpointError> {
-        let mut last = EndpointError::Malformed { expected: "an endpoint" };
-        for endpoint in &self.panel.endpoints {
-            match endpoint.ask(method, params.clone()).await {
-                Ok(raw) => return answer::parse(&raw, "JSON"),
-                Err(error @ EndpointError::Rpc { .. }) => return Err(error),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
     }
 
     /// One observation, made whole by each endpoint and compared as a whole: an endpoint that lags behind

@@ -24,6 +24,7 @@ pub mod frozen_key;
 pub mod greedy_peer;
 pub mod hoarded_signatures;
 pub mod increase_allowance;
+pub mod lone_voice;
 pub mod look_alike_address;
 pub mod lying_endpoint;
 pub mod lying_server;
@@ -93,6 +94,7 @@ pub const CATALOGUE: [&str; 66] = [
     "greedy_peer",
     "hoarded_signatures",
     "increase_allowance",
+    "lone_voice",
     "look_alike_address",
     "lying_endpoint",
     "lying_server",

@@ -152,16 +152,12 @@ impl Inner {
         alone: RpcError,
     ) -> Result<(), RpcError> {
         let calls: Vec<_> = requests.iter().filter_map(|it| it.estimate().get(0).cloned()).collect();
-        let question = json!([{"blockStateCalls": [{"calls": calls}]}, "latest"]);
-        let Ok(answer) = self.chain()?.forward("eth_simulateV1", question).await else { return Err(alone) };
-        let ran: Vec<Ran> =
-            parse(answer.pointer("/0/calls").cloned().unwrap_or_default(), "calls from eth_simulateV1")?;
-        if ran.len() != requests.len() || ran.iter().any(|it| it.status != Some(U64::from(1))) {
+        let Ok(ran) = self.chain()?.run(&calls).await else { return Err(alone) };
+        if ran.len() != requests.len() || ran.iter().any(|it| !it.succeeded) {
             return Err(alone);
         }
         for (request, ran) in requests.iter_mut().zip(ran) {
-            let used = ran.gas_used.unwrap_or_default().to::<u64>();
-            request.gas = request.gas.or(Some(U64::from(used.saturating_add(used / 2))));
+            request.gas = request.gas.or(Some(U64::from(ran.gas_used.saturating_add(ran.gas_used / 2))));
         }
         Ok(())
     }
@@ -195,23 +191,13 @@ impl Inner {
         }))
     }
 
-    /// A receipt as EIP-5792 has it, from whichever endpoint answers: nothing of ours rests on it.
+    /// A receipt as EIP-5792 has it, as enough endpoints have it: a shop rests on it.
     async fn receipt(&self, hash: Digest) -> Result<Option<Value>, RpcError> {
-        let found = self.chain()?.forward("eth_getTransactionReceipt", json!([B256::from(hash.0)])).await?;
+        let found = self.chain()?.read("eth_getTransactionReceipt", json!([B256::from(hash.0)])).await?;
         let Value::Object(mut fields) = found else { return Ok(None) };
         fields.retain(|name, _| RECEIPT_FIELDS.contains(&name.as_str()));
         Ok(Some(fields.into()))
     }
-}
-
-/// One call as `eth_simulateV1` ran it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ran {
-    #[serde(default, deserialize_with = "quantity::small")]
-    status: Option<U64>,
-    #[serde(default, deserialize_with = "quantity::small")]
-    gas_used: Option<U64>,
 }
 
 impl SendCalls {

@@ -16,8 +16,8 @@ use crate::nonces::pick;
 use crate::transaction::{Complete, TransactionRequest};
 
 impl Inner {
-    /// Fills what the caller left open from the endpoints. What they say costs at most a fee that policy
-    /// counts, or a signature that no chain takes.
+    /// Fills what the caller left open from the endpoints, as enough of them say. What they say costs at most a fee that
+    /// policy counts, or a signature that no chain takes.
     pub(super) async fn complete(
         &self,
         request: &TransactionRequest,
@@ -60,7 +60,7 @@ impl Inner {
     }
 
     pub(super) async fn estimate(&self, request: &TransactionRequest) -> Result<u64, RpcError> {
-        let estimate = self.chain()?.forward("eth_estimateGas", request.estimate()).await?;
+        let estimate = self.chain()?.read("eth_estimateGas", request.estimate()).await?;
         let gas: U64 = parse(estimate, "a quantity from eth_estimateGas")?;
         Ok(gas.to())
     }

@@ -1,4 +1,4 @@
-//! What is passed on to a chain's endpoint: methods that read, by name, and bytes that are signed already.
+//! What is passed on to a chain's endpoints: methods that read, by name, and bytes that are signed already.
 
 use alloy_primitives::Bytes;
 use keystead_transmit::TransmitError;
@@ -9,10 +9,10 @@ use super::method::{Reply, one};
 use crate::RequestError;
 use crate::coordinator::Inner;
 
-/// Whether a method reads and does no more. An endpoint's other methods sign with its own keys, rewrite its chain,
+/// A method that reads and does no more, by its name. An endpoint's other methods sign with its own keys, rewrite its chain,
 /// open its files or have it call other machines: whoever may speak to a coordinator may not do that.
-pub(super) fn is_read(method: &str) -> bool {
-    READS.binary_search(&method).is_ok()
+pub(super) fn read(method: &str) -> Option<&'static str> {
+    READS.binary_search(&method).ok().and_then(|at| READS.get(at).copied())
 }
 
 /// In the order of the alphabet.
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a05_no_method_is_passed_on_that_signs_or_administrates() {
-        assert!(READS.is_sorted() && is_read("eth_call") && is_read("web3_sha3"));
+        assert!(READS.is_sorted() && read("eth_call").is_some() && read("web3_sha3").is_some());
         for method in [
             "eth_sendTransaction",
             "eth_sendUnsignedTransaction",
@@ -104,7 +104,7 @@ mod tests {
             "engine_newPayloadV4",
             "",
         ] {
-            assert!(!is_read(method), "{method}");
+            assert_eq!(read(method), None, "{method}");
         }
     }
 }

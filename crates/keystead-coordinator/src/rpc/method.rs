@@ -50,10 +50,11 @@ impl Inner {
             "keystead_track" => self.keystead_track(params, &asking.word).await,
             "keystead_request" => self.keystead_request(params).await,
             "keystead_status" => Ok(json!(self.node.status().await.map_err(RequestError::Node)?)),
-            _ if forward::is_read(method) => {
-                Ok(asking.answering.read(self.chain()?.forward(method, params)).await?)
+            other => {
+                let method = forward::read(other).ok_or_else(|| unavailable(other))?;
+                let chain = self.chain()?;
+                Ok(asking.answering.read(chain.width(), chain.read(method, params)).await?)
             }
-            _ => Err(unavailable(method)),
         }
     }
 

@@ -13,7 +13,7 @@ mod subscribe;
 use std::sync::Arc;
 
 use keystead_base::{Blame, Coded};
-use keystead_transmit::EndpointError;
+use keystead_transmit::{EndpointError, ReadError, Unknown};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -195,6 +195,7 @@ fn details(error: &RequestError) -> Value {
         RequestError::Ended { request, stage } => json!({"request": request, "stage": stage}),
         RequestError::Unsignable { request, refusal } => json!({"request": request, "refusal": refusal.code}),
         RequestError::Broadcast { request, .. } => json!({"request": request}),
+        RequestError::Chain(unknown) => found(unknown),
         RequestError::Refused(refused) => json!({"refusal": refused.code}),
         RequestError::FeeCap { cap, limit, market } => json!({"cap": cap, "limit": limit, "market": market}),
         _ => json!({}),
@@ -218,10 +219,27 @@ impl From<EndpointError> for RpcError {
     }
 }
 
+impl From<ReadError> for RpcError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Endpoint(error) => error.into(),
+            ReadError::Unknown(unknown) => RequestError::Chain(unknown).into(),
+        }
+    }
+}
+
+/// How far the endpoints agreed, and what went wrong with each of the others.
+fn found(unknown: &Unknown) -> Value {
+    let Unknown { question, needed, most, answers, failures } = unknown;
+    let failed = failures.iter().map(|(name, error)| json!({"endpoint": name, "code": error.code()}));
+    let failed: Vec<_> = failed.collect();
+    json!({"unknown": {"question": question, "needed": needed, "agree": most, "answers": answers, "failed": failed}})
+}
+
 impl From<Unread> for RpcError {
     fn from(unread: Unread) -> Self {
         match unread {
-            Unread::Endpoint(error) => error.into(),
+            Unread::Chain(error) => error.into(),
             Unread::Busy(error) => error.into(),
             Unread::TooLong => {
                 let message = "the answers of one body are too long together: ask in several".to_owned();

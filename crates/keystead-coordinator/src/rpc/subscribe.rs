@@ -178,7 +178,8 @@ impl Listener {
         };
         let answering = Answering::new(Arc::clone(share));
         let Ok(chain) = inner.chain() else { return false };
-        let logs = answering.read(chain.forward("eth_getLogs", filter.of_block(head.hash))).await;
+        let logs = chain.read("eth_getLogs", filter.of_block(head.hash));
+        let logs = answering.read(chain.width(), logs).await;
         let Ok(Value::Array(logs)) = logs else { return false };
         for log in &logs {
             if told.send(self.note(log, Some(Arc::clone(&answering)))).await.is_err() {

@@ -19,7 +19,7 @@ async fn facts_are_read() {
     let fees = view.fees().await.unwrap();
     assert_eq!(fees.max_priority_fee_per_gas, Amount::from(1_000_000_000_u64));
     assert_eq!(fees.max_fee_per_gas, Amount::from(3_000_000_000_u64));
-    assert_eq!(view.forward("net_version", serde_json::json!([])).await, Ok("31337".into()));
+    assert_eq!(view.read("net_version", serde_json::json!([])).await, Ok("31337".into()));
 }
 
 #[tokio::test]

@@ -68,3 +68,80 @@ async fn another_chain_behind_an_endpoint_is_seen() {
     assert_eq!(nodes.view(2, Finality::Confirmations(1)).reported_chain_id().await, Ok(1));
     assert!(nodes.view(3, Finality::Confirmations(1)).reported_chain_id().await.is_err());
 }
+
+/// What a program asks of a chain: each answer is bound to a block or a hash, or filled into a transaction.
+fn questions(hash: B256) -> Vec<(&'static str, serde_json::Value)> {
+    let (account, input) = (account(), serde_json::json!({"from": account(), "to": TO, "value": "0x1"}));
+    vec![
+        ("eth_blockNumber", serde_json::json!([])),
+        ("eth_call", serde_json::json!([input, "latest"])),
+        ("eth_estimateGas", serde_json::json!([input])),
+        ("eth_feeHistory", serde_json::json!(["0x1", "latest", [50]])),
+        ("eth_gasPrice", serde_json::json!([])),
+        ("eth_getBalance", serde_json::json!([account, "latest"])),
+        ("eth_getBalance", serde_json::json!([account])),
+        ("eth_getBlockByHash", serde_json::json!([hash, false])),
+        ("eth_getBlockByNumber", serde_json::json!(["finalized", true])),
+        ("eth_getCode", serde_json::json!([TO, "latest"])),
+        ("eth_getLogs", serde_json::json!([{"fromBlock": "earliest"}])),
+        ("eth_getStorageAt", serde_json::json!([TO, "0x0", "latest"])),
+        ("eth_getTransactionByHash", serde_json::json!([transfer(0, 1).1.hash])),
+        ("eth_getTransactionCount", serde_json::json!([account, "pending"])),
+        ("eth_getTransactionReceipt", serde_json::json!([transfer(0, 1).1.hash])),
+        ("eth_maxPriorityFeePerGas", serde_json::json!([])),
+    ]
+}
+
+/// A chain on which a payment was made, and one with code that returns 42.
+fn two_histories() -> (Devnet, Devnet) {
+    let (honest, mut lie) = (genesis(), genesis());
+    lie.fund(account(), U256::from(2 * ETHER));
+    lie.set_code(TO, vec![0x60, 0x2a, 0x60, 0x00, 0x52, 0x60, 0x20, 0x60, 0x00, 0xf3]);
+    lie.execute_raw(&transfer(0, 1).0).unwrap();
+    lie.mine();
+    (honest, lie)
+}
+
+#[tokio::test]
+async fn a01_what_is_read_is_what_enough_endpoints_say() {
+    let (honest, lie) = two_histories();
+    let nodes = one_lies(&honest, lie).await;
+    let (alone, all) =
+        (view(&[nodes.0[0].url()], 1, Finality::Finalized), nodes.view(2, Finality::Finalized));
+    for (method, params) in questions(honest.head().hash()) {
+        let expected = alone.read(method, params.clone()).await;
+        assert!(expected.is_ok(), "{method}: {expected:?}");
+        assert_eq!(all.read(method, params).await, expected, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a01_a_liar_is_not_read_when_the_others_are_silent() {
+    let (honest, lie) = two_histories();
+    let nodes = Nodes::start([lie]).await;
+    let urls = [nodes.0[0].url(), broken::dead().await, broken::dead().await];
+    let view = view(&urls, 2, Finality::Finalized);
+    for (method, params) in questions(honest.head().hash()) {
+        let found = view.read(method, params).await.unwrap_err();
+        let ReadError::Unknown(unknown) = &found else { panic!("{method}: {found:?}") };
+        assert_eq!((unknown.needed, unknown.failures.len()), (2, 2), "{method}: {unknown}");
+    }
+    // Its word about itself is its own.
+    assert!(view.read("web3_clientVersion", serde_json::json!([])).await.is_ok());
+}
+
+#[tokio::test]
+async fn a01_a_revert_is_agreed_as_well() {
+    let mut reverts = genesis();
+    reverts.set_code(TO, vec![0x5f, 0x5f, 0xfd]);
+    let question = || serde_json::json!([{"to": TO}, "latest"]);
+    let nodes = one_lies(&reverts, genesis()).await;
+    let view = nodes.view(2, Finality::Finalized);
+    for method in ["eth_call", "eth_estimateGas"] {
+        let found = view.read(method, question()).await.unwrap_err();
+        assert_eq!(found.code(), "endpoint.rpc", "{method}: {found}");
+    }
+    let nodes = one_lies(&genesis(), reverts).await;
+    let found = nodes.view(2, Finality::Finalized).read("eth_call", question()).await;
+    assert_eq!(found, Ok(serde_json::json!("0x")));
+}
