@@ -16,6 +16,7 @@ mod process;
 mod protocol;
 mod refusal;
 mod repeats;
+mod threshold;
 mod vault;
 
 pub use client::{ClientError, EnclaveClient};
@@ -32,5 +33,9 @@ pub use protocol::{
     MAX_BATCH_ITEMS, Position, ProvenWallet, Ready, Refusal, Released, ReleasedSpend, Reply, Request,
     RestoredKey, WalletOf,
 };
+pub use keystead_threshold::{Abort, Culprit, Record, SessionId};
 pub use refusal::EnclaveError;
+pub use threshold::{
+    DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError,
+};
 pub use vault::{MAX_KEYS, VaultError};

@@ -10,8 +10,10 @@ use keystead_decision::{
 use keystead_intent::{BitcoinWallet, ChainId};
 use keystead_keys::{BackupFile, MemberKeyFile, RecipientPublicKey, Sealed};
 use keystead_policy::PolicyRef;
+use keystead_threshold::{Record, SessionId};
 use serde::{Deserialize, Serialize};
 
+use crate::threshold::{Progress, RunStart, Seat};
 use crate::{EthereumSignature, Hardening};
 
 /// The most payloads of one batch.
@@ -47,6 +49,27 @@ pub enum Request {
     HandOver(Box<HandOver>),
     /// Say which wallet a key has on a network of Bitcoin's.
     Wallet(Box<WalletOf>),
+    /// Before [`Self::Hello`]: more sealed keys than fit a frame with it.
+    Open(Vec<Sealed>),
+    /// The journal of threshold runs, as the parent's disk has it.
+    Recall(Vec<Record>),
+    /// A committed ceremony of a shared key: draw the keys with which this enclave takes part.
+    Seat(Box<Certificate>),
+    /// All participants of a ceremony have a seat: begin it from its first round.
+    Convene(Box<Certificate>),
+    /// Begin a run that signs.
+    Join(Box<RunStart>),
+    /// Signed messages of other enclaves, in any order.
+    Deliver(Vec<Vec<u8>>),
+    /// Nothing more is waited for in this run.
+    GiveUp(SessionId),
+    /// Wipe the shares of a key up to this epoch: a later one is in force.
+    Erase {
+        /// The key.
+        key: Name,
+        /// The last epoch to wipe.
+        epoch: u32,
+    },
 }
 
 impl Canonical for Request {
@@ -158,6 +181,12 @@ pub enum Reply {
     Restored(Box<RestoredKey>),
     /// To [`Request::Wallet`].
     Wallet(Box<ProvenWallet>),
+    /// To [`Request::Open`], [`Request::Recall`] and [`Request::Erase`].
+    Done,
+    /// To [`Request::Seat`].
+    Seated(Box<Seat>),
+    /// To whatever moves runs. The parent makes its records durable before it does anything else with it (S5, K6).
+    Moved(Box<Progress>),
 }
 
 impl Canonical for Reply {
@@ -256,6 +285,8 @@ pub enum ItemResult {
     Refused(Refusal),
     /// A PSBT was signed.
     Spent(ReleasedSpend),
+    /// Its key is held in shares, and the log allows it: runs may sign it until the right expires.
+    Admitted,
 }
 
 /// A signature as it leaves: verified inside with the account's public key, over this very digest (S7). The
