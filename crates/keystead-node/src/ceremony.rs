@@ -31,6 +31,10 @@ impl Signer {
             KeyCeremony::Export { .. } => self.export(request, certificate).await,
             KeyCeremony::Destroy { key } => self.destroy(request, key, certificate).await,
             KeyCeremony::Restore { .. } => self.receive(request, certificate).await,
+            // Of many back ends together: not by the home alone.
+            KeyCeremony::Generate { .. } | KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } => {
+                Ok(())
+            }
             // The log carries these out alone, and gives no permission for them.
             KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => Ok(()),
         };
@@ -160,6 +164,8 @@ pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &[Name]) 
         KeyCeremony::Restore { .. } => false,
         // What a crash left of a destruction is finished from the state, not from the permission.
         KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } | KeyCeremony::Destroy { .. } => false,
+        // What is under way stands in the state.
+        KeyCeremony::Generate { .. } | KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } => false,
     }
 }
 

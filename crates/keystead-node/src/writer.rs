@@ -213,6 +213,7 @@ fn finished_ceremony(entry: &Entry) -> Option<RequestId> {
             KeyStep::Created { request, .. }
             | KeyStep::BackedUp { request, .. }
             | KeyStep::Restored { request, .. } => Some(*request),
+            KeyStep::Seated { .. } | KeyStep::Dealt { .. } | KeyStep::Proven { .. } => None,
             KeyStep::Drilled { .. }
             | KeyStep::Protected { .. }
             | KeyStep::Destroyed

@@ -242,7 +242,10 @@ impl<C: EnclaveControls> Enclave<C> {
             | KeyCeremony::Suspend { .. }
             | KeyCeremony::Resume { .. }
             | KeyCeremony::Destroy { .. }
-            | KeyCeremony::Restore { .. } => return Err(EnclaveError::Ceremony),
+            | KeyCeremony::Restore { .. }
+            | KeyCeremony::Generate { .. }
+            | KeyCeremony::Refresh { .. }
+            | KeyCeremony::Reshare { .. } => return Err(EnclaveError::Ceremony),
         };
         let key = self.vault.key(&name)?;
         in_epoch(&name, key.epoch, epoch)?;
