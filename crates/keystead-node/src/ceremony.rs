@@ -125,8 +125,9 @@ impl Signer {
     pub(crate) fn report_protections(&self) {
         let state = self.shared.state();
         let differs = |key: &Key| {
-            let here = key.home == self.shared.node && key.state != KeyState::Destroyed;
-            here && key.protections != self.in_force
+            let here = key.is_held_by(&self.shared.node) && key.state != KeyState::Destroyed;
+            let share = key.sharing.as_ref().and_then(|it| it.homes.get(&self.shared.node));
+            here && *share.map_or(&key.protections, |it| &it.protections) != self.in_force
         };
         for (name, _) in state.keys().filter(|(_, key)| differs(key)) {
             let protections = self.in_force.clone();

@@ -118,7 +118,7 @@ impl<C: EnclaveControls> Enclave<C> {
                 self.erase(&key, epoch);
                 Ok(Reply::Done)
             }
-            Request::Seat(it) => self.seat(&it, now).map(|seat| Reply::Seated(Box::new(seat))),
+            Request::Seat(request) => self.seat(request).map(|seat| Reply::Seated(Box::new(seat))),
             Request::Convene(it) => self.convene(&it, now).map(moved),
             Request::Join(start) => self.join(&start, now).map(moved),
             Request::Deliver(messages) => self.deliver(messages).map(moved),
@@ -319,7 +319,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let digest = self.controls.digest_to_grant(&unsigned, granted(item));
         let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
         let permit = log.permit_decided(header, &item.decision, &item.proof, &digest, now)?;
-        if self.threshold.holds(&permit.grant().account.key) {
+        if granted(item).is_some_and(|it| self.threshold.holds(&it.account.key)) {
             return self.admit(header, &item.decision, permit, &unsigned, now);
         }
         let grant = permit.into_grant();

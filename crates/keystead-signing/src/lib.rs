@@ -33,7 +33,7 @@ pub use protocol::{
     MAX_BATCH_ITEMS, Position, ProvenWallet, Ready, Refusal, Released, ReleasedSpend, Reply, Request,
     RestoredKey, WalletOf,
 };
-pub use keystead_threshold::{Abort, Culprit, Record, SessionId};
+pub use keystead_threshold::{Abort, Culprit, Fault, Record, SessionId};
 pub use refusal::EnclaveError;
 pub use threshold::{
     DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError,

@@ -2,10 +2,10 @@
 
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, merkle::Inclusion};
+use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, RequestId, merkle::Inclusion};
 use keystead_bitcoin::SpendSignatures;
 use keystead_decision::{
-    Certificate, Commit, Decision, FreshAnswer, PublicAccount, SignedGenesis, Transition,
+    Certificate, Commit, Decision, FreshAnswer, PublicAccount, Seat, SignedGenesis, Transition,
 };
 use keystead_intent::{BitcoinWallet, ChainId};
 use keystead_keys::{BackupFile, MemberKeyFile, RecipientPublicKey, Sealed};
@@ -13,7 +13,7 @@ use keystead_policy::PolicyRef;
 use keystead_threshold::{Record, SessionId};
 use serde::{Deserialize, Serialize};
 
-use crate::threshold::{Progress, RunStart, Seat};
+use crate::threshold::{Progress, RunStart};
 use crate::{EthereumSignature, Hardening};
 
 /// The most payloads of one batch.
@@ -53,8 +53,9 @@ pub enum Request {
     Open(Vec<Sealed>),
     /// The journal of threshold runs, as the parent's disk has it.
     Recall(Vec<Record>),
-    /// A committed ceremony of a shared key: draw the keys with which this enclave takes part.
-    Seat(Box<Certificate>),
+    /// Draw the keys with which this enclave takes part in the ceremony of a request. They are worth nothing unless the
+    /// log convenes it with them.
+    Seat(RequestId),
     /// All participants of a ceremony have a seat: begin it from its first round.
     Convene(Box<Certificate>),
     /// Begin a run that signs.

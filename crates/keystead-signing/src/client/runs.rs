@@ -1,6 +1,6 @@
 //! The parent's side of keys in shares.
 
-use keystead_base::Name;
+use keystead_base::{Name, RequestId};
 use keystead_decision::{Certificate, Seat};
 use keystead_threshold::{Record, SessionId};
 
@@ -20,13 +20,13 @@ impl EnclaveClient {
         parts.into_iter().try_for_each(|records| self.done(&Request::Recall(records)))
     }
 
-    /// Has the enclave draw the keys with which it takes part in a committed ceremony.
+    /// Has the enclave draw the keys with which it takes part in the ceremony of a request.
     ///
     /// # Errors
     ///
     /// [`ClientError`].
-    pub fn seat(&mut self, certificate: Certificate) -> Result<Seat, ClientError> {
-        match self.call(&Request::Seat(Box::new(certificate)))? {
+    pub fn seat(&mut self, request: RequestId) -> Result<Seat, ClientError> {
+        match self.call(&Request::Seat(request))? {
             Reply::Seated(seat) => Ok(*seat),
             other => Err(unexpected(other)),
         }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use keystead_base::{ClusterId, Digest, Name, RequestId, Secret, Timestamp, tagged_hash};
+use keystead_base::{Canonical as _, ClusterId, Digest, Name, RequestId, Secret, Timestamp, tagged_hash};
 use keystead_chain::Unsigned;
 use keystead_decision::{Certificate, Convened, Decision, Grant, Header, HeldPermit, Seat, Sharing, SigningPermit, share_challenge};
-use keystead_intent::{KeyCeremony, KeyKind};
+use keystead_intent::KeyCeremony;
 use keystead_keys::{Purpose as Sealing, SealLabel, Sealed};
 use keystead_threshold::{
     EcdsaSignature, Holders, PublicShares, Purpose, Record, Scheme, Session, SessionId,
@@ -54,17 +54,10 @@ pub(super) struct Fresh {
 }
 
 impl<C: EnclaveControls> Enclave<C> {
-    /// A committed ceremony lets this enclave take part: a seat of this very life.
-    pub(super) fn seat(&mut self, certificate: &Certificate, now: Timestamp) -> Result<Seat, EnclaveError> {
-        let (ceremony, _) = self.ceremony(certificate, now)?.into_parts();
-        match ceremony {
-            KeyCeremony::Generate { kind: KeyKind::ThresholdSecp256k1, .. }
-            | KeyCeremony::Refresh { .. }
-            | KeyCeremony::Reshare { .. } => {}
-            _ => return Err(EnclaveError::Ceremony),
-        }
+    /// A seat of this very life. It takes part in nothing before the log convenes a ceremony with it.
+    pub(super) fn seat(&mut self, request: RequestId) -> Result<Seat, EnclaveError> {
         self.protected()?;
-        Ok(self.threshold.seat(certificate.decision.subject)?)
+        Ok(self.threshold.seat(request)?)
     }
 
     /// All participants have seats: the run begins, as the log describes it and nobody else.
@@ -301,7 +294,9 @@ fn session_of(
 fn old_shares(
     convened: &Convened,
 ) -> Result<Option<(PublicShares, keystead_base::PublicAccount)>, ThresholdError> {
-    let (Some(old), Some(account)) = (&convened.old, convened.account) else { return Ok(None) };
+    let Some(old) = &convened.old else { return Ok(None) };
+    let account: Option<keystead_base::PublicAccount> = None;
+    let account = account.ok_or(ThresholdError::NotAdmitted)?;
     let holders = Holders::new(old.threshold, old.holders.clone())?;
     let key = account.compressed().to_vec();
     Ok(Some((PublicShares { holders, key, shares: old.shares.clone() }, account)))
