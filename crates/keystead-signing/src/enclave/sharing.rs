@@ -295,8 +295,7 @@ fn old_shares(
     convened: &Convened,
 ) -> Result<Option<(PublicShares, keystead_base::PublicAccount)>, ThresholdError> {
     let Some(old) = &convened.old else { return Ok(None) };
-    let account: Option<keystead_base::PublicAccount> = None;
-    let account = account.ok_or(ThresholdError::NotAdmitted)?;
+    let account = convened.account.ok_or(ThresholdError::NotAdmitted)?;
     let holders = Holders::new(old.threshold, old.holders.clone())?;
     let key = account.compressed().to_vec();
     Ok(Some((PublicShares { holders, key, shares: old.shares.clone() }, account)))
