@@ -69,6 +69,7 @@ impl Captive {
         match results.into_iter().next().expect("one result") {
             ItemResult::Refused(refusal) => Err(refusal.code),
             ItemResult::Spent(_) => Err("spent".to_owned()),
+            ItemResult::Admitted => Err("admitted".to_owned()),
             ItemResult::Signed(released) => {
                 let signature = released.signature;
                 let (r, s) = signature.rs.split_at(32);

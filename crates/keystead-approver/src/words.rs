@@ -1,7 +1,7 @@
 //! What people read: effects with the names of the signed address book, and changes of authority.
 
 use alloy_primitives::Address;
-use keystead_base::{Canonical as _, Coded as _};
+use keystead_base::{Canonical as _, Coded as _, Name};
 use keystead_bitcoin::{Spend, describe, destination_id, explain};
 use keystead_chain::{AddressBook, AssetIndex, Speaker, describe_as, describe_run};
 use keystead_decision::Rehearsed;
@@ -86,8 +86,31 @@ pub fn change_words(change: &AuthorityChange, policy: &PolicyVersion) -> Vec<Str
                 "KEY `{key}` GETS ANOTHER HOME: a backup is restored in the enclave of {home}, which signs from then on"
             )
         }
+        AuthorityChange::Key(KeyCeremony::Generate { key, threshold, holders, .. }) => {
+            format!("A new key `{key}` is born in shares: {}", shares_words(*threshold, holders))
+        }
+        AuthorityChange::Key(KeyCeremony::Refresh { key }) => {
+            format!("The holders of key `{key}` get new shares; the old ones combine with them no more")
+        }
+        AuthorityChange::Key(KeyCeremony::Reshare { key, threshold, holders, dealers }) => {
+            let dealers: Vec<_> = dealers.iter().map(Name::as_str).collect();
+            format!(
+                "KEY `{key}` GETS OTHER SHARES, dealt by {}: {}",
+                dealers.join(", "),
+                shares_words(*threshold, holders)
+            )
+        }
     };
     vec![headline, line]
+}
+
+fn shares_words(threshold: u8, holders: &[Name]) -> String {
+    let names: Vec<_> = holders.iter().map(Name::as_str).collect();
+    let spare = holders.len().saturating_sub(usize::from(threshold));
+    let names = names.join(", ");
+    format!(
+        "any {threshold} of {names} sign; {spare} of them may be lost, and fewer than {threshold} sign nothing"
+    )
 }
 
 /// INVARIANT S13: what people approve is each line that the document makes different, read from it on their machine.

@@ -13,7 +13,7 @@ use crate::judge::{Passed, Refused, pass};
 use crate::reading::Remembered;
 use crate::state::ActivePolicy;
 use crate::turn::{Turn, not_counted};
-use crate::{Controls, Event, KeyEvent, KeyStep, Outcome, Phase, Request};
+use crate::{Controls, DealtReport, Event, KeyEvent, KeyStep, Outcome, Phase, Request, ShareHome};
 
 impl<C: Controls> Turn<'_, C> {
     /// A change of authority is asked for.
@@ -132,12 +132,26 @@ impl<C: Controls> Turn<'_, C> {
         let name = ceremony.key();
         let Some(key) = self.state.keys.get(name) else {
             return match ceremony {
-                KeyCeremony::Create { .. } => Ok(()),
+                KeyCeremony::Create { kind, .. } => self.can_be_created(name, *kind),
+                KeyCeremony::Generate { kind, threshold, holders, .. } => {
+                    self.can_be_generated(name, *kind, *threshold, holders)
+                }
                 _ => Err(Reason::KeyUnknown { key: name.clone() }),
             };
         };
         match ceremony {
-            KeyCeremony::Create { .. } => return Err(Reason::KeyExists { key: name.clone() }),
+            KeyCeremony::Create { .. } | KeyCeremony::Generate { .. } => {
+                return Err(Reason::KeyExists { key: name.clone() });
+            }
+            // INVARIANT K4: what never was whole cannot leave whole.
+            KeyCeremony::Backup { .. } | KeyCeremony::Export { .. } | KeyCeremony::Restore { .. }
+                if key.kind.is_shared() =>
+            {
+                return Err(Reason::KindRefused { key: name.clone(), kind: key.kind });
+            }
+            KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } => {
+                self.can_be_shared_anew(key, ceremony)?
+            }
             KeyCeremony::Backup { recipients, .. } => self.can_receive(recipients)?,
             KeyCeremony::Export { recipient, .. } => self.can_receive(std::slice::from_ref(recipient))?,
             // Without a backup that was drilled there is nothing to restore, and nobody was paid there yet.
@@ -187,7 +201,7 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     /// Moves a key on in its table, and keeps what headers say about it true.
-    fn move_key(&mut self, name: &Name, event: KeyMove) -> Result<KeyState, Reason> {
+    pub(crate) fn move_key(&mut self, name: &Name, event: KeyMove) -> Result<KeyState, Reason> {
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
         let Some(after) = key.state.after(event) else {
             return Err(Reason::KeyStep { key: name.clone(), state: key.state, change: kind_of(event) });
@@ -225,6 +239,10 @@ impl<C: Controls> Turn<'_, C> {
                 if let denied @ Outcome::Deny { .. } = self.moved(key, KeyMove::Destroy) {
                     return denied;
                 }
+                self.state.convened.remove(key);
+            }
+            KeyCeremony::Generate { .. } | KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } => {
+                self.open_convening(request, ceremony);
             }
             KeyCeremony::Create { .. }
             | KeyCeremony::Backup { .. }
@@ -263,6 +281,7 @@ impl<C: Controls> Turn<'_, C> {
                     matches!(it, KeyCeremony::Create { key, kind: asked, home }
                         if *key == event.key && asked == kind && home == node)
                 })?;
+                self.can_be_created(&event.key, *kind)?;
                 self.new_key(
                     &event.key,
                     crate::Key {
@@ -275,6 +294,7 @@ impl<C: Controls> Turn<'_, C> {
                         state: KeyState::Created,
                         backup: None,
                         wallets: Default::default(),
+                        sharing: None,
                         addresses: Default::default(),
                     },
                 )
@@ -287,8 +307,17 @@ impl<C: Controls> Turn<'_, C> {
                 self.backed_up(&event.key, *backup)
             }
             KeyStep::Drilled { backup, proof } => self.drilled(&event.key, *backup, proof),
-            KeyStep::Protected { protections } => self.protected_by(&event.key, protections),
-            KeyStep::Destroyed => self.move_key(&event.key, KeyMove::Wipe),
+            KeyStep::Protected { protections } => self.protected_by(node, &event.key, protections),
+            KeyStep::Destroyed => self.wiped(node, &event.key),
+            KeyStep::Seated { request, seat } => self.seated(node, &event.key, request, seat),
+            KeyStep::Dealt { request, attempt, account, shares, assurance, protections } => {
+                let home = ShareHome { assurance: *assurance, protections: protections.clone() };
+                let report = DealtReport { account: *account, shares: shares.clone(), home };
+                self.dealt(node, &event.key, (request, *attempt), report)
+            }
+            KeyStep::Proven { request, attempt, proof } => {
+                self.proven(node, &event.key, (request, *attempt), proof)
+            }
             KeyStep::Wallet { wallet, proof } => self.wallet_recorded(&event.key, wallet, proof),
             KeyStep::Restored { request, recipient, assurance, protections, proof } => {
                 self.asked_for(request, |it| {
@@ -306,14 +335,22 @@ impl<C: Controls> Turn<'_, C> {
     /// What a back end did with a key, only the node says whose back end it is. Whoever restored a backup may
     /// report the drill: its proof speaks for itself.
     fn reported_at_home(&self, node: &Name, event: &KeyEvent) -> Result<(), Reason> {
-        let home = self.state.keys.get(&event.key).map(|key| &key.home);
-        match (&event.step, home) {
-            (KeyStep::Created { .. } | KeyStep::Drilled { .. } | KeyStep::Restored { .. }, _) | (_, None) => {
-                Ok(())
+        let Some(key) = self.state.keys.get(&event.key) else { return Ok(()) };
+        match &event.step {
+            KeyStep::Created { .. }
+            | KeyStep::Drilled { .. }
+            | KeyStep::Restored { .. }
+            | KeyStep::Seated { .. }
+            | KeyStep::Dealt { .. }
+            | KeyStep::Proven { .. } => Ok(()),
+            // The path of that wallet is hardened, which takes a whole key.
+            KeyStep::Wallet { .. } if key.kind.is_shared() => {
+                Err(Reason::KindRefused { key: event.key.clone(), kind: key.kind })
             }
-            (_, Some(home)) if home == node => Ok(()),
-            (_, Some(home)) => {
-                Err(Reason::NotHome { key: event.key.clone(), home: home.clone(), node: node.clone() })
+            _ if key.is_held_by(node) => Ok(()),
+            _ => {
+                let (key, home) = (event.key.clone(), key.home.clone());
+                Err(Reason::NotHome { key, home, node: node.clone() })
             }
         }
     }
@@ -331,7 +368,7 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     /// INVARIANT E3: two keys with one public key are never accepted.
-    fn new_key(&mut self, name: &Name, key: crate::Key) -> Result<KeyState, Reason> {
+    pub(crate) fn new_key(&mut self, name: &Name, key: crate::Key) -> Result<KeyState, Reason> {
         let twin = self.state.keys.iter().any(|(other, it)| other == name || it.account == key.account);
         if twin || key.account.address(0).is_none() {
             return Err(Reason::KeyExists { key: name.clone() });
@@ -349,9 +386,14 @@ impl<C: Controls> Turn<'_, C> {
         Ok(state)
     }
 
-    fn protected_by(&mut self, name: &Name, protections: &[Feature]) -> Result<KeyState, Reason> {
+    fn protected_by(
+        &mut self,
+        node: &Name,
+        name: &Name,
+        protections: &[Feature],
+    ) -> Result<KeyState, Reason> {
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
-        key.protections = protections.to_vec();
+        key.protected_at(node, protections);
         Ok(key.state)
     }
 
@@ -400,6 +442,9 @@ fn move_of(ceremony: &KeyCeremony) -> KeyMove {
         KeyCeremony::Resume { .. } => KeyMove::Resume,
         KeyCeremony::Destroy { .. } => KeyMove::Destroy,
         KeyCeremony::Restore { .. } => KeyMove::Drill,
+        KeyCeremony::Generate { .. } | KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } => {
+            KeyMove::Prove
+        }
     }
 }
 
@@ -410,6 +455,7 @@ fn kind_of(event: KeyMove) -> ChangeKind {
         KeyMove::Suspend => ChangeKind::SuspendKey,
         KeyMove::Resume => ChangeKind::ResumeKey,
         KeyMove::Destroy | KeyMove::Wipe => ChangeKind::DestroyKey,
+        KeyMove::Prove => ChangeKind::RefreshKey,
     }
 }
 
@@ -421,14 +467,18 @@ fn frees(change: &AuthorityChange) -> bool {
         | AuthorityChange::Roster { .. }
         | AuthorityChange::AddressBook { .. }
         | AuthorityChange::Thaw { .. } => true,
-        // Both make the same file, which whoever it is for opens alone.
-        AuthorityChange::Key(KeyCeremony::Backup { .. } | KeyCeremony::Export { .. }) => true,
+        // Two make the same file, which whoever it is for opens alone; the third gives the key to other nodes.
+        AuthorityChange::Key(
+            KeyCeremony::Backup { .. } | KeyCeremony::Export { .. } | KeyCeremony::Reshare { .. },
+        ) => true,
         AuthorityChange::Key(
             KeyCeremony::Create { .. }
             | KeyCeremony::Restore { .. }
             | KeyCeremony::Suspend { .. }
             | KeyCeremony::Resume { .. }
-            | KeyCeremony::Destroy { .. },
+            | KeyCeremony::Destroy { .. }
+            | KeyCeremony::Generate { .. }
+            | KeyCeremony::Refresh { .. },
         ) => false,
     }
 }

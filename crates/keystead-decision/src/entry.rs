@@ -6,7 +6,7 @@ use keystead_intent::{Approval, BitcoinWallet, Freeze, KeyKind, RequestBatch, Sl
 use keystead_policy::{AssuranceLevel, Feature, Price};
 use serde::{Deserialize, Serialize};
 
-use crate::{Finding, PublicAccount, SignedRebuild, Simulation};
+use crate::{Finding, PublicAccount, Seat, SignedRebuild, Simulation};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -150,6 +150,38 @@ pub enum KeyStep {
         /// The wallet.
         wallet: BitcoinWallet,
         /// 64 bytes r ‖ s over [`crate::wallet_challenge`] by the address with index 0.
+        proof: Vec<u8>,
+    },
+    /// A participant's enclave has its keys for the ceremony of a shared key; said again with other keys, the ceremony
+    /// begins anew.
+    Seated {
+        /// The request that allowed it.
+        request: RequestId,
+        /// The keys.
+        seat: Seat,
+    },
+    /// The new share of a holder is sealed and durable.
+    Dealt {
+        /// The request that allowed it.
+        request: RequestId,
+        /// The attempt that made it.
+        attempt: u32,
+        /// What the key's addresses derive from.
+        account: PublicAccount,
+        /// The public side of each new share, in the next holders' order: 33 bytes compressed.
+        shares: Vec<Vec<u8>>,
+        /// What kind of home the share has.
+        assurance: AssuranceLevel,
+        /// The protections of that home that are fully in force, ascending.
+        protections: Vec<Feature>,
+    },
+    /// The new share of a holder signed, together with those of others.
+    Proven {
+        /// The request that allowed it.
+        request: RequestId,
+        /// The attempt that made it.
+        attempt: u32,
+        /// 64 bytes r ‖ s over [`crate::share_challenge`] by the address with index 0.
         proof: Vec<u8>,
     },
 }

@@ -9,8 +9,8 @@ use keystead_policy::{AssuranceLevel, Feature, FreshHeadDemand, PolicyRef, Polic
 
 use crate::fresh::{Asked, is_recent, place};
 use crate::{
-    Certificate, Commit, Decision, FreshAnswer, Frozen, Grant, Header, LightError, Outcome, SignedGenesis,
-    SignedRebuild, Transition, Vote,
+    Certificate, Commit, Convened, Decision, FreshAnswer, Frozen, Grant, Header, LightError, Outcome,
+    SignedGenesis, SignedRebuild, Transition, Vote,
 };
 
 /// What is known of the log.
@@ -68,6 +68,7 @@ struct Round {
 #[derive(Debug)]
 pub struct SigningPermit {
     grant: Grant,
+    policy: PolicyRef,
 }
 
 impl SigningPermit {
@@ -75,6 +76,34 @@ impl SigningPermit {
     #[must_use]
     pub fn into_grant(self) -> Grant {
         self.grant
+    }
+
+    /// Keeps the right for runs with others that begin later: each asks again by [`LightClient::still_permits`].
+    #[must_use]
+    pub fn hold(self) -> HeldPermit {
+        HeldPermit { grant: self.grant, policy: self.policy }
+    }
+}
+
+/// A right that was shown while its block was the head, and that was not used yet. It signs nothing by itself.
+///
+/// ```compile_fail
+/// # use keystead_decision::HeldPermit;
+/// fn twice(permit: HeldPermit) -> (HeldPermit, HeldPermit) {
+///     (permit.clone(), permit)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct HeldPermit {
+    grant: Grant,
+    policy: PolicyRef,
+}
+
+impl HeldPermit {
+    /// What it is about.
+    #[must_use]
+    pub fn grant(&self) -> &Grant {
+        &self.grant
     }
 }
 
@@ -97,6 +126,30 @@ impl CeremonyPermit {
     #[must_use]
     pub fn into_parts(self) -> (KeyCeremony, u32) {
         (self.ceremony, self.epoch)
+    }
+}
+
+/// The right to begin the ceremony of a shared key with the others that take part in it.
+///
+/// ```compile_fail
+/// # use keystead_decision::ConvenedPermit;
+/// fn twice(permit: ConvenedPermit) -> (ConvenedPermit, ConvenedPermit) {
+///     (permit.clone(), permit)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct ConvenedPermit {
+    convened: Convened,
+    policy_version: u64,
+    decision: Digest,
+}
+
+impl ConvenedPermit {
+    /// What may be begun, the number of the policy version that allowed it, and the digest of the decision: different
+    /// for each attempt, and what [`crate::share_challenge`] names.
+    #[must_use]
+    pub fn into_parts(self) -> (Convened, u64, Digest) {
+        (self.convened, self.policy_version, self.decision)
     }
 }
 
@@ -296,6 +349,23 @@ impl LightClient {
         if &grant.signing_digest != signing_digest {
             return Err(LightError::Digest { expected: grant.signing_digest, found: *signing_digest });
         }
+        self.permits(grant, now)
+    }
+
+    /// For a right that was admitted when its block was the head, and whose run with others begins now: whether it
+    /// stands as far as this client knows by now. Under another policy version it does not: it is renewed.
+    ///
+    /// # Errors
+    ///
+    /// [`LightError`] says which check failed.
+    pub fn still_permits(&self, held: &HeldPermit, now: Timestamp) -> Result<SigningPermit, LightError> {
+        if held.policy != self.policy {
+            return Err(LightError::Policy { expected: self.policy, found: held.policy });
+        }
+        self.permits(&held.grant, now)
+    }
+
+    fn permits(&self, grant: &Grant, now: Timestamp) -> Result<SigningPermit, LightError> {
         self.is_fresh(now)?;
         if self.holds(&grant.account.key) {
             return Err(LightError::Frozen { key: grant.account.key.clone() });
@@ -304,7 +374,7 @@ impl LightClient {
             return Err(LightError::Stopped { key: grant.account.key.clone() });
         }
         self.unexpired(grant.expires, now)?;
-        Ok(SigningPermit { grant: grant.clone() })
+        Ok(SigningPermit { grant: grant.clone(), policy: self.policy })
     }
 
     /// Checks a certificate for a key ceremony.
@@ -325,6 +395,28 @@ impl LightClient {
         self.unexpired(*expires, now)?;
         self.confirmed.as_ref().ok_or(LightError::Stale)?;
         Ok(CeremonyPermit { ceremony: ceremony.clone(), epoch: *epoch })
+    }
+
+    /// Checks a certificate that begins the ceremony of a shared key.
+    ///
+    /// # Errors
+    ///
+    /// [`LightError`] says which check failed.
+    pub fn permit_convened(
+        &mut self,
+        certificate: &Certificate,
+        now: Timestamp,
+    ) -> Result<ConvenedPermit, LightError> {
+        self.advance(&certificate.commit)?;
+        let decision = &certificate.decision;
+        self.stands_in_head(&certificate.commit.header, decision, &certificate.proof)?;
+        let Outcome::Convened(convened) = &decision.outcome else {
+            return Err(LightError::NotAllowed { found: decision.outcome.word() });
+        };
+        self.unexpired(convened.expires, now)?;
+        self.confirmed.as_ref().ok_or(LightError::Stale)?;
+        let (policy_version, decision) = (decision.policy.number, decision.digest());
+        Ok(ConvenedPermit { convened: convened.clone(), policy_version, decision })
     }
 
     fn stands_in_head(

@@ -7,7 +7,7 @@ use keystead_intent::{AccountRef, ChainId, DangerClass, KeyCeremony, KeyState, S
 use keystead_policy::{PolicyRef, Reason, Requirement};
 use serde::{Deserialize, Serialize};
 
-use crate::{Commit, Fate, Finding};
+use crate::{Commit, Convened, Fate, Finding};
 
 /// One decision, a leaf of the block's decision tree.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -123,6 +123,8 @@ pub enum Outcome {
         /// What, and where.
         finding: Finding,
     },
+    /// All who take part in the ceremony of a shared key have a seat: it may be begun.
+    Convened(Convened),
 }
 
 impl Outcome {
@@ -145,6 +147,7 @@ impl Outcome {
             Self::Simulate { .. } => "simulate",
             Self::Simulated => "simulated",
             Self::Found { .. } => "found",
+            Self::Convened(_) => "convened",
         }
     }
 }

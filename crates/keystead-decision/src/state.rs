@@ -15,7 +15,9 @@ use keystead_policy::{AssuranceLevel, Cooling, Engine, Feature, PolicyError, Pol
 use crate::coins::Purse;
 use crate::reading::Kept;
 use crate::rebuild::Pending;
-use crate::{Finding, Frozen, Genesis, PublicAccount, Request, SlotUse, Windows, persist};
+use crate::{
+    Convening, Finding, Frozen, Genesis, PublicAccount, Request, Sharing, SlotUse, Windows, persist,
+};
 
 /// The most requests that may wait at once; one more is denied.
 pub const MAX_OPEN_REQUESTS: usize = 10_000;
@@ -52,6 +54,8 @@ pub struct State {
     pub(crate) kept: OrdMap<Name, Kept>,
     /// Findings that people cleared: none of them freezes its key again.
     pub(crate) cleared: OrdSet<Digest>,
+    /// Ceremonies of shared keys that are under way: at most one for each key.
+    pub(crate) convened: OrdMap<Name, Arc<Convening>>,
     /// What the next block must be; never part of a snapshot.
     pub(crate) pending: Option<Arc<Pending>>,
 }
@@ -86,7 +90,7 @@ pub struct Key {
     pub epoch: u32,
     /// What its addresses derive from.
     pub account: PublicAccount,
-    /// The node whose back end holds it.
+    /// The node whose back end holds it; of a key in shares the first holder.
     pub home: Name,
     /// What kind of home it has.
     pub assurance: AssuranceLevel,
@@ -98,6 +102,8 @@ pub struct Key {
     pub backup: Option<Digest>,
     /// Its wallets on Bitcoin, by network.
     pub wallets: BTreeMap<ChainId, BitcoinWallet>,
+    /// Who holds its shares in this epoch, where it is in shares.
+    pub sharing: Option<Sharing>,
     /// The addresses in use, remembered because deriving one costs more than a policy decision.
     #[borsh(skip)]
     pub(crate) addresses: OrdMap<u32, Address>,
@@ -135,6 +141,7 @@ impl State {
             coins: OrdMap::new(),
             kept: OrdMap::new(),
             cleared: OrdSet::new(),
+            convened: OrdMap::new(),
             pending: None,
         })
     }
@@ -202,6 +209,17 @@ impl State {
     /// All keys by name.
     pub fn keys(&self) -> impl Iterator<Item = (&Name, &Key)> {
         self.keys.iter()
+    }
+
+    /// The ceremony of a shared key that is under way.
+    #[must_use]
+    pub fn convening(&self, key: &Name) -> Option<&Convening> {
+        self.convened.get(key).map(Arc::as_ref)
+    }
+
+    /// The ceremonies of shared keys that are under way, by key.
+    pub fn convenings(&self) -> impl Iterator<Item = (&Name, &Convening)> {
+        self.convened.iter().map(|(key, it)| (key, it.as_ref()))
     }
 
     /// A request that is still remembered.
@@ -289,7 +307,8 @@ impl BorshSerialize for Snapshot {
         persist::write_set(&state.rights, writer)?;
         state.open.serialize(writer)?;
         persist::write_shared(&state.coins, writer)?;
-        persist::write_set(&state.cleared, writer)
+        persist::write_set(&state.cleared, writer)?;
+        persist::write_shared(&state.convened, writer)
     }
 }
 
@@ -321,6 +340,7 @@ impl BorshDeserialize for Snapshot {
             open: u64::deserialize_reader(reader)?,
             coins: persist::read_shared(reader)?,
             cleared: persist::read_set(reader)?,
+            convened: persist::read_shared(reader)?,
             kept: OrdMap::new(),
             pending: None,
         };

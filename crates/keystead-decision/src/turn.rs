@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keystead_base::{Name, RequestId, Signed, Timestamp};
+use keystead_base::{Canonical, Digest, Name, RequestId, Signed, Timestamp};
 use keystead_intent::{Action, Approval, DangerClass, Freeze, RequestBatch, Veto};
 use keystead_policy::Reason;
 
@@ -63,6 +63,7 @@ impl<'a, C: Controls> Turn<'a, C> {
             self.state.policy = successor;
             self.announce_anew();
         }
+        self.convoke();
         (self.state, self.decisions)
     }
 
@@ -80,6 +81,11 @@ impl<'a, C: Controls> Turn<'a, C> {
             rules,
             outcome,
         });
+    }
+
+    /// The digest of the decision that was written last.
+    pub(crate) fn decided_last(&self) -> Option<Digest> {
+        self.decisions.last().map(Canonical::digest)
     }
 
     /// Refuses a request for good.
@@ -130,6 +136,7 @@ impl<'a, C: Controls> Turn<'a, C> {
             Phase::Allowed | Phase::Applied | Phase::Denied | Phase::Settled | Phase::Dead => {}
         }
         self.let_go_if_over(id);
+        self.end_convening_if_over(id);
         self.forget_if_over(id);
     }
 
@@ -230,7 +237,7 @@ impl<'a, C: Controls> Turn<'a, C> {
 
     fn freeze(&mut self, signed: &Signed<Freeze>) {
         let body = &signed.body;
-        let subject = RequestId(keystead_base::Canonical::digest(body));
+        let subject = RequestId(body.digest());
         let person = body.person.clone();
         let verified = keystead_quorum::verify_freeze(
             signed,
@@ -254,7 +261,7 @@ impl<'a, C: Controls> Turn<'a, C> {
     fn price(&mut self, signed: &Signed<keystead_policy::Price>) {
         let policy = Arc::clone(&self.state.policy);
         let Some(rule) = &policy.engine.version().prices else { return };
-        let subject = RequestId(keystead_base::Canonical::digest(&signed.body));
+        let subject = RequestId(signed.body.digest());
         match self.state.prices.insert(signed, rule) {
             Ok(()) => self.decide(subject, Vec::new(), Outcome::Priced),
             Err(error) => {

@@ -83,7 +83,39 @@ pub enum KeyCeremony {
         /// The node whose enclave restores it, and which alone signs with it then.
         home: Name,
     },
+    /// A key is born in shares among the enclaves of nodes: it never exists whole.
+    Generate {
+        /// Its name, unused so far.
+        key: Name,
+        /// What kind of key: one that is held in shares.
+        kind: KeyKind,
+        /// How many of the holders sign.
+        threshold: u8,
+        /// The nodes that hold a share each, in the order of the shares' indices: 2 ≤ threshold ≤ holders ≤
+        /// [`MAX_HOLDERS`].
+        holders: Vec<Name>,
+    },
+    /// The holders of a key make new shares of it, which do not combine with those before.
+    Refresh {
+        /// The key.
+        key: Name,
+    },
+    /// New shares of a key for other holders, or with another threshold; its public key and addresses stay.
+    Reshare {
+        /// The key.
+        key: Name,
+        /// How many of the next holders sign.
+        threshold: u8,
+        /// The nodes that hold a share each from then on, in the order of the shares' indices.
+        holders: Vec<Name>,
+        /// The holders so far who deal the new shares: at least as many as sign so far. Whoever is lost, or not
+        /// trusted any more, is left out.
+        dealers: Vec<Name>,
+    },
 }
+
+/// The most nodes that one key is shared among.
+pub const MAX_HOLDERS: usize = 16;
 
 /// What kind of secret a key is.
 #[derive(
@@ -101,11 +133,37 @@ pub enum KeyCeremony {
     Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
-// One variant so far would take no bytes in memory, and Borsh refuses lists of such a type.
-#[repr(u8)]
 pub enum KeyKind {
     /// A BIP-39 seed with BIP-32/44 secp256k1 children.
     HdSecp256k1,
+    /// A secp256k1 key in shares that sign ECDSA together; its accounts are the BIP-32 children of its root.
+    ThresholdSecp256k1,
+}
+
+impl KeyKind {
+    /// Whether it is born in shares and held by many nodes.
+    #[must_use]
+    pub fn is_shared(self) -> bool {
+        match self {
+            Self::HdSecp256k1 => false,
+            Self::ThresholdSecp256k1 => true,
+        }
+    }
+
+    /// The kind's stable name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HdSecp256k1 => "hd_secp256k1",
+            Self::ThresholdSecp256k1 => "threshold_secp256k1",
+        }
+    }
+}
+
+impl std::fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 impl AuthorityChange {
@@ -124,6 +182,9 @@ impl AuthorityChange {
             Self::Key(KeyCeremony::Resume { .. }) => ChangeKind::ResumeKey,
             Self::Key(KeyCeremony::Destroy { .. }) => ChangeKind::DestroyKey,
             Self::Key(KeyCeremony::Restore { .. }) => ChangeKind::RestoreKey,
+            Self::Key(KeyCeremony::Generate { .. }) => ChangeKind::GenerateKey,
+            Self::Key(KeyCeremony::Refresh { .. }) => ChangeKind::RefreshKey,
+            Self::Key(KeyCeremony::Reshare { .. }) => ChangeKind::ReshareKey,
         }
     }
 }
@@ -139,7 +200,10 @@ impl KeyCeremony {
             | Self::Suspend { key }
             | Self::Resume { key }
             | Self::Destroy { key }
-            | Self::Restore { key, .. } => key,
+            | Self::Restore { key, .. }
+            | Self::Generate { key, .. }
+            | Self::Refresh { key }
+            | Self::Reshare { key, .. } => key,
         }
     }
 }
@@ -183,6 +247,12 @@ pub enum ChangeKind {
     DestroyKey,
     /// A key gets another home.
     RestoreKey,
+    /// A key is born in shares.
+    GenerateKey,
+    /// A key's holders get new shares.
+    RefreshKey,
+    /// A key gets other holders, or another threshold.
+    ReshareKey,
 }
 
 impl ChangeKind {
@@ -201,6 +271,9 @@ impl ChangeKind {
             Self::ResumeKey => "resume_key",
             Self::DestroyKey => "destroy_key",
             Self::RestoreKey => "restore_key",
+            Self::GenerateKey => "generate_key",
+            Self::RefreshKey => "refresh_key",
+            Self::ReshareKey => "reshare_key",
         }
     }
 }

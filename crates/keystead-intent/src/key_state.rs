@@ -53,6 +53,9 @@ pub enum KeyMove {
     Destroy,
     /// The node reports that it is.
     Wipe,
+    /// The shares of every holder signed together. It takes the place of backup and drill: what is lost with one
+    /// node, the others' shares still sign.
+    Prove,
 }
 
 impl KeyState {
@@ -61,8 +64,8 @@ impl KeyState {
     pub fn after(self, event: KeyMove) -> Option<Self> {
         match (self, event) {
             (Self::Created | Self::BackedUp, KeyMove::Backup) => Some(Self::BackedUp),
-            (Self::Active | Self::Suspended, KeyMove::Backup | KeyMove::Drill) => Some(self),
-            (Self::BackedUp, KeyMove::Drill) => Some(Self::Active),
+            (Self::Active | Self::Suspended, KeyMove::Backup | KeyMove::Drill | KeyMove::Prove) => Some(self),
+            (Self::BackedUp, KeyMove::Drill) | (Self::Created, KeyMove::Prove) => Some(Self::Active),
             (Self::Active, KeyMove::Suspend) => Some(Self::Suspended),
             (Self::Suspended, KeyMove::Resume) => Some(Self::Active),
             // Asked for again where the first permission ended before the enclave used it.
@@ -71,10 +74,13 @@ impl KeyState {
             }
             (Self::Deactivated, KeyMove::Wipe) => Some(Self::Destroyed),
             (Self::Created, KeyMove::Drill | KeyMove::Suspend | KeyMove::Resume | KeyMove::Wipe)
-            | (Self::BackedUp, KeyMove::Suspend | KeyMove::Resume | KeyMove::Wipe)
+            | (Self::BackedUp, KeyMove::Suspend | KeyMove::Resume | KeyMove::Wipe | KeyMove::Prove)
             | (Self::Active, KeyMove::Resume | KeyMove::Destroy | KeyMove::Wipe)
             | (Self::Suspended, KeyMove::Suspend | KeyMove::Wipe)
-            | (Self::Deactivated, KeyMove::Backup | KeyMove::Drill | KeyMove::Suspend | KeyMove::Resume)
+            | (
+                Self::Deactivated,
+                KeyMove::Backup | KeyMove::Drill | KeyMove::Suspend | KeyMove::Resume | KeyMove::Prove,
+            )
             | (
                 Self::Destroyed,
                 KeyMove::Backup
@@ -82,7 +88,8 @@ impl KeyState {
                 | KeyMove::Suspend
                 | KeyMove::Resume
                 | KeyMove::Destroy
-                | KeyMove::Wipe,
+                | KeyMove::Wipe
+                | KeyMove::Prove,
             ) => None,
         }
     }
@@ -147,17 +154,18 @@ mod tests {
             KeyMove::Resume,
             KeyMove::Destroy,
             KeyMove::Wipe,
+            KeyMove::Prove,
         ];
         let row = |state: KeyState| moves.map(|it| state.after(it).map_or("-", KeyState::as_str)).join(" ");
         assert_eq!(
             STATES.map(row),
             [
-                "backed_up - - - deactivated -",
-                "backed_up active - - deactivated -",
-                "active active suspended - - -",
-                "suspended suspended - active deactivated -",
-                "- - - - deactivated destroyed",
-                "- - - - - -",
+                "backed_up - - - deactivated - active",
+                "backed_up active - - deactivated - -",
+                "active active suspended - - - active",
+                "suspended suspended - active deactivated - suspended",
+                "- - - - deactivated destroyed -",
+                "- - - - - - -",
             ]
         );
     }

@@ -14,6 +14,8 @@ use crate::Fill;
 pub const MAX_PASSPHRASE_BYTES: usize = 1024;
 /// The longest secret that is sealed in one file.
 pub const MAX_SEALED_BYTES: usize = 4096;
+/// The longest share of a key that is sealed in one file: `DKLs23` keeps 52 KB for each other holder.
+pub const MAX_SEALED_SHARE_BYTES: usize = 1024 * 1024;
 
 /// How a passphrase is stretched: Argon2id, version 0x13 (RFC 9106).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -75,6 +77,18 @@ pub enum Purpose {
     HdSeed,
     /// The secrets of an approver, node or service.
     Member,
+    /// A node's share of a key, with what its protocol keeps beside it.
+    ThresholdShare,
+}
+
+impl Purpose {
+    /// The longest secret of its kind, in bytes.
+    fn limit(self) -> usize {
+        match self {
+            Self::HdSeed | Self::Member => MAX_SEALED_BYTES,
+            Self::ThresholdShare => MAX_SEALED_SHARE_BYTES,
+        }
+    }
 }
 
 /// A key grown from a passphrase. Growing it is slow on purpose: once per start, then it seals and
@@ -119,7 +133,7 @@ impl SealingKey {
     ///
     /// [`SealError::SecretLength`] past the limit.
     pub fn seal(&self, label: SealLabel, secret: &[u8], fill: Fill<'_>) -> Result<Sealed, SealError> {
-        if secret.len() > MAX_SEALED_BYTES {
+        if secret.len() > label.purpose.limit() {
             return Err(SealError::SecretLength { found: secret.len() });
         }
         let mut sealed = Sealed {
@@ -201,6 +215,12 @@ impl Sealed {
     #[must_use]
     pub fn label(&self) -> &SealLabel {
         &self.label
+    }
+
+    /// How long the secret is, in bytes.
+    #[must_use]
+    pub fn secret_bytes(&self) -> usize {
+        self.ciphertext.len()
     }
 
     /// How its passphrase is stretched.

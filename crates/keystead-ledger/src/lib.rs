@@ -22,6 +22,7 @@ mod reconciled;
 mod record;
 mod replay;
 mod schema;
+mod threshold;
 mod tiles;
 mod tree;
 #[cfg(test)]
@@ -42,5 +43,6 @@ pub use read::StoredRequest;
 pub use record::{Appended, Batch, MAX_ENTRIES_BYTES, RecordRow, SignatureRecord};
 pub use replay::{Replay, ReplayCause, ReplayError, StoredBlock};
 pub use schema::SCHEMA_VERSION;
+pub use threshold::{KEPT_RUNS, ThresholdRow};
 pub use tiles::{block_bundle, entry_bundle, parse_bundles};
 pub use witness::{CosignRequest, Cosigned, WitnessError, WitnessState, cosign, verify_cosignature};

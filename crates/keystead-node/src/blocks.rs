@@ -31,7 +31,10 @@ impl Durable {
     /// Whether the back end has to know of this block.
     pub(crate) fn matters(&self, frozen_before: bool) -> bool {
         let right = |it: &Decision| {
-            matches!(it.outcome, Outcome::Allow(_) | Outcome::Ceremony { .. } | Outcome::Key { .. })
+            matches!(
+                it.outcome,
+                Outcome::Allow(_) | Outcome::Ceremony { .. } | Outcome::Key { .. } | Outcome::Convened(_)
+            )
         };
         let frozen = &self.commit.header.frozen;
         let freezes = frozen_before || frozen.everything || !frozen.keys.is_empty();

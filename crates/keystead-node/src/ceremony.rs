@@ -31,6 +31,10 @@ impl Signer {
             KeyCeremony::Export { .. } => self.export(request, certificate).await,
             KeyCeremony::Destroy { key } => self.destroy(request, key, certificate).await,
             KeyCeremony::Restore { .. } => self.receive(request, certificate).await,
+            // Of many back ends together: not by the home alone.
+            KeyCeremony::Generate { .. } | KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } => {
+                Ok(())
+            }
             // The log carries these out alone, and gives no permission for them.
             KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => Ok(()),
         };
@@ -121,8 +125,9 @@ impl Signer {
     pub(crate) fn report_protections(&self) {
         let state = self.shared.state();
         let differs = |key: &Key| {
-            let here = key.home == self.shared.node && key.state != KeyState::Destroyed;
-            here && key.protections != self.in_force
+            let here = key.is_held_by(&self.shared.node) && key.state != KeyState::Destroyed;
+            let share = key.sharing.as_ref().and_then(|it| it.homes.get(&self.shared.node));
+            here && *share.map_or(&key.protections, |it| &it.protections) != self.in_force
         };
         for (name, _) in state.keys().filter(|(_, key)| differs(key)) {
             let protections = self.in_force.clone();
@@ -160,6 +165,8 @@ pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &[Name]) 
         KeyCeremony::Restore { .. } => false,
         // What a crash left of a destruction is finished from the state, not from the permission.
         KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } | KeyCeremony::Destroy { .. } => false,
+        // What is under way stands in the state.
+        KeyCeremony::Generate { .. } | KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } => false,
     }
 }
 

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use keystead_base::{Canonical, ClusterId, Name};
 use keystead_decision::{Commit, Key, KeyState, Transition};
 use keystead_keys::Sealed;
+use keystead_ledger::ThresholdRow;
 use keystead_signing::{
-    Advance, ClientError, EnclaveClient, EnclaveOptions, Feature, HeldKey, Hello, Ready, Role, Status,
+    Advance, ClientError, EnclaveClient, EnclaveOptions, Feature, HeldKey, Hello, Ready, Record, Role, Status,
 };
 use keystead_wire::Protection;
 
@@ -95,9 +96,20 @@ impl EnclaveHome {
         }
         let mut client = EnclaveClient::spawn(self.program.clone(), self.arguments.clone())?;
         let ready = client.hello(Hello { genesis: shared.genesis.clone(), seals })?;
+        client.recall(journal(shared).await?)?;
         shared.set_protections(protections(&ready));
         Ok(Started { client, held: ready.keys, in_force: ready.hardening.in_force() })
     }
+}
+
+/// The journal of threshold runs: no id serves twice, and whoever was caught stays out (S5, K6).
+async fn journal(shared: &Arc<Shared>) -> Result<Vec<Record>, NodeError> {
+    let rows = shared.ledger.threshold_records().await?;
+    let read = |(position, row): (usize, &ThresholdRow)| {
+        let path = PathBuf::from(format!("line {position} of the journal of threshold runs"));
+        Record::from_document(&row.document).map_err(|error| NodeError::Document { path, error })
+    };
+    rows.iter().enumerate().map(read).collect()
 }
 
 /// Whether a seal is given to the enclave of this node. A key whose end is committed never comes back, whatever a
@@ -105,6 +117,10 @@ impl EnclaveHome {
 /// log may yet be told.
 fn opens(key: &Key, epoch: u32, node: &Name) -> bool {
     let lives = key.state < KeyState::Deactivated;
+    // INVARIANT K3: of a key in shares, the epoch in force and no other.
+    if let Some(sharing) = &key.sharing {
+        return lives && sharing.holds(node) && epoch == key.epoch;
+    }
     let sealed_here = if key.home == *node { epoch == key.epoch } else { epoch > key.epoch };
     lives && sealed_here
 }

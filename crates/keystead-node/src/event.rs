@@ -7,6 +7,7 @@ use alloy_primitives::{Address, B256};
 use keystead_base::{Name, RequestId};
 use keystead_decision::Finding;
 use keystead_intent::Coin;
+use keystead_signing::Abort;
 use keystead_wire::Refused;
 
 /// Takes events; the shell prints them.
@@ -55,6 +56,13 @@ pub enum Event {
         request: RequestId,
         /// Why.
         refused: Refused,
+    },
+    /// A threshold run ended without a signature or share.
+    RunAborted {
+        /// What it served.
+        request: RequestId,
+        /// How it ended.
+        abort: Abort,
     },
     /// The enclave ended and was started again.
     EnclaveRestarted {
@@ -173,6 +181,9 @@ impl fmt::Display for Event {
             }
             Self::NotAdmitted { peer, refused } => write!(f, "{peer} sent what is not admitted: {refused}"),
             Self::NotSigned { request, refused } => write!(f, "request {request} is not signed: {refused}"),
+            Self::RunAborted { request, abort } => {
+                write!(f, "a run for {request} ended with {:?}: {abort}", abort.culprit)
+            }
             Self::EnclaveRestarted { refused } => write!(f, "the enclave was started again: {refused}"),
             Self::Renewing { request } => write!(f, "request {request} needs a fresh certificate"),
             Self::Postponed { what, refused } => write!(f, "{what} is postponed: {refused}"),

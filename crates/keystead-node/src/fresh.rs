@@ -79,7 +79,9 @@ impl Signer {
     /// Before rights of a block are used: the enclave has the newest head confirmed as often as policy asks.
     /// Where it does not believe the answer, it refuses the rights one by one, and they are renewed.
     pub(crate) async fn confirm(&mut self, block: &Durable) -> Result<(), NodeError> {
-        let right = |outcome: &Outcome| matches!(outcome, Outcome::Allow(_) | Outcome::Ceremony { .. });
+        let right = |outcome: &Outcome| {
+            matches!(outcome, Outcome::Allow(_) | Outcome::Ceremony { .. } | Outcome::Convened(_))
+        };
         let version = block.state.policy().engine.version();
         let each = version.fresh_head(AssuranceLevel::Process) == FreshHeadDemand::PerSignature;
         if !block.decisions.iter().any(|it| right(&it.outcome)) || (self.confirmed && !each) {

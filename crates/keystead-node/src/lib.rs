@@ -51,6 +51,7 @@ mod spent;
 mod stages;
 mod status;
 mod sweep;
+mod threshold;
 mod views;
 mod writer;
 

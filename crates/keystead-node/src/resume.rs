@@ -53,7 +53,9 @@ impl Signer {
         let head = self.shared.ledger.block(state.height()).await?.map(|it| it.commit);
         self.frozen = state.frozen().clone();
         follow(&mut self.enclave, Vec::new(), head.filter(|it| it.header.height > last))?;
-        self.report_wallets(&state)
+        self.shown = state.height();
+        self.report_wallets(&state)?;
+        self.convenings(&state).await
     }
 }
 

@@ -37,6 +37,7 @@ use crate::signer::Signer;
 use crate::simulate::RunWatcher;
 use crate::spent::watches_of;
 use crate::stages::Stages;
+use crate::threshold::{MAX_RUN_WORDS, RunWord};
 use crate::writer::{Unstored, Writer};
 use crate::{Config, Event, Events, NodeError, backups, probe, sweep};
 
@@ -129,6 +130,7 @@ pub async fn run_under<C: Controls + Clone + 'static>(
     let (inbox, submissions) = mpsc::channel(MAX_WAITING_ENTRIES);
     let (heard, words) = mpsc::channel(MAX_WAITING_WORDS);
     let (hand_overs, handed_over) = mpsc::channel(MAX_HAND_OVERS);
+    let (run_words, runs) = mpsc::channel(MAX_RUN_WORDS);
     let identity = Identity::from_seed(&home.member.transport_seed())?;
     let key = Arc::new(home.member.signer()?);
     let (peers, queues) = Peers::new(&config.peers, home.member.name());
@@ -144,6 +146,7 @@ pub async fn run_under<C: Controls + Clone + 'static>(
         inbox,
         heard,
         hand_overs,
+        run_words,
         peers,
         views: Arc::new(views_of(&config.chains)?),
         coins: watches_of(&config.bitcoin)?,
@@ -166,7 +169,8 @@ pub async fn run_under<C: Controls + Clone + 'static>(
     let metrics = probe::bind(config.metrics.as_deref()).await?;
     shared.peers.listens_at(address.port());
     let mut stages = Stages::new();
-    let parts = PipelineParts { state: home.state, submissions, words, handed_over, published, controls };
+    let parts =
+        PipelineParts { state: home.state, submissions, words, handed_over, runs, published, controls };
     pipeline(&config, &shared, &mut stages, parts).await?;
     let kept = peers::keep_all(Arc::clone(&shared), identity, queues, stages.stopping());
     stages.task("connections to the nodes", kept);
@@ -187,6 +191,7 @@ struct PipelineParts<C> {
     submissions: mpsc::Receiver<Submission>,
     words: mpsc::Receiver<Heard>,
     handed_over: mpsc::Receiver<HandOver>,
+    runs: mpsc::Receiver<RunWord>,
     published: watch::Sender<Arc<State>>,
     controls: C,
 }
@@ -204,13 +209,13 @@ async fn pipeline<C: Controls + Clone + 'static>(
     let frozen_before = parts.state.frozen().everything || !parts.state.frozen().keys.is_empty();
     let home = EnclaveHome::new(config, shared.cluster)?;
     let (ready, is_ready) = oneshot::channel();
-    let (ground, handed_over) = (Arc::clone(shared), parts.handed_over);
+    let (ground, handed_over, runs) = (Arc::clone(shared), parts.handed_over, parts.runs);
     stages.thread("signer", async move {
         match resumed_signer(home, ground).await {
             Ok(signer) => {
                 // Whoever waited may have given up.
                 let _ = ready.send(Ok(()));
-                let result = signer.run(allowed, handed_over).await;
+                let result = signer.run(allowed, handed_over, runs).await;
                 // The writer stores the last signatures after this.
                 drop(signer_ends);
                 result
@@ -284,7 +289,8 @@ async fn replica<C: Controls>(
 async fn resumed_signer(home: EnclaveHome, shared: Arc<Shared>) -> Result<Signer, NodeError> {
     let Started { client: enclave, held, in_force } = home.start(&shared).await?;
     let (frozen, confirmed) = (Default::default(), false);
-    let mut signer = Signer { shared, home, enclave, in_force, frozen, confirmed, told: Default::default() };
+    let (told, runs, shown) = Default::default();
+    let mut signer = Signer { shared, home, enclave, in_force, frozen, confirmed, told, runs, shown };
     signer.resume(held).await?;
     Ok(signer)
 }

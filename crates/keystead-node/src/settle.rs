@@ -84,7 +84,7 @@ impl Watcher {
         let account = state.request(id).and_then(|it| it.intent.action.account());
         let looks = self.looks.entry(*id).or_default();
         *looks = looks.saturating_add(1);
-        *looks > LOOKS_OF_OTHERS || account.is_none_or(|it| self.shared.holds(state, &it.key))
+        *looks > LOOKS_OF_OTHERS || account.is_none_or(|it| self.shared.is_home(state, &it.key))
     }
 
     /// The next nonce of each account, where enough endpoints agree on it. What has a later one is in no

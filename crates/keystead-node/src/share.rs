@@ -19,6 +19,7 @@ use crate::consensus::document;
 use crate::error::{CallError, FactError};
 use crate::replica::Heard;
 use crate::shared::Shared;
+use crate::threshold::RunWord;
 use crate::{Event, bitcoin, views};
 
 impl Shared {
@@ -54,6 +55,8 @@ impl Shared {
                 PeerMessage::Listens(port) => {
                     self.peers.calls_from(from, SocketAddr::new(peer.address.ip(), port))
                 }
+                PeerMessage::Threshold(message) => self.heard_run(from, RunWord::Message(message)),
+                PeerMessage::Joins(call) => self.heard_run(from, RunWord::Call(call)),
             }
         }
         if !signatures.is_empty() {

@@ -24,6 +24,7 @@ use crate::replica::{Heard, standing_word};
 use crate::restore::HandOver;
 use crate::sightings::Sightings;
 use crate::spent::CoinWatch;
+use crate::threshold::RunWord;
 use crate::writer::Unstored;
 use crate::{Event, Events};
 
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) heard: mpsc::Sender<Heard>,
     /// To the signer: backups for its enclave.
     pub(crate) hand_overs: mpsc::Sender<HandOver>,
+    /// To the signer: words of runs.
+    pub(crate) run_words: mpsc::Sender<RunWord>,
     /// To the other nodes.
     pub(crate) peers: Peers,
     /// The chains as this node's own endpoints show them.
@@ -91,8 +94,13 @@ impl Shared {
         Hello::new(self.cluster, Role::Node, self.boot)
     }
 
-    /// Whether this node's back end holds the key.
+    /// Whether this node's back end holds the key, or a share of it.
     pub(crate) fn holds(&self, state: &State, key: &Name) -> bool {
+        state.key(key).is_some_and(|it| it.is_held_by(&self.node))
+    }
+
+    /// Whether this node does first what one node is enough for: the key's home, or its first holder.
+    pub(crate) fn is_home(&self, state: &State, key: &Name) -> bool {
         state.key(key).is_some_and(|it| it.home == self.node)
     }
 

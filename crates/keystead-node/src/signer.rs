@@ -7,18 +7,20 @@ use alloy_primitives::{Address, B256};
 use keystead_base::{Canonical, Digest, Name, RequestId, merkle::Inclusion};
 use keystead_bitcoin::Spend;
 use keystead_chain::{Assembled, Unsigned, assemble_released};
-use keystead_decision::{Decision, Frozen, Grant, LightError, Outcome, Phase, State, leaves};
+use keystead_decision::{Commit, Decision, Frozen, Grant, LightError, Outcome, Phase, State, leaves};
 use keystead_intent::{Action, ChainId};
 use keystead_ledger::SignatureRecord;
 use keystead_policy::Feature;
 use keystead_signing::{BatchItem, ClientError, EnclaveClient, EthereumSignature, ItemResult};
 use keystead_wire::{Refused, RequestView};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
 use crate::blocks::Durable;
 use crate::enclave::{EnclaveHome, Started, follow};
 use crate::restore::HandOver;
 use crate::shared::Shared;
+use crate::threshold::{MAX_RUN_WORDS, RunWord, Runs};
 use crate::{Event, NodeError, bitcoin, views};
 
 /// The stage. It has a thread of its own, because calls to the enclave block.
@@ -34,11 +36,16 @@ pub(crate) struct Signer {
     pub(crate) confirmed: bool,
     /// The wallets that the log was told of, and at which height.
     pub(crate) told: BTreeMap<(Name, ChainId), u64>,
+    /// Keys in shares.
+    pub(crate) runs: Runs,
+    /// The height of the block that the enclave was shown last.
+    pub(crate) shown: u64,
 }
 
 /// What a signature of the enclave is for.
-struct Work {
-    request: RequestId,
+pub(crate) struct Work {
+    pub(crate) request: RequestId,
+    pub(crate) key: Name,
     payload: Payload,
     /// Of the payload: computed once.
     digest: Digest,
@@ -81,16 +88,35 @@ impl Signer {
         mut self,
         mut inbox: mpsc::Receiver<Durable>,
         mut handed_over: mpsc::Receiver<HandOver>,
+        mut words: mpsc::Receiver<RunWord>,
     ) -> Result<(), NodeError> {
+        let mut heard = Vec::new();
         loop {
-            tokio::select! {
+            let due = self.next_due();
+            let done = tokio::select! {
                 biased;
                 block = inbox.recv() => match block {
-                    Some(block) => self.process(&block).await?,
+                    Some(block) => self.process(&block).await,
                     None => return Ok(()),
                 },
-                Some(it) = handed_over.recv() => self.hand_over(it).await?,
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.run_due().await,
+                Some(it) = handed_over.recv() => self.hand_over(it).await,
+                1.. = words.recv_many(&mut heard, MAX_RUN_WORDS) => {
+                    self.heard_words(std::mem::take(&mut heard)).await
+                }
+            };
+            self.stands(done).await?;
+        }
+    }
+
+    /// An enclave that ended between blocks is started again where it was.
+    async fn stands(&mut self, done: Result<(), NodeError>) -> Result<(), NodeError> {
+        match done {
+            Err(NodeError::Enclave(error)) if !matches!(error, ClientError::Refused(_)) => {
+                let head = self.shared.ledger.block(self.shown).await?.map(|it| it.commit);
+                self.start_again(self.shown, head, &error).await
             }
+            other => other,
         }
     }
 
@@ -111,8 +137,11 @@ impl Signer {
         self.report_wallets(&block.state)?;
         for index in 0..block.decisions.len() {
             self.ceremony(block, index).await?;
+            self.convoked(block, index).await?;
         }
-        self.sign(block)
+        self.sign(block)?;
+        self.shown = block.commit.header.height;
+        self.convenings(&block.state).await
     }
 
     /// Changes of policy and freezes reach the enclave even when there is nothing to sign.
@@ -141,8 +170,12 @@ impl Signer {
             }
             Err(error) => return Err(error.into()),
         };
+        let height = block.commit.header.height;
         for (work, result) in work.into_iter().zip(results) {
-            self.signed(block, work, result);
+            match result {
+                ItemResult::Admitted => self.admitted(height, work),
+                result => self.signed(height, work, result),
+            }
         }
         Ok(())
     }
@@ -186,13 +219,14 @@ impl Signer {
         // INVARIANT S2: the bytes are built from the intent here as everywhere, never taken from a peer.
         let (payload, unsigned) = payload(state, &request.intent.action, grant)?;
         let digest = payload.signing_digest();
-        let work = Work { request: decision.subject, position: proof.index, payload, digest };
+        let (request, position, key) = (decision.subject, proof.index, key.clone());
+        let work = Work { request, key, position, payload, digest };
         Ok((work, BatchItem { decision: decision.clone(), proof, unsigned }))
     }
 
-    fn signed(&self, block: &Durable, work: Work, result: ItemResult) {
+    pub(crate) fn signed(&self, height: u64, work: Work, result: ItemResult) {
         let request = work.request;
-        match signed(block, work, result) {
+        match signed(height, work, result) {
             Ok(record) => {
                 self.shared.board.signed(&request, views::payload(&record));
                 self.shared.share_signature(&record);
@@ -210,19 +244,32 @@ impl Signer {
 
     /// A fresh process follows the log to the block that the old one ended at.
     async fn restart(&mut self, block: &Durable, error: &ClientError) -> Result<(), NodeError> {
+        let height = block.commit.header.height;
+        self.start_again(height, Some(block.commit.clone()), error).await?;
+        self.shown = height;
+        self.give_up(block, &Refused::of(error));
+        Ok(())
+    }
+
+    async fn start_again(
+        &mut self,
+        height: u64,
+        head: Option<Commit>,
+        error: &ClientError,
+    ) -> Result<(), NodeError> {
         let refused = Refused::of(error);
         self.shared.event(Event::EnclaveRestarted { refused: refused.clone() });
         let Started { client: mut enclave, in_force, .. } = self.home.start(&self.shared).await?;
-        let height = block.commit.header.height;
         let transitions = self.shared.ledger.transitions(height).await?;
-        let head = block.next_policy.is_none().then(|| block.commit.clone());
-        follow(&mut enclave, transitions, head)?;
+        let last = transitions.last().map_or(0, |it| it.commit.header.height);
+        follow(&mut enclave, transitions, head.filter(|it| it.header.height > last))?;
         self.enclave = enclave;
         self.in_force = in_force;
         self.report_protections();
         self.told.clear();
         self.confirmed = false;
-        self.give_up(block, &refused);
+        // What was admitted in the old process is renewed.
+        self.forget_runs().iter().for_each(|request| self.refused(request, refused.clone()));
         Ok(())
     }
 
@@ -253,10 +300,11 @@ fn payload(state: &State, action: &Action, grant: &Grant) -> Result<(Payload, Ve
 }
 
 /// What the enclave's answer makes, where it is the answer that was asked for.
-fn signed(block: &Durable, work: Work, result: ItemResult) -> Result<SignatureRecord, Refused> {
+fn signed(height: u64, work: Work, result: ItemResult) -> Result<SignatureRecord, Refused> {
     let other = || Refused::of(&ClientError::Other);
     match result {
         ItemResult::Refused(refusal) => Err(Refused { code: refusal.code, text: refusal.text }),
+        ItemResult::Admitted => Err(other()),
         ItemResult::Signed(it) if !work.is_meant_by(it.signing_digest, it.account) => Err(other()),
         ItemResult::Spent(it) if !work.is_meant_by(it.signing_digest, it.wallet) => Err(other()),
         ItemResult::Signed(it) => {
@@ -264,11 +312,11 @@ fn signed(block: &Durable, work: Work, result: ItemResult) -> Result<SignatureRe
             let (r, s) = (B256::from(it.signature.r()), B256::from(it.signature.s()));
             let assembled = assemble_released(unsigned, r, s, it.signature.y_parity == 1);
             let assembled = assembled.map_err(|error| Refused::of(&error))?;
-            Ok(record(block, &work, &it.signature, assembled))
+            Ok(record(height, &work, &it.signature, assembled))
         }
         ItemResult::Spent(it) => {
             let Payload::Bitcoin(spend) = work.payload else { return Err(other()) };
-            let place = (work.request, block.commit.header.height, work.position);
+            let place = (work.request, height, work.position);
             bitcoin::record(place, *spend, &it.signatures).map_err(|error| Refused::of(&error))
         }
     }
@@ -279,15 +327,10 @@ fn over() -> Refused {
     Refused { code: "node.over".to_owned(), text: "the request is over".to_owned() }
 }
 
-fn record(
-    block: &Durable,
-    work: &Work,
-    signature: &EthereumSignature,
-    assembled: Assembled,
-) -> SignatureRecord {
+fn record(height: u64, work: &Work, signature: &EthereumSignature, assembled: Assembled) -> SignatureRecord {
     SignatureRecord {
         request: work.request,
-        height: block.commit.header.height,
+        height,
         position: work.position,
         signing_digest: work.digest,
         signature: signature.rs.iter().copied().chain([signature.y_parity]).collect(),
@@ -309,7 +352,8 @@ mod tests {
             Unsigned::parse(us, ChainId(1), keystead_chain::Payload::Message(b"hello".into())).unwrap();
         let digest = unsigned.signing_digest();
         let payload = Payload::Ethereum(Box::new(unsigned));
-        let work = Work { request: RequestId(Digest::ZERO), payload, digest, position: 0 };
+        let (request, key) = (RequestId(Digest::ZERO), "hot".parse().unwrap());
+        let work = Work { request, key, payload, digest, position: 0 };
         for (signing_digest, account, meant) in
             [(digest, us, true), (Digest::ZERO, us, false), (digest, Address::repeat_byte(2), false)]
         {

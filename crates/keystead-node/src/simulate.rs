@@ -86,7 +86,7 @@ impl RunWatcher {
     /// others state theirs where it does not, one after the other.
     fn due(&mut self, state: &State, id: RequestId, until: Timestamp) -> Option<Due> {
         let (now, intent) = (Instant::now(), &state.request(&id)?.intent);
-        let is_home = intent.action.account().is_none_or(|it| self.shared.holds(state, &it.key));
+        let is_home = intent.action.account().is_none_or(|it| self.shared.is_home(state, &it.key));
         let others = state.roster().nodes.iter().filter(|node| node.name < self.shared.node).count();
         let turn = u32::try_from(others).unwrap_or(u32::MAX);
         let first = if is_home { now } else { now + PATIENCE + TURN.saturating_mul(turn) };

@@ -178,7 +178,7 @@ impl Shared {
     /// INVARIANT S14: what is frozen is not sent. One source that takes it is enough; whether it is mined shows later.
     async fn broadcast(&self, state: &State, watch: &CoinWatch, id: &RequestId, own: &Transaction) {
         let account = state.request(id).and_then(|it| it.intent.action.account());
-        let Some(key) = account.map(|it| &it.key).filter(|key| self.holds(state, key)) else { return };
+        let Some(key) = account.map(|it| &it.key).filter(|key| self.is_home(state, key)) else { return };
         if !watch.broadcast || !state.frozen().lets_sign(key) {
             return;
         }

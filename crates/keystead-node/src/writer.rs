@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keystead_base::{Canonical as _, RequestId};
-use keystead_decision::{Applied, Entry, KeyStep, State, Transition};
+use keystead_decision::{Applied, Entry, KeyStep, Phase, State, Transition};
 use keystead_ledger::{Appended, Batch, RecordRow, SignatureRecord};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -158,7 +158,8 @@ impl Writer {
         let Built { committed, waiting } = built;
         let (applied, commit) = (committed.applied, committed.commit);
         let (decisions, state) = (applied.decisions, applied.state);
-        applied.block.entries.iter().filter_map(finished_ceremony).for_each(|id| {
+        let finished = |entry| finished_ceremony(entry).or_else(|| finished_sharing(entry, &state));
+        applied.block.entries.iter().filter_map(finished).for_each(|id| {
             self.shared.board.carried_out(&id);
         });
         self.keep_snapshot(&state);
@@ -213,6 +214,7 @@ fn finished_ceremony(entry: &Entry) -> Option<RequestId> {
             KeyStep::Created { request, .. }
             | KeyStep::BackedUp { request, .. }
             | KeyStep::Restored { request, .. } => Some(*request),
+            KeyStep::Seated { .. } | KeyStep::Dealt { .. } | KeyStep::Proven { .. } => None,
             KeyStep::Drilled { .. }
             | KeyStep::Protected { .. }
             | KeyStep::Destroyed
@@ -220,6 +222,13 @@ fn finished_ceremony(entry: &Entry) -> Option<RequestId> {
         },
         _ => None,
     }
+}
+
+/// The ceremony of a shared key that ended with this entry: every next holder's share has signed.
+fn finished_sharing(entry: &Entry, state: &State) -> Option<RequestId> {
+    let Entry::Key(signed) = entry else { return None };
+    let KeyStep::Proven { request, .. } = &signed.body.step else { return None };
+    state.request(request).is_some_and(|it| it.phase == Phase::Settled).then_some(*request)
 }
 
 /// The most turns of one transaction.

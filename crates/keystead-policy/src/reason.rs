@@ -3,10 +3,10 @@
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Amount, Blame, Coded, Name, RequestId, Timestamp};
-use keystead_intent::{Asset, ChainId, ChangeKind, Coin, DangerClass, KeyState, Slot, SpendLock};
+use keystead_intent::{Asset, ChainId, ChangeKind, Coin, DangerClass, KeyKind, KeyState, Slot, SpendLock};
 use serde::{Deserialize, Serialize};
 
-use crate::{AssuranceLevel, Bucket, Feature, FeePart, SimulationReason, protection};
+use crate::{AssuranceLevel, Bucket, Feature, FeePart, ShareFault, SimulationReason, protection};
 
 /// The most reasons that one decision lists; the first found are kept.
 pub const MAX_REASONS: usize = 32;
@@ -389,6 +389,54 @@ pub enum Reason {
         /// What the request offers.
         asked: Amount,
     },
+    /// Not such holders as a shared key can have.
+    #[error(
+        "key `{key}` cannot be held by any {threshold} of {}: it takes 2 ≤ threshold ≤ holders ≤ 16, each another node of the roster",
+        listed(holders)
+    )]
+    HoldersRefused {
+        /// The key.
+        key: Name,
+        /// How many would sign.
+        threshold: u8,
+        /// Who would hold it.
+        holders: Vec<Name>,
+    },
+    /// Not such dealers as a resharing takes.
+    #[error(
+        "new shares of key `{key}` are dealt by at least {threshold} of those who hold it, not by {}",
+        listed(dealers)
+    )]
+    DealersRefused {
+        /// The key.
+        key: Name,
+        /// How many it takes.
+        threshold: u8,
+        /// Who would deal.
+        dealers: Vec<Name>,
+    },
+    /// A step that keys of this kind do not take.
+    #[error("key `{key}` is a {kind} key: that is no step of such a key")]
+    KindRefused {
+        /// The key.
+        key: Name,
+        /// Its kind.
+        kind: KeyKind,
+    },
+    /// The word of a node in the ceremony of a shared key does not count.
+    #[error("what {node} says about its share of key `{key}` does not count: {fault}")]
+    ShareRefused {
+        /// The key.
+        key: Name,
+        /// Who said it.
+        node: Name,
+        /// Why.
+        fault: ShareFault,
+    },
+}
+
+fn listed(names: &[Name]) -> String {
+    names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn frozen_what(key: &Option<Name>) -> String {
@@ -454,6 +502,10 @@ impl Coded for Reason {
             Self::TooManyPsbts { .. } => "deny.too_many_psbts",
             Self::LockTime { .. } => "deny.lock_time",
             Self::FeeTooHigh { .. } => "deny.fee_too_high",
+            Self::HoldersRefused { .. } => "deny.holders",
+            Self::DealersRefused { .. } => "deny.dealers",
+            Self::KindRefused { .. } => "deny.kind",
+            Self::ShareRefused { fault, .. } => fault.code(),
         }
     }
 
@@ -466,6 +518,7 @@ impl Coded for Reason {
             | Self::RuleError { .. }
             | Self::Unprotected { .. } => Blame::Environment,
             Self::Simulation(reason) => reason.blame(),
+            Self::ShareRefused { fault, .. } => fault.blame(),
             _ => Blame::Caller,
         }
     }

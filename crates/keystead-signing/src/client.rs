@@ -1,5 +1,7 @@
 //! The parent's side: starts an enclave process, speaks with it, and ends it.
 
+mod runs;
+
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -59,7 +61,13 @@ impl EnclaveClient {
     /// # Errors
     ///
     /// [`ClientError`].
-    pub fn hello(&mut self, hello: Hello) -> Result<Ready, ClientError> {
+    pub fn hello(&mut self, mut hello: Hello) -> Result<Ready, ClientError> {
+        let room = MAX_FRAME_BYTES.saturating_sub(hello.genesis.to_document().len() + FRAME_SLACK);
+        let mut parts = batches(std::mem::take(&mut hello.seals), room);
+        hello.seals = parts.pop().unwrap_or_default();
+        for seals in parts {
+            self.done(&Request::Open(seals))?;
+        }
         match self.call(&Request::Hello(Box::new(hello)))? {
             Reply::Ready(ready) => Ok(*ready),
             other => Err(unexpected(other)),
@@ -260,6 +268,9 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Receiver(_) => "receiver",
         Reply::Restored(_) => "restored",
         Reply::Wallet(_) => "wallet",
+        Reply::Done => "done",
+        Reply::Seated(_) => "seated",
+        Reply::Moved(_) => "moved",
     };
     ClientError::Unexpected { found }
 }

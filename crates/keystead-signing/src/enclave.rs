@@ -1,9 +1,12 @@
 //! The enclave's side: every request is checked against the log by the enclave itself.
 
 mod restoring;
+mod sharing;
 mod spending;
 
-use keystead_base::{Canonical as _, ClusterId, Digest, Name, Secret, Timestamp};
+use std::collections::BTreeMap;
+
+use keystead_base::{Canonical as _, ClusterId, Digest, Name, RequestId, Secret, Timestamp};
 use keystead_bitcoin::Spend;
 use keystead_chain::Unsigned;
 use keystead_decision::{
@@ -23,6 +26,7 @@ use crate::protocol::{
     Position, Ready, Refusal, Released, Reply, Request,
 };
 use crate::repeats::Repeats;
+use crate::threshold::{Arena, Progress, Threshold};
 use crate::vault::Vault;
 use crate::{EnclaveError, Feature, Hardening};
 
@@ -71,15 +75,22 @@ pub(crate) struct Enclave<C> {
     curve: Curve,
     repeats: Repeats,
     receiving: Option<restoring::Receiving>,
+    /// Keys in shares, and the runs that use them.
+    threshold: Threshold,
+    rights: sharing::Rights,
+    /// Ceremonies of this life, by request.
+    fresh: BTreeMap<RequestId, sharing::Fresh>,
     controls: C,
 }
 
 impl<C: EnclaveControls> Enclave<C> {
-    pub(crate) fn new(start: Start, vault: Vault, controls: C) -> Self {
+    pub(crate) fn new(start: Start, vault: Vault, arena: Arena, controls: C) -> Self {
         let mut blinding = Secret::new([0; 32]);
         kernel_random(blinding.expose_mut());
         let (curve, repeats) = (Curve::new(&blinding), Repeats::new());
-        Self { start, log: None, sealing: None, vault, curve, repeats, receiving: None, controls }
+        let (threshold, rights, fresh) = (Threshold::new(arena), Default::default(), BTreeMap::new());
+        let (log, sealing, receiving) = (None, None, None);
+        Self { start, log, sealing, vault, curve, repeats, receiving, threshold, rights, fresh, controls }
     }
 
     /// Answers one request. `now` is the enclave's own clock.
@@ -98,6 +109,20 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Restore(file) => self.restore(&file).map(|key| Reply::Restored(Box::new(key))),
             Request::HandOver(it) => self.hand_over(&it).map(|file| Reply::BackedUp(Box::new(file))),
             Request::Wallet(it) => self.prove_wallet(&it).map(|wallet| Reply::Wallet(Box::new(wallet))),
+            Request::Open(seals) => self.open_more(&seals).map(|()| Reply::Done),
+            Request::Recall(records) => {
+                self.recall(&records);
+                Ok(Reply::Done)
+            }
+            Request::Erase { key, epoch } => {
+                self.erase(&key, epoch);
+                Ok(Reply::Done)
+            }
+            Request::Seat(request) => self.seat(request).map(|seat| Reply::Seated(Box::new(seat))),
+            Request::Convene(it) => self.convene(&it, now).map(moved),
+            Request::Join(start) => self.join(&start, now).map(moved),
+            Request::Deliver(messages) => self.deliver(messages).map(moved),
+            Request::GiveUp(session) => self.give_up(session).map(moved),
         };
         reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
     }
@@ -129,11 +154,14 @@ impl<C: EnclaveControls> Enclave<C> {
 
     fn open(&mut self, sealed: &Sealed, cluster: ClusterId) -> Result<(), EnclaveError> {
         let label = sealed.label().clone();
-        if label.cluster != Some(cluster) || label.purpose != Purpose::HdSeed {
+        if label.cluster != Some(cluster) || label.purpose == Purpose::Member {
             return Err(EnclaveError::ForeignSeal { name: label.name });
         }
         if self.sealing.as_ref().is_none_or(|sealing| sealing.kdf() != sealed.kdf()) {
             self.sealing = Some(self.start.passphrase.stretch(*sealed.kdf())?);
+        }
+        if label.purpose == Purpose::ThresholdShare {
+            return self.open_share(sealed, label);
         }
         let mut entropy = Secret::new([0; 32]);
         if let Some(sealing) = &self.sealing {
@@ -214,7 +242,10 @@ impl<C: EnclaveControls> Enclave<C> {
             | KeyCeremony::Suspend { .. }
             | KeyCeremony::Resume { .. }
             | KeyCeremony::Destroy { .. }
-            | KeyCeremony::Restore { .. } => return Err(EnclaveError::Ceremony),
+            | KeyCeremony::Restore { .. }
+            | KeyCeremony::Generate { .. }
+            | KeyCeremony::Refresh { .. }
+            | KeyCeremony::Reshare { .. } => return Err(EnclaveError::Ceremony),
         };
         let key = self.vault.key(&name)?;
         in_epoch(&name, key.epoch, epoch)?;
@@ -270,7 +301,7 @@ impl<C: EnclaveControls> Enclave<C> {
             .map(|item| {
                 let done = match spending::payload_of(item) {
                     Some(payload) => self.spend(header, item, &payload, now).map(ItemResult::Spent),
-                    None => self.sign_one(header, item, now).map(ItemResult::Signed),
+                    None => self.sign_one(header, item, now),
                 };
                 done.unwrap_or_else(|error| ItemResult::Refused(Refusal::of(&error)))
             })
@@ -283,11 +314,14 @@ impl<C: EnclaveControls> Enclave<C> {
         header: &Header,
         item: &BatchItem,
         now: Timestamp,
-    ) -> Result<Released, EnclaveError> {
+    ) -> Result<ItemResult, EnclaveError> {
         let unsigned = Unsigned::from_document(&item.unsigned)?;
         let digest = self.controls.digest_to_grant(&unsigned, granted(item));
         let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
         let permit = log.permit_decided(header, &item.decision, &item.proof, &digest, now)?;
+        if granted(item).is_some_and(|it| self.threshold.holds(&it.account.key)) {
+            return self.admit(header, &item.decision, permit, &unsigned, now);
+        }
         let grant = permit.into_grant();
         let name = &grant.account.key;
         in_epoch(name, self.vault.key(name)?.epoch, grant.epoch)?;
@@ -298,7 +332,7 @@ impl<C: EnclaveControls> Enclave<C> {
         if !self.repeats.admit(signature.r(), digest) {
             return Err(EnclaveError::RepeatedNonce);
         }
-        Ok(Released { signing_digest: digest, account: account.address, signature })
+        Ok(ItemResult::Signed(Released { signing_digest: digest, account: account.address, signature }))
     }
 
     fn cluster(&self) -> Result<ClusterId, EnclaveError> {
@@ -307,6 +341,10 @@ impl<C: EnclaveControls> Enclave<C> {
             Role::Scratch => Err(EnclaveError::Role),
         }
     }
+}
+
+fn moved(progress: Progress) -> Reply {
+    Reply::Moved(Box::new(progress))
 }
 
 /// What the parent says was granted: only what a certificate proves counts.

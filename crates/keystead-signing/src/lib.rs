@@ -16,6 +16,7 @@ mod process;
 mod protocol;
 mod refusal;
 mod repeats;
+mod threshold;
 mod vault;
 
 pub use client::{ClientError, EnclaveClient};
@@ -26,6 +27,7 @@ pub use entropy::EntropyError;
 pub use frame::{FrameError, MAX_FRAME_BYTES, read as read_frame, write as write_frame};
 pub use hardening::{FeatureReport, Hardening, Status};
 pub use keystead_policy::Feature;
+pub use keystead_threshold::{Abort, Culprit, Fault, Record, SessionId};
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
 pub use protocol::{
     Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HandOver, HeldKey, Hello, ItemResult,
@@ -33,4 +35,5 @@ pub use protocol::{
     RestoredKey, WalletOf,
 };
 pub use refusal::EnclaveError;
+pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};
 pub use vault::{MAX_KEYS, VaultError};

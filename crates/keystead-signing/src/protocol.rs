@@ -2,16 +2,18 @@
 
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, merkle::Inclusion};
+use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, RequestId, merkle::Inclusion};
 use keystead_bitcoin::SpendSignatures;
 use keystead_decision::{
-    Certificate, Commit, Decision, FreshAnswer, PublicAccount, SignedGenesis, Transition,
+    Certificate, Commit, Decision, FreshAnswer, PublicAccount, Seat, SignedGenesis, Transition,
 };
 use keystead_intent::{BitcoinWallet, ChainId};
 use keystead_keys::{BackupFile, MemberKeyFile, RecipientPublicKey, Sealed};
 use keystead_policy::PolicyRef;
+use keystead_threshold::{Record, SessionId};
 use serde::{Deserialize, Serialize};
 
+use crate::threshold::{Progress, RunStart};
 use crate::{EthereumSignature, Hardening};
 
 /// The most payloads of one batch.
@@ -47,6 +49,28 @@ pub enum Request {
     HandOver(Box<HandOver>),
     /// Say which wallet a key has on a network of Bitcoin's.
     Wallet(Box<WalletOf>),
+    /// Before [`Self::Hello`]: more sealed keys than fit a frame with it.
+    Open(Vec<Sealed>),
+    /// The journal of threshold runs, as the parent's disk has it.
+    Recall(Vec<Record>),
+    /// Draw the keys with which this enclave takes part in the ceremony of a request. They are worth nothing unless the
+    /// log convenes it with them.
+    Seat(RequestId),
+    /// All participants of a ceremony have a seat: begin it from its first round.
+    Convene(Box<Certificate>),
+    /// Begin a run that signs.
+    Join(Box<RunStart>),
+    /// Signed messages of other enclaves, in any order.
+    Deliver(Vec<Vec<u8>>),
+    /// Nothing more is waited for in this run.
+    GiveUp(SessionId),
+    /// Wipe the shares of a key up to this epoch: a later one is in force.
+    Erase {
+        /// The key.
+        key: Name,
+        /// The last epoch to wipe.
+        epoch: u32,
+    },
 }
 
 impl Canonical for Request {
@@ -158,6 +182,12 @@ pub enum Reply {
     Restored(Box<RestoredKey>),
     /// To [`Request::Wallet`].
     Wallet(Box<ProvenWallet>),
+    /// To [`Request::Open`], [`Request::Recall`] and [`Request::Erase`].
+    Done,
+    /// To [`Request::Seat`].
+    Seated(Box<Seat>),
+    /// To whatever moves runs. The parent makes its records durable before it does anything else with it (S5, K6).
+    Moved(Box<Progress>),
 }
 
 impl Canonical for Reply {
@@ -256,6 +286,8 @@ pub enum ItemResult {
     Refused(Refusal),
     /// A PSBT was signed.
     Spent(ReleasedSpend),
+    /// Its key is held in shares, and the log allows it: runs may sign it until the right expires.
+    Admitted,
 }
 
 /// A signature as it leaves: verified inside with the account's public key, over this very digest (S7). The

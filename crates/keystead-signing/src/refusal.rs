@@ -7,6 +7,7 @@ use keystead_decision::LightError;
 use keystead_intent::ChainId;
 use keystead_keys::{BackupError, DeriveError, MemberError, SealError};
 
+use crate::threshold::ThresholdError;
 use crate::vault::VaultError;
 use crate::{CurveError, EntropyError, Feature};
 
@@ -125,6 +126,9 @@ pub enum EnclaveError {
     /// The recipient's key file.
     #[error(transparent)]
     Member(#[from] MemberError),
+    /// A run of a shared key.
+    #[error(transparent)]
+    Threshold(#[from] ThresholdError),
 }
 
 impl Coded for EnclaveError {
@@ -155,6 +159,7 @@ impl Coded for EnclaveError {
             Self::Seal(error) => error.code(),
             Self::Backup(error) => error.code(),
             Self::Member(error) => error.code(),
+            Self::Threshold(error) => error.code(),
         }
     }
 
@@ -183,6 +188,7 @@ impl Coded for EnclaveError {
             Self::Seal(error) => error.blame(),
             Self::Backup(error) => error.blame(),
             Self::Member(error) => error.blame(),
+            Self::Threshold(error) => error.blame(),
         }
     }
 }

@@ -36,7 +36,7 @@ pub use messages::{
     NodeRequest, Refused, SentBlock,
 };
 pub use node_client::{NodeCallError, NodeClient};
-pub use peer::{MAX_PEER_MESSAGES, PeerMessage, SharedSignature};
+pub use peer::{MAX_PEER_MESSAGES, PeerMessage, RunAim, RunCall, SharedSignature};
 pub use server::{Fault, Handler, Observer, Peer, Server};
 pub use tls::{ALPN, Pins, pins};
 pub use views::{

@@ -1,7 +1,7 @@
 //! What nodes of one cluster tell one another (specs/wire.md).
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Canonical, RequestId};
+use keystead_base::{Canonical, Name, RequestId};
 use keystead_consensus::Message;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,10 @@ pub enum PeerMessage {
     WantSigned(RequestId),
     /// The sender can be reached at this port of the machine that its connection comes from.
     Listens(u16),
+    /// A signed envelope of a threshold run, for the enclave of the receiver (specs/threshold.md).
+    Threshold(Vec<u8>),
+    /// The sender begins a threshold run, and asks the others in it to begin it too.
+    Joins(RunCall),
 }
 
 impl Canonical for PeerMessage {
@@ -41,4 +45,36 @@ pub struct SharedSignature {
     pub position: u64,
     /// The signature and what it makes.
     pub payload: SignedPayload,
+}
+
+/// A threshold run that its leader calls others to. Each enclave asks the log itself whether it may take part.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunCall {
+    /// What is to be signed.
+    pub aim: RunAim,
+    /// Counts the leader's tries.
+    pub attempt: u32,
+    /// Who signs; the sender is one of them.
+    pub signers: Vec<Name>,
+}
+
+/// What a run signs.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum RunAim {
+    /// What the block at this height allows.
+    Request {
+        /// The request.
+        request: RequestId,
+        /// The height.
+        height: u64,
+    },
+    /// The proof that a holder's new share signs.
+    Proof {
+        /// The ceremony's request.
+        request: RequestId,
+        /// The holder.
+        prover: Name,
+    },
 }

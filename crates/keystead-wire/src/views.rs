@@ -54,6 +54,7 @@ impl RequestStage {
             | Outcome::Frozen { .. }
             | Outcome::Priced
             | Outcome::Simulated
+            | Outcome::Convened(_)
             | Outcome::Found { .. } => None,
         }
     }

@@ -175,6 +175,7 @@ impl Oracle {
             | Outcome::Refused { .. }
             | Outcome::Key { .. }
             | Outcome::Priced
+            | Outcome::Convened(_)
             | Outcome::Simulated => {}
         }
     }

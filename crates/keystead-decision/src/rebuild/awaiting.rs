@@ -56,7 +56,7 @@ impl State {
         if rebuild.at <= self.time {
             return Err(RebuildError::Time { after: self.time, found: rebuild.at });
         }
-        let homes = |name: &Name| self.keys.iter().any(|(_, key)| key.home == *name);
+        let homes = |name: &Name| self.keys.iter().any(|(_, key)| key.is_held_by(name));
         match rebuild.policy.roster.nodes.iter().find(|node| homes(&node.name)) {
             Some(node) => Err(RebuildError::Reused { node: node.name.clone() }),
             None => Ok(()),
@@ -126,6 +126,7 @@ impl<'a, C: Controls> Turn<'a, C> {
         let Ok(next) = ActivePolicy::compile(rebuild.policy.clone()) else { return };
         self.state.frozen.everything = true;
         self.state.rebuilt = true;
+        self.state.convened.clear(); // Their nodes are lost.
         let policy = next.engine.reference();
         self.successor = Some(Arc::new(next));
         self.decide(RequestId(rebuild.digest()), Vec::new(), Outcome::Activated { policy });

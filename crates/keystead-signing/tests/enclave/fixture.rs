@@ -281,6 +281,7 @@ pub(crate) fn sign(
             }
             ItemResult::Refused(refusal) => Err(refusal.code),
             ItemResult::Spent(_) => panic!("a message is no PSBT"),
+            ItemResult::Admitted => panic!("its key is not held in shares"),
         },
         Err(ClientError::Refused(refusal)) => Err(refusal.code),
         Err(error) => panic!("{error}"),

@@ -18,6 +18,7 @@ mod confinement;
 mod fixture;
 mod memory;
 mod restoring;
+mod run_vectors;
 mod spending;
 mod vectors;
 

@@ -89,7 +89,7 @@ fn sign(
     match enclave.sign(&certificate.commit, vec![item]).unwrap().remove(0) {
         ItemResult::Spent(released) => Ok(released),
         ItemResult::Refused(refusal) => Err(refusal.code),
-        ItemResult::Signed(_) => panic!("a PSBT is no payload of Ethereum's"),
+        ItemResult::Signed(_) | ItemResult::Admitted => panic!("a PSBT is no payload of Ethereum's"),
     }
 }
 

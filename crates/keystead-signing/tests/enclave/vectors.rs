@@ -14,15 +14,15 @@ use keystead_signing::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::Test;
 use crate::fixture::{Cluster, ceremony, create, grant, message, name};
+use crate::{Test, run_vectors};
 
 pub(crate) const TESTS: &[Test] = &[("messages_are_read_as_they_were_written", stored)];
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../specs/vectors/enclave.json");
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Vector {
+pub(crate) struct Vector {
     name: String,
     domain: String,
     json: serde_json::Value,
@@ -43,7 +43,7 @@ fn stored() {
             other => panic!("{other}"),
         }
     }
-    assert_eq!(stored.len(), 27);
+    assert_eq!(stored.len(), 39);
 }
 
 fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) {
@@ -93,7 +93,9 @@ fn vectors() -> Vec<Vector> {
         cluster.certificate(ceremony(keystead_intent::KeyCeremony::Destroy { key: name("hot") }));
     let refusal = Refusal { code: "certificate.expired".into(), text: "the right ended".into() };
     let results = results(&refusal, &wallet);
-    vec![
+    let seat = cluster.start("signer", &[]);
+    let runs = run_vectors::of(seat, &cluster, &creation, &created);
+    let mut all = vec![
         vector("hello", &Request::Hello(Box::new(hello))),
         vector("advance", &Request::Advance(Box::new(advance))),
         vector("create", &Request::Create(Box::new(creation.clone()))),
@@ -121,7 +123,9 @@ fn vectors() -> Vec<Vector> {
         vector("wallet", &Reply::Wallet(Box::new(wallet))),
         vector("hardening", &ready.hardening),
         vector("no report", &Hardening::default()),
-    ]
+    ];
+    all.extend(runs);
+    all
 }
 
 /// Each end that an item of a batch has.
@@ -133,6 +137,7 @@ fn results(refusal: &Refusal, wallet: &ProvenWallet) -> Vec<ItemResult> {
             signature: EthereumSignature { rs: [7; 64], y_parity: 1 },
         }),
         ItemResult::Refused(refusal.clone()),
+        ItemResult::Admitted,
         ItemResult::Spent(ReleasedSpend {
             signing_digest: Digest([8; 32]),
             wallet: wallet.wallet.id(),
@@ -143,7 +148,7 @@ fn results(refusal: &Refusal, wallet: &ProvenWallet) -> Vec<ItemResult> {
     ]
 }
 
-fn vector<T: Canonical + Serialize>(name: &str, value: &T) -> Vector {
+pub(crate) fn vector<T: Canonical + Serialize>(name: &str, value: &T) -> Vector {
     Vector {
         name: name.to_owned(),
         domain: T::DOMAIN.to_owned(),

@@ -127,7 +127,14 @@ fn peers() -> Vec<(&'static str, PeerMessage)> {
         ),
         ("a signature is wanted", PeerMessage::WantSigned(request)),
         ("a node can be called back", PeerMessage::Listens(7400)),
+        ("a message of a threshold run", PeerMessage::Threshold(vec![1, 2, 3])),
+        ("others are called to sign", PeerMessage::Joins(call(RunAim::Request { request, height: 7 }))),
+        ("and to prove a share", PeerMessage::Joins(call(RunAim::Proof { request, prover: word("node-2") }))),
     ]
+}
+
+fn call(aim: RunAim) -> RunCall {
+    RunCall { aim, attempt: 1, signers: vec![word("node-1"), word("node-2")] }
 }
 
 fn ballot(step: Step) -> Ballot {

@@ -1,0 +1,299 @@
+//! Shared keys in the log: a ceremony is convened, reported on by each holder, and only then takes effect.
+
+use std::sync::Arc;
+
+use keystead_base::{Name, RequestId};
+use keystead_intent::{KeyCeremony, KeyKind, KeyMove, KeyState, MAX_HOLDERS};
+use keystead_policy::{AssuranceLevel, Feature, Reason, ShareFault};
+
+use crate::turn::Turn;
+use crate::{
+    Controls, Convened, Convening, DealtReport, Event, Key, Outcome, PublicAccount, Request, Seat, Sharing,
+};
+
+impl<C: Controls> Turn<'_, C> {
+    /// Opens the ceremony of a shared key. One that was under way for the same key is over with it.
+    pub(crate) fn open_convening(&mut self, request: &Request, ceremony: &KeyCeremony) {
+        let key = self.state.keys.get(ceremony.key());
+        let (threshold, holders) = match ceremony {
+            KeyCeremony::Generate { threshold, holders, .. }
+            | KeyCeremony::Reshare { threshold, holders, .. } => (*threshold, holders.clone()),
+            _ => match key.and_then(|it| it.sharing.as_ref()) {
+                Some(sharing) => (sharing.threshold, sharing.holders.clone()),
+                None => return,
+            },
+        };
+        let convening = Convening {
+            request: request.intent.id(),
+            ceremony: ceremony.clone(),
+            epoch: key.map(|it| it.epoch).unwrap_or_default(),
+            account: key.map(|it| it.account),
+            threshold,
+            holders,
+            attempt: 0,
+            convened: None,
+            seats: Default::default(),
+            dealt: Default::default(),
+            proven: Default::default(),
+            expires: request.intent.expires,
+        };
+        self.state.convened.insert(ceremony.key().clone(), Arc::new(convening));
+    }
+
+    /// A request's time is over, and what it convened with it. The shares so far sign on.
+    pub(crate) fn end_convening_if_over(&mut self, id: &RequestId) {
+        let now = self.now();
+        let over = self.state.convened.iter().find(|(_, it)| it.request == *id && it.expires <= now);
+        if let Some(key) = over.map(|(key, _)| key.clone()) {
+            self.state.convened.remove(&key);
+        }
+    }
+
+    pub(crate) fn seated(
+        &mut self,
+        node: &Name,
+        key: &Name,
+        request: &RequestId,
+        seat: &Seat,
+    ) -> Result<KeyState, Reason> {
+        let convening = self.convening(key, request)?;
+        convening.seat(node, seat).map_err(refused(key, node))?;
+        Ok(self.state_of(key))
+    }
+
+    pub(crate) fn dealt(
+        &mut self,
+        node: &Name,
+        key: &Name,
+        (request, attempt): (&RequestId, u32),
+        report: DealtReport,
+    ) -> Result<KeyState, Reason> {
+        // INVARIANT E3: said of a birth whose key is another one's, too.
+        if self.state.keys.iter().any(|(other, it)| other != key && it.account == report.account) {
+            return Err(Reason::KeyExists { key: key.clone() });
+        }
+        let convening = self.convening(key, request)?;
+        convening.deal(node, attempt, report).map_err(refused(key, node))?;
+        Ok(self.state_of(key))
+    }
+
+    pub(crate) fn proven(
+        &mut self,
+        node: &Name,
+        key: &Name,
+        (request, attempt): (&RequestId, u32),
+        proof: &[u8],
+    ) -> Result<KeyState, Reason> {
+        let cluster = self.state.cluster;
+        let convening = self.convening(key, request)?;
+        convening.prove(cluster, node, attempt, proof).map_err(refused(key, node))?;
+        match convening.is_complete() {
+            true => self.take_over(key, request),
+            false => Ok(self.state_of(key)),
+        }
+    }
+
+    /// INVARIANT K3: from here on rights name the next epoch, whose shares all have signed; those so far do not
+    /// combine with them.
+    fn take_over(&mut self, name: &Name, request: &RequestId) -> Result<KeyState, Reason> {
+        let not_open = Reason::NotOpen { request: *request };
+        let Some(convening) = self.state.convened.get(name).map(Arc::clone) else { return Err(not_open) };
+        let sharing = convening.sharing().ok_or(not_open)?;
+        match self.state.keys.get_mut(name) {
+            Some(key) => {
+                key.epoch = convening.next_epoch();
+                key.share_among(sharing);
+            }
+            None => self.born_in_shares(name, &convening, sharing)?,
+        }
+        let state = self.move_key(name, KeyMove::Prove)?;
+        self.state.convened.remove(name);
+        self.step(request, Event::Settle);
+        Ok(state)
+    }
+
+    fn born_in_shares(&mut self, name: &Name, convening: &Convening, sharing: Sharing) -> Result<(), Reason> {
+        let KeyCeremony::Generate { kind, .. } = &convening.ceremony else {
+            return Err(Reason::KeyUnknown { key: name.clone() });
+        };
+        let key = convening.agreed().and_then(|said| Key::in_shares(*kind, said.account, sharing));
+        let key = key.ok_or(Reason::NotOpen { request: convening.request })?;
+        self.new_key(name, key).map(drop)
+    }
+
+    /// At the end of a block: every ceremony with a seat for all is begun, once, under the policy then in force.
+    pub(crate) fn convoke(&mut self) {
+        let ready = self.state.convened.iter().filter(|(_, it)| it.is_ready());
+        let ready: Vec<Name> = ready.map(|(key, _)| key.clone()).collect();
+        for key in ready {
+            let Some(convening) = self.state.convened.get(&key).map(Arc::clone) else { continue };
+            let attempt = convening.attempt.saturating_add(1);
+            let outcome = Outcome::Convened(self.convened(&convening, attempt));
+            self.decide(convening.request, Vec::new(), outcome);
+            let digest = self.decided_last();
+            if let Some(convening) = self.state.convened.get_mut(&key).map(Arc::make_mut) {
+                (convening.attempt, convening.convened) = (attempt, digest);
+            }
+        }
+    }
+
+    fn convened(&self, convening: &Convening, attempt: u32) -> Convened {
+        let old = self.state.keys.get(convening.ceremony.key()).and_then(|it| it.sharing.clone());
+        let seconds = self.state.policy.engine.version().timing.certificate_seconds;
+        Convened {
+            ceremony: convening.ceremony.clone(),
+            epoch: convening.epoch,
+            attempt,
+            threshold: convening.threshold,
+            holders: convening.holders.clone(),
+            old,
+            account: convening.account,
+            seats: convening.seats.clone(),
+            expires: self.now().plus_seconds(seconds).min(convening.expires),
+        }
+    }
+
+    fn convening(&mut self, key: &Name, request: &RequestId) -> Result<&mut Convening, Reason> {
+        let found = self.state.convened.get_mut(key).map(Arc::make_mut);
+        found.filter(|it| it.request == *request).ok_or(Reason::NotOpen { request: *request })
+    }
+
+    /// A key that is being born has no state of its own yet.
+    fn state_of(&self, key: &Name) -> KeyState {
+        self.state.keys.get(key).map_or(KeyState::Created, |it| it.state)
+    }
+
+    /// Each holder of a shared key wipes its own share: the key is destroyed once all have.
+    pub(crate) fn wiped(&mut self, node: &Name, name: &Name) -> Result<KeyState, Reason> {
+        let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
+        let Some(sharing) = key.sharing.as_mut().filter(|_| key.state == KeyState::Deactivated) else {
+            return self.move_key(name, KeyMove::Wipe);
+        };
+        sharing.homes.remove(node);
+        match sharing.homes.is_empty() {
+            true => self.move_key(name, KeyMove::Wipe),
+            false => Ok(KeyState::Deactivated),
+        }
+    }
+
+    pub(crate) fn can_be_created(&self, key: &Name, kind: KeyKind) -> Result<(), Reason> {
+        if kind.is_shared() {
+            return Err(Reason::KindRefused { key: key.clone(), kind });
+        }
+        match self.state.convened.contains_key(key) {
+            true => Err(Reason::KeyExists { key: key.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn can_be_generated(
+        &self,
+        key: &Name,
+        kind: KeyKind,
+        threshold: u8,
+        holders: &[Name],
+    ) -> Result<(), Reason> {
+        match kind.is_shared() {
+            true => self.can_hold(key, threshold, holders),
+            false => Err(Reason::KindRefused { key: key.clone(), kind }),
+        }
+    }
+
+    pub(crate) fn can_be_shared_anew(&self, key: &Key, ceremony: &KeyCeremony) -> Result<(), Reason> {
+        let name = ceremony.key();
+        let Some(sharing) = &key.sharing else {
+            return Err(Reason::KindRefused { key: name.clone(), kind: key.kind });
+        };
+        let KeyCeremony::Reshare { threshold, holders, dealers, .. } = ceremony else {
+            return self.can_hold(name, sharing.threshold, &sharing.holders);
+        };
+        self.can_hold(name, *threshold, holders)?;
+        can_deal(name, sharing, dealers)
+    }
+
+    fn can_hold(&self, key: &Name, threshold: u8, holders: &[Name]) -> Result<(), Reason> {
+        let enough = threshold >= 2 && usize::from(threshold) <= holders.len();
+        let nodes = holders.iter().all(|it| self.state.roster().node(it).is_some());
+        if enough && nodes && holders.len() <= MAX_HOLDERS && are_distinct(holders) {
+            return Ok(());
+        }
+        Err(Reason::HoldersRefused { key: key.clone(), threshold, holders: holders.to_vec() })
+    }
+}
+
+impl Key {
+    fn in_shares(kind: KeyKind, account: PublicAccount, sharing: Sharing) -> Option<Self> {
+        let home = sharing.holders.first()?.clone();
+        let mut key = Self {
+            kind,
+            epoch: 0,
+            account,
+            home,
+            assurance: AssuranceLevel::Process,
+            protections: Vec::new(),
+            state: KeyState::Created,
+            backup: None,
+            wallets: Default::default(),
+            sharing: None,
+            addresses: Default::default(),
+        };
+        key.share_among(sharing);
+        Some(key)
+    }
+
+    fn share_among(&mut self, sharing: Sharing) {
+        if let Some(first) = sharing.holders.first() {
+            self.home = first.clone();
+        }
+        self.sharing = Some(sharing);
+        self.count_homes();
+    }
+
+    /// A key in shares is protected as the least protected of its shares is.
+    fn count_homes(&mut self) {
+        if let Some(least) = self.sharing.as_ref().and_then(Sharing::least) {
+            (self.assurance, self.protections) = (least.assurance, least.protections);
+        }
+    }
+
+    /// The home of the key, or of one of its shares, has these protections now.
+    pub(crate) fn protected_at(&mut self, node: &Name, protections: &[Feature]) {
+        match &mut self.sharing {
+            None => self.protections = protections.to_vec(),
+            Some(sharing) => {
+                if let Some(home) = sharing.homes.get_mut(node) {
+                    home.protections = protections.to_vec();
+                }
+                self.count_homes();
+            }
+        }
+    }
+
+    /// Whether the node's back end holds the key, or a share of it.
+    #[must_use]
+    pub fn is_held_by(&self, node: &Name) -> bool {
+        match &self.sharing {
+            None => self.home == *node,
+            Some(sharing) => sharing.holds(node),
+        }
+    }
+}
+
+/// Those who hold the key so far, at least as many as sign, each once.
+fn can_deal(key: &Name, sharing: &Sharing, dealers: &[Name]) -> Result<(), Reason> {
+    let enough = dealers.len() >= usize::from(sharing.threshold);
+    if enough && are_distinct(dealers) && dealers.iter().all(|it| sharing.holds(it)) {
+        return Ok(());
+    }
+    let (key, threshold, dealers) = (key.clone(), sharing.threshold, dealers.to_vec());
+    Err(Reason::DealersRefused { key, threshold, dealers })
+}
+
+fn are_distinct(names: &[Name]) -> bool {
+    names.iter().collect::<std::collections::BTreeSet<_>>().len() == names.len()
+}
+
+fn refused(key: &Name, node: &Name) -> impl FnOnce(ShareFault) -> Reason + use<> {
+    let (key, node) = (key.clone(), node.clone());
+    |fault| Reason::ShareRefused { key, node, fault }
+}

@@ -1,0 +1,145 @@
+//! Keys in shares at this node: ceremonies as the log convenes them, and runs that sign.
+//!
+//! The node only carries: its enclave asks the log itself, builds each session itself, and reads what is sent to it
+//! alone. What it says comes in a fixed order, and is worked off in it: records become durable first.
+
+mod ceremonies;
+mod lead;
+mod retire;
+mod words;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use keystead_base::{Canonical as _, Name, RequestId};
+use keystead_decision::Seat;
+use keystead_ledger::ThresholdRow;
+use keystead_signing::{Abort, Ended, ItemResult, Progress, Record, RunEnd, SessionId};
+use keystead_wire::{PeerMessage, RunCall};
+use tokio::time::Instant;
+
+use crate::signer::{Signer, Work};
+use crate::{Event, NodeError};
+
+pub(crate) use self::lead::Turns;
+pub(crate) use self::words::{MAX_RUN_WORDS, RunWord};
+
+/// What this node knows of runs and ceremonies. All of it ends with the enclave that it is about.
+#[derive(Default)]
+pub(crate) struct Runs {
+    /// The seats that the enclave has drawn, by the ceremony's request.
+    seats: BTreeMap<RequestId, OwnSeat>,
+    /// Ceremonies that the enclave takes part in.
+    dealing: BTreeMap<RequestId, Dealing>,
+    /// Proofs of this node's new shares.
+    proving: BTreeMap<RequestId, Turns>,
+    /// What the log allows and nobody has signed yet.
+    waiting: BTreeMap<RequestId, Waiting>,
+    epochs: retire::Epochs,
+    /// Calls to runs that this enclave cannot join yet.
+    calls: VecDeque<(Instant, RunCall)>,
+}
+
+/// A seat, and when the log was told of it.
+struct OwnSeat {
+    seat: Seat,
+    told: u64,
+}
+
+/// A ceremony whose machine runs, or has run, in this enclave.
+struct Dealing {
+    attempt: u32,
+    session: Option<SessionId>,
+    /// When it is given up, if it still runs.
+    until: Instant,
+}
+
+/// A right whose key is held in shares.
+pub(crate) struct Waiting {
+    work: Work,
+    height: u64,
+    turns: Turns,
+}
+
+impl Signer {
+    /// The enclave admitted it: from now on the holders lead runs for it, one after the other.
+    pub(crate) fn admitted(&mut self, height: u64, work: Work) {
+        let (request, turns) = (work.request, Turns::new(Instant::now()));
+        self.runs.waiting.insert(request, Waiting { work, height, turns });
+    }
+
+    /// INVARIANT S5, K6: what the enclave began, and whom it caught, is durable before anybody hears a word of it.
+    pub(crate) async fn moved(&mut self, progress: Progress) -> Result<(), NodeError> {
+        let Progress { records, messages, ended } = progress;
+        if !records.is_empty() {
+            let rows: Vec<ThresholdRow> = records.iter().map(row).collect();
+            self.shared.ledger.save_threshold_records(&rows).await?;
+        }
+        for ended in ended {
+            self.ended(ended).await?;
+        }
+        for it in messages {
+            self.shared.peers.send_one(&it.to, PeerMessage::Threshold(it.message).to_document());
+        }
+        Ok(())
+    }
+
+    async fn ended(&mut self, ended: Ended) -> Result<(), NodeError> {
+        let Ended { session, request, end } = ended;
+        match end {
+            RunEnd::Signed { height, released } => {
+                self.run_signed(&request, height, ItemResult::Signed(released))
+            }
+            RunEnd::Dealt(share) => self.share_dealt(request, *share).await?,
+            RunEnd::Dismissed => drop(self.runs.dealing.remove(&request)),
+            RunEnd::Proved { prover, proof } => self.share_proved(request, &prover, proof),
+            RunEnd::Aborted(abort) => self.run_aborted(session, request, &abort),
+        }
+        Ok(())
+    }
+
+    fn run_signed(&mut self, request: &RequestId, height: u64, result: ItemResult) {
+        // Runs may be two at once: they sign the same bytes, and the first one counts.
+        if let Some(waiting) = self.runs.waiting.remove(request) {
+            if waiting.height == height {
+                self.signed(height, waiting.work, result);
+            } else {
+                self.runs.waiting.insert(*request, waiting);
+            }
+        }
+    }
+
+    fn run_aborted(&mut self, session: SessionId, request: RequestId, abort: &Abort) {
+        self.shared.event(Event::RunAborted { request, abort: abort.clone() });
+        let of_request = self.runs.waiting.get_mut(&request).map(|it| &mut it.turns);
+        for turns in of_request.into_iter().chain(self.runs.proving.get_mut(&request)) {
+            turns.aborted(session, abort, Instant::now());
+        }
+        if self.runs.dealing.get(&request).is_some_and(|it| it.session == Some(session)) {
+            self.begin_anew(request);
+        }
+    }
+
+    /// The enclave is another one: what it knew of runs went with it.
+    pub(crate) fn forget_runs(&mut self) -> Vec<RequestId> {
+        let runs = std::mem::take(&mut self.runs);
+        runs.waiting.into_keys().collect()
+    }
+}
+
+fn row(record: &Record) -> ThresholdRow {
+    let stays = !matches!(record, Record::Begun { .. });
+    ThresholdRow { stays, document: record.to_document() }
+}
+
+/// The run that a call of the enclave began.
+fn begun(progress: &Progress) -> Option<SessionId> {
+    progress.records.iter().find_map(|record| match record {
+        Record::Begun { session, .. } => Some(*session),
+        Record::Aborted { .. } | Record::Lifted { .. } => None,
+    })
+}
+
+/// The names of all others.
+fn others<'a>(names: &'a [Name], me: &'a Name) -> impl Iterator<Item = &'a Name> {
+    names.iter().filter(move |name| *name != me)
+}

@@ -1,0 +1,161 @@
+//! This node's part in ceremonies of shared keys: a seat, a share that is durable, and the proof that it signs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keystead_base::{Canonical as _, Name, RequestId, merkle::Inclusion};
+use keystead_decision::{Certificate, Convened, Convening, KeyStep, Outcome, State, leaves};
+use keystead_policy::AssuranceLevel;
+use keystead_signing::{ClientError, DealtShare};
+use keystead_wire::Refused;
+use tokio::time::Instant;
+
+use super::{Dealing, OwnSeat, Turns, begun};
+use crate::blocks::Durable;
+use crate::signer::Signer;
+use crate::{Event, NodeError};
+
+impl Signer {
+    /// Follows the ceremonies that are under way, from the state alone: whatever a crash left out is taken up again.
+    pub(crate) async fn convenings(&mut self, state: &State) -> Result<(), NodeError> {
+        let height = state.height();
+        let open = state.convenings().map(|(key, it)| (key.clone(), it.clone()));
+        let ours = open.filter(|(_, it)| it.participants().contains(&self.shared.node));
+        for (key, convening) in ours.collect::<Vec<_>>() {
+            self.take_seat(&key, &convening, height)?;
+            self.prove_share(&convening);
+        }
+        self.see_epochs(state);
+        let live = |request: &RequestId| state.convenings().any(|(_, it)| it.request == *request);
+        self.runs.seats.retain(|request, _| live(request));
+        self.runs.proving.retain(|request, _| live(request));
+        self.called_before().await
+    }
+
+    /// The log knows the seat that this enclave has in its present life.
+    fn take_seat(&mut self, key: &Name, it: &Convening, height: u64) -> Result<(), NodeError> {
+        if !self.runs.seats.contains_key(&it.request) {
+            let seat = match self.enclave.seat(it.request) {
+                Ok(seat) => seat,
+                Err(ClientError::Refused(refusal)) => {
+                    let refused = Refused { code: refusal.code, text: refusal.text };
+                    self.shared.board.failed(&it.request, refused);
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            };
+            self.runs.seats.insert(it.request, OwnSeat { seat, told: 0 });
+        }
+        let Some(own) = self.runs.seats.get_mut(&it.request) else { return Ok(()) };
+        let known = it.seats.get(&self.shared.node) == Some(&own.seat);
+        let told_just_now = own.told > 0 && height < own.told.saturating_add(HEIGHTS_TO_WAIT);
+        if !known && !told_just_now {
+            own.told = height;
+            let step = KeyStep::Seated { request: it.request, seat: own.seat.clone() };
+            self.shared.report_key_later(key.clone(), step);
+        }
+        Ok(())
+    }
+
+    /// Carries out what a block begins of ceremonies.
+    pub(crate) async fn convoked(&mut self, block: &Durable, index: usize) -> Result<(), NodeError> {
+        let Some(decision) = block.decisions.get(index) else { return Ok(()) };
+        let Outcome::Convened(convened) = &decision.outcome else { return Ok(()) };
+        let request = decision.subject;
+        let own = self.runs.seats.get(&request).map(|it| &it.seat);
+        if own.is_none() || convened.seats.get(&self.shared.node) != own {
+            return Ok(());
+        }
+        let Some(proof) = Inclusion::prove(&leaves(&block.decisions), index) else { return Ok(()) };
+        let certificate = Certificate { commit: block.commit.clone(), decision: decision.clone(), proof };
+        self.convene(request, convened, certificate).await
+    }
+
+    async fn convene(
+        &mut self,
+        request: RequestId,
+        convened: &Convened,
+        certificate: Certificate,
+    ) -> Result<(), NodeError> {
+        match self.enclave.convene(certificate) {
+            Ok(progress) => {
+                let (session, until) = (begun(&progress), Instant::now() + CEREMONY_TIME);
+                self.runs.proving.remove(&request);
+                self.runs.dealing.insert(request, Dealing { attempt: convened.attempt, session, until });
+                self.moved(progress).await
+            }
+            Err(ClientError::Refused(refusal)) => {
+                let refused = Refused { code: refusal.code, text: refusal.text };
+                self.shared.event(Event::NotSigned { request, refused });
+                self.begin_anew(request);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// INVARIANT S5: nothing resumes. Another seat makes all others begin again, too.
+    pub(super) fn begin_anew(&mut self, request: RequestId) {
+        self.runs.dealing.remove(&request);
+        self.runs.seats.remove(&request);
+        let state = self.shared.state();
+        let Some((key, convening)) = state.convenings().find(|(_, it)| it.request == request) else { return };
+        let (key, convening) = (key.clone(), convening.clone());
+        if let Err(error) = self.take_seat(&key, &convening, state.height()) {
+            self.shared.postponed("a seat in a ceremony", &error);
+        }
+    }
+
+    pub(super) async fn give_up_ceremonies(&mut self, now: Instant) -> Result<(), NodeError> {
+        let late = |it: &&Dealing| it.until <= now;
+        let over = self.runs.dealing.values().filter(late).filter_map(|it| it.session);
+        for session in over.collect::<Vec<_>>() {
+            let moved = self.enclave.give_up(session)?;
+            self.moved(moved).await?;
+        }
+        self.runs.dealing.values_mut().filter(|it| it.until <= now).for_each(|it| it.session = None);
+        Ok(())
+    }
+
+    /// The seal is durable before the log hears of the share: what the log counts on is there after a crash.
+    pub(super) async fn share_dealt(&mut self, request: RequestId, it: DealtShare) -> Result<(), NodeError> {
+        let Some(dealing) = self.runs.dealing.get_mut(&request) else { return Ok(()) };
+        dealing.session = None;
+        let attempt = dealing.attempt;
+        // Of an earlier attempt, whose shares no right ever named.
+        self.shared.ledger.erase_sealed_epoch(&it.key, it.epoch).await?;
+        self.shared.ledger.save_sealed_key(&it.key, it.epoch, &it.sealed.to_document()).await?;
+        let (assurance, protections) = (AssuranceLevel::Process, self.in_force.clone());
+        let DealtShare { key, account, shares, .. } = it;
+        let step = KeyStep::Dealt { request, attempt, account, shares, assurance, protections };
+        self.shared.report_key_later(key, step);
+        Ok(())
+    }
+
+    /// All next holders said the same: this node's share signs with others before anything rests on it.
+    fn prove_share(&mut self, it: &Convening) {
+        let me = &self.shared.node;
+        let here = self.runs.dealing.get(&it.request).is_some_and(|own| own.attempt == it.attempt);
+        let wanted = it.agreed().is_some() && it.holders.contains(me) && !it.proven.contains(me);
+        if here && wanted && !self.runs.proving.contains_key(&it.request) {
+            self.runs.proving.insert(it.request, Turns::new(Instant::now()));
+        }
+    }
+
+    pub(super) fn share_proved(&mut self, request: RequestId, prover: &Name, proof: Vec<u8>) {
+        if *prover != self.shared.node || self.runs.proving.remove(&request).is_none() {
+            return;
+        }
+        let Some(attempt) = self.runs.dealing.get(&request).map(|it| it.attempt) else { return };
+        let (shared, state) = (Arc::clone(&self.shared), self.shared.state());
+        let key = state.convenings().find(|(_, it)| it.request == request).map(|(key, _)| key.clone());
+        if let Some(key) = key {
+            shared.report_key_later(key, KeyStep::Proven { request, attempt, proof });
+        }
+    }
+}
+
+/// How many blocks a seat has time to be committed before it is said again.
+const HEIGHTS_TO_WAIT: u64 = 8;
+/// How long a ceremony may take: a set-up takes a second or two of each holder's machine.
+const CEREMONY_TIME: Duration = Duration::from_secs(60);

@@ -1,0 +1,129 @@
+//! Who leads a run, whom it takes, and when the next holder tries.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use keystead_base::{Name, RequestId, tagged_hash};
+use keystead_signing::{Abort, Culprit, SessionId};
+use tokio::time::Instant;
+
+/// The tries to sign one thing.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    /// Counts them; each has another leader.
+    pub(super) attempt: u32,
+    /// When the next one begins.
+    pub(super) due: Instant,
+    /// Runs that this enclave takes part in.
+    pub(super) sessions: Vec<SessionId>,
+    /// Who was not heard in an earlier try.
+    silent: BTreeSet<Name>,
+}
+
+impl Turns {
+    /// The first try is due.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { attempt: 0, due: now, sessions: Vec::new(), silent: BTreeSet::new() }
+    }
+
+    /// Begins a try, and says which one it is.
+    pub(super) fn next(&mut self, now: Instant) -> u32 {
+        let attempt = self.attempt;
+        self.attempt = attempt.saturating_add(1);
+        self.due = now + PATIENCE.saturating_mul(1 << attempt.min(MAX_DOUBLINGS));
+        attempt
+    }
+
+    /// A try ended without a signature: the next begins, without whoever was named.
+    pub(super) fn aborted(&mut self, session: SessionId, abort: &Abort, now: Instant) {
+        if let Some(place) = self.sessions.iter().position(|it| *it == session) {
+            self.sessions.swap_remove(place);
+            if let Culprit::Node(name) = &abort.culprit {
+                self.silent.insert(name.clone());
+            }
+            self.due = self.due.min(now + SHORT_PAUSE);
+        }
+    }
+
+    /// Whom a leader takes: itself, and those next in the order that can be reached and were heard before. Where
+    /// that is too few, whoever was silent gets another chance.
+    pub(super) fn signers(
+        &self,
+        me: &Name,
+        order: &[Name],
+        threshold: usize,
+        reachable: &BTreeSet<Name>,
+    ) -> Option<Vec<Name>> {
+        let others = || order.iter().filter(|it| *it != me && reachable.contains(*it));
+        let heard = others().filter(|it| !self.silent.contains(*it));
+        let silent = others().filter(|it| self.silent.contains(*it));
+        let signers: Vec<Name> =
+            std::iter::once(me).chain(heard).chain(silent).take(threshold).cloned().collect();
+        (signers.len() == threshold).then_some(signers)
+    }
+}
+
+/// The holders in the order in which they lead the runs of a request: everybody computes the same.
+pub(super) fn order(holders: &[Name], request: &RequestId, attempt: u32) -> Vec<Name> {
+    let place = |name: &Name| {
+        tagged_hash("keystead/threshold-turn/v1", &[&request.0.0, name.as_str().as_bytes()].concat())
+    };
+    let mut order = holders.to_vec();
+    order.sort_by_key(place);
+    let shift = usize::try_from(attempt).unwrap_or_default().checked_rem(order.len()).unwrap_or_default();
+    order.rotate_left(shift);
+    order
+}
+
+/// The first in the order that can be reached.
+pub(super) fn leader<'a>(order: &'a [Name], me: &Name, reachable: &BTreeSet<Name>) -> Option<&'a Name> {
+    order.iter().find(|name| *name == me || reachable.contains(*name))
+}
+
+/// How long the first try has; each later one has twice as long as the one before.
+const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_DOUBLINGS: u32 = 4;
+/// After an abort: time for the others to see it too.
+const SHORT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::Digest;
+    use keystead_signing::Fault;
+
+    use super::*;
+
+    fn names(text: &str) -> Vec<Name> {
+        text.split_whitespace().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn set(text: &str) -> BTreeSet<Name> {
+        names(text).into_iter().collect()
+    }
+
+    #[test]
+    fn d03_every_holder_leads_once_and_who_is_away_is_passed_over() {
+        let (holders, request) = (names("a b c"), RequestId(Digest([4; 32])));
+        let first: BTreeSet<Name> =
+            (0..3).map(|attempt| order(&holders, &request, attempt)[0].clone()).collect();
+        assert_eq!(first, set("a b c"));
+        let turns = order(&holders, &request, 0);
+        let (me, rest) = (&turns[1], BTreeSet::from([turns[2].clone()]));
+        assert_eq!(leader(&turns, me, &rest), Some(me), "the first cannot be reached");
+        assert_eq!(leader(&turns, me, &turns.iter().cloned().collect()), Some(&turns[0]));
+    }
+
+    #[test]
+    fn d03_whoever_was_named_is_taken_last() {
+        let (me, order): (Name, _) = ("a".parse().unwrap(), names("a b c"));
+        let mut turns = Turns::new(Instant::now());
+        let session = SessionId(Digest([1; 32]));
+        assert_eq!(turns.signers(&me, &order, 2, &set("b c")), Some(names("a b")));
+        turns.sessions.push(session);
+        let abort = Abort { session, culprit: Culprit::Node("b".parse().unwrap()), fault: Fault::Silence };
+        turns.aborted(session, &abort, Instant::now());
+        assert_eq!(turns.signers(&me, &order, 2, &set("b c")), Some(names("a c")));
+        assert_eq!(turns.signers(&me, &order, 2, &set("b")), Some(names("a b")), "better than nobody");
+        assert_eq!(turns.signers(&me, &order, 2, &set("")), None);
+    }
+}

@@ -1,0 +1,245 @@
+//! What comes from other nodes, and what is due by the clock.
+
+use keystead_base::{Canonical as _, Name, RequestId};
+use keystead_signing::{ClientError, RunAim, RunStart};
+use keystead_wire as wire;
+use keystead_wire::{PeerMessage, RunCall};
+use tokio::time::Instant;
+
+use super::lead::{leader, order};
+use super::{begun, others};
+use crate::NodeError;
+use crate::shared::Shared;
+use crate::signer::Signer;
+
+/// A word of another node for the signer.
+#[derive(Debug)]
+pub(crate) enum RunWord {
+    /// A signed envelope.
+    Message(Vec<u8>),
+    /// A run that the sender leads.
+    Call(RunCall),
+}
+
+impl Shared {
+    /// Hands a word to the signer. One that finds the queue full is lost: runs begin again.
+    pub(crate) fn heard_run(&self, from: &Name, word: RunWord) {
+        if matches!(&word, RunWord::Call(call) if !call.signers.contains(from)) {
+            return;
+        }
+        let _ = self.run_words.try_send(word);
+    }
+}
+
+impl Signer {
+    /// Takes the words that wait, in one call where they are messages.
+    pub(crate) async fn heard_words(&mut self, words: Vec<RunWord>) -> Result<(), NodeError> {
+        let mut messages = Vec::new();
+        for word in words {
+            match word {
+                RunWord::Message(message) => messages.push(message),
+                RunWord::Call(call) => self.called(Instant::now(), call).await?,
+            }
+        }
+        for part in parts(messages) {
+            let moved = self.enclave.deliver(part)?;
+            self.moved(moved).await?;
+        }
+        Ok(())
+    }
+
+    /// Another node leads a run. Where the enclave cannot join it yet, it may in a moment.
+    async fn called(&mut self, since: Instant, call: RunCall) -> Result<(), NodeError> {
+        if !call.signers.contains(&self.shared.node) {
+            return Ok(());
+        }
+        match self.join(&call).await {
+            Err(NodeError::Enclave(ClientError::Refused(refusal))) => {
+                if may_pass(&refusal.code) && self.runs.calls.len() < MAX_CALLS {
+                    self.runs.calls.push_back((since, call));
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Calls that came before their certificate or share did.
+    pub(crate) async fn called_before(&mut self) -> Result<(), NodeError> {
+        for (since, call) in std::mem::take(&mut self.runs.calls) {
+            if since.elapsed() < CALL_LIFE {
+                self.called(since, call).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn join(&mut self, call: &RunCall) -> Result<(), NodeError> {
+        let progress = self.enclave.join(start(call))?;
+        let request = request_of(&call.aim);
+        if let Some(session) = begun(&progress) {
+            self.note(call, request, session);
+        }
+        self.moved(progress).await
+    }
+
+    /// Which tries an own run belongs to.
+    fn note(&mut self, call: &RunCall, request: RequestId, session: keystead_signing::SessionId) {
+        let turns = match &call.aim {
+            wire::RunAim::Request { .. } => self.runs.waiting.get_mut(&request).map(|it| &mut it.turns),
+            wire::RunAim::Proof { prover, .. } if *prover == self.shared.node => {
+                self.runs.proving.get_mut(&request)
+            }
+            wire::RunAim::Proof { .. } => None,
+        };
+        if let Some(turns) = turns {
+            turns.sessions.push(session);
+        }
+    }
+
+    /// Calls the others to a run, and begins it.
+    async fn lead(&mut self, call: RunCall) -> Result<(), NodeError> {
+        let joins = PeerMessage::Joins(call.clone()).to_document();
+        for name in others(&call.signers, &self.shared.node) {
+            self.shared.peers.send_one(name, joins.clone());
+        }
+        self.join(&call).await
+    }
+
+    /// The next moment at which something is due.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        let waiting = self.runs.waiting.values().map(|it| it.turns.due);
+        let proving = self.runs.proving.values().map(|it| it.due);
+        let dealing = self.runs.dealing.values().filter(|it| it.session.is_some()).map(|it| it.until);
+        let over = self.runs.epochs.over.values().map(|(until, _)| *until);
+        waiting.chain(proving).chain(dealing).chain(over).min()
+    }
+
+    /// Begins what is due.
+    pub(crate) async fn run_due(&mut self) -> Result<(), NodeError> {
+        let now = Instant::now();
+        self.give_up_ceremonies(now).await?;
+        self.retire(now).await?;
+        let due = self.runs.proving.iter().filter(|(_, it)| it.due <= now).map(|(request, _)| *request);
+        for request in due.collect::<Vec<_>>() {
+            self.lead_proof(request, now).await?;
+        }
+        let shared = std::sync::Arc::clone(&self.shared);
+        self.runs.waiting.retain(|request, _| !shared.board.has_signature(request));
+        let due = self.runs.waiting.iter().filter(|(_, it)| it.turns.due <= now).map(|(request, _)| *request);
+        for request in due.collect::<Vec<_>>() {
+            self.lead_request(request, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn lead_request(&mut self, request: RequestId, now: Instant) -> Result<(), NodeError> {
+        self.silence(request).await?;
+        let Some(waiting) = self.runs.waiting.get_mut(&request) else { return Ok(()) };
+        let (attempt, height) = (waiting.turns.next(now), waiting.height);
+        let state = self.shared.state();
+        let sharing = state.key(&waiting.work.key).and_then(|it| it.sharing.as_ref());
+        let Some(sharing) = sharing else { return Ok(()) };
+        let (me, reachable) = (&self.shared.node, self.shared.peers.reachable_names());
+        let order = order(&sharing.holders, &request, attempt);
+        if leader(&order, me, &reachable) != Some(me) {
+            return Ok(());
+        }
+        let signers = waiting.turns.signers(me, &order, usize::from(sharing.threshold), &reachable);
+        let Some(signers) = signers else { return Ok(()) };
+        let call = RunCall { aim: wire::RunAim::Request { request, height }, attempt, signers };
+        match self.lead(call).await {
+            Err(NodeError::Enclave(ClientError::Refused(refusal))) if !is_of_runs(&refusal.code) => {
+                self.runs.waiting.remove(&request);
+                self.refused(&request, wire::Refused { code: refusal.code, text: refusal.text });
+                Ok(())
+            }
+            // Another try, with others: whoever was caught is kept out, or the run was begun already.
+            Err(NodeError::Enclave(ClientError::Refused(_))) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The runs of the try before are given up: whoever was not heard is named.
+    async fn silence(&mut self, request: RequestId) -> Result<(), NodeError> {
+        let Some(waiting) = self.runs.waiting.get(&request) else { return Ok(()) };
+        for session in waiting.turns.sessions.clone() {
+            let moved = self.enclave.give_up(session)?;
+            self.moved(moved).await?;
+        }
+        Ok(())
+    }
+
+    /// A holder leads the proof of its own share.
+    async fn lead_proof(&mut self, request: RequestId, now: Instant) -> Result<(), NodeError> {
+        let Some(turns) = self.runs.proving.get_mut(&request) else { return Ok(()) };
+        let state = self.shared.state();
+        let convening = state.convenings().map(|(_, it)| it).find(|it| it.request == request);
+        let Some(convening) = convening else {
+            self.runs.proving.remove(&request);
+            return Ok(());
+        };
+        let (attempt, me) = (turns.next(now), self.shared.node.clone());
+        let order = order(&convening.holders, &request, attempt);
+        let reachable = self.shared.peers.reachable_names();
+        let signers = turns.signers(&me, &order, usize::from(convening.threshold), &reachable);
+        let Some(signers) = signers else { return Ok(()) };
+        let aim = wire::RunAim::Proof { request, prover: me };
+        match self.lead(RunCall { aim, attempt, signers }).await {
+            Err(NodeError::Enclave(ClientError::Refused(_))) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+fn start(call: &RunCall) -> RunStart {
+    let aim = match &call.aim {
+        wire::RunAim::Request { request, height } => RunAim::Request { request: *request, height: *height },
+        wire::RunAim::Proof { request, prover } => {
+            RunAim::Proof { request: *request, prover: prover.clone() }
+        }
+    };
+    RunStart { aim, attempt: call.attempt, signers: call.signers.clone() }
+}
+
+fn request_of(aim: &wire::RunAim) -> RequestId {
+    match aim {
+        wire::RunAim::Request { request, .. } | wire::RunAim::Proof { request, .. } => *request,
+    }
+}
+
+/// What a later certificate, or the end of a ceremony here, may change.
+fn may_pass(code: &str) -> bool {
+    ["threshold.not_admitted", "threshold.no_share"].contains(&code)
+}
+
+/// The run is refused, and not the right.
+fn is_of_runs(code: &str) -> bool {
+    code.starts_with("threshold")
+}
+
+/// Messages as they fit frames to the enclave.
+fn parts(messages: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
+    let mut parts: Vec<Vec<Vec<u8>>> = Vec::new();
+    let mut bytes = usize::MAX;
+    for message in messages {
+        bytes = bytes.saturating_add(message.len());
+        match parts.last_mut() {
+            Some(part) if bytes <= MAX_PART_BYTES => part.push(message),
+            _ => {
+                bytes = message.len();
+                parts.push(vec![message]);
+            }
+        }
+    }
+    parts
+}
+
+/// Words that wait for the signer.
+pub(crate) const MAX_RUN_WORDS: usize = 4096;
+/// Calls that wait for a certificate.
+const MAX_CALLS: usize = 1024;
+/// How long a call waits for one.
+const CALL_LIFE: std::time::Duration = std::time::Duration::from_secs(10);
+/// Of messages in one frame to the enclave, which answers them in one.
+const MAX_PART_BYTES: usize = 1024 * 1024;

@@ -1,0 +1,318 @@
+//! Keys in shares: what the log allows becomes a session here, and a run's end what may leave.
+
+use std::collections::BTreeMap;
+
+use keystead_base::{Canonical as _, ClusterId, Digest, Name, RequestId, Secret, Timestamp, tagged_hash};
+use keystead_chain::Unsigned;
+use keystead_decision::{
+    Certificate, Convened, Decision, Grant, Header, HeldPermit, Seat, Sharing, SigningPermit, share_challenge,
+};
+use keystead_intent::KeyCeremony;
+use keystead_keys::{Purpose as Sealing, SealLabel, Sealed};
+use keystead_threshold::{
+    EcdsaSignature, Holders, PublicShares, Purpose, Record, Scheme, Session, SessionId,
+};
+
+use super::{Enclave, EnclaveControls, fits};
+use crate::entropy::kernel_random;
+use crate::protocol::{ItemResult, Released};
+use crate::threshold::{
+    Convoked, Dealt, DealtShare, Ended, Finish, Moved, Outgoing, Progress, Proving, RunAim, RunEnd, RunStart,
+    Signature, ThresholdError,
+};
+use crate::{EnclaveError, EthereumSignature};
+
+/// A right that was shown while its block was the head, until it expires.
+pub(super) struct Admitted {
+    permit: HeldPermit,
+    /// Whose decisions its own stands among.
+    header: Digest,
+    policy_version: u64,
+}
+
+/// Rights whose keys are held in shares, by request and height.
+#[derive(Default)]
+pub(super) struct Rights(BTreeMap<(RequestId, u64), Admitted>);
+
+impl Rights {
+    fn admit(&mut self, place: (RequestId, u64), right: Admitted, now: Timestamp) {
+        self.0.retain(|_, it| it.permit.grant().expires > now);
+        // At the limit the lowest is renewed, as if it had expired.
+        while self.0.len() >= MAX_ADMITTED {
+            self.0.pop_first();
+        }
+        self.0.insert(place, right);
+    }
+}
+
+/// What a share of a new epoch is proven with.
+pub(super) struct Fresh {
+    key: Name,
+    epoch: u32,
+    holders: Holders,
+    policy_version: u64,
+    /// The digest of the decision that convened its ceremony.
+    convened: Digest,
+}
+
+impl<C: EnclaveControls> Enclave<C> {
+    /// A seat of this very life. It takes part in nothing before the log convenes a ceremony with it.
+    pub(super) fn seat(&mut self, request: RequestId) -> Result<Seat, EnclaveError> {
+        self.protected()?;
+        Ok(self.threshold.seat(request)?)
+    }
+
+    /// All participants have seats: the run begins, as the log describes it and nobody else.
+    pub(super) fn convene(&mut self, it: &Certificate, now: Timestamp) -> Result<Progress, EnclaveError> {
+        let log = self.log.as_mut().ok_or(EnclaveError::NotReady)?;
+        let (convened, policy_version, decision) = log.permit_convened(it, now)?.into_parts();
+        self.protected()?;
+        let request = it.decision.subject;
+        let session = session_of(self.cluster()?, &convened, policy_version, decision)?;
+        let fresh = Fresh {
+            key: convened.key().clone(),
+            epoch: convened.next_epoch(),
+            holders: Holders::new(convened.threshold, convened.holders.clone())
+                .map_err(ThresholdError::from)?,
+            policy_version,
+            convened: decision,
+        };
+        let old = old_shares(&convened)?;
+        let convoked = Convoked { request, session, seats: convened.seats, old };
+        let moved = self.threshold.convene(convoked)?;
+        self.fresh.insert(request, fresh);
+        while self.fresh.len() > MAX_FRESH {
+            self.fresh.pop_first();
+        }
+        self.progress(moved)
+    }
+
+    /// INVARIANT S3: the item was permitted as any other; what is signed with it are the runs that ask again.
+    pub(super) fn admit(
+        &mut self,
+        header: &Header,
+        decision: &Decision,
+        permit: SigningPermit,
+        unsigned: &Unsigned,
+        now: Timestamp,
+    ) -> Result<ItemResult, EnclaveError> {
+        let permit = permit.hold();
+        let grant = permit.grant();
+        let holding = self.threshold.holding(&grant.account.key, grant.epoch)?;
+        let address = holding.account.address(grant.account.index);
+        fits(grant, unsigned, address.ok_or(ThresholdError::Share)?)?;
+        let place = (decision.subject, header.height);
+        let (header, policy_version) = (header.digest(), decision.policy.number);
+        self.rights.admit(place, Admitted { permit, header, policy_version }, now);
+        Ok(ItemResult::Admitted)
+    }
+
+    /// Begins a run that signs; the session is built here of what was granted.
+    pub(super) fn join(&mut self, start: &RunStart, now: Timestamp) -> Result<Progress, EnclaveError> {
+        let moved = match &start.aim {
+            RunAim::Request { request, height } => self.join_request(start, (*request, *height), now)?,
+            RunAim::Proof { request, prover } => self.join_proof(start, request, prover)?,
+        };
+        self.progress(moved)
+    }
+
+    fn join_request(
+        &mut self,
+        start: &RunStart,
+        (request, height): (RequestId, u64),
+        now: Timestamp,
+    ) -> Result<Moved, EnclaveError> {
+        let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
+        let right = self.rights.0.get(&(request, height)).ok_or(ThresholdError::NotAdmitted)?;
+        // INVARIANT S3, S14: what was learned since counts, at the start of every run.
+        let grant = log.still_permits(&right.permit, now)?.into_grant();
+        let key = grant.account.key;
+        let holding = self.threshold.holding(&key, grant.epoch)?;
+        let purpose = Purpose::Sign {
+            signers: start.signers.clone(),
+            digest: grant.signing_digest,
+            path: vec![grant.account.index],
+        };
+        let session = Session {
+            cluster: self.cluster()?,
+            key,
+            scheme: Scheme::EcdsaDkls23,
+            epoch: grant.epoch,
+            holders: holding.public.holders.clone(),
+            policy_version: right.policy_version,
+            purpose,
+            attempt: attempt(&right.header, &request, start),
+        };
+        Ok(self.threshold.sign(Signature { request, height, session })?)
+    }
+
+    /// The challenge names cluster, key, epoch, ceremony and node: nothing else takes such a signature.
+    fn join_proof(
+        &mut self,
+        start: &RunStart,
+        request: &RequestId,
+        prover: &Name,
+    ) -> Result<Moved, EnclaveError> {
+        let fresh = self.fresh.get(request).ok_or(ThresholdError::NotAdmitted)?;
+        if !start.signers.contains(prover) {
+            return Err(ThresholdError::NotAdmitted.into());
+        }
+        let cluster = self.cluster()?;
+        let digest = share_challenge(cluster, &fresh.key, fresh.epoch, &fresh.convened, prover);
+        let purpose = Purpose::Sign { signers: start.signers.clone(), digest, path: vec![0] };
+        let session = Session {
+            cluster,
+            key: fresh.key.clone(),
+            scheme: Scheme::EcdsaDkls23,
+            epoch: fresh.epoch,
+            holders: fresh.holders.clone(),
+            policy_version: fresh.policy_version,
+            purpose,
+            attempt: attempt(&fresh.convened, request, start),
+        };
+        Ok(self.threshold.prove(Proving { request: *request, prover: prover.clone(), session })?)
+    }
+
+    pub(super) fn deliver(&mut self, messages: Vec<Vec<u8>>) -> Result<Progress, EnclaveError> {
+        let moved = self.threshold.deliver(messages);
+        self.progress(moved)
+    }
+
+    pub(super) fn give_up(&mut self, session: SessionId) -> Result<Progress, EnclaveError> {
+        let moved = self.threshold.give_up(session);
+        self.progress(moved)
+    }
+
+    /// Before the first word of the log: what does not fit a frame with it.
+    pub(super) fn open_more(&mut self, seals: &[Sealed]) -> Result<(), EnclaveError> {
+        if self.log.is_some() {
+            return Err(EnclaveError::AlreadyReady);
+        }
+        self.hardened()?;
+        let cluster = self.cluster()?;
+        seals.iter().try_for_each(|sealed| self.open(sealed, cluster))
+    }
+
+    pub(super) fn recall(&mut self, records: &[Record]) {
+        self.threshold.recall(records);
+    }
+
+    pub(super) fn erase(&mut self, key: &Name, epoch: u32) {
+        self.threshold.erase(key, epoch);
+    }
+
+    pub(super) fn open_share(&mut self, sealed: &Sealed, label: SealLabel) -> Result<(), EnclaveError> {
+        let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
+        let mut document = Secret::new(vec![0; sealed.secret_bytes()]);
+        sealing.open(sealed, &label, document.expose_mut())?;
+        Ok(self.threshold.open(label.name, label.epoch, &document)?)
+    }
+
+    fn progress(&mut self, moved: Moved) -> Result<Progress, EnclaveError> {
+        let Moved { records, messages, ended } = moved;
+        let messages = messages.into_iter().map(|(to, message)| Outgoing { to, message }).collect();
+        let mut told = Vec::with_capacity(ended.len());
+        for (session, finish) in ended {
+            if let Some((request, end)) = self.end(finish)? {
+                told.push(Ended { session, request, end });
+            }
+        }
+        Ok(Progress { records, messages, ended: told })
+    }
+
+    fn end(&mut self, finish: Finish) -> Result<Option<(RequestId, RunEnd)>, EnclaveError> {
+        Ok(Some(match finish {
+            Finish::Dealt(dealt) => (dealt.request, RunEnd::Dealt(Box::new(self.seal_share(*dealt)?))),
+            Finish::Dismissed { request } => (request, RunEnd::Dismissed),
+            Finish::Proved { request, prover, proof } => (request, RunEnd::Proved { prover, proof }),
+            Finish::Aborted { request, abort } => (request, RunEnd::Aborted(abort)),
+            Finish::Signed { request, height, digest, signature } => {
+                let Some(released) = self.release(&(request, height), digest, &signature) else {
+                    return Ok(None);
+                };
+                (request, RunEnd::Signed { height, released })
+            }
+        }))
+    }
+
+    /// INVARIANT S7: verified with the account's public key over the digest that was granted, and no r twice.
+    fn release(
+        &mut self,
+        place: &(RequestId, u64),
+        digest: Digest,
+        made: &EcdsaSignature,
+    ) -> Option<Released> {
+        let grant: &Grant = self.rights.0.get(place)?.permit.grant();
+        let account = grant.account.key.clone();
+        let holding = self.threshold.holding(&account, grant.epoch).ok()?;
+        let mut rs = [0; 64];
+        rs.iter_mut().zip(made.r.iter().chain(&made.s)).for_each(|(to, from)| *to = *from);
+        let signature = EthereumSignature { rs, y_parity: made.recovery_id };
+        let recovered = (made.recovery_id < 2).then(|| signature.recover(&digest)).flatten()?;
+        let key = secp256k1::PublicKey::from_slice(&recovered).ok()?.serialize_uncompressed();
+        let is_ours = key.get(1..) == holding.account.point(grant.account.index).as_ref().map(|it| &it[..]);
+        let good = is_ours && digest == grant.signing_digest;
+        let released = Released { signing_digest: digest, account: grant.address, signature };
+        (good && self.repeats.admit(signature.r(), digest)).then_some(released)
+    }
+
+    fn seal_share(&self, dealt: Dealt) -> Result<DealtShare, EnclaveError> {
+        let Dealt { key, epoch, account, shares, document, .. } = dealt;
+        let (cluster, purpose) = (Some(self.cluster()?), Sealing::ThresholdShare);
+        let label = SealLabel { cluster, name: key.clone(), purpose, epoch };
+        let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
+        let sealed = sealing.seal(label, document.expose(), &mut kernel_random)?;
+        Ok(DealtShare { key, epoch, account, shares, sealed })
+    }
+}
+
+/// The session of a ceremony as the log convened it.
+fn session_of(
+    cluster: ClusterId,
+    convened: &Convened,
+    policy_version: u64,
+    decision: Digest,
+) -> Result<Session, ThresholdError> {
+    let next = Holders::new(convened.threshold, convened.holders.clone())?;
+    let before = |old: &Sharing| Holders::new(old.threshold, old.holders.clone());
+    let old = convened.old.as_ref().map(before).transpose()?;
+    let (holders, purpose) = match (&convened.ceremony, old) {
+        (KeyCeremony::Generate { .. }, None) => (next, Purpose::Generate),
+        (KeyCeremony::Refresh { .. }, Some(old)) => (old, Purpose::Refresh),
+        (KeyCeremony::Reshare { dealers, .. }, Some(old)) => {
+            (old, Purpose::Reshare { dealers: dealers.clone(), next })
+        }
+        _ => return Err(ThresholdError::NotAdmitted),
+    };
+    Ok(Session {
+        cluster,
+        key: convened.key().clone(),
+        scheme: Scheme::EcdsaDkls23,
+        epoch: convened.epoch,
+        holders,
+        policy_version,
+        purpose,
+        attempt: decision,
+    })
+}
+
+fn old_shares(
+    convened: &Convened,
+) -> Result<Option<(PublicShares, keystead_base::PublicAccount)>, ThresholdError> {
+    let Some(old) = &convened.old else { return Ok(None) };
+    let account = convened.account.ok_or(ThresholdError::NotAdmitted)?;
+    let holders = Holders::new(old.threshold, old.holders.clone())?;
+    let key = account.compressed().to_vec();
+    Ok(Some((PublicShares { holders, key, shares: old.shares.clone() }, account)))
+}
+
+/// Different for each try and each set of signers: a session is begun once.
+fn attempt(ground: &Digest, request: &RequestId, start: &RunStart) -> Digest {
+    let body = borsh::to_vec(&(ground, request, start.attempt, &start.signers)).unwrap_or_default();
+    tagged_hash("keystead/threshold-attempt/v1", &body)
+}
+
+/// Rights that wait for their runs.
+const MAX_ADMITTED: usize = 4096;
+/// Ceremonies whose shares are yet to be proven.
+const MAX_FRESH: usize = 16;

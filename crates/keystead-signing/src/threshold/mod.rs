@@ -1,0 +1,349 @@
+//! Shared keys in the enclave: shares in secret pages, and the runs that use and make them.
+//!
+//! Nothing here knows a certificate: the enclave verifies one before each call that begins a run, and builds the
+//! [`Session`] itself. What a turn brings comes in a fixed order: **records first, which the parent makes durable,
+//! and only then messages** (S5, K6).
+
+mod arena;
+mod early;
+mod error;
+mod holding;
+mod progress;
+mod run;
+mod runs;
+mod seat;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use keystead_base::{Digest, Name, PublicAccount, RequestId, Secret};
+pub use keystead_decision::Seat;
+use keystead_threshold::{
+    Abort, Begun, Ceremony, Dkls23, EcdsaEngine as _, EcdsaShare, EcdsaSignature, Journal, Machine, Post,
+    PublicShares, Purpose, Record, Session, SessionId,
+};
+
+pub(crate) use self::arena::{ARENA_BYTES, Arena};
+pub use self::error::ThresholdError;
+pub(crate) use self::holding::Holding;
+pub use self::progress::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart};
+use self::run::{Aim, AnyMachine, TurnEnd};
+use self::runs::Runs;
+use self::seat::OwnSeat;
+
+/// Shares, seats and runs of this process.
+pub(crate) struct Threshold {
+    arena: Arena,
+    holdings: BTreeMap<(Name, u32), Holding>,
+    seats: BTreeMap<RequestId, OwnSeat>,
+    journal: Journal,
+    runs: Runs,
+}
+
+/// A ceremony that the log convened, as its certificate proves.
+pub(crate) struct Convoked {
+    /// The request that people allowed.
+    pub(crate) request: RequestId,
+    /// The run; its attempt is the digest of what was convened.
+    pub(crate) session: Session,
+    /// The seats of all who take part.
+    pub(crate) seats: BTreeMap<Name, Seat>,
+    /// What the shares so far are: none at a birth.
+    pub(crate) old: Option<(PublicShares, PublicAccount)>,
+}
+
+/// A signature to be made: the grant was checked.
+pub(crate) struct Signature {
+    pub(crate) request: RequestId,
+    pub(crate) height: u64,
+    pub(crate) session: Session,
+}
+
+/// A proof to be made, or helped with.
+pub(crate) struct Proving {
+    pub(crate) request: RequestId,
+    pub(crate) prover: Name,
+    pub(crate) session: Session,
+}
+
+/// What calls brought about, to be handed over in this order.
+#[derive(Default)]
+pub(crate) struct Moved {
+    /// To be durable before anything else happens.
+    pub(crate) records: Vec<Record>,
+    /// Signed messages, each for one node.
+    pub(crate) messages: Vec<(Name, Vec<u8>)>,
+    /// Runs that ended.
+    pub(crate) ended: Vec<(SessionId, Finish)>,
+}
+
+/// How a run ended.
+pub(crate) enum Finish {
+    /// A share: these bytes are to be sealed.
+    Dealt(Box<Dealt>),
+    /// This node holds no share afterwards.
+    Dismissed { request: RequestId },
+    /// A signature that was granted.
+    Signed { request: RequestId, height: u64, digest: Digest, signature: EcdsaSignature },
+    /// `r || s` of the first account, verified.
+    Proved { request: RequestId, prover: Name, proof: Vec<u8> },
+    /// Nothing; the record of it is among the records.
+    Aborted { request: RequestId, abort: Abort },
+}
+
+/// A share as a ceremony made it.
+pub(crate) struct Dealt {
+    pub(crate) request: RequestId,
+    pub(crate) key: Name,
+    pub(crate) epoch: u32,
+    pub(crate) account: PublicAccount,
+    pub(crate) shares: Vec<Vec<u8>>,
+    pub(crate) document: Secret<Vec<u8>>,
+}
+
+impl Threshold {
+    pub(crate) fn new(arena: Arena) -> Self {
+        let (holdings, seats) = (BTreeMap::new(), BTreeMap::new());
+        Self { arena, holdings, seats, journal: Journal::default(), runs: Runs::default() }
+    }
+
+    /// What earlier lives of this node began and whom they caught.
+    pub(crate) fn recall(&mut self, records: &[Record]) {
+        records.iter().for_each(|record| self.journal.apply(record));
+    }
+
+    /// Takes a share over that was sealed.
+    pub(crate) fn open(&mut self, key: Name, epoch: u32, it: &Secret<Vec<u8>>) -> Result<(), ThresholdError> {
+        let holding = Holding::open(it, &mut self.arena)?;
+        self.hold(key, epoch, holding);
+        Ok(())
+    }
+
+    /// The share of a key in an epoch.
+    pub(crate) fn holding(&self, key: &Name, epoch: u32) -> Result<&Holding, ThresholdError> {
+        let unknown = || ThresholdError::Unknown { key: key.clone(), epoch };
+        self.holdings.get(&(key.clone(), epoch)).ok_or_else(unknown)
+    }
+
+    /// Whether a key is held in shares here, in whatever epoch.
+    pub(crate) fn holds(&self, key: &Name) -> bool {
+        self.holdings.keys().any(|(it, _)| it == key)
+    }
+
+    /// Draws the keys with which this enclave takes part in a ceremony. Whatever it began for it before is over.
+    pub(crate) fn seat(&mut self, request: RequestId) -> Result<Seat, ThresholdError> {
+        if let Some(seat) = self.seats.remove(&request) {
+            seat.wipe(&mut self.arena);
+        }
+        while self.seats.len() >= MAX_SEATS
+            && let Some((_, oldest)) = self.seats.pop_first()
+        {
+            oldest.wipe(&mut self.arena);
+        }
+        let seat = OwnSeat::draw(&mut self.arena)?;
+        let public = seat.public.clone();
+        self.seats.insert(request, seat);
+        Ok(public)
+    }
+
+    /// Begins a ceremony from its first round.
+    pub(crate) fn convene(&mut self, it: Convoked) -> Result<Moved, ThresholdError> {
+        let Convoked { request, session, seats, old } = it;
+        let seat = self.seats.get(&request).ok_or(ThresholdError::NoSeat)?;
+        let me = seats.iter().find(|(_, it)| **it == seat.public).map(|(name, _)| name.clone());
+        let me = me.ok_or(ThresholdError::NoSeat)?;
+        let post = seat.post(&me, &seats, &self.arena)?;
+        let part = self.part(&session, &me, old)?;
+        let (key, epoch) = (session.key.clone(), made_epoch(&session));
+        let (begun, moved) = self.begin(session, &me)?;
+        let machine = AnyMachine::Ceremony(Box::new(Machine::new(begun, part)));
+        self.runs.convened(request, seats);
+        Ok(self.start(machine, post, Aim::Deal { request, key, epoch }, moved))
+    }
+
+    /// This node's part in a ceremony: it deals from its share, or only receives.
+    fn part(
+        &self,
+        session: &Session,
+        me: &Name,
+        old: Option<(PublicShares, PublicAccount)>,
+    ) -> Result<Ceremony<Dkls23>, ThresholdError> {
+        let Some((public, account)) = old else { return Ok(Ceremony::generate()) };
+        let deals = match &session.purpose {
+            Purpose::Reshare { dealers, .. } => dealers.contains(me),
+            _ => true,
+        };
+        if !deals {
+            return Ok(Ceremony::receive(public, account.chain_code.0));
+        }
+        let holding = self.holding(&session.key, session.epoch)?;
+        // INVARIANT K3: the share here is one of those that the log says are in force.
+        if holding.public != public || holding.account != account {
+            return Err(ThresholdError::Holders { key: session.key.clone() });
+        }
+        let (share, chain_code) = holding.share(&self.arena)?.into_parts();
+        match session.purpose {
+            Purpose::Reshare { .. } => Ok(Ceremony::reshare(share, chain_code)),
+            _ => Ok(Ceremony::refresh(share, chain_code)),
+        }
+    }
+
+    /// Begins a signature that was granted.
+    pub(crate) fn sign(&mut self, it: Signature) -> Result<Moved, ThresholdError> {
+        let Signature { request, height, session } = it;
+        let digest = signed_digest(&session);
+        self.sign_for(session, Aim::Sign { request, height, digest })
+    }
+
+    /// Begins the proof of a holder's new share.
+    pub(crate) fn prove(&mut self, it: Proving) -> Result<Moved, ThresholdError> {
+        let Proving { request, prover, session } = it;
+        let (key, epoch, challenge) = (session.key.clone(), session.epoch, signed_digest(&session));
+        self.sign_for(session, Aim::Prove { request, key, epoch, prover, challenge })
+    }
+
+    fn sign_for(&mut self, session: Session, aim: Aim) -> Result<Moved, ThresholdError> {
+        let holding = self.holding(&session.key, session.epoch)?;
+        if holding.public.holders != session.holders {
+            return Err(ThresholdError::Holders { key: session.key.clone() });
+        }
+        let (me, post) = (holding.me.clone(), std::sync::Arc::clone(&holding.post));
+        let share = holding.share(&self.arena)?;
+        let (begun, moved) = self.begin(session, &me)?;
+        let machine = AnyMachine::Signing(Box::new(Machine::new(begun, Dkls23::sign(share))));
+        Ok(self.start(machine, post, aim, moved))
+    }
+
+    fn begin(&mut self, session: Session, me: &Name) -> Result<(Begun, Moved), ThresholdError> {
+        let unwritten = self.journal.begin(session, me)?;
+        let mut moved = Moved::default();
+        let begun = unwritten.write(&mut self.journal, |record| keep(&mut moved, record));
+        begun.map(|begun| (begun, moved)).map_err(|never| match never {})
+    }
+
+    fn start(
+        &mut self,
+        machine: AnyMachine,
+        post: std::sync::Arc<Post>,
+        aim: Aim,
+        mut moved: Moved,
+    ) -> Moved {
+        let ends = self.runs.start(machine, post, aim, &mut moved);
+        self.finish_all(ends, &mut moved);
+        moved
+    }
+
+    /// Takes messages of other enclaves in.
+    pub(crate) fn deliver(&mut self, messages: Vec<Vec<u8>>) -> Moved {
+        let mut moved = Moved::default();
+        for message in messages {
+            let ends = self.runs.deliver(message, &mut moved);
+            self.finish_all(ends, &mut moved);
+        }
+        moved
+    }
+
+    /// Nothing more is waited for in this run.
+    pub(crate) fn give_up(&mut self, session: SessionId) -> Moved {
+        let mut moved = Moved::default();
+        let ends = self.runs.give_up(session, &mut moved);
+        self.finish_all(ends, &mut moved);
+        moved
+    }
+
+    /// Wipes the shares of a key up to an epoch, once a later one is in force.
+    pub(crate) fn erase(&mut self, key: &Name, up_to: u32) -> Vec<u32> {
+        let epochs: Vec<u32> =
+            self.holdings.keys().filter(|it| it.0 == *key && it.1 <= up_to).map(|it| it.1).collect();
+        for epoch in &epochs {
+            if let Some(holding) = self.holdings.remove(&(key.clone(), *epoch)) {
+                holding.wipe(&mut self.arena);
+            }
+        }
+        epochs
+    }
+
+    fn finish_all(&mut self, ends: Vec<(SessionId, Aim, TurnEnd)>, moved: &mut Moved) {
+        for (session, aim, end) in ends {
+            if let Some(finish) = self.finish(aim, end, moved) {
+                moved.ended.push((session, finish));
+            }
+        }
+    }
+
+    fn finish(&mut self, aim: Aim, end: TurnEnd, moved: &mut Moved) -> Option<Finish> {
+        match (aim, end) {
+            (aim, TurnEnd::Aborted(unwritten)) => {
+                let written = unwritten.write(&mut self.journal, |record| keep(moved, record));
+                let abort = written.unwrap_or_else(|never| match never {});
+                Some(Finish::Aborted { request: aim.request(), abort })
+            }
+            (Aim::Deal { request, key, epoch }, TurnEnd::Dealt(Some(share))) => {
+                // A share that cannot be kept is none: the ceremony begins again from its first round.
+                self.keep_share(request, key, epoch, &share).ok().map(|dealt| Finish::Dealt(Box::new(dealt)))
+            }
+            (Aim::Deal { request, .. }, TurnEnd::Dealt(None)) => {
+                self.runs.take_seats(&request);
+                Some(Finish::Dismissed { request })
+            }
+            (Aim::Sign { request, height, digest }, TurnEnd::Signed(signature)) => {
+                Some(Finish::Signed { request, height, digest, signature })
+            }
+            (Aim::Prove { request, key, epoch, prover, challenge }, TurnEnd::Signed(signature)) => {
+                let proof = [signature.r, signature.s].concat();
+                let holding = self.holding(&key, epoch).ok()?;
+                let proves = holding.account.proves_control(&challenge, &proof);
+                proves.then_some(Finish::Proved { request, prover, proof })
+            }
+            (Aim::Deal { .. }, TurnEnd::Signed(_)) | (_, TurnEnd::Dealt(_)) => None,
+        }
+    }
+
+    fn keep_share(
+        &mut self,
+        request: RequestId,
+        key: Name,
+        epoch: u32,
+        share: &EcdsaShare<Dkls23>,
+    ) -> Result<Dealt, ThresholdError> {
+        let seat = self.seats.remove(&request).ok_or(ThresholdError::NoSeat)?;
+        let mut seats = self.runs.take_seats(&request).ok_or(ThresholdError::NoSeat)?;
+        seats.retain(|name, _| share.share().public().holders.holds(name));
+        let (holding, document) = Holding::take(share, seat, seats, &mut self.arena)?;
+        let (account, shares) = (holding.account, holding.public.shares.clone());
+        self.hold(key.clone(), epoch, holding);
+        Ok(Dealt { request, key, epoch, account, shares, document })
+    }
+
+    fn hold(&mut self, key: Name, epoch: u32, holding: Holding) {
+        if let Some(before) = self.holdings.insert((key, epoch), holding) {
+            before.wipe(&mut self.arena);
+        }
+    }
+}
+
+/// The epoch of the shares that a ceremony makes.
+fn made_epoch(session: &Session) -> u32 {
+    match session.purpose {
+        Purpose::Generate | Purpose::Import { .. } | Purpose::Sign { .. } => session.epoch,
+        Purpose::Refresh | Purpose::Reshare { .. } | Purpose::Repair { .. } => {
+            session.epoch.saturating_add(1)
+        }
+    }
+}
+
+fn signed_digest(session: &Session) -> Digest {
+    match &session.purpose {
+        Purpose::Sign { digest, .. } => *digest,
+        _ => Digest::ZERO,
+    }
+}
+
+fn keep(moved: &mut Moved, record: &Record) -> Result<(), std::convert::Infallible> {
+    moved.records.push(record.clone());
+    Ok(())
+}
+
+/// Ceremonies that this enclave has a seat in at once.
+const MAX_SEATS: usize = 16;

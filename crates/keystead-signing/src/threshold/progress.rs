@@ -1,0 +1,119 @@
+//! What parent and enclave say to each other of runs (specs/enclave.md).
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_base::{Name, PublicAccount, RequestId};
+use keystead_keys::Sealed;
+use keystead_threshold::{Abort, Record, SessionId};
+use serde::{Deserialize, Serialize};
+
+use crate::Released;
+
+/// A run to begin: what it signs, and with whom. The enclave makes the session of it itself.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunStart {
+    /// What is to be signed.
+    pub aim: RunAim,
+    /// Counts the tries: each is another session.
+    pub attempt: u32,
+    /// Who signs, as many as the threshold says.
+    pub signers: Vec<Name>,
+}
+
+/// What a run signs.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum RunAim {
+    /// A request that was admitted with the block at this height.
+    Request {
+        /// The request.
+        request: RequestId,
+        /// The height.
+        height: u64,
+    },
+    /// The proof that a holder's new share signs.
+    Proof {
+        /// The ceremony's request.
+        request: RequestId,
+        /// The holder.
+        prover: Name,
+    },
+}
+
+/// What moved. The parent works it off in this order.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// To be durable before anything else happens (S5, K6).
+    pub records: Vec<Record>,
+    /// To be sent.
+    pub messages: Vec<Outgoing>,
+    /// Runs that ended.
+    pub ended: Vec<Ended>,
+}
+
+/// A signed message for one node.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outgoing {
+    /// For whom.
+    pub to: Name,
+    /// The signed envelope.
+    #[serde(with = "const_hex")]
+    pub message: Vec<u8>,
+}
+
+/// A run that ended.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ended {
+    /// The run.
+    pub session: SessionId,
+    /// The request that it served.
+    pub request: RequestId,
+    /// How.
+    pub end: RunEnd,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunEnd {
+    /// A signature, verified inside (S7).
+    Signed {
+        /// The height whose block allowed it.
+        height: u64,
+        /// The signature.
+        released: Released,
+    },
+    /// A share: the parent makes the seal durable before it tells the log.
+    Dealt(Box<DealtShare>),
+    /// This node holds no share afterwards.
+    Dismissed,
+    /// `r || s` over `keystead_decision::share_challenge`, by the account with index 0.
+    Proved {
+        /// Whose share was among those that signed.
+        prover: Name,
+        /// The signature.
+        #[serde(with = "const_hex")]
+        proof: Vec<u8>,
+    },
+    /// Nothing. The record of it is among the records.
+    Aborted(Abort),
+}
+
+/// A share that a ceremony made.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DealtShare {
+    /// The key.
+    pub key: Name,
+    /// The epoch of the share.
+    pub epoch: u32,
+    /// The shared key's public side.
+    pub account: PublicAccount,
+    /// The public side of each holder's share, in the holders' order.
+    pub shares: Vec<Vec<u8>>,
+    /// The share, sealed.
+    pub sealed: Sealed,
+}

@@ -1,0 +1,137 @@
+//! The machines of this enclave, and the way of a message to its run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keystead_base::{Name, RequestId};
+use keystead_threshold::{Parcel, Post, PostError, SessionId};
+
+use super::early::{Early, named_run};
+use super::run::{Aim, AnyMachine, Run, Turn, TurnEnd};
+use super::{Moved, Seat};
+use crate::entropy::kernel_random;
+
+/// Runs under way. At the limit the oldest is given up.
+#[derive(Default)]
+pub(super) struct Runs {
+    live: BTreeMap<SessionId, Run>,
+    early: Early,
+    /// The seats of ceremonies under way: their next holders know one another by them.
+    convened: BTreeMap<RequestId, BTreeMap<Name, Seat>>,
+    begun: u64,
+}
+
+/// Runs that ended in a turn.
+pub(super) type Ends = Vec<(SessionId, Aim, TurnEnd)>;
+
+impl Runs {
+    pub(super) fn convened(&mut self, request: RequestId, seats: BTreeMap<Name, Seat>) {
+        while self.convened.len() >= super::MAX_SEATS {
+            self.convened.pop_first();
+        }
+        self.convened.insert(request, seats);
+    }
+
+    pub(super) fn take_seats(&mut self, request: &RequestId) -> Option<BTreeMap<Name, Seat>> {
+        self.convened.remove(request)
+    }
+
+    /// Sends the first messages, and reads what came before.
+    pub(super) fn start(
+        &mut self,
+        mut machine: AnyMachine,
+        post: Arc<Post>,
+        aim: Aim,
+        moved: &mut Moved,
+    ) -> Ends {
+        let mut ends = self.make_room(&aim, moved);
+        let session = machine.id();
+        let turn = machine.start();
+        let number = self.begun;
+        self.begun += 1;
+        self.live.insert(session, Run { machine, post, aim, number });
+        self.turned(session, turn, moved, &mut ends);
+        for message in self.early.take(session) {
+            self.take_in(session, &message, moved, &mut ends);
+        }
+        ends
+    }
+
+    /// What belongs to no run here yet waits for it.
+    pub(super) fn deliver(&mut self, message: Vec<u8>, moved: &mut Moved) -> Ends {
+        let mut ends = Ends::new();
+        match named_run(&message) {
+            Some(session) if self.live.contains_key(&session) => {
+                self.take_in(session, &message, moved, &mut ends);
+            }
+            Some(session) => self.early.keep(session, message),
+            None => {}
+        }
+        ends
+    }
+
+    pub(super) fn give_up(&mut self, session: SessionId, moved: &mut Moved) -> Ends {
+        let mut ends = Ends::new();
+        if let Some(run) = self.live.get_mut(&session) {
+            let turn = run.machine.give_up();
+            self.turned(session, turn, moved, &mut ends);
+        }
+        ends
+    }
+
+    /// A ceremony of the same request, which begins again, ends the one before.
+    fn make_room(&mut self, aim: &Aim, moved: &mut Moved) -> Ends {
+        let mut ends = Ends::new();
+        let before = self.live.iter().filter(|(_, run)| run.aim.is_replaced_by(aim)).map(|(id, _)| *id);
+        let mut over: Vec<SessionId> = before.collect();
+        if self.live.len() >= MAX_RUNS {
+            over.extend(self.live.iter().min_by_key(|(_, run)| run.number).map(|(id, _)| *id));
+        }
+        for session in over {
+            ends.extend(self.give_up(session, moved));
+        }
+        ends
+    }
+
+    fn take_in(&mut self, session: SessionId, message: &[u8], moved: &mut Moved, ends: &mut Ends) {
+        let Some(run) = self.live.get_mut(&session) else { return };
+        let turn = match run.post.open(message) {
+            Ok(delivery) => run.machine.on_message(delivery),
+            Err(PostError::Sealed { from, .. }) => run.machine.on_unreadable(&from),
+            // Nobody's for certain: whoever carries messages cannot end a run with one.
+            Err(
+                PostError::Unknown { .. }
+                | PostError::Malformed
+                | PostError::Signature { .. }
+                | PostError::Misrouted { .. }
+                | PostError::Library,
+            ) => return,
+        };
+        self.turned(session, turn, moved, ends);
+    }
+
+    fn turned(&mut self, session: SessionId, turn: Turn, moved: &mut Moved, ends: &mut Ends) {
+        let Some(run) = self.live.get(&session) else { return };
+        let others = run.machine.others();
+        for parcel in &turn.parcels {
+            send(&run.post, parcel, &others, moved);
+        }
+        if let Some(end) = turn.end
+            && let Some(run) = self.live.remove(&session)
+        {
+            ends.push((session, run.aim, end));
+        }
+    }
+}
+
+fn send(post: &Post, parcel: &Parcel, others: &[Name], moved: &mut Moved) {
+    // What cannot be packed is lost, as on any network: the run ends by silence.
+    let Ok(bytes) = post.pack(parcel, &mut kernel_random) else { return };
+    match &parcel.to {
+        Some(to) => moved.messages.push((to.clone(), bytes)),
+        None => moved.messages.extend(others.iter().map(|to| (to.clone(), bytes.clone()))),
+    }
+}
+
+/// Machines in memory at once.
+const MAX_RUNS: usize = 256;
