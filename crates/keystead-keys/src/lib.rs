@@ -23,7 +23,8 @@ pub use recipient::{
     RecipientPublicKey, TAG_BYTES,
 };
 pub use seal::{
-    Kdf, MAX_PASSPHRASE_BYTES, MAX_SEALED_BYTES, MAX_SEALED_SHARE_BYTES, Purpose, SealError, SealLabel, Sealed, SealingKey,
+    Kdf, MAX_PASSPHRASE_BYTES, MAX_SEALED_BYTES, MAX_SEALED_SHARE_BYTES, Purpose, SealError, SealLabel,
+    Sealed, SealingKey,
 };
 pub use seed::{HdSeed, SEED_BYTES};
 pub use slip10::Slip10Key;

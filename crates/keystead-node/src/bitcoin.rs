@@ -83,9 +83,9 @@ impl Signer {
     fn unrecorded(&self, state: &State) -> Vec<(Name, ChainId)> {
         let chains = &state.policy().engine.version().chains;
         let networks = || chains.iter().copied().filter(|it| it.bitcoin().is_some());
-        let keys = state
-            .keys()
-            .filter(|(_, key)| key.sharing.is_none() && key.home == self.shared.node && !key.state.is_stopped());
+        let keys = state.keys().filter(|(_, key)| {
+            key.sharing.is_none() && key.home == self.shared.node && !key.state.is_stopped()
+        });
         let lacking = keys.flat_map(|(name, key)| {
             networks().filter(|it| !key.wallets.contains_key(it)).map(|chain| (name.clone(), chain))
         });

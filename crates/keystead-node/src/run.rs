@@ -169,7 +169,8 @@ pub async fn run_under<C: Controls + Clone + 'static>(
     let metrics = probe::bind(config.metrics.as_deref()).await?;
     shared.peers.listens_at(address.port());
     let mut stages = Stages::new();
-    let parts = PipelineParts { state: home.state, submissions, words, handed_over, runs, published, controls };
+    let parts =
+        PipelineParts { state: home.state, submissions, words, handed_over, runs, published, controls };
     pipeline(&config, &shared, &mut stages, parts).await?;
     let kept = peers::keep_all(Arc::clone(&shared), identity, queues, stages.stopping());
     stages.task("connections to the nodes", kept);

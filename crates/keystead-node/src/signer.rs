@@ -327,12 +327,7 @@ fn over() -> Refused {
     Refused { code: "node.over".to_owned(), text: "the request is over".to_owned() }
 }
 
-fn record(
-    height: u64,
-    work: &Work,
-    signature: &EthereumSignature,
-    assembled: Assembled,
-) -> SignatureRecord {
+fn record(height: u64, work: &Work, signature: &EthereumSignature, assembled: Assembled) -> SignatureRecord {
     SignatureRecord {
         request: work.request,
         height,

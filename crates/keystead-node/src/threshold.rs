@@ -86,7 +86,9 @@ impl Signer {
     async fn ended(&mut self, ended: Ended) -> Result<(), NodeError> {
         let Ended { session, request, end } = ended;
         match end {
-            RunEnd::Signed { height, released } => self.run_signed(&request, height, ItemResult::Signed(released)),
+            RunEnd::Signed { height, released } => {
+                self.run_signed(&request, height, ItemResult::Signed(released))
+            }
             RunEnd::Dealt(share) => self.share_dealt(request, *share).await?,
             RunEnd::Dismissed => drop(self.runs.dealing.remove(&request)),
             RunEnd::Proved { prover, proof } => self.share_proved(request, &prover, proof),

@@ -27,15 +27,13 @@ pub use entropy::EntropyError;
 pub use frame::{FrameError, MAX_FRAME_BYTES, read as read_frame, write as write_frame};
 pub use hardening::{FeatureReport, Hardening, Status};
 pub use keystead_policy::Feature;
+pub use keystead_threshold::{Abort, Culprit, Fault, Record, SessionId};
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
 pub use protocol::{
     Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HandOver, HeldKey, Hello, ItemResult,
     MAX_BATCH_ITEMS, Position, ProvenWallet, Ready, Refusal, Released, ReleasedSpend, Reply, Request,
     RestoredKey, WalletOf,
 };
-pub use keystead_threshold::{Abort, Culprit, Fault, Record, SessionId};
 pub use refusal::EnclaveError;
-pub use threshold::{
-    DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError,
-};
+pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};
 pub use vault::{MAX_KEYS, VaultError};

@@ -26,6 +26,7 @@ mod rest;
 mod script;
 mod secrets;
 mod several;
+mod shares;
 mod shells;
 mod tls;
 mod wallet;

@@ -65,7 +65,9 @@ impl Turns {
 
 /// The holders in the order in which they lead the runs of a request: everybody computes the same.
 pub(super) fn order(holders: &[Name], request: &RequestId, attempt: u32) -> Vec<Name> {
-    let place = |name: &Name| tagged_hash("keystead/threshold-turn/v1", &[&request.0.0, name.as_str().as_bytes()].concat());
+    let place = |name: &Name| {
+        tagged_hash("keystead/threshold-turn/v1", &[&request.0.0, name.as_str().as_bytes()].concat())
+    };
     let mut order = holders.to_vec();
     order.sort_by_key(place);
     let shift = usize::try_from(attempt).unwrap_or_default().checked_rem(order.len()).unwrap_or_default();
@@ -102,7 +104,8 @@ mod tests {
     #[test]
     fn d03_every_holder_leads_once_and_who_is_away_is_passed_over() {
         let (holders, request) = (names("a b c"), RequestId(Digest([4; 32])));
-        let first: BTreeSet<Name> = (0..3).map(|attempt| order(&holders, &request, attempt)[0].clone()).collect();
+        let first: BTreeSet<Name> =
+            (0..3).map(|attempt| order(&holders, &request, attempt)[0].clone()).collect();
         assert_eq!(first, set("a b c"));
         let turns = order(&holders, &request, 0);
         let (me, rest) = (&turns[1], BTreeSet::from([turns[2].clone()]));
@@ -117,8 +120,7 @@ mod tests {
         let session = SessionId(Digest([1; 32]));
         assert_eq!(turns.signers(&me, &order, 2, &set("b c")), Some(names("a b")));
         turns.sessions.push(session);
-        let abort =
-            Abort { session, culprit: Culprit::Node("b".parse().unwrap()), fault: Fault::Silence };
+        let abort = Abort { session, culprit: Culprit::Node("b".parse().unwrap()), fault: Fault::Silence };
         turns.aborted(session, &abort, Instant::now());
         assert_eq!(turns.signers(&me, &order, 2, &set("b c")), Some(names("a c")));
         assert_eq!(turns.signers(&me, &order, 2, &set("b")), Some(names("a b")), "better than nobody");

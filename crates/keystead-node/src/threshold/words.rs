@@ -243,4 +243,3 @@ const MAX_CALLS: usize = 1024;
 const CALL_LIFE: std::time::Duration = std::time::Duration::from_secs(10);
 /// Of messages in one frame to the enclave, which answers them in one.
 const MAX_PART_BYTES: usize = 1024 * 1024;
-

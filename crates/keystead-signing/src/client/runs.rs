@@ -5,9 +5,9 @@ use keystead_decision::{Certificate, Seat};
 use keystead_threshold::{Record, SessionId};
 
 use super::{ClientError, EnclaveClient, FRAME_SLACK, batches, unexpected};
+use crate::MAX_FRAME_BYTES;
 use crate::protocol::{Reply, Request};
 use crate::threshold::{Progress, RunStart};
-use crate::MAX_FRAME_BYTES;
 
 impl EnclaveClient {
     /// Tells the journal of threshold runs, before any run begins.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use keystead_base::{Canonical as _, ClusterId, Digest, Name, RequestId, Secret, Timestamp, tagged_hash};
 use keystead_chain::Unsigned;
-use keystead_decision::{Certificate, Convened, Decision, Grant, Header, HeldPermit, Seat, Sharing, SigningPermit, share_challenge};
+use keystead_decision::{
+    Certificate, Convened, Decision, Grant, Header, HeldPermit, Seat, Sharing, SigningPermit, share_challenge,
+};
 use keystead_intent::KeyCeremony;
 use keystead_keys::{Purpose as Sealing, SealLabel, Sealed};
 use keystead_threshold::{
@@ -70,7 +72,8 @@ impl<C: EnclaveControls> Enclave<C> {
         let fresh = Fresh {
             key: convened.key().clone(),
             epoch: convened.next_epoch(),
-            holders: Holders::new(convened.threshold, convened.holders.clone()).map_err(ThresholdError::from)?,
+            holders: Holders::new(convened.threshold, convened.holders.clone())
+                .map_err(ThresholdError::from)?,
             policy_version,
             convened: decision,
         };
@@ -224,7 +227,9 @@ impl<C: EnclaveControls> Enclave<C> {
             Finish::Proved { request, prover, proof } => (request, RunEnd::Proved { prover, proof }),
             Finish::Aborted { request, abort } => (request, RunEnd::Aborted(abort)),
             Finish::Signed { request, height, digest, signature } => {
-                let Some(released) = self.release(&(request, height), digest, &signature) else { return Ok(None) };
+                let Some(released) = self.release(&(request, height), digest, &signature) else {
+                    return Ok(None);
+                };
                 (request, RunEnd::Signed { height, released })
             }
         }))

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Seat;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, Name, PublicAccount, Secret};
-use super::Seat;
 use keystead_threshold::{Dkls23, EcdsaShare, Kept, Post, PublicShares};
 use zeroize::Zeroizing;
 
@@ -47,8 +47,7 @@ impl Holding {
 
     /// Opens what was sealed.
     pub(crate) fn open(document: &Secret<Vec<u8>>, arena: &mut Arena) -> Result<Self, ThresholdError> {
-        let stored =
-            StoredHolding::from_document(document.expose()).map_err(|_| ThresholdError::Share)?;
+        let stored = StoredHolding::from_document(document.expose()).map_err(|_| ThresholdError::Share)?;
         let bytes = Secret::new(stored.share.to_vec());
         let share = whole(&bytes)?;
         let seat = OwnSeat::of(&Secret::new(stored.seeds.to_vec()), arena)?;

@@ -222,7 +222,13 @@ impl Threshold {
         begun.map(|begun| (begun, moved)).map_err(|never| match never {})
     }
 
-    fn start(&mut self, machine: AnyMachine, post: std::sync::Arc<Post>, aim: Aim, mut moved: Moved) -> Moved {
+    fn start(
+        &mut self,
+        machine: AnyMachine,
+        post: std::sync::Arc<Post>,
+        aim: Aim,
+        mut moved: Moved,
+    ) -> Moved {
         let ends = self.runs.start(machine, post, aim, &mut moved);
         self.finish_all(ends, &mut moved);
         moved
@@ -248,7 +254,8 @@ impl Threshold {
 
     /// Wipes the shares of a key up to an epoch, once a later one is in force.
     pub(crate) fn erase(&mut self, key: &Name, up_to: u32) -> Vec<u32> {
-        let epochs: Vec<u32> = self.holdings.keys().filter(|it| it.0 == *key && it.1 <= up_to).map(|it| it.1).collect();
+        let epochs: Vec<u32> =
+            self.holdings.keys().filter(|it| it.0 == *key && it.1 <= up_to).map(|it| it.1).collect();
         for epoch in &epochs {
             if let Some(holding) = self.holdings.remove(&(key.clone(), *epoch)) {
                 holding.wipe(&mut self.arena);
@@ -320,7 +327,9 @@ impl Threshold {
 fn made_epoch(session: &Session) -> u32 {
     match session.purpose {
         Purpose::Generate | Purpose::Import { .. } | Purpose::Sign { .. } => session.epoch,
-        Purpose::Refresh | Purpose::Reshare { .. } | Purpose::Repair { .. } => session.epoch.saturating_add(1),
+        Purpose::Refresh | Purpose::Reshare { .. } | Purpose::Repair { .. } => {
+            session.epoch.saturating_add(1)
+        }
     }
 }
 

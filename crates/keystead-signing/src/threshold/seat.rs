@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keystead_base::{HYBRID_SEED_BYTES, HybridSigner, Name, Secret};
 use super::Seat;
+use keystead_base::{HYBRID_SEED_BYTES, HybridSigner, Name, Secret};
 use keystead_keys::{RECIPIENT_SEED_BYTES, RecipientKey, RecipientPublicKey};
 use keystead_threshold::{Address, Post};
 

@@ -53,8 +53,7 @@ fn progress(created: &CreatedKey) -> Progress {
     let abort =
         Abort { session: SESSION, culprit: Culprit::Node(name("node-2")), fault: Fault::Multiplication };
     let signature = EthereumSignature { rs: [7; 64], y_parity: 1 };
-    let released =
-        Released { signing_digest: Digest([5; 32]), account: Address::repeat_byte(6), signature };
+    let released = Released { signing_digest: Digest([5; 32]), account: Address::repeat_byte(6), signature };
     let dealt = DealtShare {
         key: name("hot"),
         epoch: 1,

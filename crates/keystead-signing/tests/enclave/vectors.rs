@@ -14,8 +14,8 @@ use keystead_signing::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Test, run_vectors};
 use crate::fixture::{Cluster, ceremony, create, grant, message, name};
+use crate::{Test, run_vectors};
 
 pub(crate) const TESTS: &[Test] = &[("messages_are_read_as_they_were_written", stored)];
 
