@@ -9,6 +9,7 @@ pub mod attacks;
 pub mod canary;
 mod captive;
 pub mod chainside;
+pub mod circle;
 pub mod cluster;
 pub mod coin_desk;
 mod contracts;

@@ -212,6 +212,10 @@ impl<C: EnclaveControls> Enclave<C> {
     fn destroy(&mut self, certificate: &Certificate, now: Timestamp) -> Result<Name, EnclaveError> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
         let KeyCeremony::Destroy { key } = ceremony else { return Err(EnclaveError::Ceremony) };
+        if self.threshold.holds(&key) {
+            self.threshold.erase(&key, epoch);
+            return Ok(key);
+        }
         in_epoch(&key, self.vault.key(&key)?.epoch, epoch)?;
         self.vault.wipe(&key)?;
         Ok(key)

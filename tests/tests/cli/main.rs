@@ -27,6 +27,7 @@ mod rest_psbt;
 mod script;
 mod secrets;
 mod several;
+mod shares;
 mod shells;
 mod tls;
 mod wallet;

@@ -22,7 +22,7 @@ fn founded(folder: &Path) {
 }
 
 /// The first of four free ports in a row, none of which another test of this process gets.
-fn four_in_a_row() -> u16 {
+pub(crate) fn four_in_a_row() -> u16 {
     loop {
         let first = free_port();
         if (1..4).all(|more| free_port() == first + more) {
@@ -37,7 +37,7 @@ fn status(folder: &Path, node: &str) -> Value {
 }
 
 /// The node processes of this folder, by the words of their command lines.
-fn process_of(home: &Path) -> Option<String> {
+pub(crate) fn process_of(home: &Path) -> Option<String> {
     let words = |entry: &Path| std::fs::read(entry.join("cmdline")).unwrap_or_default();
     let of_home = |entry: &Path| {
         let words: Vec<String> = words(entry)

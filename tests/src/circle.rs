@@ -1,0 +1,236 @@
+//! The holders of a shared key as the log hears them: their seats, their reports, and signatures of the key itself.
+//!
+//! The log sees a public account and signatures of its first child, whoever made them together: here one seed makes
+//! them, so that the state machine is tested without the protocols.
+
+use keystead_base::{Digest, Name, RequestId, Secret, Signed, Timestamp};
+use keystead_decision::{
+    Certificate, Controls, Convened, Decision, Entry, KeyEvent, KeyStep, Outcome, PublicAccount, Seat,
+    ShareHome, Sharing, share_challenge,
+};
+use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
+use keystead_keys::{ChildSecret, HdSeed};
+use keystead_policy::{AssuranceLevel, Feature, Reason};
+use secp256k1::{Message, Secp256k1, SecretKey};
+
+use crate::fixture::{Desk, Member, name};
+use crate::world::{World, outcome_of, reasons};
+
+/// A key whose first child signs.
+pub struct Secp {
+    root: ChildSecret,
+}
+
+impl Secp {
+    /// The key of one byte.
+    ///
+    /// # Panics
+    ///
+    /// When the seed has no account.
+    #[must_use]
+    pub fn new(byte: u8) -> Self {
+        let seed = HdSeed::from_entropy(Secret::new([byte; 32]));
+        Self { root: seed.root().expect("a root").ethereum().expect("an account") }
+    }
+
+    /// What its addresses derive from.
+    #[must_use]
+    pub fn account(&self) -> PublicAccount {
+        self.root.public()
+    }
+
+    /// 64 bytes r ‖ s of the first child.
+    ///
+    /// # Panics
+    ///
+    /// Never for a seed that has an account.
+    #[must_use]
+    pub fn sign(&self, digest: &Digest) -> Vec<u8> {
+        let secret = self.root.account(0).expect("an account").scalar();
+        let key = SecretKey::from_byte_array(*secret.expose()).expect("a scalar");
+        Secp256k1::new().sign_ecdsa(Message::from_digest(digest.0), &key).serialize_compact().to_vec()
+    }
+}
+
+/// The name of the shared key.
+#[must_use]
+pub fn treasury() -> Name {
+    name("treasury")
+}
+
+/// The names of some nodes.
+#[must_use]
+pub fn nodes(numbers: &[u8]) -> Vec<Name> {
+    numbers.iter().map(|it| name(&format!("node-{it}"))).collect()
+}
+
+/// A desk with five nodes.
+#[must_use]
+pub fn five() -> Desk {
+    let nodes = (1..=5).map(|it| Member::new(&format!("node-{it}"), it)).collect();
+    Desk { nodes, ..Desk::default() }
+}
+
+/// The birth of a key any two of the first three nodes sign with.
+#[must_use]
+pub fn birth() -> KeyCeremony {
+    let kind = KeyKind::ThresholdSecp256k1;
+    KeyCeremony::Generate { key: treasury(), kind, threshold: 2, holders: nodes(&[1, 2, 3]) }
+}
+
+/// Different for each `tag`.
+#[must_use]
+pub fn seat(tag: u8) -> Seat {
+    let signing = Member::new("seat", tag).signer.public().clone();
+    Seat { signing, recipient: vec![tag; 1216] }
+}
+
+/// Public shares in the right form for so many holders, different for each `tag`.
+#[must_use]
+pub fn shares(holders: u8, tag: u8) -> Vec<Vec<u8>> {
+    (1..=holders).map(|it| [vec![2, tag, it], vec![0; 30]].concat()).collect()
+}
+
+/// What a holder says of new shares.
+#[must_use]
+pub fn dealt(request: RequestId, attempt: u32, account: PublicAccount, shares: Vec<Vec<u8>>) -> KeyStep {
+    let (assurance, protections) = (AssuranceLevel::Process, Feature::ALL.to_vec());
+    KeyStep::Dealt { request, attempt, account, shares, assurance, protections }
+}
+
+impl<C: Controls> World<C> {
+    /// Asks for a ceremony and has `ana` and `ben` approve it.
+    pub fn allow(&mut self, ceremony: KeyCeremony) -> (RequestId, Outcome) {
+        let (id, first) = self.ask("cleo", Action::Authority(AuthorityChange::Key(ceremony)));
+        if !matches!(first, Outcome::Wait { .. }) {
+            return (id, first);
+        }
+        self.approve("ana", &id);
+        let last = self.approve("ben", &id);
+        (id, outcome_of(&last, &id))
+    }
+
+    /// What a node says of the shared key.
+    ///
+    /// # Panics
+    ///
+    /// For a node that the fixture does not have.
+    #[must_use]
+    pub fn word(&self, node: u8, step: KeyStep) -> Entry {
+        let body = KeyEvent { cluster: self.state.cluster(), key: treasury(), step };
+        let member = &self.desk.nodes[usize::from(node) - 1];
+        Entry::Key(Signed::new(body, member.name.clone(), &member.signer).expect("a signature"))
+    }
+
+    /// A node says something of the shared key, in a block of its own.
+    pub fn says(&mut self, node: u8, step: KeyStep) -> Vec<Decision> {
+        let entry = self.word(node, step);
+        self.commit(vec![entry])
+    }
+
+    /// The code with which that is refused.
+    ///
+    /// # Panics
+    ///
+    /// When it is not refused.
+    pub fn refusal(&mut self, node: u8, step: KeyStep) -> &'static str {
+        use keystead_base::Coded as _;
+        let decisions = self.says(node, step);
+        let found: Vec<Reason> = reasons(&decisions[0].outcome);
+        found.first().unwrap_or_else(|| panic!("{decisions:?}")).code()
+    }
+
+    /// Each of these nodes takes a seat, its own in this attempt, all in one block.
+    pub fn take_seats(&mut self, request: RequestId, who: &[u8], tag: u8) -> Vec<Decision> {
+        let step = |node: u8| KeyStep::Seated { request, seat: seat(tag + node) };
+        let entries = who.iter().map(|it| self.word(*it, step(*it))).collect();
+        self.commit(entries)
+    }
+
+    /// Each of these nodes says the same of the new shares.
+    pub fn all_deal(&mut self, request: RequestId, attempt: u32, who: &[u8], key: &Secp) -> Vec<Decision> {
+        let holders = u8::try_from(who.len()).expect("few");
+        let step = dealt(request, attempt, key.account(), shares(holders, 7));
+        let entries = who.iter().map(|it| self.word(*it, step.clone())).collect();
+        self.commit(entries)
+    }
+
+    /// What the new shares sign for one node.
+    ///
+    /// # Panics
+    ///
+    /// When no ceremony of the key has begun.
+    #[must_use]
+    pub fn proof_for(&self, request: RequestId, node: u8, key: &Secp) -> KeyStep {
+        let convening = self.state.convening(&treasury()).expect("a ceremony");
+        let (cluster, epoch) = (self.state.cluster(), convening.next_epoch());
+        let convened = convening.convened.expect("one that has begun");
+        let challenge = share_challenge(cluster, &treasury(), epoch, &convened, &nodes(&[node])[0]);
+        KeyStep::Proven { request, attempt: convening.attempt, proof: key.sign(&challenge) }
+    }
+
+    /// The whole of a ceremony, from its seats on.
+    pub fn carry_through(&mut self, request: RequestId, takes_part: &[u8], holders: &[u8], key: &Secp) {
+        self.take_seats(request, takes_part, 100);
+        self.all_deal(request, 1, holders, key);
+        for node in holders {
+            let step = self.proof_for(request, *node, key);
+            self.says(*node, step);
+        }
+    }
+
+    /// The certificate of what was decided last about a request, shown to a signer that knows its block.
+    ///
+    /// # Panics
+    ///
+    /// When nothing was decided.
+    #[must_use]
+    pub fn certified(&self, request: &RequestId) -> Certificate {
+        self.certificate(request).expect("a decision")
+    }
+}
+
+/// Each ceremony of shared keys, for vectors.
+#[must_use]
+pub fn every_ceremony() -> Vec<(&'static str, KeyCeremony)> {
+    let (key, holders, dealers) = (treasury(), nodes(&[1, 2, 4, 5]), nodes(&[1, 3]));
+    vec![
+        ("generate", birth()),
+        ("refresh", KeyCeremony::Refresh { key: key.clone() }),
+        ("reshare", KeyCeremony::Reshare { key, threshold: 3, holders, dealers }),
+    ]
+}
+
+/// Each step in such a ceremony, for vectors.
+#[must_use]
+pub fn every_step(request: RequestId) -> Vec<(&'static str, KeyStep)> {
+    let account = PublicAccount { parity: 2, x: Digest([7; 32]), chain_code: Digest([8; 32]) };
+    vec![
+        ("seated", KeyStep::Seated { request, seat: seat(3) }),
+        ("dealt", dealt(request, 1, account, shares(3, 7))),
+        ("proven", KeyStep::Proven { request, attempt: 1, proof: vec![1, 2, 3] }),
+    ]
+}
+
+/// The beginning of a refresh, for vectors.
+#[must_use]
+pub fn begun(expires: Timestamp) -> Outcome {
+    let home = ShareHome { assurance: AssuranceLevel::Process, protections: vec![Feature::Seccomp] };
+    let old = Sharing {
+        threshold: 2,
+        holders: nodes(&[1, 2]),
+        seats: [(name("node-1"), seat(3))].into(),
+        shares: shares(2, 7),
+        homes: [(name("node-1"), home)].into(),
+    };
+    Outcome::Convened(Convened {
+        ceremony: KeyCeremony::Refresh { key: treasury() },
+        epoch: 3,
+        attempt: 2,
+        threshold: old.threshold,
+        holders: old.holders.clone(),
+        old: Some(old),
+        seats: [(name("node-2"), seat(4))].into(),
+        expires,
+    })
+}

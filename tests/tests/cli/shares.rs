@@ -1,0 +1,95 @@
+//! A key in shares among four node processes, founded and driven by the real program, paid from on a real chain.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use keystead_tests::{Anvil, Service, binary};
+use serde_json::{Value, json};
+
+use crate::desk::{EXCHANGE, call_at, json, loopback, path, succeeds};
+use crate::several::{four_in_a_row, process_of};
+
+/// Four nodes, a coordinator and anvil, each a process.
+struct Circle {
+    anvil: Anvil,
+    url: String,
+    folder: PathBuf,
+    _up: Service,
+    _home: tempfile::TempDir,
+}
+
+impl Circle {
+    fn open() -> Self {
+        let anvil = Anvil::start(&["--hardfork", "osaka"]);
+        let home = tempfile::Builder::new().prefix("keystead-shares-").tempdir().unwrap();
+        let folder = home.path().join("desk");
+        let (node, coordinator) = (format!("127.0.0.1:{}", four_in_a_row()), loopback());
+        let (allow, endpoint) = (format!("exchange={EXCHANGE}"), anvil.url());
+        let arguments =
+            ["init", path(&folder), "--nodes", "4", "--node-listen", &node, "--endpoint", &endpoint];
+        let policy = ["--confirmations", "1", "--allow", &allow, "--cool-off", "0"];
+        let listen = ["--coordinator-listen", &coordinator];
+        succeeds(Command::new(binary("keystead")).args(arguments).args(policy).args(listen));
+        let scratch = tempfile::Builder::new().prefix("keystead-up-").tempdir().unwrap().keep();
+        let program = binary("keystead");
+        let up = Service::start(&scratch, &[path(&program), "up", path(&folder)], "ready");
+        Self { anvil, url: format!("http://{coordinator}"), folder, _up: up, _home: home }
+    }
+
+    fn person(&self, who: &str, arguments: &[&str]) -> Value {
+        let global = ["--json", "--dir", path(&self.folder), "--as", who];
+        json(&succeeds(Command::new(binary("keystead")).args(global).args(arguments)))
+    }
+
+    fn approved(&self, arguments: &[&str]) {
+        let asked = self.person("ana", arguments);
+        let id = asked["request"]["request"].as_str().unwrap().to_owned();
+        ["ben", "cleo"].iter().for_each(|who| drop(self.person(who, &["approve", &id, "--yes"])));
+    }
+
+    /// The key's address, once the share of every holder has signed.
+    fn address(&self) -> String {
+        let look = || self.person("ana", &["key", "list"])["keys"][0]["address"].as_str().map(str::to_owned);
+        std::iter::repeat_with(look).take(MANY_LOOKS).flatten().next().expect("a key in shares")
+    }
+
+    fn pays(&self, account: &str) {
+        let payment =
+            json!([{"from": account, "to": EXCHANGE, "value": "0x2386f26fc10000", "gas": "0x5208"}]);
+        let before = self.balance();
+        let answer = call_at(&self.url, "eth_sendTransaction", payment);
+        assert!(answer["result"].is_string(), "{answer}");
+        let after = std::iter::repeat_with(|| self.balance()).find(|it| *it != before);
+        assert_eq!(after, Some(before + 10_000_000_000_000_000));
+    }
+
+    fn balance(&self) -> u128 {
+        let balance = call_at(&self.anvil.url(), "eth_getBalance", json!([EXCHANGE, "latest"]));
+        u128::from_str_radix(balance["result"].as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
+    }
+
+    fn signals(&self, node: &str, signal: &str) {
+        let home: &Path = &self.folder.join(node);
+        let process = process_of(home).expect("the node runs");
+        succeeds(Command::new("kill").args([signal, &process]));
+    }
+}
+
+#[test]
+fn d03_a_key_in_shares_pays_while_one_of_its_holders_hangs_or_is_killed() {
+    let circle = Circle::open();
+    let holders = "node-1,node-2,node-3";
+    circle.approved(&["key", "generate", "hot", "--threshold", "2", "--holders", holders]);
+    let account = circle.address();
+    call_at(&circle.anvil.url(), "anvil_setBalance", json!([account, "0x3635c9adc5dea00000"]));
+    circle.pays(&account);
+    // It holds its connections and answers nothing: whoever leads goes on without it.
+    circle.signals("node-3", "-STOP");
+    circle.pays(&account);
+    circle.signals("node-3", "-CONT");
+    circle.signals("node-2", "-9");
+    circle.pays(&account);
+}
+
+/// A birth takes seconds, and a look is a process.
+const MANY_LOOKS: usize = 500;

@@ -1,0 +1,361 @@
+//! Keys in shares at the state machine: convened, dealt, proven by every holder, and only then in force.
+
+use keystead_base::{Canonical as _, Coded as _, RequestId};
+use keystead_decision::{
+    Convened, Decision, Entry, KeyState, KeyStep, MAX_ATTEMPTS, Outcome, Phase, Snapshot, Strict,
+    share_challenge,
+};
+use keystead_intent::{AccountRef, Action, Asset, KeyCeremony, KeyKind, Transfer};
+use keystead_policy::{AssuranceLevel, Feature, Rule};
+use keystead_tests::circle::{Secp, birth, dealt, five, nodes, seat, shares, treasury};
+use keystead_tests::fixture::{CHAIN, FRIEND, name};
+use keystead_tests::world::{World, gas, reasons};
+
+fn world() -> World<Strict> {
+    World::of(five(), Strict::default(), |policy| {
+        let desk_moves = r#"permit(principal in Role::"desk", action in Action::"sign", resource == Key::"treasury")
+                            when { context.class == "transfer" };"#;
+        policy.rules.push(Rule { id: name("desk-moves-treasury"), cedar: desk_moves.to_owned() });
+        policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
+    })
+}
+
+/// A world whose `treasury` any two of the first three nodes sign with.
+fn shared() -> (World<Strict>, Secp) {
+    let (mut world, key) = (world(), Secp::new(9));
+    let (request, _) = world.allow(birth());
+    world.carry_through(request, &[1, 2, 3], &[1, 2, 3], &key);
+    assert_eq!(world.state.key(&treasury()).unwrap().state, KeyState::Active);
+    (world, key)
+}
+
+/// A birth that was allowed, and that all holders have a seat for.
+fn seated() -> (World<Strict>, RequestId, Secp) {
+    let mut world = world();
+    let (request, _) = world.allow(birth());
+    world.take_seats(request, &[1, 2, 3], 100);
+    (world, request, Secp::new(9))
+}
+
+fn code(outcome: &Outcome) -> &'static str {
+    reasons(outcome).first().unwrap_or_else(|| panic!("{outcome:?}")).code()
+}
+
+fn convened(decisions: &[Decision]) -> Vec<&Convened> {
+    let found = decisions.iter().filter_map(|it| match &it.outcome {
+        Outcome::Convened(convened) => Some(convened),
+        _ => None,
+    });
+    found.collect()
+}
+
+fn transfer(nonce: u64) -> Action {
+    Action::Transfer(Transfer {
+        account: AccountRef { key: treasury(), index: 0 },
+        chain: CHAIN,
+        asset: Asset::Native,
+        to: FRIEND,
+        amount: 1_u64.into(),
+        gas: gas(nonce),
+    })
+}
+
+/// The epoch whose shares sign what is allowed now.
+fn epoch_of_a_right(world: &mut World<Strict>, nonce: u64) -> u32 {
+    match world.ask("desk", transfer(nonce)) {
+        (_, Outcome::Allow(grant)) => grant.epoch,
+        (_, other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn d01_a_shared_key_is_born_when_the_share_of_every_holder_has_signed() {
+    let (mut world, key) = (world(), Secp::new(9));
+    let (request, outcome) = world.allow(birth());
+    assert!(matches!(outcome, Outcome::Ceremony { epoch: 0, .. }), "{outcome:?}");
+    assert!(convened(&world.take_seats(request, &[1, 2], 100)).is_empty(), "a seat is missing");
+    let last = world.take_seats(request, &[3], 100);
+    let [begun] = convened(&last)[..] else { panic!("{last:?}") };
+    assert_eq!((begun.attempt, begun.threshold, begun.next_epoch()), (1, 2, 0));
+    assert_eq!((&begun.holders, &begun.old), (&nodes(&[1, 2, 3]), &None));
+    assert_eq!(begun.seats.get(&name("node-2")), Some(&seat(102)));
+
+    world.all_deal(request, 1, &[1, 2, 3], &key);
+    for node in [1, 2] {
+        let step = world.proof_for(request, node, &key);
+        let said = world.says(node, step);
+        let expected = Outcome::Key { key: treasury(), state: KeyState::Created };
+        assert_eq!(said[0].outcome, expected, "it is born with the last one");
+    }
+    assert!(world.state.key(&treasury()).is_none());
+    let step = world.proof_for(request, 3, &key);
+    let said = world.says(3, step);
+    assert_eq!(said[0].outcome, Outcome::Key { key: treasury(), state: KeyState::Active });
+    let born = world.state.key(&treasury()).unwrap();
+    let sharing = born.sharing.as_ref().unwrap();
+    assert_eq!((born.epoch, born.account, born.home.as_str()), (0, key.account(), "node-1"));
+    assert_eq!((sharing.threshold, &sharing.holders), (2, &nodes(&[1, 2, 3])));
+    assert_eq!((&sharing.shares, sharing.seats.len()), (&shares(3, 7), 3));
+    assert!(born.address(0).is_some() && world.state.convening(&treasury()).is_none());
+    assert_eq!(world.state.request(&request).unwrap().phase, Phase::Settled);
+    assert_eq!(epoch_of_a_right(&mut world, 0), 0);
+    let step = KeyStep::Seated { request, seat: seat(200) };
+    assert_eq!(world.refusal(1, step), "deny.not_open", "a permission is used once");
+}
+
+#[test]
+fn s05_a_new_seat_begins_anew_and_what_was_said_of_the_attempt_before_counts_no_more() {
+    let (mut world, request, key) = seated();
+    world.all_deal(request, 1, &[1, 2, 3], &key);
+    let old = world.proof_for(request, 1, &key);
+    world.says(1, old.clone());
+    let before = world.certified(&request).decision;
+    assert!(convened(&world.take_seats(request, &[2], 100)).is_empty(), "the same seat says nothing new");
+    let again = world.take_seats(request, &[2], 150);
+    let [begun] = convened(&again)[..] else { panic!("{again:?}") };
+    assert_eq!((begun.attempt, begun.seats.get(&name("node-2"))), (2, Some(&seat(152))));
+    assert_ne!(world.state.convening(&treasury()).unwrap().convened, Some(before.digest()));
+    let late = dealt(request, 1, key.account(), shares(3, 7));
+    assert_eq!(world.refusal(1, late), "deny.share.attempt");
+    assert_eq!(world.refusal(1, old), "deny.share.attempt");
+    world.all_deal(request, 2, &[1, 2, 3], &key);
+    for node in [1, 2, 3] {
+        assert!(world.state.key(&treasury()).is_none(), "the proof of the attempt before counts no more");
+        let step = world.proof_for(request, node, &key);
+        world.says(node, step);
+    }
+    assert_eq!(world.state.key(&treasury()).unwrap().state, KeyState::Active);
+}
+
+#[test]
+fn a_block_begins_a_ceremony_once_however_many_take_new_seats_in_it() {
+    let (mut world, request, _) = seated();
+    let again = world.take_seats(request, &[1, 2, 3], 150);
+    assert_eq!(convened(&again).len(), 1, "{again:?}");
+    let mut attempt = 2;
+    for tag in 0..40 {
+        attempt += u32::try_from(convened(&world.take_seats(request, &[3], tag)).len()).unwrap();
+    }
+    assert_eq!(attempt, MAX_ATTEMPTS, "whoever breaks it without end fills no log");
+    let step = KeyStep::Seated { request, seat: seat(200) };
+    assert_eq!(world.refusal(1, step), "deny.share.spent");
+}
+
+#[test]
+fn k06_strangers_have_no_say_and_nobody_says_two_things() {
+    let (mut world, request, key) = seated();
+    let other = RequestId(keystead_base::Digest([8; 32]));
+    let new = |request| KeyStep::Seated { request, seat: seat(200) };
+    assert_eq!(world.refusal(4, new(request)), "deny.share.stranger");
+    assert_eq!(world.refusal(1, new(other)), "deny.not_open");
+    let short = keystead_decision::Seat { recipient: vec![1; 32], ..seat(200) };
+    assert_eq!(world.refusal(1, KeyStep::Seated { request, seat: short }), "deny.share.seat");
+    let copied = KeyStep::Seated { request, seat: seat(102) };
+    assert_eq!(world.refusal(1, copied), "deny.share.seat", "another one's");
+
+    let report = |account, shares| dealt(request, 1, account, shares);
+    let right = report(key.account(), shares(3, 7));
+    assert_eq!(world.refusal(4, right.clone()), "deny.share.stranger");
+    assert_eq!(world.refusal(1, report(key.account(), shares(2, 7))), "deny.share.shares");
+    let twice = vec![shares(1, 7)[0].clone(); 3];
+    assert_eq!(world.refusal(1, report(key.account(), twice)), "deny.share.shares");
+    let no_point = keystead_decision::PublicAccount { parity: 4, ..key.account() };
+    assert_eq!(world.refusal(1, report(no_point, shares(3, 7))), "deny.share.account");
+    let hot = world.state.key(&name("hot")).unwrap().account;
+    assert_eq!(world.refusal(1, report(hot, shares(3, 7))), "deny.key_exists", "E3");
+    assert!(world.state.convening(&treasury()).unwrap().dealt.is_empty());
+    world.says(1, right);
+    assert_eq!(world.refusal(1, report(key.account(), shares(3, 8))), "deny.share.contradiction");
+}
+
+#[test]
+fn d01_holders_who_disagree_switch_nothing() {
+    let (mut world, request, key) = seated();
+    world.all_deal(request, 1, &[1, 2, 3], &key);
+    let early = world.proof_for(request, 1, &key);
+    world.take_seats(request, &[3], 150);
+    for (node, tag) in [(1, 7), (2, 7), (3, 8)] {
+        world.says(node, dealt(request, 2, key.account(), shares(3, tag)));
+    }
+    assert!(world.state.convening(&treasury()).unwrap().agreed().is_none());
+    assert_eq!(world.refusal(1, early), "deny.share.attempt");
+    let step = world.proof_for(request, 1, &key);
+    assert_eq!(world.refusal(1, step), "deny.share.unagreed");
+    assert!(world.state.key(&treasury()).is_none());
+}
+
+#[test]
+fn k03_only_the_keys_own_signature_over_a_holders_own_challenge_proves_a_share() {
+    let (mut world, request, key) = seated();
+    world.all_deal(request, 1, &[1, 2, 3], &key);
+    let (cluster, convening) = (world.state.cluster(), world.state.convening(&treasury()).unwrap().clone());
+    let convened = convening.convened.unwrap();
+    let proven = |proof| KeyStep::Proven { request, attempt: 1, proof };
+    let over = |epoch, convened, node: &str| {
+        proven(key.sign(&share_challenge(cluster, &treasury(), epoch, convened, &name(node))))
+    };
+    let of_another_key = world.proof_for(request, 1, &Secp::new(10));
+    assert_eq!(world.refusal(1, of_another_key), "deny.share.proof");
+    for wrong in [
+        over(0, &convened, "node-2"),
+        over(1, &convened, "node-1"),
+        over(0, &keystead_base::Digest([1; 32]), "node-1"),
+        proven(vec![1; 64]),
+    ] {
+        assert_eq!(world.refusal(1, wrong), "deny.share.proof");
+    }
+    assert_eq!(world.refusal(4, over(0, &convened, "node-4")), "deny.share.stranger");
+    for _ in 0..3 {
+        world.says(1, over(0, &convened, "node-1"));
+    }
+    assert!(world.state.key(&treasury()).is_none(), "one holder's word three times is one holder's");
+}
+
+#[test]
+fn k03_a_refresh_takes_over_at_once_and_the_old_epoch_signs_until_then() {
+    let (mut world, key) = shared();
+    let address = world.state.key(&treasury()).unwrap().address(0);
+    let (request, outcome) = world.allow(KeyCeremony::Refresh { key: treasury() });
+    assert!(matches!(outcome, Outcome::Ceremony { epoch: 0, .. }), "{outcome:?}");
+    let begun = world.take_seats(request, &[1, 2, 3], 120);
+    let [begun] = convened(&begun)[..] else { panic!("{begun:?}") };
+    assert_eq!((begun.epoch, begun.next_epoch()), (0, 1));
+    assert_eq!(begun.old.as_ref().map(|it| &it.shares), Some(&shares(3, 7)));
+    let moved = dealt(request, 1, Secp::new(10).account(), shares(3, 8));
+    assert_eq!(world.refusal(1, moved), "deny.share.account", "the public key stays");
+    for node in [1, 2, 3] {
+        world.says(node, dealt(request, 1, key.account(), shares(3, 8)));
+    }
+    for (nonce, node) in [1, 2, 3].into_iter().enumerate() {
+        assert_eq!(epoch_of_a_right(&mut world, nonce as u64), 0);
+        let step = world.proof_for(request, node, &key);
+        world.says(node, step);
+    }
+    let after = world.state.key(&treasury()).unwrap();
+    assert_eq!((after.epoch, after.address(0), after.state), (1, address, KeyState::Active));
+    let sharing = after.sharing.as_ref().unwrap();
+    assert_eq!((&sharing.shares, sharing.seats.get(&name("node-1"))), (&shares(3, 8), Some(&seat(121))));
+    assert_eq!(epoch_of_a_right(&mut world, 3), 1);
+}
+
+#[test]
+fn k03_a_resharing_gives_the_same_key_to_others_without_the_holder_who_is_left_out() {
+    let (mut world, key) = shared();
+    let address = world.state.key(&treasury()).unwrap().address(0);
+    let reshare = |dealers: &[u8]| KeyCeremony::Reshare {
+        key: treasury(),
+        threshold: 3,
+        holders: nodes(&[1, 2, 4, 5]),
+        dealers: nodes(dealers),
+    };
+    for wrong in [&[1][..], &[1, 1], &[1, 4]] {
+        let (_, outcome) = world.allow(reshare(wrong));
+        assert_eq!(code(&outcome), "deny.dealers", "{wrong:?}");
+    }
+    let (request, _) = world.allow(reshare(&[1, 3]));
+    assert!(convened(&world.take_seats(request, &[1, 2, 4, 5], 120)).is_empty(), "a dealer is missing");
+    world.take_seats(request, &[3], 120);
+    let step = dealt(request, 1, key.account(), shares(4, 8));
+    assert_eq!(world.refusal(3, step.clone()), "deny.share.stranger", "it deals, and holds nothing after");
+    for node in [1, 2, 4, 5] {
+        world.says(node, step.clone());
+    }
+    for node in [1, 2, 4, 5] {
+        let step = world.proof_for(request, node, &key);
+        world.says(node, step);
+    }
+    let after = world.state.key(&treasury()).unwrap();
+    let sharing = after.sharing.as_ref().unwrap();
+    assert_eq!((after.epoch, after.address(0), sharing.threshold), (1, address, 3));
+    assert_eq!(sharing.holders, nodes(&[1, 2, 4, 5]));
+    assert!(!sharing.seats.contains_key(&name("node-3")) && !after.is_held_by(&name("node-3")));
+    let (_, outcome) = world.allow(reshare(&[1, 2, 3]));
+    assert_eq!(code(&outcome), "deny.dealers", "who holds nothing deals nothing");
+}
+
+#[test]
+fn a_ceremony_ends_with_its_request_and_leaves_what_was() {
+    let (mut world, request, key) = seated();
+    world.all_deal(request, 1, &[1, 2, 3], &key);
+    let proof = world.proof_for(request, 1, &key);
+    let snapshot = Snapshot(world.state.clone()).to_document();
+    assert_eq!(Snapshot::from_document(&snapshot).unwrap().0.digest(), world.state.digest());
+    let over = world.now().plus_seconds(3600);
+    world.commit_at(over, vec![Entry::Tick]);
+    assert!(world.state.convening(&treasury()).is_none() && world.state.key(&treasury()).is_none());
+    assert_eq!(world.refusal(1, proof), "deny.not_open");
+    let (request, _) = world.allow(birth());
+    world.carry_through(request, &[1, 2, 3], &[1, 2, 3], &key);
+    assert_eq!(world.state.key(&treasury()).unwrap().state, KeyState::Active);
+}
+
+#[test]
+fn a_ceremony_that_hangs_gives_way_to_the_next_one_that_people_allow() {
+    let (mut world, key) = shared();
+    let (hangs, _) = world.allow(KeyCeremony::Refresh { key: treasury() });
+    world.take_seats(hangs, &[1, 2, 3], 120);
+    let step = dealt(hangs, 1, key.account(), shares(3, 8));
+    let (next, _) = world.allow(KeyCeremony::Reshare {
+        key: treasury(),
+        threshold: 2,
+        holders: nodes(&[1, 2]),
+        dealers: nodes(&[1, 2]),
+    });
+    assert_eq!(world.refusal(1, step), "deny.not_open");
+    world.carry_through(next, &[1, 2], &[1, 2], &key);
+    assert_eq!(world.state.key(&treasury()).unwrap().epoch, 1);
+}
+
+#[test]
+fn k04_a_shared_key_is_nowhere_whole_so_nobody_backs_it_up_or_takes_it_out() {
+    let (mut world, key) = shared();
+    let (treasury, ben) = (treasury(), name("ben"));
+    for whole in [
+        KeyCeremony::Backup { key: treasury.clone(), recipients: vec![ben.clone()] },
+        KeyCeremony::Export { key: treasury.clone(), recipient: ben },
+        KeyCeremony::Restore { key: treasury.clone(), home: name("node-2") },
+        KeyCeremony::Create { key: name("other"), kind: KeyKind::ThresholdSecp256k1, home: name("node-1") },
+    ] {
+        let (_, outcome) = world.allow(whole);
+        assert_eq!(code(&outcome), "deny.kind");
+    }
+    let hot = KeyCeremony::Refresh { key: name("hot") };
+    assert_eq!(code(&world.allow(hot).1), "deny.kind");
+    let wallet = keystead_tests::purse::Purse::of_seed(7).recorded;
+    let proof = key.sign(&keystead_base::Digest::ZERO);
+    assert_eq!(world.refusal(1, KeyStep::Wallet { wallet, proof }), "deny.kind");
+}
+
+#[test]
+fn only_distinct_nodes_of_the_roster_hold_a_key_and_two_of_them_at_least_sign() {
+    let mut world = world();
+    let wish = |kind, threshold, holders| KeyCeremony::Generate { key: treasury(), kind, threshold, holders };
+    let kind = KeyKind::ThresholdSecp256k1;
+    for (threshold, holders) in
+        [(1, &[1, 2][..]), (0, &[1, 2]), (3, &[1, 2]), (2, &[1, 1, 2]), (2, &[1, 9]), (2, &[])]
+    {
+        let (_, outcome) = world.allow(wish(kind, threshold, nodes(holders)));
+        assert_eq!(code(&outcome), "deny.holders", "{threshold} of {holders:?}");
+    }
+    let (_, outcome) = world.allow(wish(KeyKind::HdSecp256k1, 2, nodes(&[1, 2])));
+    assert_eq!(code(&outcome), "deny.kind");
+    let (_, outcome) = world.allow(wish(kind, 2, nodes(&[1, 2])));
+    assert!(matches!(outcome, Outcome::Ceremony { .. }), "{outcome:?}");
+    let taken = KeyCeremony::Create { key: treasury(), kind: KeyKind::HdSecp256k1, home: name("node-1") };
+    assert_eq!(code(&world.allow(taken).1), "deny.key_exists", "its name is spoken for");
+}
+
+#[test]
+fn a_shared_key_is_protected_as_its_least_protected_share_and_wiped_by_every_holder() {
+    let (mut world, _) = shared();
+    let protections = |world: &World<Strict>| world.state.key(&treasury()).unwrap().protections.clone();
+    assert_eq!(protections(&world), Feature::ALL.to_vec());
+    world.says(2, KeyStep::Protected { protections: vec![Feature::Landlock, Feature::Seccomp] });
+    world.says(3, KeyStep::Protected { protections: vec![Feature::Seccomp] });
+    assert_eq!(protections(&world), [Feature::Seccomp]);
+    world.says(2, KeyStep::Protected { protections: Feature::ALL.to_vec() });
+    assert_eq!(protections(&world), [Feature::Seccomp]);
+    assert_eq!(world.refusal(4, KeyStep::Protected { protections: Vec::new() }), "deny.not_home");
+    assert_eq!(world.state.key(&treasury()).unwrap().assurance, AssuranceLevel::Process);
+    assert_eq!(world.refusal(1, KeyStep::Destroyed), "deny.key_step", "nobody asked for that");
+}
