@@ -147,6 +147,7 @@ impl<C: Controls> Turn<'_, C> {
             threshold: convening.threshold,
             holders: convening.holders.clone(),
             old,
+            account: convening.account,
             seats: convening.seats.clone(),
             expires: self.now().plus_seconds(seconds).min(convening.expires),
         }

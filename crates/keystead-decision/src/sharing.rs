@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{ClusterId, Digest, HybridPublicKey, Name, Timestamp, tagged_hash};
+use keystead_base::{ClusterId, Digest, HybridPublicKey, Name, PublicAccount, Timestamp, tagged_hash};
 use keystead_intent::KeyCeremony;
 use keystead_policy::{AssuranceLevel, Feature};
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,8 @@ pub struct Convened {
     pub holders: Vec<Name>,
     /// What the shares so far are; none where there are none yet.
     pub old: Option<Sharing>,
+    /// What the key's addresses derive from; none where there is no key yet.
+    pub account: Option<PublicAccount>,
     /// The keys of each participant's enclave.
     pub seats: BTreeMap<Name, Seat>,
     /// After this moment it may not be begun.
