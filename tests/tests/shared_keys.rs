@@ -124,7 +124,9 @@ fn s05_a_new_seat_begins_anew_and_what_was_said_of_the_attempt_before_counts_no_
     let again = world.take_seats(request, &[2], 150);
     let [begun] = convened(&again)[..] else { panic!("{again:?}") };
     assert_eq!((begun.attempt, begun.seats.get(&name("node-2"))), (2, Some(&seat(152))));
-    assert_ne!(world.state.convening(&treasury()).unwrap().convened, Some(before.digest()));
+    let anew = world.state.convening(&treasury()).unwrap();
+    assert_ne!(anew.convened, Some(before.digest()));
+    assert!(anew.dealt.is_empty() && anew.proven.is_empty());
     let late = dealt(request, 1, key.account(), shares(3, 7));
     assert_eq!(world.refusal(1, late), "deny.share.attempt");
     assert_eq!(world.refusal(1, old), "deny.share.attempt");
