@@ -53,7 +53,7 @@ class Types:
         word = self.take()
         if word == "enum":
             return ("enum", self.variants())
-        if word in ("list", "set", "option", "signed"):
+        if word in ("list", "set", "map", "option", "signed"):
             return (word, self.type())
         if word == "raw":
             return ("raw", int(self.take()))
@@ -103,6 +103,10 @@ class Types:
     def encode_set(self, type_, value):
         items = [self.encode(type_, item) for item in value]
         return len(items).to_bytes(4, "little") + b"".join(sorted(items, key=lambda item: item[4:]))
+
+    def encode_map(self, type_, value):
+        items = [self.encode(("word", "name"), name) + self.encode(type_, value[name]) for name in sorted(value)]
+        return len(items).to_bytes(4, "little") + b"".join(items)
 
     def encode_option(self, type_, value):
         return b"\0" if value is None else b"\1" + self.encode(type_, value)

@@ -204,12 +204,15 @@ pub fn every_ceremony() -> Vec<(&'static str, KeyCeremony)> {
 /// Each step in such a ceremony, for vectors.
 #[must_use]
 pub fn every_step(request: RequestId) -> Vec<(&'static str, KeyStep)> {
-    let account = PublicAccount { parity: 2, x: Digest([7; 32]), chain_code: Digest([8; 32]) };
     vec![
         ("seated", KeyStep::Seated { request, seat: seat(3) }),
-        ("dealt", dealt(request, 1, account, shares(3, 7))),
+        ("dealt", dealt(request, 1, account(), shares(3, 7))),
         ("proven", KeyStep::Proven { request, attempt: 1, proof: vec![1, 2, 3] }),
     ]
+}
+
+fn account() -> PublicAccount {
+    PublicAccount { parity: 2, x: Digest([7; 32]), chain_code: Digest([8; 32]) }
 }
 
 /// The beginning of a refresh, for vectors.
@@ -230,6 +233,7 @@ pub fn begun(expires: Timestamp) -> Outcome {
         threshold: old.threshold,
         holders: old.holders.clone(),
         old: Some(old),
+        account: Some(account()),
         seats: [(name("node-2"), seat(4))].into(),
         expires,
     })

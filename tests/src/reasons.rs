@@ -2,8 +2,8 @@
 
 use keystead_base::{Amount, Digest, RequestId};
 use keystead_decision::KeyState;
-use keystead_intent::{Asset, ChangeKind, Coin, DangerClass, Slot, SpendLock};
-use keystead_policy::{AssuranceLevel, Bucket, Feature, FeePart, Reason};
+use keystead_intent::{Asset, ChangeKind, Coin, DangerClass, KeyKind, Slot, SpendLock};
+use keystead_policy::{AssuranceLevel, Bucket, Feature, FeePart, Reason, ShareFault};
 
 use crate::fixture::{BIRTH, CHAIN, FRIEND, name};
 
@@ -60,11 +60,32 @@ pub fn every_reason(request: RequestId) -> Vec<Reason> {
         Reason::Unprotected { key: key.clone(), missing: vec![Feature::Landlock] },
         Reason::ChangeNotNamed { change: ChangeKind::DestroyKey },
         Reason::CoinTaken { coin: Coin { transaction: Digest([7; 32]), output: 3 }, by: request },
-        Reason::RequesterNotPermitted { requester: name("mallory"), key },
+        Reason::RequesterNotPermitted { requester: name("mallory"), key: key.clone() },
         Reason::TooManyPsbts { requester: name("mallory"), limit: 100, limit_bytes: 1 << 24 },
         Reason::LockTime {
             lock: SpendLock { lock_time: 800_000, relative_blocks: 3, relative_seconds: 512 },
         },
         Reason::FeeTooHigh { cap: name("gas"), part: FeePart::Fee, limit: amount, asked: amount },
+        Reason::HoldersRefused { key: key.clone(), threshold: 1, holders: vec![name("node-1")] },
+        Reason::DealersRefused { key: key.clone(), threshold: 2, dealers: vec![name("node-1")] },
+        Reason::KindRefused { key, kind: KeyKind::ThresholdSecp256k1 },
     ]
+}
+
+/// Every fault in the ceremony of a shared key, as a reason: their numbers are wire form, too.
+#[must_use]
+pub fn every_share_fault() -> Vec<Reason> {
+    let faults = [
+        ShareFault::Stranger,
+        ShareFault::Attempt,
+        ShareFault::Seat,
+        ShareFault::Spent,
+        ShareFault::Account,
+        ShareFault::Shares,
+        ShareFault::Contradiction,
+        ShareFault::Unagreed,
+        ShareFault::Proof,
+    ];
+    let (key, node) = (name("treasury"), name("node-1"));
+    faults.map(|fault| Reason::ShareRefused { key: key.clone(), node: node.clone(), fault }).into()
 }

@@ -14,7 +14,7 @@ use keystead_decision::ceremony::{Assent, Contribution, SignedContribution, Sign
 use keystead_decision::{
     Block, Certificate, Commit, Decision, Entry, Fate, FreshHead, Frozen, Genesis, Grant, Header, KeyEvent,
     KeyState, KeyStep, Outcome, PublicAccount, Renewal, Settlement, SignedGenesis, Strict, Vote,
-    drill_challenge, wallet_challenge,
+    drill_challenge, share_challenge, wallet_challenge,
 };
 use keystead_intent::{
     AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, DangerClass, Freeze, Intent, KeyCeremony,
@@ -25,10 +25,11 @@ use keystead_policy::{
     AssuranceLevel, Feature, Need, PolicyRef, PolicyVersion, Price, PriceRule, PriceSource, Reason,
     Requirement, Roster,
 };
+use keystead_tests::circle::{begun, every_ceremony, every_step};
 use keystead_tests::fixture::{BIRTH, CHAIN, Desk, FRIEND, TOKEN, name};
 use keystead_tests::hall::Hall;
 use keystead_tests::purse::Purse;
-use keystead_tests::reasons::every_reason;
+use keystead_tests::reasons::{every_reason, every_share_fault};
 use keystead_tests::root;
 use keystead_tests::vectors::{Vector, check, vector};
 use keystead_tests::world::{World, hot};
@@ -136,6 +137,13 @@ fn hashes() -> Vec<Vector> {
             json!({"cluster": cluster, "key": key, "wallet": backup}),
             &wallet_bytes,
             wallet_challenge(cluster, &key, &backup),
+        ),
+        hashed(
+            "a share's challenge",
+            "share-proof",
+            json!({"cluster": cluster, "key": key, "epoch": 3, "convened": backup, "node": "node-1"}),
+            &borsh::to_vec(&(cluster, &key, 3_u32, backup, name("node-1"))).unwrap(),
+            share_challenge(cluster, &key, 3, &backup, &name("node-1")),
         ),
         hashed(
             "a drill's challenge",
@@ -252,6 +260,8 @@ fn intents() -> Vec<Vector> {
         ("psbt that replaces", intent(Action::Psbt(psbt(Some(RequestId(Digest([3; 32]))))))),
     ];
     all.extend(authority.map(|(what, change)| (what, intent(Action::Authority(change)))));
+    let shared = every_ceremony().into_iter();
+    all.extend(shared.map(|(what, it)| (what, intent(Action::Authority(key(it))))));
     let mut vectors: Vec<Vector> = all.iter().map(|(what, intent)| vector(what, intent)).collect();
     let intents = all.into_iter().take(2).map(|(_, intent)| intent).collect();
     vectors.push(vector("a batch of two", &RequestBatch { intents }));
@@ -369,10 +379,11 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         ("restored", KeyStep::Restored { request: id, recipient, assurance, protections, proof }),
         ("wallet", KeyStep::Wallet { wallet: Purse::of_seed(7).recorded, proof: vec![1, 2, 3] }),
     ];
+    let steps = steps.into_iter().chain(every_step(id));
     let events = steps.map(|(what, step)| vector(what, &KeyEvent { cluster, key: name("hot"), step }));
     let node = &world.desk.nodes[0];
     let renew = Entry::Renew(Signed::new(renewal.clone(), node.name.clone(), &node.signer).unwrap());
-    let mut vectors: Vec<Vector> = events.into();
+    let mut vectors: Vec<Vector> = events.collect();
     vectors.extend([
         vector("settled", &settled),
         vector("dead", &dead),
@@ -440,6 +451,8 @@ fn decisions(world: &World<Strict>) -> Vec<Vector> {
         Outcome::Key { key: name("hot"), state: KeyState::Active },
         Outcome::Ended { fate: Fate::Dead { by: Digest([6; 32]) } },
         Outcome::Priced,
+        Outcome::Deny { class: None, reasons: every_share_fault() },
+        begun(BIRTH),
     ];
     let rules = vec![name("desk-moves-hot")];
     let mut vectors: Vec<Vector> = outcomes

@@ -5,11 +5,11 @@ use keystead_decision::{
     Convened, Decision, Entry, KeyState, KeyStep, MAX_ATTEMPTS, Outcome, Phase, Snapshot, Strict,
     share_challenge,
 };
-use keystead_intent::{AccountRef, Action, Asset, KeyCeremony, KeyKind, Transfer};
-use keystead_policy::{AssuranceLevel, Feature, Rule};
+use keystead_intent::{AccountRef, Action, Asset, ChangeKind, DangerClass, KeyCeremony, KeyKind, Transfer};
+use keystead_policy::{AssuranceLevel, Feature, Need, QuorumRow, Rule};
 use keystead_tests::circle::{Secp, birth, dealt, five, nodes, seat, shares, treasury};
 use keystead_tests::fixture::{CHAIN, FRIEND, name};
-use keystead_tests::world::{World, gas, reasons};
+use keystead_tests::world::{World, gas, outcome_of, reasons};
 
 fn world() -> World<Strict> {
     World::of(five(), Strict::default(), |policy| {
@@ -17,6 +17,16 @@ fn world() -> World<Strict> {
                             when { context.class == "transfer" };"#;
         policy.rules.push(Rule { id: name("desk-moves-treasury"), cedar: desk_moves.to_owned() });
         policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
+        policy.quorums.push(QuorumRow {
+            id: name("wipe"),
+            keys: Vec::new(),
+            classes: vec![DangerClass::Authority],
+            changes: vec![ChangeKind::DestroyKey],
+            from: None,
+            needs: vec![Need { role: name("approver"), count: 2, factors: Vec::new() }],
+            delay_seconds: 300,
+            vetoers: vec![name("vetoer")],
+        });
     })
 }
 
@@ -77,7 +87,7 @@ fn d01_a_shared_key_is_born_when_the_share_of_every_holder_has_signed() {
     let last = world.take_seats(request, &[3], 100);
     let [begun] = convened(&last)[..] else { panic!("{last:?}") };
     assert_eq!((begun.attempt, begun.threshold, begun.next_epoch()), (1, 2, 0));
-    assert_eq!((&begun.holders, &begun.old), (&nodes(&[1, 2, 3]), &None));
+    assert_eq!((&begun.holders, &begun.old, begun.account), (&nodes(&[1, 2, 3]), &None, None));
     assert_eq!(begun.seats.get(&name("node-2")), Some(&seat(102)));
 
     world.all_deal(request, 1, &[1, 2, 3], &key);
@@ -114,7 +124,9 @@ fn s05_a_new_seat_begins_anew_and_what_was_said_of_the_attempt_before_counts_no_
     let again = world.take_seats(request, &[2], 150);
     let [begun] = convened(&again)[..] else { panic!("{again:?}") };
     assert_eq!((begun.attempt, begun.seats.get(&name("node-2"))), (2, Some(&seat(152))));
-    assert_ne!(world.state.convening(&treasury()).unwrap().convened, Some(before.digest()));
+    let anew = world.state.convening(&treasury()).unwrap();
+    assert_ne!(anew.convened, Some(before.digest()));
+    assert!(anew.dealt.is_empty() && anew.proven.is_empty());
     let late = dealt(request, 1, key.account(), shares(3, 7));
     assert_eq!(world.refusal(1, late), "deny.share.attempt");
     assert_eq!(world.refusal(1, old), "deny.share.attempt");
@@ -219,7 +231,7 @@ fn k03_a_refresh_takes_over_at_once_and_the_old_epoch_signs_until_then() {
     assert!(matches!(outcome, Outcome::Ceremony { epoch: 0, .. }), "{outcome:?}");
     let begun = world.take_seats(request, &[1, 2, 3], 120);
     let [begun] = convened(&begun)[..] else { panic!("{begun:?}") };
-    assert_eq!((begun.epoch, begun.next_epoch()), (0, 1));
+    assert_eq!((begun.epoch, begun.next_epoch(), begun.account), (0, 1, Some(key.account())));
     assert_eq!(begun.old.as_ref().map(|it| &it.shares), Some(&shares(3, 7)));
     let moved = dealt(request, 1, Secp::new(10).account(), shares(3, 8));
     assert_eq!(world.refusal(1, moved), "deny.share.account", "the public key stays");
@@ -346,7 +358,7 @@ fn only_distinct_nodes_of_the_roster_hold_a_key_and_two_of_them_at_least_sign() 
 }
 
 #[test]
-fn a_shared_key_is_protected_as_its_least_protected_share_and_wiped_by_every_holder() {
+fn a_shared_key_is_protected_as_its_least_protected_share() {
     let (mut world, _) = shared();
     let protections = |world: &World<Strict>| world.state.key(&treasury()).unwrap().protections.clone();
     assert_eq!(protections(&world), Feature::ALL.to_vec());
@@ -358,4 +370,27 @@ fn a_shared_key_is_protected_as_its_least_protected_share_and_wiped_by_every_hol
     assert_eq!(world.refusal(4, KeyStep::Protected { protections: Vec::new() }), "deny.not_home");
     assert_eq!(world.state.key(&treasury()).unwrap().assurance, AssuranceLevel::Process);
     assert_eq!(world.refusal(1, KeyStep::Destroyed), "deny.key_step", "nobody asked for that");
+}
+
+#[test]
+fn a_shared_key_is_destroyed_when_every_holder_has_wiped_its_share() {
+    let (mut world, _) = shared();
+    let (hangs, _) = world.allow(KeyCeremony::Refresh { key: treasury() });
+    world.take_seats(hangs, &[1, 2, 3], 120);
+    world.allow(KeyCeremony::Suspend { key: treasury() });
+    let (id, _) = world.allow(KeyCeremony::Destroy { key: treasury() });
+    let ready = world.now().plus_seconds(300);
+    let carried = world.commit_at(ready, vec![Entry::Tick]);
+    assert!(matches!(outcome_of(&carried, &id), Outcome::Ceremony { .. }), "{carried:?}");
+    assert!(world.state.convening(&treasury()).is_none() && world.state.frozen().stops(&treasury()));
+    let state = |world: &World<Strict>| world.state.key(&treasury()).unwrap().state;
+    for _ in 0..2 {
+        world.says(1, KeyStep::Destroyed);
+        world.says(3, KeyStep::Destroyed);
+        assert_eq!(state(&world), KeyState::Deactivated, "one still has its share");
+    }
+    assert_eq!(world.refusal(4, KeyStep::Destroyed), "deny.not_home");
+    world.says(2, KeyStep::Destroyed);
+    assert_eq!(state(&world), KeyState::Destroyed);
+    assert_eq!(code(&world.allow(KeyCeremony::Refresh { key: treasury() }).1), "deny.key_step");
 }

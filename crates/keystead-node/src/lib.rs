@@ -23,6 +23,7 @@ mod clock;
 mod coins;
 mod config;
 mod consensus;
+mod convenings;
 mod enclave;
 mod errands;
 mod error;

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 pub(crate) struct Meters {
     registry: Registry,
     signing_ops: Family<Word, Counter>,
+    runs: Family<Word, Counter>,
     policy_decisions: Family<Word, Counter>,
     group_commit_size: Histogram,
     ledger_write_seconds: Histogram,
@@ -52,6 +53,7 @@ impl Default for Meters {
         let mut it = Self {
             registry: Registry::default(),
             signing_ops: Family::default(),
+            runs: Family::default(),
             policy_decisions: Family::default(),
             group_commit_size: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             ledger_write_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
@@ -72,6 +74,8 @@ impl Meters {
     fn register(&mut self) {
         let it = &mut self.registry;
         it.register("signing_ops", "Payloads that the enclave signed or refused", self.signing_ops.clone());
+        let help = "Runs of keys in shares that ended in this node's enclave";
+        it.register("threshold_runs", help, self.runs.clone());
         it.register("policy_decisions", "What the log decided", self.policy_decisions.clone());
         let help = "Entries of the log that one transaction of the ledger made durable";
         it.register("ledger_group_commit_size", help, self.group_commit_size.clone());
@@ -102,6 +106,11 @@ impl Meters {
         for outcome in blocks.iter().flat_map(|applied| &applied.decisions).map(|it| it.outcome.word()) {
             self.policy_decisions.get_or_create(&Word { outcome }).inc();
         }
+    }
+
+    /// A run of a key in shares ended.
+    pub(crate) fn ran(&self, outcome: &'static str) {
+        self.runs.get_or_create(&Word { outcome }).inc();
     }
 
     /// A chain gave up the block of a signed transaction.

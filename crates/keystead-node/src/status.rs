@@ -6,9 +6,10 @@ use keystead_base::Name;
 use keystead_decision::{Key, Phase, State};
 use keystead_wire::{
     ChainStatus, ChainWatch, FoundView, KeyView, MAX_SHOWN_FOUND, NodeStatus, ObjectionView, PeerView,
-    ReconciledView, Refused, RequestView, Withstands,
+    ReconciledView, Refused, RequestView, SharingView, Withstands,
 };
 
+use crate::convenings::convenings;
 use crate::shared::Shared;
 use crate::{clock, gauges};
 
@@ -32,6 +33,10 @@ fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
             true => key.wallets.values().cloned().collect(),
             false => Vec::new(),
         },
+        sharing: key
+            .sharing
+            .as_ref()
+            .map(|it| SharingView { threshold: it.threshold, holders: it.holders.clone() }),
     }
 }
 
@@ -82,6 +87,7 @@ pub(crate) fn status(shared: &Shared) -> NodeStatus {
         counts,
         waiting: gauges::waiting(shared, &state, now),
         found: found(&state),
+        ceremonies: convenings(&state),
     }
 }
 

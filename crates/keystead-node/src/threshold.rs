@@ -10,7 +10,7 @@ mod words;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use keystead_base::{Canonical as _, Name, RequestId};
+use keystead_base::{Canonical as _, Coded as _, Name, RequestId};
 use keystead_decision::Seat;
 use keystead_ledger::ThresholdRow;
 use keystead_signing::{Abort, Ended, ItemResult, Progress, Record, RunEnd, SessionId};
@@ -85,6 +85,7 @@ impl Signer {
 
     async fn ended(&mut self, ended: Ended) -> Result<(), NodeError> {
         let Ended { session, request, end } = ended;
+        self.shared.meters.ran(word(&end));
         match end {
             RunEnd::Signed { height, released } => {
                 self.run_signed(&request, height, ItemResult::Signed(released))
@@ -129,6 +130,17 @@ impl Signer {
 fn row(record: &Record) -> ThresholdRow {
     let stays = !matches!(record, Record::Begun { .. });
     ThresholdRow { stays, document: record.to_document() }
+}
+
+/// How a run came out, for those who count.
+fn word(end: &RunEnd) -> &'static str {
+    match end {
+        RunEnd::Signed { .. } => "signed",
+        RunEnd::Dealt(_) => "dealt",
+        RunEnd::Dismissed => "dismissed",
+        RunEnd::Proved { .. } => "proved",
+        RunEnd::Aborted(abort) => abort.code(),
+    }
 }
 
 /// The run that a call of the enclave began.

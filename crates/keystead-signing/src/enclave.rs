@@ -121,8 +121,8 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Seat(request) => self.seat(request).map(|seat| Reply::Seated(Box::new(seat))),
             Request::Convene(it) => self.convene(&it, now).map(moved),
             Request::Join(start) => self.join(&start, now).map(moved),
-            Request::Deliver(messages) => self.deliver(messages).map(moved),
-            Request::GiveUp(session) => self.give_up(session).map(moved),
+            Request::Deliver(messages) => self.deliver(messages, now).map(moved),
+            Request::GiveUp(session) => self.give_up(session, now).map(moved),
         };
         reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
     }

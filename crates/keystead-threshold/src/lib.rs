@@ -8,6 +8,7 @@
 //! It is the protocols, not their runtime: that is the enclave's (`keystead-signing`), with ECDSA alone so far.
 
 mod abort;
+mod attempt;
 mod curve;
 mod deal;
 mod ecdsa;
@@ -28,6 +29,7 @@ mod tests;
 mod vss;
 
 pub use abort::{Abort, Culprit, Fault};
+pub use attempt::Attempt;
 pub use curve::{Bip340, Ed25519, Suite, ed25519_scalar};
 pub use deal::Deal;
 pub use ecdsa::{CHAIN_CODE_BYTES, Ceremony, Dkls23, EcdsaEngine, EcdsaShare, EcdsaSignature, Kept};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keystead_base::{
-    Canonical, ClusterId, Digest, HYBRID_SEED_BYTES, HybridSigner, Name, Secret, tagged_hash,
+    Canonical, ClusterId, Digest, HYBRID_SEED_BYTES, HybridSigner, Name, RequestId, Secret, tagged_hash,
 };
 use keystead_keys::{RECIPIENT_SEED_BYTES, RecipientKey};
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,11 @@ fn purposes() -> Vec<Purpose> {
     ]
 }
 
+fn attempt() -> Attempt {
+    let (ground, request) = (Digest([4; 32]), RequestId(Digest([5; 32])));
+    Attempt { ground, request, number: 1, signers: names("n3 n1") }
+}
+
 fn envelopes() -> [Envelope; 2] {
     let envelope = |kind, to, content| {
         let session = session(Purpose::Generate).id();
@@ -96,6 +101,7 @@ fn records() -> [Record; 4] {
 
 fn vectors() -> Vec<Vector> {
     let mut all: Vec<Vector> = purposes().into_iter().map(|purpose| of("a run", &session(purpose))).collect();
+    all.push(of("a try to sign", &attempt()));
     all.extend(envelopes().iter().map(|envelope| of("a message", envelope)));
     all.extend(records().iter().map(|record| of("a line of the journal", record)));
     let id = session(Purpose::Generate).id();
@@ -163,6 +169,7 @@ fn documents_read_back_and_nothing_shorter_does() {
         assert!((0..document.len()).all(|cut| T::from_document(&document[..cut]).is_err()));
     }
     purposes().into_iter().for_each(|purpose| check(&session(purpose)));
+    check(&attempt());
     envelopes().iter().for_each(check);
     records().iter().for_each(check);
 }

@@ -17,6 +17,7 @@ mod node_client;
 mod peer;
 mod places;
 mod server;
+mod shared_views;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -38,6 +39,7 @@ pub use messages::{
 pub use node_client::{NodeCallError, NodeClient};
 pub use peer::{MAX_PEER_MESSAGES, PeerMessage, RunAim, RunCall, SharedSignature};
 pub use server::{Fault, Handler, Observer, Peer, Server};
+pub use shared_views::{ConveningView, PartView, SharingView};
 pub use tls::{ALPN, Pins, pins};
 pub use views::{
     ChainStatus, ChainWatch, FoundView, KeyView, MAX_SHOWN_FOUND, NodeStatus, ObjectionView, PeerView,

@@ -9,7 +9,7 @@ use keystead_decision::{Decision, Finding, Frozen, KeyState, Outcome, PublicAcco
 use keystead_intent::{BitcoinWallet, Intent, KeyKind};
 use serde::{Deserialize, Serialize};
 
-use crate::{Refused, WaitingView, WindowView};
+use crate::{ConveningView, Refused, SharingView, WaitingView, WindowView};
 
 /// Where a request stands, for those who wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -156,6 +156,8 @@ pub struct KeyView {
     pub address: Option<Address>,
     /// Its wallets on Bitcoin, under the same condition.
     pub wallets: Vec<BitcoinWallet>,
+    /// Who holds its shares, where it is in shares; `home` is the first of them then.
+    pub sharing: Option<SharingView>,
 }
 
 /// A node in one look.
@@ -214,6 +216,8 @@ pub struct NodeStatus {
     pub waiting: Vec<WaitingView>,
     /// Why keys are frozen that no person froze: the newest, at most [`MAX_SHOWN_FOUND`].
     pub found: Vec<FoundView>,
+    /// The ceremonies of shared keys that are under way.
+    pub ceremonies: Vec<ConveningView>,
 }
 
 /// Another node, as this one sees it.

@@ -21,6 +21,7 @@ mod rebuild;
 mod sample;
 mod seating;
 mod setup;
+mod sharing;
 mod story;
 mod table;
 mod vaulting;

@@ -342,6 +342,12 @@ fn keys_leave(script: &mut Script, home: &Path) {
     // The enclave writes the file right after the decision.
     let export = script.until_it_works("ben", "key fetch {export} --file {tmp}/hot.export");
     assert!(export["digest"].is_string(), "{export}");
+    script.play([
+        no("ben", "key generate treasury --threshold 2 --holders node-1,node-2")
+            .has("/request/stage", "denied"),
+        no("ben", "key refresh hot").has("/request/stage", "denied"),
+        fails("ben", "key reshare hot --threshold 2 --holders node-1,node-2", "key.whole"),
+    ]);
     let mode = std::fs::metadata(home.join("hot.export")).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "k01");
 }

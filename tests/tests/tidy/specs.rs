@@ -13,9 +13,10 @@ fn each_domain_has_a_page() {
     assert_none("a domain that no page in specs/ describes", missing.collect());
 }
 
-/// Domains of what never leaves a process: a node's own snapshot and its place in a chain, and the salt of the enclave's
-/// seed mixer.
-const INTERNAL: [&str; 3] = ["keystead/reconciled/v1", "keystead/seed/v1", "keystead/state/v1"];
+/// Domains of what never leaves a process: a node's own snapshot and its place in a chain, the salt of the enclave's
+/// seed mixer, and a share in its seal.
+const INTERNAL: [&str; 4] =
+    ["keystead/reconciled/v1", "keystead/seed/v1", "keystead/state/v1", "keystead/threshold-holding/v1"];
 
 #[test]
 fn each_domain_has_vectors() {

@@ -29,6 +29,7 @@ impl Signer {
         let live = |request: &RequestId| state.convenings().any(|(_, it)| it.request == *request);
         self.runs.seats.retain(|request, _| live(request));
         self.runs.proving.retain(|request, _| live(request));
+        self.runs.dealing.retain(|request, _| live(request));
         self.called_before().await
     }
 

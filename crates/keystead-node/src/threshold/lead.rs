@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keystead_base::{Name, RequestId, tagged_hash};
+use keystead_base::{Name, RequestId};
 use keystead_signing::{Abort, Culprit, SessionId};
 use tokio::time::Instant;
 
@@ -63,15 +63,14 @@ impl Turns {
     }
 }
 
-/// The holders in the order in which they lead the runs of a request: everybody computes the same.
+/// The holders in the order in which they lead the runs of a request: everybody computes the same, and each request, being
+/// a digest, begins elsewhere.
 pub(super) fn order(holders: &[Name], request: &RequestId, attempt: u32) -> Vec<Name> {
-    let place = |name: &Name| {
-        tagged_hash("keystead/threshold-turn/v1", &[&request.0.0, name.as_str().as_bytes()].concat())
-    };
+    let [first, second, ..] = request.0.0;
+    let turn = u64::from(u16::from_be_bytes([first, second])) + u64::from(attempt);
     let mut order = holders.to_vec();
-    order.sort_by_key(place);
-    let shift = usize::try_from(attempt).unwrap_or_default().checked_rem(order.len()).unwrap_or_default();
-    order.rotate_left(shift);
+    let shift = turn.checked_rem(order.len() as u64).and_then(|it| usize::try_from(it).ok());
+    order.rotate_left(shift.unwrap_or_default());
     order
 }
 

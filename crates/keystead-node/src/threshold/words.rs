@@ -236,7 +236,7 @@ fn parts(messages: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
 }
 
 /// Words that wait for the signer.
-pub(crate) const MAX_RUN_WORDS: usize = 4096;
+pub(crate) const MAX_RUN_WORDS: usize = 512;
 /// Calls that wait for a certificate.
 const MAX_CALLS: usize = 1024;
 /// How long a call waits for one.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keystead_base::{Canonical as _, ClusterId, Digest, Name, RequestId, Secret, Timestamp, tagged_hash};
+use keystead_base::{Canonical as _, ClusterId, Digest, Name, RequestId, Secret, Timestamp};
 use keystead_chain::Unsigned;
 use keystead_decision::{
     Certificate, Convened, Decision, Grant, Header, HeldPermit, Seat, Sharing, SigningPermit, share_challenge,
@@ -10,7 +10,7 @@ use keystead_decision::{
 use keystead_intent::KeyCeremony;
 use keystead_keys::{Purpose as Sealing, SealLabel, Sealed};
 use keystead_threshold::{
-    EcdsaSignature, Holders, PublicShares, Purpose, Record, Scheme, Session, SessionId,
+    Attempt, EcdsaSignature, Holders, PublicShares, Purpose, Record, Scheme, Session, SessionId,
 };
 
 use super::{Enclave, EnclaveControls, fits};
@@ -84,7 +84,7 @@ impl<C: EnclaveControls> Enclave<C> {
         while self.fresh.len() > MAX_FRESH {
             self.fresh.pop_first();
         }
-        self.progress(moved)
+        self.progress(moved, now)
     }
 
     /// INVARIANT S3: the item was permitted as any other; what is signed with it are the runs that ask again.
@@ -113,7 +113,7 @@ impl<C: EnclaveControls> Enclave<C> {
             RunAim::Request { request, height } => self.join_request(start, (*request, *height), now)?,
             RunAim::Proof { request, prover } => self.join_proof(start, request, prover)?,
         };
-        self.progress(moved)
+        self.progress(moved, now)
     }
 
     fn join_request(
@@ -141,7 +141,7 @@ impl<C: EnclaveControls> Enclave<C> {
             holders: holding.public.holders.clone(),
             policy_version: right.policy_version,
             purpose,
-            attempt: attempt(&right.header, &request, start),
+            attempt: attempt(right.header, request, start),
         };
         Ok(self.threshold.sign(Signature { request, height, session })?)
     }
@@ -168,19 +168,23 @@ impl<C: EnclaveControls> Enclave<C> {
             holders: fresh.holders.clone(),
             policy_version: fresh.policy_version,
             purpose,
-            attempt: attempt(&fresh.convened, request, start),
+            attempt: attempt(fresh.convened, *request, start),
         };
         Ok(self.threshold.prove(Proving { request: *request, prover: prover.clone(), session })?)
     }
 
-    pub(super) fn deliver(&mut self, messages: Vec<Vec<u8>>) -> Result<Progress, EnclaveError> {
+    pub(super) fn deliver(
+        &mut self,
+        messages: Vec<Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<Progress, EnclaveError> {
         let moved = self.threshold.deliver(messages);
-        self.progress(moved)
+        self.progress(moved, now)
     }
 
-    pub(super) fn give_up(&mut self, session: SessionId) -> Result<Progress, EnclaveError> {
+    pub(super) fn give_up(&mut self, session: SessionId, now: Timestamp) -> Result<Progress, EnclaveError> {
         let moved = self.threshold.give_up(session);
-        self.progress(moved)
+        self.progress(moved, now)
     }
 
     /// Before the first word of the log: what does not fit a frame with it.
@@ -208,26 +212,26 @@ impl<C: EnclaveControls> Enclave<C> {
         Ok(self.threshold.open(label.name, label.epoch, &document)?)
     }
 
-    fn progress(&mut self, moved: Moved) -> Result<Progress, EnclaveError> {
+    fn progress(&mut self, moved: Moved, now: Timestamp) -> Result<Progress, EnclaveError> {
         let Moved { records, messages, ended } = moved;
         let messages = messages.into_iter().map(|(to, message)| Outgoing { to, message }).collect();
         let mut told = Vec::with_capacity(ended.len());
         for (session, finish) in ended {
-            if let Some((request, end)) = self.end(finish)? {
+            if let Some((request, end)) = self.end(finish, now)? {
                 told.push(Ended { session, request, end });
             }
         }
         Ok(Progress { records, messages, ended: told })
     }
 
-    fn end(&mut self, finish: Finish) -> Result<Option<(RequestId, RunEnd)>, EnclaveError> {
+    fn end(&mut self, finish: Finish, now: Timestamp) -> Result<Option<(RequestId, RunEnd)>, EnclaveError> {
         Ok(Some(match finish {
             Finish::Dealt(dealt) => (dealt.request, RunEnd::Dealt(Box::new(self.seal_share(*dealt)?))),
             Finish::Dismissed { request } => (request, RunEnd::Dismissed),
             Finish::Proved { request, prover, proof } => (request, RunEnd::Proved { prover, proof }),
             Finish::Aborted { request, abort } => (request, RunEnd::Aborted(abort)),
             Finish::Signed { request, height, digest, signature } => {
-                let Some(released) = self.release(&(request, height), digest, &signature) else {
+                let Some(released) = self.release(&(request, height), (digest, now), &signature) else {
                     return Ok(None);
                 };
                 (request, RunEnd::Signed { height, released })
@@ -236,13 +240,15 @@ impl<C: EnclaveControls> Enclave<C> {
     }
 
     /// INVARIANT S7: verified with the account's public key over the digest that was granted, and no r twice.
+    /// INVARIANT S14: a right that ended while the run was under way gives nothing.
     fn release(
         &mut self,
         place: &(RequestId, u64),
-        digest: Digest,
+        (digest, now): (Digest, Timestamp),
         made: &EcdsaSignature,
     ) -> Option<Released> {
-        let grant: &Grant = self.rights.0.get(place)?.permit.grant();
+        let right = self.rights.0.get(place)?;
+        let grant: Grant = self.log.as_ref()?.still_permits(&right.permit, now).ok()?.into_grant();
         let account = grant.account.key.clone();
         let holding = self.threshold.holding(&account, grant.epoch).ok()?;
         let mut rs = [0; 64];
@@ -307,9 +313,8 @@ fn old_shares(
 }
 
 /// Different for each try and each set of signers: a session is begun once.
-fn attempt(ground: &Digest, request: &RequestId, start: &RunStart) -> Digest {
-    let body = borsh::to_vec(&(ground, request, start.attempt, &start.signers)).unwrap_or_default();
-    tagged_hash("keystead/threshold-attempt/v1", &body)
+fn attempt(ground: Digest, request: RequestId, start: &RunStart) -> Digest {
+    Attempt { ground, request, number: start.attempt, signers: start.signers.clone() }.digest()
 }
 
 /// Rights that wait for their runs.

@@ -63,7 +63,7 @@ impl Table {
     }
 
     /// A birth; the messages of the first reach the others before their certificate does.
-    fn birth(&mut self) -> Vec<Box<Dealt>> {
+    fn birth(&mut self) -> Vec<Dealt> {
         let members = names("a b c");
         let seats: BTreeMap<Name, Seat> =
             members.iter().map(|it| (it.clone(), self.at(it).seat(REQUEST).unwrap())).collect();
@@ -78,7 +78,7 @@ impl Table {
         ended
             .into_iter()
             .map(|(_, finish)| match finish {
-                Finish::Dealt(dealt) => dealt,
+                Finish::Dealt(dealt) => *dealt,
                 _ => panic!("a share"),
             })
             .collect()
@@ -158,7 +158,7 @@ fn a_silent_signer_is_named(table: &mut Table) {
     assert_eq!(abort.fault, Fault::Silence);
 }
 
-fn reopened(dealt: &[Box<Dealt>]) -> Table {
+fn reopened(dealt: &[Dealt]) -> Table {
     let mut again = Table::of("a b c");
     for (who, it) in names("a b c").into_iter().zip(dealt) {
         // Shares were dealt in an order of their own: whose each is, it says itself.

@@ -19,6 +19,7 @@ mod fixture;
 mod memory;
 mod restoring;
 mod run_vectors;
+mod sharing;
 mod spending;
 mod vectors;
 
@@ -44,6 +45,7 @@ fn run_tests(filter: &[&str]) {
         confinement::TESTS,
         memory::TESTS,
         restoring::TESTS,
+        sharing::TESTS,
         spending::TESTS,
         vectors::TESTS,
     ]

@@ -12,7 +12,7 @@ use keystead_decision::{
     Commit, Decision, Discrepancy, Entry, Finding, FreshAnswer, FreshWord, Frozen, Header, KeyState, Outcome,
     PublicAccount,
 };
-use keystead_intent::{AccountRef, BitcoinWallet, ChainId, DangerClass, KeyKind};
+use keystead_intent::{AccountRef, BitcoinWallet, ChainId, ChangeKind, DangerClass, KeyKind};
 use keystead_policy::PolicyRef;
 use serde_json::{Value, json, to_value};
 
@@ -209,6 +209,7 @@ fn status() -> NodeStatus {
         counts: 3,
         waiting: vec![waiting()],
         found: vec![found()],
+        ceremonies: vec![convening()],
     }
 }
 
@@ -281,6 +282,26 @@ fn key() -> KeyView {
             descriptors: vec!["wpkh(…)".to_owned()],
             cosigner: "[…]tpub…/<0;1>/*".to_owned(),
         }],
+        sharing: Some(sharing()),
+    }
+}
+
+fn sharing() -> SharingView {
+    SharingView { threshold: 2, holders: vec![word("node-2"), word("node-1"), word("node-3")] }
+}
+
+fn convening() -> ConveningView {
+    let part = |node: &str, dealt| PartView { node: word(node), seated: true, dealt, proven: false };
+    ConveningView {
+        key: word("treasury"),
+        request: RequestId(Digest([7; 32])),
+        change: ChangeKind::ReshareKey,
+        epoch: 4,
+        next: sharing(),
+        attempt: 2,
+        parts: vec![part("node-1", true), part("node-2", false), part("node-3", false)],
+        agreed: false,
+        expires: Timestamp(1_795_464_999_000),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::asking::{approvers_next, standing};
 use crate::failure::Failure;
 use crate::output::{Report, Voice};
 use crate::table::Table;
-use crate::{handing, outside, vaulting};
+use crate::{handing, outside, sharing, vaulting};
 
 /// No address is shown before a backup of its key was restored and proved control.
 #[derive(Debug, Subcommand)]
@@ -84,6 +84,47 @@ pub(crate) enum KeyCommand {
         /// The key.
         key: Name,
     },
+    /// Ask for a new key in shares: any so many of the named nodes sign with it together, and it never exists whole.
+    /// Others approve; it has addresses once the share of every holder has signed. `key list` and `status` show how far
+    /// each node is.
+    ///
+    /// Example: keystead key generate treasury --threshold 2 --holders node-1,node-2,node-3 --as ana
+    Generate {
+        /// Its name.
+        key: Name,
+        /// How many of the holders sign.
+        #[arg(long, value_name = "N")]
+        threshold: u8,
+        /// The nodes that hold a share each.
+        #[arg(long, value_name = "NODES", value_delimiter = ',', required = true)]
+        holders: Vec<Name>,
+    },
+    /// Ask for new shares of a key, for the same holders: what was stolen of the old ones is worth nothing, unless it
+    /// was as many as sign. Others approve; the key signs on meanwhile.
+    ///
+    /// Example: keystead key refresh treasury --as ana
+    Refresh {
+        /// The key.
+        key: Name,
+    },
+    /// Ask for a key's shares to go to other nodes, or for another threshold; its addresses stay. Others approve; the
+    /// key signs on meanwhile. It does not take the key from as many old holders as signed so far, should they keep
+    /// their shares together.
+    ///
+    /// Example: keystead key reshare treasury --threshold 3 --holders node-1,node-2,node-4,node-5 --as ana
+    Reshare {
+        /// The key.
+        key: Name,
+        /// How many of the next holders sign.
+        #[arg(long, value_name = "N")]
+        threshold: u8,
+        /// The nodes that hold a share each from then on.
+        #[arg(long, value_name = "NODES", value_delimiter = ',', required = true)]
+        holders: Vec<Name>,
+        /// Who of the holders so far deals the new shares; all, unless named. Leave out whoever is lost.
+        #[arg(long, value_name = "NODES", value_delimiter = ',')]
+        dealers: Vec<Name>,
+    },
     /// Ask for a key to be restored from its backup at another node, which signs with it from then on: its home is
     /// lost, or is to go. Others approve; then a person who can read the backup hands it over.
     ///
@@ -134,10 +175,15 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
         KeyCommand::Suspend { key } => ask(&session, vaulting::suspension(&key)).await,
         KeyCommand::Resume { key } => ask(&session, vaulting::resumption(&key)).await,
         KeyCommand::Destroy { key } => ask(&session, vaulting::destruction(&key)).await,
-        KeyCommand::List => {
-            let keys = session.link.keys().await?;
-            Ok(Report::new(json!({"keys": keys}), table(&keys)))
+        KeyCommand::Generate { key, threshold, holders } => {
+            ask(&session, sharing::generation(&key, threshold, &holders)).await
         }
+        KeyCommand::Refresh { key } => ask(&session, sharing::refresh(&key)).await,
+        KeyCommand::Reshare { key, threshold, holders, dealers } => {
+            let asked = sharing::resharing(&session.link, &key, threshold, &holders, dealers).await?;
+            ask(&session, asked).await
+        }
+        KeyCommand::List => list(&session).await,
         KeyCommand::Drill { key } => drill(&session, &key, voice).await,
         KeyCommand::Restore { key, home } => ask(&session, vaulting::restoration(&key, &home)).await,
         KeyCommand::HandOver { request, backup } => {
@@ -152,6 +198,13 @@ next: back it up again with `keystead key backup {} --to NAME`",
         }
         KeyCommand::Fetch { request, file } => fetch(&session, request, file).await,
     }
+}
+
+async fn list(session: &Session) -> Result<Report, Failure> {
+    let status = session.link.status().await?;
+    let under_way = status.ceremonies.iter().map(|it| format!("{}\n", sharing::progress(it)));
+    let text = [table(&status.keys)].into_iter().chain(under_way).collect::<String>();
+    Ok(Report::new(json!({"keys": status.keys, "ceremonies": status.ceremonies}), text))
 }
 
 async fn ask(session: &Session, action: keystead_intent::Action) -> Result<Report, Failure> {
@@ -196,7 +249,7 @@ pub(crate) fn table(keys: &[KeyView]) -> String {
     for key in keys {
         let (state, _) = crate::watch::key_state(key);
         let address = key.address.map(|it| it.to_string()).unwrap_or_default();
-        let (name, home) = (key.name.to_string(), key.home.to_string());
+        let (name, home) = (key.name.to_string(), sharing::home(key));
         table.row([name, state.to_owned(), home, key.epoch.to_string(), address]);
     }
     table.render()

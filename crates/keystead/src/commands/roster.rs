@@ -7,7 +7,7 @@ use keystead_base::{Canonical as _, Name};
 use keystead_decision::KeyState;
 use keystead_intent::{Action, AuthorityChange};
 use keystead_policy::{Engine, Node, PolicyVersion, Roster, check_next};
-use keystead_wire::RequestStage;
+use keystead_wire::{KeyView, RequestStage};
 use serde_json::json;
 
 use super::newcomer::{InstallArgs, LabelArgs, Newcomer, SETTING_UP, install_line, installed};
@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::output::Report;
 use crate::reading;
 use crate::seating::{self, Change};
+use crate::sharing;
 use crate::table::Table;
 
 /// The nodes that vote, by keys that the roster pins. A change is asked for here, approved by others, and in force
@@ -147,18 +148,25 @@ impl Asked {
 async fn no_key_is_left(session: &Session, change: &Change) -> Result<(), Failure> {
     let keys = session.link.keys().await?;
     let lives = |state| !matches!(state, KeyState::Deactivated | KeyState::Destroyed);
-    match keys.iter().find(|key| change.leaving().contains(&key.home) && lives(key.state)) {
-        Some(key) => {
-            let what =
-                format!("key `{}` lives at `{}`; without it nothing signs with that key", key.name, key.home);
-            Err(Failure::new(
-                "roster.keys",
-                what,
-                "`keystead key restore` gives it another home first; or add --abandon-keys where the machine is lost anyway",
-            ))
-        }
+    let leaving = change.leaving();
+    match keys.iter().find(|key| lives(key.state) && leaving.iter().any(|it| sharing::is_at(key, it))) {
+        Some(key) => Err(left(key)),
         None => Ok(()),
     }
+}
+
+fn left(key: &KeyView) -> Failure {
+    let (what, next) = match &key.sharing {
+        None => (
+            format!("key `{}` lives at `{}`; without it nothing signs with that key", key.name, key.home),
+            "`keystead key restore` gives it another home first; or add --abandon-keys where the machine is lost anyway",
+        ),
+        Some(_) => (
+            format!("key `{}` is held by {}", key.name, sharing::home(key)),
+            "`keystead key reshare` gives its shares to others first; or add --abandon-keys where the machine is lost anyway",
+        ),
+    };
+    Failure::new("roster.keys", what, next)
 }
 
 async fn ask(

@@ -12,9 +12,9 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::member::{Files, Member};
 use crate::output::{Report, Voice, strong};
-use crate::outside;
 use crate::table::Table;
 use crate::watch::{self, Door, words};
+use crate::{outside, sharing};
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
@@ -92,6 +92,9 @@ fn overview(status: &NodeStatus) -> String {
     }
     for it in &status.found {
         table.pair("frozen", format!("{}; found in block {} of the log", it.finding, it.height));
+    }
+    for it in &status.ceremonies {
+        table.pair("ceremony", sharing::progress(it));
     }
     let missing: Vec<_> =
         status.protections.iter().filter(|it| it.status != "on").map(|it| it.name.as_str()).collect();

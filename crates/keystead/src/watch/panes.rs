@@ -193,7 +193,7 @@ fn keys(status: Option<&NodeStatus>) -> Pane {
         Row::Cells(vec![
             Cell::plain(key.name.to_string()),
             Cell::new(state, tone),
-            Cell::plain(key.home.to_string()),
+            Cell::plain(crate::sharing::home(key)),
             Cell::plain(address),
         ])
     };

@@ -79,6 +79,7 @@ fn status(number: u32) -> NodeStatus {
         counts: 5,
         waiting: vec![waiting(4, DangerClass::Transfer, &["ben"]), waiting(5, DangerClass::Authority, &[])],
         found: Vec::new(),
+        ceremonies: Vec::new(),
     }
 }
 
@@ -94,6 +95,7 @@ fn key(called: &str, state: KeyState) -> KeyView {
         account: None,
         address: (state == KeyState::Active).then(|| Address::repeat_byte(0xaa)),
         wallets: Vec::new(),
+        sharing: None,
     }
 }
 

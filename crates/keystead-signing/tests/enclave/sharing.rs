@@ -1,0 +1,168 @@
+//! Two enclaves with a key in shares: what they begin, and what they do not.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use keystead_base::{Canonical as _, Digest, Name, PublicAccount, RequestId};
+use keystead_chain::Unsigned;
+use keystead_decision::{Certificate, Convened, Outcome, Seat, share_challenge};
+use keystead_intent::{KeyCeremony, KeyKind};
+use keystead_signing::{
+    BatchItem, ClientError, DealtShare, EnclaveClient, Ended, HeldKey, ItemResult, Progress, RunAim, RunEnd,
+    RunStart,
+};
+
+use crate::Test;
+use crate::fixture::{Cluster, advance, grant, message, name, soon};
+
+pub(crate) const TESTS: &[Test] =
+    &[("s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does", signs_what_the_log_allows)];
+
+/// What the certificates of the fixture are about.
+const REQUEST: RequestId = RequestId(Digest([3; 32]));
+
+/// The holders' enclaves, and what is on the way between them.
+struct Pair {
+    enclaves: BTreeMap<Name, EnclaveClient>,
+    wire: VecDeque<(Name, Vec<u8>)>,
+    ended: Vec<(Name, Ended)>,
+}
+
+impl Pair {
+    fn of(cluster: &Cluster) -> Self {
+        let enclave = |who| (name(who), cluster.signer(Vec::new(), &[]).unwrap());
+        let enclaves = ["a", "b"].map(enclave).into();
+        Self { enclaves, wire: VecDeque::new(), ended: Vec::new() }
+    }
+
+    fn at(&mut self, who: &str) -> &mut EnclaveClient {
+        self.enclaves.get_mut(&name(who)).unwrap()
+    }
+
+    fn took(&mut self, who: &Name, progress: Progress) {
+        self.wire.extend(progress.messages.into_iter().map(|it| (it.to, it.message)));
+        self.ended.extend(progress.ended.into_iter().map(|ended| (who.clone(), ended)));
+    }
+
+    fn carry(&mut self) -> Vec<RunEnd> {
+        while let Some((to, message)) = self.wire.pop_front() {
+            let progress = self.enclaves.get_mut(&to).unwrap().deliver(vec![message]).unwrap();
+            self.took(&to, progress);
+        }
+        std::mem::take(&mut self.ended).into_iter().map(|(_, ended)| ended.end).collect()
+    }
+
+    fn seats(&mut self) -> BTreeMap<Name, Seat> {
+        self.enclaves.iter_mut().map(|(who, it)| (who.clone(), it.seat(REQUEST).unwrap())).collect()
+    }
+
+    fn birth(&mut self, convened: &Certificate) -> Vec<DealtShare> {
+        for who in ["a", "b"] {
+            let progress = self.at(who).convene(convened.clone()).unwrap();
+            self.took(&name(who), progress);
+        }
+        let ends = self.carry().into_iter().map(|end| match end {
+            RunEnd::Dealt(share) => *share,
+            other => panic!("{other:?}"),
+        });
+        ends.collect()
+    }
+
+    /// Both join; the code of a refusal, if it is one.
+    fn join(&mut self, aim: &RunAim, attempt: u32) -> Result<(), String> {
+        for who in ["a", "b"] {
+            let start = RunStart { aim: aim.clone(), attempt, signers: vec![name("a"), name("b")] };
+            match self.at(who).join(start) {
+                Ok(progress) => self.took(&name(who), progress),
+                Err(ClientError::Refused(refusal)) => return Err(refusal.code),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        Ok(())
+    }
+
+    fn admitted(&mut self, certificate: &Certificate, unsigned: &Unsigned) {
+        for who in ["a", "b"] {
+            let (decision, proof) = (certificate.decision.clone(), certificate.proof.clone());
+            let item = BatchItem { decision, proof, unsigned: unsigned.to_document() };
+            let results = self.at(who).sign(&certificate.commit, vec![item]).unwrap();
+            assert_eq!(results, [ItemResult::Admitted]);
+        }
+    }
+}
+
+fn convened(seats: BTreeMap<Name, Seat>) -> Outcome {
+    let holders = vec![name("a"), name("b")];
+    let (key, kind) = (name("hot"), KeyKind::ThresholdSecp256k1);
+    let ceremony = KeyCeremony::Generate { key, kind, threshold: 2, holders: holders.clone() };
+    let (epoch, attempt, threshold, expires) = (0, 1, 2, soon());
+    Outcome::Convened(Convened {
+        ceremony,
+        epoch,
+        attempt,
+        threshold,
+        holders,
+        old: None,
+        account: None,
+        seats,
+        expires,
+    })
+}
+
+/// One story, because a birth takes seconds.
+fn signs_what_the_log_allows() {
+    let mut cluster = Cluster::new();
+    let mut pair = Pair::of(&cluster);
+    let strangers = Pair::of(&cluster).seats();
+    let certificate = cluster.certificate(convened(strangers));
+    let refused = pair.at("a").convene(certificate).unwrap_err();
+    assert!(matches!(refused, ClientError::Refused(it) if it.code == "threshold.no_seat"));
+
+    let certificate = cluster.certificate(convened(pair.seats()));
+    let dealt = pair.birth(&certificate);
+    assert_eq!((dealt.len(), dealt[0].account), (2, dealt[1].account));
+    proves(&mut pair, &cluster, &certificate, &dealt[0].account);
+
+    let held = HeldKey { key: name("hot"), epoch: 0, account: dealt[0].account };
+    let unsigned = message(&held, "hello");
+    let height = cluster.height + 1;
+    let aim = RunAim::Request { request: REQUEST, height };
+    assert_eq!(pair.join(&aim, 0).unwrap_err(), "threshold.not_admitted", "no right, no run");
+    let certificate = cluster.certificate(Outcome::Allow(grant(&unsigned)));
+    pair.admitted(&certificate, &unsigned);
+    pair.join(&aim, 0).unwrap();
+    assert_eq!(signatures(&pair.carry(), &unsigned), 2);
+    assert_eq!(pair.join(&aim, 0).unwrap_err(), "threshold_begin.begun_before");
+
+    // A freeze that comes while a run is under way: nothing of it is let go, and none begins.
+    pair.join(&aim, 1).unwrap();
+    cluster.frozen.keys.insert(name("hot"));
+    cluster.height += 1;
+    let frozen = cluster.commit(keystead_base::merkle::root(&[]));
+    ["a", "b"].iter().for_each(|who| advance(pair.at(who), Vec::new(), Some(frozen.clone())));
+    assert_eq!(signatures(&pair.carry(), &unsigned), 0);
+    assert_eq!(pair.join(&aim, 2).unwrap_err(), "certificate.frozen");
+}
+
+fn proves(pair: &mut Pair, cluster: &Cluster, certificate: &Certificate, account: &PublicAccount) {
+    let aim = RunAim::Proof { request: REQUEST, prover: name("b") };
+    pair.join(&aim, 0).unwrap();
+    let digest = certificate.decision.digest();
+    let challenge = share_challenge(cluster.id(), &name("hot"), 0, &digest, &name("b"));
+    let proves = |end: &RunEnd| match end {
+        RunEnd::Proved { prover, proof } => *prover == name("b") && account.proves_control(&challenge, proof),
+        _ => false,
+    };
+    assert_eq!(pair.carry().iter().filter(|end| proves(end)).count(), 2);
+}
+
+fn signatures(ends: &[RunEnd], unsigned: &Unsigned) -> usize {
+    let of_it = |end: &&RunEnd| match end {
+        RunEnd::Signed { released, .. } => {
+            let key = released.signature.recover(&unsigned.signing_digest()).unwrap();
+            let point = secp256k1::PublicKey::from_slice(&key).unwrap().serialize_uncompressed();
+            alloy_primitives::Address::from_raw_public_key(&point[1..]) == unsigned.account()
+        }
+        _ => false,
+    };
+    ends.iter().filter(of_it).count()
+}
