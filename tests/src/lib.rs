@@ -10,6 +10,7 @@ pub mod canary;
 mod captive;
 pub mod chainside;
 pub mod cluster;
+mod collector;
 mod contracts;
 mod edge;
 mod forking;
@@ -44,6 +45,7 @@ pub mod vectors;
 pub mod world;
 
 pub use anvil::Anvil;
+pub use collector::Collector;
 pub use edge::server as listener;
 pub use http::post;
 pub use impostor::{Impostor, Lie};

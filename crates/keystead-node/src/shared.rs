@@ -24,6 +24,7 @@ use crate::replica::{Heard, standing_word};
 use crate::restore::HandOver;
 use crate::sightings::Sightings;
 use crate::spent::CoinWatch;
+use crate::traces::Traces;
 use crate::writer::Unstored;
 use crate::{Event, Events};
 
@@ -69,6 +70,8 @@ pub(crate) struct Shared {
     /// What was found on the chains, and how far they were compared.
     pub(crate) suspects: Suspects,
     pub(crate) meters: Meters,
+    /// What is told of requests, to whoever collects traces.
+    pub(crate) traces: Traces,
     pub(crate) events: Arc<dyn Events>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use alloy_primitives::{Address, B256};
 use keystead_base::{Canonical, Digest, Name, RequestId, merkle::Inclusion};
@@ -12,6 +13,7 @@ use keystead_intent::{Action, ChainId};
 use keystead_ledger::SignatureRecord;
 use keystead_policy::Feature;
 use keystead_signing::{BatchItem, ClientError, EnclaveClient, EthereumSignature, ItemResult};
+use keystead_trace::Kind;
 use keystead_wire::{Refused, RequestView};
 use tokio::sync::mpsc;
 
@@ -134,6 +136,7 @@ impl Signer {
         if work.is_empty() {
             return Ok(());
         }
+        let start = SystemTime::now();
         let results = match self.enclave.sign(&block.commit, items) {
             Ok(results) => results,
             Err(ClientError::Refused(refusal)) => {
@@ -142,6 +145,11 @@ impl Signer {
             Err(error) => return Err(error.into()),
         };
         for (work, result) in work.into_iter().zip(results) {
+            let code = match &result {
+                ItemResult::Refused(refusal) => Some(refusal.code.as_str()),
+                ItemResult::Signed(_) | ItemResult::Spent(_) => None,
+            };
+            self.shared.traces.part(&[work.request], ("enclave.sign", Kind::Client), start, code);
             self.signed(block, work, result);
         }
         Ok(())

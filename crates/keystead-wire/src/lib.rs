@@ -20,6 +20,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod trace;
 mod views;
 
 pub use client::{Client, Target};
@@ -39,6 +40,7 @@ pub use node_client::{NodeCallError, NodeClient};
 pub use peer::{MAX_PEER_MESSAGES, PeerMessage, SharedSignature};
 pub use server::{Fault, Handler, Observer, Peer, Server};
 pub use tls::{ALPN, Pins, pins};
+pub use trace::{MAX_TRACE_MARKS, TraceContext, TraceMark};
 pub use views::{
     ChainStatus, ChainWatch, FoundView, KeyView, MAX_SHOWN_FOUND, NodeStatus, ObjectionView, PeerView,
     Protection, ReconciledView, RequestDetail, RequestStage, RequestView, SignedPayload, Withstands,

@@ -28,6 +28,7 @@ mod secrets;
 mod several;
 mod shells;
 mod tls;
+mod traces;
 mod wallet;
 mod watch;
 mod web3signer;
