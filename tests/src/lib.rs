@@ -12,6 +12,7 @@ pub mod chainside;
 pub mod circle;
 pub mod cluster;
 pub mod coin_desk;
+mod collector;
 mod contracts;
 mod edge;
 mod forking;
@@ -47,6 +48,7 @@ pub mod vectors;
 pub mod world;
 
 pub use anvil::Anvil;
+pub use collector::Collector;
 pub use edge::server as listener;
 pub use http::post;
 pub use impostor::{Impostor, Lie};

@@ -1,4 +1,5 @@
-//! The Python packages that the tests need: Schemathesis, web3.py, what signs for eth-account, and Bitcoin Core's validation.
+//! The Python packages that the tests need: Schemathesis, web3.py, what signs for eth-account, Bitcoin Core's
+//! validation, and the types of traces.
 
 use std::path::Path;
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use keystead_base::{Canonical as _, HybridSigner, Name, RequestId, Signed};
 use keystead_decision::Entry;
 use keystead_intent::{Intent, MAX_BATCH_INTENTS, RequestBatch};
-use keystead_wire::{EntryAnswer, NodeClient, RequestView};
+use keystead_trace::current;
+use keystead_wire::{EntryAnswer, NodeClient, RequestView, TraceContext, TraceMark};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
@@ -30,6 +31,7 @@ struct Ask {
     id: RequestId,
     bytes: usize,
     intent: Intent,
+    trace: Option<TraceContext>,
     answer: Answer,
 }
 
@@ -53,7 +55,7 @@ impl Batcher {
         intent.check()?;
         let bytes = intent.to_document().len();
         let (answer, view) = oneshot::channel();
-        let ask = Ask { id: intent.id(), bytes, intent, answer };
+        let ask = Ask { id: intent.id(), bytes, intent, trace: current(), answer };
         self.queue.send(ask).await.map_err(|_| RequestError::Busy)?;
         view.await.unwrap_or(Err(RequestError::Busy))
     }
@@ -121,11 +123,13 @@ impl Round {
     async fn submit(&self, asks: Vec<Ask>) {
         let mut answers = HashMap::with_capacity(asks.len());
         let mut intents = Vec::with_capacity(asks.len());
+        let mark = |ask: &Ask| Some(TraceMark { request: ask.id, context: ask.trace? });
+        let marks = asks.iter().filter_map(mark).collect();
         for ask in asks {
             answers.insert(ask.id, ask.answer);
             intents.push(ask.intent);
         }
-        match self.views(RequestBatch { intents }).await {
+        match self.views(RequestBatch { intents }, marks).await {
             Ok(views) => {
                 for view in views {
                     let Some(answer) = answers.remove(&view.request) else { continue };
@@ -137,9 +141,13 @@ impl Round {
         }
     }
 
-    async fn views(&self, batch: RequestBatch) -> Result<Vec<RequestView>, RequestError> {
+    async fn views(
+        &self,
+        batch: RequestBatch,
+        marks: Vec<TraceMark>,
+    ) -> Result<Vec<RequestView>, RequestError> {
         let signed = Signed::new(batch, self.service.clone(), &self.signer)?;
-        let answers = self.node.submit(vec![Entry::Requests(signed)]).await?;
+        let answers = self.node.submit_traced(vec![Entry::Requests(signed)], marks).await?;
         match answers.into_iter().next() {
             Some(EntryAnswer::Requests(views)) => Ok(views),
             Some(EntryAnswer::Refused(refused)) => Err(RequestError::Refused(refused)),

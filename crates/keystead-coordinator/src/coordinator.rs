@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, keccak256};
-use keystead_base::{ClusterId, HybridSigner, Name, RequestId, Timestamp};
+use keystead_base::{ClusterId, Coded as _, HybridSigner, Name, RequestId, Timestamp};
 use keystead_decision::Outcome;
 use keystead_intent::{AccountRef, Action, ChainId, Intent};
+use keystead_trace::{Field, Kind, Span, Tracer, current};
 use keystead_transmit::{ChainView, TransmitError};
 use keystead_wire::{Client, NodeClient, RequestStage, RequestView, SignedPayload, Target};
 use tokio::sync::Semaphore;
@@ -61,6 +62,7 @@ pub(crate) struct Inner {
     /// When a node was last looked for, and whether it answered.
     pub(crate) looked: tokio::sync::Mutex<Option<(Instant, bool)>>,
     pub(crate) hooks: OnceLock<Hooks>,
+    tracer: OnceLock<Tracer>,
     /// Places for streams of events.
     pub(crate) streams: Arc<Semaphore>,
     /// Who listens to new blocks.
@@ -106,6 +108,7 @@ impl Coordinator {
             meters: Meters::default(),
             looked: tokio::sync::Mutex::default(),
             hooks: OnceLock::new(),
+            tracer: OnceLock::new(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             feed: Feed::default(),
             shares: Shares::default(),
@@ -124,6 +127,11 @@ impl Coordinator {
         tokio::spawn(probes::measure(Arc::downgrade(&inner)));
         Ok(Self { inner })
     }
+
+    /// Tells a collector of requests from now on; whoever calls this twice is heard the first time.
+    pub fn trace(&self, tracer: Tracer) {
+        drop(self.inner.tracer.set(tracer));
+    }
 }
 
 /// What a request came to at the end of one call.
@@ -135,6 +143,16 @@ pub(crate) struct Obtained {
 impl Inner {
     pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whoever is told of requests; nobody unless a collector is configured.
+    pub(crate) fn tracer(&self) -> Tracer {
+        self.tracer.get().cloned().unwrap_or_default()
+    }
+
+    /// A part of what runs here, for the collector.
+    pub(crate) fn part(&self, name: &'static str, kind: Kind) -> Span {
+        self.tracer().span(name, kind, current())
     }
 
     /// The requests that callers may ask for again by their keys.
@@ -165,7 +183,15 @@ impl Inner {
     pub(crate) async fn submit(&self, intent: Intent) -> Result<RequestView, RequestError> {
         let _flight = self.flights.begin(intent.id());
         let start = Instant::now();
-        let view = self.batcher.ask(intent).await?;
+        let mut span = self.part("coordinator.submit", Kind::Client);
+        span.say(Field::Request(intent.id()));
+        let asked = span.around(self.batcher.ask(intent)).await;
+        match &asked {
+            Ok(view) => span.say(Field::Outcome(view.decision.outcome.word())),
+            Err(error) => span.fail(error.code()),
+        }
+        drop(span);
+        let view = asked?;
         self.meters.decided(&view, start.elapsed());
         self.saw(&view);
         Ok(view)
@@ -180,7 +206,7 @@ impl Inner {
 
     async fn await_signature(&self, view: RequestView) -> Result<Obtained, RequestError> {
         let (request, deadline, start) = (view.request, self.settings.deadline, Instant::now());
-        let mut view = view;
+        let (mut view, mut waits) = (view, None);
         loop {
             let left = deadline.saturating_sub(start.elapsed());
             let policy = view.decision.policy;
@@ -191,6 +217,7 @@ impl Inner {
                 (Ok(Standing::Under(_)), false) => {}
             }
             let _place = self.waiting.try_acquire().map_err(|_| RequestError::Busy)?;
+            waits.get_or_insert_with(|| self.part("coordinator.wait", Kind::Client));
             let next = self.node.wait(request, left.min(ONE_WAIT)).await?;
             view = next.ok_or(RequestError::Ended { request, stage: None })?;
             self.saw(&view);
@@ -230,10 +257,14 @@ impl Inner {
             return Ok(keccak256(raw));
         }
         self.note(request, Step::Sign);
-        let hash = match self.chain()?.send(raw).await {
-            Ok(sent) => sent.hash,
-            Err(error) => self.mined(request, raw, error).await?,
+        let mut span = self.part("coordinator.broadcast", Kind::Client);
+        span.say(Field::Request(request));
+        span.say(Field::Chain(self.settings.chain.0));
+        let sent = match self.chain()?.send(raw).await {
+            Ok(sent) => Ok(sent.hash),
+            Err(error) => self.mined(request, raw, error).await,
         };
+        let hash = sent.inspect_err(|error| span.fail(error.code()))?;
         self.note(request, Step::Send);
         Ok(hash)
     }

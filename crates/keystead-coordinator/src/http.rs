@@ -7,6 +7,7 @@ mod tests;
 mod tests_socket;
 #[cfg(test)]
 mod tests_tls;
+mod traced;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -213,6 +214,8 @@ fn router(coordinator: Coordinator, doors: Doors, limits: HttpLimits) -> Router 
         .merge(rest::routes())
         .merge(web3signer::routes())
         .with_state(served.clone())
+        // Inside the door: whoever is sent away is told to nobody.
+        .layer(from_fn_with_state(served.clone(), traced::traced))
         .layer(from_fn_with_state(doors, door))
         .layer(from_fn_with_state(served, measure))
 }

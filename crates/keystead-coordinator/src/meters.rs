@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use alloy_primitives::Address;
 use keystead_base::Coded as _;
+use keystead_trace::Counted;
 use keystead_wire::{RequestStage, RequestView};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -28,6 +29,7 @@ pub(crate) struct Meters {
     http_requests: Family<Answer, Counter>,
     http_request_seconds: Family<Route, Histogram, fn() -> Histogram>,
     webhook_deliveries: Family<Outcome, Counter>,
+    trace_spans: Family<Outcome, Counter>,
     pub(crate) callers_waiting: Gauge,
     pub(crate) node_up: Gauge,
     pub(crate) broadcasts: Family<Outcome, Gauge>,
@@ -68,6 +70,7 @@ impl Default for Meters {
             http_requests: Family::default(),
             http_request_seconds: Family::new_with_constructor(seconds),
             webhook_deliveries: Family::default(),
+            trace_spans: Family::default(),
             callers_waiting: Gauge::default(),
             node_up: Gauge::default(),
             broadcasts: Family::default(),
@@ -91,6 +94,11 @@ impl Meters {
         it.register("http_request_seconds", help, self.http_request_seconds.clone());
         let help = "What became of news for webhooks: delivered, dropped, or why not in the end";
         it.register("webhook_deliveries", help, self.webhook_deliveries.clone());
+        it.register(
+            "trace_spans",
+            "Spans for the collector of traces: sent, dropped",
+            self.trace_spans.clone(),
+        );
         let help = "Callers that are kept until people have decided";
         it.register("callers_waiting", help, self.callers_waiting.clone());
         it.register("node_up", "Whether a node answers this coordinator", self.node_up.clone());
@@ -139,6 +147,14 @@ impl Meters {
     pub(crate) fn gap(&self, account: Address, gap: u64) {
         let sender = Sender { account: format!("{account:#x}") };
         self.nonce_gap.get_or_create(&sender).set(i64::try_from(gap).unwrap_or(i64::MAX));
+    }
+
+    /// What became of spans so far.
+    pub(crate) fn spans(&self, so_far: Counted) {
+        for (outcome, count) in [("sent", so_far.sent), ("dropped", so_far.dropped)] {
+            let counter = self.trace_spans.get_or_create(&Outcome { outcome });
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
     }
 
     /// Everything, as text.

@@ -77,6 +77,10 @@ impl Inner {
     fn measured(&self) -> Result<String, std::fmt::Error> {
         self.meters.callers_waiting.set(i64::try_from(self.callers_waiting()).unwrap_or(i64::MAX));
         self.measure_stages(&self.unfinished());
+        let tracer = self.tracer();
+        if tracer.is_on() {
+            self.meters.spans(tracer.counted());
+        }
         self.meters.text()
     }
 

@@ -33,6 +33,14 @@ impl Front {
         let shared = &self.0;
         Ok(match request {
             NodeRequest::Submit(entries) => NodeReply::Submitted(shared.submit(&peer.name, entries).await?),
+            NodeRequest::SubmitTraced { entries, marks } => {
+                shared.tell_of_traces(&marks)?;
+                NodeReply::Submitted(shared.submit(&peer.name, entries).await?)
+            }
+            NodeRequest::Traces(marks) => {
+                shared.heard_of_traces(&peer.name, &marks)?;
+                NodeReply::Heard
+            }
             NodeRequest::Request(id) => NodeReply::Request(views::detail(shared, &id).await?.map(Box::new)),
             NodeRequest::Wait { request, millis } => {
                 NodeReply::Waited(self.wait(&request, millis).await?.map(Box::new))

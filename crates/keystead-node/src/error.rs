@@ -291,6 +291,14 @@ pub(crate) enum CallError {
         /// The number found.
         found: usize,
     },
+    /// Too many marks at once.
+    #[error("a submission has at most {limit} marks of traces, found {found}")]
+    Marks {
+        /// The limit.
+        limit: usize,
+        /// The number found.
+        found: usize,
+    },
     /// An entry that is too long.
     #[error("an entry has at most {limit} bytes, found {found}")]
     EntryTooLong {
@@ -333,6 +341,7 @@ impl Coded for CallError {
         match self {
             Self::Message(_) => "node.message",
             Self::Entries { .. } => "node.entries",
+            Self::Marks { .. } => "node.marks",
             Self::EntryTooLong { .. } => "node.entry_too_long",
             Self::OwnEntry => "node.own_entry",
             Self::NotAdmitted => "node.not_admitted",
@@ -348,6 +357,7 @@ impl Coded for CallError {
         match self {
             Self::Message(_)
             | Self::Entries { .. }
+            | Self::Marks { .. }
             | Self::EntryTooLong { .. }
             | Self::OwnEntry
             | Self::NotAdmitted

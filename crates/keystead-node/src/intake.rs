@@ -1,12 +1,13 @@
 //! Intake: verifies who sent an entry, answers what is known already, and waits for the rest.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use keystead_base::{Canonical as _, Name, RequestId, Timestamp};
+use keystead_base::{Canonical as _, Coded, Name, RequestId, Timestamp};
 use keystead_consensus::MAX_ENTRY_BYTES;
 use keystead_decision::{Decision, Entry, Outcome};
 use keystead_intent::RequestBatch;
+use keystead_trace::Kind;
 use keystead_wire::{EntryAnswer, MAX_SUBMITTED_ENTRIES, Refused, RequestStage, RequestView};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 use crate::blocks::Submission;
 use crate::error::CallError;
 use crate::shared::Shared;
-use crate::{Event, views};
+use crate::{Event, traces, views};
 
 /// An entry under way.
 enum Pending {
@@ -35,6 +36,8 @@ impl Shared {
         if found == 0 || found > MAX_SUBMITTED_ENTRIES {
             return Err(CallError::Entries { limit: MAX_SUBMITTED_ENTRIES, found });
         }
+        let (start, asked) = (SystemTime::now(), self.asked_for(&entries));
+        self.traces.received(&asked);
         let mut pending = Vec::with_capacity(found);
         for entry in entries {
             pending.push(self.take(peer, entry).await?);
@@ -43,7 +46,16 @@ impl Shared {
         for it in pending {
             answers.push(self.finish(it).await?);
         }
+        self.traces.answered(&asked, start);
         Ok(answers)
+    }
+
+    /// The requests of entries; none where nobody is told of them.
+    fn asked_for(&self, entries: &[Entry]) -> Vec<RequestId> {
+        match self.traces.is_on() {
+            true => entries.iter().flat_map(traces::requests).collect(),
+            false => Vec::new(),
+        }
     }
 
     /// Submits an entry of the node's own and gives what its block decided about it.
@@ -90,7 +102,11 @@ impl Shared {
             let error = CallError::EntryTooLong { limit: MAX_ENTRY_BYTES, found: bytes };
             return Ok(Err(Refused::of(&error)));
         }
-        let admitted = match self.state().admit(entry) {
+        let (start, asked) = (SystemTime::now(), self.asked_for(std::slice::from_ref(&entry)));
+        let admitted = self.state().admit(entry);
+        let code = admitted.as_ref().err().map(Coded::code);
+        self.traces.part(&asked, ("node.admit", Kind::Internal), start, code);
+        let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(error) => return Ok(Err(Refused::of(&error))),
         };

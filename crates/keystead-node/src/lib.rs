@@ -53,6 +53,7 @@ mod stages;
 mod status;
 mod sweep;
 mod threshold;
+mod traces;
 mod views;
 mod writer;
 
@@ -65,5 +66,5 @@ pub use enclave::{enclave_arguments, parse_enclave_arguments, scratch_arguments}
 pub use error::NodeError;
 pub use event::{Event, Events, Silent};
 pub use keystead_consensus::Times;
-pub use run::{RunningNode, run, run_under};
+pub use run::{RunningNode, run, run_traced, run_under};
 pub use share::recovered_signature;

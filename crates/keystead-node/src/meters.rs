@@ -2,6 +2,7 @@
 
 use keystead_base::Timestamp;
 use keystead_decision::{Applied, Phase, State};
+use keystead_trace::Counted;
 use keystead_wire::{ChainWatch, NodeStatus, WindowView};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -25,6 +26,7 @@ pub(crate) struct Meters {
     peers_reachable: Gauge,
     chain_head: Family<Chain, Gauge>,
     reorged: Family<Chain, Counter>,
+    trace_spans: Family<Word, Counter>,
     window_used: Family<Window, Gauge<f64, std::sync::atomic::AtomicU64>>,
 }
 
@@ -63,6 +65,7 @@ impl Default for Meters {
             peers_reachable: Gauge::default(),
             chain_head: Family::default(),
             reorged: Family::default(),
+            trace_spans: Family::default(),
             window_used: Family::default(),
         };
         it.register();
@@ -92,6 +95,11 @@ impl Meters {
         it.register("chain_head", help, self.chain_head.clone());
         let help = "Signed transactions whose block a chain gave up";
         it.register("transactions_reorged", help, self.reorged.clone());
+        it.register(
+            "trace_spans",
+            "Spans for the collector of traces: sent, dropped",
+            self.trace_spans.clone(),
+        );
         let help = "How full a limit window is, from 0 to 1; of the fullest ones";
         it.register("limit_window_used_ratio", help, self.window_used.clone());
     }
@@ -111,6 +119,14 @@ impl Meters {
     /// A run of a key in shares ended.
     pub(crate) fn ran(&self, outcome: &'static str) {
         self.runs.get_or_create(&Word { outcome }).inc();
+    }
+
+    /// What became of spans so far.
+    pub(crate) fn spans(&self, so_far: Counted) {
+        for (outcome, count) in [("sent", so_far.sent), ("dropped", so_far.dropped)] {
+            let counter = self.trace_spans.get_or_create(&Word { outcome });
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
     }
 
     /// A chain gave up the block of a signed transaction.

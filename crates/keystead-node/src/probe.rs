@@ -106,6 +106,9 @@ fn ready(shared: &Shared) -> Answer {
 fn metrics(shared: &Shared) -> Answer {
     let state = shared.state();
     let now = clock::now().max(state.time());
+    if shared.traces.is_on() {
+        shared.meters.spans(shared.traces.counted());
+    }
     match shared.meters.text(&status::status(shared), &state, now) {
         Ok(metrics) => text(StatusCode::OK, OPENMETRICS, metrics),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, error.to_string()),

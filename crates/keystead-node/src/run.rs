@@ -13,6 +13,7 @@ use keystead_decision::{Controls, SignedGenesis, State, Strict};
 use keystead_keys::{MAX_PASSPHRASE_BYTES, MemberKey, MemberKeyFile};
 use keystead_ledger::{Ledger, RecordRow};
 use keystead_policy::{Peer, TransportKey};
+use keystead_trace::Tracer;
 use keystead_wire::{Identity, Pins, Refused, Server};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -38,6 +39,7 @@ use crate::simulate::RunWatcher;
 use crate::spent::watches_of;
 use crate::stages::Stages;
 use crate::threshold::{MAX_RUN_WORDS, RunWord};
+use crate::traces::Traces;
 use crate::writer::{Unstored, Writer};
 use crate::{Config, Event, Events, NodeError, backups, probe, sweep};
 
@@ -114,6 +116,19 @@ pub async fn run(config: Config, events: Arc<dyn Events>) -> Result<RunningNode,
     run_under(config, events, Strict::default()).await
 }
 
+/// The same, and tells a collector of the requests that it takes part in.
+///
+/// # Errors
+///
+/// [`NodeError`] says what is missing or broken.
+pub async fn run_traced(
+    config: Config,
+    events: Arc<dyn Events>,
+    tracer: Tracer,
+) -> Result<RunningNode, NodeError> {
+    start(config, events, Strict::default(), tracer).await
+}
+
 /// Starts a node that proposes and votes under other controls than the product's: a lying node, as somebody who
 /// patched the program would run it. The stories and tests show with it that the others outvote it.
 ///
@@ -124,6 +139,15 @@ pub async fn run_under<C: Controls + Clone + 'static>(
     config: Config,
     events: Arc<dyn Events>,
     controls: C,
+) -> Result<RunningNode, NodeError> {
+    start(config, events, controls, Tracer::default()).await
+}
+
+async fn start<C: Controls + Clone + 'static>(
+    config: Config,
+    events: Arc<dyn Events>,
+    controls: C,
+    tracer: Tracer,
 ) -> Result<RunningNode, NodeError> {
     let home = Home::open(&config).await?;
     let (published, state) = watch::channel(Arc::new(home.state.clone()));
@@ -161,6 +185,7 @@ pub async fn run_under<C: Controls + Clone + 'static>(
         sightings: Sightings::default(),
         suspects: Suspects::default(),
         meters: Meters::default(),
+        traces: Traces::new(tracer),
         events,
     });
     fill_board(&shared, &home.state).await?;

@@ -25,6 +25,7 @@ use crate::restore::HandOver;
 use crate::sightings::Sightings;
 use crate::spent::CoinWatch;
 use crate::threshold::RunWord;
+use crate::traces::Traces;
 use crate::writer::Unstored;
 use crate::{Event, Events};
 
@@ -72,6 +73,8 @@ pub(crate) struct Shared {
     /// What was found on the chains, and how far they were compared.
     pub(crate) suspects: Suspects,
     pub(crate) meters: Meters,
+    /// What is told of requests, to whoever collects traces.
+    pub(crate) traces: Traces,
     pub(crate) events: Arc<dyn Events>,
 }
 

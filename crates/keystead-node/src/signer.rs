@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use alloy_primitives::{Address, B256};
 use keystead_base::{Canonical, Digest, Name, RequestId, merkle::Inclusion};
@@ -12,6 +13,7 @@ use keystead_intent::{Action, ChainId};
 use keystead_ledger::SignatureRecord;
 use keystead_policy::Feature;
 use keystead_signing::{BatchItem, ClientError, EnclaveClient, EthereumSignature, ItemResult};
+use keystead_trace::Kind;
 use keystead_wire::{Refused, RequestView};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -163,6 +165,7 @@ impl Signer {
         if work.is_empty() {
             return Ok(());
         }
+        let start = SystemTime::now();
         let results = match self.enclave.sign(&block.commit, items) {
             Ok(results) => results,
             Err(ClientError::Refused(refusal)) => {
@@ -172,6 +175,11 @@ impl Signer {
         };
         let height = block.commit.header.height;
         for (work, result) in work.into_iter().zip(results) {
+            let code = match &result {
+                ItemResult::Refused(refusal) => Some(refusal.code.as_str()),
+                ItemResult::Signed(_) | ItemResult::Spent(_) | ItemResult::Admitted => None,
+            };
+            self.shared.traces.part(&[work.request], ("enclave.sign", Kind::Client), start, code);
             match result {
                 ItemResult::Admitted => self.admitted(height, work),
                 result => self.signed(height, work, result),

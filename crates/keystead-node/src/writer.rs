@@ -4,7 +4,7 @@
 //! its height before it was ever written.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use keystead_base::{Canonical as _, RequestId};
 use keystead_decision::{Applied, Entry, KeyStep, Phase, State, Transition};
@@ -91,7 +91,7 @@ impl Writer {
 
     /// INVARIANT S1: record, vote, block and decisions are durable before anything rests on them.
     async fn write(&mut self, acts: Vec<Act>) -> Result<(), NodeError> {
-        let (batch, start) = (self.batch(&acts), Instant::now());
+        let (batch, start, began) = (self.batch(&acts), Instant::now(), SystemTime::now());
         if !batch.is_empty() {
             self.shared.ledger.write(&batch).await?;
         }
@@ -102,6 +102,7 @@ impl Writer {
         let commits: Vec<&Applied> = commits.collect();
         if !batch.is_empty() {
             self.shared.meters.wrote(&commits, start.elapsed().as_secs_f64());
+            self.shared.traces.wrote(&commits, began);
         }
         // Rows before the state: whoever waits for a height finds the row of what was decided there.
         commits.iter().for_each(|applied| self.show(applied));

@@ -75,7 +75,18 @@ impl Courier {
     ///
     /// [`Undelivered`] says why it is not.
     pub async fn deliver(&self, headers: &[(&'static str, String)], body: String) -> Result<(), Undelivered> {
-        timeout(DELIVERY_TIME, self.exchange(headers, body)).await.unwrap_or(Err(Undelivered::Late))
+        let request = Request::post(self.path()).header(CONTENT_TYPE, "application/json");
+        self.send(headers.iter().fold(request, |it, (name, value)| it.header(*name, value)), body.into())
+            .await
+    }
+
+    /// Posts a body of this media type. Any status from 200 to 299 is a receipt.
+    ///
+    /// # Errors
+    ///
+    /// [`Undelivered`] says why it is not.
+    pub async fn post(&self, kind: &'static str, body: Vec<u8>) -> Result<(), Undelivered> {
+        self.send(Request::post(self.path()).header(CONTENT_TYPE, kind), body.into()).await
     }
 
     /// What a GET answers, with a status from 200 to 299: at most 256 KiB.
@@ -93,13 +104,9 @@ impl Courier {
         timeout(DELIVERY_TIME, fetched).await.unwrap_or(Err(Undelivered::Late))
     }
 
-    async fn exchange(&self, headers: &[(&'static str, String)], body: String) -> Result<(), Undelivered> {
-        let mut request = self.request(Request::post(self.path())).header(CONTENT_TYPE, "application/json");
-        for (name, value) in headers {
-            request = request.header(*name, value);
-        }
-        let request = request.body(Full::<Bytes>::from(body)).map_err(broken)?;
-        self.ask(request).await.map(drop)
+    async fn send(&self, request: Builder, body: Bytes) -> Result<(), Undelivered> {
+        let request = self.request(request).body(Full::new(body)).map_err(broken)?;
+        timeout(DELIVERY_TIME, self.ask(request)).await.unwrap_or(Err(Undelivered::Late)).map(drop)
     }
 
     async fn connect(&self) -> Result<Box<dyn Stream>, Undelivered> {

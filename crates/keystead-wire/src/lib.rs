@@ -21,6 +21,7 @@ mod shared_views;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod trace;
 mod views;
 
 pub use client::{Client, Target};
@@ -41,6 +42,7 @@ pub use peer::{MAX_PEER_MESSAGES, PeerMessage, RunAim, RunCall, SharedSignature}
 pub use server::{Fault, Handler, Observer, Peer, Server};
 pub use shared_views::{ConveningView, PartView, SharingView};
 pub use tls::{ALPN, Pins, pins};
+pub use trace::{MAX_TRACE_MARKS, TraceContext, TraceMark};
 pub use views::{
     ChainStatus, ChainWatch, FoundView, KeyView, MAX_SHOWN_FOUND, NodeStatus, ObjectionView, PeerView,
     Protection, ReconciledView, RequestDetail, RequestStage, RequestView, SignedPayload, Withstands,

@@ -5,7 +5,7 @@ use keystead_base::{Canonical, Digest, Name, RequestId};
 use keystead_decision::{Certificate, Commit, Decision, Entry, FreshAnswer, SignedGenesis};
 use serde::{Deserialize, Serialize};
 
-use crate::{KeyView, NodeStatus, RequestDetail, RequestView};
+use crate::{KeyView, NodeStatus, RequestDetail, RequestView, TraceMark};
 
 /// The most entries of one [`NodeRequest::Submit`].
 pub const MAX_SUBMITTED_ENTRIES: usize = 256;
@@ -68,6 +68,15 @@ pub enum NodeRequest {
         /// The backup file.
         file: Vec<u8>,
     },
+    /// As [`NodeRequest::Submit`], and of which traces its requests are; answered alike.
+    SubmitTraced {
+        /// The entries.
+        entries: Vec<Entry>,
+        /// At most [`MAX_TRACE_MARKS`](crate::MAX_TRACE_MARKS).
+        marks: Vec<TraceMark>,
+    },
+    /// Of another node of the cluster: of which traces requests are that it was given. Answered with [`NodeReply::Heard`].
+    Traces(Vec<TraceMark>),
 }
 
 impl Canonical for NodeRequest {

@@ -1,5 +1,7 @@
 //! A node as its clients see it: typed questions over one kept connection.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keystead_base::{Blame, CanonError, Canonical, Coded, Digest, RequestId};
@@ -8,13 +10,15 @@ use keystead_decision::{Certificate, Entry, FreshAnswer, SignedGenesis};
 use crate::messages::MAX_WAIT_MILLIS;
 use crate::{
     Client, DrillReport, EntryAnswer, KeyView, NodeReply, NodeRequest, NodeStatus, Refused, RequestDetail,
-    RequestView, SentBlock, Target, WireError,
+    RequestView, SentBlock, Target, TraceMark, WireError,
 };
 
 /// A client of one node, or of whichever of several can be reached. Clones share the connection.
 #[derive(Clone, Debug)]
 pub struct NodeClient {
     client: Client,
+    /// A node did not understand what traces are.
+    untraced: Arc<AtomicBool>,
 }
 
 impl NodeClient {
@@ -24,7 +28,7 @@ impl NodeClient {
     ///
     /// [`WireError::Tls`] when the library refuses the configuration.
     pub fn new(target: Target) -> Result<Self, WireError> {
-        Ok(Self { client: Client::new(target)? })
+        Ok(Self::over(Client::new(target)?))
     }
 
     /// A client of several nodes of one cluster: it goes to the next when one cannot be reached. Whatever a node
@@ -34,7 +38,7 @@ impl NodeClient {
     ///
     /// [`WireError::NoServer`] without a target, [`WireError::Tls`] when the library refuses the configuration.
     pub fn among(targets: Vec<Target>) -> Result<Self, WireError> {
-        Ok(Self { client: Client::among(targets)? })
+        Ok(Self::over(Client::among(targets)?))
     }
 
     /// A client that is connected already.
@@ -43,7 +47,11 @@ impl NodeClient {
     ///
     /// [`WireError`] when the node cannot be reached, is not the pinned one, or refuses.
     pub async fn connect(target: Target) -> Result<Self, WireError> {
-        Ok(Self { client: Client::connect(target).await? })
+        Ok(Self::over(Client::connect(target).await?))
+    }
+
+    fn over(client: Client) -> Self {
+        Self { client, untraced: Arc::default() }
     }
 
     /// Submits entries. Submitting again is safe: a request that the node knows is not logged twice.
@@ -55,6 +63,32 @@ impl NodeClient {
         match self.ask(&NodeRequest::Submit(entries)).await? {
             NodeReply::Submitted(answers) => Ok(answers),
             other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Submits entries, and says of which traces their requests are. A node that knows of no traces is asked without them,
+    /// from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn submit_traced(
+        &self,
+        entries: Vec<Entry>,
+        marks: Vec<TraceMark>,
+    ) -> Result<Vec<EntryAnswer>, NodeCallError> {
+        if marks.is_empty() || self.untraced.load(Ordering::Relaxed) {
+            return self.submit(entries).await;
+        }
+        let traced = NodeRequest::SubmitTraced { entries: entries.clone(), marks };
+        match self.ask(&traced).await {
+            Ok(NodeReply::Submitted(answers)) => Ok(answers),
+            Ok(other) => Err(unexpected(&other)),
+            Err(NodeCallError::Refused(refused)) if refused.code == UNREAD => {
+                self.untraced.store(true, Ordering::Relaxed);
+                self.submit(entries).await
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -307,5 +341,7 @@ impl Coded for NodeCallError {
     }
 }
 
+/// What a node says of a question that it does not know.
+const UNREAD: &str = "node.message";
 /// How long an answer may take beyond the time that was asked for.
 const ANSWER_TIME: Duration = Duration::from_secs(10);

@@ -8,6 +8,7 @@ use keystead_base::{ClusterId, Name};
 use keystead_bitcoin::Network as BitcoinNetwork;
 use keystead_coordinator::{Doors, Grant, Hook, Issuer, Shelf, Tls, Token};
 use keystead_node::{CoinsConfig, Config as NodeConfig, EndpointConfig, MemberConfig, PeerConfig};
+use keystead_trace::{Collector, Resource, Tracer};
 use keystead_transmit::coins::CoinView;
 use keystead_transmit::{ChainView, Courier, Finality, Network, Roots};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,30 @@ pub(crate) struct Config {
     /// What `keystead serve` needs.
     #[serde(default)]
     pub(crate) coordinator: Option<CoordinatorConfig>,
+    /// Who is told of which requests took which way; nobody when it is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) telemetry: Option<TelemetryConfig>,
+}
+
+/// A collector of traces (OpenTelemetry).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TelemetryConfig {
+    /// Its URL; `/v1/traces` below it takes OTLP over HTTP.
+    pub(crate) otlp: String,
+    /// The PEM file with the authorities that may vouch for it; the system's store when it is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Private networks that its name may point into, besides this machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) networks: Vec<String>,
+}
+
+impl TelemetryConfig {
+    fn open(&self) -> Result<Collector, Failure> {
+        let networks = self.networks.iter().map(|it| it.parse()).collect::<Result<Vec<Network>, _>>()?;
+        Ok(Collector::new(&self.otlp, networks, &Roots::named(self.ca.as_ref()))?)
+    }
 }
 
 /// Where clients find things: a node by its name in the roster, and their own keys.
@@ -196,6 +221,7 @@ impl Config {
         at(&mut self.client.genesis);
         at(&mut self.client.members);
         self.client.ca.as_mut().map(at);
+        self.telemetry.as_mut().and_then(|it| it.ca.as_mut()).map(at);
         self.client.token.as_mut().map(secret).transpose()?;
         for source in self.client.bitcoin.iter_mut().flat_map(|it| &mut it.sources) {
             source.ca.as_mut().map(at);
@@ -245,6 +271,14 @@ impl Config {
             Failure::new("psbt.no_sources", what, "add [[client.bitcoin]] (docs/cli.md)")
         })?;
         Ok(listed.open()?)
+    }
+
+    /// Who is told of the requests of a process: a node or a coordinator, by its name.
+    pub(crate) fn tracer(&self, service: &'static str, instance: Name) -> Result<Tracer, Failure> {
+        let Some(telemetry) = &self.telemetry else { return Ok(Tracer::default()) };
+        let resource =
+            Resource { service, instance, version: env!("CARGO_PKG_VERSION"), cluster: self.cluster };
+        Ok(Tracer::to(telemetry.open()?, resource))
     }
 
     pub(crate) fn node(&self) -> Result<&NodeConfig, Failure> {

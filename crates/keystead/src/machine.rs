@@ -1,13 +1,17 @@
 //! The long-running parts as this process starts them: node, coordinator, in-process chain.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keystead_base::Name;
 use keystead_coordinator::{Coordinator, HttpLimits, HttpServer, Settings};
 use keystead_devnet::{Devnet, DevnetServer};
 use keystead_intent::ChainId;
+use keystead_keys::MemberKeyFile;
 use keystead_node::{Event, Events, RunningNode};
+use keystead_trace::Tracer;
 use keystead_wire::Role;
 
 use crate::config::Config;
@@ -26,8 +30,18 @@ impl Events for Lines {
 }
 
 pub(crate) async fn node(config: &Config, voice: Voice) -> Result<RunningNode, Failure> {
-    let node = keystead_node::run(config.node()?.clone(), Arc::new(Lines(voice))).await;
+    let part = config.node()?.clone();
+    let tracer = match config.telemetry {
+        Some(_) => config.tracer("keystead-node", member_name(&part.member.key)?)?,
+        None => Tracer::default(),
+    };
+    let node = keystead_node::run_traced(part, Arc::new(Lines(voice)), tracer).await;
     node.advise("the message names the part that is missing; `keystead init DIR` makes a whole folder")
+}
+
+/// Whose key a file holds: it says so without its passphrase.
+fn member_name(path: &Path) -> Result<Name, Failure> {
+    outside::document::<MemberKeyFile>(path).map(|file| file.public.name)
 }
 
 /// A coordinator that serves; it talks to the nodes of the configuration, or to the one that is chosen.
@@ -36,6 +50,7 @@ pub(crate) async fn coordinator(config: &Config, chosen: Option<&str>) -> Result
     let member = Member::open(&part.member.key, &part.member.passphrase)?;
     let targets = link::targets(config, &member, Role::Service, chosen)?;
     outside::private_folder(&part.data)?;
+    let tracer = config.tracer("keystead-coordinator", member.name.clone())?;
     let settings = Settings {
         cluster: config.cluster,
         service: member.name,
@@ -46,6 +61,7 @@ pub(crate) async fn coordinator(config: &Config, chosen: Option<&str>) -> Result
     };
     let journal = part.data.join("broadcast.journal");
     let coordinator = Coordinator::start(settings, targets, member.signer, part.view()?, &journal)?;
+    coordinator.trace(tracer);
     coordinator.tell(part.hooks()?);
     let listen = address(&part.listen)?;
     let server = HttpServer::start(listen, coordinator, part.doors()?, HttpLimits::default()).await;

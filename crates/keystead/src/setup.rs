@@ -136,7 +136,7 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn config(&self, node: Option<NodeConfig>, coordinator: Option<CoordinatorConfig>) -> Config {
-        Config { cluster: self.cluster, client: self.client(), node, coordinator }
+        Config { cluster: self.cluster, client: self.client(), node, coordinator, telemetry: None }
     }
 
     /// A node's own machine talks to that node first; the others to any that they can reach.

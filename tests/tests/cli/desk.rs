@@ -31,7 +31,7 @@ impl Desk {
     }
 
     /// The same beside a chain that runs already, with a policy that these arguments of `init` make.
-    pub(crate) fn found(anvil: Anvil, policy: &[&str], change: fn(&Path)) -> Self {
+    pub(crate) fn found(anvil: Anvil, policy: &[&str], change: impl FnOnce(&Path)) -> Self {
         let home = tempfile::Builder::new().prefix("keystead-cli-").tempdir().unwrap();
         let folder = home.path().join("desk");
         let (node, coordinator) = (loopback(), loopback());

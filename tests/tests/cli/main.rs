@@ -30,6 +30,7 @@ mod several;
 mod shares;
 mod shells;
 mod tls;
+mod traces;
 mod wallet;
 mod watch;
 mod web3signer;

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use keystead_base::{Canonical as _, Name};
 use keystead_keys::{BackupFile, MemberKeyFile};
 use keystead_tests::canary::Canaries;
-use keystead_tests::{Anvil, Relay, binary, free_port};
+use keystead_tests::{Anvil, Collector, Relay, binary, free_port};
 use serde_json::{Value, json};
 
 use crate::desk::{EXCHANGE, call_at, json as parsed, path, succeeds};
@@ -21,8 +21,10 @@ struct Run {
     up: Option<Child>,
     starts: u32,
     said: Vec<u8>,
-    /// Between commands and node, between scripts and coordinator, between both of these and the chain.
-    wires: [Relay; 3],
+    /// Between commands and node, between scripts and coordinator, between both of these and the chain, and between them and
+    /// whoever collects traces.
+    wires: [Relay; 4],
+    _collector: Collector,
 }
 
 impl Run {
@@ -31,7 +33,9 @@ impl Run {
         let home = tempfile::Builder::new().prefix("keystead-canary-").tempdir().unwrap();
         let (node, coordinator) = (loopback(), loopback());
         let chain = anvil.url().trim_start_matches("http://").to_owned();
-        let wires = [&node, &coordinator, &chain].map(|it| Relay::to(it));
+        let collector = Collector::start();
+        let traces = collector.url().trim_start_matches("http://").to_owned();
+        let wires = [&node, &coordinator, &chain, &traces].map(|it| Relay::to(it));
         let folder = home.path().join("desk");
         let (allow, url) = (format!("exchange={EXCHANGE}"), format!("http://{}", wires[2].address()));
         let chain = ["init", path(&folder), "--endpoint", &url, "--confirmations", "1", "--allow", &allow];
@@ -42,8 +46,17 @@ impl Run {
         let (direct, relayed) = (address(&node), address(&wires[0].address()));
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.contains(&direct), "{text}");
-        fs::write(&file, text.replace(&direct, &relayed)).unwrap();
-        Self { anvil, home, up: None, starts: 0, said: [founded.stdout, founded.stderr].concat(), wires }
+        let telemetry = collector.configuration().replace(&traces, &wires[3].address());
+        fs::write(&file, text.replace(&direct, &relayed) + &telemetry).unwrap();
+        Self {
+            anvil,
+            home,
+            up: None,
+            starts: 0,
+            said: [founded.stdout, founded.stderr].concat(),
+            wires,
+            _collector: collector,
+        }
     }
 
     fn folder(&self) -> PathBuf {
@@ -198,7 +211,7 @@ fn k1_no_secret_is_in_anything_that_a_whole_run_leaves_or_holds() {
 }
 
 fn nothing_on_wires(secrets: &Canaries, wires: &[Relay]) {
-    for (wire, least) in wires.iter().zip([10_000, 500, 500]) {
+    for (wire, least) in wires.iter().zip([10_000, 500, 500, 500]) {
         let heard = wire.heard();
         let bytes: usize = heard.iter().map(Vec::len).sum();
         assert!(bytes > least, "something was said to {}: {bytes} bytes", wire.address());

@@ -1,12 +1,14 @@
 //! Four nodes founded on one machine and run by one command, as people meet them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use keystead_tests::{Service, binary, free_port};
-use serde_json::Value;
+use keystead_tests::{Collector, Service, binary, free_port};
+use serde_json::{Value, json};
 
-use crate::desk::{json, path, succeeds};
+use crate::desk::{json as parsed, path, succeeds};
+use crate::plain::post;
 
 /// A folder with four nodes, each in a folder of its own.
 fn founded(folder: &Path) {
@@ -16,7 +18,7 @@ fn founded(folder: &Path) {
     let founded = succeeds(
         Command::new(binary("keystead")).args(arguments).args(["--coordinator-listen", &coordinator]),
     );
-    let founded = json(&founded);
+    let founded = parsed(&founded);
     assert_eq!(founded["quorum"], 3);
     assert_eq!(founded["withstands"]["lying"], 1);
 }
@@ -33,7 +35,7 @@ pub(crate) fn four_in_a_row() -> u16 {
 
 fn status(folder: &Path, node: &str) -> Value {
     let arguments = ["--json", "--dir", path(folder), "--as", "ana", "--node", node, "status"];
-    json(&succeeds(Command::new(binary("keystead")).args(arguments)))
+    parsed(&succeeds(Command::new(binary("keystead")).args(arguments)))
 }
 
 /// The node processes of this folder, by the words of their command lines.
@@ -92,3 +94,50 @@ fn only_sizes_that_withstand_something_are_founded() {
         assert!(words.contains("error[cli.usage]: expected") && words.contains("next: "), "{words}");
     }
 }
+
+/// The nodes that were not asked tell of the same request as parts of the one that was, and of the caller's trace.
+#[test]
+fn a_request_is_one_trace_at_all_nodes() {
+    let home = tempfile::Builder::new().prefix("keystead-several-").tempdir().unwrap();
+    let folder = home.path().join("desk");
+    founded(&folder);
+    let collector = Collector::start();
+    for folder in [""].into_iter().chain(NODES).map(|it| folder.join(it)) {
+        let file = folder.join("keystead.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text + &collector.configuration()).unwrap();
+    }
+    let scratch = tempfile::Builder::new().prefix("keystead-up-").tempdir().unwrap();
+    let (program, devnet) = (binary("keystead"), free_port().to_string());
+    let words = [path(&program), "up", path(&folder), "--devnet", "--devnet-port", &devnet];
+    let up = Service::start(scratch.path(), &words, "cast send");
+    let url = up.ready_line().split("--rpc-url ").nth(1).and_then(|it| it.split(' ').next()).expect("a URL");
+    // What a node hears of late it does not tell of: asked often enough, all have heard in time.
+    let told = (0..1000).any(|at| {
+        let trace = format!("{:032x}", at + 1);
+        let headers = format!("traceparent: 00-{trace}-00f067aa0ba902b7-01\r\n");
+        // Denied, as there is no such key: that is a decision like any other.
+        let message =
+            json!({"account": {"key": "none", "index": 0}, "chain": 31337, "bytes": "0x68656c6c6f"});
+        let asked = post(url, "/v1/requests", &headers, &json!({"action": {"message": message}}).to_string());
+        assert_eq!((asked.status, &asked.json()["stage"]), (201, &"denied".into()), "{asked:?}");
+        is_told_by_all(&collector.spans())
+    });
+    assert!(told, "{:?}", collector.spans());
+}
+
+/// Whether all nodes have told of one of the traces so far.
+fn is_told_by_all(spans: &[Value]) -> bool {
+    let asked = spans.iter().filter(|span| span["name"] == "node.submit" && span["parent"] != "");
+    let followed_by_others = |asked: &Value| {
+        let follows = |span: &&Value| {
+            (&span["trace"], &span["parent"]) == (&asked["trace"], &asked["span"])
+                && span["name"] == "node.follow"
+        };
+        let nodes = spans.iter().filter(follows).map(|it| it["resource"]["service.instance.id"].to_string());
+        nodes.collect::<BTreeSet<_>>().len() == NODES.len() - 1
+    };
+    asked.into_iter().any(followed_by_others)
+}
+
+const NODES: [&str; 4] = ["node-1", "node-2", "node-3", "node-4"];

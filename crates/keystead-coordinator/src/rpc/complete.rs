@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use alloy_primitives::{Address, U64};
 use keystead_base::Amount;
 use keystead_intent::{Action, GasTerms};
+use keystead_trace::Kind;
 use keystead_transmit::Fees;
 
 use super::RpcError;
@@ -23,6 +24,7 @@ impl Inner {
         request: &TransactionRequest,
         held: &BTreeSet<u64>,
     ) -> Result<(Action, Place), RpcError> {
+        let _span = self.part("coordinator.fill", Kind::Internal);
         let chain = self.settings.chain;
         request.check(chain).map_err(RpcError::params)?;
         let from = request.from()?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use alloy_primitives::{Address, Bytes};
 use keystead_base::{Canonical as _, RequestId};
 use keystead_intent::{AccountRef, Action, Message, TypedData};
+use keystead_trace::{Field, Kind};
 use keystead_wire::{MAX_WAIT_MILLIS, NodeRequest};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -18,7 +19,18 @@ use crate::{RequestError, clock, share};
 pub(super) type Reply = Result<Value, RpcError>;
 
 impl Inner {
-    pub(crate) async fn call(&self, method: &str, params: Value, asking: &Asking) -> Reply {
+    /// The same, and what is traced of it. What is only read is part of whatever it is read for.
+    pub(super) async fn traced_call(&self, method: &str, params: Value, asking: &Asking) -> Reply {
+        let Some(name) = TRACED.iter().copied().find(|it| *it == method) else {
+            return self.call(method, params, asking).await;
+        };
+        let mut span = self.part(name, Kind::Internal);
+        span.say(Field::RpcMethod(name));
+        let answered = span.around(self.call(method, params, asking)).await;
+        answered.inspect_err(|error| span.fail(error.code()))
+    }
+
+    async fn call(&self, method: &str, params: Value, asking: &Asking) -> Reply {
         // INVARIANT A4: callers that wait for people hold places at the node; one token does not take all of them.
         let _place = match WAITING.contains(&method) {
             true => Some(asking.answering.share().take(share::Place::Wait)?),
@@ -181,6 +193,18 @@ const WAITING: &[&str] = &[
     "eth_sign",
     "eth_signTransaction",
     "eth_signTypedData_v4",
+    "keystead_signRaw",
+    "personal_sign",
+    "wallet_sendCalls",
+];
+/// Methods that callers name in a trace: a closed set, as names leave the process.
+const TRACED: &[&str] = &[
+    "eth_sendRawTransaction",
+    "eth_sendTransaction",
+    "eth_sign",
+    "eth_signTransaction",
+    "eth_signTypedData_v4",
+    "keystead_ask",
     "keystead_signRaw",
     "personal_sign",
     "wallet_sendCalls",

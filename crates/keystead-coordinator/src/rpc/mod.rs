@@ -13,6 +13,7 @@ mod subscribe;
 use std::sync::Arc;
 
 use keystead_base::{Blame, Coded};
+use keystead_trace::{current, within};
 use keystead_transmit::{EndpointError, ReadError, Unknown};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -71,7 +72,8 @@ impl Coordinator {
         for (place, call) in calls.into_iter().enumerate() {
             let key = asking.key.as_ref().map(|key| key.of_call(place));
             let (this, asking) = (self.clone(), Asking { key, ..asking.clone() });
-            tasks.spawn(async move { (place, this.answer_one(call, &asking).await) });
+            let around = current();
+            tasks.spawn(within(around, async move { (place, this.answer_one(call, &asking).await) }));
         }
         let mut answers = tasks.join_all().await;
         answers.sort_by_key(|(place, _)| *place);
@@ -100,7 +102,7 @@ impl Coordinator {
         if let Some(unknown) = fields.keys().next() {
             return failure(&id, RpcError::invalid_request(format!("a call has no {unknown:?}")));
         }
-        match self.inner.call(&method, params, asking).await {
+        match self.inner.traced_call(&method, params, asking).await {
             Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
             Err(error) => failure(&id, error),
         }
@@ -130,6 +132,12 @@ impl RpcError {
 
     fn params(message: String) -> Self {
         Self::new(-32602, "rpc.params", message)
+    }
+
+    /// The stable code, if it is one of ours.
+    fn code(&self) -> &str {
+        let code = self.data.as_ref().and_then(|data| data.get("code"));
+        code.and_then(Value::as_str).unwrap_or("rpc.endpoint")
     }
 
     /// The same, and one thing more in `data`.

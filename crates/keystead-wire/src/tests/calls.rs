@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use keystead_base::Canonical as _;
+use keystead_decision::Entry;
 use tokio::sync::Notify;
 
 use super::*;
@@ -152,4 +154,42 @@ async fn a_client_of_several_goes_on_with_the_next() {
     drop(second);
     assert!(matches!(client.call(b"nobody".to_vec()).await, Err(WireError::Io(_) | WireError::Closed)));
     assert_eq!(Client::among(Vec::new()).unwrap_err(), WireError::NoServer);
+}
+
+/// A node of before traces: it knows of no `SubmitTraced`, and says so.
+#[tokio::test]
+async fn a_node_that_knows_of_no_traces_is_asked_without_them_from_then_on() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let server = Running::start(Limits::default(), known(), move |_: Arc<Peer>, request: Vec<u8>| {
+        count.fetch_add(1, Ordering::Relaxed);
+        async move {
+            match NodeRequest::from_document(&request).unwrap() {
+                NodeRequest::Submit(_) => NodeReply::Submitted(Vec::new()),
+                _ => NodeReply::Refused(Refused { code: "node.message".to_owned(), text: String::new() }),
+            }
+            .to_document()
+        }
+    })
+    .await;
+    let client = NodeClient::connect(server.target(client_identity())).await.unwrap();
+    let context = TraceContext::new([1; 16], [2; 8], true).unwrap();
+    let marks = vec![TraceMark { request: keystead_base::RequestId(Digest::ZERO), context }];
+    for so_far in [2, 3] {
+        let answers = client.submit_traced(vec![Entry::Tick], marks.clone()).await;
+        assert_eq!((answers, asked.load(Ordering::Relaxed)), (Ok(Vec::new()), so_far));
+    }
+}
+
+/// What is hashed and signed is the entry, and a trace is beside it.
+#[test]
+fn s02_a_trace_is_in_no_entry() {
+    let context = TraceContext::new([0xab; 16], [0xcd; 8], true).unwrap();
+    let marks = vec![TraceMark { request: keystead_base::RequestId(Digest::ZERO), context }];
+    let traced = NodeRequest::SubmitTraced { entries: vec![Entry::Tick], marks }.to_document();
+    let NodeRequest::SubmitTraced { entries, .. } = NodeRequest::from_document(&traced).unwrap() else {
+        panic!("another question")
+    };
+    assert_eq!(entries.iter().map(Entry::digest).collect::<Vec<_>>(), [Entry::Tick.digest()]);
+    assert!(!Entry::Tick.to_document().windows(8).any(|it| it == context.span()));
 }

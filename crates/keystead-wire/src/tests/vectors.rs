@@ -104,7 +104,26 @@ fn requests() -> Vec<(&'static str, NodeRequest, Value)> {
             NodeRequest::Restore { request: id, file: vec![9] },
             json!({"restore": {"request": id, "file": [9]}}),
         ),
+        (
+            "submit as a part of a trace",
+            NodeRequest::SubmitTraced { entries: vec![Entry::Tick], marks: vec![mark(id, true)] },
+            json!({"submit_traced": {"entries": ["tick"], "marks": [mark_json(id, true)]}}),
+        ),
+        (
+            "a node tells of traces",
+            NodeRequest::Traces(vec![mark(id, false)]),
+            json!({"traces": [mark_json(id, false)]}),
+        ),
     ]
+}
+
+fn mark(request: RequestId, sampled: bool) -> TraceMark {
+    TraceMark { request, context: TraceContext::new([0xab; 16], [0xcd; 8], sampled).unwrap() }
+}
+
+fn mark_json(request: RequestId, sampled: bool) -> Value {
+    let context = json!({"trace": "ab".repeat(16), "span": "cd".repeat(8), "sampled": sampled});
+    json!({"request": request, "context": context})
 }
 
 fn replies() -> Vec<(&'static str, NodeReply, Value)> {
