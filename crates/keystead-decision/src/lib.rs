@@ -35,7 +35,7 @@ pub use block::{
     Block, Commit, Frozen, Header, MAX_BLOCK_BYTES, MAX_BLOCK_ENTRIES, Vote, VoteSignature, sign_vote,
     vote_for,
 };
-pub use coins::wallet_challenge;
+pub use coins::{Purse, UnfitWallet, check_registered, wallet_challenge};
 pub use controls::{Controls, Strict};
 pub use drill::drill_challenge;
 pub use entry::{Entry, Fate, KeyEvent, KeyStep, Renewal, Settlement};

@@ -219,7 +219,7 @@ impl Step<'_> {
         let (mut next, mined) = (book.clone(), Mined { height, block: block.block_hash() });
         let takings = next.take(&block, mined, places);
         next.reached = places.reached();
-        if height % SPAN == 0 && height.saturating_add(REACH_BLOCKS) >= covered {
+        if height.is_multiple_of(SPAN) && height.saturating_add(REACH_BLOCKS) >= covered {
             self.compare_balances(&next, places, mined).await?;
         }
         for taking in takings {
