@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use bitcoin::{OutPoint, ScriptBuf, Sequence, Transaction};
 use keystead_base::{Canonical as _, RequestId};
-use keystead_bitcoin::{Branch, Descriptor, DraftInput, Network, Owned, shared_wallet};
+use keystead_bitcoin::{
+    Branch, Descriptor, DraftInput, Network, Owned, Spend, SpendSignature, SpendSignatures, shared_wallet,
+};
 use keystead_decision::{Controls, Strict};
 use keystead_intent::{Action, PsbtSpend};
 use keystead_keys::BackupFile;
@@ -16,6 +18,7 @@ use crate::cluster::{NodeHome, Station, member_key};
 use crate::fixture::name;
 use crate::purse::{Purse, REGTEST, Secrets, WPKH, lists_payee, pay, payee};
 use crate::regtest::{Lie, Regtest, Shape, Source};
+use crate::start_all;
 use crate::taken::adopt;
 use crate::world::hot;
 
@@ -58,9 +61,22 @@ impl CoinDesk {
         let chain = Regtest::start();
         let (sources, config) = sources(&chain, agree, shapes);
         let mut home = NodeHome::with_policy(lists_payee);
-        home.config.bitcoin = vec![watched(&config)];
-        home.config.limits.settlement_seconds = 1;
-        let station = home.start_under(controls).await;
+        watches(&mut home, &config);
+        Self::around(home.start_under(controls).await, chain, config, sources).await
+    }
+
+    /// Four nodes that ask one honest source: the desk of the key's home, and the others.
+    pub async fn four() -> (Self, Vec<Station>) {
+        let chain = Regtest::start();
+        let (sources, config) = sources(&chain, 1, vec![(Shape::Core, honest())]);
+        let mut homes = NodeHome::several(4, lists_payee);
+        homes.iter_mut().for_each(|home| watches(home, &config));
+        let mut stations = start_all(homes).await;
+        let first = stations.remove(0);
+        (Self::around(first, chain, config, sources).await, stations)
+    }
+
+    async fn around(station: Station, chain: Regtest, config: CoinsConfig, sources: Vec<Source>) -> Self {
         station.make_hot_key().await;
         let purse = Purse::of(recorded(&station).await);
         Self { station, chain, purse, config, sources }
@@ -130,6 +146,47 @@ impl CoinDesk {
         let terms = BitcoinTerms { lock_times: Vec::new(), shared_wallets: vec![wallet] };
         adopt(&self.station, |policy| policy.bitcoin = Some(terms)).await;
         vault
+    }
+
+    /// Has people take it back.
+    pub async fn shares_no_more(&self) {
+        adopt(&self.station, |policy| policy.bitcoin = None).await;
+    }
+
+    /// A PSBT that pays a coin of the shared wallet at the place with this index.
+    pub async fn shared_psbt(&self, vault: &Purse, index: u32) -> Vec<u8> {
+        let coin = self.coin_of(vault, Purse::place(0, Branch::Receive, index)).await;
+        vault.psbt(vec![coin], vec![pay(PAID, payee()), vault.change(0, SAT - PAID - 1_000)])
+    }
+
+    /// Asks for the signatures of `hot` on one.
+    pub async fn spends_shared(&self, psbt: &[u8]) -> RequestView {
+        let (psbt, shared) = (psbt.to_vec().into(), Some(name("vault")));
+        let spend = PsbtSpend { account: hot(), chain: REGTEST, psbt, replaces: None, shared };
+        self.station.ask("desk", Action::Psbt(spend)).await
+    }
+
+    /// Whoever has these secrets, or these signatures, makes the transaction of it and gives it to the chain.
+    ///
+    /// # Panics
+    ///
+    /// When Core does not take it.
+    pub fn sends_shared(&self, vault: &Purse, psbt: &[u8], signatures: Vec<SpendSignature>) -> Transaction {
+        let spend = Spend::read(&vault.recorded, psbt).expect("a PSBT of the wallet");
+        let done = spend.finalize(&SpendSignatures { signatures }).expect("enough signatures");
+        self.chain.send(done.transaction()).expect("Core's rules take it");
+        done.transaction().clone()
+    }
+
+    /// What these secrets sign of one.
+    ///
+    /// # Panics
+    ///
+    /// When it is no PSBT of the wallet.
+    #[must_use]
+    pub fn signs_shared(&self, vault: &Purse, psbt: &[u8], who: &[&Secrets]) -> Vec<SpendSignature> {
+        let read = || Spend::read(&vault.recorded, psbt).expect("a PSBT of the wallet");
+        who.iter().flat_map(|it| it.sign(&read()).signatures).collect()
     }
 
     /// The secrets of `hot`, as whoever has the backup of a recipient and that person's key file has them.
@@ -260,6 +317,11 @@ fn sources(chain: &Regtest, agree: usize, shapes: Vec<(Shape, Lie)>) -> (Vec<Sou
         sources.push(source);
     }
     (sources, CoinsConfig { network: Network::Regtest, agree, sources: named })
+}
+
+fn watches(home: &mut NodeHome, coins: &CoinsConfig) {
+    home.config.bitcoin = vec![watched(coins)];
+    home.config.limits.settlement_seconds = 1;
 }
 
 fn watched(coins: &CoinsConfig) -> BitcoinConfig {

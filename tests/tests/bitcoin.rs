@@ -229,7 +229,7 @@ fn s04_a_psbt_of_one_key_holds_no_coin_of_another_key() {
     let spend = CoinSpend { coins, fee_rate: 1, lock: keystead_intent::SpendLock::default() };
     let later = RequestId(Digest([9; 32]));
     let admits = |key: &str| {
-        let purse = (REGTEST, name(key));
+        let purse = (REGTEST, Some(name(key)));
         Strict::default().coins(&world.state, &purse, &spend, &later, None)
     };
     assert!(matches!(admits("hot"), Err(Reason::CoinTaken { by, .. }) if by == asked));

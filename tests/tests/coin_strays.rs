@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use keystead_base::{Amount, Digest};
-use keystead_bitcoin::{Branch, Spend, coin_at};
+use keystead_bitcoin::coin_at;
 use keystead_decision::{Discrepancy, Finding, Strict};
-use keystead_intent::{Action, PsbtSpend};
-use keystead_tests::coin_desk::{CoinDesk, PAID, SAT, honest, reconciled};
+use keystead_tests::coin_desk::{CoinDesk, SAT, honest, reconciled, transaction};
 use keystead_tests::fixture::name;
-use keystead_tests::purse::{Purse, REGTEST, Secrets, pay, payee};
+use keystead_tests::purse::{Secrets, payee};
 use keystead_tests::regtest::{Lie, Shape};
-use keystead_tests::world::{hot, reasons};
+use keystead_tests::world::reasons;
 use keystead_wire::{NodeStatus, RequestStage};
 
 fn is_frozen(status: &NodeStatus) -> bool {
@@ -35,7 +34,7 @@ async fn l04_a_spend_that_no_request_made_freezes_its_key() {
     let (coin, taken) = (desk.coin(0).await, desk.coin(0).await);
     let first = desk.pays(coin.clone(), 1_000).await;
     let dearer = desk.replaces(coin, 9_000, &first).await;
-    let _ = desk.chain.send(&keystead_tests::coin_desk::transaction(&dearer));
+    let _ = desk.chain.send(&transaction(&dearer));
     desk.mined(&dearer, 5).await;
     desk.until(&dearer, RequestStage::Settled).await;
     let paid = desk.pays(desk.coin(1).await, 1_000).await;
@@ -49,11 +48,12 @@ async fn l04_a_spend_that_no_request_made_freezes_its_key() {
     assert!(is_fine(&early), "not final: {early:?}");
     desk.chain.mine(1);
     let frozen = desk.until_status(is_frozen).await;
-    let Finding { address, what: Discrepancy::Spend { transaction, coin, .. }, .. } = found(&frozen) else {
+    let Finding { address, what: Discrepancy::Spend { transaction: taker, coin, .. }, .. } = found(&frozen)
+    else {
         panic!("{frozen:?}")
     };
     assert_eq!(*address, desk.purse.recorded.id());
-    assert_eq!(*transaction, Digest(*theft.compute_txid().as_ref()));
+    assert_eq!(*taker, Digest(*theft.compute_txid().as_ref()));
     assert_eq!(*coin, coin_at(theft.input[0].previous_output));
     let denied = desk.pays(desk.coin(2).await, 1_000).await;
     assert_eq!(reasons(&denied.decision.outcome)[0].to_string(), "key `hot` is frozen");
@@ -72,7 +72,7 @@ async fn l04_what_was_spent_before_anybody_looked_is_found() {
     let (taken, secrets) = (desk.coin(0).await, desk.stolen().await);
     let paid = desk.pays(desk.coin(1).await, 1_000).await;
     let desk = desk.away(false, |_| {}).await;
-    let _ = desk.chain.send(&keystead_tests::coin_desk::transaction(&paid));
+    let _ = desk.chain.send(&transaction(&paid));
     desk.chain.mine(1);
     desk.steals(&secrets, &taken, &payee());
     let blind = desk.away(true, |chain| chain.mine(40)).await;
@@ -173,23 +173,16 @@ fn to_final(desk: &CoinDesk, height: u32) {
 async fn l04_what_others_spend_of_a_shared_wallet_is_told_and_what_our_key_signed_freezes_it() {
     let desk = CoinDesk::start().await;
     let vault = desk.shares(2, &[8, 9]).await;
-    let place = |index| Purse::place(0, Branch::Receive, index);
     let mut spends = Vec::new();
     for index in 0..3 {
-        let coin = desk.coin_of(&vault, place(index)).await;
-        spends.push(vault.psbt(vec![coin], vec![pay(PAID, payee()), vault.change(0, SAT - PAID - 1_000)]));
+        spends.push(desk.shared_psbt(&vault, index).await);
     }
     let others = [Secrets::of_seed(8), Secrets::of_seed(9)];
     let signed_by = |psbt: &[u8], who: [&Secrets; 2]| {
-        let read = || Spend::read(&vault.recorded, psbt).unwrap();
-        let signatures = who.iter().flat_map(|it| it.sign(&read()).signatures).collect();
-        let done = read().finalize(&keystead_bitcoin::SpendSignatures { signatures }).unwrap();
-        desk.chain.send(done.transaction()).unwrap();
+        desk.sends_shared(&vault, psbt, desk.signs_shared(&vault, psbt, &who));
         desk.chain.mine(6);
     };
-    let (psbt, shared) = (spends[0].clone().into(), Some(name("vault")));
-    let asked = PsbtSpend { account: hot(), chain: REGTEST, psbt, replaces: None, shared };
-    let asked = desk.station.ask("desk", Action::Psbt(asked)).await;
+    let asked = desk.spends_shared(&spends[0]).await;
     assert!(asked.signed.is_some(), "{asked:?}");
     let stolen = desk.stolen().await;
     signed_by(&spends[0], [&stolen, &others[0]]);

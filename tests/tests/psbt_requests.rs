@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keystead_base::{Amount, Canonical as _, Coded as _, RequestId};
 use keystead_bitcoin::{Completed, Descriptor, PsbtVersion, Spend, SpendError, shared_wallet};
-use keystead_decision::{Controls, MAX_KEPT_PSBT_BYTES, Outcome, Phase, Snapshot, State};
+use keystead_decision::{Controls, GenesisError, MAX_KEPT_PSBT_BYTES, Outcome, Phase, Snapshot, State};
 use keystead_intent::{Action, Asset, AuthorityChange, BitcoinWallet, DangerClass, PsbtSpend};
 use keystead_policy::{
     BitcoinTerms, Dimension, HeightLimit, LockTimeRule, Measure, Need, PolicyVersion, QuorumRow, Reason,
     Rule, SharedWallet, Threshold, Window,
 };
 use keystead_quorum::Strict;
-use keystead_tests::fixture::name;
+use keystead_tests::fixture::{Desk, name};
 use keystead_tests::purse::{Purse, REGTEST, Secrets, WPKH, consensus_takes, lists_payee, pay, payee};
 use keystead_tests::world::{World, hot, reasons};
 
@@ -341,10 +341,39 @@ fn s02_a_shared_wallet_is_the_one_that_people_registered() {
     let (_, outcome) = world.ask("desk", spend("vault", &half));
     let Outcome::Allow(grant) = &outcome else { panic!("{outcome:?}") };
     assert_eq!((grant.address, grant.signing_digest), (vault.recorded.id(), read(&psbt).signing_digest()));
+    // INVARIANT S4: a coin that keys share is one coin, whichever of them is asked for it.
+    let places: Vec<_> = world.state.coins().map(|((purse, coin), _)| (purse.clone(), *coin)).collect();
+    let [(purse, held)] = places.as_slice() else { panic!("{places:?}") };
+    assert_eq!(*purse, (REGTEST, None));
+    let lock = keystead_intent::SpendLock::default();
+    let again = keystead_intent::CoinSpend { coins: vec![*held], fee_rate: 1, lock };
+    let later = RequestId(keystead_base::Digest([9; 32]));
+    let admitted = world.controls().coins(&world.state, purse, &again, &later, None);
+    assert!(matches!(admitted, Err(Reason::CoinTaken { .. })), "{admitted:?}");
     let ours = Secrets::of_seed(7).sign(&read(&psbt));
     let Ok(Completed::Partly(_)) = read(&psbt).complete(&ours) else { panic!("a part") };
     let Ok(Completed::Transaction(done)) = read(&half).complete(&ours) else { panic!("all of it") };
     assert!(consensus_takes(done.transaction(), &[coin().previous.output[0].clone()]));
+}
+
+/// What nobody could spend from is registered at the founding no more than later, and no founder signs it.
+#[test]
+fn s13_no_genesis_registers_a_wallet_that_nobody_could_spend_from() {
+    let desk = Desk::default();
+    let genesis = |descriptor: &str| {
+        let mut policy = desk.policy();
+        lists_payee(&mut policy);
+        policy.bitcoin = Some(vault_of(descriptor.to_owned()));
+        desk.genesis_with(policy)
+    };
+    let [one, other] = [7, 8].map(|seed| Purse::of_seed(seed).recorded);
+    let body = format!("wsh(sortedmulti(2,{},{}))", one.cosigner, other.cosigner);
+    let fit = Descriptor::with_checksum(&body).unwrap();
+    assert!(genesis(&fit).verify().is_ok());
+    for unfit in [one.descriptors[WPKH].as_str(), "", body.as_str()] {
+        let error = genesis(unfit).verify().unwrap_err();
+        assert!(matches!(error, GenesisError::Wallet(_)), "{unfit}: {error}");
+    }
 }
 
 /// A wallet that people write anew while a request waits is another wallet, whoever remembers the old one.

@@ -55,7 +55,7 @@ pub use search::{GAP_LIMIT, MAX_GAP, MAX_SEARCHED_INDEX, Search};
 pub use sighash::{Scheme, SigningDigest, tap_tweak};
 pub use spend::{
     Completed, InputDigest, MAX_SPEND_INPUTS, MAX_SPEND_OUTPUTS, Spend, SpendDigest, SpendError,
-    SpendSignature, SpendSignatures, destination_id, transaction_digest,
+    SpendSignature, SpendSignatures, destination_id, transaction_digest, transaction_id,
 };
 pub use spends::{NotReplacing, Replacement, Spends, check_replacement, coin_at};
 pub use taken::{is_of_psbt, is_signed_by_others, same_payment};

@@ -1,6 +1,7 @@
 //! One request's PSBT against one recorded wallet: what is granted, what it does, and the signatures that end it.
 
 use alloy_primitives::Address;
+use bitcoin::Transaction;
 use bitcoin::hashes::Hash as _;
 use bitcoin::secp256k1::PublicKey;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -59,7 +60,7 @@ impl Spend {
         if inputs > MAX_SPEND_INPUTS || outputs > MAX_SPEND_OUTPUTS {
             return Err(SpendError::Large { inputs, outputs });
         }
-        let view = View::read(&psbt, &wallet, &LOCKS_TO_POLICY)?;
+        let view = View::read(&psbt, &wallet, &Terms::LOCKS_TO_OTHERS)?;
         let spend = Self { chain: recorded.chain, wallet: recorded.id(), psbt, view, own };
         spend.check_signatures().map(|()| spend)
     }
@@ -206,13 +207,16 @@ pub enum Completed {
     Partly(Box<Psbt>),
 }
 
-const LOCKS_TO_POLICY: Terms =
-    Terms { lock_time_height: u32::MAX, lock_time_seconds: u32::MAX, relative_locks: true, ..Terms::DEFAULT };
-
 /// The hash of a transaction as its bytes are, which people see reversed.
 #[must_use]
 pub fn transaction_digest(finalized: &Finalized) -> Digest {
-    Digest(finalized.txid().to_byte_array())
+    transaction_id(finalized.transaction())
+}
+
+/// The same of any transaction, signed or not.
+#[must_use]
+pub fn transaction_id(transaction: &Transaction) -> Digest {
+    Digest(transaction.compute_txid().to_byte_array())
 }
 
 /// The id of an address, under which the address book and windows name it.

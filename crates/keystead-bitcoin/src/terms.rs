@@ -37,6 +37,14 @@ impl Terms {
         max_change_index: 100_000,
         search: 0,
     };
+
+    /// The same, and it may wait as long as it likes: for policy to judge, or for people to read.
+    pub const LOCKS_TO_OTHERS: Self = Self {
+        lock_time_height: u32::MAX,
+        lock_time_seconds: u32::MAX,
+        relative_locks: true,
+        ..Self::DEFAULT
+    };
 }
 
 impl Default for Terms {

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use keystead_base::{ClusterId, Digest, Name, RequestId, tagged_hash};
-use keystead_bitcoin::{SpendError, check_shared, read_account, shared_wallet};
-use keystead_intent::{AccountRef, BitcoinWallet, ChainId, Coin, CoinSpend, KeyState, PsbtSpend};
+use keystead_base::{Blame, ClusterId, Coded, Digest, Name, RequestId, tagged_hash};
+use keystead_bitcoin::{AccountError, SpendError, check_shared, read_account, shared_wallet};
+use keystead_intent::{AccountRef, Action, BitcoinWallet, ChainId, Coin, CoinSpend, KeyState, PsbtSpend};
 use keystead_policy::{PolicyVersion, Reason};
 
 use crate::turn::Turn;
 use crate::{Controls, Request, SlotUse, State};
 
-/// A network and a key. No signature of another key spends a coin of this one's, whatever a PSBT says of its script: so
-/// nobody takes the coins of a key that is not theirs.
-pub(crate) type Purse = (ChainId, Name);
+/// A network, and a key whose own coins they are: no signature of another key spends them, whatever a PSBT says of their
+/// script, and so nobody takes the coins of a key that is not theirs. Coins of shared wallets are of no key alone. Their scripts
+/// are proven by the transactions that pay to them, and what two keys of ours share is one purse.
+pub type Purse = (ChainId, Option<Name>);
 
 /// What a key signs with its first account to say that a wallet grows from the same seed. Its domain keeps it apart from
 /// every transaction.
@@ -103,7 +104,8 @@ impl State {
     /// The requests that were ever allowed for a coin and are not dead, whichever key they are of.
     #[must_use]
     pub fn allowed_for(&self, chain: ChainId, coin: &Coin) -> Vec<RequestId> {
-        let held = self.keys.keys().filter_map(|key| self.coins.get(&((chain, key.clone()), *coin)));
+        let purses = self.keys.keys().map(|key| Some(key.clone())).chain([None]);
+        let held = purses.filter_map(|it| self.coins.get(&((chain, it), *coin)));
         held.flat_map(|it| it.requests.iter().copied()).collect()
     }
 
@@ -179,16 +181,38 @@ impl State {
     }
 }
 
-/// Descriptors that nobody could spend from are not registered.
-pub(crate) fn check_registered(version: &PolicyVersion) -> Result<(), Reason> {
-    let wallets = version.bitcoin.iter().flat_map(|it| &it.shared_wallets);
-    for it in wallets {
-        check_shared(it.chain, &it.descriptor).map_err(|error| Reason::PolicyRefused {
-            code: keystead_base::Coded::code(&error).to_owned(),
-            text: format!("wallet `{}`: {error}", it.name),
-        })?;
+/// Whether all shared wallets of a version are ones that somebody could spend from: others are not registered, at the founding
+/// no more than later.
+///
+/// # Errors
+///
+/// [`UnfitWallet`] names the first one that is not.
+pub fn check_registered(version: &PolicyVersion) -> Result<(), UnfitWallet> {
+    let mut wallets = version.bitcoin.iter().flat_map(|it| &it.shared_wallets);
+    wallets.try_for_each(|it| {
+        let unfit = |error| UnfitWallet { name: it.name.clone(), error };
+        check_shared(it.chain, &it.descriptor).map(drop).map_err(unfit)
+    })
+}
+
+/// A shared wallet that cannot be registered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("wallet `{name}`: {error}")]
+pub struct UnfitWallet {
+    /// What policy calls it.
+    pub name: Name,
+    /// What is wrong with its descriptor.
+    pub error: AccountError,
+}
+
+impl Coded for UnfitWallet {
+    fn code(&self) -> &'static str {
+        self.error.code()
     }
-    Ok(())
+
+    fn blame(&self) -> Blame {
+        Blame::Caller
+    }
 }
 
 fn places(request: &Request) -> Vec<(Purse, Coin)> {
@@ -199,11 +223,12 @@ fn places(request: &Request) -> Vec<(Purse, Coin)> {
 /// Whose coins a request may spend.
 pub(crate) fn purse_of(request: &Request) -> Option<Purse> {
     let action = &request.intent.action;
-    Some((action.chain()?, action.account()?.key.clone()))
+    let shared = matches!(action, Action::Psbt(it) if it.shared.is_some());
+    Some((action.chain()?, (!shared).then_some(&action.account()?.key).cloned()))
 }
 
 pub(crate) fn undecodable(error: &SpendError) -> Reason {
-    Reason::Undecodable { code: keystead_base::Coded::code(error).to_owned(), text: error.to_string() }
+    Reason::Undecodable { code: Coded::code(error).to_owned(), text: error.to_string() }
 }
 
 /// The account of BIP-44 that back ends report.

@@ -7,10 +7,10 @@ use alloy_primitives::Address;
 use keystead_base::{Digest, Name, RequestId};
 use keystead_bitcoin::{Spend, SpendError};
 use keystead_chain::{AssetIndex, BuildError, Unsigned};
-use keystead_intent::{Action, BitcoinWallet, ChainId, CoinSpend, Effects, Slot};
+use keystead_intent::{Action, BitcoinWallet, CoinSpend, Effects, Slot};
 use keystead_policy::{Charge, Engine, PolicyError, PolicyVersion, Question, Reason, Ruling, Sections};
 
-use crate::{Finding, Frozen, State};
+use crate::{Finding, Frozen, Purse, State};
 
 /// What stands between a request and a signature.
 pub trait Controls: Send + Sync {
@@ -76,7 +76,7 @@ pub trait Controls: Send + Sync {
     fn coins(
         &self,
         state: &State,
-        purse: &(ChainId, Name),
+        purse: &Purse,
         spend: &CoinSpend,
         asks: &RequestId,
         replaces: Option<&RequestId>,

@@ -8,6 +8,8 @@ use keystead_base::{
 use keystead_policy::PolicyVersion;
 use serde::{Deserialize, Serialize};
 
+use crate::coins::{UnfitWallet, check_registered};
+
 /// Version 0 of everything, and who answers for it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +91,7 @@ impl SignedGenesis {
                 .verify(&message, signature)
                 .map_err(|error| GenesisError::Founder { name: founder.name.clone(), error })?;
         }
+        check_registered(&genesis.policy)?;
         Ok((genesis, genesis.cluster()))
     }
 }
@@ -118,6 +121,9 @@ pub enum GenesisError {
         /// Which half.
         error: SignatureError,
     },
+    /// A shared wallet that nobody could spend from.
+    #[error(transparent)]
+    Wallet(#[from] UnfitWallet),
 }
 
 impl Coded for GenesisError {
@@ -126,6 +132,7 @@ impl Coded for GenesisError {
             Self::Signatures { .. } => "genesis.signatures",
             Self::Version { .. } => "genesis.version",
             Self::Founder { .. } => "genesis.founder",
+            Self::Wallet(error) => error.code(),
         }
     }
 

@@ -152,8 +152,7 @@ impl<C: Controls> Turn<'_, C> {
         if let Some(slot) = &effects.slot {
             reasons.extend(self.controls.slot(&self.state, slot, id, replaces).err());
         }
-        if let Some(spend) = &effects.coins {
-            let purse = (effects.chain, account.key.clone());
+        if let (Some(spend), Some(purse)) = (&effects.coins, purse_of(request)) {
             reasons.extend(self.controls.coins(&self.state, &purse, spend, id, replaces).err());
         }
         reasons.extend(

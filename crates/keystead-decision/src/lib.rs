@@ -38,7 +38,7 @@ pub use block::{
     Block, Commit, Frozen, Header, MAX_BLOCK_BYTES, MAX_BLOCK_ENTRIES, Vote, VoteSignature, sign_vote,
     vote_for,
 };
-pub use coins::wallet_challenge;
+pub use coins::{Purse, UnfitWallet, check_registered, wallet_challenge};
 pub use controls::{Controls, Strict};
 pub use convening::{Convening, DealtReport, MAX_ATTEMPTS};
 pub use drill::drill_challenge;

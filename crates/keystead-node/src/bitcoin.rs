@@ -3,10 +3,12 @@
 use keystead_base::{Canonical as _, Name, RequestId};
 use keystead_bitcoin::{
     Completed, PsbtVersion, Spend, SpendError, SpendSignatures, shared_wallet, transaction_digest,
+    transaction_id,
 };
 use keystead_decision::{Decision, Grant, KeyStep, State};
 use keystead_intent::{BitcoinWallet, ChainId, Intent, PsbtSpend};
 use keystead_ledger::SignatureRecord;
+use keystead_policy::PolicyVersion;
 use keystead_signing::{ClientError, WalletOf};
 use keystead_wire::Refused;
 
@@ -20,7 +22,8 @@ pub(crate) fn read(state: &State, it: &PsbtSpend) -> Result<Spend, Refused> {
 }
 
 /// INVARIANT S7: the record of a spend; none unless each signature verifies and is of our key. It holds the transaction, or
-/// the PSBT with our signatures where others sign, too.
+/// the PSBT with our signatures where others sign, too; no signature that they add changes the id of what they finish, as all
+/// of it stands in witnesses (BIP-141).
 pub(crate) fn record(
     (request, height, position): (RequestId, u64, u64),
     spend: Spend,
@@ -29,7 +32,9 @@ pub(crate) fn record(
     let signing_digest = spend.signing_digest();
     let (signed, transaction) = match spend.complete(signatures)? {
         Completed::Transaction(done) => (done.to_bytes(), Some(transaction_digest(&done))),
-        Completed::Partly(psbt) => (psbt.to_bytes(PsbtVersion::Zero), None),
+        Completed::Partly(psbt) => {
+            (psbt.to_bytes(PsbtVersion::Zero), Some(transaction_id(psbt.transaction())))
+        }
     };
     Ok(SignatureRecord {
         request,
@@ -96,13 +101,13 @@ impl Signer {
     }
 }
 
-/// What stands for the wallet among those that sign, for the record of a signature; of a shared one, what the policy in
-/// force says of it.
-pub(crate) fn wallet_of(state: &State, spent: &PsbtSpend) -> Option<BitcoinWallet> {
+/// What stands for the wallet among those that sign, for the record of a signature; of a shared one, what a version of the
+/// policy says of it.
+pub(crate) fn wallet_of(state: &State, version: &PolicyVersion, spent: &PsbtSpend) -> Option<BitcoinWallet> {
     let key = &spent.account.key;
     let own = state.key(key)?.wallets.get(&spent.chain)?;
     let Some(name) = &spent.shared else { return Some(own.clone()) };
-    let terms = state.policy().engine.version().bitcoin.as_ref()?;
+    let terms = version.bitcoin.as_ref()?;
     shared_wallet(own, &terms.shared_wallet(spent.chain, key, name)?.descriptor).ok()
 }
 

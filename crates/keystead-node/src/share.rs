@@ -11,6 +11,7 @@ use keystead_consensus::{CommittedBlock, MAX_MESSAGE_BLOCKS, Message, Objection}
 use keystead_decision::{Decision, Entry, Fate, Finding, Outcome, Settlement, Simulation, State};
 use keystead_intent::{Action, Intent};
 use keystead_ledger::SignatureRecord;
+use keystead_policy::PolicyVersion;
 use keystead_transmit::{Verdict, Watched};
 use keystead_wire::{MAX_PEER_MESSAGES, Peer, PeerMessage, Refused, SharedSignature};
 use tokio::time::timeout;
@@ -234,16 +235,25 @@ impl Shared {
             None => self.ledger.request(&signed.request).await.ok()??.intent,
         };
         let state = self.state();
-        recovered_signature(&state, &decision, signed.position, &intent, &signed.payload.signature)
+        let current = state.policy().engine.version();
+        // A version that came since may have another wallet under that name, or none.
+        let earlier = match decision.policy.number == current.number {
+            true => None,
+            false => Some(self.ledger.policy(decision.policy.number).await.ok()??.1),
+        };
+        let (version, signature) = (earlier.as_ref().unwrap_or(current), &signed.payload.signature);
+        recovered_signature(&state, version, &decision, signed.position, &intent, signature)
     }
 }
 
 /// INVARIANT S7: what a signature (65 bytes r ‖ s ‖ y-parity, or the signatures of a PSBT) under a decision at this
 /// place of its block makes; none unless the decision allows exactly the bytes that the intent makes, and its account
-/// signed them. `state` says which wallet a key has on Bitcoin.
+/// signed them. `state` says which wallet a key has on Bitcoin, and `version`, the policy that the decision was made under, which
+/// it shares.
 #[must_use]
 pub fn recovered_signature(
     state: &State,
+    version: &PolicyVersion,
     decision: &Decision,
     position: u64,
     intent: &Intent,
@@ -251,7 +261,7 @@ pub fn recovered_signature(
 ) -> Option<SignatureRecord> {
     let Outcome::Allow(grant) = &decision.outcome else { return None };
     if let Action::Psbt(spent) = &intent.action {
-        let wallet = bitcoin::wallet_of(state, spent)?;
+        let wallet = bitcoin::wallet_of(state, version, spent)?;
         return bitcoin::recovered(decision, grant, position, intent, (&wallet, spent), signature);
     }
     let unsigned = keystead_chain::build(&intent.action, grant.address).ok()?;

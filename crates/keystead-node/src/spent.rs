@@ -6,7 +6,7 @@ use bitcoin::consensus::deserialize;
 use bitcoin::hashes::Hash as _;
 use bitcoin::{ScriptBuf, Transaction, Txid};
 use keystead_base::{Digest, RequestId};
-use keystead_bitcoin::same_payment;
+use keystead_bitcoin::{Psbt, same_payment};
 use keystead_decision::{Fate, Phase, Request, Settlement, State};
 use keystead_intent::ChainId;
 use keystead_transmit::Unknown;
@@ -145,14 +145,14 @@ impl Watcher {
         let mine = self.is_my_turn(state, &id);
         let looks = self.looks.get(&id).copied().unwrap_or_default();
         let Some(watch) = self.shared.coins.get(&chain.0) else { return };
-        let Some((own, transaction)) = self.shared.signed_coins(&id).await else { return };
+        let Some(Signed { own, transaction, is_whole }) = self.shared.signed_coins(&id).await else { return };
         let fate = match watch.standing(&own).await {
             Ok(Standing::Final) => Fate::Settled { transaction },
             Ok(Standing::Replaced { by }) => Fate::Dead { by: digest_of(by) },
             Ok(Standing::Mined(mined)) => return self.saw(id, chain.0, Some(Place::of(mined))),
             Ok(Standing::Nowhere) => {
                 self.saw(id, chain.0, None);
-                if looks % LOOKS_BETWEEN == 1 {
+                if is_whole && looks % LOOKS_BETWEEN == 1 {
                     self.shared.broadcast(state, watch, &id, &own).await;
                 }
                 return;
@@ -166,13 +166,24 @@ impl Watcher {
     }
 }
 
+/// A transaction that was signed, and its id as the log names it. What others have to finish, and send, comes onto the chain
+/// under the same id.
+struct Signed {
+    own: Transaction,
+    transaction: Digest,
+    is_whole: bool,
+}
+
 impl Shared {
-    /// The transaction that a request's signatures make, and its id as the log names it.
-    async fn signed_coins(&self, id: &RequestId) -> Option<(Transaction, Digest)> {
+    /// What a request's signatures make, or a part of.
+    async fn signed_coins(&self, id: &RequestId) -> Option<Signed> {
         let signed = views::view(self, id).await.ok()??.signed?;
-        let own: Transaction = deserialize(&signed.raw).ok()?;
+        let (own, is_whole) = match deserialize::<Transaction>(&signed.raw) {
+            Ok(own) => (own, true),
+            Err(_) => (Psbt::parse(&signed.raw).ok()?.transaction().clone(), false),
+        };
         let transaction = signed.transaction.filter(|it| *it == digest_of(own.compute_txid()))?;
-        Some((own, transaction))
+        Some(Signed { own, transaction, is_whole })
     }
 
     /// INVARIANT S14: what is frozen is not sent. One source that takes it is enough; whether it is mined shows later.
@@ -194,7 +205,7 @@ impl Shared {
         let state = self.state();
         let chain = state.request(&request).and_then(|it| it.intent.action.chain()).ok_or_else(unknown)?;
         let watch = self.coins.get(&chain.0).ok_or_else(unknown)?;
-        let (own, transaction) = self.signed_coins(&request).await.ok_or_else(unknown)?;
+        let Signed { own, transaction, .. } = self.signed_coins(&request).await.ok_or_else(unknown)?;
         let standing = watch.standing(&own).await.map_err(|_| unknown())?;
         match bears_out(settlement.fate, transaction, standing) {
             Some(true) => Ok(()),

@@ -68,7 +68,7 @@ pub(crate) async fn detail(shared: &Shared, id: &RequestId) -> Result<Option<Req
     let decisions = shared.ledger.decisions_about(id).await?;
     let simulation = state.request(id).and_then(|it| it.simulation.clone());
     let wallet = match &request.intent.action {
-        Action::Psbt(it) => bitcoin::wallet_of(&state, it),
+        Action::Psbt(it) => bitcoin::wallet_of(&state, state.policy().engine.version(), it),
         _ => None,
     };
     Ok(Some(RequestDetail { view, intent: request.intent, address, decisions, simulation, wallet }))

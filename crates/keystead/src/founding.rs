@@ -5,7 +5,7 @@ mod layout;
 use std::path::{Path, PathBuf};
 
 use keystead_base::{Canonical as _, ClusterId, Digest, Name, Timestamp};
-use keystead_decision::{Founder, Genesis, SignedGenesis};
+use keystead_decision::{Founder, Genesis, SignedGenesis, check_registered};
 use keystead_keys::MemberKey;
 use keystead_node::PeerConfig;
 use keystead_policy::{Device, Engine, Factor, Node, Person, PolicyVersion, Roster, Service, TransportKey};
@@ -85,6 +85,7 @@ fn make(
     let version = policy(roster(plan, nodes, service, &people)?, created)?.into_canonical();
     Engine::compile(version.clone())
         .advise("mend the policy file; specs/policy-schema.md says what a version holds")?;
+    check_registered(&version).advise("take the text that `keystead psbt wallet --shared` would show")?;
     let genesis = sign(plan, created, version, &people)?;
     let cluster = genesis.genesis.cluster();
     layout.write(cluster, &genesis.to_document())?;

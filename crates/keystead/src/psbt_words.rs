@@ -23,6 +23,7 @@ pub(crate) fn table(view: &View) -> String {
     let left = coins(effects.net_outflow_sat(), &effects);
     table.row(["leaves us".to_owned(), left, "with the fee".to_owned()]);
     table.pair("network", effects.network).pair("replaceable", effects.replaceable);
+    table.pair("waits", effects.lock);
     for it in &effects.kept {
         table.pair(&it.scope.to_string(), format!("not read: {}", it.name));
     }
@@ -50,6 +51,7 @@ pub(crate) fn json(view: &View) -> Value {
         "virtual_bytes": effects.virtual_bytes,
         "leaves_sat": effects.net_outflow_sat(),
         "replaceable": effects.replaceable,
+        "waits": effects.lock,
         "class": effects.class(),
         "not_read": effects.kept.iter().map(|it| json!([it.scope.to_string(), it.name])).collect::<Vec<_>>(),
     })

@@ -194,6 +194,12 @@ fn built_from_a_file_of_coins(till: &Till<'_>, purse: &Purse) {
     assert_eq!(shown["inputs"].as_array().unwrap().len(), 1, "one coin is enough: {shown}");
     assert_eq!((&shown["outputs"][1]["where"], &shown["fee_rate_tenths"]), (&json!("bip86/1/9"), &json!(30)));
     till.signed(&paying, &[]);
+    // What waits for a block is read, and said so.
+    let mut waits = bitcoin::Psbt::deserialize(&std::fs::read(&paying).unwrap()).unwrap();
+    waits.unsigned_tx.lock_time = bitcoin::absolute::LockTime::from_consensus(800_000);
+    let later = till.folder.join("later.psbt");
+    std::fs::write(&later, waits.serialize()).unwrap();
+    assert_eq!(till.offline("inspect", &later)["waits"]["lock_time"], json!(800_000));
     let one = build(6, &[], "one.psbt");
     assert_eq!(till.offline("inspect", &one)["outputs"].as_array().unwrap().len(), 1);
     taken(till, &till.signed(&one, &[]), purse, 6);

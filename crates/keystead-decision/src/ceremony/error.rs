@@ -3,7 +3,7 @@
 use keystead_base::{Blame, Coded, Digest, KeyError, Name, SignatureError};
 use keystead_policy::PolicyError;
 
-use crate::GenesisError;
+use crate::{GenesisError, UnfitWallet};
 
 /// What is wrong, and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +88,9 @@ pub enum CeremonyError {
     /// The first policy does not hold together.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The first policy registers a shared wallet that nobody could spend from.
+    #[error(transparent)]
+    Wallet(#[from] UnfitWallet),
     /// The member's own contribution is not in the transcript.
     #[error("expected the own contribution of `{name}` (key {own}), {}", standing(own, found))]
     NotMine {
@@ -174,6 +177,7 @@ impl Coded for CeremonyError {
             Self::Founders { .. } => "ceremony.founders",
             Self::Genesis { .. } => "ceremony.genesis",
             Self::Policy(error) => error.code(),
+            Self::Wallet(error) => error.code(),
             Self::NotMine { .. } => "ceremony.not_mine",
             Self::Key { .. } => "ceremony.key",
             Self::Fingerprint { .. } => "ceremony.fingerprint",

@@ -8,7 +8,7 @@ use keystead_policy::{Device, Engine, Factor, Person, PolicyVersion, Roster, Ser
 use serde::{Deserialize, Serialize};
 
 use super::{Assent, CeremonyError, Contribution, FinishedCeremony, Part, SignedContribution, signed};
-use crate::{Founder, Genesis};
+use crate::{Founder, Genesis, check_registered};
 
 /// The most contributions of one ceremony.
 pub const MAX_CONTRIBUTIONS: usize = 64;
@@ -69,6 +69,7 @@ impl Transcript {
             return Err(differs("number of the policy version"));
         }
         Engine::compile(genesis.policy.clone())?;
+        check_registered(&genesis.policy)?;
         let fingerprint = self.digest();
         Ok(CheckedTranscript { transcript: self, fingerprint })
     }

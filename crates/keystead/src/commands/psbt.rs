@@ -313,7 +313,8 @@ impl PsbtFile {
     fn view(&self, wallet: &BitcoinWallet) -> Result<View, Failure> {
         let read = || -> Result<View, SpendError> {
             let psbt = Psbt::parse(&self.bytes)?;
-            Ok(View::read(&psbt, &read_wallet(wallet)?, &Terms::default())?)
+            // What policy lets wait is signed: people read what for, and finish it.
+            Ok(View::read(&psbt, &read_wallet(wallet)?, &Terms::LOCKS_TO_OTHERS)?)
         };
         Ok(read()?)
     }

@@ -87,7 +87,11 @@ async fn signatures(
         let intent = ledger.request(&record.request).await?.map(|it| it.intent);
         let recovered = match (decisions.get(place), intent) {
             (Some(decision), Some(intent)) => {
-                recovered_signature(state, decision, record.position, &intent, &record.signature)
+                let version = ledger.policy(decision.policy.number).await?.map(|(_, version)| version);
+                version.and_then(|version| {
+                    let (position, signature) = (record.position, &record.signature);
+                    recovered_signature(state, &version, decision, position, &intent, signature)
+                })
             }
             _ => None,
         };
