@@ -151,7 +151,7 @@ def document(types, domain, type_name, value):
 
 
 def main():
-    pages = ("types.md", "keys.md", "ethereum.md", "bitcoin.md", "enclave.md", "wire.md", "log.md", "consensus.md", "ceremony.md", "rebuild.md", "words.md", "threshold.md")
+    pages = ("types.md", "keys.md", "ethereum.md", "bitcoin.md", "solana.md", "enclave.md", "wire.md", "log.md", "consensus.md", "ceremony.md", "rebuild.md", "words.md", "threshold.md")
     text = "".join((HERE / page).read_text() for page in pages)
     blocks = re.findall(r"```types\n(.*?)```", text, re.S)
     types = Types("\n".join(blocks))

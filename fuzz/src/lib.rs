@@ -21,6 +21,7 @@ mod log_texts;
 mod outside;
 mod rpc;
 mod seeds;
+mod solana;
 mod spoil;
 mod streams;
 mod targets;

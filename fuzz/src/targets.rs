@@ -19,7 +19,8 @@ use crate::documents::{
     backup, canonical, contribution, proof, rebuild, seeds_of, signed_ceremony, transcript,
 };
 use crate::{
-    bitcoin, calls, config_file, descriptors, endpoints, ethereum, log_texts, rpc, seeds, streams, texts,
+    bitcoin, calls, config_file, descriptors, endpoints, ethereum, log_texts, rpc, seeds, solana, streams,
+    texts,
 };
 
 /// What a parser made of the bytes.
@@ -109,6 +110,9 @@ pub const TARGETS: &[Target] = &[
     document!("psbt-spend", keystead_intent::PsbtSpend),
     document!("bitcoin-wallet", keystead_intent::BitcoinWallet),
     document!("bitcoin-signatures", keystead_bitcoin::SpendSignatures),
+    document!("solana-address", keystead_intent::SolanaAddress),
+    document!("solana-nonce", keystead_intent::SolanaNonce),
+    document!("solana-instruction", keystead_solana::SolanaInstruction),
     document!("sealed", Sealed),
     document!("backup", BackupFile, backup),
     document!("member", MemberPublic),
@@ -139,6 +143,8 @@ pub const TARGETS: &[Target] = &[
     other("psbt", bitcoin::psbt),
     other("descriptor", bitcoin::descriptor),
     other("bitcoin-address", bitcoin::address),
+    other("solana-message", solana::message),
+    other("solana-key", solana::key),
     other("intent-json", texts::intent),
     Target { name: "policy-json", run: texts::policy, seeds: seeds::policies },
     other("properties", texts::properties),

@@ -2,7 +2,7 @@
 
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
-use keystead_intent::{AssetIndex, ChainId, EffectKind, Effects, Fee, OpaqueReason, Slot};
+use keystead_intent::{AssetIndex, ChainId, EffectKind, Effects, Fee, OpaqueReason, Slot, is_plain};
 
 use crate::call::{Frame, Walk, opaque};
 use crate::transaction::{self, Authorization, Transaction};
@@ -81,19 +81,6 @@ fn statement(message: &Bytes) -> EffectKind {
     match std::str::from_utf8(message) {
         Ok(text) if text.chars().all(is_plain) => EffectKind::Statement { message: message.clone() },
         _ => opaque(None, U256::ZERO, keccak256(message), OpaqueReason::NotText),
-    }
-}
-
-/// Letters that are what they look like: no control codes, and no marks that change the direction
-/// of the text or that nobody sees.
-#[must_use]
-pub fn is_plain(letter: char) -> bool {
-    match letter {
-        '\n' | '\t' | '\r' => true,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' => false,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => false,
-        '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' => false,
-        _ => !letter.is_control(),
     }
 }
 

@@ -219,7 +219,11 @@ impl AssetIndex {
 
 /// The smallest unit of a chain's own coin.
 fn smallest(chain: ChainId) -> &'static str {
-    if chain.bitcoin().is_some() { "sat" } else { "wei" }
+    match (chain.bitcoin(), chain.solana()) {
+        (Some(_), _) => "sat",
+        (None, Some(_)) => "lamports",
+        (None, None) => "wei",
+    }
 }
 
 impl AssetEntry {
@@ -374,6 +378,7 @@ mod tests {
             (CHAIN, usdc, 1_500_001, "1.500001 USDC", "1.500001 USDC (1500001 base units)"),
             (ChainId(2), Asset::Native, 7, "7 wei", "7 wei"),
             (ChainId::BITCOIN_REGTEST, Asset::Native, 7, "7 sat", "7 sat"),
+            (ChainId::SOLANA_DEVNET, Asset::Native, 7, "7 lamports", "7 lamports"),
             (
                 CHAIN,
                 other,

@@ -201,7 +201,7 @@ impl BitcoinDestination {
     }
 }
 
-fn first_twenty(digest: &Digest) -> Address {
+pub(crate) fn first_twenty(digest: &Digest) -> Address {
     let mut id = Address::ZERO;
     id.0.iter_mut().zip(digest.0).for_each(|(to, from)| *to = from);
     id

@@ -9,7 +9,9 @@ mod danger;
 mod effect;
 mod intent;
 mod key_state;
+mod plain_text;
 mod simulation;
+mod solana;
 mod typed_form;
 
 pub use action::{
@@ -32,10 +34,12 @@ pub use effect::{
 };
 pub use intent::{Action, ActionKind, Intent, IntentError, MAX_BATCH_INTENTS, RequestBatch};
 pub use key_state::{KeyMove, KeyState};
+pub use plain_text::is_plain;
 pub use simulation::{
     BalanceChange, Ending, MAX_REVERT_BYTES, MAX_RUN_CHANGES, NotTaken, Piece, Right, RightChange, Run,
     SimulatedBlock,
 };
+pub use solana::{SolanaAddress, SolanaNonce};
 pub use typed_form::{
     MAX_TYPED_FIELDS, MAX_TYPED_VALUE_BYTES, TypedDomain, TypedField, TypedForm, TypedValue,
 };

@@ -5,13 +5,14 @@ use crate::layers::dependencies;
 use crate::sources::Source;
 
 /// The crates that only compute.
-const PURE: [&str; 12] = [
+const PURE: [&str; 13] = [
     "keystead-base",
     "keystead-intent",
     "keystead-chain",
     "keystead-words",
     "keystead-rehearsal",
     "keystead-bitcoin",
+    "keystead-solana",
     "keystead-policy",
     "keystead-quorum",
     "keystead-decision",
