@@ -11,7 +11,7 @@ use std::ops::Range;
 use keystead_base::{Name, Secret, tagged_hash};
 use keystead_threshold::{
     Abort, Bip340, Culprit, Deal, Delivery, Ed25519, Fault, Generate, KeyShare, Kind, Protocol, Purpose,
-    Repair, Session, Sign, Suite,
+    Repair, Scheme, Session, Sign, Suite,
 };
 use net::{Fate, Net, copy, holders, honest, name, names, session};
 use sha2::{Digest as _, Sha256};
@@ -316,6 +316,39 @@ fn k06_each_field_of_each_bip340_message_names_its_sender() {
 fn k06_each_field_of_each_ed25519_message_names_its_sender() {
     let runs = everything::<Ed25519>();
     assert!(runs > 1_000, "found {runs} runs");
+}
+
+/// What an ECDSA key's shares are dealt by: its set-up and its signatures have a file of their own.
+#[test]
+fn k06_each_field_of_each_dealing_of_an_ecdsa_key_names_its_sender() {
+    let with = |purpose| session(Scheme::EcdsaDkls23, 1, holders(2, "a b c"), purpose, 3);
+    let dealt = honest(1, &with(Purpose::Generate), |_| Deal::<Bip340>::generate());
+    let shares: Shares = dealt.into_iter().map(|(name, share)| (name, share.unwrap())).collect();
+    let public = shares[&name("a")].public().clone();
+    let lies =
+        |share: &Option<KeyShare>| share.as_ref().is_none_or(|share| lies_where_it_says::<Bip340>(share));
+    let same = |share: &Option<KeyShare>| {
+        lies(share) && share.as_ref().is_none_or(|share| share.public().key == public.key)
+    };
+    let mut runs = sweep::<Bip340, _>(&with(Purpose::Generate), |_| Deal::<Bip340>::generate(), lies);
+    let refresh = |me: &Name| Deal::<Bip340>::refresh(again(&shares[me]));
+    runs += sweep::<Bip340, _>(&with(Purpose::Refresh), refresh, same);
+    let reshare = with(Purpose::Reshare { dealers: names("a b"), next: holders(2, "c d") });
+    let deal = |me: &Name| match names("a b").contains(me) {
+        true => Deal::<Bip340>::reshare(again(&shares[me])),
+        false => Deal::<Bip340>::receive(public.clone()),
+    };
+    runs += sweep::<Bip340, _>(&reshare, deal, same);
+    let import = with(Purpose::Import { dealer: name("b") });
+    let deal = |me: &Name| match *me == name("b") {
+        true => Deal::<Bip340>::import(Secret::new([7; 32])),
+        false => Deal::generate(),
+    };
+    // Whose key was meant, the holders' callers see: a dealer may import another.
+    runs += sweep::<Bip340, _>(&import, deal, lies);
+    assert!(runs > 600, "found {runs} runs");
+    let after = honest(9, &with(Purpose::Refresh), refresh);
+    assert!(after.values().all(same), "the same shares are dealt anew afterwards");
 }
 
 /// INVARIANT K1: what a log could print of a message, an abort or a step has none of its content.

@@ -121,6 +121,15 @@ impl<P: Protocol> Net<P> {
 
     /// Runs until nothing is on its way any more; `fate` decides on each copy of each message.
     pub(crate) fn run(&mut self, mut fate: impl FnMut(&Name, Delivery, &mut Seeded) -> Fate) {
+        self.run_each(|to, delivery, rng| match fate(to, delivery, rng) {
+            Fate::Drop => vec![],
+            Fate::Deliver(one) => vec![one],
+            Fate::Twice(one, two) => vec![one, two],
+        });
+    }
+
+    /// Runs likewise; `fate` gives what arrives instead of each copy.
+    pub(crate) fn run_each(&mut self, mut fate: impl FnMut(&Name, Delivery, &mut Seeded) -> Vec<Delivery>) {
         let everyone: Vec<Name> = self.machines.keys().cloned().collect();
         for me in everyone {
             let rng = &mut self.rng;
@@ -130,13 +139,8 @@ impl<P: Protocol> Net<P> {
         while !self.on_the_way.is_empty() {
             let next = self.rng.below(self.on_the_way.len());
             let (to, delivery) = self.on_the_way.swap_remove(next);
-            match fate(&to, delivery, &mut self.rng) {
-                Fate::Drop => {}
-                Fate::Deliver(one) => self.deliver(&to, one),
-                Fate::Twice(one, two) => {
-                    self.deliver(&to, one);
-                    self.deliver(&to, two);
-                }
+            for one in fate(&to, delivery, &mut self.rng) {
+                self.deliver(&to, one);
             }
         }
     }
@@ -171,6 +175,7 @@ impl<P: Protocol> Net<P> {
         match step.end {
             Some(End::Done(output)) => drop(self.endings.insert(me.clone(), Ok(output))),
             Some(End::Aborted(unwritten)) => {
+                assert!(step.messages.is_empty(), "nothing is sent behind an abort");
                 let abort = unwritten.write(&mut Journal::default(), written).unwrap();
                 self.endings.insert(me.clone(), Err(abort));
             }
