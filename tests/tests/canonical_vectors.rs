@@ -18,7 +18,8 @@ use keystead_decision::{
 };
 use keystead_intent::{
     AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, DangerClass, Freeze, Intent, KeyCeremony,
-    KeyKind, Message, PsbtSpend, RawEthereum, Replacement, RequestBatch, Slot, TypedData, Veto,
+    KeyKind, Message, PsbtSpend, RawEthereum, Replacement, RequestBatch, Slot, SolanaMessage, TypedData,
+    Veto,
 };
 use keystead_keys::{BackupSubject, Purpose, RECIPIENT_SEED_BYTES, RecipientKey};
 use keystead_policy::{
@@ -262,10 +263,16 @@ fn intents() -> Vec<Vector> {
     all.extend(authority.map(|(what, change)| (what, intent(Action::Authority(change)))));
     let shared = every_ceremony().into_iter();
     all.extend(shared.map(|(what, it)| (what, intent(Action::Authority(key(it))))));
+    all.push(("a message of Solana's", intent(Action::Solana(solana()))));
     let mut vectors: Vec<Vector> = all.iter().map(|(what, intent)| vector(what, intent)).collect();
     let intents = all.into_iter().take(2).map(|(_, intent)| intent).collect();
     vectors.push(vector("a batch of two", &RequestBatch { intents }));
     vectors
+}
+
+fn solana() -> SolanaMessage {
+    let message = Bytes::from_static(b"\x80\x01\x00");
+    SolanaMessage { account: hot(), chain: ChainId::SOLANA_DEVNET, message }
 }
 
 fn psbt(replaces: Option<RequestId>) -> PsbtSpend {

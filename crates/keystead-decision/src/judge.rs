@@ -95,6 +95,9 @@ impl<C: Controls> Turn<'_, C> {
         }
         let account = action.account().ok_or_else(no_account)?;
         let address = self.address(account)?;
+        if let Action::Solana(it) = action {
+            return Err(no_ed25519(it));
+        }
         let unsigned = self.controls.build(action, address).map_err(|error| Reason::Undecodable {
             code: keystead_base::Coded::code(&error).to_owned(),
             text: error.to_string(),
@@ -429,6 +432,13 @@ pub(crate) fn pass(ruling: Ruling) -> Result<Passed, Refused> {
         Ruling::Pass { requirement, charges, rules } => Ok(Passed { requirement, charges, rules }),
         Ruling::Deny { reasons, rules } => Err((rules, reasons)),
     }
+}
+
+/// Every kind of key that there is signs on secp256k1.
+fn no_ed25519(it: &keystead_intent::SolanaMessage) -> Reason {
+    let text =
+        format!("key `{}` is none of Ed25519: nobody can sign for {} with it", it.account.key, it.chain);
+    Reason::Undecodable { code: "solana.no_key".to_owned(), text }
 }
 
 fn simulated<'a>(request: &'a Request, understood: &Understood) -> Simulated<'a> {

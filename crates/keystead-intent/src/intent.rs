@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountRef, AuthorityChange, ChainId, ContractCall, MAX_PAYLOAD_BYTES, Message, PsbtSpend, RawEthereum,
-    Replacement, Transfer, TypedData,
+    Replacement, SolanaMessage, Transfer, TypedData,
 };
 
 /// The most intents that one signature of a requester covers.
@@ -88,6 +88,8 @@ pub enum Action {
     Authority(AuthorityChange),
     /// Sign what a PSBT spends.
     Psbt(PsbtSpend),
+    /// Sign a message of Solana's. No key can yet: it is denied (`solana.no_key`).
+    Solana(SolanaMessage),
 }
 
 impl Action {
@@ -102,6 +104,7 @@ impl Action {
             Self::RawEthereum(it) => Some(&it.account),
             Self::Replacement(it) => Some(&it.transaction.account),
             Self::Psbt(it) => Some(&it.account),
+            Self::Solana(it) => Some(&it.account),
             Self::Authority(_) => None,
         }
     }
@@ -117,6 +120,7 @@ impl Action {
             Self::RawEthereum(it) => Some(it.chain),
             Self::Replacement(it) => Some(it.transaction.chain),
             Self::Psbt(it) => Some(it.chain),
+            Self::Solana(it) => Some(it.chain),
             Self::Authority(_) => None,
         }
     }
@@ -134,6 +138,7 @@ impl Action {
             Self::Authority(_) => ActionKind::Authority,
             Self::Psbt(it) if it.replaces.is_some() => ActionKind::Replacement,
             Self::Psbt(_) => ActionKind::Psbt,
+            Self::Solana(_) => ActionKind::Solana,
         }
     }
 
@@ -156,6 +161,7 @@ impl Action {
             Self::RawEthereum(it) => it.preimage.len(),
             Self::Replacement(it) => it.transaction.preimage.len(),
             Self::Psbt(it) => it.psbt.len(),
+            Self::Solana(it) => it.message.len(),
             Self::Authority(
                 AuthorityChange::Policy { document }
                 | AuthorityChange::Roster { document }
@@ -199,6 +205,8 @@ pub enum ActionKind {
     Authority,
     /// [`Action::Psbt`].
     Psbt,
+    /// [`Action::Solana`].
+    Solana,
 }
 
 impl ActionKind {
@@ -214,6 +222,7 @@ impl ActionKind {
             Self::Replacement => "replacement",
             Self::Authority => "authority",
             Self::Psbt => "psbt",
+            Self::Solana => "solana",
         }
     }
 }

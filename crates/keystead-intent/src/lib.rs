@@ -39,7 +39,7 @@ pub use simulation::{
     BalanceChange, Ending, MAX_REVERT_BYTES, MAX_RUN_CHANGES, NotTaken, Piece, Right, RightChange, Run,
     SimulatedBlock,
 };
-pub use solana::{SolanaAddress, SolanaNonce};
+pub use solana::{SolanaAddress, SolanaMessage, SolanaNonce};
 pub use typed_form::{
     MAX_TYPED_FIELDS, MAX_TYPED_VALUE_BYTES, TypedDomain, TypedField, TypedForm, TypedValue,
 };

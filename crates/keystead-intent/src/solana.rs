@@ -1,12 +1,12 @@
 //! Solana as intents name it: its clusters among the chains, its addresses, and the places that a durable nonce gives.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, Bytes};
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, Digest};
 use serde::{Deserialize, Serialize};
 
 use crate::bitcoin::first_twenty;
-use crate::{ChainId, MAX_EIP155_CHAIN, Slot};
+use crate::{AccountRef, ChainId, MAX_EIP155_CHAIN, Slot};
 
 impl ChainId {
     /// Solana's cluster whose coins are worth money (`mainnet-beta`).
@@ -29,6 +29,18 @@ impl ChainId {
             _ => None,
         }
     }
+}
+
+/// Signs a message of Solana's, legacy or of version 0.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SolanaMessage {
+    /// Who signs.
+    pub account: AccountRef,
+    /// The cluster that it is meant for; the bytes name none.
+    pub chain: ChainId,
+    /// The message: the bytes that Ed25519 signs.
+    pub message: Bytes,
 }
 
 /// An address on one cluster: a wallet, a token account, a mint or a program.

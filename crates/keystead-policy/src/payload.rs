@@ -225,12 +225,18 @@ fn asset_word(asset: Asset) -> String {
     }
 }
 
-/// Decimals of a chain's coin that the registry does not list: ether's or bitcoin's.
+/// Decimals of a chain's coin that the registry does not list: ether's, bitcoin's or Solana's.
 fn coin_decimals(chain: ChainId) -> u8 {
-    if chain.bitcoin().is_some() { 8 } else { 18 }
+    match (chain.bitcoin(), chain.solana()) {
+        (Some(_), _) => 8,
+        (None, Some(_)) => 9,
+        (None, None) => 18,
+    }
 }
 
 const MICRO: u32 = 1_000_000;
 
+#[cfg(test)]
+mod solana;
 #[cfg(test)]
 mod tests;

@@ -141,6 +141,7 @@ fn check_chains(chains: &[ChainId]) -> Result<(), PolicyError> {
     at_most("the list of chains", chains.len(), MAX_CHAINS)?;
     ascending("chains", chains)?;
     check_test_networks(chains)?;
+    check_clusters(chains)?;
     chains.iter().try_for_each(|chain| {
         not_zero("the number", chain, chain.0)?;
         within("a chain id", chain.0, i64::MAX.unsigned_abs())
@@ -152,6 +153,15 @@ fn check_chains(chains: &[ChainId]) -> Result<(), PolicyError> {
 fn check_test_networks(chains: &[ChainId]) -> Result<(), PolicyError> {
     let mut tests = chains.iter().filter(|it| it.bitcoin().is_some() && **it != ChainId::BITCOIN_MAINNET);
     match (tests.next(), tests.next()) {
+        (Some(first), Some(second)) => Err(PolicyError::TestNetworks { first: *first, second: *second }),
+        _ => Ok(()),
+    }
+}
+
+/// INVARIANT S8: no message of Solana's names its cluster, and a key has the same address on all: there is one at a time.
+fn check_clusters(chains: &[ChainId]) -> Result<(), PolicyError> {
+    let mut clusters = chains.iter().filter(|it| it.solana().is_some());
+    match (clusters.next(), clusters.next()) {
         (Some(first), Some(second)) => Err(PolicyError::TestNetworks { first: *first, second: *second }),
         _ => Ok(()),
     }

@@ -220,7 +220,7 @@ fn text(entity: &EntityUid) -> &str {
     entity.id().unescaped()
 }
 
-const ACTIONS: [ActionKind; 8] = [
+const ACTIONS: [ActionKind; 9] = [
     ActionKind::Transfer,
     ActionKind::ContractCall,
     ActionKind::TypedData,
@@ -229,4 +229,5 @@ const ACTIONS: [ActionKind; 8] = [
     ActionKind::Replacement,
     ActionKind::Authority,
     ActionKind::Psbt,
+    ActionKind::Solana,
 ];

@@ -87,7 +87,8 @@ fn is_transaction(action: &Action) -> bool {
         Action::Transfer(_) | Action::ContractCall(_) | Action::Replacement(_) => true,
         Action::RawEthereum(raw) => raw.preimage.first() != Some(&AUTHORIZATION),
         // A PSBT is finalized by whoever asked, with the signatures of others.
-        Action::TypedData(_) | Action::Message(_) | Action::Authority(_) | Action::Psbt(_) => false,
+        Action::TypedData(_) | Action::Message(_) | Action::Authority(_) => false,
+        Action::Psbt(_) | Action::Solana(_) => false,
     }
 }
 

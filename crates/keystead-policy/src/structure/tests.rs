@@ -82,6 +82,23 @@ fn s08_one_test_network_of_bitcoin_at_a_time() {
     }
 }
 
+/// INVARIANT S8: a message of Solana's is good on every cluster, so policy has one.
+#[test]
+fn s08_one_cluster_of_solana_at_a_time() {
+    let with = |clusters: &[ChainId]| {
+        let mut version = version();
+        version.chains.extend(clusters);
+        Engine::compile(version).map(|_| ()).map_err(|error| error.code())
+    };
+    let [main, dev] = [ChainId::SOLANA_MAINNET, ChainId::SOLANA_DEVNET];
+    for clusters in [&[main][..], &[dev], &[ChainId::BITCOIN_MAINNET, ChainId::BITCOIN_REGTEST, dev]] {
+        assert_eq!(with(clusters), Ok(()), "{clusters:?}");
+    }
+    for clusters in [&[main, dev][..], &[dev, ChainId::SOLANA_LOCALNET]] {
+        assert_eq!(with(clusters), Err("policy.test_networks"), "{clusters:?}");
+    }
+}
+
 #[test]
 fn what_is_referred_to_exists() {
     check_all(&[

@@ -174,9 +174,8 @@ impl Asked {
     fn simulated(&self) -> Simulated<'_> {
         match (&self.run, self.intent.action.kind()) {
             (Some(run), _) => Simulated::Ran(run),
-            (None, ActionKind::Message | ActionKind::TypedData | ActionKind::Psbt) => {
-                Simulated::NotApplicable
-            }
+            (None, ActionKind::Message | ActionKind::TypedData) => Simulated::NotApplicable,
+            (None, ActionKind::Psbt | ActionKind::Solana) => Simulated::NotApplicable,
             (None, _) if self.effects.coins.is_some() => Simulated::NotApplicable,
             (None, _) => Simulated::No,
         }
