@@ -11,6 +11,7 @@ mod desk;
 mod document;
 mod door;
 mod errors;
+mod failing;
 mod gaps;
 mod growth;
 mod help;
