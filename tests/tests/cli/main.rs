@@ -3,6 +3,7 @@
 mod again;
 mod bitcoin;
 mod broken;
+mod caps;
 mod ceremony;
 mod coins;
 mod commands;
