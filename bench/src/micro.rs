@@ -76,6 +76,7 @@ fn policy_times(world: &World<Strict>, others: usize) -> Vec<f64> {
         prices: &prices,
         cooling: &cooling,
         simulation: Simulated::No,
+        nonce_ahead: 0,
     };
     let question = Question {
         requester: &requester,

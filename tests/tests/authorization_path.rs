@@ -7,7 +7,7 @@ use keystead_decision::{
     Entry, Fate, Outcome, Phase, Settlement, Snapshot, State, Strict, propose, validate,
 };
 use keystead_intent::{Action, AuthorityChange, RawEthereum, Replacement};
-use keystead_policy::{PolicyVersion, Reason, Roster};
+use keystead_policy::{PolicyVersion, Reason, Roster, Rule};
 use keystead_tests::fixture::{CHAIN, Desk, ETHER, FRIEND, Member, STRANGER, YOUNG, name};
 use keystead_tests::world::{World, hot, outcome_of, reasons};
 
@@ -309,4 +309,33 @@ fn s13_who_approves_a_change_of_members_reads_each_key_and_role() {
         assert!(words.iter().any(|it| it.starts_with(expected)), "change {place}: {words:#?}");
         assert!(words.iter().any(|it| it.starts_with('-')), "change {place}: {words:#?}");
     }
+}
+
+fn no_far_nonces(policy: &mut PolicyVersion) {
+    let cedar = r#"forbid(principal, action in Action::"sign", resource) when { context.nonce_ahead > 2 };"#;
+    policy.rules.push(Rule { id: name("zz-no-far-nonces"), cedar: cedar.to_owned() });
+}
+
+/// The request at a nonce, where it is allowed.
+fn takes(world: &mut World<Strict>, nonce: u64) -> Option<keystead_base::RequestId> {
+    match world.ask("desk", world.ether(FRIEND, 1, nonce)) {
+        (id, Outcome::Allow(_)) => Some(id),
+        (_, Outcome::Deny { .. }) => None,
+        (_, other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn s04_rules_see_how_many_nonces_below_its_own_nobody_has() {
+    let mut world = World::with_policy(Strict::default(), no_far_nonces);
+    assert_eq!([3, 1000, u64::MAX - 1].map(|nonce| takes(&mut world, nonce)), [None; 3]);
+    let second = takes(&mut world, 2).expect("0 and 1 are free below it");
+    assert_eq!(takes(&mut world, 4), None, "0, 1 and 3 are");
+    takes(&mut world, 3).expect("0 and 1 are");
+    let entry = settled(&world, second);
+    world.commit(vec![entry]);
+    takes(&mut world, 6).expect("4 and 5 are: what is final leaves none below it");
+    assert_eq!(takes(&mut world, 8), None, "4, 5 and 7 are");
+    takes(&mut world, 4).expect("none is");
+    takes(&mut world, 8).expect("5 and 7 are");
 }

@@ -365,6 +365,8 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
     let slot = Some(Slot { chain: CHAIN, account, nonce: 0 });
     let settled =
         Settlement { cluster, request: id, slot, fate: Fate::Settled { transaction: Digest([6; 32]) } };
+    let reverted =
+        Settlement { cluster, request: id, slot, fate: Fate::Reverted { transaction: Digest([6; 32]) } };
     let dead = Settlement { cluster, request: id, slot: None, fate: Fate::Dead { by: Digest([6; 32]) } };
     let renewal = Renewal { cluster, request: id, at: BIRTH };
     let public = PublicAccount { parity: 2, x: Digest([7; 32]), chain_code: Digest([8; 32]) };
@@ -394,6 +396,7 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
     vectors.extend([
         vector("settled", &settled),
         vector("dead", &dead),
+        vector("reverted", &reverted),
         vector("a renewal", &renewal),
         vector("a renewal as an entry", &renew),
         vector("a tick", &Entry::Tick),

@@ -36,6 +36,7 @@ fn phase(world: &World<Strict>, id: &RequestId) -> Phase {
 }
 
 const MINED: Fate = Fate::Settled { transaction: Digest([9; 32]) };
+const FAILED: Fate = Fate::Reverted { transaction: Digest([9; 32]) };
 const REPLACED: Fate = Fate::Dead { by: Digest([8; 32]) };
 
 /// What a transfer of one of these accounts may pay for its gas.
@@ -124,6 +125,23 @@ fn s10_the_replaced_one_gives_its_amount_back_when_the_other_is_final() {
     assert_eq!(outcome_of(&decisions, &first), Outcome::Ended { fate: Fate::Dead { by: transaction } });
     let one = used(&mut world, 2);
     assert!(one > 2 * ETHER && one < 3 * ETHER, "only the final one counts: {one}");
+}
+
+#[test]
+fn s10_what_failed_is_settled_and_frees_nothing() {
+    let mut world = world();
+    let (first, _) = world.ask("desk", world.ether(FRIEND, 3 * ETHER, 0));
+    let (second, _) = world.ask("desk", replacement(&world, first, 2 * ETHER));
+    let slot = slot_of(&world, &second);
+    let decisions = settle(&mut world, second, slot, FAILED);
+    assert_eq!(outcome_of(&decisions, &second), Outcome::Ended { fate: FAILED });
+    assert_eq!(phase(&world, &second), Phase::Settled);
+    let Fate::Reverted { transaction } = FAILED else { panic!("it failed") };
+    assert_eq!(outcome_of(&decisions, &first), Outcome::Ended { fate: Fate::Dead { by: transaction } });
+    let one = used(&mut world, 2);
+    assert!(one > 2 * ETHER && one < 3 * ETHER, "it counts as if it had moved: {one}");
+    let (_, late) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    assert!(matches!(reasons(&late)[..], [Reason::SlotTaken { .. }, ..]), "its nonce is gone: {late:?}");
 }
 
 /// A node asks for a fresh certificate at this time.

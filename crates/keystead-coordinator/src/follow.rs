@@ -74,7 +74,8 @@ async fn look(inner: &Inner, request: RequestId, entry: &Entry) -> Result<(), Re
         (RequestStage::Signed, Some(signed)) => inner.send_again(request, &signed),
         // Pools forget what was in a block, and take it again when it is sent.
         (RequestStage::Reorged, Some(signed)) => inner.send_again(request, &signed),
-        (RequestStage::Settled, _) => {
+        // Final either way: what there was to send was sent.
+        (RequestStage::Settled | RequestStage::Failed, _) => {
             inner.looks.over(&request);
             inner.note(request, Step::Sign);
             inner.note(request, Step::Settle);

@@ -119,7 +119,8 @@ impl Meters {
             | RequestStage::Reorged
             | RequestStage::Applied
             | RequestStage::Settled
-            | RequestStage::Dead => "allow",
+            | RequestStage::Dead
+            | RequestStage::Failed => "allow",
         };
         self.policy_decisions.get_or_create(&Outcome { outcome }).inc();
         self.policy_decision_seconds.observe(took.as_secs_f64());

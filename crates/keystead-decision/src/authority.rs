@@ -74,6 +74,7 @@ impl<C: Controls> Turn<'_, C> {
             prices: &self.state.prices,
             cooling: &self.state.cooling,
             simulation: Simulated::NotApplicable,
+            nonce_ahead: 0,
         };
         let question = Question {
             requester: &request.intent.requester,

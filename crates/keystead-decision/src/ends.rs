@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keystead_base::RequestId;
+use keystead_base::{Digest, RequestId};
 use keystead_intent::Slot;
 use keystead_policy::Reason;
 
@@ -29,12 +29,15 @@ impl<C: Controls> Turn<'_, C> {
 
     fn end_request(&mut self, id: &RequestId, slot: Option<Slot>, fate: Fate) {
         match fate {
-            Fate::Settled { .. } => self.settled(id, slot, fate),
+            Fate::Settled { transaction } | Fate::Reverted { transaction } => {
+                self.settled(id, slot, fate, transaction)
+            }
             Fate::Dead { .. } => self.dead(id, fate),
         }
     }
 
-    fn settled(&mut self, id: &RequestId, slot: Option<Slot>, fate: Fate) {
+    /// INVARIANT S10: what a transaction that failed was to move counts as well; one bit of a receipt frees no limit.
+    fn settled(&mut self, id: &RequestId, slot: Option<Slot>, fate: Fate, transaction: Digest) {
         self.count_from_now(id);
         self.step(id, Event::Settle);
         self.decide(*id, Vec::new(), Outcome::Ended { fate });
@@ -46,7 +49,6 @@ impl<C: Controls> Turn<'_, C> {
         if let Some(request) = self.state.requests.get(id).cloned() {
             others.extend(self.state.spend_coins(id, &request));
         }
-        let Fate::Settled { transaction } = fate else { return };
         for other in others {
             self.dead(&other, Fate::Dead { by: transaction });
         }

@@ -75,6 +75,12 @@ pub enum Fate {
         /// The other transaction's hash.
         by: Digest,
     },
+    /// Its transaction is final and failed: what it was to move stayed, and its fee is paid. Its amounts count as if they
+    /// had moved.
+    Reverted {
+        /// The transaction's hash.
+        transaction: Digest,
+    },
 }
 
 /// What a signing back end did with a key.

@@ -178,6 +178,7 @@ impl<C: Controls> Turn<'_, C> {
             prices: &self.state.prices,
             cooling: &self.state.cooling,
             simulation: simulated(request, understood),
+            nonce_ahead: understood.effects.slot.as_ref().map_or(0, |it| self.state.free_below(it)),
         };
         let question = Question {
             requester: &request.intent.requester,

@@ -28,6 +28,21 @@ impl State {
         }
     }
 
+    /// How many nonces below this one nobody has, down to the account's highest that is final. Beyond
+    /// [`MAX_SLOTS_LOOKED_AT`] that are given and not final nobody looks: each of those was allowed by itself.
+    pub(crate) fn free_below(&self, slot: &Slot) -> u64 {
+        let lowest = Slot { nonce: 0, ..*slot };
+        let (mut free, mut above) = (0_u64, slot.nonce);
+        for (looked_at, (below, held)) in self.slots.range(lowest..*slot).rev().enumerate() {
+            free = free.saturating_add(above.saturating_sub(below.nonce).saturating_sub(1));
+            if held.settled || looked_at >= MAX_SLOTS_LOOKED_AT {
+                return free;
+            }
+            above = below.nonce;
+        }
+        free.saturating_add(above)
+    }
+
     pub(crate) fn window_admits(&self, charge: &Charge) -> Result<(), Reason> {
         let skew = self.policy.engine.version().timing.skew_seconds;
         let used = self.windows.used(charge, self.time, skew);
@@ -56,3 +71,6 @@ fn not_replacing(named: &RequestId, slot: &Slot) -> Reason {
     let text = format!("it is not the latest unsettled request at nonce {} of {}", slot.nonce, slot.account);
     Reason::NotReplacing { replaces: *named, text }
 }
+
+/// Slots that are given and not final, below one that is asked for.
+const MAX_SLOTS_LOOKED_AT: usize = 1024;

@@ -188,7 +188,8 @@ pub(crate) fn rests(view: &RequestView) -> bool {
         | RequestStage::Applied
         | RequestStage::Settled
         | RequestStage::Dead
-        | RequestStage::Reorged => true,
+        | RequestStage::Reorged
+        | RequestStage::Failed => true,
     }
 }
 

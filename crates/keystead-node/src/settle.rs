@@ -109,7 +109,8 @@ impl Watcher {
         let Some(hash) = signed.and_then(|it| it.transaction) else { return };
         let watched = Watched { hash: B256::from(hash.0), account: slot.account, nonce: slot.nonce };
         let fate = match chain.watch(&watched).await {
-            Verdict::Settled { .. } => Fate::Settled { transaction: hash },
+            Verdict::Settled { receipt, .. } if receipt.succeeded => Fate::Settled { transaction: hash },
+            Verdict::Settled { .. } => Fate::Reverted { transaction: hash },
             Verdict::Replaced { by } => Fate::Dead { by: by.map_or(Digest::ZERO, |by| Digest(by.0)) },
             // INVARIANT S10: what is not known, or not final, goes on counting.
             Verdict::Pending { seen } => {

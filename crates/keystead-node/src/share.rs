@@ -288,11 +288,15 @@ pub fn recovered_signature(
 fn bears_out(claimed: Fate, own: Digest, seen: &Verdict) -> Option<bool> {
     match (seen, claimed) {
         (Verdict::Unknown(_) | Verdict::Pending { .. }, _) => None,
-        (Verdict::Settled { .. }, Fate::Settled { transaction }) => Some(transaction == own),
-        (Verdict::Replaced { .. }, Fate::Dead { .. }) => Some(true),
-        (Verdict::Settled { .. }, Fate::Dead { .. }) | (Verdict::Replaced { .. }, Fate::Settled { .. }) => {
-            Some(false)
+        (Verdict::Settled { receipt, .. }, Fate::Settled { transaction }) => {
+            Some(transaction == own && receipt.succeeded)
         }
+        (Verdict::Settled { receipt, .. }, Fate::Reverted { transaction }) => {
+            Some(transaction == own && !receipt.succeeded)
+        }
+        (Verdict::Replaced { .. }, Fate::Dead { .. }) => Some(true),
+        (Verdict::Settled { .. }, Fate::Dead { .. })
+        | (Verdict::Replaced { .. }, Fate::Settled { .. } | Fate::Reverted { .. }) => Some(false),
     }
 }
 
@@ -355,7 +359,16 @@ mod tests {
         let replaced = Verdict::Replaced { by: Some(B256::from(other.0)) };
         let receipt =
             ReceiptFacts { block: 1, block_hash: B256::ZERO, succeeded: true, fee: Amount::default() };
+        let failed = ReceiptFacts { succeeded: false, ..receipt.clone() };
         let executed = Verdict::Settled { receipt, time_seconds: 1 };
+        let failed = Verdict::Settled { receipt: failed, time_seconds: 1 };
+        let reverted = |transaction| Fate::Reverted { transaction };
+        assert_eq!(bears_out(reverted(own), own, &failed), Some(true));
+        assert_eq!(bears_out(reverted(other), own, &failed), Some(false), "another one's hash");
+        assert_eq!(bears_out(settled(own), own, &failed), Some(false), "nobody was paid");
+        assert_eq!(bears_out(reverted(own), own, &executed), Some(false), "somebody was paid");
+        assert_eq!(bears_out(dead, own, &failed), Some(false), "its nonce is its own");
+        assert_eq!(bears_out(reverted(own), own, &replaced), Some(false), "it is in no block");
         assert_eq!(bears_out(settled(own), own, &executed), Some(true));
         assert_eq!(bears_out(settled(other), own, &executed), Some(false), "another one's hash");
         assert_eq!(bears_out(dead, own, &executed), Some(false), "its money is spent");

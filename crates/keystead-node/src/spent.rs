@@ -221,9 +221,9 @@ fn bears_out(claimed: Fate, own: Digest, seen: Standing) -> Option<bool> {
         (Standing::Nowhere | Standing::Mined(_), _) => None,
         (Standing::Final, Fate::Settled { transaction }) => Some(transaction == own),
         (Standing::Replaced { .. }, Fate::Dead { .. }) => Some(true),
-        (Standing::Final, Fate::Dead { .. }) | (Standing::Replaced { .. }, Fate::Settled { .. }) => {
-            Some(false)
-        }
+        // A transaction of Bitcoin's in a block has spent what it spends.
+        (Standing::Final, Fate::Dead { .. } | Fate::Reverted { .. })
+        | (Standing::Replaced { .. }, Fate::Settled { .. } | Fate::Reverted { .. }) => Some(false),
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) async fn view(shared: &Shared, id: &RequestId) -> Result<Option<Reque
     let Some(mut view) = shared.board.view(id) else {
         return Ok(stored(shared, id).await?.map(|view| shared.sightings.shown(view)));
     };
-    let ended = matches!(view.stage, RequestStage::Settled | RequestStage::Dead);
+    let ended = matches!(view.stage, RequestStage::Settled | RequestStage::Dead | RequestStage::Failed);
     if ended && view.signed.is_none() {
         // Its end came after its row was forgotten.
         view.signed = shared.ledger.signature(id).await?.as_ref().map(payload);

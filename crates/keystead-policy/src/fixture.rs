@@ -304,6 +304,7 @@ pub(crate) struct Ask {
     pub(crate) now: Timestamp,
     /// What came of running it.
     pub(crate) run: Option<Run>,
+    pub(crate) nonce_ahead: u64,
 }
 
 impl Ask {
@@ -333,6 +334,7 @@ impl Ask {
             cooling: Cooling::default(),
             now: NOW,
             run: None,
+            nonce_ahead: 0,
         }
     }
 
@@ -354,6 +356,7 @@ impl Ask {
             prices: &self.prices,
             cooling: &self.cooling,
             simulation: self.run.as_ref().map_or(Simulated::No, Simulated::Ran),
+            nonce_ahead: self.nonce_ahead,
         }
     }
 
@@ -379,7 +382,9 @@ pub(crate) fn ask_authority(
     let (prices, cooling) = (Prices::default(), Cooling::default());
     let assurance = AssuranceLevel::Process;
     let simulation = Simulated::No;
-    let facts = Facts { now: NOW, account: None, assurance, prices: &prices, cooling: &cooling, simulation };
+    let (account, nonce_ahead) = (None, 0);
+    let facts =
+        Facts { now: NOW, account, assurance, prices: &prices, cooling: &cooling, simulation, nonce_ahead };
     let (requester, key) = (name(requester), key.map(name));
     engine.decide(&Question {
         requester: &requester,

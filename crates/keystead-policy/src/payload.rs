@@ -151,6 +151,7 @@ impl Judgement<'_> {
             .long("max_fee_per_gas", || self.effects.fee.per_gas.0)
             .long("max_priority_fee_per_gas", || self.effects.fee.tip_per_gas.0)
             .long("fee_rate", || self.effects.coins.as_ref().map_or(0, |it| it.fee_rate))
+            .long("nonce_ahead", || self.question.facts.nonce_ahead)
             .address("contract", effect.contract)
             .text("selector", || effect.selector.map(lower_hex).unwrap_or_default())
             .into_context()

@@ -45,6 +45,8 @@ pub struct Facts<'a> {
     pub cooling: &'a Cooling,
     /// What came of running it.
     pub simulation: Simulated<'a>,
+    /// How many nonces below that of the transaction nobody has; 0 where it has none.
+    pub nonce_ahead: u64,
 }
 
 /// What is known of a run of what would be signed.

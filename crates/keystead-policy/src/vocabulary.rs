@@ -17,7 +17,7 @@ use crate::{PolicyError, Roster, Sections};
 pub const SCHEMA: &str = include_str!("../schema.cedarschema");
 
 /// The attributes that hold at 2^63−1, and are therefore only ever compared with smaller numbers.
-pub(crate) const SATURATING: [&str; 10] = [
+pub(crate) const SATURATING: [&str; 11] = [
     "amount",
     "amount_micro",
     "deadline",
@@ -26,6 +26,7 @@ pub(crate) const SATURATING: [&str; 10] = [
     "fee_micro",
     "max_fee_per_gas",
     "max_priority_fee_per_gas",
+    "nonce_ahead",
     "simulated_out",
     "simulated_out_fiat",
 ];

@@ -50,6 +50,7 @@ fn pay(engine: &Engine, wei: u64) -> Ruling {
         prices: &prices,
         cooling: &cooling,
         simulation: Simulated::No,
+        nonce_ahead: 0,
     };
     engine.decide(&Question {
         requester: &name("desk"),

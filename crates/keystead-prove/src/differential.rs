@@ -253,6 +253,7 @@ impl Model {
             prices: &prices,
             cooling: &cooling,
             simulation: Simulated::NotApplicable,
+            nonce_ahead: 0,
         };
         then(&Question {
             requester: &ask.requester,

@@ -31,6 +31,8 @@ pub enum RequestStage {
     Dead,
     /// Signed, and the block that had its transaction is not one of the chain's any more: it is sent again.
     Reorged,
+    /// Its transaction is final and failed: what it was to move stayed, and its fee is paid.
+    Failed,
 }
 
 impl RequestStage {
@@ -47,6 +49,7 @@ impl RequestStage {
             Outcome::Activated { .. } | Outcome::Thawed { .. } => Some(Self::Applied),
             Outcome::Ended { fate: keystead_decision::Fate::Settled { .. } } => Some(Self::Settled),
             Outcome::Ended { fate: keystead_decision::Fate::Dead { .. } } => Some(Self::Dead),
+            Outcome::Ended { fate: keystead_decision::Fate::Reverted { .. } } => Some(Self::Failed),
             // About a request it is what people asked for; key events of nodes are no requests.
             Outcome::Key { .. } => before.map(|_| Self::Applied),
             Outcome::Counted { .. }
@@ -77,6 +80,7 @@ impl RequestStage {
             Self::Settled => "settled",
             Self::Dead => "dead",
             Self::Reorged => "reorged",
+            Self::Failed => "failed",
         }
     }
 }

@@ -4,8 +4,8 @@ use alloy_primitives::Address;
 use keystead_base::{Amount, Digest, Name, NameError, Timestamp};
 use keystead_intent::{Asset, AssetEntry, AssetKind, ChainId, ContractEntry, DangerClass};
 use keystead_policy::{
-    AddressEntry, AssuranceCap, AssuranceLevel, Dimension, FreshHeadDemand, FreshHeadRule, Measure, Need,
-    PolicyVersion, QuorumRow, Roster, Rule, Threshold, Timing, Window,
+    AddressEntry, AssuranceCap, AssuranceLevel, Dimension, FeeCap, FreshHeadDemand, FreshHeadRule, Measure,
+    Need, PolicyVersion, QuorumRow, Roster, Rule, Threshold, Timing, Window,
 };
 
 /// What the sample is told about the world.
@@ -24,6 +24,9 @@ pub(crate) const COOL_OFF_SECONDS: u64 = 3600;
 
 /// One ether, in wei.
 pub(crate) const ETHER: u128 = 1_000_000_000_000_000_000;
+
+/// A billionth of it.
+const GWEI: u128 = 1_000_000_000;
 
 /// Version 0 for a roster.
 pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Result<PolicyVersion, NameError> {
@@ -66,7 +69,7 @@ pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Resul
             skew_seconds: 5,
             cool_off_seconds: world.cool_off_seconds,
         },
-        fee_caps: Vec::new(),
+        fee_caps: vec![fee_cap(chain)?],
         tolerances: Vec::new(),
     })
 }
@@ -111,6 +114,19 @@ fn windows(chain: ChainId) -> Result<Vec<Window>, NameError> {
     ])
 }
 
+/// What no hour of a chain has asked for long: beyond it an endpoint, a slip or a spike spoke.
+fn fee_cap(chain: ChainId) -> Result<FeeCap, NameError> {
+    Ok(FeeCap {
+        id: "gas".parse()?,
+        keys: Vec::new(),
+        chains: vec![chain],
+        max_fee_per_gas: Some(Amount::from(500 * GWEI)),
+        max_priority_fee_per_gas: Some(Amount::from(100 * GWEI)),
+        fee: Some(Amount::from(ETHER / 2)),
+        fee_fiat: None,
+    })
+}
+
 fn quorums(chain: ChainId) -> Result<Vec<QuorumRow>, NameError> {
     let row = |id: &str, classes: &[DangerClass], from, people: u32| {
         let needs = match people {
@@ -144,6 +160,10 @@ const RULES: &[(&str, &str)] = &[
     (
         "no-delegate-calls",
         r#"forbid(principal, action in Action::"sign", resource) when { context.class == "delegate_call" };"#,
+    ),
+    (
+        "no-far-nonces",
+        r#"forbid(principal, action in Action::"sign", resource) when { context.nonce_ahead > 16 && !context.cancels };"#,
     ),
     (
         "no-signed-rights",

@@ -122,7 +122,7 @@ impl Oracle {
         }
         if let Some(held) = self.held.get_mut(id) {
             held.end = match fate {
-                Fate::Settled { .. } => End::Settled(self.time),
+                Fate::Settled { .. } | Fate::Reverted { .. } => End::Settled(self.time),
                 Fate::Dead { .. } => End::Dead,
             };
         }

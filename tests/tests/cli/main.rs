@@ -3,6 +3,7 @@
 mod again;
 mod bitcoin;
 mod broken;
+mod caps;
 mod ceremony;
 mod coins;
 mod commands;
@@ -11,6 +12,7 @@ mod desk;
 mod document;
 mod door;
 mod errors;
+mod failing;
 mod gaps;
 mod growth;
 mod help;

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use alloy_primitives::U256;
+use keystead_decision::{Fate, Outcome};
 use keystead_devnet::{Devnet, DevnetServer};
 use keystead_node::{ChainConfig, EndpointConfig};
 use keystead_tests::chainside::{anvil, asked, fund, head, mine, sends, steals};
 use keystead_tests::cluster::{NodeHome, Station, ether};
-use keystead_tests::fixture::{BIRTH, CHAIN, ETHER, FRIEND, name};
+use keystead_tests::fixture::{BIRTH, CHAIN, ETHER, FRIEND, TOKEN, name};
+use keystead_tests::rehearsals::token_transfer;
 use keystead_wire::{ChainWatch, NodeStatus, RequestStage, RequestView};
 use serde_json::json;
 
@@ -98,6 +100,31 @@ async fn s10_what_a_chain_gives_up_is_reorged_and_counts_until_it_is_final_after
     station.stop().await;
 }
 
+/// The token that is to be moved says no: the nonce is gone and the fee is paid, and nobody says that somebody was paid.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s10_a_transaction_that_fails_is_failed_and_not_settled() {
+    let (chain, anvil) = anvil();
+    let mut home = NodeHome::new();
+    let endpoints = vec![EndpointConfig { name: name("anvil"), url: chain.url(), ca: None }];
+    home.config.chains = vec![ChainConfig { chain: CHAIN.0, agree: 1, endpoints, confirmations: Some(1) }];
+    home.config.limits.settlement_seconds = 1;
+    let station = home.start().await;
+    station.make_hot_key().await;
+    fund(anvil, station.account().await, 10 * ETHER).await;
+    asked(anvil, "anvil_setCode", json!([TOKEN, ALWAYS_REVERTS])).await;
+    let failing = station.ask("desk", token_transfer(FRIEND, 1, 0)).await;
+    sends(anvil, &failing.signed.clone().unwrap().raw).await;
+    let ended = until(&station, &failing, RequestStage::Failed).await;
+    assert_eq!(ended.signed, failing.signed);
+    let transaction = failing.signed.unwrap().transaction.unwrap();
+    assert_eq!(ended.decision.outcome, Outcome::Ended { fate: Fate::Reverted { transaction } });
+    let status = station.client("eve").await.status().await.unwrap();
+    assert_eq!(status.unsettled, 0);
+    station.stop().await;
+}
+
+/// `PUSH0 PUSH0 REVERT`
+const ALWAYS_REVERTS: &str = "0x5f5ffd";
 /// More than the test gives up.
 const FINAL: u64 = 10;
 

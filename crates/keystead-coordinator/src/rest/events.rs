@@ -138,7 +138,11 @@ pub(crate) fn facts(view: &RequestView) -> Value {
 /// What is signed and no transaction is over with its signature.
 pub(crate) fn is_final(view: &RequestView) -> bool {
     match view.stage {
-        RequestStage::Denied | RequestStage::Applied | RequestStage::Settled | RequestStage::Dead => true,
+        RequestStage::Denied
+        | RequestStage::Applied
+        | RequestStage::Settled
+        | RequestStage::Dead
+        | RequestStage::Failed => true,
         RequestStage::Signed => view.signed.as_ref().is_some_and(|it| it.transaction.is_none()),
         RequestStage::Waiting | RequestStage::Allowed | RequestStage::Reorged => false,
     }

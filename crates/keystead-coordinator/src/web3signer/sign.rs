@@ -122,7 +122,7 @@ fn stands(detail: &RequestDetail, action: &Action) -> bool {
     let alive = match detail.view.stage {
         RequestStage::Denied | RequestStage::Dead | RequestStage::Applied => false,
         RequestStage::Waiting | RequestStage::Allowed => detail.intent.expires > clock::now(),
-        RequestStage::Signed | RequestStage::Settled | RequestStage::Reorged => true,
+        RequestStage::Signed | RequestStage::Settled | RequestStage::Reorged | RequestStage::Failed => true,
     };
     alive && detail.intent.action == *action
 }

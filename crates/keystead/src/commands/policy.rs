@@ -254,7 +254,8 @@ fn ruling(ruling: &Ruling, version: &PolicyVersion) -> String {
     }
 }
 
-/// Prices and cool-offs are left out: what a fiat window or a young entry says is known only in the log.
+/// Prices, cool-offs and who has which nonce are left out: what a fiat window, a young entry or a gap says is known only
+/// in the log.
 fn facts<'a>(asked: &'a Asked, prices: &'a Prices, cooling: &'a Cooling) -> Facts<'a> {
     let simulation = asked.simulated();
     Facts {
@@ -264,6 +265,7 @@ fn facts<'a>(asked: &'a Asked, prices: &'a Prices, cooling: &'a Cooling) -> Fact
         prices,
         cooling,
         simulation,
+        nonce_ahead: 0,
     }
 }
 
