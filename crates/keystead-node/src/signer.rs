@@ -98,7 +98,10 @@ impl Signer {
             let done = tokio::select! {
                 biased;
                 block = inbox.recv() => match block {
-                    Some(block) => self.process(&block).await,
+                    Some(block) => {
+                        self.process(&block).await?;
+                        continue;
+                    }
                     None => return Ok(()),
                 },
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.run_due().await,
@@ -111,10 +114,14 @@ impl Signer {
         }
     }
 
-    /// An enclave that ended between blocks is started again where it was.
+    /// An enclave that ended between blocks is started again where it was. What it refuses of others' words ends nothing.
     async fn stands(&mut self, done: Result<(), NodeError>) -> Result<(), NodeError> {
         match done {
-            Err(NodeError::Enclave(error)) if !matches!(error, ClientError::Refused(_)) => {
+            Err(NodeError::Enclave(error @ ClientError::Refused(_))) => {
+                self.shared.postponed("a run of a key in shares", &error);
+                Ok(())
+            }
+            Err(NodeError::Enclave(error)) => {
                 let head = self.shared.ledger.block(self.shown).await?.map(|it| it.commit);
                 self.start_again(self.shown, head, &error).await
             }

@@ -50,7 +50,7 @@ impl Signer {
 
     /// Another node leads a run. Where the enclave cannot join it yet, it may in a moment.
     async fn called(&mut self, since: Instant, call: RunCall) -> Result<(), NodeError> {
-        if !call.signers.contains(&self.shared.node) {
+        if !call.signers.contains(&self.shared.node) || self.has_enough_runs(&call) {
             return Ok(());
         }
         match self.join(&call).await {
@@ -62,6 +62,12 @@ impl Signer {
             }
             other => other,
         }
+    }
+
+    /// INVARIANT D3: whoever calls again and again gets no more of this enclave than a few runs at once.
+    fn has_enough_runs(&self, call: &RunCall) -> bool {
+        let of_it = self.runs.waiting.get(&request_of(&call.aim));
+        of_it.is_some_and(|it| it.turns.sessions.len() >= MAX_RUNS_OF_ONE)
     }
 
     /// Calls that came before their certificate or share did.
@@ -239,6 +245,8 @@ fn parts(messages: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
 pub(crate) const MAX_RUN_WORDS: usize = 512;
 /// Calls that wait for a certificate.
 const MAX_CALLS: usize = 1024;
+/// Runs for one request at once.
+const MAX_RUNS_OF_ONE: usize = 4;
 /// How long a call waits for one.
 const CALL_LIFE: std::time::Duration = std::time::Duration::from_secs(10);
 /// Of messages in one frame to the enclave, which answers them in one.
