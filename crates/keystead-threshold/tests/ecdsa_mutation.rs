@@ -6,6 +6,7 @@
 //! library draws its own randomness: the messages differ from run to run, their fields do not.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test panics to fail")]
+#![allow(clippy::print_stdout, reason = "it tells how many of how many")]
 
 mod fields;
 mod net;

@@ -325,8 +325,7 @@ fn k06_each_field_of_each_dealing_of_an_ecdsa_key_names_its_sender() {
     let dealt = honest(1, &with(Purpose::Generate), |_| Deal::<Bip340>::generate());
     let shares: Shares = dealt.into_iter().map(|(name, share)| (name, share.unwrap())).collect();
     let public = shares[&name("a")].public().clone();
-    let lies =
-        |share: &Option<KeyShare>| share.as_ref().is_none_or(|share| lies_where_it_says::<Bip340>(share));
+    let lies = |share: &Option<KeyShare>| share.as_ref().is_none_or(lies_where_it_says::<Bip340>);
     let same = |share: &Option<KeyShare>| {
         lies(share) && share.as_ref().is_none_or(|share| share.public().key == public.key)
     };
