@@ -243,7 +243,7 @@ impl State {
 }
 
 /// The most accounts of one chain that are told apart by their slots.
-const MAX_ACCOUNTS: usize = 4096;
+const MAX_ACCOUNTS: usize = 65_536;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! The replicated state: everything that decides, and nothing else.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use alloy_primitives::Address;
@@ -202,6 +203,18 @@ impl State {
     /// All keys by name.
     pub fn keys(&self) -> impl Iterator<Item = (&Name, &Key)> {
         self.keys.iter()
+    }
+
+    /// The keys by name, from the one after `after` on.
+    pub fn keys_after(&self, after: Option<&Name>) -> impl Iterator<Item = (&Name, &Key)> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.keys.range::<_, Name>((start, Bound::Unbounded))
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.keys.len()
     }
 
     /// A request that is still remembered.

@@ -122,12 +122,17 @@ impl Signer {
 
     /// After a start: a seal from before the key got another home is of no use to anybody honest.
     pub(crate) async fn forget_moved(&self) -> Result<(), NodeError> {
-        let state = self.shared.state();
-        for (name, epoch, _) in self.shared.ledger.sealed_keys().await? {
-            if state.key(&name).is_some_and(|key| key.epoch > epoch) {
-                self.shared.ledger.erase_sealed_epoch(&name, epoch).await?;
+        let (state, ledger) = (self.shared.state(), &self.shared.ledger);
+        let mut last = None;
+        loop {
+            let page = ledger.sealed_keys(last.as_ref()).await?;
+            let Some((name, epoch, _)) = page.last() else { return Ok(()) };
+            last = Some((name.clone(), *epoch));
+            for (name, epoch, _) in page {
+                if state.key(&name).is_some_and(|key| key.epoch > epoch) {
+                    ledger.erase_sealed_epoch(&name, epoch).await?;
+                }
             }
         }
-        Ok(())
     }
 }

@@ -29,8 +29,8 @@ pub use keystead_policy::Feature;
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
 pub use protocol::{
     Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HandOver, HeldKey, Hello, ItemResult,
-    MAX_BATCH_ITEMS, Position, ProvenWallet, Ready, Refusal, Released, ReleasedSpend, Reply, Request,
-    RestoredKey, WalletOf,
+    MAX_BATCH_ITEMS, OpenedKey, Position, ProvenWallet, Ready, Refusal, Released, ReleasedSpend, Reply,
+    Request, RestoredKey, WalletOf,
 };
 pub use refusal::EnclaveError;
 pub use vault::{MAX_KEYS, VaultError};

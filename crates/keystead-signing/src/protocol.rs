@@ -21,7 +21,7 @@ pub const MAX_BATCH_ITEMS: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
-    /// First, and once: where the log begins, and the keys.
+    /// Once, after all keys: where the log begins.
     Hello(Box<Hello>),
     /// The log went on.
     Advance(Box<Advance>),
@@ -47,20 +47,22 @@ pub enum Request {
     HandOver(Box<HandOver>),
     /// Say which wallet a key has on a network of Bitcoin's.
     Wallet(Box<WalletOf>),
+    /// First: keys as they lie on the parent's disk, at most [`MAX_BATCH_ITEMS`], as often as it takes.
+    Open(Vec<Sealed>),
+    /// Say the public side of a key.
+    Public(Name),
 }
 
 impl Canonical for Request {
     const DOMAIN: &'static str = "keystead/enclave-request/v1";
 }
 
-/// Where the log begins, and the keys as they lie on the parent's disk.
+/// Where the log begins.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
     /// The genesis; its digest must be the cluster that the enclave was started for.
     pub genesis: SignedGenesis,
-    /// The sealed seeds.
-    pub seals: Vec<Sealed>,
 }
 
 /// Changes of policy in their order, and then the newest head.
@@ -158,6 +160,10 @@ pub enum Reply {
     Restored(Box<RestoredKey>),
     /// To [`Request::Wallet`].
     Wallet(Box<ProvenWallet>),
+    /// To [`Request::Open`], in the order of the seals.
+    Opened(Vec<OpenedKey>),
+    /// To [`Request::Public`].
+    Public(Box<HeldKey>),
 }
 
 impl Canonical for Reply {
@@ -172,8 +178,16 @@ pub struct Ready {
     pub hardening: Hardening,
     /// The cluster that it is pinned to.
     pub cluster: ClusterId,
-    /// The keys that it opened.
-    pub keys: Vec<HeldKey>,
+}
+
+/// A key that the enclave has opened; nothing was derived from it so far.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenedKey {
+    /// Its name.
+    pub key: Name,
+    /// Its epoch.
+    pub epoch: u32,
 }
 
 /// A key that the enclave holds.

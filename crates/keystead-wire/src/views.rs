@@ -179,7 +179,7 @@ pub struct NodeStatus {
     pub policy_digest: Digest,
     /// What is frozen.
     pub frozen: Frozen,
-    /// The keys.
+    /// The first keys by name, at most [`MAX_SHOWN_KEYS`].
     pub keys: Vec<KeyView>,
     /// Requests that wait for people or delays.
     pub open: u64,
@@ -213,6 +213,8 @@ pub struct NodeStatus {
     pub waiting: Vec<WaitingView>,
     /// Why keys are frozen that no person froze: the newest, at most [`MAX_SHOWN_FOUND`].
     pub found: Vec<FoundView>,
+    /// How many keys there are.
+    pub key_count: u64,
 }
 
 /// Another node, as this one sees it.
@@ -323,6 +325,8 @@ pub struct FoundView {
     pub finding: Finding,
 }
 
+/// The most keys in one status.
+pub const MAX_SHOWN_KEYS: usize = 64;
 /// The most findings in one status.
 pub const MAX_SHOWN_FOUND: usize = 16;
 

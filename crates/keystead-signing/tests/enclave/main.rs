@@ -19,6 +19,7 @@ mod fixture;
 mod memory;
 mod restoring;
 mod spending;
+mod thousands;
 mod vectors;
 
 use std::panic::catch_unwind;
@@ -44,6 +45,7 @@ fn run_tests(filter: &[&str]) {
         memory::TESTS,
         restoring::TESTS,
         spending::TESTS,
+        thousands::TESTS,
         vectors::TESTS,
     ]
     .concat();
