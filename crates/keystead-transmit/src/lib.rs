@@ -18,6 +18,7 @@ mod http;
 mod observe;
 pub mod outside;
 mod panel;
+mod refusal;
 mod scan;
 mod state_at;
 #[cfg(test)]
