@@ -21,7 +21,7 @@ impl Captive {
     /// Starts it with the keys, and the versions of the policy, that lie in the folder of a stopped node.
     pub(crate) async fn of(home: &NodeHome) -> Self {
         let ledger = Ledger::open(&home.config.ledger_url()).await.expect("the node's database");
-        let sealed = ledger.sealed_keys().await.expect("sealed keys");
+        let sealed = ledger.sealed_keys(None).await.expect("sealed keys");
         let (height, _) = ledger.tip().await.expect("a log");
         let transitions = ledger.transitions(height).await.expect("the versions of the policy");
         ledger.close().await;
@@ -29,8 +29,8 @@ impl Captive {
         let cluster = home.genesis.genesis.cluster();
         let arguments = enclave_arguments(cluster, home.config.enclave.passphrase.as_os_str(), &[]);
         let mut client = EnclaveClient::spawn(binary("test_enclave"), arguments).expect("a process");
-        let hello = Hello { genesis: home.genesis.clone(), seals: seals.collect() };
-        client.hello(hello).expect("an enclave that takes its keys");
+        client.open(seals.collect()).expect("an enclave that takes its keys");
+        client.hello(Hello { genesis: home.genesis.clone() }).expect("an enclave that takes the genesis");
         let mut captive = Self(client);
         captive.follow(transitions, None).expect("versions that verify");
         captive

@@ -23,6 +23,7 @@ mod impostor;
 mod liar;
 mod lines;
 mod loopback;
+mod many_keys;
 mod nodes;
 pub mod odd_tokens;
 pub mod pki;

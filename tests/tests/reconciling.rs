@@ -4,10 +4,10 @@ use alloy_primitives::{Address, B256};
 use alloy_sol_types::SolCall as _;
 use keystead_base::{Digest, Signed};
 use keystead_decision::{
-    Decision, Discrepancy, Entry, FinalBlock, Finding, Outcome, Phase, Snapshot, Strict,
+    Decision, Discrepancy, Entry, FinalBlock, Finding, MAX_CLEARED, Outcome, Phase, Snapshot, Strict,
 };
 use keystead_intent::{AccountRef, Action, AuthorityChange, Coin, DangerClass};
-use keystead_policy::{PolicyVersion, QuorumRow, Rule};
+use keystead_policy::{PolicyVersion, QuorumRow, Reason, Rule};
 use keystead_tests::fixture::{CHAIN, ETHER, FRIEND, TOKEN, name};
 use keystead_tests::purse::{Purse, REGTEST};
 use keystead_tests::world::{World, hot, reasons};
@@ -125,6 +125,45 @@ fn l04_what_people_cleared_explains_no_later_freeze() {
     let state =
         borsh::from_slice::<Snapshot>(&borsh::to_vec(&Snapshot(world.state.clone())).unwrap()).unwrap().0;
     assert!(state.has_found(&digest) && state.digest() == world.state.digest());
+}
+
+/// Two people look into a theft and agree to thaw; before the second of them says so, another one is found.
+#[test]
+fn l04_a_thaw_clears_nothing_that_was_found_after_people_were_asked() {
+    let mut world = World::new(Strict::default());
+    let (first, second) = (finding(&world, 5), finding(&world, 6));
+    states(&mut world, first.clone());
+    let thaw = |key| Action::Authority(AuthorityChange::Thaw { key });
+    let [(hot, _), (all, _)] = [Some(name("hot")), None].map(|key| world.ask("cleo", thaw(key)));
+    world.approve("ana", &hot);
+    world.approve("ana", &all);
+    states(&mut world, second.clone());
+    let refused = world.approve("ben", &hot);
+    let denied = |it: &Decision| matches!(&reasons(&it.outcome)[..], [Reason::NotCounted { code, .. }] if code == "thaw.found_since");
+    assert!(refused.iter().any(denied), "{refused:?}");
+    world.approve("ben", &all);
+    assert_eq!(world.state.request(&all).unwrap().phase, Phase::Applied);
+    assert!(world.state.frozen().keys.contains(&name("hot")), "the newer one keeps it frozen");
+    assert_eq!(world.state.findings().map(|it| it.1.clone()).collect::<Vec<_>>(), [second]);
+
+    let (again, _) = world.ask("cleo", thaw(Some(name("hot"))));
+    world.approve("ana", &again);
+    world.approve("ben", &again);
+    assert!(world.state.frozen().keys.is_empty() && world.state.findings().next().is_none());
+}
+
+#[test]
+fn l04_so_many_cleared_findings_are_remembered_and_no_more() {
+    let mut world = World::new(Strict::default());
+    let found: Vec<Finding> = (0..=MAX_CLEARED as u64).map(|nonce| finding(&world, nonce)).collect();
+    for it in &found {
+        states(&mut world, it.clone());
+    }
+    let (id, _) = world.ask("cleo", Action::Authority(AuthorityChange::Thaw { key: None }));
+    world.approve("ana", &id);
+    world.approve("ben", &id);
+    let remembered = found.iter().filter(|it| world.state.has_found(&keystead_base::Canonical::digest(*it)));
+    assert_eq!(remembered.count(), MAX_CLEARED);
 }
 
 #[test]

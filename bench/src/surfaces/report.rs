@@ -48,6 +48,10 @@ pub(crate) struct StartRow {
     pub(crate) answers_millis: f64,
     /// To the first signature after that.
     pub(crate) signs_millis: f64,
+    /// Keys made in a second before that, each by a ceremony that two people approve; zero where none was made beside `hot`.
+    pub(crate) created_per_second: f64,
+    /// To list all of them over the wire.
+    pub(crate) lists_millis: f64,
 }
 
 impl SurfaceRow {
@@ -89,12 +93,15 @@ impl Report {
             it.added_p50_millis,
             it.added_cpu_millis
         );
-        let mut rows = vec![["keys", "first answer", "first signature"].map(str::to_owned).to_vec()];
+        let head = ["keys", "first answer", "first signature", "all listed", "made per second"];
+        let mut rows = vec![head.map(str::to_owned).to_vec()];
         rows.extend(self.starts.iter().map(|it| {
             vec![
                 it.keys.to_string(),
                 format!("{:.0} ms", it.answers_millis),
                 format!("{:.0} ms", it.signs_millis),
+                format!("{:.1} ms", it.lists_millis),
+                format!("{:.0}", it.created_per_second),
             ]
         }));
         table::print("Start of a node, by the keys in its enclave", &rows);

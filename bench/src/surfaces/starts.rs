@@ -1,12 +1,9 @@
-//! How long a node takes from its start to its first answer, by the keys in its enclave.
+//! How long a node takes from its start to its first answer, by the keys in its enclave; and how fast keys are made and listed.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use keystead_intent::{AuthorityChange, KeyCeremony, KeyKind};
-use keystead_tests::cluster::NodeHome;
-use keystead_tests::fixture::name;
-use keystead_wire::RequestStage;
+use keystead_tests::cluster::{NodeHome, Station};
 use tokio::runtime::Runtime;
 
 use super::report::StartRow;
@@ -17,27 +14,33 @@ use crate::cluster::site::Site;
 pub(super) fn run(runtime: &Runtime, keys: usize) -> StartRow {
     eprintln!("start with {keys} keys");
     runtime.block_on(async {
-        let home = with_keys(keys).await;
+        let station = NodeHome::several(1, |_| {}).remove(0).start().await;
+        station.make_hot_key().await;
+        let created_per_second = create(&station, keys - 1).await;
+        let client = station.client("cleo").await;
+        let begin = Instant::now();
+        assert_eq!(client.keys().await.expect("the keys").len(), keys);
+        let lists_millis = millis(begin);
+        let home = station.stop().await;
         let start = Instant::now();
         let site = Arc::new(Site::start(vec![home], None).await);
         site.height(0).await;
         let answers_millis = millis(start);
         clients::run(&site, 1, Until::Decisions(1)).await;
-        StartRow { keys, answers_millis, signs_millis: millis(start) }
+        StartRow { keys, answers_millis, signs_millis: millis(start), created_per_second, lists_millis }
     })
 }
 
-/// A node whose enclave holds so many keys, `hot` among them, which alone is backed up and signs.
-async fn with_keys(keys: usize) -> NodeHome {
-    let station = NodeHome::several(1, |_| {}).remove(0).start().await;
-    station.make_hot_key().await;
-    for number in 1..keys {
-        let key = name(&format!("key-{number}"));
-        let create = KeyCeremony::Create { key, kind: KeyKind::HdSecp256k1, home: name("node-1") };
-        let created = station.change(AuthorityChange::Key(create)).await;
-        assert_eq!(created.stage, RequestStage::Applied, "{created:?}");
-    }
-    station.stop().await
+/// Makes so many keys; gives how many in a second.
+async fn create(station: &Station, count: usize) -> f64 {
+    let begin = Instant::now();
+    let told = |made: usize| {
+        if made.is_multiple_of(1_024) {
+            eprintln!("{made} keys made in {:.0} s", begin.elapsed().as_secs_f64());
+        }
+    };
+    station.make_keys(count, told).await;
+    count as f64 / begin.elapsed().as_secs_f64()
 }
 
 fn millis(start: Instant) -> f64 {

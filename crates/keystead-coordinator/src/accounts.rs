@@ -1,12 +1,13 @@
 //! Which addresses there are, as the node's public keys say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::Address;
+use keystead_base::{Name, PublicAccount};
 use keystead_intent::AccountRef;
-use keystead_wire::{NodeCallError, NodeClient};
+use keystead_wire::{KeyView, NodeCallError, NodeClient};
 
 /// Addresses by what signs for them. Asked anew when an address is unknown.
 pub(crate) struct Accounts {
@@ -17,8 +18,23 @@ pub(crate) struct Accounts {
 
 #[derive(Clone, Default)]
 struct Known {
-    accounts: Arc<BTreeMap<Address, AccountRef>>,
+    listed: Arc<Listed>,
     asked: Option<Instant>,
+}
+
+/// The accounts of all keys.
+#[derive(Default)]
+pub(crate) struct Listed {
+    /// By the name of their key.
+    keys: BTreeMap<Name, Arc<Derived>>,
+    accounts: HashMap<Address, AccountRef>,
+}
+
+/// The accounts of one key: a derivation costs more than everything else here.
+struct Derived {
+    of: PublicAccount,
+    /// By index: the address, and the point as 64 bytes `x || y`.
+    accounts: Vec<(u32, Address, [u8; 64])>,
 }
 
 impl Accounts {
@@ -28,49 +44,79 @@ impl Accounts {
 
     /// Every address, by key and index.
     pub(crate) async fn all(&self) -> Result<Vec<Address>, NodeCallError> {
-        let accounts = self.refresh().await?;
-        let mut listed: Vec<_> = accounts.iter().collect();
-        listed.sort_by(|a, b| a.1.cmp(b.1));
-        Ok(listed.into_iter().map(|(address, _)| *address).collect())
+        Ok(self.refresh().await?.accounts().map(|(_, address, _)| *address).collect())
+    }
+
+    /// The points of the accounts of those keys that `wanted` says, by key and index.
+    pub(crate) async fn points(
+        &self,
+        wanted: impl Fn(&Name) -> bool,
+    ) -> Result<Vec<[u8; 64]>, NodeCallError> {
+        let listed = self.refresh().await?;
+        let keys = listed.keys.iter().filter(|(name, _)| wanted(name));
+        Ok(keys.flat_map(|(_, key)| &key.accounts).map(|(_, _, point)| *point).collect())
     }
 
     /// What signs for an address; none for an address that is not ours.
     pub(crate) async fn find(&self, address: Address) -> Result<Option<AccountRef>, NodeCallError> {
         let known = self.known();
-        if let Some(account) = known.accounts.get(&address) {
+        if let Some(account) = known.listed.accounts.get(&address) {
             return Ok(Some(account.clone()));
         }
         if known.asked.is_some_and(|asked| asked.elapsed() < ASK_AGAIN_AFTER) {
             return Ok(None);
         }
-        Ok(self.refresh().await?.get(&address).cloned())
+        Ok(self.refresh().await?.accounts.get(&address).cloned())
     }
 
     /// The address of an account, listed or not; none of a key that signs for nobody now.
     pub(crate) async fn address(&self, account: &AccountRef) -> Result<Option<Address>, NodeCallError> {
-        let keys = self.node.keys().await?;
-        let key = keys.into_iter().find(|key| key.name == account.key);
+        let key = self.node.key(&account.key).await?;
         Ok(key.and_then(|key| key.account?.address(account.index)))
     }
 
-    async fn refresh(&self) -> Result<Arc<BTreeMap<Address, AccountRef>>, NodeCallError> {
+    async fn refresh(&self) -> Result<Arc<Listed>, NodeCallError> {
         let keys = self.node.keys().await?;
-        let mut accounts = BTreeMap::new();
-        for key in keys {
-            let Some(account) = key.account else { continue };
-            let derived = (0..self.per_key).filter_map(|index| Some((account.address(index)?, index)));
-            accounts.extend(
-                derived.map(|(address, index)| (address, AccountRef { key: key.name.clone(), index })),
-            );
-        }
-        let accounts = Arc::new(accounts);
-        let fresh = Known { accounts: Arc::clone(&accounts), asked: Some(Instant::now()) };
+        let (before, per_key) = (self.known().listed, self.per_key);
+        // Thousands of new keys take a while: other calls are answered meanwhile.
+        let listing = tokio::task::spawn_blocking(move || Arc::new(Listed::of(keys, &before, per_key)));
+        let listed = listing.await.unwrap_or_default();
+        let fresh = Known { listed: Arc::clone(&listed), asked: Some(Instant::now()) };
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-        Ok(accounts)
+        Ok(listed)
     }
 
     fn known(&self) -> Known {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Listed {
+    /// What was derived before is not derived again.
+    fn of(keys: Vec<KeyView>, before: &Self, per_key: u32) -> Self {
+        let mut listed = Self::default();
+        for key in keys {
+            let Some(of) = key.account else { continue };
+            let known = before.keys.get(&key.name).filter(|known| known.of == of);
+            let derived = known.map_or_else(|| Arc::new(Derived::of(of, per_key)), Arc::clone);
+            let account = |index| AccountRef { key: key.name.clone(), index };
+            let accounts = derived.accounts.iter().map(|(index, address, _)| (*address, account(*index)));
+            listed.accounts.extend(accounts);
+            listed.keys.insert(key.name, derived);
+        }
+        listed
+    }
+
+    /// By key and index.
+    fn accounts(&self) -> impl Iterator<Item = &(u32, Address, [u8; 64])> {
+        self.keys.values().flat_map(|key| &key.accounts)
+    }
+}
+
+impl Derived {
+    fn of(of: PublicAccount, per_key: u32) -> Self {
+        let account = |index| Some((index, of.address(index)?, of.point(index)?));
+        Self { of, accounts: (0..per_key).filter_map(account).collect() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who asks, and what each route asks of them: one table, and what does not stand in it is for whoever may do everything.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::http::Method;
@@ -71,6 +72,15 @@ impl Caller {
             Self::Token(token) if token.keys.is_empty() => true,
             Self::Token(token) => key.is_some_and(|key| token.keys.contains(key)),
             Self::Nobody => false,
+        }
+    }
+
+    /// The keys that it is limited to, where it is.
+    pub(crate) fn keys(&self) -> Option<BTreeSet<&Name>> {
+        match self {
+            Self::Token(token) if !token.keys.is_empty() => Some(token.keys.iter().collect()),
+            Self::Everything | Self::Token(_) => None,
+            Self::Nobody => Some(BTreeSet::new()),
         }
     }
 

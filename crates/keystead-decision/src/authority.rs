@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use keystead_base::{Canonical, Coded, Name, RequestId};
+use keystead_base::{Canonical, Coded, Name, RequestId, Timestamp};
 use keystead_intent::{ActionKind, AuthorityChange, ChangeKind, Intent, KeyCeremony, KeyMove, KeyState};
 use keystead_policy::{
     AssuranceLevel, Facts, Feature, PolicyVersion, Question, Reason, Sections, Simulated, Subject, larger,
 };
 
 use crate::coins::check_registered;
+use crate::finding::FoundSince;
 use crate::judge::{Passed, Refused, pass};
 use crate::reading::Remembered;
 use crate::state::ActivePolicy;
@@ -67,6 +68,7 @@ impl<C: Controls> Turn<'_, C> {
         change: &AuthorityChange,
     ) -> Result<(Passed, Option<ActivePolicy>), Refused> {
         let (sections, next) = self.possible(change).map_err(|reason| (Vec::new(), vec![reason]))?;
+        self.nothing_newer(request, change).map_err(|since| (Vec::new(), vec![not_counted(&since)]))?;
         let facts = Facts {
             now: self.now(),
             account: None,
@@ -103,6 +105,12 @@ impl<C: Controls> Turn<'_, C> {
                 self.ceremony_possible(ceremony).map(|()| (Sections::default(), None))
             }
         }
+    }
+
+    /// INVARIANT L4: what people did not know when they were asked, they did not look into.
+    fn nothing_newer(&self, request: &Request, change: &AuthorityChange) -> Result<(), FoundSince> {
+        let AuthorityChange::Thaw { key: Some(key) } = change else { return Ok(()) };
+        self.state.found_since(key, request.announced).map_or(Ok(()), Err)
     }
 
     fn next_policy(
@@ -195,7 +203,7 @@ impl<C: Controls> Turn<'_, C> {
                 self.successor = Some(Arc::new(next));
                 Outcome::Activated { policy }
             }
-            AuthorityChange::Thaw { key } => self.thaw(key.clone()),
+            AuthorityChange::Thaw { key } => self.thaw(key.clone(), request.announced),
             AuthorityChange::Key(ceremony) => self.ceremony(request, ceremony),
         };
         self.decide(*id, passed.rules, outcome);
@@ -216,14 +224,16 @@ impl<C: Controls> Turn<'_, C> {
         Ok(after)
     }
 
-    fn thaw(&mut self, key: Option<Name>) -> Outcome {
-        self.state.clear_findings(key.as_ref());
+    /// What was found after `asked` stays, and keeps its key frozen.
+    fn thaw(&mut self, key: Option<Name>, asked: Timestamp) -> Outcome {
+        self.state.clear_findings(key.as_ref(), asked);
         match &key {
             Some(key) => drop(self.state.frozen.keys.remove(key)),
             None => {
                 self.state.frozen.everything = false;
                 self.state.rebuilt = false;
-                self.state.frozen.keys.clear();
+                let found = self.state.keys_with_findings();
+                self.state.frozen.keys.retain(|key| found.contains(key));
             }
         }
         Outcome::Thawed { key }

@@ -1,12 +1,13 @@
 //! What nodes find on the chains that the log did not allow, and what follows: its key is frozen.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Amount, Canonical, ClusterId, Digest, Name, RequestId, Signed};
+use keystead_base::{Amount, Blame, Canonical, ClusterId, Coded, Digest, Name, RequestId, Signed, Timestamp};
 use keystead_intent::{AccountRef, Asset, ChainId, Coin, EffectKind, Effects, Slot};
 use keystead_policy::Reason;
 use serde::{Deserialize, Serialize};
@@ -139,6 +140,32 @@ impl fmt::Display for Finding {
     }
 }
 
+/// A finding in the log, and when it entered.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Found {
+    height: u64,
+    time: Timestamp,
+    finding: Finding,
+}
+
+/// Something was found about a key after people were asked to thaw it: what they agreed to was said without it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("block {height} found something newer about key `{key}`: look into it, and ask again")]
+pub(crate) struct FoundSince {
+    key: Name,
+    height: u64,
+}
+
+impl Coded for FoundSince {
+    fn code(&self) -> &'static str {
+        "thaw.found_since"
+    }
+
+    fn blame(&self) -> Blame {
+        Blame::Environment
+    }
+}
+
 impl<C: Controls> Turn<'_, C> {
     /// INVARIANT L4: what the log did not allow freezes the key that must have done it, once for each finding.
     pub(crate) fn found(&mut self, signed: &Signed<Finding>) {
@@ -151,8 +178,9 @@ impl<C: Controls> Turn<'_, C> {
         if self.controls.freezes_on(finding) {
             self.state.frozen.keys.insert(key);
         }
-        let height = self.state.height;
-        self.state.findings.insert(subject, Arc::new((height, finding.clone())));
+        let (height, time) = (self.state.height, self.state.time);
+        let found = Found { height, time, finding: finding.clone() };
+        self.state.findings.insert(subject, Arc::new(found));
         self.decide(RequestId(subject), Vec::new(), Outcome::Found { finding: finding.clone() });
     }
 
@@ -218,24 +246,46 @@ impl State {
     /// Whether the log holds this finding.
     #[must_use]
     pub fn has_found(&self, finding: &Digest) -> bool {
-        self.findings.contains_key(finding) || self.cleared.contains(finding)
+        self.findings.contains_key(finding) || self.cleared.contains_key(finding)
     }
 
-    /// People looked into what was found about a key, or about all of them: it explains no freeze any more, and freezes
-    /// nobody a second time.
-    pub(crate) fn clear_findings(&mut self, key: Option<&Name>) {
-        let about = |it: &Finding| key.is_none_or(|key| it.account.key == *key);
+    /// The newest finding about a key that entered the log after `asked`.
+    pub(crate) fn found_since(&self, key: &Name, asked: Timestamp) -> Option<FoundSince> {
+        let newer = self.findings.values().filter(|it| it.finding.account.key == *key && it.time > asked);
+        let height = newer.map(|it| it.height).max()?;
+        Some(FoundSince { key: key.clone(), height })
+    }
+
+    /// People looked into what was found about a key, or about all of them, until they were asked: it explains no freeze
+    /// any more, and freezes nobody a second time while it is remembered.
+    pub(crate) fn clear_findings(&mut self, key: Option<&Name>, asked: Timestamp) {
+        let about = |it: &Found| it.time <= asked && key.is_none_or(|key| it.finding.account.key == *key);
         let cleared: Vec<Digest> =
-            self.findings.iter().filter(|(_, it)| about(&it.1)).map(|(digest, _)| *digest).collect();
+            self.findings.iter().filter(|(_, it)| about(it)).map(|(digest, _)| *digest).collect();
         for digest in cleared {
             self.findings.remove(&digest);
-            self.cleared.insert(digest);
+            self.cleared.insert(digest, self.height);
         }
+        self.forget_cleared();
+    }
+
+    /// The oldest go first. Whoever states one of those again freezes its key once more: people look again.
+    fn forget_cleared(&mut self) {
+        while self.cleared.len() > MAX_CLEARED {
+            let oldest = self.cleared.iter().min_by_key(|(digest, height)| (**height, **digest));
+            let Some(oldest) = oldest.map(|(digest, _)| *digest) else { break };
+            self.cleared.remove(&oldest);
+        }
+    }
+
+    /// The keys that something is found about which nobody cleared.
+    pub(crate) fn keys_with_findings(&self) -> BTreeSet<Name> {
+        self.findings.values().map(|it| it.finding.account.key.clone()).collect()
     }
 
     /// The findings that people did not clear by a thaw, with the height at which each of them entered the log.
     pub fn findings(&self) -> impl Iterator<Item = (u64, &Finding)> {
-        self.findings.values().map(|it| (it.0, &it.1))
+        self.findings.values().map(|it| (it.height, &it.finding))
     }
 
     /// Whether a request ever gave somebody a right over these tokens of an account, or one that nobody understands.
@@ -268,8 +318,10 @@ impl State {
     }
 }
 
+/// The most cleared findings that are remembered.
+pub const MAX_CLEARED: usize = 1024;
 /// The most accounts of one chain that are told apart by their slots.
-const MAX_ACCOUNTS: usize = 4096;
+const MAX_ACCOUNTS: usize = 65_536;
 
 #[cfg(test)]
 mod tests {

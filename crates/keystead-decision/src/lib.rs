@@ -43,7 +43,7 @@ pub use controls::{Controls, Strict};
 pub use convening::{Convening, DealtReport, MAX_ATTEMPTS};
 pub use drill::drill_challenge;
 pub use entry::{Entry, Fate, KeyEvent, KeyStep, Renewal, Settlement};
-pub use finding::{Discrepancy, FinalBlock, Finding};
+pub use finding::{Discrepancy, FinalBlock, Finding, MAX_CLEARED};
 pub use fresh::{FRESH_SECONDS, FreshAnswer, FreshHead, FreshWord};
 pub use genesis::{Founder, Genesis, GenesisError, SignedGenesis};
 pub use keystead_base::PublicAccount;

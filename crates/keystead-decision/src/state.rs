@@ -1,6 +1,7 @@
 //! The replicated state: everything that decides, and nothing else.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use alloy_primitives::Address;
@@ -13,11 +14,10 @@ use keystead_intent::{BitcoinWallet, ChainId, Coin, KeyKind, KeyState, Slot};
 use keystead_policy::{AssuranceLevel, Cooling, Engine, Feature, PolicyError, PolicyVersion, Prices, Roster};
 
 use crate::coins::Purse;
+use crate::finding::Found;
 use crate::reading::Kept;
 use crate::rebuild::Pending;
-use crate::{
-    Convening, Finding, Frozen, Genesis, PublicAccount, Request, Sharing, SlotUse, Windows, persist,
-};
+use crate::{Convening, Frozen, Genesis, PublicAccount, Request, Sharing, SlotUse, Windows, persist};
 
 /// The most requests that may wait at once; one more is denied.
 pub const MAX_OPEN_REQUESTS: usize = 10_000;
@@ -46,14 +46,14 @@ pub struct State {
     pub(crate) due: OrdSet<(Timestamp, RequestId)>,
     pub(crate) open: u64,
     /// What was found on the chains, and at which height it entered the log: each counts once.
-    pub(crate) findings: OrdMap<Digest, Arc<(u64, Finding)>>,
+    pub(crate) findings: OrdMap<Digest, Arc<Found>>,
     /// Over whose tokens requests gave others a right; the zero address stands for all tokens.
     pub(crate) rights: OrdSet<(ChainId, Address, Address)>,
     pub(crate) coins: OrdMap<(Purse, Coin), Arc<SlotUse>>,
     /// How much of each requester's PSBTs is kept. It follows from the requests.
     pub(crate) kept: OrdMap<Name, Kept>,
-    /// Findings that people cleared: none of them freezes its key again.
-    pub(crate) cleared: OrdSet<Digest>,
+    /// The latest findings that people cleared, with the height at which they did: none of them freezes its key again.
+    pub(crate) cleared: OrdMap<Digest, u64>,
     /// Ceremonies of shared keys that are under way: at most one for each key.
     pub(crate) convened: OrdMap<Name, Arc<Convening>>,
     /// What the next block must be; never part of a snapshot.
@@ -140,7 +140,7 @@ impl State {
             rights: OrdSet::new(),
             coins: OrdMap::new(),
             kept: OrdMap::new(),
-            cleared: OrdSet::new(),
+            cleared: OrdMap::new(),
             convened: OrdMap::new(),
             pending: None,
         })
@@ -220,6 +220,18 @@ impl State {
     /// The ceremonies of shared keys that are under way, by key.
     pub fn convenings(&self) -> impl Iterator<Item = (&Name, &Convening)> {
         self.convened.iter().map(|(key, it)| (key, it.as_ref()))
+    }
+
+    /// The keys by name, from the one after `after` on.
+    pub fn keys_after(&self, after: Option<&Name>) -> impl Iterator<Item = (&Name, &Key)> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.keys.range::<_, Name>((start, Bound::Unbounded))
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.keys.len()
     }
 
     /// A request that is still remembered.
@@ -307,7 +319,7 @@ impl BorshSerialize for Snapshot {
         persist::write_set(&state.rights, writer)?;
         state.open.serialize(writer)?;
         persist::write_shared(&state.coins, writer)?;
-        persist::write_set(&state.cleared, writer)?;
+        persist::write_map(&state.cleared, writer)?;
         persist::write_shared(&state.convened, writer)
     }
 }
@@ -339,7 +351,7 @@ impl BorshDeserialize for Snapshot {
             rights: persist::read_set(reader)?,
             open: u64::deserialize_reader(reader)?,
             coins: persist::read_shared(reader)?,
-            cleared: persist::read_set(reader)?,
+            cleared: persist::read_map(reader)?,
             convened: persist::read_shared(reader)?,
             kept: OrdMap::new(),
             pending: None,

@@ -59,14 +59,21 @@ impl Ledger {
         session.commit().await
     }
 
-    /// The sealed keys, by name and epoch.
+    /// The sealed keys, by name and epoch: at most [`MAX_SEALS_AT_ONCE`] from the first, or from the one after `after` on.
     ///
     /// # Errors
     ///
     /// [`LedgerError`] from the database.
-    pub async fn sealed_keys(&self) -> Result<Vec<(Name, u32, Vec<u8>)>, LedgerError> {
-        let sql = "SELECT name, epoch, document FROM sealed_keys ORDER BY name, epoch";
-        let rows = self.engine.read().await?.rows(sql, vec![]).await?;
+    pub async fn sealed_keys(
+        &self,
+        after: Option<&(Name, u32)>,
+    ) -> Result<Vec<(Name, u32, Vec<u8>)>, LedgerError> {
+        let sql = "SELECT name, epoch, document FROM sealed_keys WHERE (name, epoch) > ($1, $2) \
+                   ORDER BY name, epoch LIMIT $3";
+        // No name is empty: before the first is nothing.
+        let (name, epoch) = after.map_or(("", 0), |(name, epoch)| (name.as_str(), *epoch));
+        let bounds = vec![text(name), int(epoch.into()), int(MAX_SEALS_AT_ONCE)];
+        let rows = self.engine.read().await?.rows(sql, bounds).await?;
         let wrong = |found: String| LedgerError::Word { table: "sealed_keys", found };
         rows.iter()
             .map(|row| {
@@ -76,6 +83,16 @@ impl Ledger {
                 Ok((name, epoch, row.bytes(2)?))
             })
             .collect()
+    }
+
+    /// How many sealed keys there are.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] from the database.
+    pub async fn count_sealed_keys(&self) -> Result<u64, LedgerError> {
+        let row = self.engine.read().await?.row("SELECT COUNT(*) FROM sealed_keys", vec![]).await?;
+        row.map_or(Ok(0), |row| row.int(0))
     }
 
     /// Keeps a backup file under its digest, SHA-256 of its bytes, which it gives back.
@@ -194,5 +211,7 @@ impl Ledger {
     }
 }
 
+/// The most sealed keys of one answer: a node may hold thousands.
+pub const MAX_SEALS_AT_ONCE: u64 = 1024;
 /// Longer than a seal, so that it takes the seal's whole place.
 const ERASED_BYTES: usize = 512;

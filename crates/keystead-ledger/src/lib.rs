@@ -35,6 +35,7 @@ pub use checkpoint::{Checkpoint, LogKeys, SignedCheckpoint, origin};
 pub use consistency::{Consistency, MAX_PROOF_HASHES};
 pub use error::LedgerError;
 pub use export::ExportedLog;
+pub use keep::MAX_SEALS_AT_ONCE;
 pub use ledger::{Ledger, MAX_SNAPSHOT_BYTES};
 pub use log_error::LogError;
 pub use note::{MAX_NOTE_BYTES, SignError, verifier_key};

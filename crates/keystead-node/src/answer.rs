@@ -47,7 +47,8 @@ impl Front {
             }
             NodeRequest::Open => NodeReply::Open(status::open(shared)),
             NodeRequest::Status => NodeReply::Status(Box::new(status::status(shared))),
-            NodeRequest::Keys => NodeReply::Keys(status::keys(&shared.state())),
+            NodeRequest::Keys { after } => NodeReply::Keys(status::keys(&shared.state(), after.as_ref())),
+            NodeRequest::Key(name) => NodeReply::Key(status::key(&shared.state(), &name).map(Box::new)),
             NodeRequest::Policy(number) => NodeReply::Policy(self.policy(number).await?),
             NodeRequest::Genesis => NodeReply::Genesis(Box::new(shared.genesis.clone())),
             NodeRequest::Blocks { from, limit } => NodeReply::Blocks(self.blocks(from, limit).await?),

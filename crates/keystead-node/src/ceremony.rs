@@ -1,5 +1,6 @@
 //! Key ceremonies: the enclave acts, the file becomes durable, and only then the log is told.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use keystead_base::{Canonical, Name, RequestId, merkle::Inclusion};
@@ -7,7 +8,7 @@ use keystead_decision::{Certificate, Key, KeyState, KeyStep, Outcome, State, lea
 use keystead_intent::{KeyCeremony, KeyKind};
 use keystead_keys::BackupFile;
 use keystead_policy::AssuranceLevel;
-use keystead_signing::{ClientError, HeldKey};
+use keystead_signing::{ClientError, HeldKey, OpenedKey};
 use keystead_wire::Refused;
 
 use crate::blocks::Durable;
@@ -142,20 +143,20 @@ impl Signer {
     }
 
     /// After a start: keys that are sealed and that the log does not know yet.
-    pub(crate) fn report_unknown_keys(&self, held: Vec<HeldKey>) {
+    pub(crate) fn report_unknown_keys(&mut self, held: &[OpenedKey]) -> Result<(), NodeError> {
         let state = self.shared.state();
-        for key in held {
-            if state.key(&key.key).is_none()
-                && let Some((request, kind)) = asked_by(&state, &key.key)
-            {
-                self.report_created(request, kind, key);
+        for OpenedKey { key, .. } in held.iter().filter(|it| state.key(&it.key).is_none()) {
+            if let Some((request, kind)) = asked_by(&state, key) {
+                let held = self.enclave.public(key.clone())?;
+                self.report_created(request, kind, held);
             }
         }
+        Ok(())
     }
 }
 
 /// Whether a ceremony that the log allowed has left no trace, so that it must be carried out again.
-pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &[Name]) -> bool {
+pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &HashSet<Name>) -> bool {
     match ceremony {
         KeyCeremony::Create { key, .. } => state.key(key).is_none() && !sealed.contains(key),
         KeyCeremony::Backup { key, .. } => state.key(key).is_some_and(|it| it.state == KeyState::Created),

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use keystead_base::{Canonical, ClusterId, Name};
 use keystead_decision::{Commit, Key, KeyState, Transition};
 use keystead_keys::Sealed;
-use keystead_ledger::ThresholdRow;
+use keystead_ledger::{MAX_SEALS_AT_ONCE, ThresholdRow};
 use keystead_signing::{
-    Advance, ClientError, EnclaveClient, EnclaveOptions, Feature, HeldKey, Hello, Ready, Record, Role, Status,
+    Advance, ClientError, EnclaveClient, EnclaveOptions, Feature, Hello, OpenedKey, Ready, Record, Role, Status,
 };
 use keystead_wire::Protection;
 
 use crate::shared::Shared;
-use crate::{Config, NodeError};
+use crate::{Config, Event, NodeError};
 
 /// The arguments of a signing enclave: `enclave --cluster ID --passphrase-file PATH --require FEATURE…`.
 #[must_use]
@@ -84,21 +84,12 @@ impl EnclaveHome {
 
     /// Starts the process, and tells it where the log begins and which keys there are.
     pub(crate) async fn start(&self, shared: &Arc<Shared>) -> Result<Started, NodeError> {
-        let (mut seals, state) = (Vec::new(), shared.state());
-        for (name, epoch, document) in shared.ledger.sealed_keys().await? {
-            if !state.key(&name).is_none_or(|key| opens(key, epoch, &shared.node)) {
-                continue;
-            }
-            let path = PathBuf::from(format!("the sealed key {name}, epoch {epoch}"));
-            let sealed =
-                Sealed::from_document(&document).map_err(|error| NodeError::Document { path, error })?;
-            seals.push(sealed);
-        }
         let mut client = EnclaveClient::spawn(self.program.clone(), self.arguments.clone())?;
-        let ready = client.hello(Hello { genesis: shared.genesis.clone(), seals })?;
+        let held = load(&mut client, shared).await?;
+        let ready = client.hello(Hello { genesis: shared.genesis.clone() })?;
         client.recall(journal(shared).await?)?;
         shared.set_protections(protections(&ready));
-        Ok(Started { client, held: ready.keys, in_force: ready.hardening.in_force() })
+        Ok(Started { client, held, in_force: ready.hardening.in_force() })
     }
 }
 
@@ -110,6 +101,35 @@ async fn journal(shared: &Arc<Shared>) -> Result<Vec<Record>, NodeError> {
         Record::from_document(&row.document).map_err(|error| NodeError::Document { path, error })
     };
     rows.iter().enumerate().map(read).collect()
+}
+
+/// Gives the enclave its keys, a page after the other: neither side ever has all seals at once.
+async fn load(client: &mut EnclaveClient, shared: &Shared) -> Result<Vec<OpenedKey>, NodeError> {
+    let (mut held, mut last) = (Vec::new(), None);
+    loop {
+        let page = shared.ledger.sealed_keys(last.as_ref()).await?;
+        let Some((name, epoch, _)) = page.last() else { return Ok(held) };
+        last = Some((name.clone(), *epoch));
+        let more = page.len() as u64 == MAX_SEALS_AT_ONCE;
+        held.extend(client.open(seals(page, shared)?)?);
+        if more || held.len() as u64 > MAX_SEALS_AT_ONCE {
+            let of = shared.ledger.count_sealed_keys().await?;
+            shared.event(Event::LoadingKeys { loaded: held.len() as u64, of });
+        }
+    }
+}
+
+/// Those of a page that this node's enclave is given.
+fn seals(page: Vec<(Name, u32, Vec<u8>)>, shared: &Shared) -> Result<Vec<Sealed>, NodeError> {
+    let state = shared.state();
+    let opened = |(name, epoch, _): &(Name, u32, Vec<u8>)| {
+        state.key(name).is_none_or(|key| opens(key, *epoch, &shared.node))
+    };
+    let read = |(name, epoch, document): (Name, u32, Vec<u8>)| {
+        let path = PathBuf::from(format!("the sealed key {name}, epoch {epoch}"));
+        Sealed::from_document(&document).map_err(|error| NodeError::Document { path, error })
+    };
+    page.into_iter().filter(opened).map(read).collect()
 }
 
 /// Whether a seal is given to the enclave of this node. A key whose end is committed never comes back, whatever a
@@ -128,7 +148,7 @@ fn opens(key: &Key, epoch: u32, node: &Name) -> bool {
 /// An enclave as it started.
 pub(crate) struct Started {
     pub(crate) client: EnclaveClient,
-    pub(crate) held: Vec<HeldKey>,
+    pub(crate) held: Vec<OpenedKey>,
     /// The protections that are fully in force.
     pub(crate) in_force: Vec<Feature>,
 }

@@ -159,6 +159,13 @@ pub enum Event {
         /// Its hash.
         hash: B256,
     },
+    /// The enclave opens more keys than fit one page.
+    LoadingKeys {
+        /// How many it has opened so far.
+        loaded: u64,
+        /// How many are sealed here.
+        of: u64,
+    },
     /// Whether this node votes, when that changes.
     Standing {
         /// In one word.
@@ -215,8 +222,38 @@ impl fmt::Display for Event {
                 f,
                 "chain {chain} gave up block {block} ({hash}), which had the transaction of request {request}"
             ),
+            Self::LoadingKeys { loaded, of } => {
+                write!(f, "loading keys {} of {}", grouped(*loaded), grouped(*of))
+            }
             Self::Standing { word } => write!(f, "this node {word}"),
             Self::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
+/// A number with a comma before each three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let comma = |at: usize| at > 0 && (digits.len() - at).is_multiple_of(3);
+    digits
+        .char_indices()
+        .flat_map(|(at, digit)| comma(at).then_some(',').into_iter().chain([digit]))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loading_says_how_far_it_is() {
+        for (loaded, of, line) in [
+            (7, 10, "loading keys 7 of 10"),
+            (999, 1_000, "loading keys 999 of 1,000"),
+            (3_200, 10_000, "loading keys 3,200 of 10,000"),
+            (123_456, 1_234_567, "loading keys 123,456 of 1,234,567"),
+        ] {
+            assert_eq!(Event::LoadingKeys { loaded, of }.to_string(), line);
         }
     }
 }

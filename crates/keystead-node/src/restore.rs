@@ -123,11 +123,19 @@ impl Signer {
     /// After a start: a seal from before the key got another home is of no use to anybody honest.
     pub(crate) async fn forget_moved(&self) -> Result<(), NodeError> {
         let state = self.shared.state();
-        for (name, epoch, _) in self.shared.ledger.sealed_keys().await? {
-            if state.key(&name).is_some_and(|key| key.epoch > epoch) {
-                self.shared.ledger.erase_sealed_epoch(&name, epoch).await?;
+        self.erase_seals(|name, epoch| state.key(name).is_some_and(|key| key.epoch > epoch)).await
+    }
+
+    /// Erases each seal of which that is true, a page after the other.
+    pub(crate) async fn erase_seals(&self, gone: impl Fn(&Name, u32) -> bool) -> Result<(), NodeError> {
+        let (ledger, mut last) = (&self.shared.ledger, None);
+        loop {
+            let page = ledger.sealed_keys(last.as_ref()).await?;
+            let Some((name, epoch, _)) = page.last() else { return Ok(()) };
+            last = Some((name.clone(), *epoch));
+            for (name, epoch, _) in page.iter().filter(|(name, epoch, _)| gone(name, *epoch)) {
+                ledger.erase_sealed_epoch(name, *epoch).await?;
             }
         }
-        Ok(())
     }
 }

@@ -3,13 +3,13 @@
 //! A right that has not expired is used from its own certificate, while the enclave follows the log to
 //! its head; an expired one is renewed by the sweep. Nobody has to do anything (D4).
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use keystead_base::{Name, Timestamp};
 use keystead_decision::{Decision, Outcome, Phase, State};
 use keystead_ledger::LedgerError;
-use keystead_signing::HeldKey;
+use keystead_signing::OpenedKey;
 
 use crate::blocks::Durable;
 use crate::ceremony::is_undone;
@@ -28,10 +28,10 @@ pub(crate) async fn fill_board(shared: &Shared, state: &State) -> Result<(), Led
 
 impl Signer {
     /// Brings the enclave to the head, and does on the way what was left undone.
-    pub(crate) async fn resume(&mut self, held: Vec<HeldKey>) -> Result<(), NodeError> {
+    pub(crate) async fn resume(&mut self, held: Vec<OpenedKey>) -> Result<(), NodeError> {
         let state = self.shared.state();
-        let sealed: Vec<Name> = held.iter().map(|it| it.key.clone()).collect();
-        self.report_unknown_keys(held);
+        self.report_unknown_keys(&held)?;
+        let sealed: HashSet<Name> = held.into_iter().map(|it| it.key).collect();
         self.report_protections();
         self.finish_destructions().await?;
         self.forget_moved().await?;
@@ -63,7 +63,11 @@ impl Signer {
 ///
 /// Signatures are made and stored in the order of the log: before a block whose rights were all used,
 /// nothing was left.
-async fn undone(shared: &Arc<Shared>, state: &State, sealed: &[Name]) -> Result<Vec<Durable>, NodeError> {
+async fn undone(
+    shared: &Arc<Shared>,
+    state: &State,
+    sealed: &HashSet<Name>,
+) -> Result<Vec<Durable>, NodeError> {
     let now = clock::now().max(state.time());
     let seconds = state.policy().engine.version().timing.certificate_seconds;
     let oldest = now.minus_seconds(seconds);
@@ -89,7 +93,7 @@ async fn rights(
     shared: &Shared,
     state: &State,
     decisions: &[Decision],
-    sealed: &[Name],
+    sealed: &HashSet<Name>,
     now: Timestamp,
 ) -> Result<(usize, usize), LedgerError> {
     let (mut used, mut left) = (0, 0);

@@ -5,17 +5,29 @@ use std::cmp::Reverse;
 use keystead_base::Name;
 use keystead_decision::{Key, Phase, State};
 use keystead_wire::{
-    ChainStatus, ChainWatch, FoundView, KeyView, MAX_SHOWN_FOUND, NodeStatus, ObjectionView, PeerView,
-    ReconciledView, Refused, RequestView, SharingView, Withstands,
+    ChainStatus, ChainWatch, FoundView, KeyPage, KeyView, MAX_SENT_KEYS, MAX_SHOWN_FOUND, MAX_SHOWN_KEYS,
+    NodeStatus, ObjectionView, PeerView, ReconciledView, Refused, RequestView, SharingView, Withstands,
 };
 
 use crate::convenings::convenings;
 use crate::shared::Shared;
 use crate::{clock, gauges};
 
-/// The keys, with addresses only where somebody may be paid.
-pub(crate) fn keys(state: &State) -> Vec<KeyView> {
-    state.keys().map(|(name, key)| key_view(state, name, key)).collect()
+/// A page of the keys, with addresses only where somebody may be paid.
+pub(crate) fn keys(state: &State, after: Option<&Name>) -> KeyPage {
+    let mut left = state.keys_after(after).map(|(name, key)| key_view(state, name, key)).peekable();
+    let (mut keys, mut bytes) = (Vec::new(), 0_usize);
+    while keys.len() < MAX_SENT_KEYS && bytes < MAX_KEYS_BYTES {
+        let Some(key) = left.next() else { break };
+        bytes = bytes.saturating_add(borsh::object_length(&key).unwrap_or(MAX_KEYS_BYTES));
+        keys.push(key);
+    }
+    KeyPage { keys, more: left.peek().is_some() }
+}
+
+/// One key.
+pub(crate) fn key(state: &State, name: &Name) -> Option<KeyView> {
+    state.key(name).map(|key| key_view(state, name, key))
 }
 
 fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
@@ -70,7 +82,7 @@ pub(crate) fn status(shared: &Shared) -> NodeStatus {
         policy: policy.number,
         policy_digest: policy.digest,
         frozen: state.frozen().clone(),
-        keys: keys(&state),
+        keys: state.keys().take(MAX_SHOWN_KEYS).map(|(name, key)| key_view(&state, name, key)).collect(),
         open: phases(Phase::Open),
         unsettled: phases(Phase::Allowed),
         nodes,
@@ -88,6 +100,7 @@ pub(crate) fn status(shared: &Shared) -> NodeStatus {
         waiting: gauges::waiting(shared, &state, now),
         found: found(&state),
         ceremonies: convenings(&state),
+        key_count: state.key_count() as u64,
     }
 }
 
@@ -131,5 +144,7 @@ fn chains(shared: &Shared, state: &State) -> Vec<ChainStatus> {
     chains.map(|it| ChainStatus { reconciled: shared.suspects.view(it.chain), ..it }).collect()
 }
 
+/// The keys of one answer have little more than that together: each has at most some wallets.
+const MAX_KEYS_BYTES: usize = 2 * 1024 * 1024;
 /// How many open requests one answer shows.
 const MAX_OPEN_SHOWN: usize = 500;

@@ -8,7 +8,7 @@ use keystead_base::{
 };
 use keystead_intent::{
     ActionKind, Allowance, Asset, AssetEntry, AssetKind, AuthorityChange, ChainId, DangerClass, Effect,
-    EffectKind, Effects, Fee, Run,
+    EffectKind, Effects, Fee, Run, Slot,
 };
 
 use crate::{
@@ -336,6 +336,15 @@ impl Ask {
             run: None,
             nonce_ahead: 0,
         }
+    }
+
+    /// What only calls an earlier request off.
+    pub(crate) fn cancel(key: &str) -> Self {
+        Self::new(key, vec![EffectKind::NoValue]).with(|it| {
+            it.action = ActionKind::Replacement;
+            it.effects.slot = Some(Slot { chain: CHAIN, account: ACCOUNT, nonce: 0 });
+            it.effects.items.iter_mut().for_each(|it| (it.contract, it.selector) = (Some(ACCOUNT), None));
+        })
     }
 
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {

@@ -162,6 +162,23 @@ proptest! {
     }
 
     #[test]
+    fn s09_a_cancel_burns_nothing_that_as_large_a_payment_would_not_need(fee in any_amount()) {
+        let mut version = version();
+        version.caps.clear();
+        version.windows.clear();
+        version.quorums.push(row("calling-off", &[], &[DangerClass::Cancel], None, &[("freezer", 1)], 0));
+        let engine = Engine::compile(version.into_canonical()).unwrap();
+        let cancel = Ask::cancel("hot").with(|it| it.effects.fee.max = fee).of(&engine);
+        let payment = Ask::new("hot", vec![pay(FRIEND, 0)]).with(|it| it.effects.fee.max = fee).of(&engine);
+        let (Ruling::Pass { requirement: cancel, .. }, Ruling::Pass { requirement: payment, .. }) = (cancel, payment)
+        else { panic!("denied") };
+        let dear = |it: &keystead_base::Name| it.as_str() == "paying-much";
+        prop_assert_eq!(cancel.rows.iter().any(dear), payment.rows.iter().any(dear));
+        prop_assert_eq!(cancel.people(), payment.people() + 1);
+        prop_assert!(cancel.delay_seconds >= payment.delay_seconds);
+    }
+
+    #[test]
     fn a_larger_amount_never_passes_more_easily(small in any::<u64>(), more in any::<u64>(), to in any_address()) {
         let ask = |wei| Ask::new("hot", vec![pay(to, wei)]).of(&ENGINE);
         let (small, large) = (ask(u128::from(small)), ask(u128::from(small) + u128::from(more)));

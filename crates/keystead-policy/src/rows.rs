@@ -68,7 +68,15 @@ fn speaks_of(row: &QuorumRow, matter: &Matter<'_>) -> bool {
     let keys_fit = row.keys.is_empty() || matter.key.is_some_and(|key| row.keys.contains(key));
     let named = || matter.change.is_some_and(|change| row.changes.contains(&change));
     let changes_fit = row.changes.is_empty() || named();
-    keys_fit && changes_fit && row.classes.iter().any(|class| matter.classes.contains(class))
+    let of_class = row.classes.iter().any(|class| matter.classes.contains(class));
+    keys_fit && changes_fit && (of_class || bounds_burning(row, matter))
+}
+
+/// INVARIANT S9: what only calls an earlier request off moves nothing but its fee, which is gone as a payment is: it needs
+/// what a payment of as much needs, where that is more than of the least one.
+fn bounds_burning(row: &QuorumRow, matter: &Matter<'_>) -> bool {
+    let cancels = matter.classes.contains(&DangerClass::Cancel);
+    cancels && row.from.is_some() && row.classes.contains(&DangerClass::Transfer)
 }
 
 /// An amount that cannot be measured is a reason to deny by itself.

@@ -139,7 +139,7 @@ impl Passage<'_> {
             .classes
             .iter()
             .filter_map(|class| Some(format!("({} && {})", self.has(*class)?, self.matches(row, *class)?)));
-        let matching = any_of(matching.collect());
+        let matching = any_of(matching.chain(self.burning(row)).collect());
         let needs = row
             .needs
             .iter()
@@ -149,6 +149,12 @@ impl Passage<'_> {
         let vetoes = row.vetoers.iter().map(|role| format!("context.vetoed_by.contains(\"{role}\")"));
         let unmet = needs.chain(delay).chain(vetoes);
         unmet.map(|it| format!("({matching}) && {it}")).collect()
+    }
+
+    /// A cancel's fee is held against the thresholds of transfers.
+    fn burning(&self, row: &QuorumRow) -> Option<String> {
+        row.from.as_ref().filter(|_| self.scene == Scene::Effect)?;
+        Some(format!("(context.cancels && {})", self.matches(row, DangerClass::Transfer)?))
     }
 
     /// The condition that a request has a class; none where no such request is.

@@ -10,11 +10,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use borsh::BorshSerialize;
 use keystead_base::{Blame, Canonical as _, Coded, Digest, Name};
 use keystead_decision::{Certificate, Commit, FreshAnswer};
-use keystead_keys::{BackupFile, RecipientPublicKey};
+use keystead_keys::{BackupFile, RecipientPublicKey, Sealed};
 
 use crate::protocol::{
-    Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HandOver, Hello, ItemResult, MAX_BATCH_ITEMS,
-    Position, ProvenWallet, Ready, Refusal, Reply, Request, RestoredKey, WalletOf,
+    Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HandOver, HeldKey, Hello, ItemResult,
+    MAX_BATCH_ITEMS, OpenedKey, Position, ProvenWallet, Ready, Refusal, Reply, Request, RestoredKey,
+    WalletOf,
 };
 use crate::{FrameError, MAX_FRAME_BYTES, frame};
 
@@ -56,7 +57,36 @@ impl EnclaveClient {
         self.child.id()
     }
 
-    /// Tells where the log begins, and gives the keys.
+    /// Gives keys, in as many frames as it takes, before [`Self::hello`].
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn open(&mut self, seals: Vec<Sealed>) -> Result<Vec<OpenedKey>, ClientError> {
+        let mut opened = Vec::with_capacity(seals.len());
+        for seals in batches(seals, MAX_FRAME_BYTES - FRAME_SLACK) {
+            let asked = seals.len();
+            match self.call(&Request::Open(seals))? {
+                Reply::Opened(part) if part.len() == asked => opened.extend(part),
+                other => return Err(unexpected(other)),
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Asks for the public side of a key.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn public(&mut self, key: Name) -> Result<HeldKey, ClientError> {
+        match self.call(&Request::Public(key))? {
+            Reply::Public(held) => Ok(*held),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Tells where the log begins.
     ///
     /// # Errors
     ///
@@ -271,6 +301,8 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Done => "done",
         Reply::Seated(_) => "seated",
         Reply::Moved(_) => "moved",
+        Reply::Opened(_) => "opened",
+        Reply::Public(_) => "public",
     };
     ClientError::Unexpected { found }
 }

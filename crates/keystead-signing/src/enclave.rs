@@ -23,11 +23,11 @@ use crate::entropy::{self, kernel_random};
 use crate::passphrase::Passphrase;
 use crate::protocol::{
     Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS,
-    Position, Ready, Refusal, Released, Reply, Request,
+    OpenedKey, Position, Ready, Refusal, Released, Reply, Request,
 };
 use crate::repeats::Repeats;
 use crate::threshold::{Arena, Progress, Threshold};
-use crate::vault::Vault;
+use crate::vault::{Slots, Vault};
 use crate::{EnclaveError, Feature, Hardening};
 
 /// What an enclave process is started for.
@@ -84,10 +84,9 @@ pub(crate) struct Enclave<C> {
 }
 
 impl<C: EnclaveControls> Enclave<C> {
-    pub(crate) fn new(start: Start, vault: Vault, arena: Arena, controls: C) -> Self {
-        let mut blinding = Secret::new([0; 32]);
-        kernel_random(blinding.expose_mut());
-        let (curve, repeats) = (Curve::new(&blinding), Repeats::new());
+    pub(crate) fn new(start: Start, slots: Slots, arena: Arena, controls: C) -> Self {
+        let (curve, repeats) = (Curve::new(&random()), Repeats::new());
+        let vault = Vault::new(slots, random());
         let (threshold, rights, fresh) = (Threshold::new(arena), Default::default(), BTreeMap::new());
         let (log, sealing, receiving) = (None, None, None);
         Self { start, log, sealing, vault, curve, repeats, receiving, threshold, rights, fresh, controls }
@@ -109,7 +108,7 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Restore(file) => self.restore(&file).map(|key| Reply::Restored(Box::new(key))),
             Request::HandOver(it) => self.hand_over(&it).map(|file| Reply::BackedUp(Box::new(file))),
             Request::Wallet(it) => self.prove_wallet(&it).map(|wallet| Reply::Wallet(Box::new(wallet))),
-            Request::Open(seals) => self.open_more(&seals).map(|()| Reply::Done),
+            Request::Open(seals) => self.open(&seals).map(Reply::Opened),
             Request::Recall(records) => {
                 self.recall(&records);
                 Ok(Reply::Done)
@@ -123,28 +122,40 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Join(start) => self.join(&start, now).map(moved),
             Request::Deliver(messages) => self.deliver(messages, now).map(moved),
             Request::GiveUp(session) => self.give_up(session, now).map(moved),
+            Request::Public(key) => self.public(&key).map(|held| Reply::Public(Box::new(held))),
         };
         reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
     }
 
     fn hello(&mut self, hello: &Hello) -> Result<Ready, EnclaveError> {
-        let Role::Signer(cluster) = self.start.role else { return Err(EnclaveError::Role) };
-        if self.log.is_some() {
-            return Err(EnclaveError::AlreadyReady);
-        }
-        self.hardened()?;
+        let cluster = self.begins()?;
         entropy::check()?;
         let log = LightClient::new(&hello.genesis, cluster)?;
-        for sealed in &hello.seals {
-            self.open(sealed, cluster)?;
-        }
         if self.sealing.is_none() {
             self.sealing = Some(self.start.passphrase.stretch(Kdf::new(&mut kernel_random))?);
         }
         self.start.passphrase.forget();
         self.log = Some(log);
-        let keys = self.vault.keys().map(|(name, key)| held(name, key.epoch, &key.account)).collect();
-        Ok(Ready { hardening: self.start.hardening.clone(), cluster, keys })
+        Ok(Ready { hardening: self.start.hardening.clone(), cluster })
+    }
+
+    /// What comes before the log does: nothing else was said so far, and the process is as it must be.
+    fn begins(&self) -> Result<ClusterId, EnclaveError> {
+        let cluster = self.cluster()?;
+        if self.log.is_some() {
+            return Err(EnclaveError::AlreadyReady);
+        }
+        self.hardened()?;
+        Ok(cluster)
+    }
+
+    /// Takes a page of keys, as many pages as there are, before the log begins and the passphrase is forgotten.
+    fn open(&mut self, seals: &[Sealed]) -> Result<Vec<OpenedKey>, EnclaveError> {
+        let cluster = self.begins()?;
+        if seals.len() > MAX_BATCH_ITEMS {
+            return Err(EnclaveError::BatchSize { limit: MAX_BATCH_ITEMS, found: seals.len() });
+        }
+        seals.iter().map(|sealed| self.open_one(sealed, cluster)).collect()
     }
 
     fn hardened(&self) -> Result<(), EnclaveError> {
@@ -152,7 +163,7 @@ impl<C: EnclaveControls> Enclave<C> {
         if missing.is_empty() { Ok(()) } else { Err(EnclaveError::Hardening { missing }) }
     }
 
-    fn open(&mut self, sealed: &Sealed, cluster: ClusterId) -> Result<(), EnclaveError> {
+    fn open_one(&mut self, sealed: &Sealed, cluster: ClusterId) -> Result<OpenedKey, EnclaveError> {
         let label = sealed.label().clone();
         if label.cluster != Some(cluster) || label.purpose == Purpose::Member {
             return Err(EnclaveError::ForeignSeal { name: label.name });
@@ -167,8 +178,15 @@ impl<C: EnclaveControls> Enclave<C> {
         if let Some(sealing) = &self.sealing {
             sealing.open(sealed, &label, entropy.expose_mut())?;
         }
-        self.vault.add(label.name, label.epoch, &HdSeed::from_entropy(entropy))?;
-        Ok(())
+        let opened = OpenedKey { key: label.name, epoch: label.epoch };
+        // Nothing is derived from it before it is needed: 2,048 rounds for each key would be most of a start.
+        self.vault.open(opened.key.clone(), opened.epoch, &HdSeed::from_entropy(entropy), None)?;
+        Ok(opened)
+    }
+
+    fn public(&mut self, name: &Name) -> Result<HeldKey, EnclaveError> {
+        let (epoch, account) = (self.vault.key(name)?.epoch, self.vault.public(name)?);
+        Ok(held(name, epoch, &account))
     }
 
     fn advance(&mut self, advance: &Advance) -> Result<Position, EnclaveError> {
@@ -251,17 +269,12 @@ impl<C: EnclaveControls> Enclave<C> {
             | KeyCeremony::Refresh { .. }
             | KeyCeremony::Reshare { .. } => return Err(EnclaveError::Ceremony),
         };
-        let key = self.vault.key(&name)?;
+        let (key, account) = (self.vault.key(&name)?, self.vault.public(&name)?);
         in_epoch(&name, key.epoch, epoch)?;
         let recipients =
             people.into_iter().map(|person| self.recipient(person)).collect::<Result<Vec<_>, _>>()?;
-        let subject = BackupSubject {
-            cluster: self.cluster()?,
-            key: name,
-            purpose: Purpose::HdSeed,
-            epoch,
-            account: key.account,
-        };
+        let subject =
+            BackupSubject { cluster: self.cluster()?, key: name, purpose: Purpose::HdSeed, epoch, account };
         Ok(BackupFile::write(subject, &self.vault.seed(&key), &recipients, &mut kernel_random)?)
     }
 
@@ -349,6 +362,13 @@ impl<C: EnclaveControls> Enclave<C> {
 
 fn moved(progress: Progress) -> Reply {
     Reply::Moved(Box::new(progress))
+}
+
+/// 32 bytes of the kernel's, on the secret stack.
+fn random() -> Secret<[u8; 32]> {
+    let mut bytes = Secret::new([0; 32]);
+    kernel_random(bytes.expose_mut());
+    bytes
 }
 
 /// What the parent says was granted: only what a certificate proves counts.

@@ -12,7 +12,7 @@ use crate::enclave::{Enclave, Start};
 use crate::passphrase::Passphrase;
 use crate::protocol::Request;
 use crate::threshold::{ARENA_BYTES, Arena};
-use crate::vault::Vault;
+use crate::vault::Slots;
 use crate::{EnclaveControls, Feature, FrameError, Hardening, Role, Strict, confine, frame, kernel};
 
 /// How an enclave is started.
@@ -48,18 +48,18 @@ pub fn run_with(options: EnclaveOptions, controls: impl EnclaveControls) -> Resu
     let path = options.passphrase.clone();
     let passphrase = File::open(&path).map_err(|error| ProcessError::Passphrase { path, error })?;
     // Secret pages cannot be asked for any more once calls are forbidden.
-    let vault = Vault::new().map_err(ProcessError::Stream)?;
+    let slots = Slots::new().map_err(ProcessError::Stream)?;
     let arena = Arena::new(ARENA_BYTES).map_err(ProcessError::Stream)?;
     confine::forbid_files(&mut hardening);
     kernel::on_secret_stack(STACK_BYTES, move |stack| {
         // Nothing secret has been read so far.
         confine::forbid_calls(&mut hardening, &[0, passphrase.as_raw_fd()]);
-        confine::note_memory(&mut hardening, stack.max(vault.kind()).max(arena.kind()));
+        confine::note_memory(&mut hardening, stack.max(slots.kind()).max(arena.kind()));
         let credential = Passphrase::read(&passphrase).map_err(ProcessError::Stream)?;
         drop(passphrase);
         let start =
             Start { role: options.role, required: options.required, hardening, passphrase: credential };
-        let mut enclave = Enclave::new(start, vault, arena, controls);
+        let mut enclave = Enclave::new(start, slots, arena, controls);
         let (input, output) = (io::stdin(), io::stdout());
         serve(&mut enclave, Descriptor(input.as_fd()), Descriptor(output.as_fd()))
     })

@@ -23,7 +23,7 @@ pub const MAX_BATCH_ITEMS: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
-    /// First, and once: where the log begins, and the keys.
+    /// Once, after all keys: where the log begins.
     Hello(Box<Hello>),
     /// The log went on.
     Advance(Box<Advance>),
@@ -49,7 +49,7 @@ pub enum Request {
     HandOver(Box<HandOver>),
     /// Say which wallet a key has on a network of Bitcoin's.
     Wallet(Box<WalletOf>),
-    /// Before [`Self::Hello`]: more sealed keys than fit a frame with it.
+    /// First: keys as they lie on the parent's disk, at most [`MAX_BATCH_ITEMS`], as often as it takes.
     Open(Vec<Sealed>),
     /// The journal of threshold runs, as the parent's disk has it.
     Recall(Vec<Record>),
@@ -71,20 +71,20 @@ pub enum Request {
         /// The last epoch to wipe.
         epoch: u32,
     },
+    /// Say the public side of a key.
+    Public(Name),
 }
 
 impl Canonical for Request {
     const DOMAIN: &'static str = "keystead/enclave-request/v1";
 }
 
-/// Where the log begins, and the keys as they lie on the parent's disk.
+/// Where the log begins.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
     /// The genesis; its digest must be the cluster that the enclave was started for.
     pub genesis: SignedGenesis,
-    /// The sealed seeds.
-    pub seals: Vec<Sealed>,
 }
 
 /// Changes of policy in their order, and then the newest head.
@@ -182,12 +182,16 @@ pub enum Reply {
     Restored(Box<RestoredKey>),
     /// To [`Request::Wallet`].
     Wallet(Box<ProvenWallet>),
-    /// To [`Request::Open`], [`Request::Recall`] and [`Request::Erase`].
+    /// To [`Request::Recall`] and [`Request::Erase`].
     Done,
     /// To [`Request::Seat`].
     Seated(Box<Seat>),
     /// To whatever moves runs. The parent makes its records durable before it does anything else with it (S5, K6).
     Moved(Box<Progress>),
+    /// To [`Request::Open`], in the order of the seals.
+    Opened(Vec<OpenedKey>),
+    /// To [`Request::Public`].
+    Public(Box<HeldKey>),
 }
 
 impl Canonical for Reply {
@@ -202,8 +206,16 @@ pub struct Ready {
     pub hardening: Hardening,
     /// The cluster that it is pinned to.
     pub cluster: ClusterId,
-    /// The keys that it opened.
-    pub keys: Vec<HeldKey>,
+}
+
+/// A key that the enclave has opened; nothing was derived from it so far.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenedKey {
+    /// Its name.
+    pub key: Name,
+    /// Its epoch.
+    pub epoch: u32,
 }
 
 /// A key that the enclave holds.

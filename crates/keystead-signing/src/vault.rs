@@ -1,23 +1,30 @@
 //! The keys of the process, all of their secrets in secret pages and nowhere else.
 
-use std::collections::{BTreeMap, HashMap};
-use std::io;
+mod slots;
+mod twins;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use alloy_primitives::Address;
 use keystead_base::{Blame, Coded, Name, PublicAccount, Secret};
 use keystead_keys::{DeriveError, HdSeed};
 use secp256k1::PublicKey;
 
-use crate::kernel::{PageKind, SecretPages};
+pub(crate) use slots::Slots;
+use slots::{SLOT_BYTES, Slot};
+use twins::{Mark, Twins};
 
 /// The most keys that one enclave holds.
-pub const MAX_KEYS: usize = 256;
+pub const MAX_KEYS: usize = 10_240;
 
-/// Keys by name, and the accounts derived from them so far.
+/// Keys by name, and the accounts that were derived last.
 pub(crate) struct Vault {
     slots: Slots,
     keys: BTreeMap<Name, Key>,
+    twins: Twins,
     accounts: HashMap<(Name, u32), Account>,
+    /// The places of the accounts, oldest first.
+    order: VecDeque<(Name, u32)>,
 }
 
 /// What is known of a key outside the secret pages.
@@ -25,9 +32,10 @@ pub(crate) struct Vault {
 pub(crate) struct Key {
     /// The key's epoch.
     pub(crate) epoch: u32,
-    /// The public side.
-    pub(crate) account: PublicAccount,
+    /// The public side, once it was derived.
+    account: Option<PublicAccount>,
     entropy: Slot,
+    mark: Mark,
 }
 
 /// One account, ready to sign.
@@ -41,49 +49,53 @@ pub(crate) struct Account {
 }
 
 impl Vault {
-    pub(crate) fn new() -> io::Result<Self> {
-        let pages = SecretPages::new((MAX_KEYS + MAX_ACCOUNTS) * SLOT_BYTES)?;
-        Ok(Self { slots: Slots(pages), keys: BTreeMap::new(), accounts: HashMap::new() })
+    /// Without keys. `twin_key` is random, and of this process alone.
+    pub(crate) fn new(slots: Slots, twin_key: Secret<[u8; 32]>) -> Self {
+        let (keys, accounts, order) = (BTreeMap::new(), HashMap::new(), VecDeque::new());
+        Self { slots, keys, twins: Twins::new(twin_key), accounts, order }
     }
 
-    pub(crate) fn kind(&self) -> PageKind {
-        self.slots.0.kind()
-    }
-
-    /// Takes a seed over, under a name that has none.
+    /// Takes a seed over, under a name that has none, and derives its public side.
     pub(crate) fn add(&mut self, name: Name, epoch: u32, seed: &HdSeed) -> Result<PublicAccount, VaultError> {
+        let account = seed.root()?.ethereum()?.public();
+        self.open(name, epoch, seed, Some(account))?;
+        Ok(account)
+    }
+
+    /// Takes a seed over, as [`Self::add`]; a public side that is not known is derived when it is asked for.
+    pub(crate) fn open(
+        &mut self,
+        name: Name,
+        epoch: u32,
+        seed: &HdSeed,
+        account: Option<PublicAccount>,
+    ) -> Result<(), VaultError> {
         if self.keys.contains_key(&name) {
             return Err(VaultError::Known { key: name });
         }
         if self.keys.len() >= MAX_KEYS {
             return Err(VaultError::Full { limit: MAX_KEYS });
         }
-        let account = seed.root()?.ethereum()?.public();
+        let mark = self.twins.mark(seed);
         // INVARIANT E3: the same public key twice means that randomness failed or a file was copied.
-        if let Some((twin, _)) = self.keys.iter().find(|(_, key)| key.account == account) {
+        if let Some(twin) = self.twins.find(&mark) {
             return Err(VaultError::Twin { key: name, twin: twin.clone() });
         }
-        let entropy = self.free_slot().ok_or(VaultError::Full { limit: MAX_KEYS })?;
-        self.slots.write(entropy, seed.entropy());
-        self.keys.insert(name, Key { epoch, account, entropy });
-        Ok(account)
-    }
-
-    /// Wipes a key and every account that was derived so far; those of other keys are derived anew.
-    pub(crate) fn wipe(&mut self, name: &Name) -> Result<(), VaultError> {
-        let key = self.keys.remove(name).ok_or_else(|| VaultError::Unknown { key: name.clone() })?;
-        let scalars = self.accounts.drain().map(|(_, account)| account.scalar);
-        let slots: Vec<Slot> = scalars.chain([key.entropy]).collect();
-        slots.into_iter().for_each(|slot| self.slots.write(slot, &Secret::new([0; SLOT_BYTES])));
+        let entropy = self.slots.put(seed.entropy()).ok_or(VaultError::Full { limit: MAX_KEYS })?;
+        self.twins.enter(mark, name.clone());
+        self.keys.insert(name, Key { epoch, account, entropy, mark });
         Ok(())
     }
 
-    fn free_slot(&self) -> Option<Slot> {
-        (0..MAX_KEYS).find(|place| self.keys.values().all(|key| key.entropy.0 != *place)).map(Slot)
-    }
-
-    pub(crate) fn keys(&self) -> impl Iterator<Item = (&Name, &Key)> {
-        self.keys.iter()
+    /// INVARIANT K5: wipes a key and every account of it that is remembered.
+    pub(crate) fn wipe(&mut self, name: &Name) -> Result<(), VaultError> {
+        let key = self.keys.remove(name).ok_or_else(|| VaultError::Unknown { key: name.clone() })?;
+        self.twins.leave(&key.mark);
+        self.slots.wipe(key.entropy);
+        let (gone, left) = std::mem::take(&mut self.order).into_iter().partition(|(of, _)| of == name);
+        self.order = left;
+        gone.iter().for_each(|place| self.forget(place));
+        Ok(())
     }
 
     pub(crate) fn key(&self, name: &Name) -> Result<Key, VaultError> {
@@ -94,28 +106,46 @@ impl Vault {
         HdSeed::from_entropy(self.slots.read(key.entropy))
     }
 
-    /// The account, derived once and remembered.
+    /// The public side, derived once and remembered.
+    pub(crate) fn public(&mut self, name: &Name) -> Result<PublicAccount, VaultError> {
+        let key = self.key(name)?;
+        if let Some(account) = key.account {
+            return Ok(account);
+        }
+        let account = self.seed(&key).root()?.ethereum()?.public();
+        self.keys.insert(name.clone(), Key { account: Some(account), ..key });
+        Ok(account)
+    }
+
+    /// The account, derived once and remembered, until so many others were derived after it.
     pub(crate) fn account(&mut self, name: &Name, index: u32) -> Result<Account, VaultError> {
         let place = (name.clone(), index);
         if let Some(account) = self.accounts.get(&place) {
             return Ok(*account);
         }
         let derived = self.seed(&self.key(name)?).root()?.ethereum()?.account(index)?;
-        if self.accounts.len() >= MAX_ACCOUNTS {
-            // Derivation is cheap enough to begin anew; the slots are written over.
-            self.accounts.clear();
-        }
-        let scalar = Slot(MAX_KEYS + self.accounts.len());
-        self.slots.write(scalar, &derived.scalar());
         let public = PublicKey::from_byte_array_compressed(derived.public().compressed())
             .map_err(|_| VaultError::Derive(DeriveError::Curve))?;
+        if self.order.len() >= MAX_ACCOUNTS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.forget(&oldest);
+        }
+        let scalar = self.slots.put(&derived.scalar()).ok_or(VaultError::Full { limit: MAX_KEYS })?;
         let account = Account { address: address(&public), public, scalar };
-        self.accounts.insert(place, account);
+        self.accounts.insert(place.clone(), account);
+        self.order.push_back(place);
         Ok(account)
     }
 
     pub(crate) fn scalar(&self, account: &Account) -> Secret<[u8; SLOT_BYTES]> {
         self.slots.read(account.scalar)
+    }
+
+    fn forget(&mut self, place: &(Name, u32)) {
+        if let Some(account) = self.accounts.remove(place) {
+            self.slots.wipe(account.scalar);
+        }
     }
 }
 
@@ -123,28 +153,6 @@ fn address(public: &PublicKey) -> Address {
     let uncompressed = public.serialize_uncompressed();
     let (_, coordinates) = uncompressed.split_at(1);
     Address::from_raw_public_key(coordinates)
-}
-
-/// The pages, cut into slots of 32 bytes.
-struct Slots(SecretPages);
-
-#[derive(Clone, Copy)]
-struct Slot(usize);
-
-impl Slots {
-    fn write(&mut self, slot: Slot, secret: &Secret<[u8; SLOT_BYTES]>) {
-        if let Some(place) = self.0.bytes_mut().chunks_exact_mut(SLOT_BYTES).nth(slot.0) {
-            place.copy_from_slice(secret.expose());
-        }
-    }
-
-    fn read(&self, slot: Slot) -> Secret<[u8; SLOT_BYTES]> {
-        let mut secret = Secret::new([0; SLOT_BYTES]);
-        if let Some(place) = self.0.bytes().chunks_exact(SLOT_BYTES).nth(slot.0) {
-            secret.expose_mut().copy_from_slice(place);
-        }
-        secret
-    }
 }
 
 /// Why the vault does not take or give a key.
@@ -201,61 +209,98 @@ impl Coded for VaultError {
     }
 }
 
-const SLOT_BYTES: usize = 32;
-/// Accounts remembered at once: 4,096 slots with the keys', 128 KiB.
-const MAX_ACCOUNTS: usize = 4096 - MAX_KEYS;
+/// Accounts remembered at once: with the keys' 20,480 slots, 640 KiB of the 8 MiB that a process may usually lock.
+const MAX_ACCOUNTS: usize = 10_240;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn vault() -> Vault {
+        Vault::new(Slots::new().unwrap(), Secret::new([9; 32]))
+    }
+
     fn seed(byte: u8) -> HdSeed {
         HdSeed::from_entropy(Secret::new([byte; 32]))
     }
 
+    fn numbered(number: u32) -> (Name, HdSeed) {
+        let mut entropy = Secret::new([1; 32]);
+        entropy.expose_mut()[..4].copy_from_slice(&number.to_be_bytes());
+        (format!("key-{number}").parse().unwrap(), HdSeed::from_entropy(entropy))
+    }
+
     #[test]
     fn e3_a_key_has_one_name_and_a_name_one_key() {
-        let mut vault = Vault::new().unwrap();
-        let hot: Name = "hot".parse().unwrap();
+        let mut vault = vault();
+        let [hot, cold, warm]: [Name; 3] = ["hot", "cold", "warm"].map(|it| it.parse().unwrap());
         vault.add(hot.clone(), 1, &seed(1)).unwrap();
         assert_eq!(vault.add(hot.clone(), 1, &seed(2)).unwrap_err().code(), "vault.known");
-        let twin = vault.add("cold".parse().unwrap(), 1, &seed(1)).unwrap_err();
+        let twin = vault.add(cold.clone(), 1, &seed(1)).unwrap_err();
         assert_eq!(twin.code(), "vault.twin");
-        assert_eq!(
-            vault.account(&"warm".parse().unwrap(), 0).map(|_| ()).unwrap_err().code(),
-            "vault.unknown"
-        );
+        assert_eq!(vault.open(cold.clone(), 1, &seed(1), None).unwrap_err().code(), "vault.twin");
+        vault.open(cold.clone(), 1, &seed(2), None).unwrap();
+        assert_eq!(vault.add(warm.clone(), 1, &seed(2)).unwrap_err().code(), "vault.twin");
+        assert_eq!(vault.account(&warm, 0).map(|_| ()).unwrap_err().code(), "vault.unknown");
         assert_eq!(vault.seed(&vault.key(&hot).unwrap()).entropy().expose(), &[1; 32]);
+        vault.wipe(&cold).unwrap();
+        vault.add(warm, 1, &seed(2)).unwrap();
     }
 
     #[test]
     fn k05_a_wiped_key_leaves_no_byte_and_no_other_key_is_touched() {
-        let mut vault = Vault::new().unwrap();
+        let mut vault = vault();
         let [hot, cold, warm]: [Name; 3] = ["hot", "cold", "warm"].map(|it| it.parse().unwrap());
         vault.add(hot.clone(), 1, &seed(1)).unwrap();
         vault.add(cold.clone(), 1, &seed(2)).unwrap();
-        let before = vault.account(&cold, 0).unwrap().address;
-        vault.account(&hot, 0).unwrap();
+        let before = vault.account(&cold, 0).unwrap();
+        (0..3).for_each(|index| drop(vault.account(&hot, index).unwrap()));
         vault.wipe(&hot).unwrap();
         assert_eq!(vault.account(&hot, 0).map(|_| ()).unwrap_err().code(), "vault.unknown");
         assert_eq!(vault.wipe(&hot).unwrap_err().code(), "vault.unknown");
-        let cold_slot = vault.key(&cold).unwrap().entropy.0 * SLOT_BYTES;
-        let bytes = vault.slots.0.bytes();
-        let left = bytes.iter().enumerate().filter(|(_, byte)| **byte != 0).map(|(place, _)| place);
-        assert_eq!(left.collect::<Vec<_>>(), (cold_slot..cold_slot + SLOT_BYTES).collect::<Vec<_>>());
+        assert_eq!(vault.slots.written(), [vault.key(&cold).unwrap().entropy, before.scalar]);
         vault.add(warm, 1, &seed(3)).unwrap();
         assert_eq!(vault.seed(&vault.key(&cold).unwrap()).entropy().expose(), &[2; 32]);
-        assert_eq!(vault.account(&cold, 0).unwrap().address, before);
+        assert_eq!(vault.account(&cold, 0).unwrap().address, before.address);
+        vault.wipe(&cold).unwrap();
+        vault.wipe(&"warm".parse().unwrap()).unwrap();
+        assert_eq!(vault.slots.written(), []);
+    }
+
+    #[test]
+    fn k05_every_place_is_taken_once_and_given_back_empty() {
+        let mut vault = vault();
+        for number in 0..MAX_KEYS as u32 {
+            let (name, seed) = numbered(number);
+            vault.open(name, 0, &seed, None).unwrap();
+        }
+        let (one_more, other) = numbered(MAX_KEYS as u32);
+        let full = vault.open(one_more.clone(), 0, &other, None).unwrap_err();
+        assert_eq!((full.code(), full), ("vault.full", VaultError::Full { limit: MAX_KEYS }));
+        assert_eq!(vault.slots.written().len(), MAX_KEYS);
+        for number in [0, 1, 5_000, MAX_KEYS as u32 - 1] {
+            let (name, seed) = numbered(number);
+            let held = vault.seed(&vault.key(&name).unwrap());
+            assert_eq!(held.entropy().expose(), seed.entropy().expose(), "{name}");
+        }
+        vault.wipe(&numbered(5_000).0).unwrap();
+        assert_eq!(vault.slots.written().len(), MAX_KEYS - 1);
+        vault.open(one_more, 0, &other, None).unwrap();
+        (0..=MAX_KEYS as u32).for_each(|number| drop(vault.wipe(&numbered(number).0)));
+        assert_eq!(vault.slots.written(), []);
     }
 
     #[test]
     fn accounts_are_those_of_the_seed() {
-        let mut vault = Vault::new().unwrap();
+        let mut vault = vault();
         let hot: Name = "hot".parse().unwrap();
-        vault.add(hot.clone(), 1, &seed(1)).unwrap();
+        vault.open(hot.clone(), 1, &seed(1), None).unwrap();
+        let node = seed(1).root().unwrap().ethereum().unwrap();
+        assert_eq!(vault.public(&hot).unwrap(), node.public());
+        assert_eq!(vault.public(&hot).unwrap(), node.public());
         for index in [0, 1, 7, 0] {
             let account = vault.account(&hot, index).unwrap();
-            let expected = seed(1).root().unwrap().ethereum().unwrap().account(index).unwrap();
+            let expected = node.account(index).unwrap();
             assert_eq!(account.public.serialize(), expected.public().compressed());
             assert_eq!(vault.scalar(&account).expose(), expected.scalar().expose());
         }

@@ -60,12 +60,11 @@ pub struct Unknown {
 
 impl Unknown {
     /// Whether every endpoint that failed answered that it has no such thing, and none answered otherwise: asking
-    /// again changes nothing.
+    /// again changes nothing. Whoever refuses for load, or in words that are not known here, did not say that.
     #[must_use]
     pub fn is_had_by_nobody(&self) -> bool {
-        let has_none = |error: &EndpointError| {
-            matches!(error, EndpointError::Rpc { .. } | EndpointError::Malformed { .. })
-        };
+        let has_none =
+            |error: &EndpointError| error.is_no_state() || matches!(error, EndpointError::Malformed { .. });
         self.answers == 0
             && !self.failures.is_empty()
             && self.failures.iter().all(|(_, error)| has_none(error))

@@ -20,6 +20,7 @@ mod observe;
 pub mod outside;
 mod panel;
 mod read;
+mod refusal;
 mod scan;
 mod state_at;
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256, b256};
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::answer;
 use crate::batch::Question;
@@ -124,11 +124,14 @@ async fn scan(endpoint: &Endpoint, number: u64, sought: &Sought) -> Result<Scann
         }
     }
     if !sought.tokens.is_empty() && !sought.accounts.is_empty() {
-        let owners: Vec<B256> = sought.accounts.iter().map(|it| it.into_word()).collect();
-        let left = logs(endpoint, &block, json!([[TRANSFER, WITHDRAWAL], owners]), sought).await?;
+        let (left, received) = topics(sought);
+        let left = logs(endpoint, &block, left, sought).await?;
         block.moved = answer::moved(&left, sought)?;
         block.moved.retain(|it| sought.accounts.contains(&it.from));
-        let received = logs(endpoint, &block, json!([TRANSFER, null, owners]), sought).await?;
+        let received = match received {
+            Some(topics) => logs(endpoint, &block, topics, sought).await?,
+            None => left.clone(),
+        };
         block.came = answer::moved(&received, sought)?;
         block.came.retain(|it| sought.accounts.contains(&it.to));
         block.count_tokens(&answer::unwrapped(&left, sought)?);
@@ -155,10 +158,20 @@ fn pay(
     Ok(())
 }
 
+/// What is asked about tokens that left and that came: the latter by itself only while a question can name all accounts. Of
+/// more, everything that the tokens say in the block is asked for at once, and what is not ours is passed over here.
+fn topics(sought: &Sought) -> (Value, Option<Value>) {
+    if sought.accounts.len() > MAX_NAMED_ACCOUNTS {
+        return (json!([[TRANSFER, WITHDRAWAL]]), None);
+    }
+    let owners: Vec<B256> = sought.accounts.iter().map(|it| it.into_word()).collect();
+    (json!([[TRANSFER, WITHDRAWAL], owners]), Some(json!([TRANSFER, null, owners])))
+}
+
 async fn logs(
     endpoint: &Endpoint,
     block: &ScannedBlock,
-    topics: serde_json::Value,
+    topics: Value,
     sought: &Sought,
 ) -> Result<Box<RawValue>, EndpointError> {
     let filter = json!([{"blockHash": block.hash, "address": sought.tokens, "topics": topics}]);
@@ -197,8 +210,29 @@ impl FlowFacts {
 /// call, and more coins than expected are no contradiction; nor are more tokens, so that `Deposit` is not looked for.
 pub(crate) const WITHDRAWAL: B256 = b256!("7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7268a95bf5081b65");
 
+/// The most accounts that one question names: 1,000 are 70 KB of it, and with many keys they are hundreds of thousands.
+const MAX_NAMED_ACCOUNTS: usize = 1000;
+
 /// The most receipts that an endpoint is asked for at once.
 const MAX_RECEIPTS: usize = 100;
 
 /// `Transfer(address,address,uint256)`: ERC-20 and ERC-721 share it.
 pub(crate) const TRANSFER: B256 = b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l04_a_question_names_no_more_accounts_than_fit_it() {
+        let sought = |count: u64| Sought {
+            accounts: (0..count).map(|it| Address::from_word(B256::from(U256::from(it)))).collect(),
+            tokens: BTreeSet::from([Address::ZERO]),
+        };
+        let (left, received) = topics(&sought(MAX_NAMED_ACCOUNTS as u64));
+        let named = |topics: &Value, place: usize| topics[place].as_array().map(Vec::len);
+        assert_eq!(named(&left, 1), Some(MAX_NAMED_ACCOUNTS));
+        assert_eq!(named(&received.unwrap(), 2), Some(MAX_NAMED_ACCOUNTS));
+        assert_eq!(topics(&sought(200_000)), (json!([[TRANSFER, WITHDRAWAL]]), None));
+    }
+}

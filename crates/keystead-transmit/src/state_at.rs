@@ -161,8 +161,8 @@ async fn held(
         for token in tokens {
             match answers.next().ok_or_else(missing)? {
                 Ok(raw) => holdings.extend(one_word(&raw).ok().map(|it| ((*account, Some(*token)), it))),
-                // No such contract on this chain, or none that answers.
-                Err(EndpointError::Rpc { .. }) => {}
+                // A contract that does not answer so has no balance; what was refused for another reason is not known.
+                Err(error) if error.is_execution() => {}
                 Err(error) => return Err(error),
             }
         }

@@ -4,6 +4,7 @@ mod broken;
 mod coins;
 mod honest;
 mod lying;
+mod refusing;
 mod scan;
 mod state_at;
 mod tls;

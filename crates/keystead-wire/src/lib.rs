@@ -34,8 +34,8 @@ pub use hello::{Greeting, Hello, PROTOCOL_VERSION, Refusal, Role};
 pub use identity::{Identity, TransportKey};
 pub use limits::Limits;
 pub use messages::{
-    DrillReport, EntryAnswer, MAX_SENT_BLOCKS, MAX_SUBMITTED_ENTRIES, MAX_WAIT_MILLIS, NodeReply,
-    NodeRequest, Refused, SentBlock,
+    DrillReport, EntryAnswer, KeyPage, MAX_LISTED_KEYS, MAX_SENT_BLOCKS, MAX_SENT_KEYS,
+    MAX_SUBMITTED_ENTRIES, MAX_WAIT_MILLIS, NodeReply, NodeRequest, Refused, SentBlock,
 };
 pub use node_client::{NodeCallError, NodeClient};
 pub use peer::{MAX_PEER_MESSAGES, PeerMessage, RunAim, RunCall, SharedSignature};
@@ -44,6 +44,7 @@ pub use shared_views::{ConveningView, PartView, SharingView};
 pub use tls::{ALPN, Pins, pins};
 pub use trace::{MAX_TRACE_MARKS, TraceContext, TraceMark};
 pub use views::{
-    ChainStatus, ChainWatch, FoundView, KeyView, MAX_SHOWN_FOUND, NodeStatus, ObjectionView, PeerView,
-    Protection, ReconciledView, RequestDetail, RequestStage, RequestView, SignedPayload, Withstands,
+    ChainStatus, ChainWatch, FoundView, KeyView, MAX_SHOWN_FOUND, MAX_SHOWN_KEYS, NodeStatus, ObjectionView,
+    PeerView, Protection, ReconciledView, RequestDetail, RequestStage, RequestView, SignedPayload,
+    Withstands,
 };

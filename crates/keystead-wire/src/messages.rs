@@ -11,6 +11,10 @@ use crate::{KeyView, NodeStatus, RequestDetail, RequestView, TraceMark};
 pub const MAX_SUBMITTED_ENTRIES: usize = 256;
 /// The most blocks of one [`NodeReply::Blocks`]; fewer come when they are long.
 pub const MAX_SENT_BLOCKS: u64 = 256;
+/// The most keys of one [`NodeReply::Keys`]; fewer come when they are long.
+pub const MAX_SENT_KEYS: usize = 1024;
+/// The most keys that a client lists.
+pub const MAX_LISTED_KEYS: usize = 1_000_000;
 /// The longest that a node holds a call open for a request that is not over.
 pub const MAX_WAIT_MILLIS: u32 = 600_000;
 
@@ -33,8 +37,11 @@ pub enum NodeRequest {
     Open,
     /// How the node is.
     Status,
-    /// The keys; addresses only of active ones.
-    Keys,
+    /// The keys by name, from the first or from the one after a name on; addresses only of active ones.
+    Keys {
+        /// The last one of the page before.
+        after: Option<Name>,
+    },
     /// A policy version; the one in force when no number is named.
     Policy(Option<u64>),
     /// The genesis.
@@ -77,6 +84,8 @@ pub enum NodeRequest {
     },
     /// Of another node of the cluster: of which traces requests are that it was given. Answered with [`NodeReply::Heard`].
     Traces(Vec<TraceMark>),
+    /// One key by its name.
+    Key(Name),
 }
 
 impl Canonical for NodeRequest {
@@ -109,7 +118,7 @@ pub enum NodeReply {
     /// To [`NodeRequest::Status`].
     Status(Box<NodeStatus>),
     /// To [`NodeRequest::Keys`].
-    Keys(Vec<KeyView>),
+    Keys(KeyPage),
     /// To [`NodeRequest::Policy`]: the version's document.
     Policy(Option<Vec<u8>>),
     /// To [`NodeRequest::Genesis`].
@@ -132,10 +141,32 @@ pub enum NodeReply {
     FreshHead(Box<FreshAnswer>),
     /// To [`NodeRequest::Restore`]: what the log decided about it.
     Restored(EntryAnswer),
+    /// To [`NodeRequest::Key`].
+    Key(Option<Box<KeyView>>),
 }
 
 impl Canonical for NodeReply {
     const DOMAIN: &'static str = "keystead/node-reply/v1";
+}
+
+/// Some of the keys.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyPage {
+    /// By name: at most [`MAX_SENT_KEYS`], fewer where they are long.
+    pub keys: Vec<KeyView>,
+    /// Whether others follow.
+    pub more: bool,
+}
+
+impl KeyPage {
+    /// Whether its names ascend, from after `after` on, and it brings at least one where others are to follow: whoever
+    /// reads page after page comes to an end.
+    #[must_use]
+    pub fn goes_on(&self, after: Option<&Name>) -> bool {
+        let names = after.into_iter().chain(self.keys.iter().map(|key| &key.name));
+        names.is_sorted_by(|a, b| a < b) && !(self.keys.is_empty() && self.more)
+    }
 }
 
 /// What became of one submitted entry.

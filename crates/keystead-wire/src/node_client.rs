@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use keystead_base::{Blame, CanonError, Canonical, Coded, Digest, RequestId};
+use keystead_base::{Blame, CanonError, Canonical, Coded, Digest, Name, RequestId};
 use keystead_decision::{Certificate, Entry, FreshAnswer, SignedGenesis};
 
-use crate::messages::MAX_WAIT_MILLIS;
+use crate::messages::{MAX_LISTED_KEYS, MAX_WAIT_MILLIS};
 use crate::{
-    Client, DrillReport, EntryAnswer, KeyView, NodeReply, NodeRequest, NodeStatus, Refused, RequestDetail,
-    RequestView, SentBlock, Target, TraceMark, WireError,
+    Client, DrillReport, EntryAnswer, KeyPage, KeyView, NodeReply, NodeRequest, NodeStatus, Refused,
+    RequestDetail, RequestView, SentBlock, Target, TraceMark, WireError,
 };
 
 /// A client of one node, or of whichever of several can be reached. Clones share the connection.
@@ -147,14 +147,45 @@ impl NodeClient {
         }
     }
 
-    /// The keys.
+    /// All keys by name, a page after the other.
     ///
     /// # Errors
     ///
     /// [`NodeCallError`].
     pub async fn keys(&self) -> Result<Vec<KeyView>, NodeCallError> {
-        match self.ask(&NodeRequest::Keys).await? {
-            NodeReply::Keys(keys) => Ok(keys),
+        let mut keys = Vec::new();
+        loop {
+            let after = keys.last().map(|key: &KeyView| key.name.clone());
+            let page = self.keys_after(after).await?;
+            keys.extend(page.keys);
+            if !page.more || keys.len() >= MAX_LISTED_KEYS {
+                return Ok(keys);
+            }
+        }
+    }
+
+    /// The keys by name, from the one after `after` on.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`], also where the names of the page do not ascend from there.
+    pub async fn keys_after(&self, after: Option<Name>) -> Result<KeyPage, NodeCallError> {
+        match self.ask(&NodeRequest::Keys { after: after.clone() }).await? {
+            NodeReply::Keys(page) if page.goes_on(after.as_ref()) => Ok(page),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// One key.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`], also where the node shows another key than the one that was asked for.
+    pub async fn key(&self, name: &Name) -> Result<Option<KeyView>, NodeCallError> {
+        match self.ask(&NodeRequest::Key(name.clone())).await? {
+            NodeReply::Key(found) if found.as_ref().is_none_or(|it| it.name == *name) => {
+                Ok(found.map(|it| *it))
+            }
             other => Err(unexpected(&other)),
         }
     }
@@ -298,6 +329,7 @@ fn unexpected(reply: &NodeReply) -> NodeCallError {
         NodeReply::Refused(_) => "refused",
         NodeReply::FreshHead(_) => "fresh head",
         NodeReply::Restored(_) => "restored",
+        NodeReply::Key(_) => "key",
     };
     NodeCallError::Unexpected { found }
 }

@@ -186,7 +186,7 @@ pub struct NodeStatus {
     pub policy_digest: Digest,
     /// What is frozen.
     pub frozen: Frozen,
-    /// The keys.
+    /// The first keys by name, at most [`MAX_SHOWN_KEYS`].
     pub keys: Vec<KeyView>,
     /// Requests that wait for people or delays.
     pub open: u64,
@@ -222,6 +222,8 @@ pub struct NodeStatus {
     pub found: Vec<FoundView>,
     /// The ceremonies of shared keys that are under way.
     pub ceremonies: Vec<ConveningView>,
+    /// How many keys there are.
+    pub key_count: u64,
 }
 
 /// Another node, as this one sees it.
@@ -332,6 +334,8 @@ pub struct FoundView {
     pub finding: Finding,
 }
 
+/// The most keys in one status.
+pub const MAX_SHOWN_KEYS: usize = 64;
 /// The most findings in one status.
 pub const MAX_SHOWN_FOUND: usize = 16;
 

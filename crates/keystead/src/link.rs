@@ -8,8 +8,8 @@ use keystead_node::PeerConfig;
 use keystead_policy::{PolicyVersion, Roster};
 use keystead_transmit::{Endpoint, EndpointError, Limits as EndpointLimits, Roots};
 use keystead_wire::{
-    Client, DrillReport, EntryAnswer, Hello, KeyView, Limits, NodeReply, NodeRequest, NodeStatus,
-    RequestDetail, RequestView, Role, SentBlock, Target,
+    Client, DrillReport, EntryAnswer, Hello, KeyPage, KeyView, Limits, MAX_LISTED_KEYS, NodeReply,
+    NodeRequest, NodeStatus, RequestDetail, RequestView, Role, SentBlock, Target,
 };
 use serde_json::json;
 
@@ -129,8 +129,28 @@ impl Link {
         ask!(self, NodeRequest::Status, Status).map(|status: Box<NodeStatus>| *status)
     }
 
+    /// All keys by name, a page after the other.
     pub(crate) async fn keys(&self) -> Result<Vec<KeyView>, Failure> {
-        ask!(self, NodeRequest::Keys, Keys)
+        let mut keys: Vec<KeyView> = Vec::new();
+        loop {
+            let after = keys.last().map(|key| key.name.clone());
+            let page: KeyPage = ask!(self, NodeRequest::Keys { after: after.clone() }, Keys)?;
+            if !page.goes_on(after.as_ref()) {
+                return Err(unfit());
+            }
+            keys.extend(page.keys);
+            if !page.more || keys.len() >= MAX_LISTED_KEYS {
+                return Ok(keys);
+            }
+        }
+    }
+
+    pub(crate) async fn key(&self, name: &Name) -> Result<Option<KeyView>, Failure> {
+        let found: Option<Box<KeyView>> = ask!(self, NodeRequest::Key(name.clone()), Key)?;
+        match found {
+            Some(key) if key.name != *name => Err(unfit()),
+            found => Ok(found.map(|key| *key)),
+        }
     }
 
     /// A policy version; the one in force without a number.

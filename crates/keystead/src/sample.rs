@@ -148,7 +148,6 @@ fn quorums(chain: ChainId) -> Result<Vec<QuorumRow>, NameError> {
     Ok(vec![
         row("authority", &[DangerClass::Authority], None, 2)?,
         row("cancels-and-replacements", &[DangerClass::Cancel, DangerClass::Replacement], None, 0)?,
-        row("cancels-large", &[DangerClass::Cancel], Some(large.clone()), 2)?,
         row("statements", &[DangerClass::Statement], None, 0)?,
         row("transfers", &[DangerClass::Transfer], None, 0)?,
         row("transfers-large", &[DangerClass::Transfer], Some(large), 2)?,

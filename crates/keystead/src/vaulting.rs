@@ -116,8 +116,7 @@ pub(crate) async fn address(link: &Link, account: &AccountRef) -> Result<Address
 
 /// A key by its name.
 pub(crate) async fn named(link: &Link, key: &Name) -> Result<KeyView, Failure> {
-    let keys = link.keys().await?;
-    keys.into_iter().find(|view| &view.name == key).ok_or_else(|| {
+    link.key(key).await?.ok_or_else(|| {
         Failure::new("key.unknown", format!("there is no key `{key}`"), "`keystead key list` shows the keys")
     })
 }
@@ -131,8 +130,7 @@ pub(crate) async fn reached(
 ) -> Result<KeyView, Failure> {
     let mut tries = 0;
     loop {
-        let found = link.keys().await?.into_iter().find(|view| &view.name == key);
-        match found {
+        match link.key(key).await? {
             Some(view) if view.state >= state && (older.is_none() || view.backup != older) => {
                 return Ok(view);
             }

@@ -67,7 +67,7 @@ async fn a_key_is_suspended_resumed_and_wiped_from_enclave_and_ledger() {
     assert_eq!((view.state, view.address, view.account), (KeyState::Destroyed, None, None));
     let home = station.stop().await;
     let ledger = Ledger::open(&home.config.ledger_url()).await.unwrap();
-    assert_eq!(ledger.sealed_keys().await.unwrap(), []);
+    assert_eq!(ledger.sealed_keys(None).await.unwrap(), []);
     ledger.close().await;
     let station = home.start().await;
     let refused = station.ask("desk", ether(FRIEND, 1, 2)).await;

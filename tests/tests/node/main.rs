@@ -4,5 +4,6 @@ mod concurrency;
 mod hostile;
 mod key_life;
 mod lifecycle;
+mod many_keys;
 mod people;
 mod settlement;

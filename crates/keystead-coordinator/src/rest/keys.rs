@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Json;
 use keystead_base::Name;
-use keystead_wire::KeyView;
+use keystead_wire::{KeyView, NodeClient};
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
@@ -19,14 +19,45 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
     let asked = Page::read(query.as_deref())?;
-    let mut keys = served.coordinator.inner.node.keys().await?;
-    keys.retain(|key| caller.holds(Some(&key.name)));
-    keys.sort_by(|a, b| a.name.cmp(&b.name));
-    let after = |key: &KeyView| asked.cursor.as_deref().is_none_or(|cursor| key.name.as_str() > cursor);
-    let mut rest = keys.into_iter().filter(after);
-    let shown: Vec<KeyView> = rest.by_ref().take(asked.limit).collect();
-    let next = rest.next().and(shown.last()).map(|key| key.name.to_string());
-    Ok(Json(page(shown.iter().map(|key| json!(key)).collect(), next)))
+    let cursor: Option<Name> = asked.cursor.as_deref().map(str::parse).transpose().map_err(|_| foreign())?;
+    // One more than is shown: whether a page follows.
+    let mut keys = some(&served.coordinator.inner.node, &caller, cursor, asked.limit + 1).await?;
+    let more = keys.len() > asked.limit;
+    keys.truncate(asked.limit);
+    let next = keys.last().filter(|_| more).map(|key| key.name.to_string());
+    Ok(Json(page(keys.iter().map(|key| json!(key)).collect(), next)))
+}
+
+/// The caller's keys after a name, so many at most: no more is read of the node than is shown, and some that it sends along.
+async fn some(
+    node: &NodeClient,
+    caller: &Caller,
+    mut after: Option<Name>,
+    count: usize,
+) -> Result<Vec<KeyView>, Problem> {
+    let mut found = Vec::new();
+    if let Some(named) = caller.keys() {
+        for name in named.into_iter().filter(|name| after.as_ref().is_none_or(|after| *name > after)) {
+            found.extend(node.key(name).await?);
+            if found.len() == count {
+                break;
+            }
+        }
+        return Ok(found);
+    }
+    loop {
+        let page = node.keys_after(after).await?;
+        let (more, left) = (page.more, count - found.len());
+        found.extend(page.keys.into_iter().take(left));
+        if !more || found.len() == count {
+            return Ok(found);
+        }
+        after = found.last().map(|key: &KeyView| key.name.clone());
+    }
+}
+
+fn foreign() -> Problem {
+    Problem::bad_request("http.query", "a cursor is the `next` of the page before")
 }
 
 /// `GET /v1/keys/{name}`.
@@ -49,10 +80,7 @@ pub(crate) async fn addresses(
 ) -> Result<Json<Value>, Problem> {
     let asked = Page::read(query.as_deref())?;
     let first = u32::try_from(asked.number()?.unwrap_or_default());
-    let first = first
-        .ok()
-        .filter(|index| *index < HARDENED)
-        .ok_or_else(|| Problem::bad_request("http.query", "a cursor is the `next` of the page before"))?;
+    let first = first.ok().filter(|index| *index < HARDENED).ok_or_else(foreign)?;
     let Some(account) = find(&served, &caller, &name).await?.account else {
         return Ok(Json(page(Vec::new(), None)));
     };
@@ -68,8 +96,7 @@ async fn find(served: &Served, caller: &Caller, name: &str) -> Result<KeyView, P
     if !caller.holds(Some(&name)) {
         return Err(unknown());
     }
-    let keys = served.coordinator.inner.node.keys().await?;
-    keys.into_iter().find(|key| key.name == name).ok_or_else(unknown)
+    served.coordinator.inner.node.key(&name).await?.ok_or_else(unknown)
 }
 
 /// Indices below are those of addresses (BIP-32).

@@ -4,12 +4,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use keystead_base::{Canonical as _, ClusterId, Digest, HYBRID_SEED_BYTES, HybridSigner, RequestId, Secret};
-use keystead_decision::Entry;
-use keystead_intent::ChainId;
+use keystead_base::{
+    Canonical as _, ClusterId, Digest, HYBRID_SEED_BYTES, HybridSigner, Name, PublicAccount, RequestId,
+    Secret,
+};
+use keystead_decision::{Entry, KeyState};
+use keystead_intent::{ChainId, KeyKind};
 use keystead_transmit::{ChainView, Endpoint, Finality, Limits as EndpointLimits, Roots};
 use keystead_wire::{
-    EntryAnswer, Hello, Identity, Limits, NodeReply, NodeRequest, Peer, Refused, Role, Server, Target, pins,
+    EntryAnswer, Hello, Identity, KeyPage, KeyView, Limits, NodeReply, NodeRequest, Peer, Refused, Role,
+    Server, Target, pins,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,6 +21,9 @@ use tokio::net::TcpStream;
 
 use crate::{Coordinator, Doors, HttpLimits, HttpServer, Settings};
 
+/// The generator of secp256k1.
+const GENERATOR: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+const KEYS: usize = 2_500;
 const CLUSTER: ClusterId = ClusterId(Digest([7; 32]));
 
 /// For each request that the node was given, whether it stood in the journal by then.
@@ -51,7 +58,8 @@ fn reply(journal: &PathBuf, seen: &Seen, question: &[u8]) -> Option<NodeReply> {
             seen.lock().unwrap().push(true);
             return None;
         }
-        Ok(NodeRequest::Keys) => NodeReply::Keys(Vec::new()),
+        Ok(NodeRequest::Keys { after }) => NodeReply::Keys(page_after(after.as_ref())),
+        Ok(NodeRequest::Key(name)) => NodeReply::Key(keys().find(|it| it.name == name).map(Box::new)),
         Ok(NodeRequest::Submit(entries)) => {
             let text = std::fs::read_to_string(journal).unwrap();
             for entry in entries {
@@ -66,17 +74,54 @@ fn reply(journal: &PathBuf, seen: &Seen, question: &[u8]) -> Option<NodeReply> {
     })
 }
 
+/// In pages of a hundred, as a node sends those that are long.
+fn page_after(after: Option<&Name>) -> KeyPage {
+    let mut left = keys().filter(|key| after.is_none_or(|after| key.name > *after));
+    let keys = left.by_ref().take(100).collect();
+    KeyPage { keys, more: left.next().is_some() }
+}
+
+/// All of one account, which costs less to derive than that of each.
+fn keys() -> impl Iterator<Item = KeyView> {
+    let x = const_hex::decode_to_array(GENERATOR).unwrap();
+    let account = PublicAccount { parity: 2, x: Digest(x), chain_code: Digest::ZERO };
+    let address = account.address(0);
+    (0..KEYS).map(move |number| KeyView {
+        name: format!("key-{number:05}").parse().unwrap(),
+        kind: KeyKind::HdSecp256k1,
+        epoch: 0,
+        home: "node-1".parse().unwrap(),
+        state: KeyState::Active,
+        frozen: false,
+        backup: None,
+        account: Some(account),
+        address,
+        wallets: Vec::new(),
+    })
+}
+
 fn identity(seed: u8) -> Identity {
     Identity::from_seed(&Secret::new([seed; 32])).unwrap()
 }
 
 async fn post(server: &HttpServer, body: &Value) -> String {
-    let (body, mut answer) = (body.to_string(), String::new());
+    let body = body.to_string();
     let head = format!(
         "POST /v1/requests HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     );
+    exchange(server, head).await
+}
+
+async fn get(server: &HttpServer, path: &str) -> Value {
+    let head = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
+    let answer = exchange(server, head).await;
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+async fn exchange(server: &HttpServer, head: String) -> String {
+    let mut answer = String::new();
     let mut socket = TcpStream::connect(server.address()).await.unwrap();
     socket.write_all(head.as_bytes()).await.unwrap();
     socket.read_to_string(&mut answer).await.unwrap();
@@ -119,6 +164,33 @@ async fn d04_a_broadcast_is_promised_before_a_node_hears_of_the_request() {
         assert!(answer.contains("node.test"), "{answer}");
         assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), [promised], "{answer}");
     }
+}
+
+#[tokio::test]
+async fn thousands_of_keys_are_listed_page_after_page_to_their_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let coordinator = coordinator(folder.path().join("journal"), Seen::default()).await;
+    let listen = ([127, 0, 0, 1], 0).into();
+    let server = HttpServer::start(listen, coordinator, Doors::default(), HttpLimits::default()).await;
+    let server = server.unwrap();
+
+    let (mut names, mut path) = (Vec::new(), "/v1/keys?limit=90".to_owned());
+    loop {
+        let page = get(&server, &path).await;
+        names.extend(
+            page["items"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()),
+        );
+        match page["next"].as_str() {
+            Some(next) => path = format!("/v1/keys?limit=90&cursor={next}"),
+            None => break,
+        }
+    }
+    let expected: Vec<String> = keys().map(|key| key.name.to_string()).collect();
+    assert_eq!(names, expected);
+    assert_eq!(get(&server, "/v1/keys/key-02499").await["name"], "key-02499");
+    assert_eq!(get(&server, "/v1/keys/key-02500").await["code"], "key.unknown");
+    let points = get(&server, "/api/v1/eth1/publicKeys").await;
+    assert_eq!(points.as_array().map(Vec::len), Some(KEYS));
 }
 
 /// A node keeps a question's place for as long as it was asked to wait, whoever hung up meanwhile.

@@ -108,12 +108,8 @@ impl Inner {
 
     /// The public keys of all accounts that are listed, as web3signer writes them.
     pub(super) async fn points(&self, caller: &Caller) -> Result<Vec<String>, NodeCallError> {
-        let keys = self.node.keys().await?;
-        let keys = keys.into_iter().filter(|key| caller.holds(Some(&key.name)));
-        let accounts = keys.filter_map(|key| key.account);
-        let per_key = self.settings.addresses_per_key;
-        let points = accounts.flat_map(|account| (0..per_key).filter_map(move |index| account.point(index)));
-        Ok(points.map(const_hex::encode_prefixed).collect())
+        let points = self.accounts.points(|key| caller.holds(Some(key))).await?;
+        Ok(points.into_iter().map(const_hex::encode_prefixed).collect())
     }
 }
 

@@ -197,10 +197,12 @@ pub(crate) async fn what_is_kept_beside_the_log_is_found_again(url: &str) {
     assert_eq!(code(ledger.save_sealed_key(&key, 0, b"other").await), "ledger.seal_taken");
     ledger.save_sealed_key(&key, 1, b"other").await.unwrap();
     let expected = vec![(key.clone(), 0, b"sealed".to_vec()), (key.clone(), 1, b"other".to_vec())];
-    assert_eq!(ledger.sealed_keys().await.unwrap(), expected);
+    assert_eq!(ledger.sealed_keys(None).await.unwrap(), expected);
+    assert_eq!(ledger.sealed_keys(Some(&(key.clone(), 0))).await.unwrap(), expected[1..]);
+    assert_eq!(ledger.sealed_keys(Some(&(key.clone(), 1))).await.unwrap(), []);
     ledger.save_sealed_key(&name("kept"), 0, b"kept").await.unwrap();
     ledger.erase_sealed_key(&key).await.unwrap();
-    assert_eq!(ledger.sealed_keys().await.unwrap(), [(name("kept"), 0, b"kept".to_vec())]);
+    assert_eq!(ledger.sealed_keys(None).await.unwrap(), [(name("kept"), 0, b"kept".to_vec())]);
     ledger.erase_sealed_key(&key).await.unwrap();
     let digest = ledger.save_backup(b"backup").await.unwrap();
     assert_eq!(ledger.backup(&digest).await.unwrap().unwrap(), b"backup");

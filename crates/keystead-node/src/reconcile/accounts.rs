@@ -1,10 +1,11 @@
 //! Which accounts are ours: the first ones of every key, and whatever ever had a slot.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use alloy_primitives::Address;
 use keystead_base::Name;
-use keystead_decision::State;
+use keystead_decision::{Key, State};
 use keystead_intent::{AccountRef, Asset, AssetEntry, AssetKind, ChainId};
 use keystead_ledger::LedgerError;
 
@@ -13,7 +14,9 @@ use crate::shared::Shared;
 /// The accounts on one chain.
 #[derive(Debug, Default)]
 pub(crate) struct Ours {
-    accounts: BTreeMap<Address, AccountRef>,
+    derived: Arc<Derived>,
+    /// Of which the log gave a slot away.
+    used: BTreeMap<Address, AccountRef>,
     /// Those whose nonces are compared: the first of each key, and those that were used.
     spending: BTreeSet<Address>,
     /// The tokens of the registry.
@@ -24,11 +27,12 @@ pub(crate) struct Ours {
 
 impl Ours {
     pub(crate) fn addresses(&self) -> impl Iterator<Item = Address> {
-        self.accounts.keys().copied()
+        let used = self.used.keys().filter(|it| !self.derived.accounts.contains_key(*it));
+        self.derived.accounts.keys().chain(used).copied()
     }
 
     pub(crate) fn account(&self, address: &Address) -> Option<&AccountRef> {
-        self.accounts.get(address)
+        self.derived.accounts.get(address).or_else(|| self.used.get(address))
     }
 
     pub(crate) fn spending(&self) -> impl Iterator<Item = Address> {
@@ -36,11 +40,33 @@ impl Ours {
     }
 }
 
-/// What was derived once: a derivation costs more than a look-up.
+/// What was derived or looked up once.
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
-    derived: HashMap<(Name, u32), Option<Address>>,
+    derived: Arc<Derived>,
     used: HashMap<Address, AccountRef>,
+}
+
+/// The first accounts of every key: with thousands of keys their derivation takes seconds.
+#[derive(Clone, Debug, Default)]
+struct Derived {
+    keys: HashSet<Name>,
+    accounts: HashMap<Address, AccountRef>,
+    /// Those with index 0.
+    first: BTreeSet<Address>,
+}
+
+impl Derived {
+    fn add(&mut self, name: &Name, key: &Key) {
+        let accounts = (0..WATCHED_INDICES).filter_map(|index| Some((key.account.address(index)?, index)));
+        for (address, index) in accounts {
+            self.accounts.insert(address, AccountRef { key: name.clone(), index });
+            if index == 0 {
+                self.first.insert(address);
+            }
+        }
+        self.keys.insert(name.clone());
+    }
 }
 
 impl Accounts {
@@ -52,24 +78,30 @@ impl Accounts {
         chain: ChainId,
     ) -> Result<Ours, LedgerError> {
         let (tokens, fungible) = (tokens(state, chain, |_| true), tokens(state, chain, is_fungible));
-        let mut ours = Ours { tokens, fungible, ..Ours::default() };
-        for (name, key) in state.keys() {
-            for index in 0..WATCHED_INDICES {
-                let derived = self.derived.entry((name.clone(), index));
-                let Some(address) = *derived.or_insert_with(|| key.account.address(index)) else { continue };
-                ours.accounts.insert(address, AccountRef { key: name.clone(), index });
-                if index == 0 {
-                    ours.spending.insert(address);
-                }
-            }
-        }
+        self.derive(state).await;
+        let (derived, spending) = (Arc::clone(&self.derived), self.derived.first.clone());
+        let mut ours = Ours { derived, used: BTreeMap::new(), spending, tokens, fungible };
         for (address, request) in state.accounts_on(chain) {
             if let Some(account) = self.of_request(shared, state, address, &request).await? {
-                ours.accounts.insert(address, account);
+                ours.used.insert(address, account);
                 ours.spending.insert(address);
             }
         }
         Ok(ours)
+    }
+
+    /// Keys come and never go, and what their accounts derive from stays.
+    async fn derive(&mut self, state: &State) {
+        if self.derived.keys.len() == state.key_count() {
+            return;
+        }
+        for (name, key) in state.keys() {
+            if !self.derived.keys.contains(name) {
+                Arc::make_mut(&mut self.derived).add(name, key);
+                // Others have their turn between thousands of keys.
+                tokio::task::yield_now().await;
+            }
+        }
     }
 
     async fn of_request(

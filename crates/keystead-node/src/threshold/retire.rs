@@ -42,11 +42,7 @@ impl Signer {
         let due: Vec<(Name, u32)> = due.map(|(name, (_, epoch))| (name.clone(), *epoch)).collect();
         for (name, last) in due {
             self.enclave.erase_shares(name.clone(), last)?;
-            for (sealed, epoch, _) in self.shared.ledger.sealed_keys().await? {
-                if sealed == name && epoch <= last {
-                    self.shared.ledger.erase_sealed_epoch(&sealed, epoch).await?;
-                }
-            }
+            self.erase_seals(|sealed, epoch| *sealed == name && epoch <= last).await?;
             self.runs.epochs.over.remove(&name);
         }
         Ok(())

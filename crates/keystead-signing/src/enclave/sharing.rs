@@ -15,7 +15,7 @@ use keystead_threshold::{
 
 use super::{Enclave, EnclaveControls, fits};
 use crate::entropy::kernel_random;
-use crate::protocol::{ItemResult, Released};
+use crate::protocol::{ItemResult, OpenedKey, Released};
 use crate::threshold::{
     Convoked, Dealt, DealtShare, Ended, Finish, Moved, Outgoing, Progress, Proving, RunAim, RunEnd, RunStart,
     Signature, ThresholdError,
@@ -187,16 +187,6 @@ impl<C: EnclaveControls> Enclave<C> {
         self.progress(moved, now)
     }
 
-    /// Before the first word of the log: what does not fit a frame with it.
-    pub(super) fn open_more(&mut self, seals: &[Sealed]) -> Result<(), EnclaveError> {
-        if self.log.is_some() {
-            return Err(EnclaveError::AlreadyReady);
-        }
-        self.hardened()?;
-        let cluster = self.cluster()?;
-        seals.iter().try_for_each(|sealed| self.open(sealed, cluster))
-    }
-
     pub(super) fn recall(&mut self, records: &[Record]) {
         self.threshold.recall(records);
     }
@@ -205,11 +195,17 @@ impl<C: EnclaveControls> Enclave<C> {
         self.threshold.erase(key, epoch);
     }
 
-    pub(super) fn open_share(&mut self, sealed: &Sealed, label: SealLabel) -> Result<(), EnclaveError> {
+    pub(super) fn open_share(
+        &mut self,
+        sealed: &Sealed,
+        label: SealLabel,
+    ) -> Result<OpenedKey, EnclaveError> {
         let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
         let mut document = Secret::new(vec![0; sealed.secret_bytes()]);
         sealing.open(sealed, &label, document.expose_mut())?;
-        Ok(self.threshold.open(label.name, label.epoch, &document)?)
+        let opened = OpenedKey { key: label.name.clone(), epoch: label.epoch };
+        self.threshold.open(label.name, label.epoch, &document)?;
+        Ok(opened)
     }
 
     fn progress(&mut self, moved: Moved, now: Timestamp) -> Result<Progress, EnclaveError> {

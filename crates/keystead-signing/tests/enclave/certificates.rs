@@ -4,10 +4,11 @@ use keystead_base::{Digest, HybridSigner, Secret, Timestamp, merkle};
 use keystead_decision::{Certificate, Outcome};
 use keystead_intent::KeyCeremony;
 use keystead_policy::{PolicyVersion, Rule};
-use keystead_signing::{ClientError, Drill, Hello, MAX_FRAME_BYTES};
+use keystead_signing::{ClientError, Drill, MAX_FRAME_BYTES, OpenedKey};
 
 use crate::Test;
 use crate::fixture::{Cluster, advance, ceremony, create, grant, message, name, sign};
+use crate::thousands::seals;
 
 pub(crate) const TESTS: &[Test] = &[
     ("s03_what_the_log_allows_is_signed_and_nothing_else", signed_and_refused),
@@ -240,7 +241,8 @@ fn stale_head() {
     let mut again = cluster.start("signer", &[]);
     assert_eq!(code(again.ask_fresh()), "enclave.not_ready");
     assert_eq!(code(again.confirm_fresh(recorded.clone())), "enclave.not_ready");
-    again.hello(Hello { genesis: cluster.genesis.clone(), seals: vec![sealed] }).unwrap();
+    again.open(vec![sealed]).unwrap();
+    again.hello(cluster.hello()).unwrap();
     assert_eq!(sign(&mut again, &outstanding, &payload).unwrap_err(), "certificate.stale_head");
     again.ask_fresh().unwrap();
     assert_eq!(code(again.confirm_fresh(recorded)), "certificate.fresh_nonce");
@@ -277,15 +279,21 @@ fn restart() {
     let (enclave, sealed, held) = cluster.with_hot_key(&[]);
     drop(enclave);
     let mut enclave = cluster.start("signer", &[]);
-    let hello = Hello { genesis: cluster.genesis.clone(), seals: vec![sealed.clone()] };
-    assert_eq!(enclave.hello(hello.clone()).unwrap().keys, [held]);
+    let (seals, hello) = (vec![sealed.clone()], cluster.hello());
+    let opened = OpenedKey { key: name("hot"), epoch: 0 };
+    assert_eq!(enclave.open(seals.clone()).unwrap(), [opened]);
+    assert_eq!(code(enclave.open(seals.clone())), "vault.known");
+    enclave.hello(hello.clone()).unwrap();
     assert_eq!(code(enclave.hello(hello.clone())), "enclave.already_ready");
+    assert_eq!(code(enclave.open(seals.clone())), "enclave.already_ready");
+    assert_eq!(enclave.public(name("hot")).unwrap(), held);
+    assert_eq!(code(enclave.public(name("cold"))), "vault.unknown");
     cluster.confirm(&mut enclave).unwrap();
     let again = cluster.certificate(ceremony(create("hot")));
     assert_eq!(code(enclave.create(again)), "vault.known");
 
     std::fs::write(cluster.passphrase_file(), "another passphrase").unwrap();
-    assert_eq!(code(cluster.start("signer", &[]).hello(hello.clone())), "seal.passphrase");
+    assert_eq!(code(cluster.start("signer", &[]).open(seals)), "seal.passphrase");
     let mut foreign = Cluster::new();
     foreign.genesis.genesis.created = Timestamp(2);
     foreign.genesis.signatures = vec![foreign.genesis.genesis.sign(&foreign.node).unwrap()];
@@ -300,8 +308,9 @@ fn out_of_turn() {
     assert_eq!(code(enclave.create(certificate.clone())), "enclave.not_ready");
     assert_eq!(code(enclave.backup(certificate.clone())), "enclave.not_ready");
     assert_eq!(code(enclave.sign(&certificate.commit, vec![item(&certificate)])), "enclave.not_ready");
-    let hello = Hello { genesis: cluster.genesis.clone(), seals: Vec::new() };
+    let hello = cluster.hello();
     assert_eq!(code(cluster.start("scratch", &[]).hello(hello.clone())), "enclave.role");
+    assert_eq!(code(cluster.start("scratch", &[]).open(seals(&cluster, 1))), "enclave.role");
     enclave.hello(hello).unwrap();
     assert_eq!(code(enclave.backup(certificate.clone())), "certificate.stale_head");
     cluster.height += 1;

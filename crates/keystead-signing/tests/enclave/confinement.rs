@@ -4,7 +4,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
-use keystead_signing::{Feature, Hello, Status};
+use keystead_signing::{Feature, Status};
 
 use crate::Test;
 use crate::fixture::Cluster;
@@ -61,7 +61,7 @@ fn probed(port: u16) -> String {
 /// Memory that cannot be locked stands for a kernel without secret pages.
 fn lacking() {
     let cluster = Cluster::new();
-    let hello = Hello { genesis: cluster.genesis.clone(), seals: Vec::new() };
+    let hello = cluster.hello();
     let ready = cluster.start("signer", &["unlockable"]).hello(hello.clone()).unwrap();
     let report = &ready.hardening.features.iter().find(|it| it.feature == Feature::SecretMemory).unwrap();
     assert_eq!(report.status, Status::Off);

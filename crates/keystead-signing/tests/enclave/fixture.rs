@@ -154,9 +154,14 @@ impl Cluster {
 
     pub(crate) fn signer(&self, seals: Vec<Sealed>, options: &[&str]) -> Result<EnclaveClient, ClientError> {
         let mut enclave = self.start("signer", options);
-        enclave.hello(Hello { genesis: self.genesis.clone(), seals })?;
+        enclave.open(seals)?;
+        enclave.hello(self.hello())?;
         self.confirm(&mut enclave)?;
         Ok(enclave)
+    }
+
+    pub(crate) fn hello(&self) -> Hello {
+        Hello { genesis: self.genesis.clone() }
     }
 
     /// The quorum, which is one node here, says which head is the newest.

@@ -21,6 +21,7 @@ mod restoring;
 mod run_vectors;
 mod sharing;
 mod spending;
+mod thousands;
 mod vectors;
 
 use std::panic::catch_unwind;
@@ -47,6 +48,7 @@ fn run_tests(filter: &[&str]) {
         restoring::TESTS,
         sharing::TESTS,
         spending::TESTS,
+        thousands::TESTS,
         vectors::TESTS,
     ]
     .concat();

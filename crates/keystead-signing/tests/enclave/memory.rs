@@ -73,7 +73,7 @@ fn core_dump() {
 }
 
 /// Which of the needles is no secret.
-const PUBLIC: usize = 0;
+pub(crate) const PUBLIC: usize = 0;
 
 /// An enclave that has created, backed up and used a key, and what an attacker looks for.
 fn busy_enclave(options: &[&str]) -> (EnclaveClient, Vec<[u8; 16]>) {
@@ -93,7 +93,7 @@ fn busy_enclave(options: &[&str]) -> (EnclaveClient, Vec<[u8; 16]>) {
 }
 
 /// Both halves of every secret, in both byte orders: libraries keep scalars in limbs.
-fn secrets(seed: &HdSeed, passphrase: &[u8]) -> Vec<[u8; 16]> {
+pub(crate) fn secrets(seed: &HdSeed, passphrase: &[u8]) -> Vec<[u8; 16]> {
     let mnemonic = seed.mnemonic().unwrap();
     let node = seed.root().unwrap().ethereum().unwrap();
     let account = node.account(0).unwrap();
@@ -109,7 +109,7 @@ fn secrets(seed: &HdSeed, passphrase: &[u8]) -> Vec<[u8; 16]> {
     halves.flat_map(|half| [half, reversed(half)]).collect()
 }
 
-fn first_16(bytes: &[u8]) -> [u8; 16] {
+pub(crate) fn first_16(bytes: &[u8]) -> [u8; 16] {
     bytes[..16].try_into().unwrap()
 }
 
@@ -124,6 +124,6 @@ fn peek(pid: u32) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

@@ -8,8 +8,8 @@ use keystead_bitcoin::{SpendSignature, SpendSignatures};
 use keystead_decision::Outcome;
 use keystead_keys::BackupFile;
 use keystead_signing::{
-    Advance, Batch, BatchItem, Drill, EthereumSignature, HandOver, Hardening, Hello, ItemResult, Position,
-    ProvenWallet, Ready, Refusal, Released, ReleasedSpend, Reply, Request, WalletOf,
+    Advance, Batch, BatchItem, Drill, EthereumSignature, HandOver, Hardening, ItemResult, OpenedKey,
+    Position, ProvenWallet, Refusal, Released, ReleasedSpend, Reply, Request, WalletOf,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ fn stored() {
             other => panic!("{other}"),
         }
     }
-    assert_eq!(stored.len(), 39);
+    assert_eq!(stored.len(), 41);
 }
 
 fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) {
@@ -61,7 +61,7 @@ fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debu
 fn vectors() -> Vec<Vector> {
     let mut cluster = Cluster::new();
     let mut enclave = cluster.start("signer", &[]);
-    let hello = Hello { genesis: cluster.genesis.clone(), seals: Vec::new() };
+    let hello = cluster.hello();
     let ready = enclave.hello(hello.clone()).unwrap();
     let nonce = enclave.ask_fresh().unwrap();
     let fresh = cluster.fresh_answer(nonce);
@@ -109,7 +109,11 @@ fn vectors() -> Vec<Vector> {
         vector("restore", &Request::Restore(Box::new(handed))),
         vector("hand over", &Request::HandOver(Box::new(hand_over))),
         vector("ask for a wallet", &Request::Wallet(Box::new(wallet_of))),
-        vector("ready", &Reply::Ready(Box::new(Ready { keys: vec![created.held.clone()], ..ready.clone() }))),
+        vector("open", &Request::Open(vec![created.sealed.clone()])),
+        vector("ask for a public side", &Request::Public(name("hot"))),
+        vector("ready", &Reply::Ready(Box::new(ready.clone()))),
+        vector("opened", &Reply::Opened(vec![OpenedKey { key: name("hot"), epoch: 0 }])),
+        vector("a public side", &Reply::Public(Box::new(created.held.clone()))),
         vector("advanced", &Reply::Advanced(position)),
         vector("created", &Reply::Created(Box::new(created))),
         vector("backed up", &Reply::BackedUp(Box::new(file))),

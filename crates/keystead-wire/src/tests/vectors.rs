@@ -88,7 +88,9 @@ fn requests() -> Vec<(&'static str, NodeRequest, Value)> {
         ),
         ("what is open", NodeRequest::Open, json!("open")),
         ("status", NodeRequest::Status, json!("status")),
-        ("keys", NodeRequest::Keys, json!("keys")),
+        ("keys", NodeRequest::Keys { after: None }, json!({"keys": {"after": null}})),
+        ("more keys", NodeRequest::Keys { after: Some(word("hot")) }, json!({"keys": {"after": "hot"}})),
+        ("one key", NodeRequest::Key(word("hot")), json!({"key": "hot"})),
         ("the policy in force", NodeRequest::Policy(None), json!({"policy": null})),
         ("a policy version", NodeRequest::Policy(Some(2)), json!({"policy": 2})),
         ("genesis", NodeRequest::Genesis, json!("genesis")),
@@ -143,7 +145,13 @@ fn replies() -> Vec<(&'static str, NodeReply, Value)> {
         ("no news", NodeReply::Waited(None), json!({"waited": null})),
         ("open requests", NodeReply::Open(vec![view]), json!({"open": [view_json]})),
         ("a status", NodeReply::Status(Box::new(status())), json!({"status": status()})),
-        ("a key", NodeReply::Keys(vec![key()]), json!({"keys": [key()]})),
+        (
+            "some keys",
+            NodeReply::Keys(KeyPage { keys: vec![key()], more: true }),
+            json!({"keys": {"keys": [key()], "more": true}}),
+        ),
+        ("a key", NodeReply::Key(Some(Box::new(key()))), json!({"key": key()})),
+        ("no key", NodeReply::Key(None), json!({"key": null})),
         ("no policy", NodeReply::Policy(None), json!({"policy": null})),
         ("a policy", NodeReply::Policy(Some(vec![1, 2])), json!({"policy": [1, 2]})),
         ("one block", NodeReply::Blocks(vec![block()]), json!({"blocks": [block_json()]})),
@@ -229,6 +237,7 @@ fn status() -> NodeStatus {
         waiting: vec![waiting()],
         found: vec![found()],
         ceremonies: vec![convening()],
+        key_count: 10_000,
     }
 }
 

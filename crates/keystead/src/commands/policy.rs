@@ -325,8 +325,8 @@ async fn effects(link: &Link, engine: &Engine, intent: &Intent) -> Result<Effect
             "`keystead policy propose` checks it",
         )
     })?;
-    let keys = link.keys().await?;
-    let named = keys.iter().find(|key| key.name == account.key);
+    let named = link.key(&account.key).await?;
+    let named = named.as_ref();
     if let Action::Psbt(it) = &intent.action {
         let wallet = named.and_then(|key| key.wallets.iter().find(|wallet| wallet.chain == it.chain));
         let wallet =

@@ -42,12 +42,21 @@ async fn once(global: &Global) -> Result<Report, Failure> {
         strong(&headline(&status)),
         overview(&status),
         windows(&status),
-        super::key::table(&status.keys),
+        keys(&status),
         waiting(&open),
         watch::waiting_lines(&status.waiting, outside::now()).join("\n"),
     ]
     .join("\n");
     Ok(Report::new(json!({"status": status, "open": open}), text))
+}
+
+/// The first keys, and how many there are besides.
+fn keys(status: &NodeStatus) -> String {
+    let table = super::key::table(&status.keys);
+    match status.key_count.saturating_sub(status.keys.len() as u64) {
+        0 => table,
+        more => format!("{table}and {more} more keys: `keystead key list`\n"),
+    }
 }
 
 /// A node that is down is no error here: it is what one watches for.

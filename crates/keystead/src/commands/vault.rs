@@ -14,12 +14,11 @@ pub(crate) struct VaultArgs {}
 
 pub(crate) async fn run(global: &Global, _: &VaultArgs) -> Result<Report, Failure> {
     let session = Session::open(global).await?;
-    let status = session.link.status().await?;
+    let (status, keys) = (session.link.status().await?, session.link.keys().await?);
     let mut table = Table::new(&["protection", "status", "lost without it"]);
     for it in &status.protections {
         table.row([it.name.clone(), it.status.clone(), it.lost.clone()]);
     }
-    let keys = super::key::table(&status.keys);
-    let json = json!({"protections": status.protections, "keys": status.keys});
-    Ok(Report::new(json, format!("{}\n{keys}", table.render())))
+    let json = json!({"protections": status.protections, "keys": keys});
+    Ok(Report::new(json, format!("{}\n{}", table.render(), super::key::table(&keys))))
 }

@@ -197,8 +197,13 @@ fn keys(status: Option<&NodeStatus>) -> Pane {
             Cell::plain(address),
         ])
     };
-    let rows = status.iter().flat_map(|it| &it.keys).map(row).collect();
-    Pane { title: "keys".to_owned(), head: &["key", "state", "home", "address 0"], rows }
+    let rows: Vec<Row> = status.iter().flat_map(|it| &it.keys).map(row).collect();
+    let count = status.map_or(0, |it| it.key_count);
+    let title = match rows.len() as u64 == count {
+        true => "keys".to_owned(),
+        false => format!("keys (the first {} of {count})", rows.len()),
+    };
+    Pane { title, head: &["key", "state", "home", "address 0"], rows }
 }
 
 /// Where a key stands, in words.

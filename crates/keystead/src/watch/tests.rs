@@ -48,6 +48,7 @@ fn status(number: u32) -> NodeStatus {
         policy_digest: Digest([2; 32]),
         frozen: Frozen::default(),
         keys: vec![key("cold", KeyState::BackedUp), key("hot", KeyState::Active)],
+        key_count: 2,
         open: 2,
         unsettled: 1,
         nodes: 4,
