@@ -9,7 +9,8 @@ use keystead_decision::{Commit, Key, KeyState, Transition};
 use keystead_keys::Sealed;
 use keystead_ledger::{MAX_SEALS_AT_ONCE, ThresholdRow};
 use keystead_signing::{
-    Advance, ClientError, EnclaveClient, EnclaveOptions, Feature, Hello, OpenedKey, Ready, Record, Role, Status,
+    Advance, ClientError, EnclaveClient, EnclaveOptions, Feature, Hello, OpenedKey, Ready, Record, Role,
+    Status,
 };
 use keystead_wire::Protection;
 

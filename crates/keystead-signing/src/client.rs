@@ -91,13 +91,7 @@ impl EnclaveClient {
     /// # Errors
     ///
     /// [`ClientError`].
-    pub fn hello(&mut self, mut hello: Hello) -> Result<Ready, ClientError> {
-        let room = MAX_FRAME_BYTES.saturating_sub(hello.genesis.to_document().len() + FRAME_SLACK);
-        let mut parts = batches(std::mem::take(&mut hello.seals), room);
-        hello.seals = parts.pop().unwrap_or_default();
-        for seals in parts {
-            self.done(&Request::Open(seals))?;
-        }
+    pub fn hello(&mut self, hello: Hello) -> Result<Ready, ClientError> {
         match self.call(&Request::Hello(Box::new(hello)))? {
             Reply::Ready(ready) => Ok(*ready),
             other => Err(unexpected(other)),
