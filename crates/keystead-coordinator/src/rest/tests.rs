@@ -97,6 +97,7 @@ fn keys() -> impl Iterator<Item = KeyView> {
         account: Some(account),
         address,
         wallets: Vec::new(),
+        sharing: None,
     })
 }
 
