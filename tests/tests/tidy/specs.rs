@@ -13,10 +13,15 @@ fn each_domain_has_a_page() {
     assert_none("a domain that no page in specs/ describes", missing.collect());
 }
 
-/// Domains of what never leaves a process: a node's own snapshot and its place in a chain, the salt of the enclave's
+/// Domains of what never leaves a process: a node's own snapshots and its places in chains, the salt of the enclave's
 /// seed mixer, and a share in its seal.
-const INTERNAL: [&str; 4] =
-    ["keystead/reconciled/v1", "keystead/seed/v1", "keystead/state/v1", "keystead/threshold-holding/v1"];
+const INTERNAL: [&str; 5] = [
+    "keystead/coins-reconciled/v1",
+    "keystead/reconciled/v1",
+    "keystead/seed/v1",
+    "keystead/state/v1",
+    "keystead/threshold-holding/v1",
+];
 
 #[test]
 fn each_domain_has_vectors() {
