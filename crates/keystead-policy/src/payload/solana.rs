@@ -116,3 +116,12 @@ fn s09_what_is_more_than_a_transfer_does_not_pass_as_one() {
         assert!(said.starts_with("deny."), "{said} for {order:?}");
     }
 }
+
+/// A coin that the registry does not list has its chain's decimals: taken for ether, it would be worth a billionth.
+#[test]
+fn s10_a_coin_that_nobody_listed_is_not_taken_for_ether() {
+    let micro = |chain, amount: u64| in_micro(&AssetIndex::default(), chain, Asset::Native, amount.into());
+    assert_eq!(micro(CLUSTER.chain(), SOL), U256::from(1_000_000));
+    assert_eq!(micro(ChainId::BITCOIN_REGTEST, SOL / 10), U256::from(1_000_000));
+    assert_eq!(micro(ChainId(1), SOL), U256::from(1), "rounded up");
+}
