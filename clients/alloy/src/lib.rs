@@ -3,6 +3,8 @@
 mod document;
 mod error;
 mod signer;
+#[cfg(test)]
+mod tests;
 
 pub use alloy_rpc_client;
 pub use error::KeysteadSignerError;

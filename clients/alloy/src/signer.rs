@@ -8,7 +8,7 @@ use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_network::{TxSigner, impl_into_wallet};
 use alloy_primitives::{Address, B256, Bytes, ChainId, Signature, U64, eip191_hash_message};
-use alloy_rlp::{Decodable as _, Encodable as _};
+use alloy_rlp::Encodable as _;
 use alloy_rpc_client::RpcClient;
 use alloy_signer::{Error, Result, Signer, UnsupportedSignerOperation, sign_transaction_with_chain_id};
 use alloy_sol_types::{Eip712Domain, SolStruct};
@@ -66,7 +66,7 @@ impl KeysteadSigner {
         authorization.encode(&mut preimage);
         let raw = self.sign_raw(preimage).await?;
         let wrong = KeysteadSignerError::Answer { expected: "a signed authorization (EIP-7702)" };
-        let signed = SignedAuthorization::decode(&mut raw.as_ref()).map_err(|_| wrong)?;
+        let signed: SignedAuthorization = alloy_rlp::decode_exact(&raw).map_err(|_| wrong)?;
         let wrong = KeysteadSignerError::Answer { expected: "a signature with r and s in their range" };
         let signature = signed.signature().map_err(|_| wrong)?;
         self.check(signature, authorization.signature_hash()).map(|it| authorization.into_signed(it))
@@ -79,7 +79,7 @@ impl KeysteadSigner {
         self.pin(tx.chain_id())?;
         let raw = self.sign_raw(tx.encoded_for_signing()).await?;
         let wrong = KeysteadSignerError::Answer { expected: "a signed transaction (EIP-2718)" };
-        let signed = TxEnvelope::decode_2718(&mut raw.as_ref()).map_err(|_| wrong)?;
+        let signed = TxEnvelope::decode_2718_exact(&raw).map_err(|_| wrong)?;
         self.check(*signed.signature(), tx.signature_hash())
     }
 

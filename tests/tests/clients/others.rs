@@ -1,7 +1,7 @@
 //! Wallets, libraries and scripts that need nobody: what is inside the policy is signed at once.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use keystead_tests::{npm_package, root, target_folder};
 use serde_json::{Value, json};
@@ -27,6 +27,7 @@ fn clients_of_others_send_and_sign_unmodified() {
     assert_eq!(ground.asked(ground.token, "balanceOf(address)(uint256)", &[EXCHANGE]), "7500002");
     alloy_sends(&ground);
     assert_eq!(balance(&ground, EXCHANGE) - before, 6700, "alloy");
+    alloy_signs_a_structure(&ground);
     hardhat_runs_a_script(&ground);
     assert_eq!(balance(&ground, EXCHANGE) - before, 7700, "Hardhat");
     assert_eq!(ground.asked(ground.token, "balanceOf(address)(uint256)", &[EXCHANGE]), "8000002");
@@ -67,20 +68,44 @@ fn cast_sends_and_asks(ground: &Ground) {
         "hello",
         signature.trim_matches('"'),
     ]));
-    let note = json!([desk.account, {
+    let raw = ["rpc", "eth_signTypedData_v4", "--raw", &json!([desk.account, note(ground)]).to_string()];
+    let signature: String = serde_json::from_str(&desk.cast(&raw, &desk.url)).unwrap();
+    is_signed(ground, &signature);
+    let estimated = desk.cast(&["estimate", EXCHANGE, "--value", "1", "--from", STRANGER], &desk.url);
+    assert_eq!(estimated, "21000");
+}
+
+/// A structure that a policy of the ground permits.
+fn note(ground: &Ground) -> Value {
+    json!({
         "types": {
             "EIP712Domain": [{"name": "chainId", "type": "uint256"}, {"name": "verifyingContract", "type": "address"}],
             "Note": [{"name": "text", "type": "string"}],
         },
         "primaryType": "Note", "domain": {"chainId": 31337, "verifyingContract": ground.token}, "message": {"text": "x"},
-    }]);
-    let raw = ["rpc", "eth_signTypedData_v4", "--raw", &note.to_string()];
-    let signature: String = serde_json::from_str(&desk.cast(&raw, &desk.url)).unwrap();
-    let document = note[1].to_string();
-    let verify = ["wallet", "verify", "--address", &desk.account, "--data", &document, &signature];
+    })
+}
+
+fn is_signed(ground: &Ground, signature: &str) {
+    let document = note(ground).to_string();
+    let verify = ["wallet", "verify", "--address", &ground.desk.account, "--data", &document, signature];
     succeeds(cast().args(verify));
-    let estimated = desk.cast(&["estimate", EXCHANGE, "--value", "1", "--from", STRANGER], &desk.url);
-    assert_eq!(estimated, "21000");
+}
+
+/// A Rust type of alloy's (`sol!`), as the document that the nodes read.
+fn alloy_signs_a_structure(ground: &Ground) {
+    is_signed(ground, &words(&alloy_signs(ground, &["note", &ground.token.to_string(), "x"])));
+}
+
+/// The other example of `alloy-signer-keystead`, as its users run it.
+pub(crate) fn alloy_signs(ground: &Ground, arguments: &[&str]) -> Output {
+    let mut example = Command::new(target_folder().join("examples/sign"));
+    succeeds(example.args([&ground.desk.url, &ground.desk.account]).args(arguments))
+}
+
+/// What a program said.
+pub(crate) fn words(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 /// The example of `alloy-signer-keystead`, as its users run it.
@@ -99,6 +124,6 @@ fn python() -> PathBuf {
 }
 
 /// What a script printed.
-pub(crate) fn printed(output: &std::process::Output) -> Value {
+pub(crate) fn printed(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }

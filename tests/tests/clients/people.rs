@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::desk::{EXCHANGE, STRANGER, cast, succeeds};
 use crate::ground::{Ground, balance};
-use crate::others::printed;
+use crate::others::{alloy_signs, printed, words};
 
 #[test]
 fn what_clients_ask_for_is_signed_once_people_have_read_it() {
@@ -17,6 +17,7 @@ fn what_clients_ask_for_is_signed_once_people_have_read_it() {
     a_bundle_waits_for_the_call_that_needs_people(&ground);
     a_contract_is_deployed_by_a_foundry_script(&ground);
     a_safe_executes_what_one_owner_of_three_signed_here(&ground);
+    an_account_is_delegated_by_alloy(&ground);
 }
 
 fn a_permit_by_viem_is_held_for_approval(ground: &Ground) {
@@ -92,6 +93,19 @@ fn a_safe_executes_what_one_owner_of_three_signed_here(ground: &Ground) {
     let receipt = succeeds(&mut send);
     assert!(String::from_utf8_lossy(&receipt.stdout).contains("success"), "{receipt:?}");
     assert_eq!(before - balance(ground, &safe), 1000);
+}
+
+/// An authorization (EIP-7702) that alloy asks for, carried to the chain by somebody else.
+fn an_account_is_delegated_by_alloy(ground: &Ground) {
+    let desk = &ground.desk;
+    let nonce = desk.cast(&["nonce", &desk.account], &desk.anvil.url());
+    let delegate = ["delegate", EXCHANGE, &nonce];
+    let signed = words(&held(ground, &["CHANGE OF CONTROL"], || alloy_signs(ground, &delegate)));
+    let carrier = ["send", "--unlocked", "--from", EXCHANGE, "--auth", &signed, STRANGER, "--value", "1"];
+    let receipt = desk.cast(&carrier, &desk.anvil.url());
+    assert!(receipt.contains("success"), "{receipt}");
+    let runs = format!("0xef0100{}", EXCHANGE.trim_start_matches("0x").to_lowercase());
+    assert_eq!(desk.cast(&["code", &desk.account], &desk.anvil.url()), runs);
 }
 
 /// Starts a client, reads what waits as an approver does, and approves it with two people.
