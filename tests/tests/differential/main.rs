@@ -8,6 +8,7 @@ mod dice;
 mod other;
 mod pairs;
 mod psbts;
+mod public;
 mod purse;
 mod spoiled;
 mod transactions;

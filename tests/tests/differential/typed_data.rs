@@ -11,12 +11,12 @@ use crate::other::both;
 use crate::typed_cases::Document;
 
 /// What ethers refuses and we take.
-const ETHERS: &[Reason] = &[(
+pub(crate) const ETHERS: &[Reason] = &[(
     "circular type reference",
     "a type that holds a list of itself, which EIP-712 has and ethers has not",
 )];
 /// What eth-account refuses and we take.
-const ETH_ACCOUNT: &[Reason] = &[];
+pub(crate) const ETH_ACCOUNT: &[Reason] = &[];
 
 #[test]
 fn s02_random_typed_data_has_the_digest_of_ethers_and_eth_account() {
@@ -69,7 +69,7 @@ fn case(dice: &mut Dice, spoils: Option<&mut Vec<&'static str>>) -> (String, Wor
     (json, digest.map_err(|error| error.to_string()))
 }
 
-fn word(said: &Value) -> Word {
+pub(crate) fn word(said: &Value) -> Word {
     match said["error"].as_str() {
         Some(error) => Err(error.to_owned()),
         None => Ok(said["word"].as_str().expect("a digest").to_owned()),
