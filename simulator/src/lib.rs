@@ -28,6 +28,7 @@ mod rules;
 mod shell;
 mod signing;
 mod simulation;
+mod threshold;
 
 pub use bug::Bug;
 pub(crate) use dice::Dice;
@@ -35,6 +36,9 @@ pub use model::{Explored, explore};
 pub use oracle::Violation;
 pub use report::Report;
 pub use simulation::Plan;
+pub use threshold::{
+    Broken, SCHEMES, Scheme, ThresholdBug, ThresholdPlan, ThresholdReport, replay_threshold, run_threshold,
+};
 
 /// Runs one seed to its end, or to the first violation.
 #[must_use]

@@ -1,5 +1,7 @@
 //! The command behind `cargo xtask simulate`.
 
+mod threshold_command;
+
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -7,13 +9,14 @@ use keystead_simulator::{Bug, Plan, Report, replay_command, run};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match parse(&arguments) {
-        Ok((seeds, plan)) => simulate(seeds, plan),
-        Err(text) => {
-            eprintln!("simulate: {text}");
-            ExitCode::from(USAGE_ERROR)
-        }
-    }
+    let done = match arguments.iter().any(|word| word == "--threshold") {
+        true => threshold_command::simulate(&arguments),
+        false => parse(&arguments).map(|(seeds, plan)| simulate(seeds, plan)),
+    };
+    done.unwrap_or_else(|text| {
+        eprintln!("simulate: {text}");
+        ExitCode::from(USAGE_ERROR)
+    })
 }
 
 /// The number of seeds, and the first of them.
@@ -30,7 +33,11 @@ fn parse(arguments: &[String]) -> Result<(u64, Plan), String> {
             "--nodes" => plan.nodes = Some(nodes(number()?)?),
             "--bug" => plan.bug = Some(bug(value)?),
             "--lost" => plan.lost = number()? > 0,
-            _ => return Err(format!("{option} is not known; --seeds, --seed, --nodes, --bug, --lost are")),
+            _ => {
+                return Err(format!(
+                    "{option} is not known; --seeds, --seed, --nodes, --bug, --lost, --threshold are"
+                ));
+            }
         }
     }
     Ok((seeds, plan))
