@@ -128,19 +128,6 @@ fn an_account_is_delegated_by_alloy(ground: &Ground) {
     assert_eq!(desk.cast(&["code", &desk.account], &desk.anvil.url()), runs);
 }
 
-/// An authorization (EIP-7702) that alloy asks for, carried to the chain by somebody else.
-fn an_account_is_delegated_by_alloy(ground: &Ground) {
-    let desk = &ground.desk;
-    let nonce = desk.cast(&["nonce", &desk.account], &desk.anvil.url());
-    let delegate = ["delegate", EXCHANGE, &nonce];
-    let signed = words(&held(ground, &["CHANGE OF CONTROL"], || alloy_signs(ground, &delegate)));
-    let carrier = ["send", "--unlocked", "--from", EXCHANGE, "--auth", &signed, STRANGER, "--value", "1"];
-    let receipt = desk.cast(&carrier, &desk.anvil.url());
-    assert!(receipt.contains("success"), "{receipt}");
-    let runs = format!("0xef0100{}", EXCHANGE.trim_start_matches("0x").to_lowercase());
-    assert_eq!(desk.cast(&["code", &desk.account], &desk.anvil.url()), runs);
-}
-
 /// Starts a client, reads what waits as an approver does, and approves it with two people.
 fn held(ground: &Ground, story: &str, words: &[&str], client: impl FnOnce() -> Output + Send) -> Output {
     thread::scope(|scope| {
