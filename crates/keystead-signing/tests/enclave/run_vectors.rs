@@ -21,7 +21,7 @@ pub(crate) fn of(
     creation: &Certificate,
     created: &CreatedKey,
 ) -> Vec<Vector> {
-    enclave.hello(Hello { genesis: cluster.genesis.clone(), seals: Vec::new() }).unwrap();
+    enclave.hello(Hello { genesis: cluster.genesis.clone() }).unwrap();
     let seat = enclave.seat(REQUEST).unwrap();
     let asked = RunAim::Request { request: REQUEST, height: 7 };
     let proof = RunAim::Proof { request: REQUEST, prover: name("node-2") };
