@@ -90,6 +90,7 @@ impl KeysteadSigner {
     }
 
     async fn sign_document(&self, document: &TypedData) -> Result<Signature, KeysteadSignerError> {
+        // One that names no chain there is nothing to compare of: what it may do the nodes' policy says.
         if let Some(chain) = document.domain.chain_id {
             self.pin(Some(chain.saturating_to()))?;
         }

@@ -1,5 +1,6 @@
 //! The HTTP side: who may connect, how much they may say, and how slowly.
 
+mod crowd;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use self::crowd::Crowd;
 use crate::caller::Caller;
 use crate::once::{IDEMPOTENCY_KEY, MAX_KEY_BYTES};
 use crate::rest::Problem;
@@ -58,6 +60,8 @@ pub struct HttpLimits {
     pub body: Duration,
     /// Connections at once; further ones wait to be accepted.
     pub connections: usize,
+    /// Of those, of one address; one more is closed.
+    pub connections_of_address: usize,
     /// Bytes of a body, and of a WebSocket's message.
     pub body_bytes: usize,
     /// WebSockets at once, beside the connections.
@@ -74,6 +78,7 @@ impl Default for HttpLimits {
             head: HEAD_TIME,
             body: BODY_TIME,
             connections: MAX_CONNECTIONS,
+            connections_of_address: MAX_ADDRESS_CONNECTIONS,
             body_bytes: MAX_BODY_BYTES,
             sockets: MAX_SOCKETS,
             silence: SILENCE,
@@ -136,14 +141,16 @@ impl Drop for HttpServer {
 }
 
 async fn accept(listener: TcpListener, app: Router, tls: Option<Tls>, limits: HttpLimits) {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let (places, crowd) = (Arc::new(Semaphore::new(limits.connections)), Arc::new(Crowd::default()));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let Ok((socket, _)) = listener.accept().await else {
+        let Ok((socket, from)) = listener.accept().await else {
             // Out of descriptors, most likely: others have to go first.
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        // INVARIANT A1: whoever holds connections without a word leaves some to others.
+        let Some(member) = crowd.enter(from.ip(), limits.connections_of_address) else { continue };
         let _ = socket.set_nodelay(true);
         // A client that reads nothing holds its place no longer than this.
         let _ = SockRef::from(&socket).set_tcp_user_timeout(Some(limits.unread));
@@ -157,7 +164,7 @@ async fn accept(listener: TcpListener, app: Router, tls: Option<Tls>, limits: Ht
                     }
                 }
             }
-            drop(place);
+            drop((place, member));
         });
     }
 }
@@ -367,6 +374,7 @@ fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
 const HEAD_TIME: Duration = Duration::from_secs(10);
 const BODY_TIME: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 1024;
+const MAX_ADDRESS_CONNECTIONS: usize = 512;
 const MAX_SOCKETS: usize = 256;
 const SILENCE: Duration = Duration::from_secs(30);
 const UNREAD: Duration = Duration::from_secs(30);

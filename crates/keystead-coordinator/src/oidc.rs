@@ -37,6 +37,7 @@ pub struct Grant {
 pub struct Issuer {
     issuer: String,
     audience: String,
+    types: Vec<String>,
     grants: Vec<Grant>,
     networks: Vec<Network>,
     roots: Roots,
@@ -50,6 +51,8 @@ struct Known {
     /// When they were fetched, and when that was tried last.
     fetched: Timestamp,
     tried: Timestamp,
+    /// How many times in a row a token had them fetched, and they were the same.
+    unchanged: u32,
 }
 
 impl Issuer {
@@ -77,6 +80,7 @@ impl Issuer {
         let it = Self {
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
+            types: TYPES.map(str::to_owned).to_vec(),
             grants,
             networks,
             roots,
@@ -84,6 +88,12 @@ impl Issuer {
             turn: tokio::sync::Mutex::default(),
         };
         it.courier(&it.discovery()).map(|_| it)
+    }
+
+    /// The same for tokens of these kinds alone (`typ`), instead of `JWT` and `at+jwt`.
+    #[must_use]
+    pub fn of_types(self, types: Vec<String>) -> Self {
+        Self { types, ..self }
     }
 
     /// Fetches the keys now and then, for as long as somebody holds this.
@@ -102,17 +112,34 @@ impl Issuer {
         });
     }
 
-    /// Fetches the keys anew if a token names one that is not known: providers change them.
+    /// Fetches the keys anew for a token that is right in all but its key: providers change them, some without a new name.
     pub(crate) async fn prepare(&self, shown: &[u8], now: Timestamp) {
-        let Ok(token) = Unverified::read(shown) else { return };
-        if !self.knows(token.key_id()) {
+        if self.lacks_its_key(shown, now) {
             let _turn = self.turn.lock().await;
-            // Strangers may name any key: the provider is asked so often and no oftener.
-            let again = now >= self.known().tried.plus_seconds(ASK_AGAIN_SECONDS);
-            if again && !self.knows(token.key_id()) {
-                self.refresh(now).await;
+            // Whoever knows what a token says can write one: the provider is asked so often and no oftener.
+            if now >= self.known().again() && self.lacks_its_key(shown, now) {
+                self.ask_for_its_key(now).await;
             }
         }
+    }
+
+    async fn ask_for_its_key(&self, now: Timestamp) {
+        let before = Arc::clone(&self.known().keys);
+        self.refresh(now).await;
+        let mut known = self.known();
+        known.unchanged = if known.keys == before { known.unchanged.saturating_add(1) } else { 0 };
+    }
+
+    /// Whether nothing but a key is missing for a token to be good for something here.
+    fn lacks_its_key(&self, shown: &[u8], now: Timestamp) -> bool {
+        let Ok(token) = Unverified::read(shown) else { return false };
+        let keys = Arc::clone(&self.known().keys);
+        let is_fit = |claims: &Claims| self.is_for_us(&token, claims, now) && self.granted(claims).is_some();
+        token.unproven().is_ok_and(|claims| is_fit(&claims)) && token.verify(&keys).is_err()
+    }
+
+    fn is_for_us(&self, token: &Unverified<'_>, claims: &Claims, now: Timestamp) -> bool {
+        token.is_of(&self.types).is_ok() && claims.check(&self.issuer, &self.audience, now).is_ok()
     }
 
     /// What whoever shows this may, until it ends.
@@ -126,8 +153,8 @@ impl Issuer {
             let fresh = now < known.fetched.plus_seconds(MAX_AGE_SECONDS);
             fresh.then(|| Arc::clone(&known.keys))?
         };
-        let claims = Unverified::read(shown).and_then(|token| token.verify(&keys)).ok()?;
-        claims.check(&self.issuer, &self.audience, now).ok()?;
+        let token = Unverified::read(shown).ok()?;
+        let claims = token.verify(&keys).ok().filter(|claims| self.is_for_us(&token, claims, now))?;
         self.granted(&claims).map(Arc::new)
     }
 
@@ -144,11 +171,6 @@ impl Issuer {
             keys: grant.keys.clone(),
             expires: claims.expires(),
         })
-    }
-
-    fn knows(&self, kid: Option<&str>) -> bool {
-        let known = self.known();
-        known.keys.iter().any(|key| kid.is_none() || key.id.as_deref() == kid)
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
@@ -199,6 +221,14 @@ impl Issuer {
     }
 }
 
+impl Known {
+    /// From when on somebody's token has the provider asked: the later, the oftener that brought nothing new.
+    fn again(&self) -> Timestamp {
+        let pause = ASK_AGAIN_SECONDS.saturating_mul(1 << self.unchanged.min(MAX_DOUBLINGS));
+        self.tried.plus_seconds(pause)
+    }
+}
+
 impl std::fmt::Debug for Issuer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Issuer({})", self.issuer)
@@ -212,14 +242,20 @@ fn report(issuer: &str, error: &dyn std::error::Error) {
 }
 
 const REFRESH_EVERY: Duration = Duration::from_secs(600);
-/// How often unknown keys make us ask.
+/// What tokens call themselves (RFC 7519, RFC 9068), unless the configuration says otherwise.
+const TYPES: [&str; 2] = ["JWT", "at+jwt"];
+/// How often tokens make us ask, at first; in the end once in 80 seconds.
 const ASK_AGAIN_SECONDS: u64 = 10;
+const MAX_DOUBLINGS: u32 = 3;
 const MAX_AGE_SECONDS: u64 = 24 * 3600;
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use keystead_base::Coded as _;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -252,5 +288,44 @@ mod tests {
         assert_eq!(of(&["staff"]), Some((vec![Scope::Read], 0)));
         assert_eq!(of(&["staff", "desk"]), Some((vec![Scope::Request], 1)), "and nothing of the other one");
         assert_eq!(of(&["guests"]), None);
+    }
+
+    /// A token that somebody's key signed under the name of a key.
+    fn token(seed: u8, kid: &str, groups: &str, audience: &str) -> String {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
+        let text = |it: &Value| URL_SAFE_NO_PAD.encode(it.to_string());
+        let claims = json!({
+            "iss": "http://127.0.0.1:1", "sub": "ana", "aud": audience, "exp": 600, "iat": 1, "groups": [groups]
+        });
+        let signed = format!("{}.{}", text(&json!({"alg": "EdDSA", "kid": kid})), text(&claims));
+        let signature = URL_SAFE_NO_PAD.encode(pair.sign(signed.as_bytes()));
+        format!("{signed}.{signature}")
+    }
+
+    #[test]
+    fn a01_a_provider_is_asked_for_tokens_that_lack_nothing_but_a_key() {
+        let issuer = issuer(vec![grant("staff", &[Scope::Read], &[])]).unwrap();
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap();
+        let x = URL_SAFE_NO_PAD.encode(pair.public_key());
+        let set = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": x}]});
+        issuer.known().keys = Arc::new(Key::set(set.to_string().as_bytes()).unwrap());
+        for (what, token, lacks) in [
+            ("a known key", token(1, "a", "staff", "keystead"), false),
+            ("a key with another name", token(2, "b", "staff", "keystead"), true),
+            ("another key with the same name", token(2, "a", "staff", "keystead"), true),
+            ("another audience", token(2, "b", "staff", "other"), false),
+            ("nobody's grant", token(2, "b", "guests", "keystead"), false),
+            ("no token", "a.b.c".to_owned(), false),
+        ] {
+            assert_eq!(issuer.lacks_its_key(token.as_bytes(), Timestamp(10_000)), lacks, "{what}");
+        }
+        let ended = token(2, "b", "staff", "keystead");
+        assert!(!issuer.lacks_its_key(ended.as_bytes(), Timestamp(600_000)), "its time is over");
+    }
+
+    #[test]
+    fn a01_what_brings_nothing_new_is_asked_for_less_often() {
+        let again = |unchanged| Known { unchanged, ..Known::default() }.again().seconds();
+        assert_eq!([0, 1, 2, 3, 4, u32::MAX].map(again), [10, 20, 40, 80, 80, 80]);
     }
 }

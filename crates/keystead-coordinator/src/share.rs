@@ -22,6 +22,7 @@ pub(crate) struct Shares {
 struct Common {
     asks: Arc<Semaphore>,
     answers: Arc<Semaphore>,
+    fills: Arc<Semaphore>,
 }
 
 /// Places of one caller.
@@ -29,6 +30,8 @@ struct Common {
 pub(crate) struct Share {
     common: Arc<Common>,
     waits: Arc<Semaphore>,
+    submits: Arc<Semaphore>,
+    fills: Arc<Semaphore>,
     asks: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     sockets: Arc<Semaphore>,
@@ -40,6 +43,8 @@ pub(crate) struct Share {
 pub(crate) enum Place {
     /// A call that is kept until its request is signed.
     Wait,
+    /// A request that waits for its batch, and for what the log says to it.
+    Submit,
     /// A stream of events.
     Stream,
     /// A WebSocket.
@@ -49,7 +54,8 @@ pub(crate) enum Place {
 impl Default for Shares {
     fn default() -> Self {
         let (asks, answers) = (places(MAX_ASK_UNITS), places(MAX_ANSWER_UNITS));
-        Self { common: Arc::new(Common { asks, answers }), each: Mutex::default() }
+        let fills = places(MAX_FILLS);
+        Self { common: Arc::new(Common { asks, answers, fills }), each: Mutex::default() }
     }
 }
 
@@ -71,6 +77,8 @@ impl Share {
         Self {
             common,
             waits: of(MAX_OWN_WAITS),
+            submits: of(MAX_OWN_SUBMITS),
+            fills: of(MAX_OWN_FILLS),
             asks: of(MAX_OWN_ASK_UNITS),
             streams: of(MAX_OWN_STREAMS),
             sockets: of(MAX_OWN_SOCKETS),
@@ -82,6 +90,7 @@ impl Share {
     pub(crate) fn take(&self, place: Place) -> Result<OwnedSemaphorePermit, RequestError> {
         let places = match place {
             Place::Wait => &self.waits,
+            Place::Submit => &self.submits,
             Place::Stream => &self.streams,
             Place::Socket => &self.sockets,
         };
@@ -94,6 +103,15 @@ impl Share {
         let own = Arc::clone(&self.asks).try_acquire_many_owned(units).map_err(|_| RequestError::Share)?;
         let all = Arc::clone(&self.common.asks);
         Ok([own, all.try_acquire_many_owned(units).map_err(|_| RequestError::Busy)?])
+    }
+
+    /// A place for what is read to fill in a transaction, as soon as others have left it.
+    pub(crate) async fn fill(&self) -> Result<[OwnedSemaphorePermit; 2], RequestError> {
+        let (own, all) = (Arc::clone(&self.fills), Arc::clone(&self.common.fills));
+        let both = async {
+            Ok::<_, tokio::sync::AcquireError>([own.acquire_owned().await?, all.acquire_owned().await?])
+        };
+        timeout(ROOM_TIME, both).await.ok().and_then(Result::ok).ok_or(RequestError::Busy)
     }
 
     /// How many of its questions' places are free.
@@ -222,6 +240,11 @@ const ASK_UNIT_BYTES: usize = 64 * 1024;
 const MAX_ASK_UNITS: u32 = 128;
 const MAX_OWN_ASK_UNITS: u32 = 48;
 const MAX_OWN_WAITS: u32 = 96;
+/// Of the 4,096 requests that may wait for their batch.
+const MAX_OWN_SUBMITS: u32 = 512;
+/// Transactions that are filled in at once: each reads a few short answers one after the other.
+const MAX_FILLS: u32 = 64;
+const MAX_OWN_FILLS: u32 = 16;
 const MAX_OWN_STREAMS: u32 = 32;
 const MAX_OWN_SOCKETS: u32 = 64;
 /// Reads of one body at once.
@@ -251,7 +274,7 @@ mod tests {
         let shares = Shares::default();
         let (one, other, everything) = (shares.of("one"), shares.of("other"), shares.of(""));
         let mut held = Vec::new();
-        for place in [Place::Wait, Place::Stream, Place::Socket] {
+        for place in [Place::Wait, Place::Submit, Place::Stream, Place::Socket] {
             while let Ok(it) = one.take(place) {
                 held.push(it);
             }
@@ -266,6 +289,30 @@ mod tests {
         assert!(other.ask(1024 * 1024).is_ok() && everything.ask(1).is_ok());
         asked.pop();
         assert!(one.ask(1).is_ok(), "a place that is left is free");
+    }
+
+    /// What is there without waiting.
+    async fn at_once<F: Future>(it: F) -> Option<F::Output> {
+        let mut it = std::pin::pin!(it);
+        std::future::poll_fn(|context| match it.as_mut().poll(context) {
+            std::task::Poll::Ready(found) => std::task::Poll::Ready(Some(found)),
+            std::task::Poll::Pending => std::task::Poll::Ready(None),
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a04_one_caller_never_reads_for_all_transactions_of_all() {
+        let shares = Shares::default();
+        let (one, other) = (shares.of("one"), shares.of("other"));
+        let mut held = Vec::new();
+        while let Some(place) = at_once(one.fill()).await {
+            held.push(place.unwrap());
+        }
+        assert_eq!(held.len(), usize::try_from(MAX_OWN_FILLS).unwrap());
+        assert!(at_once(other.fill()).await.is_some_and(|it| it.is_ok()));
+        held.pop();
+        assert!(at_once(one.fill()).await.is_some(), "a place that is left is free");
     }
 
     #[tokio::test]

@@ -139,6 +139,9 @@ pub(crate) struct OidcConfig {
     pub(crate) issuer: String,
     /// For whom its tokens are made.
     pub(crate) audience: String,
+    /// What its tokens call themselves (`typ`); `JWT` and `at+jwt` when it is not named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) types: Vec<String>,
     /// Whom it may name; the first that fits counts.
     pub(crate) grants: Vec<Grant>,
     /// The PEM file with the authorities that may vouch for it; the system's store when it is not named.
@@ -154,7 +157,8 @@ impl OidcConfig {
         let networks = self.networks.iter().map(|it| it.parse()).collect::<Result<Vec<Network>, _>>()?;
         let way = (networks, Roots::named(self.ca.as_ref()));
         let issuer = Issuer::new(&self.issuer, &self.audience, self.grants.clone(), way);
-        issuer.advise("docs/cli.md has an example of [coordinator.oidc]")
+        let issuer = issuer.advise("docs/cli.md has an example of [coordinator.oidc]")?;
+        Ok(if self.types.is_empty() { issuer } else { issuer.of_types(self.types.clone()) })
     }
 }
 

@@ -1,5 +1,5 @@
 // A certified OpenID provider that makes access tokens for programs (client credentials), as JWTs. It prints its issuer's URL;
-// POST /rotate gives it keys that nobody knows yet. node idp.mjs
+// POST /rotate gives it keys that nobody knows yet, POST /rotate-quietly other keys under the same names. node idp.mjs
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import Provider from "oidc-provider";
@@ -14,15 +14,17 @@ const clients = ["RS256", "ES256", "EdDSA", "brief", "guest"].map((client_id) =>
   token_endpoint_auth_method: "client_secret_post",
 }));
 
-const keys = () => [
+let names = [];
+const keys = (quietly) => [
   generateKeyPairSync("rsa", { modulusLength: 2048 }),
   generateKeyPairSync("ec", { namedCurve: "P-256" }),
   generateKeyPairSync("ed25519"),
-].map((pair) => ({ ...pair.privateKey.export({ format: "jwk" }), use: "sig", kid: randomUUID() }));
+].map((pair) => ({ ...pair.privateKey.export({ format: "jwk" }), use: "sig", kid: randomUUID() }))
+  .map((key, at) => ({ ...key, kid: quietly ? names[at] : (names[at] = key.kid) }));
 
-const provider = (issuer) => new Provider(issuer, {
+const provider = (issuer, quietly = false) => new Provider(issuer, {
   clients,
-  jwks: { keys: keys() },
+  jwks: { keys: keys(quietly) },
   cookies: { keys: [randomUUID()] },
   enabledJWA: { idTokenSigningAlgValues: ["RS256", "ES256", "EdDSA"] },
   extraTokenClaims: (_, token) => ({ groups: token.clientId === "guest" ? ["guests"] : ["treasury"] }),
@@ -44,8 +46,8 @@ const provider = (issuer) => new Provider(issuer, {
 
 let answer;
 const server = createServer((request, response) => {
-  if (request.url !== "/rotate") return answer(request, response);
-  answer = provider(issuer());
+  if (!request.url.startsWith("/rotate")) return answer(request, response);
+  answer = provider(issuer(), request.url === "/rotate-quietly");
   response.end("rotated");
 });
 const issuer = () => `http://127.0.0.1:${server.address().port}`;

@@ -41,8 +41,8 @@ impl Provider {
         answer["access_token"].as_str().expect("a token").to_owned()
     }
 
-    fn rotate(&self) {
-        assert_eq!(curl(&["--request", "POST", &format!("{}/rotate", self.issuer)]).1, "rotated");
+    fn rotate(&self, how: &str) {
+        assert_eq!(curl(&["--request", "POST", &format!("{}/{how}", self.issuer)]).1, "rotated");
     }
 }
 
@@ -76,10 +76,14 @@ fn a04_a_provider_s_word_is_good_for_looking_and_asking_as_long_as_its_keys_are(
     what_it_is_not_good_for_is_refused(&serving.url, token);
     its_time_ends(&looks, &provider);
 
-    provider.rotate();
+    provider.rotate("rotate");
     let later = provider.token("RS256", AUDIENCE);
     until(|| looks(&later) == 200, "new keys are fetched");
     assert_eq!(looks(token), 401, "the keys of before are nobody's");
+    provider.rotate("rotate-quietly");
+    let quiet = provider.token("RS256", AUDIENCE);
+    until(|| looks(&quiet) == 200, "other keys under the same names are fetched, too");
+    assert_eq!(looks(&later), 401, "the keys of before are nobody's");
 }
 
 fn what_is_no_word_of_the_provider_s_is_refused(

@@ -19,6 +19,8 @@ pub(crate) enum Unproven {
     Form,
     /// No key of the provider's is the one that it names, or fits what it says of its algorithm.
     Key,
+    /// It is a token of another kind (RFC 8725, section 3.11).
+    Type,
     /// The key did not sign it.
     Signature,
     /// Another provider's.
@@ -42,6 +44,7 @@ pub(crate) struct Unverified<'a> {
 struct Header {
     alg: String,
     kid: Option<String>,
+    typ: Option<String>,
     /// What must be understood, and is not (RFC 7515, section 4.1.11).
     crit: Option<Value>,
 }
@@ -68,6 +71,15 @@ enum Audience {
     Several(Vec<String>),
 }
 
+impl Audience {
+    fn names(&self, value: &str) -> bool {
+        match self {
+            Self::One(one) => one == value,
+            Self::Several(several) => several.iter().any(|it| it == value),
+        }
+    }
+}
+
 impl<'a> Unverified<'a> {
     /// Takes a token apart.
     pub(crate) fn read(token: &'a [u8]) -> Result<Self, Unproven> {
@@ -84,9 +96,18 @@ impl<'a> Unverified<'a> {
         }
     }
 
-    /// The key that it names.
-    pub(crate) fn key_id(&self) -> Option<&str> {
-        self.header.kid.as_deref()
+    /// Whether it is of one of these kinds. One that says nothing is a plain JWT (RFC 7519, section 5.1).
+    pub(crate) fn is_of(&self, types: &[String]) -> Result<(), Unproven> {
+        let found = self.header.typ.as_deref().unwrap_or("JWT");
+        let prefix = found.get(..APPLICATION.len()).filter(|it| it.eq_ignore_ascii_case(APPLICATION));
+        let found = prefix.and_then(|it| found.get(it.len()..)).unwrap_or(found);
+        let known = types.iter().any(|it| it.eq_ignore_ascii_case(found));
+        known.then_some(()).ok_or(Unproven::Type)
+    }
+
+    /// What it says, which nobody has signed so far: good for nothing but to refuse it.
+    pub(crate) fn unproven(&self) -> Result<Claims, Unproven> {
+        serde_json::from_slice(&self.payload).map_err(|_| Unproven::Form)
     }
 
     /// What it says, if one of these keys signed it.
@@ -100,7 +121,7 @@ impl<'a> Unverified<'a> {
             return Err(Unproven::Key);
         }
         key.public.verify(self.signed.as_bytes(), &self.signature)?;
-        serde_json::from_slice(&self.payload).map_err(|_| Unproven::Form)
+        self.unproven()
     }
 }
 
@@ -110,9 +131,10 @@ impl Claims {
         if self.iss != issuer {
             return Err(Unproven::Issuer);
         }
-        let (ours, alone) = match &self.aud {
-            Audience::One(one) => (one == audience, true),
-            Audience::Several(several) => (several.iter().any(|it| it == audience), several.len() == 1),
+        let ours = self.aud.names(audience);
+        let alone = match &self.aud {
+            Audience::One(_) => true,
+            Audience::Several(several) => several.len() == 1,
         };
         // OpenID Connect Core, section 3.1.3.7: of several it has to be said for whom it was made.
         if !ours || (!alone && self.azp.as_deref() != Some(audience)) {
@@ -134,23 +156,30 @@ impl Claims {
 
     /// Whether a claim is this word, or has it in its list; `scope` is a list with blanks between (RFC 8693).
     pub(crate) fn says(&self, claim: &str, value: &str) -> bool {
+        match claim {
+            "iss" => return self.iss == value,
+            "sub" => return self.sub == value,
+            "azp" => return self.azp.as_deref() == Some(value),
+            "aud" => return self.aud.names(value),
+            _ => {}
+        }
         match self.more.get(claim) {
             Some(Value::String(text)) if claim == "scope" => text.split(' ').any(|it| it == value),
             Some(Value::String(text)) => text == value,
             Some(Value::Array(list)) => list.iter().any(|it| it == value),
-            _ => claim == "sub" && self.sub == value,
+            _ => false,
         }
     }
 }
 
 /// A public key of a provider's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) id: Option<String>,
     public: Public,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Public {
     Rsa { n: Vec<u8>, e: Vec<u8> },
     P256(Vec<u8>),
@@ -230,6 +259,8 @@ fn is_name(sub: &str) -> bool {
     (1..=255).contains(&sub.len())
 }
 
+/// What stands before a type where it is written out (RFC 7515, section 4.1.9).
+const APPLICATION: &str = "application/";
 /// Keys of one set that are looked at.
 const MAX_KEYS: usize = 64;
 /// How far a provider's clock may be ahead.
@@ -356,9 +387,29 @@ mod tests {
     }
 
     #[test]
+    fn a04_a_token_of_another_kind_is_none_of_ours() {
+        let types = ["JWT".to_owned(), "at+jwt".to_owned()];
+        for (header, found) in [
+            (json!({"alg": "EdDSA"}), Ok(())),
+            (json!({"alg": "EdDSA", "typ": "JWT"}), Ok(())),
+            (json!({"alg": "EdDSA", "typ": "application/AT+JWT"}), Ok(())),
+            (json!({"alg": "EdDSA", "typ": "logout+jwt"}), Err(Unproven::Type)),
+            (json!({"alg": "EdDSA", "typ": "dpop+jwt"}), Err(Unproven::Type)),
+            (json!({"alg": "EdDSA", "typ": ""}), Err(Unproven::Type)),
+        ] {
+            let token = made(&header, &claims(), |_| Vec::new());
+            assert_eq!(Unverified::read(token.as_bytes()).unwrap().is_of(&types), found, "{header}");
+        }
+        let token = made(&json!({"alg": "EdDSA"}), &claims(), |_| Vec::new());
+        let access = Unverified::read(token.as_bytes()).unwrap().is_of(&types[1..]);
+        assert_eq!(access, Err(Unproven::Type), "where access tokens alone are taken");
+    }
+
+    #[test]
     fn a_claim_says_what_its_word_or_its_list_has() {
         let mut claims = claims();
         (claims["groups"], claims["scope"]) = (json!(["treasury", 7]), json!("openid desk"));
+        claims["azp"] = json!("bot");
         let claims: Claims = serde_json::from_value(claims).unwrap();
         for (claim, value, says) in [
             ("groups", "treasury", true),
@@ -366,6 +417,11 @@ mod tests {
             ("scope", "desk", true),
             ("scope", "openid desk", false),
             ("sub", "ana", true),
+            ("sub", "ben", false),
+            ("azp", "bot", true),
+            ("azp", "ana", false),
+            ("aud", "keystead", true),
+            ("aud", "other", false),
             ("none", "", false),
         ] {
             assert_eq!(claims.says(claim, value), says, "{claim}: {value}");

@@ -18,7 +18,7 @@ use crate::http::{Served, idempotency_key};
 use crate::journal::{Place, Promise};
 use crate::rest::page::{Page, nothing, page};
 use crate::rest::{Asked, Problem};
-use crate::{IdempotencyKey, MAX_KEY_BYTES, RequestError, clock};
+use crate::{IdempotencyKey, MAX_KEY_BYTES, RequestError, clock, share};
 
 /// What somebody asks for. The coordinator adds who asks, a nonce and an end, and signs.
 #[derive(Clone, Debug, Deserialize)]
@@ -63,6 +63,7 @@ pub(crate) async fn create(
     if wanted.broadcast {
         inner.chain()?;
     }
+    let _place = inner.shares.of(caller.word()).take(share::Place::Submit)?;
     let view = inner.ask_once(&caller, key.as_ref(), &wanted, &body).await?;
     let place = [(LOCATION, format!("/v1/requests/{}", view.request))];
     Ok((StatusCode::CREATED, place, Json(view)).into_response())

@@ -109,6 +109,7 @@ impl Inner {
     ) -> Result<(String, Vec<(Intent, Place)>), RpcError> {
         let _turn = self.nonces.turn(from).await;
         follow::refresh(self, from).await;
+        let _fills = self.shares.of(owner).fill().await?;
         let mut requests = asked.transactions(from);
         self.estimate_all(&mut requests).await?;
         let mut held = self.journal().held(from);

@@ -15,11 +15,12 @@ use crate::transaction::TransactionRequest;
 
 impl Inner {
     /// Fills what is open, for any account: nothing is asked for, and no nonce is taken.
-    pub(super) async fn eth_fill_transaction(&self, params: Value) -> Reply {
+    pub(super) async fn eth_fill_transaction(&self, params: Value, owner: &str) -> Reply {
         let request: TransactionRequest = one(params, "a transaction object")?;
         let chain = self.settings.chain;
         request.check(chain).map_err(RpcError::params)?;
         let from = request.from()?;
+        let _fills = self.shares.of(owner).fill().await?;
         let held = self.journal().held(from);
         let gas = self.gas_terms(&request, from, &held).await?;
         let unsigned = request.unsigned(chain, gas);

@@ -39,12 +39,12 @@ impl Inner {
         match method {
             "eth_accounts" | "eth_requestAccounts" => self.eth_accounts().await,
             "eth_chainId" => Ok(json!(quantity(self.settings.chain.0))),
-            "eth_signTransaction" => self.eth_sign_transaction(params).await,
+            "eth_signTransaction" => self.eth_sign_transaction(params, &asking.word).await,
             "eth_sendTransaction" => {
                 let once = asking.key.as_ref().map(|key| key.once(method, &params));
                 self.eth_send_transaction(params, once, &asking.word).await
             }
-            "eth_fillTransaction" => self.eth_fill_transaction(params).await,
+            "eth_fillTransaction" => self.eth_fill_transaction(params, &asking.word).await,
             "eth_sendRawTransaction" => self.eth_send_raw_transaction(params).await,
             "personal_sign" => self.personal_sign(params).await,
             "eth_sign" => self.eth_sign(params).await,
@@ -74,11 +74,13 @@ impl Inner {
         Ok(json!(self.accounts.all().await.map_err(RequestError::Node)?))
     }
 
-    async fn eth_sign_transaction(&self, params: Value) -> Reply {
+    async fn eth_sign_transaction(&self, params: Value, owner: &str) -> Reply {
         let request: TransactionRequest = one(params, "a transaction object")?;
         let from = request.from()?;
+        let fills = self.shares.of(owner).fill().await?;
         let held = self.journal().held(from);
         let (action, _) = self.complete(&request, &held).await?;
+        drop(fills);
         Ok(raw(&self.sign(action).await?))
     }
 

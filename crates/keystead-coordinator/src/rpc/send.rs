@@ -43,8 +43,10 @@ impl Inner {
         self.ours(from).await?;
         let _turn = self.nonces.turn(from).await;
         follow::refresh(self, from).await;
+        let fills = self.shares.of(owner).fill().await?;
         let held = self.journal().held(from);
         let (action, place) = self.complete(request, &held).await?;
+        drop(fills);
         let intent = self.intent(action)?;
         let id = intent.id();
         let keyed = once.clone().map(|once| Keyed {
