@@ -254,7 +254,9 @@ mod tests {
         vault.add(hot.clone(), 1, &seed(1)).unwrap();
         vault.add(cold.clone(), 1, &seed(2)).unwrap();
         let before = vault.account(&cold, 0).unwrap();
-        (0..3).for_each(|index| drop(vault.account(&hot, index).unwrap()));
+        for index in 0..3 {
+            vault.account(&hot, index).unwrap();
+        }
         vault.wipe(&hot).unwrap();
         assert_eq!(vault.account(&hot, 0).map(|_| ()).unwrap_err().code(), "vault.unknown");
         assert_eq!(vault.wipe(&hot).unwrap_err().code(), "vault.unknown");

@@ -13,8 +13,8 @@ pub const MAX_SUBMITTED_ENTRIES: usize = 256;
 pub const MAX_SENT_BLOCKS: u64 = 256;
 /// The most keys of one [`NodeReply::Keys`]; fewer come when they are long.
 pub const MAX_SENT_KEYS: usize = 1024;
-/// The most keys that a client lists.
-pub const MAX_LISTED_KEYS: usize = 1_000_000;
+/// The most keys that a client lists: of nine enclaves that are full.
+pub const MAX_LISTED_KEYS: usize = 100_000;
 /// The longest that a node holds a call open for a request that is not over.
 pub const MAX_WAIT_MILLIS: u32 = 600_000;
 

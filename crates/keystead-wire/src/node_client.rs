@@ -151,15 +151,19 @@ impl NodeClient {
     ///
     /// # Errors
     ///
-    /// [`NodeCallError`].
+    /// [`NodeCallError`], also of a node that lists more than [`MAX_LISTED_KEYS`](crate::MAX_LISTED_KEYS).
     pub async fn keys(&self) -> Result<Vec<KeyView>, NodeCallError> {
         let mut keys = Vec::new();
         loop {
             let after = keys.last().map(|key: &KeyView| key.name.clone());
             let page = self.keys_after(after).await?;
             keys.extend(page.keys);
-            if !page.more || keys.len() >= MAX_LISTED_KEYS {
-                return Ok(keys);
+            match page.more {
+                false => return Ok(keys),
+                true if keys.len() >= MAX_LISTED_KEYS => {
+                    return Err(NodeCallError::Unexpected { found: "keys without end" });
+                }
+                true => {}
             }
         }
     }

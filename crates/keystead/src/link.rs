@@ -139,8 +139,10 @@ impl Link {
                 return Err(unfit());
             }
             keys.extend(page.keys);
-            if !page.more || keys.len() >= MAX_LISTED_KEYS {
-                return Ok(keys);
+            match page.more {
+                false => return Ok(keys),
+                true if keys.len() >= MAX_LISTED_KEYS => return Err(unfit()),
+                true => {}
             }
         }
     }
