@@ -1,8 +1,8 @@
 //! Figures, each beside the floor measured in the same run.
 //!
-//! `cargo xtask bench` runs everything but the last two; `cargo xtask bench micro|floors|path` one part;
-//! `cargo xtask bench cluster` clusters of nodes, `cargo xtask bench surfaces` what programs speak to. Nothing here asserts a time: a benchmark
-//! prints, a person judges.
+//! `cargo xtask bench` runs everything but the last three; `cargo xtask bench micro|floors|path` one part;
+//! `cargo xtask bench cluster` clusters of nodes, `cargo xtask bench surfaces` what programs speak to, `cargo xtask bench
+//! threshold` shared keys. Nothing here asserts a time: a benchmark prints, a person judges.
 
 mod cluster;
 mod desk;
@@ -12,6 +12,7 @@ mod micro;
 mod path;
 mod surfaces;
 mod table;
+mod threshold;
 mod usage;
 
 use std::path::Path;
@@ -36,9 +37,16 @@ fn main() -> ExitCode {
     {
         return surfaces(&runtime, options);
     }
+    if let [word, options @ ..] = parts.as_slice()
+        && word == "threshold"
+    {
+        return thresholds(options);
+    }
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|it| it == part);
     if let Some(unknown) = parts.iter().find(|it| !["micro", "floors", "path"].contains(&it.as_str())) {
-        eprintln!("error[bench.part]: expected micro, floors, path, cluster or surfaces, found {unknown:?}");
+        eprintln!(
+            "error[bench.part]: expected micro, floors, path, cluster, surfaces or threshold, found {unknown:?}"
+        );
         return ExitCode::FAILURE;
     }
     if wanted("micro") {
@@ -70,6 +78,19 @@ fn surfaces(runtime: &tokio::runtime::Runtime, options: &[String]) -> ExitCode {
     match surfaces::Options::parse(options) {
         Ok(options) => {
             surfaces::run(runtime, options);
+            ExitCode::SUCCESS
+        }
+        Err(unknown) => {
+            eprintln!("error[bench.option]: expected --quick or --json, found {unknown:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn thresholds(options: &[String]) -> ExitCode {
+    match threshold::Options::parse(options) {
+        Ok(options) => {
+            threshold::run(options);
             ExitCode::SUCCESS
         }
         Err(unknown) => {

@@ -47,7 +47,7 @@ const CHORES: &[Chore] = &[
     },
     Chore {
         words: &["bench"],
-        arguments: "[micro|floors|path] | cluster [--quick] [--json] [--nodes 1|3|4] | surfaces [--quick] [--json]",
+        arguments: "[micro|floors|path] | cluster [--quick] [--json] [--nodes 1|3|4] | surfaces|threshold [--quick] [--json]",
         about: "print figures and their ratios to the floors measured in the same run",
         run: bench::figures,
     },

@@ -1,0 +1,33 @@
+//! `cargo xtask bench threshold --quick` once: every run ends in its signature or its shares, and every figure is there.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+fn quick_report() -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_keystead-bench"))
+        .args(["threshold", "--quick", "--json"])
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("the benchmark starts");
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[test]
+fn every_kind_of_shared_key_has_its_floor() {
+    let report = quick_report();
+    let floor = report["floor"].as_array().expect("floor");
+    let schemes: Vec<_> = floor.iter().filter_map(|row| row["scheme"].as_str()).collect();
+    assert_eq!(schemes, ["ECDSA", "BIP-340", "Ed25519"]);
+    for row in floor {
+        // The clock ticks in tens of milliseconds: only what takes longer is above zero in the quick form.
+        for name in ["sign_bytes", "share_bytes", "birth_bytes"] {
+            assert!(row[name].as_f64().is_some_and(|it| it > 0.0), "{name} in {row}");
+        }
+        for name in ["sign_millis", "plain_millis", "read_millis", "refresh_millis", "reshare_millis"] {
+            assert!(row[name].as_f64().is_some_and(f64::is_finite), "{name} in {row}");
+        }
+    }
+    assert!(floor[0]["birth_millis"].as_f64().is_some_and(|it| it > 0.0), "a birth takes its time: {report}");
+}
