@@ -11,7 +11,7 @@ use keystead_decision::{Controls, Strict};
 use keystead_intent::{Action, PsbtSpend};
 use keystead_keys::BackupFile;
 use keystead_node::{BitcoinConfig, CoinSourceConfig, CoinSourceKind, CoinsConfig};
-use keystead_policy::{BitcoinTerms, SharedWallet};
+use keystead_policy::{BitcoinFinality, BitcoinTerms, SharedWallet};
 use keystead_wire::{NodeStatus, RequestStage, RequestView};
 
 use crate::cluster::{NodeHome, Station, member_key};
@@ -130,22 +130,35 @@ impl CoinDesk {
         self.station.ask("desk", Action::Psbt(spend)).await
     }
 
-    /// Has people register a wallet that `hot` shares with the keys of these seeds; so many sign.
+    /// Has people register the wallet of [`Self::vault`].
+    pub async fn shares(&self, threshold: usize, seeds: &[u8]) -> Purse {
+        let (vault, descriptor) = self.vault(threshold, seeds);
+        let wallet = SharedWallet { chain: REGTEST, name: name("vault"), key: name("hot"), descriptor };
+        let terms = BitcoinTerms { shared_wallets: vec![wallet], ..BitcoinTerms::default() };
+        adopt(&self.station, |policy| policy.bitcoin = Some(terms)).await;
+        vault
+    }
+
+    /// A wallet that `hot` shares with the keys of these seeds, of whom so many sign, and its descriptor.
     ///
     /// # Panics
     ///
     /// When it is none.
-    pub async fn shares(&self, threshold: usize, seeds: &[u8]) -> Purse {
+    #[must_use]
+    pub fn vault(&self, threshold: usize, seeds: &[u8]) -> (Purse, String) {
         let own = &self.purse.recorded;
         let others = seeds.iter().map(|seed| Purse::of_seed(*seed).recorded.cosigner);
         let keys: Vec<String> = [own.cosigner.clone()].into_iter().chain(others).collect();
         let body = format!("wsh(sortedmulti({threshold},{}))", keys.join(","));
         let descriptor = Descriptor::with_checksum(&body).expect("a descriptor");
-        let vault = Purse::of(shared_wallet(own, &descriptor).expect("a wallet"));
-        let wallet = SharedWallet { chain: REGTEST, name: name("vault"), key: name("hot"), descriptor };
-        let terms = BitcoinTerms { lock_times: Vec::new(), shared_wallets: vec![wallet] };
+        (Purse::of(shared_wallet(own, &descriptor).expect("a wallet")), descriptor)
+    }
+
+    /// Has people say with how many blocks on it one is final.
+    pub async fn is_final_with(&self, confirmations: u32) {
+        let finality = vec![BitcoinFinality { chain: REGTEST, confirmations }];
+        let terms = BitcoinTerms { finality, ..BitcoinTerms::default() };
         adopt(&self.station, |policy| policy.bitcoin = Some(terms)).await;
-        vault
     }
 
     /// Has people take it back.
@@ -325,7 +338,7 @@ fn watches(home: &mut NodeHome, coins: &CoinsConfig) {
 }
 
 fn watched(coins: &CoinsConfig) -> BitcoinConfig {
-    BitcoinConfig { coins: coins.clone(), confirmations: 6, broadcast: true }
+    BitcoinConfig { coins: coins.clone(), confirmations: None, broadcast: true }
 }
 
 async fn recorded(station: &Station) -> keystead_intent::BitcoinWallet {

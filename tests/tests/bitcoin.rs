@@ -14,8 +14,8 @@ use keystead_intent::{
     Action, Asset, AssetEntry, AssetKind, BitcoinDestination, BitcoinWallet, ChainId, CoinSpend, PsbtSpend,
 };
 use keystead_policy::{
-    AddressEntry, BitcoinTerms, HeightLimit, LockTimeRule, Measure, PolicyVersion, Price, PriceRule,
-    PriceSource, Reason, Rule, SharedWallet, Window,
+    AddressEntry, BitcoinFinality, BitcoinTerms, HeightLimit, LockTimeRule, Measure, PolicyVersion, Price,
+    PriceRule, PriceSource, Reason, Rule, SharedWallet, Window,
 };
 use keystead_tests::fixture::{BIRTH, CHAIN, ETHER, FRIEND, name};
 use keystead_tests::purse::{FORMS, Purse, REGTEST, TR, WPKH, named, pay, payee};
@@ -373,7 +373,11 @@ fn with_terms(purse: &Purse) -> PolicyVersion {
     let rule = LockTimeRule { chain, keys, height, ahead_seconds, relative_blocks, relative_seconds };
     let descriptor = purse.recorded.cosigner.clone();
     let wallet = SharedWallet { chain, name: name("vault"), key: name("hot"), descriptor };
-    policy.bitcoin = Some(BitcoinTerms { lock_times: vec![rule], shared_wallets: vec![wallet] });
+    policy.bitcoin = Some(BitcoinTerms {
+        lock_times: vec![rule],
+        shared_wallets: vec![wallet],
+        finality: vec![BitcoinFinality { chain: REGTEST, confirmations: 3 }],
+    });
     policy
 }
 

@@ -142,3 +142,18 @@ async fn s10_a_block_that_is_not_the_chain_s_settles_nothing() {
     desk.until(&paid, RequestStage::Settled).await;
     desk.station.stop().await;
 }
+
+/// People say in the signed policy when a block is final: six blocks are not enough where it says ten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s10_nothing_is_settled_before_policy_calls_its_block_final() {
+    let desk = CoinDesk::start().await;
+    desk.is_final_with(10).await;
+    let paid = desk.pays(desk.coin(0).await, 1_000).await;
+    desk.mined(&paid, 5).await;
+    looked_at(&desk).await;
+    let status = desk.station.client("eve").await.status().await.unwrap();
+    assert_eq!(status.unsettled, 1, "it counts");
+    desk.chain.mine(3);
+    desk.until(&paid, RequestStage::Settled).await;
+    desk.station.stop().await;
+}

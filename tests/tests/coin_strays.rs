@@ -65,9 +65,27 @@ async fn l04_a_spend_that_no_request_made_freezes_its_key() {
     desk.station.stop().await;
 }
 
-/// What was spent before a node ever looked is judged as well, payments of its requests among it.
+/// What was spent before a node looks at a wallet for the first time is judged as well.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l04_what_was_spent_before_anybody_looked_is_found() {
+    let desk = CoinDesk::start().await;
+    let (vault, _) = desk.vault(2, &[8]);
+    let (psbt, other) = (desk.shared_psbt(&vault, 0).await, Secrets::of_seed(8));
+    let signatures = desk.signs_shared(&vault, &psbt, &[&desk.stolen().await, &other]);
+    let theft = desk.sends_shared(&vault, &psbt, signatures);
+    desk.chain.mine(6);
+    let fine = desk.compared().await;
+    assert!(is_fine(&fine), "nobody knows the wallet: {fine:?}");
+    desk.shares(2, &[8]).await;
+    let frozen = desk.until_status(is_frozen).await;
+    let Discrepancy::Spend { transaction: taker, .. } = found(&frozen).what else { panic!("{frozen:?}") };
+    assert_eq!(taker, Digest(*theft.compute_txid().as_ref()));
+    desk.station.stop().await;
+}
+
+/// What happens while a node is away it finds afterwards; payments of requests are none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l04_what_is_spent_while_the_node_is_away_is_found() {
     let desk = CoinDesk::start().await;
     let (taken, secrets) = (desk.coin(0).await, desk.stolen().await);
     let paid = desk.pays(desk.coin(1).await, 1_000).await;

@@ -243,7 +243,7 @@ fn s02_a_transaction_that_waits_is_signed_where_policy_names_how_long() {
         let (chain, keys, ahead_seconds) = (REGTEST, Vec::new(), None);
         let (relative_blocks, relative_seconds) = (144, 0);
         let rule = LockTimeRule { chain, keys, height, ahead_seconds, relative_blocks, relative_seconds };
-        policy.bitcoin = Some(BitcoinTerms { lock_times: vec![rule], shared_wallets: Vec::new() });
+        policy.bitcoin = Some(BitcoinTerms { lock_times: vec![rule], ..BitcoinTerms::default() });
     });
     for (number, lock_time, sequence, allowed) in [
         (1, 800_000, FINAL - 1, true),
@@ -408,5 +408,5 @@ fn d03_a_node_that_starts_from_a_snapshot_reads_what_was_written_anew_as_all_do(
 
 fn vault_of(descriptor: String) -> BitcoinTerms {
     let wallet = SharedWallet { chain: REGTEST, name: name("vault"), key: name("hot"), descriptor };
-    BitcoinTerms { lock_times: Vec::new(), shared_wallets: vec![wallet] }
+    BitcoinTerms { shared_wallets: vec![wallet], ..BitcoinTerms::default() }
 }

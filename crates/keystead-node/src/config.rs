@@ -116,24 +116,18 @@ pub struct ChainConfig {
 pub struct BitcoinConfig {
     /// The network and its sources.
     pub coins: CoinsConfig,
-    /// A block with so many blocks counts as final, itself included.
-    #[serde(default = "default_confirmations")]
-    pub confirmations: u32,
+    /// A block with so many blocks counts as final for this node, itself included, where that is more than the signed policy
+    /// says; fewer change nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmations: Option<u32>,
     /// Whether this node, where it is the home of a key, gives what the key signed to the sources until a block has it.
     #[serde(default = "default_broadcast")]
     pub broadcast: bool,
 }
 
-fn default_confirmations() -> u32 {
-    DEFAULT_CONFIRMATIONS
-}
-
 fn default_broadcast() -> bool {
     true
 }
-
-/// How many blocks make one final on Bitcoin, itself included, unless a configuration says otherwise.
-const DEFAULT_CONFIRMATIONS: u32 = 6;
 
 /// One endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use keystead_base::{Digest, RequestId};
 use keystead_bitcoin::{Psbt, same_payment};
 use keystead_decision::{Fate, Phase, Request, Settlement, State};
 use keystead_intent::ChainId;
+use keystead_policy::PolicyVersion;
 use keystead_transmit::Unknown;
 use keystead_transmit::coins::{CoinView, Mined};
 use keystead_wire::ChainWatch;
@@ -19,7 +20,7 @@ use crate::shared::Shared;
 use crate::sightings::Place;
 use crate::{BitcoinConfig, NodeError, views};
 
-/// One network, and when a block of it counts as final.
+/// One network, and the least that makes a block of it final.
 #[derive(Clone, Debug)]
 pub(crate) struct CoinWatch {
     view: CoinView,
@@ -47,13 +48,19 @@ pub(crate) enum Standing {
 pub(crate) fn watches_of(configs: &[BitcoinConfig]) -> Result<HashMap<u64, CoinWatch>, NodeError> {
     let watch = |config: &BitcoinConfig| {
         let BitcoinConfig { coins, confirmations, broadcast } = config;
-        let (confirmations, broadcast) = (*confirmations, *broadcast);
+        let (confirmations, broadcast) = (confirmations.unwrap_or_default(), *broadcast);
         Ok((coins.network.chain().0, CoinWatch { view: coins.open()?, confirmations, broadcast }))
     };
     configs.iter().map(watch).collect()
 }
 
 impl CoinWatch {
+    /// The same as the policy in force has it.
+    fn under(&self, policy: &PolicyVersion, chain: ChainId) -> Self {
+        let confirmations = least(self.confirmations, policy.confirmations(chain));
+        Self { confirmations, ..self.clone() }
+    }
+
     pub(crate) async fn standing(&self, own: &Transaction) -> Result<Standing, Unknown> {
         let tip = self.view.tip().await?;
         // Before the chain is as long nothing on it is final.
@@ -120,6 +127,11 @@ fn taken_by(own: &Transaction, other: &Transaction) -> Standing {
     }
 }
 
+/// INVARIANT S10: what is final people say in the signed policy; a node's own configuration only waits longer.
+fn least(own: u32, listed: u32) -> u32 {
+    own.max(listed)
+}
+
 /// What is signed or may be signed and spends coins, with the network.
 pub(crate) fn open_coins(state: &State) -> Vec<(RequestId, ChainId)> {
     let coins = |(id, request): (&RequestId, &Request)| {
@@ -144,7 +156,7 @@ impl Watcher {
     pub(crate) async fn follow_coins(&mut self, state: &State, id: RequestId, chain: ChainId) {
         let mine = self.is_my_turn(state, &id);
         let looks = self.looks.get(&id).copied().unwrap_or_default();
-        let Some(watch) = self.shared.coins.get(&chain.0) else { return };
+        let Some(watch) = self.shared.coin_watch(state, chain) else { return };
         let Some(Signed { own, transaction, is_whole }) = self.shared.signed_coins(&id).await else { return };
         let fate = match watch.standing(&own).await {
             Ok(Standing::Final) => Fate::Settled { transaction },
@@ -153,7 +165,7 @@ impl Watcher {
             Ok(Standing::Nowhere) => {
                 self.saw(id, chain.0, None);
                 if is_whole && looks % LOOKS_BETWEEN == 1 {
-                    self.shared.broadcast(state, watch, &id, &own).await;
+                    self.shared.broadcast(state, &watch, &id, &own).await;
                 }
                 return;
             }
@@ -175,6 +187,11 @@ struct Signed {
 }
 
 impl Shared {
+    /// A network as this node's own sources show it, under the policy in force.
+    pub(crate) fn coin_watch(&self, state: &State, chain: ChainId) -> Option<CoinWatch> {
+        Some(self.coins.get(&chain.0)?.under(state.policy().engine.version(), chain))
+    }
+
     /// What a request's signatures make, or a part of.
     async fn signed_coins(&self, id: &RequestId) -> Option<Signed> {
         let signed = views::view(self, id).await.ok()??.signed?;
@@ -204,7 +221,7 @@ impl Shared {
         let unknown = || FactError::Unknown { request };
         let state = self.state();
         let chain = state.request(&request).and_then(|it| it.intent.action.chain()).ok_or_else(unknown)?;
-        let watch = self.coins.get(&chain.0).ok_or_else(unknown)?;
+        let watch = self.coin_watch(&state, chain).ok_or_else(unknown)?;
         let Signed { own, transaction, .. } = self.signed_coins(&request).await.ok_or_else(unknown)?;
         let standing = watch.standing(&own).await.map_err(|_| unknown())?;
         match bears_out(settlement.fate, transaction, standing) {
@@ -244,6 +261,13 @@ mod tests {
     use bitcoin::{BlockHash, TxIn, TxOut};
 
     use super::*;
+
+    #[test]
+    fn s10_a_node_waits_no_less_than_policy_says_and_may_wait_longer() {
+        for (own, listed, expected) in [(0, 10, 10), (3, 10, 10), (12, 10, 12), (0, 1, 1)] {
+            assert_eq!(least(own, listed), expected, "{own} {listed}");
+        }
+    }
 
     #[test]
     fn s10_the_same_payment_under_another_id_is_not_dead() {

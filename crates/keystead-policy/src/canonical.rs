@@ -42,6 +42,7 @@ impl PolicyVersion {
         if let Some(bitcoin) = &mut self.bitcoin {
             bitcoin.lock_times.iter_mut().for_each(|it| it.keys.sort_unstable());
             bitcoin.shared_wallets.sort_by(|a, b| (a.chain, &a.name).cmp(&(b.chain, &b.name)));
+            bitcoin.finality.sort_by_key(|it| it.chain);
             bitcoin.lock_times.sort_by(|a, b| (a.chain, &a.keys).cmp(&(b.chain, &b.keys)));
         }
         self

@@ -13,6 +13,7 @@ mod engine;
 mod error;
 mod fees;
 mod fields;
+mod finality;
 mod findings;
 #[cfg(test)]
 mod fixture;
@@ -52,6 +53,7 @@ pub use cooling::Cooling;
 pub use engine::Engine;
 pub use error::PolicyError;
 pub use fees::{FeeCap, FeeCeilings, FeePart};
+pub use finality::{BitcoinFinality, DEFAULT_CONFIRMATIONS};
 pub use larger::larger;
 pub use locks::{BitcoinTerms, HeightLimit, LockTimeRule};
 pub use payload::in_micro;

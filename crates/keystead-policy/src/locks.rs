@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::findings::Findings;
 use crate::limits::{MAX_INNER, MAX_SPAN_SECONDS};
 use crate::structure::{Known, ascending, at_most, inner, unknown, within};
-use crate::{PolicyError, Reason, SharedWallet, shared};
+use crate::{BitcoinFinality, PolicyError, Reason, SharedWallet, finality, shared};
 
 /// What policy says of Bitcoin alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub struct BitcoinTerms {
     pub lock_times: Vec<LockTimeRule>,
     /// The wallets that keys share with others, by chain and name ascending.
     pub shared_wallets: Vec<SharedWallet>,
+    /// From how many blocks on one is final, by chain ascending.
+    pub finality: Vec<BitcoinFinality>,
 }
 
 impl BitcoinTerms {
@@ -103,6 +105,7 @@ pub(crate) fn judge(
 
 pub(crate) fn check(terms: &BitcoinTerms, known: &Known) -> Result<(), PolicyError> {
     shared::check(&terms.shared_wallets, known)?;
+    finality::check(&terms.finality, known)?;
     at_most("the list of lock times", terms.lock_times.len(), MAX_INNER)?;
     ascending("lock times", terms.lock_times.iter().map(|it| (it.chain, &it.keys)))?;
     terms.lock_times.iter().try_for_each(|rule| {
@@ -148,7 +151,7 @@ mod tests {
         version.chains.push(REGTEST);
         let (address, usable_from) = (FRIEND, Timestamp(0));
         version.address_book.push(AddressEntry { chain: REGTEST, address, name: name("payee"), usable_from });
-        version.bitcoin = Some(BitcoinTerms { lock_times, shared_wallets: Vec::new() });
+        version.bitcoin = Some(BitcoinTerms { lock_times, ..BitcoinTerms::default() });
         version.into_canonical()
     }
 

@@ -109,7 +109,7 @@ pub struct SignedPayload {
     /// The signed transaction (EIP-2718) or authorization (RLP); for messages and typed data `r || s || v`; for a
     /// PSBT the transaction that the network takes, or where others sign, too, the PSBT with our signatures in it.
     pub raw: Bytes,
-    /// The transaction's hash, where there is one.
+    /// The transaction's hash, where there is one, or will be one once others have signed, too.
     pub transaction: Option<Digest>,
 }
 

@@ -15,7 +15,8 @@ fn each_domain_has_a_page() {
 
 /// Domains of what never leaves a process: a node's own snapshot and its place in a chain, and the salt of the enclave's
 /// seed mixer.
-const INTERNAL: [&str; 3] = ["keystead/reconciled/v1", "keystead/seed/v1", "keystead/state/v1"];
+const INTERNAL: [&str; 4] =
+    ["keystead/coins-reconciled/v1", "keystead/reconciled/v1", "keystead/seed/v1", "keystead/state/v1"];
 
 #[test]
 fn each_domain_has_vectors() {

@@ -5,8 +5,8 @@
 
 use keystead_intent::{Asset, ContractKind};
 use keystead_policy::{
-    FeeCap, FeePart, LockTimeRule, Measure, PolicyVersion, PriceRule, Rule, SharedWallet, SimulationRule,
-    Timing,
+    BitcoinFinality, FeeCap, FeePart, LockTimeRule, Measure, PolicyVersion, PriceRule, Rule, SharedWallet,
+    SimulationRule, Timing,
 };
 
 use super::rules::{list, span, word};
@@ -67,6 +67,7 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
     lines.extend(simulation.iter().flat_map(simulation_lines));
     lines.extend(bitcoin.iter().flat_map(|it| it.lock_times.iter().map(lock_line)));
     lines.extend(bitcoin.iter().flat_map(|it| it.shared_wallets.iter().map(shared_line)));
+    lines.extend(bitcoin.iter().flat_map(|it| it.finality.iter().map(final_line)));
     lines.extend(fee_caps.iter().flat_map(|cap| fee_lines(policy, cap)));
     lines.extend(tolerances.iter().map(|it| {
         let (asset, _) = policy.unit(Measure::Asset { chain: it.chain, asset: it.asset });
@@ -109,6 +110,11 @@ fn lock_line(rule: &LockTimeRule) -> String {
     let parts: Vec<_> = [height, time, blocks, seconds].into_iter().flatten().collect();
     let what = if parts.is_empty() { "for nothing".to_owned() } else { parts.join("; ") };
     format!("transactions on {chain} of keys {} may be signed that wait: {what}", any(list(keys)))
+}
+
+fn final_line(rule: &BitcoinFinality) -> String {
+    let BitcoinFinality { chain, confirmations } = rule;
+    format!("a block of {chain} is final with {confirmations} blocks on it, itself included")
 }
 
 fn shared_line(wallet: &SharedWallet) -> String {

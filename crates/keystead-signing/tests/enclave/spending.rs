@@ -184,7 +184,7 @@ fn shared() {
     assert_eq!(code(&mut enclave, &mut cluster, &it), Err("enclave.no_wallet".to_owned()));
     let registered = SharedWallet { chain: REGTEST, name: name("vault"), key: name("hot"), descriptor };
     let transition = cluster.changed_policy(|policy| {
-        policy.bitcoin = Some(BitcoinTerms { lock_times: Vec::new(), shared_wallets: vec![registered] });
+        policy.bitcoin = Some(BitcoinTerms { shared_wallets: vec![registered], ..BitcoinTerms::default() });
     });
     advance(&mut enclave, vec![transition], None);
     cluster.confirm(&mut enclave).unwrap();

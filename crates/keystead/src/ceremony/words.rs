@@ -181,8 +181,8 @@ mod tests {
     use keystead_approver::policy_words::differences;
     use keystead_base::Timestamp;
     use keystead_policy::{
-        BitcoinTerms, FeeCap, HeightLimit, LockTimeRule, PolicyVersion, Roster, SharedWallet, SimulationRule,
-        Tolerance,
+        BitcoinFinality, BitcoinTerms, FeeCap, HeightLimit, LockTimeRule, PolicyVersion, Roster,
+        SharedWallet, SimulationRule, Tolerance,
     };
 
     use super::*;
@@ -207,7 +207,7 @@ mod tests {
         let (name, key) = ("vault".parse().unwrap(), "hot".parse().unwrap());
         let (chain, descriptor) = (keystead_intent::ChainId::BITCOIN_MAINNET, "wsh()".to_owned());
         let shared_wallets = vec![SharedWallet { chain, name, key, descriptor }];
-        BitcoinTerms { lock_times: Vec::new(), shared_wallets }
+        BitcoinTerms { shared_wallets, ..BitcoinTerms::default() }
     }
 
     fn lock_times(grows_from: Option<Timestamp>) -> BitcoinTerms {
@@ -216,6 +216,7 @@ mod tests {
         let (ahead_seconds, relative_blocks, relative_seconds) = (None, 0, 0);
         BitcoinTerms {
             shared_wallets: Vec::new(),
+            finality: Vec::new(),
             lock_times: vec![LockTimeRule {
                 chain,
                 keys,
@@ -231,7 +232,12 @@ mod tests {
     #[test]
     fn every_part_of_a_policy_is_said() {
         type Change = fn(&mut PolicyVersion);
-        let changes: [Change; 28] = [
+        let changes: [Change; 29] = [
+            |it| {
+                let chain = keystead_intent::ChainId::BITCOIN_MAINNET;
+                let finality = vec![BitcoinFinality { chain, confirmations: 3 }];
+                it.bitcoin = Some(BitcoinTerms { finality, ..BitcoinTerms::default() });
+            },
             |it| it.chains.clear(),
             |it| it.rules[0].cedar.push_str(" // more"),
             |it| it.rules[0].id = "other".parse().unwrap(),
