@@ -195,7 +195,9 @@ fn built_from_a_file_of_coins(till: &Till<'_>, purse: &Purse) {
     assert_eq!((&shown["outputs"][1]["where"], &shown["fee_rate_tenths"]), (&json!("bip86/1/9"), &json!(30)));
     till.signed(&paying, &[]);
     // What waits for a block is read, and said so.
-    let mut waits = bitcoin::Psbt::deserialize(&std::fs::read(&paying).unwrap()).unwrap();
+    let text = std::fs::read_to_string(&paying).unwrap();
+    let bytes = keystead_bitcoin::Psbt::decode_text(text.trim()).unwrap();
+    let mut waits = bitcoin::Psbt::deserialize(&bytes).unwrap();
     waits.unsigned_tx.lock_time = bitcoin::absolute::LockTime::from_consensus(800_000);
     let later = till.folder.join("later.psbt");
     std::fs::write(&later, waits.serialize()).unwrap();
