@@ -13,7 +13,6 @@ fn each_domain_has_a_page() {
     assert_none("a domain that no page in specs/ describes", missing.collect());
 }
 
-<<<<<<< HEAD
 /// Domains of what never leaves a process: a node's own snapshots and its places in chains, the salt of the enclave's
 /// seed mixer, and a share in its seal.
 const INTERNAL: [&str; 5] = [
@@ -23,12 +22,6 @@ const INTERNAL: [&str; 5] = [
     "keystead/state/v1",
     "keystead/threshold-holding/v1",
 ];
-=======
-/// Domains of what never leaves a process: a node's own snapshot and its place in a chain, and the salt of the enclave's
-/// seed mixer.
-const INTERNAL: [&str; 4] =
-    ["keystead/coins-reconciled/v1", "keystead/reconciled/v1", "keystead/seed/v1", "keystead/state/v1"];
->>>>>>> 7b216b5520ff0cab2be66850c22e6b6519bc0434
 
 #[test]
 fn each_domain_has_vectors() {
