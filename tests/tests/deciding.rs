@@ -42,9 +42,10 @@ fn other_cluster() -> ClusterId {
 #[test]
 fn d03_one_request_more_than_may_wait_is_denied() {
     let mut world = world();
-    // How many wait stands before coins and cleared findings at the end of a state's document, and there are none of those.
+    // How many wait stands before coins, cleared findings and ceremonies at the end of a state's document, and there are
+    // none of those.
     let mut document = Snapshot(world.state.clone()).to_document();
-    let at = document.len() - 16;
+    let at = document.len() - 20;
     document[at..at + 8].copy_from_slice(&(MAX_OPEN_REQUESTS as u64 - 1).to_le_bytes());
     world.state = Snapshot::from_document(&document).unwrap().0;
     let (_, last) = world.ask("desk", world.ether(FRIEND, 2 * ETHER, 0));

@@ -1,12 +1,16 @@
 //! Keys in shares at the state machine: convened, dealt, proven by every holder, and only then in force.
 
+use keystead_approver::change_words;
 use keystead_base::{Canonical as _, Coded as _, RequestId};
 use keystead_decision::{
     Convened, Decision, Entry, KeyState, KeyStep, MAX_ATTEMPTS, Outcome, Phase, Snapshot, Strict,
     share_challenge,
 };
-use keystead_intent::{AccountRef, Action, Asset, ChangeKind, DangerClass, KeyCeremony, KeyKind, Transfer};
-use keystead_policy::{AssuranceLevel, Feature, Need, QuorumRow, Rule};
+use keystead_intent::{
+    AccountRef, Action, Asset, AuthorityChange, ChangeKind, DangerClass, KeyCeremony, KeyKind, MAX_HOLDERS,
+    Transfer,
+};
+use keystead_policy::{AssuranceLevel, Feature, Need, QuorumRow, Reason, Rule};
 use keystead_tests::circle::{Secp, birth, dealt, five, nodes, seat, shares, treasury};
 use keystead_tests::fixture::{CHAIN, FRIEND, name};
 use keystead_tests::world::{World, gas, outcome_of, reasons};
@@ -339,6 +343,20 @@ fn k04_a_shared_key_is_nowhere_whole_so_nobody_backs_it_up_or_takes_it_out() {
 }
 
 #[test]
+fn approvers_read_who_signs_and_how_many_may_be_lost() {
+    let world = world();
+    let policy = world.state.policy().engine.version();
+    let words = |it| change_words(&AuthorityChange::Key(it), policy).pop().unwrap();
+    let born = "A new key `treasury` is born in shares: any 2 of node-1, node-2, node-3 sign; 1 of them may be lost, \
+                and fewer than 2 sign nothing";
+    assert_eq!(words(birth()), born);
+    let (key, holders, dealers) = (treasury(), nodes(&[1, 4]), nodes(&[1, 3]));
+    let moved = "KEY `treasury` GETS OTHER SHARES, dealt by node-1, node-3: any 2 of node-1, node-4 sign; 0 of them may \
+                 be lost, and fewer than 2 sign nothing";
+    assert_eq!(words(KeyCeremony::Reshare { key, threshold: 2, holders, dealers }), moved);
+}
+
+#[test]
 fn only_distinct_nodes_of_the_roster_hold_a_key_and_two_of_them_at_least_sign() {
     let mut world = world();
     let wish = |kind, threshold, holders| KeyCeremony::Generate { key: treasury(), kind, threshold, holders };
@@ -349,6 +367,9 @@ fn only_distinct_nodes_of_the_roster_hold_a_key_and_two_of_them_at_least_sign() 
         let (_, outcome) = world.allow(wish(kind, threshold, nodes(holders)));
         assert_eq!(code(&outcome), "deny.holders", "{threshold} of {holders:?}");
     }
+    let (_, outcome) = world.allow(wish(kind, 2, vec![name("node-1"); 500]));
+    let [Reason::HoldersRefused { holders, .. }] = &reasons(&outcome)[..] else { panic!("{outcome:?}") };
+    assert_eq!(holders.len(), MAX_HOLDERS + 1, "a wish of any length makes a short denial");
     let (_, outcome) = world.allow(wish(KeyKind::HdSecp256k1, 2, nodes(&[1, 2])));
     assert_eq!(code(&outcome), "deny.kind");
     let (_, outcome) = world.allow(wish(kind, 2, nodes(&[1, 2])));
@@ -365,8 +386,11 @@ fn a_shared_key_is_protected_as_its_least_protected_share() {
     world.says(2, KeyStep::Protected { protections: vec![Feature::Landlock, Feature::Seccomp] });
     world.says(3, KeyStep::Protected { protections: vec![Feature::Seccomp] });
     assert_eq!(protections(&world), [Feature::Seccomp]);
-    world.says(2, KeyStep::Protected { protections: Feature::ALL.to_vec() });
+    let twice = [Feature::ALL, Feature::ALL].concat();
+    world.says(2, KeyStep::Protected { protections: twice });
     assert_eq!(protections(&world), [Feature::Seccomp]);
+    let home = &world.state.key(&treasury()).unwrap().sharing.as_ref().unwrap().homes[&name("node-2")];
+    assert_eq!(home.protections, Feature::ALL);
     assert_eq!(world.refusal(4, KeyStep::Protected { protections: Vec::new() }), "deny.not_home");
     assert_eq!(world.state.key(&treasury()).unwrap().assurance, AssuranceLevel::Process);
     assert_eq!(world.refusal(1, KeyStep::Destroyed), "deny.key_step", "nobody asked for that");

@@ -311,7 +311,7 @@ impl<C: Controls> Turn<'_, C> {
             KeyStep::Destroyed => self.wiped(node, &event.key),
             KeyStep::Seated { request, seat } => self.seated(node, &event.key, request, seat),
             KeyStep::Dealt { request, attempt, account, shares, assurance, protections } => {
-                let home = ShareHome { assurance: *assurance, protections: protections.clone() };
+                let home = ShareHome::new(*assurance, protections);
                 let report = DealtReport { account: *account, shares: shares.clone(), home };
                 self.dealt(node, &event.key, (request, *attempt), report)
             }

@@ -8,7 +8,8 @@ use keystead_policy::{AssuranceLevel, Feature, Reason, ShareFault};
 
 use crate::turn::Turn;
 use crate::{
-    Controls, Convened, Convening, DealtReport, Event, Key, Outcome, PublicAccount, Request, Seat, Sharing,
+    Controls, Convened, Convening, DealtReport, Event, Key, Outcome, PublicAccount, Request, Seat, ShareHome,
+    Sharing,
 };
 
 impl<C: Controls> Turn<'_, C> {
@@ -217,7 +218,8 @@ impl<C: Controls> Turn<'_, C> {
         if enough && nodes && holders.len() <= MAX_HOLDERS && are_distinct(holders) {
             return Ok(());
         }
-        Err(Reason::HoldersRefused { key: key.clone(), threshold, holders: holders.to_vec() })
+        let holders = first(holders);
+        Err(Reason::HoldersRefused { key: key.clone(), threshold, holders })
     }
 }
 
@@ -262,7 +264,7 @@ impl Key {
             None => self.protections = protections.to_vec(),
             Some(sharing) => {
                 if let Some(home) = sharing.homes.get_mut(node) {
-                    home.protections = protections.to_vec();
+                    *home = ShareHome::new(home.assurance, protections);
                 }
                 self.count_homes();
             }
@@ -285,8 +287,13 @@ fn can_deal(key: &Name, sharing: &Sharing, dealers: &[Name]) -> Result<(), Reaso
     if enough && are_distinct(dealers) && dealers.iter().all(|it| sharing.holds(it)) {
         return Ok(());
     }
-    let (key, threshold, dealers) = (key.clone(), sharing.threshold, dealers.to_vec());
+    let (key, threshold, dealers) = (key.clone(), sharing.threshold, first(dealers));
     Err(Reason::DealersRefused { key, threshold, dealers })
+}
+
+/// As many names as show that they are too many.
+fn first(names: &[Name]) -> Vec<Name> {
+    names.iter().take(MAX_HOLDERS + 1).cloned().collect()
 }
 
 fn are_distinct(names: &[Name]) -> bool {

@@ -19,6 +19,7 @@ mod judge;
 mod light_client;
 mod light_error;
 mod outcome;
+mod permits;
 mod persist;
 mod reading;
 pub mod rebuild;
@@ -48,11 +49,10 @@ pub use fresh::{FRESH_SECONDS, FreshAnswer, FreshHead, FreshWord};
 pub use genesis::{Founder, Genesis, GenesisError, SignedGenesis};
 pub use keystead_base::PublicAccount;
 pub use keystead_intent::KeyState;
-pub use light_client::{
-    CeremonyPermit, ConvenedPermit, HeldPermit, LightClient, SigningPermit, verify_commit,
-};
+pub use light_client::{LightClient, verify_commit};
 pub use light_error::LightError;
 pub use outcome::{Certificate, Decision, Grant, Outcome};
+pub use permits::{CeremonyPermit, ConvenedPermit, HeldPermit, SigningPermit};
 pub use reading::{MAX_KEPT_PSBT_BYTES, MAX_WAITING_PSBTS};
 pub use rebuild::{Rebuild, RebuildError, SignedRebuild};
 pub use request::{Event, Phase, Request, SlotUse};

@@ -4,13 +4,12 @@
 //! nothing else: not the node that it runs under, not the coordinator.
 
 use keystead_base::{Canonical, ClusterId, Digest, Name, Timestamp, merkle, signing_message};
-use keystead_intent::KeyCeremony;
 use keystead_policy::{AssuranceLevel, Feature, FreshHeadDemand, PolicyRef, PolicyVersion, Roster};
 
 use crate::fresh::{Asked, is_recent, place};
 use crate::{
-    Certificate, Commit, Convened, Decision, FreshAnswer, Frozen, Grant, Header, LightError, Outcome,
-    SignedGenesis, SignedRebuild, Transition, Vote,
+    CeremonyPermit, Certificate, Commit, ConvenedPermit, Decision, FreshAnswer, Frozen, Grant, Header,
+    HeldPermit, LightError, Outcome, SignedGenesis, SignedRebuild, SigningPermit, Transition, Vote,
 };
 
 /// What is known of the log.
@@ -48,109 +47,6 @@ struct Round {
     at: Timestamp,
     /// The block, from the first one shown on.
     block: Option<Digest>,
-}
-
-/// The right to sign one digest: made only by [`LightClient::permit_signing`], consumed by signing.
-///
-/// ```compile_fail
-/// # use keystead_decision::SigningPermit;
-/// fn twice(permit: SigningPermit) -> (SigningPermit, SigningPermit) {
-///     (permit.clone(), permit)
-/// }
-/// ```
-///
-/// ```compile_fail
-/// # use keystead_decision::{Grant, SigningPermit};
-/// fn forge(grant: Grant) -> SigningPermit {
-///     SigningPermit { grant }
-/// }
-/// ```
-#[derive(Debug)]
-pub struct SigningPermit {
-    grant: Grant,
-    policy: PolicyRef,
-}
-
-impl SigningPermit {
-    /// What may be signed, by whom.
-    #[must_use]
-    pub fn into_grant(self) -> Grant {
-        self.grant
-    }
-
-    /// Keeps the right for runs with others that begin later: each asks again by [`LightClient::still_permits`].
-    #[must_use]
-    pub fn hold(self) -> HeldPermit {
-        HeldPermit { grant: self.grant, policy: self.policy }
-    }
-}
-
-/// A right that was shown while its block was the head, and that was not used yet. It signs nothing by itself.
-///
-/// ```compile_fail
-/// # use keystead_decision::HeldPermit;
-/// fn twice(permit: HeldPermit) -> (HeldPermit, HeldPermit) {
-///     (permit.clone(), permit)
-/// }
-/// ```
-#[derive(Debug)]
-pub struct HeldPermit {
-    grant: Grant,
-    policy: PolicyRef,
-}
-
-impl HeldPermit {
-    /// What it is about.
-    #[must_use]
-    pub fn grant(&self) -> &Grant {
-        &self.grant
-    }
-}
-
-/// The right to carry out one ceremony.
-///
-/// ```compile_fail
-/// # use keystead_decision::CeremonyPermit;
-/// fn twice(permit: CeremonyPermit) -> (CeremonyPermit, CeremonyPermit) {
-///     (permit.clone(), permit)
-/// }
-/// ```
-#[derive(Debug)]
-pub struct CeremonyPermit {
-    ceremony: KeyCeremony,
-    epoch: u32,
-}
-
-impl CeremonyPermit {
-    /// What may be done, and the key's epoch.
-    #[must_use]
-    pub fn into_parts(self) -> (KeyCeremony, u32) {
-        (self.ceremony, self.epoch)
-    }
-}
-
-/// The right to begin the ceremony of a shared key with the others that take part in it.
-///
-/// ```compile_fail
-/// # use keystead_decision::ConvenedPermit;
-/// fn twice(permit: ConvenedPermit) -> (ConvenedPermit, ConvenedPermit) {
-///     (permit.clone(), permit)
-/// }
-/// ```
-#[derive(Debug)]
-pub struct ConvenedPermit {
-    convened: Convened,
-    policy_version: u64,
-    decision: Digest,
-}
-
-impl ConvenedPermit {
-    /// What may be begun, the number of the policy version that allowed it, and the digest of the decision: different
-    /// for each attempt, and what [`crate::share_challenge`] names.
-    #[must_use]
-    pub fn into_parts(self) -> (Convened, u64, Digest) {
-        (self.convened, self.policy_version, self.decision)
-    }
 }
 
 impl LightClient {

@@ -42,6 +42,14 @@ pub struct ShareHome {
     pub protections: Vec<Feature>,
 }
 
+impl ShareHome {
+    /// With each protection once, in order, whatever was reported.
+    pub(crate) fn new(assurance: AssuranceLevel, protections: &[Feature]) -> Self {
+        let protections: BTreeSet<_> = protections.iter().copied().collect();
+        Self { assurance, protections: protections.into_iter().collect() }
+    }
+}
+
 /// Who holds the shares of a key in one epoch.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -14,8 +14,10 @@ use keystead_signing::{
 use crate::Test;
 use crate::fixture::{Cluster, advance, grant, message, name, soon};
 
-pub(crate) const TESTS: &[Test] =
-    &[("s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does", signs_what_the_log_allows)];
+pub(crate) const TESTS: &[Test] = &[(
+    "s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does",
+    s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does,
+)];
 
 /// What the certificates of the fixture are about.
 const REQUEST: RequestId = RequestId(Digest([3; 32]));
@@ -109,7 +111,7 @@ fn convened(seats: BTreeMap<Name, Seat>) -> Outcome {
 }
 
 /// One story, because a birth takes seconds.
-fn signs_what_the_log_allows() {
+fn s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does() {
     let mut cluster = Cluster::new();
     let mut pair = Pair::of(&cluster);
     let strangers = Pair::of(&cluster).seats();
