@@ -3,7 +3,7 @@
 use keystead_base::{Digest, Name};
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::{bytes, int, text};
+use crate::engine::{Row, bytes, int, text};
 use crate::{CosignRequest, Ledger, LedgerError, LogError, SignedCheckpoint};
 
 impl Ledger {
@@ -37,8 +37,11 @@ impl Ledger {
     /// [`LedgerError`] from the database.
     pub async fn erase_sealed_key(&self, name: &Name) -> Result<(), LedgerError> {
         let mut session = self.engine.write().await?;
+        let sql =
+            "SELECT CAST(COALESCE(MAX(LENGTH(document)), 0) AS BIGINT) FROM sealed_keys WHERE name = $1";
+        let zeros = erased(session.row(sql, vec![text(name.as_str())]).await?)?;
         let sql = "UPDATE sealed_keys SET document = $2 WHERE name = $1";
-        session.execute(sql, vec![text(name.as_str()), bytes([0_u8; ERASED_BYTES])]).await?;
+        session.execute(sql, vec![text(name.as_str()), bytes(zeros)]).await?;
         session.execute("DELETE FROM sealed_keys WHERE name = $1", vec![text(name.as_str())]).await?;
         session.commit().await
     }
@@ -51,8 +54,11 @@ impl Ledger {
     pub async fn erase_sealed_epoch(&self, name: &Name, epoch: u32) -> Result<(), LedgerError> {
         let mut session = self.engine.write().await?;
         let key = || vec![text(name.as_str()), int(epoch.into())];
+        let sql = "SELECT CAST(COALESCE(MAX(LENGTH(document)), 0) AS BIGINT) FROM sealed_keys \
+                   WHERE name = $1 AND epoch = $2";
+        let zeros = erased(session.row(sql, key()).await?)?;
         let mut values = key();
-        values.push(bytes([0_u8; ERASED_BYTES]));
+        values.push(bytes(zeros));
         let sql = "UPDATE sealed_keys SET document = $3 WHERE name = $1 AND epoch = $2";
         session.execute(sql, values).await?;
         session.execute("DELETE FROM sealed_keys WHERE name = $1 AND epoch = $2", key()).await?;
@@ -211,7 +217,13 @@ impl Ledger {
     }
 }
 
+/// Zeros that take the whole place of the longest document: a share is longer than a seed by far.
+fn erased(longest: Option<Row>) -> Result<Vec<u8>, LedgerError> {
+    let length = longest.map_or(Ok(0), |row| row.int(0))?;
+    Ok(vec![0; usize::try_from(length).unwrap_or_default().max(ERASED_BYTES)])
+}
+
 /// The most sealed keys of one answer: a node may hold thousands.
 pub const MAX_SEALS_AT_ONCE: u64 = 1024;
-/// Longer than a seal, so that it takes the seal's whole place.
+/// Longer than the seal of a seed.
 const ERASED_BYTES: usize = 512;

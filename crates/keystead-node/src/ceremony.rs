@@ -147,8 +147,12 @@ impl Signer {
         let state = self.shared.state();
         for OpenedKey { key, .. } in held.iter().filter(|it| state.key(&it.key).is_none()) {
             if let Some((request, kind)) = asked_by(&state, key) {
-                let held = self.enclave.public(key.clone())?;
-                self.report_created(request, kind, held);
+                match self.enclave.public(key.clone()) {
+                    Ok(held) => self.report_created(request, kind, held),
+                    // A share of a ceremony that ended, under a name that is free again.
+                    Err(ClientError::Refused(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         Ok(())

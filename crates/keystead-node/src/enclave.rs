@@ -138,9 +138,9 @@ fn seals(page: Vec<(Name, u32, Vec<u8>)>, shared: &Shared) -> Result<Vec<Sealed>
 /// log may yet be told.
 fn opens(key: &Key, epoch: u32, node: &Name) -> bool {
     let lives = key.state < KeyState::Deactivated;
-    // INVARIANT K3: of a key in shares, the epoch in force and no other.
+    // INVARIANT K3, D4: of a key in shares, the epoch in force, and one that this node may yet learn to be in force.
     if let Some(sharing) = &key.sharing {
-        return lives && sharing.holds(node) && epoch == key.epoch;
+        return lives && (epoch > key.epoch || (epoch == key.epoch && sharing.holds(node)));
     }
     let sealed_here = if key.home == *node { epoch == key.epoch } else { epoch > key.epoch };
     lives && sealed_here

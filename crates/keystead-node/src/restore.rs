@@ -1,7 +1,7 @@
 //! A key's new home: the enclave takes the backup that is handed over to it, and only then the log is told.
 
 use keystead_base::{Canonical as _, Name, RequestId};
-use keystead_decision::{Certificate, KeyStep, Phase, State};
+use keystead_decision::{Certificate, Key, KeyState, KeyStep, Phase, State};
 use keystead_intent::{Action, AuthorityChange, KeyCeremony};
 use keystead_keys::BackupFile;
 use keystead_policy::AssuranceLevel;
@@ -123,7 +123,13 @@ impl Signer {
     /// After a start: a seal from before the key got another home is of no use to anybody honest.
     pub(crate) async fn forget_moved(&self) -> Result<(), NodeError> {
         let state = self.shared.state();
-        self.erase_seals(|name, epoch| state.key(name).is_some_and(|key| key.epoch > epoch)).await
+        let of_no_use = |name: &Name, key: &Key, epoch: u32| {
+            // The ceremony that made a share ended without it.
+            let stray = key.sharing.is_some() && epoch > key.epoch && state.convening(name).is_none();
+            key.epoch > epoch || stray || (key.sharing.is_some() && key.state >= KeyState::Deactivated)
+        };
+        let gone = |name: &Name, epoch| state.key(name).is_some_and(|key| of_no_use(name, key, epoch));
+        self.erase_seals(gone).await
     }
 
     /// Erases each seal of which that is true, a page after the other.

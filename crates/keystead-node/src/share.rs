@@ -57,7 +57,7 @@ impl Shared {
                     self.peers.calls_from(from, SocketAddr::new(peer.address.ip(), port))
                 }
                 PeerMessage::Threshold(message) => self.heard_run(from, RunWord::Message(message)),
-                PeerMessage::Joins(call) => self.heard_run(from, RunWord::Call(call)),
+                PeerMessage::Joins(call) => self.heard_run(from, RunWord::Call(from.clone(), call)),
             }
         }
         if !signatures.is_empty() {

@@ -274,6 +274,7 @@ impl Signer {
     ) -> Result<(), NodeError> {
         let refused = Refused::of(error);
         self.shared.event(Event::EnclaveRestarted { refused: refused.clone() });
+        self.forget_moved().await?;
         let Started { client: mut enclave, in_force, .. } = self.home.start(&self.shared).await?;
         let transitions = self.shared.ledger.transitions(height).await?;
         let last = transitions.last().map_or(0, |it| it.commit.header.height);

@@ -11,9 +11,9 @@ mod words;
 use std::collections::{BTreeMap, VecDeque};
 
 use keystead_base::{Canonical as _, Coded as _, Name, RequestId};
-use keystead_decision::Seat;
+use keystead_decision::{Seat, Sharing};
 use keystead_ledger::ThresholdRow;
-use keystead_signing::{Abort, Ended, ItemResult, Progress, Record, RunEnd, SessionId};
+use keystead_signing::{Abort, Ended, Fault, ItemResult, Progress, Record, RunEnd, SessionId};
 use keystead_wire::{PeerMessage, RunCall};
 use tokio::time::Instant;
 
@@ -35,8 +35,10 @@ pub(crate) struct Runs {
     /// What the log allows and nobody has signed yet.
     waiting: BTreeMap<RequestId, Waiting>,
     epochs: retire::Epochs,
-    /// Calls to runs that this enclave cannot join yet.
-    calls: VecDeque<(Instant, RunCall)>,
+    /// Calls to runs that this enclave cannot join yet, and who called.
+    calls: VecDeque<(Instant, Name, RunCall)>,
+    /// Who called to a run under way, and for which request.
+    callers: BTreeMap<SessionId, (Name, RequestId)>,
 }
 
 /// A seat, and when the log was told of it.
@@ -58,13 +60,18 @@ pub(crate) struct Waiting {
     work: Work,
     height: u64,
     turns: Turns,
+    /// Who holds the key in the epoch that the right names.
+    sharing: Sharing,
 }
 
 impl Signer {
     /// The enclave admitted it: from now on the holders lead runs for it, one after the other.
     pub(crate) fn admitted(&mut self, height: u64, work: Work) {
         let (request, turns) = (work.request, Turns::new(Instant::now()));
-        self.runs.waiting.insert(request, Waiting { work, height, turns });
+        let sharing = self.shared.state().key(&work.key).and_then(|it| it.sharing.clone());
+        if let Some(sharing) = sharing {
+            self.runs.waiting.insert(request, Waiting { work, height, turns, sharing });
+        }
     }
 
     /// INVARIANT S5, K6: what the enclave began, and whom it caught, is durable before anybody hears a word of it.
@@ -85,6 +92,7 @@ impl Signer {
 
     async fn ended(&mut self, ended: Ended) -> Result<(), NodeError> {
         let Ended { session, request, end } = ended;
+        self.runs.callers.remove(&session);
         self.shared.meters.ran(word(&end));
         match end {
             RunEnd::Signed { height, released } => {
@@ -128,7 +136,10 @@ impl Signer {
 }
 
 fn row(record: &Record) -> ThresholdRow {
-    let stays = !matches!(record, Record::Begun { .. });
+    // Silence keeps nobody out, so that nobody can fill a disk with it.
+    let silence =
+        |record: &Record| matches!(record, Record::Aborted { abort, .. } if abort.fault == Fault::Silence);
+    let stays = !matches!(record, Record::Begun { .. }) && !silence(record);
     ThresholdRow { stays, document: record.to_document() }
 }
 

@@ -230,8 +230,9 @@ impl<C: EnclaveControls> Enclave<C> {
     fn destroy(&mut self, certificate: &Certificate, now: Timestamp) -> Result<Name, EnclaveError> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
         let KeyCeremony::Destroy { key } = ceremony else { return Err(EnclaveError::Ceremony) };
-        if self.threshold.holds(&key) {
-            self.threshold.erase(&key, epoch);
+        if self.vault.key(&key).is_err() && self.threshold.holds(&key) {
+            // Those of a ceremony that was under way, too.
+            self.threshold.erase(&key, u32::MAX);
             return Ok(key);
         }
         in_epoch(&key, self.vault.key(&key)?.epoch, epoch)?;
@@ -336,7 +337,8 @@ impl<C: EnclaveControls> Enclave<C> {
         let digest = self.controls.digest_to_grant(&unsigned, granted(item));
         let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
         let permit = log.permit_decided(header, &item.decision, &item.proof, &digest, now)?;
-        if granted(item).is_some_and(|it| self.threshold.holds(&it.account.key)) {
+        let in_shares = |key: &Name| self.vault.key(key).is_err() && self.threshold.holds(key);
+        if granted(item).is_some_and(|it| in_shares(&it.account.key)) {
             return self.admit(header, &item.decision, permit, &unsigned, now);
         }
         let grant = permit.into_grant();

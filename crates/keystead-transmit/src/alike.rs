@@ -42,7 +42,11 @@ impl Said {
             }
             _ => (None, None),
         };
-        let (whole, known) = (format!("error {code:?} {data:?}"), format!("error {data:?}"));
+        // A refusal of the moment is no word on what the chain would have said.
+        let kind = (error.is_execution(), error.is_no_state());
+        let refused = (kind == (false, false)).then_some(code);
+        let (whole, known) =
+            (format!("error {code:?} {data:?}"), format!("error {kind:?} {refused:?} {data:?}"));
         Self { whole: keccak256(whole), known: keccak256(known), answer: Err(error) }
     }
 
@@ -167,8 +171,10 @@ const KNOWN: &[&str] = &[
     "requestsHash",
     "returnData",
     "reward",
+    "root",
     "s",
     "sha3Uncles",
+    "size",
     "stateRoot",
     "status",
     "storageHash",
@@ -188,6 +194,7 @@ const KNOWN: &[&str] = &[
     "value",
     "withdrawals",
     "withdrawalsRoot",
+    "yParity",
 ];
 
 #[cfg(test)]

@@ -17,7 +17,9 @@ impl EndpointError {
     /// Whether the endpoint says that it has no such block or state.
     pub(crate) fn is_no_state(&self) -> bool {
         match self {
-            Self::Rpc { message, .. } => says(message, &NO_STATE),
+            Self::Rpc { message, data, .. } => {
+                says(message, &NO_STATE) || data.as_deref().is_some_and(|data| says(data, &NO_STATE))
+            }
             _ => false,
         }
     }
@@ -31,7 +33,7 @@ fn says(message: &str, words: &[&str]) -> bool {
 /// Of geth and what follows it, and of Nethermind.
 const EXECUTION_CODES: [i64; 2] = [3, -32015];
 /// How an execution ends badly, in the words of geth, reth, Erigon, Nethermind, Besu and anvil.
-const EXECUTION: [&str; 8] = [
+const EXECUTION: [&str; 10] = [
     "execution reverted",
     "vm execution error",
     "evm error",
@@ -40,9 +42,11 @@ const EXECUTION: [&str; 8] = [
     "stack underflow",
     "stack limit reached",
     "write protection",
+    "out of gas",
+    "return data out of bounds",
 ];
 /// How a state that is pruned, and a block that is unknown, are called.
-const NO_STATE: [&str; 9] = [
+const NO_STATE: [&str; 11] = [
     "header not found",
     "block not found",
     "unknown block",
@@ -50,6 +54,8 @@ const NO_STATE: [&str; 9] = [
     "state not found",
     "state not available",
     "state is not available",
+    "no state available",
+    "missingtrienode",
     "historical state",
     "pruned",
 ];
@@ -68,6 +74,8 @@ mod tests {
             (-32003, "EVM error InvalidFEOpcode", true, false),
             (-32000, "missing trie node 1f (path )", false, true),
             (-32000, "header not found", false, true),
+            (-32002, "No state available for block 0x1", false, true),
+            (-32000, "out of gas", true, false),
             (-32005, "daily request count exceeded, request rate limited", false, false),
             (-32000, "too many requests, retry later", false, false),
             (429, "Your app has exceeded its compute units per second capacity", false, false),

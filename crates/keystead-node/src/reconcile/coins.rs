@@ -225,11 +225,12 @@ impl Step<'_> {
         let (mut next, mined) = (book.clone(), Mined { height, block: block.block_hash() });
         let takings = next.take(&block, mined, places);
         next.reached = places.reached();
-        if height.is_multiple_of(SPAN) && height.saturating_add(REACH_BLOCKS) >= covered {
-            self.compare_balances(&next, places, mined).await?;
-        }
+        // What left is judged first: it does not wait for what is left to be agreed on.
         for taking in takings {
             self.suspect(places, &taking).await?;
+        }
+        if height.is_multiple_of(SPAN) && height.saturating_add(REACH_BLOCKS) >= covered {
+            self.compare_balances(&next, places, mined).await?;
         }
         *book = next;
         Ok(true)

@@ -87,8 +87,12 @@ impl Signer {
             }
             Err(ClientError::Refused(refusal)) => {
                 let refused = Refused { code: refusal.code, text: refusal.text };
+                // Another seat lets nobody in again who is kept out here, and makes all others begin anew.
+                let hopeless = refused.code.starts_with("threshold_begin.");
                 self.shared.event(Event::NotSigned { request, refused });
-                self.begin_anew(request);
+                if !hopeless {
+                    self.begin_anew(request);
+                }
                 Ok(())
             }
             Err(error) => Err(error.into()),

@@ -17,17 +17,20 @@ use crate::signer::Signer;
 pub(crate) enum RunWord {
     /// A signed envelope.
     Message(Vec<u8>),
-    /// A run that the sender leads.
-    Call(RunCall),
+    /// A run that this node leads.
+    Call(Name, RunCall),
 }
 
 impl Shared {
     /// Hands a word to the signer. One that finds the queue full is lost: runs begin again.
     pub(crate) fn heard_run(&self, from: &Name, word: RunWord) {
-        if matches!(&word, RunWord::Call(call) if !call.signers.contains(from)) {
-            return;
+        let fits = match &word {
+            RunWord::Message(message) => message.len() <= MAX_MESSAGE_BYTES,
+            RunWord::Call(_, call) => call.signers.len() <= MAX_SIGNERS && leads(from, call),
+        };
+        if fits {
+            let _ = self.run_words.try_send(word);
         }
-        let _ = self.run_words.try_send(word);
     }
 }
 
@@ -38,7 +41,7 @@ impl Signer {
         for word in words {
             match word {
                 RunWord::Message(message) => messages.push(message),
-                RunWord::Call(call) => self.called(Instant::now(), call).await?,
+                RunWord::Call(from, call) => self.called(Instant::now(), from, call).await?,
             }
         }
         for part in parts(messages) {
@@ -49,14 +52,14 @@ impl Signer {
     }
 
     /// Another node leads a run. Where the enclave cannot join it yet, it may in a moment.
-    async fn called(&mut self, since: Instant, call: RunCall) -> Result<(), NodeError> {
-        if !call.signers.contains(&self.shared.node) || self.has_enough_runs(&call) {
+    async fn called(&mut self, since: Instant, from: Name, call: RunCall) -> Result<(), NodeError> {
+        if !call.signers.contains(&self.shared.node) || self.has_enough_runs(&from, &call) {
             return Ok(());
         }
-        match self.join(&call).await {
+        match self.join(&from, &call).await {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) => {
                 if may_pass(&refusal.code) && self.runs.calls.len() < MAX_CALLS {
-                    self.runs.calls.push_back((since, call));
+                    self.runs.calls.push_back((since, from, call));
                 }
                 Ok(())
             }
@@ -64,26 +67,29 @@ impl Signer {
         }
     }
 
-    /// INVARIANT D3: whoever calls again and again gets no more of this enclave than a few runs at once.
-    fn has_enough_runs(&self, call: &RunCall) -> bool {
-        let of_it = self.runs.waiting.get(&request_of(&call.aim));
-        of_it.is_some_and(|it| it.turns.sessions.len() >= MAX_RUNS_OF_ONE)
+    /// INVARIANT D3: whoever calls again and again gets no more of this enclave than a few runs at once, and takes no
+    /// place that another leader needs.
+    fn has_enough_runs(&self, from: &Name, call: &RunCall) -> bool {
+        let request = request_of(&call.aim);
+        let theirs = self.runs.callers.values().filter(|(caller, of)| caller == from && *of == request);
+        theirs.count() >= MAX_RUNS_OF_ONE
     }
 
     /// Calls that came before their certificate or share did.
     pub(crate) async fn called_before(&mut self) -> Result<(), NodeError> {
-        for (since, call) in std::mem::take(&mut self.runs.calls) {
+        for (since, from, call) in std::mem::take(&mut self.runs.calls) {
             if since.elapsed() < CALL_LIFE {
-                self.called(since, call).await?;
+                self.called(since, from, call).await?;
             }
         }
         Ok(())
     }
 
-    async fn join(&mut self, call: &RunCall) -> Result<(), NodeError> {
+    async fn join(&mut self, from: &Name, call: &RunCall) -> Result<(), NodeError> {
         let progress = self.enclave.join(start(call))?;
         let request = request_of(&call.aim);
         if let Some(session) = begun(&progress) {
+            self.runs.callers.insert(session, (from.clone(), request));
             self.note(call, request, session);
         }
         self.moved(progress).await
@@ -109,7 +115,8 @@ impl Signer {
         for name in others(&call.signers, &self.shared.node) {
             self.shared.peers.send_one(name, joins.clone());
         }
-        self.join(&call).await
+        let me = self.shared.node.clone();
+        self.join(&me, &call).await
     }
 
     /// The next moment at which something is due.
@@ -143,9 +150,7 @@ impl Signer {
         self.silence(request).await?;
         let Some(waiting) = self.runs.waiting.get_mut(&request) else { return Ok(()) };
         let (attempt, height) = (waiting.turns.next(now), waiting.height);
-        let state = self.shared.state();
-        let sharing = state.key(&waiting.work.key).and_then(|it| it.sharing.as_ref());
-        let Some(sharing) = sharing else { return Ok(()) };
+        let sharing = &waiting.sharing;
         let (me, reachable) = (&self.shared.node, self.shared.peers.reachable_names());
         let order = order(&sharing.holders, &request, attempt);
         if leader(&order, me, &reachable) != Some(me) {
@@ -198,6 +203,15 @@ impl Signer {
     }
 }
 
+/// Whether a node calls to a run that is its to lead: one that it takes part in, and a proof of its own share.
+fn leads(from: &Name, call: &RunCall) -> bool {
+    let own = match &call.aim {
+        wire::RunAim::Request { .. } => true,
+        wire::RunAim::Proof { prover, .. } => prover == from,
+    };
+    own && call.signers.contains(from)
+}
+
 fn start(call: &RunCall) -> RunStart {
     let aim = match &call.aim {
         wire::RunAim::Request { request, height } => RunAim::Request { request: *request, height: *height },
@@ -245,8 +259,12 @@ fn parts(messages: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
 pub(crate) const MAX_RUN_WORDS: usize = 512;
 /// Calls that wait for a certificate.
 const MAX_CALLS: usize = 1024;
-/// Runs for one request at once.
-const MAX_RUNS_OF_ONE: usize = 4;
+/// Runs of one caller for one request at once.
+const MAX_RUNS_OF_ONE: usize = 2;
+/// The most holders that a run has.
+const MAX_SIGNERS: usize = 16;
+/// An envelope with its signature.
+const MAX_MESSAGE_BYTES: usize = keystead_signing::MAX_ENVELOPE_BYTES + 4096;
 /// How long a call waits for one.
 const CALL_LIFE: std::time::Duration = std::time::Duration::from_secs(10);
 /// Of messages in one frame to the enclave, which answers them in one.

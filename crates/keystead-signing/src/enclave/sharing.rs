@@ -53,6 +53,7 @@ pub(super) struct Fresh {
     policy_version: u64,
     /// The digest of the decision that convened its ceremony.
     convened: Digest,
+    since: Timestamp,
 }
 
 impl<C: EnclaveControls> Enclave<C> {
@@ -76,14 +77,19 @@ impl<C: EnclaveControls> Enclave<C> {
                 .map_err(ThresholdError::from)?,
             policy_version,
             convened: decision,
+            since: now,
         };
         let old = old_shares(&convened)?;
         let convoked = Convoked { request, session, seats: convened.seats, old };
         let moved = self.threshold.convene(convoked)?;
-        self.fresh.insert(request, fresh);
-        while self.fresh.len() > MAX_FRESH {
-            self.fresh.pop_first();
+        // A key has one ceremony at a time; of other keys' the oldest makes room.
+        self.fresh.retain(|_, it| it.key != fresh.key);
+        if self.fresh.len() >= MAX_FRESH
+            && let Some(oldest) = self.fresh.iter().min_by_key(|(_, it)| it.since).map(|(of, _)| *of)
+        {
+            self.fresh.remove(&oldest);
         }
+        self.fresh.insert(request, fresh);
         self.progress(moved, now)
     }
 
@@ -178,8 +184,24 @@ impl<C: EnclaveControls> Enclave<C> {
         messages: Vec<Vec<u8>>,
         now: Timestamp,
     ) -> Result<Progress, EnclaveError> {
-        let moved = self.threshold.deliver(messages);
+        let mut moved = self.end_unpermitted(now);
+        moved.add(self.threshold.deliver(messages));
         self.progress(moved, now)
+    }
+
+    /// INVARIANT S3, S14: a share of a signature leaves before the signature does, so that a right which ended is asked for
+    /// before every word, and not at the end alone.
+    fn end_unpermitted(&mut self, now: Timestamp) -> Moved {
+        let mut moved = Moved::default();
+        for (session, place) in self.threshold.signing() {
+            let right = self.rights.0.get(&place).map(|it| &it.permit);
+            let permitted =
+                |permit| self.log.as_ref().is_some_and(|log| log.still_permits(permit, now).is_ok());
+            if !right.is_some_and(permitted) {
+                moved.add(self.threshold.give_up(session));
+            }
+        }
+        moved
     }
 
     pub(super) fn give_up(&mut self, session: SessionId, now: Timestamp) -> Result<Progress, EnclaveError> {
@@ -193,6 +215,8 @@ impl<C: EnclaveControls> Enclave<C> {
 
     pub(super) fn erase(&mut self, key: &Name, epoch: u32) {
         self.threshold.erase(key, epoch);
+        // What it was proven with is over with the epoch before it.
+        self.fresh.retain(|_, it| it.key != *key || it.epoch > epoch.saturating_add(1));
     }
 
     pub(super) fn open_share(

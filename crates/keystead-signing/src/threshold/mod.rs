@@ -15,13 +15,13 @@ mod seat;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use keystead_base::{Digest, Name, PublicAccount, RequestId, Secret};
 pub use keystead_decision::Seat;
 use keystead_threshold::{
-    Abort, Begun, Ceremony, Dkls23, EcdsaEngine as _, EcdsaShare, EcdsaSignature, Journal, Machine, Post,
-    PublicShares, Purpose, Record, Session, SessionId,
+    Abort, Begun, Ceremony, Culprit, Dkls23, EcdsaEngine as _, EcdsaShare, EcdsaSignature, Fault, Journal,
+    Machine, Post, PublicShares, Purpose, Record, Session, SessionId,
 };
 
 pub(crate) use self::arena::{ARENA_BYTES, Arena};
@@ -37,6 +37,8 @@ pub(crate) struct Threshold {
     arena: Arena,
     holdings: BTreeMap<(Name, u32), Holding>,
     seats: BTreeMap<RequestId, OwnSeat>,
+    /// The requests of the seats, oldest first.
+    drawn: VecDeque<RequestId>,
     journal: Journal,
     runs: Runs,
 }
@@ -78,6 +80,15 @@ pub(crate) struct Moved {
     pub(crate) ended: Vec<(SessionId, Finish)>,
 }
 
+impl Moved {
+    /// What came about after it.
+    pub(crate) fn add(&mut self, later: Self) {
+        self.records.extend(later.records);
+        self.messages.extend(later.messages);
+        self.ended.extend(later.ended);
+    }
+}
+
 /// How a run ended.
 pub(crate) enum Finish {
     /// A share: these bytes are to be sealed.
@@ -104,8 +115,8 @@ pub(crate) struct Dealt {
 
 impl Threshold {
     pub(crate) fn new(arena: Arena) -> Self {
-        let (holdings, seats) = (BTreeMap::new(), BTreeMap::new());
-        Self { arena, holdings, seats, journal: Journal::default(), runs: Runs::default() }
+        let (holdings, seats, drawn) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
+        Self { arena, holdings, seats, drawn, journal: Journal::default(), runs: Runs::default() }
     }
 
     /// What earlier lives of this node began and whom they caught.
@@ -133,18 +144,24 @@ impl Threshold {
 
     /// Draws the keys with which this enclave takes part in a ceremony. Whatever it began for it before is over.
     pub(crate) fn seat(&mut self, request: RequestId) -> Result<Seat, ThresholdError> {
-        if let Some(seat) = self.seats.remove(&request) {
-            seat.wipe(&mut self.arena);
-        }
+        self.leave_seat(&request);
         while self.seats.len() >= MAX_SEATS
-            && let Some((_, oldest)) = self.seats.pop_first()
+            && let Some(oldest) = self.drawn.front().copied()
         {
-            oldest.wipe(&mut self.arena);
+            self.leave_seat(&oldest);
         }
         let seat = OwnSeat::draw(&mut self.arena)?;
         let public = seat.public.clone();
         self.seats.insert(request, seat);
+        self.drawn.push_back(request);
         Ok(public)
+    }
+
+    fn leave_seat(&mut self, request: &RequestId) {
+        self.drawn.retain(|it| it != request);
+        if let Some(seat) = self.seats.remove(request) {
+            seat.wipe(&mut self.arena);
+        }
     }
 
     /// Begins a ceremony from its first round.
@@ -244,6 +261,11 @@ impl Threshold {
         moved
     }
 
+    /// The runs under way that sign for requests, and the right of each.
+    pub(crate) fn signing(&self) -> Vec<(SessionId, (RequestId, u64))> {
+        self.runs.signing()
+    }
+
     /// Nothing more is waited for in this run.
     pub(crate) fn give_up(&mut self, session: SessionId) -> Moved {
         let mut moved = Moved::default();
@@ -266,9 +288,11 @@ impl Threshold {
 
     fn finish_all(&mut self, ends: Vec<(SessionId, Aim, TurnEnd)>, moved: &mut Moved) {
         for (session, aim, end) in ends {
-            if let Some(finish) = self.finish(aim, end, moved) {
-                moved.ended.push((session, finish));
-            }
+            let request = aim.request();
+            // What cannot be used has ended, too: whoever waits for it begins again.
+            let abort = Abort { session, culprit: Culprit::Ourselves, fault: Fault::Own };
+            let finish = self.finish(aim, end, moved).unwrap_or(Finish::Aborted { request, abort });
+            moved.ended.push((session, finish));
         }
     }
 
@@ -285,6 +309,7 @@ impl Threshold {
             }
             (Aim::Deal { request, .. }, TurnEnd::Dealt(None)) => {
                 self.runs.take_seats(&request);
+                self.leave_seat(&request);
                 Some(Finish::Dismissed { request })
             }
             (Aim::Sign { request, height, digest }, TurnEnd::Signed(signature)) => {
@@ -307,6 +332,7 @@ impl Threshold {
         epoch: u32,
         share: &EcdsaShare<Dkls23>,
     ) -> Result<Dealt, ThresholdError> {
+        self.drawn.retain(|it| *it != request);
         let seat = self.seats.remove(&request).ok_or(ThresholdError::NoSeat)?;
         let mut seats = self.runs.take_seats(&request).ok_or(ThresholdError::NoSeat)?;
         seats.retain(|name, _| share.share().public().holders.holds(name));

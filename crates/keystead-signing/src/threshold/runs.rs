@@ -70,6 +70,15 @@ impl Runs {
         ends
     }
 
+    /// Those that sign for requests, and the right of each.
+    pub(super) fn signing(&self) -> Vec<(SessionId, (RequestId, u64))> {
+        let of = |(session, run): (&SessionId, &Run)| match &run.aim {
+            Aim::Sign { request, height, .. } => Some((*session, (*request, *height))),
+            Aim::Deal { .. } | Aim::Prove { .. } => None,
+        };
+        self.live.iter().filter_map(of).collect()
+    }
+
     pub(super) fn give_up(&mut self, session: SessionId, moved: &mut Moved) -> Ends {
         let mut ends = Ends::new();
         if let Some(run) = self.live.get_mut(&session) {
