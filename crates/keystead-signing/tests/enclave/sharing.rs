@@ -27,13 +27,15 @@ struct Pair {
     enclaves: BTreeMap<Name, EnclaveClient>,
     wire: VecDeque<(Name, Vec<u8>)>,
     ended: Vec<(Name, Ended)>,
+    /// How many messages the enclaves have said.
+    said: usize,
 }
 
 impl Pair {
     fn of(cluster: &Cluster) -> Self {
         let enclave = |who| (name(who), cluster.signer(Vec::new(), &[]).unwrap());
         let enclaves = ["a", "b"].map(enclave).into();
-        Self { enclaves, wire: VecDeque::new(), ended: Vec::new() }
+        Self { enclaves, wire: VecDeque::new(), ended: Vec::new(), said: 0 }
     }
 
     fn at(&mut self, who: &str) -> &mut EnclaveClient {
@@ -41,6 +43,7 @@ impl Pair {
     }
 
     fn took(&mut self, who: &Name, progress: Progress) {
+        self.said += progress.messages.len();
         self.wire.extend(progress.messages.into_iter().map(|it| (it.to, it.message)));
         self.ended.extend(progress.ended.into_iter().map(|ended| (who.clone(), ended)));
     }
@@ -141,7 +144,9 @@ fn s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does() {
     cluster.height += 1;
     let frozen = cluster.commit(keystead_base::merkle::root(&[]));
     ["a", "b"].iter().for_each(|who| advance(pair.at(who), Vec::new(), Some(frozen.clone())));
+    let said = pair.said;
     assert_eq!(signatures(&pair.carry(), &unsigned), 0);
+    assert_eq!(pair.said, said, "not a word more of it leaves");
     assert_eq!(pair.join(&aim, 2).unwrap_err(), "certificate.frozen");
 }
 
