@@ -1,7 +1,7 @@
 //! What a light client gives out: rights that only it makes, and that are used up.
 //!
-//! [`LightClient::permit_signing`]: crate::LightClient::permit_signing
-//! [`LightClient::still_permits`]: crate::LightClient::still_permits
+//! [`crate::LightClient::permit_signing`]: crate::LightClient::permit_signing
+//! [`crate::LightClient::still_permits`]: crate::LightClient::still_permits
 
 use keystead_base::Digest;
 use keystead_intent::KeyCeremony;
@@ -9,7 +9,7 @@ use keystead_policy::PolicyRef;
 
 use crate::{Convened, Grant};
 
-/// The right to sign one digest: made only by [`LightClient::permit_signing`], consumed by signing.
+/// The right to sign one digest: made only by [`crate::LightClient::permit_signing`], consumed by signing.
 ///
 /// ```compile_fail
 /// # use keystead_decision::SigningPermit;
@@ -37,7 +37,7 @@ impl SigningPermit {
         self.grant
     }
 
-    /// Keeps the right for runs with others that begin later: each asks again by [`LightClient::still_permits`].
+    /// Keeps the right for runs with others that begin later: each asks again by [`crate::LightClient::still_permits`].
     #[must_use]
     pub fn hold(self) -> HeldPermit {
         HeldPermit { grant: self.grant, policy: self.policy }
