@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keystead_base::{Canonical, Coded, Name, RequestId, Timestamp};
-use keystead_intent::{ActionKind, AuthorityChange, ChangeKind, Intent, KeyCeremony, KeyMove, KeyState};
+use keystead_intent::{ActionKind, AuthorityChange, Intent, KeyCeremony, KeyMove, KeyState};
 use keystead_policy::{
     AssuranceLevel, Facts, Feature, PolicyVersion, Question, Reason, Sections, Simulated, Subject, larger,
 };
@@ -11,6 +11,7 @@ use keystead_policy::{
 use crate::coins::check_registered;
 use crate::finding::FoundSince;
 use crate::judge::{Passed, Refused, pass};
+use crate::key_moves::{frees, key_of, kind_of, move_of, not_from};
 use crate::reading::Remembered;
 use crate::state::ActivePolicy;
 use crate::turn::{Turn, not_counted};
@@ -440,71 +441,5 @@ impl<C: Controls> Turn<'_, C> {
             return Err(Reason::DrillFailed { key: name.clone() });
         }
         self.move_key(name, KeyMove::Drill)
-    }
-}
-
-/// The move that a ceremony on an existing key is. An export leaves a key as a backup does.
-fn move_of(ceremony: &KeyCeremony) -> KeyMove {
-    match ceremony {
-        KeyCeremony::Create { .. } | KeyCeremony::Backup { .. } | KeyCeremony::Export { .. } => {
-            KeyMove::Backup
-        }
-        KeyCeremony::Suspend { .. } => KeyMove::Suspend,
-        KeyCeremony::Resume { .. } => KeyMove::Resume,
-        KeyCeremony::Destroy { .. } => KeyMove::Destroy,
-        KeyCeremony::Restore { .. } => KeyMove::Drill,
-        KeyCeremony::Generate { .. } | KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } => {
-            KeyMove::Prove
-        }
-    }
-}
-
-/// How the change that a move belongs to is called.
-fn kind_of(event: KeyMove) -> ChangeKind {
-    match event {
-        KeyMove::Backup | KeyMove::Drill => ChangeKind::BackupKey,
-        KeyMove::Suspend => ChangeKind::SuspendKey,
-        KeyMove::Resume => ChangeKind::ResumeKey,
-        KeyMove::Destroy | KeyMove::Wipe => ChangeKind::DestroyKey,
-        KeyMove::Prove => ChangeKind::RefreshKey,
-    }
-}
-
-/// INVARIANT S14: what could let a rebuilt cluster sign, make that easier, or take a key out of it, takes the larger
-/// quorum until it is thawed. What brings keys back to it, frozen, or stops them, takes the ordinary one.
-fn frees(change: &AuthorityChange) -> bool {
-    match change {
-        AuthorityChange::Policy { .. }
-        | AuthorityChange::Roster { .. }
-        | AuthorityChange::AddressBook { .. }
-        | AuthorityChange::Thaw { .. } => true,
-        // Two make the same file, which whoever it is for opens alone; the third gives the key to other nodes.
-        AuthorityChange::Key(
-            KeyCeremony::Backup { .. } | KeyCeremony::Export { .. } | KeyCeremony::Reshare { .. },
-        ) => true,
-        AuthorityChange::Key(
-            KeyCeremony::Create { .. }
-            | KeyCeremony::Restore { .. }
-            | KeyCeremony::Suspend { .. }
-            | KeyCeremony::Resume { .. }
-            | KeyCeremony::Destroy { .. }
-            | KeyCeremony::Generate { .. }
-            | KeyCeremony::Refresh { .. },
-        ) => false,
-    }
-}
-
-fn not_from(key: &Name, state: KeyState, ceremony: &KeyCeremony) -> Reason {
-    let change = AuthorityChange::Key(ceremony.clone()).kind();
-    Reason::KeyStep { key: key.clone(), state, change }
-}
-
-fn key_of(change: &AuthorityChange) -> Option<&Name> {
-    match change {
-        AuthorityChange::Key(ceremony) => Some(ceremony.key()),
-        AuthorityChange::Thaw { key } => key.as_ref(),
-        AuthorityChange::Policy { .. }
-        | AuthorityChange::Roster { .. }
-        | AuthorityChange::AddressBook { .. } => None,
     }
 }

@@ -16,6 +16,7 @@ mod finding;
 mod fresh;
 mod genesis;
 mod judge;
+mod key_moves;
 mod light_client;
 mod light_error;
 mod outcome;

@@ -103,16 +103,13 @@ fn vectors() -> Vec<Vector> {
         vector("drill", &Request::Drill(Box::new(drill))),
         vector("sign", &Request::Sign(Box::new(batch))),
         vector("destroy", &Request::Destroy(Box::new(destruction))),
-        vector("ask for a nonce", &Request::AskFresh),
         vector("confirm the newest head", &Request::ConfirmFresh(Box::new(fresh))),
         vector("receive", &Request::Receive(Box::new(restoration))),
         vector("restore", &Request::Restore(Box::new(handed))),
         vector("hand over", &Request::HandOver(Box::new(hand_over))),
         vector("ask for a wallet", &Request::Wallet(Box::new(wallet_of))),
         vector("open", &Request::Open(vec![created.sealed.clone()])),
-        vector("ask for a public side", &Request::Public(name("hot"))),
         vector("ready", &Reply::Ready(Box::new(ready.clone()))),
-        vector("opened", &Reply::Opened(vec![OpenedKey { key: name("hot"), epoch: 0 }])),
         vector("a public side", &Reply::Public(Box::new(created.held.clone()))),
         vector("advanced", &Reply::Advanced(position)),
         vector("created", &Reply::Created(Box::new(created))),
@@ -120,16 +117,26 @@ fn vectors() -> Vec<Vector> {
         vector("drilled", &Reply::Drilled(Box::new(proof))),
         vector("signed", &Reply::Signed(results)),
         vector("a nonce", &Reply::Nonce(nonce)),
-        vector("refused", &Reply::Refused(refusal)),
-        vector("destroyed", &Reply::Destroyed(name("hot"))),
         vector("receiver", &Reply::Receiver(receiver)),
         vector("restored", &Reply::Restored(Box::new(restored))),
         vector("wallet", &Reply::Wallet(Box::new(wallet))),
         vector("hardening", &ready.hardening),
-        vector("no report", &Hardening::default()),
     ];
     all.extend(runs);
+    all.extend(plain(refusal));
     all
+}
+
+/// Those that need no enclave to be written down.
+fn plain(refusal: Refusal) -> [Vector; 6] {
+    [
+        vector("ask for a nonce", &Request::AskFresh),
+        vector("ask for a public side", &Request::Public(name("hot"))),
+        vector("opened", &Reply::Opened(vec![OpenedKey { key: name("hot"), epoch: 0 }])),
+        vector("refused", &Reply::Refused(refusal)),
+        vector("destroyed", &Reply::Destroyed(name("hot"))),
+        vector("no report", &Hardening::default()),
+    ]
 }
 
 /// Each end that an item of a batch has.
