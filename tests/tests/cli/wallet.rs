@@ -33,7 +33,7 @@ fn cast_sends_without_a_key_of_its_own(desk: &Desk) {
 
 fn signatures_are_those_of_the_account(desk: &Desk) {
     let mut transaction = desk.transfer(EXCHANGE, 1);
-    for (name, value) in [("nonce", "0x40"), ("maxFeePerGas", "0x3b9aca00"), ("maxPriorityFeePerGas", "0x1")]
+    for (name, value) in [("nonce", "0x10"), ("maxFeePerGas", "0x3b9aca00"), ("maxPriorityFeePerGas", "0x1")]
     {
         transaction[0][name] = json!(value);
     }
