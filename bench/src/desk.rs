@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use keystead_policy::{AddressEntry, PolicyVersion};
+use keystead_tests::fixture::{self, BIRTH, CHAIN, name};
 use serde_json::Value;
 
 use crate::usage;
@@ -19,9 +21,24 @@ pub(crate) struct Desk {
     pub(crate) address: String,
 }
 
+/// A policy that lets this address be paid. The sample of `init` forbids nonces far ahead, and each client of a load has its
+/// own.
+pub(crate) fn paying(friend: &str) -> PolicyVersion {
+    let address = friend.parse().expect("an address");
+    let entry = AddressEntry { chain: CHAIN, address, name: name("friend"), usable_from: BIRTH };
+    PolicyVersion { address_book: vec![entry], ..fixture::Desk::default().policy() }
+}
+
 impl Desk {
-    /// Founds one node with these arguments of `init`, starts it with these of `up`, and makes the key `hot`.
-    pub(crate) fn start(init: &[&str], up: &[&str]) -> Self {
+    /// Founds one node under a policy with these arguments of `init`, starts it with these of `up`, and makes the key
+    /// `hot`.
+    pub(crate) fn start_under(policy: &PolicyVersion, init: &[&str], up: &[&str]) -> Self {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), serde_json::to_vec(policy).expect("JSON")).expect("a written policy");
+        Self::start(&[&["--policy", &file.path().display().to_string()], init].concat(), up)
+    }
+
+    fn start(init: &[&str], up: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let desk = folder.path().join("desk");
         let (node, coordinator) = (free_port(), free_port());

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use tokio::runtime::Runtime;
 
-use crate::desk::{Desk, free_port};
+use crate::desk::{Desk, free_port, paying};
 use crate::floors::{CLIENTS, Floors, SPAN};
 use crate::load::{self, Figures, Load};
 use crate::{table, usage};
 
 /// Measures the path and prints it beside the floors of the same run.
 pub(crate) fn run(runtime: &Runtime, floors: &Floors) {
-    let (allow, port) = (format!("friend={FRIEND}"), free_port().to_string());
-    let desk = Desk::start(&["--allow", &allow], &["--devnet", "--devnet-port", &port]);
+    let port = free_port().to_string();
+    let desk = Desk::start_under(&paying(FRIEND), &[], &["--devnet", "--devnet-port", &port]);
     println!("\nMemory at rest");
     desk.processes().iter().for_each(|(what, pid)| {
         println!("  {what:<22} {:>6.1} MiB", usage::resident_mib(*pid).unwrap_or_default());

@@ -13,7 +13,7 @@ use super::Plan;
 use super::report::SurfaceRow;
 use crate::cluster::clients::{self, Until};
 use crate::cluster::site::{self, Site};
-use crate::desk::{Desk, free_port};
+use crate::desk::{Desk, free_port, paying};
 use crate::load::{self, Figures, Load};
 use crate::usage;
 
@@ -34,8 +34,8 @@ struct Surface {
 
 /// Everything over HTTP, and then the decision alone.
 pub(super) fn run(runtime: &Runtime, plan: &Plan) -> Vec<SurfaceRow> {
-    let (allow, port) = (format!("friend={FRIEND}"), free_port().to_string());
-    let desk = Desk::start(&["--allow", &allow], &["--devnet", "--devnet-port", &port]);
+    let port = free_port().to_string();
+    let desk = Desk::start_under(&paying(FRIEND), &[], &["--devnet", "--devnet-port", &port]);
     let mut rows = Vec::new();
     for (place, surface) in surfaces(&desk.address).iter().enumerate() {
         for (run, &clients) in plan.clients.iter().enumerate() {

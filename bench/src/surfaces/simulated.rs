@@ -37,10 +37,8 @@ fn measured(runtime: &Runtime, plan: &Plan, anvil: &Anvil, simulates: bool) -> F
     if simulates {
         demanded(&mut policy);
     }
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), serde_json::to_vec(&policy).expect("JSON")).expect("a written policy");
-    let (path, url) = (file.path().display().to_string(), anvil.url());
-    let desk = Desk::start(&["--policy", &path, "--endpoint", &url, "--confirmations", "1"], &[]);
+    let url = anvil.url();
+    let desk = Desk::start_under(&policy, &["--endpoint", &url, "--confirmations", "1"], &[]);
     let chain: SocketAddr = url.trim_start_matches("http://").parse().expect("an address");
     let rich = json!({"jsonrpc": "2.0", "id": 1, "method": "anvil_setBalance", "params": [desk.address, "0x3635c9adc5dea00000"]});
     runtime.block_on(post(chain, "/", &rich.to_string()));
