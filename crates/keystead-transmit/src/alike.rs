@@ -42,11 +42,14 @@ impl Said {
             }
             _ => (None, None),
         };
-        // A refusal of the moment is no word on what the chain would have said.
+        // What a call returned is the chain's word. Without it, a refusal of the moment says nothing of the chain.
         let kind = (error.is_execution(), error.is_no_state());
-        let refused = (kind == (false, false)).then_some(code);
-        let (whole, known) =
-            (format!("error {code:?} {data:?}"), format!("error {kind:?} {refused:?} {data:?}"));
+        let known = match (&data, kind) {
+            (Some(data), _) => format!("error {data}"),
+            (None, (false, false)) => format!("error {code:?}"),
+            (None, kind) => format!("error {kind:?}"),
+        };
+        let whole = format!("error {code:?} {data:?}");
         Self { whole: keccak256(whole), known: keccak256(known), answer: Err(error) }
     }
 
@@ -237,5 +240,6 @@ mod tests {
         assert_eq!(one.known, error(-32000, Some(r#""0xaa""#)).known);
         assert_ne!(one.known, error(3, Some(r#""0xab""#)).known);
         assert_ne!(one.known, error(3, None).known);
+        assert_ne!(error(3, None).known, error(-32005, None).known, "a limit is no revert");
     }
 }
