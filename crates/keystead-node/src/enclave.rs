@@ -138,12 +138,18 @@ fn seals(page: Vec<(Name, u32, Vec<u8>)>, shared: &Shared) -> Result<Vec<Sealed>
 /// log may yet be told.
 fn opens(key: &Key, epoch: u32, node: &Name) -> bool {
     let lives = key.state < KeyState::Deactivated;
-    // INVARIANT K3, D4: of a key in shares, the epoch in force, and one that this node may yet learn to be in force.
-    if let Some(sharing) = &key.sharing {
-        return lives && (epoch > key.epoch || (epoch == key.epoch && sharing.holds(node)));
-    }
-    let sealed_here = if key.home == *node { epoch == key.epoch } else { epoch > key.epoch };
+    let sealed_here = match &key.sharing {
+        Some(sharing) => opens_share(sharing.holds(node), key.epoch, epoch),
+        None if key.home == *node => epoch == key.epoch,
+        None => epoch > key.epoch,
+    };
     lives && sealed_here
+}
+
+/// INVARIANT K3, D4: of a key in shares, the epoch in force, and one that this node may yet learn to be in force: whoever
+/// starts around the switch has it, and nothing can be opened later.
+fn opens_share(holds: bool, in_force: u32, epoch: u32) -> bool {
+    epoch > in_force || (epoch == in_force && holds)
 }
 
 /// An enclave as it started.
@@ -185,6 +191,15 @@ mod tests {
     use keystead_base::Digest;
 
     use super::*;
+
+    #[test]
+    fn d04_k03_a_share_is_opened_in_its_epoch_and_before_it_and_never_after() {
+        for (holds, epoch, opened) in
+            [(true, 1, false), (true, 2, true), (false, 2, false), (true, 3, true), (false, 3, true)]
+        {
+            assert_eq!(opens_share(holds, 2, epoch), opened, "{holds} {epoch}");
+        }
+    }
 
     #[test]
     fn the_arguments_of_an_enclave_read_back() {

@@ -166,3 +166,30 @@ fn begun(progress: &Progress) -> Option<SessionId> {
 fn others<'a>(names: &'a [Name], me: &'a Name) -> impl Iterator<Item = &'a Name> {
     names.iter().filter(move |name| *name != me)
 }
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::Digest;
+    use keystead_signing::Culprit;
+
+    use super::*;
+
+    #[test]
+    fn k06_whoever_was_caught_is_remembered_and_silence_fills_no_journal() {
+        let (key, session): (Name, _) = ("hot".parse().unwrap(), SessionId(Digest([1; 32])));
+        let aborted = |fault| {
+            let abort = Abort { session, culprit: Culprit::Node("b".parse().unwrap()), fault };
+            Record::Aborted { key: key.clone(), abort }
+        };
+        let lifted = Record::Lifted { key: key.clone(), node: "b".parse().unwrap() };
+        for (record, stays) in [
+            (Record::Begun { key: key.clone(), session }, false),
+            (aborted(Fault::Silence), false),
+            (aborted(Fault::Multiplication), true),
+            (aborted(Fault::Malformed), true),
+            (lifted, true),
+        ] {
+            assert_eq!(row(&record).stays, stays, "{record:?}");
+        }
+    }
+}

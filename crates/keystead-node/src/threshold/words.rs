@@ -1,7 +1,10 @@
 //! What comes from other nodes, and what is due by the clock.
 
+use std::collections::BTreeMap;
+
 use keystead_base::{Canonical as _, Name, RequestId};
-use keystead_signing::{ClientError, RunAim, RunStart};
+use keystead_intent::MAX_HOLDERS;
+use keystead_signing::{ClientError, MAX_ENVELOPE_BYTES, RunAim, RunStart, SessionId};
 use keystead_wire as wire;
 use keystead_wire::{PeerMessage, RunCall};
 use tokio::time::Instant;
@@ -21,14 +24,20 @@ pub(crate) enum RunWord {
     Call(Name, RunCall),
 }
 
+impl RunWord {
+    /// Whether it may wait: of no more bytes than a message has, and from whoever leads what it calls to.
+    fn fits(&self, from: &Name) -> bool {
+        match self {
+            Self::Message(message) => message.len() <= MAX_MESSAGE_BYTES,
+            Self::Call(_, call) => call.signers.len() <= MAX_HOLDERS && leads(from, call),
+        }
+    }
+}
+
 impl Shared {
     /// Hands a word to the signer. One that finds the queue full is lost: runs begin again.
     pub(crate) fn heard_run(&self, from: &Name, word: RunWord) {
-        let fits = match &word {
-            RunWord::Message(message) => message.len() <= MAX_MESSAGE_BYTES,
-            RunWord::Call(_, call) => call.signers.len() <= MAX_SIGNERS && leads(from, call),
-        };
-        if fits {
+        if word.fits(from) {
             let _ = self.run_words.try_send(word);
         }
     }
@@ -70,9 +79,7 @@ impl Signer {
     /// INVARIANT D3: whoever calls again and again gets no more of this enclave than a few runs at once, and takes no
     /// place that another leader needs.
     fn has_enough_runs(&self, from: &Name, call: &RunCall) -> bool {
-        let request = request_of(&call.aim);
-        let theirs = self.runs.callers.values().filter(|(caller, of)| caller == from && *of == request);
-        theirs.count() >= MAX_RUNS_OF_ONE
+        runs_of(&self.runs.callers, from, request_of(&call.aim)) >= MAX_RUNS_OF_ONE
     }
 
     /// Calls that came before their certificate or share did.
@@ -96,7 +103,7 @@ impl Signer {
     }
 
     /// Which tries an own run belongs to.
-    fn note(&mut self, call: &RunCall, request: RequestId, session: keystead_signing::SessionId) {
+    fn note(&mut self, call: &RunCall, request: RequestId, session: SessionId) {
         let turns = match &call.aim {
             wire::RunAim::Request { .. } => self.runs.waiting.get_mut(&request).map(|it| &mut it.turns),
             wire::RunAim::Proof { prover, .. } if *prover == self.shared.node => {
@@ -203,6 +210,11 @@ impl Signer {
     }
 }
 
+/// How many runs for a request are under way that this node called to.
+fn runs_of(callers: &BTreeMap<SessionId, (Name, RequestId)>, from: &Name, request: RequestId) -> usize {
+    callers.values().filter(|(caller, of)| caller == from && *of == request).count()
+}
+
 /// Whether a node calls to a run that is its to lead: one that it takes part in, and a proof of its own share.
 fn leads(from: &Name, call: &RunCall) -> bool {
     let own = match &call.aim {
@@ -261,11 +273,56 @@ pub(crate) const MAX_RUN_WORDS: usize = 512;
 const MAX_CALLS: usize = 1024;
 /// Runs of one caller for one request at once.
 const MAX_RUNS_OF_ONE: usize = 2;
-/// The most holders that a run has.
-const MAX_SIGNERS: usize = 16;
 /// An envelope with its signature.
-const MAX_MESSAGE_BYTES: usize = keystead_signing::MAX_ENVELOPE_BYTES + 4096;
+const MAX_MESSAGE_BYTES: usize = MAX_ENVELOPE_BYTES + 4096;
 /// How long a call waits for one.
 const CALL_LIFE: std::time::Duration = std::time::Duration::from_secs(10);
 /// Of messages in one frame to the enclave, which answers them in one.
 const MAX_PART_BYTES: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::Digest;
+
+    use super::*;
+
+    fn named(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn call(aim: wire::RunAim, signers: &[&str]) -> RunWord {
+        let signers = signers.iter().map(|it| named(it)).collect();
+        RunWord::Call(named("c"), RunCall { aim, attempt: 0, signers })
+    }
+
+    fn request() -> RequestId {
+        RequestId(Digest([7; 32]))
+    }
+
+    #[test]
+    fn a03_nobody_calls_to_a_run_that_is_another_one_s_to_lead() {
+        let signing = || wire::RunAim::Request { request: request(), height: 1 };
+        let proof = |prover: &str| wire::RunAim::Proof { request: request(), prover: named(prover) };
+        for (word, fits) in [
+            (call(signing(), &["a", "c"]), true),
+            (call(signing(), &["a", "b"]), false),
+            (call(proof("c"), &["a", "c"]), true),
+            (call(proof("a"), &["a", "c"]), false),
+            (call(signing(), &["c"; MAX_HOLDERS + 1]), false),
+            (RunWord::Message(vec![0; MAX_MESSAGE_BYTES]), true),
+            (RunWord::Message(vec![0; MAX_MESSAGE_BYTES + 1]), false),
+        ] {
+            assert_eq!(word.fits(&named("c")), fits, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn d03_whoever_calls_often_takes_no_place_of_another_leader() {
+        let id = |byte| SessionId(Digest([byte; 32]));
+        let theirs = |byte, who: &str| (id(byte), (named(who), request()));
+        let callers = BTreeMap::from([theirs(1, "c"), theirs(2, "c"), theirs(3, "a")]);
+        assert_eq!(runs_of(&callers, &named("c"), request()), MAX_RUNS_OF_ONE);
+        assert_eq!(runs_of(&callers, &named("a"), request()), 1);
+        assert_eq!(runs_of(&callers, &named("c"), RequestId(Digest([8; 32]))), 0);
+    }
+}
