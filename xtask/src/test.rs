@@ -3,13 +3,16 @@
 use crate::step::{Failure, Step};
 use crate::{debian, npm, python};
 
-/// Installs what is missing, builds all targets, runs all tests. The last lines are those of `cargo test`.
+/// Installs what is missing, builds all targets, runs all tests. The last lines are those of `cargo test`, which
+/// goes on after a failure, so that one run names them all.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     debian::install_what_is_missing()?;
     npm::install_when_changed()?;
     python::install_when_changed()?;
     build()?;
-    Step::new(&["cargo", "test", "--release", "--locked", "--workspace"]).with(arguments).run()
+    Step::new(&["cargo", "test", "--release", "--locked", "--workspace", "--no-fail-fast"])
+        .with(arguments)
+        .run()
 }
 
 /// `cargo test` builds a binary only for the tests of its own package, and the stories run `keystead` from

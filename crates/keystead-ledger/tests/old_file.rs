@@ -22,7 +22,7 @@ async fn a_database_of_schema_version_1_opens_migrates_and_goes_on() {
     let copy = folder.path().join("ledger.db");
     std::fs::copy(file(), &copy).unwrap();
     let ledger = Ledger::open(&url(&copy)).await.unwrap();
-    assert_eq!((ledger.schema_found(), SCHEMA_VERSION), (1, 5));
+    assert_eq!((ledger.schema_found(), SCHEMA_VERSION), (1, 6));
 
     let mut cluster = Cluster::new();
     assert_eq!(ledger.genesis().await.unwrap().genesis.cluster(), cluster.state.cluster());
@@ -47,9 +47,11 @@ async fn a_database_of_a_newer_or_another_schema_is_refused() {
     raw.run("UPDATE migrations SET digest = zeroblob(32) WHERE version = 2").await.unwrap();
     let error = Ledger::open(&url).await.unwrap_err();
     assert!(error.to_string().starts_with("schema version 2 was made by 0000"), "{error}");
-    raw.run("INSERT INTO migrations VALUES (6, zeroblob(32))").await.unwrap();
+    let newer = SCHEMA_VERSION + 1;
+    raw.run(&format!("INSERT INTO migrations VALUES ({newer}, zeroblob(32))")).await.unwrap();
     let error = Ledger::open(&url).await.unwrap_err();
-    assert_eq!(error.to_string(), "this program knows schema version 5, the database has 6");
+    let expected = format!("this program knows schema version {SCHEMA_VERSION}, the database has {newer}");
+    assert_eq!(error.to_string(), expected);
 }
 
 async fn bless_if_asked() {
@@ -73,6 +75,7 @@ async fn bless_if_asked() {
         "DROP TABLE cosignatures",
         "DROP TABLE records",
         "DROP TABLE reconciled",
+        "DROP TABLE threshold_records",
         "CREATE TABLE outbox (request BYTEA PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, \
          payload BYTEA NOT NULL, attempts BIGINT NOT NULL)",
         "DELETE FROM migrations WHERE version >= 2",
