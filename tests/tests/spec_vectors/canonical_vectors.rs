@@ -1,6 +1,6 @@
 //! Vectors of the canonical encoding: stored files, read by the product and by the second implementation.
 //!
-//! `KEYSTEAD_BLESS=1 cargo test -p keystead-tests --test canonical_vectors` writes them anew: a change of
+//! `KEYSTEAD_BLESS=1 cargo test -p keystead-tests --test spec_vectors canonical_vectors` writes them anew: a change of
 //! wire form, which needs a new version in its domain.
 
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! Vectors of the rebuild: a stored file, read by the product; the second implementation recomputes it with all others.
 //!
-//! `KEYSTEAD_BLESS=1 cargo test -p keystead-tests --test rebuild_vectors` writes it anew: a change of wire form, which
+//! `KEYSTEAD_BLESS=1 cargo test -p keystead-tests --test spec_vectors rebuild_vectors` writes it anew: a change of wire form, which
 //! needs a new version in its domain.
 
 use keystead_decision::rebuild::{Basis, RebuildAssent, RebuildBundle, RebuildDraft};

@@ -1,6 +1,6 @@
 //! Vectors of what chains show and the log did not allow: read by the product here, and by the second implementation.
 //!
-//! `KEYSTEAD_BLESS=1 cargo test -p keystead-tests --test finding_vectors` writes them anew: a change of wire form,
+//! `KEYSTEAD_BLESS=1 cargo test -p keystead-tests --test spec_vectors finding_vectors` writes them anew: a change of wire form,
 //! which needs a new version in its domain.
 
 use alloy_primitives::B256;

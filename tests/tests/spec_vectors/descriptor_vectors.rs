@@ -1,6 +1,6 @@
 //! Vectors of how a policy names a descriptor: read by the product here, and by the second implementation.
 //!
-//! `KEYSTEAD_BLESS=1 cargo test -p keystead-tests --test descriptor_vectors` writes them anew: a change of wire
+//! `KEYSTEAD_BLESS=1 cargo test -p keystead-tests --test spec_vectors descriptor_vectors` writes them anew: a change of wire
 //! form, which needs a new version in its domain.
 
 use keystead_base::Digest;

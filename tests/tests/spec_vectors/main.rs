@@ -1,0 +1,7 @@
+//! The vectors of `specs/vectors`: what this code makes of them, and with `KEYSTEAD_BLESS=1` writes anew.
+
+mod canonical_vectors;
+mod descriptor_vectors;
+mod finding_vectors;
+mod rebuild_vectors;
+mod simulation_vectors;
