@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     if let [word, options @ ..] = parts.as_slice()
         && word == "threshold"
     {
-        return thresholds(options);
+        return thresholds(&runtime, options);
     }
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|it| it == part);
     if let Some(unknown) = parts.iter().find(|it| !["micro", "floors", "path"].contains(&it.as_str())) {
@@ -87,10 +87,10 @@ fn surfaces(runtime: &tokio::runtime::Runtime, options: &[String]) -> ExitCode {
     }
 }
 
-fn thresholds(options: &[String]) -> ExitCode {
+fn thresholds(runtime: &tokio::runtime::Runtime, options: &[String]) -> ExitCode {
     match threshold::Options::parse(options) {
         Ok(options) => {
-            threshold::run(options);
+            threshold::run(runtime, options);
             ExitCode::SUCCESS
         }
         Err(unknown) => {

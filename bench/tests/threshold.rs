@@ -15,8 +15,9 @@ fn quick_report() -> Value {
 }
 
 #[test]
-fn every_kind_of_shared_key_has_its_floor() {
+fn every_kind_of_shared_key_has_its_floor_and_its_full_path() {
     let report = quick_report();
+    each_path_signs(&report);
     let floor = report["floor"].as_array().expect("floor");
     let schemes: Vec<_> = floor.iter().filter_map(|row| row["scheme"].as_str()).collect();
     assert_eq!(schemes, ["ECDSA", "BIP-340", "Ed25519"]);
@@ -30,4 +31,22 @@ fn every_kind_of_shared_key_has_its_floor() {
         }
     }
     assert!(floor[0]["birth_millis"].as_f64().is_some_and(|it| it > 0.0), "a birth takes its time: {report}");
+}
+
+fn each_path_signs(report: &Value) {
+    let paths = report["paths"].as_array().expect("paths");
+    assert!(!paths.is_empty());
+    for path in paths {
+        for load in path["loads"].as_array().expect("loads") {
+            assert!(load["signatures"].as_u64().is_some_and(|it| it > 0), "signatures in {load}");
+            let far = load["added_millis"].as_u64() != Some(0);
+            assert_eq!(load["peer_bytes"].as_f64().is_some_and(|it| it > 0.0), far, "bytes in {load}");
+        }
+        for ceremony in path["ceremonies"].as_array().expect("ceremonies") {
+            for name in ["birth_millis", "refresh_millis", "reshare_millis"] {
+                assert!(ceremony[name].as_f64().is_some_and(|it| it > 0.0), "{name} in {ceremony}");
+            }
+        }
+    }
+    assert!(report["aims"].as_array().is_some_and(|it| !it.is_empty()), "{report}");
 }

@@ -7,7 +7,7 @@ pub(crate) mod clients;
 mod count;
 mod empty;
 mod proof;
-mod proxy;
+pub(crate) mod proxy;
 mod report;
 pub(crate) mod site;
 

@@ -46,18 +46,23 @@ pub(crate) async fn found(nodes: u8) -> Vec<NodeHome> {
     homes
 }
 
+/// Says to each node how it reaches each other one: with a road, through a proxy of its own.
+pub(crate) fn meet(homes: &mut [NodeHome], road: Option<&Arc<Road>>) {
+    let listening: Vec<String> = homes.iter().map(|home| home.config.listen.clone()).collect();
+    for home in homes {
+        for (peer, target) in home.config.peers.iter_mut().zip(&listening) {
+            peer.address = match road {
+                Some(road) => proxy::open(target.clone(), road).to_string(),
+                None => target.clone(),
+            };
+        }
+    }
+}
+
 impl Site {
     /// Starts a process for each home. With a road, each node reaches each other one through a proxy of its own.
     pub(crate) async fn start(mut homes: Vec<NodeHome>, road: Option<&Arc<Road>>) -> Self {
-        let listening: Vec<String> = homes.iter().map(|home| home.config.listen.clone()).collect();
-        for home in &mut homes {
-            for (peer, target) in home.config.peers.iter_mut().zip(&listening) {
-                peer.address = match road {
-                    Some(road) => proxy::open(target.clone(), road).to_string(),
-                    None => target.clone(),
-                };
-            }
-        }
+        meet(&mut homes, road);
         let processes = homes.iter().map(Process::start).collect();
         let (mut desks, mut clients) = (Vec::new(), Vec::new());
         for (index, home) in homes.iter().enumerate() {

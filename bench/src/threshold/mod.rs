@@ -1,16 +1,23 @@
 //! `cargo xtask bench threshold`: what signatures of shared keys cost, beside the same library's plain signature.
 //!
-//! Today it has the floor: the bare protocols in one process, all parties on one thread, without disk, network, policy or
-//! log. docs/bench-threshold.md says what each figure is.
+//! The floor is the bare protocols in one process, all parties on one thread, without disk, network, policy or log; the
+//! full path is five nodes as processes. docs/bench-threshold.md says what each figure is.
 
+mod ceremonies;
 mod keys;
+mod path;
+mod report;
 mod runs;
+
+use std::time::Duration;
 
 use keystead_threshold::{Bip340, Ed25519, Holders};
 use serde::Serialize;
+use tokio::runtime::Runtime;
 
 use self::keys::{Ecdsa, Frost, Kind, plain};
-use crate::table;
+use self::path::{Plan, Sharing};
+use self::report::Report;
 
 /// How it is told, and how much is measured.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,13 +41,10 @@ impl Options {
     }
 }
 
-/// Everything.
-#[derive(Debug, Serialize)]
-struct Report {
-    /// Processors of the machine; the floor uses one.
-    processors: usize,
-    floor: Vec<Floor>,
-}
+const FULL: Plan = Plan { added: &[10, 40, 120], clients: &[1, 8, 64], span: Duration::from_secs(5) };
+
+/// Every figure once, too short to mean much: for the test that all of them are there.
+const QUICK: Plan = Plan { added: &[10], clients: &[1, 8], span: Duration::from_millis(500) };
 
 /// One kind of key in one sharing. Milliseconds are of CPU, of all parties together.
 #[derive(Debug, Serialize)]
@@ -63,23 +67,26 @@ pub(crate) struct Floor {
 }
 
 /// Measures and tells.
-pub(crate) fn run(options: Options) {
-    let sharings: &[(u8, &str)] =
-        if options.quick { &[(2, "a b c")] } else { &[(2, "a b c"), (3, "a b c d e")] };
-    let mut floor = Vec::new();
-    for (threshold, names) in sharings {
-        let names = names.split(' ').map(|name| name.parse().expect("a name")).collect();
-        let holders = Holders::new(*threshold, names).expect("holders");
-        floor.push(measure(&Ecdsa, &holders, if options.quick { 10 } else { 100 }));
-        floor.push(measure(&Frost::<Bip340>::new(), &holders, if options.quick { 30 } else { 1_000 }));
-        floor.push(measure(&Frost::<Ed25519>::new(), &holders, if options.quick { 30 } else { 1_000 }));
-    }
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let report = Report { processors, floor };
+pub(crate) fn run(runtime: &Runtime, options: Options) {
+    let plan = if options.quick { &QUICK } else { &FULL };
+    let sharings = if options.quick { &SHARINGS[..1] } else { &SHARINGS };
+    let floor = sharings.iter().flat_map(|sharing| floors(*sharing, options.quick)).collect();
+    let paths = sharings.iter().map(|sharing| path::run(runtime, plan, *sharing)).collect();
+    let report = Report::new(floor, paths);
     match options.json {
         true => println!("{}", serde_json::to_string_pretty(&report).expect("JSON")),
         false => report.print(),
     }
+}
+
+fn floors(sharing: Sharing, quick: bool) -> [Floor; 3] {
+    let names = (0..sharing.holders).map(|it| format!("floor-{it}").parse().expect("a name")).collect();
+    let holders = Holders::new(sharing.threshold, names).expect("holders");
+    [
+        measure(&Ecdsa, &holders, if quick { 10 } else { 100 }),
+        measure(&Frost::<Bip340>::new(), &holders, if quick { 30 } else { 1_000 }),
+        measure(&Frost::<Ed25519>::new(), &holders, if quick { 30 } else { 1_000 }),
+    ]
 }
 
 fn measure<K: Kind>(kind: &K, holders: &Holders, rounds: u64) -> Floor {
@@ -111,43 +118,8 @@ fn measure<K: Kind>(kind: &K, holders: &Holders, rounds: u64) -> Floor {
     }
 }
 
-impl Report {
-    fn print(&self) {
-        let head =
-            ["key", "t of n", "sign", "a signer", "plain", "times", "bytes", "read a share", "share bytes"];
-        let mut rows = vec![head.map(str::to_owned).to_vec()];
-        rows.extend(self.floor.iter().map(|it| {
-            let (sign, plain) = (it.sign_millis, it.plain_millis);
-            vec![
-                it.scheme.to_owned(),
-                format!("{} of {}", it.threshold, it.holders),
-                millis(sign),
-                millis(sign / f64::from(it.threshold)),
-                millis(plain),
-                format!("{:.0}", sign / plain),
-                table::nanos(it.sign_bytes),
-                millis(it.read_millis),
-                table::nanos(it.share_bytes),
-            ]
-        }));
-        table::print("One signature in one process: CPU of all signers, beside the plain one", &rows);
-        let mut rows =
-            vec![["key", "t of n", "birth", "bytes", "refresh", "reshare"].map(str::to_owned).to_vec()];
-        rows.extend(self.floor.iter().map(|it| {
-            vec![
-                it.scheme.to_owned(),
-                format!("{} of {}", it.threshold, it.holders),
-                millis(it.birth_millis),
-                table::nanos(it.birth_bytes),
-                millis(it.refresh_millis),
-                millis(it.reshare_millis),
-            ]
-        }));
-        table::print("One ceremony in one process: CPU of all holders", &rows);
-        println!("\n{} processors, of which this uses one; ms of CPU from /proc", self.processors);
-    }
-}
-
 fn millis(millis: f64) -> String {
     format!("{millis:.3} ms")
 }
+
+const SHARINGS: [Sharing; 2] = [Sharing { threshold: 2, holders: 3 }, Sharing { threshold: 3, holders: 5 }];
