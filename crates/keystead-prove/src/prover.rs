@@ -73,7 +73,7 @@ impl Prover {
     /// [`ProveError::SolverMissing`].
     pub fn start() -> Result<Self, ProveError> {
         let missing = |reason: String| ProveError::SolverMissing { reason };
-        let solver = LocalSolver::cvc5().map_err(|error| missing(error.to_string()))?;
+        let solver = LocalSolver::cvc5_with_args([MINUTE_EACH]).map_err(|error| missing(error.to_string()))?;
         let compiler = CedarSymCompiler::new(solver).map_err(|error| missing(error.to_string()))?;
         Ok(Self { compiler })
     }
@@ -243,3 +243,7 @@ async fn answer(
 fn undecided(about: &str, error: &cedar_policy_symcc::err::Error) -> ProveError {
     ProveError::Undecided { about: about.to_owned(), reason: error.to_string() }
 }
+
+/// cvc5's limit for one question, in milliseconds. Without `-per` it would be for all that a process is ever asked, and a
+/// busy machine would decide what can be proven.
+const MINUTE_EACH: &str = "--tlimit-per=60000";
