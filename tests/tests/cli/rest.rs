@@ -236,6 +236,14 @@ fn a04_a_token_is_good_for_what_it_says_until_it_is_taken_back() {
     assert_eq!((shown(&reads), shown(&asks), shown(&other)), (200, 200, 404));
     let signature = |token: &str| {
         let detail = get(url, &format!("/v1/requests/{id}"), token).json();
+    let psbt = json!({"key": "hot", "chain": 31337, "psbt": "cHNidP8="}).to_string();
+    let read = |token: &str| {
+        let answer = post(url, "/v1/psbts/inspect", token, &psbt);
+        (answer.status, answer.json()["code"].as_str().expect("a code").to_owned())
+    };
+    assert_eq!(read(&reads), (404, "psbt.no_wallet".to_owned()));
+    assert_eq!(read(&other), (404, "key.unknown".to_owned()), "a wallet of somebody else's is not shown");
+    assert_eq!(read(&wallet), (403, "http.scope".to_owned()));
         detail["view"]["signed"]["signature"].as_str().expect("a signature").len()
     };
     assert_eq!((signature(&reads), signature(&asks)), (2, 132), "whoever only looks has nothing to use");
