@@ -12,12 +12,14 @@ mod checksum;
 mod compose;
 mod derive;
 mod descriptor;
+mod document;
 mod effects;
 mod finalize;
 #[cfg(test)]
 mod fixture;
 mod network;
 mod plan;
+mod progress;
 mod psbt;
 #[cfg(test)]
 mod random;
@@ -46,6 +48,7 @@ pub use finalize::{FinalizeError, Finalized, InputSignature};
 pub use keystead_intent::Coin;
 pub use network::{Network, NetworkError};
 pub use plan::{MAX_PLANNED_COINS, PlanError, Target, consolidate, plan, replan};
+pub use progress::Progress;
 pub use psbt::{
     Claim, Input, Kept, MAX_INPUTS, MAX_OUTPUTS, MAX_PAIRS, MAX_PSBT_BYTES, Output, Psbt, PsbtError,
     PsbtVersion, Scope,

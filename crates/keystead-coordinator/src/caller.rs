@@ -42,6 +42,8 @@ pub(crate) fn need(method: &Method, path: &str) -> Need {
         "/api/v1/eth1/publicKeys" | "/reload" if reads => Need::Scope(Scope::Read),
         "/v1/requests" if posts => Need::Scope(Scope::Request),
         "/v1/approvals" if posts => Need::Scope(Scope::Approve),
+        // They read what they are given, and sign nothing.
+        "/v1/psbts/inspect" | "/v1/psbts/finalize" if posts => Need::Scope(Scope::Read),
         path if posts && path.starts_with("/api/v1/eth1/sign/") => Need::Scope(Scope::Request),
         "/v1/nodes" | "/v1/policies" | "/v1/vaults" if reads => Need::AllKeys(Scope::Read),
         path if reads && (path.starts_with("/v1/policies/") || path.starts_with("/v1/vaults/")) => {
@@ -135,6 +137,7 @@ mod tests {
             ("POST", "/v1/requests", Some(Scope::Request)),
             ("POST", "/api/v1/eth1/sign/00", Some(Scope::Request)),
             ("POST", "/v1/approvals", Some(Scope::Approve)),
+            ("POST", "/v1/psbts/finalize", Some(Scope::Read)),
             ("POST", "/", Some(Scope::Rpc)),
             ("GET", "/", Some(Scope::Rpc)),
             ("POST", "/v1/entries", None),

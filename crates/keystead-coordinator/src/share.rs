@@ -35,6 +35,7 @@ pub(crate) struct Share {
     asks: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     sockets: Arc<Semaphore>,
+    psbts: Arc<Semaphore>,
     answers: Arc<Semaphore>,
 }
 
@@ -49,6 +50,8 @@ pub(crate) enum Place {
     Stream,
     /// A WebSocket.
     Socket,
+    /// A PSBT that is read.
+    Psbt,
 }
 
 impl Default for Shares {
@@ -82,6 +85,7 @@ impl Share {
             asks: of(MAX_OWN_ASK_UNITS),
             streams: of(MAX_OWN_STREAMS),
             sockets: of(MAX_OWN_SOCKETS),
+            psbts: of(MAX_OWN_PSBTS),
             answers: of(MAX_OWN_ANSWER_UNITS),
         }
     }
@@ -93,6 +97,7 @@ impl Share {
             Place::Submit => &self.submits,
             Place::Stream => &self.streams,
             Place::Socket => &self.sockets,
+            Place::Psbt => &self.psbts,
         };
         Arc::clone(places).try_acquire_owned().map_err(|_| RequestError::Share)
     }
@@ -266,6 +271,8 @@ const MAX_SHARES: usize = 2000;
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+/// PSBTs that are read at once: each takes a thread for as long as its keys are derived.
+const MAX_OWN_PSBTS: u32 = 8;
 
     use super::*;
 
@@ -274,7 +281,7 @@ mod tests {
         let shares = Shares::default();
         let (one, other, everything) = (shares.of("one"), shares.of("other"), shares.of(""));
         let mut held = Vec::new();
-        for place in [Place::Wait, Place::Submit, Place::Stream, Place::Socket] {
+        for place in [Place::Wait, Place::Submit, Place::Stream, Place::Socket, Place::Psbt] {
             while let Ok(it) = one.take(place) {
                 held.push(it);
             }

@@ -32,7 +32,11 @@ impl Chain {
             "getrawtransaction" => self.raw_transaction(given),
             "gettxout" => self.output(given),
             "scanblocks" => Ok(self.scan(given)),
-            "estimatesmartfee" => Ok(json!({"feerate": estimate / 100_000.0, "blocks": 6})),
+            "estimatesmartfee" => {
+                // As Esplora's shape has it: whoever has a day pays the least.
+                let rate = if given[0].as_u64() >= Some(144) { 1.0 } else { estimate };
+                Ok(json!({"feerate": rate / 100_000.0, "blocks": given[0]}))
+            }
             "sendrawtransaction" => self.given(&given[0]),
             _ => Err((-32601, "Method not found")),
         }

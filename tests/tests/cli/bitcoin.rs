@@ -93,7 +93,7 @@ impl Till<'_> {
         parsed(&self.desk.command("ana", &[&asked, more].concat()))
     }
 
-    fn signed(&self, file: &Path, more: &[&str]) -> PathBuf {
+    pub(crate) fn signed(&self, file: &Path, more: &[&str]) -> PathBuf {
         let output = file.with_extension("signed");
         let signed = self.sign(file, &[more, &["--output", path(&output)]].concat());
         assert_eq!(signed["request"]["stage"], "signed", "{signed}");

@@ -211,6 +211,12 @@ fn what_waits_is_not_spent_twice_and_rates_are_estimated_within_bounds() {
     assert_eq!(spent(&built), [coins[0].to_string()]);
     assert_eq!(watcher.ask(&["build", "--pay", &pay, "--max-rate", "2"])["rate_sat_per_kvb"], 2_000);
     assert_eq!(watcher.ask(&["build", "--pay", &pay, "--rate", "7"])["rate_sat_per_kvb"], 7_000);
+    let within = |blocks: &str| watcher.ask(&["build", "--pay", &pay, "--blocks", blocks]);
+    let rates = ["1", "2", "144", "1008"].map(|blocks| within(blocks)["rate_sat_per_kvb"].clone());
+    assert_eq!(json!(rates), json!([2_500, 2_500, 1_000, 1_000]), "whoever has time pays less");
+    for wrong in [&["--blocks", "0"][..], &["--blocks", "1009"], &["--blocks", "6", "--rate", "7"]] {
+        assert_eq!(watcher.fails(&[&["build", "--pay", &pay], wrong].concat())["code"], "cli.usage");
+    }
 
     let waiting = Secrets::of_seed(7).pays(&watcher.purse, coins[0], 60_000, &[(payee(), 59_000)]);
     watcher.chain.send(&waiting).unwrap();

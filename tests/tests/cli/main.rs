@@ -29,6 +29,7 @@ mod rest_psbt;
 mod script;
 mod secrets;
 mod several;
+mod shared_wallet;
 mod shares;
 mod shells;
 mod tls;

@@ -203,14 +203,7 @@ fn what_is_wrong_has_a_code(desk: &Desk) {
 #[test]
 fn a04_a_token_is_good_for_what_it_says_until_it_is_taken_back() {
     let desk = Desk::open();
-    let home = beside(&desk);
-    let file = home.path().join("keystead.toml");
-    let text = std::fs::read_to_string(&file).expect("a configuration");
-    std::fs::remove_file(&file).expect("a link");
-    let text = text.replace("[coordinator]\n", "[coordinator]\ntokens = \"tokens.json\"\n");
-    let text = text.replace("data = \"coordinator\"", "data = \"coordinator-with-tokens\"");
-    std::fs::write(&file, text).expect("a folder");
-    let serving = Serving::start(home.path());
+    let (home, serving) = with_tokens(&desk, "coordinator-with-tokens");
     let url = &serving.url;
     assert_eq!(get(url, "/v1/keys", "").status, 401, "nobody is let in without a token");
 
@@ -243,6 +236,14 @@ fn a04_a_token_is_good_for_what_it_says_until_it_is_taken_back() {
         let seen = (get(url, path, &reads).status, get(url, path, &asks).status);
         assert_eq!(seen, (200, 403), "{path} concerns all keys");
     }
+    let psbt = json!({"key": "hot", "chain": 31337, "psbt": "cHNidP8="}).to_string();
+    let read = |token: &str| {
+        let answer = post(url, "/v1/psbts/inspect", token, &psbt);
+        (answer.status, answer.json()["code"].as_str().expect("a code").to_owned())
+    };
+    assert_eq!(read(&reads), (404, "psbt.no_wallet".to_owned()));
+    assert_eq!(read(&other), (404, "key.unknown".to_owned()), "a wallet of somebody else's is not shown");
+    assert_eq!(read(&wallet), (403, "http.scope".to_owned()));
     let listed = get(url, "/api/v1/eth1/publicKeys", &other);
     assert_eq!(listed.json(), json!([]), "a key of somebody else's is not shown");
 
@@ -287,6 +288,19 @@ pub(crate) fn command(home: &Path, arguments: &[&str]) -> Value {
     let output = output.expect("the program starts");
     assert!(output.status.success(), "{output:?}");
     parsed(&output)
+}
+
+/// A coordinator of its own, beside the desk's, that lets in whoever shows a token.
+pub(crate) fn with_tokens(desk: &Desk, data: &str) -> (tempfile::TempDir, Serving) {
+    let home = beside(desk);
+    let file = home.path().join("keystead.toml");
+    let text = std::fs::read_to_string(&file).expect("a configuration");
+    std::fs::remove_file(&file).expect("a link");
+    let text = text.replace("[coordinator]\n", "[coordinator]\ntokens = \"tokens.json\"\n");
+    let text = text.replace("data = \"coordinator\"", &format!("data = \"{data}\""));
+    std::fs::write(&file, text).expect("a folder");
+    let serving = Serving::start(home.path());
+    (home, serving)
 }
 
 /// The header that shows a new token.

@@ -19,40 +19,86 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 #[test]
 fn a_receiver_is_told_each_stage_again_and_again_until_it_has_it() {
     let desk = Desk::open();
-    let receiver = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let home = beside(&desk);
-    let file = home.path().join("keystead.toml");
-    let text = std::fs::read_to_string(&file).expect("a configuration");
-    std::fs::remove_file(&file).expect("a link");
-    let text = text.replace("data = \"coordinator\"", "data = \"coordinator-that-tells\"");
-    let hook = format!(
-        "\n[[coordinator.webhooks]]\nname = \"books\"\nurl = \"http://{}/hook\"\nsecret = \"hook.secret\"\nnetworks = [\"127.0.0.0/8\"]\n",
-        receiver.local_addr().expect("an address")
-    );
-    std::fs::write(&file, format!("{text}{hook}")).expect("a folder");
-    std::fs::write(home.path().join("hook.secret"), SECRET).expect("a folder");
-    let serving = Serving::start(home.path());
-
-    let gas = json!({"nonce": 0, "gas_limit": 21000, "max_fee_per_gas": 3_000_000_000_u64, "max_priority_fee_per_gas": 1});
-    let transfer = json!({
-        "account": {"key": "hot", "index": 0}, "chain": 31337, "asset": "native", "to": EXCHANGE,
-        "amount": "2000000000000000000", "gas": gas,
-    });
-    let asked =
-        post(&serving.url, "/v1/requests", "", &json!({"action": {"transfer": transfer}}).to_string());
-    let id = asked.json()["request"].as_str().expect("an id").to_owned();
-    let first = News::hear(&receiver, 500);
-    let again = News::hear(&receiver, 200);
+    let telling = Telling::start(&desk);
+    let id = telling.asks("2000000000000000000", 21_000, false);
+    let first = telling.hear(500);
+    let again = telling.hear(200);
     assert_eq!((&first.id, &first.data), (&again.id, &again.data), "tried again, under the same id");
     assert_eq!((&again.data["stage"], &again.data["request"]), (&json!("waiting"), &json!(id)));
     for who in ["ana", "ben"] {
         desk.as_person(who, &["approve", &id, "--yes"]);
     }
-    let next = News::hear(&receiver, 204);
+    let next = telling.hear(204);
     assert_eq!((&next.data["stage"], &next.data["request"]), (&json!("signed"), &json!(id)));
     assert!(next.data["transaction"].is_string() && next.id != again.id, "{next:?}");
-    let metrics = get(&serving.url, "/metrics", "").body;
+    let metrics = get(&telling.serving.url, "/metrics", "").body;
     assert!(metrics.contains("webhook_deliveries_total{outcome=\"delivered\"} "), "{metrics}");
+}
+
+/// The payee is a contract that takes nothing: the transaction is in a block, and nobody was paid.
+#[test]
+fn d04_a_transaction_that_reverts_is_told_as_failed_and_never_as_settled() {
+    let desk = Desk::open();
+    let telling = Telling::start(&desk);
+    desk.cast(&["rpc", "anvil_setCode", EXCHANGE, REVERTS], &desk.anvil.url());
+    let id = telling.asks("5", 60_000, true);
+    let mut told = Vec::new();
+    while told.last() != Some(&json!("failed")) {
+        let news = telling.hear(200);
+        assert_eq!(news.data["request"], json!(id), "{news:?}");
+        told.push(news.data["stage"].clone());
+        assert!(told.len() < 4, "{told:?}");
+    }
+    assert_eq!(told, [json!("signed"), json!("failed")]);
+    let shown = get(&telling.serving.url, &format!("/v1/requests/{id}"), "").json();
+    assert_eq!(shown["view"]["stage"], "failed", "{shown}");
+}
+
+/// `PUSH1 0, PUSH1 0, REVERT`.
+const REVERTS: &str = "0x60006000fd";
+
+/// A coordinator that tells a server of this test.
+struct Telling {
+    receiver: TcpListener,
+    serving: Serving,
+    _home: tempfile::TempDir,
+}
+
+impl Telling {
+    fn start(desk: &Desk) -> Self {
+        let receiver = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let home = beside(desk);
+        let file = home.path().join("keystead.toml");
+        let text = std::fs::read_to_string(&file).expect("a configuration");
+        std::fs::remove_file(&file).expect("a link");
+        let text = text.replace("data = \"coordinator\"", "data = \"coordinator-that-tells\"");
+        let hook = format!(
+            "\n[[coordinator.webhooks]]\nname = \"books\"\nurl = \"http://{}/hook\"\nsecret = \"hook.secret\"\nnetworks = [\"127.0.0.0/8\"]\n",
+            receiver.local_addr().expect("an address")
+        );
+        std::fs::write(&file, format!("{text}{hook}")).expect("a folder");
+        std::fs::write(home.path().join("hook.secret"), SECRET).expect("a folder");
+        let serving = Serving::start(home.path());
+        Self { receiver, serving, _home: home }
+    }
+
+    /// Asks for a payment to the exchange, with the first nonce.
+    fn asks(&self, wei: &str, gas_limit: u64, broadcast: bool) -> String {
+        let gas = json!({
+            "nonce": 0, "gas_limit": gas_limit, "max_fee_per_gas": 3_000_000_000_u64, "max_priority_fee_per_gas": 1,
+        });
+        let transfer = json!({
+            "account": {"key": "hot", "index": 0}, "chain": 31337, "asset": "native", "to": EXCHANGE,
+            "amount": wei, "gas": gas,
+        });
+        let asked = json!({"action": {"transfer": transfer}, "broadcast": broadcast});
+        let answer = post(&self.serving.url, "/v1/requests", "", &asked.to_string()).json();
+        answer["request"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    fn hear(&self, status: u16) -> News {
+        News::hear(&self.receiver, status)
+    }
 }
 
 /// What the receiver was told, after it checked the signature.

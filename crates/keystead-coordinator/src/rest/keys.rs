@@ -90,7 +90,8 @@ pub(crate) async fn addresses(
     Ok(Json(page((first..end).filter_map(address).collect(), next)))
 }
 
-async fn find(served: &Served, caller: &Caller, name: &str) -> Result<KeyView, Problem> {
+/// A key that is this caller's business. One that is not is as unknown as one that is not there.
+pub(crate) async fn find(served: &Served, caller: &Caller, name: &str) -> Result<KeyView, Problem> {
     let unknown = || Problem::unknown("key.unknown", "no such key is known");
     let name: Name = name.parse().map_err(|_| unknown())?;
     if !caller.holds(Some(&name)) {

@@ -10,6 +10,7 @@ mod keys;
 mod log;
 mod page;
 mod problem;
+mod psbts;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,8 @@ pub(crate) fn routes() -> Router<Served> {
         .route("/v1/requests/{id}/events", get(events::stream))
         .route("/v1/requests/{id}/proof", get(log::proof))
         .route("/v1/approvals", post(approvals::submit))
+        .route("/v1/psbts/inspect", post(psbts::inspect))
+        .route("/v1/psbts/finalize", post(psbts::finalize))
         .route("/v1/policies", get(log::policies))
         .route("/v1/policies/{number}", get(log::policy))
         .route("/v1/checkpoint", get(log::checkpoint))

@@ -214,14 +214,13 @@ async fn shared(
 fn inspect(args: &ReadArgs) -> Result<Report, Failure> {
     let (file, wallet) = (PsbtFile::read(&args.file)?, wallet_file(&args.wallet)?);
     let view = file.view(&wallet)?;
-    Ok(Report::new(psbt_words::json(&view), psbt_words::table(&view)))
+    Ok(Report::new(view.to_json(), psbt_words::table(&view)))
 }
 
 fn finalize(args: &ReadArgs) -> Result<Report, Failure> {
     let (file, wallet) = (PsbtFile::read(&args.file)?, wallet_file(&args.wallet)?);
     let done = file.view(&wallet)?.finalize(&[])?;
-    let hex = const_hex::encode(done.to_bytes());
-    Ok(Report::new(json!({"transaction": hex, "txid": done.txid().to_string()}), hex))
+    Ok(Report::new(done.to_json(), const_hex::encode(done.to_bytes())))
 }
 
 async fn sign(global: &Global, args: &SignArgs) -> Result<Report, Failure> {

@@ -34,8 +34,9 @@ pub(crate) struct BuildArgs {
     pay: Vec<String>,
     #[command(flatten)]
     rate: RateArgs,
-    /// Where what is left goes, NAME/INDEX: bip44, bip49, bip84 or bip86, and a place that was not used before. The first
-    /// such place of bip84 when it is not named; of a file of coins nobody knows which that is: place 0.
+    /// Where what is left goes, NAME/INDEX: bip44, bip49, bip84 or bip86 (of a wallet that others share, shared), and a place
+    /// that was not used before. The first such place of bip84 or shared when it is not named; of a file of coins nobody knows
+    /// which that is: place 0.
     #[arg(long, value_name = "NAME/INDEX")]
     change: Option<String>,
     #[command(flatten)]
@@ -85,7 +86,10 @@ pub(super) async fn run(global: &Global, args: &BuildArgs) -> Result<Report, Fai
         let (draft, target) = spending.draft(global, &wallet, |coins, _| coins, make).await?;
         return written(&wallet, &draft, target, args.output.as_deref());
     };
-    let change = change(args.change.as_deref().unwrap_or(FIRST_CHANGE), &wallet)?;
+    let change = match &args.change {
+        Some(text) => change(text, &wallet)?,
+        None => Owned { descriptor: usual(&wallet), place: FIRST_CHANGE },
+    };
     let target = Target { sat_per_kvb: coins::rate(None, args.rate).await?, change };
     let draft = make(&read_coins(file, &wallet)?, target)?;
     written(&wallet, &draft, target, args.output.as_deref())
@@ -119,7 +123,7 @@ impl Spending<'_> {
         let holdings = coins::scan(&view, wallet, self.scan).await?;
         let change = match self.change {
             Some(text) => change(text, wallet)?,
-            None => holdings.unused(named(BIP84, wallet)?, Branch::Change),
+            None => holdings.unused(usual(wallet), Branch::Change),
         };
         let target = Target { sat_per_kvb: coins::rate(Some(&view), self.rate).await?, change };
         let given = chosen(holdings.deep(self.scan.confirmations), target);
@@ -165,7 +169,14 @@ pub(super) fn place(wallet: &Wallet, owned: Owned) -> Option<String> {
 /// The descriptor of this name.
 pub(super) fn named(name: &str, wallet: &Wallet) -> Result<usize, Failure> {
     let found = wallet.descriptors().iter().position(|(it, _)| it.as_str() == name);
-    found.ok_or_else(|| Failure::usage(format!("`{name}` is no descriptor"), "bip44, bip49, bip84 or bip86"))
+    let next = "bip44, bip49, bip84 or bip86; of a wallet that others share, shared";
+    found.ok_or_else(|| Failure::usage(format!("`{name}` is no descriptor"), next))
+}
+
+/// The descriptor whose addresses are handed out and whose change is used when none is named: a wallet that others share
+/// has one.
+pub(super) fn usual(wallet: &Wallet) -> usize {
+    wallet.descriptors().iter().position(|(it, _)| it.as_str() == BIP84).unwrap_or(0)
 }
 
 fn read_coins(path: &Path, wallet: &Wallet) -> Result<Vec<DraftInput>, Failure> {
@@ -206,8 +217,7 @@ fn change(text: &str, wallet: &Wallet) -> Result<Owned, Failure> {
 const COINS: &str = "`bitcoin-cli listunspent` and `getrawtransaction` of a watch-only wallet give them";
 /// How many places of each branch are searched for a coin.
 const SEARCHED: u16 = 1_000;
-/// The descriptor whose addresses are handed out and whose change is used when none is named.
-pub(super) const BIP84: &str = "bip84";
+const BIP84: &str = "bip84";
 /// An input of `pkh`, the largest of the four forms.
 const LARGEST_INPUT_VBYTES: u64 = 148;
-const FIRST_CHANGE: &str = "bip84/0";
+const FIRST_CHANGE: Place = Place { branch: Branch::Change, index: 0 };

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Global;
 use super::psbt::wallet_file;
-use super::psbt_build::{BIP84, named, place};
+use super::psbt_build::{named, place, usual};
 use crate::coins::{self, Found, MATURITY, ScanArgs};
 use crate::failure::Failure;
 use crate::output::Report;
@@ -35,9 +35,9 @@ pub(crate) struct AddressArgs {
     /// was handed out: keep both on the one machine that hands out.
     #[arg(long, value_name = "FILE")]
     wallet: PathBuf,
-    /// Which kind: bip44, bip49, bip84 or bip86.
-    #[arg(long, value_name = "NAME", default_value = BIP84)]
-    form: Name,
+    /// Which kind: bip44, bip49, bip84 or bip86. Without it bip84; a wallet that others share has one kind.
+    #[arg(long, value_name = "NAME")]
+    form: Option<Name>,
     /// Who will pay there, for yourself.
     #[arg(long, value_name = "TEXT", default_value = "")]
     label: String,
@@ -137,18 +137,19 @@ struct Given {
 pub(super) async fn address(global: &Global, args: &AddressArgs) -> Result<Report, Failure> {
     let recorded = wallet_file(&args.wallet)?;
     let wallet = read_wallet(&recorded)?;
-    let descriptor = named(args.form.as_str(), &wallet)?;
+    let descriptor = args.form.as_ref().map_or(Ok(usual(&wallet)), |form| named(form.as_str(), &wallet))?;
     let view = coins::open(&global.dir, &wallet)?;
     let unused =
         coins::scan(&view, &wallet, args.scan).await?.unused(descriptor, Branch::Receive).place.index;
     let path = beside(&args.wallet, "addresses");
     let lock = locked(&beside(&args.wallet, "addresses.lock"))?;
     let mut ledger = Ledger::read(&path, &recorded)?;
-    let given = ledger.give(&wallet, descriptor, args, unused)?;
+    let (form, _) = wallet.descriptors().get(descriptor).ok_or_else(no_address)?;
+    let given = ledger.give((&wallet, form, descriptor), args, unused)?;
     let text = serde_json::to_string_pretty(&ledger).unwrap_or_default() + "\n";
     outside::replace(&path, text.as_bytes())?;
     drop(lock);
-    let place = format!("{}/0/{}", args.form, given.index);
+    let place = format!("{form}/0/{}", given.index);
     let json = json!({"address": given.address, "place": place, "label": given.label});
     Ok(Report::new(json, given.address))
 }
@@ -175,28 +176,31 @@ impl Ledger {
     /// is restored elsewhere would not look.
     fn give(
         &mut self,
-        wallet: &Wallet,
-        descriptor: usize,
+        (wallet, form, descriptor): (&Wallet, &Name, usize),
         args: &AddressArgs,
         unused: u32,
     ) -> Result<Given, Failure> {
-        let before = self.given.entry(args.form.clone()).or_default();
+        let before = self.given.entry(form.clone()).or_default();
         let next = before.iter().map(|it| it.index.saturating_add(1)).max().unwrap_or_default().max(unused);
         if next >= unused.saturating_add(args.scan.gap.into()) || next >= MAX_SEARCHED_INDEX {
             let what = format!(
-                "the last {} addresses of {} were never paid to: a wallet that is restored from its seed looks no further",
-                args.scan.gap, args.form
+                "the last {} addresses of {form} were never paid to: a wallet that is restored from its seed looks no further",
+                args.scan.gap
             );
             let next = "wait for a payment, or name a longer --gap here and wherever the wallet is watched or restored";
             return Err(Failure::new("psbt.gap_limit", what, next));
         }
         let owned = Owned { descriptor, place: Place { branch: Branch::Receive, index: next } };
         let address = wallet.derive(owned).and_then(|it| address_of(&it.script_pubkey, wallet.network()));
-        let address = address.ok_or_else(|| Failure::usage("this place has no address", "try again"))?;
+        let address = address.ok_or_else(no_address)?;
         let given = Given { index: next, address, label: args.label.clone() };
         before.push(given.clone());
         Ok(given)
     }
+}
+
+fn no_address() -> Failure {
+    Failure::usage("this place has no address", "try again")
 }
 
 /// Held until it is dropped: two commands at once hand out two addresses.
