@@ -38,6 +38,7 @@ sol! {
     function initialize(address owner);
     function upgradeToAndCall(address implementation, bytes data);
     function sweep(address to);
+    function drain();
     function setup(address[] owners, uint256 threshold, address to, bytes data, address fallbackHandler, address paymentToken, uint256 payment, address paymentReceiver);
     function execTransaction(address to, uint256 value, bytes data, uint8 operation, uint256 safeTxGas, uint256 baseGas, uint256 gasPrice, address gasToken, address refundReceiver, bytes signatures);
     function multiSend(bytes transactions);
@@ -252,6 +253,31 @@ contract Skimmer {
         balanceOf[address(uint160(0xbad1e))] += balanceOf[msg.sender] - value;
         balanceOf[msg.sender] = 0;
         emit Transfer(msg.sender, to, value);
+        return true;
+    }
+}
+
+// Takes what somebody let it take once; who that is stands in its own storage, and in no call to it.
+contract Drain {
+    address private token;
+    address private from;
+
+    function drain() external {
+        ERC20(token).transferFrom(from, address(0xbad1e), 5);
+    }
+}
+
+// Does as it is told, and has no events.
+contract Mute {
+    mapping(address => uint256) public balanceOf;
+
+    function mint(address to, uint256 value) external {
+        balanceOf[to] += value;
+    }
+
+    function transferFrom(address from, address to, uint256 value) external returns (bool) {
+        balanceOf[from] -= value;
+        balanceOf[to] += value;
         return true;
     }
 }

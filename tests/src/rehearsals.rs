@@ -10,7 +10,7 @@ use keystead_devnet::{BASE_FEE_WEI, BLOCK_GAS_LIMIT, Block, Devnet};
 use keystead_intent::{
     Action, Asset, BalanceChange, ContractCall, Ending, Right, RightChange, Run, SimulatedBlock,
 };
-use keystead_policy::{PolicyVersion, Reason, SimulationReason, SimulationRule};
+use keystead_policy::{PolicyVersion, Reason, Simulate, SimulationReason, SimulationRule};
 use keystead_rehearsal::{Head, ReadAccount, StateReader, Unread, Watched, rehearse};
 
 use serde_json::{Value, json};
@@ -23,6 +23,9 @@ use crate::world::{World, gas, hot};
 /// How old the state of a run may be, and how long a run is waited for, in the tests' policies.
 pub const RECENT: u64 = 60;
 
+/// How long a run that nobody demands is waited for in them.
+pub const SOON: u64 = 5;
+
 /// Every transaction is run before it is allowed.
 pub fn demanded(policy: &mut PolicyVersion) {
     policy.simulation = Some(SimulationRule {
@@ -32,7 +35,14 @@ pub fn demanded(policy: &mut PolicyVersion) {
         max_age_seconds: RECENT,
         wait_seconds: RECENT,
         may_fail: false,
+        simulate: Simulate::WhereAsked,
     });
+}
+
+/// Every transaction is run before it is allowed, and allowed without a run where there is none in time.
+pub fn shown(policy: &mut PolicyVersion) {
+    demanded(policy);
+    policy.simulation.iter_mut().for_each(|rule| rule.simulate = Simulate::Shown { wait_seconds: SOON });
 }
 
 /// A chain in memory as a reader: one that never lies.
@@ -72,7 +82,11 @@ impl<C: Controls> World<C> {
     pub fn run_of(&self, id: &RequestId) -> Run {
         let (unsigned, registry) = (self.unsigned(id), self.state.policy().engine.registry());
         let tokens = keystead_chain::explain(&unsigned, registry).tokens();
-        let watched = Watched { accounts: self.state.watched_accounts(self.account()), tokens };
+        let watched = Watched {
+            accounts: self.state.watched_accounts(self.signer_of(id)),
+            others: self.state.accounts().clone(),
+            tokens,
+        };
         let run = rehearse(&Truthful(&self.chain), &head(&self.chain), &unsigned, &watched);
         run.expect("a state that is known").expect("a transaction")
     }
@@ -178,6 +192,11 @@ async fn asked(anvil: SocketAddr, method: &str, params: Value) -> Value {
     assert!(answer["error"].is_null(), "{method}: {answer}");
     answer["result"].take()
 }
+
+#[cfg(test)]
+mod allowances;
+#[cfg(test)]
+mod unasked;
 
 #[cfg(test)]
 mod tests {

@@ -82,7 +82,18 @@ impl<C: Controls> World<C> {
 
     /// The first account of `hot`.
     pub fn account(&self) -> Address {
-        self.public().address(0).expect("an address")
+        self.account_at(0)
+    }
+
+    /// An account of `hot`.
+    pub fn account_at(&self, index: u32) -> Address {
+        self.public().address(index).expect("an address")
+    }
+
+    /// The account that signs a request.
+    pub fn signer_of(&self, id: &RequestId) -> Address {
+        let request = self.state.request(id).expect("a request that is remembered");
+        self.account_at(request.intent.action.account().expect("an account").index)
     }
 
     /// The block time.
@@ -300,7 +311,7 @@ impl<C: Controls> World<C> {
     /// The bytes that a request signs.
     pub fn unsigned(&self, id: &RequestId) -> Unsigned {
         let request = self.state.request(id).expect("a request that is remembered");
-        keystead_chain::build(&request.intent.action, self.account()).expect("a request that builds")
+        keystead_chain::build(&request.intent.action, self.signer_of(id)).expect("a request that builds")
     }
 
     /// Signs what was allowed under the certificate of the newest block, and executes it.

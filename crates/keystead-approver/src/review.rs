@@ -2,9 +2,9 @@
 
 use keystead_base::{Digest, Name, RequestId};
 use keystead_bitcoin::{Spend, SpendError, check_shared};
-use keystead_chain::{AssetIndex, Speaker, build, describe_as, explain};
+use keystead_chain::{AssetIndex, Speaker, Unsigned, build, describe_as, explain};
 use keystead_decision::{Decision, Outcome, approval_digest};
-use keystead_intent::{Action, BitcoinWallet, DangerClass, PsbtSpend};
+use keystead_intent::{Action, BitcoinWallet, DangerClass, Effects, Intent, PsbtSpend};
 use keystead_policy::PolicyVersion;
 use keystead_wire::RequestDetail;
 use keystead_words::Library;
@@ -113,15 +113,28 @@ fn payload(sent: &RequestDetail, policy: &PolicyVersion, library: &Library) -> R
     lines.extend(library.words(&unsigned, &speaker));
     // The server names the address; only the key's own name is covered by what is approved.
     lines.extend(intent.action.account().map(|it| format!("Signed by key `{}`, index {}", it.key, it.index)));
-    if let Some(rehearsed) = &sent.simulation {
+    match &sent.simulation {
         // A run is made on a chain's state, which this machine does not have. An approval names it, and counts for
         // no other.
-        lines.push(FOUND.to_owned());
-        lines.extend(run_words(rehearsed, &speaker));
+        Some(rehearsed) => {
+            lines.push(FOUND.to_owned());
+            lines.extend(run_words(rehearsed, &speaker));
+        }
+        None if is_run(&unsigned, &effects, intent, policy) => lines.push(NOT_RUN.to_owned()),
+        None => {}
     }
     Ok((unsigned.signing_digest(), effects.class(), lines))
 }
 
+/// Whether policy wants a run of it.
+fn is_run(unsigned: &Unsigned, effects: &Effects, intent: &Intent, policy: &PolicyVersion) -> bool {
+    let key = intent.action.account().map(|it| &it.key).filter(|_| unsigned.transaction().is_some());
+    let terms = key.zip(policy.simulation.as_ref());
+    terms.is_some_and(|(key, rule)| rule.terms(key, effects.class(), effects.chain).is_some())
+}
+
+/// In the place of a run that policy wants and the log does not have.
+const NOT_RUN: &str = "WHAT IT DOES WHEN IT IS RUN IS NOT KNOWN: no quorum of nodes found it (an approval counts without a run alone)";
 /// Above what is not read from the bytes.
 const FOUND: &str = "What the nodes found when they ran it (an approval counts for this and nothing else):";
 

@@ -208,6 +208,7 @@ impl<C: Controls> Turn<'_, C> {
     pub(crate) fn note_rights(&mut self, account: Address, effects: &Effects) {
         for token in rights_of(account, effects) {
             self.state.rights.insert((effects.chain, account, token));
+            self.state.accounts.insert(account);
         }
     }
 }

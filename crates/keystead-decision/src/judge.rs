@@ -6,8 +6,7 @@ use alloy_primitives::Address;
 use keystead_base::{Canonical, RequestId, Timestamp};
 use keystead_intent::{AccountRef, Action, DangerClass, EffectKind, Effects, Intent};
 use keystead_policy::{
-    AssuranceLevel, Charge, Facts, Question, Reason, Requirement, Ruling, Simulated, SimulationReason,
-    Subject,
+    AssuranceLevel, Charge, Facts, Question, Reason, Requirement, Ruling, SimulationReason, Subject,
 };
 use keystead_quorum::{Authorization, Context, Shortfall};
 
@@ -133,6 +132,8 @@ impl<C: Controls> Turn<'_, C> {
 
     fn rule_on(&mut self, id: &RequestId, understood: Understood) {
         let Some(request) = self.state.requests.get(id).cloned() else { return };
+        self.announce_without_run(id, &request, &understood);
+        let Some(request) = self.state.requests.get(id).cloned() else { return };
         let judged = self.judge(id, &request, &understood);
         if self.waits_for_run(&request, &understood, &judged) {
             return self.await_run(id, &request, &understood);
@@ -177,7 +178,7 @@ impl<C: Controls> Turn<'_, C> {
             assurance,
             prices: &self.state.prices,
             cooling: &self.state.cooling,
-            simulation: simulated(request, understood),
+            simulation: self.simulated(request, understood),
             nonce_ahead: understood.effects.slot.as_ref().map_or(0, |it| self.state.free_below(it)),
         };
         let question = Question {
@@ -254,7 +255,7 @@ impl<C: Controls> Turn<'_, C> {
         if agreed.is_ok() && self.run_is_stale(request, &understood) {
             return self.await_run(id, request, &understood);
         }
-        self.await_no_run(id);
+        self.await_no_run(id, request, &understood);
         match agreed {
             Ok(authorization) => self.allow(id, request, &understood, passed, authorization),
             Err(shortfall) => self.short(id, request, passed, &shortfall),
@@ -404,7 +405,7 @@ impl<C: Controls> Turn<'_, C> {
         }
         let understood = self.understand_request(request).map_err(alone)?;
         let id = RequestId(request.intent.digest());
-        if self.lacks_run(request, &understood) {
+        if self.lacks_demanded_run(request, &understood) {
             return Err(alone(SimulationReason::Pending { request: id }.into()));
         }
         let passed = self.ask(request, &understood, &account)?;
@@ -440,14 +441,6 @@ fn no_ed25519(it: &keystead_intent::SolanaMessage) -> Reason {
     let text =
         format!("key `{}` is none of Ed25519: nobody can sign for {} with it", it.account.key, it.chain);
     Reason::Undecodable { code: "solana.no_key".to_owned(), text }
-}
-
-fn simulated<'a>(request: &'a Request, understood: &Understood) -> Simulated<'a> {
-    match (&request.simulation, understood.unsigned.transaction()) {
-        (_, None) => Simulated::NotApplicable,
-        (Some(rehearsed), Some(_)) => Simulated::Ran(&rehearsed.run),
-        (None, Some(_)) => Simulated::No,
-    }
 }
 
 /// For actions that have no account to sign with: changes of authority never come here.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
+use imbl::OrdSet;
 use keystead_base::{Canonical, ClusterId, Digest, RequestId, Signed, Timestamp};
 use keystead_intent::{Run, SimulatedBlock};
-use keystead_policy::{Reason, SimulationReason, SimulationRule};
+use keystead_policy::{Reason, RunTerms, Simulated, SimulationReason};
 use serde::{Deserialize, Serialize};
 
 use crate::judge::{Passed, Refused, Understood};
@@ -79,10 +80,8 @@ impl<C: Controls> Turn<'_, C> {
         understood: &Understood,
         judged: &Result<Passed, Refused>,
     ) -> bool {
-        let (Some(account), true) = (request.intent.action.account(), self.lacks_run(request, understood))
-        else {
-            return false;
-        };
+        let waits = request.simulation.is_none() && self.run_is_stale(request, understood);
+        let (Some(account), true) = (request.intent.action.account(), waits) else { return false };
         match judged {
             Ok(_) => true,
             Err((_, reasons)) => self.state.policy.engine.could_pass_when_run(&account.key, reasons),
@@ -90,30 +89,69 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     /// Whether policy demands a run of a request, and there is none.
-    pub(crate) fn lacks_run(&self, request: &Request, understood: &Understood) -> bool {
-        request.simulation.is_none() && self.run_rule(request, understood).is_some()
+    pub(crate) fn lacks_demanded_run(&self, request: &Request, understood: &Understood) -> bool {
+        request.simulation.is_none() && self.run_terms(request, understood).is_some_and(|it| it.demanded)
     }
 
-    /// Whether the run that counts for a request is too old to allow it on.
+    /// Whether the run that counts for a request is too old to allow it on, and another one may come yet.
     pub(crate) fn run_is_stale(&self, request: &Request, understood: &Understood) -> bool {
-        let Some(rule) = self.run_rule(request, understood) else { return false };
-        request.simulation.as_ref().is_none_or(|it| !rule.is_recent(&it.block, self.now()))
+        !self.goes_on_without(request, understood) && self.has_no_recent_run(request, understood)
     }
 
-    fn run_rule(&self, request: &Request, understood: &Understood) -> Option<&SimulationRule> {
+    /// What rules see of a run. One that is too old is none where the request goes on without a newer one.
+    pub(crate) fn simulated<'r>(&self, request: &'r Request, understood: &Understood) -> Simulated<'r> {
+        match (&request.simulation, understood.unsigned.transaction()) {
+            (_, None) => Simulated::NotApplicable,
+            (None, Some(_)) => Simulated::No,
+            (Some(_), Some(_))
+                if self.goes_on_without(request, understood)
+                    && self.has_no_recent_run(request, understood) =>
+            {
+                Simulated::No
+            }
+            (Some(rehearsed), Some(_)) => Simulated::Ran(&rehearsed.run),
+        }
+    }
+
+    fn has_no_recent_run(&self, request: &Request, understood: &Understood) -> bool {
+        let Some(terms) = self.run_terms(request, understood) else { return false };
+        request.simulation.as_ref().is_none_or(|it| !terms.rule.is_recent(&it.block, self.now()))
+    }
+
+    /// Whether nobody demands a run of this request, and it was waited for one as long as policy says.
+    fn goes_on_without(&self, request: &Request, understood: &Understood) -> bool {
+        let waited = request.simulate_by.is_some_and(|until| until <= self.now());
+        waited && self.run_terms(request, understood).is_some_and(|it| !it.demanded)
+    }
+
+    fn run_terms(&self, request: &Request, understood: &Understood) -> Option<RunTerms<'_>> {
         understood.unsigned.transaction()?;
         let key = &request.intent.action.account()?.key;
-        self.state.policy.engine.demands_run(key, &understood.effects)
+        self.state.policy.engine.run_terms(key, &understood.effects)
+    }
+
+    /// From now on people may approve what has no run and needs none: they are told now.
+    pub(crate) fn announce_without_run(
+        &mut self,
+        id: &RequestId,
+        request: &Request,
+        understood: &Understood,
+    ) {
+        let (now, until) = (self.now(), request.simulate_by);
+        let is_first = request.simulation.is_none() && until.is_some_and(|until| request.announced < until);
+        if is_first && self.goes_on_without(request, understood) {
+            self.change(id, |it| it.announced = now);
+        }
     }
 
     /// Waits for a run, and no longer than policy says: what is unknown then is denied.
     pub(crate) fn await_run(&mut self, id: &RequestId, request: &Request, understood: &Understood) {
-        let Some(rule) = self.run_rule(request, understood) else { return };
+        let Some(terms) = self.run_terms(request, understood) else { return };
         if self.state.open as usize > MAX_OPEN_REQUESTS {
             let limit = MAX_OPEN_REQUESTS as u64;
             return self.deny(id, Vec::new(), vec![Reason::TooManyOpen { limit }]);
         }
-        let wait = rule.wait_seconds;
+        let wait = terms.wait_seconds;
         match request.simulate_by {
             Some(until) if until <= self.now() => {
                 self.deny(id, Vec::new(), vec![SimulationReason::Unknown { until }.into()]);
@@ -154,9 +192,10 @@ impl<C: Controls> Turn<'_, C> {
         self.reconsider(&id);
     }
 
-    /// A request waits for a run as long as policy demands one: not for one that nobody needs any more.
-    pub(crate) fn await_no_run(&mut self, id: &RequestId) {
-        if self.state.requests.get(id).is_some_and(|it| it.simulate_by.is_some()) {
+    /// A request waits for a run as long as policy wants one: not for one that nobody needs any more. That it was waited
+    /// for in vain is remembered where it goes on without: once is enough.
+    pub(crate) fn await_no_run(&mut self, id: &RequestId, request: &Request, understood: &Understood) {
+        if request.simulate_by.is_some() && !self.goes_on_without(request, understood) {
             self.change(id, |it| it.simulate_by = None);
         }
     }
@@ -172,7 +211,8 @@ impl State {
     /// The requests that wait for a run, with the moment until which they do.
     pub fn awaiting_runs(&self) -> impl Iterator<Item = (&RequestId, Timestamp)> {
         let open = self.requests.iter().filter(|(_, request)| request.phase == Phase::Open);
-        open.filter_map(|(id, request)| Some((id, request.simulate_by?)))
+        let awaiting = open.filter_map(|(id, request)| Some((id, request.simulate_by?)));
+        awaiting.filter(|(_, until)| *until > self.time)
     }
 
     /// Whether this request waits for a run, and this one is on a recent state.
@@ -183,7 +223,7 @@ impl State {
     pub fn awaits(&self, simulation: &Simulation) -> Result<(), Reason> {
         let id = simulation.request;
         let request = self.requests.get(&id).ok_or(Reason::RequestUnknown { request: id })?;
-        if request.phase != Phase::Open || request.simulate_by.is_none() {
+        if request.phase != Phase::Open || request.simulate_by.is_none_or(|until| until <= self.time) {
             return Err(Reason::NotOpen { request: id });
         }
         let rule = self.policy.engine.version().simulation.as_ref().ok_or(Reason::NotOpen { request: id })?;
@@ -195,7 +235,20 @@ impl State {
         Err(SimulationReason::Stale { oldest, found }.into())
     }
 
-    /// The accounts that a run is watched for: the one that signs, and the first one of each key.
+    /// Every account of ours that ever gave anything away by this log: each of them took a slot, or signed what gives a
+    /// right without one. From no other can anybody take what an allowance lets them take.
+    #[must_use]
+    pub fn accounts(&self) -> &OrdSet<Address> {
+        &self.accounts
+    }
+
+    /// Reads them off, where the state came as a document.
+    pub(crate) fn count_accounts(&mut self) {
+        let slots = self.slots.keys().map(|slot| slot.account);
+        self.accounts = slots.chain(self.rights.iter().map(|(_, account, _)| *account)).collect();
+    }
+
+    /// The accounts that tokens are asked about in any case: the one that signs, and the first one of each key.
     #[must_use]
     pub fn watched_accounts(&self, account: Address) -> BTreeSet<Address> {
         let firsts = self.keys.values().filter_map(|key| key.address(0)).take(MAX_WATCHED_KEYS);
@@ -203,5 +256,5 @@ impl State {
     }
 }
 
-/// The most keys whose first accounts are watched, by name.
+/// The most keys whose first accounts are asked about in any case, by name.
 const MAX_WATCHED_KEYS: usize = 64;

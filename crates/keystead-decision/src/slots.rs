@@ -59,6 +59,7 @@ impl State {
     }
 
     pub(crate) fn take_slot(&mut self, slot: Slot, id: RequestId) {
+        self.accounts.insert(slot.account);
         let unused = || Arc::new(SlotUse { requests: Vec::new(), settled: false });
         let held = Arc::make_mut(self.slots.entry(slot).or_insert_with(unused));
         if held.requests.last() != Some(&id) {

@@ -49,6 +49,8 @@ pub struct State {
     pub(crate) findings: OrdMap<Digest, Arc<Found>>,
     /// Over whose tokens requests gave others a right; the zero address stands for all tokens.
     pub(crate) rights: OrdSet<(ChainId, Address, Address)>,
+    /// The accounts that ever took a slot or gave a right, on whatever chain. It follows from both.
+    pub(crate) accounts: OrdSet<Address>,
     pub(crate) coins: OrdMap<(Purse, Coin), Arc<SlotUse>>,
     /// How much of each requester's PSBTs is kept. It follows from the requests.
     pub(crate) kept: OrdMap<Name, Kept>,
@@ -138,6 +140,7 @@ impl State {
             open: 0,
             findings: OrdMap::new(),
             rights: OrdSet::new(),
+            accounts: OrdSet::new(),
             coins: OrdMap::new(),
             kept: OrdMap::new(),
             cleared: OrdMap::new(),
@@ -354,9 +357,11 @@ impl BorshDeserialize for Snapshot {
             cleared: persist::read_map(reader)?,
             convened: persist::read_shared(reader)?,
             kept: OrdMap::new(),
+            accounts: OrdSet::new(),
             pending: None,
         };
         state.count_kept();
+        state.count_accounts();
         Ok(Self(state))
     }
 }

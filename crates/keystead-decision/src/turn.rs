@@ -282,6 +282,8 @@ impl<'a, C: Controls> Turn<'a, C> {
             if let Some(request) = self.state.requests.get_mut(&id).map(Arc::make_mut) {
                 request.approvals.clear();
                 request.announced = self.state.time;
+                // What was waited for in vain under another policy says nothing of this one.
+                request.simulate_by = request.simulate_by.filter(|until| *until > self.state.time);
             }
             self.reconsider(&id);
         }

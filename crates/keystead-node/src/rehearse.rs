@@ -118,7 +118,8 @@ impl Shared {
         let chain = unsigned.chain();
         let view = self.views.get(&chain.0).cloned().ok_or(RunError::NoEndpoints { chain })?;
         let tokens = keystead_chain::explain(&unsigned, state.policy().engine.registry()).tokens();
-        let watched = Watched { accounts: state.watched_accounts(address), tokens };
+        let watched =
+            Watched { accounts: state.watched_accounts(address), others: state.accounts().clone(), tokens };
         Ok(Part { unsigned, watched, view })
     }
 
@@ -246,7 +247,7 @@ mod tests {
         let runs = Runs::default();
         let (request, block) = (RequestId(Digest([1; 32])), B256::repeat_byte(2));
         let one = BTreeSet::from([Address::ZERO]);
-        let watched = Watched { accounts: one.clone(), tokens: one };
+        let watched = Watched { accounts: one.clone(), others: one.iter().copied().collect(), tokens: one };
         let run = Run::without_changes(Ending::Succeeded, 7, 0);
         runs.keep(Known { request, block, watched: watched.clone(), run: run.clone() });
         assert_eq!(runs.get(&request, &block, &watched), Some(run));
@@ -254,6 +255,7 @@ mod tests {
         assert_eq!(runs.get(&request, &B256::ZERO, &watched), None);
         for other in [
             Watched { accounts: BTreeSet::new(), ..watched.clone() },
+            Watched { others: Default::default(), ..watched.clone() },
             Watched { tokens: BTreeSet::new(), ..watched },
         ] {
             assert_eq!(runs.get(&request, &block, &other), None);

@@ -100,7 +100,7 @@ impl Engine {
         let mut findings = Findings::default();
         payload::judge(self, question, effects, &mut findings);
         locks::judge(self.version.bitcoin.as_ref(), key, effects, question.facts.now, &mut findings);
-        simulated::check(self.demands_run(key, effects), question, effects, &mut findings);
+        simulated::check(self.run_terms(key, effects), question, effects, &mut findings);
         let outflows = Outflows::of(effects, question.facts.account, self.worth(question.facts));
         self.check_caps(question.facts, &outflows, &mut findings);
         fees::check(&self.version.fee_caps, key, effects, &outflows, &mut findings);

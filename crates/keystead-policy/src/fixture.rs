@@ -14,7 +14,7 @@ use keystead_intent::{
 use crate::{
     AddressEntry, AssuranceCap, AssuranceLevel, Cooling, Device, Dimension, Engine, Factor, Facts, FeeCap,
     FreshHeadDemand, FreshHeadRule, Measure, Need, Node, Person, PolicyVersion, Price, PriceRule,
-    PriceSource, Prices, Question, QuorumRow, Roster, Rule, Ruling, Sections, Service, Simulated,
+    PriceSource, Prices, Question, QuorumRow, Roster, Rule, Ruling, Sections, Service, Simulate, Simulated,
     SimulationRule, Subject, Threshold, Timing, TransportKey, Window,
 };
 
@@ -261,6 +261,7 @@ pub(crate) fn simulation_rule() -> SimulationRule {
         max_age_seconds: 60,
         wait_seconds: 30,
         may_fail: false,
+        simulate: Simulate::WhereAsked,
     }
 }
 

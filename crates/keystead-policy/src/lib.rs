@@ -73,7 +73,7 @@ pub use simulation_reason::SimulationReason;
 pub use succession::{check_next, next_version};
 pub use version::{
     AddressEntry, AssuranceCap, AssuranceLevel, Dimension, FreshHeadDemand, FreshHeadRule, Measure, Need,
-    PolicyRef, PolicyVersion, Price, PriceRule, PriceSource, QuorumRow, Rule, SimulationRule, Threshold,
-    Timing, Tolerance, Window,
+    PolicyRef, PolicyVersion, Price, PriceRule, PriceSource, QuorumRow, Rule, RunTerms, Simulate,
+    SimulationRule, Threshold, Timing, Tolerance, Window,
 };
 pub use vocabulary::SCHEMA;

@@ -10,14 +10,13 @@ use keystead_intent::{
 
 use crate::findings::Findings;
 use crate::outflow::{Outflow, Worth};
-use crate::{Engine, Question, Reason, Simulated, SimulationReason, SimulationRule};
+use crate::{Engine, Question, Reason, RunTerms, Simulated, SimulationReason, SimulationRule};
 
 impl Engine {
-    /// The rule that demands a run of a transaction with these effects, if this version has one that does.
+    /// How a transaction with these effects is run; none where this version wants no run of it.
     #[must_use]
-    pub fn demands_run(&self, key: &Name, effects: &Effects) -> Option<&SimulationRule> {
-        let rule = self.version.simulation.as_ref()?;
-        rule.demands(key, effects.class(), effects.chain).then_some(rule)
+    pub fn run_terms(&self, key: &Name, effects: &Effects) -> Option<RunTerms<'_>> {
+        self.version.simulation.as_ref()?.terms(key, effects.class(), effects.chain)
     }
 
     /// Whether a request of this key that these reasons stand against, as long as nobody ran it, could pass when it is
@@ -29,23 +28,29 @@ impl Engine {
     }
 }
 
-/// Objects to a run that fails, or that takes more than the bytes say.
+/// Objects to a run that fails where one is demanded, and to any that takes more than the bytes say.
 pub(crate) fn check(
-    rule: Option<&SimulationRule>,
+    terms: Option<RunTerms<'_>>,
     question: &Question<'_>,
     effects: &Effects,
     findings: &mut Findings,
 ) {
-    let (Some(rule), Simulated::Ran(run)) = (rule, question.facts.simulation) else { return };
+    let (Some(terms), Simulated::Ran(run)) = (terms, question.facts.simulation) else { return };
+    if terms.demanded {
+        succeeds(run, terms.rule, findings);
+    }
+    let unsaid = Unsaid::of(effects, question.facts.account);
+    takes_no_more(run, question.facts.account, effects, &unsaid, findings);
+    gives_no_right(run, effects, &unsaid, findings);
+}
+
+fn succeeds(run: &Run, rule: &SimulationRule, findings: &mut Findings) {
     if !run.succeeded() && !rule.may_fail {
         findings.object(SimulationReason::Fails { ending: run.ending.as_str().to_owned() }.into());
     }
     if run.cut {
         findings.object(SimulationReason::Fails { ending: CUT.to_owned() }.into());
     }
-    let unsaid = Unsaid::of(effects, question.facts.account);
-    takes_no_more(run, question.facts.account, effects, &unsaid, findings);
-    gives_no_right(run, effects, &unsaid, findings);
 }
 
 /// The accounts in whose place something runs that nobody understands. What becomes of their tokens, and of the rights

@@ -12,7 +12,7 @@ use crate::limits::{
 };
 use crate::{
     AddressEntry, AssuranceCap, FeeCap, Measure, PolicyError, PolicyVersion, PriceRule, RequiredProtections,
-    SimulationRule, Timing, Tolerance, Window, approvers, locks, membership,
+    Simulate, SimulationRule, Timing, Tolerance, Window, approvers, locks, membership,
 };
 
 /// Checks a version from top to bottom.
@@ -273,7 +273,23 @@ fn check_simulation(rule: &SimulationRule, known: &Known, nodes: u64) -> Result<
     let least = MIN_RUN_WAIT_SECONDS.max(turns.saturating_mul(2));
     at_least("the wait for a simulation in seconds", rule.wait_seconds, least)?;
     within("the age of a simulation in seconds", rule.max_age_seconds, MAX_SPAN_SECONDS)?;
-    within("the wait for a simulation in seconds", rule.wait_seconds, MAX_SPAN_SECONDS)
+    within("the wait for a simulation in seconds", rule.wait_seconds, MAX_SPAN_SECONDS)?;
+    check_simulate(rule)
+}
+
+/// What nobody demands is waited for no longer than what somebody demands. A rule that speaks of none names none.
+fn check_simulate(rule: &SimulationRule) -> Result<(), PolicyError> {
+    let wait_seconds = match rule.simulate {
+        Simulate::WhereAsked => return Ok(()),
+        Simulate::Always { wait_seconds } => wait_seconds,
+        Simulate::Shown { wait_seconds } => {
+            let named = rule.keys.len().saturating_add(rule.classes.len()).saturating_add(rule.chains.len());
+            within("what a simulation that is shown alone names", named as u64, 0)?;
+            wait_seconds
+        }
+    };
+    not_zero("the wait for a simulation that is shown alone", "simulation", wait_seconds)?;
+    within("the wait for a simulation that is shown alone in seconds", wait_seconds, rule.wait_seconds)
 }
 
 fn check_timing(timing: &Timing) -> Result<(), PolicyError> {

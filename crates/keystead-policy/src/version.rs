@@ -368,15 +368,62 @@ pub struct SimulationRule {
     pub wait_seconds: u64,
     /// Whether what reverts, halts or would not be taken may be allowed.
     pub may_fail: bool,
+    /// What else is run.
+    #[serde(default)]
+    pub simulate: Simulate,
+}
+
+/// Which transactions are run beside those that a [`SimulationRule`] speaks of.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Simulate {
+    /// None.
+    #[default]
+    WhereAsked,
+    /// Every other one: it waits for its run for at most so long, and goes on without one then.
+    Always {
+        /// How long, in seconds.
+        wait_seconds: u64,
+    },
+    /// Every one, in the same way: the rule speaks of none, and nothing is denied for want of a run.
+    Shown {
+        /// How long, in seconds.
+        wait_seconds: u64,
+    },
+}
+
+/// How one transaction is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunTerms<'a> {
+    /// What is common to all.
+    pub rule: &'a SimulationRule,
+    /// Whether it is denied without a run, and for a run that fails.
+    pub demanded: bool,
+    /// How long it waits for one, in seconds.
+    pub wait_seconds: u64,
 }
 
 impl SimulationRule {
-    /// Whether it demands a run of a transaction of this class.
+    /// How a transaction of this class is run; none where it is not.
     #[must_use]
-    pub fn demands(&self, key: &Name, class: DangerClass, chain: ChainId) -> bool {
+    pub fn terms(&self, key: &Name, class: DangerClass, chain: ChainId) -> Option<RunTerms<'_>> {
+        let demanded = self.demands(key, class, chain);
+        let wait_seconds = match self.simulate {
+            _ if demanded => self.wait_seconds,
+            Simulate::WhereAsked => return None,
+            Simulate::Always { wait_seconds } | Simulate::Shown { wait_seconds } => wait_seconds,
+        };
+        Some(RunTerms { rule: self, demanded, wait_seconds })
+    }
+
+    fn demands(&self, key: &Name, class: DangerClass, chain: ChainId) -> bool {
         let speaks_of_key = self.keys.is_empty() || self.keys.contains(key);
         let speaks_of_class = self.classes.is_empty() || self.classes.contains(&class);
-        speaks_of_key && speaks_of_class && (self.chains.is_empty() || self.chains.contains(&chain))
+        let speaks_of_chain = self.chains.is_empty() || self.chains.contains(&chain);
+        let speaks = !matches!(self.simulate, Simulate::Shown { .. });
+        speaks && speaks_of_key && speaks_of_class && speaks_of_chain
     }
 
     /// Whether the state after this block is recent enough at this moment of the log.

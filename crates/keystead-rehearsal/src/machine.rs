@@ -9,12 +9,15 @@ use revm::context::result::{EVMError, ExecutionResult, InvalidTransaction, Resul
 use revm::context::{BlockEnv, TxEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::database::{CacheDB, WrapDatabaseRef};
+use revm::handler::MainnetContext;
+use revm::inspector::NoOpInspector;
 use revm::primitives::eip4844::BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE;
 use revm::primitives::hardfork::SpecId;
 use revm::state::EvmState;
-use revm::{Context, DatabaseCommit as _, ExecuteEvm as _, MainBuilder as _, MainContext as _};
+use revm::{Context, DatabaseCommit as _, InspectEvm as _, Inspector, MainBuilder as _, MainContext as _};
 
 use crate::memo::Memo;
+use crate::traces::Overheard;
 use crate::{Head, RehearsalError, StateReader, Unread};
 
 /// A state that the machine runs on: what was read, and what a run changed in it.
@@ -69,9 +72,10 @@ impl Machine {
         state: &State<'_, R>,
         account: Address,
         transaction: &Transaction,
+        overheard: &mut Overheard<'_>,
     ) -> Result<Executed, RehearsalError> {
         let environment = environment(account, transaction);
-        match self.transact(state, self.block.clone(), environment, Nonce::MustFit) {
+        match self.transact(state, self.block.clone(), environment, Nonce::MustFit, overheard) {
             Ok(executed) => Ok(Executed::Ran(Box::new(executed))),
             Err(EVMError::Transaction(reason)) => Ok(Executed::NotTaken(not_taken(&reason))),
             Err(error) => Err(stopped(error)),
@@ -105,19 +109,24 @@ impl Machine {
             chain_id: Some(self.chain.0),
             ..TxEnv::default()
         };
-        let answered = self.transact(state, block, question, Nonce::MayBeAny).map_err(stopped)?;
+        let answered =
+            self.transact(state, block, question, Nonce::MayBeAny, NoOpInspector).map_err(stopped)?;
         let gas = answered.result.tx_gas_used();
         let ExecutionResult::Success { output, .. } = answered.result else { return Ok((None, gas)) };
         Ok((output.data().get(..32).map(U256::from_be_slice), gas))
     }
 
-    fn transact<R: StateReader>(
+    fn transact<'a, 'm, R: StateReader, I>(
         &self,
-        state: &State<'_, R>,
+        state: &'a State<'m, R>,
         block: BlockEnv,
         environment: TxEnv,
         nonce: Nonce,
-    ) -> Result<ResultAndState, EVMError<Unread>> {
+        inspector: I,
+    ) -> Result<ResultAndState, EVMError<Unread>>
+    where
+        I: Inspector<MainnetContext<WrapDatabaseRef<&'a State<'m, R>>>>,
+    {
         let mut machine = Context::mainnet()
             .with_db(WrapDatabaseRef(state))
             .with_block(block)
@@ -127,8 +136,8 @@ impl Machine {
                 cfg.tx_chain_id_check = true;
                 cfg.disable_nonce_check = nonce == Nonce::MayBeAny;
             })
-            .build_mainnet();
-        machine.transact(environment)
+            .build_mainnet_with_inspector(inspector);
+        machine.inspect_tx(environment)
     }
 }
 

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use alloy_primitives::{Address, Log, U256};
+use alloy_primitives::{Address, B256, Log, U256};
 use alloy_sol_types::{SolCall as _, sol};
 use keystead_base::Amount;
 use keystead_intent::{Asset, BalanceChange, Ending, MAX_RUN_CHANGES, Right, RightChange, Run};
 
 use crate::machine::{Machine, State};
 use crate::memo::Memo;
-use crate::traces::{Claim, ClaimKind, claims, numbered, pieces};
-use crate::{RehearsalError, StateReader};
+use crate::traces::{Claim, ClaimKind, address, claims, numbered, pieces};
+use crate::{RehearsalError, StateReader, Watched};
 
 sol! {
     function balanceOf(address owner) returns (uint256);
@@ -28,10 +28,10 @@ mod multi_token {
     }
 }
 
-/// Where to look: the contracts that spoke, were called or are named by the bytes are asked about all accounts of ours, the others about
-/// those that the run is seen to concern.
+/// Where to look: the contracts that spoke, were called or are named by the bytes are asked about the accounts that are
+/// watched in any case, and all of them about those that the run is seen to concern.
 pub(crate) struct Scene<'a> {
-    pub(crate) ours: &'a BTreeSet<Address>,
+    pub(crate) watched: &'a Watched,
     pub(crate) concerned: BTreeSet<Address>,
     pub(crate) first: BTreeSet<Address>,
     pub(crate) others: BTreeSet<Address>,
@@ -41,7 +41,8 @@ pub(crate) struct Scene<'a> {
 impl Scene<'_> {
     /// Who is asked about whom, and whether more could be asked.
     fn holders(&self) -> (Vec<(Address, Address)>, bool) {
-        let first = self.first.iter().map(|token| (*token, self.ours));
+        let all_concerned: BTreeSet<_> = self.watched.accounts.union(&self.concerned).copied().collect();
+        let first = self.first.iter().map(|token| (*token, &all_concerned));
         let others = self.others.difference(&self.first).map(|token| (*token, &self.concerned));
         let all: Vec<_> = first.chain(others).collect();
         let asked = all.iter().take(MAX_CONTRACTS);
@@ -98,16 +99,16 @@ impl<'a, 'm, R: StateReader> Questions<'a, 'm, R> {
             let input = balanceOfCall { owner }.abi_encode();
             run.balances.extend(self.balance(token, owner, None, input)?);
         }
-        let (logs, ours) = (scene.logs, scene.ours);
-        let (pieces, claims) = (pieces(logs, ours), claims(logs, ours));
-        let numbered = numbered(logs, ours);
+        let (logs, watched) = (scene.logs, scene.watched);
+        let (pieces, claims) = (pieces(logs, watched), claims(logs, watched));
+        let numbered = numbered(logs, watched);
         run.cut |= pieces.len().max(claims.len()).max(numbered.len()) > MAX_RUN_CHANGES;
         for (token, account, id) in pieces.into_iter().take(MAX_RUN_CHANGES) {
             let input = multi_token::balanceOfCall { owner: account, id }.abi_encode();
             run.balances.extend(self.balance(token, account, Some(Amount(id)), input)?);
         }
         for (token, id) in numbered.into_iter().take(MAX_RUN_CHANGES) {
-            run.balances.extend(self.owners(token, id, ours)?);
+            run.balances.extend(self.owners(token, id, watched)?);
         }
         for claim in claims.into_iter().take(MAX_RUN_CHANGES) {
             run.rights.extend(self.right(&claim)?);
@@ -135,16 +136,18 @@ impl<'a, 'm, R: StateReader> Questions<'a, 'm, R> {
         &mut self,
         token: Address,
         id: U256,
-        ours: &BTreeSet<Address>,
+        watched: &Watched,
     ) -> Result<Vec<BalanceChange>, RehearsalError> {
         let (before, after) = self.both(token, ownerOfCall { id }.abi_encode())?;
-        let change = |account: &Address| {
-            let owns = |owner: U256| Amount::from(u64::from(owner == word(*account)));
+        let change = |account: Address| {
+            let owns = |owner: U256| Amount::from(u64::from(owner == word(account)));
             let (before, after) = (owns(before), owns(after));
-            let (account, asset, id) = (*account, Asset::Token(token), Some(Amount(id)));
+            let (asset, id) = (Asset::Token(token), Some(Amount(id)));
             (before != after).then_some(BalanceChange { account, asset, id, before, after })
         };
-        Ok(ours.iter().filter_map(change).collect())
+        let owners: BTreeSet<_> =
+            [before, after].into_iter().filter_map(|it| address(B256::from(it))).collect();
+        Ok(owners.into_iter().filter(|it| watched.holds(it)).filter_map(change).collect())
     }
 
     fn right(&mut self, claim: &Claim) -> Result<Option<RightChange>, RehearsalError> {

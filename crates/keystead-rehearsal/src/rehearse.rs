@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, Bytes, Log};
+use imbl::OrdSet;
 use keystead_base::Amount;
 use keystead_chain::{Transaction, Unsigned};
 use keystead_intent::{Asset, BalanceChange, Ending, MAX_REVERT_BYTES, MAX_RUN_CHANGES, NotTaken, Run};
@@ -13,16 +14,26 @@ use revm::state::EvmState;
 use crate::machine::{Executed, Machine, State, fee};
 use crate::memo::Memo;
 use crate::questions::{Questions, Scene};
-use crate::traces::named;
+use crate::traces::{Overheard, named};
 use crate::{Head, RehearsalError, StateReader};
 
 /// Whom and what a run is watched for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watched {
-    /// Accounts of ours, beside the one that signs.
+    /// Accounts of ours that tokens are asked about in any case, beside the one that signs.
     pub accounts: BTreeSet<Address>,
+    /// All others of ours, however many: tokens are asked about those that the run touches or that somebody names in it.
+    pub others: OrdSet<Address>,
     /// Tokens that the bytes name: asked whether or not the run comes by them.
     pub tokens: BTreeSet<Address>,
+}
+
+impl Watched {
+    /// Whether this account is one of ours.
+    #[must_use]
+    pub fn holds(&self, account: &Address) -> bool {
+        self.accounts.contains(account) || self.others.contains(account)
+    }
 }
 
 /// Runs the transaction of a request after a block, and says what it changes for the account that signs and for
@@ -50,7 +61,10 @@ pub fn rehearse(
     let mut before = State::new(&memo);
     before.insert_account_info(account, info);
     let machine = Machine::after(head, unsigned.chain());
-    let executed = match machine.execute(&before, account, transaction)? {
+    let mut watched = watched.clone();
+    watched.accounts.insert(account);
+    let mut overheard = Overheard::by(&watched);
+    let executed = match machine.execute(&before, account, transaction, &mut overheard)? {
         Executed::Ran(executed) => executed,
         Executed::NotTaken(reason) => {
             return Ok(Some(Run::without_changes(Ending::NotTaken(reason), 0, ahead)));
@@ -59,9 +73,7 @@ pub fn rehearse(
     let mut run = Run::without_changes(ending(&executed.result), executed.result.tx_gas_used(), ahead);
     let rehearsal = Rehearsal { memo: &memo, machine: &machine, before: &before, account, transaction, head };
     if run.succeeded() {
-        let mut watched = watched.clone();
-        watched.accounts.insert(account);
-        rehearsal.add_changes(&mut run, &executed, &watched)?;
+        rehearsal.add_changes(&mut run, &executed, &watched, overheard.named)?;
     }
     Ok(Some(run))
 }
@@ -81,16 +93,21 @@ impl<R: StateReader> Rehearsal<'_, '_, R> {
         run: &mut Run,
         executed: &ResultAndState,
         watched: &Watched,
+        overheard: BTreeSet<Address>,
     ) -> Result<(), RehearsalError> {
-        let (ours, logs, state) = (&watched.accounts, executed.result.logs(), &executed.state);
+        let (logs, state) = (executed.result.logs(), &executed.state);
         let fee = fee(self.head, self.transaction, run.gas_used);
-        for account in ours {
-            run.balances.extend(self.coins(*account, state, Amount(fee))?);
+        for account in touched(watched, state) {
+            run.balances.extend(self.coins(account, state, Amount(fee))?);
         }
         let after = self.machine.committed(self.before, state);
-        let concerned = self.concerned(ours, logs, state);
+        let concerned: BTreeSet<_> = touched(watched, state)
+            .chain(named(watched, logs))
+            .chain(overheard)
+            .chain([self.account])
+            .collect();
         let first = watched.tokens.iter().copied().chain(self.first(logs, state)).collect();
-        let scene = Scene { ours, concerned, first, others: contracts(state), logs };
+        let scene = Scene { watched, concerned, first, others: contracts(state), logs };
         Questions::new(self.machine, self.before, &after).add_to(run, &scene, self.memo)?;
         run.created = created(state);
         cut(run);
@@ -104,7 +121,7 @@ impl<R: StateReader> Rehearsal<'_, '_, R> {
         state: &EvmState,
         fee: Amount,
     ) -> Result<Option<BalanceChange>, RehearsalError> {
-        let Some(changed) = state.get(&account).filter(|it| it.is_touched()) else { return Ok(None) };
+        let Some(changed) = state.get(&account) else { return Ok(None) };
         let before = Amount(self.memo.account(account)?.balance);
         let mut after = Amount(changed.info.balance);
         if account == self.account {
@@ -119,12 +136,12 @@ impl<R: StateReader> Rehearsal<'_, '_, R> {
         let called = self.transaction.to().filter(|it| state.get(it).is_some_and(has_code));
         logs.iter().map(|log| log.address).chain(called)
     }
+}
 
-    /// The account that signs, and those of ours that the run touches or names.
-    fn concerned(&self, ours: &BTreeSet<Address>, logs: &[Log], state: &EvmState) -> BTreeSet<Address> {
-        let touched = ours.iter().filter(|it| state.get(*it).is_some_and(|it| it.is_touched())).copied();
-        touched.chain(named(ours, logs, self.transaction.input())).chain([self.account]).collect()
-    }
+/// The accounts of ours that the run touches.
+fn touched<'a>(watched: &'a Watched, state: &'a EvmState) -> impl Iterator<Item = Address> + 'a {
+    let ours = state.iter().filter(|(address, account)| account.is_touched() && watched.holds(address));
+    ours.map(|(address, _)| *address)
 }
 
 /// Everything that could be a token: whatever was called and has code. A token whose balances stand elsewhere writes

@@ -107,7 +107,8 @@ fn run_with(chain: &Chain, tx: &TxEip1559, tokens: &[Address]) -> Result<Run, Re
     let payload = Payload::Transaction(tx.encoded_for_signing().into());
     let unsigned = Unsigned::parse(ACCOUNT, ChainId(CHAIN), payload).unwrap();
     let (accounts, tokens) = (BTreeSet::from([ACCOUNT, OTHER]), tokens.iter().copied().collect());
-    rehearse(chain, &head(chain), &unsigned, &Watched { accounts, tokens }).map(Option::unwrap)
+    rehearse(chain, &head(chain), &unsigned, &Watched { accounts, tokens, ..Watched::default() })
+        .map(Option::unwrap)
 }
 
 fn coins(account: Address, before: u64, after: u64) -> BalanceChange {

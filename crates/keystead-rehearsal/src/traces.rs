@@ -1,9 +1,14 @@
-//! What the events of a run say happened: where to look, never what to believe.
+//! What the events and calls of a run say happened: where to look, never what to believe.
 
 use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, B256, Log, U256};
 use alloy_sol_types::{SolEvent as _, sol};
+use revm::Inspector;
+use revm::context::ContextTr;
+use revm::interpreter::{CallInputs, CallOutcome, InterpreterTypes};
+
+use crate::Watched;
 
 sol! {
     event TransferSingle(address indexed operator, address indexed from, address indexed to, uint256 id, uint256 value);
@@ -30,21 +35,39 @@ pub(crate) enum ClaimKind {
     Operator,
 }
 
-/// The accounts of ours that a log or the call data name, as words.
-pub(crate) fn named<'a>(
-    ours: &'a BTreeSet<Address>,
-    logs: &'a [Log],
-    input: &'a [u8],
-) -> impl Iterator<Item = Address> + 'a {
+/// Listens to what contracts ask of one another: whoever takes a token from an account names that account to the
+/// token, and need not do so in an event, nor in the transaction's own call data.
+pub(crate) struct Overheard<'a> {
+    watched: &'a Watched,
+    /// The accounts of ours that calls name, as words of their data.
+    pub(crate) named: BTreeSet<Address>,
+}
+
+impl<'a> Overheard<'a> {
+    pub(crate) fn by(watched: &'a Watched) -> Self {
+        Self { watched, named: BTreeSet::new() }
+    }
+}
+
+impl<C: ContextTr, I: InterpreterTypes> Inspector<C, I> for Overheard<'_> {
+    fn call(&mut self, context: &mut C, inputs: &mut CallInputs) -> Option<CallOutcome> {
+        let input = inputs.input.as_bytes(context);
+        let words = input.get(4..).unwrap_or_default().chunks_exact(32).map(B256::from_slice);
+        self.named.extend(words.filter_map(address).filter(|it| self.watched.holds(it)));
+        None
+    }
+}
+
+/// The accounts of ours that a log names in an indexed field.
+pub(crate) fn named<'a>(watched: &'a Watched, logs: &'a [Log]) -> impl Iterator<Item = Address> + 'a {
     let topics = logs.iter().flat_map(|log| log.topics().iter().skip(1).copied());
-    let words = input.get(4..).unwrap_or_default().chunks_exact(32).map(B256::from_slice);
-    topics.chain(words).filter_map(address).filter(|it| ours.contains(it))
+    topics.filter_map(address).filter(|it| watched.holds(it))
 }
 
 /// Rights over what is ours.
-pub(crate) fn claims(logs: &[Log], ours: &BTreeSet<Address>) -> BTreeSet<Claim> {
+pub(crate) fn claims(logs: &[Log], watched: &Watched) -> BTreeSet<Claim> {
     let claims = logs.iter().filter_map(claim);
-    claims.filter(|it| ours.contains(&it.owner)).collect()
+    claims.filter(|it| watched.holds(&it.owner)).collect()
 }
 
 fn claim(log: &Log) -> Option<Claim> {
@@ -63,11 +86,11 @@ fn claim(log: &Log) -> Option<Claim> {
 }
 
 /// ERC-1155 tokens of ours that moved: collection, account, id.
-pub(crate) fn pieces(logs: &[Log], ours: &BTreeSet<Address>) -> BTreeSet<(Address, Address, U256)> {
+pub(crate) fn pieces(logs: &[Log], watched: &Watched) -> BTreeSet<(Address, Address, U256)> {
     let mut pieces = BTreeSet::new();
     for log in logs {
         let Some((ends, ids)) = moved(log) else { continue };
-        for account in ends.into_iter().filter(|it| ours.contains(it)) {
+        for account in ends.into_iter().filter(|it| watched.holds(it)) {
             pieces.extend(ids.iter().map(|id| (log.address, account, *id)));
         }
     }
@@ -75,10 +98,10 @@ pub(crate) fn pieces(logs: &[Log], ours: &BTreeSet<Address>) -> BTreeSet<(Addres
 }
 
 /// ERC-721 tokens whose move names an account of ours: collection, id.
-pub(crate) fn numbered(logs: &[Log], ours: &BTreeSet<Address>) -> BTreeSet<(Address, U256)> {
+pub(crate) fn numbered(logs: &[Log], watched: &Watched) -> BTreeSet<(Address, U256)> {
     let numbered = |log: &Log| match log.topics() {
         [kind, from, to, id] if *kind == Transfer::SIGNATURE_HASH => {
-            let is_ours = |it: &B256| address(*it).is_some_and(|it| ours.contains(&it));
+            let is_ours = |it: &B256| address(*it).is_some_and(|it| watched.holds(&it));
             [from, to].into_iter().any(is_ours).then(|| (log.address, U256::from_be_bytes(id.0)))
         }
         _ => None,
@@ -94,7 +117,7 @@ fn moved(log: &Log) -> Option<([Address; 2], Vec<U256>)> {
 }
 
 /// The address in a word that is one.
-fn address(word: B256) -> Option<Address> {
+pub(crate) fn address(word: B256) -> Option<Address> {
     let (padding, address) = word.split_at(12);
     padding.iter().all(|byte| *byte == 0).then(|| Address::from_slice(address))
 }

@@ -5,7 +5,7 @@ use keystead_base::{Amount, Digest, Name, NameError, Timestamp};
 use keystead_intent::{Asset, AssetEntry, AssetKind, ChainId, ContractEntry, DangerClass};
 use keystead_policy::{
     AddressEntry, AssuranceCap, AssuranceLevel, Dimension, FeeCap, FreshHeadDemand, FreshHeadRule, Measure,
-    Need, PolicyVersion, QuorumRow, Roster, Rule, Threshold, Timing, Window,
+    Need, PolicyVersion, QuorumRow, Roster, Rule, Simulate, SimulationRule, Threshold, Timing, Window,
 };
 
 /// What the sample is told about the world.
@@ -17,6 +17,8 @@ pub(crate) struct World {
     pub(crate) contracts: Vec<ContractEntry>,
     /// How long a new destination of the address book waits before anybody is paid there.
     pub(crate) cool_off_seconds: u64,
+    /// Whether the nodes have an endpoint of the chain, and can run what is asked.
+    pub(crate) can_run: bool,
 }
 
 /// The cool-off of the sample policy, unless `init` is told otherwise.
@@ -61,7 +63,7 @@ pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Resul
         }],
         protections: Vec::new(),
         fresh_heads: vec![FreshHeadRule { level: AssuranceLevel::Process, demand }],
-        simulation: None,
+        simulation: world.can_run.then(every_run_is_shown),
         bitcoin: None,
         timing: Timing {
             max_lifetime_seconds: 86_400,
@@ -72,6 +74,20 @@ pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Resul
         fee_caps: vec![fee_cap(chain)?],
         tolerances: Vec::new(),
     })
+}
+
+/// Every transaction is run, and what the run does is shown, compared with the bytes and a fact for rules. It is waited
+/// for a few seconds, and nothing is denied for want of it: whoever wants that says of what.
+fn every_run_is_shown() -> SimulationRule {
+    SimulationRule {
+        keys: Vec::new(),
+        classes: Vec::new(),
+        chains: Vec::new(),
+        max_age_seconds: 600,
+        wait_seconds: 60,
+        may_fail: false,
+        simulate: Simulate::Shown { wait_seconds: 5 },
+    }
 }
 
 fn native(chain: ChainId) -> Measure {

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, address};
 use keystead_base::Amount;
 use keystead_intent::{Asset, AssetEntry, AssetKind, ContractEntry, ContractKind, DangerClass};
 use keystead_policy::{
-    AddressEntry, Measure, Need, PolicyVersion, QuorumRow, Rule, SimulationRule, Threshold,
+    AddressEntry, Measure, Need, PolicyVersion, QuorumRow, Rule, Simulate, SimulationRule, Threshold,
 };
 use keystead_tests::fixture::{BIRTH, CHAIN, name};
 use keystead_tests::{Anvil, compile, npm_package, root};
@@ -121,6 +121,7 @@ fn policy(token: Address, safe: Address) -> PolicyVersion {
         max_age_seconds: 3600,
         wait_seconds: 60,
         may_fail: false,
+        simulate: Simulate::WhereAsked,
     });
     policy.windows.retain(|window| window.id != name("usdt-per-day"));
     policy

@@ -6,7 +6,7 @@
 use keystead_intent::{Asset, ContractKind};
 use keystead_policy::{
     BitcoinFinality, FeeCap, FeePart, LockTimeRule, Measure, PolicyVersion, PriceRule, Rule, SharedWallet,
-    SimulationRule, Timing,
+    Simulate, SimulationRule, Timing,
 };
 
 use super::rules::{list, span, word};
@@ -81,18 +81,32 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
     lines.iter().map(|line| unambiguous(line)).collect()
 }
 
-fn simulation_lines(rule: &SimulationRule) -> [String; 3] {
-    let SimulationRule { keys, classes, chains, max_age_seconds, wait_seconds, may_fail } = rule;
+fn simulation_lines(rule: &SimulationRule) -> Vec<String> {
+    let SimulationRule { keys, classes, chains, max_age_seconds, wait_seconds, may_fail, simulate } = rule;
     let classes: Vec<String> = classes.iter().map(word).collect();
     let of =
         format!("keys {}, classes {}, chains {}", any(list(keys)), any(list(&classes)), any(list(chains)));
     let (age, wait) = (span(*max_age_seconds), span(*wait_seconds));
     let fails = if *may_fail { "passes too" } else { "is refused" };
-    [
+    let demanded = [
         format!("every node runs transactions before they are allowed, of {of}"),
-        format!("runs: on a state that is at most {age} old, and waited for at most {wait}"),
+        format!("runs: waited for at most {wait}, and what has none then is denied"),
         format!("runs: what does not succeed in one {fails}"),
-    ]
+    ];
+    let unasked = |others: &str, seconds: u64| {
+        format!(
+            "every node runs {others} transaction that it can; what has no run after {} goes on without",
+            span(seconds)
+        )
+    };
+    let state = format!("runs: on a state that is at most {age} old");
+    match *simulate {
+        Simulate::WhereAsked => [&demanded[..], &[state]].concat(),
+        Simulate::Always { wait_seconds } => {
+            [&demanded[..], &[unasked("every other", wait_seconds), state]].concat()
+        }
+        Simulate::Shown { wait_seconds } => vec![unasked("every", wait_seconds), state],
+    }
 }
 
 fn lock_line(rule: &LockTimeRule) -> String {

@@ -187,6 +187,26 @@ fn d03_every_node_has_its_turn_twice_before_a_run_is_unknown() {
 }
 
 #[test]
+fn what_is_run_unasked_is_waited_for_no_longer_than_what_is_asked() {
+    fn simulate(version: &mut PolicyVersion, simulate: Simulate) {
+        version.simulation = Some(SimulationRule { simulate, ..simulation_rule() });
+    }
+    check_all(&[
+        (|it| simulate(it, Simulate::Always { wait_seconds: 30 }), "fine"),
+        (|it| simulate(it, Simulate::Shown { wait_seconds: 1 }), "fine"),
+        (|it| simulate(it, Simulate::Always { wait_seconds: 31 }), "policy.too_large"),
+        (|it| simulate(it, Simulate::Shown { wait_seconds: 0 }), "policy.empty"),
+        (
+            |it| {
+                simulate(it, Simulate::Shown { wait_seconds: 1 });
+                it.simulation.iter_mut().for_each(|rule| rule.classes = vec![DangerClass::Opaque]);
+            },
+            "policy.too_large",
+        ),
+    ]);
+}
+
+#[test]
 fn numbers_are_within_their_limits() {
     check_all(&[
         (|it| it.windows[0].limit = Amount::ZERO, "policy.empty"),

@@ -66,7 +66,7 @@ fn slot_of(account: Address) -> U256 {
 fn watched(accounts: u64) -> Watched {
     let more = (1..=accounts).map(|at| Address::left_padding_from(&at.to_be_bytes()));
     let accounts = more.chain([OTHER]).collect();
-    Watched { accounts, tokens: BTreeSet::new() }
+    Watched { accounts, ..Watched::default() }
 }
 
 fn run_for<R: StateReader>(reader: &R, chain: &Chain, accounts: u64) -> Result<Run, RehearsalError> {

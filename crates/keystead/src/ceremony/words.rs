@@ -182,7 +182,7 @@ mod tests {
     use keystead_base::Timestamp;
     use keystead_policy::{
         BitcoinFinality, BitcoinTerms, FeeCap, HeightLimit, LockTimeRule, PolicyVersion, Roster,
-        SharedWallet, SimulationRule, Tolerance,
+        SharedWallet, Simulate, SimulationRule, Tolerance,
     };
 
     use super::*;
@@ -279,6 +279,7 @@ mod tests {
                     max_age_seconds: 1,
                     wait_seconds: 1,
                     may_fail: true,
+                    simulate: Simulate::WhereAsked,
                 })
             },
             |it| it.bitcoin = Some(lock_times(None)),

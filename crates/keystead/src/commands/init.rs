@@ -79,6 +79,7 @@ pub(crate) fn run(args: &InitArgs, voice: Voice) -> Result<Report, Failure> {
         chain: args.chain,
         addresses: args.allow.clone(),
         cool_off_seconds: args.cool_off,
+        can_run: args.endpoint.is_some(),
         ..World::default()
     };
     let founded = found(&args.folder, &plan, voice, |roster, created| match own {

@@ -213,6 +213,8 @@ fn world() -> Result<World, Failure> {
         tokens: vec![("USDC".to_owned(), 6, USDC)],
         contracts: vec![treasury],
         cool_off_seconds: sample::COOL_OFF_SECONDS,
+        // Its chain makes no block by itself: runs on it would soon be too old.
+        can_run: false,
     })
 }
 
