@@ -155,6 +155,19 @@ impl<C: Controls> World<C> {
         self.commit(entries)
     }
 
+    /// What the new shares are to sign for one node.
+    ///
+    /// # Panics
+    ///
+    /// When no ceremony of the key has begun.
+    #[must_use]
+    pub fn challenge_for(&self, node: u8) -> Digest {
+        let convening = self.state.convening(&treasury()).expect("a ceremony");
+        let (cluster, epoch) = (self.state.cluster(), convening.next_epoch());
+        let convened = convening.convened.expect("one that has begun");
+        share_challenge(cluster, &treasury(), epoch, &convened, &nodes(&[node])[0])
+    }
+
     /// What the new shares sign for one node.
     ///
     /// # Panics
@@ -162,11 +175,8 @@ impl<C: Controls> World<C> {
     /// When no ceremony of the key has begun.
     #[must_use]
     pub fn proof_for(&self, request: RequestId, node: u8, key: &Secp) -> KeyStep {
-        let convening = self.state.convening(&treasury()).expect("a ceremony");
-        let (cluster, epoch) = (self.state.cluster(), convening.next_epoch());
-        let convened = convening.convened.expect("one that has begun");
-        let challenge = share_challenge(cluster, &treasury(), epoch, &convened, &nodes(&[node])[0]);
-        KeyStep::Proven { request, attempt: convening.attempt, proof: key.sign(&challenge) }
+        let attempt = self.state.convening(&treasury()).expect("a ceremony").attempt;
+        KeyStep::Proven { request, attempt, proof: key.sign(&self.challenge_for(node)) }
     }
 
     /// The whole of a ceremony, from its seats on.

@@ -2,6 +2,9 @@
 //!
 //! A binary of its own: nothing here is ever linked with what tests the product.
 
+#[path = "attack_twins/shares.rs"]
+mod shares;
+
 use std::time::Duration;
 
 use keystead_tests::attacks::{

@@ -1,5 +1,8 @@
 //! Every attack of the catalogue against the product's controls: refused, by whom it should be.
 
+#[path = "attacks/shares.rs"]
+mod shares;
+
 use std::time::Duration;
 
 use keystead_decision::Strict;
@@ -458,7 +461,9 @@ fn the_catalogue_is_what_the_folder_holds() {
 /// Both binaries play the same attacks: this one with the controls, the other without.
 #[test]
 fn each_attack_of_the_catalogue_has_its_control_and_its_twin() {
-    for source in [include_str!("attacks.rs"), include_str!("attack_twins.rs")] {
+    let controls = [include_str!("attacks.rs"), include_str!("attacks/shares.rs")];
+    let twins = [include_str!("attack_twins.rs"), include_str!("attack_twins/shares.rs")];
+    for source in [controls, twins].map(|it| it.concat()) {
         let is_missing = |name: &&&str| !source.contains(&format!("{name}::attack("));
         let missing: Vec<_> = CATALOGUE.iter().filter(is_missing).collect();
         assert!(missing.is_empty(), "{missing:?}");

@@ -6,6 +6,7 @@
 
 pub mod address_poisoning;
 pub mod approval_before_policy_change;
+pub mod bad_share;
 pub mod burnt_fees;
 pub mod chainless_delegation;
 pub mod chainless_legacy;
@@ -13,6 +14,7 @@ pub mod cloud_database;
 pub mod delegatecall;
 pub mod double_limit;
 pub mod endless_fragments;
+pub mod equivocating_dealer;
 pub mod equivocating_node;
 pub mod fee_attack;
 pub mod foreign_change;
@@ -30,10 +32,12 @@ pub mod lying_endpoint;
 pub mod lying_server;
 pub mod lying_token;
 pub mod many_requests_at_a_limit;
+pub mod mixed_epochs;
 pub mod multisend;
 pub mod operator_for_all;
 pub mod oversize_body;
 pub mod own_request;
+pub mod patched_holder;
 pub mod patched_node;
 pub mod permit;
 pub mod permit2;
@@ -41,14 +45,17 @@ pub mod poisoned_state;
 pub mod policy_rollback;
 pub mod proxy_upgrade;
 pub mod quorum_of_payments;
+pub mod removed_member;
 pub mod reorg_after_settlement;
 pub mod replayed_approval;
+pub mod replayed_nonces;
 pub mod rewritten_decision;
 pub mod rewritten_request;
 pub mod rewritten_row;
 pub mod risk_server;
 pub mod rollback;
 pub mod same_person_twice;
+pub mod selective_aborts;
 pub mod sighash_downgrade;
 pub mod slow_requests;
 pub mod slow_strangers;
@@ -57,6 +64,7 @@ pub mod smuggled_request;
 pub mod stale_certificate;
 pub mod stale_head;
 pub mod stolen_token;
+pub mod subset_picking;
 pub mod suppressed_freeze;
 pub mod suppressed_veto;
 pub mod swapped_payload;
@@ -64,6 +72,7 @@ pub mod token_scope;
 pub mod truncated_log;
 pub mod two_digests_at_one_nonce;
 pub mod two_payloads;
+pub mod two_payloads_of_a_run;
 pub mod unanswered_flood;
 pub mod undelayed_upgrade;
 pub mod unlimited_approval;
@@ -73,9 +82,10 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 67] = [
+pub const CATALOGUE: [&str; 76] = [
     "address_poisoning",
     "approval_before_policy_change",
+    "bad_share",
     "burnt_fees",
     "chainless_delegation",
     "chainless_legacy",
@@ -83,6 +93,7 @@ pub const CATALOGUE: [&str; 67] = [
     "delegatecall",
     "double_limit",
     "endless_fragments",
+    "equivocating_dealer",
     "equivocating_node",
     "fee_attack",
     "foreign_change",
@@ -100,10 +111,12 @@ pub const CATALOGUE: [&str; 67] = [
     "lying_server",
     "lying_token",
     "many_requests_at_a_limit",
+    "mixed_epochs",
     "multisend",
     "operator_for_all",
     "oversize_body",
     "own_request",
+    "patched_holder",
     "patched_node",
     "permit",
     "permit2",
@@ -111,14 +124,17 @@ pub const CATALOGUE: [&str; 67] = [
     "policy_rollback",
     "proxy_upgrade",
     "quorum_of_payments",
+    "removed_member",
     "reorg_after_settlement",
     "replayed_approval",
+    "replayed_nonces",
     "rewritten_decision",
     "rewritten_request",
     "rewritten_row",
     "risk_server",
     "rollback",
     "same_person_twice",
+    "selective_aborts",
     "sighash_downgrade",
     "slow_requests",
     "slow_strangers",
@@ -127,6 +143,7 @@ pub const CATALOGUE: [&str; 67] = [
     "stale_certificate",
     "stale_head",
     "stolen_token",
+    "subset_picking",
     "suppressed_freeze",
     "suppressed_veto",
     "swapped_payload",
@@ -134,6 +151,7 @@ pub const CATALOGUE: [&str; 67] = [
     "truncated_log",
     "two_digests_at_one_nonce",
     "two_payloads",
+    "two_payloads_of_a_run",
     "unanswered_flood",
     "undelayed_upgrade",
     "unlimited_approval",

@@ -1,0 +1,53 @@
+//! Attacks on keys in shares with one control taken out.
+
+use keystead_tests::attacks::{
+    bad_share, equivocating_dealer, mixed_epochs, patched_holder, removed_member, replayed_nonces,
+    selective_aborts, subset_picking, two_payloads_of_a_run,
+};
+
+use crate::{harmed, stolen};
+
+#[test]
+fn s03_as_many_patched_holders_as_sign_succeed() {
+    stolen(patched_holder::attack(patched_holder::threshold()));
+}
+
+#[test]
+fn s02_two_payloads_of_a_run_succeed_without_their_control() {
+    stolen(two_payloads_of_a_run::attack(two_payloads_of_a_run::told));
+}
+
+#[test]
+fn s10_picked_subsets_succeed_without_their_control() {
+    stolen(subset_picking::attack(subset_picking::a_log_for_each()));
+}
+
+#[test]
+fn s05_replayed_nonces_succeed_without_their_control() {
+    stolen(replayed_nonces::attack(replayed_nonces::restored, replayed_nonces::Disk::PutBack));
+}
+
+#[test]
+fn k06_an_equivocating_dealer_succeeds_without_its_control() {
+    harmed(equivocating_dealer::attack(equivocating_dealer::unechoed));
+}
+
+#[test]
+fn k06_a_bad_share_succeeds_without_its_control() {
+    harmed(bad_share::attack(bad_share::added()));
+}
+
+#[test]
+fn k06_selective_aborts_succeed_without_their_control() {
+    harmed(selective_aborts::attack(selective_aborts::forgotten));
+}
+
+#[test]
+fn k03_a_share_of_the_last_epoch_succeeds_without_its_control() {
+    stolen(mixed_epochs::attack(mixed_epochs::counted_up));
+}
+
+#[test]
+fn k03_removed_members_succeed_without_their_control() {
+    stolen(removed_member::attack(removed_member::struck_off));
+}

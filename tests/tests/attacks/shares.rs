@@ -1,0 +1,55 @@
+//! Attacks on keys in shares against the product's controls.
+
+use keystead_tests::attacks::{
+    bad_share, equivocating_dealer, mixed_epochs, patched_holder, removed_member, replayed_nonces,
+    selective_aborts, subset_picking, two_payloads_of_a_run,
+};
+
+use crate::refused;
+
+#[test]
+fn s03_fewer_patched_holders_than_sign_are_refused() {
+    refused(patched_holder::attack(patched_holder::withstood()), "certificate.not_allowed");
+}
+
+#[test]
+fn s02_two_payloads_of_a_run_are_refused() {
+    refused(two_payloads_of_a_run::attack(two_payloads_of_a_run::granted), "threshold.other_session");
+}
+
+#[test]
+fn s10_picked_subsets_are_refused() {
+    refused(subset_picking::attack(subset_picking::one_log()), "deny.limit_exceeded");
+}
+
+#[test]
+fn s05_replayed_nonces_are_refused() {
+    use replayed_nonces::{Disk, drawn, restored};
+    refused(replayed_nonces::attack(drawn, Disk::PutBack), "each start draws nonces of its own");
+    refused(replayed_nonces::attack(restored, Disk::Kept), "threshold_begin.begun_before");
+}
+
+#[test]
+fn k06_an_equivocating_dealer_is_refused() {
+    refused(equivocating_dealer::attack(equivocating_dealer::echoed), "threshold.equivocation");
+}
+
+#[test]
+fn k06_a_bad_share_is_refused() {
+    refused(bad_share::attack(bad_share::checked()), "threshold.share");
+}
+
+#[test]
+fn k06_selective_aborts_are_refused() {
+    refused(selective_aborts::attack(selective_aborts::written), "threshold_begin.blocked");
+}
+
+#[test]
+fn k03_a_share_of_the_last_epoch_is_refused() {
+    refused(mixed_epochs::attack(mixed_epochs::dealt_anew), "threshold.signature_share");
+}
+
+#[test]
+fn k03_removed_members_are_refused() {
+    refused(removed_member::attack(removed_member::reshared), "threshold.signature_share");
+}
