@@ -8,7 +8,7 @@ use keystead_bitcoin::{
     Branch, Descriptor, DraftInput, Network, Owned, Spend, SpendSignature, SpendSignatures, shared_wallet,
 };
 use keystead_decision::{Controls, Strict};
-use keystead_intent::{Action, PsbtSpend};
+use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind, PsbtSpend};
 use keystead_keys::BackupFile;
 use keystead_node::{BitcoinConfig, CoinSourceConfig, CoinSourceKind, CoinsConfig};
 use keystead_policy::{BitcoinFinality, BitcoinTerms, SharedWallet};
@@ -76,6 +76,22 @@ impl CoinDesk {
         (Self::around(first, chain, config, sources).await, stations)
     }
 
+    /// Four nodes, the first three of which hold `hot` in shares: any two of them sign.
+    pub async fn in_shares(kind: KeyKind) -> (Self, Vec<Station>) {
+        let chain = Regtest::start();
+        let (sources, config) = sources(&chain, 1, vec![(Shape::Core, honest())]);
+        let mut homes = NodeHome::several(4, lists_payee);
+        homes.iter_mut().for_each(|home| watches(home, &config));
+        let mut stations = start_all(homes).await;
+        let station = stations.remove(0);
+        let holders = ["node-1", "node-2", "node-3"].map(name).to_vec();
+        let birth = KeyCeremony::Generate { key: name("hot"), kind, threshold: 2, holders };
+        let born = station.change(AuthorityChange::Key(birth)).await;
+        assert_eq!(born.stage, RequestStage::Applied, "{born:?}");
+        let purse = Purse::of(recorded(&station).await);
+        (Self { station, chain, purse, config, sources }, stations)
+    }
+
     async fn around(station: Station, chain: Regtest, config: CoinsConfig, sources: Vec<Source>) -> Self {
         station.make_hot_key().await;
         let purse = Purse::of(recorded(&station).await);
@@ -94,12 +110,12 @@ impl CoinDesk {
     /// The script of `wpkh` at the place with this index.
     #[must_use]
     pub fn script(&self, index: u32) -> ScriptBuf {
-        self.purse.script(Purse::place(WPKH, Branch::Receive, index))
+        self.purse.script(Purse::place(self.form(), Branch::Receive, index))
     }
 
     /// A coin of the key's on the chain, at the place with this index.
     pub async fn coin(&self, index: u32) -> DraftInput {
-        self.coin_of(&self.purse, Purse::place(WPKH, Branch::Receive, index)).await
+        self.coin_of(&self.purse, Purse::place(self.form(), Branch::Receive, index)).await
     }
 
     /// A coin at a place of some wallet.
@@ -121,6 +137,20 @@ impl CoinDesk {
     /// The same in the place of another one.
     pub async fn replaces(&self, coin: DraftInput, fee: u64, first: &RequestView) -> RequestView {
         self.spends(coin, fee, Some(first.request)).await
+    }
+
+    /// Asks for a payment of several coins.
+    pub async fn pays_of(&self, coins: Vec<DraftInput>, fee: u64) -> RequestView {
+        let whole = SAT * u64::try_from(coins.len()).unwrap_or(u64::MAX);
+        let change = self.purse.change(self.form(), whole - PAID - fee);
+        let psbt = self.purse.psbt(coins, vec![pay(PAID, payee()), change]).into();
+        let spend = PsbtSpend { account: hot(), chain: REGTEST, psbt, replaces: None, shared: None };
+        self.station.ask("desk", Action::Psbt(spend)).await
+    }
+
+    /// Which of the wallet's descriptors; a key in shares has one.
+    fn form(&self) -> usize {
+        WPKH.min(self.purse.recorded.descriptors.len() - 1)
     }
 
     async fn spends(&self, coin: DraftInput, fee: u64, replaces: Option<RequestId>) -> RequestView {

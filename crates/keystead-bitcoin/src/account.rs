@@ -1,11 +1,14 @@
 //! A wallet as the log records it: the four descriptors of one key's account, and no other.
 
+mod in_shares;
+
 use bitcoin::NetworkKind;
 use bitcoin::bip32::{ChainCode, ChildNumber, DerivationPath, Fingerprint, Xpub};
 use bitcoin::secp256k1::PublicKey;
 use keystead_base::{Blame, Coded, Name, PublicAccount};
 use keystead_intent::{BitcoinWallet, ChainId};
 
+pub use self::in_shares::wallet_in_shares;
 use crate::checksum::checksum;
 use crate::{Descriptor, DescriptorError, Form, Key, Network, Wallet, WalletError};
 
@@ -67,18 +70,21 @@ pub fn read_wallet(recorded: &BitcoinWallet) -> Result<Wallet, AccountError> {
 /// The same, and which of a script's keys is ours.
 pub(crate) fn read_with_own(recorded: &BitcoinWallet) -> Result<(Wallet, usize), AccountError> {
     match recorded.descriptors.as_slice() {
-        [shared] => read_shared(recorded, shared),
+        [shared] if !recorded.cosigner.is_empty() => read_shared(recorded, shared),
         _ => Ok((read_account(recorded)?, 0)),
     }
 }
 
 /// Reads a key's own wallet: exactly the four forms in their order, at the paths of their BIPs, and the key that signs
-/// beside others', of one master key.
+/// beside others', of one master key; without such a key, that of a key in shares ([`wallet_in_shares`]).
 ///
 /// # Errors
 ///
 /// [`AccountError`] says what is not so.
 pub fn read_account(recorded: &BitcoinWallet) -> Result<Wallet, AccountError> {
+    if recorded.cosigner.is_empty() {
+        return in_shares::read(recorded);
+    }
     let network = Network::of(recorded.chain).ok_or(AccountError::NotBitcoin)?;
     let found = recorded.descriptors.len();
     if found != FORMS.len() {
@@ -248,6 +254,9 @@ pub enum AccountError {
     /// A wallet in which the key has no part.
     #[error("none of the keys that sign for this wallet is ours at m/48h/…h/…h/2h")]
     NotOurs,
+    /// A key whose kind has no such wallet.
+    #[error("a key of this kind has no such wallet")]
+    Kind,
     /// A text that is no descriptor.
     #[error(transparent)]
     Descriptor(#[from] DescriptorError),
@@ -265,6 +274,7 @@ impl Coded for AccountError {
             Self::Key => "account.key",
             Self::NotShared => "account.not_shared",
             Self::NotOurs => "account.not_ours",
+            Self::Kind => "account.kind",
             Self::Descriptor(error) => error.code(),
             Self::Wallet(error) => error.code(),
         }

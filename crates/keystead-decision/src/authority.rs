@@ -355,10 +355,6 @@ impl<C: Controls> Turn<'_, C> {
             | KeyStep::Seated { .. }
             | KeyStep::Dealt { .. }
             | KeyStep::Proven { .. } => Ok(()),
-            // The path of that wallet is hardened, which takes a whole key.
-            KeyStep::Wallet { .. } if key.kind.is_shared() => {
-                Err(Reason::KindRefused { key: event.key.clone(), kind: key.kind })
-            }
             _ if key.is_held_by(node) => Ok(()),
             _ => {
                 let (key, home) = (event.key.clone(), key.home.clone());

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use keystead_base::{Blame, ClusterId, Coded, Digest, Name, RequestId, tagged_hash};
-use keystead_bitcoin::{AccountError, SpendError, check_shared, read_account, shared_wallet};
+use keystead_bitcoin::{
+    AccountError, SpendError, check_shared, read_account, shared_wallet, wallet_in_shares,
+};
 use keystead_intent::{AccountRef, Action, BitcoinWallet, ChainId, Coin, CoinSpend, KeyState, PsbtSpend};
 use keystead_policy::{PolicyVersion, Reason};
 
@@ -25,7 +27,7 @@ pub fn wallet_challenge(cluster: ClusterId, key: &Name, wallet: &Digest) -> Dige
 
 impl<C: Controls> Turn<'_, C> {
     /// A back end says which wallet a key has on a network. The proof is by the account that drills prove, so whoever
-    /// reports cannot name another one's.
+    /// reports cannot name another one's; that of a key in shares follows from its public account.
     pub(crate) fn wallet_recorded(
         &mut self,
         name: &Name,
@@ -35,7 +37,15 @@ impl<C: Controls> Turn<'_, C> {
         read_account(wallet).map_err(|error| undecodable(&SpendError::from(error)))?;
         let challenge = wallet_challenge(self.state.cluster, name, &keystead_base::Canonical::digest(wallet));
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
-        if wallet.account != RECORDED_ACCOUNT || !key.account.proves_control(&challenge, proof) {
+        let proven = match &key.sharing {
+            None => key.account.proves_control(&challenge, proof),
+            // Nothing of its path is hardened: it is what anybody derives.
+            Some(_) => {
+                proof.is_empty()
+                    && wallet_in_shares(wallet.chain, key.kind, &key.account).as_ref() == Ok(wallet)
+            }
+        };
+        if wallet.account != RECORDED_ACCOUNT || !proven {
             let text = format!("no proof that the wallet is the first one of key `{name}`");
             return Err(Reason::NotCounted { code: "wallet.unproven".to_owned(), text });
         }

@@ -161,9 +161,9 @@ pub struct BitcoinWallet {
     pub chain: ChainId,
     /// The account of BIP-44.
     pub account: u32,
-    /// `pkh`, `sh(wpkh)`, `wpkh` and `tr`, in this order; or `wsh(sortedmulti)` alone.
+    /// `pkh`, `sh(wpkh)`, `wpkh` and `tr`, in this order; or `wsh(sortedmulti)` alone; or of a key in shares, `wpkh` alone.
     pub descriptors: Vec<String>,
-    /// The key that signs beside those of others (BIP-48), as descriptors have it.
+    /// The key that signs beside those of others (BIP-48), as descriptors have it; empty for a key in shares.
     pub cosigner: String,
 }
 

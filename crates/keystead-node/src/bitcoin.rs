@@ -3,7 +3,7 @@
 use keystead_base::{Canonical as _, Name, RequestId};
 use keystead_bitcoin::{
     Completed, PsbtVersion, Spend, SpendError, SpendSignatures, shared_wallet, transaction_digest,
-    transaction_id,
+    transaction_id, wallet_in_shares,
 };
 use keystead_decision::{Decision, Grant, KeyStep, State};
 use keystead_intent::{BitcoinWallet, ChainId, Intent, PsbtSpend};
@@ -71,6 +71,15 @@ impl Signer {
     /// twice is one; where a report was lost, it is made again later.
     pub(crate) fn report_wallets(&mut self, state: &State) -> Result<(), NodeError> {
         for (key, chain) in self.unrecorded(state) {
+            if let Some(shared) = state.key(&key).filter(|it| it.kind.is_shared()) {
+                // Everybody derives it, and whoever holds a share says it.
+                if let Ok(wallet) = wallet_in_shares(chain, shared.kind, &shared.account) {
+                    let step = KeyStep::Wallet { wallet, proof: Vec::new() };
+                    self.shared.report_key_later(key.clone(), step);
+                }
+                self.told.insert((key, chain), state.height());
+                continue;
+            }
             match self.enclave.wallet(WalletOf { key: key.clone(), chain }) {
                 Ok(it) => {
                     let step = KeyStep::Wallet { wallet: it.wallet, proof: it.proof };
@@ -88,9 +97,8 @@ impl Signer {
     fn unrecorded(&self, state: &State) -> Vec<(Name, ChainId)> {
         let chains = &state.policy().engine.version().chains;
         let networks = || chains.iter().copied().filter(|it| it.bitcoin().is_some());
-        let keys = state.keys().filter(|(_, key)| {
-            key.sharing.is_none() && key.home == self.shared.node && !key.state.is_stopped()
-        });
+        let keys = state.keys();
+        let keys = keys.filter(|(_, key)| key.is_held_by(&self.shared.node) && !key.state.is_stopped());
         let lacking = keys.flat_map(|(name, key)| {
             networks().filter(|it| !key.wallets.contains_key(it)).map(|chain| (name.clone(), chain))
         });

@@ -83,6 +83,14 @@ impl Work {
     fn is_meant_by(&self, digest: Digest, account: Address) -> bool {
         (digest, account) == (self.digest, self.payload.account())
     }
+
+    /// What is read of its PSBT, where it is one.
+    pub(crate) fn spend(&self) -> Option<&Spend> {
+        match &self.payload {
+            Payload::Ethereum(_) => None,
+            Payload::Bitcoin(spend) => Some(spend),
+        }
+    }
 }
 
 impl Signer {

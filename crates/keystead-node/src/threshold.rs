@@ -4,6 +4,7 @@
 //! alone. What it says comes in a fixed order, and is worked off in it: records become durable first.
 
 mod ceremonies;
+mod inputs;
 mod lead;
 mod retire;
 mod words;
@@ -11,6 +12,7 @@ mod words;
 use std::collections::{BTreeMap, VecDeque};
 
 use keystead_base::{Canonical as _, Coded as _, Name, RequestId};
+use keystead_bitcoin::SpendSignature;
 use keystead_decision::{Seat, Sharing};
 use keystead_ledger::ThresholdRow;
 use keystead_signing::{Abort, Ended, Fault, ItemResult, Progress, Record, RunEnd, SessionId};
@@ -62,6 +64,8 @@ pub(crate) struct Waiting {
     turns: Turns,
     /// Who holds the key in the epoch that the right names.
     sharing: Sharing,
+    /// Of a PSBT: what is signed so far, by input.
+    signatures: BTreeMap<u32, SpendSignature>,
 }
 
 impl Signer {
@@ -70,7 +74,8 @@ impl Signer {
         let (request, turns) = (work.request, Turns::new(Instant::now()));
         let sharing = self.shared.state().key(&work.key).and_then(|it| it.sharing.clone());
         if let Some(sharing) = sharing {
-            self.runs.waiting.insert(request, Waiting { work, height, turns, sharing });
+            let waiting = Waiting { work, height, turns, sharing, signatures: BTreeMap::new() };
+            self.runs.waiting.insert(request, waiting);
         }
     }
 
@@ -102,6 +107,9 @@ impl Signer {
             RunEnd::Dismissed => drop(self.runs.dealing.remove(&request)),
             RunEnd::Proved { prover, proof } => self.share_proved(request, &prover, proof),
             RunEnd::Aborted(abort) => self.run_aborted(session, request, &abort),
+            RunEnd::SignedInput { height, signature } => {
+                self.input_signed(request, (session, height), signature)
+            }
         }
         Ok(())
     }
@@ -146,7 +154,7 @@ fn row(record: &Record) -> ThresholdRow {
 /// How a run came out, for those who count.
 fn word(end: &RunEnd) -> &'static str {
     match end {
-        RunEnd::Signed { .. } => "signed",
+        RunEnd::Signed { .. } | RunEnd::SignedInput { .. } => "signed",
         RunEnd::Dealt(_) => "dealt",
         RunEnd::Dismissed => "dismissed",
         RunEnd::Proved { .. } => "proved",

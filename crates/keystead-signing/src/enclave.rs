@@ -1,5 +1,6 @@
 //! The enclave's side: every request is checked against the log by the enclave itself.
 
+mod inputs;
 mod restoring;
 mod sharing;
 mod spending;
@@ -230,7 +231,7 @@ impl<C: EnclaveControls> Enclave<C> {
     fn destroy(&mut self, certificate: &Certificate, now: Timestamp) -> Result<Name, EnclaveError> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
         let KeyCeremony::Destroy { key } = ceremony else { return Err(EnclaveError::Ceremony) };
-        if self.vault.key(&key).is_err() && self.threshold.holds(&key) {
+        if self.in_shares(&key) {
             // Those of a ceremony that was under way, too.
             self.threshold.erase(&key, u32::MAX);
             return Ok(key);
@@ -318,6 +319,9 @@ impl<C: EnclaveControls> Enclave<C> {
             .iter()
             .map(|item| {
                 let done = match spending::payload_of(item) {
+                    Some(payload) if self.in_shares(&payload.account.key) => {
+                        self.admit_spend(header, item, &payload, now)
+                    }
                     Some(payload) => self.spend(header, item, &payload, now).map(ItemResult::Spent),
                     None => self.sign_one(header, item, now),
                 };
@@ -337,8 +341,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let digest = self.controls.digest_to_grant(&unsigned, granted(item));
         let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
         let permit = log.permit_decided(header, &item.decision, &item.proof, &digest, now)?;
-        let in_shares = |key: &Name| self.vault.key(key).is_err() && self.threshold.holds(key);
-        if granted(item).is_some_and(|it| in_shares(&it.account.key)) {
+        if granted(item).is_some_and(|it| self.in_shares(&it.account.key)) {
             return self.admit(header, &item.decision, permit, &unsigned, now);
         }
         let grant = permit.into_grant();
@@ -352,6 +355,11 @@ impl<C: EnclaveControls> Enclave<C> {
             return Err(EnclaveError::RepeatedNonce);
         }
         Ok(ItemResult::Signed(Released { signing_digest: digest, account: account.address, signature }))
+    }
+
+    /// Whether this process has a share of the key, and not all of it.
+    fn in_shares(&self, key: &Name) -> bool {
+        self.vault.key(key).is_err() && self.threshold.holds(key)
     }
 
     fn cluster(&self) -> Result<ClusterId, EnclaveError> {

@@ -77,4 +77,13 @@ pub enum RunAim {
         /// The holder.
         prover: Name,
     },
+    /// One input of the PSBT that the block at this height allows.
+    Input {
+        /// The request.
+        request: RequestId,
+        /// The height.
+        height: u64,
+        /// The input's position.
+        input: u32,
+    },
 }

@@ -5,13 +5,15 @@ use bitcoin::ScriptBuf;
 use keystead_base::{Amount, Canonical as _, Coded as _, Digest, RequestId, Signed};
 use keystead_bitcoin::{
     DraftInput, DraftOutput, InputDigest, Scheme, SpendDigest, SpendSignature, SpendSignatures,
+    wallet_in_shares,
 };
 use keystead_decision::{
     Controls as _, Decision, Entry, Fate, KeyEvent, KeyStep, Outcome, Phase, Settlement, Snapshot, Strict,
     wallet_challenge,
 };
 use keystead_intent::{
-    Action, Asset, AssetEntry, AssetKind, BitcoinDestination, BitcoinWallet, ChainId, CoinSpend, PsbtSpend,
+    Action, Asset, AssetEntry, AssetKind, BitcoinDestination, BitcoinWallet, ChainId, CoinSpend, KeyKind,
+    PsbtSpend,
 };
 use keystead_policy::{
     AddressEntry, BitcoinFinality, BitcoinTerms, HeightLimit, LockTimeRule, Measure, PolicyVersion, Price,
@@ -335,8 +337,11 @@ fn the_vectors_of_requests() {
     let signature = SpendSignature { input: 1, key: [2; 33], bytes: vec![7; 64] };
     let destination = BitcoinDestination { chain: REGTEST, script: payee().to_bytes().into() };
     let asked = PsbtSpend { account: hot(), chain: REGTEST, psbt: psbt.into(), replaces: None, shared: None };
+    let account = keystead_tests::circle::Secp::new(9).account();
+    let in_shares = wallet_in_shares(REGTEST, KeyKind::ThresholdSecp256k1, &account).unwrap();
     let vectors = vec![
         vector("a wallet", &purse.recorded),
+        vector("a wallet of a key in shares", &in_shares),
         vector("a destination", &destination),
         vector("a PSBT of two inputs", &asked),
         vector("a PSBT of a shared wallet", &PsbtSpend { shared: Some(name("vault")), ..asked.clone() }),

@@ -2,13 +2,14 @@
 
 use keystead_approver::change_words;
 use keystead_base::{Canonical as _, Coded as _, RequestId};
+use keystead_bitcoin::wallet_in_shares;
 use keystead_decision::{
     Convened, Decision, Entry, KeyState, KeyStep, MAX_ATTEMPTS, Outcome, Phase, Snapshot, Strict,
-    share_challenge,
+    share_challenge, wallet_challenge,
 };
 use keystead_intent::{
-    AccountRef, Action, Asset, AuthorityChange, ChangeKind, DangerClass, KeyCeremony, KeyKind, MAX_HOLDERS,
-    Transfer,
+    AccountRef, Action, Asset, AuthorityChange, BitcoinWallet, ChainId, ChangeKind, DangerClass, KeyCeremony,
+    KeyKind, MAX_HOLDERS, Transfer,
 };
 use keystead_policy::{AssuranceLevel, Feature, Need, QuorumRow, Reason, Rule};
 use keystead_tests::circle::{Secp, birth, dealt, five, nodes, seat, shares, treasury};
@@ -324,7 +325,7 @@ fn a_ceremony_that_hangs_gives_way_to_the_next_one_that_people_allow() {
 
 #[test]
 fn k04_a_shared_key_is_nowhere_whole_so_nobody_backs_it_up_or_takes_it_out() {
-    let (mut world, key) = shared();
+    let (mut world, _) = shared();
     let (treasury, ben) = (treasury(), name("ben"));
     for whole in [
         KeyCeremony::Backup { key: treasury.clone(), recipients: vec![ben.clone()] },
@@ -337,9 +338,26 @@ fn k04_a_shared_key_is_nowhere_whole_so_nobody_backs_it_up_or_takes_it_out() {
     }
     let hot = KeyCeremony::Refresh { key: name("hot") };
     assert_eq!(code(&world.allow(hot).1), "deny.kind");
-    let wallet = keystead_tests::purse::Purse::of_seed(7).recorded;
-    let proof = key.sign(&keystead_base::Digest::ZERO);
-    assert_eq!(world.refusal(1, KeyStep::Wallet { wallet, proof }), "deny.kind");
+}
+
+/// INVARIANT S2: the wallet of a key in shares is the one that follows from its public account, whoever says it.
+#[test]
+fn s02_a_shared_key_has_the_wallet_that_everybody_derives_and_no_other() {
+    let (mut world, key) = shared();
+    let wallet = |key: &Secp| {
+        wallet_in_shares(ChainId::BITCOIN_REGTEST, KeyKind::ThresholdSecp256k1, &key.account()).unwrap()
+    };
+    let whole = keystead_tests::purse::Purse::of_seed(7).recorded;
+    let challenge = wallet_challenge(world.state.cluster(), &treasury(), &whole.digest());
+    let proof = key.sign(&challenge);
+    for (wallet, proof) in [(whole, proof), (wallet(&Secp::new(8)), Vec::new()), (wallet(&key), vec![1])] {
+        assert_eq!(world.refusal(1, KeyStep::Wallet { wallet, proof }), "deny.not_counted");
+    }
+    let own = wallet(&key);
+    let said = |wallet: &BitcoinWallet| KeyStep::Wallet { wallet: wallet.clone(), proof: Vec::new() };
+    assert_eq!(world.refusal(4, said(&own)), "deny.not_home");
+    world.says(2, said(&own));
+    assert_eq!(world.state.key(&treasury()).unwrap().wallets.values().collect::<Vec<_>>(), [&own]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use keystead_decision::KeyState;
 use keystead_intent::{AuthorityChange, KeyCeremony, KeyKind};
 use keystead_tests::chainside::{anvil, balance, fund, sends};
 use keystead_tests::cluster::{NodeHome, Station, ether};
+use keystead_tests::coin_desk::{CoinDesk, transaction};
 use keystead_tests::fixture::{ETHER, FRIEND, name};
 use keystead_tests::start_all;
 use keystead_wire::{RequestStage, RequestView};
@@ -92,6 +93,25 @@ async fn k03_d03_new_shares_and_other_holders_sign_for_the_same_account() {
     stations.remove(0).stop().await;
     sends_a_tenth(&stations, 0, 2).await;
     for station in stations {
+        station.stop().await;
+    }
+}
+
+/// INVARIANT S10: its coins are spent as those of any key, by a transaction that Bitcoin Core takes and that settles.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn k03_d03_a_key_in_shares_spends_its_coins_and_one_holder_may_be_gone() {
+    let (desk, mut others) = CoinDesk::in_shares(KeyKind::ThresholdSecp256k1).await;
+    let paid = desk.pays_of(vec![desk.coin(0).await, desk.coin(1).await, desk.coin(2).await], 1_000).await;
+    assert_eq!(paid.stage, RequestStage::Signed, "{paid:?} {:#?}", told(&others));
+    assert_eq!(transaction(&paid).input.len(), 3);
+    desk.mined(&paid, 5).await;
+    desk.until(&paid, RequestStage::Settled).await;
+    others.remove(0).stop().await;
+    let paid = desk.pays_of(vec![desk.coin(3).await, desk.coin(4).await], 1_000).await;
+    assert_eq!(paid.stage, RequestStage::Signed, "{paid:?} {:#?}", told(&others));
+    desk.mined(&paid, 0).await;
+    desk.station.stop().await;
+    for station in others {
         station.stop().await;
     }
 }

@@ -2,6 +2,7 @@
 
 use bitcoin::bip32::{Xpriv, Xpub};
 use bitcoin::secp256k1::Secp256k1;
+use keystead_intent::KeyKind;
 
 use super::*;
 use crate::address_of;
@@ -72,7 +73,7 @@ fn s02_only_the_four_descriptors_of_one_account_in_their_order_are_a_wallet() {
     // The key beside others' is of the same master key, at its own path.
     assert_eq!(account(&|it| it.cosigner = other.cosigner.clone()), "account.form");
     assert_eq!(account(&|it| it.cosigner = it.cosigner.replace("48h", "47h")), "account.form");
-    assert_eq!(account(&|it| it.cosigner.clear()), "descriptor.no_origin");
+    assert_eq!(account(&|it| it.cosigner.clear()), "account.count");
     // Another spelling of the same would be another digest of the same.
     let marked = |it: &mut BitcoinWallet| {
         let (origin, key) = it.descriptors[0].rsplit_once('#').unwrap().0.split_once(']').unwrap();
@@ -80,4 +81,51 @@ fn s02_only_the_four_descriptors_of_one_account_in_their_order_are_a_wallet() {
         it.descriptors[0] = format!("{body}#{}", checksum(&body).unwrap());
     };
     assert_eq!(code(&marked), "account.form");
+}
+
+/// What everybody derives of the public account is what whoever had the secret would: nothing on the way is hardened.
+#[test]
+fn s02_the_wallet_of_a_key_in_shares_follows_from_its_public_account() {
+    let secp = Secp256k1::new();
+    for (chain, network) in
+        [(ChainId::BITCOIN_MAINNET, Network::Mainnet), (ChainId::BITCOIN_REGTEST, Network::Regtest)]
+    {
+        let secret = Xpriv::new_master(network.kind(), &[5; 64]).unwrap();
+        let public = Xpub::from_priv(&secp, &secret);
+        let root = PublicAccount::new(public.public_key.serialize(), public.chain_code.to_bytes());
+        let recorded = wallet_in_shares(chain, KeyKind::ThresholdSecp256k1, &root).unwrap();
+        let wallet = read_account(&recorded).unwrap();
+        let place = Place { branch: Branch::Change, index: 7 };
+        let derived = wallet.derive(Owned { descriptor: 0, place }).unwrap();
+        let path: DerivationPath = format!("m/84/{}/0/1/7", network.coin_type()).parse().unwrap();
+        let child = Xpub::from_priv(&secp, &secret.derive_priv(&secp, &path).unwrap());
+        let script = bitcoin::ScriptBuf::new_p2wpkh(&child.to_pub().wpubkey_hash());
+        assert_eq!((derived.script_pubkey, &derived.keys[0].path), (script, &path));
+        assert_eq!(derived.keys[0].fingerprint, secret.fingerprint(&secp));
+        assert_eq!(wallet_in_shares(chain, KeyKind::HdSecp256k1, &root), Err(AccountError::Kind));
+    }
+}
+
+#[test]
+fn s02_nothing_but_that_one_descriptor_is_the_wallet_of_a_key_in_shares() {
+    let root =
+        Xpub::from_priv(&Secp256k1::new(), &Xpriv::new_master(Network::Regtest.kind(), &[5; 64]).unwrap());
+    let root = PublicAccount::new(root.public_key.serialize(), root.chain_code.to_bytes());
+    let good = wallet_in_shares(ChainId::BITCOIN_REGTEST, KeyKind::ThresholdSecp256k1, &root).unwrap();
+    let hardened = recorded(Network::Regtest, [1; 64]);
+    let code = |change: &dyn Fn(&mut BitcoinWallet)| {
+        let mut changed = good.clone();
+        change(&mut changed);
+        read_wallet(&changed).unwrap_err().code()
+    };
+    assert_eq!(code(&|it| it.descriptors.push(it.descriptors[0].clone())), "account.count");
+    assert_eq!(code(&|it| it.descriptors[0] = hardened.descriptors[2].clone()), "account.form");
+    assert_eq!(code(&|it| it.descriptors[0] = hardened.descriptors[3].clone()), "account.kind");
+    assert_eq!(code(&|it| it.account = 1), "account.form");
+    assert_eq!(code(&|it| it.cosigner = hardened.cosigner.clone()), "account.not_shared");
+    assert_eq!(shared_wallet(&good, &good.descriptors[0]), Ok(good.clone()));
+    let body =
+        format!("wsh(sortedmulti(1,{},{}))", hardened.cosigner, recorded(Network::Regtest, [2; 64]).cosigner);
+    let vault = Descriptor::with_checksum(&body).unwrap();
+    assert_eq!(shared_wallet(&good, &vault).unwrap_err().code(), "account.kind", "it signs beside nobody");
 }

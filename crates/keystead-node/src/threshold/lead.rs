@@ -45,6 +45,13 @@ impl Turns {
         }
     }
 
+    /// A run of it signed a part: the next part begins at once, in the try that signed, so that its leader leads on.
+    pub(super) fn goes_on(&mut self, session: SessionId, now: Instant) {
+        self.sessions.retain(|it| *it != session);
+        self.attempt = self.attempt.saturating_sub(1);
+        self.due = now;
+    }
+
     /// Whom a leader takes: itself, and those next in the order that can be reached and were heard before. Where
     /// that is too few, whoever was silent gets another chance.
     pub(super) fn signers(

@@ -105,7 +105,9 @@ impl Signer {
     /// Which tries an own run belongs to.
     fn note(&mut self, call: &RunCall, request: RequestId, session: SessionId) {
         let turns = match &call.aim {
-            wire::RunAim::Request { .. } => self.runs.waiting.get_mut(&request).map(|it| &mut it.turns),
+            wire::RunAim::Request { .. } | wire::RunAim::Input { .. } => {
+                self.runs.waiting.get_mut(&request).map(|it| &mut it.turns)
+            }
             wire::RunAim::Proof { prover, .. } if *prover == self.shared.node => {
                 self.runs.proving.get_mut(&request)
             }
@@ -156,7 +158,7 @@ impl Signer {
     async fn lead_request(&mut self, request: RequestId, now: Instant) -> Result<(), NodeError> {
         self.silence(request).await?;
         let Some(waiting) = self.runs.waiting.get_mut(&request) else { return Ok(()) };
-        let (attempt, height) = (waiting.turns.next(now), waiting.height);
+        let (attempt, aim) = (waiting.turns.next(now), waiting.aim(request));
         let sharing = &waiting.sharing;
         let (me, reachable) = (&self.shared.node, self.shared.peers.reachable_names());
         let order = order(&sharing.holders, &request, attempt);
@@ -165,7 +167,7 @@ impl Signer {
         }
         let signers = waiting.turns.signers(me, &order, usize::from(sharing.threshold), &reachable);
         let Some(signers) = signers else { return Ok(()) };
-        let call = RunCall { aim: wire::RunAim::Request { request, height }, attempt, signers };
+        let call = RunCall { aim, attempt, signers };
         match self.lead(call).await {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) if !is_of_runs(&refusal.code) => {
                 self.runs.waiting.remove(&request);
@@ -218,7 +220,7 @@ fn runs_of(callers: &BTreeMap<SessionId, (Name, RequestId)>, from: &Name, reques
 /// Whether a node calls to a run that is its to lead: one that it takes part in, and a proof of its own share.
 fn leads(from: &Name, call: &RunCall) -> bool {
     let own = match &call.aim {
-        wire::RunAim::Request { .. } => true,
+        wire::RunAim::Request { .. } | wire::RunAim::Input { .. } => true,
         wire::RunAim::Proof { prover, .. } => prover == from,
     };
     own && call.signers.contains(from)
@@ -230,13 +232,18 @@ fn start(call: &RunCall) -> RunStart {
         wire::RunAim::Proof { request, prover } => {
             RunAim::Proof { request: *request, prover: prover.clone() }
         }
+        wire::RunAim::Input { request, height, input } => {
+            RunAim::Input { request: *request, height: *height, input: *input }
+        }
     };
     RunStart { aim, attempt: call.attempt, signers: call.signers.clone() }
 }
 
 fn request_of(aim: &wire::RunAim) -> RequestId {
     match aim {
-        wire::RunAim::Request { request, .. } | wire::RunAim::Proof { request, .. } => *request,
+        wire::RunAim::Request { request, .. }
+        | wire::RunAim::Proof { request, .. }
+        | wire::RunAim::Input { request, .. } => *request,
     }
 }
 

@@ -68,7 +68,8 @@ fn first_half(signature: &[u8; 64]) -> [u8; 32] {
     half
 }
 
-const SIGHASH_ALL: u8 = 0x01;
+/// Everything is covered.
+pub(crate) const SIGHASH_ALL: u8 = 0x01;
 
 #[cfg(test)]
 mod tests {

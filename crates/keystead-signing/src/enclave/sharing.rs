@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use keystead_base::{Canonical as _, ClusterId, Digest, Name, RequestId, Secret, Timestamp};
+use keystead_bitcoin::SigningDigest;
 use keystead_chain::Unsigned;
 use keystead_decision::{
     Certificate, Convened, Decision, Grant, Header, HeldPermit, Seat, Sharing, SigningPermit, share_challenge,
@@ -24,10 +25,12 @@ use crate::{EnclaveError, EthereumSignature};
 
 /// A right that was shown while its block was the head, until it expires.
 pub(super) struct Admitted {
-    permit: HeldPermit,
+    pub(super) permit: HeldPermit,
     /// Whose decisions its own stands among.
-    header: Digest,
-    policy_version: u64,
+    pub(super) header: Digest,
+    pub(super) policy_version: u64,
+    /// What is signed for each input, where it is a PSBT.
+    pub(super) inputs: Vec<SigningDigest>,
 }
 
 /// Rights whose keys are held in shares, by request and height.
@@ -35,13 +38,17 @@ pub(super) struct Admitted {
 pub(super) struct Rights(BTreeMap<(RequestId, u64), Admitted>);
 
 impl Rights {
-    fn admit(&mut self, place: (RequestId, u64), right: Admitted, now: Timestamp) {
+    pub(super) fn admit(&mut self, place: (RequestId, u64), right: Admitted, now: Timestamp) {
         self.0.retain(|_, it| it.permit.grant().expires > now);
         // At the limit the lowest is renewed, as if it had expired.
-        while self.0.len() >= MAX_ADMITTED {
+        while self.0.len() >= MAX_ADMITTED || self.inputs() > MAX_ADMITTED_INPUTS {
             self.0.pop_first();
         }
         self.0.insert(place, right);
+    }
+
+    fn inputs(&self) -> usize {
+        self.0.values().map(|it| it.inputs.len()).sum()
     }
 }
 
@@ -109,14 +116,19 @@ impl<C: EnclaveControls> Enclave<C> {
         fits(grant, unsigned, address.ok_or(ThresholdError::Share)?)?;
         let place = (decision.subject, header.height);
         let (header, policy_version) = (header.digest(), decision.policy.number);
-        self.rights.admit(place, Admitted { permit, header, policy_version }, now);
+        self.rights.admit(place, Admitted { permit, header, policy_version, inputs: Vec::new() }, now);
         Ok(ItemResult::Admitted)
     }
 
     /// Begins a run that signs; the session is built here of what was granted.
     pub(super) fn join(&mut self, start: &RunStart, now: Timestamp) -> Result<Progress, EnclaveError> {
         let moved = match &start.aim {
-            RunAim::Request { request, height } => self.join_request(start, (*request, *height), now)?,
+            RunAim::Request { request, height } => {
+                self.join_request(start, (*request, *height), None, now)?
+            }
+            RunAim::Input { request, height, input } => {
+                self.join_request(start, (*request, *height), Some(*input), now)?
+            }
             RunAim::Proof { request, prover } => self.join_proof(start, request, prover)?,
         };
         self.progress(moved, now)
@@ -126,19 +138,17 @@ impl<C: EnclaveControls> Enclave<C> {
         &mut self,
         start: &RunStart,
         (request, height): (RequestId, u64),
+        input: Option<u32>,
         now: Timestamp,
     ) -> Result<Moved, EnclaveError> {
         let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
         let right = self.rights.0.get(&(request, height)).ok_or(ThresholdError::NotAdmitted)?;
         // INVARIANT S3, S14: what was learned since counts, at the start of every run.
         let grant = log.still_permits(&right.permit, now)?.into_grant();
+        let (digest, path) = right.signs(&grant, input)?;
         let key = grant.account.key;
         let holding = self.threshold.holding(&key, grant.epoch)?;
-        let purpose = Purpose::Sign {
-            signers: start.signers.clone(),
-            digest: grant.signing_digest,
-            path: vec![grant.account.index],
-        };
+        let purpose = Purpose::Sign { signers: start.signers.clone(), digest, path };
         let session = Session {
             cluster: self.cluster()?,
             key,
@@ -251,10 +261,10 @@ impl<C: EnclaveControls> Enclave<C> {
             Finish::Proved { request, prover, proof } => (request, RunEnd::Proved { prover, proof }),
             Finish::Aborted { request, abort } => (request, RunEnd::Aborted(abort)),
             Finish::Signed { request, height, digest, signature } => {
-                let Some(released) = self.release(&(request, height), (digest, now), &signature) else {
-                    return Ok(None);
-                };
-                (request, RunEnd::Signed { height, released })
+                match self.release(&(request, height), (digest, now), &signature) {
+                    Some(end) => (request, end),
+                    None => return Ok(None),
+                }
             }
         }))
     }
@@ -266,9 +276,14 @@ impl<C: EnclaveControls> Enclave<C> {
         place: &(RequestId, u64),
         (digest, now): (Digest, Timestamp),
         made: &EcdsaSignature,
-    ) -> Option<Released> {
-        let right = self.rights.0.get(place)?;
+    ) -> Option<RunEnd> {
+        let (right, height) = (self.rights.0.get(place)?, place.1);
         let grant: Grant = self.log.as_ref()?.still_permits(&right.permit, now).ok()?.into_grant();
+        if !right.inputs.is_empty() {
+            let input = right.inputs.iter().find(|it| it.digest == digest)?.clone();
+            let signature = self.release_input(&input, made)?;
+            return Some(RunEnd::SignedInput { height, signature });
+        }
         let account = grant.account.key.clone();
         let holding = self.threshold.holding(&account, grant.epoch).ok()?;
         let mut rs = [0; 64];
@@ -279,7 +294,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let is_ours = key.get(1..) == holding.account.point(grant.account.index).as_ref().map(|it| &it[..]);
         let good = is_ours && digest == grant.signing_digest;
         let released = Released { signing_digest: digest, account: grant.address, signature };
-        (good && self.repeats.admit(signature.r(), digest)).then_some(released)
+        (good && self.repeats.admit(signature.r(), digest)).then_some(RunEnd::Signed { height, released })
     }
 
     fn seal_share(&self, dealt: Dealt) -> Result<DealtShare, EnclaveError> {
@@ -339,5 +354,7 @@ fn attempt(ground: Digest, request: RequestId, start: &RunStart) -> Digest {
 
 /// Rights that wait for their runs.
 const MAX_ADMITTED: usize = 4096;
+/// Inputs of PSBTs among them, beside those of the newest one.
+const MAX_ADMITTED_INPUTS: usize = 4096;
 /// Ceremonies whose shares are yet to be proven.
 const MAX_FRESH: usize = 16;

@@ -118,7 +118,7 @@ fn wallet(root: &HdRoot, chain: ChainId, account: u32) -> Result<BitcoinWallet, 
 }
 
 /// The decision's account, wallet and network are the payload's and those derived here (S8).
-fn fits(grant: &Grant, payload: &PsbtSpend, spend: &Spend) -> Result<(), EnclaveError> {
+pub(super) fn fits(grant: &Grant, payload: &PsbtSpend, spend: &Spend) -> Result<(), EnclaveError> {
     if grant.chain != spend.chain() {
         return Err(EnclaveError::Chain { expected: grant.chain, found: spend.chain() });
     }

@@ -2,6 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Name, PublicAccount, RequestId};
+use keystead_bitcoin::SpendSignature;
 use keystead_keys::Sealed;
 use keystead_threshold::{Abort, Record, SessionId};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,15 @@ pub enum RunAim {
         request: RequestId,
         /// The holder.
         prover: Name,
+    },
+    /// One input of a PSBT that was admitted with the block at this height.
+    Input {
+        /// The request.
+        request: RequestId,
+        /// The height.
+        height: u64,
+        /// The input's position.
+        input: u32,
     },
 }
 
@@ -100,6 +110,13 @@ pub enum RunEnd {
     },
     /// Nothing. The record of it is among the records.
     Aborted(Abort),
+    /// The signature of one input, verified inside (S7).
+    SignedInput {
+        /// The height whose block allowed it.
+        height: u64,
+        /// The signature.
+        signature: SpendSignature,
+    },
 }
 
 /// A share that a ceremony made.

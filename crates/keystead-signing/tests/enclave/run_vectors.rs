@@ -2,6 +2,7 @@
 
 use alloy_primitives::Address;
 use keystead_base::{Digest, RequestId};
+use keystead_bitcoin::SpendSignature;
 use keystead_decision::Certificate;
 use keystead_signing::{
     Abort, CreatedKey, Culprit, DealtShare, EnclaveClient, Ended, EthereumSignature, Fault, Hello, Outgoing,
@@ -25,6 +26,7 @@ pub(crate) fn of(
     let seat = enclave.seat(REQUEST).unwrap();
     let asked = RunAim::Request { request: REQUEST, height: 7 };
     let proof = RunAim::Proof { request: REQUEST, prover: name("node-2") };
+    let input = RunAim::Input { request: REQUEST, height: 7, input: 2 };
     vec![
         vector("more seals", &Request::Open(vec![created.sealed.clone()])),
         vector("recall the journal", &Request::Recall(vec![begun()])),
@@ -32,6 +34,7 @@ pub(crate) fn of(
         vector("begin a ceremony", &Request::Convene(Box::new(creation.clone()))),
         vector("join a run", &Request::Join(Box::new(start(asked)))),
         vector("join a proof", &Request::Join(Box::new(start(proof)))),
+        vector("join a run for an input", &Request::Join(Box::new(start(input)))),
         vector("deliver", &Request::Deliver(vec![vec![1, 2], vec![3]])),
         vector("give up", &Request::GiveUp(SESSION)),
         vector("erase", &Request::Erase { key: name("hot"), epoch: 2 }),
@@ -54,6 +57,7 @@ fn progress(created: &CreatedKey) -> Progress {
         Abort { session: SESSION, culprit: Culprit::Node(name("node-2")), fault: Fault::Multiplication };
     let signature = EthereumSignature { rs: [7; 64], y_parity: 1 };
     let released = Released { signing_digest: Digest([5; 32]), account: Address::repeat_byte(6), signature };
+    let signature = SpendSignature { input: 2, key: [2; 33], bytes: vec![9; 71] };
     let dealt = DealtShare {
         key: name("hot"),
         epoch: 1,
@@ -67,6 +71,7 @@ fn progress(created: &CreatedKey) -> Progress {
         RunEnd::Dismissed,
         RunEnd::Proved { prover: name("node-2"), proof: vec![8; 64] },
         RunEnd::Aborted(abort.clone()),
+        RunEnd::SignedInput { height: 7, signature },
     ];
     Progress {
         records: vec![begun(), Record::Aborted { key: name("hot"), abort }],

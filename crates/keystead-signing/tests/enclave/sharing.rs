@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use keystead_base::{Canonical as _, Digest, Name, PublicAccount, RequestId};
+use keystead_base::{Canonical, Digest, Name, PublicAccount, RequestId};
+use keystead_bitcoin::{Spend, SpendSignatures, wallet_in_shares};
 use keystead_chain::Unsigned;
 use keystead_decision::{Certificate, Convened, Outcome, Seat, share_challenge};
-use keystead_intent::{KeyCeremony, KeyKind};
+use keystead_intent::{ChainId, KeyCeremony, KeyKind, PsbtSpend};
 use keystead_signing::{
     BatchItem, ClientError, DealtShare, EnclaveClient, Ended, HeldKey, ItemResult, Progress, RunAim, RunEnd,
     RunStart,
@@ -13,6 +14,7 @@ use keystead_signing::{
 
 use crate::Test;
 use crate::fixture::{Cluster, advance, grant, message, name, soon};
+use crate::spending::{grant as grant_of, psbt};
 
 pub(crate) const TESTS: &[Test] = &[(
     "s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does",
@@ -85,13 +87,16 @@ impl Pair {
         Ok(())
     }
 
-    fn admitted(&mut self, certificate: &Certificate, unsigned: &Unsigned) {
+    fn admitted(&mut self, certificate: &Certificate, unsigned: &impl Canonical) {
         for who in ["a", "b"] {
-            let (decision, proof) = (certificate.decision.clone(), certificate.proof.clone());
-            let item = BatchItem { decision, proof, unsigned: unsigned.to_document() };
-            let results = self.at(who).sign(&certificate.commit, vec![item]).unwrap();
-            assert_eq!(results, [ItemResult::Admitted]);
+            assert_eq!(self.shown(who, certificate, unsigned), ItemResult::Admitted);
         }
+    }
+
+    fn shown(&mut self, who: &str, certificate: &Certificate, unsigned: &impl Canonical) -> ItemResult {
+        let (decision, proof) = (certificate.decision.clone(), certificate.proof.clone());
+        let item = BatchItem { decision, proof, unsigned: unsigned.to_document() };
+        self.at(who).sign(&certificate.commit, vec![item]).unwrap().remove(0)
     }
 }
 
@@ -137,6 +142,9 @@ fn s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does() {
     pair.join(&aim, 0).unwrap();
     assert_eq!(signatures(&pair.carry(), &unsigned), 2);
     assert_eq!(pair.join(&aim, 0).unwrap_err(), "threshold_begin.begun_before");
+    let input = RunAim::Input { request: REQUEST, height, input: 0 };
+    assert_eq!(pair.join(&input, 0).unwrap_err(), "threshold.not_admitted", "it has no inputs");
+    spends(&mut pair, &mut cluster, &held.account);
 
     // A freeze that comes while a run is under way: nothing of it is let go, and none begins.
     pair.join(&aim, 1).unwrap();
@@ -148,6 +156,45 @@ fn s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does() {
     assert_eq!(signatures(&pair.carry(), &unsigned), 0);
     assert_eq!(pair.said, said, "not a word more of it leaves");
     assert_eq!(pair.join(&aim, 2).unwrap_err(), "certificate.frozen");
+}
+
+/// INVARIANT S2, S7: a PSBT of the wallet that follows from the shared key is signed input by input, as it was granted.
+fn spends(pair: &mut Pair, cluster: &mut Cluster, account: &PublicAccount) {
+    let kind = KeyKind::ThresholdSecp256k1;
+    let recorded = wallet_in_shares(ChainId::BITCOIN_REGTEST, kind, account).unwrap();
+    let (asked, other) = (psbt(&recorded, &[0, 0], 190_000), psbt(&recorded, &[0, 0], 180_000));
+    let height = cluster.height + 1;
+    let certificate = cluster.certificate(Outcome::Allow(grant_of(&recorded, &asked)));
+    let code = |result: ItemResult| match result {
+        ItemResult::Refused(refusal) => refusal.code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code(pair.shown("a", &certificate, &other)), "certificate.digest");
+    let shared = PsbtSpend { shared: Some(name("vault")), ..asked.clone() };
+    assert_eq!(code(pair.shown("a", &certificate, &shared)), "enclave.no_wallet");
+    pair.admitted(&certificate, &asked);
+    let whole = RunAim::Request { request: REQUEST, height };
+    assert_eq!(
+        pair.join(&whole, 0).unwrap_err(),
+        "threshold.not_admitted",
+        "nobody signs the digest over all"
+    );
+    let input = |input| RunAim::Input { request: REQUEST, height, input };
+    assert_eq!(pair.join(&input(2), 0).unwrap_err(), "threshold.not_admitted");
+    let mut signatures = Vec::new();
+    for at in [0, 1] {
+        pair.join(&input(at), 0).unwrap();
+        let ends = pair.carry();
+        let made = ends.iter().filter_map(|end| match end {
+            RunEnd::SignedInput { signature, .. } => Some(signature.clone()),
+            _ => None,
+        });
+        let made: Vec<_> = made.collect();
+        assert!(made.len() == 2 && made.iter().all(|it| it.input == at), "{ends:?}");
+        signatures.extend(made.into_iter().take(1));
+    }
+    let spend = Spend::read(&recorded, &asked.psbt).unwrap();
+    spend.finalize(&SpendSignatures { signatures }).unwrap();
 }
 
 fn proves(pair: &mut Pair, cluster: &Cluster, certificate: &Certificate, account: &PublicAccount) {

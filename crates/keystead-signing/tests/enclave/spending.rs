@@ -34,7 +34,7 @@ fn wallet(enclave: &mut EnclaveClient) -> BitcoinWallet {
 }
 
 /// Pays from one coin of each of these forms.
-fn psbt(recorded: &BitcoinWallet, forms: &[usize], sat: u64) -> PsbtSpend {
+pub(crate) fn psbt(recorded: &BitcoinWallet, forms: &[usize], sat: u64) -> PsbtSpend {
     let wallet = read_wallet(recorded).unwrap();
     let inputs = forms.iter().zip(1..).map(|(form, number)| {
         let owned = Owned { descriptor: *form, place: Place { branch: Branch::Receive, index: number } };
@@ -66,7 +66,7 @@ fn psbt(recorded: &BitcoinWallet, forms: &[usize], sat: u64) -> PsbtSpend {
     }
 }
 
-fn grant(recorded: &BitcoinWallet, it: &PsbtSpend) -> Grant {
+pub(crate) fn grant(recorded: &BitcoinWallet, it: &PsbtSpend) -> Grant {
     Grant {
         account: it.account.clone(),
         address: recorded.id(),

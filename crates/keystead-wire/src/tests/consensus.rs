@@ -129,6 +129,7 @@ fn peers() -> Vec<(&'static str, PeerMessage)> {
         ("a node can be called back", PeerMessage::Listens(7400)),
         ("a message of a threshold run", PeerMessage::Threshold(vec![1, 2, 3])),
         ("others are called to sign", PeerMessage::Joins(call(RunAim::Request { request, height: 7 }))),
+        ("and to sign an input", PeerMessage::Joins(call(RunAim::Input { request, height: 7, input: 2 }))),
         ("and to prove a share", PeerMessage::Joins(call(RunAim::Proof { request, prover: word("node-2") }))),
     ]
 }

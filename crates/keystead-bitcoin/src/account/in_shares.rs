@@ -1,0 +1,78 @@
+//! The wallet of a key in shares: no step of its path is hardened, so that everybody derives it of the public account.
+
+use bitcoin::bip32::{ChainCode, ChildNumber, DerivationPath, Fingerprint, Xpub};
+use bitcoin::secp256k1::PublicKey;
+use keystead_base::PublicAccount;
+use keystead_intent::{BitcoinWallet, ChainId, KeyKind};
+
+use super::{AccountError, name, with_checksum, wrapped};
+use crate::derive::CURVE;
+use crate::{Descriptor, Form, Network, Wallet};
+
+/// The wallet that a key in shares has on a network: `wpkh` at `m/84/c/0`, where `m` is the shared key itself.
+///
+/// # Errors
+///
+/// [`AccountError`]: another kind of chain or of key, or a point that is not on the curve.
+pub fn wallet_in_shares(
+    chain: ChainId,
+    kind: KeyKind,
+    root: &PublicAccount,
+) -> Result<BitcoinWallet, AccountError> {
+    let network = Network::of(chain).ok_or(AccountError::NotBitcoin)?;
+    let form = form_of(kind).ok_or(AccountError::Kind)?;
+    let path = path(network, form)?;
+    let master = master(network, root)?;
+    let key = master.derive_pub(&CURVE, &path).map_err(|_| AccountError::Key)?;
+    let key = format!("[{}/{path}]{key}/<0;1>/*", master.fingerprint());
+    let descriptors = vec![with_checksum(&wrapped(form, &key))];
+    Ok(BitcoinWallet { chain, account: ACCOUNT, descriptors, cosigner: String::new() })
+}
+
+/// Reads such a wallet as the log records it: nobody signs beside the key, which nothing but its own path says.
+pub(super) fn read(recorded: &BitcoinWallet) -> Result<Wallet, AccountError> {
+    let network = Network::of(recorded.chain).ok_or(AccountError::NotBitcoin)?;
+    let [text] = recorded.descriptors.as_slice() else {
+        return Err(AccountError::Count { expected: 1, found: recorded.descriptors.len() });
+    };
+    let descriptor = Descriptor::parse(text, network)?;
+    let form = descriptor.form();
+    let wrong = AccountError::Form { expected: form.as_str() };
+    let [key] = descriptor.keys() else { return Err(wrong) };
+    let fits = key.path() == &path(network, form)? && descriptor.to_string() == *text;
+    match fits && recorded.account == ACCOUNT {
+        true => Ok(Wallet::new(network, vec![(name(form)?, descriptor)])?),
+        false => Err(wrong),
+    }
+}
+
+/// What a key of this kind signs.
+fn form_of(kind: KeyKind) -> Option<Form> {
+    match kind {
+        KeyKind::ThresholdSecp256k1 => Some(Form::Wpkh),
+        KeyKind::HdSecp256k1 => None,
+    }
+}
+
+fn path(network: Network, form: Form) -> Result<DerivationPath, AccountError> {
+    let purpose = match form {
+        Form::Wpkh => 84,
+        Form::Pkh | Form::ShWpkh | Form::Tr | Form::WshSortedMulti { .. } => return Err(AccountError::Kind),
+    };
+    let step = |it| ChildNumber::from_normal_idx(it).map_err(|_| AccountError::Key);
+    let steps = [purpose, network.coin_type(), ACCOUNT].map(step);
+    steps.into_iter().collect::<Result<Vec<_>, _>>().map(DerivationPath::from)
+}
+
+fn master(network: Network, root: &PublicAccount) -> Result<Xpub, AccountError> {
+    Ok(Xpub {
+        network: network.kind(),
+        depth: 0,
+        parent_fingerprint: Fingerprint::default(),
+        child_number: ChildNumber::Normal { index: 0 },
+        public_key: PublicKey::from_slice(&root.compressed()).map_err(|_| AccountError::Key)?,
+        chain_code: ChainCode::from(root.chain_code.0),
+    })
+}
+
+const ACCOUNT: u32 = 0;

@@ -1,0 +1,85 @@
+//! PSBTs of keys in shares: what is admitted is signed input by input, each in a run of its own.
+
+use keystead_base::{Canonical as _, Digest, Timestamp};
+use keystead_bitcoin::{InputSignature, SigningDigest, Spend, SpendSignature, wallet_in_shares};
+use keystead_decision::{Grant, Header};
+use keystead_intent::{KeyKind, PsbtSpend};
+use keystead_threshold::EcdsaSignature;
+use secp256k1::ecdsa::Signature;
+
+use super::sharing::Admitted;
+use super::{Enclave, EnclaveControls, granted, spending};
+use crate::EnclaveError;
+use crate::curve::SIGHASH_ALL;
+use crate::protocol::{BatchItem, ItemResult};
+use crate::threshold::ThresholdError;
+
+impl<C: EnclaveControls> Enclave<C> {
+    /// INVARIANT S2, S3: as for a whole key, against the wallet that follows from the shared key; what is kept of it are the
+    /// digests that were computed here.
+    pub(super) fn admit_spend(
+        &mut self,
+        header: &Header,
+        item: &BatchItem,
+        payload: &PsbtSpend,
+        now: Timestamp,
+    ) -> Result<ItemResult, EnclaveError> {
+        let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
+        let (key, chain) = (&payload.account.key, payload.chain);
+        let epoch = granted(item).ok_or(ThresholdError::NotAdmitted)?.epoch;
+        let holding = self.threshold.holding(key, epoch)?;
+        if payload.shared.is_some() {
+            return Err(EnclaveError::NoWallet { chain });
+        }
+        let wallet = wallet_in_shares(chain, KeyKind::ThresholdSecp256k1, &holding.account)
+            .map_err(|error| EnclaveError::Spend(error.into()))?;
+        if payload.account.index != wallet.account {
+            return Err(EnclaveError::NoWallet { chain });
+        }
+        let spend = Spend::read(&wallet, &payload.psbt)?;
+        let digest = self.controls.spend_to_grant(&spend, granted(item));
+        let permit = log.permit_decided(header, &item.decision, &item.proof, &digest, now)?.hold();
+        spending::fits(permit.grant(), payload, &spend)?;
+        let place = (item.decision.subject, header.height);
+        let inputs = spend.view().digests();
+        if inputs.is_empty() {
+            return Err(ThresholdError::NotAdmitted.into());
+        }
+        let (header, policy_version) = (header.digest(), item.decision.policy.number);
+        self.rights.admit(place, Admitted { permit, header, policy_version, inputs }, now);
+        Ok(ItemResult::Admitted)
+    }
+
+    /// INVARIANT S7: verified by the code that every other node verifies it with, and no r twice.
+    pub(super) fn release_input(
+        &mut self,
+        input: &SigningDigest,
+        made: &EcdsaSignature,
+    ) -> Option<SpendSignature> {
+        let key = input.keys.first()?.public;
+        let signature = Signature::from_compact(&[made.r, made.s].concat()).ok()?;
+        let bytes = [signature.serialize_der().as_ref(), &[SIGHASH_ALL]].concat();
+        let signature = InputSignature { input: input.input, key, bytes };
+        input.verify(&signature).ok()?;
+        let InputSignature { input: at, key, bytes } = signature;
+        let signature = SpendSignature { input: u32::try_from(at).ok()?, key: key.serialize(), bytes };
+        self.repeats.admit(made.r, input.digest).then_some(signature)
+    }
+}
+
+impl Admitted {
+    /// What a run of it signs, and where the key of it is: an input of its own where a PSBT was admitted, and only there.
+    pub(super) fn signs(
+        &self,
+        grant: &Grant,
+        input: Option<u32>,
+    ) -> Result<(Digest, Vec<u32>), ThresholdError> {
+        let Some(input) = input else {
+            let whole = self.inputs.is_empty().then(|| (grant.signing_digest, vec![grant.account.index]));
+            return whole.ok_or(ThresholdError::NotAdmitted);
+        };
+        let found = self.inputs.iter().find(|it| u32::try_from(it.input) == Ok(input));
+        let key = found.and_then(|it| Some((it.digest, it.keys.first()?.path.to_u32_vec())));
+        key.ok_or(ThresholdError::NotAdmitted)
+    }
+}
