@@ -1,6 +1,7 @@
 //! Where a seed comes from: sources that are tested before they are mixed, and a receipt of it (E1).
 //!
-//! Nothing here draws a sample, opens a file or reads a clock: samples and the time come in.
+//! Nothing here draws a sample, opens a file or reads a clock: samples and the time come in. What a family of weak
+//! generators would have made is found by [`weak`].
 
 mod error;
 mod hand;
@@ -11,6 +12,7 @@ mod samples;
 mod source;
 #[cfg(test)]
 mod vectors;
+pub mod weak;
 
 pub use error::EntropyError;
 pub use hand::{Symbols, Tally};
