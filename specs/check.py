@@ -6,6 +6,7 @@ digest. Prints one line per file and exits with 1 if a single vector differs.
 """
 
 import hashlib
+import hmac
 import json
 import pathlib
 import re
@@ -150,8 +151,14 @@ def document(types, domain, type_name, value):
     return header + types.encode_word(type_name, value)
 
 
+def mixed(material, salt, info):
+    """HKDF-SHA-512 (RFC 5869), 32 bytes."""
+    extracted = hmac.digest(salt.encode(), material, "sha512")
+    return hmac.digest(extracted, info.encode() + b"\x01", "sha512")[:32]
+
+
 def main():
-    pages = ("types.md", "keys.md", "ethereum.md", "bitcoin.md", "solana.md", "enclave.md", "wire.md", "log.md", "consensus.md", "ceremony.md", "rebuild.md", "words.md", "threshold.md")
+    pages = ("types.md", "keys.md", "ethereum.md", "bitcoin.md", "solana.md", "enclave.md", "wire.md", "log.md", "consensus.md", "ceremony.md", "rebuild.md", "words.md", "threshold.md", "entropy.md")
     text = "".join((HERE / page).read_text() for page in pages)
     blocks = re.findall(r"```types\n(.*?)```", text, re.S)
     types = Types("\n".join(blocks))
@@ -169,6 +176,9 @@ def main():
             if found.hex() != vector["document"] or digest != vector["digest"]:
                 wrong += 1
                 print(f"{path.name}: {vector['name']}: expected {vector['digest']}, computed {digest}")
+            if (rule := vector.get("mixed")) and mixed(found, rule["salt"], rule["info"]).hex() != rule["seed"]:
+                wrong += 1
+                print(f"{path.name}: {vector['name']}: another seed")
         print(f"{path.name}: {len(vectors)} vectors")
     for domain in sorted(set(domains) - seen):
         wrong += 1

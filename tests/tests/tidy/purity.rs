@@ -5,7 +5,7 @@ use crate::layers::dependencies;
 use crate::sources::Source;
 
 /// The crates that only compute.
-const PURE: [&str; 13] = [
+const PURE: [&str; 14] = [
     "keystead-base",
     "keystead-intent",
     "keystead-chain",
@@ -18,6 +18,7 @@ const PURE: [&str; 13] = [
     "keystead-decision",
     "keystead-consensus",
     "keystead-keys",
+    "keystead-entropy",
     "keystead-threshold",
 ];
 

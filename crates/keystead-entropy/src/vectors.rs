@@ -1,0 +1,213 @@
+//! Vectors of specs/entropy.md: read by the product here, and recomputed by `specs/check.py`.
+//!
+//! `KEYSTEAD_BLESS=1 cargo test -p keystead-entropy vectors` writes them anew: a change of form, which needs a new version in
+//! its domain.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_base::{Canonical, Digest, Name, Timestamp, tagged_hash};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::{EntropyPromise, EntropyReceipt, Mixture, Samples, Source};
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../specs/vectors/entropy.json");
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Vector {
+    name: String,
+    domain: String,
+    json: serde_json::Value,
+    document: String,
+    digest: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mixed: Option<Mixed>,
+}
+
+/// What HKDF-SHA-512 makes of the document.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Mixed {
+    salt: String,
+    info: String,
+    seed: Digest,
+}
+
+/// As the specification has it; the product never holds it in one place.
+#[derive(Debug, PartialEq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+struct EntropyOpening {
+    source: Source,
+    salt: Digest,
+    samples: Vec<u8>,
+}
+
+impl Canonical for EntropyOpening {
+    const DOMAIN: &'static str = "keystead/entropy-opening/v1";
+}
+
+#[derive(Debug, PartialEq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+struct SeedInput {
+    source: Source,
+    samples: Vec<u8>,
+}
+
+#[derive(Debug, PartialEq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+struct SeedMaterial {
+    sources: Vec<SeedInput>,
+}
+
+impl Canonical for SeedMaterial {
+    const DOMAIN: &'static str = "keystead/seed-material/v1";
+}
+
+#[test]
+fn e1_the_stored_vectors_are_what_is_computed_today() {
+    let today = vectors();
+    if std::env::var_os("KEYSTEAD_BLESS").is_some() {
+        std::fs::write(Path::new(FILE), serde_json::to_string_pretty(&today).unwrap() + "\n").unwrap();
+    }
+    let stored: Vec<Vector> = serde_json::from_str(&std::fs::read_to_string(FILE).unwrap()).unwrap();
+    assert_eq!(stored, today);
+    read::<EntropyReceipt>(&stored).hold().unwrap();
+    read::<EntropyPromise>(&stored);
+    read::<EntropyOpening>(&stored);
+    read::<SeedMaterial>(&stored);
+}
+
+fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(stored: &[Vector]) -> T {
+    let vector = stored.iter().find(|it| it.domain == T::DOMAIN).unwrap();
+    let document = const_hex::decode(&vector.document).unwrap();
+    let value = T::from_document(&document).unwrap();
+    assert_eq!(value.digest(), vector.digest);
+    assert_eq!(serde_json::from_value::<T>(vector.json.clone()).unwrap(), value);
+    for cut in [document.len() - 1, document.len() / 2, 1, 0] {
+        assert!(T::from_document(&document[..cut]).is_err(), "{} cut to {cut} bytes", vector.name);
+    }
+    value
+}
+
+fn system() -> Vec<u8> {
+    (0..64_u8).map(|at| at.wrapping_mul(37)).collect()
+}
+
+fn rolls() -> Vec<u8> {
+    (0..99_u8).map(|at| at.wrapping_mul(37) % 6 + 1).collect()
+}
+
+fn vectors() -> Vec<Vector> {
+    let (system, rolls, salts) = (system(), rolls(), [[1; 32], [2; 32]]);
+    let own = Samples::tested(Source::OperatingSystem, &system, &salts[0]).unwrap();
+    let mut mixture = Mixture::new(own).unwrap();
+    mixture.add(Samples::tested(Source::Dice, &rolls, &salts[1]).unwrap()).unwrap();
+    let promise = mixture.promise();
+    let witnesses: Vec<Name> = ["ana", "ben"].map(|it| it.parse().unwrap()).to_vec();
+    let (seed, receipt) = mixture.finish("keystead 0.1.0", Timestamp(1_764_000_000_000), witnesses).unwrap();
+    let opening = EntropyOpening { source: Source::Dice, salt: Digest(salts[1]), samples: rolls.clone() };
+    assert_eq!(receipt.sources[1].commitment, opening.digest(), "the parts are the document");
+    assert_eq!(receipt.promise, Some(promise.digest()));
+    let inputs = [(Source::OperatingSystem, system), (Source::Dice, rolls)];
+    let sources = inputs.map(|(source, samples)| SeedInput { source, samples }).into();
+    let mut material = vector("operating system and dice, as they are mixed", &SeedMaterial { sources });
+    let [salt, info] = ["keystead/seed/v2", "seed"].map(str::to_owned);
+    material.mixed = Some(Mixed { salt, info, seed: Digest(*seed.expose()) });
+    let check = Vector {
+        name: "what a receipt says of a seed".to_owned(),
+        domain: "keystead/seed-check/v1".to_owned(),
+        json: serde_json::to_value(Digest(*seed.expose())).unwrap(),
+        document: const_hex::encode([b"\x16keystead/seed-check/v1".as_slice(), seed.expose()].concat()),
+        digest: tagged_hash("keystead/seed-check/v1", seed.expose()),
+        mixed: None,
+    };
+    assert_eq!(receipt.check, check.digest);
+    vec![
+        vector("what the machine promises before the dice roll", &promise),
+        vector("the receipt of a ceremony with dice", &receipt),
+        vector("what the commitment to the rolls opens to", &opening),
+        material,
+        check,
+    ]
+}
+
+fn vector<T: Canonical + Serialize>(name: &str, value: &T) -> Vector {
+    Vector {
+        name: name.to_owned(),
+        domain: T::DOMAIN.to_owned(),
+        json: serde_json::to_value(value).unwrap(),
+        document: const_hex::encode(value.to_document()),
+        digest: value.digest(),
+        mixed: None,
+    }
+}
+
+/// On other software: a script that knows the specification and Python's standard library.
+fn recomputed(receipt: &EntropyReceipt, openings: &serde_json::Value, promise: Digest) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let [rolls_of, receipt_of, openings_of] =
+        ["rolls", "receipt.json", "openings.json"].map(|it| folder.path().join(it));
+    let typed: Vec<String> = rolls().chunks(20).map(|it| it.iter().map(u8::to_string).collect()).collect();
+    std::fs::write(&rolls_of, typed.join("\n")).unwrap();
+    std::fs::write(&receipt_of, serde_json::to_string(receipt).unwrap()).unwrap();
+    std::fs::write(&openings_of, openings.to_string()).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/python/seed.py");
+    Command::new("python3")
+        .args([script.as_ref(), receipt_of.as_os_str(), openings_of.as_os_str(), rolls_of.as_os_str()])
+        .args(["--promise", &promise.to_string()])
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn e1_the_owner_recomputes_the_seed_on_other_software() {
+    let stored: Vec<Vector> = serde_json::from_str(&std::fs::read_to_string(FILE).unwrap()).unwrap();
+    let (receipt, promise) = (read::<EntropyReceipt>(&stored), read::<EntropyPromise>(&stored).digest());
+    let openings = |first: u8| {
+        let samples: String = const_hex::encode([&[first], &system()[1..]].concat());
+        serde_json::json!([
+            {"source": "operating_system", "salt": Digest([1; 32]), "samples": samples},
+            {"source": "dice", "salt": Digest([2; 32])},
+        ])
+    };
+    let output = recomputed(&receipt, &openings(0), promise);
+    assert!(output.status.success(), "{output:?}");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let seed = stored.iter().find_map(|it| it.mixed.as_ref()).unwrap().seed;
+    assert_eq!(told["seed"], seed.to_string());
+    assert_eq!(told["words"].as_array().unwrap().len(), 24);
+
+    let refused = |output: Output, what: &str| {
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && told.contains(what), "{told}");
+    };
+    refused(recomputed(&receipt, &openings(1), promise), "not the ones of the commitment");
+    refused(recomputed(&receipt, &openings(0), Digest([7; 32])), "did not keep the promise");
+    let other = EntropyReceipt { check: Digest([7; 32]), ..receipt };
+    refused(recomputed(&other, &openings(0), promise), "of another seed");
+}
+
+type Change = fn(&mut EntropyReceipt);
+
+/// Whatever is taken from a receipt, or said otherwise in it, it does not hold any more.
+#[test]
+fn e1_a_receipt_that_says_less_does_not_hold() {
+    let stored: Vec<Vector> = serde_json::from_str(&std::fs::read_to_string(FILE).unwrap()).unwrap();
+    let receipt: EntropyReceipt = read(&stored);
+    let changes: [(&str, Change); 10] = [
+        ("no operating system", |it| it.sources = it.sources.split_off(1)),
+        ("no second source", |it| it.sources.truncate(1)),
+        ("out of order", |it| it.sources.reverse()),
+        ("a source twice", |it| it.sources.push(it.sources[1].clone())),
+        ("fewer rolls", |it| it.sources[1].samples = 98),
+        ("a weaker test", |it| it.sources[1].repetitions += 1),
+        ("another claim", |it| it.sources[1].millibits += 1),
+        ("no promise", |it| it.promise = None),
+        ("another draw of the machine", |it| it.sources[0].commitment = Digest([9; 32])),
+        ("a witness twice", |it| it.witnesses.push(it.witnesses[0].clone())),
+    ];
+    for (what, change) in changes {
+        let mut other = receipt.clone();
+        change(&mut other);
+        assert!(matches!(other.hold(), Err(crate::EntropyError::Receipt { .. })), "{what}");
+    }
+    assert_eq!(receipt.sources.iter().map(|it| it.bits()).collect::<Vec<_>>(), [505, 255]);
+}
