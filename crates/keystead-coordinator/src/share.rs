@@ -250,6 +250,8 @@ const MAX_OWN_SUBMITS: u32 = 512;
 /// Transactions that are filled in at once: each reads a few short answers one after the other.
 const MAX_FILLS: u32 = 64;
 const MAX_OWN_FILLS: u32 = 16;
+/// PSBTs that are read at once: each takes a thread for as long as its keys are derived.
+const MAX_OWN_PSBTS: u32 = 8;
 const MAX_OWN_STREAMS: u32 = 32;
 const MAX_OWN_SOCKETS: u32 = 64;
 /// Reads of one body at once.
@@ -271,8 +273,6 @@ const MAX_SHARES: usize = 2000;
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-/// PSBTs that are read at once: each takes a thread for as long as its keys are derived.
-const MAX_OWN_PSBTS: u32 = 8;
 
     use super::*;
 
