@@ -28,6 +28,8 @@ pub(crate) enum What {
     Thaw,
     /// A step of the key's life: only before the run.
     Ceremony,
+    /// A statement that a key in shares signs, with the digest that the client computed.
+    Statement(Digest),
 }
 
 /// A payment.
@@ -53,7 +55,7 @@ impl Asked {
     pub(crate) fn payment(&self) -> Option<&Payment> {
         match &self.what {
             What::Pay(it) => Some(it),
-            What::Policy(_) | What::Thaw | What::Ceremony => None,
+            What::Policy(_) | What::Thaw | What::Ceremony | What::Statement(_) => None,
         }
     }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use keystead_base::RequestId;
+use keystead_base::{Name, RequestId};
 use keystead_consensus::{Ballot, Record};
 use keystead_decision::{Commit, Decision, Entry, SignedRebuild, State};
+use keystead_threshold::Record as RunRecord;
 
 use crate::Dice;
 
@@ -26,7 +27,16 @@ pub(crate) enum Write {
     Block(Box<Stored>),
     /// The back end signed for this request.
     Signed(RequestId),
+    /// A line of the journal of runs of keys in shares.
+    Run(RunRecord),
+    /// A sealed share. One of an earlier attempt gives way.
+    Share { key: Name, epoch: u32, bytes: Vec<u8> },
+    /// A share of an epoch that is over goes.
+    Erase { key: Name, epoch: u32 },
 }
+
+/// Since which height something is on the disk, and until which.
+type Span = (u64, Option<u64>);
 
 /// A disk.
 #[derive(Clone, Debug)]
@@ -39,6 +49,9 @@ pub(crate) struct Disk {
     rebuild: Option<SignedRebuild>,
     /// So many blocks were imported, and are on every older copy of the disk, too.
     imported: usize,
+    runs: Vec<(u64, RunRecord)>,
+    /// Sealed shares, those that were erased, too: an older copy of the disk has them.
+    shares: Vec<(Span, Name, u32, Vec<u8>)>,
 }
 
 impl Disk {
@@ -51,6 +64,8 @@ impl Disk {
             pending: Vec::new(),
             rebuild: None,
             imported: 0,
+            runs: Vec::new(),
+            shares: Vec::new(),
         }
     }
 
@@ -98,7 +113,39 @@ impl Disk {
                 self.blocks.push(*stored);
             }
             Write::Signed(request) => drop(self.signed.insert(request)),
+            Write::Run(record) => self.runs.push((self.height(), record)),
+            Write::Share { key, epoch, bytes } => {
+                self.erase(&key, epoch);
+                self.shares.push(((self.height(), None), key, epoch, bytes));
+            }
+            Write::Erase { key, epoch } => self.erase(&key, epoch),
         }
+    }
+
+    fn erase(&mut self, key: &Name, epoch: u32) {
+        let height = self.height();
+        for (span, of, made, _) in &mut self.shares {
+            if of == key && *made == epoch && span.1.is_none() {
+                span.1 = Some(height);
+            }
+        }
+    }
+
+    /// The sealed share of an epoch.
+    pub(crate) fn share(&self, key: &Name, epoch: u32) -> Option<Vec<u8>> {
+        let here = |it: &&(Span, Name, u32, Vec<u8>)| it.0.1.is_none() && it.1 == *key && it.2 == epoch;
+        self.shares.iter().find(here).map(|it| it.3.clone())
+    }
+
+    /// The epochs of a key that a share is here of.
+    pub(crate) fn epochs(&self, key: &Name) -> Vec<u32> {
+        let here = self.shares.iter().filter(|it| it.0.1.is_none() && it.1 == *key);
+        here.map(|it| it.2).collect()
+    }
+
+    /// The journal of runs.
+    pub(crate) fn runs(&self) -> Vec<&RunRecord> {
+        self.runs.iter().map(|(_, record)| record).collect()
     }
 
     /// Puts an older snapshot in place: the newest blocks and all records are gone.
@@ -106,6 +153,12 @@ impl Disk {
         self.pending.clear();
         self.records.clear();
         self.blocks.truncate(self.blocks.len().saturating_sub(blocks).max(self.imported));
+        let height = self.height();
+        self.runs.retain(|(at, _)| *at <= height);
+        self.shares.retain(|(span, ..)| span.0 <= height);
+        for (span, ..) in &mut self.shares {
+            span.1 = span.1.filter(|until| *until <= height);
+        }
     }
 
     /// Loses the newest block, as a disk does that lied about it.

@@ -25,6 +25,7 @@ mod place;
 mod prelude;
 mod report;
 mod rules;
+mod shares;
 mod shell;
 mod signing;
 mod simulation;
@@ -52,5 +53,6 @@ pub fn replay_command(plan: Plan) -> String {
     let nodes = plan.nodes.map(|it| format!(" --nodes {it}")).unwrap_or_default();
     let bug = plan.bug.map(|it| format!(" --bug {}", it.name())).unwrap_or_default();
     let lost = if plan.lost { " --lost 1" } else { "" };
-    format!("cargo xtask simulate --seeds 1 --seed {}{nodes}{bug}{lost}", plan.seed)
+    let shares = if plan.shares { " --shares 1" } else { "" };
+    format!("cargo xtask simulate --seeds 1 --seed {}{nodes}{bug}{lost}{shares}", plan.seed)
 }

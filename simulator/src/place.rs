@@ -12,6 +12,7 @@ use crate::back_end::BackEnd;
 use crate::controls::Planted;
 use crate::disk::Disk;
 use crate::rules::node_name;
+use crate::shares::Holder;
 
 /// A node.
 pub(crate) struct Place {
@@ -40,6 +41,8 @@ pub(crate) struct Place {
     pub(crate) witnesses: BTreeSet<usize>,
     /// When this node last reported the end of a request.
     pub(crate) reported: BTreeMap<RequestId, u64>,
+    /// What its process knows of keys in shares; none while it is down.
+    pub(crate) holder: Option<Holder>,
 }
 
 impl Place {
@@ -62,6 +65,7 @@ impl Place {
             heard: BTreeMap::new(),
             witnesses: BTreeSet::new(),
             reported: BTreeMap::new(),
+            holder: None,
         }
     }
 

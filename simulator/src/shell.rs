@@ -71,6 +71,7 @@ impl Simulation {
                 Err(error) => self.oracle.object("S3", format!("the back end does not start: {error}")),
             }
         }
+        self.shares_start(node);
         let beat = self.dice.between(1, 400);
         self.after(beat, Event::Beat { node, life });
         self.after(1_000, Event::Watch { node, life });
@@ -111,6 +112,7 @@ impl Simulation {
         let place = &mut self.places[node];
         place.replica = None;
         place.back_end = None;
+        place.holder = None;
         place.fuse = None;
         place.disk.crash(&mut self.dice);
         if bug == Some(Bug::BlocksNotSynced) {
@@ -125,7 +127,7 @@ impl Simulation {
     }
 
     /// Whether the crash that hangs over a node strikes now.
-    fn burns(&mut self, node: usize) -> bool {
+    pub(crate) fn burns(&mut self, node: usize) -> bool {
         match self.places[node].fuse {
             Some(0) => {
                 self.crash(node);
@@ -333,7 +335,7 @@ impl Simulation {
             self.places[node].disk.sync();
         }
         if self.places[node].lies {
-            return;
+            return self.shares_commit(node, committed);
         }
         let is_new = committed.commit.header.height > self.oracle.height();
         if is_new {
@@ -347,10 +349,17 @@ impl Simulation {
                 self.report.trace(&[word.as_bytes(), decision.subject.0.as_bytes()].concat());
             }
         }
-        if !self.burns(node) && node == HOME {
+        if is_new {
+            self.check_shares();
+        }
+        if self.burns(node) {
+            return;
+        }
+        if node == HOME {
             self.received(committed);
             self.sign_allowed(committed);
         }
+        self.shares_commit(node, committed);
     }
 
     fn look_up(

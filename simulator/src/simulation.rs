@@ -15,6 +15,7 @@ use crate::network::Network;
 use crate::oracle::Oracle;
 use crate::place::Place;
 use crate::rules::{self, START};
+use crate::shares::{Mail, SharesReport};
 use crate::{Bug, Dice, Report};
 
 /// Everything that was asked for, by request.
@@ -31,6 +32,8 @@ pub struct Plan {
     pub bug: Option<Bug>,
     /// Whether all nodes are lost for ever once, and others go on from their log.
     pub lost: bool,
+    /// Whether the nodes hold a key in shares, too.
+    pub shares: bool,
 }
 
 /// Something that is going to happen.
@@ -79,6 +82,21 @@ pub(crate) enum Event {
     },
     Heal,
     Readmit,
+    /// Between the enclaves of two nodes; only with a key in shares, as what follows.
+    ShareMail {
+        to: usize,
+        life: u32,
+        mail: Box<Mail>,
+    },
+    SharesTimer {
+        node: usize,
+        life: u32,
+    },
+    SharesWake {
+        node: usize,
+        life: u32,
+    },
+    SharesClients,
 }
 
 /// A run.
@@ -104,6 +122,9 @@ pub(crate) struct Simulation {
     pub(crate) stated: Option<(u64, u64)>,
     pub(crate) report: Report,
     pub(crate) state_after: State,
+    /// Everything about keys in shares is drawn from these, so that other seeds stay the runs that they were.
+    pub(crate) share_dice: Dice,
+    pub(crate) shares: SharesReport,
 }
 
 impl Simulation {
@@ -141,6 +162,8 @@ impl Simulation {
             stated: None,
             report: Report { seeds: 1, ..Report::default() },
             state_after: state,
+            share_dice: Dice::new(plan.seed ^ SHARES),
+            shares: SharesReport::default(),
         }
     }
 
@@ -150,6 +173,9 @@ impl Simulation {
         self.schedule_faults();
         (0..self.places.len()).for_each(|node| self.start(node));
         self.after(500, Event::Clients);
+        if self.plan.shares {
+            self.after(800, Event::SharesClients);
+        }
         self.at(START.0 + FAULTS_MILLIS, Event::Heal);
         while let Some(((at, _), event)) = self.queue.pop_first() {
             if at > START.0 + FAULTS_MILLIS + CALM_MILLIS || !self.oracle.violations.is_empty() {
@@ -204,11 +230,18 @@ impl Simulation {
             Event::SignLate { height, index } => self.sign_late(height, index),
             Event::Heal => self.heal(),
             Event::Readmit => self.readmit(),
+            Event::ShareMail { to, life, mail } if self.lives(to, life) => self.on_share_mail(to, *mail),
+            Event::SharesTimer { node, life } if self.lives(node, life) => self.shares_timer(node, life),
+            Event::SharesWake { node, life } if self.lives(node, life) => self.shares_wake(node),
+            Event::SharesClients => self.shares_clients(),
             Event::Deliver { .. }
             | Event::Timer { .. }
             | Event::Checked { .. }
             | Event::Beat { .. }
-            | Event::Watch { .. } => {}
+            | Event::Watch { .. }
+            | Event::ShareMail { .. }
+            | Event::SharesTimer { .. }
+            | Event::SharesWake { .. } => {}
         }
     }
 
@@ -251,6 +284,7 @@ impl Simulation {
             self.oracle.object("D3", format!("{undecided} requests are undecided"));
         }
         self.check_overdue();
+        self.check_shares_end();
         self.check_replay();
     }
 
@@ -297,6 +331,8 @@ impl Simulation {
 
 /// The sizes that seeds choose from: the default cluster most often.
 const SIZES: [usize; 8] = [4, 4, 4, 4, 3, 3, 1, 7];
+/// Tells the dice of keys in shares from the others'.
+const SHARES: u64 = 0x5348_4152_4553;
 /// How long faults and clients go on.
 const FAULTS_MILLIS: u64 = 150_000;
 /// How long everything has to come to rest afterwards.

@@ -9,11 +9,13 @@ use keystead_simulator::{Bug, Plan, Report, replay_command, run};
 const STRICT_SEEDS: u64 = 24;
 /// So many seeds in which all nodes are lost find nothing either.
 const LOST_SEEDS: u64 = 8;
+/// So many with a key in shares do not either.
+const SHARES_SEEDS: u64 = 6;
 /// Each bug is found within so many.
 const BUG_SEEDS: u64 = 40;
 
 fn plan(seed: u64) -> Plan {
-    Plan { seed, nodes: None, bug: None, lost: false }
+    Plan { seed, nodes: None, bug: None, lost: false, shares: false }
 }
 
 fn assert_clean(report: &Report, plan: Plan) {
@@ -63,6 +65,24 @@ fn d01_a_cluster_that_lost_all_its_nodes_goes_on_and_keeps_every_invariant() {
     let total = total.into_inner().unwrap();
     for step in ["loss of all nodes", "key restored", "signed after a rebuild"] {
         assert!(total.faults.get(step).is_some_and(|count| *count >= LOST_SEEDS / 2), "{step}: {total:?}");
+    }
+}
+
+/// A key in shares is born, refreshed, handed on and used in the same storms, through the product's own log.
+#[test]
+fn s05_k03_d01_a_key_in_shares_keeps_every_invariant_in_the_storms_of_its_log() {
+    let total = Mutex::new(Report::default());
+    in_parallel(SHARES_SEEDS, |seed| {
+        let plan = Plan { shares: true, ..plan(seed) };
+        let report = run(plan);
+        assert_clean(&report, plan);
+        total.lock().unwrap().add(report);
+    });
+    let total = total.into_inner().unwrap();
+    let first = Plan { shares: true, ..plan(0) };
+    assert_eq!(run(first).trace, run(first).trace, "the same seed is the same run, shares and all");
+    for step in ["key born in shares", "epoch taken over", "signed in shares"] {
+        assert!(total.faults.get(step).is_some_and(|count| *count >= SHARES_SEEDS / 2), "{step}: {total:?}");
     }
 }
 

@@ -14,6 +14,7 @@ use keystead_signing::{
 };
 use keystead_wire::Protection;
 
+use crate::restore::is_share;
 use crate::shared::Shared;
 use crate::{Config, Event, NodeError};
 
@@ -123,8 +124,9 @@ async fn load(client: &mut EnclaveClient, shared: &Shared) -> Result<Vec<OpenedK
 /// Those of a page that this node's enclave is given.
 fn seals(page: Vec<(Name, u32, Vec<u8>)>, shared: &Shared) -> Result<Vec<Sealed>, NodeError> {
     let state = shared.state();
-    let opened = |(name, epoch, _): &(Name, u32, Vec<u8>)| {
-        state.key(name).is_none_or(|key| opens(key, *epoch, &shared.node))
+    let opened = |(name, epoch, sealed): &(Name, u32, Vec<u8>)| match state.key(name) {
+        Some(key) => opens(key, *epoch, &shared.node),
+        None => state.convening(name).is_some() || !is_share(sealed),
     };
     let read = |(name, epoch, document): (Name, u32, Vec<u8>)| {
         let path = PathBuf::from(format!("the sealed key {name}, epoch {epoch}"));

@@ -3,7 +3,7 @@
 use keystead_base::{Canonical as _, Name, RequestId};
 use keystead_decision::{Certificate, Key, KeyState, KeyStep, Phase, State};
 use keystead_intent::{Action, AuthorityChange, KeyCeremony};
-use keystead_keys::BackupFile;
+use keystead_keys::{BackupFile, Purpose, Sealed};
 use keystead_policy::AssuranceLevel;
 use keystead_signing::ClientError;
 use keystead_wire::{EntryAnswer, Refused};
@@ -128,20 +128,31 @@ impl Signer {
             let stray = key.sharing.is_some() && epoch > key.epoch && state.convening(name).is_none();
             key.epoch > epoch || stray || (key.sharing.is_some() && key.state >= KeyState::Deactivated)
         };
-        let gone = |name: &Name, epoch| state.key(name).is_some_and(|key| of_no_use(name, key, epoch));
-        self.erase_seals(gone).await
+        self.erase_seals(|name, epoch, sealed| match state.key(name) {
+            Some(key) => of_no_use(name, key, epoch),
+            None => state.convening(name).is_none() && is_share(sealed),
+        })
+        .await
     }
 
     /// Erases each seal of which that is true, a page after the other.
-    pub(crate) async fn erase_seals(&self, gone: impl Fn(&Name, u32) -> bool) -> Result<(), NodeError> {
+    pub(crate) async fn erase_seals(
+        &self,
+        gone: impl Fn(&Name, u32, &[u8]) -> bool,
+    ) -> Result<(), NodeError> {
         let (ledger, mut last) = (&self.shared.ledger, None);
         loop {
             let page = ledger.sealed_keys(last.as_ref()).await?;
             let Some((name, epoch, _)) = page.last() else { return Ok(()) };
             last = Some((name.clone(), *epoch));
-            for (name, epoch, _) in page.iter().filter(|(name, epoch, _)| gone(name, *epoch)) {
+            for (name, epoch, _) in page.iter().filter(|(name, epoch, sealed)| gone(name, *epoch, sealed)) {
                 ledger.erase_sealed_epoch(name, *epoch).await?;
             }
         }
     }
+}
+
+/// Whether it is a share, whose birth the log then ended without a key. Of a seed the log may yet be told.
+pub(crate) fn is_share(sealed: &[u8]) -> bool {
+    Sealed::from_document(sealed).is_ok_and(|it| it.label().purpose == Purpose::ThresholdShare)
 }

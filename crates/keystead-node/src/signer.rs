@@ -48,6 +48,8 @@ pub(crate) struct Signer {
 pub(crate) struct Work {
     pub(crate) request: RequestId,
     pub(crate) key: Name,
+    /// The epoch of the key that its right names.
+    pub(crate) epoch: u32,
     payload: Payload,
     /// Of the payload: computed once.
     digest: Digest,
@@ -196,7 +198,7 @@ impl Signer {
             };
             self.shared.traces.part(&[work.request], ("enclave.sign", Kind::Client), start, code);
             match result {
-                ItemResult::Admitted => self.admitted(height, work),
+                ItemResult::Admitted => self.admitted(&block.state, height, work),
                 result => self.signed(height, work, result),
             }
         }
@@ -208,16 +210,21 @@ impl Signer {
         let proofs = Inclusion::prove_all(&leaves(&block.decisions));
         let wanted = block.decisions.iter().zip(proofs).filter_map(|(decision, proof)| {
             let Outcome::Allow(grant) = &decision.outcome else { return None };
-            if !self.shared.holds(&block.state, &grant.account.key) {
-                return None;
-            }
-            if self.shared.board.has_signature(&decision.subject) {
+            if !self.is_for_us(&block.state, grant) || self.shared.board.has_signature(&decision.subject) {
                 return None;
             }
             let prepared = self.prepare(&block.state, decision, grant, proof);
             prepared.inspect_err(|refused| self.refused(&decision.subject, refused.clone())).ok()
         });
         wanted.unzip()
+    }
+
+    /// Whether this node's enclave signs for a right: of a key in shares, those of the epoch that the right names do.
+    fn is_for_us(&self, state: &State, grant: &Grant) -> bool {
+        match self.runs.sharing(state, &grant.account.key, grant.epoch) {
+            Some(sharing) => sharing.holds(&self.shared.node),
+            None => self.shared.holds(state, &grant.account.key),
+        }
     }
 
     fn prepare(
@@ -243,7 +250,7 @@ impl Signer {
         let (payload, unsigned) = payload(state, &request.intent.action, grant)?;
         let digest = payload.signing_digest();
         let (request, position, key) = (decision.subject, proof.index, key.clone());
-        let work = Work { request, key, position, payload, digest };
+        let work = Work { request, key, epoch: grant.epoch, position, payload, digest };
         Ok((work, BatchItem { decision: decision.clone(), proof, unsigned }))
     }
 
@@ -347,7 +354,7 @@ fn signed(height: u64, work: Work, result: ItemResult) -> Result<SignatureRecord
 }
 
 /// For a right that ended before it was used.
-fn over() -> Refused {
+pub(crate) fn over() -> Refused {
     Refused { code: "node.over".to_owned(), text: "the request is over".to_owned() }
 }
 
@@ -377,7 +384,7 @@ mod tests {
         let digest = unsigned.signing_digest();
         let payload = Payload::Ethereum(Box::new(unsigned));
         let (request, key) = (RequestId(Digest::ZERO), "hot".parse().unwrap());
-        let work = Work { request, key, payload, digest, position: 0 };
+        let work = Work { request, key, epoch: 0, payload, digest, position: 0 };
         for (signing_digest, account, meant) in
             [(digest, us, true), (Digest::ZERO, us, false), (digest, Address::repeat_byte(2), false)]
         {

@@ -13,13 +13,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use keystead_base::{Canonical as _, Coded as _, Name, RequestId};
 use keystead_bitcoin::SpendSignature;
-use keystead_decision::{Seat, Sharing};
+use keystead_decision::{Seat, Sharing, State};
 use keystead_ledger::ThresholdRow;
 use keystead_signing::{Abort, Ended, Fault, ItemResult, Progress, Record, RunEnd, SessionId};
 use keystead_wire::{PeerMessage, RunCall};
 use tokio::time::Instant;
 
-use crate::signer::{Signer, Work};
+use crate::signer::{Signer, Work, over};
 use crate::{Event, NodeError};
 
 pub(crate) use self::lead::Turns;
@@ -68,14 +68,26 @@ pub(crate) struct Waiting {
     signatures: BTreeMap<u32, SpendSignature>,
 }
 
+impl Runs {
+    /// Who holds a key in the epoch that a right names, at the block that it stands in: a block may name rights of the
+    /// epoch that it ends.
+    pub(crate) fn sharing<'a>(&'a self, state: &'a State, key: &Name, epoch: u32) -> Option<&'a Sharing> {
+        let in_force = state.key(key).and_then(|it| Some((it.epoch, it.sharing.as_ref()?)));
+        self.epochs.sharing(key, in_force, epoch)
+    }
+}
+
 impl Signer {
     /// The enclave admitted it: from now on the holders lead runs for it, one after the other.
-    pub(crate) fn admitted(&mut self, height: u64, work: Work) {
+    pub(crate) fn admitted(&mut self, state: &State, height: u64, work: Work) {
         let (request, turns) = (work.request, Turns::new(Instant::now()));
-        let sharing = self.shared.state().key(&work.key).and_then(|it| it.sharing.clone());
-        if let Some(sharing) = sharing {
-            let waiting = Waiting { work, height, turns, sharing, signatures: BTreeMap::new() };
-            self.runs.waiting.insert(request, waiting);
+        match self.runs.sharing(state, &work.key, work.epoch).cloned() {
+            Some(sharing) => {
+                let waiting = Waiting { work, height, turns, sharing, signatures: BTreeMap::new() };
+                self.runs.waiting.insert(request, waiting);
+            }
+            // Who held then is not known here any more: the right is renewed, for the epoch in force.
+            None => self.refused(&request, over()),
         }
     }
 

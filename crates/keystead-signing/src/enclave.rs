@@ -5,9 +5,7 @@ mod restoring;
 mod sharing;
 mod spending;
 
-use std::collections::BTreeMap;
-
-use keystead_base::{Canonical as _, ClusterId, Digest, Name, RequestId, Secret, Timestamp};
+use keystead_base::{Canonical as _, ClusterId, Digest, Name, Secret, Timestamp};
 use keystead_bitcoin::Spend;
 use keystead_chain::Unsigned;
 use keystead_decision::{
@@ -79,8 +77,7 @@ pub(crate) struct Enclave<C> {
     /// Keys in shares, and the runs that use them.
     threshold: Threshold,
     rights: sharing::Rights,
-    /// Ceremonies of this life, by request.
-    fresh: BTreeMap<RequestId, sharing::Fresh>,
+    fresh: sharing::Proofs,
     controls: C,
 }
 
@@ -88,7 +85,7 @@ impl<C: EnclaveControls> Enclave<C> {
     pub(crate) fn new(start: Start, slots: Slots, arena: Arena, controls: C) -> Self {
         let (curve, repeats) = (Curve::new(&random()), Repeats::new());
         let vault = Vault::new(slots, random());
-        let (threshold, rights, fresh) = (Threshold::new(arena), Default::default(), BTreeMap::new());
+        let (threshold, rights, fresh) = (Threshold::new(arena), Default::default(), Default::default());
         let (log, sealing, receiving) = (None, None, None);
         Self { start, log, sealing, vault, curve, repeats, receiving, threshold, rights, fresh, controls }
     }
@@ -110,10 +107,7 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::HandOver(it) => self.hand_over(&it).map(|file| Reply::BackedUp(Box::new(file))),
             Request::Wallet(it) => self.prove_wallet(&it).map(|wallet| Reply::Wallet(Box::new(wallet))),
             Request::Open(seals) => self.open(&seals).map(Reply::Opened),
-            Request::Recall(records) => {
-                self.recall(&records);
-                Ok(Reply::Done)
-            }
+            Request::Recall(records) => self.recall(&records).map(|()| Reply::Done),
             Request::Erase { key, epoch } => {
                 self.erase(&key, epoch);
                 Ok(Reply::Done)

@@ -5,7 +5,7 @@ use keystead_decision::{Fate, Grant};
 use keystead_fixture::{STRANGER, name};
 
 use super::Oracle;
-use crate::asked::Payment;
+use crate::asked::{Payment, What};
 use crate::chain::{Broadcast, Chain};
 use crate::rules::{COUNT_WINDOW, HUGE, HUGE_DELAY_SECONDS, LARGE, SPAN_SECONDS, WEI_WINDOW, limit};
 use crate::simulation::Requests;
@@ -49,6 +49,9 @@ impl Oracle {
 
     /// The log allows a payment, for the first time or again.
     pub(super) fn allowed(&mut self, asked: &Requests, id: &RequestId, grant: &Grant) {
+        if let Some(What::Statement(digest)) = asked.get(id).map(|it| &it.what) {
+            return self.states(id, *digest, grant);
+        }
         let Some(payment) = asked.get(id).and_then(|it| it.payment()).cloned() else {
             return self.object("S2", format!("allowed and never asked for: {id}"));
         };
@@ -66,6 +69,16 @@ impl Oracle {
             self.check_delay(id, &payment);
             self.take_slot(id, &payment);
             self.reserve(id, &payment);
+        }
+    }
+
+    /// A statement of a key in shares.
+    fn states(&mut self, id: &RequestId, digest: Digest, grant: &Grant) {
+        if grant.signing_digest != digest {
+            self.object("S2", format!("{id} is allowed for other bytes"));
+        }
+        if self.frozen.holds(&grant.account.key) {
+            self.object("S14", format!("{id} is allowed while its key is frozen"));
         }
     }
 

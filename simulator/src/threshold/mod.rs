@@ -5,13 +5,13 @@
 //! late ([`crate::run`] has the real one). Sealing, TLS and the enclave's process are not in it.
 
 mod bug;
-mod evil;
+pub(crate) mod evil;
 mod log;
 mod node;
 mod oracle;
 mod report;
-mod run;
-mod shell;
+pub(crate) mod run;
+pub(crate) mod shell;
 mod world;
 
 pub use bug::ThresholdBug;

@@ -68,7 +68,11 @@ impl<P: Protocol> Run for Typed<P> {
     }
 }
 
-fn boxed<P: Protocol + 'static>(begun: Begun, protocol: P, read: fn(P::Output) -> Ended) -> Box<dyn Run> {
+pub(crate) fn boxed<P: Protocol + 'static>(
+    begun: Begun,
+    protocol: P,
+    read: fn(P::Output) -> Ended,
+) -> Box<dyn Run> {
     Box::new(Typed { machine: Machine::new(begun, protocol), read })
 }
 

@@ -30,6 +30,7 @@ macro_rules! every_case {
             store::a_snapshot_is_believed_from_this_node_only,
             store::what_is_kept_beside_the_log_is_found_again,
             store::another_cluster_s_genesis_is_refused,
+            store::s05_k06_the_journal_of_runs_keeps_its_order_and_forgets_old_beginnings_alone,
             log::l1_tree_proofs_from_the_database_verify,
             log::l1_a_decision_is_proven_offline,
             log::l1_a_proof_leads_through_changes_of_policy,

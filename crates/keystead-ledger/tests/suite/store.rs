@@ -2,7 +2,7 @@
 
 use keystead_base::{Canonical, Coded, Digest, RequestId};
 use keystead_decision::{Strict, Vote};
-use keystead_ledger::{Batch, Ledger, SCHEMA_VERSION};
+use keystead_ledger::{Batch, KEPT_RUNS, Ledger, SCHEMA_VERSION, ThresholdRow};
 
 use super::cluster::{Cluster, NODE_NAME, name, node_key, signer};
 use super::raw::{Cell, Kind, Raw};
@@ -222,4 +222,32 @@ pub(crate) async fn another_cluster_s_genesis_is_refused(url: &str) {
     forged.signatures = vec![forged.genesis.sign(&signer(3)).unwrap()];
     assert_eq!(code(ledger.begin(&forged).await), "ledger.cluster");
     assert_eq!(ledger.genesis().await.unwrap().digest(), cluster.genesis.digest());
+}
+
+pub(crate) async fn s05_k06_the_journal_of_runs_keeps_its_order_and_forgets_old_beginnings_alone(url: &str) {
+    let line = |stays, document: &[u8]| ThresholdRow { stays, document: document.to_vec() };
+    let (begun, aborted) = (line(false, b"begun"), line(true, b"aborted"));
+    let ledger = self::begun(url, &Cluster::new()).await;
+    ledger.save_threshold_records(&[]).await.unwrap();
+    assert_eq!(ledger.threshold_records().await.unwrap(), []);
+    ledger.save_threshold_records(&[begun.clone(), aborted.clone()]).await.unwrap();
+    ledger.save_threshold_records(&[begun.clone()]).await.unwrap();
+    ledger.close().await;
+
+    let ledger = Ledger::open(url).await.unwrap();
+    let all = [begun.clone(), aborted.clone(), begun.clone()];
+    assert_eq!(ledger.threshold_records().await.unwrap(), all, "as it was written, after a start");
+    // As many runs later as are kept, all but one.
+    let mut raw = Raw::connect(url).await;
+    let later = i64::try_from(KEPT_RUNS).unwrap();
+    raw.write("threshold_records", "position", "position = 2", Cell::Int(later - 1)).await.unwrap();
+    ledger.save_threshold_records(&[aborted.clone()]).await.unwrap();
+    let left = [aborted.clone(), begun, aborted];
+    assert_eq!(
+        ledger.threshold_records().await.unwrap(),
+        left,
+        "the oldest beginning is forgotten, an abort never"
+    );
+    let positions = raw.numbers("SELECT position FROM threshold_records ORDER BY position").await;
+    assert_eq!(positions, [1, later - 1, later]);
 }

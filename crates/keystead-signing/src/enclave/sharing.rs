@@ -63,6 +63,23 @@ pub(super) struct Fresh {
     since: Timestamp,
 }
 
+/// Ceremonies of this life, by request.
+#[derive(Default)]
+pub(super) struct Proofs(BTreeMap<RequestId, Fresh>);
+
+impl Proofs {
+    /// A key has one ceremony at a time; of other keys' the oldest makes room.
+    fn add(&mut self, request: RequestId, fresh: Fresh) {
+        self.0.retain(|_, it| it.key != fresh.key);
+        if self.0.len() >= MAX_FRESH
+            && let Some(oldest) = self.0.iter().min_by_key(|(_, it)| it.since).map(|(of, _)| *of)
+        {
+            self.0.remove(&oldest);
+        }
+        self.0.insert(request, fresh);
+    }
+}
+
 impl<C: EnclaveControls> Enclave<C> {
     /// A seat of this very life. It takes part in nothing before the log convenes a ceremony with it.
     pub(super) fn seat(&mut self, request: RequestId) -> Result<Seat, EnclaveError> {
@@ -89,14 +106,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let old = old_shares(&convened)?;
         let convoked = Convoked { request, session, seats: convened.seats, old };
         let moved = self.threshold.convene(convoked)?;
-        // A key has one ceremony at a time; of other keys' the oldest makes room.
-        self.fresh.retain(|_, it| it.key != fresh.key);
-        if self.fresh.len() >= MAX_FRESH
-            && let Some(oldest) = self.fresh.iter().min_by_key(|(_, it)| it.since).map(|(of, _)| *of)
-        {
-            self.fresh.remove(&oldest);
-        }
-        self.fresh.insert(request, fresh);
+        self.fresh.add(request, fresh);
         self.progress(moved, now)
     }
 
@@ -169,7 +179,7 @@ impl<C: EnclaveControls> Enclave<C> {
         request: &RequestId,
         prover: &Name,
     ) -> Result<Moved, EnclaveError> {
-        let fresh = self.fresh.get(request).ok_or(ThresholdError::NotAdmitted)?;
+        let fresh = self.fresh.0.get(request).ok_or(ThresholdError::NotAdmitted)?;
         if !start.signers.contains(prover) {
             return Err(ThresholdError::NotAdmitted.into());
         }
@@ -219,14 +229,19 @@ impl<C: EnclaveControls> Enclave<C> {
         self.progress(moved, now)
     }
 
-    pub(super) fn recall(&mut self, records: &[Record]) {
+    /// INVARIANT S5, K6: what earlier lives wrote comes before this one begins anything, and nobody lifts a ban later by it.
+    pub(super) fn recall(&mut self, records: &[Record]) -> Result<(), EnclaveError> {
+        if self.threshold.has_begun() {
+            return Err(EnclaveError::AlreadyReady);
+        }
         self.threshold.recall(records);
+        Ok(())
     }
 
     pub(super) fn erase(&mut self, key: &Name, epoch: u32) {
         self.threshold.erase(key, epoch);
         // What it was proven with is over with the epoch before it.
-        self.fresh.retain(|_, it| it.key != *key || it.epoch > epoch.saturating_add(1));
+        self.fresh.0.retain(|_, it| it.key != *key || it.epoch > epoch.saturating_add(1));
     }
 
     pub(super) fn open_share(
@@ -358,3 +373,35 @@ const MAX_ADMITTED: usize = 4096;
 const MAX_ADMITTED_INPUTS: usize = 4096;
 /// Ceremonies whose shares are yet to be proven.
 const MAX_FRESH: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(byte: u8) -> RequestId {
+        RequestId(Digest([byte; 32]))
+    }
+
+    fn fresh(key: &str, since: u64) -> Fresh {
+        let names = ["a", "b"].map(|it| it.parse().unwrap()).to_vec();
+        let holders = Holders::new(2, names).unwrap();
+        let (key, since) = (key.parse().unwrap(), Timestamp(since));
+        Fresh { key, epoch: 1, holders, policy_version: 0, convened: Digest::ZERO, since }
+    }
+
+    #[test]
+    fn d03_the_oldest_ceremony_makes_room_and_not_the_lowest() {
+        let mut proofs = Proofs::default();
+        let max = u8::try_from(MAX_FRESH).unwrap();
+        for n in 0..max {
+            // The later, the lower.
+            proofs.add(request(200 - n), fresh(&format!("key-{n}"), u64::from(n)));
+        }
+        proofs.add(request(250), fresh("another", 99));
+        assert_eq!(proofs.0.len(), MAX_FRESH);
+        assert!(!proofs.0.contains_key(&request(200)), "the oldest");
+        assert!(proofs.0.contains_key(&request(200 - max + 1)), "the lowest");
+        proofs.add(request(3), fresh("another", 100));
+        assert!(!proofs.0.contains_key(&request(250)), "a key has one at a time");
+    }
+}

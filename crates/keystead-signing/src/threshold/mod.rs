@@ -41,6 +41,8 @@ pub(crate) struct Threshold {
     drawn: VecDeque<RequestId>,
     journal: Journal,
     runs: Runs,
+    /// A seat was taken, or a run begun.
+    begun: bool,
 }
 
 /// A ceremony that the log convened, as its certificate proves.
@@ -116,12 +118,18 @@ pub(crate) struct Dealt {
 impl Threshold {
     pub(crate) fn new(arena: Arena) -> Self {
         let (holdings, seats, drawn) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
-        Self { arena, holdings, seats, drawn, journal: Journal::default(), runs: Runs::default() }
+        let (journal, runs) = (Journal::default(), Runs::default());
+        Self { arena, holdings, seats, drawn, journal, runs, begun: false }
     }
 
     /// What earlier lives of this node began and whom they caught.
     pub(crate) fn recall(&mut self, records: &[Record]) {
         records.iter().for_each(|record| self.journal.apply(record));
+    }
+
+    /// Whether this life took a seat or began a run.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// Takes a share over that was sealed.
@@ -144,6 +152,7 @@ impl Threshold {
 
     /// Draws the keys with which this enclave takes part in a ceremony. Whatever it began for it before is over.
     pub(crate) fn seat(&mut self, request: RequestId) -> Result<Seat, ThresholdError> {
+        self.begun = true;
         self.leave_seat(&request);
         while self.seats.len() >= MAX_SEATS
             && let Some(oldest) = self.drawn.front().copied()
@@ -233,6 +242,7 @@ impl Threshold {
     }
 
     fn begin(&mut self, session: Session, me: &Name) -> Result<(Begun, Moved), ThresholdError> {
+        self.begun = true;
         let unwritten = self.journal.begin(session, me)?;
         let mut moved = Moved::default();
         let begun = unwritten.write(&mut self.journal, |record| keep(&mut moved, record));

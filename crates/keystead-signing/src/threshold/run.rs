@@ -40,9 +40,10 @@ impl Aim {
         }
     }
 
-    /// A ceremony that begins again ends what it began before.
+    /// INVARIANT K3, D1: a ceremony that begins ends what was begun before for the same key, by another request, too: its
+    /// share, coming late, would take the place of one that is in force.
     pub(super) fn is_replaced_by(&self, next: &Self) -> bool {
-        matches!((self, next), (Self::Deal { request: one, .. }, Self::Deal { request: two, .. }) if one == two)
+        matches!((self, next), (Self::Deal { key: one, .. }, Self::Deal { key: two, .. }) if one == two)
     }
 }
 
@@ -126,4 +127,23 @@ fn turn<T>(step: Step<T>, done: impl FnOnce(T) -> TurnEnd) -> Turn {
         End::Aborted(abort) => TurnEnd::Aborted(abort),
     });
     Turn { parcels: step.messages, end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d01_a_ceremony_ends_every_other_one_of_its_key() {
+        let deal = |request: u8, key: &str| Aim::Deal {
+            request: RequestId(Digest([request; 32])),
+            key: key.parse().unwrap(),
+            epoch: 4,
+        };
+        let sign = Aim::Sign { request: RequestId(Digest([1; 32])), height: 1, digest: Digest::ZERO };
+        assert!(deal(1, "hot").is_replaced_by(&deal(1, "hot")), "it begins again");
+        assert!(deal(1, "hot").is_replaced_by(&deal(2, "hot")), "people asked for another one");
+        assert!(!deal(1, "hot").is_replaced_by(&deal(1, "cold")));
+        assert!(!sign.is_replaced_by(&deal(1, "hot")) && !deal(1, "hot").is_replaced_by(&sign));
+    }
 }

@@ -88,7 +88,7 @@ impl Runs {
         ends
     }
 
-    /// A ceremony of the same request, which begins again, ends the one before.
+    /// A ceremony of the same key ends the one before.
     fn make_room(&mut self, aim: &Aim, moved: &mut Moved) -> Ends {
         let mut ends = Ends::new();
         let before = self.live.iter().filter(|(_, run)| run.aim.is_replaced_by(aim)).map(|(id, _)| *id);

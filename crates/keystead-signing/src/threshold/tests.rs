@@ -195,3 +195,22 @@ fn proves(table: &mut Table, account: &PublicAccount) {
     });
     assert_eq!(proofs.count(), 2);
 }
+
+#[test]
+fn d03_the_oldest_seat_makes_room_and_not_the_lowest() {
+    let mut enclave = Threshold::new(Arena::new(ARENA_BYTES).unwrap());
+    assert!(!enclave.has_begun());
+    let request = |byte| RequestId(Digest([byte; 32]));
+    let max = u8::try_from(MAX_SEATS).unwrap();
+    // The later, the lower.
+    let seats: Vec<Seat> = (0..max).map(|n| enclave.seat(request(200 - n)).unwrap()).collect();
+    assert!(enclave.has_begun(), "from now on nobody recalls anything");
+    let again = enclave.seat(request(200)).unwrap();
+    assert_ne!(again, seats[0], "a seat that is drawn anew is the newest");
+    enclave.seat(request(250)).unwrap();
+    assert_eq!(enclave.seats.len(), MAX_SEATS);
+    assert!(!enclave.seats.contains_key(&request(199)), "the oldest");
+    for kept in [request(200), request(200 - max + 1), request(250)] {
+        assert!(enclave.seats.contains_key(&kept), "{kept:?}");
+    }
+}
