@@ -85,7 +85,8 @@ pub(super) async fn run(global: &Global, args: &BuildArgs) -> Result<Report, Fai
         let (draft, target) = spending.draft(global, &wallet, |coins, _| coins, make).await?;
         return written(&wallet, &draft, target, args.output.as_deref());
     };
-    let change = change(args.change.as_deref().unwrap_or(FIRST_CHANGE), &wallet)?;
+    let first = Owned { descriptor: usual(&wallet), place: Place { branch: Branch::Change, index: 0 } };
+    let change = args.change.as_deref().map_or(Ok(first), |it| change(it, &wallet))?;
     let target = Target { sat_per_kvb: coins::rate(None, args.rate).await?, change };
     let draft = make(&read_coins(file, &wallet)?, target)?;
     written(&wallet, &draft, target, args.output.as_deref())
@@ -119,7 +120,7 @@ impl Spending<'_> {
         let holdings = coins::scan(&view, wallet, self.scan).await?;
         let change = match self.change {
             Some(text) => change(text, wallet)?,
-            None => holdings.unused(named(BIP84, wallet)?, Branch::Change),
+            None => holdings.unused(usual(wallet), Branch::Change),
         };
         let target = Target { sat_per_kvb: coins::rate(Some(&view), self.rate).await?, change };
         let given = chosen(holdings.deep(self.scan.confirmations), target);
@@ -160,6 +161,11 @@ pub(super) fn written(
 /// `bip84/1/7`.
 pub(super) fn place(wallet: &Wallet, owned: Owned) -> Option<String> {
     wallet.descriptor(owned).map(|(name, _)| format!("{name}/{}", owned.place))
+}
+
+/// The descriptor whose change is used when none is named: the one of a key in shares, where it has no other.
+fn usual(wallet: &Wallet) -> usize {
+    named(BIP84, wallet).unwrap_or_default()
 }
 
 /// The descriptor of this name.
@@ -210,4 +216,3 @@ const SEARCHED: u16 = 1_000;
 pub(super) const BIP84: &str = "bip84";
 /// An input of `pkh`, the largest of the four forms.
 const LARGEST_INPUT_VBYTES: u64 = 148;
-const FIRST_CHANGE: &str = "bip84/0";
