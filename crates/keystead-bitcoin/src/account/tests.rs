@@ -133,5 +133,5 @@ fn s02_nothing_but_that_one_descriptor_is_the_wallet_of_a_key_in_shares() {
     let body =
         format!("wsh(sortedmulti(1,{},{}))", hardened.cosigner, recorded(Network::Regtest, [2; 64]).cosigner);
     let vault = Descriptor::with_checksum(&body).unwrap();
-    assert_eq!(shared_wallet(&good, &vault).unwrap_err().code(), "account.kind", "it signs beside nobody");
+    assert_eq!(shared_wallet(&good, &vault).unwrap_err().code(), "account.form", "it signs beside nobody");
 }
