@@ -11,7 +11,7 @@ use keystead_decision::{
 use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
 use keystead_keys::{ChildSecret, HdSeed};
 use keystead_policy::{AssuranceLevel, Feature, Reason};
-use secp256k1::{Message, Secp256k1, SecretKey};
+use secp256k1::{Keypair, Message, Secp256k1, SecretKey};
 
 use crate::fixture::{Desk, Member, name};
 use crate::world::{World, outcome_of, reasons};
@@ -49,6 +49,26 @@ impl Secp {
         let secret = self.root.account(0).expect("an account").scalar();
         let key = SecretKey::from_byte_array(*secret.expose()).expect("a scalar");
         Secp256k1::new().sign_ecdsa(Message::from_digest(digest.0), &key).serialize_compact().to_vec()
+    }
+}
+
+impl Secp {
+    /// The account of the same key, were it one that signs BIP-340 alone.
+    #[must_use]
+    pub fn schnorr(&self) -> PublicAccount {
+        PublicAccount::bip340(self.account().compressed())
+    }
+
+    /// 64 bytes of BIP-340 by the key itself.
+    ///
+    /// # Panics
+    ///
+    /// Never for a seed that has an account.
+    #[must_use]
+    pub fn sign_bip340(&self, digest: &Digest) -> Vec<u8> {
+        let key = SecretKey::from_byte_array(*self.root.scalar().expose()).expect("a scalar");
+        let pair = Keypair::from_secret_key(&Secp256k1::new(), &key);
+        Secp256k1::new().sign_schnorr_no_aux_rand(digest.as_bytes(), &pair).to_byte_array().to_vec()
     }
 }
 

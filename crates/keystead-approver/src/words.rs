@@ -5,7 +5,7 @@ use keystead_base::{Canonical as _, Coded as _, Name};
 use keystead_bitcoin::{Spend, describe, destination_id, explain};
 use keystead_chain::{AddressBook, AssetIndex, Speaker, describe_as, describe_run};
 use keystead_decision::Rehearsed;
-use keystead_intent::{AccountRef, AuthorityChange, ChainId, Effects, KeyCeremony};
+use keystead_intent::{AccountRef, AuthorityChange, ChainId, Effects, KeyCeremony, KeyKind};
 use keystead_policy::{PolicyVersion, check_next};
 
 use crate::policy_words::{differences, look_alikes};
@@ -86,8 +86,9 @@ pub fn change_words(change: &AuthorityChange, policy: &PolicyVersion) -> Vec<Str
                 "KEY `{key}` GETS ANOTHER HOME: a backup is restored in the enclave of {home}, which signs from then on"
             )
         }
-        AuthorityChange::Key(KeyCeremony::Generate { key, threshold, holders, .. }) => {
-            format!("A new key `{key}` is born in shares: {}", shares_words(*threshold, holders))
+        AuthorityChange::Key(KeyCeremony::Generate { key, kind, threshold, holders }) => {
+            let what = kind_words(*kind);
+            format!("A new key `{key}`{what} is born in shares: {}", shares_words(*threshold, holders))
         }
         AuthorityChange::Key(KeyCeremony::Refresh { key }) => {
             format!("The holders of key `{key}` get new shares; the old ones combine with them no more")
@@ -102,6 +103,14 @@ pub fn change_words(change: &AuthorityChange, policy: &PolicyVersion) -> Vec<Str
         }
     };
     vec![headline, line]
+}
+
+/// What such a key signs, where it is less than what a key usually does.
+fn kind_words(kind: KeyKind) -> &'static str {
+    match kind {
+        KeyKind::HdSecp256k1 | KeyKind::ThresholdSecp256k1 => "",
+        KeyKind::ThresholdBip340 => ", for taproot coins of Bitcoin alone (BIP-340),",
+    }
 }
 
 fn shares_words(threshold: u8, holders: &[Name]) -> String {

@@ -1,15 +1,17 @@
-//! The public side of an HD key: addresses without a secret, and the proof that somebody holds the secret.
+//! The public side of a key: addresses without a secret, and the proof that somebody holds the secret.
 
 use std::sync::LazyLock;
 
 use alloy_primitives::{Address, keccak256};
 use borsh::{BorshDeserialize, BorshSerialize};
 use hmac::{Hmac, KeyInit, Mac};
-use secp256k1::{Message, PublicKey, Scalar, Secp256k1, VerifyOnly, ecdsa::Signature};
+use secp256k1::{
+    Message, PublicKey, Scalar, Secp256k1, VerifyOnly, XOnlyPublicKey, ecdsa::Signature, schnorr,
+};
 use serde::{Deserialize, Serialize};
 use sha2::Sha512;
 
-use crate::Digest;
+use crate::{Digest, tagged_hash};
 
 /// A BIP-32 extended public key: for `m/44'/60'/0'/0` (BIP-44) enough to know every address of a key, and to
 /// sign nothing.
@@ -21,12 +23,21 @@ use crate::Digest;
 )]
 #[serde(deny_unknown_fields)]
 pub struct PublicAccount {
-    /// 0x02 or 0x03: the parity of the point.
+    /// 0x02 or 0x03: the parity of the point. With 0x10 more the key signs BIP-340 alone, and has no Ethereum address.
     pub parity: u8,
     /// The point's x coordinate.
     pub x: Digest,
     /// The chain code.
     pub chain_code: Digest,
+}
+
+/// What a key signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyScheme {
+    /// ECDSA on secp256k1.
+    Ecdsa,
+    /// Schnorr on secp256k1 (BIP-340).
+    Bip340,
 }
 
 impl PublicAccount {
@@ -37,17 +48,36 @@ impl PublicAccount {
         Self { parity, x: Digest(x), chain_code: Digest(chain_code) }
     }
 
+    /// Of a key that signs BIP-340 alone: its point, compressed. Its chain code, which nobody draws for it, follows from
+    /// that.
+    #[must_use]
+    pub fn bip340(compressed: [u8; 33]) -> Self {
+        let chain_code = tagged_hash(CHAIN_CODE_DOMAIN, &compressed);
+        let [parity, x @ ..] = compressed;
+        Self { parity: parity | BIP340, x: Digest(x), chain_code }
+    }
+
+    /// What its key signs; none where it is no account of any key.
+    #[must_use]
+    pub fn scheme(&self) -> Option<KeyScheme> {
+        PublicKey::from_slice(&self.compressed()).ok()?;
+        match self.parity {
+            EVEN | ODD => Some(KeyScheme::Ecdsa),
+            _ => (*self == Self::bip340(self.compressed())).then_some(KeyScheme::Bip340),
+        }
+    }
+
     /// The point as 33 compressed bytes.
     #[must_use]
     pub fn compressed(&self) -> [u8; 33] {
-        let mut bytes = [self.parity; 33];
+        let mut bytes = [self.parity & !BIP340; 33];
         bytes.iter_mut().skip(1).zip(self.x.0).for_each(|(to, from)| *to = from);
         bytes
     }
 
     /// The address with this index: BIP-32 `CKDpub`, then the last 20 bytes of Keccak-256.
     ///
-    /// `None` when the point is not on the curve, the index is hardened, or the child is invalid
+    /// `None` when the point is not on the curve, the key signs no ECDSA, the index is hardened, or the child is invalid
     /// (which happens with probability below 2^-127).
     #[must_use]
     pub fn address(&self, index: u32) -> Option<Address> {
@@ -63,6 +93,14 @@ impl PublicAccount {
     }
 
     fn child(&self, index: u32) -> Option<PublicKey> {
+        match self.parity {
+            EVEN | ODD => self.step(index).map(|(_, child, _)| child),
+            _ => None,
+        }
+    }
+
+    /// One step of BIP-32 `CKDpub`: what is added to the key, the child, and its chain code.
+    fn step(&self, index: u32) -> Option<(Scalar, PublicKey, [u8; 32])> {
         if index >= 1 << 31 {
             return None;
         }
@@ -70,18 +108,47 @@ impl PublicAccount {
         let mut mac = Hmac::<Sha512>::new_from_slice(self.chain_code.as_bytes()).ok()?;
         mac.update(&self.compressed());
         mac.update(&index.to_be_bytes());
-        let left: [u8; 32] = mac.finalize().into_bytes().get(..32)?.try_into().ok()?;
-        let tweak = Scalar::from_be_bytes(left).ok()?;
-        parent.add_exp_tweak(&CURVE, &tweak).ok()
+        let bytes = mac.finalize().into_bytes();
+        let tweak = Scalar::from_be_bytes(bytes.get(..32)?.try_into().ok()?).ok()?;
+        let child = parent.add_exp_tweak(&CURVE, &tweak).ok()?;
+        Some((tweak, child, bytes.get(32..)?.try_into().ok()?))
     }
 
-    /// Whether 64 bytes r ‖ s over `challenge` are the first account's: whoever made them holds the secret.
+    /// What the steps of a path add to the key one after the other, 32 bytes each (BIP-32). `None` as in [`Self::address`].
+    #[must_use]
+    pub fn tweaks(&self, path: &[u32]) -> Option<Vec<[u8; 32]>> {
+        let mut at = *self;
+        let mut tweaks = Vec::with_capacity(path.len());
+        for index in path {
+            let (tweak, child, chain_code) = at.step(*index)?;
+            at = Self::new(child.serialize(), chain_code);
+            tweaks.push(tweak.to_be_bytes());
+        }
+        Some(tweaks)
+    }
+
+    /// Whether 64 bytes over `challenge` are this key's: whoever made them holds the secret. ECDSA: r ‖ s of the first
+    /// account; BIP-340: of the key itself.
     #[must_use]
     pub fn proves_control(&self, challenge: &Digest, proof: &[u8]) -> bool {
+        match self.scheme() {
+            Some(KeyScheme::Ecdsa) => self.proves_ecdsa(challenge, proof),
+            Some(KeyScheme::Bip340) => self.proves_bip340(challenge, proof),
+            None => false,
+        }
+    }
+
+    fn proves_ecdsa(&self, challenge: &Digest, proof: &[u8]) -> bool {
         let Some(key) = self.child(0) else { return false };
         let Ok(signature) = Signature::from_compact(proof) else { return false };
         let message = Message::from_digest(challenge.0);
         CURVE.verify_ecdsa(message, &signature, &key).is_ok()
+    }
+
+    fn proves_bip340(&self, challenge: &Digest, proof: &[u8]) -> bool {
+        let Ok(key) = XOnlyPublicKey::from_byte_array(self.x.0) else { return false };
+        let signature = <[u8; 64]>::try_from(proof).map(schnorr::Signature::from_byte_array);
+        signature.is_ok_and(|it| CURVE.verify_schnorr(&it, challenge.as_bytes(), &key).is_ok())
     }
 }
 
@@ -91,5 +158,52 @@ fn address_of(key: &PublicKey) -> Address {
     Address::from_word(keccak256(point))
 }
 
+/// The two parities of a point, and what says that its key signs BIP-340 alone.
+const EVEN: u8 = 0x02;
+const ODD: u8 = 0x03;
+const BIP340: u8 = 0x10;
+
+const CHAIN_CODE_DOMAIN: &str = "keystead/bip340-chain-code/v1";
+
 /// Made once: a context costs nearly as much as an operation on it.
 static CURVE: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verification_only);
+
+#[cfg(test)]
+mod tests {
+    use secp256k1::{Keypair, SecretKey};
+
+    use super::*;
+
+    /// What signs BIP-340 has no Ethereum address, and what it proves is proven by no ECDSA signature of the same key.
+    #[test]
+    fn s07_a_key_proves_control_with_its_own_scheme_alone() {
+        let secret = SecretKey::from_byte_array([7; 32]).unwrap();
+        let compressed = PublicKey::from_secret_key(&Secp256k1::new(), &secret).serialize();
+        let (account, challenge) = (PublicAccount::bip340(compressed), Digest([3; 32]));
+        assert_eq!((account.scheme(), account.compressed()), (Some(KeyScheme::Bip340), compressed));
+        assert_eq!((account.address(0), account.point(0)), (None, None));
+        let pair = Keypair::from_secret_key(&Secp256k1::new(), &secret);
+        let schnorr = Secp256k1::new().sign_schnorr_no_aux_rand(challenge.as_bytes(), &pair).to_byte_array();
+        let ecdsa =
+            Secp256k1::new().sign_ecdsa(Message::from_digest(challenge.0), &secret).serialize_compact();
+        assert!(account.proves_control(&challenge, &schnorr));
+        assert!(!account.proves_control(&challenge, &ecdsa));
+        assert!(!account.proves_control(&Digest([4; 32]), &schnorr));
+        let whole = PublicAccount::new(compressed, [5; 32]);
+        assert_eq!(whole.scheme(), Some(KeyScheme::Ecdsa));
+        assert!(!whole.proves_control(&challenge, &schnorr));
+    }
+
+    #[test]
+    fn s02_an_account_of_no_key_has_no_scheme() {
+        let secret = SecretKey::from_byte_array([7; 32]).unwrap();
+        let good = PublicAccount::bip340(PublicKey::from_secret_key(&Secp256k1::new(), &secret).serialize());
+        assert_eq!(
+            PublicAccount { chain_code: Digest([1; 32]), ..good }.scheme(),
+            None,
+            "another chain code"
+        );
+        assert_eq!(PublicAccount { parity: 0x22, ..good }.scheme(), None);
+        assert_eq!(PublicAccount { x: Digest([0xff; 32]), ..good }.scheme(), None, "no point");
+    }
+}

@@ -14,7 +14,7 @@ mod secret;
 mod signed;
 mod time;
 
-pub use account::PublicAccount;
+pub use account::{KeyScheme, PublicAccount};
 pub use amount::Amount;
 pub use canon::{CanonError, Canonical, MAX_DOCUMENT_BYTES};
 pub use digest::{Digest, DigestError, tagged_hash};

@@ -378,7 +378,7 @@ impl<C: Controls> Turn<'_, C> {
     /// INVARIANT E3: two keys with one public key are never accepted.
     pub(crate) fn new_key(&mut self, name: &Name, key: crate::Key) -> Result<KeyState, Reason> {
         let twin = self.state.keys.iter().any(|(other, it)| other == name || it.account == key.account);
-        if twin || key.account.address(0).is_none() {
+        if twin || key.account.scheme() != Some(key.kind.scheme()) {
             return Err(Reason::KeyExists { key: name.clone() });
         }
         let state = key.state;

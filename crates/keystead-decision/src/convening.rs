@@ -118,8 +118,12 @@ impl Convening {
 
     pub(crate) fn deal(&mut self, node: &Name, attempt: u32, report: DealtReport) -> Result<(), ShareFault> {
         self.is_of(node, attempt)?;
-        let is_account = report.account.address(0).is_some();
-        if !is_account || self.account.is_some_and(|it| it != report.account) {
+        let scheme = report.account.scheme();
+        let is_born_so = match &self.ceremony {
+            KeyCeremony::Generate { kind, .. } => scheme == Some(kind.scheme()),
+            _ => scheme.is_some(),
+        };
+        if !is_born_so || self.account.is_some_and(|it| it != report.account) {
             return Err(ShareFault::Account);
         }
         if !are_shares(&report.shares, self.holders.len()) {

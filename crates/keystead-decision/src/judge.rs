@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::Address;
-use keystead_base::{Canonical, RequestId, Timestamp};
+use keystead_base::{Canonical, KeyScheme, RequestId, Timestamp};
 use keystead_intent::{AccountRef, Action, DangerClass, EffectKind, Effects, Intent};
 use keystead_policy::{
     AssuranceLevel, Charge, Facts, Question, Reason, Requirement, Ruling, SimulationReason, Subject,
@@ -111,6 +111,9 @@ impl<C: Controls> Turn<'_, C> {
         let inactive = Reason::KeyInactive { key: account.key.clone() };
         if key.state.is_stopped() {
             return Err(Reason::KeyStopped { key: account.key.clone(), state: key.state });
+        }
+        if key.kind.scheme() != KeyScheme::Ecdsa {
+            return Err(Reason::KindRefused { key: account.key.clone(), kind: key.kind });
         }
         let address = key.address(account.index).ok_or(inactive)?;
         key.addresses.insert(account.index, address);

@@ -2,7 +2,7 @@
 
 use alloy_primitives::Bytes;
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::Name;
+use keystead_base::{KeyScheme, Name};
 use serde::{Deserialize, Serialize};
 
 /// What is to change. A policy document is the whole next version, so that what people approve is
@@ -138,6 +138,8 @@ pub enum KeyKind {
     HdSecp256k1,
     /// A secp256k1 key in shares that sign ECDSA together; its accounts are the BIP-32 children of its root.
     ThresholdSecp256k1,
+    /// A secp256k1 key in shares that sign Schnorr (BIP-340) together, for taproot outputs of Bitcoin and nothing else.
+    ThresholdBip340,
 }
 
 impl KeyKind {
@@ -146,7 +148,16 @@ impl KeyKind {
     pub fn is_shared(self) -> bool {
         match self {
             Self::HdSecp256k1 => false,
-            Self::ThresholdSecp256k1 => true,
+            Self::ThresholdSecp256k1 | Self::ThresholdBip340 => true,
+        }
+    }
+
+    /// What it signs.
+    #[must_use]
+    pub fn scheme(self) -> KeyScheme {
+        match self {
+            Self::HdSecp256k1 | Self::ThresholdSecp256k1 => KeyScheme::Ecdsa,
+            Self::ThresholdBip340 => KeyScheme::Bip340,
         }
     }
 
@@ -156,6 +167,7 @@ impl KeyKind {
         match self {
             Self::HdSecp256k1 => "hd_secp256k1",
             Self::ThresholdSecp256k1 => "threshold_secp256k1",
+            Self::ThresholdBip340 => "threshold_bip340",
         }
     }
 }

@@ -189,7 +189,7 @@ impl Session {
     }
 
     fn check_path(&self, path: &[u32]) -> Result<(), SessionError> {
-        if self.scheme != Scheme::EcdsaDkls23 && !path.is_empty() {
+        if self.scheme == Scheme::Ed25519Frost && !path.is_empty() {
             return Err(SessionError::NoChildren);
         }
         if path.len() > MAX_PATH_STEPS {

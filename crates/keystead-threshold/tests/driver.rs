@@ -257,6 +257,7 @@ fn a_session_that_cannot_be_does_not_begin() {
     };
     let (ecdsa, frost) = (Scheme::EcdsaDkls23, Scheme::Ed25519Frost);
     assert_eq!(check(ecdsa, sign("a b", vec![0, 7])), Ok(()));
+    assert_eq!(check(Scheme::Bip340Frost, sign("a b c", vec![86, 0])), Ok(()));
     assert_eq!(check(frost, sign("a b c", vec![])), Ok(()));
     assert_eq!(check(ecdsa, sign("a b c", vec![])), Err("threshold_session.quorum"));
     assert_eq!(check(frost, sign("a", vec![])), Err("threshold_session.quorum"));

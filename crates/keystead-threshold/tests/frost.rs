@@ -7,13 +7,13 @@ mod net;
 use std::collections::BTreeMap;
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
-use keystead_base::{Digest, Name, Secret, tagged_hash};
+use keystead_base::{Digest, Name, PublicAccount, Secret, tagged_hash};
 use keystead_threshold::{
     Bip340, Culprit, Deal, Delivery, Ed25519, Fault, Generate, Holders, KeyShare, Kind, Purpose, Repair,
     Scheme, Session, Sign, Signature, Suite, ed25519_scalar,
 };
 use net::{Fate, Net, holders, honest, name, names, session};
-use secp256k1::{XOnlyPublicKey, schnorr};
+use secp256k1::{Scalar, XOnlyPublicKey, schnorr};
 use sha2::{Digest as _, Sha256};
 
 type Shares = BTreeMap<Name, KeyShare>;
@@ -417,4 +417,41 @@ fn a_share_reads_back_from_what_was_sealed() {
     let bytes = share.to_secret();
     assert_eq!(again(share).to_secret().expose(), bytes.expose());
     assert!(KeyShare::from_secret(&Secret::new(bytes.expose()[1..].to_vec())).is_none());
+}
+
+/// The output key of the child at a path without scripts (BIP-32, BIP-341), by libsecp256k1.
+fn output_key(key: &[u8], path: &[u32]) -> Vec<u8> {
+    let context = secp256k1::Secp256k1::verification_only();
+    let tweaks = PublicAccount::bip340(key.try_into().unwrap()).tweaks(path).unwrap();
+    let child = tweaks.into_iter().fold(secp256k1::PublicKey::from_slice(key).unwrap(), |key, tweak| {
+        key.add_exp_tweak(&context, &Scalar::from_be_bytes(tweak).unwrap()).unwrap()
+    });
+    let internal = child.x_only_public_key().0;
+    let tag = Sha256::digest(b"TapTweak");
+    let hash = Sha256::new().chain_update(tag).chain_update(tag).chain_update(internal.serialize());
+    let tweak = Scalar::from_be_bytes(hash.finalize().into()).unwrap();
+    let (output, _) = internal.add_tweak(&context, &tweak).unwrap();
+    [&[2][..], &output.serialize()].concat()
+}
+
+/// Both parities of a child and of its output key come about in a few births and paths.
+#[test]
+fn s07_a_child_of_a_bip340_key_signs_for_its_taproot_output_and_no_other_key_does() {
+    for seed in 0..3 {
+        let shares = born::<Bip340>(seed, holders(2, "a b c"));
+        let key = key_of(&shares);
+        for index in 0..4 {
+            let path = [86, 1, 0, 1, index];
+            let Session { mut purpose, attempt, .. } = signing::<Bip340>(&shares, "a c", u64::from(index));
+            if let Purpose::Sign { path: of, .. } = &mut purpose {
+                *of = path.to_vec();
+            }
+            let session = Session { purpose, attempt, ..signing::<Bip340>(&shares, "a c", u64::from(index)) };
+            let ends = honest(seed, &session, |me| Sign::<Bip340>::new(again(&shares[me]), message()));
+            let signature = ends.into_values().next().unwrap().1;
+            assert!(verifies::<Bip340>(&output_key(&key, &path), &signature), "{seed} {index}");
+            assert!(!verifies::<Bip340>(&output_key(&key, &[86, 1, 0, 0, index]), &signature));
+            assert!(!verifies::<Bip340>(&key, &signature));
+        }
+    }
 }

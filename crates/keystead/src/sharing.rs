@@ -8,9 +8,21 @@ use crate::failure::Failure;
 use crate::link::Link;
 use crate::vaulting::named;
 
+/// What a key in shares signs.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum SchemeArg {
+    /// Ethereum accounts, and `wpkh` coins of Bitcoin.
+    Ecdsa,
+    /// Taproot coins of Bitcoin alone.
+    Bip340,
+}
+
 /// The request that makes a key in shares.
-pub(crate) fn generation(key: &Name, threshold: u8, holders: &[Name]) -> Action {
-    let kind = KeyKind::ThresholdSecp256k1;
+pub(crate) fn generation(key: &Name, scheme: SchemeArg, threshold: u8, holders: &[Name]) -> Action {
+    let kind = match scheme {
+        SchemeArg::Ecdsa => KeyKind::ThresholdSecp256k1,
+        SchemeArg::Bip340 => KeyKind::ThresholdBip340,
+    };
     asked(KeyCeremony::Generate { key: key.clone(), kind, threshold, holders: holders.to_vec() })
 }
 

@@ -53,6 +53,20 @@ impl Circle {
         std::iter::repeat_with(look).take(MANY_LOOKS).flatten().next().expect("a key in shares")
     }
 
+    /// A key, once the share of every holder has signed.
+    fn key(&self, name: &str) -> Value {
+        let named = |it: &Value| it["name"] == name;
+        let look = || {
+            self.person("ana", &["key", "list"])["keys"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|it| named(it))
+                .cloned()
+        };
+        std::iter::repeat_with(look).take(MANY_LOOKS).flatten().next().expect("a key in shares")
+    }
+
     fn pays(&self, account: &str) {
         let payment =
             json!([{"from": account, "to": EXCHANGE, "value": "0x2386f26fc10000", "gas": "0x5208"}]);
@@ -83,6 +97,11 @@ fn d03_a_key_in_shares_pays_while_one_of_its_holders_hangs_or_is_killed() {
     let account = circle.address();
     call_at(&circle.anvil.url(), "anvil_setBalance", json!([account, "0x3635c9adc5dea00000"]));
     circle.pays(&account);
+    let taproot =
+        ["key", "generate", "vault", "--scheme", "bip340", "--threshold", "2", "--holders", holders];
+    circle.approved(&taproot);
+    let vault = circle.key("vault");
+    assert_eq!((&vault["kind"], &vault["address"]), (&json!("threshold_bip340"), &Value::Null));
     // It holds its connections and answers nothing: whoever leads goes on without it.
     circle.signals("node-3", "-STOP");
     circle.pays(&account);

@@ -339,9 +339,12 @@ fn the_vectors_of_requests() {
     let asked = PsbtSpend { account: hot(), chain: REGTEST, psbt: psbt.into(), replaces: None, shared: None };
     let account = keystead_tests::circle::Secp::new(9).account();
     let in_shares = wallet_in_shares(REGTEST, KeyKind::ThresholdSecp256k1, &account).unwrap();
+    let account = keystead_tests::circle::Secp::new(9).schnorr();
+    let taproot = wallet_in_shares(REGTEST, KeyKind::ThresholdBip340, &account).unwrap();
     let vectors = vec![
         vector("a wallet", &purse.recorded),
         vector("a wallet of a key in shares", &in_shares),
+        vector("a wallet of a BIP-340 key in shares", &taproot),
         vector("a destination", &destination),
         vector("a PSBT of two inputs", &asked),
         vector("a PSBT of a shared wallet", &PsbtSpend { shared: Some(name("vault")), ..asked.clone() }),

@@ -1,7 +1,7 @@
 //! Keys in shares at the state machine: convened, dealt, proven by every holder, and only then in force.
 
 use keystead_approver::change_words;
-use keystead_base::{Canonical as _, Coded as _, RequestId};
+use keystead_base::{Canonical as _, Coded as _, PublicAccount, RequestId};
 use keystead_bitcoin::wallet_in_shares;
 use keystead_decision::{
     Convened, Decision, Entry, KeyState, KeyStep, MAX_ATTEMPTS, Outcome, Phase, Snapshot, Strict,
@@ -176,7 +176,7 @@ fn k06_strangers_have_no_say_and_nobody_says_two_things() {
     assert_eq!(world.refusal(1, report(key.account(), shares(2, 7))), "deny.share.shares");
     let twice = vec![shares(1, 7)[0].clone(); 3];
     assert_eq!(world.refusal(1, report(key.account(), twice)), "deny.share.shares");
-    let no_point = keystead_decision::PublicAccount { parity: 4, ..key.account() };
+    let no_point = PublicAccount { parity: 4, ..key.account() };
     assert_eq!(world.refusal(1, report(no_point, shares(3, 7))), "deny.share.account");
     let hot = world.state.key(&name("hot")).unwrap().account;
     assert_eq!(world.refusal(1, report(hot, shares(3, 7))), "deny.key_exists", "E3");
@@ -368,6 +368,14 @@ fn approvers_read_who_signs_and_how_many_may_be_lost() {
     let born = "A new key `treasury` is born in shares: any 2 of node-1, node-2, node-3 sign; 1 of them may be lost, \
                 and fewer than 2 sign nothing";
     assert_eq!(words(birth()), born);
+    let taproot = KeyCeremony::Generate {
+        key: treasury(),
+        kind: KeyKind::ThresholdBip340,
+        threshold: 2,
+        holders: nodes(&[1, 2, 3]),
+    };
+    let kind = "`treasury`, for taproot coins of Bitcoin alone (BIP-340), is born";
+    assert_eq!(words(taproot), born.replace("`treasury` is born", kind));
     let (key, holders, dealers) = (treasury(), nodes(&[1, 4]), nodes(&[1, 3]));
     let moved = "KEY `treasury` GETS OTHER SHARES, dealt by node-1, node-3: any 2 of node-1, node-4 sign; 0 of them may \
                  be lost, and fewer than 2 sign nothing";
@@ -435,4 +443,40 @@ fn a_shared_key_is_destroyed_when_every_holder_has_wiped_its_share() {
     world.says(2, KeyStep::Destroyed);
     assert_eq!(state(&world), KeyState::Destroyed);
     assert_eq!(code(&world.allow(KeyCeremony::Refresh { key: treasury() }).1), "deny.key_step");
+}
+
+/// INVARIANT S7: a key signs what people allowed it to sign, and proves it so; what is no account has no request.
+#[test]
+fn s07_a_bip340_key_is_born_as_one_proven_by_its_own_scheme_and_has_no_account_on_ethereum() {
+    let (mut world, key) = (world(), Secp::new(9));
+    let (kind, holders) = (KeyKind::ThresholdBip340, nodes(&[1, 2, 3]));
+    let (request, _) = world.allow(KeyCeremony::Generate { key: treasury(), kind, threshold: 2, holders });
+    world.take_seats(request, &[1, 2, 3], 100);
+    let said = |account| dealt(request, 1, account, shares(3, 7));
+    assert_eq!(world.refusal(1, said(key.account())), "deny.share.account");
+    let other = PublicAccount { chain_code: key.account().chain_code, ..key.schnorr() };
+    assert_eq!(world.refusal(1, said(other)), "deny.share.account", "a chain code that somebody chose");
+    for node in [1, 2, 3] {
+        world.says(node, said(key.schnorr()));
+    }
+    let ecdsa = world.proof_for(request, 1, &key);
+    assert_eq!(world.refusal(1, ecdsa), "deny.share.proof");
+    for node in [1, 2, 3] {
+        let convened = world.state.convening(&treasury()).unwrap().convened.unwrap();
+        let cluster = world.state.cluster();
+        let challenge = share_challenge(cluster, &treasury(), 0, &convened, &nodes(&[node])[0]);
+        let proof = key.sign_bip340(&challenge);
+        world.says(node, KeyStep::Proven { request, attempt: 1, proof });
+    }
+    assert_eq!(world.state.key(&treasury()).unwrap().state, KeyState::Active);
+    assert_eq!(code(&world.ask("desk", transfer(0)).1), "deny.kind");
+    let wallet =
+        |kind, account: PublicAccount| wallet_in_shares(ChainId::BITCOIN_REGTEST, kind, &account).unwrap();
+    let step = |wallet| KeyStep::Wallet { wallet, proof: Vec::new() };
+    let whole = wallet(KeyKind::ThresholdSecp256k1, key.account());
+    assert_eq!(world.refusal(1, step(whole)), "deny.not_counted");
+    let own = wallet(kind, key.schnorr());
+    assert!(own.descriptors[0].starts_with("tr(["));
+    world.says(1, step(own.clone()));
+    assert_eq!(world.state.key(&treasury()).unwrap().wallets.values().collect::<Vec<_>>(), [&own]);
 }

@@ -1,7 +1,8 @@
 //! Four real nodes, three of which hold one key in shares: it is born among their enclaves, and any two sign.
 
 use alloy_primitives::U256;
-use keystead_decision::KeyState;
+use keystead_base::Coded as _;
+use keystead_decision::{KeyState, Outcome};
 use keystead_intent::{AuthorityChange, KeyCeremony, KeyKind};
 use keystead_tests::chainside::{anvil, balance, fund, sends};
 use keystead_tests::cluster::{NodeHome, Station, ether};
@@ -110,6 +111,38 @@ async fn k03_d03_a_key_in_shares_spends_its_coins_and_one_holder_may_be_gone() {
     let paid = desk.pays_of(vec![desk.coin(3).await, desk.coin(4).await], 1_000).await;
     assert_eq!(paid.stage, RequestStage::Signed, "{paid:?} {:#?}", told(&others));
     desk.mined(&paid, 0).await;
+    desk.station.stop().await;
+    for station in others {
+        station.stop().await;
+    }
+}
+
+/// BIP-340 by FROST: new shares and other holders spend the outputs of the same key, which has no account on Ethereum.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn k03_d03_a_bip340_key_in_shares_spends_taproot_coins_whoever_holds_it() {
+    let (desk, others) = CoinDesk::in_shares(KeyKind::ThresholdBip340).await;
+    let paid = desk.pays_of(vec![desk.coin(0).await, desk.coin(1).await], 1_000).await;
+    assert_eq!(paid.stage, RequestStage::Signed, "{paid:?} {:#?}", told(&others));
+    desk.mined(&paid, 5).await;
+    desk.until(&paid, RequestStage::Settled).await;
+    let refused = desk.station.ask("desk", ether(FRIEND, ETHER / 10, 0)).await;
+    let Outcome::Deny { reasons, .. } = &refused.decision.outcome else { panic!("{refused:?}") };
+    assert_eq!((reasons[0].code(), desk.station.hot().await.address), ("deny.kind", None));
+
+    let reshare = KeyCeremony::Reshare {
+        key: name("hot"),
+        threshold: 2,
+        holders: ["node-1", "node-4"].map(name).to_vec(),
+        dealers: ["node-2", "node-3"].map(name).to_vec(),
+    };
+    for ceremony in [KeyCeremony::Refresh { key: name("hot") }, reshare] {
+        let done = desk.station.change(AuthorityChange::Key(ceremony)).await;
+        assert_eq!(done.stage, RequestStage::Applied, "{done:?} {:#?}", told(&others));
+    }
+    let paid = desk.pays_of(vec![desk.coin(2).await, desk.coin(3).await], 1_000).await;
+    assert_eq!(paid.stage, RequestStage::Signed, "{paid:?} {:#?}", told(&others));
+    desk.mined(&paid, 0).await;
+    assert_eq!(desk.station.hot().await.epoch, 2);
     desk.station.stop().await;
     for station in others {
         station.stop().await;

@@ -147,6 +147,13 @@ fn hashes() -> Vec<Vector> {
             share_challenge(cluster, &key, 3, &backup, &name("node-1")),
         ),
         hashed(
+            "a chain code",
+            "bip340-chain-code",
+            json!("02".repeat(33)),
+            &[2; 33],
+            PublicAccount::bip340([2; 33]).chain_code,
+        ),
+        hashed(
             "a drill's challenge",
             "drill",
             drill,

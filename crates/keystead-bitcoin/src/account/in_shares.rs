@@ -9,7 +9,7 @@ use super::{AccountError, name, with_checksum, wrapped};
 use crate::derive::CURVE;
 use crate::{Descriptor, Form, Network, Wallet};
 
-/// The wallet that a key in shares has on a network: `wpkh` at `m/84/c/0`, where `m` is the shared key itself.
+/// The wallet that a key in shares has on a network: `wpkh` at `m/84/c/0` or, of BIP-340, `tr` at `m/86/c/0`, where `m` is the shared key itself.
 ///
 /// # Errors
 ///
@@ -50,6 +50,7 @@ pub(super) fn read(recorded: &BitcoinWallet) -> Result<Wallet, AccountError> {
 fn form_of(kind: KeyKind) -> Option<Form> {
     match kind {
         KeyKind::ThresholdSecp256k1 => Some(Form::Wpkh),
+        KeyKind::ThresholdBip340 => Some(Form::Tr),
         KeyKind::HdSecp256k1 => None,
     }
 }
@@ -57,7 +58,8 @@ fn form_of(kind: KeyKind) -> Option<Form> {
 fn path(network: Network, form: Form) -> Result<DerivationPath, AccountError> {
     let purpose = match form {
         Form::Wpkh => 84,
-        Form::Pkh | Form::ShWpkh | Form::Tr | Form::WshSortedMulti { .. } => return Err(AccountError::Kind),
+        Form::Tr => 86,
+        Form::Pkh | Form::ShWpkh | Form::WshSortedMulti { .. } => return Err(AccountError::Kind),
     };
     let step = |it| ChildNumber::from_normal_idx(it).map_err(|_| AccountError::Key);
     let steps = [purpose, network.coin_type(), ACCOUNT].map(step);

@@ -101,6 +101,11 @@ fn s02_the_wallet_of_a_key_in_shares_follows_from_its_public_account() {
         let child = Xpub::from_priv(&secp, &secret.derive_priv(&secp, &path).unwrap());
         let script = bitcoin::ScriptBuf::new_p2wpkh(&child.to_pub().wpubkey_hash());
         assert_eq!((derived.script_pubkey, &derived.keys[0].path), (script, &path));
+        let taproot = wallet_in_shares(chain, KeyKind::ThresholdBip340, &root).unwrap();
+        let derived = read_account(&taproot).unwrap().derive(Owned { descriptor: 0, place }).unwrap();
+        let path: DerivationPath = format!("m/86/{}/0/1/7", network.coin_type()).parse().unwrap();
+        let child = Xpub::from_priv(&secp, &secret.derive_priv(&secp, &path).unwrap()).to_x_only_pub();
+        assert_eq!(derived.script_pubkey, bitcoin::ScriptBuf::new_p2tr(&secp, child, None));
         assert_eq!(derived.keys[0].fingerprint, secret.fingerprint(&secp));
         assert_eq!(wallet_in_shares(chain, KeyKind::HdSecp256k1, &root), Err(AccountError::Kind));
     }
@@ -120,12 +125,13 @@ fn s02_nothing_but_that_one_descriptor_is_the_wallet_of_a_key_in_shares() {
     };
     assert_eq!(code(&|it| it.descriptors.push(it.descriptors[0].clone())), "account.count");
     assert_eq!(code(&|it| it.descriptors[0] = hardened.descriptors[2].clone()), "account.form");
-    assert_eq!(code(&|it| it.descriptors[0] = hardened.descriptors[3].clone()), "account.kind");
+    assert_eq!(code(&|it| it.descriptors[0] = hardened.descriptors[3].clone()), "account.form");
+    assert_eq!(code(&|it| it.descriptors[0] = hardened.descriptors[0].clone()), "account.kind");
     assert_eq!(code(&|it| it.account = 1), "account.form");
     assert_eq!(code(&|it| it.cosigner = hardened.cosigner.clone()), "account.not_shared");
     assert_eq!(shared_wallet(&good, &good.descriptors[0]), Ok(good.clone()));
     let body =
         format!("wsh(sortedmulti(1,{},{}))", hardened.cosigner, recorded(Network::Regtest, [2; 64]).cosigner);
     let vault = Descriptor::with_checksum(&body).unwrap();
-    assert_eq!(shared_wallet(&good, &vault).unwrap_err().code(), "account.kind", "it signs beside nobody");
+    assert_eq!(shared_wallet(&good, &vault).unwrap_err().code(), "account.form", "it signs beside nobody");
 }

@@ -49,7 +49,8 @@ impl Turns {
     pub(super) fn goes_on(&mut self, session: SessionId, now: Instant) {
         self.sessions.retain(|it| *it != session);
         self.attempt = self.attempt.saturating_sub(1);
-        self.due = now;
+        // The leader may have called to the next part already: another try would give that run up.
+        self.due = if self.sessions.is_empty() { now } else { now + PATIENCE };
     }
 
     /// Whom a leader takes: itself, and those next in the order that can be reached and were heard before. Where
@@ -131,5 +132,21 @@ mod tests {
         assert_eq!(turns.signers(&me, &order, 2, &set("b c")), Some(names("a c")));
         assert_eq!(turns.signers(&me, &order, 2, &set("b")), Some(names("a b")), "better than nobody");
         assert_eq!(turns.signers(&me, &order, 2, &set("")), None);
+    }
+
+    #[test]
+    fn d03_the_next_part_has_the_leader_of_the_last_one_and_ends_no_run_that_began_meanwhile() {
+        let (holders, request, now) = (names("a b c"), RequestId(Digest([4; 32])), Instant::now());
+        let mut turns = Turns::new(now);
+        let first = turns.next(now);
+        let (signed, called) = (SessionId(Digest([1; 32])), SessionId(Digest([2; 32])));
+        turns.sessions = vec![signed, called];
+        turns.goes_on(signed, now);
+        assert_eq!((turns.sessions.as_slice(), turns.due), (&[called][..], now + PATIENCE));
+        turns.goes_on(called, now);
+        assert_eq!(turns.due, now);
+        turns.attempt = first + 1;
+        turns.goes_on(called, now);
+        assert_eq!(order(&holders, &request, turns.next(now)), order(&holders, &request, first));
     }
 }

@@ -1,10 +1,10 @@
 //! PSBTs of keys in shares: what is admitted is signed input by input, each in a run of its own.
 
 use keystead_base::{Canonical as _, Digest, Timestamp};
-use keystead_bitcoin::{InputSignature, SigningDigest, Spend, SpendSignature, wallet_in_shares};
+use keystead_bitcoin::{InputSignature, Sighash, SigningDigest, Spend, SpendSignature, wallet_in_shares};
 use keystead_decision::{Grant, Header};
 use keystead_intent::{KeyKind, PsbtSpend};
-use keystead_threshold::EcdsaSignature;
+use keystead_threshold::Scheme;
 use secp256k1::ecdsa::Signature;
 
 use super::sharing::Admitted;
@@ -12,7 +12,7 @@ use super::{Enclave, EnclaveControls, granted, spending};
 use crate::EnclaveError;
 use crate::curve::SIGHASH_ALL;
 use crate::protocol::{BatchItem, ItemResult};
-use crate::threshold::ThresholdError;
+use crate::threshold::{Made, ThresholdError};
 
 impl<C: EnclaveControls> Enclave<C> {
     /// INVARIANT S2, S3: as for a whole key, against the wallet that follows from the shared key; what is kept of it are the
@@ -31,7 +31,7 @@ impl<C: EnclaveControls> Enclave<C> {
         if payload.shared.is_some() {
             return Err(EnclaveError::NoWallet { chain });
         }
-        let wallet = wallet_in_shares(chain, KeyKind::ThresholdSecp256k1, &holding.account)
+        let wallet = wallet_in_shares(chain, kind_of(holding.scheme), &holding.account)
             .map_err(|error| EnclaveError::Spend(error.into()))?;
         if payload.account.index != wallet.account {
             return Err(EnclaveError::NoWallet { chain });
@@ -51,19 +51,31 @@ impl<C: EnclaveControls> Enclave<C> {
     }
 
     /// INVARIANT S7: verified by the code that every other node verifies it with, and no r twice.
-    pub(super) fn release_input(
-        &mut self,
-        input: &SigningDigest,
-        made: &EcdsaSignature,
-    ) -> Option<SpendSignature> {
+    pub(super) fn release_input(&mut self, input: &SigningDigest, made: &Made) -> Option<SpendSignature> {
         let key = input.keys.first()?.public;
-        let signature = Signature::from_compact(&[made.r, made.s].concat()).ok()?;
-        let bytes = [signature.serialize_der().as_ref(), &[SIGHASH_ALL]].concat();
+        let bytes = match made {
+            Made::Ecdsa(_) => {
+                let signature = Signature::from_compact(&made.bytes()).ok()?;
+                [signature.serialize_der().as_ref(), &[SIGHASH_ALL]].concat()
+            }
+            Made::Schnorr(signature) => match input.sighash {
+                Sighash::Default => signature.to_vec(),
+                Sighash::All => [&signature[..], &[SIGHASH_ALL]].concat(),
+            },
+        };
         let signature = InputSignature { input: input.input, key, bytes };
         input.verify(&signature).ok()?;
         let InputSignature { input: at, key, bytes } = signature;
         let signature = SpendSignature { input: u32::try_from(at).ok()?, key: key.serialize(), bytes };
-        self.repeats.admit(made.r, input.digest).then_some(signature)
+        self.repeats.admit(made.r(), input.digest).then_some(signature)
+    }
+}
+
+/// Which wallet a key of this scheme has.
+fn kind_of(scheme: Scheme) -> KeyKind {
+    match scheme {
+        Scheme::EcdsaDkls23 => KeyKind::ThresholdSecp256k1,
+        Scheme::Bip340Frost | Scheme::Ed25519Frost => KeyKind::ThresholdBip340,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keystead_base::{Canonical as _, ClusterId, Digest, Name, RequestId, Secret, Timestamp};
+use keystead_base::{Canonical as _, ClusterId, Digest, KeyScheme, Name, RequestId, Secret, Timestamp};
 use keystead_bitcoin::SigningDigest;
 use keystead_chain::Unsigned;
 use keystead_decision::{
@@ -10,16 +10,14 @@ use keystead_decision::{
 };
 use keystead_intent::KeyCeremony;
 use keystead_keys::{Purpose as Sealing, SealLabel, Sealed};
-use keystead_threshold::{
-    Attempt, EcdsaSignature, Holders, PublicShares, Purpose, Record, Scheme, Session, SessionId,
-};
+use keystead_threshold::{Attempt, Holders, PublicShares, Purpose, Record, Scheme, Session, SessionId};
 
 use super::{Enclave, EnclaveControls, fits};
 use crate::entropy::kernel_random;
 use crate::protocol::{ItemResult, OpenedKey, Released};
 use crate::threshold::{
-    Convoked, Dealt, DealtShare, Ended, Finish, Moved, Outgoing, Progress, Proving, RunAim, RunEnd, RunStart,
-    Signature, ThresholdError,
+    Convoked, Dealt, DealtShare, Ended, Finish, Made, Moved, Outgoing, Progress, Proving, RunAim, RunEnd,
+    RunStart, Signature, ThresholdError,
 };
 use crate::{EnclaveError, EthereumSignature};
 
@@ -55,6 +53,7 @@ impl Rights {
 /// What a share of a new epoch is proven with.
 pub(super) struct Fresh {
     key: Name,
+    scheme: Scheme,
     epoch: u32,
     holders: Holders,
     policy_version: u64,
@@ -96,6 +95,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let session = session_of(self.cluster()?, &convened, policy_version, decision)?;
         let fresh = Fresh {
             key: convened.key().clone(),
+            scheme: session.scheme,
             epoch: convened.next_epoch(),
             holders: Holders::new(convened.threshold, convened.holders.clone())
                 .map_err(ThresholdError::from)?,
@@ -162,7 +162,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let session = Session {
             cluster: self.cluster()?,
             key,
-            scheme: Scheme::EcdsaDkls23,
+            scheme: holding.scheme,
             epoch: grant.epoch,
             holders: holding.public.holders.clone(),
             policy_version: right.policy_version,
@@ -185,11 +185,15 @@ impl<C: EnclaveControls> Enclave<C> {
         }
         let cluster = self.cluster()?;
         let digest = share_challenge(cluster, &fresh.key, fresh.epoch, &fresh.convened, prover);
-        let purpose = Purpose::Sign { signers: start.signers.clone(), digest, path: vec![0] };
+        let path = match fresh.scheme {
+            Scheme::EcdsaDkls23 => vec![0],
+            Scheme::Bip340Frost | Scheme::Ed25519Frost => Vec::new(),
+        };
+        let purpose = Purpose::Sign { signers: start.signers.clone(), digest, path };
         let session = Session {
             cluster,
             key: fresh.key.clone(),
-            scheme: Scheme::EcdsaDkls23,
+            scheme: fresh.scheme,
             epoch: fresh.epoch,
             holders: fresh.holders.clone(),
             policy_version: fresh.policy_version,
@@ -290,7 +294,7 @@ impl<C: EnclaveControls> Enclave<C> {
         &mut self,
         place: &(RequestId, u64),
         (digest, now): (Digest, Timestamp),
-        made: &EcdsaSignature,
+        made: &Made,
     ) -> Option<RunEnd> {
         let (right, height) = (self.rights.0.get(place)?, place.1);
         let grant: Grant = self.log.as_ref()?.still_permits(&right.permit, now).ok()?.into_grant();
@@ -299,6 +303,7 @@ impl<C: EnclaveControls> Enclave<C> {
             let signature = self.release_input(&input, made)?;
             return Some(RunEnd::SignedInput { height, signature });
         }
+        let Made::Ecdsa(made) = made else { return None };
         let account = grant.account.key.clone();
         let holding = self.threshold.holding(&account, grant.epoch).ok()?;
         let mut rs = [0; 64];
@@ -343,12 +348,24 @@ fn session_of(
     Ok(Session {
         cluster,
         key: convened.key().clone(),
-        scheme: Scheme::EcdsaDkls23,
+        scheme: scheme_of(convened).ok_or(ThresholdError::NotAdmitted)?,
         epoch: convened.epoch,
         holders,
         policy_version,
         purpose,
         attempt: decision,
+    })
+}
+
+/// What the key signs: as it is to be born, or as it is.
+fn scheme_of(convened: &Convened) -> Option<Scheme> {
+    let scheme = match (&convened.ceremony, &convened.account) {
+        (KeyCeremony::Generate { kind, .. }, _) => kind.is_shared().then(|| kind.scheme()),
+        (_, account) => account.and_then(|it| it.scheme()),
+    };
+    Some(match scheme? {
+        KeyScheme::Ecdsa => Scheme::EcdsaDkls23,
+        KeyScheme::Bip340 => Scheme::Bip340Frost,
     })
 }
 

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use super::Seat;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, Name, PublicAccount, Secret};
-use keystead_threshold::{Dkls23, EcdsaShare, Kept, Post, PublicShares};
+use keystead_threshold::{Post, PublicShares, Scheme};
 use zeroize::Zeroizing;
 
 use super::ThresholdError;
 use super::arena::{Arena, Place};
 use super::seat::OwnSeat;
+use super::share::AnyShare;
 
 /// One epoch's share.
 pub(crate) struct Holding {
     /// The shared key.
     pub(crate) account: PublicAccount,
+    /// What it signs.
+    pub(crate) scheme: Scheme,
     /// Who holds, and what is public of their shares.
     pub(crate) public: PublicShares,
     /// This node, as its holders name it.
@@ -29,8 +32,8 @@ pub(crate) struct Holding {
 
 impl Holding {
     /// Puts a share that a ceremony made into secret pages, and gives the bytes to be sealed.
-    pub(crate) fn take(
-        share: &EcdsaShare<Dkls23>,
+    pub(super) fn take(
+        share: &AnyShare,
         seat: OwnSeat,
         seats: BTreeMap<Name, Seat>,
         arena: &mut Arena,
@@ -49,41 +52,34 @@ impl Holding {
     pub(crate) fn open(document: &Secret<Vec<u8>>, arena: &mut Arena) -> Result<Self, ThresholdError> {
         let stored = StoredHolding::from_document(document.expose()).map_err(|_| ThresholdError::Share)?;
         let bytes = Secret::new(stored.share.to_vec());
-        let share = whole(&bytes)?;
+        let share = AnyShare::read(&bytes)?;
         let seat = OwnSeat::of(&Secret::new(stored.seeds.to_vec()), arena)?;
         Self::of(&bytes, &share, seat, &stored.seats, arena)
     }
 
     fn of(
         bytes: &Secret<Vec<u8>>,
-        share: &EcdsaShare<Dkls23>,
+        share: &AnyShare,
         seat: OwnSeat,
         seats: &BTreeMap<Name, Seat>,
         arena: &mut Arena,
     ) -> Result<Self, ThresholdError> {
-        let (public, me) = (share.share().public().clone(), share.share().holder().clone());
-        let root: [u8; 33] = public.key.as_slice().try_into().map_err(|_| ThresholdError::Share)?;
-        let account = PublicAccount::new(root, *share.chain_code());
+        let bare = share.bare();
+        let (public, me, scheme) = (bare.public().clone(), bare.holder().clone(), bare.scheme());
+        let account = share.account().ok_or(ThresholdError::Share)?;
         let post = seat.post(&me, seats, arena)?;
         let place = arena.store(bytes.expose()).ok_or(ThresholdError::Full)?;
-        Ok(Self { account, public, me, post, share: place, seat })
+        Ok(Self { account, scheme, public, me, post, share: place, seat })
     }
 
     /// The share for one run, which consumes it: several runs of one key are under way at once.
-    pub(crate) fn share(&self, arena: &Arena) -> Result<EcdsaShare<Dkls23>, ThresholdError> {
-        whole(&arena.read(&self.share))
+    pub(super) fn share(&self, arena: &Arena) -> Result<AnyShare, ThresholdError> {
+        AnyShare::read(&arena.read(&self.share))
     }
 
     pub(crate) fn wipe(self, arena: &mut Arena) {
         arena.wipe(self.share);
         self.seat.wipe(arena);
-    }
-}
-
-fn whole(bytes: &Secret<Vec<u8>>) -> Result<EcdsaShare<Dkls23>, ThresholdError> {
-    match EcdsaShare::from_secret(bytes) {
-        Some(Kept::Whole(share)) => Ok(share),
-        Some(Kept::Bare(..)) | None => Err(ThresholdError::Share),
     }
 }
 

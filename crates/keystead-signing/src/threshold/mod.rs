@@ -12,6 +12,7 @@ mod progress;
 mod run;
 mod runs;
 mod seat;
+mod share;
 #[cfg(test)]
 mod tests;
 
@@ -20,17 +21,18 @@ use std::collections::{BTreeMap, VecDeque};
 use keystead_base::{Digest, Name, PublicAccount, RequestId, Secret};
 pub use keystead_decision::Seat;
 use keystead_threshold::{
-    Abort, Begun, Ceremony, Culprit, Dkls23, EcdsaEngine as _, EcdsaShare, EcdsaSignature, Fault, Journal,
-    Machine, Post, PublicShares, Purpose, Record, Session, SessionId,
+    Abort, Begun, Culprit, Fault, Journal, Post, PublicShares, Purpose, Record, Session, SessionId,
 };
 
 pub(crate) use self::arena::{ARENA_BYTES, Arena};
 pub use self::error::ThresholdError;
 pub(crate) use self::holding::Holding;
 pub use self::progress::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart};
+pub(crate) use self::run::Made;
 use self::run::{Aim, AnyMachine, TurnEnd};
 use self::runs::Runs;
 use self::seat::OwnSeat;
+use self::share::{AnyShare, Part};
 
 /// Shares, seats and runs of this process.
 pub(crate) struct Threshold {
@@ -98,8 +100,8 @@ pub(crate) enum Finish {
     /// This node holds no share afterwards.
     Dismissed { request: RequestId },
     /// A signature that was granted.
-    Signed { request: RequestId, height: u64, digest: Digest, signature: EcdsaSignature },
-    /// `r || s` of the first account, verified.
+    Signed { request: RequestId, height: u64, digest: Digest, signature: Made },
+    /// 64 bytes over the challenge, verified.
     Proved { request: RequestId, prover: Name, proof: Vec<u8> },
     /// Nothing; the record of it is among the records.
     Aborted { request: RequestId, abort: Abort },
@@ -181,9 +183,10 @@ impl Threshold {
         let me = me.ok_or(ThresholdError::NoSeat)?;
         let post = seat.post(&me, &seats, &self.arena)?;
         let part = self.part(&session, &me, old)?;
+        let prepared = share::ceremony(&session, &me, part)?;
         let (key, epoch) = (session.key.clone(), made_epoch(&session));
         let (begun, moved) = self.begin(session, &me)?;
-        let machine = AnyMachine::Ceremony(Box::new(Machine::new(begun, part)));
+        let machine = prepared(begun);
         self.runs.convened(request, seats);
         Ok(self.start(machine, post, Aim::Deal { request, key, epoch }, moved))
     }
@@ -194,25 +197,21 @@ impl Threshold {
         session: &Session,
         me: &Name,
         old: Option<(PublicShares, PublicAccount)>,
-    ) -> Result<Ceremony<Dkls23>, ThresholdError> {
-        let Some((public, account)) = old else { return Ok(Ceremony::generate()) };
+    ) -> Result<Part, ThresholdError> {
+        let Some((public, account)) = old else { return Ok(Part { old: None, share: None }) };
         let deals = match &session.purpose {
             Purpose::Reshare { dealers, .. } => dealers.contains(me),
             _ => true,
         };
         if !deals {
-            return Ok(Ceremony::receive(public, account.chain_code.0));
+            return Ok(Part { old: Some((public, account)), share: None });
         }
         let holding = self.holding(&session.key, session.epoch)?;
         // INVARIANT K3: the share here is one of those that the log says are in force.
         if holding.public != public || holding.account != account {
             return Err(ThresholdError::Holders { key: session.key.clone() });
         }
-        let (share, chain_code) = holding.share(&self.arena)?.into_parts();
-        match session.purpose {
-            Purpose::Reshare { .. } => Ok(Ceremony::reshare(share, chain_code)),
-            _ => Ok(Ceremony::refresh(share, chain_code)),
-        }
+        Ok(Part { old: Some((public, account)), share: Some(holding.share(&self.arena)?) })
     }
 
     /// Begins a signature that was granted.
@@ -235,10 +234,9 @@ impl Threshold {
             return Err(ThresholdError::Holders { key: session.key.clone() });
         }
         let (me, post) = (holding.me.clone(), std::sync::Arc::clone(&holding.post));
-        let share = holding.share(&self.arena)?;
+        let prepared = holding.share(&self.arena)?.sign(&signed_digest(&session));
         let (begun, moved) = self.begin(session, &me)?;
-        let machine = AnyMachine::Signing(Box::new(Machine::new(begun, Dkls23::sign(share))));
-        Ok(self.start(machine, post, aim, moved))
+        Ok(self.start(prepared(begun), post, aim, moved))
     }
 
     fn begin(&mut self, session: Session, me: &Name) -> Result<(Begun, Moved), ThresholdError> {
@@ -251,7 +249,7 @@ impl Threshold {
 
     fn start(
         &mut self,
-        machine: AnyMachine,
+        machine: Box<dyn AnyMachine>,
         post: std::sync::Arc<Post>,
         aim: Aim,
         mut moved: Moved,
@@ -326,7 +324,7 @@ impl Threshold {
                 Some(Finish::Signed { request, height, digest, signature })
             }
             (Aim::Prove { request, key, epoch, prover, challenge }, TurnEnd::Signed(signature)) => {
-                let proof = [signature.r, signature.s].concat();
+                let proof = signature.bytes().to_vec();
                 let holding = self.holding(&key, epoch).ok()?;
                 let proves = holding.account.proves_control(&challenge, &proof);
                 proves.then_some(Finish::Proved { request, prover, proof })
@@ -340,12 +338,12 @@ impl Threshold {
         request: RequestId,
         key: Name,
         epoch: u32,
-        share: &EcdsaShare<Dkls23>,
+        share: &AnyShare,
     ) -> Result<Dealt, ThresholdError> {
         self.drawn.retain(|it| *it != request);
         let seat = self.seats.remove(&request).ok_or(ThresholdError::NoSeat)?;
         let mut seats = self.runs.take_seats(&request).ok_or(ThresholdError::NoSeat)?;
-        seats.retain(|name, _| share.share().public().holders.holds(name));
+        seats.retain(|name, _| share.bare().public().holders.holds(name));
         let (holding, document) = Holding::take(share, seat, seats, &mut self.arena)?;
         let (account, shares) = (holding.account, holding.public.shares.clone());
         self.hold(key.clone(), epoch, holding);

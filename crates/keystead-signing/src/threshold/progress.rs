@@ -100,7 +100,7 @@ pub enum RunEnd {
     Dealt(Box<DealtShare>),
     /// This node holds no share afterwards.
     Dismissed,
-    /// `r || s` over `keystead_decision::share_challenge`, by the account with index 0.
+    /// 64 bytes over `keystead_decision::share_challenge`: ECDSA by the account with index 0, BIP-340 by the key itself.
     Proved {
         /// Whose share was among those that signed.
         prover: Name,

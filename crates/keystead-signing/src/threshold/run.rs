@@ -4,17 +4,15 @@ use std::sync::Arc;
 
 use keystead_base::{Digest, Name, RequestId};
 use keystead_threshold::{
-    Abort, Ceremony, Delivery, Dkls23, EcdsaEngine, EcdsaShare, EcdsaSignature, End, Machine, Parcel, Post,
-    SessionId, Step, Unwritten,
+    Abort, Begun, Delivery, EcdsaSignature, End, Machine, Parcel, Post, Protocol, SessionId, Step, Unwritten,
 };
 
+use super::share::AnyShare;
 use crate::entropy::kernel_random;
-
-type Signing = <Dkls23 as EcdsaEngine>::Sign;
 
 /// A run and its surroundings.
 pub(super) struct Run {
-    pub(super) machine: AnyMachine,
+    pub(super) machine: Box<dyn AnyMachine>,
     pub(super) post: Arc<Post>,
     pub(super) aim: Aim,
     /// Runs are given up in the order in which they began.
@@ -47,10 +45,33 @@ impl Aim {
     }
 }
 
-/// The two kinds of machine.
-pub(super) enum AnyMachine {
-    Ceremony(Box<Machine<Ceremony<Dkls23>>>),
-    Signing(Box<Machine<Signing>>),
+/// A signature of any scheme, as its protocol verified it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Made {
+    Ecdsa(EcdsaSignature),
+    /// 64 bytes of FROST's.
+    Schnorr([u8; 64]),
+}
+
+impl Made {
+    /// Both halves.
+    pub(crate) fn bytes(&self) -> [u8; 64] {
+        match self {
+            Self::Ecdsa(it) => {
+                let mut bytes = [0; 64];
+                bytes.iter_mut().zip(it.r.iter().chain(&it.s)).for_each(|(to, from)| *to = *from);
+                bytes
+            }
+            Self::Schnorr(bytes) => *bytes,
+        }
+    }
+
+    /// The half that must never repeat.
+    pub(crate) fn r(&self) -> [u8; 32] {
+        let mut half = [0; 32];
+        half.iter_mut().zip(self.bytes()).for_each(|(to, from)| *to = from);
+        half
+    }
 }
 
 /// What one turn of a machine brought.
@@ -62,71 +83,73 @@ pub(super) struct Turn {
 /// How a run ended.
 pub(super) enum TurnEnd {
     /// With a share, for those who hold the key afterwards.
-    Dealt(Option<Box<EcdsaShare<Dkls23>>>),
-    Signed(EcdsaSignature),
+    Dealt(Option<Box<AnyShare>>),
+    Signed(Made),
     Aborted(Unwritten<Abort>),
 }
 
-impl AnyMachine {
-    pub(super) fn start(&mut self) -> Turn {
-        match self {
-            Self::Ceremony(machine) => dealt(machine.start(&mut kernel_random)),
-            Self::Signing(machine) => signed(machine.start(&mut kernel_random)),
-        }
-    }
-
-    pub(super) fn on_message(&mut self, message: Delivery) -> Turn {
-        match self {
-            Self::Ceremony(machine) => dealt(machine.on_message(message, &mut kernel_random)),
-            Self::Signing(machine) => signed(machine.on_message(message, &mut kernel_random)),
-        }
-    }
-
-    pub(super) fn on_unreadable(&mut self, from: &Name) -> Turn {
-        match self {
-            Self::Ceremony(machine) => dealt(machine.on_unreadable(from)),
-            Self::Signing(machine) => signed(machine.on_unreadable(from)),
-        }
-    }
-
-    pub(super) fn give_up(&mut self) -> Turn {
-        match self {
-            Self::Ceremony(machine) => dealt(machine.give_up()),
-            Self::Signing(machine) => signed(machine.give_up()),
-        }
-    }
-
-    pub(super) fn id(&self) -> SessionId {
-        match self {
-            Self::Ceremony(machine) => machine.begun().id(),
-            Self::Signing(machine) => machine.begun().id(),
-        }
-    }
-
+/// A machine, whatever its protocol.
+pub(super) trait AnyMachine {
+    fn start(&mut self) -> Turn;
+    fn on_message(&mut self, message: Delivery) -> Turn;
+    fn on_unreadable(&mut self, from: &Name) -> Turn;
+    fn give_up(&mut self) -> Turn;
+    fn id(&self) -> SessionId;
     /// Everyone but this node: whom a broadcast goes to.
-    pub(super) fn others(&self) -> Vec<Name> {
-        match self {
-            Self::Ceremony(machine) => machine.begun().others().cloned().collect(),
-            Self::Signing(machine) => machine.begun().others().cloned().collect(),
-        }
+    fn others(&self) -> Vec<Name>;
+}
+
+/// A machine that waits for its run to be begun.
+pub(super) type Prepared = Box<dyn FnOnce(Begun) -> Box<dyn AnyMachine>>;
+
+/// A protocol in its first state, and how its output is read.
+pub(super) fn prepared<P: Protocol + 'static>(protocol: P, read: fn(P::Output) -> TurnEnd) -> Prepared {
+    Box::new(move |begun| Box::new(Typed { machine: Machine::new(begun, protocol), read }))
+}
+
+struct Typed<P: Protocol> {
+    machine: Machine<P>,
+    read: fn(P::Output) -> TurnEnd,
+}
+
+impl<P: Protocol> Typed<P> {
+    fn turn(&self, step: Step<P::Output>) -> Turn {
+        let end = step.end.map(|end| match end {
+            End::Done(output) => (self.read)(output),
+            End::Aborted(abort) => TurnEnd::Aborted(abort),
+        });
+        Turn { parcels: step.messages, end }
     }
 }
 
-fn dealt(step: Step<Option<EcdsaShare<Dkls23>>>) -> Turn {
-    turn(step, |share| TurnEnd::Dealt(share.map(Box::new)))
-}
+impl<P: Protocol> AnyMachine for Typed<P> {
+    fn start(&mut self) -> Turn {
+        let step = self.machine.start(&mut kernel_random);
+        self.turn(step)
+    }
 
-/// The share that signed ends here: the next run reads it anew.
-fn signed(step: Step<(EcdsaShare<Dkls23>, EcdsaSignature)>) -> Turn {
-    turn(step, |(_, signature)| TurnEnd::Signed(signature))
-}
+    fn on_message(&mut self, message: Delivery) -> Turn {
+        let step = self.machine.on_message(message, &mut kernel_random);
+        self.turn(step)
+    }
 
-fn turn<T>(step: Step<T>, done: impl FnOnce(T) -> TurnEnd) -> Turn {
-    let end = step.end.map(|end| match end {
-        End::Done(output) => done(output),
-        End::Aborted(abort) => TurnEnd::Aborted(abort),
-    });
-    Turn { parcels: step.messages, end }
+    fn on_unreadable(&mut self, from: &Name) -> Turn {
+        let step = self.machine.on_unreadable(from);
+        self.turn(step)
+    }
+
+    fn give_up(&mut self) -> Turn {
+        let step = self.machine.give_up();
+        self.turn(step)
+    }
+
+    fn id(&self) -> SessionId {
+        self.machine.begun().id()
+    }
+
+    fn others(&self) -> Vec<Name> {
+        self.machine.begun().others().cloned().collect()
+    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl Runs {
     /// Sends the first messages, and reads what came before.
     pub(super) fn start(
         &mut self,
-        mut machine: AnyMachine,
+        mut machine: Box<dyn AnyMachine>,
         post: Arc<Post>,
         aim: Aim,
         moved: &mut Moved,

@@ -100,7 +100,7 @@ impl Table {
 fn signed_by(account: &PublicAccount, index: u32, ended: &[(Name, Finish)]) -> usize {
     let point = account.point(index).unwrap();
     let good = |finish: &Finish| match finish {
-        Finish::Signed { digest, signature, .. } => {
+        Finish::Signed { digest, signature: Made::Ecdsa(signature), .. } => {
             let key = secp256k1::PublicKey::from_slice(&signature.key).unwrap().serialize_uncompressed();
             let rs = [signature.r, signature.s].concat();
             let parsed = secp256k1::ecdsa::Signature::from_compact(&rs).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use keystead_base::{Canonical, Digest, Name, PublicAccount, RequestId};
+use keystead_base::{Canonical, Digest, KeyScheme, Name, PublicAccount, RequestId};
 use keystead_bitcoin::{Spend, SpendSignatures, wallet_in_shares};
 use keystead_chain::Unsigned;
 use keystead_decision::{Certificate, Convened, Outcome, Seat, share_challenge};
@@ -16,10 +16,16 @@ use crate::Test;
 use crate::fixture::{Cluster, advance, grant, message, name, soon};
 use crate::spending::{grant as grant_of, psbt};
 
-pub(crate) const TESTS: &[Test] = &[(
-    "s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does",
-    s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does,
-)];
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does",
+        s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does,
+    ),
+    (
+        "s07_shares_of_a_bip340_key_sign_taproot_inputs_and_nothing_else",
+        s07_shares_of_a_bip340_key_sign_taproot_inputs_and_nothing_else,
+    ),
+];
 
 /// What the certificates of the fixture are about.
 const REQUEST: RequestId = RequestId(Digest([3; 32]));
@@ -100,9 +106,9 @@ impl Pair {
     }
 }
 
-fn convened(seats: BTreeMap<Name, Seat>) -> Outcome {
+fn convened(kind: KeyKind, seats: BTreeMap<Name, Seat>) -> Outcome {
     let holders = vec![name("a"), name("b")];
-    let (key, kind) = (name("hot"), KeyKind::ThresholdSecp256k1);
+    let key = name("hot");
     let ceremony = KeyCeremony::Generate { key, kind, threshold: 2, holders: holders.clone() };
     let (epoch, attempt, threshold, expires) = (0, 1, 2, soon());
     Outcome::Convened(Convened {
@@ -123,11 +129,12 @@ fn s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does() {
     let mut cluster = Cluster::new();
     let mut pair = Pair::of(&cluster);
     let strangers = Pair::of(&cluster).seats();
-    let certificate = cluster.certificate(convened(strangers));
+    let kind = KeyKind::ThresholdSecp256k1;
+    let certificate = cluster.certificate(convened(kind, strangers));
     let refused = pair.at("a").convene(certificate).unwrap_err();
     assert!(matches!(refused, ClientError::Refused(it) if it.code == "threshold.no_seat"));
 
-    let certificate = cluster.certificate(convened(pair.seats()));
+    let certificate = cluster.certificate(convened(kind, pair.seats()));
     let dealt = pair.birth(&certificate);
     assert_eq!((dealt.len(), dealt[0].account), (2, dealt[1].account));
     proves(&mut pair, &cluster, &certificate, &dealt[0].account);
@@ -144,7 +151,7 @@ fn s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does() {
     assert_eq!(pair.join(&aim, 0).unwrap_err(), "threshold_begin.begun_before");
     let input = RunAim::Input { request: REQUEST, height, input: 0 };
     assert_eq!(pair.join(&input, 0).unwrap_err(), "threshold.not_admitted", "it has no inputs");
-    spends(&mut pair, &mut cluster, &held.account);
+    spends(&mut pair, &mut cluster, kind, &held.account);
 
     // A freeze that comes while a run is under way: nothing of it is let go, and none begins.
     pair.join(&aim, 1).unwrap();
@@ -158,17 +165,36 @@ fn s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does() {
     assert_eq!(pair.join(&aim, 2).unwrap_err(), "certificate.frozen");
 }
 
+/// Short, as FROST sets nothing up.
+fn s07_shares_of_a_bip340_key_sign_taproot_inputs_and_nothing_else() {
+    let (mut cluster, kind) = (Cluster::new(), KeyKind::ThresholdBip340);
+    let mut pair = Pair::of(&cluster);
+    let certificate = cluster.certificate(convened(kind, pair.seats()));
+    let dealt = pair.birth(&certificate);
+    let account = dealt[0].account;
+    assert_eq!((dealt.len(), account.scheme()), (2, Some(KeyScheme::Bip340)));
+    proves(&mut pair, &cluster, &certificate, &account);
+    spends(&mut pair, &mut cluster, kind, &account);
+    // The same point as an account of Ethereum's, which the log would never grant.
+    let whole = PublicAccount::new(account.compressed(), account.chain_code.0);
+    let unsigned = message(&HeldKey { key: name("hot"), epoch: 0, account: whole }, "hello");
+    let certificate = cluster.certificate(Outcome::Allow(grant(&unsigned)));
+    assert_eq!(code(pair.shown("a", &certificate, &unsigned)), "threshold.unusable_share");
+}
+
+fn code(result: ItemResult) -> String {
+    match result {
+        ItemResult::Refused(refusal) => refusal.code,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// INVARIANT S2, S7: a PSBT of the wallet that follows from the shared key is signed input by input, as it was granted.
-fn spends(pair: &mut Pair, cluster: &mut Cluster, account: &PublicAccount) {
-    let kind = KeyKind::ThresholdSecp256k1;
+fn spends(pair: &mut Pair, cluster: &mut Cluster, kind: KeyKind, account: &PublicAccount) {
     let recorded = wallet_in_shares(ChainId::BITCOIN_REGTEST, kind, account).unwrap();
     let (asked, other) = (psbt(&recorded, &[0, 0], 190_000), psbt(&recorded, &[0, 0], 180_000));
     let height = cluster.height + 1;
     let certificate = cluster.certificate(Outcome::Allow(grant_of(&recorded, &asked)));
-    let code = |result: ItemResult| match result {
-        ItemResult::Refused(refusal) => refusal.code,
-        other => panic!("{other:?}"),
-    };
     assert_eq!(code(pair.shown("a", &certificate, &other)), "certificate.digest");
     let shared = PsbtSpend { shared: Some(name("vault")), ..asked.clone() };
     assert_eq!(code(pair.shown("a", &certificate, &shared)), "enclave.no_wallet");

@@ -1,5 +1,6 @@
 //! BIP-340 and Ed25519 by FROST (RFC 9591): key generation and signing.
 
+mod child;
 mod generate;
 mod sign;
 

@@ -9,6 +9,7 @@ use keystead_base::{Digest, Name, Secret};
 use keystead_keys::Fill;
 use sha2::{Digest as _, Sha256};
 
+use super::child;
 use crate::curve::{identifier, is_canonical, name_of};
 use crate::source::Source;
 use crate::{
@@ -114,7 +115,7 @@ fn respond<C: Suite>(
         commitments.insert(id_of(begun, from)?, theirs);
     }
     let package = SigningPackage::new(commitments, &message);
-    let key = share.to_key_package::<C>().ok_or_else(|| begun.own_fault())?;
+    let (key, _) = child::at::<C>(&share, path(begun)).ok_or_else(|| begun.own_fault())?;
     let ours = frost_core::round2::sign(&package, &nonces, &key).map_err(|_| begun.own_fault())?;
     // INVARIANT S5: wiped before the share leaves; no second share can come of them.
     drop(nonces);
@@ -135,12 +136,19 @@ fn aggregate<C: Suite>(
         let theirs = theirs.map_err(|_| begun.blame(from, Fault::Malformed))?;
         shares.insert(id_of(begun, from)?, theirs);
     }
-    let public = share.public().to_package::<C>().ok_or_else(|| begun.own_fault())?;
+    let (_, public) = child::at::<C>(&share, path(begun)).ok_or_else(|| begun.own_fault())?;
     // INVARIANT S7: the library verifies the signature, and where it fails each share, which names the culprit.
     let signature = frost_core::aggregate(package, &shares, &public).map_err(|error| blame(begun, &error))?;
     public.verifying_key().verify(package.message(), &signature).map_err(|_| begun.own_fault())?;
     let bytes = signature.serialize().ok().and_then(|bytes| bytes.try_into().ok());
     Ok(Next::Done((share, Signature(bytes.ok_or_else(|| begun.own_fault())?))))
+}
+
+fn path(begun: &Begun) -> &[u32] {
+    match &begun.session().purpose {
+        Purpose::Sign { path, .. } => path,
+        _ => &[],
+    }
 }
 
 fn id_of<C: Suite>(begun: &Begun, name: &Name) -> Result<Identifier<C>, Abort> {

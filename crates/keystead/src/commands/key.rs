@@ -98,6 +98,9 @@ pub(crate) enum KeyCommand {
         /// The nodes that hold a share each.
         #[arg(long, value_name = "NODES", value_delimiter = ',', required = true)]
         holders: Vec<Name>,
+        /// What it signs.
+        #[arg(long, value_enum, default_value = "ecdsa")]
+        scheme: sharing::SchemeArg,
     },
     /// Ask for new shares of a key, for the same holders: what was stolen of the old ones is worth nothing, unless it
     /// was as many as sign. Others approve; the key signs on meanwhile.
@@ -175,8 +178,8 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
         KeyCommand::Suspend { key } => ask(&session, vaulting::suspension(&key)).await,
         KeyCommand::Resume { key } => ask(&session, vaulting::resumption(&key)).await,
         KeyCommand::Destroy { key } => ask(&session, vaulting::destruction(&key)).await,
-        KeyCommand::Generate { key, threshold, holders } => {
-            ask(&session, sharing::generation(&key, threshold, &holders)).await
+        KeyCommand::Generate { key, threshold, holders, scheme } => {
+            ask(&session, sharing::generation(&key, scheme, threshold, &holders)).await
         }
         KeyCommand::Refresh { key } => ask(&session, sharing::refresh(&key)).await,
         KeyCommand::Reshare { key, threshold, holders, dealers } => {

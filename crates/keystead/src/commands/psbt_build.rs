@@ -166,6 +166,11 @@ pub(super) fn place(wallet: &Wallet, owned: Owned) -> Option<String> {
     wallet.descriptor(owned).map(|(name, _)| format!("{name}/{}", owned.place))
 }
 
+/// The descriptor whose change is used when none is named: the one of a key in shares, where it has no other.
+fn usual(wallet: &Wallet) -> usize {
+    named(BIP84, wallet).unwrap_or_default()
+}
+
 /// The descriptor of this name.
 pub(super) fn named(name: &str, wallet: &Wallet) -> Result<usize, Failure> {
     let found = wallet.descriptors().iter().position(|(it, _)| it.as_str() == name);
