@@ -1,13 +1,15 @@
 //! Four real nodes, three of which hold one key in shares: it is born among their enclaves, and any two sign.
 
 use alloy_primitives::U256;
+use keystead_coordinator::Relay;
 use keystead_decision::KeyState;
 use keystead_intent::{AuthorityChange, KeyCeremony, KeyKind};
 use keystead_tests::chainside::{anvil, balance, fund, sends};
 use keystead_tests::cluster::{NodeHome, Station, ether};
 use keystead_tests::fixture::{ETHER, FRIEND, name};
 use keystead_tests::start_all;
-use keystead_wire::{RequestStage, RequestView};
+use keystead_wire::{Offer, PeerView, RequestStage, RequestView};
+use tokio::net::TcpStream;
 
 async fn cluster() -> Vec<Station> {
     start_all(NodeHome::several(4, |_| {})).await
@@ -95,3 +97,50 @@ async fn k03_d03_new_shares_and_other_holders_sign_for_the_same_account() {
         station.stop().await;
     }
 }
+
+/// The third node reaches nobody and nobody reaches it, but for the desk's coordinator, which reaches all.
+async fn one_cut_off() -> Vec<Station> {
+    let mut homes = NodeHome::several(4, |_| {});
+    for (at, home) in homes.iter_mut().enumerate() {
+        let apart = home.config.peers.iter_mut().filter(|it| (at == 2) != (it.name == name("node-3")));
+        apart.for_each(|it| it.address = NOWHERE.to_owned());
+    }
+    start_all(homes).await
+}
+
+/// Node-3 as this node sees it.
+async fn third(station: &Station) -> PeerView {
+    let status = station.client("eve").await.status().await.expect("a status");
+    status.peers.into_iter().find(|it| it.name == name("node-3")).expect("a node of the roster")
+}
+
+/// Consensus and runs alike pass by a coordinator that sees bytes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d03_a02_a_holder_that_only_a_relay_reaches_takes_part_in_birth_and_signing() {
+    let mut stations = one_cut_off().await;
+    // A person is pinned, too, and carries for nobody.
+    let road = TcpStream::connect(stations[2].node.address()).await.expect("a node that listens");
+    let eve = stations[2].target(stations[2].member("eve"));
+    let offer = Offer::over(Box::new(road), &eve).await.expect("a pinned peer");
+    assert!(offer.called().await.is_err(), "nobody calls on a line of hers");
+
+    let reached = |it: &Station| (it.home.own().name.clone(), it.target(it.member("desk")));
+    let relay = Relay::start(stations.iter().map(reached).collect());
+    born(&stations).await;
+    // Of its holders node-1 and the one that is carried to are left, and the log has no quorum without it.
+    stations.remove(1).stop().await;
+    sends_a_tenth(&stations, 0, 0).await;
+    let (carried, seen) = (relay.carried(), third(&stations[0]).await);
+    assert!(carried >= 4, "{carried} connections: of two nodes with node-3, in both directions");
+    assert_eq!((seen.reachable, seen.relay), (true, Some(name("desk"))));
+    drop(relay);
+    while third(&stations[0]).await.reachable {
+        tokio::task::yield_now().await;
+    }
+    for station in stations {
+        station.stop().await;
+    }
+}
+
+/// Where nobody listens.
+const NOWHERE: &str = "127.0.0.1:1";

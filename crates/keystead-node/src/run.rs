@@ -355,7 +355,10 @@ fn serve(
 
 async fn bind(config: &Config, shared: &Arc<Shared>, identity: &Identity) -> Result<Server, NodeError> {
     let server = Server::bind(config.listen.as_str(), identity, pins(shared), shared.hello()).await?;
-    let watcher = Arc::clone(shared);
+    let (watcher, keeper) = (Arc::clone(shared), Arc::clone(shared));
+    let server = server.with_lines(Arc::new(move |line| {
+        keeper.peers.offered(line, keeper.state().roster());
+    }));
     Ok(server.with_observer(Arc::new(move |fault| {
         let refused = Refused::of(&fault.error);
         watcher.event(Event::Connection { address: fault.address, peer: fault.peer, refused });

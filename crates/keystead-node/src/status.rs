@@ -113,6 +113,7 @@ fn peers(shared: &Shared, state: &State) -> Vec<PeerView> {
         name: name.clone(),
         reachable: reachable.contains(name),
         height: view.heads.get(name).copied().unwrap_or_default(),
+        relay: shared.peers.relay_to(name),
         objection: view.objections.get(name).map(|it| ObjectionView {
             height: it.height,
             refused: Refused { code: it.code.clone(), text: it.text.clone() },

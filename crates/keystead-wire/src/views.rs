@@ -238,6 +238,8 @@ pub struct PeerView {
     pub height: u64,
     /// The latest block that it did not vote for, and why.
     pub objection: Option<ObjectionView>,
+    /// Who carries this node's connection to it, where it is not a direct one.
+    pub relay: Option<Name>,
 }
 
 /// A node that did not vote for a block.

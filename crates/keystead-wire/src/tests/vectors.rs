@@ -43,6 +43,13 @@ fn vectors() -> Vec<Value> {
         vector("no place", &Greeting::Refused(Refusal::Full), &json!({"refused": "full"})),
         vector("no hello", &Greeting::Refused(Refusal::Garbled), &json!({"refused": "garbled"})),
         vector("a block", &block(), &block_json()),
+        vector("a line is called on", &LineCall { node: word("node-2") }, &json!({"node": "node-2"})),
+        vector("a line is joined", &LineAnswer::Joined, &json!("joined")),
+        vector(
+            "a line is not joined",
+            &LineAnswer::Refused(LineRefusal::Unreachable),
+            &json!({"refused": "unreachable"}),
+        ),
     ];
     all.extend(requests().iter().map(|(name, request, json)| vector(name, request, json)));
     all.extend(replies().iter().map(|(name, reply, json)| vector(name, reply, json)));
@@ -219,6 +226,7 @@ fn status() -> NodeStatus {
                 height: 6,
                 refused: Refused { code: "block.early".to_owned(), text: "its time is ahead".to_owned() },
             }),
+            relay: Some(word("desk")),
         }],
         protections: vec![Protection {
             name: "landlock".to_owned(),

@@ -122,6 +122,10 @@ fn peer_words(peer: &PeerView, height: u64) -> String {
         (true, theirs) if theirs >= height => format!("height {theirs}"),
         (true, theirs) => format!("height {theirs}, {} behind", height - theirs),
     };
+    let place = match &peer.relay {
+        Some(relay) => format!("{place}, through {relay}"),
+        None => place,
+    };
     match &peer.objection {
         Some(it) => format!("{place}; {}", words::objection(it)),
         None => place,

@@ -36,6 +36,7 @@ fn status(number: u32) -> NodeStatus {
         reachable: true,
         height: 120,
         objection: None,
+        relay: None,
     });
     NodeStatus {
         cluster: ClusterId(Digest([1; 32])),
