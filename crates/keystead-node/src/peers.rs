@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use crate::config::PeerConfig;
 use crate::replica::Heard;
 use crate::shared::Shared;
-use crate::{Event, NodeError};
+use crate::{Event, NodeError, clock, health};
 
 /// The queues to the other nodes, and the connections that are open.
 #[derive(Debug)]
@@ -246,6 +246,8 @@ async fn serve(
         shared.event(Event::Connected { node: name.clone(), relay: relay.clone() });
     }
     let open = Open { key: server, client: client.clone(), relay: relay.clone() };
+    let boot = client.server_hello().await.map(|it| it.boot).unwrap_or_default();
+    shared.health.found(&name, boot, clock::now());
     shared.peers.open().insert(name.clone(), open);
     // Of a connection that is carried the other end sees the carrier's address, where nobody listens.
     if let (Some(port), None) = (shared.peers.port.get(), &relay) {
@@ -255,10 +257,13 @@ async fn serve(
     let direct = queue.addresses().into_iter().map(to).collect();
     let ended = tokio::select! {
         ended = pump(&client, &mut queue.messages) => ended,
+        // Whoever holds a connection and answers nothing is not there.
+        error = health::beats(shared, &client, &name) => Err(error),
         () = unseated(shared, &name, server) => Err(WireError::Unpinned { peer: name.clone() }),
         () = reached(direct), if relay.is_some() => Ok(()),
     };
     shared.peers.open().remove(&name);
+    shared.health.lost(&name, clock::now());
     ended
 }
 

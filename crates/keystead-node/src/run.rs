@@ -23,6 +23,7 @@ use crate::blocks::Submission;
 use crate::board::Board;
 use crate::enclave::{EnclaveHome, Started};
 use crate::errands::Errands;
+use crate::health::Health;
 use crate::meters::Meters;
 use crate::peers::{self, Peers};
 use crate::recent::Recent;
@@ -184,6 +185,8 @@ async fn start<C: Controls + Clone + 'static>(
         chains: Mutex::default(),
         sightings: Sightings::default(),
         suspects: Suspects::default(),
+        health: Health::default(),
+        seen_runs: Mutex::default(),
         meters: Meters::default(),
         traces: Traces::new(tracer),
         events,

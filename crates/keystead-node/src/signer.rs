@@ -100,6 +100,7 @@ impl Signer {
                 block = inbox.recv() => match block {
                     Some(block) => {
                         self.process(&block).await?;
+                        self.show_runs();
                         continue;
                     }
                     None => return Ok(()),
@@ -111,6 +112,7 @@ impl Signer {
                 }
             };
             self.stands(done).await?;
+            self.show_runs();
         }
     }
 

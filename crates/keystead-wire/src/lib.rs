@@ -17,6 +17,7 @@ mod messages;
 mod node_client;
 mod peer;
 mod places;
+mod pulse;
 mod road;
 mod server;
 mod shared_views;
@@ -42,6 +43,9 @@ pub use messages::{
 };
 pub use node_client::{NodeCallError, NodeClient};
 pub use peer::{MAX_PEER_MESSAGES, PeerMessage, RunAim, RunCall, SharedSignature};
+pub use pulse::{
+    AbortView, ClockView, LinkView, MAX_SHOWN_ABORTS, MAX_SHOWN_RUNS, Pulse, RoundTrip, RunPurpose, RunView,
+};
 pub use road::{AnyRoad, Dial, Opening, Road};
 pub use server::{Fault, Handler, LineKeeper, Observer, Peer, Server};
 pub use shared_views::{ConveningView, PartView, SharingView};

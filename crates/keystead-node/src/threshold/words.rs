@@ -10,6 +10,7 @@ use keystead_wire::{PeerMessage, RunCall};
 use tokio::time::Instant;
 
 use super::lead::{leader, order};
+use super::nearness::Nearness;
 use super::{begun, others};
 use crate::NodeError;
 use crate::shared::Shared;
@@ -113,6 +114,7 @@ impl Signer {
         };
         if let Some(turns) = turns {
             turns.sessions.push(session);
+            turns.signers.clone_from(&call.signers);
         }
     }
 
@@ -155,15 +157,16 @@ impl Signer {
 
     async fn lead_request(&mut self, request: RequestId, now: Instant) -> Result<(), NodeError> {
         self.silence(request).await?;
+        let near = self.nearness(now);
         let Some(waiting) = self.runs.waiting.get_mut(&request) else { return Ok(()) };
         let (attempt, height) = (waiting.turns.next(now), waiting.height);
         let sharing = &waiting.sharing;
         let (me, reachable) = (&self.shared.node, self.shared.peers.reachable_names());
-        let order = order(&sharing.holders, &request, attempt);
-        if leader(&order, me, &reachable) != Some(me) {
+        let (order, threshold) = (order(&sharing.holders, &request, attempt), usize::from(sharing.threshold));
+        if leader(&order, me, &reachable, (&near, threshold, attempt)) != Some(me) {
             return Ok(());
         }
-        let signers = waiting.turns.signers(me, &order, usize::from(sharing.threshold), &reachable);
+        let signers = waiting.turns.signers(me, &order, threshold, &reachable, &near);
         let Some(signers) = signers else { return Ok(()) };
         let call = RunCall { aim: wire::RunAim::Request { request, height }, attempt, signers };
         match self.lead(call).await {
@@ -178,6 +181,13 @@ impl Signer {
         }
     }
 
+    /// How the holders are, as far as this node knows.
+    fn nearness(&mut self, now: Instant) -> Nearness {
+        self.runs.named.retain(|_, at| now < *at + AILING_TIME);
+        let ailing = self.runs.named.keys().cloned().collect();
+        Nearness { table: self.shared.health.table(&self.shared.node), ailing }
+    }
+
     /// The runs of the try before are given up: whoever was not heard is named.
     async fn silence(&mut self, request: RequestId) -> Result<(), NodeError> {
         let Some(waiting) = self.runs.waiting.get(&request) else { return Ok(()) };
@@ -190,6 +200,7 @@ impl Signer {
 
     /// A holder leads the proof of its own share.
     async fn lead_proof(&mut self, request: RequestId, now: Instant) -> Result<(), NodeError> {
+        let near = self.nearness(now);
         let Some(turns) = self.runs.proving.get_mut(&request) else { return Ok(()) };
         let state = self.shared.state();
         let convening = state.convenings().map(|(_, it)| it).find(|it| it.request == request);
@@ -200,7 +211,7 @@ impl Signer {
         let (attempt, me) = (turns.next(now), self.shared.node.clone());
         let order = order(&convening.holders, &request, attempt);
         let reachable = self.shared.peers.reachable_names();
-        let signers = turns.signers(&me, &order, usize::from(convening.threshold), &reachable);
+        let signers = turns.signers(&me, &order, usize::from(convening.threshold), &reachable, &near);
         let Some(signers) = signers else { return Ok(()) };
         let aim = wire::RunAim::Proof { request, prover: me };
         match self.lead(RunCall { aim, attempt, signers }).await {
@@ -267,6 +278,8 @@ fn parts(messages: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
     parts
 }
 
+/// For how long whoever was named in a run is taken last.
+const AILING_TIME: std::time::Duration = std::time::Duration::from_secs(60);
 /// Words that wait for the signer.
 pub(crate) const MAX_RUN_WORDS: usize = 512;
 /// Calls that wait for a certificate.

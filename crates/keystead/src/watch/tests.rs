@@ -37,6 +37,8 @@ fn status(number: u32) -> NodeStatus {
         height: 120,
         objection: None,
         relay: None,
+        since: Some(NOW.minus_seconds(60)),
+        link: None,
     });
     NodeStatus {
         cluster: ClusterId(Digest([1; 32])),
