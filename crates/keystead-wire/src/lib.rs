@@ -42,7 +42,7 @@ pub use messages::{
     MAX_SUBMITTED_ENTRIES, MAX_WAIT_MILLIS, NodeReply, NodeRequest, Refused, SentBlock,
 };
 pub use node_client::{NodeCallError, NodeClient};
-pub use peer::{MAX_PEER_MESSAGES, PeerMessage, RunAim, RunCall, SharedSignature};
+pub use peer::{MAX_PEER_MESSAGES, PeerMessage, RunCall, SharedSignature};
 pub use pulse::{
     AbortView, ClockView, LinkView, MAX_SHOWN_ABORTS, MAX_SHOWN_RUNS, Pulse, RoundTrip, RunPurpose, RunView,
 };

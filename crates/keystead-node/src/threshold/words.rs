@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use keystead_base::{Canonical as _, Name, RequestId};
+use keystead_decision::RunAim;
 use keystead_intent::MAX_HOLDERS;
-use keystead_signing::{ClientError, MAX_ENVELOPE_BYTES, RunAim, RunStart, SessionId};
-use keystead_wire as wire;
-use keystead_wire::{PeerMessage, RunCall};
+use keystead_signing::{ClientError, MAX_ENVELOPE_BYTES, RunStart, SessionId};
+use keystead_wire::{PeerMessage, Refused, RunCall};
 use tokio::time::Instant;
 
 use super::lead::{leader, order};
@@ -80,7 +80,7 @@ impl Signer {
     /// INVARIANT D3: whoever calls again and again gets no more of this enclave than a few runs at once, and takes no
     /// place that another leader needs.
     fn has_enough_runs(&self, from: &Name, call: &RunCall) -> bool {
-        runs_of(&self.runs.callers, from, request_of(&call.aim)) >= MAX_RUNS_OF_ONE
+        runs_of(&self.runs.callers, from, call.aim.request()) >= MAX_RUNS_OF_ONE
     }
 
     /// Calls that came before their certificate or share did.
@@ -95,7 +95,7 @@ impl Signer {
 
     async fn join(&mut self, from: &Name, call: &RunCall) -> Result<(), NodeError> {
         let progress = self.enclave.join(start(call))?;
-        let request = request_of(&call.aim);
+        let request = call.aim.request();
         if let Some(session) = begun(&progress) {
             self.runs.callers.insert(session, (from.clone(), request));
             self.note(call, request, session);
@@ -106,11 +106,11 @@ impl Signer {
     /// Which tries an own run belongs to.
     fn note(&mut self, call: &RunCall, request: RequestId, session: SessionId) {
         let turns = match &call.aim {
-            wire::RunAim::Request { .. } => self.runs.waiting.get_mut(&request).map(|it| &mut it.turns),
-            wire::RunAim::Proof { prover, .. } if *prover == self.shared.node => {
+            RunAim::Request { .. } => self.runs.waiting.get_mut(&request).map(|it| &mut it.turns),
+            RunAim::Proof { prover, .. } if *prover == self.shared.node => {
                 self.runs.proving.get_mut(&request)
             }
-            wire::RunAim::Proof { .. } => None,
+            RunAim::Proof { .. } => None,
         };
         if let Some(turns) = turns {
             turns.sessions.push(session);
@@ -168,11 +168,11 @@ impl Signer {
         }
         let signers = waiting.turns.signers(me, &order, threshold, &reachable, &near);
         let Some(signers) = signers else { return Ok(()) };
-        let call = RunCall { aim: wire::RunAim::Request { request, height }, attempt, signers };
+        let call = RunCall { aim: RunAim::Request { request, height }, attempt, signers };
         match self.lead(call).await {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) if !is_of_runs(&refusal.code) => {
                 self.runs.waiting.remove(&request);
-                self.refused(&request, wire::Refused { code: refusal.code, text: refusal.text });
+                self.refused(&request, Refused { code: refusal.code, text: refusal.text });
                 Ok(())
             }
             // Another try, with others: whoever was caught is kept out, or the run was begun already.
@@ -213,7 +213,7 @@ impl Signer {
         let reachable = self.shared.peers.reachable_names();
         let signers = turns.signers(&me, &order, usize::from(convening.threshold), &reachable, &near);
         let Some(signers) = signers else { return Ok(()) };
-        let aim = wire::RunAim::Proof { request, prover: me };
+        let aim = RunAim::Proof { request, prover: me };
         match self.lead(RunCall { aim, attempt, signers }).await {
             Err(NodeError::Enclave(ClientError::Refused(_))) => Ok(()),
             other => other,
@@ -229,26 +229,14 @@ fn runs_of(callers: &BTreeMap<SessionId, (Name, RequestId)>, from: &Name, reques
 /// Whether a node calls to a run that is its to lead: one that it takes part in, and a proof of its own share.
 fn leads(from: &Name, call: &RunCall) -> bool {
     let own = match &call.aim {
-        wire::RunAim::Request { .. } => true,
-        wire::RunAim::Proof { prover, .. } => prover == from,
+        RunAim::Request { .. } => true,
+        RunAim::Proof { prover, .. } => prover == from,
     };
     own && call.signers.contains(from)
 }
 
 fn start(call: &RunCall) -> RunStart {
-    let aim = match &call.aim {
-        wire::RunAim::Request { request, height } => RunAim::Request { request: *request, height: *height },
-        wire::RunAim::Proof { request, prover } => {
-            RunAim::Proof { request: *request, prover: prover.clone() }
-        }
-    };
-    RunStart { aim, attempt: call.attempt, signers: call.signers.clone() }
-}
-
-fn request_of(aim: &wire::RunAim) -> RequestId {
-    match aim {
-        wire::RunAim::Request { request, .. } | wire::RunAim::Proof { request, .. } => *request,
-    }
+    RunStart { aim: call.aim.clone(), attempt: call.attempt, signers: call.signers.clone() }
 }
 
 /// What a later certificate, or the end of a ceremony here, may change.
@@ -303,7 +291,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn call(aim: wire::RunAim, signers: &[&str]) -> RunWord {
+    fn call(aim: RunAim, signers: &[&str]) -> RunWord {
         let signers = signers.iter().map(|it| named(it)).collect();
         RunWord::Call(named("c"), RunCall { aim, attempt: 0, signers })
     }
@@ -314,8 +302,8 @@ mod tests {
 
     #[test]
     fn a03_nobody_calls_to_a_run_that_is_another_one_s_to_lead() {
-        let signing = || wire::RunAim::Request { request: request(), height: 1 };
-        let proof = |prover: &str| wire::RunAim::Proof { request: request(), prover: named(prover) };
+        let signing = || RunAim::Request { request: request(), height: 1 };
+        let proof = |prover: &str| RunAim::Proof { request: request(), prover: named(prover) };
         for (word, fits) in [
             (call(signing(), &["a", "c"]), true),
             (call(signing(), &["a", "b"]), false),

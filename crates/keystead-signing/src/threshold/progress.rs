@@ -2,6 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Name, PublicAccount, RequestId};
+use keystead_decision::RunAim;
 use keystead_keys::Sealed;
 use keystead_threshold::{Abort, Record, SessionId};
 use serde::{Deserialize, Serialize};
@@ -18,26 +19,6 @@ pub struct RunStart {
     pub attempt: u32,
     /// Who signs, as many as the threshold says.
     pub signers: Vec<Name>,
-}
-
-/// What a run signs.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum RunAim {
-    /// A request that was admitted with the block at this height.
-    Request {
-        /// The request.
-        request: RequestId,
-        /// The height.
-        height: u64,
-    },
-    /// The proof that a holder's new share signs.
-    Proof {
-        /// The ceremony's request.
-        request: RequestId,
-        /// The holder.
-        prover: Name,
-    },
 }
 
 /// What moved. The parent works it off in this order.
