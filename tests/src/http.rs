@@ -17,6 +17,16 @@ pub async fn post(server: SocketAddr, path: &str, body: &str) -> (u16, String) {
     (status.expect("a status"), body.expect("a body"))
 }
 
+/// The whole answer to a question.
+///
+/// # Panics
+///
+/// When nobody listens.
+pub async fn get(server: SocketAddr, path: &str) -> String {
+    let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    exchange(server, head.as_bytes()).await
+}
+
 /// The same with a bearer token.
 pub(crate) async fn post_as(server: SocketAddr, path: &str, token: &str, body: &str) -> (u16, String) {
     let bearer = format!("authorization: Bearer {token}\r\ncontent-length: ");

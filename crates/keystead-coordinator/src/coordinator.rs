@@ -21,6 +21,7 @@ use crate::journal::{Journal, Promise, Promised};
 use crate::meters::Meters;
 use crate::nonces::Nonces;
 use crate::once::{Flights, Repeats};
+use crate::relay::Relay;
 use crate::rest::{AskedFile, MAX_STREAMS};
 use crate::share::Shares;
 use crate::wording::Wording;
@@ -62,6 +63,8 @@ pub(crate) struct Inner {
     /// When a node was last looked for, and whether it answered.
     pub(crate) looked: tokio::sync::Mutex<Option<(Instant, bool)>>,
     pub(crate) hooks: OnceLock<Hooks>,
+    /// Carries connections between nodes, where it is told to.
+    pub(crate) lines: OnceLock<Relay>,
     tracer: OnceLock<Tracer>,
     /// Places for streams of events.
     pub(crate) streams: Arc<Semaphore>,
@@ -108,6 +111,7 @@ impl Coordinator {
             meters: Meters::default(),
             looked: tokio::sync::Mutex::default(),
             hooks: OnceLock::new(),
+            lines: OnceLock::new(),
             tracer: OnceLock::new(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             feed: Feed::default(),
@@ -131,6 +135,11 @@ impl Coordinator {
     /// Tells a collector of requests from now on; whoever calls this twice is heard the first time.
     pub fn trace(&self, tracer: Tracer) {
         drop(self.inner.tracer.set(tracer));
+    }
+
+    /// Carries connections between these nodes from now on; whoever calls this twice is heard the first time.
+    pub fn carry(&self, nodes: Vec<(Name, Target)>) {
+        drop(self.inner.lines.set(Relay::start(nodes)));
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) struct Meters {
     trace_spans: Family<Outcome, Counter>,
     pub(crate) callers_waiting: Gauge,
     pub(crate) node_up: Gauge,
+    pub(crate) relayed_connections: Gauge,
     pub(crate) broadcasts: Family<Outcome, Gauge>,
     pub(crate) nonce_gap: Family<Sender, Gauge>,
 }
@@ -73,6 +74,7 @@ impl Default for Meters {
             trace_spans: Family::default(),
             callers_waiting: Gauge::default(),
             node_up: Gauge::default(),
+            relayed_connections: Gauge::default(),
             broadcasts: Family::default(),
             nonce_gap: Family::default(),
         };
@@ -102,6 +104,8 @@ impl Meters {
         let help = "Callers that are kept until people have decided";
         it.register("callers_waiting", help, self.callers_waiting.clone());
         it.register("node_up", "Whether a node answers this coordinator", self.node_up.clone());
+        let help = "Connections between nodes that this coordinator carries";
+        it.register("relayed_connections", help, self.relayed_connections.clone());
         let help = "Promised broadcasts that are not over, by where they stand";
         it.register("broadcasts", help, self.broadcasts.clone());
         let help =

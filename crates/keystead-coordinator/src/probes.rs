@@ -18,6 +18,7 @@ use crate::http::Served;
 use crate::journal::Entry;
 use crate::meters::{OPENMETRICS, Outcome};
 use crate::nonces;
+use crate::relay::Relay;
 
 pub(crate) fn routes() -> Router<Served> {
     Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/metrics", get(metrics))
@@ -76,6 +77,8 @@ impl Inner {
     /// endpoint or a node that does not answer.
     fn measured(&self) -> Result<String, std::fmt::Error> {
         self.meters.callers_waiting.set(i64::try_from(self.callers_waiting()).unwrap_or(i64::MAX));
+        let carried = self.lines.get().map(Relay::carried).unwrap_or_default();
+        self.meters.relayed_connections.set(i64::try_from(carried).unwrap_or(i64::MAX));
         self.measure_stages(&self.unfinished());
         let tracer = self.tracer();
         if tracer.is_on() {

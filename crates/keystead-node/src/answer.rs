@@ -68,6 +68,7 @@ impl Front {
             NodeRequest::FreshHead(nonce) => {
                 NodeReply::FreshHead(Box::new(shared.fresh_answer_for(peer, nonce).await?))
             }
+            NodeRequest::Pulse => NodeReply::Pulse(shared.pulse_for(&peer.name)?),
             NodeRequest::Peer(documents) => {
                 shared.heard_of(peer, documents).await?;
                 NodeReply::Heard

@@ -85,6 +85,8 @@ pub enum Event {
     Connected {
         /// Which.
         node: Name,
+        /// Who carries the connection, where it is not a direct one.
+        relay: Option<Name>,
     },
     /// A node of the cluster cannot be reached.
     Unreachable {
@@ -194,7 +196,8 @@ impl fmt::Display for Event {
             Self::EnclaveRestarted { refused } => write!(f, "the enclave was started again: {refused}"),
             Self::Renewing { request } => write!(f, "request {request} needs a fresh certificate"),
             Self::Postponed { what, refused } => write!(f, "{what} is postponed: {refused}"),
-            Self::Connected { node } => write!(f, "connected to {node}"),
+            Self::Connected { node, relay: None } => write!(f, "connected to {node}"),
+            Self::Connected { node, relay: Some(relay) } => write!(f, "connected to {node} through {relay}"),
             Self::Unreachable { node, refused } => write!(f, "{node} cannot be reached: {refused}"),
             Self::Objected { node, height, refused } => {
                 write!(f, "{node} does not vote for a block at height {height}: {refused}")

@@ -30,6 +30,7 @@ mod error;
 mod event;
 mod fresh;
 mod gauges;
+mod health;
 mod intake;
 mod meters;
 mod own;

@@ -12,6 +12,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use self::peers::PeerGauges;
+
+mod peers;
+
 /// Counters that go up as things happen, and gauges that are set when somebody asks.
 pub(crate) struct Meters {
     registry: Registry,
@@ -24,6 +28,8 @@ pub(crate) struct Meters {
     requests: Family<Word, Gauge>,
     log_height: Gauge,
     peers_reachable: Gauge,
+    runs_under_way: Gauge,
+    peers: PeerGauges,
     chain_head: Family<Chain, Gauge>,
     reorged: Family<Chain, Counter>,
     trace_spans: Family<Word, Counter>,
@@ -63,6 +69,8 @@ impl Default for Meters {
             requests: Family::default(),
             log_height: Gauge::default(),
             peers_reachable: Gauge::default(),
+            runs_under_way: Gauge::default(),
+            peers: PeerGauges::default(),
             chain_head: Family::default(),
             reorged: Family::default(),
             trace_spans: Family::default(),
@@ -91,6 +99,9 @@ impl Meters {
         it.register("log_height", "The height of the last durable block", self.log_height.clone());
         let help = "Other nodes to which a connection is open";
         it.register("peers_reachable", help, self.peers_reachable.clone());
+        let help = "Runs of keys in shares that are wanted or under way, at most 64";
+        it.register("threshold_runs_under_way", help, self.runs_under_way.clone());
+        self.peers.register(it);
         let help = "The highest block that enough endpoints have reached";
         it.register("chain_head", help, self.chain_head.clone());
         let help = "Signed transactions whose block a chain gave up";
@@ -145,6 +156,8 @@ impl Meters {
         self.raise("refused", status.refusals);
         self.log_height.set(whole(status.height));
         self.peers_reachable.set(whole(status.peers.iter().filter(|it| it.reachable).count() as u64));
+        self.runs_under_way.set(whole(status.runs.len() as u64));
+        self.peers.show(&status.peers);
         self.approval_age_seconds.set(whole(oldest(state, now)));
         for (outcome, count) in [("open", status.open), ("unsettled", status.unsettled)] {
             self.requests.get_or_create(&Word { outcome }).set(whole(count));

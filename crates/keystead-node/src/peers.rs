@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use keystead_base::{Canonical as _, Name};
-use keystead_policy::{Roster, TransportKey};
+use keystead_policy::{Roster, Service, TransportKey};
 use keystead_wire::{
-    Client, Identity, Limits, MAX_FRAME_BYTES, MAX_PEER_MESSAGES, NodeRequest, PeerMessage, Refused, Target,
-    WireError,
+    Client, Dial, Identity, Limits, Line, Lines, MAX_FRAME_BYTES, MAX_PEER_MESSAGES, NodeRequest, OverLines,
+    PeerMessage, Refused, Target, WireError,
 };
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -20,21 +20,33 @@ use tokio::time::{sleep, timeout};
 use crate::config::PeerConfig;
 use crate::replica::Heard;
 use crate::shared::Shared;
-use crate::{Event, NodeError};
+use crate::{Event, NodeError, clock, health};
 
 /// The queues to the other nodes, and the connections that are open.
 #[derive(Debug)]
 pub(crate) struct Peers {
-    queues: Mutex<BTreeMap<Name, Line>>,
-    open: Mutex<BTreeMap<Name, (TransportKey, Client)>>,
+    queues: Mutex<BTreeMap<Name, Sender>>,
+    open: Mutex<BTreeMap<Name, Open>>,
+    /// Offered by coordinators, for nodes that this one does not reach itself.
+    lines: Lines,
     newcomers: mpsc::Sender<Queue>,
     /// The port that this node listens at.
     port: OnceLock<u16>,
 }
 
+/// A connection that is open.
+#[derive(Clone, Debug)]
+struct Open {
+    /// The key that its other end proved.
+    key: TransportKey,
+    client: Client,
+    /// Who carries it.
+    relay: Option<Name>,
+}
+
 /// This end of a queue.
 #[derive(Debug)]
-struct Line {
+struct Sender {
     messages: mpsc::Sender<Vec<u8>>,
     calls_from: watch::Sender<Option<SocketAddr>>,
 }
@@ -57,21 +69,22 @@ impl Peers {
     /// A queue for each peer but this node.
     pub(crate) fn new(peers: &[PeerConfig], me: &Name) -> (Self, Queues) {
         let (newcomers, queues) = mpsc::channel(MAX_NEWCOMERS);
+        let (queues_to, open) = (Mutex::default(), Mutex::default());
         let this =
-            Self { queues: Mutex::default(), open: Mutex::default(), newcomers, port: OnceLock::new() };
+            Self { queues: queues_to, open, lines: Lines::default(), newcomers, port: OnceLock::new() };
         for peer in peers.iter().filter(|it| it.name != *me) {
             this.line_to(&mut this.queues(), &peer.name, Some(peer.address.clone()));
         }
         (this, queues)
     }
 
-    fn line_to(&self, queues: &mut BTreeMap<Name, Line>, name: &Name, configured: Option<String>) {
+    fn line_to(&self, queues: &mut BTreeMap<Name, Sender>, name: &Name, configured: Option<String>) {
         let (sender, messages) = mpsc::channel(MAX_QUEUED);
         let (told, calls_from) = watch::channel(None);
         let queue = Queue { name: name.clone(), configured, calls_from, messages };
         // Too many at once, which no roster allows: they say again where they can be reached.
         if self.newcomers.try_send(queue).is_ok() {
-            queues.insert(name.clone(), Line { messages: sender, calls_from: told });
+            queues.insert(name.clone(), Sender { messages: sender, calls_from: told });
         }
     }
 
@@ -94,16 +107,15 @@ impl Peers {
 
     /// Clients of the nodes that can be reached.
     pub(crate) fn reachable(&self) -> Vec<Client> {
-        self.open().values().map(|(_, client)| client.clone()).collect()
+        self.open().values().map(|it| it.client.clone()).collect()
     }
 
     /// Those of this roster: also while connections of the one before are still open.
     pub(crate) fn reachable_of(&self, roster: &Roster) -> Vec<Client> {
         let open = self.open();
-        let sits = |(name, (key, _)): &(&Name, &(TransportKey, Client))| {
-            roster.node(name).is_some_and(|node| node.transport == *key)
-        };
-        open.iter().filter(sits).map(|(_, (_, client))| client.clone()).collect()
+        let sits =
+            |(name, it): &(&Name, &Open)| roster.node(name).is_some_and(|node| node.transport == it.key);
+        open.iter().filter(sits).map(|(_, it)| it.client.clone()).collect()
     }
 
     /// The names of the nodes that can be reached.
@@ -111,11 +123,24 @@ impl Peers {
         self.open().keys().cloned().collect()
     }
 
-    fn open(&self) -> MutexGuard<'_, BTreeMap<Name, (TransportKey, Client)>> {
+    /// Who carries the connection to a node, where it is open and not a direct one.
+    pub(crate) fn relay_to(&self, node: &Name) -> Option<Name> {
+        self.open().get(node).and_then(|it| it.relay.clone())
+    }
+
+    /// Keeps a line that was offered, if a service of this roster offers it.
+    pub(crate) fn offered(&self, line: Line, roster: &Roster) {
+        let sits = |it: &Service| it.name == line.peer.name && it.transport.0.0 == line.peer.key;
+        if roster.services.iter().any(sits) {
+            self.lines.park(line);
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<Name, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn queues(&self) -> MutexGuard<'_, BTreeMap<Name, Line>> {
+    fn queues(&self) -> MutexGuard<'_, BTreeMap<Name, Sender>> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -136,14 +161,30 @@ impl Peers {
 }
 
 impl Queue {
-    /// Where to call at the next try: where the operator said and where the node said, by turns.
-    fn address(&self, tries: usize) -> Option<String> {
+    /// Where it may listen: where the operator said, and where the node said.
+    fn addresses(&self) -> Vec<String> {
         let told = self.calls_from.borrow().map(|it| it.to_string());
         let mut known = self.configured.iter().cloned().chain(told).collect::<Vec<_>>();
         known.dedup();
-        let turn = tries.checked_rem(known.len())?;
-        Some(known.swap_remove(turn))
+        known
     }
+
+    /// How to call at the next try: each address by turns, and then whoever offers to carry.
+    fn way(&self, tries: usize, carried: bool) -> Option<Way> {
+        let direct = self.addresses().into_iter().map(Way::Direct);
+        let ways = direct.chain(carried.then_some(Way::Relayed)).collect::<Vec<_>>();
+        let turn = tries.checked_rem(ways.len())?;
+        ways.into_iter().nth(turn)
+    }
+}
+
+/// One way to a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Way {
+    /// To an address.
+    Direct(String),
+    /// Over a line.
+    Relayed,
 }
 
 /// Keeps the connections to all nodes for as long as this node runs.
@@ -193,30 +234,68 @@ async fn serve(
 ) -> Result<(), WireError> {
     let name = queue.name.clone();
     let server = shared.state().roster().node(&name).map(|it| it.transport);
-    let (Some(server), Some(address)) = (server, queue.address(tries)) else { return Err(WireError::Closed) };
-    let target = Target {
+    let way = queue.way(tries, shared.peers.lines.any());
+    let (Some(server), Some(way)) = (server, way) else { return Err(WireError::Closed) };
+    let to = |address: String| target(shared, identity, server, address);
+    let (client, relay) = match way {
+        Way::Direct(address) => (Client::connect(to(address)).await?, None),
+        Way::Relayed => through(shared, to(String::new()), &name).await?,
+    };
+    if *reachable != Some(true) {
+        *reachable = Some(true);
+        shared.event(Event::Connected { node: name.clone(), relay: relay.clone() });
+    }
+    let open = Open { key: server, client: client.clone(), relay: relay.clone() };
+    let boot = client.server_hello().await.map(|it| it.boot).unwrap_or_default();
+    shared.health.found(&name, boot, clock::now());
+    shared.peers.open().insert(name.clone(), open);
+    // Of a connection that is carried the other end sees the carrier's address, where nobody listens.
+    if let (Some(port), None) = (shared.peers.port.get(), &relay) {
+        shared.peers.send_one(&name, PeerMessage::Listens(*port).to_document());
+    }
+    shared.hear(Heard::Connected(name.clone())).await;
+    let direct = queue.addresses().into_iter().map(to).collect();
+    let ended = tokio::select! {
+        ended = pump(&client, &mut queue.messages) => ended,
+        // Whoever holds a connection and answers nothing is not there.
+        error = health::beats(shared, &client, &name) => Err(error),
+        () = unseated(shared, &name, server) => Err(WireError::Unpinned { peer: name.clone() }),
+        () = reached(direct), if relay.is_some() => Ok(()),
+    };
+    shared.peers.open().remove(&name);
+    shared.health.lost(&name, clock::now());
+    ended
+}
+
+fn target(shared: &Shared, identity: &Identity, server: TransportKey, address: String) -> Target {
+    Target {
         address,
         server: server.0.0,
         identity: identity.clone(),
         hello: shared.hello(),
         limits: Limits { call: CALL_TIME, ..Limits::default() },
-    };
-    let client = Client::connect(target).await?;
-    if *reachable != Some(true) {
-        *reachable = Some(true);
-        shared.event(Event::Connected { node: name.clone() });
     }
-    shared.peers.open().insert(name.clone(), (server, client.clone()));
-    if let Some(port) = shared.peers.port.get() {
-        shared.peers.send_one(&name, PeerMessage::Listens(*port).to_document());
+}
+
+/// Over a line: the same handshake with the same pin, whoever carries its bytes.
+async fn through(shared: &Shared, target: Target, node: &Name) -> Result<(Client, Option<Name>), WireError> {
+    let limit = target.limits.handshake;
+    let dial = Arc::new(OverLines::to(shared.peers.lines.clone(), node.clone(), limit));
+    let client = Client::over(target, Arc::clone(&dial) as Arc<dyn Dial>)?.connected().await?;
+    Ok((client, dial.carrier()))
+}
+
+/// Until one of them is reached without help, which is tried now and then: a short outage does not leave a connection with
+/// its carrier for ever.
+async fn reached(targets: Vec<Target>) {
+    loop {
+        sleep(DIRECT_AGAIN).await;
+        for target in &targets {
+            if Client::connect(target.clone()).await.is_ok() {
+                return;
+            }
+        }
     }
-    shared.hear(Heard::Connected(name.clone())).await;
-    let ended = tokio::select! {
-        ended = pump(&client, &mut queue.messages) => ended,
-        () = unseated(shared, &name, server) => Err(WireError::Unpinned { peer: name.clone() }),
-    };
-    shared.peers.open().remove(&name);
-    ended
 }
 
 /// INVARIANT S13: what is said to a node is for the machine that the roster in force names, and for no other.
@@ -294,12 +373,28 @@ const MAX_IN_FLIGHT: usize = 32;
 const MAX_BATCH_BYTES: usize = MAX_FRAME_BYTES * 3 / 4;
 /// How long a node may take to say that it heard.
 const CALL_TIME: Duration = Duration::from_secs(5);
+/// How often a node that is reached over a line is called directly.
+const DIRECT_AGAIN: Duration = Duration::from_secs(60);
 /// Between two tries to reach a node.
 const PAUSE: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn d03_a_carrier_is_called_after_every_address() {
+        let (tells, calls_from) = watch::channel(None);
+        let (_, messages) = mpsc::channel(1);
+        let name = "node-2".parse().unwrap();
+        let queue = Queue { name, configured: Some("10.0.0.2:7400".to_owned()), calls_from, messages };
+        let at = |address: &str| Some(Way::Direct(address.to_owned()));
+        assert_eq!(queue.way(1, false), at("10.0.0.2:7400"));
+        tells.send_replace(Some("10.0.0.9:7400".parse().unwrap()));
+        let ways = (0..4).map(|tries| queue.way(tries, true)).collect::<Vec<_>>();
+        let first = at("10.0.0.2:7400");
+        assert_eq!(ways, [first.clone(), at("10.0.0.9:7400"), Some(Way::Relayed), first]);
+    }
 
     /// A node that stops says nothing of the others' seats: it only knows nothing more of them.
     #[tokio::test]

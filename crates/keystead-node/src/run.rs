@@ -23,6 +23,7 @@ use crate::blocks::Submission;
 use crate::board::Board;
 use crate::enclave::{EnclaveHome, Started};
 use crate::errands::Errands;
+use crate::health::Health;
 use crate::meters::Meters;
 use crate::peers::{self, Peers};
 use crate::recent::Recent;
@@ -184,6 +185,8 @@ async fn start<C: Controls + Clone + 'static>(
         chains: Mutex::default(),
         sightings: Sightings::default(),
         suspects: Suspects::default(),
+        health: Health::default(),
+        seen_runs: Mutex::default(),
         meters: Meters::default(),
         traces: Traces::new(tracer),
         events,
@@ -355,7 +358,10 @@ fn serve(
 
 async fn bind(config: &Config, shared: &Arc<Shared>, identity: &Identity) -> Result<Server, NodeError> {
     let server = Server::bind(config.listen.as_str(), identity, pins(shared), shared.hello()).await?;
-    let watcher = Arc::clone(shared);
+    let (watcher, keeper) = (Arc::clone(shared), Arc::clone(shared));
+    let server = server.with_lines(Arc::new(move |line| {
+        keeper.peers.offered(line, keeper.state().roster());
+    }));
     Ok(server.with_observer(Arc::new(move |fault| {
         let refused = Refused::of(&fault.error);
         watcher.event(Event::Connection { address: fault.address, peer: fault.peer, refused });

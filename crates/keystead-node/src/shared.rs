@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::blocks::Submission;
 use crate::board::Board;
 use crate::errands::Errands;
+use crate::health::Health;
 use crate::meters::Meters;
 use crate::peers::Peers;
 use crate::recent::Recent;
@@ -24,7 +25,7 @@ use crate::replica::{Heard, standing_word};
 use crate::restore::HandOver;
 use crate::sightings::Sightings;
 use crate::spent::CoinWatch;
-use crate::threshold::RunWord;
+use crate::threshold::{RunWord, Seen};
 use crate::traces::Traces;
 use crate::writer::Unstored;
 use crate::{Event, Events};
@@ -72,6 +73,10 @@ pub(crate) struct Shared {
     pub(crate) sightings: Sightings,
     /// What was found on the chains, and how far they were compared.
     pub(crate) suspects: Suspects,
+    /// How the other nodes are.
+    pub(crate) health: Health,
+    /// Runs of keys in shares, for whoever looks.
+    pub(crate) seen_runs: Mutex<Seen>,
     pub(crate) meters: Meters,
     /// What is told of requests, to whoever collects traces.
     pub(crate) traces: Traces,

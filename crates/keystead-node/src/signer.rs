@@ -110,6 +110,7 @@ impl Signer {
                 block = inbox.recv() => match block {
                     Some(block) => {
                         self.process(&block).await?;
+                        self.show_runs();
                         continue;
                     }
                     None => return Ok(()),
@@ -121,6 +122,7 @@ impl Signer {
                 }
             };
             self.stands(done).await?;
+            self.show_runs();
         }
     }
 

@@ -72,6 +72,7 @@ pub(crate) fn status(shared: &Shared) -> NodeStatus {
     // What has left a window since the last block no longer counts against the next one.
     let now = clock::now().max(state.time());
     let (windows, counts) = gauges::windows(&state, now);
+    let (runs, aborts) = shared.seen_runs();
     NodeStatus {
         cluster: shared.cluster,
         name: shared.genesis.genesis.name.clone(),
@@ -101,6 +102,9 @@ pub(crate) fn status(shared: &Shared) -> NodeStatus {
         found: found(&state),
         ceremonies: convenings(&state),
         key_count: state.key_count() as u64,
+        sync_micros: shared.health.sync(),
+        runs,
+        aborts,
     }
 }
 
@@ -109,14 +113,20 @@ fn peers(shared: &Shared, state: &State) -> Vec<PeerView> {
     let reachable = shared.peers.reachable_names();
     let view = shared.view_of_cluster(|view| view.clone());
     let others = state.roster().nodes.iter().map(|node| &node.name).filter(|name| **name != shared.node);
-    let peer = |name: &Name| PeerView {
-        name: name.clone(),
-        reachable: reachable.contains(name),
-        height: view.heads.get(name).copied().unwrap_or_default(),
-        objection: view.objections.get(name).map(|it| ObjectionView {
-            height: it.height,
-            refused: Refused { code: it.code.clone(), text: it.text.clone() },
-        }),
+    let peer = |name: &Name| {
+        let (since, link) = shared.health.view(name);
+        PeerView {
+            name: name.clone(),
+            reachable: reachable.contains(name),
+            height: view.heads.get(name).copied().unwrap_or_default(),
+            relay: shared.peers.relay_to(name),
+            objection: view.objections.get(name).map(|it| ObjectionView {
+                height: it.height,
+                refused: Refused { code: it.code.clone(), text: it.text.clone() },
+            }),
+            since,
+            link,
+        }
     };
     others.map(peer).collect()
 }

@@ -6,16 +6,18 @@
 mod ceremonies;
 mod inputs;
 mod lead;
+mod nearness;
 mod retire;
+mod seen;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use keystead_base::{Canonical as _, Coded as _, Name, RequestId};
+use keystead_base::{Canonical as _, Coded as _, Name, RequestId, Timestamp};
 use keystead_bitcoin::SpendSignature;
 use keystead_decision::{Seat, Sharing, State};
 use keystead_ledger::ThresholdRow;
-use keystead_signing::{Abort, Ended, Fault, ItemResult, Progress, Record, RunEnd, SessionId};
+use keystead_signing::{Abort, Culprit, Ended, Fault, ItemResult, Progress, Record, RunEnd, SessionId};
 use keystead_wire::{PeerMessage, RunCall};
 use tokio::time::Instant;
 
@@ -23,6 +25,7 @@ use crate::signer::{Signer, Work, over};
 use crate::{Event, NodeError};
 
 pub(crate) use self::lead::Turns;
+pub(crate) use self::seen::Seen;
 pub(crate) use self::words::{MAX_RUN_WORDS, RunWord};
 
 /// What this node knows of runs and ceremonies. All of it ends with the enclave that it is about.
@@ -41,6 +44,8 @@ pub(crate) struct Runs {
     calls: VecDeque<(Instant, Name, RunCall)>,
     /// Who called to a run under way, and for which request.
     callers: BTreeMap<SessionId, (Name, RequestId)>,
+    /// Who was named in a run, and when last.
+    named: BTreeMap<Name, Instant>,
 }
 
 /// A seat, and when the log was told of it.
@@ -51,6 +56,7 @@ struct OwnSeat {
 
 /// A ceremony whose machine runs, or has run, in this enclave.
 struct Dealing {
+    begun: Timestamp,
     attempt: u32,
     session: Option<SessionId>,
     /// When it is given up, if it still runs.
@@ -139,6 +145,10 @@ impl Signer {
 
     fn run_aborted(&mut self, session: SessionId, request: RequestId, abort: &Abort) {
         self.shared.event(Event::RunAborted { request, abort: abort.clone() });
+        self.shared.saw_abort(request, abort);
+        if let Culprit::Node(name) = &abort.culprit {
+            self.runs.named.insert(name.clone(), Instant::now());
+        }
         let of_request = self.runs.waiting.get_mut(&request).map(|it| &mut it.turns);
         for turns in of_request.into_iter().chain(self.runs.proving.get_mut(&request)) {
             turns.aborted(session, abort, Instant::now());
@@ -190,7 +200,6 @@ fn others<'a>(names: &'a [Name], me: &'a Name) -> impl Iterator<Item = &'a Name>
 #[cfg(test)]
 mod tests {
     use keystead_base::Digest;
-    use keystead_signing::Culprit;
 
     use super::*;
 

@@ -101,6 +101,7 @@ impl Writer {
         });
         let commits: Vec<&Applied> = commits.collect();
         if !batch.is_empty() {
+            self.shared.health.synced(start.elapsed());
             self.shared.meters.wrote(&commits, start.elapsed().as_secs_f64());
             self.shared.traces.wrote(&commits, began);
         }

@@ -73,7 +73,8 @@ impl Prover {
     /// [`ProveError::SolverMissing`].
     pub fn start() -> Result<Self, ProveError> {
         let missing = |reason: String| ProveError::SolverMissing { reason };
-        let solver = LocalSolver::cvc5_with_args([MINUTE_EACH]).map_err(|error| missing(error.to_string()))?;
+        let solver =
+            LocalSolver::cvc5_with_args([MINUTE_EACH]).map_err(|error| missing(error.to_string()))?;
         let compiler = CedarSymCompiler::new(solver).map_err(|error| missing(error.to_string()))?;
         Ok(Self { compiler })
     }

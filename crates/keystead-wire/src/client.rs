@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -16,6 +15,7 @@ use crate::frame;
 use crate::hello::{self, Greeting};
 use crate::limits::MAX_CALLS;
 use crate::link::Link;
+use crate::road::{AnyRoad, Dial, Socket};
 use crate::{Hello, Identity, Limits, Stage, TransportKey, WireError, tls};
 
 /// Whom to call, and as whom.
@@ -67,14 +67,24 @@ impl Client {
     /// [`WireError::NoServer`] without a target, [`WireError::Tls`] when the library refuses the configuration.
     pub fn among(targets: Vec<Target>) -> Result<Self, WireError> {
         let call = targets.first().ok_or(WireError::NoServer)?.limits.call;
-        let shared = Shared {
-            servers: targets.into_iter().map(Server::new).collect::<Result<_, _>>()?,
-            at: AtomicUsize::new(0),
-            call,
-            link: tokio::sync::Mutex::new(None),
-            calls: Semaphore::new(MAX_CALLS),
-        };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self::of(targets.into_iter().map(Server::new).collect::<Result<_, _>>()?, call))
+    }
+
+    /// A client of one server that is reached over roads of another kind than sockets: whatever carries its bytes, the
+    /// server proves the same key, and [`Target::address`] is not called.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::new`].
+    pub fn over(target: Target, dial: Arc<dyn Dial>) -> Result<Self, WireError> {
+        let call = target.limits.call;
+        Ok(Self::of(vec![Server { dial, ..Server::new(target)? }], call))
+    }
+
+    fn of(servers: Vec<Server>, call: Duration) -> Self {
+        let (at, link) = (AtomicUsize::new(0), tokio::sync::Mutex::new(None));
+        let shared = Shared { servers, at, call, link, calls: Semaphore::new(MAX_CALLS) };
+        Self { shared: Arc::new(shared) }
     }
 
     /// A client that is connected already.
@@ -175,16 +185,18 @@ impl Shared {
     }
 }
 
-/// One server, and the TLS that proves it.
+/// One server, how it is reached, and the TLS that proves it.
 struct Server {
     target: Target,
+    dial: Arc<dyn Dial>,
     connector: TlsConnector,
 }
 
 impl Server {
     fn new(target: Target) -> Result<Self, WireError> {
         let config = tls::client_config(&target.identity, target.server)?;
-        Ok(Self { target, connector: TlsConnector::from(Arc::new(config)) })
+        let dial = Arc::new(Socket(target.address.clone()));
+        Ok(Self { target, dial, connector: TlsConnector::from(Arc::new(config)) })
     }
 
     async fn dial(&self) -> Result<Link, WireError> {
@@ -194,10 +206,9 @@ impl Server {
         Ok(Link::start(stream, hello, self.target.limits.frame))
     }
 
-    async fn open(&self) -> Result<(TlsStream<TcpStream>, Hello), WireError> {
-        let socket = TcpStream::connect(&self.target.address).await?;
-        socket.set_nodelay(true)?;
-        let mut stream = self.connector.connect(nameless(), socket).await?;
+    async fn open(&self) -> Result<(TlsStream<AnyRoad>, Hello), WireError> {
+        let road = self.dial.dial().await?;
+        let mut stream = self.connector.connect(nameless(), road).await?;
         tls::proven_key(stream.get_ref().1)?;
         let (ours, limit) = (&self.target.hello, self.target.limits.handshake);
         hello::send(&mut stream, ours, limit).await?;

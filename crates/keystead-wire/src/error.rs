@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keystead_base::{Blame, CanonError, ClusterId, Coded, Name};
 
-use crate::Refusal;
+use crate::{LineRefusal, Refusal};
 
 /// What took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,12 @@ pub enum WireError {
     /// A client that was told of no server.
     #[error("no server is named")]
     NoServer,
+    /// Nobody offers a line.
+    #[error("nobody offers a line to carry the connection")]
+    NoLine,
+    /// Whoever offered a line does not carry it on.
+    #[error("the connection is not carried: {0}")]
+    Line(LineRefusal),
 }
 
 impl Coded for WireError {
@@ -132,12 +138,16 @@ impl Coded for WireError {
             Self::UnknownCall { .. } => "wire.unknown_call",
             Self::Closed => "wire.closed",
             Self::NoServer => "wire.no_server",
+            Self::NoLine => "wire.no_line",
+            Self::Line(_) => "wire.line",
         }
     }
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Identity | Self::Io(_) | Self::Closed | Self::NoServer => Blame::Environment,
+            Self::Identity | Self::Io(_) | Self::Closed | Self::NoServer | Self::NoLine | Self::Line(_) => {
+                Blame::Environment
+            }
             Self::Tls(_)
             | Self::Protocol
             | Self::Late { .. }

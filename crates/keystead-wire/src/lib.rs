@@ -11,11 +11,14 @@ mod gauges;
 mod hello;
 mod identity;
 mod limits;
+mod line;
 mod link;
 mod messages;
 mod node_client;
 mod peer;
 mod places;
+mod pulse;
+mod road;
 mod server;
 mod shared_views;
 #[cfg(test)]
@@ -33,13 +36,18 @@ pub use gauges::{
 pub use hello::{Greeting, Hello, PROTOCOL_VERSION, Refusal, Role};
 pub use identity::{Identity, TransportKey};
 pub use limits::Limits;
+pub use line::{Line, LineAnswer, LineCall, LineRefusal, Lines, Offer, OverLines};
 pub use messages::{
     DrillReport, EntryAnswer, KeyPage, MAX_LISTED_KEYS, MAX_SENT_BLOCKS, MAX_SENT_KEYS,
     MAX_SUBMITTED_ENTRIES, MAX_WAIT_MILLIS, NodeReply, NodeRequest, Refused, SentBlock,
 };
 pub use node_client::{NodeCallError, NodeClient};
-pub use peer::{MAX_PEER_MESSAGES, PeerMessage, RunAim, RunCall, SharedSignature};
-pub use server::{Fault, Handler, Observer, Peer, Server};
+pub use peer::{MAX_PEER_MESSAGES, PeerMessage, RunCall, SharedSignature};
+pub use pulse::{
+    AbortView, ClockView, LinkView, MAX_SHOWN_ABORTS, MAX_SHOWN_RUNS, Pulse, RoundTrip, RunPurpose, RunView,
+};
+pub use road::{AnyRoad, Dial, Opening, Road};
+pub use server::{Fault, Handler, LineKeeper, Observer, Peer, Server};
 pub use shared_views::{ConveningView, PartView, SharingView};
 pub use tls::{ALPN, Pins, pins};
 pub use trace::{MAX_TRACE_MARKS, TraceContext, TraceMark};

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{BufReader, BufWriter, ReadHalf, WriteHalf, split};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_rustls::client::TlsStream;
 
 use crate::frame::{self, MAX_FRAME_BYTES};
 use crate::limits::MAX_QUEUED_FRAMES;
+use crate::road::AnyRoad;
 use crate::{Hello, WireError};
 
 /// One connection. Dropping it ends it, and every open call with it.
@@ -23,7 +23,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn start(stream: TlsStream<TcpStream>, hello: Hello, limit: Duration) -> Self {
+    pub(crate) fn start(stream: TlsStream<AnyRoad>, hello: Hello, limit: Duration) -> Self {
         let (reader, writer) = split(stream);
         let (outbox, queue) = mpsc::channel(MAX_QUEUED_FRAMES);
         let replies = Arc::new(Replies::default());
@@ -54,7 +54,7 @@ impl Drop for Link {
 }
 
 async fn read_replies(
-    reader: ReadHalf<TlsStream<TcpStream>>,
+    reader: ReadHalf<TlsStream<AnyRoad>>,
     replies: &Replies,
     limit: Duration,
 ) -> Result<(), WireError> {
@@ -67,7 +67,7 @@ async fn read_replies(
 }
 
 async fn write_requests(
-    writer: WriteHalf<TlsStream<TcpStream>>,
+    writer: WriteHalf<TlsStream<AnyRoad>>,
     mut queue: mpsc::Receiver<(u64, Vec<u8>)>,
     limit: Duration,
 ) -> Result<(), WireError> {

@@ -5,7 +5,7 @@ use keystead_base::{Canonical, Digest, Name, RequestId};
 use keystead_decision::{Certificate, Commit, Decision, Entry, FreshAnswer, SignedGenesis};
 use serde::{Deserialize, Serialize};
 
-use crate::{KeyView, NodeStatus, RequestDetail, RequestView, TraceMark};
+use crate::{KeyView, NodeStatus, Pulse, RequestDetail, RequestView, TraceMark};
 
 /// The most entries of one [`NodeRequest::Submit`].
 pub const MAX_SUBMITTED_ENTRIES: usize = 256;
@@ -86,6 +86,8 @@ pub enum NodeRequest {
     Traces(Vec<TraceMark>),
     /// One key by its name.
     Key(Name),
+    /// Of another node of the cluster: how are you?
+    Pulse,
 }
 
 impl Canonical for NodeRequest {
@@ -143,6 +145,8 @@ pub enum NodeReply {
     Restored(EntryAnswer),
     /// To [`NodeRequest::Key`].
     Key(Option<Box<KeyView>>),
+    /// To [`NodeRequest::Pulse`].
+    Pulse(Pulse),
 }
 
 impl Canonical for NodeReply {

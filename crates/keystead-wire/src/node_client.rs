@@ -334,6 +334,7 @@ fn unexpected(reply: &NodeReply) -> NodeCallError {
         NodeReply::FreshHead(_) => "fresh head",
         NodeReply::Restored(_) => "restored",
         NodeReply::Key(_) => "key",
+        NodeReply::Pulse(_) => "pulse",
     };
     NodeCallError::Unexpected { found }
 }

@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, Name, RequestId};
 use keystead_consensus::Message;
-
+use keystead_decision::RunAim;
 use serde::{Deserialize, Serialize};
 
 use crate::SignedPayload;
@@ -57,33 +57,4 @@ pub struct RunCall {
     pub attempt: u32,
     /// Who signs; the sender is one of them.
     pub signers: Vec<Name>,
-}
-
-/// What a run signs.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum RunAim {
-    /// What the block at this height allows.
-    Request {
-        /// The request.
-        request: RequestId,
-        /// The height.
-        height: u64,
-    },
-    /// The proof that a holder's new share signs.
-    Proof {
-        /// The ceremony's request.
-        request: RequestId,
-        /// The holder.
-        prover: Name,
-    },
-    /// One input of the PSBT that the block at this height allows.
-    Input {
-        /// The request.
-        request: RequestId,
-        /// The height.
-        height: u64,
-        /// The input's position.
-        input: u32,
-    },
 }

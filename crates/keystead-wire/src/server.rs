@@ -17,7 +17,10 @@ use tokio_rustls::server::TlsStream;
 use crate::frame::{self, MAX_FRAME_BYTES};
 use crate::hello::{self, Greeting};
 use crate::limits::MAX_QUEUED_FRAMES;
+use crate::line::Line;
 use crate::places::{Place, Places, Unfinished};
+use crate::road::AnyRoad;
+use crate::tls::Purpose;
 use crate::{Hello, Identity, Limits, Pins, Refusal, Role, Stage, TransportKey, WireError, tls};
 
 /// Who sent a request.
@@ -65,6 +68,9 @@ pub struct Fault {
 /// Is told of every connection that ended badly: the shell logs it, once.
 pub type Observer = Arc<dyn Fn(Fault) + Send + Sync>;
 
+/// Takes the lines that pinned peers offer, or drops them.
+pub type LineKeeper = Arc<dyn Fn(Line) + Send + Sync>;
+
 /// A bound server, not yet answering.
 pub struct Server {
     listener: TcpListener,
@@ -73,6 +79,7 @@ pub struct Server {
     pins: Pins,
     limits: Limits,
     observer: Observer,
+    lines: Option<LineKeeper>,
 }
 
 impl Server {
@@ -89,7 +96,8 @@ impl Server {
     ) -> Result<Self, WireError> {
         let listener = TcpListener::bind(address).await?;
         let acceptor = TlsAcceptor::from(Arc::new(tls::server_config(identity, Arc::clone(&pins))?));
-        Ok(Self { listener, acceptor, hello, pins, limits: Limits::default(), observer: Arc::new(|_| ()) })
+        let (limits, observer) = (Limits::default(), Arc::new(|_| ()));
+        Ok(Self { listener, acceptor, hello, pins, limits, observer, lines: None })
     }
 
     /// The same server with other limits.
@@ -102,6 +110,12 @@ impl Server {
     #[must_use]
     pub fn with_observer(self, observer: Observer) -> Self {
         Self { observer, ..self }
+    }
+
+    /// The same server with somebody who takes lines; without, nobody can offer one.
+    #[must_use]
+    pub fn with_lines(self, keeper: LineKeeper) -> Self {
+        Self { lines: Some(keeper), ..self }
     }
 
     /// Where it listens.
@@ -121,6 +135,7 @@ impl Server {
             pins: self.pins,
             limits: self.limits,
             observer: self.observer,
+            lines: self.lines,
             places: Places::default(),
             handler,
         });
@@ -153,11 +168,20 @@ struct Shared<H> {
     pins: Pins,
     limits: Limits,
     observer: Observer,
+    lines: Option<LineKeeper>,
     places: Places,
     handler: H,
 }
 
-type Stream = TlsStream<TcpStream>;
+type Stream = TlsStream<AnyRoad>;
+
+/// A connection whose other end proved who it is.
+struct Opened {
+    stream: Stream,
+    purpose: Purpose,
+    peer: Arc<Peer>,
+    place: Place,
+}
 
 impl<H: Handler> Shared<H> {
     async fn connection(
@@ -173,9 +197,17 @@ impl<H: Handler> Shared<H> {
             _ = pushed_out => Err(WireError::PushedOut),
         };
         let (peer, ended) = match opened {
-            Ok((stream, peer, place)) => {
+            Ok(Opened { stream, purpose: Purpose::Calls, peer, place }) => {
                 let name = peer.name.clone();
                 (Some(name), Arc::clone(&self).talk(stream, peer, place).await)
+            }
+            // From here on it is the keeper's, who bounds how many wait.
+            Ok(Opened { stream, purpose: Purpose::Line, peer, .. }) => {
+                let line = Line { peer, road: Box::new(stream) };
+                if let Some(keeper) = &self.lines {
+                    keeper(line);
+                }
+                return;
             }
             Err(error) => (None, Err(error)),
         };
@@ -184,21 +216,20 @@ impl<H: Handler> Shared<H> {
         }
     }
 
-    async fn open(
-        &self,
-        socket: TcpStream,
-        address: SocketAddr,
-    ) -> Result<(Stream, Arc<Peer>, Place), WireError> {
+    async fn open(&self, socket: TcpStream, address: SocketAddr) -> Result<Opened, WireError> {
         socket.set_nodelay(true)?;
-        let mut stream = self.acceptor.accept(socket).await?;
-        let key = tls::proven_key(stream.get_ref().1)?;
+        let mut stream = self.acceptor.accept(Box::new(socket) as AnyRoad).await?;
+        let (key, purpose) = tls::proven_key(stream.get_ref().1)?;
+        if purpose == Purpose::Line && self.lines.is_none() {
+            return Err(WireError::Protocol);
+        }
         let admitted = self.admit(&mut stream, key, address).await;
         let greeting = match &admitted {
             Ok(_) => Greeting::Welcome(self.hello.clone()),
             Err(error) => Greeting::Refused(Refusal::of(error, &self.hello)),
         };
         hello::send(&mut stream, &greeting, self.limits.handshake).await?;
-        admitted.map(|(peer, place)| (stream, peer, place))
+        admitted.map(|(peer, place)| Opened { stream, purpose, peer, place })
     }
 
     async fn admit(

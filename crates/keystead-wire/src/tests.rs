@@ -3,6 +3,7 @@
 mod calls;
 mod consensus;
 mod handshakes;
+mod lines;
 mod misbehavior;
 mod vectors;
 

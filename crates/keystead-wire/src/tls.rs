@@ -21,6 +21,17 @@ use crate::{Identity, TransportKey, WireError};
 
 /// What both ends must agree to speak.
 pub const ALPN: &[u8] = b"keystead/1";
+/// What the two ends of a line must agree to speak.
+const LINE_ALPN: &[u8] = b"keystead-line/1";
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Questions and answers.
+    Calls,
+    /// To be carried on to another node.
+    Line,
+}
 
 /// Says whose key it is, at this moment; `None` refuses. The roster may change at any time: the server
 /// asks at each handshake and again at each request.
@@ -48,6 +59,13 @@ pub(crate) fn client_config(identity: &Identity, server: TransportKey) -> Result
     Ok(config)
 }
 
+/// As whoever offers a line.
+pub(crate) fn line_config(identity: &Identity, server: TransportKey) -> Result<ClientConfig, WireError> {
+    let mut config = client_config(identity, server)?;
+    config.alpn_protocols = vec![LINE_ALPN.to_vec()];
+    Ok(config)
+}
+
 pub(crate) fn server_config(identity: &Identity, pins: Pins) -> Result<ServerConfig, WireError> {
     let verifier = Pinned::new(Arc::new(move |key| pins(key).is_some()));
     let mut config = ServerConfig::builder_with_provider(provider())
@@ -55,19 +73,22 @@ pub(crate) fn server_config(identity: &Identity, pins: Pins) -> Result<ServerCon
         .map_err(WireError::Tls)?
         .with_client_cert_verifier(Arc::new(verifier))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(identity.certified())));
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![ALPN.to_vec(), LINE_ALPN.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
 }
 
-/// The key that the other end proved, and that both agreed on the protocol.
-pub(crate) fn proven_key(connection: &rustls::CommonState) -> Result<TransportKey, WireError> {
-    if connection.alpn_protocol() != Some(ALPN) {
-        return Err(WireError::Protocol);
-    }
+/// The key that the other end proved, and what both agreed to speak.
+pub(crate) fn proven_key(connection: &rustls::CommonState) -> Result<(TransportKey, Purpose), WireError> {
+    let purpose = match connection.alpn_protocol() {
+        Some(ALPN) => Purpose::Calls,
+        Some(LINE_ALPN) => Purpose::Line,
+        _ => return Err(WireError::Protocol),
+    };
     let shown = connection.peer_certificates().and_then(<[_]>::first);
-    shown.and_then(|spki| spki_key(spki)).ok_or(WireError::Tls(unpinned()))
+    let key = shown.and_then(|spki| spki_key(spki)).ok_or(WireError::Tls(unpinned()))?;
+    Ok((key, purpose))
 }
 
 fn provider() -> Arc<CryptoProvider> {

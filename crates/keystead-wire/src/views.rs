@@ -9,7 +9,7 @@ use keystead_decision::{Decision, Finding, Frozen, KeyState, Outcome, PublicAcco
 use keystead_intent::{BitcoinWallet, Intent, KeyKind};
 use serde::{Deserialize, Serialize};
 
-use crate::{ConveningView, Refused, SharingView, WaitingView, WindowView};
+use crate::{AbortView, ConveningView, LinkView, Refused, RunView, SharingView, WaitingView, WindowView};
 
 /// Where a request stands, for those who wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -224,6 +224,12 @@ pub struct NodeStatus {
     pub ceremonies: Vec<ConveningView>,
     /// How many keys there are.
     pub key_count: u64,
+    /// How long a transaction of this node's ledger takes, its sync included, smoothed, in microseconds; none before the first.
+    pub sync_micros: Option<u32>,
+    /// The threshold runs that are wanted or under way here, the oldest first; at most [`MAX_SHOWN_RUNS`](crate::MAX_SHOWN_RUNS).
+    pub runs: Vec<RunView>,
+    /// Those that came to nothing, the newest first; at most [`MAX_SHOWN_ABORTS`](crate::MAX_SHOWN_ABORTS).
+    pub aborts: Vec<AbortView>,
 }
 
 /// Another node, as this one sees it.
@@ -238,6 +244,12 @@ pub struct PeerView {
     pub height: u64,
     /// The latest block that it did not vote for, and why.
     pub objection: Option<ObjectionView>,
+    /// Who carries this node's connection to it, where it is not a direct one.
+    pub relay: Option<Name>,
+    /// Since when it is reachable, or is not; none before the first connection.
+    pub since: Option<Timestamp>,
+    /// What this node measured, and it said, on the last connection.
+    pub link: Option<LinkView>,
 }
 
 /// A node that did not vote for a block.

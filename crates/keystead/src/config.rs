@@ -117,6 +117,9 @@ pub(crate) struct CoordinatorConfig {
     /// The file with the tokens of `keystead token`; with it callers must show one of them, or the one of `token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tokens: Option<PathBuf>,
+    /// Whether it carries connections between nodes that cannot reach each other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) relay: bool,
     /// With it the port speaks TLS 1.3 and nothing else, and callers may show certificates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tls: Option<TlsConfig>,

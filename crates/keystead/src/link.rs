@@ -232,7 +232,18 @@ pub(crate) fn targets(
     targets_in(config, &member::roster(config)?, member, role, chosen)
 }
 
-/// The same, with the keys of a roster that was verified.
+/// The nodes of the configuration by name, for a coordinator that carries connections between them.
+pub(crate) fn named_targets(config: &Config, member: &Member) -> Result<Vec<(Name, Target)>, Failure> {
+    let roster = member::roster(config)?;
+    let known = config.client.nodes.iter().filter(|peer| roster.node(&peer.name).is_some());
+    let named = |peer: &PeerConfig| {
+        let target = target(config, &roster, member, Role::Service, peer.clone())?;
+        Ok((peer.name.clone(), target))
+    };
+    known.map(named).collect()
+}
+
+/// Those of `targets`, with the keys of a roster that was verified.
 fn targets_in(
     config: &Config,
     roster: &Roster,
@@ -249,17 +260,24 @@ fn targets_in(
             if peers.is_empty() { config.client.nodes.clone() } else { peers }
         }
     };
-    let target = |peer: PeerConfig| {
-        let node = roster.node(&peer.name).ok_or_else(|| stranger(&peer.name))?;
-        Ok(Target {
-            address: peer.address,
-            server: node.transport.0.0,
-            identity: member.identity.clone(),
-            hello: Hello::new(config.cluster, role, 0),
-            limits: Limits::default(),
-        })
-    };
-    peers.into_iter().map(target).collect()
+    peers.into_iter().map(|peer| target(config, roster, member, role, peer)).collect()
+}
+
+fn target(
+    config: &Config,
+    roster: &Roster,
+    member: &Member,
+    role: Role,
+    peer: PeerConfig,
+) -> Result<Target, Failure> {
+    let node = roster.node(&peer.name).ok_or_else(|| stranger(&peer.name))?;
+    Ok(Target {
+        address: peer.address,
+        server: node.transport.0.0,
+        identity: member.identity.clone(),
+        hello: Hello::new(config.cluster, role, 0),
+        limits: Limits::default(),
+    })
 }
 
 /// `NAME`, `HOST:PORT` of one that is configured or of the only node there is, or `NAME@HOST:PORT`.

@@ -49,6 +49,7 @@ pub(crate) async fn coordinator(config: &Config, chosen: Option<&str>) -> Result
     let part = config.coordinator()?;
     let member = Member::open(&part.member.key, &part.member.passphrase)?;
     let targets = link::targets(config, &member, Role::Service, chosen)?;
+    let carried = part.relay.then(|| link::named_targets(config, &member)).transpose()?;
     outside::private_folder(&part.data)?;
     let tracer = config.tracer("keystead-coordinator", member.name.clone())?;
     let settings = Settings {
@@ -63,6 +64,9 @@ pub(crate) async fn coordinator(config: &Config, chosen: Option<&str>) -> Result
     let coordinator = Coordinator::start(settings, targets, member.signer, part.view()?, &journal)?;
     coordinator.trace(tracer);
     coordinator.tell(part.hooks()?);
+    if let Some(nodes) = carried {
+        coordinator.carry(nodes);
+    }
     let listen = address(&part.listen)?;
     let server = HttpServer::start(listen, coordinator, part.doors()?, HttpLimits::default()).await;
     server.advise(

@@ -188,6 +188,7 @@ impl Setup {
             agree: outlook.agree(),
             endpoints: outlook.endpoints,
             deadline_seconds: 60,
+            relay: false,
             lifetime_seconds: 3600,
             addresses_per_key: 4,
             token: None,

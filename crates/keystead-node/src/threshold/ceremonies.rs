@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{Dealing, OwnSeat, Turns, begun};
 use crate::blocks::Durable;
 use crate::signer::Signer;
-use crate::{Event, NodeError};
+use crate::{Event, NodeError, clock};
 
 impl Signer {
     /// Follows the ceremonies that are under way, from the state alone: whatever a crash left out is taken up again.
@@ -82,7 +82,8 @@ impl Signer {
             Ok(progress) => {
                 let (session, until) = (begun(&progress), Instant::now() + CEREMONY_TIME);
                 self.runs.proving.remove(&request);
-                self.runs.dealing.insert(request, Dealing { attempt: convened.attempt, session, until });
+                let (begun, attempt) = (clock::now(), convened.attempt);
+                self.runs.dealing.insert(request, Dealing { begun, attempt, session, until });
                 self.moved(progress).await
             }
             Err(ClientError::Refused(refusal)) => {

@@ -2,8 +2,8 @@
 
 use keystead_base::RequestId;
 use keystead_bitcoin::{SpendSignature, SpendSignatures};
+use keystead_decision::RunAim;
 use keystead_signing::{ItemResult, ReleasedSpend, SessionId};
-use keystead_wire::RunAim;
 use tokio::time::Instant;
 
 use super::Waiting;

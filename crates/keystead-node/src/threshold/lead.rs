@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keystead_base::{Name, RequestId};
+use keystead_base::{Name, RequestId, Timestamp};
 use keystead_signing::{Abort, Culprit, SessionId};
 use tokio::time::Instant;
+
+use super::nearness::Nearness;
+use crate::clock;
 
 /// The tries to sign one thing.
 #[derive(Debug)]
@@ -14,6 +17,10 @@ pub(crate) struct Turns {
     pub(super) attempt: u32,
     /// When the next one begins.
     pub(super) due: Instant,
+    /// Since when it is wanted.
+    pub(super) begun: Timestamp,
+    /// Who signs in the last run that this enclave takes part in.
+    pub(super) signers: Vec<Name>,
     /// Runs that this enclave takes part in.
     pub(super) sessions: Vec<SessionId>,
     /// Who was not heard in an earlier try.
@@ -23,7 +30,8 @@ pub(crate) struct Turns {
 impl Turns {
     /// The first try is due.
     pub(super) fn new(now: Instant) -> Self {
-        Self { attempt: 0, due: now, sessions: Vec::new(), silent: BTreeSet::new() }
+        let (begun, silent) = (clock::now(), BTreeSet::new());
+        Self { attempt: 0, due: now, begun, signers: Vec::new(), sessions: Vec::new(), silent }
     }
 
     /// Begins a try, and says which one it is.
@@ -53,20 +61,20 @@ impl Turns {
         self.due = if self.sessions.is_empty() { now } else { now + PATIENCE };
     }
 
-    /// Whom a leader takes: itself, and those next in the order that can be reached and were heard before. Where
-    /// that is too few, whoever was silent gets another chance.
+    /// Whom a leader takes: itself, and those that can be reached, the nearest first, and of those about as near the next in
+    /// the order. Whoever was named in this request's tries, or in another one's not long ago, is taken where that is too few.
     pub(super) fn signers(
         &self,
         me: &Name,
         order: &[Name],
         threshold: usize,
         reachable: &BTreeSet<Name>,
+        near: &Nearness,
     ) -> Option<Vec<Name>> {
-        let others = || order.iter().filter(|it| *it != me && reachable.contains(*it));
-        let heard = others().filter(|it| !self.silent.contains(*it));
-        let silent = others().filter(|it| self.silent.contains(*it));
-        let signers: Vec<Name> =
-            std::iter::once(me).chain(heard).chain(silent).take(threshold).cloned().collect();
+        let mut others: Vec<_> = order.iter().filter(|it| *it != me && reachable.contains(*it)).collect();
+        let last = |it: &&Name| (self.silent.contains(*it), near.ailing.contains(*it), near.class(me, it));
+        others.sort_by_key(last);
+        let signers: Vec<Name> = std::iter::once(me).chain(others).take(threshold).cloned().collect();
         (signers.len() == threshold).then_some(signers)
     }
 }
@@ -82,9 +90,20 @@ pub(super) fn order(holders: &[Name], request: &RequestId, attempt: u32) -> Vec<
     order
 }
 
-/// The first in the order that can be reached.
-pub(super) fn leader<'a>(order: &'a [Name], me: &Name, reachable: &BTreeSet<Name>) -> Option<&'a Name> {
-    order.iter().find(|name| *name == me || reachable.contains(*name))
+/// The first in the order that can be reached. In the first try it is one that is not far from the others and was not named, if
+/// there is any.
+///
+/// INVARIANT D3: in the later ones everybody's turn comes, whatever is measured or said.
+pub(super) fn leader<'a>(
+    order: &'a [Name],
+    me: &Name,
+    reachable: &BTreeSet<Name>,
+    (near, threshold, attempt): (&Nearness, usize, u32),
+) -> Option<&'a Name> {
+    let mut there = order.iter().filter(|name| *name == me || reachable.contains(*name));
+    let first = there.clone().next();
+    let fit = |it: &&Name| !near.ailing.contains(*it) && !near.is_behind(it, order, threshold);
+    if attempt == 0 { there.find(fit).or(first) } else { first }
 }
 
 /// How long the first try has; each later one has twice as long as the one before.
@@ -116,8 +135,48 @@ mod tests {
         assert_eq!(first, set("a b c"));
         let turns = order(&holders, &request, 0);
         let (me, rest) = (&turns[1], BTreeSet::from([turns[2].clone()]));
-        assert_eq!(leader(&turns, me, &rest), Some(me), "the first cannot be reached");
-        assert_eq!(leader(&turns, me, &turns.iter().cloned().collect()), Some(&turns[0]));
+        let near = Nearness::default();
+        assert_eq!(leader(&turns, me, &rest, (&near, 2, 0)), Some(me), "the first cannot be reached");
+        assert_eq!(leader(&turns, me, &set("a b c"), (&near, 2, 0)), Some(&turns[0]));
+    }
+
+    /// From each of three to each other one; the last is far from both.
+    fn far_c() -> Nearness {
+        let row = |to: &[(&str, u32)]| to.iter().map(|(to, it)| (to.parse().unwrap(), *it)).collect();
+        let rows = [
+            ("a", row(&[("b", 300), ("c", 240_000)])),
+            ("b", row(&[("a", 300), ("c", 240_000)])),
+            ("c", row(&[("a", 240_000), ("b", 240_000)])),
+        ];
+        let table = rows.into_iter().map(|(from, row)| (from.parse().unwrap(), row)).collect();
+        Nearness { table, ailing: BTreeSet::new() }
+    }
+
+    #[test]
+    fn d03_the_nearest_sign_first_and_whoever_is_far_where_it_is_needed() {
+        let (me, order, near): (Name, _, _) = ("a".parse().unwrap(), names("c b a"), far_c());
+        let mut turns = Turns::new(Instant::now());
+        assert_eq!(turns.signers(&me, &order, 2, &set("b c"), &near), Some(names("a b")));
+        assert_eq!(turns.signers(&me, &order, 2, &set("c"), &near), Some(names("a c")), "the only one");
+        assert_eq!(turns.signers(&me, &order, 3, &set("b c"), &near), Some(names("a b c")));
+        turns.silent.insert("b".parse().unwrap());
+        assert_eq!(turns.signers(&me, &order, 2, &set("b c"), &near), Some(names("a c")), "b was silent");
+        let (turns, ailing) = (Turns::new(Instant::now()), set("b"));
+        let near = Nearness { ailing, ..near };
+        assert_eq!(turns.signers(&me, &order, 2, &set("b c"), &near), Some(names("a c")), "b was named");
+    }
+
+    #[test]
+    fn d03_whoever_is_far_leads_no_first_try_and_has_its_turn_later() {
+        let (order, near, all) = (names("c b a"), far_c(), set("a b c"));
+        for me in &order {
+            let led = |attempt| leader(&order, me, &all, (&near, 2, attempt)).map(Name::as_str);
+            assert_eq!((led(0), led(1)), (Some("b"), Some("c")), "as {me} sees it");
+        }
+        let alone = BTreeSet::new();
+        assert_eq!(leader(&order, &order[0], &alone, (&near, 2, 0)), Some(&order[0]), "nobody else is there");
+        let near = Nearness { ailing: set("b"), ..near };
+        assert_eq!(leader(&order, &order[2], &all, (&near, 2, 0)), Some(&order[2]), "b was named");
     }
 
     #[test]
@@ -125,13 +184,17 @@ mod tests {
         let (me, order): (Name, _) = ("a".parse().unwrap(), names("a b c"));
         let mut turns = Turns::new(Instant::now());
         let session = SessionId(Digest([1; 32]));
-        assert_eq!(turns.signers(&me, &order, 2, &set("b c")), Some(names("a b")));
+        assert_eq!(turns.signers(&me, &order, 2, &set("b c"), &Nearness::default()), Some(names("a b")));
         turns.sessions.push(session);
         let abort = Abort { session, culprit: Culprit::Node("b".parse().unwrap()), fault: Fault::Silence };
         turns.aborted(session, &abort, Instant::now());
-        assert_eq!(turns.signers(&me, &order, 2, &set("b c")), Some(names("a c")));
-        assert_eq!(turns.signers(&me, &order, 2, &set("b")), Some(names("a b")), "better than nobody");
-        assert_eq!(turns.signers(&me, &order, 2, &set("")), None);
+        assert_eq!(turns.signers(&me, &order, 2, &set("b c"), &Nearness::default()), Some(names("a c")));
+        assert_eq!(
+            turns.signers(&me, &order, 2, &set("b"), &Nearness::default()),
+            Some(names("a b")),
+            "better than nobody"
+        );
+        assert_eq!(turns.signers(&me, &order, 2, &set(""), &Nearness::default()), None);
     }
 
     #[test]

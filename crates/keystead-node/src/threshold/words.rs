@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use keystead_base::{Canonical as _, Name, RequestId};
+use keystead_decision::RunAim;
 use keystead_intent::MAX_HOLDERS;
-use keystead_signing::{ClientError, MAX_ENVELOPE_BYTES, RunAim, RunStart, SessionId};
-use keystead_wire as wire;
-use keystead_wire::{PeerMessage, RunCall};
+use keystead_signing::{ClientError, MAX_ENVELOPE_BYTES, RunStart, SessionId};
+use keystead_wire::{PeerMessage, Refused, RunCall};
 use tokio::time::Instant;
 
 use super::lead::{leader, order};
+use super::nearness::Nearness;
 use super::{begun, others};
 use crate::NodeError;
 use crate::shared::Shared;
@@ -79,7 +80,7 @@ impl Signer {
     /// INVARIANT D3: whoever calls again and again gets no more of this enclave than a few runs at once, and takes no
     /// place that another leader needs.
     fn has_enough_runs(&self, from: &Name, call: &RunCall) -> bool {
-        runs_of(&self.runs.callers, from, request_of(&call.aim)) >= MAX_RUNS_OF_ONE
+        runs_of(&self.runs.callers, from, call.aim.request()) >= MAX_RUNS_OF_ONE
     }
 
     /// Calls that came before their certificate or share did.
@@ -94,7 +95,7 @@ impl Signer {
 
     async fn join(&mut self, from: &Name, call: &RunCall) -> Result<(), NodeError> {
         let progress = self.enclave.join(start(call))?;
-        let request = request_of(&call.aim);
+        let request = call.aim.request();
         if let Some(session) = begun(&progress) {
             self.runs.callers.insert(session, (from.clone(), request));
             self.note(call, request, session);
@@ -105,16 +106,17 @@ impl Signer {
     /// Which tries an own run belongs to.
     fn note(&mut self, call: &RunCall, request: RequestId, session: SessionId) {
         let turns = match &call.aim {
-            wire::RunAim::Request { .. } | wire::RunAim::Input { .. } => {
+            RunAim::Request { .. } | RunAim::Input { .. } => {
                 self.runs.waiting.get_mut(&request).map(|it| &mut it.turns)
             }
-            wire::RunAim::Proof { prover, .. } if *prover == self.shared.node => {
+            RunAim::Proof { prover, .. } if *prover == self.shared.node => {
                 self.runs.proving.get_mut(&request)
             }
-            wire::RunAim::Proof { .. } => None,
+            RunAim::Proof { .. } => None,
         };
         if let Some(turns) = turns {
             turns.sessions.push(session);
+            turns.signers.clone_from(&call.signers);
         }
     }
 
@@ -157,27 +159,35 @@ impl Signer {
 
     async fn lead_request(&mut self, request: RequestId, now: Instant) -> Result<(), NodeError> {
         self.silence(request).await?;
+        let near = self.nearness(now);
         let Some(waiting) = self.runs.waiting.get_mut(&request) else { return Ok(()) };
         let (attempt, aim) = (waiting.turns.next(now), waiting.aim(request));
         let sharing = &waiting.sharing;
         let (me, reachable) = (&self.shared.node, self.shared.peers.reachable_names());
-        let order = order(&sharing.holders, &request, attempt);
-        if leader(&order, me, &reachable) != Some(me) {
+        let (order, threshold) = (order(&sharing.holders, &request, attempt), usize::from(sharing.threshold));
+        if leader(&order, me, &reachable, (&near, threshold, attempt)) != Some(me) {
             return Ok(());
         }
-        let signers = waiting.turns.signers(me, &order, usize::from(sharing.threshold), &reachable);
+        let signers = waiting.turns.signers(me, &order, threshold, &reachable, &near);
         let Some(signers) = signers else { return Ok(()) };
         let call = RunCall { aim, attempt, signers };
         match self.lead(call).await {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) if !is_of_runs(&refusal.code) => {
                 self.runs.waiting.remove(&request);
-                self.refused(&request, wire::Refused { code: refusal.code, text: refusal.text });
+                self.refused(&request, Refused { code: refusal.code, text: refusal.text });
                 Ok(())
             }
             // Another try, with others: whoever was caught is kept out, or the run was begun already.
             Err(NodeError::Enclave(ClientError::Refused(_))) => Ok(()),
             other => other,
         }
+    }
+
+    /// How the holders are, as far as this node knows.
+    fn nearness(&mut self, now: Instant) -> Nearness {
+        self.runs.named.retain(|_, at| now < *at + AILING_TIME);
+        let ailing = self.runs.named.keys().cloned().collect();
+        Nearness { table: self.shared.health.table(&self.shared.node), ailing }
     }
 
     /// The runs of the try before are given up: whoever was not heard is named.
@@ -192,6 +202,7 @@ impl Signer {
 
     /// A holder leads the proof of its own share.
     async fn lead_proof(&mut self, request: RequestId, now: Instant) -> Result<(), NodeError> {
+        let near = self.nearness(now);
         let Some(turns) = self.runs.proving.get_mut(&request) else { return Ok(()) };
         let state = self.shared.state();
         let convening = state.convenings().map(|(_, it)| it).find(|it| it.request == request);
@@ -202,9 +213,9 @@ impl Signer {
         let (attempt, me) = (turns.next(now), self.shared.node.clone());
         let order = order(&convening.holders, &request, attempt);
         let reachable = self.shared.peers.reachable_names();
-        let signers = turns.signers(&me, &order, usize::from(convening.threshold), &reachable);
+        let signers = turns.signers(&me, &order, usize::from(convening.threshold), &reachable, &near);
         let Some(signers) = signers else { return Ok(()) };
-        let aim = wire::RunAim::Proof { request, prover: me };
+        let aim = RunAim::Proof { request, prover: me };
         match self.lead(RunCall { aim, attempt, signers }).await {
             Err(NodeError::Enclave(ClientError::Refused(_))) => Ok(()),
             other => other,
@@ -220,31 +231,14 @@ fn runs_of(callers: &BTreeMap<SessionId, (Name, RequestId)>, from: &Name, reques
 /// Whether a node calls to a run that is its to lead: one that it takes part in, and a proof of its own share.
 fn leads(from: &Name, call: &RunCall) -> bool {
     let own = match &call.aim {
-        wire::RunAim::Request { .. } | wire::RunAim::Input { .. } => true,
-        wire::RunAim::Proof { prover, .. } => prover == from,
+        RunAim::Request { .. } | RunAim::Input { .. } => true,
+        RunAim::Proof { prover, .. } => prover == from,
     };
     own && call.signers.contains(from)
 }
 
 fn start(call: &RunCall) -> RunStart {
-    let aim = match &call.aim {
-        wire::RunAim::Request { request, height } => RunAim::Request { request: *request, height: *height },
-        wire::RunAim::Proof { request, prover } => {
-            RunAim::Proof { request: *request, prover: prover.clone() }
-        }
-        wire::RunAim::Input { request, height, input } => {
-            RunAim::Input { request: *request, height: *height, input: *input }
-        }
-    };
-    RunStart { aim, attempt: call.attempt, signers: call.signers.clone() }
-}
-
-fn request_of(aim: &wire::RunAim) -> RequestId {
-    match aim {
-        wire::RunAim::Request { request, .. }
-        | wire::RunAim::Proof { request, .. }
-        | wire::RunAim::Input { request, .. } => *request,
-    }
+    RunStart { aim: call.aim.clone(), attempt: call.attempt, signers: call.signers.clone() }
 }
 
 /// What a later certificate, or the end of a ceremony here, may change.
@@ -274,6 +268,8 @@ fn parts(messages: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
     parts
 }
 
+/// For how long whoever was named in a run is taken last.
+const AILING_TIME: std::time::Duration = std::time::Duration::from_secs(60);
 /// Words that wait for the signer.
 pub(crate) const MAX_RUN_WORDS: usize = 512;
 /// Calls that wait for a certificate.
@@ -297,7 +293,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn call(aim: wire::RunAim, signers: &[&str]) -> RunWord {
+    fn call(aim: RunAim, signers: &[&str]) -> RunWord {
         let signers = signers.iter().map(|it| named(it)).collect();
         RunWord::Call(named("c"), RunCall { aim, attempt: 0, signers })
     }
@@ -308,8 +304,8 @@ mod tests {
 
     #[test]
     fn a03_nobody_calls_to_a_run_that_is_another_one_s_to_lead() {
-        let signing = || wire::RunAim::Request { request: request(), height: 1 };
-        let proof = |prover: &str| wire::RunAim::Proof { request: request(), prover: named(prover) };
+        let signing = || RunAim::Request { request: request(), height: 1 };
+        let proof = |prover: &str| RunAim::Proof { request: request(), prover: named(prover) };
         for (word, fits) in [
             (call(signing(), &["a", "c"]), true),
             (call(signing(), &["a", "b"]), false),

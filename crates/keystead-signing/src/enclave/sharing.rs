@@ -403,7 +403,8 @@ mod tests {
         let names = ["a", "b"].map(|it| it.parse().unwrap()).to_vec();
         let holders = Holders::new(2, names).unwrap();
         let (key, since) = (key.parse().unwrap(), Timestamp(since));
-        Fresh { key, epoch: 1, holders, policy_version: 0, convened: Digest::ZERO, since }
+        let scheme = Scheme::EcdsaDkls23;
+        Fresh { key, scheme, epoch: 1, holders, policy_version: 0, convened: Digest::ZERO, since }
     }
 
     #[test]

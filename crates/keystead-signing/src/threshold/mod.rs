@@ -27,12 +27,13 @@ use keystead_threshold::{
 pub(crate) use self::arena::{ARENA_BYTES, Arena};
 pub use self::error::ThresholdError;
 pub(crate) use self::holding::Holding;
-pub use self::progress::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart};
+pub use self::progress::{DealtShare, Ended, Outgoing, Progress, RunEnd, RunStart};
 pub(crate) use self::run::Made;
 use self::run::{Aim, AnyMachine, TurnEnd};
 use self::runs::Runs;
 use self::seat::OwnSeat;
 use self::share::{AnyShare, Part};
+pub use keystead_decision::RunAim;
 
 /// Shares, seats and runs of this process.
 pub(crate) struct Threshold {

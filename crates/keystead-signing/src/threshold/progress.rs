@@ -3,6 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Name, PublicAccount, RequestId};
 use keystead_bitcoin::SpendSignature;
+use keystead_decision::RunAim;
 use keystead_keys::Sealed;
 use keystead_threshold::{Abort, Record, SessionId};
 use serde::{Deserialize, Serialize};
@@ -19,35 +20,6 @@ pub struct RunStart {
     pub attempt: u32,
     /// Who signs, as many as the threshold says.
     pub signers: Vec<Name>,
-}
-
-/// What a run signs.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum RunAim {
-    /// A request that was admitted with the block at this height.
-    Request {
-        /// The request.
-        request: RequestId,
-        /// The height.
-        height: u64,
-    },
-    /// The proof that a holder's new share signs.
-    Proof {
-        /// The ceremony's request.
-        request: RequestId,
-        /// The holder.
-        prover: Name,
-    },
-    /// One input of a PSBT that was admitted with the block at this height.
-    Input {
-        /// The request.
-        request: RequestId,
-        /// The height.
-        height: u64,
-        /// The input's position.
-        input: u32,
-    },
 }
 
 /// What moved. The parent works it off in this order.

@@ -7,7 +7,7 @@ use keystead_consensus::{
     Abstention, Ballot, Claim, CommittedBlock, Message, Objection, Polka, Prevote, Proposal, Purpose, Record,
     RoundKind, RoundProof, Step, TimeoutStep,
 };
-use keystead_decision::{Block, Entry, VoteSignature};
+use keystead_decision::{Block, Entry, RunAim, VoteSignature};
 use serde_json::{Value, to_value};
 
 use super::vectors::{block, vector, word};

@@ -43,6 +43,13 @@ fn vectors() -> Vec<Value> {
         vector("no place", &Greeting::Refused(Refusal::Full), &json!({"refused": "full"})),
         vector("no hello", &Greeting::Refused(Refusal::Garbled), &json!({"refused": "garbled"})),
         vector("a block", &block(), &block_json()),
+        vector("a line is called on", &LineCall { node: word("node-2") }, &json!({"node": "node-2"})),
+        vector("a line is joined", &LineAnswer::Joined, &json!("joined")),
+        vector(
+            "a line is not joined",
+            &LineAnswer::Refused(LineRefusal::Unreachable),
+            &json!({"refused": "unreachable"}),
+        ),
     ];
     all.extend(requests().iter().map(|(name, request, json)| vector(name, request, json)));
     all.extend(replies().iter().map(|(name, reply, json)| vector(name, reply, json)));
@@ -93,6 +100,7 @@ fn requests() -> Vec<(&'static str, NodeRequest, Value)> {
         ("one key", NodeRequest::Key(word("hot")), json!({"key": "hot"})),
         ("the policy in force", NodeRequest::Policy(None), json!({"policy": null})),
         ("a policy version", NodeRequest::Policy(Some(2)), json!({"policy": 2})),
+        ("how a node is", NodeRequest::Pulse, json!("pulse")),
         ("genesis", NodeRequest::Genesis, json!("genesis")),
         ("blocks", NodeRequest::Blocks { from: 1, limit: 256 }, json!({"blocks": {"from": 1, "limit": 256}})),
         ("checkpoint", NodeRequest::Checkpoint, json!("checkpoint")),
@@ -160,6 +168,7 @@ fn replies() -> Vec<(&'static str, NodeReply, Value)> {
         ("a backup file", NodeReply::Backup(Some(vec![9])), json!({"backup": [9]})),
         ("a drill counted", NodeReply::Drilled(drilled.clone()), json!({"drilled": {"decided": []}})),
         ("a key restored", NodeReply::Restored(drilled), json!({"restored": {"decided": []}})),
+        ("a pulse", NodeReply::Pulse(pulse()), json!({"pulse": pulse()})),
         ("no", NodeReply::Refused(refused.clone()), json!({"refused": refused})),
         ("a fresh head", NodeReply::FreshHead(Box::new(fresh())), json!({"fresh_head": fresh()})),
     ]
@@ -219,6 +228,9 @@ fn status() -> NodeStatus {
                 height: 6,
                 refused: Refused { code: "block.early".to_owned(), text: "its time is ahead".to_owned() },
             }),
+            relay: Some(word("desk")),
+            since: Some(Timestamp(1_795_464_900_000)),
+            link: Some(link()),
         }],
         protections: vec![Protection {
             name: "landlock".to_owned(),
@@ -238,6 +250,44 @@ fn status() -> NodeStatus {
         found: vec![found()],
         ceremonies: vec![convening()],
         key_count: 10_000,
+        sync_micros: Some(950),
+        runs: vec![run()],
+        aborts: vec![aborted()],
+    }
+}
+
+fn link() -> LinkView {
+    LinkView {
+        boot: 3,
+        restarts: 1,
+        round_trip_micros: Some(412),
+        clock: Some(ClockView { ahead: true, millis: 15 }),
+        sync_micros: Some(1_200),
+        round_trips: pulse().round_trips,
+    }
+}
+
+fn pulse() -> Pulse {
+    let round_trips = vec![RoundTrip { node: word("node-1"), micros: 400 }];
+    Pulse { time: Timestamp(1_795_464_902_417), sync_micros: Some(1_200), round_trips }
+}
+
+fn run() -> RunView {
+    RunView {
+        request: RequestId(Digest([3; 32])),
+        purpose: RunPurpose::Signature,
+        attempts: 2,
+        signers: vec![word("node-1"), word("node-3")],
+        since: Timestamp(1_795_464_902_000),
+    }
+}
+
+fn aborted() -> AbortView {
+    AbortView {
+        request: RequestId(Digest([3; 32])),
+        culprit: Some(word("node-2")),
+        code: "threshold.silence".to_owned(),
+        time: Timestamp(1_795_464_902_400),
     }
 }
 

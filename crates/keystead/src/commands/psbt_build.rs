@@ -166,11 +166,6 @@ pub(super) fn place(wallet: &Wallet, owned: Owned) -> Option<String> {
     wallet.descriptor(owned).map(|(name, _)| format!("{name}/{}", owned.place))
 }
 
-/// The descriptor whose change is used when none is named: the one of a key in shares, where it has no other.
-fn usual(wallet: &Wallet) -> usize {
-    named(BIP84, wallet).unwrap_or_default()
-}
-
 /// The descriptor of this name.
 pub(super) fn named(name: &str, wallet: &Wallet) -> Result<usize, Failure> {
     let found = wallet.descriptors().iter().position(|(it, _)| it.as_str() == name);
@@ -179,7 +174,7 @@ pub(super) fn named(name: &str, wallet: &Wallet) -> Result<usize, Failure> {
 }
 
 /// The descriptor whose addresses are handed out and whose change is used when none is named: a wallet that others share
-/// has one.
+/// has one, as that of a key in shares has.
 pub(super) fn usual(wallet: &Wallet) -> usize {
     wallet.descriptors().iter().position(|(it, _)| it.as_str() == BIP84).unwrap_or(0)
 }

@@ -105,6 +105,7 @@ fn overview(status: &NodeStatus) -> String {
     for it in &status.ceremonies {
         table.pair("ceremony", sharing::progress(it));
     }
+    runs(&mut table, status);
     let missing: Vec<_> =
         status.protections.iter().filter(|it| it.status != "on").map(|it| it.name.as_str()).collect();
     let enclave = match missing.is_empty() {
@@ -115,6 +116,22 @@ fn overview(status: &NodeStatus) -> String {
     table.render()
 }
 
+/// The threshold runs under way, and who was named in those that came to nothing.
+fn runs(table: &mut Table, status: &NodeStatus) {
+    if let Some(micros) = status.sync_micros {
+        table.pair("disk", words::disk(micros));
+    }
+    for it in status.runs.iter().take(RUNS_SHOWN) {
+        table.pair("run", words::run(it, outside::now()));
+    }
+    if let Some(more) = status.runs.len().checked_sub(RUNS_SHOWN + 1) {
+        table.pair("", format!("and {} more", more + 1));
+    }
+    for it in status.aborts.iter().take(RUNS_SHOWN) {
+        table.pair("aborted", words::abort(it));
+    }
+}
+
 /// Another node in one line: whether it is there, how far it is, what it last disagreed about.
 fn peer_words(peer: &PeerView, height: u64) -> String {
     let place = match (peer.reachable, peer.height) {
@@ -122,10 +139,12 @@ fn peer_words(peer: &PeerView, height: u64) -> String {
         (true, theirs) if theirs >= height => format!("height {theirs}"),
         (true, theirs) => format!("height {theirs}, {} behind", height - theirs),
     };
-    match &peer.objection {
-        Some(it) => format!("{place}; {}", words::objection(it)),
-        None => place,
-    }
+    let relay = peer.relay.iter().map(|relay| format!("through {relay}"));
+    let since = peer.since.filter(|_| !peer.reachable).map(|since| format!("since {since}"));
+    let place = [place].into_iter().chain(since).chain(relay).collect::<Vec<_>>().join(", ");
+    let link = peer.link.iter().flat_map(words::link);
+    let objection = peer.objection.iter().map(words::objection);
+    [place].into_iter().chain(link).chain(objection).collect::<Vec<_>>().join("; ")
 }
 
 /// How full the limit windows are.
@@ -151,3 +170,6 @@ pub(crate) fn waiting(open: &[RequestView]) -> String {
     }
     table.render()
 }
+
+/// Runs, and aborts, on one screen.
+const RUNS_SHOWN: usize = 4;

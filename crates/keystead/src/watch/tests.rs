@@ -36,6 +36,9 @@ fn status(number: u32) -> NodeStatus {
         reachable: true,
         height: 120,
         objection: None,
+        relay: None,
+        since: Some(NOW.minus_seconds(60)),
+        link: None,
     });
     NodeStatus {
         cluster: ClusterId(Digest([1; 32])),
@@ -49,6 +52,9 @@ fn status(number: u32) -> NodeStatus {
         frozen: Frozen::default(),
         keys: vec![key("cold", KeyState::BackedUp), key("hot", KeyState::Active)],
         key_count: 2,
+        sync_micros: None,
+        runs: Vec::new(),
+        aborts: Vec::new(),
         open: 2,
         unsettled: 1,
         nodes: 4,

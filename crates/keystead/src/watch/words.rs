@@ -1,9 +1,10 @@
 //! The words of a status, for one look and for many.
 
-use keystead_base::Amount;
+use keystead_base::{Amount, Name, Timestamp};
 use keystead_decision::Frozen;
 use keystead_wire::{
-    ChainWatch, MissingView, ObjectionView, ReconciledView, WaitingView, WindowView, Withstands,
+    AbortView, ChainWatch, LinkView, MissingView, ObjectionView, ReconciledView, RunPurpose, RunView,
+    WaitingView, WindowView, Withstands,
 };
 
 /// Whether the cluster signs.
@@ -30,6 +31,57 @@ pub(crate) fn withstands(nodes: u32, quorum: u32, it: Withstands) -> String {
 /// A disagreement.
 pub(crate) fn objection(it: &ObjectionView) -> String {
     format!("did not vote for a block at height {}: {}", it.height, it.refused)
+}
+
+/// How far another node is, and what is wrong with it.
+pub(crate) fn link(it: &LinkView) -> Vec<String> {
+    let far = it.round_trip_micros.map(|micros| format!("round trip {}", millis(micros)));
+    let disk = it.sync_micros.filter(|micros| *micros >= SLOW_SYNC_MICROS).map(disk);
+    let clock = it.clock.filter(|clock| clock.millis >= SKEW_MILLIS).map(|clock| {
+        let way = if clock.ahead { "ahead of" } else { "behind" };
+        format!("its clock is {} {way} this node's", millis_of(clock.millis))
+    });
+    let restarts = (it.restarts > 0).then(|| match it.restarts {
+        1 => "restarted once".to_owned(),
+        times => format!("restarted {times} times"),
+    });
+    far.into_iter().chain(disk).chain(clock).chain(restarts).collect()
+}
+
+/// How long a ledger takes.
+pub(crate) fn disk(micros: u32) -> String {
+    let slow = if micros >= SLOW_SYNC_MICROS { "SLOW, " } else { "" };
+    format!("{slow}a write of the ledger takes {}", millis(micros))
+}
+
+/// A threshold run.
+pub(crate) fn run(it: &RunView, now: Timestamp) -> String {
+    let what = match it.purpose {
+        RunPurpose::Signature => "a signature",
+        RunPurpose::Proof => "the proof of a share",
+        RunPurpose::Share => "a share",
+    };
+    let since = span(now.0.saturating_sub(it.since.0) / 1000);
+    let with: Vec<_> = it.signers.iter().map(Name::as_str).collect();
+    let with = if with.is_empty() { String::new() } else { format!(" by {}", with.join(", ")) };
+    format!("{what} for {}, wanted for {since}, try {}{with}", it.request, it.attempts)
+}
+
+/// A run that came to nothing.
+pub(crate) fn abort(it: &AbortView) -> String {
+    let who = it.culprit.as_ref().map_or("nobody is named".to_owned(), |name| format!("{name} is named"));
+    format!("{}: a run for {}, {who} ({})", it.time, it.request, it.code)
+}
+
+fn millis(micros: u32) -> String {
+    format!("{}.{} ms", micros / 1000, micros % 1000 / 100)
+}
+
+fn millis_of(millis: u64) -> String {
+    match millis {
+        0..10_000 => format!("{millis} ms"),
+        _ => span(millis / 1000),
+    }
 }
 
 /// How a chain is watched.
@@ -139,3 +191,8 @@ pub(crate) fn brief(text: &str) -> String {
 
 /// Bits that a hundredfold of fits 64.
 const PERCENT_BITS: usize = 56;
+
+/// From here on a disk holds others up.
+const SLOW_SYNC_MICROS: u32 = 100_000;
+/// From here on a clock is worth a look: voters bear some seconds (`[timing] skew_seconds`).
+const SKEW_MILLIS: u64 = 500;
