@@ -76,9 +76,11 @@ def recompute(receipt, openings, rolls, promised):
         if opening(name, opened["salt"], samples) != it["commitment"]:
             raise SystemExit(f"{name}: these samples are not the ones of the commitment")
     own = listed([record(it) for it in receipt["sources"] if it["source"] not in BROUGHT])
-    if promised is not None and promised != digest("keystead/entropy-promise/v1", own):
+    promise = digest("keystead/entropy-promise/v1", own)
+    if promised is not None and promised != promise:
         raise SystemExit("the machine did not keep the promise that you wrote down")
-    if receipt["promise"] is not None and receipt["promise"] != digest("keystead/entropy-promise/v1", own):
+    brought = any(it["source"] in BROUGHT for it in receipt["sources"])
+    if receipt["promise"] != (promise if brought else None):
         raise SystemExit("the promise in the receipt is not of these sources")
     seed = mixed(inputs)
     if digest("keystead/seed-check/v1", seed) != receipt["check"]:

@@ -181,6 +181,8 @@ fn e1_the_owner_recomputes_the_seed_on_other_software() {
     };
     refused(recomputed(&receipt, &openings(1), promise), "not the ones of the commitment");
     refused(recomputed(&receipt, &openings(0), Digest([7; 32])), "did not keep the promise");
+    let other = EntropyReceipt { promise: None, ..receipt.clone() };
+    refused(recomputed(&other, &openings(0), promise), "is not of these sources");
     let other = EntropyReceipt { check: Digest([7; 32]), ..receipt };
     refused(recomputed(&other, &openings(0), promise), "of another seed");
 }

@@ -18,7 +18,7 @@ use keystead_keys::{
 use keystead_policy::AssuranceLevel;
 
 use crate::curve::Curve;
-use crate::entropy::{self, kernel_random};
+use crate::entropy::{MachineDraw, Sources, kernel_random};
 use crate::passphrase::Passphrase;
 use crate::protocol::{
     Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS,
@@ -78,6 +78,8 @@ pub(crate) struct Enclave<C> {
     threshold: Threshold,
     rights: sharing::Rights,
     fresh: sharing::Proofs,
+    /// Whether the sources of seeds are well.
+    sources: Sources,
     controls: C,
 }
 
@@ -86,12 +88,31 @@ impl<C: EnclaveControls> Enclave<C> {
         let (curve, repeats) = (Curve::new(&random()), Repeats::new());
         let vault = Vault::new(slots, random());
         let (threshold, rights, fresh) = (Threshold::new(arena), Default::default(), Default::default());
-        let (log, sealing, receiving) = (None, None, None);
-        Self { start, log, sealing, vault, curve, repeats, receiving, threshold, rights, fresh, controls }
+        let (log, sealing, receiving, sources) = (None, None, None, Sources::default());
+        Self {
+            start,
+            log,
+            sealing,
+            vault,
+            curve,
+            repeats,
+            receiving,
+            threshold,
+            rights,
+            sources,
+            fresh,
+            controls,
+        }
     }
 
     /// Answers one request. `now` is the enclave's own clock.
     pub(crate) fn answer(&mut self, request: Request, now: Timestamp) -> Reply {
+        // INVARIANT E1: after a source failed nothing is born here, and nothing is signed.
+        if let Err(error) = self.sources.well()
+            && needs_health(&request)
+        {
+            return Reply::Refused(Refusal::of(&error));
+        }
         let reply = match request {
             Request::Hello(hello) => self.hello(&hello).map(|ready| Reply::Ready(Box::new(ready))),
             Request::Advance(advance) => self.advance(&advance).map(Reply::Advanced),
@@ -124,7 +145,7 @@ impl<C: EnclaveControls> Enclave<C> {
 
     fn hello(&mut self, hello: &Hello) -> Result<Ready, EnclaveError> {
         let cluster = self.begins()?;
-        entropy::check()?;
+        self.sources.check(&MachineDraw::new())?;
         let log = LightClient::new(&hello.genesis, cluster)?;
         if self.sealing.is_none() {
             self.sealing = Some(self.start.passphrase.stretch(Kdf::new(&mut kernel_random))?);
@@ -242,7 +263,7 @@ impl<C: EnclaveControls> Enclave<C> {
         };
         self.protected()?;
         let cluster = self.cluster()?;
-        let (entropy, _) = entropy::seed()?;
+        let (entropy, _) = self.sources.seed(&MachineDraw::new(), now)?;
         let seed = HdSeed::from_entropy(entropy);
         let label = SealLabel { cluster: Some(cluster), name: key.clone(), purpose: Purpose::HdSeed, epoch };
         let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
@@ -364,6 +385,34 @@ impl<C: EnclaveControls> Enclave<C> {
     }
 }
 
+/// Whether a request makes, uses or hands out a secret; following the log and wiping go on without.
+fn needs_health(request: &Request) -> bool {
+    match request {
+        Request::Create(_)
+        | Request::Backup(_)
+        | Request::Drill(_)
+        | Request::Sign(_)
+        | Request::Receive(_)
+        | Request::Restore(_)
+        | Request::HandOver(_)
+        | Request::Wallet(_)
+        | Request::Seat(_)
+        | Request::Convene(_)
+        | Request::Join(_)
+        | Request::Deliver(_) => true,
+        Request::Hello(_)
+        | Request::Open(_)
+        | Request::Recall(_)
+        | Request::Public(_)
+        | Request::Advance(_)
+        | Request::AskFresh
+        | Request::ConfirmFresh(_)
+        | Request::Destroy(_)
+        | Request::GiveUp(_)
+        | Request::Erase { .. } => false,
+    }
+}
+
 fn moved(progress: Progress) -> Reply {
     Reply::Moved(Box::new(progress))
 }
@@ -406,4 +455,72 @@ fn fits(grant: &Grant, unsigned: &Unsigned, address: alloy_primitives::Address) 
 
 fn held(name: &Name, epoch: u32, account: &PublicAccount) -> HeldKey {
     HeldKey { key: name.clone(), epoch, account: *account }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use keystead_entropy::{EntropyError, Source};
+
+    use super::*;
+    use crate::threshold::ARENA_BYTES;
+
+    /// One that was told nothing so far.
+    fn enclave() -> Enclave<Strict> {
+        let (required, passphrase) = (Vec::new(), Passphrase::read(b"a word".as_slice()).unwrap());
+        let role = Role::Signer(ClusterId(Digest::ZERO));
+        let start = Start { role, required, hardening: Hardening::default(), passphrase };
+        Enclave::new(start, Slots::new().unwrap(), Arena::new(ARENA_BYTES).unwrap(), Strict)
+    }
+
+    /// Each request of the specification's vectors, with its name.
+    fn requests() -> Vec<(String, Request)> {
+        let file = include_str!("../../../specs/vectors/enclave.json");
+        let vectors: Vec<serde_json::Value> = serde_json::from_str(file).unwrap();
+        let requests = vectors.iter().filter(|it| it["domain"] == Request::DOMAIN);
+        let read = |it: &serde_json::Value| {
+            let json = &it["json"];
+            let named = json.as_str().or_else(|| json.as_object()?.keys().next().map(String::as_str));
+            let document = const_hex::decode(it["document"].as_str().unwrap()).unwrap();
+            (named.unwrap().to_owned(), Request::from_document(&document).unwrap())
+        };
+        requests.map(read).collect()
+    }
+
+    /// INVARIANT E1: the source is named, whatever is asked that makes, uses or hands out a secret; the log goes on.
+    #[test]
+    fn e1_after_a_failed_source_nothing_is_born_and_nothing_is_signed() {
+        let failed = EntropyError::Stuck { source_name: Source::Rdseed, run: 9 };
+        let told = |enclave: &mut Enclave<Strict>, request| match enclave.answer(request, Timestamp(1)) {
+            Reply::Refused(refusal) => (refusal.code == "entropy.stuck").then_some(refusal.text),
+            _ => None,
+        };
+        let mut refused = BTreeSet::new();
+        for (name, request) in requests() {
+            assert_eq!(told(&mut enclave(), request.clone()), None, "{name}: well");
+            let mut unwell = enclave();
+            unwell.sources.failed = Some(failed);
+            if let Some(text) = told(&mut unwell, request) {
+                assert!(text.contains("rdseed"), "{text}");
+                refused.insert(name);
+            }
+        }
+        let expected = [
+            "backup",
+            "convene",
+            "create",
+            "deliver",
+            "drill",
+            "hand_over",
+            "hello",
+            "join",
+            "receive",
+            "restore",
+            "seat",
+            "sign",
+            "wallet",
+        ];
+        assert_eq!(refused, expected.map(str::to_owned).into());
+    }
 }

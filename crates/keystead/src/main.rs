@@ -18,6 +18,7 @@ mod processes;
 mod psbt_words;
 mod reading;
 mod rebuild;
+mod rolling;
 mod sample;
 mod seating;
 mod setup;
@@ -26,6 +27,7 @@ mod story;
 mod table;
 mod vaulting;
 mod watch;
+mod weakness;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

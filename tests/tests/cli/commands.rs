@@ -23,6 +23,7 @@ fn every_command_runs_on_real_parts() {
     script.set("url", &desk.url);
     script.set("account", &desk.account);
     looks(&mut script);
+    seeds(&mut script, home.path());
     requests(&mut script, &desk, home.path());
     replacements(&mut script, &desk);
     people_say_no(&mut script);
@@ -75,6 +76,18 @@ fn looks(script: &mut Script) {
     for line in ["status", "vault", "key list"] {
         aligned(&script.text("ana", line));
     }
+}
+
+/// What is rolled and flipped stands in `entropy`.
+fn seeds(script: &mut Script, home: &Path) {
+    let counted = keystead_keys::Mnemonic::from_entropy(&[0x7f; 32]).unwrap().words();
+    std::fs::write(home.join("counted"), counted.expose()).unwrap();
+    script.play([
+        fails("ana", "entropy dice --out {tmp}", "cli.usage"),
+        fails("ana", "entropy coins --out {tmp}", "cli.usage"),
+        fails("ana", "entropy check {tmp}/nothing", "cli.file"),
+        no("ana", "entropy check {tmp}/counted").has("/weak", "it counts"),
+    ]);
 }
 
 /// The columns of a table begin where those of its neighbors do: no cell is ragged.

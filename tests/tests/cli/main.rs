@@ -11,6 +11,7 @@ mod crash;
 mod desk;
 mod document;
 mod door;
+mod entropy;
 mod errors;
 mod failing;
 mod gaps;

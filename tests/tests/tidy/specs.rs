@@ -13,12 +13,10 @@ fn each_domain_has_a_page() {
     assert_none("a domain that no page in specs/ describes", missing.collect());
 }
 
-/// Domains of what never leaves a process: a node's own snapshots and its places in chains, the salt of the enclave's
-/// seed mixer, and a share in its seal.
-const INTERNAL: [&str; 5] = [
+/// Domains of what never leaves a process: a node's own snapshots and its places in chains, and a share in its seal.
+const INTERNAL: [&str; 4] = [
     "keystead/coins-reconciled/v1",
     "keystead/reconciled/v1",
-    "keystead/seed/v1",
     "keystead/state/v1",
     "keystead/threshold-holding/v1",
 ];

@@ -9,7 +9,7 @@ use keystead_keys::{
 
 use super::{Enclave, EnclaveControls, Role, held};
 use crate::EnclaveError;
-use crate::entropy::{self, kernel_random};
+use crate::entropy::{MachineDraw, kernel_random};
 use crate::protocol::{HandOver, RestoredKey};
 
 /// What this enclave may restore, and the one-time key that it is handed over to.
@@ -31,7 +31,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
         let KeyCeremony::Restore { key, home } = ceremony else { return Err(EnclaveError::Ceremony) };
         self.protected()?;
-        let (seed, _) = entropy::seed()?;
+        let (seed, _) = self.sources.seed(&MachineDraw::new(), now)?;
         let public = one_time(&seed)?.public();
         self.receiving = Some(Receiving { key, home, epoch: epoch.saturating_add(1), seed });
         Ok(public)

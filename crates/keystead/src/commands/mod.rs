@@ -7,6 +7,7 @@ mod ceremony;
 mod completions;
 mod descriptor;
 pub(crate) mod enclave;
+mod entropy;
 mod first_policy;
 mod freeze;
 mod init;
@@ -224,6 +225,9 @@ enum Command {
     /// Make, list and take back tokens for programs that call the coordinator.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Roll dice or flip coins for a seed, offline, with a receipt; search a seed for weak generators.
+    #[command(subcommand)]
+    Entropy(entropy::EntropyCommand),
     /// Print a completion script for a shell.
     ///
     /// Example: keystead completions bash > /etc/bash_completion.d/keystead
@@ -268,6 +272,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Witness(args) => witness::run(global, &args),
         Command::Status(args) => status::run(global, &args, voice).await,
         Command::Token(command) => token::run(global, command),
+        Command::Entropy(command) => entropy::run(&command, voice),
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Quickstart(args) => quickstart::run(&args, voice).await,
     }

@@ -1,0 +1,148 @@
+//! `keystead entropy`: a seed from dice or coins, offline, with a receipt that its owner can check.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use keystead_base::{Canonical as _, Name, Secret};
+use keystead_entropy::{EntropyReceipt, MAX_WITNESSES, SALT_BYTES, Samples, Source};
+use keystead_keys::{HdSeed, Mnemonic};
+use keystead_signing::MachineDraw;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::output::{Report, Voice};
+use crate::{outside, rolling, weakness};
+
+/// None of it talks to a node: do it on a machine without network.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EntropyCommand {
+    /// Roll a die for a seed, at least 99 times, and check afterwards that the machine used what you rolled.
+    ///
+    /// The machine draws and tests its own part first, and promises it by a digest that you write down. Then you type what the
+    /// die shows. The folder gets `words` and `openings.json`, which are SECRET, and `receipt.json`, which anybody may see. With
+    /// your rolls and these any software computes the seed again: specs/entropy.md says how.
+    ///
+    /// Example: keystead entropy dice --out cold --witness ben,cleo
+    Dice(HandArgs),
+    /// Flip a coin for a seed, at least 256 times; otherwise as `entropy dice`.
+    ///
+    /// Example: keystead entropy coins --out cold
+    Coins(HandArgs),
+    /// Search the words of a seed for generators that are known to be weak. Exit code 2: found, move the funds.
+    ///
+    /// Patterns and one generator are looked for at once. With --all every one of the 2^32 seeds of Milk Sad (CVE-2023-39910) and of
+    /// Trust Wallet's extension (CVE-2023-31290) is tried, on all cores: about eight minutes of one core each. What is not
+    /// found may still be weak.
+    ///
+    /// Example: keystead entropy check words --all
+    Check(CheckArgs),
+}
+
+/// Where the seed goes, and who was there.
+#[derive(Debug, Args)]
+pub(crate) struct HandArgs {
+    /// The folder that is made for it.
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Who watches; their names stand in the receipt.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    witness: Vec<Name>,
+}
+
+/// What to search, and how far.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// A file with the 24 words.
+    words: PathBuf,
+    /// Try all 2^32 seeds of each family.
+    #[arg(long)]
+    all: bool,
+}
+
+pub(crate) fn run(command: &EntropyCommand, voice: Voice) -> Result<Report, Failure> {
+    match command {
+        EntropyCommand::Dice(args) => by_hand(args, Source::Dice, voice),
+        EntropyCommand::Coins(args) => by_hand(args, Source::Coins, voice),
+        EntropyCommand::Check(args) => check(args, voice),
+    }
+}
+
+/// Whatever could fail but the rolls themselves fails before anybody rolls.
+fn by_hand(args: &HandArgs, source: Source, voice: Voice) -> Result<Report, Failure> {
+    let names: BTreeSet<&Name> = args.witness.iter().collect();
+    if names.len() != args.witness.len() || names.len() > MAX_WITNESSES {
+        let what = format!("a witness is named twice, or there are more than {MAX_WITNESSES}");
+        return Err(Failure::usage(what, "name each of them once"));
+    }
+    if std::fs::read_dir(&args.out).map_or(args.out.exists(), |mut it| it.next().is_some()) {
+        let what = format!("{} exists already", args.out.display());
+        let next = "name a folder that is not there: a seed is never written over another";
+        return Err(Failure::usage(what, next));
+    }
+    outside::private_folder(&args.out)?;
+    rolled(args, source, voice).inspect_err(|_| {
+        // Only an empty folder goes; one that stays does not hinder the next try.
+        let _gone = std::fs::remove_dir(&args.out);
+    })
+}
+
+/// The machine's part is bound before the first roll; what is rolled is judged before anything is mixed.
+fn rolled(args: &HandArgs, source: Source, voice: Voice) -> Result<Report, Failure> {
+    let draw = MachineDraw::new();
+    let mut mixture = draw.mixture()?;
+    let promise = mixture.promise();
+    let digest = promise.digest();
+    voice.ready(&json!({"promise": digest, "sources": promise.sources}), &rolling::opening(source, &promise));
+    let symbols = rolling::typed(source, voice)?;
+    let rolled = rolling::judged(&symbols)?;
+    let mut salt = [0; SALT_BYTES];
+    outside::fill(&mut salt);
+    mixture.add(Samples::tested(source, rolled.expose(), &salt)?)?;
+    let maker = concat!("keystead ", env!("CARGO_PKG_VERSION"));
+    let (seed, receipt) = mixture.finish(maker, outside::now(), args.witness.clone())?;
+    keep(&args.out, &HdSeed::from_entropy(seed), &receipt, &openings(&draw, source, &salt))?;
+    let [words, openings, shown] = ["words", "openings.json", "receipt.json"].map(|it| args.out.join(it));
+    let json = json!({"receipt": receipt, "words": words, "openings": openings, "shown": shown});
+    Ok(Report::new(json, rolling::closing(&args.out, &receipt)))
+}
+
+/// What the commitments of the receipt open to. What people rolled is not in it: they have it on paper.
+fn openings(draw: &MachineDraw, source: Source, salt: &[u8; SALT_BYTES]) -> Secret<String> {
+    let own = draw.openings().map(|(source, salt, samples)| {
+        json!({"source": source, "salt": const_hex::encode(salt), "samples": const_hex::encode(samples)})
+    });
+    let rolled = json!({"source": source, "salt": const_hex::encode(salt)});
+    Secret::new(Value::Array(own.chain([rolled]).collect()).to_string())
+}
+
+fn keep(
+    folder: &Path,
+    seed: &HdSeed,
+    receipt: &EntropyReceipt,
+    openings: &Secret<String>,
+) -> Result<(), Failure> {
+    let mut words = seed.mnemonic()?.words();
+    words.expose_mut().push('\n');
+    outside::create_secret(&folder.join("words"), words.expose().as_bytes())?;
+    outside::create_secret(&folder.join("openings.json"), openings.expose().as_bytes())?;
+    outside::create(&folder.join("receipt.json"), format!("{}\n", json!(receipt)).as_bytes())
+}
+
+fn check(args: &CheckArgs, voice: Voice) -> Result<Report, Failure> {
+    let text = Secret::new(outside::read_text(&args.words)?);
+    let entropy = Mnemonic::from_words(text.expose().trim())?.entropy_256()?;
+    if args.all {
+        voice.progress("trying all seeds of two families; this takes some minutes");
+    }
+    let searched = if args.all { weakness::EVERYTHING } else { weakness::AT_ONCE };
+    let weak = weakness::search(entropy.expose(), args.all).err().map(|it| it.to_string());
+    let text = match &weak {
+        None => format!("nothing was found\nsearched: {searched}\nwhat is not found may still be weak"),
+        Some(how) => {
+            format!("DANGER: {how}\nnext: move what it guards to a new key at once; use these words no more")
+        }
+    };
+    let holds = weak.is_none();
+    Ok(Report { holds, ..Report::new(json!({"weak": weak, "searched": searched}), text) })
+}
