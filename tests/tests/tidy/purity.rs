@@ -5,12 +5,13 @@ use crate::layers::dependencies;
 use crate::sources::Source;
 
 /// The crates that only compute.
-const PURE: [&str; 13] = [
+const PURE: [&str; 14] = [
     "keystead-base",
     "keystead-intent",
     "keystead-chain",
     "keystead-words",
     "keystead-rehearsal",
+    "keystead-speech",
     "keystead-bitcoin",
     "keystead-solana",
     "keystead-policy",
