@@ -6,10 +6,11 @@ use keystead_chain::{AssetIndex, Speaker, Unsigned, build, describe_as, explain}
 use keystead_decision::{Decision, Outcome, approval_digest};
 use keystead_intent::{Action, BitcoinWallet, DangerClass, Effects, Intent, PsbtSpend};
 use keystead_policy::PolicyVersion;
+use keystead_speech::{Language, Phrase};
 use keystead_wire::RequestDetail;
 use keystead_words::Library;
 
-use crate::{ReviewError, address_book, change_words, run_words, spend_words};
+use crate::{ReviewError, address_book, change_words_in, run_words, spend_words};
 
 /// A request, understood on this machine.
 #[derive(Debug)]
@@ -51,8 +52,10 @@ pub fn review(
         return Err(ReviewError::Request { asked, found });
     }
     let (computed, class, lines) = match &sent.intent.action {
-        Action::Authority(change) => (found.0, DangerClass::Authority, change_words(change, &policy)),
-        Action::Psbt(it) => spend(sent, it, &policy)?,
+        Action::Authority(change) => {
+            (found.0, DangerClass::Authority, change_words_in(change, &policy, library.language()))
+        }
+        Action::Psbt(it) => spend(sent, it, &policy, library.language())?,
         _ => payload(sent, &policy, library)?,
     };
     match said(sent).find(|said| *said != computed) {
@@ -68,17 +71,24 @@ pub fn review(
 type Read = (Digest, DangerClass, Vec<String>);
 
 /// A PSBT, read against the wallet that the server names: another wallet makes another digest, which no log grants.
-fn spend(sent: &RequestDetail, it: &PsbtSpend, policy: &PolicyVersion) -> Result<Read, ReviewError> {
+fn spend(
+    sent: &RequestDetail,
+    it: &PsbtSpend,
+    policy: &PolicyVersion,
+    language: Language,
+) -> Result<Read, ReviewError> {
     let wallet = sent.wallet.as_ref().filter(|wallet| wallet.chain == it.chain);
     let wallet = wallet.ok_or(ReviewError::NoAddress)?;
-    let shared = it.shared.as_ref().map(|name| shared_words(name, it, wallet, policy)).transpose()?;
+    let shared =
+        it.shared.as_ref().map(|name| shared_words(name, it, wallet, policy, language)).transpose()?;
     let spend = Spend::read(wallet, &it.psbt)?;
-    let mut lines = spend_words(&spend, policy);
+    let mut lines = spend_words(&spend, policy, language);
     lines.extend(shared);
     lines.extend(
-        it.replaces.map(|earlier| format!("Takes the place of request {earlier}, whose coins it spends")),
+        it.replaces.map(|earlier| language.say(&Phrase::TakesThePlaceOf { request: &earlier.to_string() })),
     );
-    lines.push(format!("Signed by key `{}`, account {}", it.account.key, it.account.index));
+    let (key, index) = (it.account.key.as_str(), &it.account.index.to_string());
+    lines.push(language.say(&Phrase::SignedByAccount { key, index }));
     Ok((spend.signing_digest(), spend.effects().class(), lines))
 }
 
@@ -88,16 +98,15 @@ fn shared_words(
     it: &PsbtSpend,
     wallet: &BitcoinWallet,
     policy: &PolicyVersion,
+    language: Language,
 ) -> Result<String, ReviewError> {
     let terms = policy.bitcoin.as_ref();
     let registered = terms.and_then(|terms| terms.shared_wallet(it.chain, &it.account.key, name));
     let registered = registered.filter(|it| wallet.descriptors == [it.descriptor.clone()]);
     let registered = registered.ok_or(ReviewError::NoAddress)?;
     let descriptor = check_shared(registered.chain, &registered.descriptor).map_err(SpendError::from)?;
-    let (threshold, keys) = (descriptor.threshold(), descriptor.keys().len());
-    Ok(format!(
-        "From the wallet `{name}` that others share: {threshold} of {keys} keys sign, one of them ours"
-    ))
+    let (threshold, keys) = (&descriptor.threshold().to_string(), &descriptor.keys().len().to_string());
+    Ok(language.say(&Phrase::FromSharedWallet { name: name.as_str(), threshold, keys }))
 }
 
 fn payload(sent: &RequestDetail, policy: &PolicyVersion, library: &Library) -> Result<Read, ReviewError> {
@@ -109,18 +118,24 @@ fn payload(sent: &RequestDetail, policy: &PolicyVersion, library: &Library) -> R
     let own = intent.action.account().map(|it| (account, it));
     let book = address_book(policy, effects.chain);
     let speaker = Speaker::new(effects.chain, &registry, &book).with_own(own);
+    let speaker = speaker.with_language(library.language());
     let mut lines: Vec<String> = describe_as(&effects, &speaker).into_iter().map(|it| it.text).collect();
     lines.extend(library.words(&unsigned, &speaker));
     // The server names the address; only the key's own name is covered by what is approved.
-    lines.extend(intent.action.account().map(|it| format!("Signed by key `{}`, index {}", it.key, it.index)));
+    lines.extend(
+        intent
+            .action
+            .account()
+            .map(|it| speaker.say(Phrase::SignedBy { key: it.key.as_str(), index: &it.index.to_string() })),
+    );
     match &sent.simulation {
         // A run is made on a chain's state, which this machine does not have. An approval names it, and counts for
         // no other.
         Some(rehearsed) => {
-            lines.push(FOUND.to_owned());
+            lines.push(speaker.say(Phrase::RunFound {}));
             lines.extend(run_words(rehearsed, &speaker));
         }
-        None if is_run(&unsigned, &effects, intent, policy) => lines.push(NOT_RUN.to_owned()),
+        None if is_run(&unsigned, &effects, intent, policy) => lines.push(speaker.say(Phrase::RunUnknown {})),
         None => {}
     }
     Ok((unsigned.signing_digest(), effects.class(), lines))
@@ -132,11 +147,6 @@ fn is_run(unsigned: &Unsigned, effects: &Effects, intent: &Intent, policy: &Poli
     let terms = key.zip(policy.simulation.as_ref());
     terms.is_some_and(|(key, rule)| rule.terms(key, effects.class(), effects.chain).is_some())
 }
-
-/// In the place of a run that policy wants and the log does not have.
-const NOT_RUN: &str = "WHAT IT DOES WHEN IT IS RUN IS NOT KNOWN: no quorum of nodes found it (an approval counts without a run alone)";
-/// Above what is not read from the bytes.
-const FOUND: &str = "What the nodes found when they ran it (an approval counts for this and nothing else):";
 
 /// Every digest that the server calls the one to be signed.
 fn said(sent: &RequestDetail) -> impl Iterator<Item = Digest> + '_ {

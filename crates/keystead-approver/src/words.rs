@@ -2,11 +2,12 @@
 
 use alloy_primitives::Address;
 use keystead_base::{Canonical as _, Coded as _, Name};
-use keystead_bitcoin::{Spend, describe, destination_id, explain};
+use keystead_bitcoin::{Spend, destination_id, explain};
 use keystead_chain::{AddressBook, AssetIndex, Speaker, describe_as, describe_run};
 use keystead_decision::Rehearsed;
 use keystead_intent::{AccountRef, AuthorityChange, ChainId, Effects, KeyCeremony, KeyKind};
 use keystead_policy::{PolicyVersion, check_next};
+use keystead_speech::{Language, Phrase};
 
 use crate::policy_words::{differences, look_alikes};
 
@@ -17,9 +18,10 @@ pub fn effect_words(
     registry: &AssetIndex,
     policy: &PolicyVersion,
     own: Option<(Address, &AccountRef)>,
+    language: Language,
 ) -> Vec<String> {
     let book = address_book(policy, effects.chain);
-    let speaker = Speaker::new(effects.chain, registry, &book).with_own(own);
+    let speaker = Speaker::new(effects.chain, registry, &book).with_own(own).with_language(language);
     describe_as(effects, &speaker).into_iter().map(|line| line.text).collect()
 }
 
@@ -39,12 +41,19 @@ pub fn address_book(policy: &PolicyVersion, chain: ChainId) -> AddressBook {
 
 /// The plain words of a PSBT: outputs, proven change, fee and rate, with the names of the signed address book.
 #[must_use]
-pub fn spend_words(spend: &Spend, policy: &PolicyVersion) -> Vec<String> {
+pub fn spend_words(spend: &Spend, policy: &PolicyVersion, language: Language) -> Vec<String> {
     let names = |address: &str| {
         let id = destination_id(address, spend.view().network()).ok()?;
         named(policy, spend.chain(), id)
     };
-    describe(&explain(spend.view()), &names).into_iter().map(|line| line.text).collect()
+    // Destinations stand in the address book by their ids; how they look, people wrote down beside it.
+    let written = policy.bitcoin.iter().flat_map(|it| &it.written).filter(|it| it.chain == spend.chain());
+    let known: Vec<_> = written.filter_map(|it| Some((it.address.clone(), names(&it.address)?))).collect();
+    let speaker = keystead_bitcoin::Speaker { names: &names, known: &known, language };
+    keystead_bitcoin::describe_as(&explain(spend.view()), &speaker)
+        .into_iter()
+        .map(|line| line.text)
+        .collect()
 }
 
 fn named(policy: &PolicyVersion, chain: ChainId, address: Address) -> Option<String> {
@@ -55,88 +64,83 @@ fn named(policy: &PolicyVersion, chain: ChainId, address: Address) -> Option<Str
 /// A change of authority in words; a policy document is compared with the version in force.
 #[must_use]
 pub fn change_words(change: &AuthorityChange, policy: &PolicyVersion) -> Vec<String> {
-    let headline = "CHANGE OF AUTHORITY: who may do what changes".to_owned();
+    change_words_in(change, policy, Language::English)
+}
+
+/// The same in another language.
+#[must_use]
+pub fn change_words_in(change: &AuthorityChange, policy: &PolicyVersion, language: Language) -> Vec<String> {
+    let headline = language.say(&Phrase::ChangeOfAuthority {});
     let line = match change {
         AuthorityChange::Policy { document }
         | AuthorityChange::Roster { document }
         | AuthorityChange::AddressBook { document } => {
-            return [vec![headline], policy_change(document, policy)].concat();
+            return [vec![headline], policy_change(document, policy, language)].concat();
         }
-        AuthorityChange::Thaw { key: None } => "Signing goes on for the whole cluster".to_owned(),
-        AuthorityChange::Thaw { key: Some(key) } => format!("Signing goes on for key `{key}`"),
-        AuthorityChange::Key(KeyCeremony::Create { key, home, .. }) => {
-            format!("A new key `{key}` is born in the enclave of {home}")
-        }
-        AuthorityChange::Key(KeyCeremony::Backup { key, recipients }) => {
-            let whom: Vec<_> = recipients.iter().map(ToString::to_string).collect();
-            format!("A backup of key `{key}` is written that each of these can read: {}", whom.join(", "))
-        }
-        AuthorityChange::Key(KeyCeremony::Export { key, recipient }) => {
-            format!("KEY `{key}` LEAVES THE ENCLAVE FOR GOOD, readable by {recipient}")
-        }
-        AuthorityChange::Key(KeyCeremony::Suspend { key }) => {
-            format!("Key `{key}` signs nothing until it is resumed")
-        }
-        AuthorityChange::Key(KeyCeremony::Resume { key }) => format!("Suspended key `{key}` signs again"),
-        AuthorityChange::Key(KeyCeremony::Destroy { key }) => {
-            format!("KEY `{key}` IS WIPED FOR GOOD; only a backup that people hold could bring it back")
-        }
-        AuthorityChange::Key(KeyCeremony::Restore { key, home }) => {
-            format!(
-                "KEY `{key}` GETS ANOTHER HOME: a backup is restored in the enclave of {home}, which signs from then on"
-            )
-        }
-        AuthorityChange::Key(KeyCeremony::Generate { key, kind, threshold, holders }) => {
-            let what = kind_words(*kind);
-            format!("A new key `{key}`{what} is born in shares: {}", shares_words(*threshold, holders))
-        }
-        AuthorityChange::Key(KeyCeremony::Refresh { key }) => {
-            format!("The holders of key `{key}` get new shares; the old ones combine with them no more")
-        }
-        AuthorityChange::Key(KeyCeremony::Reshare { key, threshold, holders, dealers }) => {
-            let dealers: Vec<_> = dealers.iter().map(Name::as_str).collect();
-            format!(
-                "KEY `{key}` GETS OTHER SHARES, dealt by {}: {}",
-                dealers.join(", "),
-                shares_words(*threshold, holders)
-            )
-        }
+        AuthorityChange::Thaw { key: None } => language.say(&Phrase::ThawAll {}),
+        AuthorityChange::Thaw { key: Some(key) } => language.say(&Phrase::ThawKey { key: key.as_str() }),
+        AuthorityChange::Key(ceremony) => ceremony_words(ceremony, language),
     };
     vec![headline, line]
 }
 
-/// What such a key signs, where it is less than what a key usually does.
-fn kind_words(kind: KeyKind) -> &'static str {
-    match kind {
-        KeyKind::HdSecp256k1 | KeyKind::ThresholdSecp256k1 => "",
-        KeyKind::ThresholdBip340 => ", for taproot coins of Bitcoin alone (BIP-340),",
+fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
+    let key = ceremony.key().as_str();
+    match ceremony {
+        KeyCeremony::Create { home, .. } => language.say(&Phrase::KeyCreate { key, home: home.as_str() }),
+        KeyCeremony::Backup { recipients, .. } => {
+            language.say(&Phrase::KeyBackup { key, readers: &names(recipients) })
+        }
+        KeyCeremony::Export { recipient, .. } => {
+            language.say(&Phrase::KeyExport { key, reader: &recipient.to_string() })
+        }
+        KeyCeremony::Suspend { .. } => language.say(&Phrase::KeySuspend { key }),
+        KeyCeremony::Resume { .. } => language.say(&Phrase::KeyResume { key }),
+        KeyCeremony::Destroy { .. } => language.say(&Phrase::KeyDestroy { key }),
+        KeyCeremony::Restore { home, .. } => language.say(&Phrase::KeyRestore { key, home: home.as_str() }),
+        KeyCeremony::Generate { kind, threshold, holders, .. } => {
+            let shares = &shares_words(*threshold, holders, language);
+            // What such a key signs is said where it is less than what a key usually does.
+            language.say(&match kind {
+                KeyKind::HdSecp256k1 | KeyKind::ThresholdSecp256k1 => Phrase::KeyGenerate { key, shares },
+                KeyKind::ThresholdBip340 => Phrase::KeyGenerateBip340 { key, shares },
+            })
+        }
+        KeyCeremony::Refresh { .. } => language.say(&Phrase::KeyRefresh { key }),
+        KeyCeremony::Reshare { threshold, holders, dealers, .. } => {
+            let shares = &shares_words(*threshold, holders, language);
+            language.say(&Phrase::KeyReshare { key, dealers: &names(dealers), shares })
+        }
     }
 }
 
-fn shares_words(threshold: u8, holders: &[Name]) -> String {
-    let names: Vec<_> = holders.iter().map(Name::as_str).collect();
-    let spare = holders.len().saturating_sub(usize::from(threshold));
-    let names = names.join(", ");
-    format!(
-        "any {threshold} of {names} sign; {spare} of them may be lost, and fewer than {threshold} sign nothing"
-    )
+fn shares_words(threshold: u8, holders: &[Name], language: Language) -> String {
+    let spare = holders.len().saturating_sub(usize::from(threshold)).to_string();
+    let (threshold, holders) = (threshold.to_string(), names(holders));
+    language.say(&Phrase::Shares { threshold: &threshold, holders: &holders, spare: &spare })
+}
+
+fn names(names: &[Name]) -> String {
+    names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// INVARIANT S13: what people approve is each line that the document makes different, read from it on their machine.
-fn policy_change(document: &[u8], policy: &PolicyVersion) -> Vec<String> {
+fn policy_change(document: &[u8], policy: &PolicyVersion, language: Language) -> Vec<String> {
     let next = match PolicyVersion::from_document(document) {
         Ok(next) => next,
         Err(error) => {
-            return vec![format!("A policy document that does not parse: {} ({})", error, error.code())];
+            let (error, code) = (error.to_string(), error.code());
+            return vec![language.say(&Phrase::PolicyUnreadable { error: &error, code })];
         }
     };
     let sections = match check_next(policy, &next) {
         Ok(sections) => sections,
-        Err(error) => return vec![format!("A policy version that cannot follow: {error}")],
+        Err(error) => return vec![language.say(&Phrase::PolicyCannotFollow { error: &error.to_string() })],
     };
-    let (number, current, names) = (next.number, policy.number, sections.names().join(", "));
-    let head = format!(
-        "Policy version {number} takes the place of version {current}; these sections differ: {names}"
-    );
+    let head = language.say(&Phrase::PolicyFollows {
+        next: &next.number.to_string(),
+        current: &policy.number.to_string(),
+        sections: &sections.names().join(", "),
+    });
     [look_alikes(policy, &next), vec![head], differences(policy, &next)].concat()
 }

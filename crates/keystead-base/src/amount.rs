@@ -50,15 +50,29 @@ impl Amount {
     }
 
     /// Shows the amount with `decimals` digits after the point, trailing zeros dropped.
+    ///
+    /// Here and in [`Self::with_all_decimals`] alone base units become what people read.
     #[must_use]
     pub fn with_decimals(self, decimals: u8) -> String {
+        let all = self.with_all_decimals(decimals);
+        match all.split_once('.') {
+            Some((whole, fraction)) => match fraction.trim_end_matches('0') {
+                "" => whole.to_owned(),
+                fraction => format!("{whole}.{fraction}"),
+            },
+            None => all,
+        }
+    }
+
+    /// The same with every digit, so that amounts stand below each other and none hides a factor of ten.
+    #[must_use]
+    pub fn with_all_decimals(self, decimals: u8) -> String {
         let digits = self.0.to_string();
         let places = usize::from(decimals);
         let padded = format!("{digits:0>width$}", width = places.saturating_add(1));
-        let (whole, fraction) = padded.split_at(padded.len().saturating_sub(places));
-        match fraction.trim_end_matches('0') {
-            "" => whole.to_owned(),
-            fraction => format!("{whole}.{fraction}"),
+        match padded.split_at(padded.len().saturating_sub(places)) {
+            (whole, "") => whole.to_owned(),
+            (whole, fraction) => format!("{whole}.{fraction}"),
         }
     }
 }
@@ -144,6 +158,9 @@ mod tests {
             (1_000_000, 6, "1"),
         ] {
             assert_eq!(Amount::from(units).with_decimals(decimals), text);
+            let all = Amount::from(units).with_all_decimals(decimals);
+            assert_eq!(all.split_once('.').map_or(0, |(_, fraction)| fraction.len()), usize::from(decimals));
+            assert!(all.starts_with(text), "{all}");
         }
         assert_eq!(Amount::MAX.to_string().parse(), Ok(Amount::MAX));
         assert!("1.5".parse::<Amount>().is_err());

@@ -65,4 +65,4 @@ pub use taken::{is_of_psbt, is_signed_by_others, same_payment};
 pub use terms::Terms;
 pub use view::{Finished, Ours, Owner, Sighash, View, ViewInput, ViewOutput};
 pub use wallet::{MAX_DESCRIPTORS, Owned, Wallet, WalletError};
-pub use words::{Line, describe};
+pub use words::{Line, Speaker, describe, describe_as};

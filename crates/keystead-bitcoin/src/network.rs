@@ -87,6 +87,12 @@ impl Network {
         }
     }
 
+    /// An amount of them with all eight digits: `0.00100000 BTC`.
+    #[must_use]
+    pub fn amount(self, sat: u64) -> String {
+        format!("{} {}", keystead_base::Amount::from(sat).with_all_decimals(DECIMALS), self.symbol())
+    }
+
     /// The hash of its first block, by which a server shows which network it is on.
     #[must_use]
     pub fn genesis(self) -> BlockHash {
@@ -139,3 +145,6 @@ impl Coded for NetworkError {
         Blame::Caller
     }
 }
+
+/// Digits behind the point: a coin has 100,000,000 satoshi.
+const DECIMALS: u8 = 8;

@@ -1,12 +1,13 @@
-//! Effects in plain words for people, the worst danger first. Every number is formatted here and nowhere else.
+//! Effects in plain words for people, the worst danger first.
 
 use std::cmp::Reverse;
 use std::fmt;
 
 use keystead_intent::{DangerClass, SpendLock};
+use keystead_speech::{Language, Phrase, grouped, texts_look_alike};
 
 use crate::effects::{Effect, EffectKind, Effects};
-use crate::{Branch, Form, Network, Owned};
+use crate::{Branch, Form, Owned};
 
 /// One line of what people read before they say yes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,53 +24,170 @@ impl fmt::Display for Line {
     }
 }
 
+/// What somebody knows who puts effects into words.
+pub struct Speaker<'a> {
+    /// The signed address book: the name of an address.
+    pub names: &'a dyn Fn(&str) -> Option<String>,
+    /// Addresses as they are written, with their names, to tell those apart that only look like one of them.
+    pub known: &'a [(String, String)],
+    /// The reader's language.
+    pub language: Language,
+}
+
 /// Puts effects into words: first the danger class of the whole, then every output, worst first, then what it
 /// costs, and what else there is to know.
 ///
 /// `names` is the signed address book. An address without a name there is shown in full and said to be unknown.
 #[must_use]
 pub fn describe(effects: &Effects, names: &dyn Fn(&str) -> Option<String>) -> Vec<Line> {
+    describe_as(effects, &Speaker { names, known: &[], language: Language::English })
+}
+
+/// The same, as somebody says it who knows more addresses, or another language.
+#[must_use]
+pub fn describe_as(effects: &Effects, speaker: &Speaker<'_>) -> Vec<Line> {
     let class = effects.class();
-    let mut lines = vec![Line { class: Some(class), text: headline(class).to_owned() }];
+    let mut lines = vec![Line { class: Some(class), text: speaker.say(headline(class)) }];
     let mut items: Vec<&Effect> = effects.items.iter().collect();
     items.sort_by_key(|it| Reverse((it.class(), !matches!(it.kind, EffectKind::Return { .. }))));
-    let network = effects.network;
     lines.extend(
-        items.into_iter().map(|it| Line { class: Some(it.class()), text: words(it, network, names) }),
+        items.into_iter().map(|it| Line { class: Some(it.class()), text: speaker.words(it, effects) }),
     );
     let plain = |text| Line { class: None, text };
-    lines.extend(costs(effects).into_iter().map(plain));
-    lines.extend(conditions(effects).into_iter().map(plain));
+    lines.extend(speaker.costs(effects).into_iter().map(plain));
+    lines.extend(speaker.conditions(effects).into_iter().map(plain));
     lines
 }
 
-fn headline(class: DangerClass) -> &'static str {
+fn headline(class: DangerClass) -> Phrase<'static> {
     match class {
-        DangerClass::Transfer => "TRANSFER: value leaves once, by the amounts below",
-        _ => "NOT UNDERSTOOD: nobody can say what a part of this transaction does",
+        DangerClass::Transfer => Phrase::Transfer {},
+        _ => Phrase::PartlyOpaque {},
     }
 }
 
-fn words(effect: &Effect, network: Network, names: &dyn Fn(&str) -> Option<String>) -> String {
-    let amount = coins(effect.sat, network);
-    match &effect.kind {
-        EffectKind::Payment { address } => match names(address) {
-            Some(name) => format!("Sends {amount} to {name} ({address})"),
-            None => format!("Sends {amount} to {address}, NOT IN THE ADDRESS BOOK"),
-        },
-        EffectKind::Return { name, form, owned } => {
-            let what = match owned.place.branch {
-                Branch::Change => "Change",
-                Branch::Receive => "To ourselves",
-            };
-            format!("{what}: {amount} back to ours at {}, proven", place(name, *form, *owned))
+impl Speaker<'_> {
+    fn say(&self, phrase: Phrase<'_>) -> String {
+        self.language.say(&phrase)
+    }
+
+    fn words(&self, effect: &Effect, effects: &Effects) -> String {
+        let amount = &effects.network.amount(effect.sat);
+        match &effect.kind {
+            EffectKind::Payment { address } => {
+                self.say(Phrase::Sends { amount, whom: &self.whom(address, effects) })
+            }
+            EffectKind::Return { name, form, owned } => {
+                let place = &place(name, *form, *owned);
+                self.say(match owned.place.branch {
+                    Branch::Change => Phrase::Change { amount, place },
+                    Branch::Receive => Phrase::ToOurselves { amount, place },
+                })
+            }
+            EffectKind::Data { bytes } => {
+                let (count, bytes) = (bytes.len().to_string(), self.shown(bytes));
+                self.say(Phrase::WritesBytes { count: &count, bytes: &bytes })
+            }
+            EffectKind::Unknown => {
+                let script = &self.shown(effect.script.as_bytes());
+                self.say(Phrase::SendsToScript { amount, script })
+            }
         }
-        EffectKind::Data { bytes } => {
-            format!("Writes {} bytes that others may take for an order: {}", bytes.len(), shown(bytes))
+    }
+
+    fn whom(&self, address: &str, effects: &Effects) -> String {
+        let said = match (self.names)(address) {
+            Some(name) => self.say(Phrase::NamedAddress { name: &name, address }),
+            None => self.say(Phrase::AddressNotInBook { address }),
+        };
+        said + &self.warning(address, effects)
+    }
+
+    /// INVARIANT S12: an address that begins and ends like a known one is another, and is said to be, whatever it is
+    /// called. What has a name among the other outputs is known, too.
+    fn warning(&self, address: &str, effects: &Effects) -> String {
+        let beside = effects.items.iter().filter_map(|it| match &it.kind {
+            EffectKind::Payment { address } => Some((address.clone(), (self.names)(address)?)),
+            _ => None,
+        });
+        let mut known = self.known.iter().cloned().chain(beside);
+        let alike = known.find(|(known, _)| texts_look_alike(known, address));
+        alike.map_or_else(String::new, |(known, name)| {
+            self.say(Phrase::LooksLike { name: &name.escape_default().to_string(), address: &known })
+        })
+    }
+
+    fn costs(&self, effects: &Effects) -> Vec<String> {
+        let (network, rate) = (effects.network, effects.rate_tenths());
+        let rate = format!("{}.{}", grouped(rate / 10), rate % 10);
+        let mut lines = vec![self.say(Phrase::Fee {
+            fee: &grouped(effects.fee_sat),
+            rate: &rate,
+            size: &grouped(effects.virtual_bytes),
+            network: &network.to_string(),
+        })];
+        let ours = effects.inputs.iter().filter(|it| it.ours.is_some()).count();
+        let (pieces, amount) = (&self.pieces(ours), &network.amount(effects.ours_sat()));
+        lines.push(self.say(Phrase::SpendsOurs { pieces, amount }));
+        let others = effects.inputs.len().saturating_sub(ours);
+        if others > 0 {
+            let (pieces, amount) = (&self.pieces(others), &network.amount(effects.foreign_sat()));
+            lines.push(self.say(Phrase::OthersPay { pieces, amount }));
         }
-        EffectKind::Unknown => {
-            let script = shown(effect.script.as_bytes());
-            format!("Sends {amount} to a script that nobody here understands: {script}")
+        lines.push(self.say(Phrase::LeavesUs { amount: &network.amount(effects.net_outflow_sat()) }));
+        lines
+    }
+
+    fn conditions(&self, effects: &Effects) -> Vec<String> {
+        let mut lines = Vec::new();
+        if effects.replaceable {
+            lines.push(self.say(Phrase::Replaceable {}));
+        }
+        lines.extend(self.waits(effects.lock));
+        lines.extend(effects.kept.iter().take(MAX_KEPT_LINES).map(|it| {
+            let (scope, key) = (it.scope.to_string(), self.shown(&it.key));
+            self.say(Phrase::KeptField { scope: &scope, name: &it.name.to_string(), key: &key })
+        }));
+        match effects.kept.len().saturating_sub(MAX_KEPT_LINES) {
+            0 => {}
+            more => lines.push(self.say(Phrase::MoreKept { count: &more.to_string() })),
+        }
+        let digest = keystead_base::Canonical::digest(&effects.spends).to_string();
+        lines.push(self.say(Phrase::CoinsDigest { digest: &digest }));
+        lines
+    }
+
+    /// What is signed now and good only later.
+    fn waits(&self, lock: SpendLock) -> Vec<String> {
+        let absolute = match lock.lock_time {
+            0 => None,
+            height @ 1..SpendLock::FIRST_TIME => {
+                Some(self.say(Phrase::NotBeforeBlock { height: &grouped(height.into()) }))
+            }
+            time => Some(self.say(Phrase::NotBeforeTime { seconds: &time.to_string() })),
+        };
+        let (blocks, seconds) = (lock.relative_blocks, lock.relative_seconds);
+        let blocks = (blocks > 0).then(|| self.say(Phrase::NotBeforeBlocks { blocks: &blocks.to_string() }));
+        let seconds =
+            (seconds > 0).then(|| self.say(Phrase::NotBeforeSeconds { seconds: &grouped(seconds.into()) }));
+        [absolute, blocks, seconds].into_iter().flatten().collect()
+    }
+
+    /// Bytes in hex, as many as anybody would read; how many more there are is said.
+    fn shown(&self, bytes: &[u8]) -> String {
+        match bytes.split_at_checked(MAX_SHOWN_BYTES) {
+            Some((first, rest)) if !rest.is_empty() => {
+                let (bytes, more) = (const_hex::encode(first), rest.len().to_string());
+                self.say(Phrase::BytesCut { bytes: &bytes, more: &more })
+            }
+            _ => const_hex::encode(bytes),
+        }
+    }
+
+    fn pieces(&self, count: usize) -> String {
+        match count {
+            1 => self.say(Phrase::OneCoin {}),
+            _ => self.say(Phrase::Coins { count: &count.to_string() }),
         }
     }
 }
@@ -78,106 +196,9 @@ fn place(name: &str, form: Form, owned: Owned) -> String {
     format!("{} {name}/{}", form.as_str(), owned.place)
 }
 
-fn costs(effects: &Effects) -> Vec<String> {
-    let network = effects.network;
-    let (fee, rate) = (grouped(effects.fee_sat), effects.rate_tenths());
-    let (whole, tenth) = (grouped(rate / 10), rate % 10);
-    let mut lines = vec![format!(
-        "Fee {fee} sat, {whole}.{tenth} sat/vB for at most {} vB, on {network}",
-        grouped(effects.virtual_bytes)
-    )];
-    let ours = effects.inputs.iter().filter(|it| it.ours.is_some()).count();
-    lines.push(format!("Spends {} of ours with {}", pieces(ours), coins(effects.ours_sat(), network)));
-    let others = effects.inputs.len().saturating_sub(ours);
-    if others > 0 {
-        lines.push(format!(
-            "Others pay along with {} of {}",
-            pieces(others),
-            coins(effects.foreign_sat(), network)
-        ));
-    }
-    lines
-        .push(format!("Altogether {} leave us, the fee included", coins(effects.net_outflow_sat(), network)));
-    lines
-}
-
-fn conditions(effects: &Effects) -> Vec<String> {
-    let mut lines = Vec::new();
-    if effects.replaceable {
-        lines.push("Until it is in a block, another transaction with a higher fee may replace it".to_owned());
-    }
-    lines.extend(waits(effects.lock));
-    lines.extend(
-        effects
-            .kept
-            .iter()
-            .take(MAX_KEPT_LINES)
-            .map(|it| format!("{}: kept, and not read: {} (key {})", it.scope, it.name, shown(&it.key))),
-    );
-    match effects.kept.len().saturating_sub(MAX_KEPT_LINES) {
-        0 => {}
-        more => lines.push(format!("{more} more fields are kept, and not read")),
-    }
-    lines.push(format!("Coins: {}", keystead_base::Canonical::digest(&effects.spends)));
-    lines
-}
-
-/// What is signed now and good only later.
-fn waits(lock: SpendLock) -> Vec<String> {
-    let absolute = match lock.lock_time {
-        0 => None,
-        height @ 1..SpendLock::FIRST_TIME => {
-            Some(format!("NOT VALID BEFORE block {}", grouped(height.into())))
-        }
-        time => Some(format!("NOT VALID BEFORE {time} (Unix time)")),
-    };
-    let (blocks, seconds) = (lock.relative_blocks, lock.relative_seconds);
-    let blocks = (blocks > 0).then(|| format!("NOT VALID BEFORE what it spends is {blocks} blocks old"));
-    let seconds = (seconds > 0)
-        .then(|| format!("NOT VALID BEFORE what it spends is {} seconds old", grouped(seconds.into())));
-    [absolute, blocks, seconds].into_iter().flatten().collect()
-}
-
-/// Bytes in hex, as many as anybody would read; how many more there are is said.
-fn shown(bytes: &[u8]) -> String {
-    match bytes.split_at_checked(MAX_SHOWN_BYTES) {
-        Some((first, rest)) if !rest.is_empty() => {
-            format!("{}… and {} bytes more", const_hex::encode(first), rest.len())
-        }
-        _ => const_hex::encode(bytes),
-    }
-}
-
-fn pieces(count: usize) -> String {
-    match count {
-        1 => "1 coin".to_owned(),
-        _ => format!("{count} coins"),
-    }
-}
-
-/// All eight digits, so that amounts stand below each other and none hides a factor of ten.
-fn coins(sat: u64, network: Network) -> String {
-    format!("{}.{:08} {}", sat / SAT_PER_COIN, sat % SAT_PER_COIN, network.symbol())
-}
-
-/// Thousands apart.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let first = digits.len() % 3;
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && at % 3 == first {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Bitcoin Core's limit for an `OP_RETURN` script for long, and far more than a standard script has.
 const MAX_SHOWN_BYTES: usize = 83;
 const MAX_KEPT_LINES: usize = 20;
-const SAT_PER_COIN: u64 = 100_000_000;
 
 #[cfg(test)]
 mod tests;

@@ -24,4 +24,4 @@ pub use explain::explain;
 pub use keystead_intent::{AssetIndex, is_plain};
 pub use transaction::Transaction;
 pub use unsigned::{Payload, Unsigned};
-pub use words::{AddressBook, Line, Speaker, describe, describe_as, describe_run, look_alike, moment};
+pub use words::{AddressBook, Line, Speaker, describe, describe_as, describe_run, moment};

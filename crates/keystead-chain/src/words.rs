@@ -7,7 +7,7 @@ mod typed;
 
 use std::fmt;
 
-pub use book::{AddressBook, look_alike};
+pub use book::AddressBook;
 pub use speaker::{Speaker, moment};
 
 use alloy_primitives::Address;
@@ -16,6 +16,8 @@ use keystead_intent::{
     Allowance, Asset, AssetIndex, AuthorityKind, DangerClass, Effect, EffectKind, Effects, OpaqueReason, Run,
     SimulatedBlock,
 };
+
+use keystead_speech::Phrase;
 
 use crate::call::signature;
 
@@ -47,24 +49,26 @@ pub fn describe(effects: &Effects, registry: &AssetIndex, book: &AddressBook) ->
 #[must_use]
 pub fn describe_as(effects: &Effects, speaker: &Speaker<'_>) -> Vec<Line> {
     let class = effects.class();
-    let mut lines = vec![Line { class: Some(class), text: headline(class).to_owned() }];
+    let mut lines = vec![Line { class: Some(class), text: speaker.say(headline(class)) }];
     let mut items: Vec<&Effect> = effects.items.iter().collect();
     items.sort_by_key(|effect| std::cmp::Reverse(effect.class()));
     lines.extend(items.into_iter().map(|effect| speaker.line(effect)));
     let plain = |text: String| Line { class: None, text };
     if let Some(form) = &effects.typed {
         let contract = form.domain.verifying_contract.map(|it| speaker.who(it));
-        lines.push(plain(typed::headline(form, contract)));
+        lines.push(plain(typed::headline(form, contract, speaker)));
         // What is understood stands above in words; what is not is shown value by value.
         let unknown = effects.items.iter().any(|it| it.class() == DangerClass::Opaque);
         lines.extend(typed::fields(form, speaker).filter(|_| unknown).map(plain));
     }
     if let Some(slot) = effects.slot {
-        let fee = speaker.amount(Asset::Native, effects.fee.max);
-        lines.push(plain(format!("Network fee: at most {fee}, on {}", effects.chain)));
-        lines.push(plain(format!("Nonce {} of {}", slot.nonce, speaker.giver(slot.account))));
+        let (fee, chain) = (speaker.amount(Asset::Native, effects.fee.max), effects.chain.to_string());
+        lines.push(plain(speaker.say(Phrase::NetworkFee { fee: &fee, chain: &chain })));
+        let (nonce, account) = (slot.nonce.to_string(), speaker.giver(slot.account));
+        lines.push(plain(speaker.say(Phrase::Nonce { nonce: &nonce, account: &account })));
     }
-    lines.push(plain(format!("Digest to be signed: 0x{}", effects.signing_digest)));
+    let digest = effects.signing_digest.to_string();
+    lines.push(plain(speaker.say(Phrase::DigestToSign { digest: &digest })));
     lines
 }
 
@@ -75,20 +79,18 @@ pub fn describe_run(block: &SimulatedBlock, run: &Run, speaker: &Speaker<'_>) ->
     lines.map(|text| Line { class: None, text }).collect()
 }
 
-fn headline(class: DangerClass) -> &'static str {
+fn headline(class: DangerClass) -> Phrase<'static> {
     match class {
-        DangerClass::Statement => "STATEMENT: words are signed; nothing moves on a chain",
-        DangerClass::Transfer => "TRANSFER: value leaves once, by the amounts below",
-        DangerClass::Allowance => "ALLOWANCE: somebody may take the amounts below later",
-        DangerClass::UnlimitedAllowance => "UNLIMITED ALLOWANCE: somebody may take everything later",
-        DangerClass::Authority => "CHANGE OF CONTROL: who commands an account or a contract changes",
-        DangerClass::DelegateCall => {
-            "FOREIGN CODE TAKES OVER: it may do anything with the account that runs it"
-        }
-        DangerClass::Opaque => "NOT UNDERSTOOD: nobody can say what these bytes do",
-        DangerClass::BlindDigest => "BLIND: only a hash is visible, and it can stand for anything",
-        DangerClass::Cancel => "CANCELED: an earlier transaction is called off; nothing moves",
-        DangerClass::Replacement => "REPLACED: another transaction takes the place of an earlier one",
+        DangerClass::Statement => Phrase::Statement {},
+        DangerClass::Transfer => Phrase::Transfer {},
+        DangerClass::Allowance => Phrase::Allowance {},
+        DangerClass::UnlimitedAllowance => Phrase::UnlimitedAllowance {},
+        DangerClass::Authority => Phrase::Authority {},
+        DangerClass::DelegateCall => Phrase::DelegateCall {},
+        DangerClass::Opaque => Phrase::Opaque {},
+        DangerClass::BlindDigest => Phrase::BlindDigest {},
+        DangerClass::Cancel => Phrase::Cancel {},
+        DangerClass::Replacement => Phrase::Replacement {},
     }
 }
 
@@ -97,8 +99,12 @@ impl Speaker<'_> {
         let class = effect.class();
         let place: Vec<String> =
             effect.path.iter().map(|index| u32::from(*index).saturating_add(1).to_string()).collect();
-        let place = if place.is_empty() { String::new() } else { format!("[call {}] ", place.join(".")) };
-        Line { class: Some(class), text: format!("{place}{}", self.words(effect)) }
+        let (place, words) = (place.join("."), self.words(effect));
+        let text = match place.is_empty() {
+            true => words,
+            false => self.say(Phrase::InCall { place: &place, words: &words }),
+        };
+        Line { class: Some(class), text }
     }
 
     fn words(&self, effect: &Effect) -> String {
@@ -117,63 +123,82 @@ impl Speaker<'_> {
             | EffectKind::Creation { .. }
             | EffectKind::DelegateCall { .. } => self.control(&effect.kind),
             EffectKind::Statement { message } => {
-                format!("Signs the text: {:?}", String::from_utf8_lossy(message))
+                self.say(Phrase::SignsText { text: &format!("{:?}", String::from_utf8_lossy(message)) })
             }
             EffectKind::Opaque { to, reason, .. } => self.opaque(effect, *to, *reason),
             EffectKind::BlindDigest { digest } => {
-                format!("Approves the hash {digest} without seeing what it stands for")
+                self.say(Phrase::ApprovesHash { digest: &digest.to_string() })
             }
         }
     }
 
     fn movement(&self, kind: &EffectKind) -> String {
         match kind {
-            EffectKind::Transfer { asset, from, to, amount } => {
-                format!("{} go from {} to {}", self.amount(*asset, *amount), self.giver(*from), self.who(*to))
-            }
-            EffectKind::NftTransfer { token, from, to, id } => {
-                let (token, from, to) = (self.token(*token), self.giver(*from), self.who(*to));
-                format!("{token} no. {id} goes from {from} to {to}")
-            }
-            EffectKind::MultiTokenTransfer { token, from, to, id, amount } => {
-                let (token, from, to) = (self.token(*token), self.giver(*from), self.who(*to));
-                format!("{amount} pieces of {token} no. {id} go from {from} to {to}")
-            }
-            _ => "Nothing moves".to_owned(),
+            EffectKind::Transfer { asset, from, to, amount } => self.say(Phrase::Moves {
+                amount: &self.amount(*asset, *amount),
+                from: &self.giver(*from),
+                to: &self.who(*to),
+            }),
+            EffectKind::NftTransfer { token, from, to, id } => self.say(Phrase::NftMoves {
+                token: &self.token(*token),
+                id: &id.to_string(),
+                from: &self.giver(*from),
+                to: &self.who(*to),
+            }),
+            EffectKind::MultiTokenTransfer { token, from, to, id, amount } => self.say(Phrase::PiecesMove {
+                amount: &amount.to_string(),
+                token: &self.token(*token),
+                id: &id.to_string(),
+                from: &self.giver(*from),
+                to: &self.who(*to),
+            }),
+            _ => self.say(Phrase::NothingMoves {}),
         }
     }
 
     fn allowance(&self, it: &Allowance) -> String {
-        let (spender, owner) = (self.who(it.spender), self.giver(it.owner));
-        let amount = match it.unlimited() {
-            true => format!("ALL {}", self.token(it.token)),
+        let (spender, owner) = (&self.who(it.spender), &self.giver(it.owner));
+        let amount = &match it.unlimited() {
+            true => self.say(Phrase::All { token: &self.token(it.token) }),
             false => self.amount(Asset::Token(it.token), it.amount),
         };
-        let more = if it.increase { " more than before" } else { "" };
-        let how = if it.by_signature { ", as soon as anybody submits this signature" } else { "" };
-        let until = it.deadline.map(speaker::until).unwrap_or_default();
-        format!("{spender} may take {amount}{more} from {owner}{how}{until}")
+        let said = match it.increase {
+            true => self.say(Phrase::MayTakeMore { spender, amount, owner }),
+            false => self.say(Phrase::MayTake { spender, amount, owner }),
+        };
+        let how = it.by_signature.then(|| self.say(Phrase::BySignature {})).unwrap_or_default();
+        let until = it.deadline.map(|it| self.until(it)).unwrap_or_default();
+        format!("{said}{how}{until}")
     }
 
     fn right(&self, kind: &EffectKind) -> String {
         match kind {
             EffectKind::AllowanceReduction { token, owner, spender, amount } => {
-                let less = match *amount == Amount::MAX {
-                    true => format!("no {}", self.token(*token)),
-                    false => format!("{} less than before", self.amount(Asset::Token(*token), *amount)),
-                };
-                format!("{} may take {less} from {}", self.who(*spender), self.giver(*owner))
+                let (spender, owner) = (&self.who(*spender), &self.giver(*owner));
+                match *amount == Amount::MAX {
+                    true => self.say(Phrase::MayTakeNo { spender, token: &self.token(*token), owner }),
+                    false => {
+                        let amount = &self.amount(Asset::Token(*token), *amount);
+                        self.say(Phrase::MayTakeLess { spender, amount, owner })
+                    }
+                }
             }
-            EffectKind::NftApproval { token, owner, spender, id } => {
-                let (spender, token, owner) = (self.who(*spender), self.token(*token), self.giver(*owner));
-                format!("{spender} may take {token} no. {id} from {owner}")
-            }
+            EffectKind::NftApproval { token, owner, spender, id } => self.say(Phrase::MayTakeNft {
+                spender: &self.who(*spender),
+                token: &self.token(*token),
+                id: &id.to_string(),
+                owner: &self.giver(*owner),
+            }),
             EffectKind::OperatorApproval { token, owner, operator, approved } => {
-                let may = if *approved { "may take EVERY" } else { "may no longer take any" };
-                format!("{} {may} {} of {}", self.who(*operator), self.token(*token), self.giver(*owner))
+                let (operator, token, owner) =
+                    (&self.who(*operator), &self.token(*token), &self.giver(*owner));
+                self.say(match *approved {
+                    true => Phrase::MayTakeEvery { operator, token, owner },
+                    false => Phrase::MayTakeNoneAnyMore { operator, token, owner },
+                })
             }
             EffectKind::Cancel { account } => {
-                format!("Signatures that {} gave earlier become void", self.giver(*account))
+                self.say(Phrase::SignaturesBecomeVoid { account: &self.giver(*account) })
             }
             _ => String::new(),
         }
@@ -182,62 +207,76 @@ impl Speaker<'_> {
     fn control(&self, kind: &EffectKind) -> String {
         match kind {
             EffectKind::Authority { change, target, subject } => {
-                let whom = subject.map(|subject| format!(": {}", self.who(subject))).unwrap_or_default();
-                format!("{} of {} changes{whom}", thing(*change), self.who(*target))
+                let said = self.say(changes(*change, &self.who(*target)));
+                match subject {
+                    Some(whom) => self.say(Phrase::Subject { change: &said, whom: &self.who(*whom) }),
+                    None => said,
+                }
             }
             EffectKind::Delegation { authority, delegate, chain, nonce } => {
-                let whose = authority.map_or_else(|| "an unnamed account".to_owned(), |it| self.giver(it));
-                let code = match delegate.is_zero() {
-                    true => "no code any more".to_owned(),
-                    false => format!("the code of {}", self.who(*delegate)),
-                };
-                format!("{whose} gets {code} on {chain} (EIP-7702, nonce {nonce})")
+                self.delegation(*authority, *delegate, &chain.to_string(), *nonce)
             }
             EffectKind::Creation { init_code_hash } => {
-                format!("A contract is created from code with the hash {init_code_hash}")
+                self.say(Phrase::Creation { hash: &init_code_hash.to_string() })
             }
             EffectKind::DelegateCall { caller, target } => {
-                format!("The code of {} runs AS {} (delegatecall)", self.who(*target), self.who(*caller))
+                self.say(Phrase::RunsAs { target: &self.who(*target), caller: &self.who(*caller) })
             }
             _ => String::new(),
         }
     }
 
+    fn delegation(&self, authority: Option<Address>, delegate: Address, chain: &str, nonce: u64) -> String {
+        let whose = authority.map_or_else(|| self.say(Phrase::UnnamedAccount {}), |it| self.giver(it));
+        let (whose, nonce) = (&whose, &nonce.to_string());
+        match delegate.is_zero() {
+            true => self.say(Phrase::GetsNoCode { whose, chain, nonce }),
+            false => self.say(Phrase::GetsCode { whose, delegate: &self.who(delegate), chain, nonce }),
+        }
+    }
+
     fn opaque(&self, effect: &Effect, to: Option<Address>, reason: OpaqueReason) -> String {
-        let whom = to.map(|to| format!(" for {}", self.who(to))).unwrap_or_default();
-        let function = effect.selector.map(function_name).unwrap_or_default();
-        format!("Bytes{whom}{function} are not understood: {}", why(reason))
+        let function = &effect.selector.map(|it| self.function(it)).unwrap_or_default();
+        let why = &self.say(why(reason));
+        match to {
+            Some(to) => self.say(Phrase::NotUnderstoodFor { whom: &self.who(to), function, why }),
+            None => self.say(Phrase::NotUnderstood { function, why }),
+        }
+    }
+
+    fn function(&self, selector: [u8; 4]) -> String {
+        let known = signature(selector);
+        let selector = &const_hex::encode_prefixed(selector);
+        self.say(match known {
+            Some(signature) => Phrase::FunctionElsewhere { selector, signature },
+            None => Phrase::Function { selector },
+        })
     }
 }
 
-fn function_name(selector: [u8; 4]) -> String {
-    let looks = signature(selector).map(|it| format!(", which elsewhere is {it}")).unwrap_or_default();
-    format!(" (function 0x{}{looks})", const_hex::encode(selector))
-}
-
-fn thing(change: AuthorityKind) -> &'static str {
+fn changes(change: AuthorityKind, target: &str) -> Phrase<'_> {
     match change {
-        AuthorityKind::Owner => "An owner",
-        AuthorityKind::Role => "A role",
-        AuthorityKind::Module => "A module",
-        AuthorityKind::Guard => "A guard or handler",
-        AuthorityKind::Upgrade => "The code",
-        AuthorityKind::Switch => "A switch",
-        AuthorityKind::Keystead => "The authority",
+        AuthorityKind::Owner => Phrase::OwnerChanges { target },
+        AuthorityKind::Role => Phrase::RoleChanges { target },
+        AuthorityKind::Module => Phrase::ModuleChanges { target },
+        AuthorityKind::Guard => Phrase::GuardChanges { target },
+        AuthorityKind::Upgrade => Phrase::CodeChanges { target },
+        AuthorityKind::Switch => Phrase::SwitchChanges { target },
+        AuthorityKind::Keystead => Phrase::AuthorityChanges { target },
     }
 }
 
-fn why(reason: OpaqueReason) -> &'static str {
+fn why(reason: OpaqueReason) -> Phrase<'static> {
     match reason {
-        OpaqueReason::UnknownSelector => "no known function is called",
-        OpaqueReason::MalformedArguments => "the arguments are not encoded as the function wants them",
-        OpaqueReason::AmbiguousContract => "the registry does not say what this contract is",
-        OpaqueReason::TooDeep => "too many calls, or too deep in each other",
-        OpaqueReason::UnknownTypedData => "no known contract takes this kind of data",
-        OpaqueReason::UnstatedAmount => "an amount is paid that the bytes do not state",
-        OpaqueReason::NotText => "the message is not plain text",
-        OpaqueReason::DataOutput => "the network gives these bytes no meaning, and others may",
-        OpaqueReason::UnknownScript => "the script has no standard form",
+        OpaqueReason::UnknownSelector => Phrase::WhyUnknownSelector {},
+        OpaqueReason::MalformedArguments => Phrase::WhyMalformedArguments {},
+        OpaqueReason::AmbiguousContract => Phrase::WhyAmbiguousContract {},
+        OpaqueReason::TooDeep => Phrase::WhyTooDeep {},
+        OpaqueReason::UnknownTypedData => Phrase::WhyUnknownTypedData {},
+        OpaqueReason::UnstatedAmount => Phrase::WhyUnstatedAmount {},
+        OpaqueReason::NotText => Phrase::WhyNotText {},
+        OpaqueReason::DataOutput => Phrase::WhyDataOutput {},
+        OpaqueReason::UnknownScript => Phrase::WhyUnknownScript {},
     }
 }
 

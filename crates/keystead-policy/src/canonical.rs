@@ -43,6 +43,7 @@ impl PolicyVersion {
             bitcoin.lock_times.iter_mut().for_each(|it| it.keys.sort_unstable());
             bitcoin.shared_wallets.sort_by(|a, b| (a.chain, &a.name).cmp(&(b.chain, &b.name)));
             bitcoin.finality.sort_by_key(|it| it.chain);
+            bitcoin.written.sort_unstable();
             bitcoin.lock_times.sort_by(|a, b| (a.chain, &a.keys).cmp(&(b.chain, &b.keys)));
         }
         self

@@ -45,6 +45,7 @@ mod succession;
 mod version;
 mod vocabulary;
 mod words;
+mod written;
 
 pub use approvers::authority_people;
 pub use assignment::{Assignment, Candidate, assign};
@@ -77,3 +78,4 @@ pub use version::{
     SimulationRule, Threshold, Timing, Tolerance, Window,
 };
 pub use vocabulary::SCHEMA;
+pub use written::{MAX_ADDRESS_BYTES, WrittenAddress};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::findings::Findings;
 use crate::limits::{MAX_INNER, MAX_SPAN_SECONDS};
 use crate::structure::{Known, ascending, at_most, inner, unknown, within};
-use crate::{BitcoinFinality, PolicyError, Reason, SharedWallet, finality, shared};
+use crate::{BitcoinFinality, PolicyError, Reason, SharedWallet, WrittenAddress, finality, shared, written};
 
 /// What policy says of Bitcoin alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct BitcoinTerms {
     pub shared_wallets: Vec<SharedWallet>,
     /// From how many blocks on one is final, by chain ascending.
     pub finality: Vec<BitcoinFinality>,
+    /// Destinations of the address book as they are written, by chain and address ascending.
+    #[serde(default)]
+    pub written: Vec<WrittenAddress>,
 }
 
 impl BitcoinTerms {
@@ -106,6 +109,7 @@ pub(crate) fn judge(
 pub(crate) fn check(terms: &BitcoinTerms, known: &Known) -> Result<(), PolicyError> {
     shared::check(&terms.shared_wallets, known)?;
     finality::check(&terms.finality, known)?;
+    written::check(&terms.written, known)?;
     at_most("the list of lock times", terms.lock_times.len(), MAX_INNER)?;
     ascending("lock times", terms.lock_times.iter().map(|it| (it.chain, &it.keys)))?;
     terms.lock_times.iter().try_for_each(|rule| {

@@ -187,7 +187,7 @@ fn budget(term: BudgetTerm) -> String {
 
 /// All nine digits, so that amounts stand below each other and none hides a factor of ten.
 fn coins(lamports: u64) -> String {
-    format!("{}.{:09} SOL", lamports / LAMPORTS_PER_SOL, lamports % LAMPORTS_PER_SOL)
+    format!("{} SOL", Amount::from(lamports).with_all_decimals(SOL_DECIMALS))
 }
 
 fn tokens(amount: u64, decimals: Option<u8>, mint: Pubkey) -> String {
@@ -199,4 +199,4 @@ fn tokens(amount: u64, decimals: Option<u8>, mint: Pubkey) -> String {
     }
 }
 
-const LAMPORTS_PER_SOL: u64 = 1_000_000_000;
+const SOL_DECIMALS: u8 = 9;

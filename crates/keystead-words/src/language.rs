@@ -1,55 +1,8 @@
-//! The languages of the bundled set: English, as the standard wants it, and what people wrote beside it.
+//! The sentences of the bundled set: English, as the standard wants it, and what people wrote beside it.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
-/// A language that words are said in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Language {
-    /// `en`: what the descriptors themselves say.
-    #[default]
-    English,
-    /// `de`.
-    German,
-}
-
-impl Language {
-    /// Every language.
-    pub const ALL: [Self; 2] = [Self::English, Self::German];
-
-    /// Its tag (BCP 47).
-    #[must_use]
-    pub fn tag(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::German => "de",
-        }
-    }
-}
-
-impl fmt::Display for Language {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.tag())
-    }
-}
-
-/// A tag that is no language of ours.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected one of en, de; found {found:?}")]
-pub struct LanguageError {
-    /// What was found.
-    pub found: String,
-}
-
-impl FromStr for Language {
-    type Err = LanguageError;
-
-    fn from_str(text: &str) -> Result<Self, LanguageError> {
-        let known = Self::ALL.into_iter().find(|language| language.tag() == text);
-        known.ok_or_else(|| LanguageError { found: text.to_owned() })
-    }
-}
+use keystead_speech::Language;
 
 /// English sentences, and how another language says them. What is not in it is said in English.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -26,5 +26,5 @@ mod value;
 
 pub use descriptor::{Descriptor, MAX_DESCRIPTOR_BYTES, descriptor_digest};
 pub use error::DescriptorError;
-pub use language::Language;
+pub use keystead_speech::{Language, Phrase};
 pub use library::{BUNDLED_SET, Library};

@@ -7,11 +7,12 @@ use keystead_base::Digest;
 use keystead_chain::typed_data::Document;
 use keystead_chain::{Speaker, Transaction, Unsigned};
 use keystead_intent::{AssetIndex, AssetKind, ChainId, ContractKind};
+use keystead_speech::{Language, Phrase};
 
 use crate::descriptor::object;
 use crate::language::Catalogue;
 use crate::render::{Call, Scene};
-use crate::{Descriptor, DescriptorError, Language, abi, descriptor_digest, value};
+use crate::{Descriptor, DescriptorError, abi, descriptor_digest, value};
 
 /// The number of the bundled set; another set has another number.
 pub const BUNDLED_SET: u32 = 1;
@@ -70,6 +71,7 @@ pub struct Library {
     bundled: Vec<(&'static str, &'static [ContractKind], Descriptor)>,
     own: BTreeMap<Digest, Descriptor>,
     catalogue: Catalogue,
+    language: Language,
 }
 
 /// A descriptor that is for a contract, or why there is none.
@@ -91,7 +93,7 @@ impl Library {
         let set = |name: &str| BUNDLE.iter().find(|it| it.name == name).and_then(|it| object(it.text).ok());
         let read = |it: &'static Bundled| Ok((it.name, it.kinds, Descriptor::parse_in(it.text, &set)?));
         let bundled = BUNDLE.iter().map(read).collect::<Result<_, DescriptorError>>()?;
-        Ok(Self { bundled, own: BTreeMap::new(), catalogue: Catalogue::of(language) })
+        Ok(Self { bundled, own: BTreeMap::new(), catalogue: Catalogue::of(language), language })
     }
 
     /// Takes a file in. It is used only for contracts for which the signed policy names its digest.
@@ -120,7 +122,7 @@ impl Library {
     pub fn words(&self, unsigned: &Unsigned, speaker: &Speaker<'_>) -> Vec<String> {
         let lines = self.all_words(unsigned, speaker);
         match lines.first().filter(|_| lines.len() > MAX_LINES) {
-            Some(heading) => vec![heading.clone(), format!("> {}", self.say("more than anybody reads"))],
+            Some(heading) => vec![heading.clone(), format!("> {}", self.phrase(Phrase::TooLong {}))],
             None => lines,
         }
     }
@@ -148,7 +150,7 @@ impl Library {
         let words = match abi::decode(&function.parts, call.data.get(4..).unwrap_or_default()) {
             Some(data) => Scene::new(self, speaker, descriptor, bundled, call, data, depth).lines(shown),
             None => {
-                vec![format!("> {}", self.say("the arguments are not encoded as this function wants them"))]
+                vec![format!("> {}", self.phrase(Phrase::MalformedCall {}))]
             }
         };
         [vec![heading], words].concat()
@@ -195,26 +197,34 @@ impl Library {
 
     /// Whose words they are, and whether they are of the bundled set.
     fn heading<'l>(&self, found: &Match<'l>) -> Option<(String, Option<&'l Descriptor>, bool)> {
-        let whose = |it: &Descriptor| format!("{} {}", self.say("In the words of"), it.title);
         match found {
             Match::Nothing => None,
-            Match::Bundled(name, it) => Some((
-                format!("{} (ERC-7730, bundled set {BUNDLED_SET}, {name}):", whose(it)),
-                Some(it),
-                true,
-            )),
+            Match::Bundled(name, it) => {
+                let (title, set) = (&it.title, &BUNDLED_SET.to_string());
+                Some((self.phrase(Phrase::WordsOfBundled { title, set, name }), Some(it), true))
+            }
             Match::Own(digest, it) => {
-                Some((format!("{} (ERC-7730, policy's descriptor {digest}):", whose(it)), Some(it), false))
+                let (title, digest) = (&it.title, &digest.to_string());
+                Some((self.phrase(Phrase::WordsOfOwn { title, digest }), Some(it), false))
             }
             Match::Missing(digest) => {
-                let missing =
-                    self.say("The policy names a descriptor that no file here is for this contract");
-                Some((format!("{missing}: {digest}"), None, false))
+                Some((self.phrase(Phrase::DescriptorMissing { digest: &digest.to_string() }), None, false))
             }
         }
     }
 
-    /// A phrase of ours in the library's language.
+    /// The language that its words are said in.
+    #[must_use]
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
+    /// A phrase of ours in that language.
+    pub(crate) fn phrase(&self, phrase: Phrase<'_>) -> String {
+        self.language.say(&phrase)
+    }
+
+    /// A sentence of the bundled set in it.
     pub(crate) fn say<'a>(&'a self, english: &'a str) -> &'a str {
         self.catalogue.say(english)
     }

@@ -1,8 +1,9 @@
 //! Values that are neither amounts nor addresses, as people read them: dates, durations, units, chains.
 
-use alloy_primitives::{U256, keccak256};
+use alloy_primitives::{Address, U256, keccak256};
 use keystead_base::Amount;
 use keystead_chain::moment;
+use keystead_speech::{Language, Phrase};
 
 use crate::value::Value;
 
@@ -61,38 +62,44 @@ pub(crate) fn chain(number: U256) -> String {
 }
 
 /// Bytes in hex; of long ones their length and hash.
-pub(crate) fn bytes(bytes: &[u8]) -> String {
+pub(crate) fn bytes(bytes: &[u8], language: Language) -> String {
+    let (count, hash) = (bytes.len().to_string(), keccak256(bytes).to_string());
     match bytes.len() > MAX_SHOWN_BYTES {
-        true => format!("{} bytes with Keccak-256 {}", bytes.len(), keccak256(bytes)),
+        true => language.say(&Phrase::LongBytes { count: &count, hash: &hash }),
         false => const_hex::encode_prefixed(bytes),
     }
 }
 
 /// A text in quotes, so that it passes for nothing else.
-pub(crate) fn text(text: &str) -> String {
+pub(crate) fn text(text: &str, language: Language) -> String {
+    let (count, hash) = (text.len().to_string(), keccak256(text).to_string());
     match text.len() > MAX_SHOWN_BYTES {
-        true => format!("a text of {} bytes with Keccak-256 {}", text.len(), keccak256(text)),
+        true => language.say(&Phrase::LongText { count: &count, hash: &hash }),
         false => format!("{text:?}"),
     }
 }
 
 /// Any value as it is; addresses are the caller's.
-pub(crate) fn raw(value: &Value, address: &dyn Fn(alloy_primitives::Address) -> String) -> String {
+pub(crate) fn raw(value: &Value, language: Language, address: &dyn Fn(Address) -> String) -> String {
     match value {
         Value::Bool(value) => value.to_string(),
         Value::Address(value) => address(*value),
         Value::Uint(value) => value.to_string(),
         Value::Int(value) => value.to_string(),
-        Value::Bytes(value) => bytes(value),
-        Value::Text(value) => text(value),
-        Value::List(items) if items.len() > MAX_SHOWN_ITEMS => format!("a list of {}", items.len()),
+        Value::Bytes(value) => bytes(value, language),
+        Value::Text(value) => text(value, language),
+        Value::List(items) if items.len() > MAX_SHOWN_ITEMS => {
+            language.say(&Phrase::LongList { count: &items.len().to_string() })
+        }
         Value::List(items) => {
-            let items: Vec<String> = items.iter().map(|item| raw(item, address)).collect();
+            let items: Vec<String> = items.iter().map(|item| raw(item, language, address)).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Struct(parts) => {
-            let parts: Vec<String> =
-                parts.iter().map(|(name, value)| format!("{name}: {}", raw(value, address))).collect();
+            let parts: Vec<String> = parts
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", raw(value, language, address)))
+                .collect();
             format!("{{{}}}", parts.join(", "))
         }
     }
@@ -120,14 +127,14 @@ mod tests {
             (unit(number(3000), "%", 4, false), "0.3%"),
             (chain(number(1)), "Ethereum Mainnet"),
             (chain(number(31_337)), "eip155:31337"),
-            (bytes(&[0x12, 0x34]), "0x1234"),
-            (text("a \"b\"\n"), "\"a \\\"b\\\"\\n\""),
+            (bytes(&[0x12, 0x34], Language::English), "0x1234"),
+            (text("a \"b\"\n", Language::English), "\"a \\\"b\\\"\\n\""),
         ] {
             assert_eq!(said, expected);
         }
         assert_eq!(date(U256::MAX), None);
         assert!(duration(U256::MAX).ends_with(":15"));
         assert!(unit(U256::MAX, "B", 0, true).ends_with("YB"));
-        assert!(bytes(&[7; 129]).starts_with("129 bytes with Keccak-256 0x"));
+        assert!(bytes(&[7; 129], Language::English).starts_with("129 bytes with Keccak-256 0x"));
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, U256};
 use keystead_chain::Speaker;
+use keystead_speech::Phrase;
 
 use crate::descriptor::{Descriptor, Shown};
 use crate::field::{Field, Leaf, Source, Subject, Visible};
@@ -82,16 +83,9 @@ impl<'a> Scene<'a> {
 
     fn misfit(&self, misfit: &Misfit) -> String {
         match misfit {
-            Misfit::RuledOut(label) => {
-                format!("{}: {label}", self.library.say("THE DESCRIPTOR RULES THIS OUT"))
-            }
-            Misfit::Lengths(label) => {
-                format!(
-                    "{}: {label}",
-                    self.library.say("lists of different lengths, which the descriptor shows side by side")
-                )
-            }
-            Misfit::TooLong => self.library.say("more than anybody reads").to_owned(),
+            Misfit::RuledOut(label) => self.phrase(Phrase::RuledOut { label }),
+            Misfit::Lengths(label) => self.phrase(Phrase::UnequalLists { label }),
+            Misfit::TooLong => self.phrase(Phrase::TooLong {}),
         }
     }
 
@@ -133,16 +127,15 @@ impl<'a> Scene<'a> {
         let silent = leaves.iter().filter(|(place, _)| !covered(place));
         let silent: Vec<String> =
             silent.map(|(place, value)| format!("{place} = {}", self.raw(value))).collect();
-        let line = |words: &str, items: &[String]| {
-            (!items.is_empty()).then(|| format!("{}: {}", self.library.say(words), items.join(", ")))
-        };
         let coins = !self.call.value.is_zero() && !self.spoken_of.contains(VALUE_PLACE);
         let coins = coins.then(|| {
             let amount = self.speaker.amount(keystead_intent::Asset::Native, self.call.value.into());
-            format!("{}: {amount}", self.library.say("Coins that go along, not spoken of by the descriptor"))
+            self.phrase(Phrase::CoinsNotSpokenOf { amount: &amount })
         });
-        let hidden = line("Left out by the descriptor", &self.left_out);
-        coins.into_iter().chain(hidden).chain(line("Not spoken of by the descriptor", &silent)).collect()
+        let (hidden, silent) = (self.left_out.join(", "), silent.join(", "));
+        let hidden = (!hidden.is_empty()).then(|| self.phrase(Phrase::LeftOut { items: &hidden }));
+        let silent = (!silent.is_empty()).then(|| self.phrase(Phrase::NotSpokenOf { items: &silent }));
+        coins.into_iter().chain(hidden).chain(silent).collect()
     }
 
     /// What a path leads to in this call.
@@ -194,8 +187,13 @@ impl<'a> Scene<'a> {
         if self.bundled { self.library.say(text) } else { text }
     }
 
+    /// A phrase of ours in the reader's language.
+    fn phrase(&self, phrase: Phrase<'_>) -> String {
+        self.library.phrase(phrase)
+    }
+
     fn raw(&self, value: &Value) -> String {
-        phrase::raw(value, &|address| self.speaker.who(address))
+        phrase::raw(value, self.library.language(), &|address| self.speaker.party(address))
     }
 }
 

@@ -1,6 +1,5 @@
 //! What a PSBT does, as a table.
 
-use keystead_base::Amount;
 use keystead_bitcoin::{Effect, EffectKind, Effects, View, coin_at, explain};
 
 use crate::table::Table;
@@ -49,5 +48,5 @@ fn whose(ours: Option<&String>) -> String {
 }
 
 fn coins(sat: u64, effects: &Effects) -> String {
-    format!("{} {}", Amount::from(sat).with_decimals(8), effects.network.symbol())
+    effects.network.amount(sat)
 }

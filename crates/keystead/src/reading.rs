@@ -135,8 +135,9 @@ pub(crate) fn words(
     registry: &AssetIndex,
     policy: &PolicyVersion,
     own: Option<(Address, &AccountRef)>,
+    language: Language,
 ) -> Vec<String> {
-    let lines = keystead_approver::effect_words(effects, registry, policy, own);
+    let lines = keystead_approver::effect_words(effects, registry, policy, own, language);
     lines.iter().map(|it| table::plain(it)).collect()
 }
 

@@ -17,7 +17,7 @@ use keystead_intent::{
 };
 use keystead_policy::{
     AddressEntry, BitcoinFinality, BitcoinTerms, HeightLimit, LockTimeRule, Measure, PolicyVersion, Price,
-    PriceRule, PriceSource, Reason, Rule, SharedWallet, Window,
+    PriceRule, PriceSource, Reason, Rule, SharedWallet, Window, WrittenAddress,
 };
 use keystead_tests::fixture::{BIRTH, CHAIN, ETHER, FRIEND, name};
 use keystead_tests::purse::{FORMS, Purse, REGTEST, TR, WPKH, named, pay, payee};
@@ -385,6 +385,10 @@ fn with_terms(purse: &Purse) -> PolicyVersion {
         lock_times: vec![rule],
         shared_wallets: vec![wallet],
         finality: vec![BitcoinFinality { chain: REGTEST, confirmations: 3 }],
+        written: vec![WrittenAddress {
+            chain: REGTEST,
+            address: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080".to_owned(),
+        }],
     });
     policy
 }

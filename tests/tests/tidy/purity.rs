@@ -11,6 +11,7 @@ const PURE: [&str; 14] = [
     "keystead-chain",
     "keystead-words",
     "keystead-rehearsal",
+    "keystead-speech",
     "keystead-bitcoin",
     "keystead-solana",
     "keystead-policy",

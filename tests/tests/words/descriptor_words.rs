@@ -77,7 +77,8 @@ fn s02_typed_data_reads_in_the_words_of_its_contract_too() {
     let reviewed = read(&mut world, &library(), action);
     let words = place(&reviewed.lines, "> Allow ");
     let said = format!(
-        "> Allow {VAULT} NOT IN ADDRESS BOOK to spend Unlimited USDT of {owner} NOT IN ADDRESS BOOK until"
+        "> Allow {VAULT} NOT IN ADDRESS BOOK to spend Unlimited USDT of {owner} NOT IN ADDRESS BOOK \
+         (by the node's word our own account hot/0, which signs) until"
     );
     assert!(reviewed.lines[words].starts_with(&said), "{:#?}", reviewed.lines);
     assert_eq!(reviewed.class, DangerClass::UnlimitedAllowance);
@@ -107,6 +108,26 @@ fn s11_an_approval_does_not_depend_on_any_words() {
         place(&lines, "The policy names a descriptor that no file here is for this contract");
         assert!(!lines.iter().any(|line| line.starts_with("> ")), "{lines:#?}");
     }
+}
+
+/// Whoever reads another language reads other lines of the same, and approves the same digest.
+#[test]
+fn s11_an_approval_does_not_depend_on_the_language() {
+    let read_in = |language| {
+        let mut world = World::new(Strict::default());
+        let action = world.call(TOKEN, transfer(1_500_000), 0);
+        read(&mut world, &Library::bundled(language).unwrap(), action)
+    };
+    let (english, german) = (read_in(Language::English), read_in(Language::German));
+    assert_eq!(
+        (english.digest, english.class, english.lines.len()),
+        (german.digest, german.class, german.lines.len())
+    );
+    for (at, line) in english.lines.iter().enumerate() {
+        assert_ne!(line, &german.lines[at], "a line that nobody translated");
+    }
+    place(&german.lines, "1.5 USDT gehen von Konto hot/0 (unser eigenes, ");
+    place(&german.lines, &format!("> 1.5 USDT an friend ({FRIEND}) senden"));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::Address;
-use keystead_chain::look_alike;
 use keystead_intent::Asset;
 use keystead_policy::PolicyVersion;
+use keystead_speech::look_alike;
 
 /// INVARIANT S12: one line for each address of the next version that no entry had before and that begins and ends
 /// like another one: whoever compares only the ends would take it into the address book.
@@ -14,7 +14,7 @@ pub fn look_alikes(current: &PolicyVersion, next: &PolicyVersion) -> Vec<String>
     let (had, has) = (addresses(current), addresses(next));
     let come = has.iter().filter(|(address, _)| !had.contains_key(*address));
     let twins = |address: &Address| {
-        let known = had.iter().chain(&has).find(|(known, _)| look_alike(**known, *address));
+        let known = had.iter().chain(&has).find(|(known, _)| look_alike(&known.0.0, &address.0.0));
         known.map(|(known, name)| (*known, *name))
     };
     come.filter_map(|(address, name)| {

@@ -68,6 +68,8 @@ pub fn registry(policy: &PolicyVersion) -> Vec<String> {
     lines.extend(bitcoin.iter().flat_map(|it| it.lock_times.iter().map(lock_line)));
     lines.extend(bitcoin.iter().flat_map(|it| it.shared_wallets.iter().map(shared_line)));
     lines.extend(bitcoin.iter().flat_map(|it| it.finality.iter().map(final_line)));
+    let written = bitcoin.iter().flat_map(|it| &it.written);
+    lines.extend(written.map(|it| format!("an address on {} is written {}", it.chain, it.address)));
     lines.extend(fee_caps.iter().flat_map(|cap| fee_lines(policy, cap)));
     lines.extend(tolerances.iter().map(|it| {
         let (asset, _) = policy.unit(Measure::Asset { chain: it.chain, asset: it.asset });

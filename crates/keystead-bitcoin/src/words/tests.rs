@@ -96,7 +96,7 @@ fn s02_numbers_are_written_in_one_way() {
         (100_000_000, "1.00000000 BTC"),
         (2_100_000_000_000_000, "21000000.00000000 BTC"),
     ] {
-        assert_eq!(coins(sat, Network::Mainnet), text);
+        assert_eq!(crate::Network::Mainnet.amount(sat), text);
     }
     for (number, text) in [
         (0, "0"),
@@ -108,4 +108,41 @@ fn s02_numbers_are_written_in_one_way() {
     ] {
         assert_eq!(grouped(number), text);
     }
+}
+
+/// An address that begins and ends as one of the address book does is another, whatever it is called.
+#[test]
+fn s12_an_address_that_looks_like_a_known_one_is_said_to_be_another() {
+    let desk = desk();
+    let mut draft = desk.draft(WPKH);
+    draft.outputs[0] = pay(600_000, stranger());
+    let effects = explain(&desk.view(&draft));
+    let payee = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
+    let twin = "bcrt1qw508aaaaaaaaaaaaaaaaaaaaaaaaaaaaaat080";
+    for (known, name, warns) in [(twin, None, true), (twin, Some("payee"), true), (payee, None, false)] {
+        let known = [(known.to_owned(), "exchange".to_owned())];
+        let names = |_: &str| name.map(str::to_owned);
+        let speaker = Speaker { names: &names, known: &known, language: Language::English };
+        let said = describe_as(&effects, &speaker)[1].text.clone();
+        let warning = format!(", WHICH LOOKS LIKE exchange ({twin}) AND IS ANOTHER");
+        assert_eq!(said.ends_with(&warning), warns, "{said}");
+    }
+}
+
+#[test]
+fn german_says_the_same_of_a_payment() {
+    let desk = desk();
+    let mut draft = desk.draft(WPKH);
+    draft.outputs[0] = pay(600_000, stranger());
+    let speaker = Speaker { names: &|_| None, known: &[], language: Language::German };
+    let lines = describe_as(&explain(&desk.view(&draft)), &speaker);
+    assert_eq!(
+        text(&lines)[..4],
+        [
+            "ÜBERWEISUNG: Wert geht einmal ab, in den Beträgen unten",
+            "Sendet 0.00600000 tBTC an bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080, NICHT IM ADRESSBUCH",
+            "Wechselgeld: 0.00399000 tBTC zurück an uns bei wpkh hot/1/7, bewiesen",
+            "Gebühr 1 000 sat, 7.1 sat/vB für höchstens 141 vB, auf regtest",
+        ]
+    );
 }

@@ -1,85 +1,100 @@
 //! What a run of a transaction did, in plain words.
 
+use alloy_primitives::Address;
 use alloy_sol_types::{Revert, SolError as _};
 use keystead_base::{Amount, Timestamp};
 use keystead_intent::{
     Asset, BalanceChange, Ending, NotTaken, Right, RightChange, Run, SimulatedBlock, UNLIMITED_ALLOWANCE,
 };
+use keystead_speech::Phrase;
 
 use super::Speaker;
 
 /// How it ended first, then what changed for the accounts that were watched.
 pub(super) fn lines(speaker: &Speaker<'_>, block: &SimulatedBlock, run: &Run) -> Vec<String> {
-    let time = Timestamp(0).plus_seconds(block.time_seconds);
-    let mut lines = vec![format!("Simulated after block {} of {time}: {}", block.number, ending(run))];
+    let (number, time) =
+        (block.number.to_string(), Timestamp(0).plus_seconds(block.time_seconds).to_string());
+    let ending = ending(speaker, run);
+    let mut lines = vec![speaker.say(Phrase::Simulated { number: &number, time: &time, ending: &ending })];
     if run.cut {
-        lines.push("IT CHANGES MORE THAN CAN BE SHOWN; this is not all".to_owned());
+        lines.push(speaker.say(Phrase::RunCut {}));
     }
-    if run.ahead > 0 {
-        let come = if run.ahead == 1 { "transaction comes" } else { "transactions come" };
-        lines.push(format!("{} {come} before it and may change what it does", run.ahead));
+    match run.ahead {
+        0 => {}
+        1 => lines.push(speaker.say(Phrase::RunAheadOne {})),
+        count => lines.push(speaker.say(Phrase::RunAhead { count: &count.to_string() })),
     }
     lines.extend(run.balances.iter().map(|it| balance(speaker, it)));
     lines.extend(run.rights.iter().map(|it| right(speaker, it)));
-    lines.extend(run.created.iter().map(|it| format!("A contract is created at {it}")));
+    let created = |it: &Address| speaker.say(Phrase::RunCreates { address: &it.to_string() });
+    lines.extend(run.created.iter().map(created));
     lines
 }
 
-fn ending(run: &Run) -> String {
-    let gas = run.gas_used;
-    match &run.ending {
-        Ending::Succeeded => format!("it succeeds, with {gas} gas"),
-        Ending::Reverted { data } => format!("IT REVERTS{}, with {gas} gas", reason(data)),
-        Ending::Halted => format!("IT FAILS AND SPENDS ALL ITS GAS, {gas}"),
-        Ending::NotTaken(reason) => format!("IT WOULD NOT BE TAKEN: {}", not_taken(*reason)),
-    }
+fn ending(speaker: &Speaker<'_>, run: &Run) -> String {
+    let gas = &run.gas_used.to_string();
+    speaker.say(match &run.ending {
+        Ending::Succeeded => Phrase::RunSucceeds { gas },
+        Ending::Reverted { data } if data.is_empty() => Phrase::RunReverts { gas },
+        Ending::Reverted { data } => return reverted(speaker, data, gas),
+        Ending::Halted => Phrase::RunHalts { gas },
+        Ending::NotTaken(NotTaken::Nonce) => Phrase::RunNotTakenNonce {},
+        Ending::NotTaken(NotTaken::Funds) => Phrase::RunNotTakenFunds {},
+        Ending::NotTaken(NotTaken::Fee) => Phrase::RunNotTakenFee {},
+        Ending::NotTaken(NotTaken::Gas) => Phrase::RunNotTakenGas {},
+        Ending::NotTaken(NotTaken::Rule) => Phrase::RunNotTakenRule {},
+    })
 }
 
 /// What a contract gives as its reason is a stranger's text: quoted, with everything escaped that is not plain.
-fn reason(data: &[u8]) -> String {
-    match Revert::abi_decode(data) {
-        Ok(revert) => format!(" with {:?}", revert.reason),
-        Err(_) if data.is_empty() => String::new(),
-        Err(_) => format!(" with 0x{}", const_hex::encode(data)),
-    }
-}
-
-fn not_taken(reason: NotTaken) -> &'static str {
-    match reason {
-        NotTaken::Nonce => "its nonce is used",
-        NotTaken::Funds => "the account has too few coins",
-        NotTaken::Fee => "it offers too little for gas",
-        NotTaken::Gas => "its gas limit does not fit",
-        NotTaken::Rule => "it breaks a rule of the chain",
-    }
+fn reverted(speaker: &Speaker<'_>, data: &[u8], gas: &str) -> String {
+    let reason = match Revert::abi_decode(data) {
+        Ok(revert) => format!("{:?}", revert.reason),
+        Err(_) => const_hex::encode_prefixed(data),
+    };
+    speaker.say(Phrase::RunRevertsWith { reason: &reason, gas })
 }
 
 fn balance(speaker: &Speaker<'_>, it: &BalanceChange) -> String {
     let lost = it.lost() != Amount::ZERO;
-    let (verb, amount) = if lost { ("loses", it.lost()) } else { ("gains", it.gained()) };
-    let what = match (it.asset, it.id) {
-        (Asset::Token(token), Some(id)) => format!("{amount} pieces of {} no. {id}", speaker.token(token)),
+    let amount = if lost { it.lost() } else { it.gained() };
+    let what = &match (it.asset, it.id) {
+        (Asset::Token(token), Some(id)) => speaker.say(Phrase::RunPieces {
+            amount: &amount.to_string(),
+            token: &speaker.token(token),
+            id: &id.to_string(),
+        }),
         (asset, _) => speaker.amount(asset, amount),
     };
-    let whose = if lost { speaker.giver(it.account) } else { speaker.who(it.account) };
-    format!("In the simulation {whose} {verb} {what}")
+    match lost {
+        true => speaker.say(Phrase::RunLoses { whose: &speaker.loser(it.account), what }),
+        false => speaker.say(Phrase::RunGains { whose: &speaker.who(it.account), what }),
+    }
 }
 
 fn right(speaker: &Speaker<'_>, it: &RightChange) -> String {
-    let (holder, owner, token) = (speaker.who(it.holder), speaker.giver(it.owner), speaker.token(it.token));
-    let what = match it.right {
-        Right::Allowance { after, .. } if after.0 >= UNLIMITED_ALLOWANCE => format!("may take ALL {token}"),
-        Right::Allowance { after, .. } => {
-            format!("may take {}", speaker.amount(Asset::Token(it.token), after))
-        }
-        Right::Nft { id, after, .. } => format!("{} {token} no. {id}", may(after)),
-        Right::Operator { after, .. } => format!("{} EVERY {token}", may(after)),
+    let (holder, owner, token) =
+        (&speaker.who(it.holder), &speaker.loser(it.owner), &speaker.token(it.token));
+    let amount = |after: Amount| match after.0 >= UNLIMITED_ALLOWANCE {
+        true => speaker.say(Phrase::All { token }),
+        false => speaker.amount(Asset::Token(it.token), after),
     };
-    format!("After the simulation {holder} {what} from {owner}")
-}
-
-fn may(may: bool) -> &'static str {
-    if may { "may take" } else { "may no longer take" }
+    match it.right {
+        Right::Allowance { after, .. } => {
+            speaker.say(Phrase::RunMayTake { holder, amount: &amount(after), owner })
+        }
+        Right::Nft { id, after, .. } => {
+            let id = &id.to_string();
+            speaker.say(match after {
+                true => Phrase::RunMayTakeNft { holder, token, id, owner },
+                false => Phrase::RunMayNotTakeNft { holder, token, id, owner },
+            })
+        }
+        Right::Operator { after, .. } => speaker.say(match after {
+            true => Phrase::RunMayTakeEvery { holder, token, owner },
+            false => Phrase::RunMayNotTakeEvery { holder, token, owner },
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -93,6 +108,8 @@ mod tests {
     const OWN: Address = Address::repeat_byte(0xaa);
     const OTHER: Address = Address::repeat_byte(0xbb);
     const TOKEN: Address = Address::repeat_byte(0x20);
+    /// Of ours, too, and without a name.
+    const OURS: Address = Address::repeat_byte(0xcc);
 
     fn said(run: &Run) -> Vec<String> {
         let coin = AssetEntry {
@@ -148,6 +165,8 @@ mod tests {
             balances: vec![
                 balance(OWN, Asset::Token(TOKEN), 5_000_000, 1_500_000),
                 balance(OTHER, Asset::Token(TOKEN), 0, 3_500_000),
+                balance(OURS, Asset::Token(TOKEN), 1, 0),
+                balance(OURS, Asset::Native, 0, 1),
             ],
             rights: vec![right(all), right(Right::Operator { before: true, after: false })],
             created: vec![OTHER],
@@ -163,6 +182,8 @@ mod tests {
                 "2 transactions come before it and may change what it does".to_owned(),
                 format!("In the simulation {own} loses 3.5 USDC"),
                 format!("In the simulation {other} gains 3.5 USDC"),
+                format!("In the simulation another account of ours ({OURS}) loses 0.000001 USDC"),
+                format!("In the simulation {OURS} NOT IN ADDRESS BOOK gains 1 wei"),
                 format!("After the simulation {other} may take ALL USDC from {own}"),
                 format!("After the simulation {other} may no longer take EVERY USDC from {own}"),
                 format!("A contract is created at {OTHER}"),

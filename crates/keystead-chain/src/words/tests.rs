@@ -3,6 +3,7 @@
 use alloy_primitives::{Address, B256, Bytes};
 use keystead_base::Digest;
 use keystead_intent::{AccountRef, Fee, Slot};
+use keystead_speech::Language;
 
 use super::*;
 use crate::fixture::{
@@ -212,6 +213,43 @@ fn s02_our_own_account_is_named_where_it_gives_and_nowhere_else() {
     assert!(words.ends_with("to 0x66 NOT IN ADDRESS BOOK"), "{words}");
     let book = say(US, ALICE);
     assert_eq!(book.1, "Nonce 7 of treasury (0x11)", "the address book's name comes first");
+}
+
+/// Where nobody says whether somebody gives or receives, as in a descriptor's words, the node's word is one, and is said
+/// to be.
+#[test]
+fn s02_an_account_that_the_node_calls_ours_is_said_to_be_so_by_the_node() {
+    let account = AccountRef { key: "hot".parse().unwrap(), index: 2 };
+    let (registry, book) = (registry(), book());
+    let speaker = Speaker::new(CHAIN, &registry, &book).with_own(Some((MALLORY, &account)));
+    assert_eq!(
+        shorten(&speaker.party(MALLORY)),
+        "0x66 NOT IN ADDRESS BOOK (by the node's word our own account hot/2, which signs)"
+    );
+    assert_eq!(shorten(&speaker.party(ALICE)), "alice (0xa1)");
+    let speaker = speaker.with_own(Some((US, &account)));
+    assert_eq!(shorten(&speaker.party(US)), "treasury (0x11)", "the address book's name is enough");
+}
+
+#[test]
+fn german_says_the_same_of_the_same_effects() {
+    let amount = Amount::from(1_500_000_u64);
+    let mut effects =
+        effects(vec![EffectKind::Transfer { asset: Asset::Token(USDC), from: US, to: MALLORY, amount }]);
+    effects.slot = Some(Slot { chain: CHAIN, account: US, nonce: 7 });
+    let (registry, book) = (registry(), book());
+    let speaker = Speaker::new(CHAIN, &registry, &book).with_language(Language::German);
+    let lines: Vec<String> = describe_as(&effects, &speaker).iter().map(|it| shorten(&it.text)).collect();
+    assert_eq!(
+        lines,
+        [
+            "ÜBERWEISUNG: Wert geht einmal ab, in den Beträgen unten",
+            "1.5 USDC gehen von treasury (0x11) an 0x66 NICHT IM ADRESSBUCH",
+            "Netzgebühr: höchstens 0 ETH, auf eip155:1",
+            "Nonce 7 von treasury (0x11)",
+            &format!("Zu unterschreibender Digest: 0x{}", "dd".repeat(32)),
+        ]
+    );
 }
 
 /// An address that begins and ends as another one does.

@@ -1,16 +1,25 @@
 //! Typed data in plain words: what is signed, for whom, and the values where nobody knows their meaning.
 
 use keystead_intent::{TypedForm, TypedValue};
+use keystead_speech::Phrase;
 
 use super::Speaker;
 
 /// What the document is and where it is valid; `contract` is the verifying contract in words.
-pub(super) fn headline(form: &TypedForm, contract: Option<String>) -> String {
+pub(super) fn headline(form: &TypedForm, contract: Option<String>, speaker: &Speaker<'_>) -> String {
     let domain = &form.domain;
-    let name = domain.name.as_deref().map(|it| format!(" of {it:?}")).unwrap_or_default();
-    let version = domain.version.as_deref().map(|it| format!(" version {it:?}")).unwrap_or_default();
-    let contract = contract.map(|it| format!(" for {it}")).unwrap_or_default();
-    format!("Typed data {:?}{name}{version}{contract}", form.primary_type)
+    let quoted = |text: &str| format!("{text:?}");
+    let mut said = speaker.say(Phrase::TypedData { kind: &quoted(&form.primary_type) });
+    if let Some(name) = domain.name.as_deref().map(quoted) {
+        said = speaker.say(Phrase::TypedOf { said: &said, name: &name });
+    }
+    if let Some(version) = domain.version.as_deref().map(quoted) {
+        said = speaker.say(Phrase::TypedVersion { said: &said, version: &version });
+    }
+    match contract {
+        Some(contract) => speaker.say(Phrase::TypedFor { said: &said, contract: &contract }),
+        None => said,
+    }
 }
 
 /// One line for each value; text is quoted, so that it cannot pass for a line of its own.

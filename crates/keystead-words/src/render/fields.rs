@@ -1,5 +1,7 @@
 //! Fields one after the other: which are shown, and elements of lists.
 
+use keystead_speech::Phrase;
+
 use super::{MAX_CALL_DEPTH, MAX_LINES, Misfit, Scene};
 use crate::field::{Calldata, Field, Format, Group, Leaf, Subject, Visible};
 use crate::path::{Found, Selection};
@@ -68,14 +70,10 @@ impl Scene<'_> {
         };
         match selection {
             None if matches!(leaf.visible, Visible::Never) => Ok(Vec::new()),
-            None => {
-                let missing = self.library.say("not in these bytes");
-                Ok(vec![vec![format!("{}: ({missing})", self.say(&leaf.label))]])
-            }
+            None => Ok(vec![vec![self.phrase(Phrase::NotInTheseBytes { label: self.say(&leaf.label) })]]),
             Some(Selection::One(found)) => self.element(leaf, &found, None).map(|lines| vec![lines]),
             Some(Selection::Many(found)) if found.is_empty() => {
-                let none = self.library.say("none");
-                let line = format!("{}: {none}", self.say(&leaf.label));
+                let line = self.phrase(Phrase::NoneOf { label: self.say(&leaf.label) });
                 Ok(if leaf.visible == Visible::Never { Vec::new() } else { vec![vec![line]] })
             }
             Some(Selection::Many(found)) => {
@@ -131,8 +129,7 @@ impl Scene<'_> {
 
     /// A value that its format is not for: as it is, and said to be.
     fn unfit(&self, value: &Value) -> String {
-        let mark = self.library.say("as it is: its format does not fit");
-        format!("{} ({mark})", self.raw(value))
+        self.phrase(Phrase::Unfit { value: &self.raw(value) })
     }
 
     /// A call in a call: by its own descriptor, or by what can be said without one.
@@ -166,16 +163,15 @@ impl Scene<'_> {
             true => self.library.call_words(&call, self.speaker, self.depth.saturating_add(1)),
             false => Vec::new(),
         };
-        let whom = self.speaker.who(to);
+        let head = self.phrase(Phrase::CallOf { label, whom: &self.speaker.who(to) });
         if inner.is_empty() {
             let plain = if data.is_empty() {
-                self.library.say("no call data").to_owned()
+                self.phrase(Phrase::NoCallData {})
             } else {
-                crate::phrase::bytes(&data)
+                crate::phrase::bytes(&data, self.library.language())
             };
-            return vec![format!("{label}: {} {whom}: {plain}", self.library.say("call of"))];
+            return vec![format!("{head}: {plain}")];
         }
-        let head = format!("{label}: {} {whom}", self.library.say("call of"));
         [head].into_iter().chain(inner.into_iter().map(|line| format!("  {line}"))).collect()
     }
 }

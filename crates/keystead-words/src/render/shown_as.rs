@@ -3,6 +3,7 @@
 use alloy_primitives::U256;
 use keystead_base::Amount;
 use keystead_intent::{Asset, ChainId};
+use keystead_speech::Phrase;
 
 use super::Scene;
 use crate::field::{Format, Leaf, TokenAmount};
@@ -24,12 +25,12 @@ impl Scene<'_> {
             Format::TokenAmount(it) => self.token_amount(it, value.uint()?, at),
             Format::NftName { collection } => {
                 let collection = self.parameter(collection, at)?.address()?;
-                Some(format!("{} no. {}", self.speaker.token(collection), value.uint()?))
+                let (token, id) = (self.speaker.token(collection), value.uint()?.to_string());
+                Some(self.phrase(Phrase::NumberedToken { token: &token, id: &id }))
             }
             Format::Timestamp => phrase::date(value.uint()?),
             Format::BlockHeight => {
-                let when = self.library.say("when that is nobody can tell here");
-                Some(format!("{} {} ({when})", self.library.say("block"), value.uint()?))
+                Some(self.phrase(Phrase::BlockHeight { number: &value.uint()?.to_string() }))
             }
             Format::Duration => Some(phrase::duration(value.uint()?)),
             Format::Unit { base, decimals, prefix } => {
@@ -40,12 +41,12 @@ impl Scene<'_> {
                 Some(self.say(text).to_owned())
             }
             Format::ChainId => Some(phrase::chain(value.uint()?)),
-            // Whose account signs somebody else may have said: only the address book gives it a name here.
             Format::AddressName { senders } => match value.address()? {
                 it if senders.contains(&it) => {
-                    Some(format!("{} {}", self.library.say("the sender,"), self.speaker.who(self.call.from)))
+                    Some(self.phrase(Phrase::Sender { who: &self.speaker.giver(self.call.from) }))
                 }
-                it => Some(self.speaker.who(it)),
+                // A descriptor does not say whether somebody gives or receives.
+                it => Some(self.speaker.party(it)),
             },
             Format::TokenTicker { chain } => {
                 let elsewhere = self.elsewhere(chain.as_ref(), at);
@@ -63,7 +64,7 @@ impl Scene<'_> {
     /// An amount of a token; in a token that nobody vouches for, in base units.
     fn token_amount(&mut self, it: &TokenAmount, amount: U256, at: Place) -> Option<String> {
         let Some(token) = it.token.as_ref().and_then(|source| self.parameter(source, at)?.address()) else {
-            return Some(format!("{amount} ({})", self.library.say("of an unknown token")));
+            return Some(self.phrase(Phrase::OfUnknownToken { amount: &amount.to_string() }));
         };
         let much = it.threshold.is_some_and(|threshold| amount >= threshold);
         let native = it.native.contains(&token);
@@ -90,9 +91,8 @@ impl Scene<'_> {
             asset == Asset::Token(self.call.to) && registry.asset(self.speaker.chain(), asset).is_none();
         match self.descriptor.token.as_ref().filter(|_| own) {
             Some(token) => {
-                let said = Amount(amount).with_decimals(token.decimals);
-                let mark = self.library.say("by the descriptor's word, NOT IN REGISTRY");
-                format!("{said} {} ({mark})", token.ticker)
+                let amount = Amount(amount).with_decimals(token.decimals);
+                self.phrase(Phrase::ByTheDescriptorsWord { amount: &amount, ticker: &token.ticker })
             }
             None => self.speaker.amount(asset, Amount(amount)),
         }

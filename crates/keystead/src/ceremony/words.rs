@@ -182,7 +182,7 @@ mod tests {
     use keystead_base::Timestamp;
     use keystead_policy::{
         BitcoinFinality, BitcoinTerms, FeeCap, HeightLimit, LockTimeRule, PolicyVersion, Roster,
-        SharedWallet, Simulate, SimulationRule, Tolerance,
+        SharedWallet, Simulate, SimulationRule, Tolerance, WrittenAddress,
     };
 
     use super::*;
@@ -217,6 +217,7 @@ mod tests {
         BitcoinTerms {
             shared_wallets: Vec::new(),
             finality: Vec::new(),
+            written: Vec::new(),
             lock_times: vec![LockTimeRule {
                 chain,
                 keys,
@@ -237,6 +238,11 @@ mod tests {
                 let chain = keystead_intent::ChainId::BITCOIN_MAINNET;
                 let finality = vec![BitcoinFinality { chain, confirmations: 3 }];
                 it.bitcoin = Some(BitcoinTerms { finality, ..BitcoinTerms::default() });
+            },
+            |it| {
+                let (chain, address) = (keystead_intent::ChainId::BITCOIN_REGTEST, "bcrt1qa".to_owned());
+                let written = vec![WrittenAddress { chain, address }];
+                it.bitcoin = Some(BitcoinTerms { written, ..BitcoinTerms::default() });
             },
             |it| it.chains.clear(),
             |it| it.rules[0].cedar.push_str(" // more"),

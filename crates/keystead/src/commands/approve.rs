@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use keystead_base::RequestId;
 use keystead_intent::{Action, AuthorityChange, Intent, Verdict};
+use keystead_words::Phrase;
 use serde_json::json;
 
 use super::policy_prove::{direction, proposed};
@@ -61,10 +62,9 @@ async fn answer(
         voice.line(&strong(first));
         rest.iter().for_each(|line| voice.line(&format!("  {line}")));
         direction.iter().for_each(|told| voice.line(&strong(&format!("  {}", told.line))));
-        voice.line(&format!(
-            "  Asked by {}; policy version {}",
-            detail.intent.requester, understood.policy.number
-        ));
+        let (requester, version) = (detail.intent.requester.as_str(), &understood.policy.number.to_string());
+        let asked = session.library.language().say(&Phrase::AskedBy { requester, version });
+        voice.line(&format!("  {asked}"));
     }
     if let (Verdict::Approve, Some(told), true) = (verdict, &direction, is_policy(&detail.intent)) {
         told.required(args.unproven)?;

@@ -81,7 +81,7 @@ pub(crate) struct Global {
     /// can be reached.
     #[arg(long, global = true, value_name = "NODE", conflicts_with = "through")]
     pub(crate) node: Option<String>,
-    /// The language of the words that descriptors have for a request: en or de.
+    /// The language of the words that people approve by: en or de.
     #[arg(long, global = true, env = "KEYSTEAD_LANGUAGE", value_name = "TAG", default_value_t)]
     pub(crate) language: Language,
     /// Go through a coordinator: it carries bytes that it cannot change unnoticed.

@@ -363,7 +363,8 @@ async fn explained(global: &Global, engine: &Engine, request: &str) -> Result<Re
     let found = engine.decide(&question(&asked, &facts));
     let registry = AssetIndex::new(&engine.version().assets, &engine.version().contracts)?;
     let own = asked.intent.action.account().zip(asked.effects.slot).map(|(it, slot)| (slot.account, it));
-    let lines = reading::words(&asked.effects, &registry, engine.version(), own);
+    let language = session.library.language();
+    let lines = reading::words(&asked.effects, &registry, engine.version(), own, language);
     let reasons: Vec<String> = found.reasons().iter().map(|it| it.words(engine.version())).collect();
     let unknown = unknown_runs(std::slice::from_ref(&asked), &[engine.version()]);
     let mut text = format!("{}\n\n{}{unknown}\n", lines.join("\n"), ruling(&found, engine.version()));

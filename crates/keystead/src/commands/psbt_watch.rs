@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use keystead_base::{Amount, Name};
+use keystead_base::Name;
 use keystead_bitcoin::{Branch, MAX_SEARCHED_INDEX, Owned, Place, Wallet, address_of, read_wallet};
 use keystead_intent::BitcoinWallet;
 use serde::{Deserialize, Serialize};
@@ -113,7 +113,7 @@ fn coin(it: &Found, wallet: &Wallet) -> Value {
 }
 
 fn amount(sat: u64, wallet: &Wallet) -> String {
-    format!("{} {}", Amount::from(sat).with_decimals(8), wallet.network().symbol())
+    wallet.network().amount(sat)
 }
 
 /// What was handed out of a wallet, in the file beside it.
