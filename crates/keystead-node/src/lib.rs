@@ -55,6 +55,7 @@ mod status;
 mod sweep;
 mod threshold;
 mod traces;
+mod turns;
 mod views;
 mod writer;
 
