@@ -1,10 +1,13 @@
 //! Four real nodes, three of which hold one key in shares: it is born among their enclaves, and any two sign.
 
 use alloy_primitives::U256;
+use keystead_base::Canonical as _;
 use keystead_decision::KeyState;
 use keystead_intent::{AuthorityChange, KeyCeremony, KeyKind};
+use keystead_keys::{Kdf, Purpose, SealLabel, SealingKey};
+use keystead_ledger::Ledger;
 use keystead_tests::chainside::{anvil, balance, fund, sends};
-use keystead_tests::cluster::{NodeHome, Station, ether};
+use keystead_tests::cluster::{NodeHome, PASSPHRASE, Station, ether};
 use keystead_tests::fixture::{ETHER, FRIEND, name};
 use keystead_tests::start_all;
 use keystead_wire::{RequestStage, RequestView};
@@ -94,4 +97,26 @@ async fn k03_d03_new_shares_and_other_holders_sign_for_the_same_account() {
     for station in stations {
         station.stop().await;
     }
+}
+
+/// A birth that ended without a key leaves a share of a key that nobody knows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn k03_a_share_whose_birth_ended_without_a_key_is_gone_after_a_start() {
+    let station = NodeHome::new().start().await;
+    let cluster = station.node.cluster();
+    let home = station.stop().await;
+    let url = format!("sqlite:{}", home.config.data.join("ledger.sqlite").display());
+    let key = SealingKey::derive(PASSPHRASE.as_bytes(), Kdf::new(&mut |bytes| bytes.fill(3))).unwrap();
+    let (purpose, epoch) = (Purpose::ThresholdShare, 0);
+    let label = SealLabel { cluster: Some(cluster), name: name("never"), purpose, epoch };
+    let sealed = key.seal(label, &[7; 64], &mut |bytes| bytes.fill(4)).unwrap();
+    let ledger = Ledger::open(&url).await.unwrap();
+    ledger.save_sealed_key(&name("never"), epoch, &sealed.to_document()).await.unwrap();
+    ledger.close().await;
+
+    let home = home.start().await.stop().await;
+    let ledger = Ledger::open(&url).await.unwrap();
+    assert_eq!(ledger.sealed_keys(None).await.unwrap(), [], "its name is free, and its shares are gone");
+    ledger.close().await;
+    drop(home);
 }

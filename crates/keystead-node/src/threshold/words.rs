@@ -156,10 +156,10 @@ impl Signer {
     async fn lead_request(&mut self, request: RequestId, now: Instant) -> Result<(), NodeError> {
         self.silence(request).await?;
         let Some(waiting) = self.runs.waiting.get_mut(&request) else { return Ok(()) };
-        let (attempt, height) = (waiting.turns.next(now), waiting.height);
-        let sharing = &waiting.sharing;
+        let (sharing, height) = (&waiting.sharing, waiting.height);
+        let attempt = waiting.turns.next(now, sharing.holders.len());
         let (me, reachable) = (&self.shared.node, self.shared.peers.reachable_names());
-        let order = order(&sharing.holders, &request, attempt);
+        let order = order(&sharing.holders, (&request, height), attempt);
         if leader(&order, me, &reachable) != Some(me) {
             return Ok(());
         }
@@ -197,8 +197,9 @@ impl Signer {
             self.runs.proving.remove(&request);
             return Ok(());
         };
-        let (attempt, me) = (turns.next(now), self.shared.node.clone());
-        let order = order(&convening.holders, &request, attempt);
+        // It leads each of its tries itself.
+        let (attempt, me) = (turns.next(now, 1), self.shared.node.clone());
+        let order = order(&convening.holders, (&request, 0), attempt);
         let reachable = self.shared.peers.reachable_names();
         let signers = turns.signers(&me, &order, usize::from(convening.threshold), &reachable);
         let Some(signers) = signers else { return Ok(()) };
