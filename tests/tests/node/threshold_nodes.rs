@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use alloy_primitives::U256;
-use keystead_base::Coded as _;
+use keystead_base::{Canonical as _, Coded as _};
 use keystead_coordinator::Relay;
 use keystead_decision::{KeyState, Outcome};
 use keystead_intent::{AuthorityChange, KeyCeremony, KeyKind};
+use keystead_keys::{Kdf, Purpose, SealLabel, SealingKey};
+use keystead_ledger::Ledger;
 use keystead_tests::chainside::{anvil, balance, fund, sends};
-use keystead_tests::cluster::{NodeHome, Station, ether};
+use keystead_tests::cluster::{NodeHome, PASSPHRASE, Station, ether};
 use keystead_tests::coin_desk::{CoinDesk, transaction};
 use keystead_tests::fixture::{ETHER, FRIEND, name};
 use keystead_tests::{Far, free_port, get, start_all};
@@ -257,6 +259,28 @@ async fn d03_a_holder_far_away_is_not_waited_for_while_nearer_ones_are_there_and
     for station in stations {
         station.stop().await;
     }
+}
+
+/// A birth that ended without a key leaves a share of a key that nobody knows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn k03_a_share_whose_birth_ended_without_a_key_is_gone_after_a_start() {
+    let station = NodeHome::new().start().await;
+    let cluster = station.node.cluster();
+    let home = station.stop().await;
+    let url = format!("sqlite:{}", home.config.data.join("ledger.sqlite").display());
+    let key = SealingKey::derive(PASSPHRASE.as_bytes(), Kdf::new(&mut |bytes| bytes.fill(3))).unwrap();
+    let (purpose, epoch) = (Purpose::ThresholdShare, 0);
+    let label = SealLabel { cluster: Some(cluster), name: name("never"), purpose, epoch };
+    let sealed = key.seal(label, &[7; 64], &mut |bytes| bytes.fill(4)).unwrap();
+    let ledger = Ledger::open(&url).await.unwrap();
+    ledger.save_sealed_key(&name("never"), epoch, &sealed.to_document()).await.unwrap();
+    ledger.close().await;
+
+    let home = home.start().await.stop().await;
+    let ledger = Ledger::open(&url).await.unwrap();
+    assert_eq!(ledger.sealed_keys(None).await.unwrap(), [], "its name is free, and its shares are gone");
+    ledger.close().await;
+    drop(home);
 }
 
 const EIGHTH_OF_A_SECOND: Duration = Duration::from_millis(125);

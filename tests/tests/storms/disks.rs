@@ -77,7 +77,7 @@ pub(crate) struct SmallDisk {
 
 impl SmallDisk {
     /// Puts one below a folder, with the folder's files in it; none where this machine does not let us.
-    fn below(folder: &Path) -> Option<Self> {
+    pub(crate) fn below(folder: &Path) -> Option<Self> {
         let aside = folder.with_extension("aside");
         copy(folder, &aside);
         let mut guard = Command::new("sh")
@@ -104,12 +104,12 @@ impl SmallDisk {
     }
 
     /// Writes until nothing more fits.
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let mut file = File::create(self.ballast()).expect("a file");
         while file.write_all(&[1; 4096]).is_ok() {}
     }
 
-    fn free(&self) {
+    pub(crate) fn free(&self) {
         std::fs::remove_file(self.ballast()).expect("a file");
     }
 

@@ -1,5 +1,6 @@
 //! D1, D3, D4: storms over four node processes under a steady load, and what must hold after each of them.
 
+mod circle;
 mod clocks;
 mod cluster;
 mod coordinator;
@@ -17,3 +18,4 @@ mod postgres;
 mod process;
 mod product;
 mod rules;
+mod shares;

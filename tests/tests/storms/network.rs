@@ -58,7 +58,7 @@ async fn d03_a_network_that_loses_three_of_ten_packets_still_decides() {
 }
 
 /// Four namespaces; none, and the reason, where this machine gives us none.
-fn apart() -> Option<Net> {
+pub(crate) fn apart() -> Option<Net> {
     let net = Net::new(NODES);
     net.map_err(|reason| println!("SKIPPED: no network namespaces with nftables here: {reason}")).ok()
 }

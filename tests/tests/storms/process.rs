@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use keystead_tests::binary;
-use keystead_tests::tracer::{Thread, threads};
+use keystead_tests::tracer::{Thread, child_of, threads};
 
 /// How a part is started, whatever became of the last time.
 pub(crate) struct Program {
@@ -60,6 +60,18 @@ impl Process {
     /// Every thread of the part, and not of a node's enclave.
     pub(crate) fn threads(&self) -> BTreeMap<Thread, u32> {
         threads(self.command, self.child.id())
+    }
+
+    /// The process of a node's enclave.
+    pub(crate) fn enclave(&self) -> Option<u32> {
+        child_of(self.child.id())
+    }
+
+    /// Every thread of the part, and of its enclave.
+    pub(crate) fn all_threads(&self) -> BTreeMap<Thread, u32> {
+        let mut all = self.threads();
+        all.extend(self.enclave().into_iter().flat_map(|it| threads("enclave", it)));
+        all
     }
 
     /// Whether it is there no more; and then, the signal that ended it or its exit code.

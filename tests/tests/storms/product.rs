@@ -81,7 +81,7 @@ impl Product<'_> {
         std::fs::write(folder.join("keystead.toml"), toml::to_string(&file).expect("TOML")).expect("a file");
     }
 
-    fn peers(&self) -> Vec<PeerConfig> {
+    pub(crate) fn peers(&self) -> Vec<PeerConfig> {
         let peer = |(index, address): (usize, &String)| PeerConfig {
             name: Founded::node(index),
             address: address.clone(),

@@ -34,11 +34,13 @@ impl Turns {
         Self { attempt: 0, due: now, begun, signers: Vec::new(), sessions: Vec::new(), silent }
     }
 
-    /// Begins a try, and says which one it is.
-    pub(super) fn next(&mut self, now: Instant) -> u32 {
+    /// Begins a try, and says which one it is. Each of so many holders has led once before anybody waits longer: a right
+    /// would expire while the turns of those who hang are waited out.
+    pub(super) fn next(&mut self, now: Instant, holders: usize) -> u32 {
         let attempt = self.attempt;
         self.attempt = attempt.saturating_add(1);
-        self.due = now + PATIENCE.saturating_mul(1 << attempt.min(MAX_DOUBLINGS));
+        let rounds = usize::try_from(attempt).ok().and_then(|it| it.checked_div(holders)).unwrap_or_default();
+        self.due = now + PATIENCE.saturating_mul(1 << rounds.min(MAX_DOUBLINGS));
         attempt
     }
 
@@ -79,11 +81,12 @@ impl Turns {
     }
 }
 
-/// The holders in the order in which they lead the runs of a request: everybody computes the same, and each request, being
-/// a digest, begins elsewhere.
-pub(super) fn order(holders: &[Name], request: &RequestId, attempt: u32) -> Vec<Name> {
+/// The holders in the order in which they lead the runs of a request: everybody computes the same. Each request, being
+/// a digest, begins elsewhere, and so does each right for it, which stands at another height.
+pub(super) fn order(holders: &[Name], (request, height): (&RequestId, u64), attempt: u32) -> Vec<Name> {
     let [first, second, ..] = request.0.0;
-    let turn = u64::from(u16::from_be_bytes([first, second])) + u64::from(attempt);
+    let begins = u64::from(u16::from_be_bytes([first, second])).wrapping_add(height);
+    let turn = begins.wrapping_add(u64::from(attempt));
     let mut order = holders.to_vec();
     let shift = turn.checked_rem(order.len() as u64).and_then(|it| usize::try_from(it).ok());
     order.rotate_left(shift.unwrap_or_default());
@@ -106,9 +109,9 @@ pub(super) fn leader<'a>(
     if attempt == 0 { there.find(fit).or(first) } else { first }
 }
 
-/// How long the first try has; each later one has twice as long as the one before.
+/// How long each try of the first round has; each later round has twice as long as the one before.
 const PATIENCE: Duration = Duration::from_secs(2);
-const MAX_DOUBLINGS: u32 = 4;
+const MAX_DOUBLINGS: usize = 4;
 /// After an abort: time for the others to see it too.
 const SHORT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -131,9 +134,11 @@ mod tests {
     fn d03_every_holder_leads_once_and_who_is_away_is_passed_over() {
         let (holders, request) = (names("a b c"), RequestId(Digest([4; 32])));
         let first: BTreeSet<Name> =
-            (0..3).map(|attempt| order(&holders, &request, attempt)[0].clone()).collect();
+            (0..3).map(|attempt| order(&holders, (&request, 7), attempt)[0].clone()).collect();
         assert_eq!(first, set("a b c"));
-        let turns = order(&holders, &request, 0);
+        let renewed = order(&holders, (&request, 8), 0);
+        assert_ne!(renewed, order(&holders, (&request, 7), 0), "a right that is renewed begins elsewhere");
+        let turns = order(&holders, (&request, 7), 0);
         let (me, rest) = (&turns[1], BTreeSet::from([turns[2].clone()]));
         let near = Nearness::default();
         assert_eq!(leader(&turns, me, &rest, (&near, 2, 0)), Some(me), "the first cannot be reached");
@@ -177,6 +182,19 @@ mod tests {
         assert_eq!(leader(&order, &order[0], &alone, (&near, 2, 0)), Some(&order[0]), "nobody else is there");
         let near = Nearness { ailing: set("b"), ..near };
         assert_eq!(leader(&order, &order[2], &all, (&near, 2, 0)), Some(&order[2]), "b was named");
+    }
+
+    /// Of five holders the first four hang: the fifth leads within the life of a right.
+    #[test]
+    fn d03_every_holder_has_led_before_anybody_waits_longer() {
+        let start = Instant::now();
+        let mut turns = Turns::new(start);
+        for attempt in 0..5 {
+            assert_eq!(turns.next(turns.due, 5), attempt);
+            assert_eq!(turns.due, start + PATIENCE * (attempt + 1));
+        }
+        turns.next(turns.due, 5);
+        assert_eq!(turns.due, start + PATIENCE * 7, "the second round waits twice as long");
     }
 
     #[test]

@@ -161,10 +161,11 @@ impl Signer {
         self.silence(request).await?;
         let near = self.nearness(now);
         let Some(waiting) = self.runs.waiting.get_mut(&request) else { return Ok(()) };
-        let (attempt, aim) = (waiting.turns.next(now), waiting.aim(request));
-        let sharing = &waiting.sharing;
+        let (sharing, height, aim) = (&waiting.sharing, waiting.height, waiting.aim(request));
+        let attempt = waiting.turns.next(now, sharing.holders.len());
         let (me, reachable) = (&self.shared.node, self.shared.peers.reachable_names());
-        let (order, threshold) = (order(&sharing.holders, &request, attempt), usize::from(sharing.threshold));
+        let order = order(&sharing.holders, (&request, height), attempt);
+        let threshold = usize::from(sharing.threshold);
         if leader(&order, me, &reachable, (&near, threshold, attempt)) != Some(me) {
             return Ok(());
         }
@@ -210,8 +211,9 @@ impl Signer {
             self.runs.proving.remove(&request);
             return Ok(());
         };
-        let (attempt, me) = (turns.next(now), self.shared.node.clone());
-        let order = order(&convening.holders, &request, attempt);
+        // It leads each of its tries itself.
+        let (attempt, me) = (turns.next(now, 1), self.shared.node.clone());
+        let order = order(&convening.holders, (&request, 0), attempt);
         let reachable = self.shared.peers.reachable_names();
         let signers = turns.signers(&me, &order, usize::from(convening.threshold), &reachable, &near);
         let Some(signers) = signers else { return Ok(()) };

@@ -1,0 +1,204 @@
+//! Nodes as processes of the product that hold a key in shares, and people who ask them; no chain, no coordinator.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use alloy_primitives::{Address, Bytes, U256};
+use keystead_decision::KeyState;
+use keystead_devnet::Devnet;
+use keystead_intent::{AuthorityChange, KeyCeremony, KeyKind};
+use keystead_node::Config;
+use keystead_tests::cluster::NodeHome;
+use keystead_tests::fixture::{BIRTH, CHAIN, Desk, ETHER, FRIEND, Member, name};
+use keystead_wire::{ConveningView, KeyView, RequestStage, RequestView};
+
+use crate::founded::Founded;
+use crate::ground::Ground;
+use crate::people::{ANSWER, People, retry, transfer};
+use crate::process::{Process, Program};
+use crate::product::Product;
+
+/// Some nodes, each a process with its own database and enclave. Everything of them ends with this value.
+pub(crate) struct Circle {
+    pub(crate) people: Arc<People>,
+    programs: Vec<Program>,
+    running: Mutex<Vec<Option<Process>>>,
+    pub(crate) ground: Ground,
+    nonce: AtomicU64,
+    signed: Mutex<Vec<(u64, Bytes)>>,
+    homes: Vec<NodeHome>,
+}
+
+impl Circle {
+    /// So many nodes, whose folders are there; none runs.
+    pub(crate) fn placed(nodes: u8, ground: Ground) -> Self {
+        let mut homes = NodeHome::several(nodes, |policy| policy.timing.certificate_seconds = RIGHT_SECONDS);
+        let addresses: Vec<String> = (0..homes.len()).map(|it| ground.address(it)).collect();
+        let cluster = homes[0].genesis.genesis.cluster();
+        let product = Product { cluster, addresses: &addresses, anvil: "" };
+        for (home, address) in homes.iter_mut().zip(&addresses) {
+            home.config.listen.clone_from(address);
+            home.config.enclave.program = None;
+        }
+        let write = |(node, home): (usize, &NodeHome)| {
+            let peers = product.peers();
+            product.write_node(&home.path(""), &Config { peers, ..home.config.clone() });
+            Program::new("node", home.path(""), ground.prefix(node))
+        };
+        let programs: Vec<Program> = homes.iter().enumerate().map(write).collect();
+        let members = (1..=nodes).map(|it| Member::new(&format!("node-{it}"), it)).collect();
+        let desk = Desk { nodes: members, ..Desk::default() };
+        let running = Mutex::new(programs.iter().map(|_| None).collect());
+        let people = Arc::new(People::new(desk, cluster, addresses));
+        let (nonce, signed) = (AtomicU64::new(0), Mutex::default());
+        Self { people, programs, running, ground, nonce, signed, homes }
+    }
+
+    /// So many nodes, all running.
+    pub(crate) async fn start(nodes: u8) -> Self {
+        Self::placed(nodes, Ground::Loopback).all_up().await
+    }
+
+    /// Starts all, and waits until each of them votes.
+    pub(crate) async fn all_up(self) -> Self {
+        (0..self.programs.len()).for_each(|node| self.launch(node));
+        for node in 0..self.programs.len() {
+            self.votes(node).await;
+        }
+        self
+    }
+
+    /// A node's part of the disk.
+    pub(crate) fn data(&self, node: usize) -> PathBuf {
+        self.homes[node].config.data.clone()
+    }
+
+    pub(crate) fn launch(&self, node: usize) {
+        let started = self.programs[node].start();
+        self.with(node, |process| *process = Some(started));
+    }
+
+    /// `kill -9`, with its enclave.
+    pub(crate) fn kill(&self, node: usize) {
+        if let Some(process) = self.with(node, Option::take) {
+            process.kill();
+        }
+    }
+
+    pub(crate) fn with<T>(&self, node: usize, look: impl FnOnce(&mut Option<Process>) -> T) -> T {
+        look(&mut self.running.lock().expect("nobody panics here")[node])
+    }
+
+    /// Starts a node that has ended by itself, and says whether it had.
+    pub(crate) fn supervise(&self, node: usize) -> bool {
+        let ended = self.with(node, |it| it.as_mut().is_some_and(|it| it.ended().is_some()));
+        if ended {
+            self.launch(node);
+        }
+        ended
+    }
+
+    /// What a node said in all its lives.
+    pub(crate) fn words(&self, node: usize) -> String {
+        self.programs[node].words()
+    }
+
+    /// Waits until a node votes.
+    pub(crate) async fn votes(&self, node: usize) {
+        self.stands(node, "votes").await;
+    }
+
+    /// Waits until a node's standing begins so.
+    pub(crate) async fn stands(&self, node: usize, standing: &str) {
+        retry(async || self.people.status(node).await?.standing.starts_with(standing).then_some(())).await;
+    }
+
+    /// Sends a signal to the enclaves of some nodes.
+    pub(crate) fn hang(&self, nodes: &[usize], signal: &str) {
+        for node in nodes {
+            let enclave = self.with(*node, |it| it.as_ref().and_then(Process::enclave)).expect("an enclave");
+            let mut kill = Command::new("kill");
+            assert!(kill.args([signal, &enclave.to_string()]).status().expect("kill starts").success());
+        }
+    }
+
+    /// A ceremony from its request to its end: asked at one node, approved at others.
+    pub(crate) async fn ceremony(&self, at: [usize; 3], ceremony: KeyCeremony) -> RequestView {
+        self.people.change(at, AuthorityChange::Key(ceremony)).await
+    }
+
+    /// The key `hot`, born in shares: any two of the first three sign.
+    pub(crate) async fn born(&self) -> KeyView {
+        let (key, kind) = (name("hot"), KeyKind::ThresholdSecp256k1);
+        let generate = KeyCeremony::Generate { key, kind, threshold: 2, holders: nodes(&[1, 2, 3]) };
+        let view = self.ceremony([0, 1, 2], generate).await;
+        assert_eq!(view.stage, RequestStage::Applied, "{view:?} {}", self.told());
+        let key = self.hot(0).await;
+        assert_eq!(key.state, KeyState::Active);
+        key
+    }
+
+    /// The key as a node knows it.
+    pub(crate) async fn hot(&self, node: usize) -> KeyView {
+        let client = self.people.client("cleo", node, ANSWER);
+        let find = |keys: Vec<KeyView>| keys.into_iter().find(|it| it.name == name("hot"));
+        retry(async || client.keys().await.ok().and_then(find)).await
+    }
+
+    /// Waits until a node knows the key to be so.
+    pub(crate) async fn knows(&self, node: usize, is: impl Fn(&KeyView) -> bool) {
+        retry(async || is(&self.hot(node).await).then_some(())).await;
+    }
+
+    /// The key's ceremony under way as a node knows it, once it is as `is` says.
+    pub(crate) async fn convening(&self, node: usize, is: impl Fn(&ConveningView) -> bool) {
+        retry(async || self.people.status(node).await?.ceremonies.iter().any(&is).then_some(())).await;
+    }
+
+    /// A payment of one wei, asked of this node until it is signed.
+    pub(crate) async fn pays(&self, node: usize) -> Duration {
+        let (start, nonce) = (Instant::now(), self.nonce.fetch_add(1, Ordering::Relaxed));
+        let view = self.people.ask("dora", node, transfer(0, FRIEND, 1, nonce)).await;
+        assert_eq!(view.stage, RequestStage::Signed, "no request fails: {view:?} {}", self.told());
+        let raw = view.signed.expect("a signature").raw;
+        self.signed.lock().expect("nobody panics here").push((nonce, raw));
+        start.elapsed()
+    }
+
+    /// All that was signed is executed, from this account: how many payments.
+    pub(crate) fn executes(&self, account: Address) -> usize {
+        let mut chain = Devnet::new(CHAIN.0, BIRTH.seconds());
+        chain.fund(account, U256::from(1_000 * ETHER));
+        let mut signed = self.signed.lock().expect("nobody panics here");
+        signed.sort();
+        for (nonce, raw) in signed.iter() {
+            let receipt = chain.execute_raw(raw).expect("the chain takes it");
+            assert!(receipt.outcome.is_success(), "{nonce}: {:?}", receipt.outcome);
+        }
+        assert_eq!(chain.balance(FRIEND), U256::from(signed.len()));
+        signed.len()
+    }
+
+    /// The last words of each node, for whoever reads why something failed.
+    pub(crate) fn told(&self) -> String {
+        let last = |node: usize| {
+            let words = self.words(node);
+            let lines: Vec<&str> = words.lines().collect();
+            let shown = lines.len().saturating_sub(LINES_SHOWN);
+            format!("{}:\n{}\n", Founded::node(node), lines[shown..].join("\n"))
+        };
+        (0..self.programs.len()).map(last).collect()
+    }
+}
+
+/// The names of some nodes.
+pub(crate) fn nodes(numbers: &[u8]) -> Vec<keystead_base::Name> {
+    numbers.iter().map(|it| name(&format!("node-{it}"))).collect()
+}
+
+/// Rights, and with them shares of an epoch that is over, live so long.
+const RIGHT_SECONDS: u64 = 20;
+const LINES_SHOWN: usize = 15;

@@ -1,0 +1,258 @@
+//! Keys in shares in storms: handed on under load, killed at syncs and sends, put back, without room, parted.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use keystead_intent::KeyCeremony;
+use keystead_ledger::Ledger;
+use keystead_tests::fixture::name;
+use keystead_tests::tracer::{Thread, Tracer, calls_of, has_strace, is_gone};
+use keystead_wire::RequestStage;
+use tokio::time::interval;
+
+use crate::circle::{Circle, nodes};
+use crate::disks::SmallDisk;
+use crate::ground::Ground;
+use crate::network::apart;
+use crate::people::retry;
+use crate::process::copy;
+
+fn refresh() -> KeyCeremony {
+    KeyCeremony::Refresh { key: name("hot") }
+}
+
+/// From any two of three to any three of five, the first of whom is out.
+fn hand_on() -> KeyCeremony {
+    let (holders, dealers) = (nodes(&[2, 3, 4, 5, 6]), nodes(&[1, 2, 3]));
+    KeyCeremony::Reshare { key: name("hot"), threshold: 3, holders, dealers }
+}
+
+/// When each payment of an asker was signed, and how long it took.
+type Answers = Vec<(Instant, Duration)>;
+
+/// Has one payment signed after the other at a node, until it is told to stop.
+async fn asks(circle: &Circle, stop: &AtomicBool, node: usize) -> Answers {
+    let mut answers = Answers::new();
+    while !stop.load(Ordering::Relaxed) {
+        let took = circle.pays(node).await;
+        answers.push((Instant::now(), took));
+    }
+    answers
+}
+
+fn longest_pause(answers: &Answers) -> Duration {
+    answers.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap_or_default()
+}
+
+/// Six nodes: three hold, and five others or the same will.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn k03_d03_a_key_is_handed_on_under_load_while_one_of_its_next_holders_is_killed() {
+    let circle = Circle::start(6).await;
+    let before = circle.born().await;
+    let (stop, start) = (AtomicBool::new(false), Instant::now());
+    let handed_on = async {
+        let view = circle.ceremony([0, 1, 3], hand_on()).await;
+        let took = start.elapsed();
+        circle.pays(3).await;
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(view.stage, RequestStage::Applied, "{view:?} {}", circle.told());
+        took
+    };
+    let killed = async {
+        circle.convening(0, |it| it.attempt == 1).await;
+        circle.kill(4);
+        circle.launch(4);
+    };
+    let (took, (), mut answers, others) =
+        tokio::join!(handed_on, killed, asks(&circle, &stop, 0), asks(&circle, &stop, 3));
+    answers.extend(others);
+    answers.sort();
+    let after = circle.hot(3).await;
+    assert_eq!((after.address, after.epoch), (before.address, before.epoch + 1));
+    println!(
+        "handed on in {took:?}: {} payments, none failed; longest pause {:?}, longest payment {:?}",
+        answers.len(),
+        longest_pause(&answers),
+        answers.iter().map(|(_, took)| *took).max().unwrap_or_default()
+    );
+    without_any_old_share(&circle).await;
+    a_removed_share_is_gone(&circle).await;
+    circle.executes(before.address.unwrap());
+}
+
+/// The enclaves of all who held before hang: three new ones sign.
+async fn without_any_old_share(circle: &Circle) {
+    circle.hang(&[0, 1, 2], "-STOP");
+    println!("without any old holder: signed after {:?}", circle.pays(3).await);
+    circle.hang(&[0, 1, 2], "-CONT");
+}
+
+/// Whoever left has nothing sealed any more once no right can name the epoch.
+async fn a_removed_share_is_gone(circle: &Circle) {
+    circle.kill(0);
+    circle.launch(0);
+    circle.votes(0).await;
+    circle.pays(0).await;
+    circle.kill(0);
+    assert_eq!(seals(circle, 0).await, [0; 0], "node-1 held in the first epoch alone");
+    assert_eq!(seals(circle, 3).await, [1]);
+    circle.launch(0);
+    circle.votes(0).await;
+}
+
+/// The epochs of the key that a node's disk has a share of.
+async fn seals(circle: &Circle, node: usize) -> Vec<u32> {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&circle.data(node), folder.path());
+    let ledger =
+        Ledger::open(&format!("sqlite:{}", folder.path().join("ledger.sqlite").display())).await.unwrap();
+    let all = ledger.sealed_keys(None).await.unwrap();
+    ledger.close().await;
+    all.into_iter().filter(|(key, _, _)| *key == name("hot")).map(|(_, epoch, _)| epoch).collect()
+}
+
+/// What a node is killed in.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Refresh,
+    HandOn,
+    Sign,
+}
+
+impl Way {
+    async fn go(self, circle: &Circle) {
+        let ceremony = match self {
+            Self::Sign => {
+                circle.pays(3).await;
+                return;
+            }
+            Self::Refresh => refresh(),
+            Self::HandOn => {
+                let (holders, dealers) = (nodes(&[3, 2, 1]), nodes(&[1, 2, 3]));
+                KeyCeremony::Reshare { key: name("hot"), threshold: 2, holders, dealers }
+            }
+        };
+        let view = circle.ceremony([3, 3, 3], ceremony).await;
+        assert_eq!(view.stage, RequestStage::Applied, "{self:?}: {view:?} {}", circle.told());
+    }
+}
+
+/// A call of a thread, and which one.
+type Place = (Thread, String, usize);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d04_holders_killed_at_syncs_and_sends_of_ceremonies_and_signatures_lose_no_key() {
+    if !has_strace() {
+        return;
+    }
+    let circle = Circle::start(4).await;
+    let account = circle.born().await.address;
+    let (mut reached, mut tried, mut victim) = (0, 0, 0);
+    for way in [Way::Sign, Way::Refresh, Way::HandOn] {
+        let calls = calls_of(&threads(&circle, 1), way.go(&circle)).await;
+        let places = chosen(&calls);
+        println!("{way:?}: killed at {} of {} calls", places.len(), calls.values().sum::<usize>());
+        for place in places {
+            victim = (victim + 1) % 3;
+            tried += 1;
+            reached += usize::from(killed(&circle, victim, way, &place).await);
+        }
+        assert_eq!(circle.hot(3).await.address, account, "the same account");
+    }
+    println!(
+        "{reached} of {tried} places were reached; {} payments executed",
+        circle.executes(account.unwrap())
+    );
+    assert!(2 * reached > tried, "hardly a place was reached");
+}
+
+/// The threads of a node and of its enclave.
+fn threads(circle: &Circle, node: usize) -> BTreeMap<Thread, u32> {
+    circle.with(node, |it| it.as_ref().expect("it runs").all_threads())
+}
+
+/// The first, the last and some in between, of all kinds of calls.
+fn chosen(calls: &BTreeMap<(Thread, String), usize>) -> Vec<Place> {
+    let all = calls
+        .iter()
+        .flat_map(|((thread, call), count)| (1..=*count).map(move |nth| (thread.clone(), call.clone(), nth)));
+    let all: Vec<Place> = all.collect();
+    let step = (all.len() / PLACES).max(1);
+    all.into_iter().skip(step / 2).step_by(step).take(PLACES).collect()
+}
+
+/// Kills a node at a place of this way, has it started again, and the way goes on to its end. Whether it was reached.
+async fn killed(circle: &Circle, node: usize, way: Way, (thread, call, nth): &Place) -> bool {
+    let Some(number) = threads(circle, node).get(thread).copied() else { return false };
+    let tracer = Tracer::killing(number, call, *nth);
+    // As a service manager does, again and again.
+    let supervised = async {
+        let mut pace = interval(LOOKS);
+        loop {
+            pace.tick().await;
+            circle.supervise(node);
+        }
+    };
+    tokio::select! {
+        () = way.go(circle) => {}
+        () = supervised => {}
+    }
+    let reached = is_gone(number);
+    tracer.detach();
+    circle.supervise(node);
+    circle.votes(node).await;
+    circle.pays(3).await;
+    reached
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d04_a_disk_that_is_full_in_a_ceremony_ends_the_node_and_nothing_is_half_written() {
+    let circle = Circle::placed(4, Ground::Loopback);
+    std::fs::create_dir_all(circle.data(1)).unwrap();
+    let Some(disk) = SmallDisk::below(&circle.data(1)) else { return };
+    let circle = circle.all_up().await;
+    let account = circle.born().await.address;
+    disk.fill();
+    let room_again = async {
+        let ended = retry(async || circle.with(1, |it| it.as_mut().and_then(|it| it.ended()))).await;
+        assert_eq!(ended, Ok(1), "it cannot write, and ends by itself");
+        assert!(circle.words(1).contains("error[ledger."), "and says why, with a code: {}", circle.words(1));
+        println!("a full disk: signed by the others after {:?}", circle.pays(3).await);
+        disk.free();
+        circle.launch(1);
+    };
+    tokio::join!(Way::Refresh.go(&circle), room_again);
+    circle.knows(1, |key| key.epoch == 1 && key.address == account).await;
+    circle.hang(&[0], "-STOP");
+    circle.pays(3).await;
+    circle.hang(&[0], "-CONT");
+    circle.executes(account.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d03_a_ceremony_parted_from_one_of_its_holders_ends_once_the_network_is_whole() {
+    let Some(net) = apart() else { return };
+    let circle = Circle::placed(4, Ground::Apart(net)).all_up().await;
+    let Ground::Apart(net) = &circle.ground else { return };
+    let account = circle.born().await.address;
+    let parted = async {
+        circle.convening(3, |it| it.parts.iter().any(|it| it.seated)).await;
+        net.part(&[0, 2, 3], &[1]);
+        println!("parted in a ceremony: signed by the others after {:?}", circle.pays(3).await);
+        circle.pays(3).await;
+        net.heal();
+        Instant::now()
+    };
+    let ((), healed) = tokio::join!(Way::Refresh.go(&circle), parted);
+    println!("healed: the ceremony was over after {:?}", healed.elapsed());
+    let key = circle.hot(3).await;
+    assert_eq!((key.epoch, key.address), (1, account));
+    circle.pays(3).await;
+    circle.executes(account.unwrap());
+}
+
+/// So many for each way.
+const PLACES: usize = 4;
+/// How often somebody looks whether a node has ended.
+const LOOKS: Duration = Duration::from_millis(20);
