@@ -5,7 +5,7 @@ use crate::layers::dependencies;
 use crate::sources::Source;
 
 /// The crates that only compute.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "keystead-base",
     "keystead-intent",
     "keystead-chain",

@@ -219,7 +219,7 @@ mod tests {
     fn d03_the_next_part_has_the_leader_of_the_last_one_and_ends_no_run_that_began_meanwhile() {
         let (holders, request, now) = (names("a b c"), RequestId(Digest([4; 32])), Instant::now());
         let mut turns = Turns::new(now);
-        let first = turns.next(now);
+        let first = turns.next(now, 3);
         let (signed, called) = (SessionId(Digest([1; 32])), SessionId(Digest([2; 32])));
         turns.sessions = vec![signed, called];
         turns.goes_on(signed, now);
@@ -228,6 +228,7 @@ mod tests {
         assert_eq!(turns.due, now);
         turns.attempt = first + 1;
         turns.goes_on(called, now);
-        assert_eq!(order(&holders, &request, turns.next(now)), order(&holders, &request, first));
+        let right = (&request, 7);
+        assert_eq!(order(&holders, right, turns.next(now, 3)), order(&holders, right, first));
     }
 }
