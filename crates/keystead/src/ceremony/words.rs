@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn every_part_of_a_policy_is_said() {
         type Change = fn(&mut PolicyVersion);
-        let changes: [Change; 29] = [
+        let changes: [Change; 30] = [
             |it| {
                 let chain = keystead_intent::ChainId::BITCOIN_MAINNET;
                 let finality = vec![BitcoinFinality { chain, confirmations: 3 }];
