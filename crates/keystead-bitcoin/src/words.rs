@@ -146,7 +146,7 @@ impl Speaker<'_> {
         lines.extend(self.waits(effects.lock));
         lines.extend(effects.kept.iter().take(MAX_KEPT_LINES).map(|it| {
             let (scope, key) = (it.scope.to_string(), self.shown(&it.key));
-            self.say(Phrase::KeptField { scope: &scope, name: &it.name.to_string(), key: &key })
+            self.say(Phrase::KeptField { scope: &scope, name: it.name, key: &key })
         }));
         match effects.kept.len().saturating_sub(MAX_KEPT_LINES) {
             0 => {}

@@ -166,7 +166,7 @@ impl Speaker<'_> {
             true => self.say(Phrase::MayTakeMore { spender, amount, owner }),
             false => self.say(Phrase::MayTake { spender, amount, owner }),
         };
-        let how = it.by_signature.then(|| self.say(Phrase::BySignature {})).unwrap_or_default();
+        let how = if it.by_signature { self.say(Phrase::BySignature {}) } else { String::new() };
         let until = it.deadline.map(|it| self.until(it)).unwrap_or_default();
         format!("{said}{how}{until}")
     }
