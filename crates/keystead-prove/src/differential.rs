@@ -34,6 +34,7 @@ fn version() -> PolicyVersion {
     version.rules = vec![
         rule("anywhere", "@any_destination(\"true\") permit(principal, action in Action::\"sign\", resource == Key::\"warm\") when { context.class == \"transfer\" };".to_owned()),
         rule("known", "permit(principal in Role::\"desk\", action in Action::\"sign\", resource) when { context.class != \"blind_digest\" };".to_owned()),
+        rule("near-nonces", "forbid(principal, action in Action::\"sign\", resource) when { context.nonce_ahead > 2 && !context.cancels };".to_owned()),
         rule("opaque", format!("@opaque(\"{call}\") permit(principal, action in Action::\"sign\", resource) when {{ context.class == \"opaque\" }};")),
         rule("small-only", "forbid(principal, action in Action::\"sign\", resource) when { context.effects > 2 };".to_owned()),
     ];
@@ -177,13 +178,17 @@ struct Ask {
     key: Name,
     action: ActionKind,
     effects: Effects,
+    /// How many nonces in front of its own nobody holds.
+    nonce_ahead: u64,
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
     let requester = prop_oneof![Just("desk"), Just("ana")];
     let key = prop_oneof![Just("hot"), Just("warm")];
-    (requester, key, prop::collection::vec(kind(), 1..4), (any::<bool>(), any::<bool>()), fee()).prop_map(
-        |(requester, key, kinds, (home, replaces), fee)| {
+    let ahead = prop_oneof![8 => Just(0_u64), 2 => Just(2), 1 => Just(3), 1 => Just(u64::MAX)];
+    let flags = (any::<bool>(), any::<bool>(), ahead);
+    (requester, key, prop::collection::vec(kind(), 1..4), flags, fee()).prop_map(
+        |(requester, key, kinds, (home, replaces, nonce_ahead), fee)| {
             let effect = |kind| Effect {
                 path: Vec::new(),
                 contract: Some(if kind == EffectKind::NoValue { ACCOUNT } else { TOKEN }),
@@ -201,7 +206,7 @@ fn ask() -> impl Strategy<Value = Ask> {
                 coins: None,
             };
             let action = if replaces { ActionKind::Replacement } else { ActionKind::ContractCall };
-            Ask { requester: name(requester), key: name(key), action, effects }
+            Ask { requester: name(requester), key: name(key), action, effects, nonce_ahead }
         },
     )
 }
@@ -253,7 +258,7 @@ impl Model {
             prices: &prices,
             cooling: &cooling,
             simulation: Simulated::NotApplicable,
-            nonce_ahead: 0,
+            nonce_ahead: ask.nonce_ahead,
         };
         then(&Question {
             requester: &ask.requester,
@@ -425,14 +430,27 @@ fn the_requests_drawn_pass_and_are_denied_in_many_ways() {
     let model = Model::new();
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut seen = std::collections::BTreeSet::new();
-    for _ in 0..1_000 {
+    let mut turned = std::collections::BTreeSet::new();
+    for _ in 0..5_000 {
         let drawn = ask().new_tree(&mut runner).unwrap().current();
+        if drawn.nonce_ahead > 0 {
+            let near = Ask { nonce_ahead: 0, ..drawn.clone() };
+            let passes =
+                |ask| model.question(ask, |it| matches!(model.engine.decide(it), Ruling::Pass { .. }));
+            turned.insert((drawn.nonce_ahead > 2, passes(&near), passes(&drawn)));
+        }
         match model.question(&drawn, |question| model.engine.decide(question)) {
             Ruling::Pass { requirement, .. } => seen.insert(format!("{:?}", requirement.rows)),
             Ruling::Deny { reasons, .. } => seen.insert(reasons[0].code().to_owned()),
         };
     }
     assert!(seen.len() > 8, "{seen:?}");
+    assert!(turned.contains(&(true, true, false)), "a far nonce turns a yes into a no");
+    assert!(turned.contains(&(true, true, true)), "and not where it calls off");
+    assert!(
+        turned.contains(&(false, true, true)) && !turned.contains(&(false, true, false)),
+        "a near one does not"
+    );
     for code in [
         "deny.no_rule_permits",
         "deny.forbidden",
