@@ -1,14 +1,15 @@
 //! Nodes that compare a chain of Bitcoin's with their log: Bitcoin Core's rules decide what is on it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
+use bitcoin::hashes::{Hash as _, sha256};
 use keystead_base::{Amount, Digest};
-use keystead_bitcoin::coin_at;
+use keystead_bitcoin::{Branch, coin_at};
 use keystead_decision::{Discrepancy, Finding, Strict};
 use keystead_tests::coin_desk::{CoinDesk, SAT, honest, reconciled, transaction};
 use keystead_tests::fixture::name;
-use keystead_tests::purse::{Secrets, payee};
+use keystead_tests::purse::{Purse, Secrets, payee};
 use keystead_tests::regtest::{Lie, Shape};
 use keystead_tests::world::reasons;
 use keystead_wire::{NodeStatus, RequestStage};
@@ -172,6 +173,90 @@ async fn l03_coins_that_a_source_hides_are_unknown_and_those_that_all_miss_freez
     };
     assert_eq!((block.number, expected, found), (160, Amount::from(SAT), Amount::from(0_u64)));
     desk.station.stop().await;
+}
+
+/// What left is judged before anybody compares what is left: where the sources do not agree on the latter, a theft in that
+/// very block is found all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l04_a_theft_in_a_block_whose_balances_are_unknown_is_found() {
+    let flag = Arc::new(AtomicBool::new(false));
+    let hiding = Arc::clone(&flag);
+    let hides: Lie = Arc::new(move |question, answer| {
+        match hiding.load(Ordering::Relaxed) && question.contains("/txs/chain") {
+            true => b"[]".to_vec(),
+            false => answer,
+        }
+    });
+    let desk =
+        CoinDesk::under(Strict::default(), 2, vec![(Shape::Esplora, hides), (Shape::Core, honest())]).await;
+    let (coin, _) = (desk.coin(0).await, desk.coin(1).await);
+    to_final(&desk, 128);
+    desk.until_status(|it| reconciled(it).balances_at == Some(128)).await;
+    let secrets = desk.stolen().await;
+    flag.store(true, Ordering::Relaxed);
+    desk.chain.mine(usize::try_from(159 - desk.chain.height()).unwrap());
+    desk.steals(&secrets, &coin, &payee());
+    desk.chain.mine(5);
+    let frozen = desk.until_status(is_frozen).await;
+    let Discrepancy::Spend { block, .. } = found(&frozen).what else { panic!("{frozen:?}") };
+    assert_eq!((block.number, reconciled(&frozen).balances_at), (160, Some(128)), "{frozen:?}");
+    desk.station.stop().await;
+}
+
+/// An address that was paid oftener than anybody listens to keeps its own wallet unwatched, and says so; what is stolen of
+/// another wallet is found, and the comparison goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l04_a_wallet_with_an_endless_history_keeps_no_other_from_being_watched() {
+    let endless = Arc::new(Mutex::new(None::<String>));
+    let (flooded, page) = (Arc::clone(&endless), Mutex::new(Vec::new()));
+    let lie: Lie = Arc::new(move |question, answer| {
+        if !flooded.lock().unwrap().as_ref().is_some_and(|it| question.contains(it)) {
+            return answer;
+        }
+        // After each full page there is one more.
+        let mut page = page.lock().unwrap();
+        if page.is_empty() {
+            *page = repeated(&answer);
+        }
+        page.clone()
+    });
+    let desk =
+        CoinDesk::under(Strict::default(), 2, vec![(Shape::Esplora, lie), (Shape::Core, honest())]).await;
+    let coin = desk.coin(0).await;
+    let (vault, _) = desk.vault(2, &[8, 9]);
+    let script = vault.script(Purse::place(0, Branch::Receive, 0));
+    desk.chain.fund(&script, SAT);
+    *endless.lock().unwrap() = Some(sha256::Hash::hash(script.as_bytes()).to_string());
+    desk.shares(2, &[8, 9]).await;
+    to_final(&desk, 128);
+    let held_up = |it: &NodeStatus| reconciled(it).held_up.clone().unwrap_or_default();
+    let unwatched = |it: &NodeStatus| held_up(it).contains("is not watched");
+    let blind = desk.until_status(|it| reconciled(it).balances_at == Some(128) && unwatched(it)).await;
+    assert!(held_up(&blind).contains(&vault.recorded.id().to_string()), "{blind:?}");
+    assert!(is_fine(&blind), "{blind:?}");
+    desk.steals(&desk.stolen().await, &coin, &payee());
+    desk.chain.mine(5);
+    let frozen = desk.until_status(is_frozen).await;
+    assert_eq!(found(&frozen).address, desk.purse.recorded.id(), "{frozen:?}");
+
+    // It is tried again some blocks later, and then nothing is held up any more.
+    *endless.lock().unwrap() = None;
+    to_final(&desk, 170);
+    let seen = desk.until_status(|it| reconciled(it).held_up.is_none()).await;
+    assert_eq!(seen.found.len(), 1, "{seen:?}");
+    // A watched address that is flooded later is left out of the comparison, and of nothing else.
+    *endless.lock().unwrap() = Some(sha256::Hash::hash(script.as_bytes()).to_string());
+    to_final(&desk, 192);
+    let uncompared = |it: &NodeStatus| held_up(it).contains("are not compared");
+    let compared = desk.until_status(|it| reconciled(it).balances_at == Some(192) && uncompared(it)).await;
+    assert_eq!((compared.found.len(), reconciled(&compared).suspects), (1, 0), "{compared:?}");
+    desk.station.stop().await;
+}
+
+/// A full page of Esplora's with the first transaction of this one.
+fn repeated(page: &[u8]) -> Vec<u8> {
+    let page: serde_json::Value = serde_json::from_slice(page).unwrap();
+    serde_json::json!(vec![&page[0]; 25]).to_string().into_bytes()
 }
 
 fn scanned_nothing(answer: &[u8]) -> Vec<u8> {

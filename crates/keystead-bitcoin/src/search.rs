@@ -1,6 +1,7 @@
 //! Which places of a wallet were used: searched branch by branch, until so many in a row were never paid to (BIP-44, "Address
 //! gap limit"). Pure; whoever knows the chain says which scripts were used.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::{Script, ScriptBuf};
@@ -14,10 +15,10 @@ pub const MAX_GAP: u16 = 100;
 /// Beyond this index no change is taken for ours, and nothing is searched for.
 pub const MAX_SEARCHED_INDEX: u32 = 100_000;
 
-/// A search that goes on until every branch ends in a gap.
+/// A search that goes on until every branch ends in a gap. It borrows its wallet, or shares it with whoever keeps both.
 #[derive(Clone, Debug)]
-pub struct Search<'a> {
-    wallet: &'a Wallet,
+pub struct Search<W> {
+    wallet: W,
     gap: u32,
     branches: BTreeMap<(usize, Branch), Frontier>,
     scripts: BTreeMap<ScriptBuf, Owned>,
@@ -31,11 +32,11 @@ struct Frontier {
     unasked: u32,
 }
 
-impl<'a> Search<'a> {
+impl<W: Borrow<Wallet>> Search<W> {
     /// A search of every branch of a wallet; the gap is at least one and at most [`MAX_GAP`].
     #[must_use]
-    pub fn new(wallet: &'a Wallet, gap: u16) -> Self {
-        let descriptors = 0..wallet.descriptors().len();
+    pub fn new(wallet: W, gap: u16) -> Self {
+        let descriptors = 0..wallet.borrow().descriptors().len();
         let both = descriptors.flat_map(|it| [Branch::Receive, Branch::Change].map(|branch| (it, branch)));
         let branches = both.map(|it| (it, Frontier::default())).collect();
         Self { wallet, gap: gap.clamp(1, MAX_GAP).into(), branches, scripts: BTreeMap::new() }
@@ -43,7 +44,7 @@ impl<'a> Search<'a> {
 
     /// A search that knows how far an earlier one of the same wallet came ([`Self::reached`]).
     #[must_use]
-    pub fn resumed(wallet: &'a Wallet, gap: u16, reached: &[u32]) -> Self {
+    pub fn resumed(wallet: W, gap: u16, reached: &[u32]) -> Self {
         let mut search = Self::new(wallet, gap);
         for (frontier, unused) in search.branches.values_mut().zip(reached) {
             frontier.unused = *unused;
@@ -64,7 +65,7 @@ impl<'a> Search<'a> {
             let end = frontier.unused.saturating_add(self.gap).min(MAX_SEARCHED_INDEX);
             for index in frontier.unasked..end {
                 let owned = Owned { descriptor: *descriptor, place: Place { branch: *branch, index } };
-                let Some(derived) = self.wallet.derive(owned) else { continue };
+                let Some(derived) = self.wallet.borrow().derive(owned) else { continue };
                 asked.insert(derived.script_pubkey.clone());
                 self.scripts.insert(derived.script_pubkey, owned);
             }
@@ -107,7 +108,7 @@ mod tests {
     }
 
     /// Plays a search against a set of used scripts; gives how often it asked, and for how many.
-    fn play(search: &mut Search<'_>, used: &BTreeSet<ScriptBuf>) -> (usize, usize) {
+    fn play(search: &mut Search<&Wallet>, used: &BTreeSet<ScriptBuf>) -> (usize, usize) {
         let (mut rounds, mut asked) = (0, 0);
         loop {
             let scripts = search.ask();

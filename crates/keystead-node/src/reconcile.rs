@@ -15,6 +15,7 @@ mod judge;
 mod suspects;
 mod tolerance;
 mod wallets;
+mod watched;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -69,6 +69,15 @@ impl Unknown {
             && !self.failures.is_empty()
             && self.failures.iter().all(|(_, error)| has_none(error))
     }
+
+    /// Whether nobody contradicts anybody, and whoever failed had more to tell than is listened to: asking again changes nothing.
+    #[must_use]
+    pub fn is_too_much(&self) -> bool {
+        let too_many = |error: &EndpointError| matches!(error, EndpointError::TooMany { .. });
+        self.answers <= 1
+            && !self.failures.is_empty()
+            && self.failures.iter().all(|(_, error)| too_many(error))
+    }
 }
 
 impl Coded for Unknown {

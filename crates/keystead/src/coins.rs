@@ -53,7 +53,7 @@ pub(crate) struct Found {
 pub(crate) struct Holdings<'a> {
     view: &'a CoinView,
     wallet: &'a Wallet,
-    search: Search<'a>,
+    search: Search<&'a Wallet>,
     pub(crate) tip: Mined,
     pub(crate) coins: Vec<Found>,
 }

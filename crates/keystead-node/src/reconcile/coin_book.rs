@@ -88,7 +88,7 @@ impl CoinBook {
     }
 
     /// Takes a block in: what it pays to ours is there from now on, and what it takes of it is not.
-    pub(crate) fn take(&mut self, block: &Block, mined: Mined, places: &Places<'_>) -> Vec<Taking> {
+    pub(crate) fn take(&mut self, block: &Block, mined: Mined, places: &Places) -> Vec<Taking> {
         let mut takings = Vec::new();
         for transaction in &block.txdata {
             let spent = transaction.input.iter().map(|it| coin_at(it.previous_output));
@@ -104,7 +104,7 @@ impl CoinBook {
         takings
     }
 
-    fn gain(&mut self, transaction: &Transaction, height: u32, places: &Places<'_>) {
+    fn gain(&mut self, transaction: &Transaction, height: u32, places: &Places) {
         let txid: Txid = transaction.compute_txid();
         for (output, vout) in transaction.output.iter().zip(0..) {
             let script: &ScriptBuf = &output.script_pubkey;

@@ -10,7 +10,7 @@ use keystead_decision::{Discrepancy, FinalBlock, Finding, State};
 use keystead_intent::{Action, Asset, ChainId, Coin};
 use keystead_ledger::LedgerError;
 
-use super::coin_book::{CoinBook, HeldCoin, Taking};
+use super::coin_book::{HeldCoin, Taking};
 use super::suspects::{Evidence, Suspect};
 use super::tolerance::Shortfall;
 use super::wallets::{OurWallet, Places};
@@ -22,7 +22,7 @@ pub(crate) struct CoinStrays<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) state: &'a State,
     pub(crate) chain: ChainId,
-    pub(crate) places: &'a Places<'a>,
+    pub(crate) places: &'a Places,
 }
 
 impl CoinStrays<'_> {
@@ -51,12 +51,12 @@ impl CoinStrays<'_> {
     /// INVARIANT L3: what must be there after a block, as no final block spends it, and is not; only downwards.
     pub(crate) fn of_balances(
         &self,
-        book: &CoinBook,
+        coins: &BTreeMap<Coin, HeldCoin>,
         there: &BTreeSet<Coin>,
         block: FinalBlock,
     ) -> Vec<Suspect> {
         let mut suspects = Vec::new();
-        for (wallet, its) in self.by_wallet(&book.coins) {
+        for (wallet, its) in self.by_wallet(coins) {
             let sum = |counts: &dyn Fn(&Coin) -> bool| -> u64 {
                 its.iter().filter(|(coin, _)| counts(coin)).map(|(_, it)| it.sat).sum()
             };

@@ -5,11 +5,12 @@
 //! nothing. What was before a wallet is first looked at, and what is left after every thirty-second block, they agree on as a
 //! whole.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bitcoin::ScriptBuf;
+use alloy_primitives::Address;
+use bitcoin::{Script, ScriptBuf};
 use keystead_bitcoin::{GAP_LIMIT, Search, coin_at};
 use keystead_decision::State;
 use keystead_intent::{ChainId, Coin};
@@ -20,6 +21,7 @@ use super::coin_book::{CoinBook, HeldCoin, Taking, final_block};
 use super::coin_judge::CoinStrays;
 use super::cover::Cover;
 use super::wallets::{OurWallet, Places, Reached, wallets_on};
+use super::watched::Watched;
 use super::{BEHIND, Held, MAX_BLOCKS_AT_ONCE};
 use crate::shared::Shared;
 use crate::spent::CoinWatch;
@@ -31,14 +33,16 @@ pub(crate) struct CoinReconciler {
     interval: Duration,
     books: HashMap<u64, CoinBook>,
     covers: HashMap<u64, Cover>,
+    watched: HashMap<u64, Watched>,
     /// As they lie on the disk.
     durable: HashMap<u64, CoinBook>,
 }
 
 impl CoinReconciler {
     pub(crate) fn new(shared: Arc<Shared>, interval: Duration) -> Self {
-        let (books, covers, durable) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { shared, interval, books, covers, durable }
+        let (books, covers) = (HashMap::new(), HashMap::new());
+        let (watched, durable) = (HashMap::new(), HashMap::new());
+        Self { shared, interval, books, covers, watched, durable }
     }
 
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), NodeError> {
@@ -75,12 +79,13 @@ impl CoinReconciler {
             None => CoinBook::kept(&self.shared.ledger, chain.0).await?,
         };
         let cover = self.covers.entry(chain.0).or_default();
+        let watched = self.watched.entry(chain.0).or_default();
         let step = Step { shared: &self.shared, chain, watch, state };
-        let went = step.go_on(&mut book, cover).await;
+        let went = step.go_on(&mut book, cover, watched).await;
         let upto = book.place().map(|it| it.height.into());
         self.books.insert(chain.0, book);
         let held_up = match went {
-            Ok(()) => None,
+            Ok(()) => watched.words(),
             Err(Held::Unknown(unknown)) => Some(unknown.to_string()),
             Err(Held::Behind) => Some(BEHIND.to_owned()),
             Err(Held::Ledger(error)) => return Err(error.into()),
@@ -109,7 +114,7 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    async fn go_on(&self, book: &mut CoinBook, cover: &mut Cover) -> Result<(), Held> {
+    async fn go_on(&self, book: &mut CoinBook, cover: &mut Cover, watched: &mut Watched) -> Result<(), Held> {
         let Some(newest) = self.watch.final_height().await? else { return Ok(()) };
         self.shared.suspects.see_final(self.chain.0, newest.into());
         // INVARIANT L4: what is in a block was in the log before, as on every chain.
@@ -120,17 +125,16 @@ impl Step<'_> {
             Some(place) => place,
             None => self.begin(book, covered).await?,
         };
-        // Scripts of all wallets cost more than everything else here: between two blocks nobody needs them.
-        if covered <= place.height && !self.lacks_a_wallet(book) {
+        // Between two blocks nobody needs the scripts of all wallets.
+        if covered <= place.height && !self.lacks_a_wallet(book, watched, place) {
             return if covered < newest { Err(Held::Behind) } else { Ok(()) };
         }
-        let wallets = wallets_on(self.state, self.chain);
-        self.begin_wallets(book, &wallets, place).await?;
-        let mut places = Places::new(&wallets, &book.reached);
+        self.begin_wallets(book, watched, place).await?;
+        watched.places.keep_to(&watched.wallets, &book.reached);
         let at_once = u32::try_from(MAX_BLOCKS_AT_ONCE).unwrap_or(u32::MAX);
         let last = covered.min(place.height.saturating_add(at_once));
         for height in place.height.saturating_add(1)..=last {
-            if !self.take(book, &mut places, height, covered).await? {
+            if !self.take(book, watched, height, covered).await? {
                 return Ok(());
             }
         }
@@ -144,30 +148,43 @@ impl Step<'_> {
         Ok(place)
     }
 
-    fn lacks_a_wallet(&self, book: &CoinBook) -> bool {
-        let wallets = self.state.wallets_on(self.chain);
-        wallets.iter().any(|(_, it)| !book.reached.contains_key(&it.id()))
+    fn lacks_a_wallet(&self, book: &CoinBook, watched: &Watched, place: Mined) -> bool {
+        let ids = self.state.wallets_on(self.chain).into_iter().map(|(_, it)| it.id());
+        ids.into_iter().any(|id| !book.reached.contains_key(&id) && watched.is_due(&id, place.height))
     }
 
     /// Wallets that were not watched yet, and no more those that are nobody's by now.
     async fn begin_wallets(
         &self,
         book: &mut CoinBook,
-        wallets: &[OurWallet],
+        watched: &mut Watched,
         place: Mined,
     ) -> Result<(), Held> {
-        book.reached.retain(|id, _| wallets.iter().any(|it| it.id == *id));
-        for wallet in wallets {
-            if !book.reached.contains_key(&wallet.id) {
-                self.begin_wallet(book, wallet, place).await?;
+        watched.wallets = wallets_on(self.state, self.chain, &watched.wallets);
+        let ids: BTreeSet<Address> = watched.wallets.iter().map(|it| it.id).collect();
+        book.reached.retain(|id, _| ids.contains(id));
+        watched.keep(|id| ids.contains(id));
+        for wallet in watched.wallets.clone() {
+            if book.reached.contains_key(&wallet.id) || !watched.is_due(&wallet.id, place.height) {
+                continue;
+            }
+            match self.begin_wallet(book, &wallet, place).await {
+                Ok(()) => watched.accept(&wallet.id),
+                Err(Held::Unknown(why)) if why.is_too_much() => watched.refuse(&wallet, place.height, &why),
+                Err(held) => return Err(held),
             }
         }
         Ok(())
     }
 
     /// What happened to a wallet up to here. INVARIANT L4: what was spent before anybody looked is judged like the rest.
-    async fn begin_wallet(&self, book: &mut CoinBook, wallet: &OurWallet, place: Mined) -> Result<(), Held> {
-        let mut search = Search::new(&wallet.wallet, GAP_LIMIT);
+    async fn begin_wallet(
+        &self,
+        book: &mut CoinBook,
+        wallet: &Arc<OurWallet>,
+        place: Mined,
+    ) -> Result<(), Held> {
+        let mut search = Search::new(wallet.wallet.as_ref(), GAP_LIMIT);
         let mut histories = Vec::new();
         loop {
             let asked = search.ask();
@@ -179,7 +196,7 @@ impl Step<'_> {
             histories.push(history);
         }
         let reached = Reached::from([(wallet.id, search.reached())]);
-        let places = Places::new(std::slice::from_ref(wallet), &reached);
+        let places = Places::of(wallet, &reached);
         for taking in self.takings_of(&histories).await? {
             self.suspect(&places, &taking).await?;
         }
@@ -209,7 +226,7 @@ impl Step<'_> {
     async fn take(
         &self,
         book: &mut CoinBook,
-        places: &mut Places<'_>,
+        watched: &mut Watched,
         height: u32,
         covered: u32,
     ) -> Result<bool, Held> {
@@ -218,19 +235,19 @@ impl Step<'_> {
             self.shared.suspects.reorganized(self.chain.0);
             self.shared.event(Event::Reorganized { chain: self.chain.0, block: height.into() });
             // What was before is told anew by the sources, up to wherever the chain is final now.
-            *book = CoinBook::default();
+            (*book, watched.places) = (CoinBook::default(), Places::default());
             return Ok(false);
         }
-        places.see(&block);
+        watched.places.see(&block);
         let (mut next, mined) = (book.clone(), Mined { height, block: block.block_hash() });
-        let takings = next.take(&block, mined, places);
-        next.reached = places.reached();
+        let takings = next.take(&block, mined, &watched.places);
+        next.reached = watched.places.reached();
         // What left is judged first: it does not wait for what is left to be agreed on.
         for taking in takings {
-            self.suspect(places, &taking).await?;
+            self.suspect(&watched.places, &taking).await?;
         }
         if height.is_multiple_of(SPAN) && height.saturating_add(REACH_BLOCKS) >= covered {
-            self.compare_balances(&next, places, mined).await?;
+            self.compare_balances(&next, watched, mined).await?;
         }
         *book = next;
         Ok(true)
@@ -238,35 +255,76 @@ impl Step<'_> {
 
     /// INVARIANT L3: the sources agree on what is left of the coins. Where one hides some, or invents a spend, they do not: then
     /// it is unknown, and this node stays where it is.
-    async fn compare_balances(&self, book: &CoinBook, places: &Places<'_>, after: Mined) -> Result<(), Held> {
-        let scripts: BTreeSet<_> = book.coins.values().map(|it| it.script.clone()).collect();
-        let scripts: Vec<_> = scripts.into_iter().map(ScriptBuf::from_bytes).collect();
-        let from = book.coins.values().map(|it| it.height).min().unwrap_or(after.height);
-        let mut there: BTreeSet<Coin> = BTreeSet::new();
-        for some in scripts.chunks(MAX_SCRIPTS) {
-            let history = self.view().history(some.iter().cloned().collect(), after, from).await?;
-            there.extend(history.coins.iter().map(|it| coin_at(it.outpoint)));
-        }
-        for suspect in self.strays(places).of_balances(book, &there, final_block(after)) {
+    async fn compare_balances(
+        &self,
+        book: &CoinBook,
+        watched: &mut Watched,
+        after: Mined,
+    ) -> Result<(), Held> {
+        let left = self.left_of(book, after).await?;
+        let strays = self.strays(&watched.places);
+        for suspect in strays.of_balances(&left.told_of(book), &left.there, final_block(after)) {
             self.shared.suspects.add(self.chain.0, suspect);
         }
+        watched.compared_but(&left.untold);
         self.shared.suspects.see_balances(self.chain.0, Some(after.height.into()));
         Ok(())
     }
 
-    async fn suspect(&self, places: &Places<'_>, taking: &Taking) -> Result<(), Held> {
+    /// What of the coins of a book the sources have. Of scripts that were paid too often they say nothing, and all the same
+    /// something of the others.
+    async fn left_of(&self, book: &CoinBook, after: Mined) -> Result<Left, Held> {
+        let scripts: BTreeSet<_> = book.coins.values().map(|it| it.script.clone()).collect();
+        let scripts: Vec<_> = scripts.into_iter().map(ScriptBuf::from_bytes).collect();
+        let from = book.coins.values().map(|it| it.height).min().unwrap_or(after.height);
+        let mut questions: Vec<Vec<ScriptBuf>> = scripts.chunks(MAX_SCRIPTS).map(<[_]>::to_vec).collect();
+        let mut left = Left::default();
+        while let Some(mut some) = questions.pop() {
+            match self.view().history(some.iter().cloned().collect(), after, from).await {
+                Ok(history) => left.there.extend(history.coins.iter().map(|it| coin_at(it.outpoint))),
+                Err(why) if why.is_too_much() && some.len() > 1 => {
+                    let rest = some.split_off(some.len() / 2);
+                    questions.extend([some, rest]);
+                }
+                Err(why) if why.is_too_much() => {
+                    left.untold.extend(some.into_iter().map(|it| (it, why.to_string())));
+                }
+                Err(why) => return Err(why.into()),
+            }
+        }
+        Ok(left)
+    }
+
+    async fn suspect(&self, places: &Places, taking: &Taking) -> Result<(), Held> {
         for suspect in self.strays(places).of(taking).await? {
             self.shared.suspects.add(self.chain.0, suspect);
         }
         Ok(())
     }
 
-    fn strays<'a>(&'a self, places: &'a Places<'a>) -> CoinStrays<'a> {
+    fn strays<'a>(&'a self, places: &'a Places) -> CoinStrays<'a> {
         CoinStrays { shared: self.shared, state: self.state, chain: self.chain, places }
     }
 
     fn view(&self) -> &CoinView {
         self.watch.view()
+    }
+}
+
+/// What the sources have of the coins of a book.
+#[derive(Default)]
+struct Left {
+    there: BTreeSet<Coin>,
+    /// Scripts of which they have more to tell than is listened to, and why.
+    untold: BTreeMap<ScriptBuf, String>,
+}
+
+impl Left {
+    /// The coins of which something is known.
+    fn told_of(&self, book: &CoinBook) -> BTreeMap<Coin, HeldCoin> {
+        let told =
+            book.coins.iter().filter(|(_, it)| !self.untold.contains_key(Script::from_bytes(&it.script)));
+        told.map(|(coin, it)| (*coin, it.clone())).collect()
     }
 }
 

@@ -1,6 +1,9 @@
 //! Which coins of Bitcoin's are ours: the scripts of every wallet, up to the gap after the last one that was paid to.
+//!
+//! To derive them costs more than everything else that a look does: what was derived is kept from one look to the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use alloy_primitives::Address;
 use bitcoin::{Block, Script, ScriptBuf};
@@ -14,14 +17,19 @@ pub(crate) struct OurWallet {
     pub(crate) account: AccountRef,
     pub(crate) recorded: BitcoinWallet,
     pub(crate) id: Address,
-    pub(crate) wallet: Wallet,
+    pub(crate) wallet: Arc<Wallet>,
 }
 
-/// The wallets on one network. What the log recorded was read before.
-pub(crate) fn wallets_on(state: &State, chain: ChainId) -> Vec<OurWallet> {
+/// The wallets on one network. What the log recorded was read before, and what was read before is not read again.
+pub(crate) fn wallets_on(state: &State, chain: ChainId, before: &[Arc<OurWallet>]) -> Vec<Arc<OurWallet>> {
+    let known: BTreeMap<Address, &Arc<OurWallet>> = before.iter().map(|it| (it.id, it)).collect();
     let read = |(account, recorded): (AccountRef, BitcoinWallet)| {
-        let (id, wallet) = (recorded.id(), read_wallet(&recorded).ok()?);
-        Some(OurWallet { account, recorded, id, wallet })
+        let id = recorded.id();
+        if let Some(it) = known.get(&id).filter(|it| it.account == account) {
+            return Some(Arc::clone(it));
+        }
+        let wallet = Arc::new(read_wallet(&recorded).ok()?);
+        Some(Arc::new(OurWallet { account, recorded, id, wallet }))
     };
     state.wallets_on(chain).into_iter().filter_map(read).collect()
 }
@@ -30,20 +38,33 @@ pub(crate) fn wallets_on(state: &State, chain: ChainId) -> Vec<OurWallet> {
 pub(crate) type Reached = BTreeMap<Address, Vec<u32>>;
 
 /// The scripts that are looked for. Payments make more of them.
-pub(crate) struct Places<'a> {
-    searches: Vec<(&'a OurWallet, Search<'a>)>,
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    searches: Vec<(Arc<OurWallet>, Search<Arc<Wallet>>)>,
     owners: BTreeMap<ScriptBuf, Vec<(usize, Owned)>>,
 }
 
-impl<'a> Places<'a> {
-    pub(crate) fn new(wallets: &'a [OurWallet], reached: &Reached) -> Self {
-        let search = |it: &'a OurWallet| {
-            let reached = reached.get(&it.id).map(Vec::as_slice).unwrap_or_default();
-            (it, Search::resumed(&it.wallet, GAP_LIMIT, reached))
-        };
-        let mut places = Self { searches: wallets.iter().map(search).collect(), owners: BTreeMap::new() };
-        places.extend();
+impl Places {
+    /// Those of one wallet.
+    pub(crate) fn of(wallet: &Arc<OurWallet>, reached: &Reached) -> Self {
+        let mut places = Self::default();
+        places.keep_to(std::slice::from_ref(wallet), reached);
         places
+    }
+
+    /// Those of the wallets that are watched: each that was searched is one of `reached`. What is known of them stays.
+    pub(crate) fn keep_to(&mut self, wallets: &[Arc<OurWallet>], reached: &Reached) {
+        let watched = || wallets.iter().filter_map(|it| Some((it, reached.get(&it.id)?)));
+        let ids: BTreeSet<Address> = watched().map(|(it, _)| it.id).collect();
+        if !self.searches.iter().all(|(it, _)| ids.contains(&it.id)) {
+            *self = Self::default();
+        }
+        let known: BTreeSet<Address> = self.searches.iter().map(|(it, _)| it.id).collect();
+        let new = watched().filter(|(it, _)| !known.contains(&it.id)).map(|(it, reached)| {
+            (Arc::clone(it), Search::resumed(Arc::clone(&it.wallet), GAP_LIMIT, reached))
+        });
+        self.searches.extend(new);
+        self.extend();
     }
 
     /// Takes down what a block pays to. What it pays far behind counts once it pays what is in between.
@@ -61,9 +82,9 @@ impl<'a> Places<'a> {
     }
 
     /// Whose a script is.
-    pub(crate) fn owners(&self, script: &Script) -> impl Iterator<Item = (&'a OurWallet, Owned)> {
+    pub(crate) fn owners(&self, script: &Script) -> impl Iterator<Item = (&OurWallet, Owned)> {
         let owners = self.owners.get(script).map(Vec::as_slice).unwrap_or_default();
-        owners.iter().filter_map(|(at, owned)| Some((self.searches.get(*at)?.0, *owned)))
+        owners.iter().filter_map(|(at, owned)| Some((self.searches.get(*at)?.0.as_ref(), *owned)))
     }
 
     pub(crate) fn reached(&self) -> Reached {
