@@ -54,6 +54,7 @@ mod status;
 mod sweep;
 mod threshold;
 mod traces;
+mod turns;
 mod views;
 mod writer;
 

@@ -332,7 +332,7 @@ fn serve(
         chains: Arc::clone(&shared.views),
         interval,
         looks: HashMap::new(),
-        last_spend: None,
+        turns: crate::turns::Turns::default(),
     };
     stages.task("settlement watcher", watcher.run(stages.stopping()));
     let reconciler = Reconciler::new(Arc::clone(shared), interval);

@@ -14,7 +14,8 @@ use tokio::sync::watch;
 
 use crate::shared::Shared;
 use crate::sightings::Place;
-use crate::spent::{next_of, open_coins};
+use crate::spent::open_coins;
+use crate::turns::Turns;
 use crate::{ChainConfig, Event, NodeError, views};
 
 /// The watcher of all chains.
@@ -24,8 +25,8 @@ pub(crate) struct Watcher {
     pub(crate) interval: Duration,
     /// How often each transaction whose nonce is past was looked at.
     pub(crate) looks: HashMap<RequestId, u32>,
-    /// Whose spend of coins was looked at last.
-    pub(crate) last_spend: Option<RequestId>,
+    /// Whose spends of coins were looked at last.
+    pub(crate) turns: Turns,
 }
 
 /// The views that a configuration describes.
@@ -63,12 +64,11 @@ impl Watcher {
         let unsettled = unsettled(&state, &reached, seen);
         let spending = open_coins(&state);
         let slots = unsettled.iter().map(|(id, _)| *id);
-        let open: HashSet<RequestId> = slots.chain(spending.iter().map(|(id, _)| *id)).collect();
+        let open: HashSet<RequestId> = slots.chain(spending.iter().map(|it| it.request)).collect();
         self.looks.retain(|id, _| open.contains(id));
         self.shared.sightings.keep(|id| open.contains(id));
-        for (id, chain) in next_of(spending, self.last_spend) {
-            self.follow_coins(&state, id, chain).await;
-            self.last_spend = Some(id);
+        for it in self.turns.next(spending) {
+            self.follow_coins(&state, it.request, it.chain).await;
         }
         for (id, slot) in unsettled {
             let mine = self.is_my_turn(&state, &id);

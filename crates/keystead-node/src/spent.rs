@@ -18,6 +18,7 @@ use crate::error::FactError;
 use crate::settle::Watcher;
 use crate::shared::Shared;
 use crate::sightings::Place;
+use crate::turns::OpenSpend;
 use crate::{BitcoinConfig, NodeError, views};
 
 /// One network, and the least that makes a block of it final.
@@ -132,23 +133,15 @@ fn least(own: u32, listed: u32) -> u32 {
     own.max(listed)
 }
 
-/// What is signed or may be signed and spends coins, with the network.
-pub(crate) fn open_coins(state: &State) -> Vec<(RequestId, ChainId)> {
+/// What is signed or may be signed and spends coins.
+pub(crate) fn open_coins(state: &State) -> Vec<OpenSpend> {
     let coins = |(id, request): (&RequestId, &Request)| {
         let open = request.phase == Phase::Allowed && !request.coins.is_empty();
-        open.then(|| request.intent.action.chain().map(|chain| (*id, chain))).flatten()
+        let action = &request.intent.action;
+        let (chain, key) = (action.chain().filter(|_| open)?, action.account()?.key.clone());
+        Some(OpenSpend { request: *id, chain, key })
     };
     state.requests().filter_map(coins).collect()
-}
-
-/// Those whose turn it is: the ones after those that were looked at last, and from the start again. What never ends keeps
-/// nothing else from its turn.
-pub(crate) fn next_of(all: Vec<(RequestId, ChainId)>, after: Option<RequestId>) -> Vec<(RequestId, ChainId)> {
-    let (looked_at, mut next): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|(id, _)| after.is_some_and(|after| *id <= after));
-    next.extend(looked_at);
-    next.truncate(MAX_WATCHED);
-    next
 }
 
 impl Watcher {
@@ -249,8 +242,6 @@ fn digest_of(txid: Txid) -> Digest {
     Digest(txid.to_byte_array())
 }
 
-/// How many transactions are looked at in one round.
-const MAX_WATCHED: usize = 256;
 /// How many looks lie between two broadcasts.
 const LOOKS_BETWEEN: u32 = 8;
 
@@ -281,25 +272,6 @@ mod tests {
         assert_ne!(same.compute_txid(), own.compute_txid());
         assert_eq!(taken_by(&own, &same), Standing::Nowhere);
         assert_eq!(taken_by(&own, &other), Standing::Replaced { by: other.compute_txid() });
-    }
-
-    #[test]
-    fn d03_every_spend_has_its_turn_however_many_never_end() {
-        let id = |it: u16| {
-            let mut digest = [0; 32];
-            digest[..2].copy_from_slice(&it.to_be_bytes());
-            RequestId(Digest(digest))
-        };
-        let all: Vec<_> = (0..600).map(|it| (id(it), ChainId(1))).collect();
-        let (mut after, mut seen) = (None, BTreeSet::new());
-        for _ in 0..3 {
-            let turn = next_of(all.clone(), after);
-            assert_eq!(turn.len(), MAX_WATCHED);
-            after = turn.last().map(|(id, _)| *id);
-            seen.extend(turn.into_iter().map(|(id, _)| id));
-        }
-        assert_eq!(seen.len(), all.len());
-        assert_eq!(next_of(all[..2].to_vec(), Some(id(0))), [all[1], all[0]]);
     }
 
     #[test]
