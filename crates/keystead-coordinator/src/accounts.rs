@@ -1,4 +1,4 @@
-//! Which addresses there are, as the node's public keys say.
+//! Which keys and addresses there are, as the node's public keys say.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,23 +9,28 @@ use keystead_base::{Name, PublicAccount};
 use keystead_intent::AccountRef;
 use keystead_wire::{KeyView, NodeCallError, NodeClient};
 
-/// Addresses by what signs for them. Asked anew when an address is unknown.
+/// Addresses by what signs for them. All keys are read anew only when the log has grown, and once for all who wait for it.
 pub(crate) struct Accounts {
     node: NodeClient,
     per_key: u32,
     known: Mutex<Known>,
+    reading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Default)]
 struct Known {
     listed: Arc<Listed>,
     asked: Option<Instant>,
+    /// Where the log was before the keys were read: they are of this height or a later one.
+    height: Option<u64>,
 }
 
 /// The accounts of all keys.
 #[derive(Default)]
 pub(crate) struct Listed {
-    /// By the name of their key.
+    /// Of every key, in their order.
+    names: Vec<Name>,
+    /// By the name of their key; a key that signs for nobody now has none.
     keys: BTreeMap<Name, Arc<Derived>>,
     accounts: HashMap<Address, AccountRef>,
 }
@@ -39,7 +44,7 @@ struct Derived {
 
 impl Accounts {
     pub(crate) fn new(node: NodeClient, per_key: u32) -> Self {
-        Self { node, per_key, known: Mutex::default() }
+        Self { node, per_key, known: Mutex::default(), reading: tokio::sync::Mutex::default() }
     }
 
     /// Every address, by key and index.
@@ -55,6 +60,11 @@ impl Accounts {
         let listed = self.refresh().await?;
         let keys = listed.keys.iter().filter(|(name, _)| wanted(name));
         Ok(keys.flat_map(|(_, key)| &key.accounts).map(|(_, _, point)| *point).collect())
+    }
+
+    /// The names of all keys, in their order.
+    pub(crate) async fn names(&self) -> Result<Vec<Name>, NodeCallError> {
+        Ok(self.refresh().await?.names.clone())
     }
 
     /// What signs for an address; none for an address that is not ours.
@@ -76,14 +86,25 @@ impl Accounts {
     }
 
     async fn refresh(&self) -> Result<Arc<Listed>, NodeCallError> {
-        let keys = self.node.keys().await?;
-        let (before, per_key) = (self.known().listed, self.per_key);
+        let _reading = self.reading.lock().await;
+        // Keys change with the log alone. A node that does not say how far its log is gives all of them.
+        let height = self.node.status().await.ok().map(|status| status.height);
+        let before = self.known();
+        if height.is_some() && before.height == height {
+            return Ok(self.knows(Known { asked: Some(Instant::now()), ..before }));
+        }
+        let (keys, per_key) = (self.node.keys().await?, self.per_key);
         // Thousands of new keys take a while: other calls are answered meanwhile.
-        let listing = tokio::task::spawn_blocking(move || Arc::new(Listed::of(keys, &before, per_key)));
+        let listing =
+            tokio::task::spawn_blocking(move || Arc::new(Listed::of(keys, &before.listed, per_key)));
         let listed = listing.await.unwrap_or_default();
-        let fresh = Known { listed: Arc::clone(&listed), asked: Some(Instant::now()) };
+        Ok(self.knows(Known { listed, asked: Some(Instant::now()), height }))
+    }
+
+    fn knows(&self, fresh: Known) -> Arc<Listed> {
+        let listed = Arc::clone(&fresh.listed);
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-        Ok(listed)
+        listed
     }
 
     fn known(&self) -> Known {
@@ -96,6 +117,7 @@ impl Listed {
     fn of(keys: Vec<KeyView>, before: &Self, per_key: u32) -> Self {
         let mut listed = Self::default();
         for key in keys {
+            listed.names.push(key.name.clone());
             let Some(of) = key.account else { continue };
             let known = before.keys.get(&key.name).filter(|known| known.of == of);
             let derived = known.map_or_else(|| Arc::new(Derived::of(of, per_key)), Arc::clone);

@@ -112,11 +112,15 @@ impl Share {
 
     /// A place for what is read to fill in a transaction, as soon as others have left it.
     pub(crate) async fn fill(&self) -> Result<[OwnedSemaphorePermit; 2], RequestError> {
-        let (own, all) = (Arc::clone(&self.fills), Arc::clone(&self.common.fills));
-        let both = async {
-            Ok::<_, tokio::sync::AcquireError>([own.acquire_owned().await?, all.acquire_owned().await?])
-        };
-        timeout(ROOM_TIME, both).await.ok().and_then(Result::ok).ok_or(RequestError::Busy)
+        self.own_fill().await?.begin().await
+    }
+
+    /// A place among this caller's own fill-ins: whoever has a turn of an account to wait for takes it before, so that a caller
+    /// with too many of them holds up no turn.
+    pub(crate) async fn own_fill(&self) -> Result<OwnFill, RequestError> {
+        let own = timeout(ROOM_TIME, Arc::clone(&self.fills).acquire_owned()).await;
+        let own = own.ok().and_then(Result::ok).ok_or(RequestError::Busy)?;
+        Ok(OwnFill { own, all: Arc::clone(&self.common.fills) })
     }
 
     /// How many of its questions' places are free.
@@ -133,6 +137,21 @@ impl Share {
         let all = Arc::clone(&self.common.answers).acquire_many_owned(units);
         let both = async { Ok::<_, tokio::sync::AcquireError>([own.await?, all.await?]) };
         timeout(ROOM_TIME, both).await.ok().and_then(Result::ok).ok_or(RequestError::Busy)
+    }
+}
+
+/// A place among a caller's own fill-ins.
+#[derive(Debug)]
+pub(crate) struct OwnFill {
+    own: OwnedSemaphorePermit,
+    all: Arc<Semaphore>,
+}
+
+impl OwnFill {
+    /// With one among everybody's: now the chain is read.
+    pub(crate) async fn begin(self) -> Result<[OwnedSemaphorePermit; 2], RequestError> {
+        let all = timeout(ROOM_TIME, self.all.acquire_owned()).await;
+        Ok([self.own, all.ok().and_then(Result::ok).ok_or(RequestError::Busy)?])
     }
 }
 
@@ -252,6 +271,8 @@ const MAX_FILLS: u32 = 64;
 const MAX_OWN_FILLS: u32 = 16;
 const MAX_OWN_STREAMS: u32 = 32;
 const MAX_OWN_SOCKETS: u32 = 64;
+/// PSBTs that are read at once: each takes a thread for as long as its keys are derived.
+const MAX_OWN_PSBTS: u32 = 8;
 /// Reads of one body at once.
 const MAX_TURNS: usize = 4;
 /// Bytes of what endpoints answered to the calls of one body.
@@ -271,8 +292,6 @@ const MAX_SHARES: usize = 2000;
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-/// PSBTs that are read at once: each takes a thread for as long as its keys are derived.
-const MAX_OWN_PSBTS: u32 = 8;
 
     use super::*;
 

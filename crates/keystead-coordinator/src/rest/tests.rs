@@ -1,6 +1,7 @@
 //! Requests by REST at a node that looks into the coordinator's journal before it answers.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use keystead_decision::{Entry, KeyState};
 use keystead_intent::{ChainId, KeyKind};
 use keystead_transmit::{ChainView, Endpoint, Finality, Limits as EndpointLimits, Roots};
 use keystead_wire::{
-    EntryAnswer, Hello, Identity, KeyPage, KeyView, Limits, NodeReply, NodeRequest, Peer, Refused, Role,
-    Server, Target, pins,
+    EntryAnswer, Hello, Identity, KeyPage, KeyView, Limits, NodeReply, NodeRequest, NodeStatus, Peer,
+    Refused, Role, Server, Target, pins,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -26,18 +27,26 @@ const GENERATOR: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815
 const KEYS: usize = 2_500;
 const CLUSTER: ClusterId = ClusterId(Digest([7; 32]));
 
-/// For each request that the node was given, whether it stood in the journal by then.
-type Seen = Arc<Mutex<Vec<bool>>>;
+/// What a node was asked, and where its log is.
+#[derive(Clone, Default)]
+struct Fake {
+    /// For each request that it was given, whether it stood in the journal by then.
+    seen: Arc<Mutex<Vec<bool>>>,
+    /// One that it says to nobody where it is zero.
+    height: Arc<AtomicU64>,
+    /// How often all its keys were read from the first one on.
+    listings: Arc<AtomicUsize>,
+}
 
 /// A node that takes nothing.
-async fn node(journal: PathBuf, seen: Seen) -> Target {
+async fn node(journal: PathBuf, fake: Fake) -> Target {
     let (ours, theirs) = (identity(1), identity(2));
     let known = pins([(*theirs.key(), "desk".parse().unwrap())]);
     let hello = |role| Hello::new(CLUSTER, role, 0);
     let server = Server::bind("127.0.0.1:0", &ours, known, hello(Role::Node)).await.unwrap();
     let address = server.address().unwrap().to_string();
     let handler = move |_: Arc<Peer>, question: Vec<u8>| {
-        let reply = reply(&journal, &seen, &question);
+        let reply = reply(&journal, &fake, &question);
         async move {
             match reply {
                 Some(reply) => reply.to_document(),
@@ -51,14 +60,22 @@ async fn node(journal: PathBuf, seen: Seen) -> Target {
 }
 
 /// None to whoever has to wait.
-fn reply(journal: &PathBuf, seen: &Seen, question: &[u8]) -> Option<NodeReply> {
+fn reply(journal: &PathBuf, fake: &Fake, question: &[u8]) -> Option<NodeReply> {
+    let seen = &fake.seen;
     let refused = || Refused { code: "node.test".to_owned(), text: "nothing is taken here".to_owned() };
     Some(match NodeRequest::from_document(question) {
         Ok(NodeRequest::Wait { .. }) => {
             seen.lock().unwrap().push(true);
             return None;
         }
-        Ok(NodeRequest::Keys { after }) => NodeReply::Keys(page_after(after.as_ref())),
+        Ok(NodeRequest::Keys { after }) => {
+            fake.listings.fetch_add(usize::from(after.is_none()), Ordering::SeqCst);
+            NodeReply::Keys(page_after(after.as_ref()))
+        }
+        Ok(NodeRequest::Status) => match fake.height.load(Ordering::SeqCst) {
+            0 => NodeReply::Refused(refused()),
+            height => status(height),
+        },
         Ok(NodeRequest::Key(name)) => NodeReply::Key(keys().find(|it| it.name == name).map(Box::new)),
         Ok(NodeRequest::Submit(entries)) => {
             let text = std::fs::read_to_string(journal).unwrap();
@@ -72,6 +89,16 @@ fn reply(journal: &PathBuf, seen: &Seen, question: &[u8]) -> Option<NodeReply> {
         }
         _ => NodeReply::Refused(refused()),
     })
+}
+
+/// The status of the vectors, at this height.
+fn status(height: u64) -> NodeReply {
+    let vectors: Value = serde_json::from_str(include_str!("../../../../specs/vectors/wire.json")).unwrap();
+    let mut all = vectors.as_array().unwrap().iter();
+    let status = all.find(|it| it["name"] == "a status").unwrap();
+    let document = const_hex::decode(status["document"].as_str().unwrap()).unwrap();
+    let NodeReply::Status(status) = NodeReply::from_document(&document).unwrap() else { panic!("no status") };
+    NodeReply::Status(Box::new(NodeStatus { height, ..*status }))
 }
 
 /// In pages of a hundred, as a node sends those that are long.
@@ -129,8 +156,8 @@ async fn exchange(server: &HttpServer, head: String) -> String {
     answer
 }
 
-async fn coordinator(journal: PathBuf, seen: Seen) -> Coordinator {
-    let target = node(journal.clone(), seen).await;
+async fn coordinator(journal: PathBuf, fake: Fake) -> Coordinator {
+    let target = node(journal.clone(), fake).await;
     let settings = Settings {
         cluster: CLUSTER,
         service: "desk".parse().unwrap(),
@@ -149,8 +176,8 @@ async fn coordinator(journal: PathBuf, seen: Seen) -> Coordinator {
 #[tokio::test]
 async fn d04_a_broadcast_is_promised_before_a_node_hears_of_the_request() {
     let folder = tempfile::tempdir().unwrap();
-    let (journal, seen) = (folder.path().join("journal"), Seen::default());
-    let coordinator = coordinator(journal, Arc::clone(&seen)).await;
+    let (journal, fake) = (folder.path().join("journal"), Fake::default());
+    let (coordinator, seen) = (coordinator(journal, fake.clone()).await, fake.seen);
     let listen = ([127, 0, 0, 1], 0).into();
     let server = HttpServer::start(listen, coordinator, Doors::default(), HttpLimits::default()).await;
     let server = server.unwrap();
@@ -170,7 +197,7 @@ async fn d04_a_broadcast_is_promised_before_a_node_hears_of_the_request() {
 #[tokio::test]
 async fn thousands_of_keys_are_listed_page_after_page_to_their_end() {
     let folder = tempfile::tempdir().unwrap();
-    let coordinator = coordinator(folder.path().join("journal"), Seen::default()).await;
+    let coordinator = coordinator(folder.path().join("journal"), Fake::default()).await;
     let listen = ([127, 0, 0, 1], 0).into();
     let server = HttpServer::start(listen, coordinator, Doors::default(), HttpLimits::default()).await;
     let server = server.unwrap();
@@ -194,12 +221,33 @@ async fn thousands_of_keys_are_listed_page_after_page_to_their_end() {
     assert_eq!(points.as_array().map(Vec::len), Some(KEYS));
 }
 
+#[tokio::test]
+async fn a01_all_keys_are_read_once_for_all_who_ask_until_the_log_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::default();
+    fake.height.store(7, Ordering::SeqCst);
+    let coordinator = coordinator(folder.path().join("journal"), fake.clone()).await;
+    let inner = &coordinator.inner;
+    let read = async || {
+        let points = inner.accounts.points(|_| true);
+        let (names, all, points) = tokio::join!(inner.accounts.names(), inner.accounts.all(), points);
+        assert_eq!((names.unwrap().len(), all.unwrap().len(), points.unwrap().len()), (KEYS, KEYS, KEYS));
+        fake.listings.load(Ordering::SeqCst)
+    };
+    assert_eq!((read().await, read().await), (1, 1));
+    fake.height.store(8, Ordering::SeqCst);
+    assert_eq!((read().await, read().await), (2, 2));
+    // What a node does not say is not guessed.
+    fake.height.store(0, Ordering::SeqCst);
+    assert_eq!(read().await, 5);
+}
+
 /// A node keeps a question's place for as long as it was asked to wait, whoever hung up meanwhile.
 #[tokio::test]
 async fn a04_a_carried_question_holds_its_place_until_the_node_has_answered() {
     let folder = tempfile::tempdir().unwrap();
-    let seen = Seen::default();
-    let coordinator = coordinator(folder.path().join("journal"), Arc::clone(&seen)).await;
+    let fake = Fake::default();
+    let (coordinator, seen) = (coordinator(folder.path().join("journal"), fake.clone()).await, fake.seen);
     let share = coordinator.inner.shares.of("ci");
     let before = share.free_asks();
     let wait = NodeRequest::Wait { request: RequestId(Digest::ZERO), millis: 600_000 };
@@ -215,4 +263,38 @@ async fn a04_a_carried_question_holds_its_place_until_the_node_has_answered() {
     asked.abort();
     assert!(asked.await.unwrap_err().is_cancelled());
     assert_eq!(share.free_asks(), before - 1);
+}
+
+/// Whoever has as many fill-ins as one may have waits for a place of its own, and takes no account's turn meanwhile.
+#[tokio::test]
+async fn a04_a_caller_without_a_place_holds_up_nobody_else_s_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::default();
+    let coordinator = coordinator(folder.path().join("journal"), fake.clone()).await;
+    let share = coordinator.inner.shares.of("greedy");
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        held.push(share.own_fill().await.unwrap());
+    }
+    let from = keys().next().unwrap().address.unwrap();
+    let call = move |word: &'static str| {
+        let coordinator = coordinator.clone();
+        let params = [json!({"from": from, "to": from, "value": "0x1"})];
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction", "params": params});
+        tokio::spawn(async move {
+            coordinator.answer_to(call.to_string().as_bytes(), &coordinator.asking(word)).await
+        })
+    };
+    let waits = call("greedy");
+    while fake.listings.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    let other = call("other").await.unwrap();
+    assert_eq!(other["error"]["data"]["code"], "request.chain", "{other}");
+    assert!(!waits.is_finished(), "it waits for a place of its own");
+    drop(held);
+    assert_eq!(waits.await.unwrap()["error"]["data"]["code"], "request.chain");
 }

@@ -78,8 +78,7 @@ fn vaults(mut keys: Vec<Name>, policy: &PolicyVersion) -> Vec<Vault> {
 impl Inner {
     async fn vaults(&self) -> Result<Vec<Vault>, Problem> {
         let Some((_, policy)) = self.version(None).await? else { return Ok(Vec::new()) };
-        let keys = self.node.keys().await?;
-        Ok(vaults(keys.into_iter().map(|key| key.name).collect(), &policy))
+        Ok(vaults(self.accounts.names().await?, &policy))
     }
 }
 

@@ -107,9 +107,10 @@ impl Inner {
         from: Address,
         owner: &str,
     ) -> Result<(String, Vec<(Intent, Place)>), RpcError> {
+        let own = self.shares.of(owner).own_fill().await?;
         let _turn = self.nonces.turn(from).await;
         follow::refresh(self, from).await;
-        let _fills = self.shares.of(owner).fill().await?;
+        let _fills = own.begin().await?;
         let mut requests = asked.transactions(from);
         self.estimate_all(&mut requests).await?;
         let mut held = self.journal().held(from);

@@ -41,9 +41,10 @@ impl Inner {
         let from = request.from()?;
         // Before a place for its nonces is kept.
         self.ours(from).await?;
+        let own = self.shares.of(owner).own_fill().await?;
         let _turn = self.nonces.turn(from).await;
         follow::refresh(self, from).await;
-        let fills = self.shares.of(owner).fill().await?;
+        let fills = own.begin().await?;
         let held = self.journal().held(from);
         let (action, place) = self.complete(request, &held).await?;
         drop(fills);
