@@ -201,6 +201,11 @@ impl Signer {
             self.shared.traces.part(&[work.request], ("enclave.sign", Kind::Client), start, code);
             match result {
                 ItemResult::Admitted => self.admitted(&block.state, height, work),
+                // Other holders sign without it; a fresh certificate would not give it one.
+                ItemResult::Refused(it) if self.lacks_share(&block.state, &work, &it.code) => {
+                    let refused = Refused { code: it.code, text: it.text };
+                    self.shared.event(Event::NotSigned { request: work.request, refused });
+                }
                 result => self.signed(height, work, result),
             }
         }
@@ -227,6 +232,12 @@ impl Signer {
             Some(sharing) => sharing.holds(&self.shared.node),
             None => self.shared.holds(state, &grant.account.key),
         }
+    }
+
+    /// INVARIANT D3: a holder whose share is lost holds nobody up.
+    fn lacks_share(&self, state: &State, work: &Work, code: &str) -> bool {
+        ["vault.unknown", "threshold.no_share"].contains(&code)
+            && self.runs.sharing(state, &work.key, work.epoch).is_some()
     }
 
     fn prepare(

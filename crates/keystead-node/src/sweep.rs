@@ -14,9 +14,9 @@ use crate::{Event, NodeError, clock, views};
 
 /// Looks whenever the back end refused, and from time to time.
 pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) -> Result<(), NodeError> {
-    let mut signed = HashSet::new();
+    let mut seen = Seen::default();
     loop {
-        sweep(&shared, &mut signed).await;
+        sweep(&shared, &mut seen).await;
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
             () = shared.sweep.notified() => {}
@@ -25,15 +25,26 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) ->
     }
 }
 
-async fn sweep(shared: &Arc<Shared>, signed: &mut HashSet<RequestId>) {
+/// What earlier looks found.
+#[derive(Default)]
+struct Seen {
+    signed: HashSet<RequestId>,
+    /// Other holders of the key were asked for its signature.
+    asked: HashSet<RequestId>,
+}
+
+async fn sweep(shared: &Arc<Shared>, seen: &mut Seen) {
     let state = shared.state();
     let now = clock::now().max(state.time());
     let candidates = candidates(&state, now);
-    signed.retain(|id| candidates.contains(id));
-    for id in candidates.difference(&signed.clone()).copied() {
+    seen.signed.retain(|id| candidates.contains(id));
+    seen.asked.retain(|id| candidates.contains(id));
+    for id in candidates.difference(&seen.signed.clone()).copied() {
         match is_stuck(shared, &id, now).await {
-            Look::Signed => drop(signed.insert(id)),
+            Look::Signed => drop(seen.signed.insert(id)),
             Look::Fine => {}
+            // Others may have signed while this node was away: then there is nothing to renew.
+            Look::Stuck if ask_holders(shared, &state, id) && seen.asked.insert(id) => {}
             Look::Stuck => renew(shared, id, now).await,
             Look::Elsewhere(home) => {
                 let message = PeerMessage::WantSigned(id).to_document();
@@ -41,6 +52,16 @@ async fn sweep(shared: &Arc<Shared>, signed: &mut HashSet<RequestId>) {
             }
         }
     }
+}
+
+/// Asks the other holders of a key in shares for what they signed; whether it is one.
+fn ask_holders(shared: &Shared, state: &State, id: RequestId) -> bool {
+    let account = state.request(&id).and_then(|it| it.intent.action.account());
+    let sharing = account.and_then(|it| state.key(&it.key)).and_then(|it| it.sharing.as_ref());
+    for holder in sharing.iter().flat_map(|it| &it.holders).filter(|it| **it != shared.node) {
+        shared.peers.send_one(holder, PeerMessage::WantSigned(id).to_document());
+    }
+    sharing.is_some()
 }
 
 async fn renew(shared: &Shared, id: RequestId, now: Timestamp) {

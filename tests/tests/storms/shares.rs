@@ -206,6 +206,50 @@ async fn killed(circle: &Circle, node: usize, way: Way, (thread, call, nth): &Pl
     reached
 }
 
+/// The disk of one holder is put back to before a refresh, and to before runs that it took part in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s05_k03_a_holder_put_back_to_an_older_disk_signs_with_no_share_of_then() {
+    let circle = Circle::start(4).await;
+    let account = circle.born().await.address;
+    circle.kill(1);
+    let older = tempfile::tempdir().unwrap();
+    copy(&circle.data(1), older.path());
+    circle.launch(1);
+    circle.votes(1).await;
+    for _ in 0..3 {
+        circle.pays(3).await;
+    }
+    Way::Refresh.go(&circle).await;
+    circle.kill(1);
+    std::fs::remove_dir_all(circle.data(1)).unwrap();
+    copy(older.path(), &circle.data(1));
+    circle.launch(1);
+    // It asks the others, learns that it said more than it remembers, and votes no more.
+    circle.stands(1, "was rolled back").await;
+    circle.knows(1, |key| key.epoch == 1).await;
+    circle.pays(3).await;
+    circle.kill(1);
+    circle.launch(1);
+    circle.knows(1, |key| key.epoch == 1).await;
+    circle.kill(1);
+    assert_eq!(
+        seals(&circle, 1).await,
+        [0; 0],
+        "neither the old share, which is over, nor the new one, which is lost"
+    );
+    circle.launch(1);
+
+    // It gets a share again from the two others.
+    let (holders, dealers) = (nodes(&[1, 2, 3]), nodes(&[1, 3]));
+    let again = KeyCeremony::Reshare { key: name("hot"), threshold: 2, holders, dealers };
+    let view = circle.ceremony([3, 3, 3], again).await;
+    assert_eq!(view.stage, RequestStage::Applied, "{view:?} {}", circle.told());
+    circle.hang(&[0], "-STOP");
+    circle.pays(3).await;
+    circle.hang(&[0], "-CONT");
+    assert_eq!(circle.executes(account.unwrap()), 5);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d04_a_disk_that_is_full_in_a_ceremony_ends_the_node_and_nothing_is_half_written() {
     let circle = Circle::placed(4, Ground::Loopback);

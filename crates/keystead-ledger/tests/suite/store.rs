@@ -231,7 +231,7 @@ pub(crate) async fn s05_k06_the_journal_of_runs_keeps_its_order_and_forgets_old_
     ledger.save_threshold_records(&[]).await.unwrap();
     assert_eq!(ledger.threshold_records().await.unwrap(), []);
     ledger.save_threshold_records(&[begun.clone(), aborted.clone()]).await.unwrap();
-    ledger.save_threshold_records(&[begun.clone()]).await.unwrap();
+    ledger.save_threshold_records(std::slice::from_ref(&begun)).await.unwrap();
     ledger.close().await;
 
     let ledger = Ledger::open(url).await.unwrap();
@@ -241,7 +241,7 @@ pub(crate) async fn s05_k06_the_journal_of_runs_keeps_its_order_and_forgets_old_
     let mut raw = Raw::connect(url).await;
     let later = i64::try_from(KEPT_RUNS).unwrap();
     raw.write("threshold_records", "position", "position = 2", Cell::Int(later - 1)).await.unwrap();
-    ledger.save_threshold_records(&[aborted.clone()]).await.unwrap();
+    ledger.save_threshold_records(std::slice::from_ref(&aborted)).await.unwrap();
     let left = [aborted.clone(), begun, aborted];
     assert_eq!(
         ledger.threshold_records().await.unwrap(),
