@@ -446,6 +446,7 @@ fn config(folder: &tempfile::TempDir) -> Config {
         chains: Vec::new(),
         bitcoin: Vec::new(),
         peers: Vec::new(),
+        nats: None,
         times: keystead_node::Times::default(),
         limits: NodeLimits::default(),
     }

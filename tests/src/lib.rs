@@ -6,6 +6,7 @@
 mod anvil;
 mod archive;
 pub mod attacks;
+mod broker;
 pub mod canary;
 mod captive;
 pub mod chainside;
@@ -52,6 +53,7 @@ pub mod vectors;
 pub mod world;
 
 pub use anvil::Anvil;
+pub use broker::Nats;
 pub use collector::Collector;
 pub use edge::server as listener;
 pub use far::Far;

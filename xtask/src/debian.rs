@@ -24,7 +24,7 @@ struct Package {
 }
 
 /// PostgreSQL for the ledger's tests, strace to kill a process at a chosen system call, gdb for core dumps, zsh
-/// and fish to load their completions; nftables and iproute2 to part a network, faketime to put a clock wrong; g++
+/// and fish to load their completions; nftables and iproute2 to part a network, faketime to put a clock wrong; a broker; g++
 /// for the consensus code of Bitcoin Core; venv for Python packages, cvc5 to prove properties of policies.
 const PACKAGES: &[Package] = &[
     Package { name: "postgresql", is_there: has_postgresql },
@@ -35,6 +35,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "nftables", is_there: || is_system_program("nft") },
     Package { name: "iproute2", is_there: || is_system_program("ip") },
     Package { name: "faketime", is_there: || is_installed("faketime") },
+    Package { name: "nats-server", is_there: || is_system_program("nats-server") },
     Package { name: "python3-venv", is_there: has_venv },
     Package { name: "g++", is_there: || is_installed("c++") },
     Package { name: "cvc5", is_there: || is_installed("cvc5") },

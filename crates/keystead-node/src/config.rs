@@ -42,6 +42,10 @@ pub struct Config {
     /// Where the other nodes of the cluster listen. Their keys are those of the roster.
     #[serde(default)]
     pub peers: Vec<PeerConfig>,
+    /// The URL of a NATS broker that carries the connections between nodes where sockets do not reach; none when it is not
+    /// named. A peer whose address is `nats` is reached over it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nats: Option<String>,
     /// How long a round of the consensus waits.
     #[serde(default)]
     pub times: Times,
@@ -67,7 +71,7 @@ impl Config {
 pub struct PeerConfig {
     /// Its name in the roster.
     pub name: Name,
-    /// `host:port`.
+    /// `host:port`, or `nats` of one that only the broker reaches.
     pub address: String,
 }
 

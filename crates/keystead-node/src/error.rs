@@ -7,6 +7,7 @@ use keystead_base::{Blame, CanonError, ClusterId, Coded, Digest, KeyError, Name}
 use keystead_decision::GenesisError;
 use keystead_keys::MemberError;
 use keystead_ledger::{LedgerError, SignError};
+use keystead_nats::NatsError;
 use keystead_signing::ClientError;
 use keystead_transmit::TransmitError;
 use keystead_wire::WireError;
@@ -88,6 +89,9 @@ pub enum NodeError {
     /// The listener.
     #[error(transparent)]
     Wire(#[from] WireError),
+    /// The broker.
+    #[error(transparent)]
+    Nats(#[from] NatsError),
     /// A stage ended without being asked to.
     #[error("the {stage} ended unexpectedly")]
     Stage {
@@ -115,6 +119,7 @@ impl Coded for NodeError {
             Self::Enclave(error) => error.code(),
             Self::Transmit(error) => error.code(),
             Self::Wire(error) => error.code(),
+            Self::Nats(error) => error.code(),
             Self::Stage { .. } => "node.stage",
             Self::Thread(_) => "node.thread",
         }
@@ -125,6 +130,7 @@ impl Coded for NodeError {
             Self::Ledger(error) => error.blame(),
             Self::Enclave(error) => error.blame(),
             Self::Wire(error) => error.blame(),
+            Self::Nats(error) => error.blame(),
             Self::File { .. }
             | Self::Document { .. }
             | Self::Passphrase { .. }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use keystead_base::{Canonical as _, Name};
+use keystead_nats::Broker;
 use keystead_policy::{Roster, Service, TransportKey};
 use keystead_wire::{
     Client, Dial, Identity, Limits, Line, Lines, MAX_FRAME_BYTES, MAX_PEER_MESSAGES, NodeRequest, OverLines,
@@ -29,6 +30,8 @@ pub(crate) struct Peers {
     open: Mutex<BTreeMap<Name, Open>>,
     /// Offered by coordinators, for nodes that this one does not reach itself.
     lines: Lines,
+    /// Carries connections, too.
+    broker: OnceLock<Broker>,
     newcomers: mpsc::Sender<Queue>,
     /// The port that this node listens at.
     port: OnceLock<u16>,
@@ -70,8 +73,14 @@ impl Peers {
     pub(crate) fn new(peers: &[PeerConfig], me: &Name) -> (Self, Queues) {
         let (newcomers, queues) = mpsc::channel(MAX_NEWCOMERS);
         let (queues_to, open) = (Mutex::default(), Mutex::default());
-        let this =
-            Self { queues: queues_to, open, lines: Lines::default(), newcomers, port: OnceLock::new() };
+        let this = Self {
+            queues: queues_to,
+            open,
+            lines: Lines::default(),
+            broker: OnceLock::new(),
+            newcomers,
+            port: OnceLock::new(),
+        };
         for peer in peers.iter().filter(|it| it.name != *me) {
             this.line_to(&mut this.queues(), &peer.name, Some(peer.address.clone()));
         }
@@ -123,6 +132,12 @@ impl Peers {
         self.open().keys().cloned().collect()
     }
 
+    /// Nodes that sockets do not reach are reached over this broker.
+    pub(crate) fn at_broker(&self, broker: Broker) {
+        // Said once, when the server is bound.
+        drop(self.broker.set(broker));
+    }
+
     /// Who carries the connection to a node, where it is open and not a direct one.
     pub(crate) fn relay_to(&self, node: &Name) -> Option<Name> {
         self.open().get(node).and_then(|it| it.relay.clone())
@@ -166,13 +181,15 @@ impl Queue {
         let told = self.calls_from.borrow().map(|it| it.to_string());
         let mut known = self.configured.iter().cloned().chain(told).collect::<Vec<_>>();
         known.dedup();
+        known.retain(|it| it != BROKER_ALONE);
         known
     }
 
-    /// How to call at the next try: each address by turns, and then whoever offers to carry.
-    fn way(&self, tries: usize, carried: bool) -> Option<Way> {
+    /// How to call at the next try: each address by turns, then the broker, and then whoever offers to carry.
+    fn way(&self, tries: usize, brokered: bool, carried: bool) -> Option<Way> {
         let direct = self.addresses().into_iter().map(Way::Direct);
-        let ways = direct.chain(carried.then_some(Way::Relayed)).collect::<Vec<_>>();
+        let broker = brokered.then_some(Way::Brokered);
+        let ways = direct.chain(broker).chain(carried.then_some(Way::Relayed)).collect::<Vec<_>>();
         let turn = tries.checked_rem(ways.len())?;
         ways.into_iter().nth(turn)
     }
@@ -183,6 +200,8 @@ impl Queue {
 enum Way {
     /// To an address.
     Direct(String),
+    /// Over the broker.
+    Brokered,
     /// Over a line.
     Relayed,
 }
@@ -234,11 +253,12 @@ async fn serve(
 ) -> Result<(), WireError> {
     let name = queue.name.clone();
     let server = shared.state().roster().node(&name).map(|it| it.transport);
-    let way = queue.way(tries, shared.peers.lines.any());
+    let way = queue.way(tries, shared.peers.broker.get().is_some(), shared.peers.lines.any());
     let (Some(server), Some(way)) = (server, way) else { return Err(WireError::Closed) };
     let to = |address: String| target(shared, identity, server, address);
     let (client, relay) = match way {
         Way::Direct(address) => (Client::connect(to(address)).await?, None),
+        Way::Brokered => at_broker(shared, to(String::new()), &name).await?,
         Way::Relayed => through(shared, to(String::new()), &name).await?,
     };
     if *reachable != Some(true) {
@@ -283,6 +303,17 @@ async fn through(shared: &Shared, target: Target, node: &Name) -> Result<(Client
     let dial = Arc::new(OverLines::to(shared.peers.lines.clone(), node.clone(), limit));
     let client = Client::over(target, Arc::clone(&dial) as Arc<dyn Dial>)?.connected().await?;
     Ok((client, dial.carrier()))
+}
+
+/// Over the broker, alike.
+async fn at_broker(
+    shared: &Shared,
+    target: Target,
+    node: &Name,
+) -> Result<(Client, Option<Name>), WireError> {
+    let broker = shared.peers.broker.get().ok_or(WireError::NoLine)?;
+    let client = Client::over(target, Arc::new(broker.to(node.clone())))?.connected().await?;
+    Ok((client, BROKER_ALONE.parse().ok()))
 }
 
 /// Until one of them is reached without help, which is tried now and then: a short outage does not leave a connection with
@@ -373,6 +404,8 @@ const MAX_IN_FLIGHT: usize = 32;
 const MAX_BATCH_BYTES: usize = MAX_FRAME_BYTES * 3 / 4;
 /// How long a node may take to say that it heard.
 const CALL_TIME: Duration = Duration::from_secs(5);
+/// The address of a node that only the broker reaches, and the name of the broker in what is shown.
+const BROKER_ALONE: &str = "nats";
 /// How often a node that is reached over a line is called directly.
 const DIRECT_AGAIN: Duration = Duration::from_secs(60);
 /// Between two tries to reach a node.
@@ -389,9 +422,9 @@ mod tests {
         let name = "node-2".parse().unwrap();
         let queue = Queue { name, configured: Some("10.0.0.2:7400".to_owned()), calls_from, messages };
         let at = |address: &str| Some(Way::Direct(address.to_owned()));
-        assert_eq!(queue.way(1, false), at("10.0.0.2:7400"));
+        assert_eq!(queue.way(1, false, false), at("10.0.0.2:7400"));
         tells.send_replace(Some("10.0.0.9:7400".parse().unwrap()));
-        let ways = (0..4).map(|tries| queue.way(tries, true)).collect::<Vec<_>>();
+        let ways = (0..4).map(|tries| queue.way(tries, false, true)).collect::<Vec<_>>();
         let first = at("10.0.0.2:7400");
         assert_eq!(ways, [first.clone(), at("10.0.0.9:7400"), Some(Way::Relayed), first]);
     }

@@ -12,6 +12,7 @@ use keystead_consensus::{Limits, Record, Replica, Setup};
 use keystead_decision::{Controls, SignedGenesis, State, Strict};
 use keystead_keys::{MAX_PASSPHRASE_BYTES, MemberKey, MemberKeyFile};
 use keystead_ledger::{Ledger, RecordRow};
+use keystead_nats::Broker;
 use keystead_policy::{Peer, TransportKey};
 use keystead_trace::Tracer;
 use keystead_wire::{Identity, Pins, Refused, Server};
@@ -194,6 +195,7 @@ async fn start<C: Controls + Clone + 'static>(
     fill_board(&shared, &home.state).await?;
     let server = bind(&config, &shared, &identity).await?;
     let address = server.address()?;
+    let server = answer_at_broker(&config, &shared, server).await?;
     let metrics = probe::bind(config.metrics.as_deref()).await?;
     shared.peers.listens_at(address.port());
     let mut stages = Stages::new();
@@ -366,6 +368,15 @@ async fn bind(config: &Config, shared: &Arc<Shared>, identity: &Identity) -> Res
         let refused = Refused::of(&fault.error);
         watcher.event(Event::Connection { address: fault.address, peer: fault.peer, refused });
     })))
+}
+
+/// Connections that other nodes open over the broker are served as any other ones.
+async fn answer_at_broker(config: &Config, shared: &Shared, server: Server) -> Result<Server, NodeError> {
+    let Some(url) = &config.nats else { return Ok(server) };
+    let broker = Broker::connect(url, shared.cluster).await?;
+    let roads = broker.roads_to(&shared.node).await?;
+    shared.peers.at_broker(broker);
+    Ok(server.with_roads(roads))
 }
 
 /// Peers are those of the roster in force, at this very moment.

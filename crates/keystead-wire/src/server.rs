@@ -1,13 +1,13 @@
 //! Accepts pinned peers and answers their requests, many at once.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use keystead_base::Name;
 use tokio::io::{BufReader, BufWriter, ReadHalf, WriteHalf, split};
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -80,6 +80,7 @@ pub struct Server {
     limits: Limits,
     observer: Observer,
     lines: Option<LineKeeper>,
+    roads: Option<mpsc::Receiver<AnyRoad>>,
 }
 
 impl Server {
@@ -97,7 +98,7 @@ impl Server {
         let listener = TcpListener::bind(address).await?;
         let acceptor = TlsAcceptor::from(Arc::new(tls::server_config(identity, Arc::clone(&pins))?));
         let (limits, observer) = (Limits::default(), Arc::new(|_| ()));
-        Ok(Self { listener, acceptor, hello, pins, limits, observer, lines: None })
+        Ok(Self { listener, acceptor, hello, pins, limits, observer, lines: None, roads: None })
     }
 
     /// The same server with other limits.
@@ -118,6 +119,12 @@ impl Server {
         Self { lines: Some(keeper), ..self }
     }
 
+    /// The same server, which also answers on roads that are opened to it elsewhere than at its socket.
+    #[must_use]
+    pub fn with_roads(self, roads: mpsc::Receiver<AnyRoad>) -> Self {
+        Self { roads: Some(roads), ..self }
+    }
+
     /// Where it listens.
     ///
     /// # Errors
@@ -128,7 +135,7 @@ impl Server {
     }
 
     /// Answers until the future is dropped, which closes every connection.
-    pub async fn serve<H: Handler>(self, handler: H) {
+    pub async fn serve<H: Handler>(mut self, handler: H) {
         let shared = Arc::new(Shared {
             acceptor: self.acceptor,
             hello: self.hello,
@@ -146,10 +153,17 @@ impl Server {
                 accepted = self.listener.accept() => match accepted {
                     Ok((socket, address)) => {
                         let pushed_out = unfinished.enter(shared.limits.handshakes);
-                        connections.spawn(Arc::clone(&shared).connection(socket, address, pushed_out));
+                        // A socket that refuses is slower.
+                        let _ = socket.set_nodelay(true);
+                        let road = Box::new(socket);
+                        connections.spawn(Arc::clone(&shared).connection(road, address, pushed_out));
                     }
                     Err(error) => shared.refuse_accept(error.into()).await,
                 },
+                road = next(&mut self.roads) => {
+                    let pushed_out = unfinished.enter(shared.limits.handshakes);
+                    connections.spawn(Arc::clone(&shared).connection(road, NOWHERE, pushed_out));
+                }
                 Some(_) = connections.join_next() => {}
             }
         }
@@ -186,13 +200,13 @@ struct Opened {
 impl<H: Handler> Shared<H> {
     async fn connection(
         self: Arc<Self>,
-        socket: TcpStream,
+        road: AnyRoad,
         address: SocketAddr,
         pushed_out: oneshot::Receiver<()>,
     ) {
         let limit = self.limits.handshake;
         let opened = tokio::select! {
-            opened = timeout(limit, self.open(socket, address)) =>
+            opened = timeout(limit, self.open(road, address)) =>
                 opened.unwrap_or(Err(WireError::Late { stage: Stage::Handshake, limit })),
             _ = pushed_out => Err(WireError::PushedOut),
         };
@@ -216,9 +230,8 @@ impl<H: Handler> Shared<H> {
         }
     }
 
-    async fn open(&self, socket: TcpStream, address: SocketAddr) -> Result<Opened, WireError> {
-        socket.set_nodelay(true)?;
-        let mut stream = self.acceptor.accept(Box::new(socket) as AnyRoad).await?;
+    async fn open(&self, road: AnyRoad, address: SocketAddr) -> Result<Opened, WireError> {
+        let mut stream = self.acceptor.accept(road).await?;
         let (key, purpose) = tls::proven_key(stream.get_ref().1)?;
         if purpose == Purpose::Line && self.lines.is_none() {
             return Err(WireError::Protocol);
@@ -295,6 +308,16 @@ impl<H: Handler> Shared<H> {
     }
 }
 
+/// The next road that was opened elsewhere.
+async fn next(roads: &mut Option<mpsc::Receiver<AnyRoad>>) -> AnyRoad {
+    if let Some(roads) = roads
+        && let Some(road) = roads.recv().await
+    {
+        return road;
+    }
+    std::future::pending().await
+}
+
 struct Answer {
     call: u64,
     reply: Vec<u8>,
@@ -317,5 +340,7 @@ async fn write_replies(
     Ok(())
 }
 
+/// What has no address.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 /// How long to wait when the machine has no sockets left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -173,6 +173,7 @@ impl Setup {
             metrics: None,
             bitcoin: Vec::new(),
             peers: self.nodes.iter().filter(|node| node.name != *name).cloned().collect(),
+            nats: None,
             times: Times::default(),
             chains: chain.into_iter().collect(),
             limits: self.limits,
