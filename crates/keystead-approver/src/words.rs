@@ -64,35 +64,43 @@ pub fn change_words(change: &AuthorityChange, policy: &PolicyVersion) -> Vec<Str
         }
         AuthorityChange::Thaw { key: None } => "Signing goes on for the whole cluster".to_owned(),
         AuthorityChange::Thaw { key: Some(key) } => format!("Signing goes on for key `{key}`"),
-        AuthorityChange::Key(KeyCeremony::Create { key, home, .. }) => {
+        AuthorityChange::Key(ceremony) => ceremony_words(ceremony),
+    };
+    vec![headline, line]
+}
+
+/// A ceremony in words: what cannot be undone, or gives a key to others, in capitals.
+fn ceremony_words(ceremony: &KeyCeremony) -> String {
+    match ceremony {
+        KeyCeremony::Create { key, home, .. } => {
             format!("A new key `{key}` is born in the enclave of {home}")
         }
-        AuthorityChange::Key(KeyCeremony::Backup { key, recipients }) => {
+        KeyCeremony::Backup { key, recipients } => {
             let whom: Vec<_> = recipients.iter().map(ToString::to_string).collect();
             format!("A backup of key `{key}` is written that each of these can read: {}", whom.join(", "))
         }
-        AuthorityChange::Key(KeyCeremony::Export { key, recipient }) => {
+        KeyCeremony::Export { key, recipient } => {
             format!("KEY `{key}` LEAVES THE ENCLAVE FOR GOOD, readable by {recipient}")
         }
-        AuthorityChange::Key(KeyCeremony::Suspend { key }) => {
+        KeyCeremony::Suspend { key } => {
             format!("Key `{key}` signs nothing until it is resumed")
         }
-        AuthorityChange::Key(KeyCeremony::Resume { key }) => format!("Suspended key `{key}` signs again"),
-        AuthorityChange::Key(KeyCeremony::Destroy { key }) => {
+        KeyCeremony::Resume { key } => format!("Suspended key `{key}` signs again"),
+        KeyCeremony::Destroy { key } => {
             format!("KEY `{key}` IS WIPED FOR GOOD; only a backup that people hold could bring it back")
         }
-        AuthorityChange::Key(KeyCeremony::Restore { key, home }) => {
+        KeyCeremony::Restore { key, home } => {
             format!(
                 "KEY `{key}` GETS ANOTHER HOME: a backup is restored in the enclave of {home}, which signs from then on"
             )
         }
-        AuthorityChange::Key(KeyCeremony::Generate { key, threshold, holders, .. }) => {
+        KeyCeremony::Generate { key, threshold, holders, .. } => {
             format!("A new key `{key}` is born in shares: {}", shares_words(*threshold, holders))
         }
-        AuthorityChange::Key(KeyCeremony::Refresh { key }) => {
+        KeyCeremony::Refresh { key } => {
             format!("The holders of key `{key}` get new shares; the old ones combine with them no more")
         }
-        AuthorityChange::Key(KeyCeremony::Reshare { key, threshold, holders, dealers }) => {
+        KeyCeremony::Reshare { key, threshold, holders, dealers } => {
             let dealers: Vec<_> = dealers.iter().map(Name::as_str).collect();
             format!(
                 "KEY `{key}` GETS OTHER SHARES, dealt by {}: {}",
@@ -100,8 +108,37 @@ pub fn change_words(change: &AuthorityChange, policy: &PolicyVersion) -> Vec<Str
                 shares_words(*threshold, holders)
             )
         }
-    };
-    vec![headline, line]
+        KeyCeremony::Repair { key, lost, helpers } => {
+            let helpers: Vec<_> = helpers.iter().map(Name::as_str).collect();
+            format!(
+                "The holders of key `{key}` get new shares, dealt by {}: {lost}, whose share is lost, has one again",
+                helpers.join(", ")
+            )
+        }
+        KeyCeremony::Abort { key } => {
+            format!("The ceremony of key `{key}` that is under way ends without effect")
+        }
+        KeyCeremony::Lift { key, node } => {
+            format!(
+                "THE HOLDERS OF KEY `{key}` RUN WITH {node} AGAIN, whose words broke runs: find out why first, each further \
+                 run may cost bits of a share"
+            )
+        }
+        KeyCeremony::Exit { key, recipients } => {
+            let prints: Vec<_> = recipients.iter().map(|it| fingerprint(it)).collect();
+            format!(
+                "THE SHARES OF KEY `{key}` LEAVE FOR GOOD and it signs here no more. Whoever opens as many as signed HAS \
+                 THE WHOLE KEY: the age recipients with SHA-256 {}",
+                prints.join(", ")
+            )
+        }
+    }
+}
+
+/// What `sha256sum` says of a recipient's line without its end.
+fn fingerprint(recipient: &str) -> String {
+    use sha2::Digest as _;
+    keystead_base::Digest(sha2::Sha256::digest(recipient).into()).to_string()
 }
 
 fn shares_words(threshold: u8, holders: &[Name]) -> String {

@@ -1,5 +1,6 @@
 //! The enclave's side: every request is checked against the log by the enclave itself.
 
+mod leaving;
 mod restoring;
 mod sharing;
 mod spending;
@@ -122,6 +123,7 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Join(start) => self.join(&start, now).map(moved),
             Request::Deliver(messages) => self.deliver(messages, now).map(moved),
             Request::GiveUp(session) => self.give_up(session, now).map(moved),
+            Request::Leave(it) => self.leave(&it, now).map(Reply::Left),
             Request::Public(key) => self.public(&key).map(|held| Reply::Public(Box::new(held))),
         };
         reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
@@ -268,7 +270,11 @@ impl<C: EnclaveControls> Enclave<C> {
             | KeyCeremony::Restore { .. }
             | KeyCeremony::Generate { .. }
             | KeyCeremony::Refresh { .. }
-            | KeyCeremony::Reshare { .. } => return Err(EnclaveError::Ceremony),
+            | KeyCeremony::Reshare { .. }
+            | KeyCeremony::Repair { .. }
+            | KeyCeremony::Exit { .. }
+            | KeyCeremony::Abort { .. }
+            | KeyCeremony::Lift { .. } => return Err(EnclaveError::Ceremony),
         };
         let (key, account) = (self.vault.key(&name)?, self.vault.public(&name)?);
         in_epoch(&name, key.epoch, epoch)?;

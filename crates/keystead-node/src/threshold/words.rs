@@ -159,7 +159,9 @@ impl Signer {
         let (attempt, height) = (waiting.turns.next(now), waiting.height);
         let sharing = &waiting.sharing;
         let (me, reachable) = (&self.shared.node, self.shared.peers.reachable_names());
-        let order = order(&sharing.holders, &request, attempt);
+        // Whoever lost its share leads nothing, and nobody waits for it.
+        let able: Vec<Name> = sharing.holders.iter().filter(|it| sharing.has_home(it)).cloned().collect();
+        let order = order(&able, &request, attempt);
         if leader(&order, me, &reachable) != Some(me) {
             return Ok(());
         }
