@@ -227,7 +227,11 @@ pub fn every_ceremony() -> Vec<(&'static str, KeyCeremony)> {
     vec![
         ("generate", birth()),
         ("refresh", KeyCeremony::Refresh { key: key.clone() }),
-        ("reshare", KeyCeremony::Reshare { key, threshold: 3, holders, dealers }),
+        ("reshare", KeyCeremony::Reshare { key: key.clone(), threshold: 3, holders, dealers }),
+        ("repair", KeyCeremony::Repair { key: key.clone(), lost: name("node-3"), helpers: nodes(&[1, 2]) }),
+        ("exit", KeyCeremony::Exit { key: key.clone(), recipients: vec!["age1pq1qq".to_owned()] }),
+        ("abort", KeyCeremony::Abort { key: key.clone() }),
+        ("lift", KeyCeremony::Lift { key, node: name("node-3") }),
     ]
 }
 
@@ -238,6 +242,8 @@ pub fn every_step(request: RequestId) -> Vec<(&'static str, KeyStep)> {
         ("seated", KeyStep::Seated { request, seat: seat(3) }),
         ("dealt", dealt(request, 1, account(), shares(3, 7))),
         ("proven", KeyStep::Proven { request, attempt: 1, proof: vec![1, 2, 3] }),
+        ("lost", KeyStep::Lost { epoch: 3 }),
+        ("left", KeyStep::Left { request, file: Digest([6; 32]) }),
     ]
 }
 

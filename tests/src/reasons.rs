@@ -68,7 +68,9 @@ pub fn every_reason(request: RequestId) -> Vec<Reason> {
         Reason::FeeTooHigh { cap: name("gas"), part: FeePart::Fee, limit: amount, asked: amount },
         Reason::HoldersRefused { key: key.clone(), threshold: 1, holders: vec![name("node-1")] },
         Reason::DealersRefused { key: key.clone(), threshold: 2, dealers: vec![name("node-1")] },
-        Reason::KindRefused { key, kind: KeyKind::ThresholdSecp256k1 },
+        Reason::KindRefused { key: key.clone(), kind: KeyKind::ThresholdSecp256k1 },
+        Reason::NotLost { key: key.clone(), node: name("node-1") },
+        Reason::RecipientsRefused { key },
     ]
 }
 
@@ -85,6 +87,7 @@ pub fn every_share_fault() -> Vec<Reason> {
         ShareFault::Contradiction,
         ShareFault::Unagreed,
         ShareFault::Proof,
+        ShareFault::Epoch,
     ];
     let (key, node) = (name("treasury"), name("node-1"));
     faults.map(|fault| Reason::ShareRefused { key: key.clone(), node: node.clone(), fault }).into()

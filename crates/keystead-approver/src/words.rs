@@ -84,6 +84,12 @@ pub fn change_words_in(change: &AuthorityChange, policy: &PolicyVersion, languag
     vec![headline, line]
 }
 
+/// What `sha256sum` says of a recipient's line without its end.
+fn fingerprint(recipient: &str) -> String {
+    use sha2::Digest as _;
+    keystead_base::Digest(sha2::Sha256::digest(recipient).into()).to_string()
+}
+
 fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
     let key = ceremony.key().as_str();
     match ceremony {
@@ -110,6 +116,16 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
         KeyCeremony::Reshare { threshold, holders, dealers, .. } => {
             let shares = &shares_words(*threshold, holders, language);
             language.say(&Phrase::KeyReshare { key, dealers: &names(dealers), shares })
+        }
+        KeyCeremony::Repair { lost, helpers, .. } => {
+            let (dealers, lost) = (&names(helpers), lost.as_str());
+            language.say(&Phrase::KeyRepair { key, dealers, lost })
+        }
+        KeyCeremony::Abort { .. } => language.say(&Phrase::KeyAbort { key }),
+        KeyCeremony::Lift { node, .. } => language.say(&Phrase::KeyLift { key, node: node.as_str() }),
+        KeyCeremony::Exit { recipients, .. } => {
+            let prints: Vec<_> = recipients.iter().map(|it| fingerprint(it)).collect();
+            language.say(&Phrase::KeyExit { key, readers: &prints.join(", ") })
         }
     }
 }

@@ -273,8 +273,6 @@ const MAX_OWN_FILLS: u32 = 16;
 const MAX_OWN_PSBTS: u32 = 8;
 const MAX_OWN_STREAMS: u32 = 32;
 const MAX_OWN_SOCKETS: u32 = 64;
-/// PSBTs that are read at once: each takes a thread for as long as its keys are derived.
-const MAX_OWN_PSBTS: u32 = 8;
 /// Reads of one body at once.
 const MAX_TURNS: usize = 4;
 /// Bytes of what endpoints answered to the calls of one body.

@@ -9,6 +9,7 @@ use keystead_policy::{
 };
 
 use crate::coins::check_registered;
+use crate::convoking::can_be_lifted;
 use crate::finding::FoundSince;
 use crate::judge::{Passed, Refused, pass};
 use crate::key_moves::{frees, key_of, kind_of, move_of, not_from};
@@ -146,6 +147,7 @@ impl<C: Controls> Turn<'_, C> {
                 KeyCeremony::Generate { kind, threshold, holders, .. } => {
                     self.can_be_generated(name, *kind, *threshold, holders)
                 }
+                KeyCeremony::Abort { .. } => self.can_be_aborted(name),
                 _ => Err(Reason::KeyUnknown { key: name.clone() }),
             };
         };
@@ -159,9 +161,12 @@ impl<C: Controls> Turn<'_, C> {
             {
                 return Err(Reason::KindRefused { key: name.clone(), kind: key.kind });
             }
-            KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } => {
+            KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } | KeyCeremony::Repair { .. } => {
                 self.can_be_shared_anew(key, ceremony)?
             }
+            KeyCeremony::Abort { .. } => return self.can_be_aborted(name),
+            KeyCeremony::Lift { node, .. } => can_be_lifted(name, key, node)?,
+            KeyCeremony::Exit { recipients, .. } => self.can_leave(name, key, recipients)?,
             KeyCeremony::Backup { recipients, .. } => self.can_receive(recipients)?,
             KeyCeremony::Export { recipient, .. } => self.can_receive(std::slice::from_ref(recipient))?,
             // Without a backup that was drilled there is nothing to restore, and nobody was paid there yet.
@@ -247,18 +252,28 @@ impl<C: Controls> Turn<'_, C> {
             KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => {
                 return self.moved(key, move_of(ceremony));
             }
+            KeyCeremony::Abort { .. } => return self.abort_convening(key),
             KeyCeremony::Destroy { .. } => {
                 if let denied @ Outcome::Deny { .. } = self.moved(key, KeyMove::Destroy) {
                     return denied;
                 }
                 self.state.convened.remove(key);
             }
-            KeyCeremony::Generate { .. } | KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } => {
-                self.open_convening(request, ceremony);
+            KeyCeremony::Exit { .. } => {
+                // INVARIANT S14: what is about to be known elsewhere signs here no more, whoever hands out how much of it.
+                if let denied @ Outcome::Deny { .. } = self.moved(key, KeyMove::Exit) {
+                    return denied;
+                }
+                self.state.convened.remove(key);
             }
+            KeyCeremony::Generate { .. }
+            | KeyCeremony::Refresh { .. }
+            | KeyCeremony::Reshare { .. }
+            | KeyCeremony::Repair { .. } => self.open_convening(request, ceremony),
             KeyCeremony::Create { .. }
             | KeyCeremony::Backup { .. }
             | KeyCeremony::Export { .. }
+            | KeyCeremony::Lift { .. }
             | KeyCeremony::Restore { .. } => {}
         }
         let epoch = self.state.keys.get(key).map(|key| key.epoch).unwrap_or_default();
@@ -307,6 +322,7 @@ impl<C: Controls> Turn<'_, C> {
                         backup: None,
                         wallets: Default::default(),
                         sharing: None,
+                        exits: Default::default(),
                         addresses: Default::default(),
                     },
                 )
@@ -330,6 +346,14 @@ impl<C: Controls> Turn<'_, C> {
             KeyStep::Proven { request, attempt, proof } => {
                 self.proven(node, &event.key, (request, *attempt), proof)
             }
+            KeyStep::Left { request, file } => {
+                self.asked_for(
+                    request,
+                    |it| matches!(it, KeyCeremony::Exit { key, .. } if *key == event.key),
+                )?;
+                self.left(node, &event.key, *file)
+            }
+            KeyStep::Lost { epoch } => self.lost(node, &event.key, *epoch),
             KeyStep::Wallet { wallet, proof } => self.wallet_recorded(&event.key, wallet, proof),
             KeyStep::Restored { request, recipient, assurance, protections, proof } => {
                 self.asked_for(request, |it| {

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use keystead_base::{Name, RequestId};
-use keystead_intent::{KeyCeremony, KeyKind, KeyMove, KeyState, MAX_HOLDERS};
+use keystead_intent::{
+    ChangeKind, KeyCeremony, KeyKind, KeyMove, KeyState, MAX_EXIT_RECIPIENTS, MAX_HOLDERS,
+};
 use keystead_policy::{AssuranceLevel, Feature, Reason, ShareFault};
 
+use crate::key_moves::not_from;
 use crate::turn::Turn;
 use crate::{
     Controls, Convened, Convening, DealtReport, Event, Key, Outcome, PublicAccount, Request, Seat, ShareHome,
@@ -48,6 +51,38 @@ impl<C: Controls> Turn<'_, C> {
         if let Some(key) = over.map(|(key, _)| key.clone()) {
             self.state.convened.remove(&key);
         }
+    }
+
+    /// A key in shares that nobody froze, for recipients whose form shows that standard tools read what they get.
+    pub(crate) fn can_leave(&self, name: &Name, key: &Key, recipients: &[String]) -> Result<(), Reason> {
+        if !key.kind.is_shared() {
+            return Err(Reason::KindRefused { key: name.clone(), kind: key.kind });
+        }
+        // INVARIANT S14: what leaves could sign; to thaw takes more people.
+        if self.state.frozen.holds(name) {
+            return Err(Reason::Frozen { key: Some(name.clone()) });
+        }
+        let distinct = recipients.iter().collect::<std::collections::BTreeSet<_>>().len();
+        let fits = (1..=MAX_EXIT_RECIPIENTS).contains(&recipients.len()) && distinct == recipients.len();
+        match fits && recipients.iter().all(|it| is_age_recipient(it)) {
+            true => Ok(()),
+            false => Err(Reason::RecipientsRefused { key: name.clone() }),
+        }
+    }
+
+    pub(crate) fn can_be_aborted(&self, key: &Name) -> Result<(), Reason> {
+        match self.state.convened.contains_key(key) {
+            true => Ok(()),
+            false => Err(Reason::KeyUnknown { key: key.clone() }),
+        }
+    }
+
+    /// People end it, and the request that allowed it is over. The shares so far sign on; nothing resumes (S5).
+    pub(crate) fn abort_convening(&mut self, key: &Name) -> Outcome {
+        if let Some(ended) = self.state.convened.remove(key) {
+            self.step(&ended.request, Event::Settle);
+        }
+        Outcome::Key { key: key.clone(), state: self.state_of(key) }
     }
 
     pub(crate) fn seated(
@@ -177,6 +212,38 @@ impl<C: Controls> Turn<'_, C> {
         }
     }
 
+    /// A holder's share left in this file.
+    pub(crate) fn left(
+        &mut self,
+        node: &Name,
+        name: &Name,
+        file: keystead_base::Digest,
+    ) -> Result<KeyState, Reason> {
+        let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
+        if key.state != KeyState::Left {
+            return Err(Reason::KeyStep { key: name.clone(), state: key.state, change: ChangeKind::ExitKey });
+        }
+        key.exits.insert(node.clone(), file);
+        Ok(key.state)
+    }
+
+    /// A holder says that its share of the epoch in force is gone.
+    pub(crate) fn lost(&mut self, node: &Name, name: &Name, epoch: u32) -> Result<KeyState, Reason> {
+        let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
+        if key.epoch != epoch || key.sharing.is_none() {
+            return Err(refused(name, node)(ShareFault::Epoch));
+        }
+        if !key.state.receives() {
+            return Err(Reason::KeyStep {
+                key: name.clone(),
+                state: key.state,
+                change: ChangeKind::RepairKey,
+            });
+        }
+        key.lost_at(node);
+        Ok(key.state)
+    }
+
     pub(crate) fn can_be_created(&self, key: &Name, kind: KeyKind) -> Result<(), Reason> {
         if kind.is_shared() {
             return Err(Reason::KindRefused { key: key.clone(), kind });
@@ -205,11 +272,25 @@ impl<C: Controls> Turn<'_, C> {
         let Some(sharing) = &key.sharing else {
             return Err(Reason::KindRefused { key: name.clone(), kind: key.kind });
         };
-        let KeyCeremony::Reshare { threshold, holders, dealers, .. } = ceremony else {
-            return self.can_hold(name, sharing.threshold, &sharing.holders);
-        };
-        self.can_hold(name, *threshold, holders)?;
-        can_deal(name, sharing, dealers)
+        if key.state.after(KeyMove::Prove).is_none() {
+            return Err(not_from(name, key.state, ceremony));
+        }
+        match ceremony {
+            KeyCeremony::Reshare { threshold, holders, dealers, .. } => {
+                self.can_hold(name, *threshold, holders)?;
+                can_deal(name, sharing, dealers)
+            }
+            KeyCeremony::Repair { lost, helpers, .. } => {
+                self.can_hold(name, sharing.threshold, &sharing.holders)?;
+                is_lost(name, sharing, lost)?;
+                can_deal(name, sharing, helpers)
+            }
+            // All of them deal, each from its own share.
+            _ => {
+                self.can_hold(name, sharing.threshold, &sharing.holders)?;
+                can_deal(name, sharing, &sharing.holders)
+            }
+        }
     }
 
     fn can_hold(&self, key: &Name, threshold: u8, holders: &[Name]) -> Result<(), Reason> {
@@ -237,6 +318,7 @@ impl Key {
             backup: None,
             wallets: Default::default(),
             sharing: None,
+            exits: Default::default(),
             addresses: Default::default(),
         };
         key.share_among(sharing);
@@ -271,6 +353,13 @@ impl Key {
         }
     }
 
+    fn lost_at(&mut self, node: &Name) {
+        if let Some(sharing) = &mut self.sharing {
+            sharing.homes.remove(node);
+        }
+        self.count_homes();
+    }
+
     /// Whether the node's back end holds the key, or a share of it.
     #[must_use]
     pub fn is_held_by(&self, node: &Name) -> bool {
@@ -281,15 +370,44 @@ impl Key {
     }
 }
 
-/// Those who hold the key so far, at least as many as sign, each once.
+/// Those who hold the key so far and did not lose their shares, at least as many as sign, each once.
 fn can_deal(key: &Name, sharing: &Sharing, dealers: &[Name]) -> Result<(), Reason> {
     let enough = dealers.len() >= usize::from(sharing.threshold);
-    if enough && are_distinct(dealers) && dealers.iter().all(|it| sharing.holds(it)) {
+    if enough && are_distinct(dealers) && dealers.iter().all(|it| sharing.has_home(it)) {
         return Ok(());
     }
     let (key, threshold, dealers) = (key.clone(), sharing.threshold, first(dealers));
     Err(Reason::DealersRefused { key, threshold, dealers })
 }
+
+/// A holder whose own node said so: nobody else can tell, and nobody is given a second share.
+fn is_lost(key: &Name, sharing: &Sharing, node: &Name) -> Result<(), Reason> {
+    match sharing.holds(node) && !sharing.has_home(node) {
+        true => Ok(()),
+        false => Err(Reason::NotLost { key: key.clone(), node: node.clone() }),
+    }
+}
+
+/// Whom enclaves keep out they know alone; here it must be a holder.
+pub(crate) fn can_be_lifted(name: &Name, key: &Key, node: &Name) -> Result<(), Reason> {
+    match &key.sharing {
+        None => Err(Reason::KindRefused { key: name.clone(), kind: key.kind }),
+        Some(sharing) if sharing.holds(node) => Ok(()),
+        Some(_) => Err(Reason::NotHome { key: name.clone(), home: key.home.clone(), node: node.clone() }),
+    }
+}
+
+/// Length and alphabet alone: whether it is a key the enclave finds out, and then nothing leaves.
+fn is_age_recipient(text: &str) -> bool {
+    let data = text.strip_prefix(AGE_PREFIX).unwrap_or_default();
+    data.len() == AGE_DATA_CHARACTERS && data.chars().all(|it| BECH32.contains(it))
+}
+
+const AGE_PREFIX: &str = "age1pq1";
+/// Of 1,216 bytes, five bits each, and the checksum of six.
+const AGE_DATA_CHARACTERS: usize = 1946 + 6;
+/// The alphabet of BIP-173.
+const BECH32: &str = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
 /// As many names as show that they are too many.
 fn first(names: &[Name]) -> Vec<Name> {

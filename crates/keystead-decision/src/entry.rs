@@ -190,6 +190,18 @@ pub enum KeyStep {
         /// 64 bytes r ‖ s over [`crate::share_challenge`] by the address with index 0.
         proof: Vec<u8>,
     },
+    /// A holder has no share of this epoch any more: it signs nothing until it gets a new one.
+    Lost {
+        /// The epoch in force.
+        epoch: u32,
+    },
+    /// A holder's enclave encrypted its share to the recipients of the committed exit.
+    Left {
+        /// The request that allowed it.
+        request: RequestId,
+        /// The digest (SHA-256) of the age file.
+        file: Digest,
+    },
 }
 
 /// Asks for a fresh certificate.

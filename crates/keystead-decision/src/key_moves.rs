@@ -14,9 +14,13 @@ pub(crate) fn move_of(ceremony: &KeyCeremony) -> KeyMove {
         KeyCeremony::Resume { .. } => KeyMove::Resume,
         KeyCeremony::Destroy { .. } => KeyMove::Destroy,
         KeyCeremony::Restore { .. } => KeyMove::Drill,
-        KeyCeremony::Generate { .. } | KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } => {
-            KeyMove::Prove
-        }
+        KeyCeremony::Generate { .. }
+        | KeyCeremony::Refresh { .. }
+        | KeyCeremony::Reshare { .. }
+        | KeyCeremony::Repair { .. }
+        | KeyCeremony::Abort { .. }
+        | KeyCeremony::Lift { .. } => KeyMove::Prove,
+        KeyCeremony::Exit { .. } => KeyMove::Exit,
     }
 }
 
@@ -28,6 +32,7 @@ pub(crate) fn kind_of(event: KeyMove) -> ChangeKind {
         KeyMove::Resume => ChangeKind::ResumeKey,
         KeyMove::Destroy | KeyMove::Wipe => ChangeKind::DestroyKey,
         KeyMove::Prove => ChangeKind::RefreshKey,
+        KeyMove::Exit => ChangeKind::ExitKey,
     }
 }
 
@@ -39,9 +44,12 @@ pub(crate) fn frees(change: &AuthorityChange) -> bool {
         | AuthorityChange::Roster { .. }
         | AuthorityChange::AddressBook { .. }
         | AuthorityChange::Thaw { .. } => true,
-        // Two make the same file, which whoever it is for opens alone; the third gives the key to other nodes.
+        // Two make the same file, which whoever it is for opens alone; the others give the key to other nodes, or to people.
         AuthorityChange::Key(
-            KeyCeremony::Backup { .. } | KeyCeremony::Export { .. } | KeyCeremony::Reshare { .. },
+            KeyCeremony::Backup { .. }
+            | KeyCeremony::Export { .. }
+            | KeyCeremony::Reshare { .. }
+            | KeyCeremony::Exit { .. },
         ) => true,
         AuthorityChange::Key(
             KeyCeremony::Create { .. }
@@ -50,7 +58,10 @@ pub(crate) fn frees(change: &AuthorityChange) -> bool {
             | KeyCeremony::Resume { .. }
             | KeyCeremony::Destroy { .. }
             | KeyCeremony::Generate { .. }
-            | KeyCeremony::Refresh { .. },
+            | KeyCeremony::Refresh { .. }
+            | KeyCeremony::Repair { .. }
+            | KeyCeremony::Abort { .. }
+            | KeyCeremony::Lift { .. },
         ) => false,
     }
 }

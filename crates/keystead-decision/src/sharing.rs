@@ -62,7 +62,7 @@ pub struct Sharing {
     pub seats: BTreeMap<Name, Seat>,
     /// The public side of each share, in the holders' order: 33 bytes compressed.
     pub shares: Vec<Vec<u8>>,
-    /// The home of each share that was not wiped.
+    /// The home of each share that was neither wiped nor lost.
     pub homes: BTreeMap<Name, ShareHome>,
 }
 
@@ -71,6 +71,18 @@ impl Sharing {
     #[must_use]
     pub fn holds(&self, node: &Name) -> bool {
         self.holders.contains(node)
+    }
+
+    /// Whether the node holds a share, as far as it said.
+    #[must_use]
+    pub fn has_home(&self, node: &Name) -> bool {
+        self.homes.contains_key(node)
+    }
+
+    /// The holders whose shares are gone, in the shares' order.
+    #[must_use]
+    pub fn lost(&self) -> Vec<Name> {
+        self.holders.iter().filter(|it| !self.has_home(it)).cloned().collect()
     }
 
     /// The least that all homes have; none where no home is left.

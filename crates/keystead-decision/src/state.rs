@@ -106,6 +106,8 @@ pub struct Key {
     pub wallets: BTreeMap<ChainId, BitcoinWallet>,
     /// Who holds its shares in this epoch, where it is in shares.
     pub sharing: Option<Sharing>,
+    /// The digests of the files that its shares left in, by holder.
+    pub exits: BTreeMap<Name, Digest>,
     /// The addresses in use, remembered because deriving one costs more than a policy decision.
     #[borsh(skip)]
     pub(crate) addresses: OrdMap<u32, Address>,

@@ -112,7 +112,40 @@ pub enum KeyCeremony {
         /// trusted any more, is left out.
         dealers: Vec<Name>,
     },
+    /// New shares of a key for the same holders, one of whom has none any more: others deal them.
+    Repair {
+        /// The key.
+        key: Name,
+        /// The holder whose node said that its share is gone.
+        lost: Name,
+        /// The holders who deal the new shares: at least as many as sign.
+        helpers: Vec<Name>,
+    },
+    /// A key in shares leaves for good: every holder's enclave encrypts its share to these recipients, and the key signs
+    /// here no more. Only where policy names the change.
+    Exit {
+        /// The key.
+        key: Name,
+        /// Who reads the shares: post-quantum recipients of the age format (`age1pq1…`), at most
+        /// [`MAX_EXIT_RECIPIENTS`]. Each of them can put the whole key together.
+        recipients: Vec<String>,
+    },
+    /// The ceremony of a shared key that is under way ends without effect.
+    Abort {
+        /// The key, which there may be none of yet.
+        key: Name,
+    },
+    /// The holders of a key run with a node again that their enclaves keep out.
+    Lift {
+        /// The key.
+        key: Name,
+        /// The node.
+        node: Name,
+    },
 }
+
+/// The most recipients that the shares of a leaving key are encrypted to.
+pub const MAX_EXIT_RECIPIENTS: usize = 8;
 
 /// The most nodes that one key is shared among.
 pub const MAX_HOLDERS: usize = 16;
@@ -197,6 +230,10 @@ impl AuthorityChange {
             Self::Key(KeyCeremony::Generate { .. }) => ChangeKind::GenerateKey,
             Self::Key(KeyCeremony::Refresh { .. }) => ChangeKind::RefreshKey,
             Self::Key(KeyCeremony::Reshare { .. }) => ChangeKind::ReshareKey,
+            Self::Key(KeyCeremony::Repair { .. }) => ChangeKind::RepairKey,
+            Self::Key(KeyCeremony::Exit { .. }) => ChangeKind::ExitKey,
+            Self::Key(KeyCeremony::Abort { .. }) => ChangeKind::AbortCeremony,
+            Self::Key(KeyCeremony::Lift { .. }) => ChangeKind::LiftBan,
         }
     }
 }
@@ -215,7 +252,11 @@ impl KeyCeremony {
             | Self::Restore { key, .. }
             | Self::Generate { key, .. }
             | Self::Refresh { key }
-            | Self::Reshare { key, .. } => key,
+            | Self::Reshare { key, .. }
+            | Self::Repair { key, .. }
+            | Self::Exit { key, .. }
+            | Self::Abort { key }
+            | Self::Lift { key, .. } => key,
         }
     }
 }
@@ -265,6 +306,14 @@ pub enum ChangeKind {
     RefreshKey,
     /// A key gets other holders, or another threshold.
     ReshareKey,
+    /// A holder of a key gets a share again.
+    RepairKey,
+    /// The shares of a key leave.
+    ExitKey,
+    /// A ceremony of a key ends without effect.
+    AbortCeremony,
+    /// A node takes part in the runs of a key again.
+    LiftBan,
 }
 
 impl ChangeKind {
@@ -286,7 +335,19 @@ impl ChangeKind {
             Self::GenerateKey => "generate_key",
             Self::RefreshKey => "refresh_key",
             Self::ReshareKey => "reshare_key",
+            Self::RepairKey => "repair_key",
+            Self::ExitKey => "exit_key",
+            Self::AbortCeremony => "abort_ceremony",
+            Self::LiftBan => "lift_ban",
         }
+    }
+}
+
+impl ChangeKind {
+    /// Whether it cannot be undone, so that policy has to name it.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::DestroyKey | Self::ExitKey)
     }
 }
 

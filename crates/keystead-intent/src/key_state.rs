@@ -36,6 +36,8 @@ pub enum KeyState {
     Deactivated,
     /// Its secret is wiped here. Only a backup could bring it back.
     Destroyed,
+    /// Its shares were handed out: it signs nothing here any more, and whoever has enough of them signs elsewhere.
+    Left,
 }
 
 /// What moves a key from one state to the next.
@@ -56,6 +58,8 @@ pub enum KeyMove {
     /// The shares of every holder signed together. It takes the place of backup and drill: what is lost with one
     /// node, the others' shares still sign.
     Prove,
+    /// People let its shares leave.
+    Exit,
 }
 
 impl KeyState {
@@ -69,17 +73,40 @@ impl KeyState {
             (Self::Active, KeyMove::Suspend) => Some(Self::Suspended),
             (Self::Suspended, KeyMove::Resume) => Some(Self::Active),
             // Asked for again where the first permission ended before the enclave used it.
-            (Self::Created | Self::BackedUp | Self::Suspended | Self::Deactivated, KeyMove::Destroy) => {
-                Some(Self::Deactivated)
-            }
+            (
+                Self::Created | Self::BackedUp | Self::Suspended | Self::Deactivated | Self::Left,
+                KeyMove::Destroy,
+            ) => Some(Self::Deactivated),
+            // Asked for again where a file was lost.
+            (Self::Active | Self::Suspended | Self::Left, KeyMove::Exit) => Some(Self::Left),
             (Self::Deactivated, KeyMove::Wipe) => Some(Self::Destroyed),
-            (Self::Created, KeyMove::Drill | KeyMove::Suspend | KeyMove::Resume | KeyMove::Wipe)
-            | (Self::BackedUp, KeyMove::Suspend | KeyMove::Resume | KeyMove::Wipe | KeyMove::Prove)
+            (
+                Self::Created,
+                KeyMove::Drill | KeyMove::Suspend | KeyMove::Resume | KeyMove::Wipe | KeyMove::Exit,
+            )
+            | (
+                Self::BackedUp,
+                KeyMove::Suspend | KeyMove::Resume | KeyMove::Wipe | KeyMove::Prove | KeyMove::Exit,
+            )
             | (Self::Active, KeyMove::Resume | KeyMove::Destroy | KeyMove::Wipe)
             | (Self::Suspended, KeyMove::Suspend | KeyMove::Wipe)
             | (
                 Self::Deactivated,
-                KeyMove::Backup | KeyMove::Drill | KeyMove::Suspend | KeyMove::Resume | KeyMove::Prove,
+                KeyMove::Backup
+                | KeyMove::Drill
+                | KeyMove::Suspend
+                | KeyMove::Resume
+                | KeyMove::Prove
+                | KeyMove::Exit,
+            )
+            | (
+                Self::Left,
+                KeyMove::Backup
+                | KeyMove::Drill
+                | KeyMove::Suspend
+                | KeyMove::Resume
+                | KeyMove::Wipe
+                | KeyMove::Prove,
             )
             | (
                 Self::Destroyed,
@@ -89,7 +116,8 @@ impl KeyState {
                 | KeyMove::Resume
                 | KeyMove::Destroy
                 | KeyMove::Wipe
-                | KeyMove::Prove,
+                | KeyMove::Prove
+                | KeyMove::Exit,
             ) => None,
         }
     }
@@ -109,7 +137,13 @@ impl KeyState {
     /// Whether people took from it the right to sign that it once had, or would have got.
     #[must_use]
     pub fn is_stopped(self) -> bool {
-        matches!(self, Self::Suspended | Self::Deactivated | Self::Destroyed)
+        matches!(self, Self::Suspended | Self::Deactivated | Self::Destroyed | Self::Left)
+    }
+
+    /// Whether its secret is wiped here, or about to be.
+    #[must_use]
+    pub fn is_wiped(self) -> bool {
+        matches!(self, Self::Deactivated | Self::Destroyed)
     }
 
     /// The state's stable name.
@@ -122,6 +156,7 @@ impl KeyState {
             Self::Suspended => "suspended",
             Self::Deactivated => "deactivated",
             Self::Destroyed => "destroyed",
+            Self::Left => "left",
         }
     }
 }
@@ -136,13 +171,14 @@ impl std::fmt::Display for KeyState {
 mod tests {
     use super::*;
 
-    const STATES: [KeyState; 6] = [
+    const STATES: [KeyState; 7] = [
         KeyState::Created,
         KeyState::BackedUp,
         KeyState::Active,
         KeyState::Suspended,
         KeyState::Deactivated,
         KeyState::Destroyed,
+        KeyState::Left,
     ];
 
     #[test]
@@ -155,25 +191,27 @@ mod tests {
             KeyMove::Destroy,
             KeyMove::Wipe,
             KeyMove::Prove,
+            KeyMove::Exit,
         ];
         let row = |state: KeyState| moves.map(|it| state.after(it).map_or("-", KeyState::as_str)).join(" ");
         assert_eq!(
             STATES.map(row),
             [
-                "backed_up - - - deactivated - active",
-                "backed_up active - - deactivated - -",
-                "active active suspended - - - active",
-                "suspended suspended - active deactivated - suspended",
-                "- - - - deactivated destroyed -",
-                "- - - - - - -",
+                "backed_up - - - deactivated - active -",
+                "backed_up active - - deactivated - - -",
+                "active active suspended - - - active left",
+                "suspended suspended - active deactivated - suspended left",
+                "- - - - deactivated destroyed - -",
+                "- - - - - - - -",
+                "- - - - deactivated - - left",
             ]
         );
     }
 
     #[test]
     fn only_an_active_key_signs_and_what_is_wiped_receives_nothing() {
-        assert_eq!(STATES.map(KeyState::signs), [false, false, true, false, false, false]);
-        assert_eq!(STATES.map(KeyState::receives), [false, false, true, true, false, false]);
-        assert_eq!(STATES.map(KeyState::is_stopped), [false, false, false, true, true, true]);
+        assert_eq!(STATES.map(KeyState::signs), [false, false, true, false, false, false, false]);
+        assert_eq!(STATES.map(KeyState::receives), [false, false, true, true, false, false, false]);
+        assert_eq!(STATES.map(KeyState::is_stopped), [false, false, false, true, true, true, true]);
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing here opens a file, reads a clock or draws randomness: bytes from a random source come in
 //! through a [`Fill`], and its caller stops the process when that source fails.
 
+mod age;
 mod backup;
 mod derive;
 mod member;
@@ -14,6 +15,7 @@ mod slip10;
 #[cfg(test)]
 mod wycheproof;
 
+pub use age::{AgeError, age_file, age_recipient};
 pub use backup::{BackupCopy, BackupError, BackupFile, BackupSubject, MAX_RECIPIENTS};
 pub use derive::{ChildSecret, DeriveError, HdRoot};
 pub use member::{MEMBER_SECRET_BYTES, MemberError, MemberKey, MemberKeyFile, MemberPublic};

@@ -49,7 +49,7 @@ impl Shared {
     /// INVARIANT D1: a copy of each backup that the log names, so that the loss of a key's home loses none.
     async fn keep_backups(&self, kept: &mut HashSet<Digest>) -> Result<(), LedgerError> {
         let state = self.state();
-        let named = state.keys().filter_map(|(_, key)| key.backup);
+        let named = state.keys().flat_map(|(_, key)| key.exits.values().copied().chain(key.backup));
         for digest in named.filter(|digest| !kept.contains(digest)).collect::<Vec<_>>() {
             let held = self.ledger.backup(&digest).await?.is_some();
             if held || self.fetch_backup(&digest).await?.is_some() {

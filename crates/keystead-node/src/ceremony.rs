@@ -31,11 +31,15 @@ impl Signer {
             KeyCeremony::Backup { key, .. } => self.backup(request, key, certificate).await,
             KeyCeremony::Export { .. } => self.export(request, certificate).await,
             KeyCeremony::Destroy { key } => self.destroy(request, key, certificate).await,
+            KeyCeremony::Exit { key, .. } => self.leave(request, key, certificate).await,
             KeyCeremony::Restore { .. } => self.receive(request, certificate).await,
             // Of many back ends together: not by the home alone.
-            KeyCeremony::Generate { .. } | KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } => {
-                Ok(())
-            }
+            KeyCeremony::Generate { .. }
+            | KeyCeremony::Refresh { .. }
+            | KeyCeremony::Reshare { .. }
+            | KeyCeremony::Repair { .. }
+            | KeyCeremony::Abort { .. } => Ok(()),
+            KeyCeremony::Lift { key, node } => self.lift(key, node).await,
             // The log carries these out alone, and gives no permission for them.
             KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => Ok(()),
         };
@@ -88,6 +92,20 @@ impl Signer {
         let file = self.enclave.backup(certificate)?;
         self.keep(request, &file).await?;
         self.shared.board.carried_out(&request);
+        Ok(())
+    }
+
+    /// The file is durable before the log hears of it, so that whoever it is for finds it.
+    async fn leave(
+        &mut self,
+        request: RequestId,
+        key: &Name,
+        certificate: Certificate,
+    ) -> Result<(), NodeError> {
+        let file = self.enclave.leave(certificate)?;
+        let file = self.shared.ledger.save_backup(&file).await?;
+        self.shared.board.wrote(&request, file);
+        self.shared.report_key_later(key.clone(), KeyStep::Left { request, file });
         Ok(())
     }
 
@@ -165,13 +183,19 @@ pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &HashSet<
         KeyCeremony::Create { key, .. } => state.key(key).is_none() && !sealed.contains(key),
         KeyCeremony::Backup { key, .. } => state.key(key).is_some_and(|it| it.state == KeyState::Created),
         // Whether an export reached its recipient is for people to say; they ask again.
-        KeyCeremony::Export { .. } => false,
+        KeyCeremony::Export { .. } | KeyCeremony::Exit { .. } => false,
         // The one-time key ended with the enclave that had it: people ask again.
         KeyCeremony::Restore { .. } => false,
         // What a crash left of a destruction is finished from the state, not from the permission.
         KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } | KeyCeremony::Destroy { .. } => false,
         // What is under way stands in the state.
-        KeyCeremony::Generate { .. } | KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } => false,
+        KeyCeremony::Generate { .. }
+        | KeyCeremony::Refresh { .. }
+        | KeyCeremony::Reshare { .. }
+        | KeyCeremony::Repair { .. }
+        | KeyCeremony::Abort { .. } => false,
+        // Once more does no harm: what was caught since is kept out again by the next of its kind.
+        KeyCeremony::Lift { .. } => true,
     }
 }
 

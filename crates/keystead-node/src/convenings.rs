@@ -22,7 +22,11 @@ fn view(key: &Name, convening: &Convening) -> ConveningView {
         request: convening.request,
         change: AuthorityChange::Key(convening.ceremony.clone()).kind(),
         epoch: convening.next_epoch(),
-        next: SharingView { threshold: convening.threshold, holders: convening.holders.clone() },
+        next: SharingView {
+            threshold: convening.threshold,
+            holders: convening.holders.clone(),
+            lost: Vec::new(),
+        },
         attempt: convening.attempt,
         parts: convening.participants().into_iter().map(part).collect(),
         agreed: convening.agreed().is_some(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use keystead_base::{Canonical, ClusterId, Name};
-use keystead_decision::{Commit, Key, KeyState, Transition};
+use keystead_decision::{Commit, Key, Transition};
 use keystead_keys::Sealed;
 use keystead_ledger::{MAX_SEALS_AT_ONCE, ThresholdRow};
 use keystead_signing::{
@@ -139,7 +139,7 @@ fn seals(page: Vec<(Name, u32, Vec<u8>)>, shared: &Shared) -> Result<Vec<Sealed>
 /// crash left of it; one that got another home does not either. Of a seal that was made here for the next epoch the
 /// log may yet be told.
 fn opens(key: &Key, epoch: u32, node: &Name) -> bool {
-    let lives = key.state < KeyState::Deactivated;
+    let lives = !key.state.is_wiped();
     let sealed_here = match &key.sharing {
         Some(sharing) => opens_share(sharing.holds(node), key.epoch, epoch),
         None if key.home == *node => epoch == key.epoch,

@@ -1,7 +1,7 @@
 //! A key's new home: the enclave takes the backup that is handed over to it, and only then the log is told.
 
 use keystead_base::{Canonical as _, Name, RequestId};
-use keystead_decision::{Certificate, Key, KeyState, KeyStep, Phase, State};
+use keystead_decision::{Certificate, Key, KeyStep, Phase, State};
 use keystead_intent::{Action, AuthorityChange, KeyCeremony};
 use keystead_keys::{BackupFile, Purpose, Sealed};
 use keystead_policy::AssuranceLevel;
@@ -126,7 +126,7 @@ impl Signer {
         let of_no_use = |name: &Name, key: &Key, epoch: u32| {
             // The ceremony that made a share ended without it.
             let stray = key.sharing.is_some() && epoch > key.epoch && state.convening(name).is_none();
-            key.epoch > epoch || stray || (key.sharing.is_some() && key.state >= KeyState::Deactivated)
+            key.epoch > epoch || stray || (key.sharing.is_some() && key.state.is_wiped())
         };
         self.erase_seals(|name, epoch, sealed| match state.key(name) {
             Some(key) => of_no_use(name, key, epoch),

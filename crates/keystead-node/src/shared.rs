@@ -102,9 +102,12 @@ impl Shared {
         Hello::new(self.cluster, Role::Node, self.boot)
     }
 
-    /// Whether this node's back end holds the key, or a share of it.
+    /// Whether this node's back end holds the key, or a share of it that it did not lose.
     pub(crate) fn holds(&self, state: &State, key: &Name) -> bool {
-        state.key(key).is_some_and(|it| it.is_held_by(&self.node))
+        state.key(key).is_some_and(|it| match &it.sharing {
+            Some(sharing) => sharing.has_home(&self.node),
+            None => it.home == self.node,
+        })
     }
 
     /// Whether this node does first what one node is enough for: the key's home, or its first holder.

@@ -303,13 +303,14 @@ impl Signer {
         let refused = Refused::of(error);
         self.shared.event(Event::EnclaveRestarted { refused: refused.clone() });
         self.forget_moved().await?;
-        let Started { client: mut enclave, in_force, .. } = self.home.start(&self.shared).await?;
+        let Started { client: mut enclave, held, in_force } = self.home.start(&self.shared).await?;
         let transitions = self.shared.ledger.transitions(height).await?;
         let last = transitions.last().map_or(0, |it| it.commit.header.height);
         follow(&mut enclave, transitions, head.filter(|it| it.header.height > last))?;
         self.enclave = enclave;
         self.in_force = in_force;
         self.report_protections();
+        self.report_lost_shares(&held);
         self.told.clear();
         self.confirmed = false;
         // What was admitted in the old process is renewed.

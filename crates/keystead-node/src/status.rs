@@ -45,10 +45,12 @@ fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
             true => key.wallets.values().cloned().collect(),
             false => Vec::new(),
         },
-        sharing: key
-            .sharing
-            .as_ref()
-            .map(|it| SharingView { threshold: it.threshold, holders: it.holders.clone() }),
+        sharing: key.sharing.as_ref().map(|it| SharingView {
+            threshold: it.threshold,
+            holders: it.holders.clone(),
+            lost: it.lost(),
+        }),
+        exits: key.exits.clone(),
     }
 }
 

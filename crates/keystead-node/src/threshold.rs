@@ -113,6 +113,13 @@ impl Signer {
         Ok(())
     }
 
+    /// INVARIANT K6: people let a node in again, and the log knows who. Durable first: after a crash the journal says the same.
+    pub(crate) async fn lift(&mut self, key: &Name, node: &Name) -> Result<(), NodeError> {
+        let record = Record::Lifted { key: key.clone(), node: node.clone() };
+        self.shared.ledger.save_threshold_records(&[row(&record)]).await?;
+        Ok(self.enclave.recall(vec![record])?)
+    }
+
     async fn ended(&mut self, ended: Ended) -> Result<(), NodeError> {
         let Ended { session, request, end } = ended;
         self.runs.callers.remove(&session);

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use keystead_base::{Canonical as _, RequestId};
-use keystead_decision::{Applied, Entry, KeyStep, Phase, State, Transition};
+use keystead_decision::{Applied, Decision, Entry, KeyStep, Outcome, Phase, State, Transition};
+use keystead_intent::KeyCeremony;
 use keystead_ledger::{Appended, Batch, RecordRow, SignatureRecord};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -164,6 +165,7 @@ impl Writer {
         applied.block.entries.iter().filter_map(finished).for_each(|id| {
             self.shared.board.carried_out(&id);
         });
+        decisions.iter().filter_map(lifted).for_each(|id| self.shared.board.carried_out(&id));
         self.keep_snapshot(&state);
         let replies: Vec<_> =
             waiting.into_iter().map(|(subject, placed)| (subject.select(&decisions), placed)).collect();
@@ -215,11 +217,13 @@ fn finished_ceremony(entry: &Entry) -> Option<RequestId> {
         Entry::Key(signed) => match &signed.body.step {
             KeyStep::Created { request, .. }
             | KeyStep::BackedUp { request, .. }
-            | KeyStep::Restored { request, .. } => Some(*request),
+            | KeyStep::Restored { request, .. }
+            | KeyStep::Left { request, .. } => Some(*request),
             KeyStep::Seated { .. } | KeyStep::Dealt { .. } | KeyStep::Proven { .. } => None,
             KeyStep::Drilled { .. }
             | KeyStep::Protected { .. }
             | KeyStep::Destroyed
+            | KeyStep::Lost { .. }
             | KeyStep::Wallet { .. } => None,
         },
         _ => None,
@@ -231,6 +235,14 @@ fn finished_sharing(entry: &Entry, state: &State) -> Option<RequestId> {
     let Entry::Key(signed) = entry else { return None };
     let KeyStep::Proven { request, .. } = &signed.body.step else { return None };
     state.request(request).is_some_and(|it| it.phase == Phase::Settled).then_some(*request)
+}
+
+/// What holders do on this decision alone, and report to nobody.
+fn lifted(decision: &Decision) -> Option<RequestId> {
+    match &decision.outcome {
+        Outcome::Ceremony { ceremony: KeyCeremony::Lift { .. }, .. } => Some(decision.subject),
+        _ => None,
+    }
 }
 
 /// The most turns of one transaction.

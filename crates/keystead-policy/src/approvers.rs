@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use keystead_base::Name;
-use keystead_intent::{ChangeKind, DangerClass};
+use keystead_intent::DangerClass;
 
 use crate::limits::{MAX_NEED_PEOPLE, MAX_NEEDS, MAX_ROWS, MAX_SPAN_SECONDS};
 use crate::structure::{Known, ascending, at_most, inner, not_zero, unknown, within};
@@ -58,8 +58,8 @@ fn check_changes(row: &QuorumRow) -> Result<(), PolicyError> {
     if !row.changes.is_empty() && row.classes != [DangerClass::Authority] {
         return Err(PolicyError::Changes { row: row.id.clone() });
     }
-    let destroys = row.changes.contains(&ChangeKind::DestroyKey);
-    if destroys && (row.delay_seconds == 0 || row.vetoers.is_empty() || row.needs.is_empty()) {
+    let is_final = row.changes.iter().any(|it| it.is_final());
+    if is_final && (row.delay_seconds == 0 || row.vetoers.is_empty() || row.needs.is_empty()) {
         return Err(PolicyError::Destruction { row: row.id.clone() });
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use keystead_base::{Amount, Name};
-use keystead_intent::{ActionKind, AssetIndex, AuthorityChange, ChangeKind, DangerClass, Effects};
+use keystead_intent::{ActionKind, AssetIndex, AuthorityChange, DangerClass, Effects};
 
 use crate::charges::Asked;
 use crate::destination::AddressBook;
@@ -128,7 +128,7 @@ impl Engine {
         let change = change.kind();
         let classes = BTreeSet::from([class]);
         let matter = Matter { key: question.key, classes, change: Some(change), outflows: None };
-        if change == ChangeKind::DestroyKey && !rows::names_destruction(&self.version.quorums, &matter) {
+        if change.is_final() && !rows::names(&self.version.quorums, change, &matter) {
             findings.object(Reason::ChangeNotNamed { change });
         }
         let requirement = rows::require(&self.version.quorums, &matter, &mut findings);
@@ -181,7 +181,7 @@ fn misshapen() -> Reason {
 
 #[cfg(test)]
 mod tests {
-    use keystead_intent::{EffectKind, KeyCeremony, KeyKind};
+    use keystead_intent::{ChangeKind, EffectKind, KeyCeremony, KeyKind};
 
     use super::*;
     use crate::fixture::{Ask, ETHER, FRIEND, ask_authority, name, pay, rule, verdict, version};

@@ -159,7 +159,9 @@ pub enum PolicyError {
         row: Name,
     },
     /// A row that would let a key be wiped at once.
-    #[error("row `{row}` names `destroy_key`, so it needs people, a delay, and a role that may veto")]
+    #[error(
+        "row `{row}` names `destroy_key` or `exit_key`, so it needs people, a delay, and a role that may veto"
+    )]
     Destruction {
         /// The row.
         row: Name,

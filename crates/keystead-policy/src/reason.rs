@@ -435,6 +435,20 @@ pub enum Reason {
         /// Why.
         fault: ShareFault,
     },
+    /// A share that is not known to be lost: only its holder's own node says so.
+    #[error("the node {node} holds no share of key `{key}`, or did not say that it lost it")]
+    NotLost {
+        /// The key.
+        key: Name,
+        /// The node.
+        node: Name,
+    },
+    /// Not such recipients as the shares of a leaving key are encrypted to.
+    #[error("the shares of key `{key}` leave for 1 to 8 different recipients of the form age1pq1…")]
+    RecipientsRefused {
+        /// The key.
+        key: Name,
+    },
 }
 
 fn listed(names: &[Name]) -> String {

@@ -59,9 +59,9 @@ fn need(role: &Name, factors: &[Factor], count: u32) -> Need {
     Need { role: role.clone(), count, factors: factors.to_vec() }
 }
 
-/// INVARIANT S9: a key is wiped only where a row says so by name; what speaks of all changes is not enough.
-pub(crate) fn names_destruction(rows: &[QuorumRow], matter: &Matter<'_>) -> bool {
-    rows.iter().any(|row| speaks_of(row, matter) && row.changes.contains(&ChangeKind::DestroyKey))
+/// INVARIANT S9, K4: a key is wiped, or leaves, only where a row says so by name; what speaks of all changes is not enough.
+pub(crate) fn names(rows: &[QuorumRow], change: ChangeKind, matter: &Matter<'_>) -> bool {
+    rows.iter().any(|row| speaks_of(row, matter) && row.changes.contains(&change))
 }
 
 fn speaks_of(row: &QuorumRow, matter: &Matter<'_>) -> bool {

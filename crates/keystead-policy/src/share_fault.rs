@@ -48,6 +48,9 @@ pub enum ShareFault {
     /// The signature is not the key's over this node's challenge.
     #[error("its shares prove nothing")]
     Proof,
+    /// Another epoch than the one in force.
+    #[error("it speaks of an epoch that is not in force")]
+    Epoch,
 }
 
 impl Coded for ShareFault {
@@ -62,6 +65,7 @@ impl Coded for ShareFault {
             Self::Contradiction => "deny.share.contradiction",
             Self::Unagreed => "deny.share.unagreed",
             Self::Proof => "deny.share.proof",
+            Self::Epoch => "deny.share.epoch",
         }
     }
 

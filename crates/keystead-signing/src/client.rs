@@ -297,6 +297,7 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Moved(_) => "moved",
         Reply::Opened(_) => "opened",
         Reply::Public(_) => "public",
+        Reply::Left(_) => "left",
     };
     ClientError::Unexpected { found }
 }

@@ -1,6 +1,7 @@
 //! The enclave's side: every request is checked against the log by the enclave itself.
 
 mod inputs;
+mod leaving;
 mod restoring;
 mod sharing;
 mod spending;
@@ -138,6 +139,7 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Join(start) => self.join(&start, now).map(moved),
             Request::Deliver(messages) => self.deliver(messages, now).map(moved),
             Request::GiveUp(session) => self.give_up(session, now).map(moved),
+            Request::Leave(it) => self.leave(&it, now).map(Reply::Left),
             Request::Public(key) => self.public(&key).map(|held| Reply::Public(Box::new(held))),
         };
         reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
@@ -284,7 +286,11 @@ impl<C: EnclaveControls> Enclave<C> {
             | KeyCeremony::Restore { .. }
             | KeyCeremony::Generate { .. }
             | KeyCeremony::Refresh { .. }
-            | KeyCeremony::Reshare { .. } => return Err(EnclaveError::Ceremony),
+            | KeyCeremony::Reshare { .. }
+            | KeyCeremony::Repair { .. }
+            | KeyCeremony::Exit { .. }
+            | KeyCeremony::Abort { .. }
+            | KeyCeremony::Lift { .. } => return Err(EnclaveError::Ceremony),
         };
         let (key, account) = (self.vault.key(&name)?, self.vault.public(&name)?);
         in_epoch(&name, key.epoch, epoch)?;
@@ -399,7 +405,8 @@ fn needs_health(request: &Request) -> bool {
         | Request::Seat(_)
         | Request::Convene(_)
         | Request::Join(_)
-        | Request::Deliver(_) => true,
+        | Request::Deliver(_)
+        | Request::Leave(_) => true,
         Request::Hello(_)
         | Request::Open(_)
         | Request::Recall(_)

@@ -73,6 +73,8 @@ pub enum Request {
     },
     /// Say the public side of a key.
     Public(Name),
+    /// A committed exit lets the share of a key leave, encrypted to its recipients.
+    Leave(Box<Certificate>),
 }
 
 impl Canonical for Request {
@@ -192,6 +194,8 @@ pub enum Reply {
     Opened(Vec<OpenedKey>),
     /// To [`Request::Public`].
     Public(Box<HeldKey>),
+    /// To [`Request::Leave`]: an age file.
+    Left(Vec<u8>),
 }
 
 impl Canonical for Reply {

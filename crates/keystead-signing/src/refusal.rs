@@ -6,7 +6,7 @@ use keystead_bitcoin::SpendError;
 use keystead_decision::LightError;
 use keystead_entropy::EntropyError;
 use keystead_intent::ChainId;
-use keystead_keys::{BackupError, DeriveError, MemberError, SealError};
+use keystead_keys::{AgeError, BackupError, DeriveError, MemberError, SealError};
 
 use crate::threshold::ThresholdError;
 use crate::vault::VaultError;
@@ -62,6 +62,9 @@ pub enum EnclaveError {
         /// Who.
         person: Name,
     },
+    /// Recipients of a leaving share that are none.
+    #[error(transparent)]
+    Age(#[from] AgeError),
     /// A decision for another epoch of the key.
     #[error("`{key}` is in epoch {expected}, the decision is for epoch {found}")]
     Epoch {
@@ -145,6 +148,7 @@ impl Coded for EnclaveError {
             Self::Ceremony => "enclave.ceremony",
             Self::NotReceiving => "enclave.not_receiving",
             Self::Recipient { .. } => "enclave.recipient",
+            Self::Age(error) => error.code(),
             Self::Epoch { .. } => "enclave.epoch",
             Self::Account { .. } => "enclave.account",
             Self::Chain { .. } => "enclave.chain",
@@ -175,6 +179,7 @@ impl Coded for EnclaveError {
             | Self::Ceremony
             | Self::NotReceiving
             | Self::Recipient { .. }
+            | Self::Age(_)
             | Self::Epoch { .. }
             | Self::Account { .. }
             | Self::Chain { .. }

@@ -69,6 +69,18 @@ impl KeyShare {
         &self.public
     }
 
+    /// The key's name.
+    #[must_use]
+    pub fn key(&self) -> &Name {
+        &self.key
+    }
+
+    /// The scalar itself, for nothing but an exit that was allowed (K4): whoever has as many as sign has the key.
+    #[must_use]
+    pub fn scalar_that_leaves(&self) -> &Secret<[u8; SHARE_BYTES]> {
+        &self.scalar
+    }
+
     /// Whether it is the share that a session is about.
     pub(crate) fn check(&self, begun: &Begun) -> Result<(), Abort> {
         let session = begun.session();

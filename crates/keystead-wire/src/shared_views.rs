@@ -13,6 +13,8 @@ pub struct SharingView {
     pub threshold: u8,
     /// The nodes that hold a share each, in the order of the shares' indices.
     pub holders: Vec<Name>,
+    /// Those whose shares are gone: they sign nothing until a ceremony gives them new ones.
+    pub lost: Vec<Name>,
 }
 
 /// The ceremony of a shared key that is under way.

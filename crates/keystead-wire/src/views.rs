@@ -1,5 +1,6 @@
 //! How requests, keys and nodes look from outside.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use alloy_primitives::{Address, Bytes};
@@ -162,6 +163,8 @@ pub struct KeyView {
     pub wallets: Vec<BitcoinWallet>,
     /// Who holds its shares, where it is in shares; `home` is the first of them then.
     pub sharing: Option<SharingView>,
+    /// The digests of the files that its shares left in, by holder.
+    pub exits: BTreeMap<Name, Digest>,
 }
 
 /// A node in one look.

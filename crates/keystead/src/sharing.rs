@@ -39,12 +39,46 @@ pub(crate) async fn resharing(
     holders: &[Name],
     dealers: Vec<Name>,
 ) -> Result<Action, Failure> {
-    let so_far = named(link, key).await?.sharing.ok_or_else(|| {
+    let dealers = match dealers.is_empty() {
+        true => who_can_deal(&shared(link, key).await?),
+        false => dealers,
+    };
+    Ok(asked(KeyCeremony::Reshare { key: key.clone(), threshold, holders: holders.to_vec(), dealers }))
+}
+
+/// The request that gives a holder a share again. Where nobody says who deals, all who have one do.
+pub(crate) async fn repair(
+    link: &Link,
+    key: &Name,
+    lost: Name,
+    helpers: Vec<Name>,
+) -> Result<Action, Failure> {
+    let helpers = match helpers.is_empty() {
+        true => who_can_deal(&shared(link, key).await?).into_iter().filter(|it| *it != lost).collect(),
+        false => helpers,
+    };
+    Ok(asked(KeyCeremony::Repair { key: key.clone(), lost, helpers }))
+}
+
+/// The request that ends the ceremony under way.
+pub(crate) fn abort(key: &Name) -> Action {
+    asked(KeyCeremony::Abort { key: key.clone() })
+}
+
+/// The request that lets a node take part again.
+pub(crate) fn lift(key: &Name, node: Name) -> Action {
+    asked(KeyCeremony::Lift { key: key.clone(), node })
+}
+
+async fn shared(link: &Link, key: &Name) -> Result<SharingView, Failure> {
+    named(link, key).await?.sharing.ok_or_else(|| {
         let what = format!("key `{key}` is not in shares");
         Failure::new("key.whole", what, "`keystead key generate` makes a key in shares")
-    })?;
-    let dealers = if dealers.is_empty() { so_far.holders } else { dealers };
-    Ok(asked(KeyCeremony::Reshare { key: key.clone(), threshold, holders: holders.to_vec(), dealers }))
+    })
+}
+
+fn who_can_deal(so_far: &SharingView) -> Vec<Name> {
+    so_far.holders.iter().filter(|it| !so_far.lost.contains(it)).cloned().collect()
 }
 
 fn asked(ceremony: KeyCeremony) -> Action {
@@ -66,7 +100,9 @@ pub(crate) fn is_at(key: &KeyView, node: &Name) -> bool {
 
 fn shares(it: &SharingView) -> String {
     let names: Vec<_> = it.holders.iter().map(Name::as_str).collect();
-    format!("any {} of {}", it.threshold, names.join(", "))
+    let lost: Vec<_> = it.lost.iter().map(Name::as_str).collect();
+    let note = if lost.is_empty() { String::new() } else { format!(" (LOST: {})", lost.join(", ")) };
+    format!("any {} of {}{note}", it.threshold, names.join(", "))
 }
 
 /// A ceremony under way, in one line.

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use keystead_tests::{Anvil, Service, binary};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use crate::desk::{EXCHANGE, call_at, json, loopback, path, succeeds};
 use crate::several::{four_in_a_row, process_of};
@@ -49,8 +50,25 @@ impl Circle {
 
     /// The key's address, once the share of every holder has signed.
     fn address(&self) -> String {
-        let look = || self.person("ana", &["key", "list"])["keys"][0]["address"].as_str().map(str::to_owned);
-        std::iter::repeat_with(look).take(MANY_LOOKS).flatten().next().expect("a key in shares")
+        self.key_once(|key| key["address"].is_string())["address"].as_str().unwrap().to_owned()
+    }
+
+    /// The key, once it is so.
+    fn key_once(&self, is_so: impl Fn(&Value) -> bool) -> Value {
+        let look = || self.person("ana", &["key", "list"])["keys"][0].clone();
+        std::iter::repeat_with(look).take(MANY_LOOKS).find(is_so).expect("a key in shares")
+    }
+
+    /// The node's disk has its share no more, and its process starts anew.
+    async fn loses_its_share(&self, node: &str) {
+        let folder = self.folder.join(node);
+        let ledgers = [folder.join("node/ledger.sqlite"), folder.join("ledger.sqlite")];
+        let ledger = ledgers.iter().find(|it| it.exists()).expect("a ledger");
+        let url = format!("sqlite:{}", ledger.display());
+        let mut database = SqliteConnection::connect(&url).await.unwrap();
+        database.execute("DELETE FROM sealed_keys").await.unwrap();
+        database.close().await.unwrap();
+        self.signals(node, "-9");
     }
 
     /// A key, once the share of every holder has signed.
@@ -108,6 +126,33 @@ fn d03_a_key_in_shares_pays_while_one_of_its_holders_hangs_or_is_killed() {
     circle.signals("node-3", "-CONT");
     circle.signals("node-2", "-9");
     circle.pays(&account);
+}
+
+#[tokio::test]
+async fn d01_a_holder_whose_disk_lost_its_share_is_repaired_by_the_others() {
+    let circle = Circle::open();
+    let holders = "node-1,node-2,node-3";
+    circle.approved(&["key", "generate", "hot", "--threshold", "2", "--holders", holders]);
+    let account = circle.address();
+    call_at(&circle.anvil.url(), "anvil_setBalance", json!([account, "0x3635c9adc5dea00000"]));
+    circle.loses_its_share("node-2").await;
+    circle.key_once(|key| key["sharing"]["lost"] == json!(["node-2"]));
+    circle.pays(&account);
+    circle.approved(&["key", "repair", "hot", "--lost", "node-2"]);
+    let repaired = circle.key_once(|key| key["epoch"] == 1);
+    assert_eq!((&repaired["address"], &repaired["sharing"]["lost"]), (&json!(account), &json!([])));
+    // Without it nobody signs now.
+    circle.signals("node-3", "-STOP");
+    circle.pays(&account);
+    circle.signals("node-3", "-CONT");
+    // All of it stands in the log, under the votes of a quorum each.
+    let transcript = circle.person("ana", &["key", "transcript", "hot"]);
+    let steps = transcript["steps"].as_array().unwrap();
+    let of = |what: &str| steps.iter().filter(|it| it["what"] == what).collect::<Vec<_>>();
+    assert_eq!((of("asked").len(), of("approved").len(), of("convened").len()), (2, 4, 2), "{transcript}");
+    assert_eq!((of("dealt").len(), of("proven").len(), of("lost").len()), (6, 6, 1), "{transcript}");
+    assert_eq!(of("convened")[1]["more"]["epoch"], 1);
+    assert!(steps.iter().all(|it| it["voters"].as_array().unwrap().len() >= 3), "{transcript}");
 }
 
 /// A birth takes seconds, and a look is a process.

@@ -1,5 +1,8 @@
 //! Keys in shares at the state machine: convened, dealt, proven by every holder, and only then in force.
 
+#[path = "shared_keys/ends.rs"]
+mod ends;
+
 use keystead_approver::change_words;
 use keystead_base::{Canonical as _, Coded as _, PublicAccount, RequestId};
 use keystead_bitcoin::wallet_in_shares;
@@ -26,7 +29,7 @@ fn world() -> World<Strict> {
             id: name("wipe"),
             keys: Vec::new(),
             classes: vec![DangerClass::Authority],
-            changes: vec![ChangeKind::DestroyKey],
+            changes: vec![ChangeKind::DestroyKey, ChangeKind::ExitKey],
             from: None,
             needs: vec![Need { role: name("approver"), count: 2, factors: Vec::new() }],
             delay_seconds: 300,

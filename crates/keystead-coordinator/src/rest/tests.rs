@@ -125,6 +125,7 @@ fn keys() -> impl Iterator<Item = KeyView> {
         address,
         wallets: Vec::new(),
         sharing: None,
+        exits: Default::default(),
     })
 }
 

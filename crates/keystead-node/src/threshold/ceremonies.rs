@@ -27,6 +27,12 @@ impl Signer {
         }
         self.see_epochs(state);
         let live = |request: &RequestId| state.convenings().any(|(_, it)| it.request == *request);
+        let over = self.runs.dealing.iter().filter(|(request, _)| !live(request));
+        // Whoever waits in a ceremony that people ended, or that another one took the place of, waits no more.
+        for session in over.filter_map(|(_, it)| it.session).collect::<Vec<_>>() {
+            let moved = self.enclave.give_up(session)?;
+            self.moved(moved).await?;
+        }
         self.runs.seats.retain(|request, _| live(request));
         self.runs.proving.retain(|request, _| live(request));
         self.runs.dealing.retain(|request, _| live(request));

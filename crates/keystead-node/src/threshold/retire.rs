@@ -1,10 +1,11 @@
-//! Shares of epochs that are over: wiped once no right can name them any more.
+//! Shares that are gone: wiped once no right can name their epoch any more, or lost.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keystead_base::Name;
-use keystead_decision::{Sharing, State};
+use keystead_decision::{Key, KeyStep, Sharing, State};
+use keystead_signing::OpenedKey;
 use tokio::time::Instant;
 
 use crate::NodeError;
@@ -49,6 +50,18 @@ impl Epochs {
 impl Signer {
     pub(super) fn see_epochs(&mut self, state: &State) {
         self.runs.epochs.see(state, Instant::now());
+    }
+
+    /// After a start of the enclave: tells the log of shares in force that it was not given, because they are gone.
+    pub(crate) fn report_lost_shares(&self, held: &[OpenedKey]) {
+        let (state, me) = (self.shared.state(), &self.shared.node);
+        let has_home = |key: &Key| key.sharing.as_ref().is_some_and(|it| it.has_home(me));
+        let here = |name: &Name, epoch| held.iter().any(|it| it.key == *name && it.epoch == epoch);
+        for (name, key) in state.keys().filter(|(_, key)| key.state.receives() && has_home(key)) {
+            if !here(name, key.epoch) {
+                self.shared.report_key_later(name.clone(), KeyStep::Lost { epoch: key.epoch });
+            }
+        }
     }
 
     /// INVARIANT K3: the enclave first, then the ledger: whatever a crash leaves is not opened again.

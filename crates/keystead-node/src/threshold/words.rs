@@ -164,7 +164,9 @@ impl Signer {
         let (sharing, height, aim) = (&waiting.sharing, waiting.height, waiting.aim(request));
         let attempt = waiting.turns.next(now, sharing.holders.len());
         let (me, reachable) = (&self.shared.node, self.shared.peers.reachable_names());
-        let order = order(&sharing.holders, (&request, height), attempt);
+        // Whoever lost its share leads nothing, and nobody waits for it.
+        let able: Vec<Name> = sharing.holders.iter().filter(|it| sharing.has_home(it)).cloned().collect();
+        let order = order(&able, (&request, height), attempt);
         let threshold = usize::from(sharing.threshold);
         if leader(&order, me, &reachable, (&near, threshold, attempt)) != Some(me) {
             return Ok(());

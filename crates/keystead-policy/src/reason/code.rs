@@ -60,6 +60,8 @@ impl Coded for Reason {
             Self::DealersRefused { .. } => "deny.dealers",
             Self::KindRefused { .. } => "deny.kind",
             Self::ShareRefused { fault, .. } => fault.code(),
+            Self::NotLost { .. } => "deny.not_lost",
+            Self::RecipientsRefused { .. } => "deny.recipients",
         }
     }
 

@@ -129,6 +129,10 @@ fn wiping(change: fn(&mut crate::QuorumRow)) -> crate::QuorumRow {
     row
 }
 
+fn leaving(delay_seconds: u64) -> crate::QuorumRow {
+    crate::QuorumRow { changes: vec![ChangeKind::ExitKey], delay_seconds, ..wiping(|_| {}) }
+}
+
 #[test]
 fn s09_what_cannot_be_undone_needs_people_a_delay_and_a_veto() {
     check_all(&[
@@ -136,6 +140,8 @@ fn s09_what_cannot_be_undone_needs_people_a_delay_and_a_veto() {
         (|it| it.quorums.push(wiping(|row| row.delay_seconds = 0)), "policy.destruction"),
         (|it| it.quorums.push(wiping(|row| row.vetoers.clear())), "policy.destruction"),
         (|it| it.quorums.push(wiping(|row| row.needs.clear())), "policy.destruction"),
+        (|it| it.quorums.push(leaving(60)), "fine"),
+        (|it| it.quorums.push(leaving(0)), "policy.destruction"),
         (|it| it.quorums.push(wiping(|row| row.classes.insert(0, DangerClass::Transfer))), "policy.changes"),
         (|it| it.quorums.push(wiping(|row| row.changes.insert(0, ChangeKind::DestroyKey))), "policy.order"),
         // A row for one change is no row for all: thawing must take two people.

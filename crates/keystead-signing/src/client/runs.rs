@@ -77,6 +77,18 @@ impl EnclaveClient {
         self.done(&Request::Erase { key, epoch })
     }
 
+    /// Has the share of a key leave, as a committed exit allows: an age file for its recipients.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn leave(&mut self, certificate: Certificate) -> Result<Vec<u8>, ClientError> {
+        match self.call(&Request::Leave(Box::new(certificate)))? {
+            Reply::Left(file) => Ok(file),
+            other => Err(unexpected(other)),
+        }
+    }
+
     fn moved(&mut self, request: &Request) -> Result<Progress, ClientError> {
         match self.call(request)? {
             Reply::Moved(progress) => Ok(*progress),

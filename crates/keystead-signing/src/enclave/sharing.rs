@@ -343,6 +343,10 @@ fn session_of(
         (KeyCeremony::Reshare { dealers, .. }, Some(old)) => {
             (old, Purpose::Reshare { dealers: dealers.clone(), next })
         }
+        // INVARIANT K3: whoever found the lost share has nothing of the next epoch, as after any resharing.
+        (KeyCeremony::Repair { helpers, .. }, Some(old)) => {
+            (old, Purpose::Reshare { dealers: helpers.clone(), next })
+        }
         _ => return Err(ThresholdError::NotAdmitted),
     };
     Ok(Session {

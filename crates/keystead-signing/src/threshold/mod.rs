@@ -8,6 +8,7 @@ mod arena;
 mod early;
 mod error;
 mod holding;
+mod leaving;
 mod progress;
 mod run;
 mod runs;

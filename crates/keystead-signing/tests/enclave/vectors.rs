@@ -43,7 +43,7 @@ fn stored() {
             other => panic!("{other}"),
         }
     }
-    assert_eq!(stored.len(), 44);
+    assert_eq!(stored.len(), 46);
 }
 
 fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) {
@@ -99,10 +99,11 @@ fn vectors() -> Vec<Vector> {
         vector("hello", &Request::Hello(Box::new(hello))),
         vector("advance", &Request::Advance(Box::new(advance))),
         vector("create", &Request::Create(Box::new(creation.clone()))),
-        vector("backup", &Request::Backup(Box::new(creation))),
+        vector("backup", &Request::Backup(Box::new(creation.clone()))),
         vector("drill", &Request::Drill(Box::new(drill))),
         vector("sign", &Request::Sign(Box::new(batch))),
         vector("destroy", &Request::Destroy(Box::new(destruction))),
+        vector("leave", &Request::Leave(Box::new(creation))),
         vector("confirm the newest head", &Request::ConfirmFresh(Box::new(fresh))),
         vector("receive", &Request::Receive(Box::new(restoration))),
         vector("restore", &Request::Restore(Box::new(handed))),
@@ -128,13 +129,14 @@ fn vectors() -> Vec<Vector> {
 }
 
 /// Those that need no enclave to be written down.
-fn plain(refusal: Refusal) -> [Vector; 6] {
+fn plain(refusal: Refusal) -> [Vector; 7] {
     [
         vector("ask for a nonce", &Request::AskFresh),
         vector("ask for a public side", &Request::Public(name("hot"))),
         vector("opened", &Reply::Opened(vec![OpenedKey { key: name("hot"), epoch: 0 }])),
         vector("refused", &Reply::Refused(refusal)),
         vector("destroyed", &Reply::Destroyed(name("hot"))),
+        vector("a share that left", &Reply::Left(vec![1, 2, 3])),
         vector("no report", &Hardening::default()),
     ]
 }

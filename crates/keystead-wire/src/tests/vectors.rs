@@ -361,11 +361,16 @@ fn key() -> KeyView {
             cosigner: "[…]tpub…/<0;1>/*".to_owned(),
         }],
         sharing: Some(sharing()),
+        exits: [(word("node-1"), Digest([3; 32]))].into(),
     }
 }
 
 fn sharing() -> SharingView {
-    SharingView { threshold: 2, holders: vec![word("node-2"), word("node-1"), word("node-3")] }
+    SharingView {
+        threshold: 2,
+        holders: vec![word("node-2"), word("node-1"), word("node-3")],
+        lost: vec![word("node-3")],
+    }
 }
 
 fn convening() -> ConveningView {

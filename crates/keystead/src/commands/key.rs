@@ -128,6 +128,69 @@ pub(crate) enum KeyCommand {
         #[arg(long, value_name = "NODES", value_delimiter = ',')]
         dealers: Vec<Name>,
     },
+    /// Ask for a holder whose share is lost to get one again: the others deal new shares to all. Others approve; the
+    /// key signs on meanwhile. The holder's node says by itself, at its start, that its share is gone (`key list`).
+    ///
+    /// Example: keystead key repair treasury --lost node-2 --as ana
+    Repair {
+        /// The key.
+        key: Name,
+        /// The holder whose share is lost.
+        #[arg(long, value_name = "NODE")]
+        lost: Name,
+        /// Who of the others deals the new shares; all, unless named.
+        #[arg(long, value_name = "NODES", value_delimiter = ',')]
+        helpers: Vec<Name>,
+    },
+    /// Ask for a key in shares to leave for good, for standard tools: each holder's enclave encrypts its share to the
+    /// recipients (`age-keygen -pq`), and the key signs here no more. Whoever reads as many shares as signed has the whole
+    /// key. Refused unless policy names `exit_key`; others approve, after the delay that it names (docs/exit.md).
+    ///
+    /// Example: keystead key exit treasury --recipients heirs.txt --as ana
+    Exit {
+        /// The key.
+        key: Name,
+        /// A file with one `age1pq1…` recipient in a line; lines that begin with # are comments.
+        #[arg(long, value_name = "FILE")]
+        recipients: PathBuf,
+    },
+    /// Save the encrypted shares of a key that left, one age file for each holder.
+    ///
+    /// Example: keystead key shares treasury --folder shares
+    Shares {
+        /// The key.
+        key: Name,
+        /// Where to write them.
+        #[arg(long, value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// Read the log from its genesis on, check every block, and show all that it holds of one key: who asked and approved,
+    /// each node's word in each ceremony, public keys, fingerprints, attempts, and who voted for it.
+    ///
+    /// Example: keystead key transcript treasury
+    Transcript {
+        /// The key.
+        key: Name,
+    },
+    /// Ask for the ceremony of a key in shares that is under way to end without effect. Others approve; the shares so far
+    /// sign on.
+    ///
+    /// Example: keystead key abort treasury --as ana
+    Abort {
+        /// The key, which there may be none of yet.
+        key: Name,
+    },
+    /// Ask the holders of a key in shares to run with a node again that their enclaves keep out, because its words broke a
+    /// run. Find out why first: after a failed multiplication each further run can cost bits of a share. Others approve.
+    ///
+    /// Example: keystead key lift treasury --node node-2 --as ana
+    Lift {
+        /// The key.
+        key: Name,
+        /// The node that is kept out.
+        #[arg(long)]
+        node: Name,
+    },
     /// Ask for a key to be restored from its backup at another node, which signs with it from then on: its home is
     /// lost, or is to go. Others approve; then a person who can read the backup hands it over.
     ///
@@ -186,6 +249,14 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
             let asked = sharing::resharing(&session.link, &key, threshold, &holders, dealers).await?;
             ask(&session, asked).await
         }
+        KeyCommand::Repair { key, lost, helpers } => {
+            ask(&session, sharing::repair(&session.link, &key, lost, helpers).await?).await
+        }
+        KeyCommand::Exit { key, recipients } => ask(&session, crate::leaving::exit(&key, &recipients)?).await,
+        KeyCommand::Shares { key, folder } => crate::leaving::save(&session.link, &key, &folder).await,
+        KeyCommand::Transcript { key } => super::transcript::run(&session, &key, voice).await,
+        KeyCommand::Abort { key } => ask(&session, sharing::abort(&key)).await,
+        KeyCommand::Lift { key, node } => ask(&session, sharing::lift(&key, node)).await,
         KeyCommand::List => list(&session).await,
         KeyCommand::Drill { key } => drill(&session, &key, voice).await,
         KeyCommand::Restore { key, home } => ask(&session, vaulting::restoration(&key, &home)).await,

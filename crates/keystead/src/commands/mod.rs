@@ -28,6 +28,7 @@ mod roster;
 mod serve;
 mod status;
 mod token;
+mod transcript;
 pub(crate) mod up;
 mod vault;
 mod witness;

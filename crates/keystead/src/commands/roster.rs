@@ -147,7 +147,7 @@ impl Asked {
 /// INVARIANT D1: a key is not lost by removing its home unawares.
 async fn no_key_is_left(session: &Session, change: &Change) -> Result<(), Failure> {
     let keys = session.link.keys().await?;
-    let lives = |state| !matches!(state, KeyState::Deactivated | KeyState::Destroyed);
+    let lives = |state: KeyState| !state.is_wiped();
     let leaving = change.leaving();
     match keys.iter().find(|key| lives(key.state) && leaving.iter().any(|it| sharing::is_at(key, it))) {
         Some(key) => Err(left(key)),

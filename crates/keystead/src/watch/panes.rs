@@ -210,6 +210,7 @@ fn keys(status: Option<&NodeStatus>) -> Pane {
 pub(crate) fn key_state(key: &KeyView) -> (&'static str, Tone) {
     match (key.frozen, key.state) {
         (_, KeyState::Deactivated) => ("deactivated; about to be wiped", Tone::Warn),
+        (_, KeyState::Left) => ("left; its shares were handed out", Tone::Warn),
         (_, KeyState::Destroyed) => ("destroyed", Tone::Faint),
         (true, _) => ("FROZEN", Tone::Bad),
         (false, KeyState::Created) => ("created; back it up", Tone::Warn),

@@ -103,6 +103,7 @@ fn key(called: &str, state: KeyState) -> KeyView {
         address: (state == KeyState::Active).then(|| Address::repeat_byte(0xaa)),
         wallets: Vec::new(),
         sharing: None,
+        exits: Default::default(),
     }
 }
 

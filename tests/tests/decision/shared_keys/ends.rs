@@ -1,0 +1,142 @@
+//! How shares end: lost and dealt again, or handed out under a policy that names it.
+
+use keystead_base::Digest;
+use keystead_decision::{Entry, KeyState, KeyStep, Outcome, Strict};
+use keystead_intent::{Action, AuthorityChange, KeyCeremony};
+use keystead_tests::circle::{Secp, birth, five, nodes, seat, treasury};
+use keystead_tests::fixture::name;
+use keystead_tests::world::{World, outcome_of};
+
+use super::{code, epoch_of_a_right, shared, transfer};
+
+#[test]
+fn d01_a_holder_that_lost_its_share_gets_one_again_from_those_who_have_theirs() {
+    let (mut world, key) = shared();
+    let repair = |lost: u8, helpers: &[u8]| KeyCeremony::Repair {
+        key: treasury(),
+        lost: nodes(&[lost]).remove(0),
+        helpers: nodes(helpers),
+    };
+    assert_eq!(code(&world.allow(repair(2, &[1, 3])).1), "deny.not_lost", "its node did not say so");
+    assert_eq!(world.refusal(4, KeyStep::Lost { epoch: 0 }), "deny.not_home");
+    assert_eq!(world.refusal(2, KeyStep::Lost { epoch: 1 }), "deny.share.epoch");
+    world.says(2, KeyStep::Lost { epoch: 0 });
+    let sharing = |world: &World<Strict>| world.state.key(&treasury()).unwrap().sharing.clone().unwrap();
+    assert_eq!(sharing(&world).lost(), nodes(&[2]));
+    for (wrong, refused) in [
+        (repair(1, &[2, 3]), "deny.not_lost"),
+        (repair(4, &[1, 3]), "deny.not_lost"),
+        (repair(2, &[1]), "deny.dealers"),
+        (repair(2, &[1, 2]), "deny.dealers"),
+        (repair(2, &[1, 4]), "deny.dealers"),
+        (repair(2, &[1, 1]), "deny.dealers"),
+        (KeyCeremony::Refresh { key: treasury() }, "deny.dealers"),
+    ] {
+        assert_eq!(code(&world.allow(wrong.clone()).1), refused, "{wrong:?}");
+    }
+    let (request, _) = world.allow(repair(2, &[1, 3]));
+    assert_eq!(epoch_of_a_right(&mut world, 0), 0, "the others sign on");
+    world.carry_through(request, &[1, 2, 3], &[1, 2, 3], &key);
+    let after = world.state.key(&treasury()).unwrap();
+    assert_eq!((after.epoch, after.account, after.state), (1, key.account(), KeyState::Active));
+    assert!(sharing(&world).lost().is_empty());
+    assert_eq!(epoch_of_a_right(&mut world, 1), 1);
+    world.allow(KeyCeremony::Suspend { key: treasury() });
+    world.allow(KeyCeremony::Destroy { key: treasury() });
+    let ready = world.now().plus_seconds(300);
+    world.commit_at(ready, vec![Entry::Tick]);
+    assert_eq!(world.refusal(1, KeyStep::Lost { epoch: 1 }), "deny.key_step", "what is wiped is not lost");
+}
+
+/// Of the form of a recipient, each another one.
+fn recipient(letter: char) -> String {
+    format!("age1pq1{}", letter.to_string().repeat(1952))
+}
+
+fn exit(recipients: &[String]) -> KeyCeremony {
+    KeyCeremony::Exit { key: treasury(), recipients: recipients.to_vec() }
+}
+
+#[test]
+fn k04_no_share_leaves_unless_policy_names_it_and_then_the_key_signs_no_more() {
+    let (mut world, _) = shared();
+    let mut silent = World::of(five(), Strict::default(), |_| {});
+    let (request, _) = silent.allow(birth());
+    silent.carry_through(request, &[1, 2, 3], &[1, 2, 3], &Secp::new(9));
+    let denied = silent.allow(exit(&[recipient('q')])).1;
+    assert_eq!(code(&denied), "deny.change_not_named");
+
+    let long = format!("{}q", recipient('q'));
+    let wrong = recipient('b');
+    let twice = [recipient('q'), recipient('q')];
+    for recipients in [&[][..], &["age1qqq".to_owned()], &[long], &[wrong], &twice] {
+        assert_eq!(code(&world.allow(exit(recipients)).1), "deny.recipients", "{recipients:?}");
+    }
+    let hot = KeyCeremony::Exit { key: name("hot"), recipients: vec![recipient('q')] };
+    assert_eq!(code(&world.allow(hot).1), "deny.kind");
+
+    world.freeze("eve", Some("treasury"));
+    assert_eq!(code(&world.allow(exit(&[recipient('q')])).1), "deny.frozen", "S14");
+    let (thaw, _) = world.ask("cleo", Action::Authority(AuthorityChange::Thaw { key: Some(treasury()) }));
+    ["ana", "ben"].iter().for_each(|who| drop(world.approve(who, &thaw)));
+    let (hangs, _) = world.allow(KeyCeremony::Refresh { key: treasury() });
+    let (id, _) = world.allow(exit(&[recipient('q')]));
+    let said = KeyStep::Left { request: id, file: Digest([6; 32]) };
+    assert_eq!(world.refusal(1, said.clone()), "deny.not_open");
+    assert_eq!(epoch_of_a_right(&mut world, 0), 0, "until then it signs");
+    let ready = world.now().plus_seconds(300);
+    let carried = world.commit_at(ready, vec![Entry::Tick]);
+    assert!(matches!(outcome_of(&carried, &id), Outcome::Ceremony { .. }), "{carried:?}");
+    let key = |world: &World<Strict>| world.state.key(&treasury()).unwrap().clone();
+    assert_eq!((key(&world).state, key(&world).address(0)), (KeyState::Left, None));
+    assert!(world.state.frozen().stops(&treasury()), "rights that are out are refused by enclaves, too");
+    let (_, refused) = world.ask("desk", transfer(1));
+    assert_eq!(code(&refused), "deny.key_stopped");
+
+    world.says(2, said.clone());
+    assert_eq!(key(&world).exits, [(name("node-2"), Digest([6; 32]))].into());
+    assert_eq!(world.refusal(4, said), "deny.not_home");
+    let stale = KeyStep::Left { request: hangs, file: Digest([6; 32]) };
+    assert_eq!(world.refusal(1, stale), "deny.not_open");
+    let seat = KeyStep::Seated { request: hangs, seat: seat(200) };
+    assert_eq!(world.refusal(1, seat), "deny.not_open", "what was under way is over");
+    for back in [KeyCeremony::Resume { key: treasury() }, KeyCeremony::Refresh { key: treasury() }] {
+        assert_eq!(code(&world.allow(back).1), "deny.key_step");
+    }
+    let (again, _) = world.allow(exit(&[recipient('p')]));
+    let ready = world.now().plus_seconds(300);
+    let carried = world.commit_at(ready, vec![Entry::Tick]);
+    assert!(matches!(outcome_of(&carried, &again), Outcome::Ceremony { .. }), "a file was lost: {carried:?}");
+}
+
+#[test]
+fn s05_people_end_a_ceremony_that_hangs_and_the_shares_so_far_sign_on() {
+    let (mut world, _) = shared();
+    let abort = || KeyCeremony::Abort { key: treasury() };
+    assert_eq!(code(&world.allow(abort()).1), "deny.key_unknown", "nothing is under way");
+    let (hangs, _) = world.allow(KeyCeremony::Refresh { key: treasury() });
+    world.take_seats(hangs, &[1, 2, 3], 120);
+    let (_, ended) = world.allow(abort());
+    assert_eq!(ended, Outcome::Key { key: treasury(), state: KeyState::Active });
+    assert!(world.state.convening(&treasury()).is_none());
+    assert_eq!(world.refusal(1, KeyStep::Seated { request: hangs, seat: seat(200) }), "deny.not_open");
+    assert_eq!(epoch_of_a_right(&mut world, 0), 0);
+
+    let mut world = World::of(five(), Strict::default(), |_| {});
+    world.allow(birth());
+    let (_, ended) = world.allow(abort());
+    assert_eq!(ended, Outcome::Key { key: treasury(), state: KeyState::Created });
+    let (again, _) = world.allow(birth());
+    world.carry_through(again, &[1, 2, 3], &[1, 2, 3], &Secp::new(9));
+    assert_eq!(world.state.key(&treasury()).unwrap().state, KeyState::Active, "its name was free again");
+}
+
+#[test]
+fn k06_people_let_a_holder_in_again_and_nobody_else() {
+    let (mut world, _) = shared();
+    let lift = |key, node: &str| KeyCeremony::Lift { key, node: name(node) };
+    assert!(matches!(world.allow(lift(treasury(), "node-2")).1, Outcome::Ceremony { .. }));
+    assert_eq!(code(&world.allow(lift(treasury(), "node-4")).1), "deny.not_home");
+    assert_eq!(code(&world.allow(lift(name("hot"), "node-1")).1), "deny.kind");
+    assert_eq!(code(&world.allow(lift(name("cold"), "node-1")).1), "deny.key_unknown");
+}
