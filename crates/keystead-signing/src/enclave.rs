@@ -522,6 +522,7 @@ mod tests {
             "hand_over",
             "hello",
             "join",
+            "leave",
             "receive",
             "restore",
             "seat",
