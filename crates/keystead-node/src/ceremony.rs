@@ -39,7 +39,7 @@ impl Signer {
             | KeyCeremony::Reshare { .. }
             | KeyCeremony::Repair { .. }
             | KeyCeremony::Abort { .. } => Ok(()),
-            KeyCeremony::Lift { key, node } => self.lift(key, node).await,
+            KeyCeremony::Lift { key, node } => self.lift(key, node, certificate).await,
             // The log carries these out alone, and gives no permission for them.
             KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => Ok(()),
         };

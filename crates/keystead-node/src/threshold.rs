@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use keystead_base::{Canonical as _, Coded as _, Name, RequestId, Timestamp};
 use keystead_bitcoin::SpendSignature;
-use keystead_decision::{Seat, Sharing, State};
+use keystead_decision::{Certificate, Seat, Sharing, State};
 use keystead_ledger::ThresholdRow;
 use keystead_signing::{Abort, Culprit, Ended, Fault, ItemResult, Progress, Record, RunEnd, SessionId};
 use keystead_wire::{PeerMessage, RunCall};
@@ -114,10 +114,15 @@ impl Signer {
     }
 
     /// INVARIANT K6: people let a node in again, and the log knows who. Durable first: after a crash the journal says the same.
-    pub(crate) async fn lift(&mut self, key: &Name, node: &Name) -> Result<(), NodeError> {
+    pub(crate) async fn lift(
+        &mut self,
+        key: &Name,
+        node: &Name,
+        certificate: Certificate,
+    ) -> Result<(), NodeError> {
         let record = Record::Lifted { key: key.clone(), node: node.clone() };
         self.shared.ledger.save_threshold_records(&[row(&record)]).await?;
-        Ok(self.enclave.recall(vec![record])?)
+        Ok(self.enclave.lift(certificate)?)
     }
 
     async fn ended(&mut self, ended: Ended) -> Result<(), NodeError> {

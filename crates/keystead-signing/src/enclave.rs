@@ -140,6 +140,7 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Deliver(messages) => self.deliver(messages, now).map(moved),
             Request::GiveUp(session) => self.give_up(session, now).map(moved),
             Request::Leave(it) => self.leave(&it, now).map(Reply::Left),
+            Request::Lift(it) => self.lift(&it, now).map(|()| Reply::Done),
             Request::Public(key) => self.public(&key).map(|held| Reply::Public(Box::new(held))),
         };
         reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
@@ -416,6 +417,7 @@ fn needs_health(request: &Request) -> bool {
         | Request::ConfirmFresh(_)
         | Request::Destroy(_)
         | Request::GiveUp(_)
+        | Request::Lift(_)
         | Request::Erase { .. } => false,
     }
 }

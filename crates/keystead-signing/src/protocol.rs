@@ -75,6 +75,8 @@ pub enum Request {
     Public(Name),
     /// A committed exit lets the share of a key leave, encrypted to its recipients.
     Leave(Box<Certificate>),
+    /// A committed lift lets a node that was caught take part again.
+    Lift(Box<Certificate>),
 }
 
 impl Canonical for Request {

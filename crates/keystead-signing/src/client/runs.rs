@@ -89,6 +89,15 @@ impl EnclaveClient {
         }
     }
 
+    /// Lets a node that was caught take part again, as the log says.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn lift(&mut self, certificate: Certificate) -> Result<(), ClientError> {
+        self.done(&Request::Lift(Box::new(certificate)))
+    }
+
     fn moved(&mut self, request: &Request) -> Result<Progress, ClientError> {
         match self.call(request)? {
             Reply::Moved(progress) => Ok(*progress),

@@ -242,6 +242,14 @@ impl<C: EnclaveControls> Enclave<C> {
         Ok(())
     }
 
+    /// INVARIANT K6: a node that was caught takes part again where people say so by the log, and by nobody else's word.
+    pub(super) fn lift(&mut self, it: &Certificate, now: Timestamp) -> Result<(), EnclaveError> {
+        let (ceremony, _) = self.ceremony(it, now)?.into_parts();
+        let KeyCeremony::Lift { key, node } = ceremony else { return Err(EnclaveError::Ceremony) };
+        self.threshold.recall(&[Record::Lifted { key, node }]);
+        Ok(())
+    }
+
     pub(super) fn erase(&mut self, key: &Name, epoch: u32) {
         self.threshold.erase(key, epoch);
         // What it was proven with is over with the epoch before it.

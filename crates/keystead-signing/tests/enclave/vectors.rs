@@ -43,7 +43,7 @@ fn stored() {
             other => panic!("{other}"),
         }
     }
-    assert_eq!(stored.len(), 46);
+    assert_eq!(stored.len(), 47);
 }
 
 fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) {
@@ -103,7 +103,8 @@ fn vectors() -> Vec<Vector> {
         vector("drill", &Request::Drill(Box::new(drill))),
         vector("sign", &Request::Sign(Box::new(batch))),
         vector("destroy", &Request::Destroy(Box::new(destruction))),
-        vector("leave", &Request::Leave(Box::new(creation))),
+        vector("leave", &Request::Leave(Box::new(creation.clone()))),
+        vector("lift", &Request::Lift(Box::new(creation))),
         vector("confirm the newest head", &Request::ConfirmFresh(Box::new(fresh))),
         vector("receive", &Request::Receive(Box::new(restoration))),
         vector("restore", &Request::Restore(Box::new(handed))),
