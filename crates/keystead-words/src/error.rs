@@ -98,7 +98,7 @@ pub enum DescriptorError {
         found: String,
     },
     /// A file that includes one that is not in the set that it comes with.
-    #[error("includes {found:?}, which is not in the same set")]
+    #[error("includes {found:?}, which is not among the files that come with it")]
     Include {
         /// What is included.
         found: String,

@@ -1,8 +1,11 @@
 //! `includes`: files of one set merged into one, the including file first.
 
+use std::cell::RefCell;
+
 use serde_json::{Map, Value};
 
 use crate::DescriptorError;
+use crate::descriptor::object;
 
 /// How far files may include one another.
 const MAX_INCLUDES: usize = 4;
@@ -24,6 +27,19 @@ pub(crate) fn resolve(
         };
     }
     Err(DescriptorError::TooMany { limit: MAX_INCLUDES, what: "files that include one another" })
+}
+
+/// A file with everything that it includes, as one that stands alone. `read` gives the text under a name as it stands in
+/// the file that includes it; names of further files stand in what it gave last.
+///
+/// # Errors
+///
+/// [`DescriptorError`]: one of the texts is no object in strict JSON, `read` has none, or they include one another too deep.
+pub fn join(text: &str, read: &dyn Fn(&str) -> Option<String>) -> Result<String, DescriptorError> {
+    let wrong = RefCell::new(None);
+    let parsed = |name: &str| object(&read(name)?).map_err(|error| wrong.replace(Some(error))).ok();
+    let merged = resolve(object(text)?, &parsed).map_err(|error| wrong.take().unwrap_or(error))?;
+    Ok(format!("{:#}\n", Value::Object(merged)))
 }
 
 /// The including file's value where both have one; fields are merged by their path.
@@ -62,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    fn object(value: Value) -> Map<String, Value> {
+    fn members(value: Value) -> Map<String, Value> {
         match value {
             Value::Object(map) => map,
             other => panic!("{other}"),
@@ -85,8 +101,8 @@ mod tests {
                 {"path": "value", "params": {"threshold": "0xff"}},
                 {"path": "@.value", "label": "Coins", "format": "amount"},
             ]}}}});
-        let set = |name: &str| (name == "erc20.json").then(|| object(base.clone()));
-        let merged = Value::Object(resolve(object(over), &set).unwrap());
+        let set = |name: &str| (name == "erc20.json").then(|| members(base.clone()));
+        let merged = Value::Object(resolve(members(over), &set).unwrap());
         let format = &merged["display"]["formats"]["approve(address spender,uint256 value)"];
         assert_eq!(format["intent"], "Approve");
         assert_eq!(
@@ -102,8 +118,26 @@ mod tests {
     }
 
     #[test]
+    fn joined_files_stand_alone_and_say_which_text_is_wrong() {
+        let files = |name: &str| match name {
+            "../common.json" => {
+                Some(r#"{"includes": "tokens.json", "metadata": {"owner": "Us"}}"#.to_owned())
+            }
+            "tokens.json" => Some(r#"{"metadata": {"owner": "Them", "info": {}}}"#.to_owned()),
+            "twice.json" => Some(r#"{"a": 1, "a": 2}"#.to_owned()),
+            _ => None,
+        };
+        let joined = join(r#"{"includes": "../common.json", "display": {}}"#, &files).unwrap();
+        let joined: Value = serde_json::from_str(&joined).unwrap();
+        assert_eq!(joined, json!({"metadata": {"owner": "Us", "info": {}}, "display": {}}));
+        let wrong = |name: &str| join(&json!({"includes": name}).to_string(), &files).unwrap_err();
+        assert!(matches!(wrong("twice.json"), DescriptorError::Json { .. }), "{}", wrong("twice.json"));
+        assert!(matches!(wrong("gone.json"), DescriptorError::Include { .. }), "{}", wrong("gone.json"));
+    }
+
+    #[test]
     fn nothing_outside_the_set_is_included_and_no_circle_closes() {
-        let includes = |name: &str| object(json!({"includes": name}));
+        let includes = |name: &str| members(json!({"includes": name}));
         for name in ["../other.json", "https://example.org/erc20.json", "/etc/passwd"] {
             let refused = resolve(includes(name), &|_| None);
             assert!(matches!(refused, Err(DescriptorError::Include { .. })), "{name}");

@@ -26,5 +26,6 @@ mod value;
 
 pub use descriptor::{Descriptor, MAX_DESCRIPTOR_BYTES, descriptor_digest};
 pub use error::DescriptorError;
+pub use include::join;
 pub use keystead_speech::{Language, Phrase};
 pub use library::{BUNDLED_SET, Library};

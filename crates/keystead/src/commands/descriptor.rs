@@ -1,16 +1,17 @@
 //! `keystead descriptor`: what contracts' authors say of their bytes, checked and listed.
 
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use keystead_words::{BUNDLED_SET, Descriptor, Library, descriptor_digest};
+use keystead_words::{BUNDLED_SET, Descriptor, Library, descriptor_digest, join};
 use serde_json::{Value, json};
 
 use super::Global;
 use crate::failure::{Advise as _, Failure};
 use crate::output::Report;
-use crate::reading;
 use crate::table::Table;
+use crate::{outside, reading};
 
 /// Descriptors (ERC-7730) give the words that people read beside the effects that are read from the bytes. A set
 /// for stablecoins, Permit2, Safe and Aave is part of this program. A file of one's own lies in the folder
@@ -24,6 +25,16 @@ pub(crate) enum DescriptorCommand {
         /// The file.
         file: PathBuf,
     },
+    /// Join a file and those that it includes into one that stands alone, as a policy names it.
+    ///
+    /// Example: keystead descriptor join registry/vault.json --output vault.json
+    Join {
+        /// The file; names of included ones are paths from the file that includes them.
+        file: PathBuf,
+        /// The new file.
+        #[arg(long)]
+        output: PathBuf,
+    },
     /// List the bundled set, and the files of the folder `descriptors`.
     ///
     /// Example: keystead descriptor list
@@ -33,14 +44,15 @@ pub(crate) enum DescriptorCommand {
 pub(crate) fn run(global: &Global, command: DescriptorCommand) -> Result<Report, Failure> {
     match command {
         DescriptorCommand::Check { file } => check(&file),
+        DescriptorCommand::Join { file, output } => joined(&file, &output),
         DescriptorCommand::List => Ok(list(&reading::library(&global.dir, global.language)?)),
     }
 }
 
-fn check(file: &std::path::Path) -> Result<Report, Failure> {
+fn check(file: &Path) -> Result<Report, Failure> {
     let bytes = reading::descriptor(file)?;
     let text = String::from_utf8_lossy(&bytes);
-    let descriptor = Descriptor::parse(&text).advise("mend the file; specs/words.md says what is read")?;
+    let descriptor = Descriptor::parse(&text).advise(MEND)?;
     let digest = descriptor_digest(&bytes);
     let entries: Vec<Value> = descriptor
         .deployments()
@@ -62,6 +74,23 @@ fn check(file: &std::path::Path) -> Result<Report, Failure> {
     Ok(Report::new(json, format!("{}{next}{}\n", table.render(), lines.join("\n"))))
 }
 
+fn joined(file: &Path, output: &Path) -> Result<Report, Failure> {
+    let text = String::from_utf8_lossy(&reading::descriptor(file)?).into_owned();
+    // Where the file lies that was read last: what it includes is named from there.
+    let folder = RefCell::new(file.parent().map(Path::to_owned).unwrap_or_default());
+    let read = |name: &str| {
+        let path = folder.borrow().join(name);
+        let text = String::from_utf8(reading::descriptor(&path).ok()?).ok()?;
+        folder.replace(path.parent().map(Path::to_owned).unwrap_or_default());
+        Some(text)
+    };
+    let joined = join(&text, &read).advise("put the files side by side as they include one another")?;
+    Descriptor::parse(&joined).advise(MEND)?;
+    outside::create(output, joined.as_bytes())?;
+    let next = format!("next: keystead descriptor check {}\n", output.display());
+    Ok(Report::new(json!({"file": output, "digest": descriptor_digest(joined.as_bytes())}), next))
+}
+
 fn list(library: &Library) -> Report {
     let mut table = Table::new(&["descriptor", "words of", "describes"]);
     let mut listed = Vec::new();
@@ -71,3 +100,5 @@ fn list(library: &Library) -> Report {
     }
     Report::new(json!({"bundled_set": BUNDLED_SET, "descriptors": listed}), table.render())
 }
+
+const MEND: &str = "mend the file; specs/words.md says what is read";
