@@ -289,6 +289,12 @@ fn descriptor(script: &mut Script, desk: &Desk, home: &Path) -> Value {
         "display": {"formats": {"act(uint256 amount)": format}},
     });
     write(&home.join("vault.json"), &file);
+    std::fs::create_dir(home.join("registry")).unwrap();
+    write(&home.join("common.json"), &json!({"metadata": {"owner": "Us"}}));
+    let mut part = file.clone();
+    part.as_object_mut().unwrap().remove("metadata");
+    part["includes"] = "../common.json".into();
+    write(&home.join("registry/part.json"), &part);
     write(&home.join("broken-vault.json"), &json!({"$schema": "erc7730-v9.schema.json"}));
     std::fs::create_dir(desk.folder.join("descriptors")).unwrap();
     write(&desk.folder.join("descriptors/vault.json"), &file);
@@ -296,6 +302,12 @@ fn descriptor(script: &mut Script, desk: &Desk, home: &Path) -> Value {
     script.set("act", const_hex::encode_prefixed(act));
     script.set("described", DESCRIBED);
     script.play([fails("ana", "descriptor check {tmp}/broken-vault.json", "descriptor.")]);
+    script.play([
+        fails("ana", "descriptor check {tmp}/registry/part.json", "descriptor.include"),
+        ok("ana", "descriptor join {tmp}/registry/part.json --output {tmp}/joined.json").has("/digest", ""),
+        ok("ana", "descriptor check {tmp}/joined.json").has("/described", "act(uint256)"),
+        fails("ana", "descriptor join {tmp}/broken-vault.json --output {tmp}/none.json", "descriptor."),
+    ]);
     let checked =
         script.step(&ok("ana", "descriptor check {tmp}/vault.json").has("/described", "act(uint256)"));
     let digest = checked["digest"].as_str().unwrap().to_owned();
@@ -360,6 +372,12 @@ fn keys_leave(script: &mut Script, home: &Path) {
             .has("/request/stage", "denied"),
         no("ben", "key refresh hot").has("/request/stage", "denied"),
         fails("ben", "key reshare hot --threshold 2 --holders node-1,node-2", "key.whole"),
+        fails("ben", "key repair hot --lost node-1", "key.whole"),
+        no("ben", "key abort hot").has("/request/stage", "denied"),
+        no("ben", "key lift hot --holder node-1").has("/request/stage", "denied"),
+        fails("ben", "key exit hot --recipients {tmp}/next.json", "age."),
+        fails("ben", "key shares hot --folder {tmp}/shares", "key.no_file"),
+        ok("ben", "key transcript hot").has("/verified", "true").has("/steps", "export"),
     ]);
     let mode = std::fs::metadata(home.join("hot.export")).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "k01");

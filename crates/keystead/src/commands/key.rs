@@ -183,13 +183,13 @@ pub(crate) enum KeyCommand {
     /// Ask the holders of a key in shares to run with a node again that their enclaves keep out, because its words broke a
     /// run. Find out why first: after a failed multiplication each further run can cost bits of a share. Others approve.
     ///
-    /// Example: keystead key lift treasury --node node-2 --as ana
+    /// Example: keystead key lift treasury --holder node-2 --as ana
     Lift {
         /// The key.
         key: Name,
-        /// The node that is kept out.
-        #[arg(long)]
-        node: Name,
+        /// The node that is kept out. (`--node` is where the question goes.)
+        #[arg(long, value_name = "NODE")]
+        holder: Name,
     },
     /// Ask for a key to be restored from its backup at another node, which signs with it from then on: its home is
     /// lost, or is to go. Others approve; then a person who can read the backup hands it over.
@@ -256,7 +256,7 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
         KeyCommand::Shares { key, folder } => crate::leaving::save(&session.link, &key, &folder).await,
         KeyCommand::Transcript { key } => super::transcript::run(&session, &key, voice).await,
         KeyCommand::Abort { key } => ask(&session, sharing::abort(&key)).await,
-        KeyCommand::Lift { key, node } => ask(&session, sharing::lift(&key, node)).await,
+        KeyCommand::Lift { key, holder } => ask(&session, sharing::lift(&key, holder)).await,
         KeyCommand::List => list(&session).await,
         KeyCommand::Drill { key } => drill(&session, &key, voice).await,
         KeyCommand::Restore { key, home } => ask(&session, vaulting::restoration(&key, &home)).await,
