@@ -59,7 +59,7 @@ const CHORES: &[Chore] = &[
     },
     Chore {
         words: &["simulate"],
-        arguments: "--seeds N [--seed S] [--nodes 1|3|4|7] [--bug NAME] | --threshold [SCHEME] --seeds N [--seed S] [--bug NAME]",
+        arguments: "--seeds N [--seed S] [--nodes 1|3|4|7] [--bug NAME] [--lost 1] [--shares 1] | --threshold [SCHEME] --seeds N [--seed S] [--bug NAME]",
         about: "simulate whole clusters, or threshold keys, under faults and lies; print what was found and how to run it again",
         run: simulate::run,
     },

@@ -8,6 +8,7 @@ mod ceremony;
 mod coins;
 mod commands;
 mod crash;
+mod descriptors;
 mod desk;
 mod document;
 mod door;
