@@ -194,8 +194,8 @@ pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &HashSet<
         | KeyCeremony::Reshare { .. }
         | KeyCeremony::Repair { .. }
         | KeyCeremony::Abort { .. } => false,
-        // Once more does no harm: what was caught since is kept out again by the next of its kind.
-        KeyCeremony::Lift { .. } => true,
+        // INVARIANT K6: once more would lift a ban that came after it; the journal has what was done.
+        KeyCeremony::Lift { .. } => false,
     }
 }
 

@@ -113,16 +113,17 @@ impl Signer {
         Ok(())
     }
 
-    /// INVARIANT K6: people let a node in again, and the log knows who. Durable first: after a crash the journal says the same.
+    /// INVARIANT K6: people let a node in again, and the log knows who. The enclave reads the certificate first: what it refuses
+    /// becomes no record that a later start would believe.
     pub(crate) async fn lift(
         &mut self,
         key: &Name,
         node: &Name,
         certificate: Certificate,
     ) -> Result<(), NodeError> {
+        self.enclave.lift(certificate)?;
         let record = Record::Lifted { key: key.clone(), node: node.clone() };
-        self.shared.ledger.save_threshold_records(&[row(&record)]).await?;
-        Ok(self.enclave.lift(certificate)?)
+        Ok(self.shared.ledger.save_threshold_records(&[row(&record)]).await?)
     }
 
     async fn ended(&mut self, ended: Ended) -> Result<(), NodeError> {

@@ -51,6 +51,8 @@ struct Way {
 enum Stage {
     /// It is on its way into a block.
     Deciding,
+    /// It waits for its run: nothing of it is judged yet.
+    Simulating,
     /// It waits for people, or for its time.
     Waiting,
     /// It was allowed: until it is final.
@@ -139,8 +141,9 @@ impl Traces {
             self.tracer.tell_at(way.own, way.parent, own);
         }
         let under_way = match (way.stage, &decision.outcome) {
-            (Stage::Waiting, Outcome::Counted { .. }) => None,
+            (Stage::Waiting, Outcome::Counted { .. }) | (Stage::Simulating, Outcome::Simulated) => None,
             (Stage::Deciding, _) => Some("node.decide"),
+            (Stage::Simulating, _) => Some("node.simulate"),
             (Stage::Waiting, _) => Some("node.approvals"),
             (Stage::Allowed, Outcome::Ended { .. }) => Some("node.settle"),
             (Stage::Allowed, _) => None,
@@ -197,7 +200,9 @@ impl Book {
         let Some(way) = self.ways.get_mut(id) else { return };
         let stage = match (way.stage, outcome) {
             (_, Outcome::Allow(_) | Outcome::Ceremony { .. }) => Stage::Allowed,
-            (Stage::Deciding, _) => Stage::Waiting,
+            (Stage::Deciding, Outcome::Simulate { .. }) => Stage::Simulating,
+            (Stage::Simulating, Outcome::Simulated) => Stage::Simulating,
+            (Stage::Deciding | Stage::Simulating, _) => Stage::Waiting,
             (stage, _) => stage,
         };
         if stage != way.stage {

@@ -99,7 +99,7 @@ fn k01_a_request_is_one_trace_across_its_processes_and_the_log_knows_nothing_of_
 }
 
 /// Names, what they are a part of, which process says so, and which end of a call it is.
-const WAY: [(&str, &str, &str, &str); 11] = [
+const WAY: [(&str, &str, &str, &str); 12] = [
     ("POST /", "", "keystead-coordinator", "SPAN_KIND_SERVER"),
     ("eth_sendTransaction", "POST /", "keystead-coordinator", "SPAN_KIND_INTERNAL"),
     ("coordinator.fill", "eth_sendTransaction", "keystead-coordinator", "SPAN_KIND_INTERNAL"),
@@ -107,6 +107,7 @@ const WAY: [(&str, &str, &str, &str); 11] = [
     ("node.submit", "coordinator.submit", "keystead-node", "SPAN_KIND_SERVER"),
     ("node.admit", "node.submit", "keystead-node", "SPAN_KIND_INTERNAL"),
     ("node.decide", "node.submit", "keystead-node", "SPAN_KIND_INTERNAL"),
+    ("node.simulate", "node.submit", "keystead-node", "SPAN_KIND_INTERNAL"),
     ("node.commit", "node.submit", "keystead-node", "SPAN_KIND_INTERNAL"),
     ("enclave.sign", "node.submit", "keystead-node", "SPAN_KIND_CLIENT"),
     ("coordinator.broadcast", "eth_sendTransaction", "keystead-coordinator", "SPAN_KIND_CLIENT"),
@@ -124,7 +125,9 @@ fn is_nested(spans: &BTreeMap<String, Value>) {
         assert!(span["start"].as_u64() > Some(0) && span["end"].as_u64() > Some(0), "{span}");
     }
     assert_eq!(spans["POST /"]["attributes"]["http.response.status_code"], 200);
-    assert_eq!(spans["node.decide"]["attributes"]["keystead.outcome"], "allow");
+    // `init` with an endpoint asks for a run of every transaction: that is decided first.
+    assert_eq!(spans["node.decide"]["attributes"]["keystead.outcome"], "simulate");
+    assert_eq!(spans["node.simulate"]["attributes"]["keystead.outcome"], "allow");
     let request = &spans["coordinator.submit"]["attributes"]["keystead.request"];
     assert!(request.is_string() && spans["enclave.sign"]["attributes"]["keystead.request"] == *request);
 }

@@ -48,8 +48,11 @@ impl Signer {
         let Some(waiting) = self.runs.waiting.get_mut(&request).filter(|it| it.height == height) else {
             return;
         };
-        waiting.signatures.insert(signature.input, signature);
-        waiting.turns.goes_on(session, Instant::now());
+        // INVARIANT D3: a second signature of one input moves no turn, or whoever makes them would keep the next input waiting.
+        match waiting.signatures.insert(signature.input, signature) {
+            None => waiting.turns.goes_on(session, Instant::now()),
+            Some(_) => waiting.turns.over(session),
+        }
         if let Some(released) = waiting.released()
             && let Some(waiting) = self.runs.waiting.remove(&request)
         {

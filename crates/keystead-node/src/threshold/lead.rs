@@ -55,9 +55,14 @@ impl Turns {
         }
     }
 
+    /// A run of it ended, and nothing follows from that.
+    pub(super) fn over(&mut self, session: SessionId) {
+        self.sessions.retain(|it| *it != session);
+    }
+
     /// A run of it signed a part: the next part begins at once, in the try that signed, so that its leader leads on.
     pub(super) fn goes_on(&mut self, session: SessionId, now: Instant) {
-        self.sessions.retain(|it| *it != session);
+        self.over(session);
         self.attempt = self.attempt.saturating_sub(1);
         // The leader may have called to the next part already: another try would give that run up.
         self.due = if self.sessions.is_empty() { now } else { now + PATIENCE };
