@@ -188,7 +188,7 @@ pub(crate) fn now() -> Timestamp {
 /// How long a question that a node answers from memory may take.
 pub(crate) const ANSWER: Duration = Duration::from_secs(3);
 /// Longer than anything takes on a busy machine; reached only by what hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 const PACE: Duration = Duration::from_millis(50);
 const GAS_LIMIT: u64 = 21_000;
 const MAX_FEE_PER_GAS: u128 = 4_000_000_000;
