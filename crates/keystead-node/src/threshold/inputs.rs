@@ -48,11 +48,8 @@ impl Signer {
         let Some(waiting) = self.runs.waiting.get_mut(&request).filter(|it| it.height == height) else {
             return;
         };
-        // INVARIANT D3: a second signature of one input moves no turn, or whoever makes them would keep the next input waiting.
-        match waiting.signatures.insert(signature.input, signature) {
-            None => waiting.turns.goes_on(session, Instant::now()),
-            Some(_) => waiting.turns.over(session),
-        }
+        let is_new = waiting.signatures.insert(signature.input, signature).is_none();
+        waiting.turns.goes_on(session, is_new, Instant::now());
         if let Some(released) = waiting.released()
             && let Some(waiting) = self.runs.waiting.remove(&request)
         {

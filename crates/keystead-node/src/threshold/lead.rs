@@ -55,14 +55,14 @@ impl Turns {
         }
     }
 
-    /// A run of it ended, and nothing follows from that.
-    pub(super) fn over(&mut self, session: SessionId) {
-        self.sessions.retain(|it| *it != session);
-    }
-
     /// A run of it signed a part: the next part begins at once, in the try that signed, so that its leader leads on.
-    pub(super) fn goes_on(&mut self, session: SessionId, now: Instant) {
-        self.over(session);
+    ///
+    /// INVARIANT D3: a part that was signed already moves no turn, or whoever signs it again would keep the next one waiting.
+    pub(super) fn goes_on(&mut self, session: SessionId, is_new: bool, now: Instant) {
+        self.sessions.retain(|it| *it != session);
+        if !is_new {
+            return;
+        }
         self.attempt = self.attempt.saturating_sub(1);
         // The leader may have called to the next part already: another try would give that run up.
         self.due = if self.sessions.is_empty() { now } else { now + PATIENCE };
@@ -227,12 +227,16 @@ mod tests {
         let first = turns.next(now, 3);
         let (signed, called) = (SessionId(Digest([1; 32])), SessionId(Digest([2; 32])));
         turns.sessions = vec![signed, called];
-        turns.goes_on(signed, now);
+        turns.goes_on(signed, true, now);
         assert_eq!((turns.sessions.as_slice(), turns.due), (&[called][..], now + PATIENCE));
-        turns.goes_on(called, now);
+        turns.goes_on(called, true, now);
         assert_eq!(turns.due, now);
         turns.attempt = first + 1;
-        turns.goes_on(called, now);
+        let (before, later) = (turns.due, now + PATIENCE);
+        turns.sessions = vec![signed, called];
+        turns.goes_on(signed, false, later);
+        assert_eq!((turns.due, turns.attempt), (before, first + 1), "signed once more, it moves nothing");
+        turns.goes_on(called, true, now);
         let right = (&request, 7);
         assert_eq!(order(&holders, right, turns.next(now, 3)), order(&holders, right, first));
     }
