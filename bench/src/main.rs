@@ -4,6 +4,7 @@
 //! `cargo xtask bench cluster` clusters of nodes, `cargo xtask bench surfaces` what programs speak to, `cargo xtask bench
 //! threshold` shared keys. Nothing here asserts a time: a benchmark prints, a person judges.
 
+mod aim;
 mod cluster;
 mod desk;
 mod floors;

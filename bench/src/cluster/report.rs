@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::count::CountRow;
 use super::empty::Empty;
 use super::proof::{CertificateRow, LogRow};
+use crate::aim::{self, Aim};
 use crate::table;
 
 /// Everything.
@@ -64,15 +65,6 @@ pub(crate) struct LoadRow {
     pub(crate) peer_bytes: Option<f64>,
 }
 
-/// What was aimed at, and what was found.
-#[derive(Debug, Serialize)]
-struct Aim {
-    what: String,
-    aim: String,
-    found: String,
-    met: bool,
-}
-
 impl Report {
     pub(crate) fn new(clusters: Vec<ClusterRow>) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -84,12 +76,7 @@ impl Report {
     pub(crate) fn print(&self) {
         println!("\nCluster on one machine of {} processors, which all of it shares", self.processors);
         self.clusters.iter().for_each(ClusterRow::print);
-        let mut rows = vec![row(["", "aim", "found", ""])];
-        rows.extend(self.aims.iter().map(|it| {
-            let met = if it.met { "met" } else { "NOT met" };
-            row([it.what.as_str(), it.aim.as_str(), it.found.as_str(), met])
-        }));
-        table::print("Aims", &rows);
+        aim::print(&self.aims);
     }
 }
 

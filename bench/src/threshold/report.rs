@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::path::{PathRow, SignRow};
 use super::{Floor, millis};
+use crate::aim::{self, Aim};
 use crate::table;
 
 /// Everything.
@@ -14,15 +15,6 @@ pub(crate) struct Report {
     floor: Vec<Floor>,
     paths: Vec<PathRow>,
     aims: Vec<Aim>,
-}
-
-/// What was aimed at, and what was found.
-#[derive(Debug, Serialize)]
-struct Aim {
-    what: String,
-    aim: String,
-    found: String,
-    met: bool,
 }
 
 impl Report {
@@ -38,12 +30,7 @@ impl Report {
         self.print_ceremonies();
         println!("\n{} processors; ms of CPU from /proc, a floor on one of them", self.processors);
         self.paths.iter().for_each(|path| print_path(path, of_the_bare(&self.floor, path)));
-        let mut rows = vec![row(["", "aim", "found", ""])];
-        rows.extend(self.aims.iter().map(|it| {
-            let met = if it.met { "met" } else { "NOT met" };
-            row([it.what.as_str(), it.aim.as_str(), it.found.as_str(), met])
-        }));
-        table::print("Aims", &rows);
+        aim::print(&self.aims);
     }
 
     fn print_signatures(&self) {
