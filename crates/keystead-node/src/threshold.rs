@@ -159,12 +159,14 @@ impl Signer {
     fn run_aborted(&mut self, session: SessionId, request: RequestId, abort: &Abort) {
         self.shared.event(Event::RunAborted { request, abort: abort.clone() });
         self.shared.saw_abort(request, abort);
-        if let Culprit::Node(name) = &abort.culprit {
-            self.runs.named.insert(name.clone(), Instant::now());
-        }
         let of_request = self.runs.waiting.get_mut(&request).map(|it| &mut it.turns);
+        let mut was_waited_for = false;
         for turns in of_request.into_iter().chain(self.runs.proving.get_mut(&request)) {
-            turns.aborted(session, abort, Instant::now());
+            was_waited_for |= turns.aborted(session, abort, Instant::now());
+        }
+        // A run that is left over, of what others signed long ago, says nothing of who is there now.
+        if let (Culprit::Node(name), true) = (&abort.culprit, was_waited_for) {
+            self.runs.named.insert(name.clone(), Instant::now());
         }
         if self.runs.dealing.get(&request).is_some_and(|it| it.session == Some(session)) {
             self.begin_anew(request);

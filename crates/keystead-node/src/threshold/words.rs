@@ -115,8 +115,7 @@ impl Signer {
             RunAim::Proof { .. } => None,
         };
         if let Some(turns) = turns {
-            turns.sessions.push(session);
-            turns.signers.clone_from(&call.signers);
+            turns.joined(session, call.attempt, &call.signers);
         }
     }
 
@@ -193,10 +192,10 @@ impl Signer {
         Nearness { table: self.shared.health.table(&self.shared.node), ailing }
     }
 
-    /// The runs of the try before are given up: whoever was not heard is named.
+    /// The runs of the tries before are given up: whoever was not heard is named.
     async fn silence(&mut self, request: RequestId) -> Result<(), NodeError> {
         let Some(waiting) = self.runs.waiting.get(&request) else { return Ok(()) };
-        for session in waiting.turns.sessions.clone() {
+        for session in waiting.turns.over() {
             let moved = self.enclave.give_up(session)?;
             self.moved(moved).await?;
         }
