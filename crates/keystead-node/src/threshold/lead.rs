@@ -35,12 +35,15 @@ impl Turns {
     }
 
     /// Begins a try, and says which one it is. Each of so many holders has led once before anybody waits longer: a right
-    /// would expire while the turns of those who hang are waited out.
-    pub(super) fn next(&mut self, now: Instant, holders: usize) -> u32 {
+    /// would expire while the turns of those who hang are waited out. A run takes its time among `others` that are wanted, too:
+    /// where nobody waited for it, everybody's work would be begun anew and come to nothing.
+    pub(super) fn next(&mut self, now: Instant, holders: usize, others: usize) -> u32 {
         let attempt = self.attempt;
         self.attempt = attempt.saturating_add(1);
         let rounds = usize::try_from(attempt).ok().and_then(|it| it.checked_div(holders)).unwrap_or_default();
-        self.due = now + PATIENCE.saturating_mul(1 << rounds.min(MAX_DOUBLINGS));
+        let others = u32::try_from(others).unwrap_or(u32::MAX);
+        let patience = PATIENCE + SHARE_OF_OTHERS.saturating_mul(others).min(MAX_FOR_OTHERS);
+        self.due = now + patience.saturating_mul(1 << rounds.min(MAX_DOUBLINGS));
         attempt
     }
 
@@ -131,6 +134,9 @@ pub(super) fn leader<'a>(
 /// How long each try of the first round has; each later round has twice as long as the one before.
 const PATIENCE: Duration = Duration::from_secs(2);
 const MAX_DOUBLINGS: usize = 4;
+/// What each other run that is wanted adds: some of the CPU that it takes on a slow machine.
+const SHARE_OF_OTHERS: Duration = Duration::from_millis(100);
+const MAX_FOR_OTHERS: Duration = Duration::from_secs(6);
 /// After an abort: time for the others to see it too.
 const SHORT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -209,11 +215,21 @@ mod tests {
         let start = Instant::now();
         let mut turns = Turns::new(start);
         for attempt in 0..5 {
-            assert_eq!(turns.next(turns.due, 5), attempt);
+            assert_eq!(turns.next(turns.due, 5, 0), attempt);
             assert_eq!(turns.due, start + PATIENCE * (attempt + 1));
         }
-        turns.next(turns.due, 5);
+        turns.next(turns.due, 5, 0);
         assert_eq!(turns.due, start + PATIENCE * 7, "the second round waits twice as long");
+    }
+
+    #[test]
+    fn d03_a_try_among_many_has_longer_and_never_for_ever() {
+        let start = Instant::now();
+        for (others, longer) in [(0, Duration::ZERO), (10, SHARE_OF_OTHERS * 10), (100_000, MAX_FOR_OTHERS)] {
+            let mut turns = Turns::new(start);
+            turns.next(start, 5, others);
+            assert_eq!(turns.due, start + PATIENCE + longer, "{others}");
+        }
     }
 
     #[test]
@@ -241,11 +257,11 @@ mod tests {
         let mut turns = Turns::new(now);
         turns.joined(early, 0, &names("a b"));
         assert_eq!(turns.over(), [], "the first try begins with it");
-        assert_eq!(turns.next(now, 3), 0);
+        assert_eq!(turns.next(now, 3, 0), 0);
         turns.joined(ahead, 1, &names("b c"));
         turns.joined(far, u32::MAX, &names("b c"));
         assert_eq!(turns.over(), [early], "the second begins with the others");
-        assert_eq!(turns.next(turns.due, 3), 1);
+        assert_eq!(turns.next(turns.due, 3, 0), 1);
         assert_eq!(turns.over(), [early, ahead, far], "nobody keeps a run for ever by a large number");
     }
 
@@ -253,7 +269,7 @@ mod tests {
     fn d03_the_next_part_has_the_leader_of_the_last_one_and_ends_no_run_that_began_meanwhile() {
         let (holders, request, now) = (names("a b c"), RequestId(Digest([4; 32])), Instant::now());
         let mut turns = Turns::new(now);
-        let first = turns.next(now, 3);
+        let first = turns.next(now, 3, 0);
         let (signed, called) = (SessionId(Digest([1; 32])), SessionId(Digest([2; 32])));
         let begin = |turns: &mut Turns| {
             turns.sessions = vec![(signed, first), (called, first)];
@@ -270,6 +286,6 @@ mod tests {
         assert_eq!((turns.due, turns.attempt), (before, first + 1), "signed once more, it moves nothing");
         turns.goes_on(called, true, now);
         let right = (&request, 7);
-        assert_eq!(order(&holders, right, turns.next(now, 3)), order(&holders, right, first));
+        assert_eq!(order(&holders, right, turns.next(now, 3, 0)), order(&holders, right, first));
     }
 }

@@ -159,9 +159,10 @@ impl Signer {
     async fn lead_request(&mut self, request: RequestId, now: Instant) -> Result<(), NodeError> {
         self.silence(request).await?;
         let near = self.nearness(now);
+        let others = self.runs.waiting.len().saturating_sub(1);
         let Some(waiting) = self.runs.waiting.get_mut(&request) else { return Ok(()) };
         let (sharing, height, aim) = (&waiting.sharing, waiting.height, waiting.aim(request));
-        let attempt = waiting.turns.next(now, sharing.holders.len());
+        let attempt = waiting.turns.next(now, sharing.holders.len(), others);
         let (me, reachable) = (&self.shared.node, self.shared.peers.reachable_names());
         // Whoever lost its share leads nothing, and nobody waits for it.
         let able: Vec<Name> = sharing.holders.iter().filter(|it| sharing.has_home(it)).cloned().collect();
@@ -213,7 +214,7 @@ impl Signer {
             return Ok(());
         };
         // It leads each of its tries itself.
-        let (attempt, me) = (turns.next(now, 1), self.shared.node.clone());
+        let (attempt, me) = (turns.next(now, 1, 0), self.shared.node.clone());
         let order = order(&convening.holders, (&request, 0), attempt);
         let reachable = self.shared.peers.reachable_names();
         let signers = turns.signers(&me, &order, usize::from(convening.threshold), &reachable, &near);
