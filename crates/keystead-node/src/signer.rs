@@ -86,6 +86,11 @@ impl Work {
         (digest, account) == (self.digest, self.payload.account())
     }
 
+    /// What its right names.
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
+    }
+
     /// What is read of its PSBT, where it is one.
     pub(crate) fn spend(&self) -> Option<&Spend> {
         match &self.payload {

@@ -39,6 +39,8 @@ pub(crate) struct Runs {
     proving: BTreeMap<RequestId, Turns>,
     /// What the log allows and nobody has signed yet.
     waiting: BTreeMap<RequestId, Waiting>,
+    /// What is signed of PSBTs under rights that ended.
+    parts: inputs::Parts,
     epochs: retire::Epochs,
     /// Calls to runs that this enclave cannot join yet, and who called.
     calls: VecDeque<(Instant, Name, RunCall)>,
@@ -83,13 +85,24 @@ impl Runs {
     }
 }
 
+impl Runs {
+    /// A right that is led no more. What was signed under it waits for the next one.
+    fn over(&mut self, request: &RequestId) {
+        if let Some(Waiting { work, signatures, .. }) = self.waiting.remove(request) {
+            self.parts.keep(*request, work.digest(), signatures);
+        }
+    }
+}
+
 impl Signer {
     /// The enclave admitted it: from now on the holders lead runs for it, one after the other.
     pub(crate) fn admitted(&mut self, state: &State, height: u64, work: Work) {
         let (request, turns) = (work.request, Turns::new(Instant::now()));
         match self.runs.sharing(state, &work.key, work.epoch).cloned() {
             Some(sharing) => {
-                let waiting = Waiting { work, height, turns, sharing, signatures: BTreeMap::new() };
+                self.runs.over(&request);
+                let signatures = self.runs.parts.take(request, work.digest());
+                let waiting = Waiting { work, height, turns, sharing, signatures };
                 self.runs.waiting.insert(request, waiting);
             }
             // Who held then is not known here any more: the right is renewed, for the epoch in force.
@@ -173,10 +186,13 @@ impl Signer {
         }
     }
 
-    /// The enclave is another one: what it knew of runs went with it.
+    /// The enclave is another one: what it knew of runs went with it, but for what it signed.
     pub(crate) fn forget_runs(&mut self) -> Vec<RequestId> {
-        let runs = std::mem::take(&mut self.runs);
-        runs.waiting.into_keys().collect()
+        let waited: Vec<RequestId> = self.runs.waiting.keys().copied().collect();
+        waited.iter().for_each(|request| self.runs.over(request));
+        let parts = std::mem::take(&mut self.runs.parts);
+        self.runs = Runs { parts, ..Runs::default() };
+        waited
     }
 }
 

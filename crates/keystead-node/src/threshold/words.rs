@@ -176,7 +176,7 @@ impl Signer {
         let call = RunCall { aim, attempt, signers };
         match self.lead(call).await {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) if !is_of_runs(&refusal.code) => {
-                self.runs.waiting.remove(&request);
+                self.runs.over(&request);
                 self.refused(&request, Refused { code: refusal.code, text: refusal.text });
                 Ok(())
             }
