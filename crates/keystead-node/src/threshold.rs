@@ -35,6 +35,8 @@ pub(crate) struct Runs {
     seats: BTreeMap<RequestId, OwnSeat>,
     /// Ceremonies that the enclave takes part in.
     dealing: BTreeMap<RequestId, Dealing>,
+    /// Ceremonies under way in which this node is to hold: the key, and the epoch of the share that is made.
+    open: BTreeMap<RequestId, (Name, u32)>,
     /// Proofs of this node's new shares.
     proving: BTreeMap<RequestId, Turns>,
     /// What the log allows and nobody has signed yet.
