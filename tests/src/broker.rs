@@ -23,8 +23,7 @@ impl Nats {
         let port = free_port().to_string();
         let debian = Path::new("/usr/sbin/nats-server");
         let program = if debian.is_file() { "/usr/sbin/nats-server" } else { "nats-server" };
-        let arguments =
-            [program, "--addr", "127.0.0.1", "--port", &port, "--user", user, "--pass", password];
+        let arguments = [program, "--addr", "127.0.0.1", "--port", &port, "--user", user, "--pass", password];
         let service = Service::start(&folder, &arguments, "Server is ready");
         Self { url: format!("nats://127.0.0.1:{port}"), _service: service }
     }

@@ -402,7 +402,6 @@ fn is_lost(key: &Name, sharing: &Sharing, node: &Name) -> Result<(), Reason> {
     }
 }
 
-
 /// Length and alphabet alone: whether it is a key the enclave finds out, and then nothing leaves.
 fn is_age_recipient(text: &str) -> bool {
     let data = text.strip_prefix(AGE_PREFIX).unwrap_or_default();

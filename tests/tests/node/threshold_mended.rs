@@ -51,9 +51,7 @@ async fn lifted(home: &NodeHome) -> usize {
     let ledger = ledger(home).await;
     let rows = ledger.threshold_records().await.unwrap();
     ledger.close().await;
-    let is_lift = |row: &&ThresholdRow| {
-        matches!(Record::from_document(&row.document), Ok(Record::Lifted { node, .. }) if node == name("node-2"))
-    };
+    let is_lift = |row: &&ThresholdRow| matches!(Record::from_document(&row.document), Ok(Record::Lifted { node, .. }) if node == name("node-2"));
     rows.iter().filter(is_lift).count()
 }
 
@@ -95,7 +93,8 @@ async fn d04_k03_a_ceremony_that_people_end_leaves_no_share_and_its_name_is_free
         KeyCeremony::Generate { key: name("hot"), kind: KeyKind::ThresholdSecp256k1, threshold: 2, holders };
     // Without the third nothing is dealt; what node-1 has sealed is as if its share had come.
     let away = stations.remove(2).stop().await;
-    let asked = stations[2].ask("cleo", keystead_intent::Action::Authority(AuthorityChange::Key(generate))).await;
+    let asked =
+        stations[2].ask("cleo", keystead_intent::Action::Authority(AuthorityChange::Key(generate))).await;
     stations[2].approve("ana", &asked.request).await;
     stations[2].approve("ben", &asked.request).await;
     let client = stations[0].client("eve").await;

@@ -27,7 +27,12 @@ struct Part {
 
 impl Parts {
     /// Keeps what an ended right left. At the limit the oldest is signed anew.
-    pub(super) fn keep(&mut self, request: RequestId, digest: Digest, signatures: BTreeMap<u32, SpendSignature>) {
+    pub(super) fn keep(
+        &mut self,
+        request: RequestId,
+        digest: Digest,
+        signatures: BTreeMap<u32, SpendSignature>,
+    ) {
         if signatures.is_empty() {
             return;
         }

@@ -58,7 +58,11 @@ impl Turns {
 
     /// The runs of all tries before the one that begins next.
     pub(super) fn over(&self) -> Vec<SessionId> {
-        self.sessions.iter().filter(|(_, attempt)| *attempt < self.attempt).map(|(session, _)| *session).collect()
+        self.sessions
+            .iter()
+            .filter(|(_, attempt)| *attempt < self.attempt)
+            .map(|(session, _)| *session)
+            .collect()
     }
 
     /// A try ended without a signature: the next begins, without whoever was named. Whether it was one of these tries.

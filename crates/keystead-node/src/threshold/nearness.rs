@@ -26,8 +26,7 @@ impl Nearness {
     /// Each holder's own word is compared with the middle of all: one that lies about itself is chosen, or is not, and moves nobody
     /// else. Of whom nothing is known nothing is held against, and it makes nobody else far.
     pub(super) fn is_behind(&self, leader: &Name, holders: &[Name], threshold: usize) -> bool {
-        let mut costs: Vec<u32> =
-            holders.iter().filter_map(|it| self.cost(it, holders, threshold)).collect();
+        let mut costs: Vec<u32> = holders.iter().filter_map(|it| self.cost(it, holders, threshold)).collect();
         costs.sort_unstable();
         let middle = costs.get(costs.len().saturating_sub(1) / 2).copied().unwrap_or_default();
         let own = self.cost(leader, holders, threshold).unwrap_or_default();

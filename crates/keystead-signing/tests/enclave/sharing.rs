@@ -195,7 +195,11 @@ fn s14_no_share_leaves_once_frozen() {
         Err(ClientError::Refused(refusal)) => refusal.code,
         other => panic!("{other:?}"),
     };
-    assert_eq!(refused(pair.at("b").leave(exit.clone())), "age.recipient", "it comes as far as the recipients");
+    assert_eq!(
+        refused(pair.at("b").leave(exit.clone())),
+        "age.recipient",
+        "it comes as far as the recipients"
+    );
     cluster.frozen.keys.insert(name("hot"));
     cluster.height += 1;
     cluster.confirm(pair.at("a")).unwrap();

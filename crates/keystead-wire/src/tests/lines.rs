@@ -200,7 +200,8 @@ fn d03_whoever_offers_many_lines_takes_no_place_of_another_carrier() {
     assert_eq!(next().as_deref(), Some("desk"), "each carrier once before one is tried again");
     assert_eq!((next().as_deref(), next()), (Some("loud"), None), "two of one carrier");
     (0..20).for_each(|key| lines.park(offered("many", key).0));
-    let names: BTreeSet<_> = std::iter::from_fn(|| lines.take(&BTreeSet::new())).map(|it| it.peer.key).collect();
+    let names: BTreeSet<_> =
+        std::iter::from_fn(|| lines.take(&BTreeSet::new())).map(|it| it.peer.key).collect();
     assert_eq!(names.len(), 8, "a bound for all of them");
 }
 
