@@ -12,19 +12,19 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// Starts one on a free port.
+    /// Starts one on a free port, for whoever logs in as this user with this password.
     ///
     /// # Panics
     ///
     /// When it does not start.
     #[must_use]
-    pub fn start() -> Self {
+    pub fn start(user: &str, password: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("keystead-nats-").tempdir().expect("a folder").keep();
         let port = free_port().to_string();
         let debian = Path::new("/usr/sbin/nats-server");
         let program = if debian.is_file() { "/usr/sbin/nats-server" } else { "nats-server" };
-        let service =
-            Service::start(&folder, &[program, "--addr", "127.0.0.1", "--port", &port], "Server is ready");
+        let arguments = [program, "--addr", "127.0.0.1", "--port", &port, "--user", user, "--pass", password];
+        let service = Service::start(&folder, &arguments, "Server is ready");
         Self { url: format!("nats://127.0.0.1:{port}"), _service: service }
     }
 

@@ -230,7 +230,7 @@ pub fn every_ceremony() -> Vec<(&'static str, KeyCeremony)> {
         ("reshare", KeyCeremony::Reshare { key: key.clone(), threshold: 3, holders, dealers }),
         ("repair", KeyCeremony::Repair { key: key.clone(), lost: name("node-3"), helpers: nodes(&[1, 2]) }),
         ("exit", KeyCeremony::Exit { key: key.clone(), recipients: vec!["age1pq1qq".to_owned()] }),
-        ("abort", KeyCeremony::Abort { key: key.clone() }),
+        ("abort", KeyCeremony::Abort { key: key.clone(), request: RequestId(Digest([5; 32])) }),
         ("lift", KeyCeremony::Lift { key, node: name("node-3") }),
     ]
 }

@@ -447,6 +447,7 @@ fn config(folder: &tempfile::TempDir) -> Config {
         bitcoin: Vec::new(),
         peers: Vec::new(),
         nats: None,
+        nats_login: None,
         times: keystead_node::Times::default(),
         limits: NodeLimits::default(),
     }

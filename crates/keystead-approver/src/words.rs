@@ -121,7 +121,9 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
             let (dealers, lost) = (&names(helpers), lost.as_str());
             language.say(&Phrase::KeyRepair { key, dealers, lost })
         }
-        KeyCeremony::Abort { .. } => language.say(&Phrase::KeyAbort { key }),
+        KeyCeremony::Abort { request, .. } => {
+            language.say(&Phrase::KeyAbort { key, request: &request.to_string() })
+        }
         KeyCeremony::Lift { node, .. } => language.say(&Phrase::KeyLift { key, node: node.as_str() }),
         KeyCeremony::Exit { recipients, .. } => {
             let prints: Vec<_> = recipients.iter().map(|it| fingerprint(it)).collect();

@@ -9,7 +9,6 @@ use keystead_policy::{
 };
 
 use crate::coins::check_registered;
-use crate::convoking::can_be_lifted;
 use crate::finding::FoundSince;
 use crate::judge::{Passed, Refused, pass};
 use crate::key_moves::{frees, key_of, kind_of, move_of, not_from};
@@ -147,7 +146,7 @@ impl<C: Controls> Turn<'_, C> {
                 KeyCeremony::Generate { kind, threshold, holders, .. } => {
                     self.can_be_generated(name, *kind, *threshold, holders)
                 }
-                KeyCeremony::Abort { .. } => self.can_be_aborted(name),
+                KeyCeremony::Abort { request, .. } => self.can_be_aborted(name, request),
                 _ => Err(Reason::KeyUnknown { key: name.clone() }),
             };
         };
@@ -164,8 +163,8 @@ impl<C: Controls> Turn<'_, C> {
             KeyCeremony::Refresh { .. } | KeyCeremony::Reshare { .. } | KeyCeremony::Repair { .. } => {
                 self.can_be_shared_anew(key, ceremony)?
             }
-            KeyCeremony::Abort { .. } => return self.can_be_aborted(name),
-            KeyCeremony::Lift { node, .. } => can_be_lifted(name, key, node)?,
+            KeyCeremony::Abort { request, .. } => return self.can_be_aborted(name, request),
+            KeyCeremony::Lift { node, .. } => self.can_be_lifted(name, key, node)?,
             KeyCeremony::Exit { recipients, .. } => self.can_leave(name, key, recipients)?,
             KeyCeremony::Backup { recipients, .. } => self.can_receive(recipients)?,
             KeyCeremony::Export { recipient, .. } => self.can_receive(std::slice::from_ref(recipient))?,
@@ -252,7 +251,7 @@ impl<C: Controls> Turn<'_, C> {
             KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => {
                 return self.moved(key, move_of(ceremony));
             }
-            KeyCeremony::Abort { .. } => return self.abort_convening(key),
+            KeyCeremony::Abort { request, .. } => return self.abort_convening(key, request),
             KeyCeremony::Destroy { .. } => {
                 if let denied @ Outcome::Deny { .. } = self.moved(key, KeyMove::Destroy) {
                     return denied;

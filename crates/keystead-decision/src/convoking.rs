@@ -70,18 +70,32 @@ impl<C: Controls> Turn<'_, C> {
         }
     }
 
-    pub(crate) fn can_be_aborted(&self, key: &Name) -> Result<(), Reason> {
-        match self.state.convened.contains_key(key) {
-            true => Ok(()),
-            false => Err(Reason::KeyUnknown { key: key.clone() }),
+    /// Whom enclaves keep out they know alone; here it must be a node: one that is no holder any more is kept out of the
+    /// ceremony in which it would become one again.
+    pub(crate) fn can_be_lifted(&self, name: &Name, key: &Key, node: &Name) -> Result<(), Reason> {
+        match key.sharing {
+            None => Err(Reason::KindRefused { key: name.clone(), kind: key.kind }),
+            Some(_) if self.state.roster().node(node).is_some() => Ok(()),
+            Some(_) => Err(Reason::NotHome { key: name.clone(), home: key.home.clone(), node: node.clone() }),
+        }
+    }
+
+    /// INVARIANT S9: people end the ceremony that they saw, and not the one that took its place.
+    pub(crate) fn can_be_aborted(&self, key: &Name, request: &RequestId) -> Result<(), Reason> {
+        match self.state.convened.get(key) {
+            Some(convening) if convening.request == *request => Ok(()),
+            Some(_) => Err(Reason::NotOpen { request: *request }),
+            None => Err(Reason::KeyUnknown { key: key.clone() }),
         }
     }
 
     /// People end it, and the request that allowed it is over. The shares so far sign on; nothing resumes (S5).
-    pub(crate) fn abort_convening(&mut self, key: &Name) -> Outcome {
-        if let Some(ended) = self.state.convened.remove(key) {
-            self.step(&ended.request, Event::Settle);
+    pub(crate) fn abort_convening(&mut self, key: &Name, request: &RequestId) -> Outcome {
+        if let Err(reason) = self.can_be_aborted(key, request) {
+            return Outcome::Deny { class: Some(Self::AUTHORITY), reasons: vec![reason] };
         }
+        self.state.convened.remove(key);
+        self.step(request, Event::Settle);
         Outcome::Key { key: key.clone(), state: self.state_of(key) }
     }
 
@@ -385,15 +399,6 @@ fn is_lost(key: &Name, sharing: &Sharing, node: &Name) -> Result<(), Reason> {
     match sharing.holds(node) && !sharing.has_home(node) {
         true => Ok(()),
         false => Err(Reason::NotLost { key: key.clone(), node: node.clone() }),
-    }
-}
-
-/// Whom enclaves keep out they know alone; here it must be a holder.
-pub(crate) fn can_be_lifted(name: &Name, key: &Key, node: &Name) -> Result<(), Reason> {
-    match &key.sharing {
-        None => Err(Reason::KindRefused { key: name.clone(), kind: key.kind }),
-        Some(sharing) if sharing.holds(node) => Ok(()),
-        Some(_) => Err(Reason::NotHome { key: name.clone(), home: key.home.clone(), node: node.clone() }),
     }
 }
 

@@ -373,8 +373,10 @@ impl LightClient {
         }
     }
 
-    /// INVARIANT S14: frozen where this client stands in the log, or at a head further on that a quorum confirmed.
-    fn holds(&self, key: &Name) -> bool {
+    /// INVARIANT S14: whether a key is frozen where this client stands in the log, or at a head further on that a quorum
+    /// confirmed.
+    #[must_use]
+    pub fn holds(&self, key: &Name) -> bool {
         let ahead = self.confirmed.as_ref().filter(|it| it.height > self.height);
         self.frozen.holds(key) || ahead.is_some_and(|it| it.frozen.holds(key))
     }

@@ -2,7 +2,7 @@
 
 use alloy_primitives::Bytes;
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{KeyScheme, Name};
+use keystead_base::{KeyScheme, Name, RequestId};
 use serde::{Deserialize, Serialize};
 
 /// What is to change. A policy document is the whole next version, so that what people approve is
@@ -134,6 +134,8 @@ pub enum KeyCeremony {
     Abort {
         /// The key, which there may be none of yet.
         key: Name,
+        /// The request that allowed the ceremony: whoever ends one does not end the next.
+        request: RequestId,
     },
     /// The holders of a key run with a node again that their enclaves keep out.
     Lift {
@@ -255,7 +257,7 @@ impl KeyCeremony {
             | Self::Reshare { key, .. }
             | Self::Repair { key, .. }
             | Self::Exit { key, .. }
-            | Self::Abort { key }
+            | Self::Abort { key, .. }
             | Self::Lift { key, .. } => key,
         }
     }

@@ -72,7 +72,9 @@ async fn send(client: &Client, to: Subject, mut from: ReadHalf<DuplexStream>) {
 /// Until an empty piece comes, or nobody reads any more.
 async fn take(client: &Client, mut pieces: Subscriber, mut into: WriteHalf<DuplexStream>) {
     while let Some(piece) = pieces.next().await {
-        let over = piece.payload.is_empty() || into.write_all(&piece.payload).await.is_err();
+        // A larger one than this end would send is nobody's honest piece.
+        let strange = piece.payload.len() > PIECE_BYTES;
+        let over = strange || piece.payload.is_empty() || into.write_all(&piece.payload).await.is_err();
         if let Some(reply) = piece.reply {
             // Whoever sent it waits no longer than it likes.
             let _ = client.publish(reply, Bytes::new()).await;

@@ -11,18 +11,22 @@ pub enum NatsError {
         /// In the client's words.
         reason: String,
     },
+    /// What is to say who this node is does not.
+    #[error("expected a file with `user:password` on one line, as the broker knows this node")]
+    Login,
 }
 
 impl Coded for NatsError {
     fn code(&self) -> &'static str {
         match self {
             Self::Broker { .. } => "nats.broker",
+            Self::Login => "nats.login",
         }
     }
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Broker { .. } => Blame::Environment,
+            Self::Broker { .. } | Self::Login => Blame::Environment,
         }
     }
 }

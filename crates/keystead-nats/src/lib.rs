@@ -8,5 +8,5 @@ mod broker;
 mod carry;
 mod error;
 
-pub use broker::{Broker, OverBroker};
+pub use broker::{Broker, Login, OverBroker};
 pub use error::NatsError;

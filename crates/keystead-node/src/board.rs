@@ -104,6 +104,13 @@ impl Board {
         });
     }
 
+    /// A part of it is signed: the next right is no further try of the same.
+    pub(crate) fn went_on(&self, id: &RequestId) {
+        if let Some(row) = self.lock().rows.get_mut(id) {
+            row.tries = 0;
+        }
+    }
+
     /// The back end did not carry a ceremony out; people ask for another.
     pub(crate) fn failed(&self, id: &RequestId, refusal: Refused) {
         let mut rows = self.lock();
@@ -327,9 +334,12 @@ mod tests {
         }
         board.refused(&id(1), refused("certificate.old"));
         assert!(!board.needs_renewal(&id(1)) && board.view(&id(1)).unwrap().refusal.is_some());
+        board.went_on(&id(1));
+        board.refused(&id(1), refused("certificate.expired"));
+        assert!(board.needs_renewal(&id(1)), "more of it was signed than at the last try");
         board.adopt(row(2, RequestStage::Allowed));
         board.refused(&id(2), refused("certificate.frozen"));
         assert_eq!(board.view(&id(2)).unwrap().refusal.unwrap().code, "certificate.frozen");
-        assert_eq!(board.counts(), (0, u64::from(MAX_TRIES) + 2));
+        assert_eq!(board.counts(), (0, u64::from(MAX_TRIES) + 3));
     }
 }

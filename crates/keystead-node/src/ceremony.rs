@@ -7,11 +7,13 @@ use keystead_base::{Canonical, Name, RequestId, merkle::Inclusion};
 use keystead_decision::{Certificate, Key, KeyState, KeyStep, Outcome, State, leaves};
 use keystead_intent::{KeyCeremony, KeyKind};
 use keystead_keys::BackupFile;
+use keystead_ledger::LedgerError;
 use keystead_policy::AssuranceLevel;
 use keystead_signing::{ClientError, HeldKey, OpenedKey};
 use keystead_wire::Refused;
 
 use crate::blocks::Durable;
+use crate::restore::is_share;
 use crate::signer::Signer;
 use crate::{Event, NodeError};
 
@@ -43,15 +45,17 @@ impl Signer {
             // The log carries these out alone, and gives no permission for them.
             KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => Ok(()),
         };
-        match done {
+        let refused = match done {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) => {
-                let refused = Refused { code: refusal.code, text: refusal.text };
-                self.shared.board.failed(&request, refused.clone());
-                self.shared.event(Event::NotSigned { request, refused });
-                Ok(())
+                Refused { code: refusal.code, text: refusal.text }
             }
-            other => other,
-        }
+            // INVARIANT D4: what lies under a name that people gave again stops the ceremony and not the node.
+            Err(NodeError::Ledger(error @ LedgerError::SealTaken { .. })) => Refused::of(&error),
+            other => return other,
+        };
+        self.shared.board.failed(&request, refused.clone());
+        self.shared.event(Event::NotSigned { request, refused });
+        Ok(())
     }
 
     async fn create(
@@ -64,7 +68,15 @@ impl Signer {
         let held = created.held;
         // Durable before the log knows of the key: a key that the log names can always be opened again.
         let seal = created.sealed.to_document();
-        self.shared.ledger.save_sealed_key(&held.key, held.epoch, &seal).await?;
+        let saved = self.shared.ledger.save_sealed_key(&held.key, held.epoch, &seal).await;
+        if let Err(LedgerError::SealTaken { .. }) = saved {
+            // By a share of a ceremony that ended without a key, whose name is free again.
+            self.enclave.erase_shares(held.key.clone(), u32::MAX)?;
+            self.erase_seals(|name, _, sealed| *name == held.key && is_share(sealed)).await?;
+            self.shared.ledger.save_sealed_key(&held.key, held.epoch, &seal).await?;
+        } else {
+            saved?;
+        }
         self.report_created(request, kind, held);
         Ok(())
     }

@@ -46,6 +46,9 @@ pub struct Config {
     /// named. A peer whose address is `nats` is reached over it alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nats: Option<String>,
+    /// The file that says who this node is to the broker: `user:password` on one line. Nobody is asked when it is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nats_login: Option<PathBuf>,
     /// How long a round of the consensus waits.
     #[serde(default)]
     pub times: Times,

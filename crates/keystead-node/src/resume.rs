@@ -31,7 +31,7 @@ impl Signer {
     pub(crate) async fn resume(&mut self, held: Vec<OpenedKey>) -> Result<(), NodeError> {
         let state = self.shared.state();
         self.report_unknown_keys(&held)?;
-        self.report_lost_shares(&held);
+        self.held = held.iter().map(|it| (it.key.clone(), it.epoch)).collect();
         let sealed: HashSet<Name> = held.into_iter().map(|it| it.key).collect();
         self.report_protections();
         self.finish_destructions().await?;

@@ -12,7 +12,7 @@ use keystead_consensus::{Limits, Record, Replica, Setup};
 use keystead_decision::{Controls, SignedGenesis, State, Strict};
 use keystead_keys::{MAX_PASSPHRASE_BYTES, MemberKey, MemberKeyFile};
 use keystead_ledger::{Ledger, RecordRow};
-use keystead_nats::Broker;
+use keystead_nats::{Broker, Login, NatsError};
 use keystead_policy::{Peer, TransportKey};
 use keystead_trace::Tracer;
 use keystead_wire::{Identity, Pins, Refused, Server};
@@ -320,7 +320,9 @@ async fn resumed_signer(home: EnclaveHome, shared: Arc<Shared>) -> Result<Signer
     let Started { client: enclave, held, in_force } = home.start(&shared).await?;
     let (frozen, confirmed) = (Default::default(), false);
     let (told, runs, shown) = Default::default();
-    let mut signer = Signer { shared, home, enclave, in_force, frozen, confirmed, told, runs, shown };
+    let opened = std::collections::BTreeSet::new();
+    let mut signer =
+        Signer { shared, home, enclave, in_force, held: opened, frozen, confirmed, told, runs, shown };
     signer.resume(held).await?;
     Ok(signer)
 }
@@ -373,10 +375,17 @@ async fn bind(config: &Config, shared: &Arc<Shared>, identity: &Identity) -> Res
 /// Connections that other nodes open over the broker are served as any other ones.
 async fn answer_at_broker(config: &Config, shared: &Shared, server: Server) -> Result<Server, NodeError> {
     let Some(url) = &config.nats else { return Ok(server) };
-    let broker = Broker::connect(url, shared.cluster).await?;
+    let login = config.nats_login.as_deref().map(broker_login).transpose()?;
+    let broker = Broker::connect(url, login, shared.cluster).await?;
     let roads = broker.roads_to(&shared.node).await?;
     shared.peers.at_broker(broker);
     Ok(server.with_roads(roads))
+}
+
+fn broker_login(path: &Path) -> Result<Login, NodeError> {
+    let text = Secret::new(read(path)?);
+    let text = std::str::from_utf8(text.expose()).map_err(|_| NatsError::Login)?;
+    Ok(Login::parse(text)?)
 }
 
 /// Peers are those of the roster in force, at this very moment.

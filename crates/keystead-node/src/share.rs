@@ -53,6 +53,8 @@ impl Shared {
                 },
                 PeerMessage::Signed(signed) => signatures.push(signed),
                 PeerMessage::WantSigned(request) => self.send_signature(from.clone(), request),
+                // Over a broker nobody sees from where: a port alone is no address.
+                PeerMessage::Listens(_) if peer.address.ip().is_unspecified() => {}
                 PeerMessage::Listens(port) => {
                     self.peers.calls_from(from, SocketAddr::new(peer.address.ip(), port))
                 }

@@ -119,6 +119,8 @@ impl Shared {
     pub(crate) fn is_home_of(&self, state: &State, ceremony: &KeyCeremony) -> bool {
         match ceremony {
             KeyCeremony::Create { home, .. } | KeyCeremony::Restore { home, .. } => *home == self.node,
+            // INVARIANT K6: whoever lost its share, or holds none any more, keeps the ban in its journal and may hold again.
+            KeyCeremony::Lift { .. } => true,
             other => self.holds(state, other.key()),
         }
     }

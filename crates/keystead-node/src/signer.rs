@@ -1,6 +1,6 @@
 //! The signer: owns the enclave, shows it durable blocks, and has it sign what they allow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -32,6 +32,8 @@ pub(crate) struct Signer {
     pub(crate) enclave: EnclaveClient,
     /// The protections of the enclave that are fully in force.
     pub(crate) in_force: Vec<Feature>,
+    /// The shares that the enclave has, by key and epoch.
+    pub(crate) held: BTreeSet<(Name, u32)>,
     /// What the enclave knows to be frozen.
     pub(crate) frozen: Frozen,
     /// A quorum has confirmed the newest head to this enclave once.
@@ -84,6 +86,11 @@ impl Work {
     /// believe this one, do ([`Shared::heard_of`]).
     fn is_meant_by(&self, digest: Digest, account: Address) -> bool {
         (digest, account) == (self.digest, self.payload.account())
+    }
+
+    /// What its right names.
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// What is read of its PSBT, where it is one.
@@ -309,12 +316,13 @@ impl Signer {
         follow(&mut enclave, transitions, head.filter(|it| it.header.height > last))?;
         self.enclave = enclave;
         self.in_force = in_force;
+        self.held = held.into_iter().map(|it| (it.key, it.epoch)).collect();
         self.report_protections();
-        self.report_lost_shares(&held);
         self.told.clear();
         self.confirmed = false;
         // What was admitted in the old process is renewed.
         self.forget_runs().iter().for_each(|request| self.refused(request, refused.clone()));
+        self.see_epochs(&self.shared.state());
         Ok(())
     }
 

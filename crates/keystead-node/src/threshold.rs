@@ -35,10 +35,14 @@ pub(crate) struct Runs {
     seats: BTreeMap<RequestId, OwnSeat>,
     /// Ceremonies that the enclave takes part in.
     dealing: BTreeMap<RequestId, Dealing>,
+    /// Ceremonies under way in which this node is to hold: the key, and the epoch of the share that is made.
+    open: BTreeMap<RequestId, (Name, u32)>,
     /// Proofs of this node's new shares.
     proving: BTreeMap<RequestId, Turns>,
     /// What the log allows and nobody has signed yet.
     waiting: BTreeMap<RequestId, Waiting>,
+    /// What is signed of PSBTs under rights that ended.
+    parts: inputs::Parts,
     epochs: retire::Epochs,
     /// Calls to runs that this enclave cannot join yet, and who called.
     calls: VecDeque<(Instant, Name, RunCall)>,
@@ -83,13 +87,24 @@ impl Runs {
     }
 }
 
+impl Runs {
+    /// A right that is led no more. What was signed under it waits for the next one.
+    fn over(&mut self, request: &RequestId) {
+        if let Some(Waiting { work, signatures, .. }) = self.waiting.remove(request) {
+            self.parts.keep(*request, work.digest(), signatures);
+        }
+    }
+}
+
 impl Signer {
     /// The enclave admitted it: from now on the holders lead runs for it, one after the other.
     pub(crate) fn admitted(&mut self, state: &State, height: u64, work: Work) {
         let (request, turns) = (work.request, Turns::new(Instant::now()));
         match self.runs.sharing(state, &work.key, work.epoch).cloned() {
             Some(sharing) => {
-                let waiting = Waiting { work, height, turns, sharing, signatures: BTreeMap::new() };
+                self.runs.over(&request);
+                let signatures = self.runs.parts.take(request, work.digest());
+                let waiting = Waiting { work, height, turns, sharing, signatures };
                 self.runs.waiting.insert(request, waiting);
             }
             // Who held then is not known here any more: the right is renewed, for the epoch in force.
@@ -159,22 +174,27 @@ impl Signer {
     fn run_aborted(&mut self, session: SessionId, request: RequestId, abort: &Abort) {
         self.shared.event(Event::RunAborted { request, abort: abort.clone() });
         self.shared.saw_abort(request, abort);
-        if let Culprit::Node(name) = &abort.culprit {
-            self.runs.named.insert(name.clone(), Instant::now());
-        }
         let of_request = self.runs.waiting.get_mut(&request).map(|it| &mut it.turns);
+        let mut was_waited_for = false;
         for turns in of_request.into_iter().chain(self.runs.proving.get_mut(&request)) {
-            turns.aborted(session, abort, Instant::now());
+            was_waited_for |= turns.aborted(session, abort, Instant::now());
+        }
+        // A run that is left over, of what others signed long ago, says nothing of who is there now.
+        if let (Culprit::Node(name), true) = (&abort.culprit, was_waited_for) {
+            self.runs.named.insert(name.clone(), Instant::now());
         }
         if self.runs.dealing.get(&request).is_some_and(|it| it.session == Some(session)) {
             self.begin_anew(request);
         }
     }
 
-    /// The enclave is another one: what it knew of runs went with it.
+    /// The enclave is another one: what it knew of runs went with it, but for what it signed.
     pub(crate) fn forget_runs(&mut self) -> Vec<RequestId> {
-        let runs = std::mem::take(&mut self.runs);
-        runs.waiting.into_keys().collect()
+        let waited: Vec<RequestId> = self.runs.waiting.keys().copied().collect();
+        waited.iter().for_each(|request| self.runs.over(request));
+        let parts = std::mem::take(&mut self.runs.parts);
+        self.runs = Runs { parts, ..Runs::default() };
+        waited
     }
 }
 

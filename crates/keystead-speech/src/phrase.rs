@@ -205,7 +205,7 @@ phrases! {
     KeyRefresh { key },
     KeyReshare { key, dealers, shares },
     KeyRepair { key, dealers, lost },
-    KeyAbort { key },
+    KeyAbort { key, request },
     KeyLift { key, node },
     KeyExit { key, readers },
     Shares { threshold, holders, spare },

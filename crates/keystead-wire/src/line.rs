@@ -4,9 +4,9 @@
 //! byte is carried to that node and back. On them the two nodes speak their own TLS with their own pins: the carrier sees
 //! sizes and times, and can end a connection or delay it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::hello::{self, Greeting};
 use crate::road::{AnyRoad, Dial, Opening};
-use crate::{Peer, Stage, Target, WireError, tls};
+use crate::{Peer, Stage, Target, TransportKey, WireError, tls};
 
 /// The one word of a node on a line that waits.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -92,24 +92,42 @@ impl fmt::Debug for Line {
 pub struct Lines(Arc<Mutex<VecDeque<Line>>>);
 
 impl Lines {
-    /// Keeps a line until it is needed. The oldest goes where too many wait: its carrier may be gone for long.
+    /// Keeps a line until it is needed. Where too many wait the oldest of whoever has most goes: its carrier may be gone for
+    /// long.
+    ///
+    /// INVARIANT D3: whoever offers many takes no place of another carrier's.
     pub fn park(&self, line: Line) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lock();
+        let offered = line.peer.key;
         lines.push_back(line);
+        while lines.iter().filter(|it| it.peer.key == offered).count() > MAX_PARKED_OF_ONE {
+            let oldest = lines.iter().position(|it| it.peer.key == offered);
+            oldest.and_then(|at| lines.remove(at));
+        }
         while lines.len() > MAX_PARKED {
-            lines.pop_front();
+            let of = |line: &Line| lines.iter().filter(|it| it.peer.key == line.peer.key).count();
+            let most = lines.iter().map(of).max().unwrap_or_default();
+            let oldest = lines.iter().position(|it| of(it) == most);
+            oldest.and_then(|at| lines.remove(at));
         }
     }
 
     /// Whether one waits.
     #[must_use]
     pub fn any(&self) -> bool {
-        !self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !self.lock().is_empty()
     }
 
-    /// The newest: the likeliest to live.
-    fn take(&self) -> Option<Line> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_back()
+    /// The newest, the likeliest to live, of a carrier that was not tried yet; of those that were where no other one waits.
+    pub(crate) fn take(&self, tried: &BTreeSet<TransportKey>) -> Option<Line> {
+        let mut lines = self.lock();
+        let untried = lines.iter().rposition(|it| !tried.contains(&it.peer.key));
+        let at = untried.or_else(|| lines.len().checked_sub(1))?;
+        lines.remove(at)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Line>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -138,8 +156,10 @@ impl OverLines {
     async fn reach(&self) -> Result<AnyRoad, WireError> {
         let mut failure = WireError::NoLine;
         // Some may have ended while they waited, and another carrier may reach whom one does not.
+        let mut tried = BTreeSet::new();
         for _ in 0..MAX_PARKED {
-            let Some(line) = self.lines.take() else { break };
+            let Some(line) = self.lines.take(&tried) else { break };
+            tried.insert(line.peer.key);
             let carrier = line.peer.name.clone();
             let (node, limit) = (self.node.clone(), self.limit);
             let reached = timeout(limit, line.reach(node, limit)).await;
@@ -237,3 +257,5 @@ impl fmt::Debug for Offer {
 
 /// Lines that wait at a node.
 const MAX_PARKED: usize = 8;
+/// Of them, one carrier's: as many as it offers where it means well.
+const MAX_PARKED_OF_ONE: usize = 2;

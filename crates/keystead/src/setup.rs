@@ -174,6 +174,7 @@ impl Setup {
             bitcoin: Vec::new(),
             peers: self.nodes.iter().filter(|node| node.name != *name).cloned().collect(),
             nats: None,
+            nats_login: None,
             times: Times::default(),
             chains: chain.into_iter().collect(),
             limits: self.limits,

@@ -60,9 +60,14 @@ pub(crate) async fn repair(
     Ok(asked(KeyCeremony::Repair { key: key.clone(), lost, helpers }))
 }
 
-/// The request that ends the ceremony under way.
-pub(crate) fn abort(key: &Name) -> Action {
-    asked(KeyCeremony::Abort { key: key.clone() })
+/// The request that ends the ceremony under way, and no other one.
+pub(crate) async fn abort(link: &Link, key: &Name) -> Result<Action, Failure> {
+    let under_way = link.status().await?.ceremonies.into_iter().find(|it| it.key == *key);
+    let request = under_way.map(|it| it.request).ok_or_else(|| {
+        let what = format!("no ceremony of a key `{key}` is under way");
+        Failure::new("key.no_ceremony", what, "`keystead key list` shows those that are")
+    })?;
+    Ok(asked(KeyCeremony::Abort { key: key.clone(), request }))
 }
 
 /// The request that lets a node take part again.

@@ -333,7 +333,7 @@ fn keys_leave(script: &mut Script, home: &Path) {
         no("ben", "key refresh hot").has("/request/stage", "denied"),
         fails("ben", "key reshare hot --threshold 2 --holders node-1,node-2", "key.whole"),
         fails("ben", "key repair hot --lost node-1", "key.whole"),
-        no("ben", "key abort hot").has("/request/stage", "denied"),
+        fails("ben", "key abort hot", "key.no_ceremony"),
         no("ben", "key lift hot --holder node-1").has("/request/stage", "denied"),
         fails("ben", "key exit hot --recipients {tmp}/next.json", "age."),
         fails("ben", "key shares hot --folder {tmp}/shares", "key.no_file"),

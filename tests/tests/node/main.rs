@@ -15,4 +15,6 @@ mod people;
 mod reconciled_nodes;
 mod settlement;
 mod simulated_nodes;
+mod threshold_mended;
 mod threshold_nodes;
+mod threshold_rounds;

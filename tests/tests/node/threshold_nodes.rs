@@ -62,13 +62,17 @@ async fn k03_a_key_that_never_was_whole_signs_for_its_account_and_one_holder_may
     born_used_and_used_again(cluster().await).await;
 }
 
-/// The same with a broker between all nodes: it carries their TLS, and nothing else changes.
+/// The same with a broker between all nodes, which lets in whoever knows a password: it carries their TLS, and nothing else
+/// changes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn k03_the_same_over_a_broker() {
-    let broker = Nats::start();
+    let broker = Nats::start("nodes", "hush");
     let mut homes = NodeHome::several(4, |_| {});
     for home in &mut homes {
         home.config.nats = Some(broker.url().to_owned());
+        let login = home.path("broker.login");
+        std::fs::write(&login, "nodes:hush\n").unwrap();
+        home.config.nats_login = Some(login);
         home.config.peers.iter_mut().for_each(|it| it.address = "nats".to_owned());
     }
     let stations = start_all(homes).await;

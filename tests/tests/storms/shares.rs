@@ -1,10 +1,10 @@
 //! Keys in shares in storms: handed on under load, killed at syncs and sends, put back, without room, parted.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use keystead_intent::KeyCeremony;
+use keystead_intent::{KeyCeremony, KeyKind};
 use keystead_ledger::Ledger;
 use keystead_tests::fixture::name;
 use keystead_tests::tracer::{Thread, Tracer, calls_of, has_strace, is_gone};
@@ -14,6 +14,7 @@ use tokio::time::interval;
 use crate::circle::{Circle, nodes};
 use crate::disks::SmallDisk;
 use crate::ground::Ground;
+use crate::kills::seed;
 use crate::network::apart;
 use crate::people::retry;
 use crate::process::copy;
@@ -115,6 +116,7 @@ async fn seals(circle: &Circle, node: usize) -> Vec<u32> {
 /// What a node is killed in.
 #[derive(Clone, Copy, Debug)]
 enum Way {
+    Birth,
     Refresh,
     HandOn,
     Sign,
@@ -126,6 +128,12 @@ impl Way {
             Self::Sign => {
                 circle.pays(3).await;
                 return;
+            }
+            // Of a key of its own each time: its name is not free again.
+            Self::Birth => {
+                let key = name(&format!("born-{}", BIRTHS.fetch_add(1, Ordering::Relaxed)));
+                let (kind, holders) = (KeyKind::ThresholdSecp256k1, nodes(&[1, 2, 3]));
+                KeyCeremony::Generate { key, kind, threshold: 2, holders }
             }
             Self::Refresh => refresh(),
             Self::HandOn => {
@@ -148,13 +156,20 @@ async fn d04_holders_killed_at_syncs_and_sends_of_ceremonies_and_signatures_lose
     }
     let circle = Circle::start(4).await;
     let account = circle.born().await.address;
-    let (mut reached, mut tried, mut victim) = (0, 0, 0);
-    for way in [Way::Sign, Way::Refresh, Way::HandOn] {
+    let (mut reached, mut tried, seed) = (0, 0, seed());
+    for way in [Way::Sign, Way::Birth, Way::Refresh, Way::HandOn] {
         let calls = calls_of(&threads(&circle, 1), way.go(&circle)).await;
-        let places = chosen(&calls);
-        println!("{way:?}: killed at {} of {} calls", places.len(), calls.values().sum::<usize>());
-        for place in places {
-            victim = (victim + 1) % 3;
+        let (places, turns) = chosen(&calls, seed);
+        println!(
+            "{way:?}: killed at {} of {} calls, turn {} of {turns}; {} seeds in a row are each call at each holder; \
+             KEYSTEAD_STORM_SEED={seed} takes the same again, KEYSTEAD_STORM_PLACES=all takes all",
+            places.len(),
+            calls.values().sum::<usize>(),
+            seed % turns + 1,
+            turns * HOLDERS
+        );
+        for (at, place) in places.into_iter().enumerate() {
+            let victim = (at + seed / turns) % HOLDERS;
             tried += 1;
             reached += usize::from(killed(&circle, victim, way, &place).await);
         }
@@ -172,14 +187,29 @@ fn threads(circle: &Circle, node: usize) -> BTreeMap<Thread, u32> {
     circle.with(node, |it| it.as_ref().expect("it runs").all_threads())
 }
 
-/// The first, the last and some in between, of all kinds of calls.
-fn chosen(calls: &BTreeMap<(Thread, String), usize>) -> Vec<Place> {
+/// Some of all calls, spread over all kinds of them, and in how many turns each has been taken once: the seed says which turn.
+fn chosen(calls: &BTreeMap<(Thread, String), usize>, seed: usize) -> (Vec<Place>, usize) {
     let all = calls
         .iter()
         .flat_map(|((thread, call), count)| (1..=*count).map(move |nth| (thread.clone(), call.clone(), nth)));
     let all: Vec<Place> = all.collect();
-    let step = (all.len() / PLACES).max(1);
-    all.into_iter().skip(step / 2).step_by(step).take(PLACES).collect()
+    let is_whole = std::env::var("KEYSTEAD_STORM_PLACES").is_ok_and(|it| it == "all");
+    let turns = if is_whole { 1 } else { all.len().div_ceil(PLACES).max(1) };
+    (all.into_iter().skip(seed % turns).step_by(turns).collect(), turns)
+}
+
+#[test]
+fn d04_turns_of_a_storm_leave_no_call_out() {
+    let own = keystead_tests::tracer::threads("this test", std::process::id());
+    let thread = own.keys().next().expect("a thread");
+    let of = |call: &str, count: usize| ((thread.clone(), call.to_owned()), count);
+    let calls = BTreeMap::from([of("fsync", 10), of("sendto", 7)]);
+    let turns = chosen(&calls, 0).1;
+    let mut taken: Vec<Place> = (100..100 + turns).flat_map(|seed| chosen(&calls, seed).0).collect();
+    assert!((0..turns).all(|seed| chosen(&calls, seed).0.len() <= PLACES));
+    taken.sort();
+    taken.dedup();
+    assert_eq!(taken.len(), 17);
 }
 
 /// Kills a node at a place of this way, has it started again, and the way goes on to its end. Whether it was reached.
@@ -250,6 +280,76 @@ async fn s05_k03_a_holder_put_back_to_an_older_disk_signs_with_no_share_of_then(
     assert_eq!(circle.executes(account.unwrap()), 5);
 }
 
+/// The disk of one holder is put back to how it was at each point of a ceremony, and of a signature: whatever it remembers, it
+/// signs with no share of then, and says itself that its share is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s05_k03_a_holder_put_back_to_each_point_of_a_ceremony_is_dealt_a_share_again() {
+    let circle = Circle::start(4).await;
+    let account = circle.born().await.address;
+    for point in [Point::Asked, Point::Seated, Point::Convened, Point::Signed] {
+        let older = tempfile::tempdir().unwrap();
+        let before = circle.hot(3).await.epoch;
+        let taken = async {
+            point.comes(&circle).await;
+            circle.kill(1);
+            copy(&circle.data(1), older.path());
+            circle.launch(1);
+        };
+        match point {
+            Point::Signed => drop(tokio::join!(circle.pays(3), taken)),
+            Point::Asked | Point::Seated | Point::Convened => {
+                tokio::join!(again(&circle, &[1, 2, 3], &[1, 2, 3]), taken);
+            }
+        }
+        again(&circle, &[1, 2, 3], &[1, 2, 3]).await;
+        circle.kill(1);
+        std::fs::remove_dir_all(circle.data(1)).unwrap();
+        copy(older.path(), &circle.data(1));
+        circle.launch(1);
+        circle.stands(1, "was rolled back").await;
+        circle.knows(3, |key| key.sharing.as_ref().is_some_and(|it| it.lost == nodes(&[2]))).await;
+        circle.pays(3).await;
+        again(&circle, &[1, 2, 3], &[1, 3]).await;
+        circle.hang(&[0], "-STOP");
+        circle.pays(3).await;
+        circle.hang(&[0], "-CONT");
+        let key = circle.hot(3).await;
+        assert_eq!(key.address, account);
+        println!("put back to {point:?}: epoch {before} then, {} now, and it signs again", key.epoch);
+    }
+    circle.executes(account.unwrap());
+}
+
+/// When a disk is copied.
+#[derive(Clone, Copy, Debug)]
+enum Point {
+    /// The ceremony is under way, and no enclave has a seat that the log knows.
+    Asked,
+    Seated,
+    Convened,
+    /// A payment is asked for.
+    Signed,
+}
+
+impl Point {
+    async fn comes(self, circle: &Circle) {
+        match self {
+            Self::Asked => circle.convening(0, |_| true).await,
+            Self::Seated => circle.convening(0, |it| it.parts.iter().any(|it| it.seated)).await,
+            Self::Convened => circle.convening(0, |it| it.attempt > 0).await,
+            Self::Signed => {}
+        }
+    }
+}
+
+/// New shares for these holders, of which any two sign.
+async fn again(circle: &Circle, holders: &[u8], dealers: &[u8]) {
+    let (holders, dealers) = (nodes(holders), nodes(dealers));
+    let again = KeyCeremony::Reshare { key: name("hot"), threshold: 2, holders, dealers };
+    let view = circle.ceremony([3, 3, 3], again).await;
+    assert_eq!(view.stage, RequestStage::Applied, "{view:?} {}", circle.told());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d04_a_disk_that_is_full_in_a_ceremony_ends_the_node_and_nothing_is_half_written() {
     let circle = Circle::placed(4, Ground::Loopback);
@@ -297,6 +397,10 @@ async fn d03_a_ceremony_parted_from_one_of_its_holders_ends_once_the_network_is_
 }
 
 /// So many for each way.
-const PLACES: usize = 4;
+const PLACES: usize = 3;
+/// Of the key, each of whom is killed by turns.
+const HOLDERS: usize = 3;
+/// Keys that were born in storms so far.
+static BIRTHS: AtomicUsize = AtomicUsize::new(0);
 /// How often somebody looks whether a node has ended.
 const LOOKS: Duration = Duration::from_millis(20);

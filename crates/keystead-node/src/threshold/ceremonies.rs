@@ -36,6 +36,7 @@ impl Signer {
         self.runs.seats.retain(|request, _| live(request));
         self.runs.proving.retain(|request, _| live(request));
         self.runs.dealing.retain(|request, _| live(request));
+        self.forget_undone(state).await?;
         self.called_before().await
     }
 
@@ -137,6 +138,7 @@ impl Signer {
         // Of an earlier attempt, whose shares no right ever named.
         self.shared.ledger.erase_sealed_epoch(&it.key, it.epoch).await?;
         self.shared.ledger.save_sealed_key(&it.key, it.epoch, &it.sealed.to_document()).await?;
+        self.held.insert((it.key.clone(), it.epoch));
         let (assurance, protections) = (AssuranceLevel::Process, self.in_force.clone());
         let DealtShare { key, account, shares, .. } = it;
         let step = KeyStep::Dealt { request, attempt, account, shares, assurance, protections };

@@ -21,8 +21,8 @@ pub(crate) struct Turns {
     pub(super) begun: Timestamp,
     /// Who signs in the last run that this enclave takes part in.
     pub(super) signers: Vec<Name>,
-    /// Runs that this enclave takes part in.
-    pub(super) sessions: Vec<SessionId>,
+    /// Runs that this enclave takes part in, and which try each belongs to.
+    sessions: Vec<(SessionId, u32)>,
     /// Who was not heard in an earlier try.
     silent: BTreeSet<Name>,
 }
@@ -35,31 +35,52 @@ impl Turns {
     }
 
     /// Begins a try, and says which one it is. Each of so many holders has led once before anybody waits longer: a right
-    /// would expire while the turns of those who hang are waited out.
-    pub(super) fn next(&mut self, now: Instant, holders: usize) -> u32 {
+    /// would expire while the turns of those who hang are waited out. A run takes its time among `others` that are wanted, too:
+    /// where nobody waited for it, everybody's work would be begun anew and come to nothing.
+    pub(super) fn next(&mut self, now: Instant, holders: usize, others: usize) -> u32 {
         let attempt = self.attempt;
         self.attempt = attempt.saturating_add(1);
         let rounds = usize::try_from(attempt).ok().and_then(|it| it.checked_div(holders)).unwrap_or_default();
-        self.due = now + PATIENCE.saturating_mul(1 << rounds.min(MAX_DOUBLINGS));
+        let others = u32::try_from(others).unwrap_or(u32::MAX);
+        let patience = PATIENCE + SHARE_OF_OTHERS.saturating_mul(others).min(MAX_FOR_OTHERS);
+        self.due = now + patience.saturating_mul(1 << rounds.min(MAX_DOUBLINGS));
         attempt
     }
 
-    /// A try ended without a signature: the next begins, without whoever was named.
-    pub(super) fn aborted(&mut self, session: SessionId, abort: &Abort, now: Instant) {
-        if let Some(place) = self.sessions.iter().position(|it| *it == session) {
-            self.sessions.swap_remove(place);
-            if let Culprit::Node(name) = &abort.culprit {
-                self.silent.insert(name.clone());
-            }
-            self.due = self.due.min(now + SHORT_PAUSE);
+    /// This enclave takes part in a run to which its leader called in this try.
+    ///
+    /// A leader whose clock, or whose block, was a moment ahead calls to a try that has not begun here: the run is of that try
+    /// and not of the one before, with which it would be given up. None is of a later one than the next, whatever is said.
+    pub(super) fn joined(&mut self, session: SessionId, attempt: u32, signers: &[Name]) {
+        self.sessions.push((session, attempt.min(self.attempt)));
+        self.signers = signers.to_vec();
+    }
+
+    /// The runs of all tries before the one that begins next.
+    pub(super) fn over(&self) -> Vec<SessionId> {
+        self.sessions
+            .iter()
+            .filter(|(_, attempt)| *attempt < self.attempt)
+            .map(|(session, _)| *session)
+            .collect()
+    }
+
+    /// A try ended without a signature: the next begins, without whoever was named. Whether it was one of these tries.
+    pub(super) fn aborted(&mut self, session: SessionId, abort: &Abort, now: Instant) -> bool {
+        let Some(place) = self.sessions.iter().position(|(it, _)| *it == session) else { return false };
+        self.sessions.swap_remove(place);
+        if let Culprit::Node(name) = &abort.culprit {
+            self.silent.insert(name.clone());
         }
+        self.due = self.due.min(now + SHORT_PAUSE);
+        true
     }
 
     /// A run of it signed a part: the next part begins at once, in the try that signed, so that its leader leads on.
     ///
     /// INVARIANT D3: a part that was signed already moves no turn, or whoever signs it again would keep the next one waiting.
     pub(super) fn goes_on(&mut self, session: SessionId, is_new: bool, now: Instant) {
-        self.sessions.retain(|it| *it != session);
+        self.sessions.retain(|(it, _)| *it != session);
         if !is_new {
             return;
         }
@@ -117,6 +138,9 @@ pub(super) fn leader<'a>(
 /// How long each try of the first round has; each later round has twice as long as the one before.
 const PATIENCE: Duration = Duration::from_secs(2);
 const MAX_DOUBLINGS: usize = 4;
+/// What each other run that is wanted adds: some of the CPU that it takes on a slow machine.
+const SHARE_OF_OTHERS: Duration = Duration::from_millis(100);
+const MAX_FOR_OTHERS: Duration = Duration::from_secs(6);
 /// After an abort: time for the others to see it too.
 const SHORT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -195,11 +219,21 @@ mod tests {
         let start = Instant::now();
         let mut turns = Turns::new(start);
         for attempt in 0..5 {
-            assert_eq!(turns.next(turns.due, 5), attempt);
+            assert_eq!(turns.next(turns.due, 5, 0), attempt);
             assert_eq!(turns.due, start + PATIENCE * (attempt + 1));
         }
-        turns.next(turns.due, 5);
+        turns.next(turns.due, 5, 0);
         assert_eq!(turns.due, start + PATIENCE * 7, "the second round waits twice as long");
+    }
+
+    #[test]
+    fn d03_a_try_among_many_has_longer_and_never_for_ever() {
+        let start = Instant::now();
+        for (others, longer) in [(0, Duration::ZERO), (10, SHARE_OF_OTHERS * 10), (100_000, MAX_FOR_OTHERS)] {
+            let mut turns = Turns::new(start);
+            turns.next(start, 5, others);
+            assert_eq!(turns.due, start + PATIENCE + longer, "{others}");
+        }
     }
 
     #[test]
@@ -208,7 +242,7 @@ mod tests {
         let mut turns = Turns::new(Instant::now());
         let session = SessionId(Digest([1; 32]));
         assert_eq!(turns.signers(&me, &order, 2, &set("b c"), &Nearness::default()), Some(names("a b")));
-        turns.sessions.push(session);
+        turns.joined(session, 0, &order);
         let abort = Abort { session, culprit: Culprit::Node("b".parse().unwrap()), fault: Fault::Silence };
         turns.aborted(session, &abort, Instant::now());
         assert_eq!(turns.signers(&me, &order, 2, &set("b c"), &Nearness::default()), Some(names("a c")));
@@ -220,24 +254,42 @@ mod tests {
         assert_eq!(turns.signers(&me, &order, 2, &set(""), &Nearness::default()), None);
     }
 
+    /// A leader that was a moment ahead, by its block or by its clock, called to a try before it was due here.
+    #[test]
+    fn d03_a_run_that_its_leader_began_a_moment_early_is_not_given_up_with_the_try_before() {
+        let (now, [early, ahead, far]) = (Instant::now(), [1, 2, 3].map(|it| SessionId(Digest([it; 32]))));
+        let mut turns = Turns::new(now);
+        turns.joined(early, 0, &names("a b"));
+        assert_eq!(turns.over(), [], "the first try begins with it");
+        assert_eq!(turns.next(now, 3, 0), 0);
+        turns.joined(ahead, 1, &names("b c"));
+        turns.joined(far, u32::MAX, &names("b c"));
+        assert_eq!(turns.over(), [early], "the second begins with the others");
+        assert_eq!(turns.next(turns.due, 3, 0), 1);
+        assert_eq!(turns.over(), [early, ahead, far], "nobody keeps a run for ever by a large number");
+    }
+
     #[test]
     fn d03_the_next_part_has_the_leader_of_the_last_one_and_ends_no_run_that_began_meanwhile() {
         let (holders, request, now) = (names("a b c"), RequestId(Digest([4; 32])), Instant::now());
         let mut turns = Turns::new(now);
-        let first = turns.next(now, 3);
+        let first = turns.next(now, 3, 0);
         let (signed, called) = (SessionId(Digest([1; 32])), SessionId(Digest([2; 32])));
-        turns.sessions = vec![signed, called];
+        let begin = |turns: &mut Turns| {
+            turns.sessions = vec![(signed, first), (called, first)];
+        };
+        begin(&mut turns);
         turns.goes_on(signed, true, now);
-        assert_eq!((turns.sessions.as_slice(), turns.due), (&[called][..], now + PATIENCE));
+        assert_eq!((turns.sessions.as_slice(), turns.due), (&[(called, first)][..], now + PATIENCE));
         turns.goes_on(called, true, now);
         assert_eq!(turns.due, now);
         turns.attempt = first + 1;
         let (before, later) = (turns.due, now + PATIENCE);
-        turns.sessions = vec![signed, called];
+        begin(&mut turns);
         turns.goes_on(signed, false, later);
         assert_eq!((turns.due, turns.attempt), (before, first + 1), "signed once more, it moves nothing");
         turns.goes_on(called, true, now);
         let right = (&request, 7);
-        assert_eq!(order(&holders, right, turns.next(now, 3)), order(&holders, right, first));
+        assert_eq!(order(&holders, right, turns.next(now, 3, 0)), order(&holders, right, first));
     }
 }

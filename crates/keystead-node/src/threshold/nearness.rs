@@ -14,30 +14,32 @@ pub(super) struct Nearness {
 }
 
 impl Nearness {
-    /// How far one is from another: the same for whoever is about as far, so that work goes round among them.
+    /// How far one is from another: the same for whoever is about as far, so that work goes round among them. Whoever was not
+    /// measured comes last: it may be anywhere.
     pub(super) fn class(&self, from: &Name, to: &Name) -> u32 {
-        let micros = self.table.get(from).and_then(|row| row.get(to)).copied().unwrap_or_default();
-        u32::BITS - (micros / 1000).leading_zeros()
+        let micros = self.table.get(from).and_then(|row| row.get(to));
+        micros.map_or(u32::MAX, |micros| u32::BITS - (micros / 1000).leading_zeros())
     }
 
     /// Whether a run that one leads waits much longer than one that others lead.
     ///
-    /// Each holder's own word is compared with the middle of all: one that lies about itself is chosen, or is not, and moves nobody else.
+    /// Each holder's own word is compared with the middle of all: one that lies about itself is chosen, or is not, and moves nobody
+    /// else. Of whom nothing is known nothing is held against, and it makes nobody else far.
     pub(super) fn is_behind(&self, leader: &Name, holders: &[Name], threshold: usize) -> bool {
-        let mut costs: Vec<u32> = holders.iter().map(|it| self.cost(it, holders, threshold)).collect();
+        let mut costs: Vec<u32> = holders.iter().filter_map(|it| self.cost(it, holders, threshold)).collect();
         costs.sort_unstable();
         let middle = costs.get(costs.len().saturating_sub(1) / 2).copied().unwrap_or_default();
-        let own = self.cost(leader, holders, threshold);
+        let own = self.cost(leader, holders, threshold).unwrap_or_default();
         own > NOTICEABLE_MICROS && own > middle.saturating_mul(MUCH)
     }
 
-    /// The round trip of one to the farthest of those that it would take. Of whom nothing is known nothing is held against.
-    fn cost(&self, leader: &Name, holders: &[Name], threshold: usize) -> u32 {
-        let row = self.table.get(leader);
+    /// The round trip of one to the farthest of those that it would take, where it measured so many.
+    fn cost(&self, leader: &Name, holders: &[Name], threshold: usize) -> Option<u32> {
+        let row = self.table.get(leader)?;
         let others = holders.iter().filter(|it| *it != leader);
-        let mut far: Vec<u32> = others.filter_map(|it| row?.get(it).copied()).collect();
+        let mut far: Vec<u32> = others.filter_map(|it| row.get(it).copied()).collect();
         far.sort_unstable();
-        far.get(threshold.saturating_sub(2)).copied().unwrap_or_default()
+        far.get(threshold.saturating_sub(2)).copied()
     }
 }
 
@@ -89,6 +91,17 @@ mod tests {
         let mut near = near("a b 80000\na c 90000\nb c 70000");
         near.table.insert(named("c"), BTreeMap::from([(named("a"), 0), (named("b"), 0)]));
         assert!(!holders.iter().any(|it| near.is_behind(it, &holders, 2)));
+    }
+
+    #[test]
+    fn d03_whoever_was_not_measured_is_nobody_s_nearest_and_makes_nobody_far() {
+        let holders = ["a", "b", "c", "d", "e"].map(named);
+        let near = near("a b 80000\na c 90000");
+        let class = |to: &str| near.class(&named("a"), &named(to));
+        assert!(class("b") < class("d") && class("c") < class("d"));
+        // Only the first has measured as many as sign.
+        let behind = holders.iter().filter(|it| near.is_behind(it, &holders, 3)).count();
+        assert_eq!(behind, 0);
     }
 
     #[test]

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use keystead_base::Name;
+use keystead_base::{Name, RequestId};
 use keystead_decision::{Key, KeyStep, Sharing, State};
-use keystead_signing::OpenedKey;
 use tokio::time::Instant;
 
 use crate::NodeError;
@@ -20,8 +19,10 @@ pub(crate) struct Epochs {
 }
 
 impl Epochs {
-    /// Notes which epochs are over. Rights of theirs stand until they expire, so the shares stay as long as rights do.
-    fn see(&mut self, state: &State, now: Instant) {
+    /// Notes which epochs are over, and says which began. Rights of theirs stand until they expire, so the shares stay as long as
+    /// rights do.
+    fn see(&mut self, state: &State, now: Instant) -> Vec<(Name, u32)> {
+        let mut began = Vec::new();
         let seconds = state.policy().engine.version().timing.certificate_seconds;
         let shared = state.keys().filter_map(|(name, key)| Some((name, key.epoch, key.sharing.as_ref()?)));
         for (name, epoch, sharing) in shared {
@@ -32,7 +33,9 @@ impl Epochs {
             if let Some((before, _)) = before.filter(|(before, _)| *before < epoch) {
                 self.over.insert(name.clone(), (now + Duration::from_secs(seconds), before));
             }
+            began.push((name.clone(), epoch));
         }
+        began
     }
 
     /// Who holds in an epoch: the one in force at a block, or the one that was before it.
@@ -48,20 +51,36 @@ impl Epochs {
 }
 
 impl Signer {
-    pub(super) fn see_epochs(&mut self, state: &State) {
-        self.runs.epochs.see(state, Instant::now());
-    }
-
-    /// After a start of the enclave: tells the log of shares in force that it was not given, because they are gone.
-    pub(crate) fn report_lost_shares(&self, held: &[OpenedKey]) {
-        let (state, me) = (self.shared.state(), &self.shared.node);
-        let has_home = |key: &Key| key.sharing.as_ref().is_some_and(|it| it.has_home(me));
-        let here = |name: &Name, epoch| held.iter().any(|it| it.key == *name && it.epoch == epoch);
-        for (name, key) in state.keys().filter(|(_, key)| key.state.receives() && has_home(key)) {
-            if !here(name, key.epoch) {
-                self.shared.report_key_later(name.clone(), KeyStep::Lost { epoch: key.epoch });
+    /// Follows the epochs of shared keys. Of one that begins and whose share is not here, which is gone, the log is told: after a
+    /// start, and where a disk that was empty has heard of the key again.
+    pub(crate) fn see_epochs(&mut self, state: &State) {
+        let began = self.runs.epochs.see(state, Instant::now());
+        // Of an epoch that is over by now nobody asks: an empty disk hears of all of them, one after the other.
+        let newest = self.shared.state();
+        for (name, epoch) in began {
+            let holds = newest.key(&name).is_some_and(|key| misses(key, &self.shared.node, epoch));
+            if holds && !self.held.contains(&(name.clone(), epoch)) {
+                self.shared.report_key_later(name, KeyStep::Lost { epoch });
             }
         }
+    }
+
+    /// INVARIANT D1, K3: a ceremony that ended without a key, or without new shares, leaves nothing: its share would be taken for
+    /// the one that a later ceremony makes, or for a key of the same name.
+    pub(super) async fn forget_undone(&mut self, state: &State) -> Result<(), NodeError> {
+        let live = |request: &RequestId| state.convenings().any(|(_, it)| it.request == *request);
+        let over: Vec<(Name, u32)> =
+            self.runs.open.iter().filter(|(request, _)| !live(request)).map(|(_, it)| it.clone()).collect();
+        for (name, epoch) in over.into_iter().filter(|(name, epoch)| is_undone(state, name, *epoch)) {
+            if state.key(&name).is_none() {
+                self.enclave.erase_shares(name.clone(), epoch)?;
+            }
+            self.held.remove(&(name.clone(), epoch));
+            self.shared.ledger.erase_sealed_epoch(&name, epoch).await?;
+        }
+        let ours = state.convenings().filter(|(_, it)| it.holders.contains(&self.shared.node));
+        self.runs.open = ours.map(|(name, it)| (it.request, (name.clone(), it.next_epoch()))).collect();
+        Ok(())
     }
 
     /// INVARIANT K3: the enclave first, then the ledger: whatever a crash leaves is not opened again.
@@ -75,6 +94,18 @@ impl Signer {
         }
         Ok(())
     }
+}
+
+/// Whether a node has a share of a key in this epoch, as far as the log knows.
+fn misses(key: &Key, node: &Name, epoch: u32) -> bool {
+    let has_home = key.sharing.as_ref().is_some_and(|it| it.has_home(node));
+    key.epoch == epoch && key.state.receives() && has_home
+}
+
+/// Whether the shares of an epoch never came into force. Those that another ceremony of the same key may be making right now are
+/// that one's to take away.
+fn is_undone(state: &State, name: &Name, epoch: u32) -> bool {
+    state.convening(name).is_none() && state.key(name).is_none_or(|key| key.epoch < epoch)
 }
 
 #[cfg(test)]

@@ -115,8 +115,7 @@ impl Signer {
             RunAim::Proof { .. } => None,
         };
         if let Some(turns) = turns {
-            turns.sessions.push(session);
-            turns.signers.clone_from(&call.signers);
+            turns.joined(session, call.attempt, &call.signers);
         }
     }
 
@@ -160,9 +159,10 @@ impl Signer {
     async fn lead_request(&mut self, request: RequestId, now: Instant) -> Result<(), NodeError> {
         self.silence(request).await?;
         let near = self.nearness(now);
+        let others = self.runs.waiting.len().saturating_sub(1);
         let Some(waiting) = self.runs.waiting.get_mut(&request) else { return Ok(()) };
         let (sharing, height, aim) = (&waiting.sharing, waiting.height, waiting.aim(request));
-        let attempt = waiting.turns.next(now, sharing.holders.len());
+        let attempt = waiting.turns.next(now, sharing.holders.len(), others);
         let (me, reachable) = (&self.shared.node, self.shared.peers.reachable_names());
         // Whoever lost its share leads nothing, and nobody waits for it.
         let able: Vec<Name> = sharing.holders.iter().filter(|it| sharing.has_home(it)).cloned().collect();
@@ -176,7 +176,7 @@ impl Signer {
         let call = RunCall { aim, attempt, signers };
         match self.lead(call).await {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) if !is_of_runs(&refusal.code) => {
-                self.runs.waiting.remove(&request);
+                self.runs.over(&request);
                 self.refused(&request, Refused { code: refusal.code, text: refusal.text });
                 Ok(())
             }
@@ -193,10 +193,10 @@ impl Signer {
         Nearness { table: self.shared.health.table(&self.shared.node), ailing }
     }
 
-    /// The runs of the try before are given up: whoever was not heard is named.
+    /// The runs of the tries before are given up: whoever was not heard is named.
     async fn silence(&mut self, request: RequestId) -> Result<(), NodeError> {
         let Some(waiting) = self.runs.waiting.get(&request) else { return Ok(()) };
-        for session in waiting.turns.sessions.clone() {
+        for session in waiting.turns.over() {
             let moved = self.enclave.give_up(session)?;
             self.moved(moved).await?;
         }
@@ -214,7 +214,7 @@ impl Signer {
             return Ok(());
         };
         // It leads each of its tries itself.
-        let (attempt, me) = (turns.next(now, 1), self.shared.node.clone());
+        let (attempt, me) = (turns.next(now, 1, 0), self.shared.node.clone());
         let order = order(&convening.holders, (&request, 0), attempt);
         let reachable = self.shared.peers.reachable_names();
         let signers = turns.signers(&me, &order, usize::from(convening.threshold), &reachable, &near);

@@ -10,7 +10,9 @@ use keystead_decision::{
 };
 use keystead_intent::KeyCeremony;
 use keystead_keys::{Purpose as Sealing, SealLabel, Sealed};
-use keystead_threshold::{Attempt, Holders, PublicShares, Purpose, Record, Scheme, Session, SessionId};
+use keystead_threshold::{
+    Abort, Attempt, Culprit, Fault, Holders, PublicShares, Purpose, Record, Scheme, Session, SessionId,
+};
 
 use super::{Enclave, EnclaveControls, fits};
 use crate::entropy::kernel_random;
@@ -274,26 +276,30 @@ impl<C: EnclaveControls> Enclave<C> {
         let messages = messages.into_iter().map(|(to, message)| Outgoing { to, message }).collect();
         let mut told = Vec::with_capacity(ended.len());
         for (session, finish) in ended {
-            if let Some((request, end)) = self.end(finish, now)? {
-                told.push(Ended { session, request, end });
-            }
+            let (request, end) = self.end(session, finish, now)?;
+            told.push(Ended { session, request, end });
         }
         Ok(Progress { records, messages, ended: told })
     }
 
-    fn end(&mut self, finish: Finish, now: Timestamp) -> Result<Option<(RequestId, RunEnd)>, EnclaveError> {
-        Ok(Some(match finish {
+    fn end(
+        &mut self,
+        session: SessionId,
+        finish: Finish,
+        now: Timestamp,
+    ) -> Result<(RequestId, RunEnd), EnclaveError> {
+        Ok(match finish {
             Finish::Dealt(dealt) => (dealt.request, RunEnd::Dealt(Box::new(self.seal_share(*dealt)?))),
             Finish::Dismissed { request } => (request, RunEnd::Dismissed),
             Finish::Proved { request, prover, proof } => (request, RunEnd::Proved { prover, proof }),
             Finish::Aborted { request, abort } => (request, RunEnd::Aborted(abort)),
             Finish::Signed { request, height, digest, signature } => {
-                match self.release(&(request, height), (digest, now), &signature) {
-                    Some(end) => (request, end),
-                    None => return Ok(None),
-                }
+                // It is over all the same: whoever counts the runs under way, or waits for this one, is told.
+                let kept = Abort { session, culprit: Culprit::Ourselves, fault: Fault::Own };
+                let released = self.release(&(request, height), (digest, now), &signature);
+                (request, released.unwrap_or(RunEnd::Aborted(kept)))
             }
-        }))
+        })
     }
 
     /// INVARIANT S7: verified with the account's public key over the digest that was granted, and no r twice.

@@ -13,7 +13,7 @@ use keystead_signing::{
 };
 
 use crate::Test;
-use crate::fixture::{Cluster, advance, grant, message, name, soon};
+use crate::fixture::{Cluster, advance, ceremony, grant, message, name, soon};
 use crate::spending::{grant as grant_of, psbt};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = &[
         "s07_shares_of_a_bip340_key_sign_taproot_inputs_and_nothing_else",
         s07_shares_of_a_bip340_key_sign_taproot_inputs_and_nothing_else,
     ),
+    ("s14_no_share_leaves_after_a_freeze_that_only_a_quorum_told_of", s14_no_share_leaves_once_frozen),
 ];
 
 /// What the certificates of the fixture are about.
@@ -180,6 +181,29 @@ fn s07_shares_of_a_bip340_key_sign_taproot_inputs_and_nothing_else() {
     let unsigned = message(&HeldKey { key: name("hot"), epoch: 0, account: whole }, "hello");
     let certificate = cluster.certificate(Outcome::Allow(grant(&unsigned)));
     assert_eq!(code(pair.shown("a", &certificate, &unsigned)), "threshold.unusable_share");
+}
+
+/// The certificate is of before the freeze, whose block the enclave was not shown: a quorum confirmed a later head to it.
+fn s14_no_share_leaves_once_frozen() {
+    let (mut cluster, kind) = (Cluster::new(), KeyKind::ThresholdBip340);
+    let mut pair = Pair::of(&cluster);
+    let certificate = cluster.certificate(convened(kind, pair.seats()));
+    pair.birth(&certificate);
+    let recipients = vec!["age1pq1nobody".to_owned()];
+    let exit = cluster.certificate(ceremony(KeyCeremony::Exit { key: name("hot"), recipients }));
+    let refused = |it: Result<Vec<u8>, ClientError>| match it {
+        Err(ClientError::Refused(refusal)) => refusal.code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        refused(pair.at("b").leave(exit.clone())),
+        "age.recipient",
+        "it comes as far as the recipients"
+    );
+    cluster.frozen.keys.insert(name("hot"));
+    cluster.height += 1;
+    cluster.confirm(pair.at("a")).unwrap();
+    assert_eq!(refused(pair.at("a").leave(exit)), "certificate.frozen");
 }
 
 fn code(result: ItemResult) -> String {

@@ -1,5 +1,6 @@
 //! Lines: what a carrier that lies gains, and who may offer one.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy, split};
@@ -175,18 +176,40 @@ async fn a02_a_carrier_that_joins_a_line_to_another_server_gains_nothing() {
     serving.abort();
 }
 
-#[tokio::test]
-async fn a_line_that_is_refused_says_why() {
-    let lines = Lines::default();
+/// A line that a carrier with this key offers, and the carrier's end.
+fn offered(name: &str, key: u8) -> (Line, tokio::io::DuplexStream) {
     let (ours, theirs) = tokio::io::duplex(1024);
     let peer = Peer {
-        name: "desk".parse().unwrap(),
-        key: [2; 32],
+        name: name.parse().unwrap(),
+        key: [key; 32],
         role: Role::Service,
         boot: 0,
         address: ([127, 0, 0, 1], 1).into(),
     };
-    lines.park(Line { peer: Arc::new(peer), road: Box::new(ours) });
+    (Line { peer: Arc::new(peer), road: Box::new(ours) }, theirs)
+}
+
+#[test]
+fn d03_whoever_offers_many_lines_takes_no_place_of_another_carrier() {
+    let lines = Lines::default();
+    lines.park(offered("desk", 2).0);
+    (0..20).for_each(|_| lines.park(offered("loud", 3).0));
+    let mut tried = BTreeSet::new();
+    let mut next = || lines.take(&tried).map(|it| (tried.insert(it.peer.key), it.peer.name.to_string()).1);
+    assert_eq!(next().as_deref(), Some("loud"), "the newest");
+    assert_eq!(next().as_deref(), Some("desk"), "each carrier once before one is tried again");
+    assert_eq!((next().as_deref(), next()), (Some("loud"), None), "two of one carrier");
+    (0..20).for_each(|key| lines.park(offered("many", key).0));
+    let names: BTreeSet<_> =
+        std::iter::from_fn(|| lines.take(&BTreeSet::new())).map(|it| it.peer.key).collect();
+    assert_eq!(names.len(), 8, "a bound for all of them");
+}
+
+#[tokio::test]
+async fn a_line_that_is_refused_says_why() {
+    let lines = Lines::default();
+    let (line, theirs) = offered("desk", 2);
+    lines.park(line);
     let refuses = async {
         let mut theirs = theirs;
         let _: LineCall = hello::receive(&mut theirs, LONG).await.unwrap();

@@ -173,7 +173,7 @@ pub(crate) enum KeyCommand {
         key: Name,
     },
     /// Ask for the ceremony of a key in shares that is under way to end without effect. Others approve; the shares so far
-    /// sign on.
+    /// sign on. One that takes its place meanwhile goes on.
     ///
     /// Example: keystead key abort treasury --as ana
     Abort {
@@ -255,7 +255,7 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
         KeyCommand::Exit { key, recipients } => ask(&session, crate::leaving::exit(&key, &recipients)?).await,
         KeyCommand::Shares { key, folder } => crate::leaving::save(&session.link, &key, &folder).await,
         KeyCommand::Transcript { key } => super::transcript::run(&session, &key, voice).await,
-        KeyCommand::Abort { key } => ask(&session, sharing::abort(&key)).await,
+        KeyCommand::Abort { key } => ask(&session, sharing::abort(&session.link, &key).await?).await,
         KeyCommand::Lift { key, holder } => ask(&session, sharing::lift(&key, holder)).await,
         KeyCommand::List => list(&session).await,
         KeyCommand::Drill { key } => drill(&session, &key, voice).await,

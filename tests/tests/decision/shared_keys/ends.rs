@@ -1,6 +1,6 @@
 //! How shares end: lost and dealt again, or handed out under a policy that names it.
 
-use keystead_base::Digest;
+use keystead_base::{Digest, RequestId};
 use keystead_decision::{Entry, KeyState, KeyStep, Outcome, Strict};
 use keystead_intent::{Action, AuthorityChange, KeyCeremony};
 use keystead_tests::circle::{Secp, birth, five, nodes, seat, treasury};
@@ -112,23 +112,39 @@ fn k04_no_share_leaves_unless_policy_names_it_and_then_the_key_signs_no_more() {
 #[test]
 fn s05_people_end_a_ceremony_that_hangs_and_the_shares_so_far_sign_on() {
     let (mut world, _) = shared();
-    let abort = || KeyCeremony::Abort { key: treasury() };
-    assert_eq!(code(&world.allow(abort()).1), "deny.key_unknown", "nothing is under way");
+    let abort = |request| KeyCeremony::Abort { key: treasury(), request };
+    let nothing = RequestId(Digest([9; 32]));
+    assert_eq!(code(&world.allow(abort(nothing)).1), "deny.key_unknown", "nothing is under way");
     let (hangs, _) = world.allow(KeyCeremony::Refresh { key: treasury() });
     world.take_seats(hangs, &[1, 2, 3], 120);
-    let (_, ended) = world.allow(abort());
+    assert_eq!(code(&world.allow(abort(nothing)).1), "deny.not_open", "another one is");
+    let (_, ended) = world.allow(abort(hangs));
     assert_eq!(ended, Outcome::Key { key: treasury(), state: KeyState::Active });
     assert!(world.state.convening(&treasury()).is_none());
     assert_eq!(world.refusal(1, KeyStep::Seated { request: hangs, seat: seat(200) }), "deny.not_open");
     assert_eq!(epoch_of_a_right(&mut world, 0), 0);
 
     let mut world = World::of(five(), Strict::default(), |_| {});
-    world.allow(birth());
-    let (_, ended) = world.allow(abort());
+    let (born, _) = world.allow(birth());
+    let (_, ended) = world.allow(abort(born));
     assert_eq!(ended, Outcome::Key { key: treasury(), state: KeyState::Created });
     let (again, _) = world.allow(birth());
     world.carry_through(again, &[1, 2, 3], &[1, 2, 3], &Secp::new(9));
     assert_eq!(world.state.key(&treasury()).unwrap().state, KeyState::Active, "its name was free again");
+}
+
+/// Approved for a ceremony that another one took the place of: that one goes on.
+#[test]
+fn s09_people_end_the_ceremony_that_they_saw_and_not_the_next() {
+    let (mut world, _) = shared();
+    let (hangs, _) = world.allow(KeyCeremony::Refresh { key: treasury() });
+    let abort = KeyCeremony::Abort { key: treasury(), request: hangs };
+    let (asked, _) = world.ask("cleo", Action::Authority(AuthorityChange::Key(abort)));
+    world.approve("ana", &asked);
+    let (next, _) = world.allow(KeyCeremony::Refresh { key: treasury() });
+    let ended = world.approve("ben", &asked);
+    assert_eq!(code(&outcome_of(&ended, &asked)), "deny.not_open");
+    assert_eq!(world.state.convening(&treasury()).unwrap().request, next, "it is under way");
 }
 
 #[test]
@@ -136,7 +152,9 @@ fn k06_people_let_a_holder_in_again_and_nobody_else() {
     let (mut world, _) = shared();
     let lift = |key, node: &str| KeyCeremony::Lift { key, node: name(node) };
     assert!(matches!(world.allow(lift(treasury(), "node-2")).1, Outcome::Ceremony { .. }));
-    assert_eq!(code(&world.allow(lift(treasury(), "node-4")).1), "deny.not_home");
+    let former = world.allow(lift(treasury(), "node-4")).1;
+    assert!(matches!(former, Outcome::Ceremony { .. }), "it may be about to hold again: {former:?}");
+    assert_eq!(code(&world.allow(lift(treasury(), "node-9")).1), "deny.not_home", "no node of the roster");
     assert_eq!(code(&world.allow(lift(name("hot"), "node-1")).1), "deny.kind");
     assert_eq!(code(&world.allow(lift(name("cold"), "node-1")).1), "deny.key_unknown");
 }
