@@ -181,10 +181,14 @@ pub enum EnrolmentError {
         holder: Box<Holder>,
     },
     /// An authenticator that names no model.
-    #[error("the authenticator names no model (its AAGUID is zero): it may be software, ask for its attestation")]
+    #[error(
+        "the authenticator names no model (its AAGUID is zero): it may be software, ask for its attestation"
+    )]
     NoModel,
     /// A token that names no serial number.
-    #[error("expected a token's maker and serial number, 1 to {MAX_TOKEN_TEXT} visible characters, found serial {found:?}")]
+    #[error(
+        "expected a token's maker and serial number, 1 to {MAX_TOKEN_TEXT} visible characters, found serial {found:?}"
+    )]
     NoSerial {
         /// What it says.
         found: String,

@@ -62,8 +62,11 @@ fn vectors() -> Vec<Vector> {
     let bound = [nonce.as_bytes().as_slice(), key.as_bytes()].concat();
     let report = tagged("what evidence binds", "keystead/report-data/v1", &bound);
     assert_eq!(report.digest, Digest(report_data(&nonce, &key).0));
-    let measured =
-        tagged("the measurement of PCRs 0, 4 and 7", "keystead/measurement/v1", &[&[0], raw.as_slice()].concat());
+    let measured = tagged(
+        "the measurement of PCRs 0, 4 and 7",
+        "keystead/measurement/v1",
+        &[&[0], raw.as_slice()].concat(),
+    );
     assert_eq!(measured.digest, program);
     let enrolment = Enrolment {
         cluster: ClusterId(Digest([1; 32])),
@@ -97,18 +100,21 @@ fn allow_list(program: Digest) -> AllowList {
         previous: Digest([2; 32]),
         proposer: "dora".parse().unwrap(),
         expires: Timestamp(1_795_464_000_000),
-        programs: vec![AllowedProgram {
-            platform: Platform::Tpm,
-            measurement: program,
-            floor: Tcb(vec![7]),
-        }],
+        programs: vec![AllowedProgram { platform: Platform::Tpm, measurement: program, floor: Tcb(vec![7]) }],
         revoked: vec![Digest([3; 32])],
     }
 }
 
 fn released(nonce: Digest, measurement: Digest) -> Released {
     let list = allow_list(measurement).digest();
-    Released { nonce, list, measurement, encapsulated: vec![1; 1120], tag: vec![2; 16], ciphertext: vec![3; 32] }
+    Released {
+        nonce,
+        list,
+        measurement,
+        encapsulated: vec![1; 1120],
+        tag: vec![2; 16],
+        ciphertext: vec![3; 32],
+    }
 }
 
 fn seal() -> TpmSeal {

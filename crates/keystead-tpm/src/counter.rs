@@ -1,12 +1,12 @@
 //! A counter in the TPM that no disk, no snapshot and no redefinition takes back.
 
+use tss_esapi::Context;
 use tss_esapi::attributes::NvIndexAttributesBuilder;
 use tss_esapi::constants::NvIndexType;
 use tss_esapi::handles::{NvIndexHandle, NvIndexTpmHandle, TpmHandle};
 use tss_esapi::interface_types::algorithm::HashingAlgorithm;
 use tss_esapi::interface_types::resource_handles::{NvAuth, Provision};
 use tss_esapi::structures::{NvPublic, NvPublicBuilder};
-use tss_esapi::Context;
 
 use crate::tpm::{Storage, refused};
 use crate::{AuthValue, Tpm, TpmError};
@@ -24,7 +24,8 @@ impl Tpm {
             if tpm.find(index).is_ok() {
                 return Err(TpmError::CounterTaken { index });
             }
-            let define = |context: &mut Context| context.nv_define_space(Provision::Owner, Some(value), public);
+            let define =
+                |context: &mut Context| context.nv_define_space(Provision::Owner, Some(value), public);
             let defined = tpm.context.execute_with_session(Some(storage.session), define);
             defined.map(drop).map_err(refused("define a counter"))
         })?;
@@ -74,7 +75,10 @@ impl Tpm {
     fn find(&mut self, index: u32) -> Result<NvIndexHandle, TpmError> {
         let place = NvIndexTpmHandle::new(index).map_err(refused("name a counter"))?;
         let find = |context: &mut Context| context.tr_from_tpm_public(TpmHandle::NvIndex(place));
-        self.context.execute_without_session(find).map(NvIndexHandle::from).map_err(refused("find the counter"))
+        self.context
+            .execute_without_session(find)
+            .map(NvIndexHandle::from)
+            .map_err(refused("find the counter"))
     }
 }
 

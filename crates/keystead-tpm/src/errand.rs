@@ -37,7 +37,9 @@ pub fn serve(mut input: impl BufRead, mut output: impl Write) -> std::io::Result
 pub fn run(errand: Errand) -> Result<ErrandReply, TpmError> {
     match errand {
         Errand::Seal { place, secret, pcrs, counter } => seal(&place, &secret, pcrs, counter),
-        Errand::Unseal { .. } => Err(TpmError::Errand { found: "an unsealing outside of a process".to_owned() }),
+        Errand::Unseal { .. } => {
+            Err(TpmError::Errand { found: "an unsealing outside of a process".to_owned() })
+        }
         Errand::Advance { place, height, head, head_at_mark } => {
             advance(&place, OnDisk { height, head_at_mark }, head)
         }
@@ -108,7 +110,12 @@ fn advance(place: &TpmPlace, disk: OnDisk, head: Digest) -> Result<ErrandReply, 
     let counter = tpm.counter(seal.counter, &auth)?;
     let mark: RollbackMark = document(&place.mark)?;
     mark.check(&unsealed.mark, counter, &disk)?;
-    count(&mut tpm, place, (&seal, &auth, &unsealed), RollbackMark::new(&unsealed.mark, counter + 1, disk.height, head))
+    count(
+        &mut tpm,
+        place,
+        (&seal, &auth, &unsealed),
+        RollbackMark::new(&unsealed.mark, counter + 1, disk.height, head),
+    )
 }
 
 fn accept(place: &TpmPlace) -> Result<ErrandReply, TpmError> {

@@ -12,7 +12,9 @@ use tss_esapi::constants::response_code::Tss2ResponseCodeKind as Kind;
 #[derive(Debug, thiserror::Error)]
 pub enum TpmError {
     /// No such device, or somebody else has it.
-    #[error("{device:?} is no TPM that answers: {error}. Name for instance device:/dev/tpmrm0, and check who may open it")]
+    #[error(
+        "{device:?} is no TPM that answers: {error}. Name for instance device:/dev/tpmrm0, and check who may open it"
+    )]
     Device {
         /// As it was named.
         device: String,
@@ -55,7 +57,9 @@ pub enum TpmError {
         found: usize,
     },
     /// A TPM that lets everybody guess.
-    #[error("this TPM locks after {tries} wrong values: expected 1 to {limit}. Set it (tpm2_dictionarylockout), and seal then")]
+    #[error(
+        "this TPM locks after {tries} wrong values: expected 1 to {limit}. Set it (tpm2_dictionarylockout), and seal then"
+    )]
     NoLockOut {
         /// What it says.
         tries: u32,
@@ -63,13 +67,17 @@ pub enum TpmError {
         limit: u32,
     },
     /// Another TPM answers.
-    #[error("the storage key of this TPM is not the one that the file was made under: it is another TPM, or was cleared")]
+    #[error(
+        "the storage key of this TPM is not the one that the file was made under: it is another TPM, or was cleared"
+    )]
     OtherTpm,
     /// The TPM has no certificate.
     #[error("the TPM has no certificate of its endorsement key (RSA, 2,048 bits): its maker has to give one")]
     NoCertificate,
     /// The counter's place is taken.
-    #[error("NV index {index:#010x} is taken already: name another one, or free it (tpm2_nvundefine) if it is an old one of yours")]
+    #[error(
+        "NV index {index:#010x} is taken already: name another one, or free it (tpm2_nvundefine) if it is an old one of yours"
+    )]
     CounterTaken {
         /// Which.
         index: u32,

@@ -36,7 +36,8 @@ impl<'a> Device<'a> {
     pub fn generate(tpm: &'a mut Tpm) -> Result<Self, TpmError> {
         let template = template().map_err(refused("describe an identity key"))?;
         let key = tpm.with_storage(None, |tpm, storage| {
-            let create = |context: &mut Context| context.create(storage.key, template, None, None, None, None);
+            let create =
+                |context: &mut Context| context.create(storage.key, template, None, None, None, None);
             let made = tpm.context.execute_with_session(Some(storage.session), create);
             let made = made.map_err(refused("make an identity key"))?;
             Ok(TpmKey {
@@ -118,7 +119,8 @@ impl<'a> Device<'a> {
         work: impl FnOnce(&mut Tpm, KeyHandle, &Storage) -> Result<T, TpmError>,
     ) -> Result<T, TpmError> {
         let public = Public::unmarshall(&self.key.public).map_err(refused("read an identity key"))?;
-        let private = Private::try_from(self.key.private.as_slice()).map_err(refused("read an identity key"))?;
+        let private =
+            Private::try_from(self.key.private.as_slice()).map_err(refused("read an identity key"))?;
         self.tpm.with_storage(Some(&self.key.parent), |tpm, storage| {
             let load = |context: &mut Context| context.load(storage.key, private, public);
             let loaded = tpm.context.execute_with_session(Some(storage.session), load);

@@ -80,13 +80,19 @@ impl Tpm {
     ///
     /// [`TpmError::Auth`], [`TpmError::LockedOut`], [`TpmError::Measured`], [`TpmError::OtherTpm`] and others.
     pub fn unseal(&mut self, seal: &TpmSeal, auth: &AuthValue) -> Result<Unsealed, TpmError> {
-        let payload = self.with_storage(Some(&seal.parent), |tpm, storage| tpm.release(seal, auth, storage))?;
+        let payload =
+            self.with_storage(Some(&seal.parent), |tpm, storage| tpm.release(seal, auth, storage))?;
         let payload = Secret::new(payload.to_vec());
         let (mark, secret) = payload.expose().split_first_chunk::<32>().ok_or(TpmError::OtherTpm)?;
         Ok(Unsealed { mark: MarkKey(Secret::new(*mark)), secret: Secret::new(secret.to_vec()) })
     }
 
-    fn release(&mut self, seal: &TpmSeal, auth: &AuthValue, storage: &Storage) -> Result<SensitiveData, TpmError> {
+    fn release(
+        &mut self,
+        seal: &TpmSeal,
+        auth: &AuthValue,
+        storage: &Storage,
+    ) -> Result<SensitiveData, TpmError> {
         let public = Public::unmarshall(&seal.public).map_err(refused("read a seal"))?;
         let private = Private::try_from(seal.private.as_slice()).map_err(refused("read a seal"))?;
         let load = |context: &mut tss_esapi::Context| context.load(storage.key, private, public);

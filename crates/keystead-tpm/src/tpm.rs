@@ -12,8 +12,9 @@ use tss_esapi::interface_types::ecc::EccCurve;
 use tss_esapi::interface_types::resource_handles::Hierarchy;
 use tss_esapi::interface_types::session_handles::AuthSession;
 use tss_esapi::structures::{
-    Auth, CapabilityData, EccPoint, EccScheme, KeyDerivationFunctionScheme, PcrSelectionList, PcrSelectionListBuilder, PcrSlot,
-    Public, PublicBuilder, PublicEccParametersBuilder, SymmetricDefinition, SymmetricDefinitionObject,
+    Auth, CapabilityData, EccPoint, EccScheme, KeyDerivationFunctionScheme, PcrSelectionList,
+    PcrSelectionListBuilder, PcrSlot, Public, PublicBuilder, PublicEccParametersBuilder, SymmetricDefinition,
+    SymmetricDefinitionObject,
 };
 use tss_esapi::{Context, TctiNameConf};
 
@@ -101,7 +102,8 @@ impl Tpm {
         let primary = |context: &mut Context| {
             context.create_primary(Hierarchy::Owner, template, None, None, None, None)
         };
-        let made = self.context.execute_with_nullauth_session(primary).map_err(refused("make its storage key"))?;
+        let made =
+            self.context.execute_with_nullauth_session(primary).map_err(refused("make its storage key"))?;
         let key = made.key_handle;
         self.holding(key.into(), |tpm| {
             let (_, name, _) = tpm.context.read_public(key).map_err(refused("show its storage key"))?;

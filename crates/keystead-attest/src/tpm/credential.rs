@@ -1,9 +1,9 @@
 //! Credential activation: shows that an identity key lives in the TPM of an endorsement key (part 1, section 24).
 
 use aws_lc_rs::cipher::{AES_128, EncryptingKey, EncryptionContext, UnboundCipherKey};
+use aws_lc_rs::hmac;
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
-use aws_lc_rs::hmac;
 use keystead_base::Secret;
 use keystead_keys::Fill;
 use subtle::ConstantTimeEq as _;
@@ -101,8 +101,7 @@ fn wrap(seed: &[u8; 32], name: &[u8], credential: &[u8; 32]) -> Option<Vec<u8>> 
 
 /// `KDFa` with SHA-256, one block of it.
 fn grow(seed: &[u8; 32], label: &str, context: &[u8], bits: u32) -> Vec<u8> {
-    let message =
-        [&1_u32.to_be_bytes(), label.as_bytes(), &[0], context, &bits.to_be_bytes()].concat();
+    let message = [&1_u32.to_be_bytes(), label.as_bytes(), &[0], context, &bits.to_be_bytes()].concat();
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, seed), &message).as_ref().to_vec()
 }
 
@@ -112,5 +111,8 @@ fn sized(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn library() -> EvidenceError {
-    EvidenceError::Form { expected: "AES-128 in cipher feedback", found: "a library that refuses it".to_owned() }
+    EvidenceError::Form {
+        expected: "AES-128 in cipher feedback",
+        found: "a library that refuses it".to_owned(),
+    }
 }

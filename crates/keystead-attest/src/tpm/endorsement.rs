@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use keystead_base::{Digest, Timestamp};
-use sha2::{Digest as _, Sha256};
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
+use sha2::{Digest as _, Sha256};
 use webpki::{
     BorrowedCertRevocationList, CertRevocationList, EndEntityCert, Error, KeyUsage, RevocationCheckDepth,
     RevocationOptionsBuilder, UnknownStatusPolicy, anchor_from_trusted_cert, aws_lc_rs,

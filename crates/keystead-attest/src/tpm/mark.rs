@@ -86,7 +86,9 @@ impl MarkKey {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RollbackError {
     /// Another key made the mark, or nobody.
-    #[error("the rollback mark was not made by this node's TPM: the file was changed or comes from another machine")]
+    #[error(
+        "the rollback mark was not made by this node's TPM: the file was changed or comes from another machine"
+    )]
     Forged,
     /// The disk is older than the counter.
     #[error(
@@ -99,7 +101,9 @@ pub enum RollbackError {
         counter: u64,
     },
     /// The counter is behind the disk.
-    #[error("the mark says {marked} and the TPM's counter {counter}: this is another TPM, or its counter was put back")]
+    #[error(
+        "the mark says {marked} and the TPM's counter {counter}: this is another TPM, or its counter was put back"
+    )]
     OtherCounter {
         /// The mark's value.
         marked: u64,
@@ -107,7 +111,9 @@ pub enum RollbackError {
         counter: u64,
     },
     /// The ledger ends before its mark.
-    #[error("the ledger ends at height {found}, and its mark was made at {marked}: the ledger was put back without it")]
+    #[error(
+        "the ledger ends at height {found}, and its mark was made at {marked}: the ledger was put back without it"
+    )]
     Shorter {
         /// The mark's height.
         marked: u64,

@@ -56,7 +56,8 @@ impl Pcrs {
             let byte = *byte;
             (0..8).filter(move |bit| byte & (1 << bit) != 0).map(move |bit| at.saturating_mul(8) + bit)
         };
-        let indices = bytes.iter().enumerate().flat_map(set).map(|index| u8::try_from(index).unwrap_or(u8::MAX));
+        let indices =
+            bytes.iter().enumerate().flat_map(set).map(|index| u8::try_from(index).unwrap_or(u8::MAX));
         Self::new(&indices.collect::<Vec<_>>())
     }
 }
@@ -111,7 +112,9 @@ impl BorshDeserialize for Pcrs {
     fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
         let text = String::deserialize_reader(reader)?;
         let read = text.parse::<Self>().ok().filter(|pcrs| pcrs.to_string() == text);
-        read.ok_or_else(|| borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, "no registers in their one form"))
+        read.ok_or_else(|| {
+            borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, "no registers in their one form")
+        })
     }
 }
 

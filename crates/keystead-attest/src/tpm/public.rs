@@ -51,7 +51,9 @@ pub(super) fn coordinate(bytes: &[u8]) -> Result<[u8; 32], EvidenceError> {
     let start = padded.len().checked_sub(bytes.len());
     let place = start.and_then(|start| padded.get_mut(start..));
     let found = format!("{} bytes", bytes.len());
-    place.ok_or(EvidenceError::Form { expected: "a number of at most 32 bytes", found })?.copy_from_slice(bytes);
+    place
+        .ok_or(EvidenceError::Form { expected: "a number of at most 32 bytes", found })?
+        .copy_from_slice(bytes);
     Ok(padded)
 }
 

@@ -44,8 +44,10 @@ impl TpmVerifier {
 
 impl Verifier for TpmVerifier {
     fn read(&self, evidence: &[u8], _now: Timestamp) -> Result<Report, EvidenceError> {
-        let evidence = TpmEvidence::from_document(evidence)
-            .map_err(|error| EvidenceError::Form { expected: "a TPM's evidence", found: error.to_string() })?;
+        let evidence = TpmEvidence::from_document(evidence).map_err(|error| EvidenceError::Form {
+            expected: "a TPM's evidence",
+            found: error.to_string(),
+        })?;
         let key = self.identity.read()?;
         let signature = signature(&evidence.signature)?;
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &key.point)

@@ -60,6 +60,8 @@ impl<'a> Reader<'a> {
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], EvidenceError> {
         let bytes = self.bytes(N)?;
-        bytes.try_into().map_err(|_| EvidenceError::Form { expected: "a TPM structure", found: String::new() })
+        bytes
+            .try_into()
+            .map_err(|_| EvidenceError::Form { expected: "a TPM structure", found: String::new() })
     }
 }

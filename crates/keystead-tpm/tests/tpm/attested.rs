@@ -2,8 +2,8 @@
 
 use keystead_attest::tpm::{TpmIdentity, TpmVerifier};
 use keystead_attest::{
-    AllowList, AllowedProgram, Challenge, Custodian, Platform, ReleaseError, Rules, Tcb, Verifier as _, release,
-    report_data,
+    AllowList, AllowedProgram, Challenge, Custodian, Platform, ReleaseError, Rules, Tcb, Verifier as _,
+    release, report_data,
 };
 use keystead_attest::{Attester as _, ReportData};
 use keystead_base::{Canonical as _, ClusterId, Coded as _, Digest, Secret, Signed, Timestamp};
@@ -94,8 +94,7 @@ impl Stage {
 
     fn next(&self, change: impl FnOnce(&mut AllowList)) -> AllowList {
         let before = self.custodian.in_force();
-        let mut next =
-            AllowList { number: before.number + 1, previous: before.digest(), ..before.clone() };
+        let mut next = AllowList { number: before.number + 1, previous: before.digest(), ..before.clone() };
         change(&mut next);
         next.programs.sort_by_key(|it| (it.platform, it.measurement));
         next
@@ -230,7 +229,8 @@ fn s09_no_policy_without_people_or_delay_lets_a_program_in() {
 #[test]
 fn an_answer_counts_once_in_time_and_for_its_key_alone() {
     let stage = Stage::new();
-    let (key, other) = ([3, 4]).map(|it| RecipientKey::from_seed(&Secret::new([it; 32])).unwrap().public()).into();
+    let (key, other) =
+        ([3, 4]).map(|it| RecipientKey::from_seed(&Secret::new([it; 32])).unwrap().public()).into();
     let asked = || Challenge::new(stage.now, &mut count());
     let evidence = stage.evidence(&report_data(&asked().nonce(), &key));
     let code = |challenge: Challenge, key, now| {

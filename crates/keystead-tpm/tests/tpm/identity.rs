@@ -86,7 +86,10 @@ fn a_quote_says_what_was_booted_and_nothing_else_passes_for_it() {
     let verifier = TpmVerifier::new(identity.clone(), pcrs());
     let evidence = device.quote(pcrs(), &[7; 32]).unwrap();
     let report = verifier.read(&evidence.to_document(), now()).unwrap();
-    assert_eq!((report.data.as_slice(), report.device, report.debug), ([7; 32].as_slice(), identity.device(), false));
+    assert_eq!(
+        (report.data.as_slice(), report.device, report.debug),
+        ([7; 32].as_slice(), identity.device(), false)
+    );
 
     let read = |evidence: &TpmEvidence| verifier.read(&evidence.to_document(), now());
     let code = |result: Result<Report, EvidenceError>| result.unwrap_err().code();

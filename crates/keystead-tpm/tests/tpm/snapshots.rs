@@ -30,8 +30,7 @@ impl Disk {
     }
 
     fn advance(&self, height: u64, head_at_mark: Option<Digest>) -> Result<u64, TpmError> {
-        let errand =
-            Errand::Advance { place: self.place.clone(), height, head: head(height), head_at_mark };
+        let errand = Errand::Advance { place: self.place.clone(), height, head: head(height), head_at_mark };
         run(errand).map(|reply| match reply {
             ErrandReply::Marked { counter } => counter,
             other => panic!("{other:?}"),
@@ -64,7 +63,10 @@ fn s05_a_node_restored_from_an_older_snapshot_is_detected() {
     disk.place.device = disk.emulator.device();
     assert_eq!(code(disk.advance(3, Some(head(3)))), "tpm.rolled_back", "no reboot makes it forget");
     // People say that it is meant.
-    assert!(matches!(run(Errand::Accept { place: disk.place.clone() }), Ok(ErrandReply::Marked { counter: 4 })));
+    assert!(matches!(
+        run(Errand::Accept { place: disk.place.clone() }),
+        Ok(ErrandReply::Marked { counter: 4 })
+    ));
     assert_eq!(disk.advance(3, None).unwrap(), 5);
 }
 
