@@ -153,7 +153,9 @@ fn s09_a_share_is_released_to_what_people_allowed_across_an_upgrade_and_a_revoca
     assert_eq!(stage.adopt(&upgrade, &["ana", "ben"]), Err("allow.unannounced"));
     stage.custodian.announce(upgrade.clone(), stage.now).unwrap();
     assert_eq!(stage.adopt(&upgrade, &["ana", "ben"]), Err("quorum.waiting"), "the time lock");
-    stage.now = stage.now.plus_seconds(DAY);
+    stage.now = stage.now.plus_seconds(DAY - 1);
+    assert_eq!(stage.adopt(&upgrade, &["ana", "ben"]), Err("quorum.waiting"), "to its last second");
+    stage.now = stage.now.plus_seconds(1);
     assert_eq!(stage.adopt(&upgrade, &["ana"]), Err("quorum.missing"));
     assert_eq!(stage.adopt(&upgrade, &["ana", "ana"]), Err("quorum.missing"));
     assert_eq!(code(stage.ask()), "release.measurement");
