@@ -12,12 +12,13 @@ use keystead_decision::{
     wallet_challenge,
 };
 use keystead_intent::{
-    Action, Asset, AssetEntry, AssetKind, BitcoinDestination, BitcoinWallet, ChainId, CoinSpend, KeyKind,
-    PsbtSpend,
+    Action, Asset, AssetEntry, AssetKind, BitcoinDestination, BitcoinWallet, ChainId, CoinSpend, DangerClass,
+    KeyKind, PsbtSpend,
 };
 use keystead_policy::{
-    AddressEntry, BitcoinFinality, BitcoinTerms, HeightLimit, LockTimeRule, Measure, PolicyVersion, Price,
-    PriceRule, PriceSource, Reason, Rule, SharedWallet, Window, WrittenAddress,
+    AddressEntry, BitcoinFinality, BitcoinTerms, FeeCap, HeightLimit, LockTimeRule, Measure, Need,
+    PolicyVersion, Price, PriceRule, PriceSource, QuorumRow, Reason, Rule, SharedWallet, Window,
+    WrittenAddress,
 };
 use keystead_tests::fixture::{BIRTH, CHAIN, ETHER, FRIEND, name};
 use keystead_tests::purse::{FORMS, Purse, REGTEST, TR, WPKH, named, pay, payee};
@@ -221,6 +222,33 @@ fn s04_one_transaction_for_any_coin_unless_a_replacement_names_the_one_before() 
     assert_eq!(codes(&gone), ["deny.coin_taken"]);
 }
 
+/// A replacement needs what replacements need beside what it does; none only calls off, as every input pays a fee and
+/// every output says where to: one that pays everything back to ourselves is both a transfer and a replacement.
+#[test]
+fn s04_a_psbt_that_replaces_needs_the_approval_of_replacements_and_none_is_a_cancel() {
+    let (mut world, purse) = world_with(|policy| {
+        let cancels = policy.quorums.iter_mut().find(|row| row.id == name("cancels")).unwrap();
+        cancels.classes = vec![DangerClass::Cancel];
+        let needs = vec![Need { role: name("approver"), count: 1, factors: Vec::new() }];
+        let (id, classes) = (name("replaces"), vec![DangerClass::Replacement]);
+        let row = QuorumRow { id, classes, needs, ..cancels.clone() };
+        policy.quorums.push(row);
+        policy.quorums.sort_by(|a, b| a.id.cmp(&b.id));
+    });
+    let coins = || vec![purse.coin(WPKH, 1_000_000, 1)];
+    let (first, outcome) = ask(&mut world, spend(purse.psbt(coins(), vec![pay(999_000, payee())]), None));
+    assert!(matches!(outcome, Outcome::Allow(_)), "{outcome:?}");
+    for outputs in [vec![pay(998_000, payee())], vec![purse.change(WPKH, 998_000)]] {
+        let (_, outcome) = ask(&mut world, spend(purse.psbt(coins(), outputs), Some(first)));
+        let Outcome::Wait { requirement, .. } = &outcome else { panic!("{outcome:?}") };
+        let rows: Vec<String> = requirement.rows.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            (requirement.people(), rows),
+            (1, vec!["anything-small".to_owned(), "replaces".to_owned()])
+        );
+    }
+}
+
 /// Whoever has a key could write any outpoint beside a script of that key: it would hold coins of others for ever.
 #[test]
 fn s04_a_psbt_of_one_key_holds_no_coin_of_another_key() {
@@ -236,6 +264,52 @@ fn s04_a_psbt_of_one_key_holds_no_coin_of_another_key() {
     };
     assert!(matches!(admits("hot"), Err(Reason::CoinTaken { by, .. }) if by == asked));
     assert_eq!(admits("cold"), Ok(()));
+}
+
+/// INVARIANT S10: a signed ceiling of fees holds for PSBTs, too, in coins and in fiat.
+#[test]
+fn s10_no_psbt_pays_more_fee_than_its_ceiling() {
+    // 1,000 sat, and at 100,000 dollars a coin one dollar.
+    for (fee, fee_fiat, passes) in [
+        (Some(1_000_u64), None, true),
+        (Some(999), None, false),
+        (None, Some(1_000_000_u64), true),
+        (None, Some(999_999), false),
+    ] {
+        let (mut world, purse) = world_with(|policy| {
+            prices_in_dollars(policy);
+            policy.fee_caps = vec![FeeCap {
+                id: name("fees"),
+                keys: Vec::new(),
+                chains: vec![REGTEST],
+                max_fee_per_gas: None,
+                max_priority_fee_per_gas: None,
+                fee: fee.map(Amount::from),
+                fee_fiat: fee_fiat.map(Amount::from),
+            }];
+        });
+        oracle(&mut world, REGTEST, 8, 100_000);
+        let (_, outcome) = ask(&mut world, payment(&purse, WPKH, 1, 600_000));
+        match passes {
+            true => assert!(matches!(outcome, Outcome::Allow(_)), "{outcome:?}"),
+            false => assert_eq!(codes(&outcome), ["deny.fee_too_high"], "{outcome:?}"),
+        }
+    }
+}
+
+/// One source's word is enough.
+fn prices_in_dollars(policy: &mut PolicyVersion) {
+    policy.prices = Some(PriceRule {
+        currency: "USD".to_owned(),
+        sources: vec![PriceSource {
+            name: name("oracle"),
+            key: keystead_tests::fixture::Desk::default().desk.signer.public().clone(),
+        }],
+        agree: 1,
+        max_age_seconds: 3_600,
+        max_spread_bps: 100,
+        tolerance_bps: 200,
+    });
 }
 
 fn oracle(world: &mut World<Strict>, chain: ChainId, decimals: u8, dollars: u64) {
@@ -258,17 +332,7 @@ fn s10_one_window_runs_over_coins_and_accounts() {
     let exact = 1_000_000_000 + 1_600_000 + 600_000_000 + 1_000_000_u64;
     for (limit, passes) in [(exact, true), (exact - 1, false)] {
         let (mut world, purse) = world_with(|policy| {
-            policy.prices = Some(PriceRule {
-                currency: "USD".to_owned(),
-                sources: vec![PriceSource {
-                    name: name("oracle"),
-                    key: keystead_tests::fixture::Desk::default().desk.signer.public().clone(),
-                }],
-                agree: 1,
-                max_age_seconds: 3_600,
-                max_spread_bps: 100,
-                tolerance_bps: 200,
-            });
+            prices_in_dollars(policy);
             policy.windows = vec![Window {
                 id: name("usd-per-day"),
                 keys: Vec::new(),
