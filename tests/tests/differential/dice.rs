@@ -59,6 +59,18 @@ impl Dice {
     }
 }
 
+/// How many cases each test draws by itself.
+pub(crate) const TRANSACTIONS: usize = 4_000;
+pub(crate) const TYPED_DATA: usize = 5_000;
+pub(crate) const SPOILED_TYPED_DATA: usize = 1_000;
+pub(crate) const PSBTS: usize = 700;
+pub(crate) const SPOILED_PSBTS: usize = 1_500;
+
+const _: () = assert!(
+    TRANSACTIONS + TYPED_DATA + SPOILED_TYPED_DATA + PSBTS + SPOILED_PSBTS >= 10_000,
+    "other implementations are asked at least 10,000 times"
+);
+
 /// How many cases a test draws: `KEYSTEAD_CASES`, or its own number.
 pub(crate) fn cases(own: usize) -> usize {
     number("KEYSTEAD_CASES").map_or(own, |it| usize::try_from(it).expect("a number of cases"))

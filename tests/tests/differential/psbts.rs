@@ -7,7 +7,7 @@ use keystead_bitcoin::{InputSignature, Psbt, PsbtVersion, View, compose};
 use serde_json::{Value, json};
 
 use crate::books::{Books, Reason, Word};
-use crate::dice::{Dice, cases};
+use crate::dice::{Dice, PSBTS, SPOILED_PSBTS, cases};
 use crate::other::node;
 use crate::pairs::Pairs;
 use crate::purse::{Purse, terms};
@@ -58,7 +58,7 @@ struct Signed {
 #[test]
 fn s02_random_psbts_are_signed_and_finalized_to_the_bytes_of_another_signer() {
     let (mut dice, purse) = (Dice::of("PSBTs"), Purse::open());
-    let drawn: Vec<Signed> = (0..cases(700)).map(|_| sign(&mut dice, &purse)).collect();
+    let drawn: Vec<Signed> = (0..cases(PSBTS)).map(|_| sign(&mut dice, &purse)).collect();
     let asked: Vec<Value> = drawn.iter().map(|it| it.asked.clone()).collect();
     for (case, said) in drawn.iter().zip(node("psbts.mjs", &asked)) {
         assert!(said["error"].is_null(), "{said}: {}", case.asked);
@@ -77,7 +77,7 @@ fn s02_random_psbts_are_signed_and_finalized_to_the_bytes_of_another_signer() {
 #[test]
 fn s02_spoiled_psbts_are_read_the_same_or_refused_for_a_listed_reason() {
     let (mut dice, purse) = (Dice::of("spoiled PSBTs"), Purse::open());
-    let drawn: Vec<(Vec<u8>, Word)> = (0..cases(1_500)).map(|_| spoil(&mut dice, &purse)).collect();
+    let drawn: Vec<(Vec<u8>, Word)> = (0..cases(SPOILED_PSBTS)).map(|_| spoil(&mut dice, &purse)).collect();
     let asked: Vec<Value> =
         drawn.iter().map(|(psbt, _)| json!({ "psbt": hex(psbt), "two": is_two(psbt) })).collect();
     let mut books = Books::with("@scure/btc-signer", OURS, THEIRS);

@@ -17,7 +17,7 @@ use secp256k1::{All, Message, PublicKey, Secp256k1, SecretKey};
 use serde_json::{Value, json};
 
 use crate::books::{Books, Reason, Word};
-use crate::dice::{Dice, cases};
+use crate::dice::{Dice, TRANSACTIONS, cases};
 use crate::other::both;
 use crate::spoiled;
 
@@ -53,7 +53,7 @@ struct Case {
 #[test]
 fn s02_random_transactions_have_the_bytes_and_signatures_of_ethers_and_eth_account() {
     let mut dice = Dice::of("transactions");
-    let drawn: Vec<Case> = (0..cases(4_000)).map(|_| case(&mut dice)).collect();
+    let drawn: Vec<Case> = (0..cases(TRANSACTIONS)).map(|_| case(&mut dice)).collect();
     let asked: Vec<Value> = drawn.iter().map(|it| it.asked.clone()).collect();
     let [ethers, eth_account] = both("transactions", &asked);
     let (mut with_ethers, mut with_python) =

@@ -6,7 +6,7 @@ use keystead_intent::ChainId;
 use serde_json::{Value, json};
 
 use crate::books::{Books, Reason, Word};
-use crate::dice::{Dice, cases};
+use crate::dice::{Dice, SPOILED_TYPED_DATA, TYPED_DATA, cases};
 use crate::other::both;
 use crate::typed_cases::Document;
 
@@ -21,7 +21,7 @@ pub(crate) const ETH_ACCOUNT: &[Reason] = &[];
 #[test]
 fn s02_random_typed_data_has_the_digest_of_ethers_and_eth_account() {
     let mut dice = Dice::of("typed data");
-    let drawn: Vec<(String, Word)> = (0..cases(5_000)).map(|_| case(&mut dice, None)).collect();
+    let drawn: Vec<(String, Word)> = (0..cases(TYPED_DATA)).map(|_| case(&mut dice, None)).collect();
     let asked: Vec<Value> = drawn.iter().map(|(json, _)| json!({ "json": json })).collect();
     let [ethers, eth_account] = both("typed_data", &asked);
     let mut with_ethers = Books::with("ethers 6", &[], ETHERS);
@@ -39,7 +39,7 @@ fn s02_random_typed_data_has_the_digest_of_ethers_and_eth_account() {
 fn s02_spoiled_typed_data_is_refused_whatever_others_make_of_it() {
     let mut dice = Dice::of("spoiled typed data");
     let mut spoils = Vec::new();
-    let drawn: Vec<(String, Word)> = (0..cases(1_000)).map(|_| case(&mut dice, Some(&mut spoils))).collect();
+    let drawn: Vec<(String, Word)> = (0..cases(SPOILED_TYPED_DATA)).map(|_| case(&mut dice, Some(&mut spoils))).collect();
     let asked: Vec<Value> = drawn.iter().map(|(json, _)| json!({ "json": json })).collect();
     let answers = both("typed_data", &asked);
     let mut taken = std::collections::BTreeMap::<&str, [usize; 3]>::new();

@@ -1,9 +1,10 @@
 //! What runs and bytes say of the same transaction.
 
 use alloy_primitives::B256;
-use keystead_intent::{BalanceChange, Ending, OpaqueReason};
+use keystead_intent::{BalanceChange, Ending, NotTaken, OpaqueReason};
 
 use super::*;
+use crate::Facts;
 use crate::fixture::{
     ACCOUNT, Ask, ETHER, FRIEND, STRANGER, TOKEN, UNLISTED, allow, name, pay, pay_token, rule,
     simulation_rule, usdc, verdict, version,
@@ -216,18 +217,33 @@ fn d03_only_what_rules_say_waits_for_a_run_and_only_where_they_look_at_one() {
     }
 }
 
+/// Each way to end, as rules name it: what fails, what was cut, and what there is nothing to run of.
 #[test]
 fn what_fails_passes_only_where_policy_lets_it() {
-    let fails = Run::without_changes(Ending::Halted, 1, 0);
-    assert_eq!(asked(vec![pay(FRIEND, 5)], fails.clone()), ["deny.simulation_fails"]);
-    let cut = Run { cut: true, ..run(vec![]) };
-    assert_eq!(asked(vec![pay(FRIEND, 5)], cut.clone()), ["deny.simulation_fails"]);
-    let mut version = version();
-    version.simulation = Some(SimulationRule { may_fail: true, ..simulation_rule() });
-    let engine = Engine::compile(version).unwrap();
-    let ask = |run| Ask::new("hot", vec![pay(FRIEND, 5)]).with(|it| it.run = Some(run)).of(&engine);
-    assert_eq!(verdict(&ask(fails)), ["pass 0"]);
-    assert_eq!(verdict(&ask(cut)), ["deny.simulation_fails"]);
+    let ended = |ending| Some(Run::without_changes(ending, 1, 0));
+    let cut = Some(Run { cut: true, ..run(vec![]) });
+    let (passes, fails) = ("pass 0", "deny.simulation_fails");
+    for (word, ran, strictly, leniently) in [
+        ("succeeds", ended(Ending::Succeeded), passes, passes),
+        ("reverts", ended(Ending::Reverted { data: Vec::new().into() }), fails, passes),
+        ("halts", ended(Ending::Halted), fails, passes),
+        ("not_taken", ended(Ending::NotTaken(NotTaken::Funds)), fails, passes),
+        // Nobody can tell all that it does: no policy takes that for a run.
+        ("cut", cut, fails, fails),
+        ("not_applicable", None, passes, passes),
+    ] {
+        for (may_fail, expected) in [(false, strictly), (true, leniently)] {
+            let mut version = version();
+            version.simulation = Some(SimulationRule { may_fail, ..simulation_rule() });
+            let engine = Engine::compile(version).unwrap();
+            let ask = Ask::new("hot", vec![pay(FRIEND, 5)]);
+            let simulation = ran.as_ref().map_or(Simulated::NotApplicable, Simulated::Ran);
+            assert_eq!(simulation.word(), word);
+            let facts = Facts { simulation, ..ask.facts() };
+            let ruling = engine.decide(&ask.question(&facts));
+            assert_eq!(verdict(&ruling), [expected], "{word}, may fail: {may_fail}");
+        }
+    }
 }
 
 #[test]
