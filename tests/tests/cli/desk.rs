@@ -177,7 +177,7 @@ fn short_deadline(folder: &Path) {
     rewrite(folder, "deadline_seconds = 60", "deadline_seconds = 1");
 }
 
-fn rewrite(folder: &Path, from: &str, to: &str) {
+pub(crate) fn rewrite(folder: &Path, from: &str, to: &str) {
     let file = folder.join("keystead.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace(from, to)).unwrap();
