@@ -96,6 +96,35 @@ fn s02_the_vectors_of_bip_143() {
     assert_eq!(digest.to_string(), "64f3b0f4dd2bb3aa1ce8566d220cc74dda9df97d8490cc81d89d735c92e59fb6");
 }
 
+/// BIP-143, "P2SH-P2WSH": six keys of six, of which the first signs with `ALL`.
+#[test]
+fn s02_the_multisig_vector_of_bip_143() {
+    let unsigned = transaction(
+        "010000000136641869ca081e70f394c6948e8af409e18b619df2ed74aa106c1ca29787b96e0100000000ffffffff\
+         0200e9a435000000001976a914389ffce9cd9ae88dcc0631e88a821ffdbe9bfe2688acc0832f05000000001976a9\
+         147480a33f950689af511e6e84c138dbbd3c3ee41588ac00000000",
+    );
+    let first = "0307b8ae49ac90a048e9b53357a2354b3334e9c8bee813ecb98e99a7e07e8c3ba3";
+    let others = [
+        "03b28f0c28bfab54554ae8c658ac5c3e0ce6e79ad336331f78c428dd43eea8449b",
+        "034b8113d703413d57761b8b9781957b8c0ac1dfe69f492580ca4195f50376ba4a",
+        "033400f6afecb833092a9a21cfdf1ed1376e58c5d1f47de74683123987e967a8f4",
+        "03a6d48b1131e94ba04d9737d61acdaa1322008af9602b3b14862c07a1789aac16",
+        "02d8b661b0b3302ee2f162b09e07a55ad5dfbe673a9f01d9f0c19617681024306b",
+    ];
+    let keys = others.iter().fold(format!("21{first}"), |keys, key| keys + "21" + key);
+    let witness = ScriptBuf::from_hex(&format!("56{keys}56ae")).unwrap();
+    let program = ScriptBuf::new_p2wsh(&witness.wscript_hash());
+    let script_pubkey = ScriptBuf::new_p2sh(&program.script_hash());
+    assert_eq!(script_pubkey.to_hex_string(), "a9149993a429037b5d912407a71c252019287b8d27a587");
+    let spent = vec![TxOut { value: Amount::from_sat(987_654_321), script_pubkey }];
+    let mut view = view_of(unsigned, spent, &[(0, first, Form::WshSortedMulti { threshold: 6 }, Sighash::All)]);
+    let Owner::Ours(ours) = &mut view.inputs[0].owner else { panic!("ours") };
+    ours.derived.witness_script = Some(witness);
+    let digest = view.digests()[0].digest;
+    assert_eq!(digest.to_string(), "185c0be5263dce5b4bb50a047973c1b6272bfbd0103a89444597dc40b248ee7c");
+}
+
 #[derive(Deserialize)]
 struct Wallet341 {
     unsigned: String,
