@@ -15,7 +15,7 @@ use crate::render::{Call, Scene};
 use crate::{Descriptor, DescriptorError, abi, descriptor_digest, value};
 
 /// The number of the bundled set; another set has another number.
-pub const BUNDLED_SET: u32 = 1;
+pub const BUNDLED_SET: u32 = 2;
 
 /// The most lines of one payload, calls in calls included.
 const MAX_LINES: usize = 1024;

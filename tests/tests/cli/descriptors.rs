@@ -42,7 +42,7 @@ pub(crate) fn own(script: &mut Script, desk: &Desk, home: &Path) -> Value {
     let checked =
         script.step(&ok("ana", "descriptor check {tmp}/vault.json").has("/described", "act(uint256)"));
     let digest = checked["digest"].as_str().unwrap().to_owned();
-    let listed = script.step(&ok("ana", "descriptor list").has("/bundled_set", "1"));
+    let listed = script.step(&ok("ana", "descriptor list").has("/bundled_set", "2"));
     assert!(listed.to_string().contains(&digest), "{listed}");
     let mut entry = checked["contracts"][0].clone();
     entry["name"] = "vault".into();

@@ -57,7 +57,7 @@ fn s02_a_descriptor_s_words_stand_behind_the_effects_and_never_in_their_place() 
     let reviewed = read(&mut world, &library(), action);
     let effect = place(&reviewed.lines, "1.5 USDT go from");
     let digest = place(&reviewed.lines, "Digest to be signed");
-    let words = place(&reviewed.lines, "In the words of ERC-20 token (ERC-7730, bundled set 1, erc20.json):");
+    let words = place(&reviewed.lines, "In the words of ERC-20 token (ERC-7730, bundled set 2, erc20.json):");
     assert!(effect < digest && digest < words, "{:#?}", reviewed.lines);
     let sentence = &reviewed.lines[words + 1];
     assert_eq!(sentence, &format!("> Send 1.5 USDT to friend ({FRIEND})"));
