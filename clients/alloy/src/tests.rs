@@ -1,6 +1,8 @@
 //! What a coordinator could answer that the account did not sign over this very payload: none of it is handed on.
 
-use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
+use alloy_consensus::{
+    SignableTransaction, Signed, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxEnvelope, TxLegacy,
+};
 use alloy_dyn_abi::eip712::TypedData;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_eips::eip7702::Authorization;
@@ -123,6 +125,49 @@ async fn s07_a_high_s_and_what_is_no_whole_answer_are_refused() {
             let found = asked.ask(answer).await;
             let refused = matches!(found, Err(KeysteadSignerError::Answer { .. }));
             assert!(refused, "{what}: {asked:?}: {found:?}");
+        }
+    }
+}
+
+/// Types 0 to 4: each comes back in its own envelope.
+#[tokio::test]
+async fn s07_a_transaction_of_every_type_is_signed_and_no_other_one_is_handed_on() {
+    let (gas_limit, value) = (21_000, U256::from(1));
+    let (to, max_fee_per_gas) = (Address::repeat_byte(6), 9);
+    own_alone(TxLegacy { chain_id: Some(CHAIN), gas_limit, value, ..TxLegacy::default() }).await;
+    own_alone(TxEip2930 { chain_id: CHAIN, gas_limit, value, ..TxEip2930::default() }).await;
+    own_alone(TxEip1559 { chain_id: CHAIN, gas_limit, value, ..TxEip1559::default() }).await;
+    let blob_versioned_hashes = vec![B256::with_last_byte(1)];
+    own_alone(TxEip4844 {
+        chain_id: CHAIN,
+        to,
+        blob_versioned_hashes,
+        max_fee_per_gas,
+        ..TxEip4844::default()
+    })
+    .await;
+    let signature = sign(THEIRS, authorization(1).signature_hash());
+    let authorization_list = vec![authorization(1).into_signed(signature)];
+    own_alone(TxEip7702 { chain_id: CHAIN, to, authorization_list, ..TxEip7702::default() }).await;
+}
+
+async fn own_alone<T>(transaction: T)
+where
+    T: SignableTransaction<Signature> + Clone + std::fmt::Debug,
+    TxEnvelope: From<Signed<T>>,
+{
+    let raw = |signature| TxEnvelope::from(transaction.clone().into_signed(signature)).encoded_2718();
+    let own = sign(OURS, transaction.signature_hash());
+    for (answer, expected) in [
+        (raw(own), Some(own)),
+        (raw(sign(THEIRS, transaction.signature_hash())), None),
+        (raw(sign(OURS, keccak256(b"another digest"))), None),
+    ] {
+        let found =
+            signer(Some(answer)).await.sign_transaction(&mut transaction.clone()).await.map_err(inner);
+        match expected {
+            Some(own) => assert_eq!(found.unwrap(), own, "{transaction:?}"),
+            None => assert!(matches!(found, Err(KeysteadSignerError::Signer { .. })), "{found:?}"),
         }
     }
 }

@@ -26,6 +26,7 @@ assert.equal(Transaction.from(raw).from, account);
 
 // A denial is an error of the caller's, with its reason.
 await assert.rejects(signer.sendTransaction({ to: token, value: 1n, gasLimit: 100000n }), /is denied/);
+await assert.rejects(coin.transfer(exchange, 8100001n), /coin-per-day/);
 
 const socket = new WebSocketProvider(url.replace("http", "ws"));
 const spoken = await socket.getSigner(account);

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, address};
 use keystead_base::Amount;
 use keystead_intent::{Asset, AssetEntry, AssetKind, ContractEntry, ContractKind, DangerClass};
 use keystead_policy::{
-    AddressEntry, Measure, Need, PolicyVersion, QuorumRow, Rule, Simulate, SimulationRule, Threshold,
+    AddressEntry, Measure, Need, PolicyVersion, QuorumRow, Rule, Simulate, SimulationRule, Threshold, Window,
 };
 use keystead_tests::fixture::{BIRTH, CHAIN, name};
 use keystead_tests::{Anvil, compile, npm_package, root};
@@ -124,11 +124,27 @@ fn policy(token: Address, safe: Address) -> PolicyVersion {
         simulate: Simulate::WhereAsked,
     });
     policy.windows.retain(|window| window.id != name("usdt-per-day"));
+    policy.windows.push(coins_per_day(token));
+    policy.windows.sort_by(|a, b| a.id.cmp(&b.id));
     policy
 }
 
+/// A little more than all clients together move.
+fn coins_per_day(token: Address) -> Window {
+    Window {
+        id: name("coin-per-day"),
+        keys: Vec::new(),
+        chains: Vec::new(),
+        destinations: Vec::new(),
+        measure: Measure::Asset { chain: CHAIN, asset: Asset::Token(token) },
+        per: Vec::new(),
+        limit: Amount::from(8_100_000_u64),
+        span_seconds: 86_400,
+    }
+}
+
 /// In the order of their names.
-fn rules(token: Address) -> [(&'static str, String); 6] {
+fn rules(token: Address) -> [(&'static str, String); 7] {
     let desk = r#"permit(principal in Role::"desk", action in Action::"sign", resource)"#;
     let typed = r#"permit(principal in Role::"desk", action == Action::"typed_data", resource)"#;
     let opaque = format!("@opaque(\"{}/eip712\")", format!("{token:#x}").to_lowercase());
@@ -138,6 +154,7 @@ fn rules(token: Address) -> [(&'static str, String); 6] {
             r#"permit(principal in Role::"founder", action == Action::"authority", resource);"#.to_owned(),
         ),
         ("creations", format!("{desk} when {{ context.class == \"authority\" }};")),
+        ("digests", format!("@blind(\"true\") {desk} when {{ context.class == \"blind_digest\" }};")),
         ("notes", format!("{opaque} {typed} when {{ context.class == \"opaque\" }};")),
         ("permits", format!("{desk} when {{ context.class == \"allowance\" }};")),
         ("statements", format!("{desk} when {{ context.class == \"statement\" }};")),
@@ -167,7 +184,7 @@ fn quorums() -> Vec<QuorumRow> {
         amount: Amount::from(100_000_000_000_000_000_u128),
     };
     vec![
-        row("by-people", &[DangerClass::Allowance, DangerClass::Authority], 2),
+        row("by-people", &[DangerClass::Allowance, DangerClass::Authority, DangerClass::BlindDigest], 2),
         QuorumRow { from: Some(a_tenth), ..row("large", &[DangerClass::Transfer], 2) },
         row("small", &small, 0),
     ]

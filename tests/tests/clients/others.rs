@@ -19,17 +19,20 @@ fn clients_of_others_send_and_sign_unmodified() {
     let arguments = [ground.desk.account.as_str(), EXCHANGE, &token];
     ground.node("ethers.mjs", &arguments);
     assert_eq!(balance(&ground, EXCHANGE) - before, 2500, "ethers 6");
+    ground.node("web3signer.mjs", &[&ground.desk.account, &token]);
     ground.node("viem.mjs", &arguments);
     assert_eq!(balance(&ground, EXCHANGE) - before, 4700, "viem");
     let script = root().join("tests/python/web3_client.py");
     succeeds(Command::new(python()).arg(script).arg(&ground.desk.url).args(arguments));
     assert_eq!(balance(&ground, EXCHANGE) - before, 5700, "web3.py");
     assert_eq!(ground.asked(ground.token, "balanceOf(address)(uint256)", &[EXCHANGE]), "7500002");
-    alloy_sends(&ground);
+    alloy_sends(&ground, &[]);
     assert_eq!(balance(&ground, EXCHANGE) - before, 6700, "alloy");
+    alloy_sends(&ground, &["legacy"]);
+    assert_eq!(balance(&ground, EXCHANGE) - before, 7700, "alloy, type 0");
     alloy_signs_a_structure(&ground);
     hardhat_runs_a_script(&ground);
-    assert_eq!(balance(&ground, EXCHANGE) - before, 7700, "Hardhat");
+    assert_eq!(balance(&ground, EXCHANGE) - before, 8700, "Hardhat");
     assert_eq!(ground.asked(ground.token, "balanceOf(address)(uint256)", &[EXCHANGE]), "8000002");
 }
 
@@ -108,12 +111,13 @@ pub(crate) fn words(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// The example of `alloy-signer-keystead`, as its users run it.
-fn alloy_sends(ground: &Ground) {
-    let example = target_folder().join("examples/send");
-    let output =
-        succeeds(Command::new(example).args([&ground.desk.url, &ground.desk.account, EXCHANGE, "1000"]));
-    assert!(String::from_utf8_lossy(&output.stdout).trim().ends_with(" true"), "{output:?}");
+/// The example of `alloy-signer-keystead`, as its users run it: type 2, or what the last argument makes of it.
+pub(crate) fn alloy_sends(ground: &Ground, form: &[&str]) -> Output {
+    let mut example = Command::new(target_folder().join("examples/send"));
+    example.args([&ground.desk.url, &ground.desk.account, EXCHANGE, "1000"]);
+    let output = succeeds(example.args(form));
+    assert!(words(&output).ends_with(" true"), "{output:?}");
+    output
 }
 
 /// Where `cargo xtask test` puts what `tests/python/requirements.txt` names.

@@ -7,8 +7,8 @@ use keystead_tests::npm_package;
 use serde_json::Value;
 
 use crate::desk::{EXCHANGE, STRANGER, cast, succeeds};
-use crate::ground::{Ground, balance};
-use crate::others::{alloy_signs, printed, words};
+use crate::ground::{DEPLOYER, Ground, balance};
+use crate::others::{alloy_sends, alloy_signs, printed, words};
 
 #[test]
 fn what_clients_ask_for_is_signed_once_people_have_read_it() {
@@ -17,6 +17,9 @@ fn what_clients_ask_for_is_signed_once_people_have_read_it() {
     a_bundle_waits_for_the_call_that_needs_people(&ground);
     a_contract_is_deployed_by_a_foundry_script(&ground);
     a_safe_executes_what_one_owner_of_three_signed_here(&ground);
+    a_large_payment_by_ethers_is_held_for_approval(&ground);
+    what_only_a_hash_stands_for_is_signed_as_a_message(&ground);
+    a_delegation_of_somebody_else_is_carried_by_alloy(&ground);
     an_account_is_delegated_by_alloy(&ground);
 }
 
@@ -114,6 +117,49 @@ fn a_safe_executes_what_one_owner_of_three_signed_here(ground: &Ground) {
 
 /// Half a coin, in wei.
 const HALF: &str = "500000000000000000";
+
+fn a_large_payment_by_ethers_is_held_for_approval(ground: &Ground) {
+    let before = balance(ground, EXCHANGE);
+    let read = [
+        "TRANSFER: value leaves once, by the amounts below",
+        "0.5 ETH go from our own account hot/0",
+        "to exchange (0x70997970C51812dc3A010C7d01b50e0d17dc79C8)",
+    ];
+    held(ground, "a large payment by ethers", &read, || {
+        ground.node("large.mjs", &[&ground.desk.account, EXCHANGE, HALF])
+    });
+    assert_eq!((balance(ground, EXCHANGE) - before).to_string(), HALF);
+}
+
+/// `eth_sign` takes 32 bytes where policy lets somebody sign blindly, and signs them as a message (EIP-191), never as they are.
+fn what_only_a_hash_stands_for_is_signed_as_a_message(ground: &Ground) {
+    let (desk, text) = (&ground.desk, "exactly thirty-two letters long.");
+    let data = const_hex::encode_prefixed(text);
+    let sign = || succeeds(cast().args(["rpc", "eth_sign", &desk.account, &data, "--rpc-url", &desk.url]));
+    let read = ["BLIND: only a hash is visible, and it can stand for anything"];
+    let signature = words(&held(ground, "32 bytes by eth_sign", &read, sign));
+    let verify = ["wallet", "verify", "--address", &desk.account];
+    succeeds(cast().args(verify).args([text, signature.trim_matches('"')]));
+    let digest =
+        cast().args(verify).args(["--no-hash", &data, signature.trim_matches('"')]).output().unwrap();
+    assert!(!digest.status.success(), "the bare digest is signed: {digest:?}");
+}
+
+/// A transaction of type 4 (EIP-7702): the account pays for another one's authorization.
+fn a_delegation_of_somebody_else_is_carried_by_alloy(ground: &Ground) {
+    let desk = &ground.desk;
+    let nonce = desk.cast(&["nonce", &DEPLOYER.to_string()], &desk.anvil.url());
+    let sign = ["wallet", "sign-auth", STRANGER, "--private-key", DEPLOYER_KEY, "--chain", "31337"];
+    let signed = words(&succeeds(cast().args(sign).args(["--nonce", &nonce])));
+    let read = ["CHANGE OF CONTROL: who commands an account or a contract changes"];
+    held(ground, "a transaction of type 4 by alloy", &read, || alloy_sends(ground, &[&signed]));
+    let runs = format!("0xef0100{}", STRANGER.trim_start_matches("0x").to_lowercase());
+    assert_eq!(desk.cast(&["code", &DEPLOYER.to_string()], &desk.anvil.url()), runs);
+}
+
+/// The key of anvil's first account, which anvil prints.
+const DEPLOYER_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+
 /// An authorization (EIP-7702) that alloy asks for, carried to the chain by somebody else.
 fn an_account_is_delegated_by_alloy(ground: &Ground) {
     let desk = &ground.desk;
