@@ -1,4 +1,5 @@
-// A certified OpenID provider that makes access tokens for programs (client credentials), as JWTs. It prints its issuer's URL;
+// A certified OpenID provider that makes access tokens as JWTs, for programs (client credentials) and for people, who sign in on
+// its pages (authorization code). It prints its issuer's URL;
 // POST /rotate gives it keys that nobody knows yet, POST /rotate-quietly other keys under the same names. node idp.mjs
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { createServer } from "node:http";
@@ -14,6 +15,17 @@ const clients = ["RS256", "ES256", "EdDSA", "brief", "guest"].map((client_id) =>
   token_endpoint_auth_method: "client_secret_post",
 }));
 
+// People sign in with this one, and come back with a code.
+const browser = (issuer) => ({
+  client_id: "browser",
+  client_secret: "secret",
+  grant_types: ["authorization_code"],
+  redirect_uris: [`${issuer}/signed-in`],
+  response_types: ["code"],
+  token_endpoint_auth_method: "client_secret_post",
+});
+const groups = { maria: ["treasury"] };
+
 let names = [];
 const keys = (quietly) => [
   generateKeyPairSync("rsa", { modulusLength: 2048 }),
@@ -23,14 +35,17 @@ const keys = (quietly) => [
   .map((key, at) => ({ ...key, kid: quietly ? names[at] : (names[at] = key.kid) }));
 
 const provider = (issuer, quietly = false) => new Provider(issuer, {
-  clients,
+  clients: [...clients, browser(issuer)],
   jwks: { keys: keys(quietly) },
   cookies: { keys: [randomUUID()] },
   enabledJWA: { idTokenSigningAlgValues: ["RS256", "ES256", "EdDSA"] },
-  extraTokenClaims: (_, token) => ({ groups: token.clientId === "guest" ? ["guests"] : ["treasury"] }),
+  findAccount: (_, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
+  extraTokenClaims: (_, token) => ({
+    groups: token.accountId ? groups[token.accountId] ?? ["guests"] : [token.clientId === "guest" ? "guests" : "treasury"],
+  }),
   features: {
     clientCredentials: { enabled: true },
-    devInteractions: { enabled: false },
+    devInteractions: { enabled: true },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: (_, resource, client) => ({
@@ -46,6 +61,7 @@ const provider = (issuer, quietly = false) => new Provider(issuer, {
 
 let answer;
 const server = createServer((request, response) => {
+  if (request.url.startsWith("/signed-in")) return response.end("signed in");
   if (!request.url.startsWith("/rotate")) return answer(request, response);
   answer = provider(issuer(), request.url === "/rotate-quietly");
   response.end("rotated");

@@ -1,5 +1,6 @@
 //! People whom a real OpenID provider knows: looking and asking, by its keys of the day, and nothing else.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -9,7 +10,7 @@ use keystead_tests::{Service, root};
 use serde_json::{Value, json};
 
 use crate::crash::beside;
-use crate::desk::Desk;
+use crate::desk::{Desk, succeeds};
 use crate::plain::{get, post};
 use crate::rest::Serving;
 
@@ -39,6 +40,14 @@ impl Provider {
         assert_eq!(status, 200, "{answer}");
         let answer: Value = serde_json::from_str(&answer).expect("JSON");
         answer["access_token"].as_str().expect("a token").to_owned()
+    }
+
+    /// A new access token of somebody who signs in on the provider's pages.
+    fn token_of_a_person(&self, person: &str) -> String {
+        let script = root().join("tests/npm/clients/person.mjs");
+        let mut browser = Command::new("node");
+        let output = succeeds(browser.arg(script).args([&self.issuer, person, AUDIENCE]));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     fn rotate(&self, how: &str) {
@@ -74,6 +83,7 @@ fn a04_a_provider_s_word_is_good_for_looking_and_asking_as_long_as_its_keys_are(
     let [token, ..] = &tokens;
     what_is_no_word_of_the_provider_s_is_refused(&looks, &provider, token);
     what_it_is_not_good_for_is_refused(&serving.url, token);
+    people_have_what_their_groups_have(&looks, &serving.url, &provider);
     its_time_ends(&looks, &provider);
 
     provider.rotate("rotate");
@@ -119,6 +129,12 @@ fn what_it_is_not_good_for_is_refused(url: &str, token: &str) {
     for (path, body) in [("/v1/approvals", "{\"document\":\"00\"}"), ("/v1/entries", "{}"), ("/", "{}")] {
         assert_eq!(post(url, path, &headers, body).status, 403, "{path}");
     }
+}
+
+fn people_have_what_their_groups_have(looks: &dyn Fn(&str) -> u16, url: &str, provider: &Provider) {
+    let (maria, otto) = (provider.token_of_a_person("maria"), provider.token_of_a_person("otto"));
+    assert_eq!((looks(&maria), looks(&otto)), (200, 401), "{maria} {otto}");
+    what_it_is_not_good_for_is_refused(url, &maria);
 }
 
 fn its_time_ends(looks: &dyn Fn(&str) -> u16, provider: &Provider) {
