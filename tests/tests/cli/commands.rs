@@ -177,6 +177,11 @@ fn replacements(script: &mut Script, desk: &Desk) {
     let gone =
         crate::desk::call_at(&desk.anvil.url(), "eth_getTransactionReceipt", json!([script.get("b-sent")]));
     assert!(gone["result"].is_null(), "{gone}");
+    for replaced in ["b", "c"] {
+        let line = format!("request show {{{replaced}}}");
+        let stage = || script.answer("ana", &line)["detail"]["view"]["stage"].clone();
+        assert!((0..500).any(|_| stage() == "dead"), "{replaced} is {}", stage());
+    }
 }
 
 fn people_say_no(script: &mut Script) {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use keystead_base::Canonical as _;
+use keystead_coordinator::OPENAPI;
 use keystead_decision::Certificate;
 use keystead_tests::binary;
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ use crate::plain::{Answer, get, post};
 fn a_program_asks_follows_and_proves_by_rest() {
     let desk = Desk::open();
     let id = a_request_is_signed_and_shown(&desk);
+    a_stream_answers_as_the_document_says(&desk, &id);
     its_proof_is_a_certificate(&desk, &id);
     a_denial_is_a_request_too(&desk);
     s05_a_key_is_one_request(&desk);
@@ -59,6 +61,33 @@ fn a_request_is_signed_and_shown(desk: &Desk) -> String {
     assert_eq!(addresses["items"][0]["address"], key["address"]);
     assert_eq!((addresses["items"].as_array().map(Vec::len), &addresses["next"]), (Some(2), &json!("2")));
     id
+}
+
+/// Schemathesis waits for no stream, so what the document says of it is compared here: an event, and an error.
+fn a_stream_answers_as_the_document_says(desk: &Desk, id: &str) {
+    let document: Value = serde_json::from_str(OPENAPI).expect("JSON");
+    let answers = &document["paths"]["/v1/requests/{id}/events"]["get"]["responses"];
+    let told = get(&desk.url, &format!("/v1/requests/{id}/events"), "");
+    let (name, _) = of_one(answers["200"]["content"].as_object());
+    assert!(told.status == 200 && told.head.contains(&format!("content-type: {name}\r\n")), "{told:?}");
+    let data =
+        told.body.strip_prefix("event: stage\nid: signed\ndata: ").unwrap_or_else(|| panic!("{told:?}"));
+    let event: Value = serde_json::from_str(data.trim_end()).expect("an object");
+    assert_eq!((&event["request"], &event["stage"]), (&json!(id), &json!("signed")), "{event}");
+
+    let wrong = get(&desk.url, &format!("/v1/requests/{}/events", "0".repeat(64)), "");
+    let named = answers["404"]["$ref"].as_str().and_then(|it| it.strip_prefix('#')).expect("an answer");
+    let (name, content) = of_one(document.pointer(named).and_then(|it| it["content"].as_object()));
+    assert!(wrong.status == 404 && wrong.head.contains(&format!("content-type: {name}")), "{wrong:?}");
+    let shape = content["schema"]["$ref"].as_str().and_then(|it| it.strip_prefix('#')).expect("a shape");
+    let shape = &document.pointer(shape).expect("a shape")["required"];
+    for field in shape.as_array().expect("fields").iter().filter_map(Value::as_str) {
+        assert!(!wrong.json()[field].is_null(), "{field}: {wrong:?}");
+    }
+}
+
+fn of_one(members: Option<&serde_json::Map<String, Value>>) -> (&String, &Value) {
+    members.and_then(|it| it.iter().next()).expect("one")
 }
 
 fn its_proof_is_a_certificate(desk: &Desk, id: &str) {

@@ -16,6 +16,7 @@ fn s02_web3signer_is_replaced_in_place_and_signs_only_what_is_understood() {
     let identifier = the_account_is_listed(&desk);
     a_transaction_is_signed_and_executes(&desk, &identifier);
     a_message_is_signed(&desk, &identifier);
+    an_identifier_is_hex_however_it_is_written(&desk, &identifier);
     what_is_not_understood_is_refused(&desk, &identifier);
     what_waits_for_people_is_one_request_however_often_it_is_asked_for(&desk, &identifier);
     it_looks_alive(&desk);
@@ -62,10 +63,22 @@ fn a_transaction_is_signed_and_executes(desk: &Desk, identifier: &str) {
     assert_eq!(again.body, answer.body, "the same bytes, asked for by the address: the same signature");
 }
 
+const MESSAGE: &[u8] = b"\x19Ethereum Signed Message:\n5hello";
+
 fn a_message_is_signed(desk: &Desk, identifier: &str) {
-    let answer = sign(desk, identifier, b"\x19Ethereum Signed Message:\n5hello");
+    let answer = sign(desk, identifier, MESSAGE);
     assert_eq!(answer.status, 200, "{answer:?}");
     succeeds(cast().args(["wallet", "verify", "--address", &desk.account, "hello", &answer.body]));
+}
+
+/// Clients write the same key in other ways, and get the same signature.
+fn an_identifier_is_hex_however_it_is_written(desk: &Desk, identifier: &str) {
+    let bare = identifier.trim_start_matches("0x");
+    let signed = sign(desk, identifier, MESSAGE);
+    for other in [bare.to_owned(), bare.to_uppercase(), format!("0x{}", bare.to_uppercase())] {
+        let answer = sign(desk, &other, MESSAGE);
+        assert_eq!((answer.status, &answer.body), (200, &signed.body), "{other}: {answer:?}");
+    }
 }
 
 fn what_is_not_understood_is_refused(desk: &Desk, identifier: &str) {
@@ -133,14 +146,14 @@ fn all_of_it_is_counted(desk: &Desk) {
     };
     assert!(metrics.head.contains("application/openmetrics-text"), "{metrics:?}");
     for line in [
-        "signing_ops_total{outcome=\"signed\"} 4",
+        "signing_ops_total{outcome=\"signed\"} 8",
         "signing_ops_total{outcome=\"request.denied\"} 2",
         "signing_ops_total{outcome=\"request.waiting\"} 3",
         "policy_decisions_total{outcome=\"allow\"} 2",
         "policy_decisions_total{outcome=\"deny\"} 2",
         "policy_decisions_total{outcome=\"wait\"} 2",
         "policy_decision_seconds_count 6",
-        "http_requests_total{route=\"/api/v1/eth1/sign/{identifier}\",status=\"200\"} 4",
+        "http_requests_total{route=\"/api/v1/eth1/sign/{identifier}\",status=\"200\"} 8",
         "broadcasts{outcome=\"waiting\"} 1",
         &gap,
         "node_up 1",

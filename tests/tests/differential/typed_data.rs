@@ -39,7 +39,8 @@ fn s02_random_typed_data_has_the_digest_of_ethers_and_eth_account() {
 fn s02_spoiled_typed_data_is_refused_whatever_others_make_of_it() {
     let mut dice = Dice::of("spoiled typed data");
     let mut spoils = Vec::new();
-    let drawn: Vec<(String, Word)> = (0..cases(SPOILED_TYPED_DATA)).map(|_| case(&mut dice, Some(&mut spoils))).collect();
+    let drawn: Vec<(String, Word)> =
+        (0..cases(SPOILED_TYPED_DATA)).map(|_| case(&mut dice, Some(&mut spoils))).collect();
     let asked: Vec<Value> = drawn.iter().map(|(json, _)| json!({ "json": json })).collect();
     let answers = both("typed_data", &asked);
     let mut taken = std::collections::BTreeMap::<&str, [usize; 3]>::new();

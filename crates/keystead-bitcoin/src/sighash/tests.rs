@@ -118,7 +118,8 @@ fn s02_the_multisig_vector_of_bip_143() {
     let script_pubkey = ScriptBuf::new_p2sh(&program.script_hash());
     assert_eq!(script_pubkey.to_hex_string(), "a9149993a429037b5d912407a71c252019287b8d27a587");
     let spent = vec![TxOut { value: Amount::from_sat(987_654_321), script_pubkey }];
-    let mut view = view_of(unsigned, spent, &[(0, first, Form::WshSortedMulti { threshold: 6 }, Sighash::All)]);
+    let mut view =
+        view_of(unsigned, spent, &[(0, first, Form::WshSortedMulti { threshold: 6 }, Sighash::All)]);
     let Owner::Ours(ours) = &mut view.inputs[0].owner else { panic!("ours") };
     ours.derived.witness_script = Some(witness);
     let digest = view.digests()[0].digest;
