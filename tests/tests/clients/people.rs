@@ -149,11 +149,11 @@ fn what_only_a_hash_stands_for_is_signed_as_a_message(ground: &Ground) {
 fn a_delegation_of_somebody_else_is_carried_by_alloy(ground: &Ground) {
     let desk = &ground.desk;
     let nonce = desk.cast(&["nonce", &DEPLOYER.to_string()], &desk.anvil.url());
-    let sign = ["wallet", "sign-auth", STRANGER, "--private-key", DEPLOYER_KEY, "--chain", "31337"];
+    let sign = ["wallet", "sign-auth", EXCHANGE, "--private-key", DEPLOYER_KEY, "--chain", "31337"];
     let signed = words(&succeeds(cast().args(sign).args(["--nonce", &nonce])));
     let read = ["CHANGE OF CONTROL: who commands an account or a contract changes"];
     held(ground, "a transaction of type 4 by alloy", &read, || alloy_sends(ground, &[&signed]));
-    let runs = format!("0xef0100{}", STRANGER.trim_start_matches("0x").to_lowercase());
+    let runs = format!("0xef0100{}", EXCHANGE.trim_start_matches("0x").to_lowercase());
     assert_eq!(desk.cast(&["code", &DEPLOYER.to_string()], &desk.anvil.url()), runs);
 }
 
