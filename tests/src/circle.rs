@@ -72,6 +72,26 @@ impl Secp {
     }
 }
 
+impl Secp {
+    /// The Ed25519 key of the same scalar's bytes, as an account.
+    #[must_use]
+    pub fn edwards(&self) -> PublicAccount {
+        PublicAccount::ed25519(self.edwards_key().verifying_key().to_bytes())
+    }
+
+    /// 64 bytes of Ed25519 by that key.
+    #[must_use]
+    pub fn sign_ed25519(&self, message: &[u8]) -> Vec<u8> {
+        use ed25519_dalek::Signer as _;
+
+        self.edwards_key().sign(message).to_bytes().to_vec()
+    }
+
+    fn edwards_key(&self) -> ed25519_dalek::SigningKey {
+        ed25519_dalek::SigningKey::from_bytes(self.root.scalar().expose())
+    }
+}
+
 /// The name of the shared key.
 #[must_use]
 pub fn treasury() -> Name {

@@ -110,6 +110,7 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
             language.say(&match kind {
                 KeyKind::HdSecp256k1 | KeyKind::ThresholdSecp256k1 => Phrase::KeyGenerate { key, shares },
                 KeyKind::ThresholdBip340 => Phrase::KeyGenerateBip340 { key, shares },
+                KeyKind::ThresholdEd25519 => Phrase::KeyGenerateEd25519 { key, shares },
             })
         }
         KeyCeremony::Refresh { .. } => language.say(&Phrase::KeyRefresh { key }),

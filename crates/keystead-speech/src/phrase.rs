@@ -202,6 +202,7 @@ phrases! {
     KeyRestore { key, home },
     KeyGenerate { key, shares },
     KeyGenerateBip340 { key, shares },
+    KeyGenerateEd25519 { key, shares },
     KeyRefresh { key },
     KeyReshare { key, dealers, shares },
     KeyRepair { key, dealers, lost },

@@ -75,7 +75,8 @@ impl<C: EnclaveControls> Enclave<C> {
 fn kind_of(scheme: Scheme) -> KeyKind {
     match scheme {
         Scheme::EcdsaDkls23 => KeyKind::ThresholdSecp256k1,
-        Scheme::Bip340Frost | Scheme::Ed25519Frost => KeyKind::ThresholdBip340,
+        Scheme::Bip340Frost => KeyKind::ThresholdBip340,
+        Scheme::Ed25519Frost => KeyKind::ThresholdEd25519,
     }
 }
 

@@ -184,11 +184,12 @@ impl<C: EnclaveControls> Enclave<C> {
             return Err(ThresholdError::NotAdmitted.into());
         }
         let cluster = self.cluster()?;
-        let digest = share_challenge(cluster, &fresh.key, fresh.epoch, &fresh.convened, prover);
+        let challenge = share_challenge(cluster, &fresh.key, fresh.epoch, &fresh.convened, prover);
         let path = match fresh.scheme {
             Scheme::EcdsaDkls23 => vec![0],
             Scheme::Bip340Frost | Scheme::Ed25519Frost => Vec::new(),
         };
+        let digest = fresh.scheme.names(challenge.as_bytes()).ok_or(ThresholdError::NotAdmitted)?;
         let purpose = Purpose::Sign { signers: start.signers.clone(), digest, path };
         let session = Session {
             cluster,
@@ -200,7 +201,7 @@ impl<C: EnclaveControls> Enclave<C> {
             purpose,
             attempt: attempt(fresh.convened, *request, start),
         };
-        Ok(self.threshold.prove(Proving { request: *request, prover: prover.clone(), session })?)
+        Ok(self.threshold.prove(Proving { request: *request, prover: prover.clone(), challenge, session })?)
     }
 
     pub(super) fn deliver(
@@ -378,6 +379,7 @@ fn scheme_of(convened: &Convened) -> Option<Scheme> {
     Some(match scheme? {
         KeyScheme::Ecdsa => Scheme::EcdsaDkls23,
         KeyScheme::Bip340 => Scheme::Bip340Frost,
+        KeyScheme::Ed25519 => Scheme::Ed25519Frost,
     })
 }
 
@@ -387,7 +389,7 @@ fn old_shares(
     let Some(old) = &convened.old else { return Ok(None) };
     let account = convened.account.ok_or(ThresholdError::NotAdmitted)?;
     let holders = Holders::new(old.threshold, old.holders.clone())?;
-    let key = account.compressed().to_vec();
+    let key = account.public_key();
     Ok(Some((PublicShares { holders, key, shares: old.shares.clone() }, account)))
 }
 

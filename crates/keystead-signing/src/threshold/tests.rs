@@ -184,7 +184,7 @@ fn proves(table: &mut Table, account: &PublicAccount) {
     let challenge = Digest([8; 32]);
     for it in names("b c") {
         let purpose = Purpose::Sign { signers: names("b c"), digest: challenge, path: vec![0] };
-        let proving = Proving { request: REQUEST, prover: name("c"), session: session(purpose, 30) };
+        let proving = Proving { request: REQUEST, prover: name("c"), challenge, session: session(purpose, 30) };
         let moved = table.at(&it).prove(proving).unwrap();
         table.took(&it, moved);
     }
