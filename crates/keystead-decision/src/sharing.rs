@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{ClusterId, Digest, HybridPublicKey, KeyScheme, Name, PublicAccount, Timestamp, tagged_hash};
+use keystead_base::{
+    ClusterId, Digest, HybridPublicKey, KeyScheme, Name, PublicAccount, Timestamp, tagged_hash,
+};
 use keystead_intent::KeyCeremony;
 use keystead_policy::{AssuranceLevel, Feature};
 use serde::{Deserialize, Serialize};

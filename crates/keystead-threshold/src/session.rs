@@ -7,8 +7,8 @@ use keystead_base::{Blame, Canonical, ClusterId, Coded, Digest, Name};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Holders, MAX_MESSAGE_BYTES};
 use crate::holders::twice;
+use crate::{Holders, MAX_MESSAGE_BYTES};
 
 /// The longest derivation path, in steps.
 pub const MAX_PATH_STEPS: usize = 10;

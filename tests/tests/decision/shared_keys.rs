@@ -363,37 +363,6 @@ fn s02_a_shared_key_has_the_wallet_that_everybody_derives_and_no_other() {
     assert_eq!(world.state.key(&treasury()).unwrap().wallets.values().collect::<Vec<_>>(), [&own]);
 }
 
-/// INVARIANT S7: shares of another curve are no shares of it, and its proof is Ed25519's over the challenge itself.
-#[test]
-fn s07_an_ed25519_key_is_born_as_one_proven_by_its_own_scheme_and_has_no_account_elsewhere() {
-    let (mut world, key) = (world(), Secp::new(9));
-    let (kind, holders) = (KeyKind::ThresholdEd25519, nodes(&[1, 2, 3]));
-    let (request, _) = world.allow(KeyCeremony::Generate { key: treasury(), kind, threshold: 2, holders });
-    world.take_seats(request, &[1, 2, 3], 100);
-    let of_this_curve: Vec<Vec<u8>> = (1..=3).map(|byte| vec![byte; 32]).collect();
-    let said = |account, shares| dealt(request, 1, account, shares);
-    for account in [key.account(), key.schnorr(), PublicAccount { parity: 0x21, ..key.edwards() }] {
-        assert_eq!(world.refusal(1, said(account, of_this_curve.clone())), "deny.share.account");
-    }
-    assert_eq!(world.refusal(1, said(key.edwards(), shares(3, 7))), "deny.share.shares");
-    for node in [1, 2, 3] {
-        world.says(node, said(key.edwards(), of_this_curve.clone()));
-    }
-    let ecdsa = world.proof_for(request, 1, &key);
-    assert_eq!(world.refusal(1, ecdsa), "deny.share.proof");
-    for node in [1, 2, 3] {
-        let convened = world.state.convening(&treasury()).unwrap().convened.unwrap();
-        let cluster = world.state.cluster();
-        let challenge = share_challenge(cluster, &treasury(), 0, &convened, &nodes(&[node])[0]);
-        let proof = key.sign_ed25519(challenge.as_bytes());
-        world.says(node, KeyStep::Proven { request, attempt: 1, proof });
-    }
-    assert_eq!(world.state.key(&treasury()).unwrap().state, KeyState::Active);
-    assert_eq!(code(&world.ask("desk", transfer(0)).1), "deny.kind");
-    let regtest = ChainId::BITCOIN_REGTEST;
-    assert!(wallet_in_shares(regtest, kind, &key.edwards()).is_err(), "nor a wallet of Bitcoin");
-}
-
 #[test]
 fn approvers_read_who_signs_and_how_many_may_be_lost() {
     let world = world();

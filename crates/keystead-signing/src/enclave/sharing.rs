@@ -12,6 +12,7 @@ use keystead_intent::KeyCeremony;
 use keystead_keys::{Purpose as Sealing, SealLabel, Sealed};
 use keystead_threshold::{Attempt, Holders, PublicShares, Purpose, Record, Scheme, Session, SessionId};
 
+use super::inputs::ToJoin;
 use super::{Enclave, EnclaveControls, fits};
 use crate::entropy::kernel_random;
 use crate::protocol::{ItemResult, OpenedKey, Released};
@@ -29,6 +30,8 @@ pub(super) struct Admitted {
     pub(super) policy_version: u64,
     /// What is signed for each input, where it is a PSBT.
     pub(super) inputs: Vec<SigningDigest>,
+    /// What Ed25519 signs, where it is a message of Solana's.
+    pub(super) message: Option<Box<keystead_solana::Unsigned>>,
 }
 
 /// Rights whose keys are held in shares, by request and height.
@@ -125,8 +128,8 @@ impl<C: EnclaveControls> Enclave<C> {
         let address = holding.account.address(grant.account.index);
         fits(grant, unsigned, address.ok_or(ThresholdError::Share)?)?;
         let place = (decision.subject, header.height);
-        let (header, policy_version) = (header.digest(), decision.policy.number);
-        self.rights.admit(place, Admitted { permit, header, policy_version, inputs: Vec::new() }, now);
+        let (header, policy_version, inputs) = (header.digest(), decision.policy.number, Vec::new());
+        self.rights.admit(place, Admitted { permit, header, policy_version, inputs, message: None }, now);
         Ok(ItemResult::Admitted)
     }
 
@@ -155,7 +158,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let right = self.rights.0.get(&(request, height)).ok_or(ThresholdError::NotAdmitted)?;
         // INVARIANT S3, S14: what was learned since counts, at the start of every run.
         let grant = log.still_permits(&right.permit, now)?.into_grant();
-        let (digest, path) = right.signs(&grant, input)?;
+        let ToJoin { digest, path, message } = right.signs(&grant, input)?;
         let key = grant.account.key;
         let holding = self.threshold.holding(&key, grant.epoch)?;
         let purpose = Purpose::Sign { signers: start.signers.clone(), digest, path };
@@ -169,7 +172,7 @@ impl<C: EnclaveControls> Enclave<C> {
             purpose,
             attempt: attempt(right.header, request, start),
         };
-        Ok(self.threshold.sign(Signature { request, height, session })?)
+        Ok(self.threshold.sign(Signature { request, height, message, session })?)
     }
 
     /// The challenge names cluster, key, epoch, ceremony and node: nothing else takes such a signature.
@@ -311,6 +314,10 @@ impl<C: EnclaveControls> Enclave<C> {
             let input = right.inputs.iter().find(|it| it.digest == digest)?.clone();
             let signature = self.release_input(&input, made)?;
             return Some(RunEnd::SignedInput { height, signature });
+        }
+        if let Some(message) = right.message.clone() {
+            let released = self.release_message((&grant, digest), &message, made)?;
+            return Some(RunEnd::SignedMessage { height, released });
         }
         let Made::Ecdsa(made) = made else { return None };
         let account = grant.account.key.clone();

@@ -65,6 +65,8 @@ pub(crate) struct Convoked {
 pub(crate) struct Signature {
     pub(crate) request: RequestId,
     pub(crate) height: u64,
+    /// What is signed; the session names it.
+    pub(crate) message: Vec<u8>,
     pub(crate) session: Session,
 }
 
@@ -220,9 +222,9 @@ impl Threshold {
 
     /// Begins a signature that was granted.
     pub(crate) fn sign(&mut self, it: Signature) -> Result<Moved, ThresholdError> {
-        let Signature { request, height, session } = it;
+        let Signature { request, height, message, session } = it;
         let digest = signed_digest(&session);
-        self.sign_for(session, digest.as_bytes().to_vec(), Aim::Sign { request, height, digest })
+        self.sign_for(session, message, Aim::Sign { request, height, digest })
     }
 
     /// Begins the proof of a holder's new share.

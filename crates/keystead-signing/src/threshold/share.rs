@@ -74,7 +74,9 @@ impl AnyShare {
             Self::Ecdsa(share) => {
                 prepared(Dkls23::sign(*share), |(_, made)| TurnEnd::Signed(Made::Ecdsa(made)))
             }
-            Self::Frost(share) if share.scheme() == Scheme::Ed25519Frost => frost_sign::<Ed25519>(share, message),
+            Self::Frost(share) if share.scheme() == Scheme::Ed25519Frost => {
+                frost_sign::<Ed25519>(share, message)
+            }
             Self::Frost(share) => frost_sign::<Bip340>(share, message),
         }
     }

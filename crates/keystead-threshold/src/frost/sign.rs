@@ -11,9 +11,7 @@ use keystead_keys::Fill;
 use super::child;
 use crate::curve::{identifier, is_canonical, name_of};
 use crate::source::Source;
-use crate::{
-    Abort, Begun, Draft, Expects, Fault, Heard, KeyShare, Kind, Next, Protocol, Purpose, Suite,
-};
+use crate::{Abort, Begun, Draft, Expects, Fault, Heard, KeyShare, Kind, Next, Protocol, Purpose, Suite};
 
 /// The longest message that is signed, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
