@@ -110,7 +110,7 @@ fn s02_one_bad_call_among_eight_is_refused() {
 
 #[test]
 fn s02_an_order_that_nobody_understands_behind_a_payment_is_refused() {
-    refused(smuggled_order::attack(Strict::default()), "deny.no_rule_permits");
+    refused(smuggled_order::attack(Strict::default()), "deny.no_rule_permits opaque");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
