@@ -127,7 +127,7 @@ fn s10_lamports_count_until_the_day_after_the_blockhash_is_over() {
     at(&mut world, 200);
     assert_ne!(phase(&world), Some(Phase::Allowed), "nobody watches: it counts as spent");
     assert_eq!(codes(&ask(&mut world, 1, 2).1), ["deny.limit_exceeded"]);
-    at(&mut world, 86_400);
+    at(&mut world, 86_410);
     assert!(matches!(ask(&mut world, SOL, 3).1, Outcome::Allow(_)), "the day is over");
 }
 
