@@ -70,6 +70,7 @@ impl Captive {
             ItemResult::Refused(refusal) => Err(refusal.code),
             ItemResult::Spent(_) => Err("spent".to_owned()),
             ItemResult::Admitted => Err("admitted".to_owned()),
+            ItemResult::SignedMessage(_) => Err("signed a message".to_owned()),
             ItemResult::Signed(released) => {
                 let signature = released.signature;
                 let (r, s) = signature.rs.split_at(32);

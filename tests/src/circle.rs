@@ -72,6 +72,32 @@ impl Secp {
     }
 }
 
+impl Secp {
+    /// The Ed25519 key of the same scalar's bytes, as an account.
+    #[must_use]
+    pub fn edwards(&self) -> PublicAccount {
+        PublicAccount::ed25519(self.edwards_key().verifying_key().to_bytes())
+    }
+
+    /// 64 bytes of Ed25519 by that key.
+    #[must_use]
+    pub fn sign_ed25519(&self, message: &[u8]) -> Vec<u8> {
+        use ed25519_dalek::Signer as _;
+
+        self.edwards_key().sign(message).to_bytes().to_vec()
+    }
+
+    /// The address of that key.
+    #[must_use]
+    pub fn solana(&self) -> keystead_solana::Pubkey {
+        keystead_solana::Pubkey(self.edwards_key().verifying_key().to_bytes())
+    }
+
+    fn edwards_key(&self) -> ed25519_dalek::SigningKey {
+        ed25519_dalek::SigningKey::from_bytes(self.root.scalar().expose())
+    }
+}
+
 /// The name of the shared key.
 #[must_use]
 pub fn treasury() -> Name {
@@ -207,6 +233,27 @@ impl<C: Controls> World<C> {
             let step = self.proof_for(request, *node, key);
             self.says(*node, step);
         }
+    }
+
+    /// Gives birth to an Ed25519 key that any two of the first three nodes sign with.
+    ///
+    /// # Panics
+    ///
+    /// When somebody is refused.
+    pub fn birth_of_ed25519(&mut self, key: &Secp) {
+        let (kind, holders) = (KeyKind::ThresholdEd25519, nodes(&[1, 2, 3]));
+        let birth = KeyCeremony::Generate { key: treasury(), kind, threshold: 2, holders };
+        let (request, _) = self.allow(birth);
+        self.take_seats(request, &[1, 2, 3], 100);
+        let shares: Vec<Vec<u8>> = (1..=3).map(|byte| vec![byte; 32]).collect();
+        for node in [1, 2, 3] {
+            self.says(node, dealt(request, 1, key.edwards(), shares.clone()));
+        }
+        for node in [1, 2, 3] {
+            let proof = key.sign_ed25519(self.challenge_for(node).as_bytes());
+            self.says(node, KeyStep::Proven { request, attempt: 1, proof });
+        }
+        assert_eq!(self.state.key(&treasury()).map(|it| it.state), Some(keystead_intent::KeyState::Active));
     }
 
     /// The certificate of what was decided last about a request, shown to a signer that knows its block.

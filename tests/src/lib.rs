@@ -41,6 +41,7 @@ pub mod rehearsals;
 mod relay;
 pub mod screen;
 mod service;
+pub mod solana;
 mod solidity;
 mod table;
 mod taken;

@@ -16,8 +16,8 @@ use keystead_tests::attacks::{
     own_request, patched_node, permit, permit2, poisoned_state, policy_rollback, proxy_upgrade,
     quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision, rewritten_request,
     rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade, slow_requests,
-    slow_strangers, smuggled_parameters, smuggled_request, stale_certificate, stale_head, stolen_token,
-    suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
+    slow_strangers, smuggled_order, smuggled_parameters, smuggled_request, stale_certificate, stale_head,
+    stolen_token, suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
     two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
     unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
@@ -114,6 +114,11 @@ async fn s02_a_poisoned_state_succeeds_where_one_endpoint_is_believed() {
 #[test]
 fn s02_one_bad_call_among_eight_succeeds_without_its_control() {
     stolen(multisend::attack(multisend::WithoutLaterCalls));
+}
+
+#[test]
+fn s02_an_order_that_nobody_understands_succeeds_without_its_control() {
+    stolen(smuggled_order::attack(smuggled_order::WithoutUnknownOrders));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

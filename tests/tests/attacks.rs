@@ -15,10 +15,10 @@ use keystead_tests::attacks::{
     oversize_body, own_request, patched_node, permit, permit2, poisoned_state, policy_rollback,
     proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision,
     rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
-    slow_requests, slow_strangers, smuggled_parameters, smuggled_request, stale_certificate, stale_head,
-    stolen_token, suppressed_freeze, suppressed_veto, swapped_payload, token_scope, truncated_log,
-    two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval,
-    unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
+    slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request, stale_certificate,
+    stale_head, stolen_token, suppressed_freeze, suppressed_veto, swapped_payload, token_scope,
+    truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
+    unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::{Anvil, Loot, Signer, root};
 
@@ -106,6 +106,11 @@ async fn s02_a_poisoned_state_that_too_few_show_is_unknown() {
 #[test]
 fn s02_one_bad_call_among_eight_is_refused() {
     refused(multisend::attack(Strict::default()), "deny.destination_unknown");
+}
+
+#[test]
+fn s02_an_order_that_nobody_understands_behind_a_payment_is_refused() {
+    refused(smuggled_order::attack(Strict::default()), "deny.no_rule_permits opaque");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

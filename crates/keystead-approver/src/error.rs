@@ -4,6 +4,7 @@ use keystead_base::{Blame, Coded, Digest, RequestId};
 use keystead_bitcoin::SpendError;
 use keystead_chain::BuildError;
 use keystead_intent::AssetError;
+use keystead_solana::UnsignedError;
 
 /// Why a request is not put before its approver.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum ReviewError {
     /// A PSBT that is refused.
     #[error(transparent)]
     Spend(#[from] SpendError),
+    /// A message of Solana's that is refused.
+    #[error(transparent)]
+    Message(#[from] UnsignedError),
     /// The policy's registry says two things of one address.
     #[error(transparent)]
     Registry(#[from] AssetError),
@@ -46,6 +50,7 @@ impl Coded for ReviewError {
             Self::NoAddress => "review.no_address",
             Self::Build(error) => error.code(),
             Self::Spend(error) => error.code(),
+            Self::Message(error) => error.code(),
             Self::Registry(error) => error.code(),
         }
     }
@@ -56,6 +61,7 @@ impl Coded for ReviewError {
             Self::NoAddress => Blame::Caller,
             Self::Build(error) => error.blame(),
             Self::Spend(error) => error.blame(),
+            Self::Message(error) => error.blame(),
             Self::Registry(error) => error.blame(),
         }
     }

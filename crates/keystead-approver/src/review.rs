@@ -4,13 +4,14 @@ use keystead_base::{Digest, Name, RequestId};
 use keystead_bitcoin::{Spend, SpendError, check_shared};
 use keystead_chain::{AssetIndex, Speaker, Unsigned, build, describe_as, explain};
 use keystead_decision::{Decision, Outcome, approval_digest};
-use keystead_intent::{Action, BitcoinWallet, DangerClass, Effects, Intent, PsbtSpend};
+use keystead_intent::{Action, BitcoinWallet, DangerClass, Effects, Intent, PsbtSpend, SolanaMessage};
 use keystead_policy::PolicyVersion;
+use keystead_solana::{Cluster, Message, UnsignedError};
 use keystead_speech::{Language, Phrase};
 use keystead_wire::RequestDetail;
 use keystead_words::Library;
 
-use crate::{ReviewError, address_book, change_words_in, run_words, spend_words};
+use crate::{ReviewError, address_book, change_words_in, message_words, run_words, spend_words};
 
 /// A request, understood on this machine.
 #[derive(Debug)]
@@ -56,6 +57,7 @@ pub fn review(
             (found.0, DangerClass::Authority, change_words_in(change, &policy, library.language()))
         }
         Action::Psbt(it) => spend(sent, it, &policy, library.language())?,
+        Action::Solana(it) => message(sent, it, &policy, library.language())?,
         _ => payload(sent, &policy, library)?,
     };
     match said(sent).find(|said| *said != computed) {
@@ -90,6 +92,30 @@ fn spend(
     let (key, index) = (it.account.key.as_str(), &it.account.index.to_string());
     lines.push(language.say(&Phrase::SignedByAccount { key, index }));
     Ok((spend.signing_digest(), spend.effects().class(), lines))
+}
+
+/// A message of Solana's. The server says which of its signers is ours, and no other could be: the words call that one so. Where there
+/// are several, they say whose word it is.
+fn message(
+    sent: &RequestDetail,
+    it: &SolanaMessage,
+    policy: &PolicyVersion,
+    language: Language,
+) -> Result<Read, ReviewError> {
+    let (cluster, ours) = (Cluster::of(it.chain), sent.address.ok_or(ReviewError::NoAddress)?);
+    let cluster = cluster.ok_or(ReviewError::NoAddress)?;
+    let read = Message::parse(&it.message).map_err(UnsignedError::from)?;
+    let account = read.signers().iter().copied().find(|key| key.id(cluster) == ours);
+    let account = account.ok_or(ReviewError::NoAddress)?;
+    let unsigned = keystead_solana::Unsigned::read(cluster, account, &it.message)?;
+    let mut lines = message_words(&unsigned, policy, language);
+    let (key, index) = (it.account.key.as_str(), &it.account.index.to_string());
+    lines.push(language.say(&Phrase::SignedByAccount { key, index }));
+    if read.signers().len() > 1 {
+        let address = &account.to_string();
+        lines.push(language.say(&Phrase::SolanaOursByTheNodesWord { address, key }));
+    }
+    Ok((unsigned.signing_digest(), unsigned.effects().class(), lines))
 }
 
 /// The wallet that the server names is the one that people registered, or there is nothing to approve.

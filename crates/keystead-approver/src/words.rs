@@ -56,6 +56,20 @@ pub fn spend_words(spend: &Spend, policy: &PolicyVersion, language: Language) ->
         .collect()
 }
 
+/// The plain words of a message of Solana's, with the names of the signed address book.
+#[must_use]
+pub fn message_words(
+    message: &keystead_solana::Unsigned,
+    policy: &PolicyVersion,
+    language: Language,
+) -> Vec<String> {
+    let cluster = message.cluster();
+    let names = |key: keystead_solana::Pubkey| named(policy, cluster.chain(), key.id(cluster));
+    let speaker = keystead_solana::Speaker { names: &names, beside: message.message().keys(), language };
+    let lines = keystead_solana::describe_as(&message.explain(), &speaker);
+    lines.into_iter().map(|line| line.text).collect()
+}
+
 fn named(policy: &PolicyVersion, chain: ChainId, address: Address) -> Option<String> {
     let entry = policy.address_book.iter().find(|it| it.chain == chain && it.address == address);
     entry.map(|it| it.name.to_string())
@@ -110,6 +124,7 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
             language.say(&match kind {
                 KeyKind::HdSecp256k1 | KeyKind::ThresholdSecp256k1 => Phrase::KeyGenerate { key, shares },
                 KeyKind::ThresholdBip340 => Phrase::KeyGenerateBip340 { key, shares },
+                KeyKind::ThresholdEd25519 => Phrase::KeyGenerateEd25519 { key, shares },
             })
         }
         KeyCeremony::Refresh { .. } => language.say(&Phrase::KeyRefresh { key }),

@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use alloy_primitives::{Address, keccak256};
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use borsh::{BorshDeserialize, BorshSerialize};
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use hmac::{Hmac, KeyInit, Mac};
 use secp256k1::{
     Message, PublicKey, Scalar, Secp256k1, VerifyOnly, XOnlyPublicKey, ecdsa::Signature, schnorr,
@@ -24,10 +26,11 @@ use crate::{Digest, tagged_hash};
 #[serde(deny_unknown_fields)]
 pub struct PublicAccount {
     /// 0x02 or 0x03: the parity of the point. With 0x10 more the key signs BIP-340 alone, and has no Ethereum address.
+    /// 0x20: the key is one of Ed25519.
     pub parity: u8,
-    /// The point's x coordinate.
+    /// The point's x coordinate; of Ed25519 the 32 bytes of the public key (RFC 8032).
     pub x: Digest,
-    /// The chain code.
+    /// The chain code; zero for Ed25519, whose keys have no children here.
     pub chain_code: Digest,
 }
 
@@ -38,6 +41,8 @@ pub enum KeyScheme {
     Ecdsa,
     /// Schnorr on secp256k1 (BIP-340).
     Bip340,
+    /// Ed25519 (RFC 8032).
+    Ed25519,
 }
 
 impl PublicAccount {
@@ -57,9 +62,34 @@ impl PublicAccount {
         Self { parity: parity | BIP340, x: Digest(x), chain_code }
     }
 
+    /// Of a key of Ed25519: its 32 bytes. It has no children, and so no chain code.
+    #[must_use]
+    pub fn ed25519(key: [u8; 32]) -> Self {
+        Self { parity: ED25519_KEY, x: Digest(key), chain_code: Digest::ZERO }
+    }
+
+    /// The 32 bytes of a key of Ed25519; none for any other.
+    #[must_use]
+    pub fn ed25519_key(&self) -> Option<[u8; 32]> {
+        (self.scheme() == Some(KeyScheme::Ed25519)).then_some(self.x.0)
+    }
+
+    /// The public key as its scheme's shares are written: 33 bytes compressed, of Ed25519 32.
+    #[must_use]
+    pub fn public_key(&self) -> Vec<u8> {
+        match self.parity {
+            ED25519_KEY => self.x.0.to_vec(),
+            _ => self.compressed().to_vec(),
+        }
+    }
+
     /// What its key signs; none where it is no account of any key.
     #[must_use]
     pub fn scheme(&self) -> Option<KeyScheme> {
+        if self.parity == ED25519_KEY {
+            let is_one = self.chain_code == Digest::ZERO && is_ed25519_point(&self.x.0);
+            return is_one.then_some(KeyScheme::Ed25519);
+        }
         PublicKey::from_slice(&self.compressed()).ok()?;
         match self.parity {
             EVEN | ODD => Some(KeyScheme::Ecdsa),
@@ -67,7 +97,7 @@ impl PublicAccount {
         }
     }
 
-    /// The point as 33 compressed bytes.
+    /// The point as 33 compressed bytes; of Ed25519 no point of this curve.
     #[must_use]
     pub fn compressed(&self) -> [u8; 33] {
         let mut bytes = [self.parity & !BIP340; 33];
@@ -128,12 +158,13 @@ impl PublicAccount {
     }
 
     /// Whether 64 bytes over `challenge` are this key's: whoever made them holds the secret. ECDSA: r ‖ s of the first
-    /// account; BIP-340: of the key itself.
+    /// account; BIP-340 and Ed25519: of the key itself.
     #[must_use]
     pub fn proves_control(&self, challenge: &Digest, proof: &[u8]) -> bool {
         match self.scheme() {
             Some(KeyScheme::Ecdsa) => self.proves_ecdsa(challenge, proof),
             Some(KeyScheme::Bip340) => self.proves_bip340(challenge, proof),
+            Some(KeyScheme::Ed25519) => verify_ed25519(&self.x.0, challenge.as_bytes(), proof),
             None => false,
         }
     }
@@ -152,16 +183,29 @@ impl PublicAccount {
     }
 }
 
+/// Whether 64 bytes are the key's signature of a message (RFC 8032, 5.1.7).
+fn verify_ed25519(key: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&ED25519, key).verify(message, signature).is_ok()
+}
+
+/// Whether 32 bytes are a point in its one encoding, of the group that keys are of: under a point of small order anybody's
+/// signature is good.
+fn is_ed25519_point(bytes: &[u8; 32]) -> bool {
+    let Some(point) = CompressedEdwardsY(*bytes).decompress() else { return false };
+    point.is_torsion_free() && !point.is_small_order() && point.compress().0 == *bytes
+}
+
 fn address_of(key: &PublicKey) -> Address {
     let uncompressed = key.serialize_uncompressed();
     let point = uncompressed.get(1..).unwrap_or_default();
     Address::from_word(keccak256(point))
 }
 
-/// The two parities of a point, and what says that its key signs BIP-340 alone.
+/// The two parities of a point, what says that its key signs BIP-340 alone, and what says that it is none of this curve.
 const EVEN: u8 = 0x02;
 const ODD: u8 = 0x03;
 const BIP340: u8 = 0x10;
+const ED25519_KEY: u8 = 0x20;
 
 const CHAIN_CODE_DOMAIN: &str = "keystead/bip340-chain-code/v1";
 
@@ -204,6 +248,38 @@ mod tests {
             "another chain code"
         );
         assert_eq!(PublicAccount { parity: 0x22, ..good }.scheme(), None);
+        assert_eq!(PublicAccount { parity: 0x20, ..good }.scheme(), None, "a chain code");
         assert_eq!(PublicAccount { x: Digest([0xff; 32]), ..good }.scheme(), None, "no point");
+    }
+
+    #[test]
+    fn s07_a_key_of_ed25519_is_one_point_in_one_encoding_and_proves_with_ed25519_alone() {
+        use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+        let key: [u8; 32] = pair.public_key().as_ref().try_into().unwrap();
+        let (account, challenge) = (PublicAccount::ed25519(key), Digest([3; 32]));
+        assert_eq!((account.scheme(), account.ed25519_key()), (Some(KeyScheme::Ed25519), Some(key)));
+        assert_eq!((account.address(0), account.point(0), account.tweaks(&[0])), (None, None, None));
+        assert_eq!(account.public_key(), key);
+        let proof = pair.sign(challenge.as_bytes());
+        assert!(account.proves_control(&challenge, proof.as_ref()));
+        assert!(!account.proves_control(&Digest([4; 32]), proof.as_ref()));
+        assert!(!account.proves_control(&challenge, &proof.as_ref()[..63]));
+        assert_eq!(PublicAccount { chain_code: Digest([1; 32]), ..account }.scheme(), None);
+        let secp = PublicAccount::new([2; 33], [0; 32]);
+        assert_eq!((secp.ed25519_key(), secp.public_key().len()), (None, 33));
+    }
+
+    /// Under a key of small order `R = s·B` verifies for whoever likes: it proves nothing.
+    #[test]
+    fn s07_points_of_small_order_and_doubled_encodings_are_no_keys_of_ed25519() {
+        let identity = [[1].as_slice(), &[0; 31]].concat();
+        let minus_one = [[0xec].as_slice(), &[0xff; 30], &[0x7f]].concat();
+        let doubled = [[0xee].as_slice(), &[0xff; 30], &[0x7f]].concat();
+        for bytes in [identity, minus_one, doubled, vec![0xff; 32]] {
+            let account = PublicAccount::ed25519(bytes.as_slice().try_into().unwrap());
+            assert_eq!(account.scheme(), None, "{bytes:02x?}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use keystead_bitcoin::{Spend, SpendError};
 use keystead_chain::{AssetIndex, BuildError, Unsigned};
 use keystead_intent::{Action, BitcoinWallet, CoinSpend, Effects, Slot};
 use keystead_policy::{Charge, Engine, PolicyError, PolicyVersion, Question, Reason, Ruling, Sections};
+use keystead_solana::{Cluster, Pubkey, UnsignedError};
 
 use crate::{Finding, Frozen, Purse, State};
 
@@ -66,6 +67,25 @@ pub trait Controls: Send + Sync {
     /// INVARIANT S2: the effects are read from what was derived.
     fn explain_psbt(&self, spend: &Spend) -> Effects {
         spend.effects()
+    }
+
+    /// INVARIANT S2: a message of Solana's is read for the key that the log recorded, by every node itself.
+    ///
+    /// # Errors
+    ///
+    /// [`UnsignedError`] where it is refused.
+    fn read_message(
+        &self,
+        cluster: Cluster,
+        account: Pubkey,
+        message: &[u8],
+    ) -> Result<keystead_solana::Unsigned, UnsignedError> {
+        keystead_solana::Unsigned::read(cluster, account, message)
+    }
+
+    /// INVARIANT S2: the effects are read from its bytes.
+    fn explain_message(&self, unsigned: &keystead_solana::Unsigned) -> Effects {
+        unsigned.effects()
     }
 
     /// INVARIANT S4: at most one transaction for any coin, unless a replacement names the one before.

@@ -118,15 +118,15 @@ impl Convening {
 
     pub(crate) fn deal(&mut self, node: &Name, attempt: u32, report: DealtReport) -> Result<(), ShareFault> {
         self.is_of(node, attempt)?;
-        let scheme = report.account.scheme();
+        let scheme = report.account.scheme().ok_or(ShareFault::Account)?;
         let is_born_so = match &self.ceremony {
-            KeyCeremony::Generate { kind, .. } => scheme == Some(kind.scheme()),
-            _ => scheme.is_some(),
+            KeyCeremony::Generate { kind, .. } => scheme == kind.scheme(),
+            _ => true,
         };
         if !is_born_so || self.account.is_some_and(|it| it != report.account) {
             return Err(ShareFault::Account);
         }
-        if !are_shares(&report.shares, self.holders.len()) {
+        if !are_shares(&report.shares, self.holders.len(), scheme) {
             return Err(ShareFault::Shares);
         }
         match self.dealt.get(node) {

@@ -11,6 +11,7 @@ use keystead_policy::{
 use keystead_quorum::{Authorization, Context, Shortfall};
 
 use crate::coins::purse_of;
+use crate::messages::blockhash_over_at;
 use crate::reading::Remembered;
 use crate::to_sign::ToSign;
 use crate::turn::{Turn, not_counted};
@@ -92,11 +93,11 @@ impl<C: Controls> Turn<'_, C> {
         if let Action::Psbt(it) = action {
             return Ok(self.read(it)?.understood());
         }
+        if let Action::Solana(it) = action {
+            return self.understand_message(it);
+        }
         let account = action.account().ok_or_else(no_account)?;
         let address = self.address(account)?;
-        if let Action::Solana(it) = action {
-            return Err(no_ed25519(it));
-        }
         let unsigned = self.controls.build(action, address).map_err(|error| Reason::Undecodable {
             code: keystead_base::Coded::code(&error).to_owned(),
             text: error.to_string(),
@@ -375,13 +376,18 @@ impl<C: Controls> Turn<'_, C> {
     /// its key; what cannot be read counts on.
     pub(crate) fn is_over(&self, id: &RequestId) -> bool {
         let Some(request) = self.state.requests.get(id).filter(|it| it.slot.is_none()) else { return false };
-        let action = &request.intent.action;
-        let address = action.account().and_then(|it| self.state.keys.get(&it.key)?.account.address(it.index));
-        let Some(unsigned) = address.and_then(|it| self.controls.build(action, it).ok()) else {
-            return false;
-        };
-        let effects = self.controls.explain(&unsigned, self.state.policy.engine.registry());
-        over_at(&effects, request.announced).is_some_and(|at| at <= self.now())
+        let effects = self.effects_of(&request.intent.action);
+        effects.and_then(|it| over_at(&it, request.announced)).is_some_and(|at| at <= self.now())
+    }
+
+    fn effects_of(&self, action: &Action) -> Option<Effects> {
+        if let Action::Solana(it) = action {
+            return self.effects_of_message(it);
+        }
+        let account = action.account()?;
+        let address = self.state.keys.get(&account.key)?.account.address(account.index)?;
+        let unsigned = self.controls.build(action, address).ok()?;
+        Some(self.controls.explain(&unsigned, self.state.policy.engine.registry()))
     }
 
     /// INVARIANT S4: a fresh certificate for the same digest, if policy still allows it and nothing is frozen.
@@ -439,13 +445,6 @@ pub(crate) fn pass(ruling: Ruling) -> Result<Passed, Refused> {
     }
 }
 
-/// Every kind of key that there is signs on secp256k1.
-fn no_ed25519(it: &keystead_intent::SolanaMessage) -> Reason {
-    let text =
-        format!("key `{}` is none of Ed25519: nobody can sign for {} with it", it.account.key, it.chain);
-    Reason::Undecodable { code: "solana.no_key".to_owned(), text }
-}
-
 /// For actions that have no account to sign with: changes of authority never come here.
 fn no_account() -> Reason {
     Reason::Undecodable { code: "request.no_account".to_owned(), text: "there is nothing to sign".to_owned() }
@@ -456,6 +455,9 @@ fn no_account() -> Reason {
 fn over_at(effects: &Effects, now: Timestamp) -> Option<Timestamp> {
     if effects.slot.is_some() {
         return None;
+    }
+    if let Some(at) = blockhash_over_at(effects, now) {
+        return Some(at);
     }
     effects.items.iter().try_fold(now, |latest, effect| match &effect.kind {
         EffectKind::Statement { .. } | EffectKind::Cancel { .. } | EffectKind::NoValue => Some(latest),

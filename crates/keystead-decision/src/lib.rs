@@ -19,6 +19,7 @@ mod judge;
 mod key_moves;
 mod light_client;
 mod light_error;
+mod messages;
 mod outcome;
 mod permits;
 mod persist;

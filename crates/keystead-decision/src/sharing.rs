@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{ClusterId, Digest, HybridPublicKey, Name, PublicAccount, Timestamp, tagged_hash};
+use keystead_base::{
+    ClusterId, Digest, HybridPublicKey, KeyScheme, Name, PublicAccount, Timestamp, tagged_hash,
+};
 use keystead_intent::KeyCeremony;
 use keystead_policy::{AssuranceLevel, Feature};
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,8 @@ use serde::{Deserialize, Serialize};
 const RECIPIENT_BYTES: usize = 1216;
 /// Bytes of a compressed point (SEC 1, 2.3.3).
 const POINT_BYTES: usize = 33;
+/// Bytes of a point of Ed25519 (RFC 8032, 5.1.2).
+const ED25519_BYTES: usize = 32;
 
 /// The keys of one holder's enclave, for one ceremony and for the epoch that it makes.
 ///
@@ -140,7 +144,8 @@ pub(crate) fn next_epoch(ceremony: &KeyCeremony, epoch: u32) -> u32 {
     }
 }
 
-/// The digest that new shares sign together with the share of `node` among them, by the address with index 0: it names
+/// The digest that new shares sign together with the share of `node` among them, by the address with index 0, of
+/// other schemes by the key itself: it names
 /// the cluster, the key, the epoch of the shares, the digest of the decision that convened the ceremony, and the node.
 #[must_use]
 pub fn share_challenge(cluster: ClusterId, key: &Name, epoch: u32, convened: &Digest, node: &Name) -> Digest {
@@ -148,9 +153,12 @@ pub fn share_challenge(cluster: ClusterId, key: &Name, epoch: u32, convened: &Di
     tagged_hash("keystead/share-proof/v1", &body)
 }
 
-/// Whether each holder has one public share of the right form, and no two have the same.
-pub(crate) fn are_shares(shares: &[Vec<u8>], holders: usize) -> bool {
-    let point = |it: &Vec<u8>| it.len() == POINT_BYTES && matches!(it.first(), Some(2 | 3));
+/// Whether each holder has one public share of the form that the scheme's have, and no two have the same.
+pub(crate) fn are_shares(shares: &[Vec<u8>], holders: usize, scheme: KeyScheme) -> bool {
+    let point = |it: &Vec<u8>| match scheme {
+        KeyScheme::Ecdsa | KeyScheme::Bip340 => it.len() == POINT_BYTES && matches!(it.first(), Some(2 | 3)),
+        KeyScheme::Ed25519 => it.len() == ED25519_BYTES,
+    };
     let distinct: BTreeSet<_> = shares.iter().collect();
     shares.len() == holders && distinct.len() == holders && shares.iter().all(point)
 }

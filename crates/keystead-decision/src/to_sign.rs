@@ -1,4 +1,4 @@
-//! What would be signed, on either kind of chain.
+//! What would be signed, on each kind of chain.
 
 use keystead_base::Digest;
 use keystead_chain::{Transaction, Unsigned};
@@ -10,6 +10,8 @@ pub(crate) enum ToSign {
     Ethereum(Unsigned),
     /// What was read of a PSBT: the digest over what its inputs sign.
     Bitcoin(Digest),
+    /// The SHA-256 of a message, which Ed25519 signs itself.
+    Solana(Digest),
 }
 
 impl ToSign {
@@ -17,7 +19,7 @@ impl ToSign {
     pub(crate) fn granted<C: Controls>(&self, controls: &C) -> Digest {
         match self {
             Self::Ethereum(unsigned) => controls.granted_digest(unsigned),
-            Self::Bitcoin(digest) => *digest,
+            Self::Bitcoin(digest) | Self::Solana(digest) => *digest,
         }
     }
 
@@ -25,7 +27,7 @@ impl ToSign {
     pub(crate) fn transaction(&self) -> Option<&Transaction> {
         match self {
             Self::Ethereum(unsigned) => unsigned.transaction(),
-            Self::Bitcoin(_) => None,
+            Self::Bitcoin(_) | Self::Solana(_) => None,
         }
     }
 }

@@ -175,6 +175,8 @@ pub enum KeyKind {
     ThresholdSecp256k1,
     /// A secp256k1 key in shares that sign Schnorr (BIP-340) together, for taproot outputs of Bitcoin and nothing else.
     ThresholdBip340,
+    /// An Ed25519 key in shares, for messages of Solana's and nothing else.
+    ThresholdEd25519,
 }
 
 impl KeyKind {
@@ -183,7 +185,7 @@ impl KeyKind {
     pub fn is_shared(self) -> bool {
         match self {
             Self::HdSecp256k1 => false,
-            Self::ThresholdSecp256k1 | Self::ThresholdBip340 => true,
+            Self::ThresholdSecp256k1 | Self::ThresholdBip340 | Self::ThresholdEd25519 => true,
         }
     }
 
@@ -193,6 +195,7 @@ impl KeyKind {
         match self {
             Self::HdSecp256k1 | Self::ThresholdSecp256k1 => KeyScheme::Ecdsa,
             Self::ThresholdBip340 => KeyScheme::Bip340,
+            Self::ThresholdEd25519 => KeyScheme::Ed25519,
         }
     }
 
@@ -203,6 +206,7 @@ impl KeyKind {
             Self::HdSecp256k1 => "hd_secp256k1",
             Self::ThresholdSecp256k1 => "threshold_secp256k1",
             Self::ThresholdBip340 => "threshold_bip340",
+            Self::ThresholdEd25519 => "threshold_ed25519",
         }
     }
 }

@@ -88,7 +88,7 @@ pub enum Action {
     Authority(AuthorityChange),
     /// Sign what a PSBT spends.
     Psbt(PsbtSpend),
-    /// Sign a message of Solana's. No key can yet: it is denied (`solana.no_key`).
+    /// Sign a message of Solana's.
     Solana(SolanaMessage),
 }
 

@@ -43,6 +43,10 @@ pub struct SolanaMessage {
     pub message: Bytes,
 }
 
+impl Canonical for SolanaMessage {
+    const DOMAIN: &'static str = "keystead/solana-message/v1";
+}
+
 /// An address on one cluster: a wallet, a token account, a mint or a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -150,7 +150,7 @@ pub struct SignatureRecord {
     pub position: u64,
     /// The 32 bytes that were signed.
     pub signing_digest: Digest,
-    /// The signature: 65 bytes r ‖ s ‖ y-parity.
+    /// The signature: 65 bytes r ‖ s ‖ y-parity; for other chains as `SignedPayload` has it.
     pub signature: Vec<u8>,
     /// The signed transaction as it is sent, or empty where there is none.
     pub signed: Vec<u8>,

@@ -49,6 +49,7 @@ mod shared;
 mod sightings;
 mod signer;
 mod simulate;
+mod solana;
 mod spent;
 mod stages;
 mod status;

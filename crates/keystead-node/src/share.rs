@@ -21,7 +21,7 @@ use crate::error::{CallError, FactError};
 use crate::replica::Heard;
 use crate::shared::Shared;
 use crate::threshold::RunWord;
-use crate::{Event, bitcoin, views};
+use crate::{Event, bitcoin, solana, views};
 
 impl Shared {
     /// Hands something to the replica; waits while it is busy.
@@ -248,7 +248,7 @@ impl Shared {
     }
 }
 
-/// INVARIANT S7: what a signature (65 bytes r ‖ s ‖ y-parity, or the signatures of a PSBT) under a decision at this
+/// INVARIANT S7: what a signature (65 bytes r ‖ s ‖ y-parity, the signatures of a PSBT, or 64 bytes of Ed25519) under a decision at this
 /// place of its block makes; none unless the decision allows exactly the bytes that the intent makes, and its account
 /// signed them. `state` says which wallet a key has on Bitcoin, and `version`, the policy that the decision was made under, which
 /// it shares.
@@ -265,6 +265,9 @@ pub fn recovered_signature(
     if let Action::Psbt(spent) = &intent.action {
         let wallet = bitcoin::wallet_of(state, version, spent)?;
         return bitcoin::recovered(decision, grant, position, intent, (&wallet, spent), signature);
+    }
+    if let Action::Solana(it) = &intent.action {
+        return solana::recovered(state, (decision, grant, position), intent, it, signature);
     }
     let unsigned = keystead_chain::build(&intent.action, grant.address).ok()?;
     if intent.id() != decision.subject || unsigned.signing_digest() != grant.signing_digest {

@@ -23,7 +23,7 @@ use crate::enclave::{EnclaveHome, Started, follow};
 use crate::restore::HandOver;
 use crate::shared::Shared;
 use crate::threshold::{MAX_RUN_WORDS, RunWord, Runs};
-use crate::{Event, NodeError, bitcoin, views};
+use crate::{Event, NodeError, bitcoin, solana, views};
 
 /// The stage. It has a thread of its own, because calls to the enclave block.
 pub(crate) struct Signer {
@@ -62,6 +62,7 @@ pub(crate) struct Work {
 enum Payload {
     Ethereum(Box<Unsigned>),
     Bitcoin(Box<Spend>),
+    Solana(Box<keystead_solana::Unsigned>),
 }
 
 impl Payload {
@@ -69,6 +70,7 @@ impl Payload {
         match self {
             Self::Ethereum(unsigned) => unsigned.account(),
             Self::Bitcoin(spend) => spend.wallet(),
+            Self::Solana(message) => message.account().id(message.cluster()),
         }
     }
 
@@ -76,6 +78,7 @@ impl Payload {
         match self {
             Self::Ethereum(unsigned) => unsigned.signing_digest(),
             Self::Bitcoin(spend) => spend.signing_digest(),
+            Self::Solana(message) => message.signing_digest(),
         }
     }
 }
@@ -96,7 +99,7 @@ impl Work {
     /// What is read of its PSBT, where it is one.
     pub(crate) fn spend(&self) -> Option<&Spend> {
         match &self.payload {
-            Payload::Ethereum(_) => None,
+            Payload::Ethereum(_) | Payload::Solana(_) => None,
             Payload::Bitcoin(spend) => Some(spend),
         }
     }
@@ -203,7 +206,10 @@ impl Signer {
         for (work, result) in work.into_iter().zip(results) {
             let code = match &result {
                 ItemResult::Refused(refusal) => Some(refusal.code.as_str()),
-                ItemResult::Signed(_) | ItemResult::Spent(_) | ItemResult::Admitted => None,
+                ItemResult::Signed(_)
+                | ItemResult::Spent(_)
+                | ItemResult::Admitted
+                | ItemResult::SignedMessage(_) => None,
             };
             self.shared.traces.part(&[work.request], ("enclave.sign", Kind::Client), start, code);
             match result {
@@ -347,6 +353,9 @@ fn payload(state: &State, action: &Action, grant: &Grant) -> Result<(Payload, Ve
     if let Action::Psbt(it) = action {
         return Ok((Payload::Bitcoin(Box::new(bitcoin::read(state, it)?)), it.to_document()));
     }
+    if let Action::Solana(it) = action {
+        return Ok((Payload::Solana(Box::new(solana::read(state, it)?)), it.to_document()));
+    }
     let unsigned = keystead_chain::build(action, grant.address).map_err(|error| Refused::of(&error))?;
     let document = unsigned.to_document();
     Ok((Payload::Ethereum(Box::new(unsigned)), document))
@@ -360,6 +369,12 @@ fn signed(height: u64, work: Work, result: ItemResult) -> Result<SignatureRecord
         ItemResult::Admitted => Err(other()),
         ItemResult::Signed(it) if !work.is_meant_by(it.signing_digest, it.account) => Err(other()),
         ItemResult::Spent(it) if !work.is_meant_by(it.signing_digest, it.wallet) => Err(other()),
+        ItemResult::SignedMessage(it) if !work.is_meant_by(it.signing_digest, it.account) => Err(other()),
+        ItemResult::SignedMessage(it) => {
+            let Payload::Solana(message) = &work.payload else { return Err(other()) };
+            let place = (work.request, height, work.position);
+            solana::record(place, message, &it.signature).map_err(|error| Refused::of(&error))
+        }
         ItemResult::Signed(it) => {
             let Payload::Ethereum(unsigned) = &work.payload else { return Err(other()) };
             let (r, s) = (B256::from(it.signature.r()), B256::from(it.signature.s()));

@@ -149,6 +149,9 @@ impl Signer {
             RunEnd::Signed { height, released } => {
                 self.run_signed(&request, height, ItemResult::Signed(released))
             }
+            RunEnd::SignedMessage { height, released } => {
+                self.run_signed(&request, height, ItemResult::SignedMessage(released))
+            }
             RunEnd::Dealt(share) => self.share_dealt(request, *share).await?,
             RunEnd::Dismissed => drop(self.runs.dealing.remove(&request)),
             RunEnd::Proved { prover, proof } => self.share_proved(request, &prover, proof),
@@ -209,7 +212,7 @@ fn row(record: &Record) -> ThresholdRow {
 /// How a run came out, for those who count.
 fn word(end: &RunEnd) -> &'static str {
     match end {
-        RunEnd::Signed { .. } | RunEnd::SignedInput { .. } => "signed",
+        RunEnd::Signed { .. } | RunEnd::SignedInput { .. } | RunEnd::SignedMessage { .. } => "signed",
         RunEnd::Dealt(_) => "dealt",
         RunEnd::Dismissed => "dismissed",
         RunEnd::Proved { .. } => "proved",

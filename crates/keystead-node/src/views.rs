@@ -4,6 +4,7 @@ use keystead_base::RequestId;
 use keystead_decision::{Certificate, Decision, leaves};
 use keystead_intent::Action;
 use keystead_ledger::{LedgerError, SignatureRecord};
+use keystead_solana::Cluster;
 use keystead_wire::{RequestDetail, RequestStage, RequestView, SignedPayload};
 
 use crate::bitcoin;
@@ -64,7 +65,12 @@ pub(crate) async fn detail(shared: &Shared, id: &RequestId) -> Result<Option<Req
     };
     let state = shared.state();
     let account = request.intent.action.account();
-    let address = account.and_then(|it| state.key(&it.key)?.address(it.index));
+    let address = account.and_then(|it| match &request.intent.action {
+        Action::Solana(message) if state.key(&it.key)?.state.receives() => {
+            Some(state.solana_address(it)?.id(Cluster::of(message.chain)?))
+        }
+        _ => state.key(&it.key)?.address(it.index),
+    });
     let decisions = shared.ledger.decisions_about(id).await?;
     let simulation = state.request(id).and_then(|it| it.simulation.clone());
     let wallet = match &request.intent.action {

@@ -2,6 +2,7 @@
 
 mod inputs;
 mod leaving;
+mod messages;
 mod restoring;
 mod sharing;
 mod spending;
@@ -49,6 +50,11 @@ pub trait EnclaveControls: Send + 'static {
     /// INVARIANT S2: the same for a PSBT, read against the wallet of the key itself.
     fn spend_to_grant(&self, spend: &Spend, _granted: Option<&Grant>) -> Digest {
         spend.signing_digest()
+    }
+
+    /// INVARIANT S2: the same for a message of Solana's, read for the key itself.
+    fn message_to_grant(&self, message: &keystead_solana::Unsigned, _granted: Option<&Grant>) -> Digest {
+        message.signing_digest()
     }
 }
 
@@ -340,12 +346,13 @@ impl<C: EnclaveControls> Enclave<C> {
             .items
             .iter()
             .map(|item| {
-                let done = match spending::payload_of(item) {
-                    Some(payload) if self.in_shares(&payload.account.key) => {
+                let done = match (spending::payload_of(item), messages::payload_of(item)) {
+                    (Some(payload), _) if self.in_shares(&payload.account.key) => {
                         self.admit_spend(header, item, &payload, now)
                     }
-                    Some(payload) => self.spend(header, item, &payload, now).map(ItemResult::Spent),
-                    None => self.sign_one(header, item, now),
+                    (Some(payload), _) => self.spend(header, item, &payload, now).map(ItemResult::Spent),
+                    (None, Some(payload)) => self.admit_message(header, item, &payload, now),
+                    (None, None) => self.sign_one(header, item, now),
                 };
                 done.unwrap_or_else(|error| ItemResult::Refused(Refusal::of(&error)))
             })

@@ -32,8 +32,8 @@ pub use keystead_threshold::{Abort, Culprit, Fault, MAX_ENVELOPE_BYTES, Record, 
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
 pub use protocol::{
     Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HandOver, HeldKey, Hello, ItemResult,
-    MAX_BATCH_ITEMS, OpenedKey, Position, ProvenWallet, Ready, Refusal, Released, ReleasedSpend, Reply,
-    Request, RestoredKey, WalletOf,
+    MAX_BATCH_ITEMS, OpenedKey, Position, ProvenWallet, Ready, Refusal, Released, ReleasedMessage,
+    ReleasedSpend, Reply, Request, RestoredKey, WalletOf,
 };
 pub use refusal::EnclaveError;
 pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};

@@ -306,6 +306,8 @@ pub enum ItemResult {
     Spent(ReleasedSpend),
     /// Its key is held in shares, and the log allows it: runs may sign it until the right expires.
     Admitted,
+    /// A message of Solana's was signed. An enclave says so of a run alone.
+    SignedMessage(ReleasedMessage),
 }
 
 /// A signature as it leaves: verified inside with the account's public key, over this very digest (S7). The
@@ -331,6 +333,19 @@ pub struct ReleasedSpend {
     pub wallet: Address,
     /// One signature for each input.
     pub signatures: SpendSignatures,
+}
+
+/// A signature of a message of Solana's as it leaves: verified inside with the account's key, over this very message (S7).
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleasedMessage {
+    /// The SHA-256 of the message, which was granted.
+    pub signing_digest: Digest,
+    /// The id of the address whose signature it is.
+    pub account: Address,
+    /// The 64 bytes of Ed25519 (RFC 8032).
+    #[serde(with = "const_hex")]
+    pub signature: Vec<u8>,
 }
 
 /// Why not, for the parent's log: a stable code and a sentence.

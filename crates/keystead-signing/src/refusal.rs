@@ -7,6 +7,7 @@ use keystead_decision::LightError;
 use keystead_entropy::EntropyError;
 use keystead_intent::ChainId;
 use keystead_keys::{AgeError, BackupError, DeriveError, MemberError, SealError};
+use keystead_solana::UnsignedError;
 
 use crate::threshold::ThresholdError;
 use crate::vault::VaultError;
@@ -100,6 +101,15 @@ pub enum EnclaveError {
     /// A PSBT that is refused.
     #[error(transparent)]
     Spend(#[from] SpendError),
+    /// A chain that is no cluster of Solana's.
+    #[error("{chain} is no cluster of Solana's")]
+    NoCluster {
+        /// The chain.
+        chain: ChainId,
+    },
+    /// A message of Solana's that is refused.
+    #[error(transparent)]
+    Message(#[from] UnsignedError),
     /// A path that leads nowhere.
     #[error(transparent)]
     Derive(#[from] DeriveError),
@@ -153,8 +163,10 @@ impl Coded for EnclaveError {
             Self::Account { .. } => "enclave.account",
             Self::Chain { .. } => "enclave.chain",
             Self::NoWallet { .. } => "enclave.no_wallet",
+            Self::NoCluster { .. } => "enclave.no_cluster",
             Self::RepeatedNonce => "enclave.repeated_nonce",
             Self::Spend(error) => error.code(),
+            Self::Message(error) => error.code(),
             Self::Derive(error) => error.code(),
             Self::Payload(error) => error.code(),
             Self::Certificate(error) => error.code(),
@@ -185,6 +197,8 @@ impl Coded for EnclaveError {
             | Self::Chain { .. }
             | Self::NoWallet { .. }
             | Self::Spend(_)
+            | Self::NoCluster { .. }
+            | Self::Message(_)
             | Self::Payload(_)
             | Self::Certificate(_) => Blame::Peer,
             Self::Vault(error) => error.blame(),

@@ -32,7 +32,7 @@ pub use fee::{BudgetTerm, Fee, LAMPORTS_PER_SIGNATURE, MAX_COMPUTE_UNITS};
 pub use message::{AccountMeta, Instruction, MAX_TRANSACTION_BYTES, Message, MessageError, Version};
 pub use pubkey::{MAX_PUBKEY_LETTERS, Pubkey, PubkeyError};
 pub use unsigned::{Assembled, SignatureError, Unsigned, UnsignedError};
-pub use words::{Line, describe};
+pub use words::{Line, Speaker, describe, describe_as};
 
 #[cfg(test)]
 mod fixture;

@@ -109,6 +109,26 @@ impl Unsigned {
         Ok(Assembled { raw, id: id.ok_or(SignatureError::Missing { signer: self.account })? })
     }
 
+    /// The transaction with the account's signature in its place, and zeros in those of other signers, who add theirs. With one
+    /// signer it is whole.
+    ///
+    /// INVARIANT S7: the signature is verified over the bytes that were read here.
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureError::Invalid`] where it is not the account's.
+    pub fn sign_into(&self, signature: &[u8; 64]) -> Result<Vec<u8>, SignatureError> {
+        self.verify(signature)?;
+        let signers = self.message.signers();
+        let mut raw = Vec::new();
+        write_length(&mut raw, signers.len());
+        for signer in signers {
+            raw.extend(if *signer == self.account { *signature } else { [0; 64] });
+        }
+        raw.extend(self.message.to_bytes());
+        Ok(raw)
+    }
+
     /// Whether this is the account's signature of what was read.
     ///
     /// # Errors

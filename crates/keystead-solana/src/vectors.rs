@@ -1,7 +1,7 @@
 //! Vectors of the canonical forms.
 
 use keystead_base::{Canonical, Digest, tagged_hash};
-use keystead_intent::{SolanaAddress, SolanaNonce};
+use keystead_intent::{AccountRef, SolanaAddress, SolanaMessage, SolanaNonce};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -36,7 +36,16 @@ fn vectors() -> Vec<Vector> {
     let accounts = vec![account(US, true, true), account(MINT, false, false)];
     let order = Instruction { program: UNKNOWN, accounts, data: vec![1, 2, 3] };
     let addresses = addresses.iter().map(|it| of("an address on a cluster", it));
-    let others = [of("a place", &nonce), of("an instruction", &SolanaInstruction::of(&order))];
+    let asked = SolanaMessage {
+        account: AccountRef { key: "vault".parse().unwrap(), index: 0 },
+        chain: Cluster::Devnet.chain(),
+        message: vec![0x80, 1, 0, 0].into(),
+    };
+    let others = [
+        of("a place", &nonce),
+        of("an instruction", &SolanaInstruction::of(&order)),
+        of("what is asked for", &asked),
+    ];
     addresses.chain(others).collect()
 }
 
@@ -65,6 +74,7 @@ fn documents_read_back_and_nothing_shorter_does() {
         match vector.domain.as_str() {
             SolanaAddress::DOMAIN => check::<SolanaAddress>(&document),
             SolanaNonce::DOMAIN => check::<SolanaNonce>(&document),
+            SolanaMessage::DOMAIN => check::<SolanaMessage>(&document),
             _ => check::<SolanaInstruction>(&document),
         }
     }

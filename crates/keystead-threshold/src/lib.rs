@@ -5,7 +5,7 @@
 //! no socket and no certificate: **whoever makes one has verified the commit certificate for the session's digest
 //! before**, and sends what it says by a [`Post`]. Nothing resumes from the middle of a run.
 //!
-//! It is the protocols, not their runtime: that is the enclave's (`keystead-signing`), with ECDSA and BIP-340 so far.
+//! It is the protocols, not their runtime: that is the enclave's (`keystead-signing`), for all three schemes.
 
 mod abort;
 mod attempt;

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Blame, Canonical, ClusterId, Coded, Digest, Name};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use crate::Holders;
 use crate::holders::twice;
+use crate::{Holders, MAX_MESSAGE_BYTES};
 
 /// The longest derivation path, in steps.
 pub const MAX_PATH_STEPS: usize = 10;
@@ -36,6 +37,21 @@ pub enum Scheme {
     Bip340Frost,
     /// Ed25519 (RFC 8032) by FROST (RFC 9591).
     Ed25519Frost,
+}
+
+impl Scheme {
+    /// How a session names what is signed: the 32 bytes themselves, of Ed25519 the SHA-256 of the message. None where the
+    /// scheme does not sign such a message.
+    #[must_use]
+    pub fn names(self, message: &[u8]) -> Option<Digest> {
+        match self {
+            Self::Ed25519Frost if message.len() <= MAX_MESSAGE_BYTES => {
+                Some(Digest(Sha256::digest(message).into()))
+            }
+            Self::Ed25519Frost => None,
+            Self::EcdsaDkls23 | Self::Bip340Frost => message.try_into().ok().map(Digest),
+        }
+    }
 }
 
 /// What a run is for.

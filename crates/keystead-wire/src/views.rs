@@ -110,7 +110,7 @@ pub struct RequestView {
 pub struct SignedPayload {
     /// The 32 bytes that were signed.
     pub signing_digest: Digest,
-    /// 65 bytes `r || s || y-parity`; for a PSBT the document of its inputs' signatures.
+    /// 65 bytes `r || s || y-parity`; for a PSBT the document of its inputs' signatures; for a message of Solana's 64 bytes.
     pub signature: Bytes,
     /// The signed transaction (EIP-2718) or authorization (RLP); for messages and typed data `r || s || v`; for a
     /// PSBT the transaction that the network takes, or where others sign, too, the PSBT with our signatures in it.

@@ -145,9 +145,10 @@ fn refused(error: ReviewError) -> Failure {
     let next = match error {
         ReviewError::Request { .. } | ReviewError::Digest { .. } => LIES,
         ReviewError::NoAddress => "the key is not active yet",
-        ReviewError::Build(_) | ReviewError::Spend(_) | ReviewError::Registry(_) => {
-            "do NOT approve what nobody can read; reject it"
-        }
+        ReviewError::Build(_)
+        | ReviewError::Spend(_)
+        | ReviewError::Message(_)
+        | ReviewError::Registry(_) => "do NOT approve what nobody can read; reject it",
     };
     Failure { next: next.to_owned(), ..error.into() }
 }

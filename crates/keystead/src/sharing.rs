@@ -15,6 +15,8 @@ pub(crate) enum SchemeArg {
     Ecdsa,
     /// Taproot coins of Bitcoin alone.
     Bip340,
+    /// Messages of Solana's alone.
+    Ed25519,
 }
 
 /// The request that makes a key in shares.
@@ -22,6 +24,7 @@ pub(crate) fn generation(key: &Name, scheme: SchemeArg, threshold: u8, holders: 
     let kind = match scheme {
         SchemeArg::Ecdsa => KeyKind::ThresholdSecp256k1,
         SchemeArg::Bip340 => KeyKind::ThresholdBip340,
+        SchemeArg::Ed25519 => KeyKind::ThresholdEd25519,
     };
     asked(KeyCeremony::Generate { key: key.clone(), kind, threshold, holders: holders.to_vec() })
 }

@@ -59,6 +59,7 @@ pub mod selective_aborts;
 pub mod sighash_downgrade;
 pub mod slow_requests;
 pub mod slow_strangers;
+pub mod smuggled_order;
 pub mod smuggled_parameters;
 pub mod smuggled_request;
 pub mod stale_certificate;

@@ -379,6 +379,14 @@ fn approvers_read_who_signs_and_how_many_may_be_lost() {
     };
     let kind = "`treasury`, for taproot coins of Bitcoin alone (BIP-340), is born";
     assert_eq!(words(taproot), born.replace("`treasury` is born", kind));
+    let solana = KeyCeremony::Generate {
+        key: treasury(),
+        kind: KeyKind::ThresholdEd25519,
+        threshold: 2,
+        holders: nodes(&[1, 2, 3]),
+    };
+    let kind = "`treasury`, for Solana alone (Ed25519), is born";
+    assert_eq!(words(solana), born.replace("`treasury` is born", kind));
     let (key, holders, dealers) = (treasury(), nodes(&[1, 4]), nodes(&[1, 3]));
     let moved = "KEY `treasury` GETS OTHER SHARES, dealt by node-1, node-3: any 2 of node-1, node-4 sign; 0 of them may \
                  be lost, and fewer than 2 sign nothing";

@@ -46,7 +46,7 @@ impl<C: EnclaveControls> Enclave<C> {
             return Err(ThresholdError::NotAdmitted.into());
         }
         let (header, policy_version) = (header.digest(), item.decision.policy.number);
-        self.rights.admit(place, Admitted { permit, header, policy_version, inputs }, now);
+        self.rights.admit(place, Admitted { permit, header, policy_version, inputs, message: None }, now);
         Ok(ItemResult::Admitted)
     }
 
@@ -75,23 +75,46 @@ impl<C: EnclaveControls> Enclave<C> {
 fn kind_of(scheme: Scheme) -> KeyKind {
     match scheme {
         Scheme::EcdsaDkls23 => KeyKind::ThresholdSecp256k1,
-        Scheme::Bip340Frost | Scheme::Ed25519Frost => KeyKind::ThresholdBip340,
+        Scheme::Bip340Frost => KeyKind::ThresholdBip340,
+        Scheme::Ed25519Frost => KeyKind::ThresholdEd25519,
+    }
+}
+
+/// What a run signs.
+pub(super) struct ToJoin {
+    /// What its session names.
+    pub(super) digest: Digest,
+    /// Where the key of it is.
+    pub(super) path: Vec<u32>,
+    /// What is signed: the same 32 bytes, or a message of Solana's.
+    pub(super) message: Vec<u8>,
+}
+
+impl ToJoin {
+    fn digest(digest: Digest, path: Vec<u32>) -> Self {
+        Self { digest, path, message: digest.as_bytes().to_vec() }
     }
 }
 
 impl Admitted {
-    /// What a run of it signs, and where the key of it is: an input of its own where a PSBT was admitted, and only there.
-    pub(super) fn signs(
-        &self,
-        grant: &Grant,
-        input: Option<u32>,
-    ) -> Result<(Digest, Vec<u32>), ThresholdError> {
-        let Some(input) = input else {
-            let whole = self.inputs.is_empty().then(|| (grant.signing_digest, vec![grant.account.index]));
-            return whole.ok_or(ThresholdError::NotAdmitted);
-        };
+    /// What a run of it signs: an input of its own where a PSBT was admitted, and only there.
+    pub(super) fn signs(&self, grant: &Grant, input: Option<u32>) -> Result<ToJoin, ThresholdError> {
+        match (input, &self.message) {
+            (Some(input), None) => self.signs_input(input),
+            (None, Some(it)) => {
+                let (digest, message) = (grant.signing_digest, it.message().to_bytes());
+                Ok(ToJoin { digest, path: Vec::new(), message })
+            }
+            (None, None) if self.inputs.is_empty() => {
+                Ok(ToJoin::digest(grant.signing_digest, vec![grant.account.index]))
+            }
+            _ => Err(ThresholdError::NotAdmitted),
+        }
+    }
+
+    fn signs_input(&self, input: u32) -> Result<ToJoin, ThresholdError> {
         let found = self.inputs.iter().find(|it| u32::try_from(it.input) == Ok(input));
-        let key = found.and_then(|it| Some((it.digest, it.keys.first()?.path.to_u32_vec())));
+        let key = found.and_then(|it| Some(ToJoin::digest(it.digest, it.keys.first()?.path.to_u32_vec())));
         key.ok_or(ThresholdError::NotAdmitted)
     }
 }

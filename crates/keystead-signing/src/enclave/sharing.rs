@@ -14,6 +14,7 @@ use keystead_threshold::{
     Abort, Attempt, Culprit, Fault, Holders, PublicShares, Purpose, Record, Scheme, Session, SessionId,
 };
 
+use super::inputs::ToJoin;
 use super::{Enclave, EnclaveControls, fits};
 use crate::entropy::kernel_random;
 use crate::protocol::{ItemResult, OpenedKey, Released};
@@ -31,6 +32,8 @@ pub(super) struct Admitted {
     pub(super) policy_version: u64,
     /// What is signed for each input, where it is a PSBT.
     pub(super) inputs: Vec<SigningDigest>,
+    /// What Ed25519 signs, where it is a message of Solana's.
+    pub(super) message: Option<Box<keystead_solana::Unsigned>>,
 }
 
 /// Rights whose keys are held in shares, by request and height.
@@ -127,8 +130,8 @@ impl<C: EnclaveControls> Enclave<C> {
         let address = holding.account.address(grant.account.index);
         fits(grant, unsigned, address.ok_or(ThresholdError::Share)?)?;
         let place = (decision.subject, header.height);
-        let (header, policy_version) = (header.digest(), decision.policy.number);
-        self.rights.admit(place, Admitted { permit, header, policy_version, inputs: Vec::new() }, now);
+        let (header, policy_version, inputs) = (header.digest(), decision.policy.number, Vec::new());
+        self.rights.admit(place, Admitted { permit, header, policy_version, inputs, message: None }, now);
         Ok(ItemResult::Admitted)
     }
 
@@ -157,7 +160,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let right = self.rights.0.get(&(request, height)).ok_or(ThresholdError::NotAdmitted)?;
         // INVARIANT S3, S14: what was learned since counts, at the start of every run.
         let grant = log.still_permits(&right.permit, now)?.into_grant();
-        let (digest, path) = right.signs(&grant, input)?;
+        let ToJoin { digest, path, message } = right.signs(&grant, input)?;
         let key = grant.account.key;
         let holding = self.threshold.holding(&key, grant.epoch)?;
         let purpose = Purpose::Sign { signers: start.signers.clone(), digest, path };
@@ -171,7 +174,7 @@ impl<C: EnclaveControls> Enclave<C> {
             purpose,
             attempt: attempt(right.header, request, start),
         };
-        Ok(self.threshold.sign(Signature { request, height, session })?)
+        Ok(self.threshold.sign(Signature { request, height, message, session })?)
     }
 
     /// The challenge names cluster, key, epoch, ceremony and node: nothing else takes such a signature.
@@ -186,11 +189,12 @@ impl<C: EnclaveControls> Enclave<C> {
             return Err(ThresholdError::NotAdmitted.into());
         }
         let cluster = self.cluster()?;
-        let digest = share_challenge(cluster, &fresh.key, fresh.epoch, &fresh.convened, prover);
+        let challenge = share_challenge(cluster, &fresh.key, fresh.epoch, &fresh.convened, prover);
         let path = match fresh.scheme {
             Scheme::EcdsaDkls23 => vec![0],
             Scheme::Bip340Frost | Scheme::Ed25519Frost => Vec::new(),
         };
+        let digest = fresh.scheme.names(challenge.as_bytes()).ok_or(ThresholdError::NotAdmitted)?;
         let purpose = Purpose::Sign { signers: start.signers.clone(), digest, path };
         let session = Session {
             cluster,
@@ -202,7 +206,7 @@ impl<C: EnclaveControls> Enclave<C> {
             purpose,
             attempt: attempt(fresh.convened, *request, start),
         };
-        Ok(self.threshold.prove(Proving { request: *request, prover: prover.clone(), session })?)
+        Ok(self.threshold.prove(Proving { request: *request, prover: prover.clone(), challenge, session })?)
     }
 
     pub(super) fn deliver(
@@ -317,6 +321,10 @@ impl<C: EnclaveControls> Enclave<C> {
             let signature = self.release_input(&input, made)?;
             return Some(RunEnd::SignedInput { height, signature });
         }
+        if let Some(message) = right.message.clone() {
+            let released = self.release_message((&grant, digest), &message, made)?;
+            return Some(RunEnd::SignedMessage { height, released });
+        }
         let Made::Ecdsa(made) = made else { return None };
         let account = grant.account.key.clone();
         let holding = self.threshold.holding(&account, grant.epoch).ok()?;
@@ -384,6 +392,7 @@ fn scheme_of(convened: &Convened) -> Option<Scheme> {
     Some(match scheme? {
         KeyScheme::Ecdsa => Scheme::EcdsaDkls23,
         KeyScheme::Bip340 => Scheme::Bip340Frost,
+        KeyScheme::Ed25519 => Scheme::Ed25519Frost,
     })
 }
 
@@ -393,7 +402,7 @@ fn old_shares(
     let Some(old) = &convened.old else { return Ok(None) };
     let account = convened.account.ok_or(ThresholdError::NotAdmitted)?;
     let holders = Holders::new(old.threshold, old.holders.clone())?;
-    let key = account.compressed().to_vec();
+    let key = account.public_key();
     Ok(Some((PublicShares { holders, key, shares: old.shares.clone() }, account)))
 }
 

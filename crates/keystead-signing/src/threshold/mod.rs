@@ -65,6 +65,8 @@ pub(crate) struct Convoked {
 pub(crate) struct Signature {
     pub(crate) request: RequestId,
     pub(crate) height: u64,
+    /// What is signed; the session names it.
+    pub(crate) message: Vec<u8>,
     pub(crate) session: Session,
 }
 
@@ -72,6 +74,8 @@ pub(crate) struct Signature {
 pub(crate) struct Proving {
     pub(crate) request: RequestId,
     pub(crate) prover: Name,
+    /// What is signed.
+    pub(crate) challenge: Digest,
     pub(crate) session: Session,
 }
 
@@ -218,25 +222,30 @@ impl Threshold {
 
     /// Begins a signature that was granted.
     pub(crate) fn sign(&mut self, it: Signature) -> Result<Moved, ThresholdError> {
-        let Signature { request, height, session } = it;
+        let Signature { request, height, message, session } = it;
         let digest = signed_digest(&session);
-        self.sign_for(session, Aim::Sign { request, height, digest })
+        self.sign_for(session, message, Aim::Sign { request, height, digest })
     }
 
     /// Begins the proof of a holder's new share.
     pub(crate) fn prove(&mut self, it: Proving) -> Result<Moved, ThresholdError> {
-        let Proving { request, prover, session } = it;
-        let (key, epoch, challenge) = (session.key.clone(), session.epoch, signed_digest(&session));
-        self.sign_for(session, Aim::Prove { request, key, epoch, prover, challenge })
+        let Proving { request, prover, challenge, session } = it;
+        let (key, epoch) = (session.key.clone(), session.epoch);
+        let message = challenge.as_bytes().to_vec();
+        self.sign_for(session, message, Aim::Prove { request, key, epoch, prover, challenge })
     }
 
-    fn sign_for(&mut self, session: Session, aim: Aim) -> Result<Moved, ThresholdError> {
+    /// INVARIANT S2: the message is the one that the session names; a machine is not made of another.
+    fn sign_for(&mut self, session: Session, message: Vec<u8>, aim: Aim) -> Result<Moved, ThresholdError> {
         let holding = self.holding(&session.key, session.epoch)?;
         if holding.public.holders != session.holders {
             return Err(ThresholdError::Holders { key: session.key.clone() });
         }
         let (me, post) = (holding.me.clone(), std::sync::Arc::clone(&holding.post));
-        let prepared = holding.share(&self.arena)?.sign(&signed_digest(&session));
+        if session.scheme.names(&message) != Some(signed_digest(&session)) {
+            return Err(ThresholdError::NotAdmitted);
+        }
+        let prepared = holding.share(&self.arena)?.sign(message);
         let (begun, moved) = self.begin(session, &me)?;
         Ok(self.start(prepared(begun), post, aim, moved))
     }

@@ -8,7 +8,7 @@ use keystead_keys::Sealed;
 use keystead_threshold::{Abort, Record, SessionId};
 use serde::{Deserialize, Serialize};
 
-use crate::Released;
+use crate::{Released, ReleasedMessage};
 
 /// A run to begin: what it signs, and with whom. The enclave makes the session of it itself.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -72,7 +72,8 @@ pub enum RunEnd {
     Dealt(Box<DealtShare>),
     /// This node holds no share afterwards.
     Dismissed,
-    /// 64 bytes over `keystead_decision::share_challenge`: ECDSA by the account with index 0, BIP-340 by the key itself.
+    /// 64 bytes over `keystead_decision::share_challenge`: ECDSA by the account with index 0, BIP-340 and
+    /// Ed25519 by the key itself.
     Proved {
         /// Whose share was among those that signed.
         prover: Name,
@@ -88,6 +89,13 @@ pub enum RunEnd {
         height: u64,
         /// The signature.
         signature: SpendSignature,
+    },
+    /// The signature of a message of Solana's, verified inside (S7).
+    SignedMessage {
+        /// The height whose block allowed it.
+        height: u64,
+        /// The signature.
+        released: ReleasedMessage,
     },
 }
 

@@ -1,9 +1,9 @@
 //! A share of any scheme: what it is at rest, and the protocols that it begins.
 
-use keystead_base::{Digest, Name, PublicAccount, Secret};
+use keystead_base::{Name, PublicAccount, Secret};
 use keystead_threshold::{
-    Bip340, Ceremony, Deal, Dkls23, EcdsaEngine as _, EcdsaShare, Generate, Kept, KeyShare, PublicShares,
-    Purpose, Scheme, Session, Sign, Suite,
+    Bip340, Ceremony, Deal, Dkls23, EcdsaEngine as _, EcdsaShare, Ed25519, Generate, Kept, KeyShare,
+    PublicShares, Purpose, Scheme, Session, Sign, Suite,
 };
 
 use super::ThresholdError;
@@ -57,23 +57,27 @@ impl AnyShare {
 
     /// The key's public side.
     pub(super) fn account(&self) -> Option<PublicAccount> {
-        let root: [u8; 33] = self.bare().public().key.as_slice().try_into().ok()?;
+        let root = self.bare().public().key.as_slice();
         match self {
-            Self::Ecdsa(share) => Some(PublicAccount::new(root, *share.chain_code())),
-            Self::Frost(_) => Some(PublicAccount::bip340(root)),
+            Self::Ecdsa(share) => Some(PublicAccount::new(root.try_into().ok()?, *share.chain_code())),
+            Self::Frost(share) if share.scheme() == Scheme::Ed25519Frost => {
+                Some(PublicAccount::ed25519(root.try_into().ok()?))
+            }
+            Self::Frost(_) => Some(PublicAccount::bip340(root.try_into().ok()?)),
         }
     }
 
-    /// Its part in a signature.
-    pub(super) fn sign(self, digest: &Digest) -> Prepared {
+    /// Its part in a signature of a message; ECDSA signs what the session names.
+    pub(super) fn sign(self, message: Vec<u8>) -> Prepared {
         match self {
             // The share that signed ends here: the next run reads it anew.
             Self::Ecdsa(share) => {
                 prepared(Dkls23::sign(*share), |(_, made)| TurnEnd::Signed(Made::Ecdsa(made)))
             }
-            Self::Frost(share) => prepared(Sign::<Bip340>::new(share, digest.0.to_vec()), |(_, made)| {
-                TurnEnd::Signed(Made::Schnorr(made.0))
-            }),
+            Self::Frost(share) if share.scheme() == Scheme::Ed25519Frost => {
+                frost_sign::<Ed25519>(share, message)
+            }
+            Self::Frost(share) => frost_sign::<Bip340>(share, message),
         }
     }
 }
@@ -83,8 +87,12 @@ pub(super) fn ceremony(session: &Session, me: &Name, part: Part) -> Result<Prepa
     match session.scheme {
         Scheme::EcdsaDkls23 => ecdsa(&session.purpose, me, part),
         Scheme::Bip340Frost => frost::<Bip340>(&session.purpose, me, part),
-        Scheme::Ed25519Frost => Err(ThresholdError::Share),
+        Scheme::Ed25519Frost => frost::<Ed25519>(&session.purpose, me, part),
     }
+}
+
+fn frost_sign<C: Suite + 'static>(share: KeyShare, message: Vec<u8>) -> Prepared {
+    prepared(Sign::<C>::new(share, message), |(_, made)| TurnEnd::Signed(Made::Schnorr(made.0)))
 }
 
 fn ecdsa(purpose: &Purpose, me: &Name, part: Part) -> Result<Prepared, ThresholdError> {

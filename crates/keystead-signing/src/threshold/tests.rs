@@ -88,7 +88,7 @@ impl Table {
         let digest = Digest([7; 32]);
         for it in names(signers) {
             let purpose = Purpose::Sign { signers: names(signers), digest, path: vec![index] };
-            let signature = Signature { request: REQUEST, height: 5, session: session(purpose, attempt) };
+            let signature = signature(session(purpose, attempt));
             let moved = self.at(&it).sign(signature).unwrap();
             self.took(&it, moved);
         }
@@ -139,9 +139,14 @@ fn k03_a_key_that_is_born_in_three_enclaves_signs_from_any_two_and_from_what_the
     proves(&mut again, &account);
 }
 
+fn signature(session: Session) -> Signature {
+    let message = signed_digest(&session).as_bytes().to_vec();
+    Signature { request: REQUEST, height: 5, message, session }
+}
+
 fn s05_a_run_is_begun_once(table: &mut Table) {
     let purpose = Purpose::Sign { signers: names("a b"), digest: Digest([7; 32]), path: vec![4] };
-    let signature = Signature { request: REQUEST, height: 5, session: session(purpose, 1) };
+    let signature = signature(session(purpose, 1));
     let refused = table.at(&name("a")).sign(signature).map(|_| ()).unwrap_err();
     assert_eq!(refused.code(), "threshold_begin.begun_before");
 }
@@ -150,7 +155,7 @@ fn a_silent_signer_is_named(table: &mut Table) {
     let purpose = Purpose::Sign { signers: names("a b"), digest: Digest([7; 32]), path: vec![4] };
     let session = session(purpose, 3);
     let id: SessionId = session.id();
-    let begins = table.at(&name("a")).sign(Signature { request: REQUEST, height: 5, session });
+    let begins = table.at(&name("a")).sign(signature(session));
     drop(begins.unwrap());
     let moved = table.at(&name("a")).give_up(id);
     assert!(matches!(moved.records.as_slice(), [Record::Aborted { .. }]), "durable before it is told");
@@ -175,7 +180,7 @@ fn reopened(dealt: &[Dealt]) -> Table {
 fn k05_an_erased_share_signs_nothing(table: &mut Table) {
     assert_eq!(table.at(&name("a")).erase(&name("treasury"), 1), [1]);
     let purpose = Purpose::Sign { signers: names("a b"), digest: Digest([7; 32]), path: vec![4] };
-    let signature = Signature { request: REQUEST, height: 5, session: session(purpose, 20) };
+    let signature = signature(session(purpose, 20));
     let refused = table.at(&name("a")).sign(signature).map(|_| ()).unwrap_err();
     assert_eq!(refused.code(), "threshold.no_share");
 }
@@ -184,7 +189,8 @@ fn proves(table: &mut Table, account: &PublicAccount) {
     let challenge = Digest([8; 32]);
     for it in names("b c") {
         let purpose = Purpose::Sign { signers: names("b c"), digest: challenge, path: vec![0] };
-        let proving = Proving { request: REQUEST, prover: name("c"), session: session(purpose, 30) };
+        let proving =
+            Proving { request: REQUEST, prover: name("c"), challenge, session: session(purpose, 30) };
         let moved = table.at(&it).prove(proving).unwrap();
         table.took(&it, moved);
     }

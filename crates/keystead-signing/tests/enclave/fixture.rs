@@ -286,6 +286,7 @@ pub(crate) fn sign(
             }
             ItemResult::Refused(refusal) => Err(refusal.code),
             ItemResult::Spent(_) => panic!("a message is no PSBT"),
+            ItemResult::SignedMessage(_) => panic!("a message of Ethereum's is none of Solana's"),
             ItemResult::Admitted => panic!("its key is not held in shares"),
         },
         Err(ClientError::Refused(refusal)) => Err(refusal.code),

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use keystead_base::{Canonical, Digest, KeyScheme, Name, PublicAccount, RequestId};
 use keystead_bitcoin::{Spend, SpendSignatures, wallet_in_shares};
 use keystead_chain::Unsigned;
-use keystead_decision::{Certificate, Convened, Outcome, Seat, share_challenge};
-use keystead_intent::{ChainId, KeyCeremony, KeyKind, PsbtSpend};
+use keystead_decision::{Certificate, Convened, Grant, Outcome, Seat, share_challenge};
+use keystead_intent::{AccountRef, ChainId, DangerClass, KeyCeremony, KeyKind, PsbtSpend, SolanaMessage};
 use keystead_signing::{
     BatchItem, ClientError, DealtShare, EnclaveClient, Ended, HeldKey, ItemResult, Progress, RunAim, RunEnd,
     RunStart,
 };
+use keystead_solana::{Draft, Pubkey, Version, compile, order};
 
 use crate::Test;
 use crate::fixture::{Cluster, advance, ceremony, grant, message, name, soon};
@@ -26,6 +27,10 @@ pub(crate) const TESTS: &[Test] = &[
         s07_shares_of_a_bip340_key_sign_taproot_inputs_and_nothing_else,
     ),
     ("s14_no_share_leaves_after_a_freeze_that_only_a_quorum_told_of", s14_no_share_leaves_once_frozen),
+    (
+        "s02_s07_shares_of_an_ed25519_key_sign_the_granted_message_and_nothing_else",
+        s02_s07_shares_of_an_ed25519_key_sign_the_granted_message_and_nothing_else,
+    ),
 ];
 
 /// What the certificates of the fixture are about.
@@ -205,6 +210,71 @@ fn s14_no_share_leaves_once_frozen() {
     cluster.confirm(pair.at("a")).unwrap();
     assert_eq!(refused(pair.at("a").leave(exit)), "certificate.frozen");
 }
+
+/// Short, too. What leaves is a signature of the message itself, which a library verifies that took no part in it.
+fn s02_s07_shares_of_an_ed25519_key_sign_the_granted_message_and_nothing_else() {
+    let (mut cluster, kind) = (Cluster::new(), KeyKind::ThresholdEd25519);
+    let mut pair = Pair::of(&cluster);
+    let certificate = cluster.certificate(convened(kind, pair.seats()));
+    let dealt = pair.birth(&certificate);
+    let account = dealt[0].account;
+    assert_eq!((dealt.len(), account.scheme()), (2, Some(KeyScheme::Ed25519)));
+    proves(&mut pair, &cluster, &certificate, &account);
+
+    let us = Pubkey(account.ed25519_key().unwrap());
+    let asked = |payer, lamports| {
+        let instructions = vec![order::transfer(payer, Pubkey([2; 32]), lamports)];
+        let draft = Draft { version: Version::Zero, payer, blockhash: [9; 32], instructions };
+        let message = compile(&draft).unwrap().to_bytes().into();
+        SolanaMessage { account: hot(0), chain: ChainId::SOLANA_DEVNET, message }
+    };
+    let (granted, height) = (asked(us, 5), cluster.height + 1);
+    let unsigned = keystead_solana::Unsigned::read(DEVNET, us, &granted.message).unwrap();
+    let right = Grant {
+        account: hot(0),
+        address: us.id(DEVNET),
+        epoch: 0,
+        chain: granted.chain,
+        signing_digest: unsigned.signing_digest(),
+        slot: None,
+        class: DangerClass::Transfer,
+        expires: soon(),
+    };
+    let certificate = cluster.certificate(Outcome::Allow(right.clone()));
+    for (other, expected) in [
+        (asked(us, 6), "certificate.digest"),
+        (asked(Pubkey([3; 32]), 5), "solana.not_a_signer"),
+        (SolanaMessage { chain: ChainId::SOLANA_MAINNET, ..granted.clone() }, "enclave.chain"),
+        (SolanaMessage { chain: ChainId(1), ..granted.clone() }, "enclave.no_cluster"),
+        (SolanaMessage { account: hot(1), ..granted.clone() }, "enclave.account"),
+    ] {
+        assert_eq!(code(pair.shown("a", &certificate, &other)), expected, "{other:?}");
+    }
+    pair.admitted(&certificate, &granted);
+    let input = RunAim::Input { request: REQUEST, height, input: 0 };
+    assert_eq!(pair.join(&input, 0).unwrap_err(), "threshold.not_admitted", "it has no inputs");
+    pair.join(&RunAim::Request { request: REQUEST, height }, 0).unwrap();
+    let key = aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ED25519, us.0);
+    let good = |end: &&RunEnd| match end {
+        RunEnd::SignedMessage { released, .. } => {
+            (released.account, released.signing_digest) == (right.address, right.signing_digest)
+                && key.verify(&granted.message, &released.signature).is_ok()
+        }
+        _ => false,
+    };
+    assert_eq!(pair.carry().iter().filter(good).count(), 2);
+
+    // A grant of another address, as a lying log would make it.
+    let elsewhere = Grant { address: Pubkey([3; 32]).id(DEVNET), ..right };
+    let certificate = cluster.certificate(Outcome::Allow(elsewhere));
+    assert_eq!(code(pair.shown("a", &certificate, &granted)), "enclave.account");
+}
+
+fn hot(index: u32) -> AccountRef {
+    AccountRef { key: name("hot"), index }
+}
+
+const DEVNET: keystead_solana::Cluster = keystead_solana::Cluster::Devnet;
 
 fn code(result: ItemResult) -> String {
     match result {

@@ -89,7 +89,9 @@ fn sign(
     match enclave.sign(&certificate.commit, vec![item]).unwrap().remove(0) {
         ItemResult::Spent(released) => Ok(released),
         ItemResult::Refused(refusal) => Err(refusal.code),
-        ItemResult::Signed(_) | ItemResult::Admitted => panic!("a PSBT is no payload of Ethereum's"),
+        ItemResult::Signed(_) | ItemResult::Admitted | ItemResult::SignedMessage(_) => {
+            panic!("a PSBT is no payload of another chain's")
+        }
     }
 }
 

@@ -119,7 +119,7 @@ fn words_say_the_worst_first_and_what_the_bytes_do_not() {
     let names = |key| (key == PAYEE).then(|| "payee".to_owned());
     let lines: Vec<String> = describe(&effects, &names).iter().map(ToString::to_string).collect();
     assert!(lines[0].starts_with("NOT UNDERSTOOD"), "{lines:?}");
-    assert!(lines[1].contains("that nobody here understands (unknown_selector)"), "{lines:?}");
+    assert!(lines[1].contains("that nobody here understands (no known function is called)"), "{lines:?}");
     assert!(lines[2].starts_with("Sends 1.500000001 SOL from OURSELVES"), "{lines:?}");
     assert!(lines[2].ends_with(&format!("to payee ({PAYEE})")), "{lines:?}");
     assert!(

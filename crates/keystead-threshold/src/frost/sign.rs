@@ -5,16 +5,13 @@ use std::collections::BTreeMap;
 use frost_core::round1::{SigningCommitments, SigningNonces};
 use frost_core::round2::SignatureShare;
 use frost_core::{Error, Identifier, SigningPackage};
-use keystead_base::{Digest, Name, Secret};
+use keystead_base::{Name, Secret};
 use keystead_keys::Fill;
-use sha2::{Digest as _, Sha256};
 
 use super::child;
 use crate::curve::{identifier, is_canonical, name_of};
 use crate::source::Source;
-use crate::{
-    Abort, Begun, Draft, Expects, Fault, Heard, KeyShare, Kind, Next, Protocol, Purpose, Scheme, Suite,
-};
+use crate::{Abort, Begun, Draft, Expects, Fault, Heard, KeyShare, Kind, Next, Protocol, Purpose, Suite};
 
 /// The longest message that is signed, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
@@ -88,12 +85,7 @@ fn check_message<C: Suite>(begun: &Begun, message: &[u8]) -> Result<(), Abort> {
     let Purpose::Sign { digest, .. } = &begun.session().purpose else {
         return Err(begun.own_fault());
     };
-    let fits = match C::SCHEME {
-        Scheme::Ed25519Frost => {
-            message.len() <= MAX_MESSAGE_BYTES && Digest(Sha256::digest(message).into()) == *digest
-        }
-        Scheme::Bip340Frost | Scheme::EcdsaDkls23 => message == digest.as_bytes(),
-    };
+    let fits = C::SCHEME.names(message).as_ref() == Some(digest);
     if fits && begun.session().scheme == C::SCHEME { Ok(()) } else { Err(begun.own_fault()) }
 }
 

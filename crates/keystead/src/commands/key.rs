@@ -1,5 +1,6 @@
 //! `keystead key`: the life of keys.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -278,7 +279,9 @@ async fn list(session: &Session) -> Result<Report, Failure> {
     let status = session.link.status().await?;
     let under_way = status.ceremonies.iter().map(|it| format!("{}\n", sharing::progress(it)));
     let text = [table(&status.keys)].into_iter().chain(under_way).collect::<String>();
-    Ok(Report::new(json!({"keys": status.keys, "ceremonies": status.ceremonies}), text))
+    let solana: BTreeMap<_, _> =
+        status.keys.iter().filter_map(|it| Some((&it.name, solana_address(it)?))).collect();
+    Ok(Report::new(json!({"keys": status.keys, "ceremonies": status.ceremonies, "solana": solana}), text))
 }
 
 async fn ask(session: &Session, action: keystead_intent::Action) -> Result<Report, Failure> {
@@ -314,6 +317,11 @@ async fn fetch(session: &Session, request: RequestId, file: PathBuf) -> Result<R
     Ok(Report::new(json!({"file": file, "digest": digest}), format!("{} ({digest})", file.display())))
 }
 
+/// The address of a key of Ed25519, in Base58.
+pub(crate) fn solana_address(key: &KeyView) -> Option<String> {
+    key.account?.ed25519_key().map(|it| keystead_solana::Pubkey(it).to_string())
+}
+
 /// The keys, one row each.
 pub(crate) fn table(keys: &[KeyView]) -> String {
     if keys.is_empty() {
@@ -322,7 +330,8 @@ pub(crate) fn table(keys: &[KeyView]) -> String {
     let mut table = Table::new(&["key", "state", "home", "epoch", "address 0"]);
     for key in keys {
         let (state, _) = crate::watch::key_state(key);
-        let address = key.address.map(|it| it.to_string()).unwrap_or_default();
+        let address =
+            key.address.map(|it| it.to_string()).or_else(|| solana_address(key)).unwrap_or_default();
         let (name, home) = (key.name.to_string(), sharing::home(key));
         table.row([name, state.to_owned(), home, key.epoch.to_string(), address]);
     }

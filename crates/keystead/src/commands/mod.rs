@@ -26,6 +26,7 @@ mod replace;
 mod request;
 mod roster;
 mod serve;
+mod solana;
 mod status;
 mod token;
 mod transcript;
@@ -162,6 +163,9 @@ enum Command {
     /// Find coins, hand out addresses; build, sign and finalize Bitcoin's partially signed transactions.
     #[command(subcommand)]
     Psbt(psbt::PsbtCommand),
+    /// Read messages and addresses of Solana's, offline; `request solana` asks for signatures.
+    #[command(subcommand)]
+    Solana(solana::SolanaCommand),
     /// Say yes to a request, after reading its raw bytes on this machine.
     ///
     /// Fetches the raw request, reads it on this machine with the signed registry, shows it in plain words with the
@@ -264,6 +268,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Descriptor(command) => descriptor::run(global, command),
         Command::Request(command) => request::run(global, command, voice).await,
         Command::Psbt(command) => psbt::run(global, command).await,
+        Command::Solana(command) => solana::run(command, global.language),
         Command::Approve(args) => approve::approve(global, &args, voice).await,
         Command::Reject(args) => approve::reject(global, &args, voice).await,
         Command::Veto(args) => approve::veto(global, &args).await,

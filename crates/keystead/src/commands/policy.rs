@@ -14,6 +14,7 @@ use keystead_policy::{
     AssuranceLevel, Cooling, Direction, Engine, Facts, PolicyVersion, Prices, Question, Ruling, Simulated,
     Subject, check_next, compare,
 };
+use keystead_solana::{Cluster, Pubkey};
 use keystead_wire::RequestStage;
 use serde_json::{Value, json};
 
@@ -342,6 +343,13 @@ async fn effects(link: &Link, engine: &Engine, intent: &Intent) -> Result<Effect
             }
         };
         return Ok(Spend::read(&wallet, &it.psbt)?.effects());
+    }
+    if let Action::Solana(it) = &intent.action {
+        let key = named.and_then(|key| key.account?.ed25519_key()).map(Pubkey);
+        let (key, cluster) = key.zip(Cluster::of(it.chain)).ok_or_else(|| {
+            Failure::usage("the key has no address there", "name a key of Ed25519 and a cluster of Solana's")
+        })?;
+        return Ok(keystead_solana::Unsigned::read(cluster, key, &it.message)?.effects());
     }
     let key = named.and_then(|key| key.account);
     let address = key.and_then(|it| it.address(account.index)).unwrap_or_default();

@@ -15,6 +15,7 @@ use keystead_wire::{RequestStage, RequestView};
 use serde_json::json;
 
 use super::replace::{self, ReplaceArgs};
+use super::solana;
 use super::{Global, REQUEST_LIFETIME, Session};
 use crate::address::address;
 use crate::asking::{standing, standing_under};
@@ -66,6 +67,20 @@ pub(crate) enum RequestCommand {
         /// The text.
         text: String,
     },
+    /// Sign a message of Solana's: the bytes of a file, or their Base64, as wallets and `solana --dump-transaction-message`
+    /// give them.
+    ///
+    /// Prints the transaction in Base64 as clusters take it; where others sign, too, their places are zeros.
+    ///
+    /// Example: keystead request solana payment.msg --key vault --cluster devnet
+    Solana(solana::MessageArgs),
+    /// Move SOL: builds the message, and asks for its signature.
+    ///
+    /// The blockhash is a recent one of the cluster, good for about a minute; with --nonce it is the value of a nonce account,
+    /// and the transaction good until that has another.
+    ///
+    /// Example: keystead request solana-transfer --key vault --cluster devnet --to 7S3P… --lamports 1000000 --blockhash EkSn…
+    SolanaTransfer(solana::TransferArgs),
     /// Put another transaction into the place of one that was signed: the same with higher fees, or one that
     /// moves nothing. It names what it replaces, and is decided about like any other.
     ///
@@ -193,6 +208,8 @@ pub(crate) async fn run(global: &Global, command: RequestCommand, voice: Voice) 
             let action = Action::Message(Message { account, chain, bytes });
             ask(&session, action, &who.patience, None).await
         }
+        RequestCommand::Solana(args) => solana::sign(&session, args).await,
+        RequestCommand::SolanaTransfer(args) => solana::transfer(&session, args).await,
         RequestCommand::Replace(args) => replace::run(&session, args, voice).await,
         RequestCommand::Show { request } => show(&session, request).await,
         RequestCommand::Send { request } => send(&session, request).await,
@@ -324,6 +341,11 @@ async fn send(session: &Session, request: RequestId) -> Result<Report, Failure> 
             "`keystead psbt sign` and `psbt finalize` give the transaction; send it from your own node";
         return Err(Failure::usage("nothing here sends a transaction of Bitcoin's", next));
     }
+    if matches!(&view.decision.outcome, Outcome::Allow(grant) if grant.chain.solana().is_some()) {
+        let next =
+            "send it as `request show` prints it, to a server of the cluster, before its blockhash is over";
+        return Err(Failure::usage("nothing here sends a transaction of Solana's", next));
+    }
     let chain = chain_view(session).await?.ok_or_else(|| {
         Failure::usage("no endpoint is configured", "add [[coordinator.endpoints]] to keystead.toml")
     })?;
@@ -341,7 +363,12 @@ pub(super) async fn outcome(session: &Session, view: &RequestView, sent: Option<
     let mut table = Table::pairs();
     table.pair("request", view.request).pair("stands", standing_under(view, policy.as_ref()));
     if let Some(signed) = &view.signed {
-        table.pair("signed", &signed.raw);
+        match solana::Transaction::of(view) {
+            Some(it) => it.say(&mut table),
+            None => {
+                table.pair("signed", &signed.raw);
+            }
+        }
     }
     if let Some(hash) = sent {
         table.pair("transaction", hash);
