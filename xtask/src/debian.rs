@@ -25,7 +25,7 @@ struct Package {
 
 /// PostgreSQL for the ledger's tests, strace to kill a process at a chosen system call, gdb for core dumps, zsh
 /// and fish to load their completions; nftables and iproute2 to part a network, faketime to put a clock wrong; a broker; g++
-/// for the consensus code of Bitcoin Core; venv for Python packages, cvc5 to prove properties of policies.
+/// for the consensus code of Bitcoin Core; venv for Python packages, cvc5 to prove properties of policies; tokens.
 const PACKAGES: &[Package] = &[
     Package { name: "postgresql", is_there: has_postgresql },
     Package { name: "strace", is_there: || is_installed("strace") },
@@ -39,6 +39,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "python3-venv", is_there: has_venv },
     Package { name: "g++", is_there: || is_installed("c++") },
     Package { name: "cvc5", is_there: || is_installed("cvc5") },
+    Package { name: "softhsm2", is_there: || is_installed("softhsm2-util") },
 ];
 
 /// Debian ships the module without what it needs.
