@@ -7,6 +7,7 @@ use keystead_homes::{Home as _, Pin, Scheme, ToSign};
 
 use crate::Test;
 use crate::conformance::digest;
+use crate::staying::session;
 use crate::tokens::{apart, folder, label, with_pin};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -14,7 +15,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_pin_is_read_from_its_file_and_is_no_empty_word", read),
 ];
 
-/// The PIN's file is put right behind the process's back: it would log in, if it tried again.
+/// Whether it is tried again is seen on a token that would take it the second time.
 fn wrong() {
     let pin = folder().join("pin-of-strict");
     fs::copy(folder().join("wrong-pin"), &pin).unwrap();
@@ -31,8 +32,15 @@ fn wrong() {
             "SoftHSM does not lock; a token that does still has its other tries"
         );
     }
+    // Now the token takes that very PIN: a home that tried once more would be let in.
+    let (right, other) = ("4711-0815".into(), "0000-0000".into());
+    let beside = session("strict");
+    beside.set_pin(&right, &other).unwrap();
+    let still = refused(&home);
+    beside.set_pin(&other, &right).unwrap();
+    assert_eq!(still, first, "not before the process is started anew");
+    drop(beside);
     fs::copy(folder().join("pin"), &pin).unwrap();
-    assert_eq!(refused(&home), first, "not before the process is started anew");
     drop(home);
     let home = with_pin("strict", &pin);
     home.generate(&key, Scheme::EcdsaSecp256k1).unwrap();

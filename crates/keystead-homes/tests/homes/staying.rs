@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 /// Whoever has the PIN, beside the product.
-fn session(token: &str) -> Session {
+pub(crate) fn session(token: &str) -> Session {
     let module = Pkcs11::new(place(token).module).unwrap();
     let _already = module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK));
     let slots = module.get_slots_with_initialized_token().unwrap();
