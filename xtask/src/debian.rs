@@ -26,7 +26,7 @@ struct Package {
 /// PostgreSQL for the ledger's tests, strace to kill a process at a chosen system call, gdb for core dumps, zsh
 /// and fish to load their completions; nftables and iproute2 to part a network, faketime to put a clock wrong; a broker; g++
 /// for the consensus code of Bitcoin Core; venv for Python packages, cvc5 to prove properties of policies; a TPM in a process, its
-/// library for programs, and what finds that.
+/// library for programs, and what finds that; tokens.
 const PACKAGES: &[Package] = &[
     Package { name: "postgresql", is_there: has_postgresql },
     Package { name: "strace", is_there: || is_installed("strace") },
@@ -45,6 +45,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "libtss2-tcti-swtpm0", is_there: || has_shared_object("libtss2-tcti-swtpm.so.0") },
     Package { name: "pkg-config", is_there: || is_installed("pkg-config") },
     Package { name: "cvc5", is_there: || is_installed("cvc5") },
+    Package { name: "softhsm2", is_there: || is_installed("softhsm2-util") },
 ];
 
 /// Whether programs can be linked with a library.

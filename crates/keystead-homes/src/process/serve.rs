@@ -1,0 +1,146 @@
+//! The process of one token: it loads the vendor's module, has the PIN, and does what the one that started it says.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use keystead_base::{Blame, Coded, Secret};
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+
+use super::protocol::{HomeReply, HomeRequest};
+use crate::{Home, Pin, Scheme, ToSign, TokenHome, TokenPlace, frame};
+
+/// Becomes the process of a token, which speaks over standard input and output. Returns when whoever started it hangs up.
+///
+/// The PIN is read here, from its file, once nobody of the same user can look into this process any more.
+///
+/// # Errors
+///
+/// [`ServeError`].
+pub fn serve(place: TokenPlace, pin: PathBuf) -> Result<(), ServeError> {
+    harden()?;
+    let file = File::open(&pin).map_err(|error| ServeError::Pin { path: pin.clone(), error })?;
+    let read = Pin::read(file).map_err(|error| ServeError::Pin { path: pin, error })?;
+    let home = TokenHome::new(place, read);
+    let (mut input, mut output) = (Descriptor(io::stdin()), Descriptor(io::stdout()));
+    while let Some(request) = frame::read(&mut input)? {
+        frame::write(&mut output, &answer(&home, request))?;
+    }
+    Ok(())
+}
+
+/// INVARIANT K1, K5: no core file, no debugger of the same user, no privilege that a program started from here would gain.
+fn harden() -> io::Result<()> {
+    rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(rustix::thread::set_no_new_privs(true)?)
+}
+
+pub(super) fn answer(home: &impl Home, request: HomeRequest) -> HomeReply {
+    let done = |()| HomeReply::Done;
+    match request {
+        HomeRequest::Abilities => HomeReply::of(home.abilities(), HomeReply::Abilities),
+        HomeRequest::Generate { label, scheme, to_send: false } => {
+            HomeReply::of(home.generate(&label, scheme), HomeReply::Public)
+        }
+        HomeRequest::Generate { label, scheme, to_send: true } => {
+            HomeReply::of(home.generate_to_send(&label, scheme), HomeReply::Public)
+        }
+        HomeRequest::Import { label, scheme, secret } => {
+            let secret = Secret::new(secret);
+            HomeReply::of(
+                fixed(scheme, &secret).and_then(|it| home.import(&label, scheme, &it)),
+                HomeReply::Public,
+            )
+        }
+        HomeRequest::Public { label } => HomeReply::of(home.public(&label), HomeReply::Public),
+        HomeRequest::SignDigest { label, digest } => {
+            HomeReply::of(home.sign(&label, ToSign::Digest(&digest)), HomeReply::Signature)
+        }
+        HomeRequest::SignMessage { label, message } => {
+            HomeReply::of(home.sign(&label, ToSign::Message(&message)), HomeReply::Signature)
+        }
+        HomeRequest::Destroy { label } => HomeReply::of(home.destroy(&label), done),
+        HomeRequest::MakeWrapping { label } => HomeReply::of(home.make_wrapping(&label), done),
+        HomeRequest::Wrap { label, bound, secret } => {
+            HomeReply::of(home.wrap(&label, &bound, &Secret::new(secret)), HomeReply::Octets)
+        }
+        HomeRequest::Unwrap { label, bound, wrapped } => {
+            let taken = |mut secret: Secret<Vec<u8>>| HomeReply::Octets(std::mem::take(secret.expose_mut()));
+            HomeReply::of(home.unwrap(&label, &bound, &wrapped), taken)
+        }
+        HomeRequest::Random { count } => {
+            let mut bytes = vec![0; (count as usize).min(MAX_RANDOM_BYTES)];
+            HomeReply::of(home.random(&mut bytes), |()| HomeReply::Octets(bytes))
+        }
+        HomeRequest::Receiver => HomeReply::of(home.receiver(), HomeReply::Receiver),
+        HomeRequest::Send { label, to } => HomeReply::of(home.send(&label, &to), HomeReply::Parcel),
+        HomeRequest::Receive { label, public, parcel } => {
+            HomeReply::of(home.receive(&label, &public, &parcel), done)
+        }
+        HomeRequest::Stay { label } => HomeReply::of(home.stay(&label), done),
+    }
+}
+
+fn fixed(scheme: Scheme, secret: &Secret<Vec<u8>>) -> Result<Secret<[u8; 32]>, crate::HomeError> {
+    let mut fixed = Secret::new([0; SECRET_BYTES]);
+    let found = secret.expose().len();
+    match found == SECRET_BYTES {
+        true => fixed.expose_mut().copy_from_slice(secret.expose()),
+        false => return Err(crate::HomeError::Secret { scheme }),
+    }
+    Ok(fixed)
+}
+
+/// A standard stream without a buffer of its own: no copy of a message stays behind in one.
+struct Descriptor<F>(F);
+
+impl<F: AsFd> Read for Descriptor<F> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(&self.0, bytes)?)
+    }
+}
+
+impl<F: AsFd> Write for Descriptor<F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(&self.0, bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Why the process of a token ends early.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The PIN's file.
+    #[error("the PIN file {} cannot be used: {error}", path.display())]
+    Pin {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A stream, or what protects the process.
+    #[error("the process of the token cannot go on: {0}")]
+    Stream(#[from] io::Error),
+}
+
+impl Coded for ServeError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Pin { .. } => "token.pin_file",
+            Self::Stream(_) => "token.stream",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        Blame::Environment
+    }
+}
+
+const SECRET_BYTES: usize = 32;
+/// The most random bytes of one answer.
+pub(super) const MAX_RANDOM_BYTES: usize = 4096;
