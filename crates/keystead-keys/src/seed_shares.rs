@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::backup::belongs;
 use crate::slip39::{Slip39Error, Slip39Group, Slip39Share, slip39_combine, slip39_fewest, slip39_split};
 use crate::{
-    AgeError, BackupError, BackupSubject, Fill, HdSeed, MAX_RECIPIENTS, RecipientKey, RecipientPublicKey, SEED_BYTES,
-    age_file, age_open,
+    AgeError, BackupError, BackupSubject, Fill, HdSeed, MAX_RECIPIENTS, RecipientKey, RecipientPublicKey,
+    SEED_BYTES, age_file, age_open,
 };
 
 /// Who gets the shares of one group.
@@ -128,7 +128,8 @@ impl SeedShares {
             return Err(SeedSharesError::TooFew { found: fewest.len() });
         }
         for out in 0..fewest.len() {
-            let left: Vec<_> = fewest.iter().enumerate().filter(|(at, _)| *at != out).map(|(_, it)| *it).collect();
+            let left: Vec<_> =
+                fewest.iter().enumerate().filter(|(at, _)| *at != out).map(|(_, it)| *it).collect();
             if restored(&self.subject, &left).is_ok() {
                 return Err(SeedSharesError::TooFew { found: left.len() });
             }
@@ -184,7 +185,9 @@ pub enum SeedSharesError {
     #[error(transparent)]
     Age(#[from] AgeError),
     /// Fewer than the backup says restore the key.
-    #[error("{found} shares restore the key, which is fewer than the backup says: make a new one and destroy these")]
+    #[error(
+        "{found} shares restore the key, which is fewer than the backup says: make a new one and destroy these"
+    )]
     TooFew {
         /// How many.
         found: usize,
@@ -274,7 +277,8 @@ mod tests {
         assert_eq!(file.open(&name("ana"), &key(2)).map(|_| ()).unwrap_err().code(), "backup.no_copy");
 
         let mut other = written();
-        other.subject.account = HdSeed::from_entropy(Secret::new([6; 32])).root().unwrap().ethereum().unwrap().public();
+        other.subject.account =
+            HdSeed::from_entropy(Secret::new([6; 32])).root().unwrap().ethereum().unwrap().public();
         assert_eq!(code(other.restore(&all)), "backup.other_key");
     }
 

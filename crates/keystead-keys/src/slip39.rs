@@ -147,8 +147,7 @@ fn dealt(
         fill(value.expose_mut());
         value
     };
-    let mut points: Vec<_> =
-        (0..threshold - 2).map(|at| Point { at, value: random(length) }).collect();
+    let mut points: Vec<_> = (0..threshold - 2).map(|at| Point { at, value: random(length) }).collect();
     let mut base: Vec<_> = points.iter().map(|it| Point { at: it.at, value: copy(&it.value) }).collect();
     let salt = random(length - DIGEST_BYTES);
     let mut digest = Secret::new(digest(&salt, secret).to_vec());
@@ -224,7 +223,9 @@ pub enum Slip39Error {
         found: usize,
     },
     /// A threshold that its shares cannot reach, or that one of several reaches.
-    #[error("{threshold} of {count} is no threshold of SLIP-39: 2 to {MAX_SLIP39_COUNT} of at most {MAX_SLIP39_COUNT}, or 1 of 1")]
+    #[error(
+        "{threshold} of {count} is no threshold of SLIP-39: 2 to {MAX_SLIP39_COUNT} of at most {MAX_SLIP39_COUNT}, or 1 of 1"
+    )]
     Shape {
         /// The threshold.
         threshold: u8,

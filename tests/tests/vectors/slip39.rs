@@ -35,7 +35,8 @@ fn d2_shares_go_to_and_fro_between_this_product_and_the_authors_program() {
         [(32_u8, 1, vec![(2, 3)]), (16, 2, vec![(1, 1), (2, 3), (3, 5)]), (32, 2, vec![(3, 5), (2, 2)])]
     {
         let secret: Vec<u8> = (0..bytes).map(|it| it.wrapping_mul(37).wrapping_add(11)).collect();
-        let asked = json!({"split": const_hex::encode(&secret), "threshold": group_threshold, "groups": groups});
+        let asked =
+            json!({"split": const_hex::encode(&secret), "threshold": group_threshold, "groups": groups});
         let theirs: Vec<Vec<String>> = serde_json::from_value(told(&asked)).unwrap();
         assert_eq!(combined(&enough(&theirs, &groups), b"").unwrap().expose(), &secret);
 

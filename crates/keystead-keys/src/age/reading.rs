@@ -7,7 +7,8 @@ use chacha20poly1305::{AeadInOut as _, ChaCha20Poly1305, KeyInit as _};
 use keystead_base::Secret;
 
 use super::{
-    AgeError, BASE64, END, FILE_KEY_BYTES, MAX_CHUNK_BYTES, NONCE_BYTES, STANZA, STANZA_INFO, VERSION, derived,
+    AgeError, BASE64, END, FILE_KEY_BYTES, MAX_CHUNK_BYTES, NONCE_BYTES, STANZA, STANZA_INFO, VERSION,
+    derived,
 };
 use crate::{Encapsulated, RecipientKey, TAG_BYTES};
 
@@ -64,7 +65,10 @@ fn stanzas(header: &str) -> Option<Vec<(Vec<&str>, Vec<u8>)>> {
     }
 }
 
-fn unwrapped((arguments, body): &(Vec<&str>, Vec<u8>), key: &RecipientKey) -> Option<Secret<[u8; FILE_KEY_BYTES]>> {
+fn unwrapped(
+    (arguments, body): &(Vec<&str>, Vec<u8>),
+    key: &RecipientKey,
+) -> Option<Secret<[u8; FILE_KEY_BYTES]>> {
     let [STANZA, encapsulated] = arguments.as_slice() else { return None };
     let (wrapped, tag) = body.split_at_checked(FILE_KEY_BYTES)?;
     let tag: [u8; TAG_BYTES] = tag.try_into().ok()?;
