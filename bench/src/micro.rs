@@ -77,6 +77,7 @@ fn policy_times(world: &World<Strict>, others: usize) -> Vec<f64> {
         cooling: &cooling,
         simulation: Simulated::No,
         nonce_ahead: 0,
+        drill_age_seconds: 0,
     };
     let question = Question {
         requester: &requester,

@@ -8,7 +8,7 @@ use keystead_decision::{
     Certificate, Controls, Convened, Decision, Entry, KeyEvent, KeyStep, Outcome, PublicAccount, Seat,
     ShareHome, Sharing, share_challenge,
 };
-use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
+use keystead_intent::{Action, AuthorityChange, BackupGroup, KeyCeremony, KeyKind};
 use keystead_keys::{ChildSecret, HdSeed};
 use keystead_policy::{AssuranceLevel, Feature, Reason};
 use secp256k1::{Keypair, Message, Secp256k1, SecretKey};
@@ -267,7 +267,7 @@ impl<C: Controls> World<C> {
     }
 }
 
-/// Each ceremony of shared keys, for vectors.
+/// Each ceremony of shared keys, and of backups in shares, for vectors.
 #[must_use]
 pub fn every_ceremony() -> Vec<(&'static str, KeyCeremony)> {
     let (key, holders, dealers) = (treasury(), nodes(&[1, 2, 4, 5]), nodes(&[1, 3]));
@@ -278,8 +278,18 @@ pub fn every_ceremony() -> Vec<(&'static str, KeyCeremony)> {
         ("repair", KeyCeremony::Repair { key: key.clone(), lost: name("node-3"), helpers: nodes(&[1, 2]) }),
         ("exit", KeyCeremony::Exit { key: key.clone(), recipients: vec!["age1pq1qq".to_owned()] }),
         ("abort", KeyCeremony::Abort { key: key.clone(), request: RequestId(Digest([5; 32])) }),
-        ("lift", KeyCeremony::Lift { key, node: name("node-3") }),
+        ("lift", KeyCeremony::Lift { key: key.clone(), node: name("node-3") }),
+        ("split", KeyCeremony::Split { key, group_threshold: 2, groups: circles() }),
     ]
+}
+
+/// Who holds the shares of a backup.
+fn circles() -> Vec<BackupGroup> {
+    let group = |threshold, members: &[&str]| {
+        let members = members.iter().map(|it| name(it)).collect();
+        BackupGroup { threshold, members }
+    };
+    vec![group(2, &["ana", "ben", "cleo"]), group(1, &["dora"])]
 }
 
 /// Each step in such a ceremony, for vectors.

@@ -70,7 +70,8 @@ pub fn every_reason(request: RequestId) -> Vec<Reason> {
         Reason::DealersRefused { key: key.clone(), threshold: 2, dealers: vec![name("node-1")] },
         Reason::KindRefused { key: key.clone(), kind: KeyKind::ThresholdSecp256k1 },
         Reason::NotLost { key: key.clone(), node: name("node-1") },
-        Reason::RecipientsRefused { key },
+        Reason::RecipientsRefused { key: key.clone() },
+        Reason::BackupShape { key },
     ]
 }
 

@@ -5,7 +5,7 @@ use keystead_base::{Canonical as _, Coded as _, Name};
 use keystead_bitcoin::{Spend, destination_id, explain};
 use keystead_chain::{AddressBook, AssetIndex, Speaker, describe_as, describe_run};
 use keystead_decision::Rehearsed;
-use keystead_intent::{AccountRef, AuthorityChange, ChainId, Effects, KeyCeremony, KeyKind};
+use keystead_intent::{AccountRef, AuthorityChange, BackupGroup, ChainId, Effects, KeyCeremony, KeyKind};
 use keystead_policy::{PolicyVersion, check_next};
 use keystead_speech::{Language, Phrase};
 
@@ -111,6 +111,11 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
         KeyCeremony::Backup { recipients, .. } => {
             language.say(&Phrase::KeyBackup { key, readers: &names(recipients) })
         }
+        KeyCeremony::Split { group_threshold, groups, .. } => {
+            let groups: Vec<_> = groups.iter().map(|it| group_words(it, language)).collect();
+            let (needed, groups) = (group_threshold.to_string(), groups.join("; "));
+            language.say(&Phrase::KeySplit { key, needed: &needed, groups: &groups })
+        }
         KeyCeremony::Export { recipient, .. } => {
             language.say(&Phrase::KeyExport { key, reader: &recipient.to_string() })
         }
@@ -151,6 +156,11 @@ fn shares_words(threshold: u8, holders: &[Name], language: Language) -> String {
     let spare = holders.len().saturating_sub(usize::from(threshold)).to_string();
     let (threshold, holders) = (threshold.to_string(), names(holders));
     language.say(&Phrase::Shares { threshold: &threshold, holders: &holders, spare: &spare })
+}
+
+fn group_words(group: &BackupGroup, language: Language) -> String {
+    let (threshold, members) = (group.threshold.to_string(), names(&group.members));
+    language.say(&Phrase::BackupGroup { threshold: &threshold, members: &members })
 }
 
 fn names(names: &[Name]) -> String {

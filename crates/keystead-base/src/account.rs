@@ -162,15 +162,17 @@ impl PublicAccount {
     #[must_use]
     pub fn proves_control(&self, challenge: &Digest, proof: &[u8]) -> bool {
         match self.scheme() {
-            Some(KeyScheme::Ecdsa) => self.proves_ecdsa(challenge, proof),
+            Some(KeyScheme::Ecdsa) => self.account_proves_control(0, challenge, proof),
             Some(KeyScheme::Bip340) => self.proves_bip340(challenge, proof),
             Some(KeyScheme::Ed25519) => verify_ed25519(&self.x.0, challenge.as_bytes(), proof),
             None => false,
         }
     }
 
-    fn proves_ecdsa(&self, challenge: &Digest, proof: &[u8]) -> bool {
-        let Some(key) = self.child(0) else { return false };
+    /// Whether r ‖ s over `challenge` is of the account with this index, on Ethereum.
+    #[must_use]
+    pub fn account_proves_control(&self, index: u32, challenge: &Digest, proof: &[u8]) -> bool {
+        let Some(key) = self.child(index) else { return false };
         let Ok(signature) = Signature::from_compact(proof) else { return false };
         let message = Message::from_digest(challenge.0);
         CURVE.verify_ecdsa(message, &signature, &key).is_ok()

@@ -11,7 +11,7 @@ use keystead_policy::{
 use crate::coins::check_registered;
 use crate::finding::FoundSince;
 use crate::judge::{Passed, Refused, pass};
-use crate::key_moves::{frees, key_of, kind_of, move_of, not_from};
+use crate::key_moves::{frees, key_of, kind_of, move_of, not_from, split_among};
 use crate::reading::Remembered;
 use crate::state::ActivePolicy;
 use crate::turn::{Turn, not_counted};
@@ -78,6 +78,7 @@ impl<C: Controls> Turn<'_, C> {
             cooling: &self.state.cooling,
             simulation: Simulated::NotApplicable,
             nonce_ahead: 0,
+            drill_age_seconds: 0,
         };
         let question = Question {
             requester: &request.intent.requester,
@@ -155,7 +156,10 @@ impl<C: Controls> Turn<'_, C> {
                 return Err(Reason::KeyExists { key: name.clone() });
             }
             // INVARIANT K4: what never was whole cannot leave whole.
-            KeyCeremony::Backup { .. } | KeyCeremony::Export { .. } | KeyCeremony::Restore { .. }
+            KeyCeremony::Backup { .. }
+            | KeyCeremony::Split { .. }
+            | KeyCeremony::Export { .. }
+            | KeyCeremony::Restore { .. }
                 if key.kind.is_shared() =>
             {
                 return Err(Reason::KindRefused { key: name.clone(), kind: key.kind });
@@ -167,6 +171,9 @@ impl<C: Controls> Turn<'_, C> {
             KeyCeremony::Lift { node, .. } => self.can_be_lifted(name, key, node)?,
             KeyCeremony::Exit { recipients, .. } => self.can_leave(name, key, recipients)?,
             KeyCeremony::Backup { recipients, .. } => self.can_receive(recipients)?,
+            KeyCeremony::Split { group_threshold, groups, .. } => {
+                self.can_receive(&split_among(name, *group_threshold, groups)?)?
+            }
             KeyCeremony::Export { recipient, .. } => self.can_receive(std::slice::from_ref(recipient))?,
             // Without a backup that was drilled there is nothing to restore, and nobody was paid there yet.
             KeyCeremony::Restore { .. } if !key.state.receives() => {
@@ -271,6 +278,7 @@ impl<C: Controls> Turn<'_, C> {
             | KeyCeremony::Repair { .. } => self.open_convening(request, ceremony),
             KeyCeremony::Create { .. }
             | KeyCeremony::Backup { .. }
+            | KeyCeremony::Split { .. }
             | KeyCeremony::Export { .. }
             | KeyCeremony::Lift { .. }
             | KeyCeremony::Restore { .. } => {}
@@ -322,6 +330,7 @@ impl<C: Controls> Turn<'_, C> {
                         wallets: Default::default(),
                         sharing: None,
                         exits: Default::default(),
+                        drilled: None,
                         addresses: Default::default(),
                     },
                 )
@@ -329,7 +338,9 @@ impl<C: Controls> Turn<'_, C> {
             KeyStep::BackedUp { request, backup } => {
                 self.asked_for(
                     request,
-                    |it| matches!(it, KeyCeremony::Backup { key, .. } if *key == event.key),
+                    |it| {
+                        matches!(it, KeyCeremony::Backup { key, .. } | KeyCeremony::Split { key, .. } if *key == event.key)
+                    },
                 )?;
                 self.backed_up(&event.key, *backup)
             }
@@ -436,7 +447,7 @@ impl<C: Controls> Turn<'_, C> {
         recipient: &keystead_base::Digest,
         proof: &[u8],
     ) -> Result<KeyState, Reason> {
-        let cluster = self.state.cluster;
+        let (cluster, now) = (self.state.cluster, self.now());
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
         let epoch = key.epoch.saturating_add(1);
         let challenge = crate::drill_challenge(cluster, name, epoch, recipient);
@@ -444,6 +455,8 @@ impl<C: Controls> Turn<'_, C> {
             return Err(Reason::DrillFailed { key: name.clone() });
         }
         (key.home, key.assurance, key.protections, key.epoch) = (home, assurance, protections, epoch);
+        // It is a drill as well: a backup gave the key back.
+        key.drilled = Some(now);
         Ok(key.state)
     }
 
@@ -459,6 +472,10 @@ impl<C: Controls> Turn<'_, C> {
         if key.backup != Some(backup) || !key.account.proves_control(&challenge, proof) {
             return Err(Reason::DrillFailed { key: name.clone() });
         }
-        self.move_key(name, KeyMove::Drill)
+        let (state, now) = (self.move_key(name, KeyMove::Drill)?, self.now());
+        if let Some(key) = self.state.keys.get_mut(name) {
+            key.drilled = Some(now);
+        }
+        Ok(state)
     }
 }

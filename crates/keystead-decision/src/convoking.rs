@@ -333,6 +333,7 @@ impl Key {
             wallets: Default::default(),
             sharing: None,
             exits: Default::default(),
+            drilled: None,
             addresses: Default::default(),
         };
         key.share_among(sharing);

@@ -183,6 +183,7 @@ impl<C: Controls> Turn<'_, C> {
             prices: &self.state.prices,
             cooling: &self.state.cooling,
             simulation: self.simulated(request, understood),
+            drill_age_seconds: self.drill_age(account),
             nonce_ahead: understood.effects.slot.as_ref().map_or(0, |it| self.state.free_below(it)),
         };
         let question = Question {
@@ -193,6 +194,11 @@ impl<C: Controls> Turn<'_, C> {
             facts: &facts,
         };
         pass(self.controls.rule(&self.state.policy.engine, &question))
+    }
+
+    /// Since the last drill of a backup; the age of a key that is unknown makes no difference any more.
+    fn drill_age(&self, account: &AccountRef) -> u64 {
+        self.state.keys.get(&account.key).map_or(u64::MAX, |key| key.drill_age(self.now()))
     }
 
     /// A key whose home reports less than policy demands signs nothing; its home refuses by itself too.

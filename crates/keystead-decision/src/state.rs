@@ -108,9 +108,24 @@ pub struct Key {
     pub sharing: Option<Sharing>,
     /// The digests of the files that its shares left in, by holder.
     pub exits: BTreeMap<Name, Digest>,
+    /// When a backup of it was restored last and proved control.
+    pub drilled: Option<Timestamp>,
     /// The addresses in use, remembered because deriving one costs more than a policy decision.
     #[borsh(skip)]
     pub(crate) addresses: OrdMap<u32, Address>,
+}
+
+impl Key {
+    /// How many seconds ago a backup of it was restored last: 0 of a key in shares, which has none, and the most that there
+    /// are where none ever was.
+    #[must_use]
+    pub fn drill_age(&self, now: Timestamp) -> u64 {
+        match self.drilled {
+            _ if self.kind.is_shared() => 0,
+            Some(at) => now.0.saturating_sub(at.0) / 1000,
+            None => u64::MAX,
+        }
+    }
 }
 
 impl State {

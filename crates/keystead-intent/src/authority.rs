@@ -144,7 +144,30 @@ pub enum KeyCeremony {
         /// The node.
         node: Name,
     },
+    /// The enclave writes a backup in shares: of each group some of its members, and of the groups some, restore it
+    /// together, and nobody does alone.
+    Split {
+        /// The key.
+        key: Name,
+        /// How many of the groups it takes.
+        group_threshold: u8,
+        /// Who holds the shares: people of the roster with a recipient key, each of them once.
+        groups: Vec<BackupGroup>,
+    },
 }
+
+/// Who holds the shares of one group of a backup.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupGroup {
+    /// How many of them it takes.
+    pub threshold: u8,
+    /// Who holds a share each.
+    pub members: Vec<Name>,
+}
+
+/// The most people that hold the shares of one backup.
+pub const MAX_BACKUP_MEMBERS: usize = 16;
 
 /// The most recipients that the shares of a leaving key are encrypted to.
 pub const MAX_EXIT_RECIPIENTS: usize = 8;
@@ -227,7 +250,7 @@ impl AuthorityChange {
             Self::AddressBook { .. } => ChangeKind::AddressBook,
             Self::Thaw { .. } => ChangeKind::Thaw,
             Self::Key(KeyCeremony::Create { .. }) => ChangeKind::CreateKey,
-            Self::Key(KeyCeremony::Backup { .. }) => ChangeKind::BackupKey,
+            Self::Key(KeyCeremony::Backup { .. } | KeyCeremony::Split { .. }) => ChangeKind::BackupKey,
             Self::Key(KeyCeremony::Export { .. }) => ChangeKind::ExportKey,
             Self::Key(KeyCeremony::Suspend { .. }) => ChangeKind::SuspendKey,
             Self::Key(KeyCeremony::Resume { .. }) => ChangeKind::ResumeKey,
@@ -262,7 +285,8 @@ impl KeyCeremony {
             | Self::Repair { key, .. }
             | Self::Exit { key, .. }
             | Self::Abort { key, .. }
-            | Self::Lift { key, .. } => key,
+            | Self::Lift { key, .. }
+            | Self::Split { key, .. } => key,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! standard tools.
 
 mod bech32;
+mod reading;
 
 use aws_lc_rs::{hkdf, hmac};
 use base64::Engine as _;
@@ -11,6 +12,7 @@ use chacha20poly1305::{AeadInOut as _, ChaCha20Poly1305, KeyInit as _};
 use keystead_base::{Blame, Coded, Secret};
 
 use crate::{Fill, RecipientPublicKey};
+pub use reading::age_open;
 
 /// The key of a recipient that `age-keygen -pq` writes: Bech32 (BIP-173, of any length) of an X-Wing public key.
 ///
@@ -71,7 +73,12 @@ fn tag(file_key: &Secret<[u8; FILE_KEY_BYTES]>, header: &[u8]) -> Result<Vec<u8>
     Ok(hmac::sign(&key, header).as_ref().to_vec())
 }
 
-/// The one chunk, which is the last: its nonce is a counter of zero and a flag.
+/// Of the one chunk, which is the last: a counter of zero and a flag.
+fn last_nonce() -> [u8; 12] {
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+}
+
+/// The one chunk.
 fn payload(
     file_key: &Secret<[u8; FILE_KEY_BYTES]>,
     secret: &Secret<Vec<u8>>,
@@ -82,13 +89,9 @@ fn payload(
     fill(&mut salt);
     let key = derived(file_key, &salt, b"payload")?;
     let cipher = ChaCha20Poly1305::new_from_slice(key.expose()).map_err(|_| AgeError::Library)?;
-    let mut nonce = [0; 12];
-    if let Some(last) = nonce.last_mut() {
-        *last = 1;
-    }
     let mut chunk = Secret::new(secret.expose().clone());
     let tag = cipher
-        .encrypt_inout_detached(&nonce.into(), &[], InOutBuf::from(chunk.expose_mut().as_mut_slice()))
+        .encrypt_inout_detached(&last_nonce().into(), &[], InOutBuf::from(chunk.expose_mut().as_mut_slice()))
         .map_err(|_| AgeError::Library)?;
     file.extend_from_slice(&salt);
     file.extend_from_slice(chunk.expose());
@@ -116,6 +119,15 @@ pub enum AgeError {
     /// Not a post-quantum recipient.
     #[error("a recipient is not of the form age1pq1…, as `age-keygen -pq` writes it")]
     Recipient,
+    /// Not a file of this format.
+    #[error("this is no age file of one chunk (age-encryption.org/v1)")]
+    File,
+    /// For others.
+    #[error("this age file is for other recipients than this key")]
+    NotFor,
+    /// It was for this key, and its header or its payload is another one.
+    #[error("this age file was altered")]
+    Altered,
     /// More than one chunk.
     #[error("a file takes at most {limit} bytes, found {found}")]
     Length {
@@ -133,6 +145,9 @@ impl Coded for AgeError {
     fn code(&self) -> &'static str {
         match self {
             Self::Recipient => "age.recipient",
+            Self::File => "age.file",
+            Self::NotFor => "age.not_for",
+            Self::Altered => "age.altered",
             Self::Length { .. } => "age.length",
             Self::Library => "age.library",
         }
@@ -140,8 +155,8 @@ impl Coded for AgeError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Recipient | Self::Length { .. } => Blame::Caller,
-            Self::Library => Blame::Environment,
+            Self::Recipient | Self::File | Self::NotFor | Self::Length { .. } => Blame::Caller,
+            Self::Altered | Self::Library => Blame::Environment,
         }
     }
 }

@@ -141,7 +141,7 @@ fn place(subject: &BackupSubject, recipient: &Name, fingerprint: Digest) -> Vec<
     Place { subject: subject.clone(), recipient: recipient.clone(), fingerprint }.to_document()
 }
 
-fn belongs(seed: &HdSeed, subject: &BackupSubject) -> Result<(), BackupError> {
+pub(crate) fn belongs(seed: &HdSeed, subject: &BackupSubject) -> Result<(), BackupError> {
     let node = seed.root().and_then(|root| root.ethereum());
     match node {
         Ok(node) if node.public() == subject.account => Ok(()),

@@ -11,11 +11,13 @@ mod mnemonic;
 mod recipient;
 mod seal;
 mod seed;
+mod seed_shares;
 mod slip10;
+mod slip39;
 #[cfg(test)]
 mod wycheproof;
 
-pub use age::{AgeError, age_file, age_recipient};
+pub use age::{AgeError, age_file, age_open, age_recipient};
 pub use backup::{BackupCopy, BackupError, BackupFile, BackupSubject, MAX_RECIPIENTS};
 pub use derive::{ChildSecret, DeriveError, HdRoot};
 pub use member::{MEMBER_SECRET_BYTES, MemberError, MemberKey, MemberKeyFile, MemberPublic};
@@ -29,7 +31,11 @@ pub use seal::{
     Sealed, SealingKey,
 };
 pub use seed::{HdSeed, SEED_BYTES};
+pub use seed_shares::{SeedShare, SeedShares, SeedSharesError, ShareCircle, ShareGroup};
 pub use slip10::Slip10Key;
+pub use slip39::{
+    MAX_SLIP39_COUNT, Slip39Error, Slip39Group, Slip39Share, slip39_combine, slip39_fewest, slip39_split,
+};
 
 /// Fills a buffer with bytes that nobody can guess. The source belongs to the caller, who stops the
 /// process rather than return from a failed read.

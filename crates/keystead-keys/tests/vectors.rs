@@ -10,7 +10,8 @@ use std::path::Path;
 
 use keystead_base::{Canonical, ClusterId, Digest, Name, Secret};
 use keystead_keys::{
-    BackupFile, BackupSubject, HdSeed, MemberKey, MemberKeyFile, MemberPublic, Purpose, Sealed,
+    BackupFile, BackupSubject, HdSeed, MemberKey, MemberKeyFile, MemberPublic, Purpose, RecipientKey, Sealed,
+    SeedShares, ShareCircle,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -35,13 +36,17 @@ fn the_stored_files_are_what_is_written_today_and_still_open() {
     }
     let stored: Vec<Vector> = serde_json::from_str(&std::fs::read_to_string(FILE).unwrap()).unwrap();
     assert_eq!(stored, today);
-    let [sealed, backup, public, member] = stored.as_slice() else { panic!("four vectors") };
+    let [sealed, backup, public, member, shares] = stored.as_slice() else { panic!("five vectors") };
     read::<Sealed>(sealed);
     let member: MemberKeyFile = read(member);
     assert_eq!(member.public, read(public));
     let ann = member.open(PASSPHRASE).unwrap();
     let restored = read::<BackupFile>(backup).restore(&name("ann"), &ann.recipient().unwrap()).unwrap();
     assert_eq!(restored.entropy().expose(), &[5; 32]);
+    let shares = read::<SeedShares>(shares);
+    let people = [("ann", 1), ("ben", 4)].map(|(who, byte)| (name(who), recipient(byte)));
+    let opened = people.map(|(who, key)| shares.open(&who, &key).unwrap());
+    assert_eq!(shares.restore(&opened).unwrap().entropy().expose(), &[5; 32]);
 }
 
 fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) -> T {
@@ -62,22 +67,37 @@ fn vectors() -> Vec<Vector> {
     let ann = MemberKey::generate(name("ann"), &mut |bytes| bytes.fill(1));
     let file = ann.seal(PASSPHRASE, &mut |bytes| bytes.fill(2)).unwrap();
     let seed = HdSeed::from_entropy(Secret::new([5; 32]));
-    let subject = BackupSubject {
-        cluster: ClusterId(Digest([1; 32])),
-        key: name("hot"),
-        purpose: Purpose::HdSeed,
-        epoch: 0,
-        account: seed.root().unwrap().ethereum().unwrap().public(),
-    };
+    let subject = subject_of(&seed);
     let people = [(name("ann"), ann.recipient().unwrap().public())];
     let backup = BackupFile::write(subject, &seed, &people, &mut |bytes| bytes.fill(3)).unwrap();
+    let circle = ShareCircle {
+        threshold: 2,
+        members: [("ann", 1), ("ben", 4)].map(|(who, byte)| (name(who), recipient(byte).public())).into(),
+    };
+    let shares =
+        SeedShares::write(subject_of(&seed), &seed, 1, &[circle], &mut |bytes| bytes.fill(5)).unwrap();
     let public: MemberPublic = file.public.clone();
     vec![
         vector("an HD seed, sealed", &sealed.unwrap()),
         vector("a backup for one person", &backup),
         vector("a member's public side", &public),
         vector("a member's key file", &file),
+        vector("a backup in shares for two people", &shares),
     ]
+}
+
+fn subject_of(seed: &HdSeed) -> BackupSubject {
+    BackupSubject {
+        cluster: ClusterId(Digest([1; 32])),
+        key: name("hot"),
+        purpose: Purpose::HdSeed,
+        epoch: 0,
+        account: seed.root().unwrap().ethereum().unwrap().public(),
+    }
+}
+
+fn recipient(byte: u8) -> RecipientKey {
+    MemberKey::generate(name("somebody"), &mut |bytes| bytes.fill(byte)).recipient().unwrap()
 }
 
 fn vector<T: Canonical + Serialize>(name: &str, value: &T) -> Vector {

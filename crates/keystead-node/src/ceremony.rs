@@ -6,7 +6,6 @@ use std::sync::Arc;
 use keystead_base::{Canonical, Name, RequestId, merkle::Inclusion};
 use keystead_decision::{Certificate, Key, KeyState, KeyStep, Outcome, State, leaves};
 use keystead_intent::{KeyCeremony, KeyKind};
-use keystead_keys::BackupFile;
 use keystead_ledger::LedgerError;
 use keystead_policy::AssuranceLevel;
 use keystead_signing::{ClientError, HeldKey, OpenedKey};
@@ -31,6 +30,7 @@ impl Signer {
         let done = match ceremony {
             KeyCeremony::Create { kind, .. } => self.create(request, *kind, certificate).await,
             KeyCeremony::Backup { key, .. } => self.backup(request, key, certificate).await,
+            KeyCeremony::Split { key, .. } => self.split(request, key, certificate).await,
             KeyCeremony::Export { .. } => self.export(request, certificate).await,
             KeyCeremony::Destroy { key } => self.destroy(request, key, certificate).await,
             KeyCeremony::Exit { key, .. } => self.leave(request, key, certificate).await,
@@ -95,6 +95,18 @@ impl Signer {
         certificate: Certificate,
     ) -> Result<(), NodeError> {
         let file = self.enclave.backup(certificate)?;
+        let backup = self.keep(request, &file).await?;
+        self.shared.report_key_later(key.clone(), KeyStep::BackedUp { request, backup });
+        Ok(())
+    }
+
+    async fn split(
+        &mut self,
+        request: RequestId,
+        key: &Name,
+        certificate: Certificate,
+    ) -> Result<(), NodeError> {
+        let file = self.enclave.split(certificate)?;
         let backup = self.keep(request, &file).await?;
         self.shared.report_key_later(key.clone(), KeyStep::BackedUp { request, backup });
         Ok(())
@@ -166,7 +178,11 @@ impl Signer {
         }
     }
 
-    async fn keep(&self, request: RequestId, file: &BackupFile) -> Result<keystead_base::Digest, NodeError> {
+    async fn keep<F: Canonical>(
+        &self,
+        request: RequestId,
+        file: &F,
+    ) -> Result<keystead_base::Digest, NodeError> {
         let digest = self.shared.ledger.save_backup(&file.to_document()).await?;
         self.shared.board.wrote(&request, digest);
         Ok(digest)
@@ -193,7 +209,9 @@ impl Signer {
 pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &HashSet<Name>) -> bool {
     match ceremony {
         KeyCeremony::Create { key, .. } => state.key(key).is_none() && !sealed.contains(key),
-        KeyCeremony::Backup { key, .. } => state.key(key).is_some_and(|it| it.state == KeyState::Created),
+        KeyCeremony::Backup { key, .. } | KeyCeremony::Split { key, .. } => {
+            state.key(key).is_some_and(|it| it.state == KeyState::Created)
+        }
         // Whether an export reached its recipient is for people to say; they ask again.
         KeyCeremony::Export { .. } | KeyCeremony::Exit { .. } => false,
         // The one-time key ended with the enclave that had it: people ask again.

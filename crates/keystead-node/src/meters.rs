@@ -1,7 +1,7 @@
 //! What a node counts, in the text form that Prometheus reads (OpenMetrics 1.0).
 
 use keystead_base::Timestamp;
-use keystead_decision::{Applied, Phase, State};
+use keystead_decision::{Applied, KeyState, Phase, State};
 use keystead_trace::Counted;
 use keystead_wire::{ChainWatch, NodeStatus, WindowView};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -25,6 +25,7 @@ pub(crate) struct Meters {
     group_commit_size: Histogram,
     ledger_write_seconds: Histogram,
     approval_age_seconds: Gauge,
+    drill_age_seconds: Gauge,
     requests: Family<Word, Gauge>,
     log_height: Gauge,
     peers_reachable: Gauge,
@@ -66,6 +67,7 @@ impl Default for Meters {
             group_commit_size: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             ledger_write_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
             approval_age_seconds: Gauge::default(),
+            drill_age_seconds: Gauge::default(),
             requests: Family::default(),
             log_height: Gauge::default(),
             peers_reachable: Gauge::default(),
@@ -94,6 +96,8 @@ impl Meters {
         it.register("ledger_write_seconds", help, self.ledger_write_seconds.clone());
         let help = "For how long the oldest request has waited for people";
         it.register("approval_age_seconds", help, self.approval_age_seconds.clone());
+        let help = "How long ago the backup was restored last of the key that waits longest for a drill";
+        it.register("backup_drill_age_seconds", help, self.drill_age_seconds.clone());
         let help = "Requests that wait for people or delays, and requests that are allowed and not final";
         it.register("requests", help, self.requests.clone());
         it.register("log_height", "The height of the last durable block", self.log_height.clone());
@@ -159,6 +163,9 @@ impl Meters {
         self.runs_under_way.set(whole(status.runs.len() as u64));
         self.peers.show(&status.peers);
         self.approval_age_seconds.set(whole(oldest(state, now)));
+        let signs = state.keys().filter(|(_, key)| key.state == KeyState::Active);
+        let drilled = signs.map(|(_, key)| key.drill_age(now)).max();
+        self.drill_age_seconds.set(whole(drilled.unwrap_or_default()));
         for (outcome, count) in [("open", status.open), ("unsettled", status.unsettled)] {
             self.requests.get_or_create(&Word { outcome }).set(whole(count));
         }

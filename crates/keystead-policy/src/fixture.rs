@@ -306,6 +306,7 @@ pub(crate) struct Ask {
     /// What came of running it.
     pub(crate) run: Option<Run>,
     pub(crate) nonce_ahead: u64,
+    pub(crate) drill_age_seconds: u64,
 }
 
 impl Ask {
@@ -336,6 +337,7 @@ impl Ask {
             now: NOW,
             run: None,
             nonce_ahead: 0,
+            drill_age_seconds: 0,
         }
     }
 
@@ -367,6 +369,7 @@ impl Ask {
             cooling: &self.cooling,
             simulation: self.run.as_ref().map_or(Simulated::No, Simulated::Ran),
             nonce_ahead: self.nonce_ahead,
+            drill_age_seconds: self.drill_age_seconds,
         }
     }
 
@@ -392,9 +395,10 @@ pub(crate) fn ask_authority(
     let (prices, cooling) = (Prices::default(), Cooling::default());
     let assurance = AssuranceLevel::Process;
     let simulation = Simulated::No;
-    let (account, nonce_ahead) = (None, 0);
+    let (account, nonce_ahead, drill_age_seconds) = (None, 0, 0);
+    let (now, prices, cooling) = (NOW, &prices, &cooling);
     let facts =
-        Facts { now: NOW, account, assurance, prices: &prices, cooling: &cooling, simulation, nonce_ahead };
+        Facts { now, account, assurance, prices, cooling, simulation, nonce_ahead, drill_age_seconds };
     let (requester, key) = (name(requester), key.map(name));
     engine.decide(&Question {
         requester: &requester,

@@ -152,6 +152,7 @@ impl Judgement<'_> {
             .long("max_priority_fee_per_gas", || self.effects.fee.tip_per_gas.0)
             .long("fee_rate", || self.effects.coins.as_ref().map_or(0, |it| it.fee_rate))
             .long("nonce_ahead", || self.question.facts.nonce_ahead)
+            .long("drill_age_seconds", || self.question.facts.drill_age_seconds)
             .address("contract", effect.contract)
             .text("selector", || effect.selector.map(lower_hex).unwrap_or_default())
             .into_context()

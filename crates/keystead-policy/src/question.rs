@@ -47,6 +47,8 @@ pub struct Facts<'a> {
     pub simulation: Simulated<'a>,
     /// How many nonces below that of the transaction nobody has; 0 where it has none.
     pub nonce_ahead: u64,
+    /// How many seconds ago a backup of the key was restored last; 0 of a key in shares.
+    pub drill_age_seconds: u64,
 }
 
 /// What is known of a run of what would be signed.

@@ -449,6 +449,15 @@ pub enum Reason {
         /// The key.
         key: Name,
     },
+    /// A backup in shares that one person could restore, or nobody.
+    #[error(
+        "the shares of a backup of key `{key}` are for 2 to 16 different people: of each group of several at least 2 \
+         restore it, and of a group of one that one with another group"
+    )]
+    BackupShape {
+        /// The key.
+        key: Name,
+    },
 }
 
 fn listed(names: &[Name]) -> String {

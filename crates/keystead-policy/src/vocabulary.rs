@@ -17,11 +17,12 @@ use crate::{PolicyError, Roster, Sections};
 pub const SCHEMA: &str = include_str!("../schema.cedarschema");
 
 /// The attributes that hold at 2^63−1, and are therefore only ever compared with smaller numbers.
-pub(crate) const SATURATING: [&str; 11] = [
+pub(crate) const SATURATING: [&str; 12] = [
     "amount",
     "amount_micro",
     "deadline",
     "domain_chain",
+    "drill_age_seconds",
     "fee",
     "fee_micro",
     "max_fee_per_gas",

@@ -51,6 +51,7 @@ fn pay(engine: &Engine, wei: u64) -> Ruling {
         cooling: &cooling,
         simulation: Simulated::No,
         nonce_ahead: 0,
+        drill_age_seconds: 0,
     };
     engine.decide(&Question {
         requester: &name("desk"),

@@ -259,6 +259,7 @@ impl Model {
             cooling: &cooling,
             simulation: Simulated::NotApplicable,
             nonce_ahead: ask.nonce_ahead,
+            drill_age_seconds: 0,
         };
         then(&Question {
             requester: &ask.requester,

@@ -108,12 +108,13 @@ const UNBOUNDED: &str = r#"context.kind == "opaque" || context.kind == "blind_di
   || context.kind == "creation" || context.kind == "delegate_call" || (context.kind == "delegation"
     && context.destination != "0x0000000000000000000000000000000000000000")"#;
 
-const NUMBERS: [&str; 14] = [
+const NUMBERS: [&str; 15] = [
     "fee",
     "max_fee_per_gas",
     "max_priority_fee_per_gas",
     "fee_rate",
     "nonce_ahead",
+    "drill_age_seconds",
     "amount",
     "amount_micro",
     "outflow_fiat",

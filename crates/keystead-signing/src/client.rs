@@ -1,5 +1,6 @@
 //! The parent's side: starts an enclave process, speaks with it, and ends it.
 
+mod gathering;
 mod runs;
 
 use std::ffi::OsString;
@@ -298,6 +299,9 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Opened(_) => "opened",
         Reply::Public(_) => "public",
         Reply::Left(_) => "left",
+        Reply::Split(_) => "split",
+        Reply::Words(_) => "words",
+        Reply::Gathered(_) => "gathered",
     };
     ClientError::Unexpected { found }
 }

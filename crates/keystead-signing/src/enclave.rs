@@ -1,5 +1,6 @@
 //! The enclave's side: every request is checked against the log by the enclave itself.
 
+mod gathering;
 mod inputs;
 mod leaving;
 mod messages;
@@ -125,6 +126,9 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Advance(advance) => self.advance(&advance).map(Reply::Advanced),
             Request::Create(it) => self.create(&it, now).map(|key| Reply::Created(Box::new(key))),
             Request::Backup(it) => self.backup(&it, now).map(|file| Reply::BackedUp(Box::new(file))),
+            Request::Split(it) => self.split(&it, now).map(|file| Reply::Split(Box::new(file))),
+            Request::OpenShare(it) => self.open_words(&it).map(Reply::Words),
+            Request::Gather(it) => self.gather(&it),
             Request::Drill(drill) => self.drill(&drill).map(|proof| Reply::Drilled(Box::new(proof))),
             Request::Destroy(it) => self.destroy(&it, now).map(Reply::Destroyed),
             Request::Sign(batch) => self.sign(&batch, now).map(Reply::Signed),
@@ -297,6 +301,7 @@ impl<C: EnclaveControls> Enclave<C> {
             | KeyCeremony::Repair { .. }
             | KeyCeremony::Exit { .. }
             | KeyCeremony::Abort { .. }
+            | KeyCeremony::Split { .. }
             | KeyCeremony::Lift { .. } => return Err(EnclaveError::Ceremony),
         };
         let (key, account) = (self.vault.key(&name)?, self.vault.public(&name)?);
@@ -414,7 +419,10 @@ fn needs_health(request: &Request) -> bool {
         | Request::Convene(_)
         | Request::Join(_)
         | Request::Deliver(_)
-        | Request::Leave(_) => true,
+        | Request::Leave(_)
+        | Request::Split(_)
+        | Request::OpenShare(_)
+        | Request::Gather(_) => true,
         Request::Hello(_)
         | Request::Open(_)
         | Request::Recall(_)
@@ -528,14 +536,17 @@ mod tests {
             "create",
             "deliver",
             "drill",
+            "gather",
             "hand_over",
             "hello",
             "join",
             "leave",
+            "open_share",
             "receive",
             "restore",
             "seat",
             "sign",
+            "split",
             "wallet",
         ];
         assert_eq!(refused, expected.map(str::to_owned).into());

@@ -1,5 +1,7 @@
 //! What parent and enclave say to each other (specs/enclave.md). Every message is one document.
 
+mod gathering;
+
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, RequestId, merkle::Inclusion};
@@ -8,10 +10,14 @@ use keystead_decision::{
     Certificate, Commit, Decision, FreshAnswer, PublicAccount, Seat, SignedGenesis, Transition,
 };
 use keystead_intent::{BitcoinWallet, ChainId};
-use keystead_keys::{BackupFile, MemberKeyFile, RecipientPublicKey, Sealed};
+use keystead_keys::{BackupFile, MemberKeyFile, RecipientPublicKey, Sealed, SeedShares};
 use keystead_policy::PolicyRef;
 use keystead_threshold::{Record, SessionId};
 use serde::{Deserialize, Serialize};
+
+pub use gathering::{
+    AccountProof, GatheredProof, Gathering, GatheringAim, MAX_DRILLED_ACCOUNTS, MAX_GATHERED, ShareToOpen,
+};
 
 use crate::threshold::{Progress, RunStart};
 use crate::{EthereumSignature, Hardening};
@@ -77,6 +83,12 @@ pub enum Request {
     Leave(Box<Certificate>),
     /// A committed lift lets a node that was caught take part again.
     Lift(Box<Certificate>),
+    /// A committed ceremony backs a key up in shares.
+    Split(Box<Certificate>),
+    /// In a scratch enclave: say the words of one person's share, for their paper.
+    OpenShare(Box<ShareToOpen>),
+    /// In a scratch enclave: put a key together from shares, and do one thing with it.
+    Gather(Box<Gathering>),
 }
 
 impl Canonical for Request {
@@ -198,6 +210,12 @@ pub enum Reply {
     Public(Box<HeldKey>),
     /// To [`Request::Leave`]: an age file.
     Left(Vec<u8>),
+    /// To [`Request::Split`].
+    Split(Box<SeedShares>),
+    /// To [`Request::OpenShare`].
+    Words(String),
+    /// To [`Request::Gather`] for a drill.
+    Gathered(Box<GatheredProof>),
 }
 
 impl Canonical for Reply {

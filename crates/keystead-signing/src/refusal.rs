@@ -6,7 +6,7 @@ use keystead_bitcoin::SpendError;
 use keystead_decision::LightError;
 use keystead_entropy::EntropyError;
 use keystead_intent::ChainId;
-use keystead_keys::{AgeError, BackupError, DeriveError, MemberError, SealError};
+use keystead_keys::{AgeError, BackupError, DeriveError, MemberError, SealError, SeedSharesError};
 use keystead_solana::UnsignedError;
 
 use crate::threshold::ThresholdError;
@@ -137,6 +137,9 @@ pub enum EnclaveError {
     /// The backup.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// The backup in shares, or the shares.
+    #[error(transparent)]
+    Shares(#[from] SeedSharesError),
     /// The recipient's key file.
     #[error(transparent)]
     Member(#[from] MemberError),
@@ -175,6 +178,7 @@ impl Coded for EnclaveError {
             Self::Entropy(error) => error.code(),
             Self::Seal(error) => error.code(),
             Self::Backup(error) => error.code(),
+            Self::Shares(error) => error.code(),
             Self::Member(error) => error.code(),
             Self::Threshold(error) => error.code(),
         }
@@ -207,6 +211,7 @@ impl Coded for EnclaveError {
             Self::Entropy(error) => error.blame(),
             Self::Seal(error) => error.blame(),
             Self::Backup(error) => error.blame(),
+            Self::Shares(error) => error.blame(),
             Self::Member(error) => error.blame(),
             Self::Threshold(error) => error.blame(),
         }

@@ -231,6 +231,8 @@ phrases! {
     ThawKey { key },
     KeyCreate { key, home },
     KeyBackup { key, readers },
+    KeySplit { key, needed, groups },
+    BackupGroup { threshold, members },
     KeyExport { key, reader },
     KeySuspend { key },
     KeyResume { key },

@@ -165,6 +165,8 @@ pub struct KeyView {
     pub sharing: Option<SharingView>,
     /// The digests of the files that its shares left in, by holder.
     pub exits: BTreeMap<Name, Digest>,
+    /// When a backup of it was restored last and proved control.
+    pub drilled: Option<Timestamp>,
 }
 
 /// A node in one look.

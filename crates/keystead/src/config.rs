@@ -77,6 +77,9 @@ pub(crate) struct ClientConfig {
     /// the system's store when it is not named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca: Option<PathBuf>,
+    /// How many days after the last drill of a key's backup the next one is due; `status` says so. 90 when it is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) drill_days: Option<u32>,
     /// Where this machine looks up coins of Bitcoin's, for `keystead psbt`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) bitcoin: Vec<CoinsConfig>,

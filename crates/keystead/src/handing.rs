@@ -45,7 +45,10 @@ pub(crate) async fn hand_over(
 }
 
 /// What the enclave of the new home made for this request, shown by its node.
-async fn one_time_key(session: &Session, request: RequestId) -> Result<RecipientPublicKey, Failure> {
+pub(crate) async fn one_time_key(
+    session: &Session,
+    request: RequestId,
+) -> Result<RecipientPublicKey, Failure> {
     let view = session.link.wait(request, Duration::ZERO).await?;
     let next = "talk to the node that is to be the home (`--node`), once enough people approved; a node that was \
                 started anew since then has forgotten its one-time key: ask for `key restore` again";
@@ -61,7 +64,7 @@ fn again(it: HandOver, passphrase: &Path) -> Result<BackupFile, Failure> {
     Ok(scratch.hand_over(it)?)
 }
 
-fn restored(answer: EntryAnswer) -> Result<(), Failure> {
+pub(crate) fn restored(answer: EntryAnswer) -> Result<(), Failure> {
     let next = "`keystead key list` shows where the key lives; ask for `key restore` again";
     match answer {
         EntryAnswer::Decided(decisions) => match decisions.first().map(|it| &it.outcome) {

@@ -147,6 +147,7 @@ impl Setup {
             genesis: GENESIS.into(),
             members: self.keys.clone(),
             person: self.person.clone(),
+            drill_days: None,
             token: None,
             ca: None,
             bitcoin: Vec::new(),

@@ -89,7 +89,7 @@ fn prove(
     Ok(scratch.drill(Drill { file, recipient, member })?.proof)
 }
 
-fn decided(answer: EntryAnswer) -> Result<(), Failure> {
+pub(crate) fn decided(answer: EntryAnswer) -> Result<(), Failure> {
     let next = "the backup does not restore the key: make a new one, and do not use this key";
     match answer {
         EntryAnswer::Decided(decisions) => match decisions.first().map(|it| &it.outcome) {

@@ -34,6 +34,7 @@ pub mod lying_token;
 pub mod many_requests_at_a_limit;
 pub mod mixed_epochs;
 pub mod multisend;
+pub mod old_backup;
 pub mod operator_for_all;
 pub mod oversize_body;
 pub mod own_request;

@@ -195,3 +195,57 @@ fn a_key_whose_home_reports_less_than_policy_demands_signs_nothing() {
     let (_, enough) = world.ask("desk", world.ether(FRIEND, 1, 0));
     assert!(matches!(enough, Outcome::Allow(_)), "{enough:?}");
 }
+
+fn restore_of(world: &World<Strict>) -> Digest {
+    world.state.key(&hot()).unwrap().backup.unwrap()
+}
+
+fn drill(world: &mut World<Strict>) -> Outcome {
+    let backup = restore_of(world);
+    let proof = world.proof(&drill_challenge(world.state.cluster(), &hot(), 0, &backup));
+    event(world, KeyStep::Drilled { backup, proof })[0].outcome.clone()
+}
+
+/// INVARIANT D2: how old the last drill is, is a fact that rules see.
+#[test]
+fn d2_a_rule_stops_a_key_whose_drill_is_overdue_until_the_next_one() {
+    let mut world = World::with_policy(Strict::default(), |policy| {
+        let cedar = r#"forbid(principal, action in Action::"sign", resource) when { context.drill_age_seconds > 3600 };"#;
+        policy.rules.push(keystead_policy::Rule { id: name("zz-drilled"), cedar: cedar.to_owned() });
+    });
+    let allowed = |world: &mut World<Strict>, nonce| {
+        matches!(world.ask("desk", world.ether(FRIEND, 1, nonce)).1, Outcome::Allow(_))
+    };
+    assert!(allowed(&mut world, 0));
+    let late = world.state.time().plus_seconds(2 * 3600);
+    world.commit_at(late, vec![]);
+    assert!(!allowed(&mut world, 1), "its drill is overdue");
+    assert!(matches!(drill(&mut world), Outcome::Key { .. }));
+    assert!(allowed(&mut world, 1), "it was drilled");
+}
+
+/// INVARIANT K4: nobody restores a key alone from a backup in shares.
+#[test]
+fn d2_the_log_takes_only_shares_of_which_several_people_restore_a_key() {
+    let mut world = world();
+    let group = |threshold, members: &[&str]| keystead_intent::BackupGroup {
+        threshold,
+        members: members.iter().map(|it| name(it)).collect(),
+    };
+    let split = |group_threshold, groups: Vec<_>| KeyCeremony::Split { key: hot(), group_threshold, groups };
+    for (needed, groups) in [
+        (1, vec![]),
+        (0, vec![group(2, &["ana", "ben"])]),
+        (2, vec![group(2, &["ana", "ben"])]),
+        (1, vec![group(1, &["ana"])]),
+        (1, vec![group(1, &["ana", "ben"])]),
+        (1, vec![group(3, &["ana", "ben"])]),
+        (1, vec![group(2, &["ana", "ana"])]),
+        (1, vec![group(2, &["ana", "ben"]), group(1, &["cleo"])]),
+    ] {
+        let refused = ceremony(&mut world, split(needed, groups.clone()));
+        assert_eq!(reasons(&refused)[0].code(), "deny.backup_shape", "{needed} of {groups:?}");
+    }
+    let nobody = ceremony(&mut world, split(1, vec![group(2, &["ana", "nobody"])]));
+    assert_eq!(reasons(&nobody)[0].code(), "deny.not_a_recipient");
+}

@@ -3,4 +3,5 @@
 
 mod ethers;
 mod halves;
+mod slip39;
 mod tally;

@@ -62,6 +62,7 @@ impl Coded for Reason {
             Self::ShareRefused { fault, .. } => fault.code(),
             Self::NotLost { .. } => "deny.not_lost",
             Self::RecipientsRefused { .. } => "deny.recipients",
+            Self::BackupShape { .. } => "deny.backup_shape",
         }
     }
 

@@ -98,7 +98,7 @@ fn spent_wallet(
     shared_wallet(&own, &shared.descriptor).map_err(|error| EnclaveError::Spend(error.into()))
 }
 
-fn wallet(root: &HdRoot, chain: ChainId, account: u32) -> Result<BitcoinWallet, EnclaveError> {
+pub(super) fn wallet(root: &HdRoot, chain: ChainId, account: u32) -> Result<BitcoinWallet, EnclaveError> {
     let network = Network::of(chain).ok_or(EnclaveError::NoWallet { chain })?;
     if account != RECORDED_ACCOUNT {
         return Err(EnclaveError::NoWallet { chain });
@@ -129,4 +129,4 @@ pub(super) fn fits(grant: &Grant, payload: &PsbtSpend, spend: &Spend) -> Result<
 }
 
 /// The account of BIP-44 that the log records.
-const RECORDED_ACCOUNT: u32 = 0;
+pub(super) const RECORDED_ACCOUNT: u32 = 0;

@@ -16,6 +16,7 @@ mod attacker;
 mod certificates;
 mod confinement;
 mod fixture;
+mod gathering;
 mod memory;
 mod restoring;
 mod run_vectors;
@@ -44,6 +45,7 @@ fn run_tests(filter: &[&str]) {
     let tests = [
         certificates::TESTS,
         confinement::TESTS,
+        gathering::TESTS,
         memory::TESTS,
         restoring::TESTS,
         sharing::TESTS,

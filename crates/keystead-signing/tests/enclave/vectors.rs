@@ -5,7 +5,7 @@
 use alloy_primitives::Address;
 use keystead_base::{Canonical, Digest};
 use keystead_bitcoin::{SpendSignature, SpendSignatures};
-use keystead_decision::Outcome;
+use keystead_decision::{Certificate, Outcome};
 use keystead_keys::BackupFile;
 use keystead_signing::{
     Advance, Batch, BatchItem, Drill, EthereumSignature, HandOver, Hardening, ItemResult, OpenedKey,
@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::fixture::{Cluster, ceremony, create, grant, message, name};
+use crate::gathering::{self, Circle};
 use crate::{Test, run_vectors};
 
 pub(crate) const TESTS: &[Test] = &[("messages_are_read_as_they_were_written", stored)];
@@ -43,7 +44,7 @@ fn stored() {
             other => panic!("{other}"),
         }
     }
-    assert_eq!(stored.len(), 47);
+    assert_eq!(stored.len(), 53);
 }
 
 fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) {
@@ -104,7 +105,7 @@ fn vectors() -> Vec<Vector> {
         vector("sign", &Request::Sign(Box::new(batch))),
         vector("destroy", &Request::Destroy(Box::new(destruction))),
         vector("leave", &Request::Leave(Box::new(creation.clone()))),
-        vector("lift", &Request::Lift(Box::new(creation))),
+        vector("lift", &Request::Lift(Box::new(creation.clone()))),
         vector("confirm the newest head", &Request::ConfirmFresh(Box::new(fresh))),
         vector("receive", &Request::Receive(Box::new(restoration))),
         vector("restore", &Request::Restore(Box::new(handed))),
@@ -125,8 +126,25 @@ fn vectors() -> Vec<Vector> {
         vector("hardening", &ready.hardening),
     ];
     all.extend(runs);
+    all.extend(shared_backup(creation));
     all.extend(plain(refusal));
     all
+}
+
+/// A backup in shares, from its ceremony to its drill.
+fn shared_backup(certificate: Certificate) -> [Vector; 6] {
+    let circle = Circle::new();
+    let (to_open, words) = (circle.to_open("ann"), circle.words());
+    let gathering = circle.gathering(&words, gathering::aim());
+    let proof = circle.cluster.start("scratch", &[]).drill_shares(gathering.clone()).unwrap();
+    [
+        vector("split", &Request::Split(Box::new(certificate))),
+        vector("open a share", &Request::OpenShare(Box::new(to_open))),
+        vector("gather", &Request::Gather(Box::new(gathering))),
+        vector("shares", &Reply::Split(Box::new(circle.file.clone()))),
+        vector("words", &Reply::Words(words[0].clone())),
+        vector("gathered", &Reply::Gathered(Box::new(proof))),
+    ]
 }
 
 /// Those that need no enclave to be written down.

@@ -362,6 +362,7 @@ fn key() -> KeyView {
         }],
         sharing: Some(sharing()),
         exits: [(word("node-1"), Digest([3; 32]))].into(),
+        drilled: Some(Timestamp(8)),
     }
 }
 

@@ -3,6 +3,7 @@
 mod approve;
 mod approver;
 mod audit;
+mod backup;
 mod ceremony;
 mod completions;
 mod descriptor;
@@ -145,6 +146,9 @@ enum Command {
     /// Create, back up, drill, list, move, stop, export and destroy keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Back keys up in shares, print them, drill and restore them.
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
     /// Check, propose, and show policy versions.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -262,6 +266,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Node(args) => up::node(global, &args, voice).await,
         Command::Vault(args) => vault::run(global, &args).await,
         Command::Key(command) => key::run(global, command, voice).await,
+        Command::Backup(command) => backup::run(global, command, voice).await,
         Command::Policy(command) => policy::run(global, command, voice).await,
         Command::Roster(command) => roster::run(global, command).await,
         Command::Approver(command) => approver::run(global, command).await,

@@ -267,6 +267,7 @@ fn facts<'a>(asked: &'a Asked, prices: &'a Prices, cooling: &'a Cooling) -> Fact
         cooling,
         simulation,
         nonce_ahead: 0,
+        drill_age_seconds: 0,
     }
 }
 

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
+use keystead_base::Timestamp;
+use keystead_decision::KeyState;
 use keystead_wire::{ChainWatch, NodeStatus, PeerView, RequestView};
 use serde_json::json;
 
@@ -43,6 +45,7 @@ async fn once(global: &Global) -> Result<Report, Failure> {
         overview(&status),
         windows(&status),
         keys(&status),
+        drills(&status, outside::now(), session.config.client.drill_days),
         waiting(&open),
         watch::waiting_lines(&status.waiting, outside::now()).join("\n"),
     ]
@@ -57,6 +60,20 @@ fn keys(status: &NodeStatus) -> String {
         0 => table,
         more => format!("{table}and {more} more keys: `keystead key list`\n"),
     }
+}
+
+/// Keys whose backup was not restored for so long that nobody knows whether it still can be.
+fn drills(status: &NodeStatus, now: Timestamp, days: Option<u32>) -> String {
+    let due = Duration::from_secs(u64::from(days.unwrap_or(DRILL_DAYS)) * 24 * 3600);
+    let late = status.keys.iter().filter_map(|key| {
+        let age = Duration::from_millis(now.0.saturating_sub(key.drilled?.0));
+        let days = age.as_secs() / (24 * 3600);
+        (age > due && key.state == KeyState::Active).then(|| {
+            let name = &key.name;
+            format!("DRILL OVERDUE: the backup of key `{name}` was restored {days} days ago: `keystead backup drill {name}`\n")
+        })
+    });
+    late.collect()
 }
 
 /// A node that is down is no error here: it is what one watches for.
@@ -172,4 +189,5 @@ pub(crate) fn waiting(open: &[RequestView]) -> String {
 }
 
 /// Runs, and aborts, on one screen.
+const DRILL_DAYS: u32 = 90;
 const RUNS_SHOWN: usize = 4;
