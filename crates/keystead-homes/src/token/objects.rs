@@ -38,8 +38,7 @@ pub(crate) fn public(session: &Session, handle: ObjectHandle) -> Result<Option<P
             _ => {}
         }
     }
-    let scheme =
-        Scheme::ALL.into_iter().find(|it| curves(*it).iter().any(|curve| *curve == params.as_slice()));
+    let scheme = Scheme::ALL.into_iter().find(|it| curves(*it).contains(&params.as_slice()));
     Ok(scheme.and_then(|scheme| point::read(scheme, &point)))
 }
 

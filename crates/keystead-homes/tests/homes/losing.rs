@@ -24,12 +24,12 @@ pub(crate) const TESTS: &[Test] = &[
 
 /// The folder that SoftHSM keeps a token in; each is found by what it holds.
 fn backing(token: &str) -> PathBuf {
-    let folders = fs::read_dir(folder().join("tokens")).unwrap().map(|it| it.unwrap().path());
+    let mut folders = fs::read_dir(folder().join("tokens")).unwrap().map(|it| it.unwrap().path());
     let holds = |it: &PathBuf| {
         let bytes = fs::read(it.join("token.object")).unwrap_or_default();
         bytes.windows(token.len()).any(|window| window == token.as_bytes())
     };
-    folders.filter(holds).next().unwrap()
+    folders.find(holds).unwrap()
 }
 
 fn gone() {
