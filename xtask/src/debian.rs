@@ -6,6 +6,11 @@ use std::path::Path;
 use crate::places::is_installed;
 use crate::step::{Failure, Step};
 
+/// `cargo xtask packages`: what has to be there before the whole workspace is built.
+pub(crate) fn run(_: &[String]) -> Result<(), Failure> {
+    install_what_is_missing()
+}
+
 /// Installs the packages whose programs are not there, as root or through `sudo`.
 pub(crate) fn install_what_is_missing() -> Result<(), Failure> {
     require_toolchains()?;

@@ -34,6 +34,12 @@ const CHORES: &[Chore] = &[
         run: test::run,
     },
     Chore {
+        words: &["packages"],
+        arguments: "",
+        about: "install the Debian packages that building the whole workspace and its tests need",
+        run: debian::run,
+    },
+    Chore {
         words: &["licenses"],
         arguments: "",
         about: "check the license, the name and the source of every dependency",
