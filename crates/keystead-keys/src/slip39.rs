@@ -44,7 +44,7 @@ pub fn slip39_split(
     fill: Fill<'_>,
 ) -> Result<Vec<Vec<Slip39Share>>, Slip39Error> {
     let length = secret.expose().len();
-    if length < MIN_SECRET_BYTES || length > MAX_SECRET_BYTES || length % 2 == 1 {
+    if !(MIN_SECRET_BYTES..=MAX_SECRET_BYTES).contains(&length) || length % 2 == 1 {
         return Err(Slip39Error::Secret { found: length });
     }
     let group_count = counted(groups.len())?;

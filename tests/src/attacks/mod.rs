@@ -84,7 +84,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 76] = [
+pub const CATALOGUE: [&str; 77] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -115,6 +115,7 @@ pub const CATALOGUE: [&str; 76] = [
     "many_requests_at_a_limit",
     "mixed_epochs",
     "multisend",
+    "old_backup",
     "operator_for_all",
     "oversize_body",
     "own_request",

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use keystead_base::{Name, RequestId};
 use keystead_intent::BackupGroup;
 use keystead_wire::RequestStage;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Global, REQUEST_LIFETIME, Session};
 use crate::asking::{approvers_next, standing};
@@ -142,9 +142,8 @@ async fn print(session: &Session, args: &PrintArgs) -> Result<Report, Failure> {
             files.push(path.clone());
         }
     }
-    let mut json = share.json();
     if files.is_empty() {
-        json["words"] = share.words().into();
+        let json = with(share.json(), "words", share.words().into());
         return Ok(Report::new(json, share.terminal()?));
     }
     let listed: Vec<_> = files.iter().map(|it| it.display().to_string()).collect();
@@ -154,8 +153,15 @@ async fn print(session: &Session, args: &PrintArgs) -> Result<Report, Failure> {
         args.key,
         listed.join(", ")
     );
-    json["files"] = json!(files);
-    Ok(Report::new(json, text))
+    Ok(Report::new(with(share.json(), "files", json!(files)), text))
+}
+
+/// The object with one more member.
+fn with(mut object: Value, name: &str, value: Value) -> Value {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+    object
 }
 
 async fn drill(session: &Session, args: &DrillArgs, voice: Voice) -> Result<Report, Failure> {
