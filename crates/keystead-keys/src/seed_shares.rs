@@ -163,10 +163,10 @@ fn restored<S: std::borrow::Borrow<Slip39Share>>(
 ) -> Result<HdSeed, SeedSharesError> {
     let secret = slip39_combine(shares, NO_PASSPHRASE)?;
     let mut entropy = Secret::new([0; SEED_BYTES]);
-    if secret.expose().len() != SEED_BYTES {
-        return Err(BackupError::OtherKey { key: subject.key.clone() }.into());
-    }
-    entropy.expose_mut().copy_from_slice(secret.expose());
+    let bytes = secret.expose().as_slice();
+    let of_a_seed = bytes.first_chunk::<SEED_BYTES>().filter(|_| bytes.len() <= SEED_BYTES);
+    let other = || BackupError::OtherKey { key: subject.key.clone() };
+    entropy.expose_mut().copy_from_slice(of_a_seed.ok_or_else(other)?);
     let seed = HdSeed::from_entropy(entropy);
     belongs(&seed, subject)?;
     Ok(seed)

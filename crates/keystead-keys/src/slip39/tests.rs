@@ -1,3 +1,5 @@
+//! What a set of shares withstands; the vectors of others are in the tests of the workspace.
+
 use super::*;
 
 fn secret(length: usize) -> Secret<Vec<u8>> {

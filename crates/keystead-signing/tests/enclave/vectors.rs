@@ -125,9 +125,7 @@ fn vectors() -> Vec<Vector> {
         vector("wallet", &Reply::Wallet(Box::new(wallet))),
         vector("hardening", &ready.hardening),
     ];
-    all.extend(runs);
-    all.extend(shared_backup(creation));
-    all.extend(plain(refusal));
+    all.extend(runs.into_iter().chain(shared_backup(creation)).chain(plain(refusal)));
     all
 }
 
