@@ -50,15 +50,17 @@ fn d2_a_drill_takes_two_of_three_shares_and_one_gives_nothing() {
     assert_eq!((&drilled["accounts"], &drilled["refused_without"]), (&json!(20), &json!(2)));
     assert_eq!(drilled["proofs"].as_array().unwrap().len(), 20);
     assert!(split.drill(&[&ben, &cleo, &ana]).status.success());
-    let code = |output: Output| {
+    let refuses = |output: Output, why: &str| {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
-        serde_json::from_slice::<Value>(&output.stderr).unwrap()["error"]["code"].clone()
+        let error = serde_json::from_slice::<Value>(&output.stderr).unwrap()["error"].clone();
+        assert_eq!(error["code"], "enclave_client.refused");
+        assert!(error["what"].as_str().unwrap().contains(why), "{error}");
     };
-    assert_eq!(code(split.drill(&[&ben])), "slip39.members");
+    refuses(split.drill(&[&ben]), "slip39.members");
     let text = std::fs::read_to_string(&ana).unwrap();
     let misread = split.file("misread");
     std::fs::write(&misread, text.replacen(text.split(' ').nth(7).unwrap(), "academic", 1)).unwrap();
-    assert_eq!(code(split.drill(&[&misread, &ben])), "slip39.checksum");
+    refuses(split.drill(&[&misread, &ben]), "slip39.checksum");
     let refused = split.desk.command("dora", &["backup", "print", "hot"]);
     assert!(!refused.status.success(), "she has no share");
 

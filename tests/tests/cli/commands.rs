@@ -35,9 +35,24 @@ fn every_command_runs_on_real_parts() {
     key_restored(&mut script);
     folders(&mut script, home.path());
     crate::bitcoin::each_command(&mut script, home.path());
+    solana(&mut script);
     tokens(&mut script, &desk);
     let missing: Vec<_> = leaves().difference(script.ran()).collect();
     assert!(missing.is_empty(), "no end-to-end test runs these commands: {missing:?}");
+}
+
+/// A whole key signs nothing of Solana's; what does, `--test node` shows.
+fn solana(script: &mut Script) {
+    script.play([
+        ok("ana", "solana destination 7S3P4HxJpyyigGzodYwHtCxZyUQe9JiBMHyRWXArAaKv --cluster devnet").has("/id", "0xf663d3a1"),
+        fails("ana", "solana inspect {tmp}/nothing --account 7S3P4HxJpyyigGzodYwHtCxZyUQe9JiBMHyRWXArAaKv --cluster devnet", "cli.file"),
+        fails("ana", "request solana {tmp}/nothing --key hot --cluster devnet", "cli.file"),
+        fails(
+            "ana",
+            "request solana-transfer --key hot --cluster devnet --to 7S3P4HxJpyyigGzodYwHtCxZyUQe9JiBMHyRWXArAaKv --lamports 5 --blockhash 7S3P4HxJpyyigGzodYwHtCxZyUQe9JiBMHyRWXArAaKv",
+            "solana.no_address",
+        ),
+    ]);
 }
 
 /// The last ones: a configuration that names tokens has nobody forward calls to the chain for nothing.
@@ -343,6 +358,11 @@ fn keys_leave(script: &mut Script, home: &Path) {
         fails("ben", "key exit hot --recipients {tmp}/next.json", "age."),
         fails("ben", "key shares hot --folder {tmp}/shares", "key.no_file"),
         ok("ben", "key transcript hot").has("/verified", "true").has("/steps", "export"),
+        no("ana", "backup split hot --group 1:ana").has("/request/stage", "denied"),
+        fails("ana", "backup print hot", "backup.not_in_shares"),
+        fails("ana", "backup save hot --folder {tmp}/saved", "backup.not_in_shares"),
+        fails("ana", "backup drill hot --words {tmp}/nothing", "backup.not_in_shares"),
+        fails("ana", "backup hand-over {export} --words {tmp}/nothing", "cli.usage"),
     ]);
     let mode = std::fs::metadata(home.join("hot.export")).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "k01");
