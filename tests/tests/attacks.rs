@@ -461,8 +461,7 @@ fn s11_one_key_is_never_enrolled_for_two_people() {
 fn the_catalogue_is_what_the_folder_holds() {
     let folder = root().join("tests/src/attacks");
     let files = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> =
-        files.filter_map(|file| Some(file.strip_suffix(".rs")?.to_owned())).collect();
+    let mut names: Vec<_> = files.filter_map(|it| Some(it.strip_suffix(".rs")?.to_owned())).collect();
     names.retain(|name| name != "mod");
     names.sort();
     assert_eq!(names, CATALOGUE);

@@ -93,9 +93,15 @@ fn pure_crates_depend_on_nothing_that_does() {
 
 fn impure_places(source: &Source) -> Vec<String> {
     let code = source.code();
-    let paths = IMPURE_PATHS.iter().filter(|path| code.contains(**path)).map(|path| (*path).to_owned());
+    let paths = IMPURE_PATHS.iter().filter(|path| names(&code, path)).map(|path| (*path).to_owned());
     let members = grouped_imports(&code).into_iter().filter(|it| IMPURE_MEMBERS.contains(&it.as_str()));
     paths.chain(members).map(|what| format!("{}: {what}", source.path)).collect()
+}
+
+/// Where a word begins: `errand::` is not `rand::`.
+fn names(code: &str, path: &str) -> bool {
+    let is_of_a_word = |it: char| it.is_alphanumeric() || it == '_';
+    code.match_indices(path).any(|(at, _)| !code[..at].ends_with(is_of_a_word))
 }
 
 /// The first segments inside each `use std::{…};`.
