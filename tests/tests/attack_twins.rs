@@ -168,7 +168,7 @@ fn s04_two_digests_at_one_nonce_succeeds_without_its_control() {
 
 #[test]
 fn s04_a_key_from_an_old_backup_spends_a_nonce_again_without_its_control() {
-    stolen(old_backup::attack(two_digests_at_one_nonce::WithoutSlots));
+    stolen(old_backup::attack(old_backup::WithoutCounters));
 }
 
 #[test]

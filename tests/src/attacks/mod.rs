@@ -84,7 +84,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 77] = [
+pub const CATALOGUE: [&str; 78] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -141,6 +141,7 @@ pub const CATALOGUE: [&str; 77] = [
     "sighash_downgrade",
     "slow_requests",
     "slow_strangers",
+    "smuggled_order",
     "smuggled_parameters",
     "smuggled_request",
     "stale_certificate",

@@ -14,6 +14,7 @@ use keystead_decision::{Controls, Entry, KeyEvent, KeyStep, Outcome, drill_chall
 use keystead_intent::{Action, AuthorityChange, KeyCeremony};
 use keystead_policy::{AssuranceLevel, Feature};
 
+pub use super::two_digests_at_one_nonce::WithoutSlots as WithoutCounters;
 use crate::Loot;
 use crate::fixture::{ETHER, FRIEND, name};
 use crate::theft::{executed, signed};
