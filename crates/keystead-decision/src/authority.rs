@@ -147,6 +147,7 @@ impl<C: Controls> Turn<'_, C> {
                     self.can_be_generated(name, *kind, *threshold, holders)
                 }
                 KeyCeremony::Abort { request, .. } => self.can_be_aborted(name, request),
+                KeyCeremony::Import { .. } => self.can_be_imported(ceremony),
                 _ => Err(Reason::KeyUnknown { key: name.clone() }),
             };
         };
@@ -164,6 +165,7 @@ impl<C: Controls> Turn<'_, C> {
                 self.can_be_shared_anew(key, ceremony)?
             }
             KeyCeremony::Abort { request, .. } => return self.can_be_aborted(name, request),
+            KeyCeremony::Import { .. } => self.can_be_imported(ceremony)?,
             KeyCeremony::Lift { node, .. } => self.can_be_lifted(name, key, node)?,
             KeyCeremony::Exit { recipients, .. } => self.can_leave(name, key, recipients)?,
             KeyCeremony::Backup { recipients, .. } => self.can_receive(recipients)?,
@@ -268,6 +270,7 @@ impl<C: Controls> Turn<'_, C> {
             KeyCeremony::Generate { .. }
             | KeyCeremony::Refresh { .. }
             | KeyCeremony::Reshare { .. }
+            | KeyCeremony::Import { .. }
             | KeyCeremony::Repair { .. } => self.open_convening(request, ceremony),
             KeyCeremony::Create { .. }
             | KeyCeremony::Backup { .. }
@@ -301,6 +304,7 @@ impl<C: Controls> Turn<'_, C> {
 
     fn key_step(&mut self, node: &Name, event: &KeyEvent) -> Result<KeyState, Reason> {
         self.reported_at_home(node, event)?;
+        let name = &event.key;
         match &event.step {
             KeyStep::Created { request, kind, account, assurance, protections } => {
                 self.asked_for(request, |it| {
@@ -322,15 +326,13 @@ impl<C: Controls> Turn<'_, C> {
                         wallets: Default::default(),
                         sharing: None,
                         exits: Default::default(),
+                        imported: false,
                         addresses: Default::default(),
                     },
                 )
             }
             KeyStep::BackedUp { request, backup } => {
-                self.asked_for(
-                    request,
-                    |it| matches!(it, KeyCeremony::Backup { key, .. } if *key == event.key),
-                )?;
+                self.asked_for(request, |it| matches!(it, KeyCeremony::Backup { key, .. } if key == name))?;
                 self.backed_up(&event.key, *backup)
             }
             KeyStep::Drilled { backup, proof } => self.drilled(&event.key, *backup, proof),
@@ -346,11 +348,11 @@ impl<C: Controls> Turn<'_, C> {
                 self.proven(node, &event.key, (request, *attempt), proof)
             }
             KeyStep::Left { request, file } => {
-                self.asked_for(
-                    request,
-                    |it| matches!(it, KeyCeremony::Exit { key, .. } if *key == event.key),
-                )?;
+                self.asked_for(request, |it| matches!(it, KeyCeremony::Exit { key, .. } if key == name))?;
                 self.left(node, &event.key, *file)
+            }
+            KeyStep::Imported { request, attempt, dealing } => {
+                self.imported(&event.key, (request, *attempt), dealing)
             }
             KeyStep::Lost { epoch } => self.lost(node, &event.key, *epoch),
             KeyStep::Wallet { wallet, proof } => self.wallet_recorded(&event.key, wallet, proof),
@@ -377,6 +379,7 @@ impl<C: Controls> Turn<'_, C> {
             | KeyStep::Restored { .. }
             | KeyStep::Seated { .. }
             | KeyStep::Dealt { .. }
+            | KeyStep::Imported { .. }
             | KeyStep::Proven { .. } => Ok(()),
             _ if key.is_held_by(node) => Ok(()),
             _ => {

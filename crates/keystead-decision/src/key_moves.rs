@@ -19,7 +19,8 @@ pub(crate) fn move_of(ceremony: &KeyCeremony) -> KeyMove {
         | KeyCeremony::Reshare { .. }
         | KeyCeremony::Repair { .. }
         | KeyCeremony::Abort { .. }
-        | KeyCeremony::Lift { .. } => KeyMove::Prove,
+        | KeyCeremony::Lift { .. }
+        | KeyCeremony::Import { .. } => KeyMove::Prove,
         KeyCeremony::Exit { .. } => KeyMove::Exit,
     }
 }
@@ -49,6 +50,7 @@ pub(crate) fn frees(change: &AuthorityChange) -> bool {
             KeyCeremony::Backup { .. }
             | KeyCeremony::Export { .. }
             | KeyCeremony::Reshare { .. }
+            | KeyCeremony::Import { .. }
             | KeyCeremony::Exit { .. },
         ) => true,
         AuthorityChange::Key(

@@ -108,6 +108,8 @@ pub struct Key {
     pub sharing: Option<Sharing>,
     /// The digests of the files that its shares left in, by holder.
     pub exits: BTreeMap<Name, Digest>,
+    /// Whether it was whole once, and then dealt in shares: whoever has a copy of it from then signs with it.
+    pub imported: bool,
     /// The addresses in use, remembered because deriving one costs more than a policy decision.
     #[borsh(skip)]
     pub(crate) addresses: OrdMap<u32, Address>,

@@ -23,7 +23,9 @@ pub use asset::{
     AssetEntry, AssetError, AssetIndex, AssetKind, ContractEntry, ContractKind, MAX_DECIMALS,
     MAX_REGISTRY_ENTRIES, MAX_SYMBOL_BYTES, PERMIT2,
 };
-pub use authority::{AuthorityChange, ChangeKind, KeyCeremony, KeyKind, MAX_EXIT_RECIPIENTS, MAX_HOLDERS};
+pub use authority::{
+    AuthorityChange, ChangeKind, Importer, KeyCeremony, KeyKind, MAX_EXIT_RECIPIENTS, MAX_HOLDERS,
+};
 pub use bitcoin::{
     BitcoinDestination, BitcoinWallet, Coin, CoinSpend, MAX_EIP155_CHAIN, PsbtSpend, SpendLock,
 };

@@ -51,6 +51,7 @@ fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
             lost: it.lost(),
         }),
         exits: key.exits.clone(),
+        imported: key.imported,
     }
 }
 

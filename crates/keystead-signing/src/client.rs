@@ -298,6 +298,8 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Opened(_) => "opened",
         Reply::Public(_) => "public",
         Reply::Left(_) => "left",
+        Reply::Dealt(_) => "dealt",
+        Reply::Whole(_) => "whole",
     };
     ClientError::Unexpected { found }
 }

@@ -31,9 +31,9 @@ pub use keystead_policy::Feature;
 pub use keystead_threshold::{Abort, Culprit, Fault, MAX_ENVELOPE_BYTES, Record, SessionId};
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
 pub use protocol::{
-    Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HandOver, HeldKey, Hello, ItemResult,
+    Advance, Batch, BatchItem, CreatedKey, DealTo, Drill, DrillProof, HandOver, HeldKey, Hello, ItemResult,
     MAX_BATCH_ITEMS, OpenedKey, Position, ProvenWallet, Ready, Refusal, Released, ReleasedSpend, Reply,
-    Request, RestoredKey, WalletOf,
+    Request, RestoredKey, SeatFor, SplitWhole, TakeDealing, WalletOf, WholeKey,
 };
 pub use refusal::EnclaveError;
 pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};

@@ -2,10 +2,11 @@
 
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, RequestId, merkle::Inclusion};
+use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, RequestId, Signed, merkle::Inclusion};
 use keystead_bitcoin::SpendSignatures;
 use keystead_decision::{
-    Certificate, Commit, Decision, FreshAnswer, PublicAccount, Seat, SignedGenesis, Transition,
+    Certificate, Commit, Convened, Dealing, Decision, FreshAnswer, ProvenSeat, PublicAccount, SignedGenesis,
+    Transition,
 };
 use keystead_intent::{BitcoinWallet, ChainId};
 use keystead_keys::{BackupFile, MemberKeyFile, RecipientPublicKey, Sealed};
@@ -55,7 +56,7 @@ pub enum Request {
     Recall(Vec<Record>),
     /// Draw the keys with which this enclave takes part in the ceremony of a request. They are worth nothing unless the
     /// log convenes it with them.
-    Seat(RequestId),
+    Seat(Box<SeatFor>),
     /// All participants of a ceremony have a seat: begin it from its first round.
     Convene(Box<Certificate>),
     /// Begin a run that signs.
@@ -77,6 +78,12 @@ pub enum Request {
     Leave(Box<Certificate>),
     /// A committed lift lets a node that was caught take part again.
     Lift(Box<Certificate>),
+    /// A whole key of this home is dealt to the seats of an import that the log convened.
+    Deal(Box<Certificate>),
+    /// In a scratch enclave, whose passphrase file holds a whole key: say which key it is, or deal it.
+    Split(Box<SplitWhole>),
+    /// What was dealt for an import that this enclave was shown convened: begin with the point for its seat.
+    Take(Box<TakeDealing>),
 }
 
 impl Canonical for Request {
@@ -111,6 +118,64 @@ pub struct Drill {
     pub recipient: Name,
     /// The recipient's key file; the scratch enclave's passphrase opens it.
     pub member: MemberKeyFile,
+}
+
+/// A ceremony that a seat is drawn for.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeatFor {
+    /// The request that allowed it.
+    pub request: RequestId,
+    /// The key.
+    pub key: Name,
+    /// The node that announces the seat.
+    pub node: Name,
+}
+
+/// What is to be done with a whole key.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitWhole {
+    /// Whether every seed of every weak generator is tried, which takes minutes.
+    pub everything: bool,
+    /// Whom it is dealt to; none where only its public side is asked for.
+    pub to: Option<DealTo>,
+}
+
+/// An import that the log convened, as whoever deals read it there.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DealTo {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// What was convened.
+    pub convened: Convened,
+    /// The number of the policy version that allowed it.
+    pub policy_version: u64,
+    /// The digest of the decision.
+    pub decision: Digest,
+    /// The person's device that signs what is dealt.
+    pub device: Name,
+}
+
+/// What was dealt, and for which ceremony.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TakeDealing {
+    /// The request of the ceremony.
+    pub request: RequestId,
+    /// What was dealt.
+    pub dealing: Signed<Dealing>,
+}
+
+/// A whole key's public side, and what was dealt of it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WholeKey {
+    /// What its addresses derive from.
+    pub account: PublicAccount,
+    /// What was dealt, where that was asked for.
+    pub dealing: Option<Dealing>,
 }
 
 /// A backup to hand over, and to whom.
@@ -186,10 +251,10 @@ pub enum Reply {
     Restored(Box<RestoredKey>),
     /// To [`Request::Wallet`].
     Wallet(Box<ProvenWallet>),
-    /// To [`Request::Recall`] and [`Request::Erase`].
+    /// To [`Request::Recall`], [`Request::Erase`] and [`Request::Lift`].
     Done,
     /// To [`Request::Seat`].
-    Seated(Box<Seat>),
+    Seated(Box<ProvenSeat>),
     /// To whatever moves runs. The parent makes its records durable before it does anything else with it (S5, K6).
     Moved(Box<Progress>),
     /// To [`Request::Open`], in the order of the seals.
@@ -198,6 +263,10 @@ pub enum Reply {
     Public(Box<HeldKey>),
     /// To [`Request::Leave`]: an age file.
     Left(Vec<u8>),
+    /// To [`Request::Deal`].
+    Dealt(Box<Dealing>),
+    /// To [`Request::Split`].
+    Whole(Box<WholeKey>),
 }
 
 impl Canonical for Reply {

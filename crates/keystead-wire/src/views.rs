@@ -165,6 +165,8 @@ pub struct KeyView {
     pub sharing: Option<SharingView>,
     /// The digests of the files that its shares left in, by holder.
     pub exits: BTreeMap<Name, Digest>,
+    /// Whether it was whole once, and then dealt in shares: whoever has a copy of it from then signs with it.
+    pub imported: bool,
 }
 
 /// A node in one look.

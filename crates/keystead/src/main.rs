@@ -9,6 +9,7 @@ mod config;
 mod failure;
 mod founding;
 mod handing;
+mod importing;
 mod leaving;
 mod link;
 mod machine;

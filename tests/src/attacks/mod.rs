@@ -35,6 +35,7 @@ pub mod many_requests_at_a_limit;
 pub mod mixed_epochs;
 pub mod multisend;
 pub mod operator_for_all;
+pub mod other_key;
 pub mod oversize_body;
 pub mod own_request;
 pub mod patched_holder;
@@ -82,7 +83,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 76] = [
+pub const CATALOGUE: [&str; 77] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -114,6 +115,7 @@ pub const CATALOGUE: [&str; 76] = [
     "mixed_epochs",
     "multisend",
     "operator_for_all",
+    "other_key",
     "oversize_body",
     "own_request",
     "patched_holder",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keystead_base::{Digest, RequestId};
 use keystead_decision::{Decision, KeyStep, MAX_ATTEMPTS, Outcome, Strict, share_challenge};
-use keystead_tests::circle::{Secp, birth, dealt, five, nodes, seat, shares, treasury};
+use keystead_tests::circle::{Secp, birth, dealt, five, nodes, shares, treasury};
 use keystead_tests::world::World;
 use proptest::prelude::*;
 
@@ -111,7 +111,7 @@ impl Stage {
         let now = convening.map_or(0, |it| it.attempt);
         let (request, at) = (self.request, |is_current| if is_current { now } else { now + 1 });
         match word {
-            Word::Seat { node, tag } => (node, KeyStep::Seated { request, seat: seat(tag) }),
+            Word::Seat { node, tag } => (node, self.world.seated(node, request, tag)),
             Word::Deal { node, is_current, tag } => {
                 (node, dealt(request, at(is_current), self.key.account(), shares(3, tag)))
             }

@@ -1,5 +1,8 @@
 //! Four real nodes, three of which hold one key in shares: it is born among their enclaves, and any two sign.
 
+#[path = "threshold_nodes/imports.rs"]
+mod imports;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};

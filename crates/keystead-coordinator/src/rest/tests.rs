@@ -126,6 +126,7 @@ fn keys() -> impl Iterator<Item = KeyView> {
         wallets: Vec::new(),
         sharing: None,
         exits: Default::default(),
+        imported: false,
     })
 }
 

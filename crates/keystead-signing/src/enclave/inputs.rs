@@ -1,6 +1,6 @@
 //! PSBTs of keys in shares: what is admitted is signed input by input, each in a run of its own.
 
-use keystead_base::{Canonical as _, Digest, Timestamp};
+use keystead_base::{Canonical as _, Digest, PublicAccount, Timestamp};
 use keystead_bitcoin::{InputSignature, Sighash, SigningDigest, Spend, SpendSignature, wallet_in_shares};
 use keystead_decision::{Grant, Header};
 use keystead_intent::{KeyKind, PsbtSpend};
@@ -84,10 +84,12 @@ impl Admitted {
     pub(super) fn signs(
         &self,
         grant: &Grant,
+        account: &PublicAccount,
         input: Option<u32>,
     ) -> Result<(Digest, Vec<u32>), ThresholdError> {
         let Some(input) = input else {
-            let whole = self.inputs.is_empty().then(|| (grant.signing_digest, vec![grant.account.index]));
+            let whole =
+                self.inputs.is_empty().then(|| (grant.signing_digest, account.path(grant.account.index)));
             return whole.ok_or(ThresholdError::NotAdmitted);
         };
         let found = self.inputs.iter().find(|it| u32::try_from(it.input) == Ok(input));

@@ -59,6 +59,8 @@ impl AnyShare {
     pub(super) fn account(&self) -> Option<PublicAccount> {
         let root: [u8; 33] = self.bare().public().key.as_slice().try_into().ok()?;
         match self {
+            // A key that was imported as one secret alone has no chain code.
+            Self::Ecdsa(share) if *share.chain_code() == [0; 32] => Some(PublicAccount::lone(root)),
             Self::Ecdsa(share) => Some(PublicAccount::new(root, *share.chain_code())),
             Self::Frost(_) => Some(PublicAccount::bip340(root)),
         }
@@ -76,6 +78,20 @@ impl AnyShare {
             }),
         }
     }
+}
+
+/// A holder's part after a whole key was dealt to it: the engine sets up among those who took their shares.
+pub(super) fn taken(share: KeyShare, account: &PublicAccount) -> Result<Prepared, ThresholdError> {
+    match share.scheme() {
+        Scheme::EcdsaDkls23 => Ok(set_up(Ceremony::set_up(share, account.chain_code.0))),
+        Scheme::Bip340Frost | Scheme::Ed25519Frost => Err(ThresholdError::Share),
+    }
+}
+
+fn set_up(machine: Ceremony<Dkls23>) -> Prepared {
+    prepared::<Ceremony<Dkls23>>(machine, |share| {
+        TurnEnd::Dealt(share.map(|it| Box::new(AnyShare::Ecdsa(Box::new(it)))))
+    })
 }
 
 /// A node's part in a ceremony, by its session.
@@ -107,13 +123,11 @@ fn ecdsa(purpose: &Purpose, me: &Name, part: Part) -> Result<Prepared, Threshold
             let (public, account) = old.ok_or(ThresholdError::Share)?;
             Ceremony::receive(public, account.chain_code.0)
         }
-        Purpose::Sign { .. } | Purpose::Repair { .. } | Purpose::Import { .. } => {
+        Purpose::Sign { .. } | Purpose::Repair { .. } | Purpose::Import { .. } | Purpose::Take { .. } => {
             return Err(ThresholdError::NotAdmitted);
         }
     };
-    Ok(prepared::<Ceremony<Dkls23>>(machine, |share| {
-        TurnEnd::Dealt(share.map(|it| Box::new(AnyShare::Ecdsa(Box::new(it)))))
-    }))
+    Ok(set_up(machine))
 }
 
 fn frost<C: Suite + 'static>(purpose: &Purpose, me: &Name, part: Part) -> Result<Prepared, ThresholdError> {
@@ -127,7 +141,7 @@ fn frost<C: Suite + 'static>(purpose: &Purpose, me: &Name, part: Part) -> Result
         Purpose::Refresh => Deal::<C>::refresh(share()?),
         Purpose::Reshare { dealers, .. } if dealers.contains(me) => Deal::<C>::reshare(share()?),
         Purpose::Reshare { .. } => Deal::<C>::receive(old.ok_or(ThresholdError::Share)?.0),
-        Purpose::Sign { .. } | Purpose::Repair { .. } | Purpose::Import { .. } => {
+        Purpose::Sign { .. } | Purpose::Repair { .. } | Purpose::Import { .. } | Purpose::Take { .. } => {
             return Err(ThresholdError::NotAdmitted);
         }
     };

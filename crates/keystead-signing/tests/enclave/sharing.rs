@@ -9,7 +9,7 @@ use keystead_decision::{Certificate, Convened, Outcome, Seat, share_challenge};
 use keystead_intent::{ChainId, KeyCeremony, KeyKind, PsbtSpend};
 use keystead_signing::{
     BatchItem, ClientError, DealtShare, EnclaveClient, Ended, HeldKey, ItemResult, Progress, RunAim, RunEnd,
-    RunStart,
+    RunStart, SeatFor,
 };
 
 use crate::Test;
@@ -66,7 +66,8 @@ impl Pair {
     }
 
     fn seats(&mut self) -> BTreeMap<Name, Seat> {
-        self.enclaves.iter_mut().map(|(who, it)| (who.clone(), it.seat(REQUEST).unwrap())).collect()
+        let claim = |who: &Name| SeatFor { request: REQUEST, key: name("hot"), node: who.clone() };
+        self.enclaves.iter_mut().map(|(who, it)| (who.clone(), it.seat(claim(who)).unwrap().seat)).collect()
     }
 
     fn birth(&mut self, convened: &Certificate) -> Vec<DealtShare> {

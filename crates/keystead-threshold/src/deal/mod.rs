@@ -5,6 +5,7 @@
 //! point of each polynomial, which it checks, and adds them up.
 
 mod commitment;
+pub(crate) mod split;
 
 use std::collections::BTreeMap;
 
@@ -105,7 +106,7 @@ fn cast(begun: &Begun) -> Result<Cast<'_>, Abort> {
             let dealers = std::slice::from_ref(dealer);
             Ok(Cast { dealers, receivers: holders, next_epoch: Some(session.epoch) })
         }
-        Purpose::Sign { .. } | Purpose::Repair { .. } => Err(begun.own_fault()),
+        Purpose::Sign { .. } | Purpose::Repair { .. } | Purpose::Take { .. } => Err(begun.own_fault()),
     }
 }
 
@@ -185,7 +186,7 @@ fn constant<C: Suite>(begun: &Begun, input: &Input, fill: &mut Fill<'_>) -> Resu
             let weight = commitment::weight::<C>(&share.public.holders, dealers, begun.me());
             Ok(weight.ok_or_else(own)? * ours)
         }
-        Purpose::Sign { .. } | Purpose::Repair { .. } => Err(own()),
+        Purpose::Sign { .. } | Purpose::Repair { .. } | Purpose::Take { .. } => Err(own()),
     }
 }
 

@@ -104,6 +104,7 @@ fn key(called: &str, state: KeyState) -> KeyView {
         wallets: Vec::new(),
         sharing: None,
         exits: Default::default(),
+        imported: false,
     }
 }
 
