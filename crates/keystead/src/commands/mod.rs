@@ -27,6 +27,7 @@ mod request;
 mod roster;
 mod serve;
 mod status;
+mod sweep;
 mod token;
 mod transcript;
 pub(crate) mod up;
