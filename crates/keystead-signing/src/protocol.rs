@@ -136,7 +136,7 @@ pub struct SeatFor {
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitWhole {
-    /// Whether every seed of every weak generator is tried, which takes minutes.
+    /// Whether every seed of every weak generator is tried.
     pub everything: bool,
     /// Whom it is dealt to; none where only its public side is asked for.
     pub to: Option<DealTo>,

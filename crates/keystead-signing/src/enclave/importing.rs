@@ -165,7 +165,7 @@ fn session_of(
     })
 }
 
-/// INVARIANT E2: what others can make again is dealt to nobody. All seeds of the slow families take minutes, where asked for.
+/// INVARIANT E2: what others can make again is dealt to nobody. All seeds of the slow families are tried where that is asked for.
 fn not_weak(drawn: &[u8], everything: bool) -> Result<(), WeakSeed> {
     plain(drawn)?;
     Family::Congruential.search(drawn, Family::Congruential.seeds())?;

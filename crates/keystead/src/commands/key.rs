@@ -50,7 +50,7 @@ pub(crate) enum KeyCommand {
         /// The nodes that hold a share each.
         #[arg(long, value_name = "NODES", value_delimiter = ',', required = true)]
         holders: Vec<Name>,
-        /// Try every seed of every weak generator that is known, which takes some minutes.
+        /// Try every seed of every weak generator that is known, on one core.
         #[arg(long)]
         all: bool,
     },
@@ -64,7 +64,7 @@ pub(crate) enum KeyCommand {
         /// The file with the whole key.
         #[arg(long, value_name = "FILE")]
         secret: PathBuf,
-        /// Try every seed of every weak generator that is known, which takes some minutes.
+        /// Try every seed of every weak generator that is known, on one core.
         #[arg(long)]
         all: bool,
     },
