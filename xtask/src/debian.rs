@@ -25,7 +25,8 @@ struct Package {
 
 /// PostgreSQL for the ledger's tests, strace to kill a process at a chosen system call, gdb for core dumps, zsh
 /// and fish to load their completions; nftables and iproute2 to part a network, faketime to put a clock wrong; a broker; g++
-/// for the consensus code of Bitcoin Core; venv for Python packages, cvc5 to prove properties of policies.
+/// for the consensus code of Bitcoin Core; venv for Python packages, cvc5 to prove properties of policies; a TPM in a process, its
+/// library for programs, and what finds that.
 const PACKAGES: &[Package] = &[
     Package { name: "postgresql", is_there: has_postgresql },
     Package { name: "strace", is_there: || is_installed("strace") },
@@ -38,8 +39,25 @@ const PACKAGES: &[Package] = &[
     Package { name: "nats-server", is_there: || is_system_program("nats-server") },
     Package { name: "python3-venv", is_there: has_venv },
     Package { name: "g++", is_there: || is_installed("c++") },
+    Package { name: "swtpm", is_there: || is_installed("swtpm") },
+    Package { name: "swtpm-tools", is_there: || is_installed("swtpm_setup") },
+    Package { name: "libtss2-dev", is_there: || has_library("tss2-esys") },
+    Package { name: "libtss2-tcti-swtpm0", is_there: || has_shared_object("libtss2-tcti-swtpm.so.0") },
+    Package { name: "pkg-config", is_there: || is_installed("pkg-config") },
     Package { name: "cvc5", is_there: || is_installed("cvc5") },
 ];
+
+/// Whether programs can be linked with a library.
+fn has_library(name: &str) -> bool {
+    let asked = std::process::Command::new("pkg-config").args(["--exists", name]).status();
+    asked.is_ok_and(|status| status.success())
+}
+
+/// What is loaded at run time lies in the folder of the machine's architecture.
+fn has_shared_object(file: &str) -> bool {
+    let folders = Path::new("/usr/lib").read_dir().into_iter().flatten().flatten();
+    folders.into_iter().any(|folder| folder.path().join(file).is_file())
+}
 
 /// Debian ships the module without what it needs.
 fn has_venv() -> bool {

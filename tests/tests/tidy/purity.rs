@@ -5,7 +5,7 @@ use crate::layers::dependencies;
 use crate::sources::Source;
 
 /// The crates that only compute.
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "keystead-base",
     "keystead-intent",
     "keystead-chain",
@@ -20,6 +20,7 @@ const PURE: [&str; 15] = [
     "keystead-consensus",
     "keystead-keys",
     "keystead-entropy",
+    "keystead-attest",
     "keystead-threshold",
 ];
 

@@ -1,0 +1,31 @@
+//! Reads evidence of what a machine runs, and releases a secret to what an allow list names.
+//!
+//! Nothing here opens a device, reads a clock or draws randomness: a [`Verifier`] gets bytes and a moment, a release gets
+//! a [`keystead_keys::Fill`]. Who makes the evidence is an [`Attester`], in the crate of its hardware.
+//!
+//! The way of a release, where each stage's output is the only key to the next (specs/attestation.md):
+//!
+//! ```text
+//! Challenge ── evidence, key ──► Attested ── AllowList in force ──► Released
+//! ```
+
+mod allow;
+mod claims;
+mod custodian;
+mod device;
+mod error;
+mod evidence;
+mod release;
+pub mod tpm;
+#[cfg(test)]
+mod vectors;
+
+pub use allow::{AllowList, AllowedProgram, MAX_ALLOWED_PROGRAMS, MAX_REVOKED_DEVICES};
+pub use claims::{
+    Attested, CHALLENGE_SECONDS, Challenge, Platform, Report, ReportData, Tcb, measurement, report_data,
+};
+pub use custodian::{Custodian, Rules};
+pub use device::{DeviceProof, Enrolment, EnrolmentError, Enrolments, Holder};
+pub use error::{AllowError, EvidenceError, ReleaseError};
+pub use evidence::{Attester, Verifier};
+pub use release::{MAX_RELEASED_BYTES, Released, release};

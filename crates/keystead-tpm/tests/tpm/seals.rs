@@ -1,0 +1,91 @@
+//! Seals: the right machine, booted as it was, and the right value; and too many wrong ones.
+
+use keystead_attest::tpm::{MarkKey, Pcrs};
+use keystead_base::Secret;
+use keystead_fixture::swtpm::Emulator;
+use keystead_tpm::{Tpm, Unsealed};
+use tss_esapi::handles::PcrHandle;
+
+use super::{COUNTER, auth, code, measure, tpm};
+
+fn secret(text: &str) -> Unsealed {
+    Unsealed { mark: MarkKey(Secret::new([9; 32])), secret: Secret::new(text.as_bytes().to_vec()) }
+}
+
+fn pcrs() -> Pcrs {
+    "0,4,7".parse().expect("registers")
+}
+
+fn opened(unsealed: Unsealed) -> Vec<u8> {
+    assert_eq!(unsealed.mark.0.expose(), &[9; 32]);
+    unsealed.secret.expose().clone()
+}
+
+#[test]
+fn a_seal_opens_again_and_again_and_leaves_no_handle_behind() {
+    let mut emulator = Emulator::start();
+    let mut device = tpm(&emulator);
+    let seal = device.seal(&secret("the root"), pcrs(), &auth("right value"), COUNTER).unwrap();
+    // A TPM has room for three objects and three sessions: whoever leaves one behind fails here.
+    for _ in 0..8 {
+        assert_eq!(opened(device.unseal(&seal, &auth("right value")).unwrap()), b"the root");
+    }
+    drop(device);
+    emulator.reboot();
+    assert_eq!(opened(tpm(&emulator).unseal(&seal, &auth("right value")).unwrap()), b"the root");
+    let (short, long) = (secret(""), secret(&"x".repeat(97)));
+    for refused in [short, long] {
+        let sealed = tpm(&emulator).seal(&refused, pcrs(), &auth("right value"), COUNTER);
+        assert_eq!(code(sealed), "tpm.secret_length");
+    }
+}
+
+#[test]
+fn wrong_values_lock_the_tpm_for_the_right_one_too() {
+    let emulator = Emulator::start();
+    let mut device = tpm(&emulator);
+    let seal = device.seal(&secret("the root"), pcrs(), &auth("right value"), COUNTER).unwrap();
+    device.unseal(&seal, &auth("right value")).unwrap();
+    let tries = device.status().unwrap().max_tries;
+    assert!(tries > 0);
+    let wrong = |device: &mut Tpm| code(device.unseal(&seal, &auth("wrong value")));
+    for _ in 0..tries {
+        assert_eq!(wrong(&mut device), "tpm.auth");
+    }
+    assert_eq!(wrong(&mut device), "tpm.locked_out");
+    assert_eq!(code(device.unseal(&seal, &auth("right value"))), "tpm.locked_out");
+    assert_eq!(device.status().unwrap().failed_tries, tries);
+}
+
+/// The value of the counter is that of the seal: guessing it there locks as well.
+#[test]
+fn wrong_values_at_the_counter_count_as_well() {
+    let emulator = Emulator::start();
+    let mut device = tpm(&emulator);
+    device.define_counter(COUNTER, &auth("right value")).unwrap();
+    let before = device.status().unwrap().failed_tries;
+    assert_eq!(code(device.counter(COUNTER, &auth("wrong value"))), "tpm.auth");
+    assert_eq!(device.status().unwrap().failed_tries, before + 1);
+}
+
+#[test]
+fn another_program_in_measured_boot_opens_nothing() {
+    let mut emulator = Emulator::start();
+    let seal = tpm(&emulator).seal(&secret("the root"), pcrs(), &auth("right value"), COUNTER).unwrap();
+    measure(&emulator, PcrHandle::Pcr8, &[1; 32]);
+    assert_eq!(opened(tpm(&emulator).unseal(&seal, &auth("right value")).unwrap()), b"the root", "not bound");
+    measure(&emulator, PcrHandle::Pcr7, &[1; 32]);
+    assert_eq!(code(tpm(&emulator).unseal(&seal, &auth("right value"))), "tpm.measured");
+    emulator.reboot();
+    assert_eq!(opened(tpm(&emulator).unseal(&seal, &auth("right value")).unwrap()), b"the root");
+}
+
+#[test]
+fn another_tpm_opens_nothing() {
+    let (ours, other) = (Emulator::start(), Emulator::start());
+    let seal = tpm(&ours).seal(&secret("the root"), pcrs(), &auth("right value"), COUNTER).unwrap();
+    assert_eq!(code(tpm(&other).unseal(&seal, &auth("right value"))), "tpm.other_tpm");
+    let mut foreign = tpm(&other).seal(&secret("another"), pcrs(), &auth("right value"), COUNTER).unwrap();
+    foreign.private = seal.private;
+    assert_eq!(code(tpm(&other).unseal(&foreign, &auth("right value"))), "tpm.refused");
+}

@@ -1,0 +1,142 @@
+//! Disks that were put back, found out by the TPM's counter.
+
+use std::path::{Path, PathBuf};
+
+use keystead_attest::tpm::{Errand, ErrandReply, TpmPlace};
+use keystead_base::Digest;
+use keystead_fixture::swtpm::Emulator;
+use keystead_tpm::{TpmError, run};
+
+use super::{COUNTER, code};
+
+struct Disk {
+    emulator: Emulator,
+    place: TpmPlace,
+}
+
+impl Disk {
+    fn new() -> Self {
+        let emulator = Emulator::start();
+        let at = |name: &str| emulator.folder().join(name);
+        std::fs::write(at("auth"), "right value\n").unwrap();
+        std::fs::write(at("passphrase"), "the passphrase of the vault").unwrap();
+        let place =
+            TpmPlace { device: emulator.device(), seal: at("seal"), auth: at("auth"), mark: at("mark") };
+        let secret = at("passphrase");
+        let sealed =
+            Errand::Seal { place: place.clone(), secret, pcrs: "0,7".parse().unwrap(), counter: COUNTER };
+        assert!(matches!(run(sealed), Ok(ErrandReply::Sealed { counter: 1 })));
+        Self { emulator, place }
+    }
+
+    fn advance(&self, height: u64, head_at_mark: Option<Digest>) -> Result<u64, TpmError> {
+        let errand =
+            Errand::Advance { place: self.place.clone(), height, head: head(height), head_at_mark };
+        run(errand).map(|reply| match reply {
+            ErrandReply::Marked { counter } => counter,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    fn copy(&self) -> Vec<u8> {
+        std::fs::read(&self.place.mark).unwrap()
+    }
+
+    fn put_back(&self, mark: &[u8]) {
+        std::fs::write(&self.place.mark, mark).unwrap();
+    }
+}
+
+fn head(height: u64) -> Digest {
+    Digest([u8::try_from(height).unwrap(); 32])
+}
+
+#[test]
+fn s05_a_node_restored_from_an_older_snapshot_is_detected() {
+    let mut disk = Disk::new();
+    assert_eq!(disk.advance(3, None).unwrap(), 2);
+    let snapshot = disk.copy();
+    assert_eq!(disk.advance(5, Some(head(3))).unwrap(), 3);
+    // The whole disk of then: ledger and mark.
+    disk.put_back(&snapshot);
+    assert_eq!(code(disk.advance(3, Some(head(3)))), "tpm.rolled_back");
+    disk.emulator.reboot();
+    disk.place.device = disk.emulator.device();
+    assert_eq!(code(disk.advance(3, Some(head(3)))), "tpm.rolled_back", "no reboot makes it forget");
+    // People say that it is meant.
+    assert!(matches!(run(Errand::Accept { place: disk.place.clone() }), Ok(ErrandReply::Marked { counter: 4 })));
+    assert_eq!(disk.advance(3, None).unwrap(), 5);
+}
+
+#[test]
+fn s05_a_ledger_put_back_under_the_newest_mark_is_detected() {
+    let disk = Disk::new();
+    disk.advance(5, None).unwrap();
+    assert_eq!(code(disk.advance(4, None)), "tpm.ledger_shorter");
+    assert_eq!(code(disk.advance(6, Some(head(6)))), "tpm.other_log");
+    disk.advance(6, Some(head(5))).unwrap();
+}
+
+#[test]
+fn a_crash_between_the_mark_and_the_counter_is_none_of_that() {
+    let disk = Disk::new();
+    disk.advance(5, None).unwrap();
+    let auth = super::auth("right value");
+    let before = disk.copy();
+    disk.advance(6, Some(head(5))).unwrap();
+    let after = disk.copy();
+    // As if it had ended after the write of a mark and before the counter moved: the same mark, one ahead.
+    disk.put_back(&after);
+    assert_eq!(super::tpm(&disk.emulator).counter(COUNTER, &auth).unwrap(), 3);
+    disk.put_back(&before);
+    assert_eq!(code(disk.advance(6, Some(head(5)))), "tpm.rolled_back");
+}
+
+#[test]
+fn the_counter_goes_on_when_its_index_is_made_anew() {
+    let disk = Disk::new();
+    disk.advance(5, None).unwrap();
+    let mark = disk.copy();
+    disk.advance(6, Some(head(5))).unwrap();
+    undefine(&disk.emulator);
+    disk.put_back(&mark);
+    // Whoever may administer the TPM deletes the counter and defines it again: it does not begin at one.
+    let auth = super::auth("right value");
+    let anew = super::tpm(&disk.emulator).define_counter(COUNTER, &auth).unwrap();
+    assert_eq!(anew, 4);
+    assert_eq!(code(disk.advance(5, Some(head(5)))), "tpm.rolled_back");
+}
+
+fn undefine(emulator: &Emulator) {
+    use tss_esapi::handles::{NvIndexTpmHandle, TpmHandle};
+    use tss_esapi::interface_types::resource_handles::Provision;
+    use tss_esapi::{Context, TctiNameConf};
+    let conf: TctiNameConf = emulator.device().parse().unwrap();
+    let mut context = Context::new(conf).unwrap();
+    let place = TpmHandle::NvIndex(NvIndexTpmHandle::new(COUNTER).unwrap());
+    let handle = context.execute_without_session(|context| context.tr_from_tpm_public(place)).unwrap();
+    context
+        .execute_with_nullauth_session(|context| context.nv_undefine_space(Provision::Owner, handle.into()))
+        .unwrap();
+}
+
+#[test]
+fn a_second_seal_takes_the_counter_over_and_a_changed_auth_file_opens_nothing() {
+    let disk = Disk::new();
+    let again = Errand::Seal {
+        place: disk.place.clone(),
+        secret: disk.emulator.folder().join("passphrase"),
+        pcrs: "0,7".parse().unwrap(),
+        counter: COUNTER,
+    };
+    assert!(matches!(run(again), Ok(ErrandReply::Sealed { counter: 1 })));
+    std::fs::write(&disk.place.auth, "wrong value").unwrap();
+    assert_eq!(code(disk.advance(1, None)), "tpm.auth");
+    std::fs::write(&disk.place.auth, "short").unwrap();
+    assert_eq!(code(disk.advance(1, None)), "tpm.auth_length");
+    let missing = TpmPlace { mark: PathBuf::from("/nowhere/mark"), ..disk.place.clone() };
+    std::fs::write(&disk.place.auth, "right value").unwrap();
+    let gone = run(Errand::Advance { place: missing, height: 1, head: head(1), head_at_mark: None });
+    assert_eq!(code(gone), "tpm.file");
+    assert!(Path::new(&disk.place.mark).exists());
+}
