@@ -35,6 +35,7 @@ mod shared_wallet;
 mod shares;
 mod shells;
 mod tls;
+mod tpm;
 mod traces;
 mod wallet;
 mod watch;
