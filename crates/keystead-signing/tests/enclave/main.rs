@@ -18,6 +18,7 @@ mod confinement;
 mod fixture;
 mod memory;
 mod restoring;
+mod rooted;
 mod run_vectors;
 mod sharing;
 mod spending;
@@ -31,6 +32,7 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["enclave", rest @ ..] => fixture::become_enclave(rest),
+        ["token", label, pin] => rooted::become_token(label, pin),
         ["probe"] => confinement::probe(),
         ["peek", pid] => attacker::peek(pid),
         ["open-book"] => attacker::open_book(),
@@ -46,6 +48,7 @@ fn run_tests(filter: &[&str]) {
         confinement::TESTS,
         memory::TESTS,
         restoring::TESTS,
+        rooted::TESTS,
         sharing::TESTS,
         spending::TESTS,
         thousands::TESTS,
