@@ -162,7 +162,7 @@ impl Challenge {
         if !bound.is_some_and(|(bound, rest)| bound == expected && rest.iter().all(|byte| *byte == 0)) {
             return Err(EvidenceError::Binding);
         }
-        Ok(Attested { report, nonce: self.nonce, key: key.clone() })
+        Ok(Attested { report, nonce: self.nonce, key: key.clone(), until })
     }
 }
 
@@ -179,6 +179,7 @@ pub struct Attested {
     report: Report,
     nonce: Digest,
     key: RecipientPublicKey,
+    until: Timestamp,
 }
 
 impl Attested {
@@ -192,6 +193,12 @@ impl Attested {
     #[must_use]
     pub fn nonce(&self) -> Digest {
         self.nonce
+    }
+
+    /// Until when it is fresh.
+    #[must_use]
+    pub fn until(&self) -> Timestamp {
+        self.until
     }
 
     /// The key that it binds.

@@ -168,6 +168,14 @@ impl Coded for AllowError {
 /// Why nothing is released.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReleaseError {
+    /// Evidence that was fresh once.
+    #[error("the evidence was fresh until {until}, and it is {now}: ask for new evidence")]
+    Late {
+        /// The last moment.
+        until: Timestamp,
+        /// Now.
+        now: Timestamp,
+    },
     /// The list in force is too old.
     #[error("allow list {number} ended at {expired}: people have to approve the next one")]
     Expired {
@@ -225,6 +233,7 @@ pub enum ReleaseError {
 impl Coded for ReleaseError {
     fn code(&self) -> &'static str {
         match self {
+            Self::Late { .. } => "release.late",
             Self::Expired { .. } => "release.expired",
             Self::Device { .. } => "release.device",
             Self::Debug => "release.debug",

@@ -95,6 +95,9 @@ pub fn release(
 /// Whether the list in force lets this program have a secret, on this device, now.
 fn admit(attested: &Attested, list: &AllowList, now: Timestamp) -> Result<(), ReleaseError> {
     let report = attested.report();
+    if attested.until() < now {
+        return Err(ReleaseError::Late { until: attested.until(), now });
+    }
     if list.expires < now {
         return Err(ReleaseError::Expired { number: list.number, expired: list.expires });
     }

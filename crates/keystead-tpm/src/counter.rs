@@ -11,16 +11,22 @@ use tss_esapi::structures::{NvPublic, NvPublicBuilder};
 use crate::tpm::{Storage, refused};
 use crate::{AuthValue, Tpm, TpmError};
 
+/// `parent` is the name of the storage key that sessions are salted to, as the seal remembers it; without it, whoever answers.
 impl Tpm {
     /// Defines the counter of this index, and counts once: one that never counted cannot be read.
     ///
     /// # Errors
     ///
     /// [`TpmError::CounterTaken`] and others.
-    pub fn define_counter(&mut self, index: u32, auth: &AuthValue) -> Result<u64, TpmError> {
+    pub fn define_counter(
+        &mut self,
+        parent: Option<&[u8]>,
+        index: u32,
+        auth: &AuthValue,
+    ) -> Result<u64, TpmError> {
         let public = counter(index).map_err(refused("describe a counter"))?;
         let value = auth.auth()?;
-        self.with_storage(None, |tpm, storage| {
+        self.with_storage(parent, |tpm, storage| {
             if tpm.find(index).is_ok() {
                 return Err(TpmError::CounterTaken { index });
             }
@@ -29,7 +35,7 @@ impl Tpm {
             let defined = tpm.context.execute_with_session(Some(storage.session), define);
             defined.map(drop).map_err(refused("define a counter"))
         })?;
-        self.count_up(index, auth)
+        self.count_up(parent, index, auth)
     }
 
     /// Counts up by one, and says what the counter is then. Costs one write of the TPM's memory, which wears out: once
@@ -38,8 +44,8 @@ impl Tpm {
     /// # Errors
     ///
     /// [`TpmError`].
-    pub fn count_up(&mut self, index: u32, auth: &AuthValue) -> Result<u64, TpmError> {
-        self.with_storage(None, |tpm, storage| {
+    pub fn count_up(&mut self, parent: Option<&[u8]>, index: u32, auth: &AuthValue) -> Result<u64, TpmError> {
+        self.with_storage(parent, |tpm, storage| {
             let handle = tpm.opened(index, auth)?;
             let count = |context: &mut Context| context.nv_increment(NvAuth::NvIndex(handle), handle);
             tpm.context.execute_with_session(Some(storage.session), count).map_err(refused("count up"))?;
@@ -52,8 +58,8 @@ impl Tpm {
     /// # Errors
     ///
     /// [`TpmError`].
-    pub fn counter(&mut self, index: u32, auth: &AuthValue) -> Result<u64, TpmError> {
-        self.with_storage(None, |tpm, storage| {
+    pub fn counter(&mut self, parent: Option<&[u8]>, index: u32, auth: &AuthValue) -> Result<u64, TpmError> {
+        self.with_storage(parent, |tpm, storage| {
             let handle = tpm.opened(index, auth)?;
             tpm.read(handle, storage)
         })

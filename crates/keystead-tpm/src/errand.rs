@@ -73,15 +73,16 @@ fn seal(place: &TpmPlace, secret: &Path, pcrs: Pcrs, counter: u32) -> Result<Err
     let mut tpm = Tpm::open(&place.device)?;
     let unsealed = Unsealed { mark: MarkKey(key), secret: bytes };
     let seal = tpm.seal(&unsealed, pcrs, &auth, counter)?;
+    tpm.unseal(&seal, &auth)?;
     // After an upgrade the counter is there, and goes on.
-    let value = match tpm.counter(counter, &auth) {
+    let parent = Some(seal.parent.as_slice());
+    let value = match tpm.counter(parent, counter, &auth) {
         Ok(value) => value,
-        Err(TpmError::Refused { .. }) => tpm.define_counter(counter, &auth)?,
+        Err(TpmError::Refused { .. }) => tpm.define_counter(parent, counter, &auth)?,
         Err(error) => return Err(error),
     };
     write(&place.seal, &seal.to_document())?;
     write(&place.mark, &RollbackMark::new(&unsealed.mark, value, 0, Digest::ZERO).to_document())?;
-    tpm.unseal(&seal, &auth)?;
     Ok(ErrandReply::Sealed { counter: value })
 }
 
@@ -107,39 +108,42 @@ fn unseal(place: &TpmPlace, pipe: &Path, mut output: impl Write) -> std::io::Res
 fn advance(place: &TpmPlace, disk: OnDisk, head: Digest) -> Result<ErrandReply, TpmError> {
     let (mut tpm, unsealed, seal) = open(place)?;
     let auth = auth(place)?;
-    let counter = tpm.counter(seal.counter, &auth)?;
+    let parent = Some(seal.parent.as_slice());
+    let counter = tpm.counter(parent, seal.counter, &auth)?;
     let mark: RollbackMark = document(&place.mark)?;
     mark.check(&unsealed.mark, counter, &disk)?;
-    count(
-        &mut tpm,
-        place,
-        (&seal, &auth, &unsealed),
-        RollbackMark::new(&unsealed.mark, counter + 1, disk.height, head),
-    )
+    // A crash left the mark one ahead: that step is finished first, so that no two marks have one value.
+    let counter = match mark.counter > counter {
+        true => tpm.count_up(parent, seal.counter, &auth)?,
+        false => counter,
+    };
+    let next = RollbackMark::new(&unsealed.mark, counter.saturating_add(1), disk.height, head);
+    count(&mut tpm, place, (&seal, &auth), &next)
 }
 
 fn accept(place: &TpmPlace) -> Result<ErrandReply, TpmError> {
     let (mut tpm, unsealed, seal) = open(place)?;
     let auth = auth(place)?;
-    let counter = tpm.counter(seal.counter, &auth)?;
-    let mark = RollbackMark::new(&unsealed.mark, counter.saturating_add(1), 0, Digest::ZERO);
-    count(&mut tpm, place, (&seal, &auth, &unsealed), mark)
+    // Whatever mark a crash may have left one ahead is behind from now on.
+    let counter = tpm.count_up(Some(&seal.parent), seal.counter, &auth)?;
+    let next = RollbackMark::new(&unsealed.mark, counter.saturating_add(1), 0, Digest::ZERO);
+    count(&mut tpm, place, (&seal, &auth), &next)
 }
 
 fn count(
     tpm: &mut Tpm,
     place: &TpmPlace,
-    (seal, auth, _): (&TpmSeal, &AuthValue, &Unsealed),
-    next: RollbackMark,
+    (seal, auth): (&TpmSeal, &AuthValue),
+    next: &RollbackMark,
 ) -> Result<ErrandReply, TpmError> {
     write(&place.mark, &next.to_document())?;
-    tpm.count_up(seal.counter, auth).map(|counter| ErrandReply::Marked { counter })
+    tpm.count_up(Some(&seal.parent), seal.counter, auth).map(|counter| ErrandReply::Marked { counter })
 }
 
 fn status(device: &str, seal: Option<&Path>) -> Result<ErrandReply, TpmError> {
     let mut status = Tpm::open(device)?.status()?;
-    status.counter = match seal {
-        Some(path) => Some(u64::from(document::<TpmSeal>(path)?.counter)),
+    status.counter_index = match seal {
+        Some(path) => Some(document::<TpmSeal>(path)?.counter),
         None => None,
     };
     Ok(ErrandReply::Status(status))

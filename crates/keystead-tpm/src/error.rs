@@ -58,13 +58,15 @@ pub enum TpmError {
     },
     /// A TPM that lets everybody guess.
     #[error(
-        "this TPM locks after {tries} wrong values: expected 1 to {limit}. Set it (tpm2_dictionarylockout), and seal then"
+        "this TPM locks after {tries} wrong values and forgives one in {recovery_seconds} seconds: expected 1 to {limit}, and a time that is not zero. Set it (tpm2_dictionarylockout), and seal then"
     )]
     NoLockOut {
         /// What it says.
         tries: u32,
         /// The most.
         limit: u32,
+        /// One is forgiven after so many seconds; zero switches the lock-out off.
+        recovery_seconds: u32,
     },
     /// Another TPM answers.
     #[error(

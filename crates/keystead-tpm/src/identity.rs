@@ -5,19 +5,18 @@ use keystead_attest::{Attester, ReportData};
 use keystead_base::{Canonical as _, Secret};
 use tss_esapi::Context;
 use tss_esapi::abstraction::{AsymmetricAlgorithmSelection, ek};
-use tss_esapi::attributes::ObjectAttributesBuilder;
 use tss_esapi::handles::{AuthHandle, KeyHandle};
-use tss_esapi::interface_types::algorithm::{HashingAlgorithm, PublicAlgorithm};
-use tss_esapi::interface_types::ecc::EccCurve;
+use tss_esapi::interface_types::algorithm::HashingAlgorithm;
 use tss_esapi::interface_types::key_bits::RsaKeyBits;
+use tss_esapi::interface_types::resource_handles::Hierarchy;
 use tss_esapi::interface_types::session_handles::PolicySession;
 use tss_esapi::structures::{
-    Data, EccPoint, EccScheme, EncryptedSecret, HashScheme, IdObject, KeyDerivationFunctionScheme, Private,
-    Public, PublicBuilder, PublicEccParametersBuilder, SignatureScheme, SymmetricDefinitionObject,
+    Data, EccScheme, EncryptedSecret, HashScheme, IdObject, Private, Public, SignatureScheme,
+    SymmetricDefinitionObject,
 };
 use tss_esapi::traits::{Marshall as _, UnMarshall as _};
 
-use crate::tpm::{Storage, refused, selection};
+use crate::tpm::{Storage, Use, refused, restricted_p256, selection};
 use crate::{Tpm, TpmError};
 
 /// An identity key in its TPM.
@@ -35,7 +34,7 @@ impl<'a> Device<'a> {
     /// [`TpmError`].
     pub fn generate(tpm: &'a mut Tpm) -> Result<Self, TpmError> {
         let template = template().map_err(refused("describe an identity key"))?;
-        let key = tpm.with_storage(None, |tpm, storage| {
+        let key = tpm.with_primary(HIERARCHY, None, |tpm, storage| {
             let create =
                 |context: &mut Context| context.create(storage.key, template, None, None, None, None);
             let made = tpm.context.execute_with_session(Some(storage.session), create);
@@ -121,7 +120,7 @@ impl<'a> Device<'a> {
         let public = Public::unmarshall(&self.key.public).map_err(refused("read an identity key"))?;
         let private =
             Private::try_from(self.key.private.as_slice()).map_err(refused("read an identity key"))?;
-        self.tpm.with_storage(Some(&self.key.parent), |tpm, storage| {
+        self.tpm.with_primary(HIERARCHY, Some(&self.key.parent), |tpm, storage| {
             let load = |context: &mut Context| context.load(storage.key, private, public);
             let loaded = tpm.context.execute_with_session(Some(storage.session), load);
             let key = loaded.map_err(refused("load its identity key"))?;
@@ -159,33 +158,13 @@ impl Attester for TpmAttester<'_> {
     }
 }
 
-/// Restricted: it signs what the TPM says, and nothing from outside that looks like it. It has no value that anybody could
-/// guess, and so stays out of the lock-out.
+/// Restricted: it signs what the TPM says, and nothing from outside that looks like it.
 fn template() -> tss_esapi::Result<Public> {
-    let attributes = ObjectAttributesBuilder::new()
-        .with_fixed_tpm(true)
-        .with_fixed_parent(true)
-        .with_sensitive_data_origin(true)
-        .with_user_with_auth(true)
-        .with_no_da(true)
-        .with_restricted(true)
-        .with_sign_encrypt(true)
-        .build()?;
-    let parameters = PublicEccParametersBuilder::new()
-        .with_symmetric(SymmetricDefinitionObject::Null)
-        .with_ecc_scheme(EccScheme::EcDsa(HashScheme::new(HashingAlgorithm::Sha256)))
-        .with_curve(EccCurve::NistP256)
-        .with_key_derivation_function_scheme(KeyDerivationFunctionScheme::Null)
-        .with_is_signing_key(true)
-        .with_restricted(true)
-        .build()?;
-    PublicBuilder::new()
-        .with_public_algorithm(PublicAlgorithm::Ecc)
-        .with_name_hashing_algorithm(HashingAlgorithm::Sha256)
-        .with_object_attributes(attributes)
-        .with_ecc_parameters(parameters)
-        .with_ecc_unique_identifier(EccPoint::default())
-        .build()
+    let scheme = EccScheme::EcDsa(HashScheme::new(HashingAlgorithm::Sha256));
+    restricted_p256(Use::Sign, scheme, SymmetricDefinitionObject::Null)
 }
 
+/// Under the owner's hierarchy a TPM blurs its firmware in every quote, differently for each key, and no floor would mean
+/// anything (TPM 2.0 Library, part 1, "Attestation", obfuscation of `firmwareVersion`).
+const HIERARCHY: Hierarchy = Hierarchy::Endorsement;
 const ENDORSEMENT: AsymmetricAlgorithmSelection = AsymmetricAlgorithmSelection::Rsa(RsaKeyBits::Rsa2048);

@@ -1,6 +1,6 @@
 //! A secret that opens on this machine, booted so, for whoever has the authorization value.
 
-use keystead_attest::tpm::{MarkKey, Pcrs, TpmSeal};
+use keystead_attest::tpm::{MarkKey, Pcrs, TpmSeal, TpmStatus};
 use keystead_base::Secret;
 use tss_esapi::attributes::ObjectAttributesBuilder;
 use tss_esapi::constants::SessionType;
@@ -44,9 +44,10 @@ impl Tpm {
         if !(1..=MAX_SECRET_BYTES).contains(&found) {
             return Err(TpmError::SecretLength { limit: MAX_SECRET_BYTES, found });
         }
-        let tries = self.status()?.max_tries;
-        if !(1..=MAX_TRIES).contains(&tries) {
-            return Err(TpmError::NoLockOut { tries, limit: MAX_TRIES });
+        let TpmStatus { max_tries: tries, recovery_seconds, .. } = self.status()?;
+        // Without a time to recover in, the TPM does not count tries at all.
+        if !(1..=MAX_TRIES).contains(&tries) || recovery_seconds == 0 {
+            return Err(TpmError::NoLockOut { tries, limit: MAX_TRIES, recovery_seconds });
         }
         let payload =
             Secret::new([secret.mark.0.expose().as_slice(), secret.secret.expose().as_slice()].concat());

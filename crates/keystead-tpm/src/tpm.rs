@@ -80,7 +80,7 @@ impl Tpm {
             failed_tries: number(PropertyTag::LockoutCounter)?,
             max_tries: number(PropertyTag::MaxAuthFail)?,
             recovery_seconds: number(PropertyTag::LockoutInterval)?,
-            counter: None,
+            counter_index: None,
         })
     }
 
@@ -92,16 +92,25 @@ impl Tpm {
         Ok(list.find(tag).map(|property| property.value()).unwrap_or_default())
     }
 
-    /// Works with the TPM's storage key and a session that is salted to it, so that nobody on the bus reads along.
+    /// Works with the owner's storage key and a session that is salted to it, so that nobody on the bus reads along.
     pub(crate) fn with_storage<T>(
         &mut self,
         expected: Option<&[u8]>,
         work: impl FnOnce(&mut Self, &Storage) -> Result<T, TpmError>,
     ) -> Result<T, TpmError> {
+        self.with_primary(Hierarchy::Owner, expected, work)
+    }
+
+    /// The same under the storage key of another hierarchy.
+    pub(crate) fn with_primary<T>(
+        &mut self,
+        hierarchy: Hierarchy,
+        expected: Option<&[u8]>,
+        work: impl FnOnce(&mut Self, &Storage) -> Result<T, TpmError>,
+    ) -> Result<T, TpmError> {
         let template = storage_template().map_err(refused("describe its storage key"))?;
-        let primary = |context: &mut Context| {
-            context.create_primary(Hierarchy::Owner, template, None, None, None, None)
-        };
+        let primary =
+            |context: &mut Context| context.create_primary(hierarchy, template, None, None, None, None);
         let made =
             self.context.execute_with_nullauth_session(primary).map_err(refused("make its storage key"))?;
         let key = made.key_handle;
@@ -174,8 +183,25 @@ pub(crate) fn refused(what: &'static str) -> impl Fn(tss_esapi::Error) -> TpmErr
     move |error| TpmError::of(what, error)
 }
 
-/// P-256, made anew each time from the owner's seed: it is always the same, and takes no room.
+/// P-256, made anew each time from its hierarchy's seed: it is always the same, and takes no room.
 fn storage_template() -> tss_esapi::Result<Public> {
+    restricted_p256(Use::Decrypt, EccScheme::Null, SymmetricDefinitionObject::AES_128_CFB)
+}
+
+/// What a restricted key is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    Sign,
+    Decrypt,
+}
+
+/// A key that never leaves its TPM, takes nothing from outside for the TPM's own words, and has no value to be guessed, so that it
+/// stays out of the lock-out.
+pub(crate) fn restricted_p256(
+    it: Use,
+    scheme: EccScheme,
+    cipher: SymmetricDefinitionObject,
+) -> tss_esapi::Result<Public> {
     let attributes = ObjectAttributesBuilder::new()
         .with_fixed_tpm(true)
         .with_fixed_parent(true)
@@ -183,14 +209,16 @@ fn storage_template() -> tss_esapi::Result<Public> {
         .with_user_with_auth(true)
         .with_no_da(true)
         .with_restricted(true)
-        .with_decrypt(true)
+        .with_sign_encrypt(it == Use::Sign)
+        .with_decrypt(it == Use::Decrypt)
         .build()?;
     let parameters = PublicEccParametersBuilder::new()
-        .with_symmetric(SymmetricDefinitionObject::AES_128_CFB)
-        .with_ecc_scheme(EccScheme::Null)
+        .with_symmetric(cipher)
+        .with_ecc_scheme(scheme)
         .with_curve(EccCurve::NistP256)
         .with_key_derivation_function_scheme(KeyDerivationFunctionScheme::Null)
-        .with_is_decryption_key(true)
+        .with_is_signing_key(it == Use::Sign)
+        .with_is_decryption_key(it == Use::Decrypt)
         .with_restricted(true)
         .build()?;
     PublicBuilder::new()

@@ -10,7 +10,7 @@ use webpki::{
     RevocationOptionsBuilder, UnknownStatusPolicy, anchor_from_trusted_cert, aws_lc_rs,
 };
 
-use crate::EvidenceError;
+use crate::{DeviceProof, EvidenceError};
 
 /// The makers of TPMs that are trusted here.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub struct TpmMakers {
 pub struct Endorsement {
     /// The key, as it stands in the certificate (SubjectPublicKeyInfo).
     pub(super) key: Vec<u8>,
-    /// Its SHA-256: which TPM it is.
+    /// Which TPM it is: the id that enrolment knows it by.
     pub(super) device: Digest,
 }
 
@@ -65,7 +65,7 @@ impl TpmMakers {
         let usage = KeyUsage::required_if_present(EK_CERTIFICATE);
         leaf.verify_for_usage(ALGORITHMS, &anchors, &between, at, usage, revocation, None).map_err(chain)?;
         let key = leaf.subject_public_key_info().as_ref().to_vec();
-        let device = Digest(Sha256::digest(&key).into());
+        let device = DeviceProof::Tpm { endorsement: Digest(Sha256::digest(&key).into()) }.device();
         Ok(Endorsement { key, device })
     }
 

@@ -1,4 +1,5 @@
-//! What the program that talks to the TPM is asked for, one line of JSON each way. Secrets go by files, not in these lines.
+//! What the program that talks to the TPM is asked for, one line of JSON each way. Secrets go by files, not in these
+//! lines, but for the answer to a credential, which counts once.
 
 use std::path::PathBuf;
 
@@ -71,7 +72,7 @@ pub enum Errand {
     Status {
         /// The device.
         device: String,
-        /// With the counter of this seal.
+        /// With the index of the counter that this seal names.
         seal: Option<PathBuf>,
     },
     /// Makes or reads the identity key, and shows it with the certificate of the endorsement key.
@@ -169,6 +170,6 @@ pub struct TpmStatus {
     pub max_tries: u32,
     /// One is forgiven after so many seconds.
     pub recovery_seconds: u32,
-    /// The counter, where a seal names one.
-    pub counter: Option<u64>,
+    /// Where the counter lies, as a seal names it: an NV index.
+    pub counter_index: Option<u32>,
 }

@@ -79,13 +79,19 @@ impl Stage {
     }
 
     fn ask(&self) -> Result<Vec<u8>, ReleaseError> {
+        self.ask_and_wait(0)
+    }
+
+    /// Some seconds pass between the answer and the release.
+    fn ask_and_wait(&self, seconds: u64) -> Result<Vec<u8>, ReleaseError> {
         let challenge = Challenge::new(self.now, &mut count());
         let nonce = challenge.nonce();
         let key = RecipientKey::from_seed(&Secret::new([3; 32])).unwrap();
         let evidence = self.evidence(&report_data(&nonce, &key.public()));
         let attested = challenge.answer(&self.verifier(), &evidence, &key.public(), self.now).unwrap();
         let secret = Secret::new(SHARE.to_vec());
-        let released = release(attested, &self.custodian, secret, self.now, &mut count())?;
+        let then = self.now.plus_seconds(seconds);
+        let released = release(attested, &self.custodian, secret, then, &mut count())?;
         let other = RecipientKey::from_seed(&Secret::new([4; 32])).unwrap();
         assert_eq!(released.open(&other, &nonce).unwrap_err(), ReleaseError::Sealed);
         assert_eq!(released.open(&key, &Digest([9; 32])).unwrap_err(), ReleaseError::Sealed);
@@ -144,6 +150,8 @@ fn code(result: Result<Vec<u8>, ReleaseError>) -> &'static str {
 fn s09_a_share_is_released_to_what_people_allowed_across_an_upgrade_and_a_revocation() {
     let mut stage = Stage::new();
     assert_eq!(stage.ask().unwrap(), SHARE);
+    assert_eq!(stage.ask_and_wait(60).unwrap(), SHARE);
+    assert_eq!(code(stage.ask_and_wait(61)), "release.late");
 
     // Another program, which nobody allowed yet.
     stage.boot(2);

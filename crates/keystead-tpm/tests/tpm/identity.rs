@@ -1,7 +1,7 @@
 //! The identity key: vouched for by the maker, living in the very TPM, quoting what was booted.
 
 use keystead_attest::tpm::{CredentialChallenge, Pcrs, TpmEvidence, TpmIdentity, TpmMakers, TpmVerifier};
-use keystead_attest::{EvidenceError, Report, Verifier as _};
+use keystead_attest::{EvidenceError, Report, Tcb, Verifier as _};
 use keystead_base::{Canonical as _, Coded as _, Timestamp};
 use keystead_fixture::swtpm::Emulator;
 use keystead_tpm::{Device, Tpm};
@@ -81,6 +81,7 @@ fn a_quote_says_what_was_booted_and_nothing_else_passes_for_it() {
     let emulator = Emulator::start();
     let makers = makers(&emulator);
     let mut tpm = tpm(&emulator);
+    let firmware = tpm.status().unwrap().firmware;
     let mut device = Device::generate(&mut tpm).unwrap();
     let identity = enrolled(&mut device, &makers);
     let verifier = TpmVerifier::new(identity.clone(), pcrs());
@@ -90,6 +91,8 @@ fn a_quote_says_what_was_booted_and_nothing_else_passes_for_it() {
         (report.data.as_slice(), report.device, report.debug),
         ([7; 32].as_slice(), identity.device(), false)
     );
+
+    assert_eq!(report.tcb, Tcb(vec![firmware]), "a floor means the same for every key of this TPM");
 
     let read = |evidence: &TpmEvidence| verifier.read(&evidence.to_document(), now());
     let code = |result: Result<Report, EvidenceError>| result.unwrap_err().code();

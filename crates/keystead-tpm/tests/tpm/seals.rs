@@ -62,9 +62,9 @@ fn wrong_values_lock_the_tpm_for_the_right_one_too() {
 fn wrong_values_at_the_counter_count_as_well() {
     let emulator = Emulator::start();
     let mut device = tpm(&emulator);
-    device.define_counter(COUNTER, &auth("right value")).unwrap();
+    device.define_counter(None, COUNTER, &auth("right value")).unwrap();
     let before = device.status().unwrap().failed_tries;
-    assert_eq!(code(device.counter(COUNTER, &auth("wrong value"))), "tpm.auth");
+    assert_eq!(code(device.counter(None, COUNTER, &auth("wrong value"))), "tpm.auth");
     assert_eq!(device.status().unwrap().failed_tries, before + 1);
 }
 

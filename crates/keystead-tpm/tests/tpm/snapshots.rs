@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use keystead_attest::tpm::{Errand, ErrandReply, TpmPlace};
-use keystead_base::Digest;
+use keystead_attest::tpm::{Errand, ErrandReply, RollbackMark, TpmPlace, TpmSeal};
+use keystead_base::{Canonical as _, Digest};
 use keystead_fixture::swtpm::Emulator;
 use keystead_tpm::{TpmError, run};
 
@@ -65,9 +65,9 @@ fn s05_a_node_restored_from_an_older_snapshot_is_detected() {
     // People say that it is meant.
     assert!(matches!(
         run(Errand::Accept { place: disk.place.clone() }),
-        Ok(ErrandReply::Marked { counter: 4 })
+        Ok(ErrandReply::Marked { counter: 5 })
     ));
-    assert_eq!(disk.advance(3, None).unwrap(), 5);
+    assert_eq!(disk.advance(3, None).unwrap(), 6);
 }
 
 #[test]
@@ -87,11 +87,36 @@ fn a_crash_between_the_mark_and_the_counter_is_none_of_that() {
     let before = disk.copy();
     disk.advance(6, Some(head(5))).unwrap();
     let after = disk.copy();
-    // As if it had ended after the write of a mark and before the counter moved: the same mark, one ahead.
     disk.put_back(&after);
-    assert_eq!(super::tpm(&disk.emulator).counter(COUNTER, &auth).unwrap(), 3);
+    assert_eq!(super::tpm(&disk.emulator).counter(None, COUNTER, &auth).unwrap(), 3);
     disk.put_back(&before);
     assert_eq!(code(disk.advance(6, Some(head(5)))), "tpm.rolled_back");
+}
+
+/// It ended after the write of a mark and before the counter moved. What it went on with has a value of its own, so that the
+/// disk of the crash is an old one from then on.
+#[test]
+fn s05_a_disk_of_a_crash_is_detected_once_the_node_went_on() {
+    let disk = Disk::new();
+    disk.advance(5, None).unwrap();
+    let auth = super::auth("right value");
+    let seal = TpmSeal::from_document(&std::fs::read(&disk.place.seal).unwrap()).unwrap();
+    let key = super::tpm(&disk.emulator).unseal(&seal, &auth).unwrap().mark;
+    let ahead = RollbackMark::new(&key, 3, 6, head(6)).to_document();
+    disk.put_back(&ahead);
+    assert_eq!(disk.advance(7, Some(head(6))).unwrap(), 4, "the crash is no rollback");
+    disk.put_back(&ahead);
+    assert_eq!(code(disk.advance(6, Some(head(6)))), "tpm.rolled_back");
+
+    let ahead = RollbackMark::new(&key, 5, 8, head(8)).to_document();
+    disk.put_back(&ahead);
+    run(Errand::Accept { place: disk.place.clone() }).unwrap();
+    disk.put_back(&ahead);
+    assert_eq!(
+        code(disk.advance(8, Some(head(8)))),
+        "tpm.rolled_back",
+        "nor is it after people accepted one"
+    );
 }
 
 #[test]
@@ -104,7 +129,7 @@ fn the_counter_goes_on_when_its_index_is_made_anew() {
     disk.put_back(&mark);
     // Whoever may administer the TPM deletes the counter and defines it again: it does not begin at one.
     let auth = super::auth("right value");
-    let anew = super::tpm(&disk.emulator).define_counter(COUNTER, &auth).unwrap();
+    let anew = super::tpm(&disk.emulator).define_counter(None, COUNTER, &auth).unwrap();
     assert_eq!(anew, 4);
     assert_eq!(code(disk.advance(5, Some(head(5)))), "tpm.rolled_back");
 }
