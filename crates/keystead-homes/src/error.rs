@@ -60,9 +60,11 @@ pub enum HomeError {
         /// The scheme.
         scheme: Scheme,
     },
-    /// A secret too long to wrap.
-    #[error("a home wraps at most 4096 bytes, found {found}")]
+    /// More than a home takes at once: a secret to wrap, or a whole question to its process.
+    #[error("a home takes at most {limit} bytes of this, found {found}")]
     TooLong {
+        /// The most.
+        limit: u32,
         /// How many there were.
         found: u32,
     },
@@ -139,6 +141,11 @@ pub enum HomeError {
 }
 
 impl HomeError {
+    pub(crate) fn too_long(limit: usize, found: usize) -> Self {
+        let number = |it| u32::try_from(it).unwrap_or(u32::MAX);
+        Self::TooLong { limit: number(limit), found: number(found) }
+    }
+
     pub(crate) fn cannot(home: String, what: &str) -> Self {
         Self::Cannot { home, what: what.to_owned() }
     }

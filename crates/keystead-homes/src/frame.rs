@@ -34,14 +34,42 @@ pub(crate) fn read<T: BorshDeserialize>(input: &mut impl Read) -> io::Result<Opt
 
 /// Writes one value.
 pub(crate) fn write<T: BorshSerialize>(output: &mut impl Write, value: &T) -> io::Result<()> {
-    let bytes = Secret::new(borsh::to_vec(value)?);
-    let found = bytes.expose().len();
-    let length = u32::try_from(found).ok().filter(|_| found <= MAX_FRAME_BYTES);
-    let length =
-        length.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a frame that is too long"))?;
-    let mut frame = Secret::new(Vec::with_capacity(found + 4));
-    frame.expose_mut().extend_from_slice(&length.to_le_bytes());
-    frame.expose_mut().extend_from_slice(bytes.expose());
+    let frame = encode(value)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a frame that is too long"))?;
+    send(output, &frame)
+}
+
+/// The frame of one value; none where it is too long. Its buffer never grows, so that no copy of a secret is left behind.
+pub(crate) fn encode<T: BorshSerialize>(value: &T) -> Option<Secret<Vec<u8>>> {
+    let mut frame = Secret::new(Vec::with_capacity(MAX_FRAME_BYTES + 4));
+    frame.expose_mut().extend_from_slice(&[0; 4]);
+    let mut rest = Bounded { frame: frame.expose_mut() };
+    value.serialize(&mut rest).ok()?;
+    let length = u32::try_from(frame.expose().len().checked_sub(4)?).ok()?;
+    frame.expose_mut().get_mut(..4)?.copy_from_slice(&length.to_le_bytes());
+    Some(frame)
+}
+
+/// Sends a frame.
+pub(crate) fn send(output: &mut impl Write, frame: &Secret<Vec<u8>>) -> io::Result<()> {
     output.write_all(frame.expose())?;
     output.flush()
+}
+
+/// As long as a frame, and no longer.
+struct Bounded<'a> {
+    frame: &'a mut Vec<u8>,
+}
+
+impl Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.frame.len() + bytes.len() <= self.frame.capacity() {
+            true => self.frame.write(bytes),
+            false => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -129,6 +129,10 @@ impl<H: Home> Pool<H> {
     }
 
     fn undo(&self, label: &Label, error: HomeError) -> HomeError {
+        // It came in between, and is somebody else's.
+        if matches!(error, HomeError::Exists { .. }) {
+            return error;
+        }
         for place in &self.members {
             // What was not there is not missed, and a home that is lost cannot be asked: its remains are found by a check.
             let _gone = place.home.destroy(label);

@@ -191,7 +191,7 @@ pub(crate) fn short_enough(secret: &Secret<Vec<u8>>) -> Result<(), HomeError> {
     if found <= MAX_WRAPPED_BYTES {
         return Ok(());
     }
-    Err(HomeError::TooLong { found: u32::try_from(found).unwrap_or(u32::MAX) })
+    Err(HomeError::too_long(MAX_WRAPPED_BYTES, found))
 }
 
 /// From the kernel. One that cannot is no place to go on.

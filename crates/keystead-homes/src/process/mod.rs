@@ -76,13 +76,19 @@ impl ProcessHome {
     }
 
     fn call(&self, request: &HomeRequest) -> Result<HomeReply, HomeError> {
+        // What no frame holds is refused before anybody's process is given up for it.
+        let too_long = || {
+            let found = borsh::object_length(request).unwrap_or(usize::MAX);
+            HomeError::too_long(frame::MAX_FRAME_BYTES, found)
+        };
+        let frame = frame::encode(request).ok_or_else(too_long)?;
         let mut place = self.running();
         let lost = |error: io::Error| HomeError::lost(self.process.name.clone(), error);
         let mut running = match place.take() {
             Some(running) => running,
             None => self.process.start().map_err(lost)?,
         };
-        let answered = frame::write(&mut running, request)
+        let answered = frame::send(&mut running, &frame)
             .and_then(|()| frame::read(&mut running))
             .and_then(|reply| reply.ok_or_else(|| io::Error::other("its process ended")));
         match answered {

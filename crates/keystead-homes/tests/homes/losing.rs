@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("d01_a_process_that_is_killed_is_started_again", killed),
     ("d01_one_of_three_tokens_is_killed_under_load_and_no_request_fails", under_load),
     ("d01_a_group_without_homes_says_so", nobody),
+    ("d01_a_question_that_is_too_long_takes_no_process_out", too_long),
 ];
 
 /// The folder that SoftHSM keeps a token in; each is found by what it holds.
@@ -52,6 +53,17 @@ fn gone() {
     // The same process, which nobody started again.
     let signature = home.sign(&key, ToSign::Digest(&digest(2)));
     assert!(signature.is_ok_and(|it| verifies(&public, 2, &it)), "it is found again");
+    home.destroy(&key).unwrap();
+}
+
+fn too_long() {
+    let home = apart("away");
+    let key = label("away/long");
+    home.generate(&key, Scheme::Ed25519).unwrap();
+    let process = home.id();
+    let refused = home.sign(&key, ToSign::Message(&[1; 70_000])).unwrap_err();
+    assert_eq!((refused.code(), home.id()), ("home.too_long", process));
+    assert!(home.sign(&key, ToSign::Message(&[1; 1_000])).is_ok());
     home.destroy(&key).unwrap();
 }
 
