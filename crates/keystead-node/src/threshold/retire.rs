@@ -8,6 +8,7 @@ use keystead_decision::{Key, KeyStep, Sharing, State};
 use tokio::time::Instant;
 
 use crate::NodeError;
+use crate::restore::is_share;
 use crate::signer::Signer;
 
 /// The epochs of shared keys as they were seen last, and those that wait for their end.
@@ -76,7 +77,8 @@ impl Signer {
                 self.enclave.erase_shares(name.clone(), epoch)?;
             }
             self.held.remove(&(name.clone(), epoch));
-            self.shared.ledger.erase_sealed_epoch(&name, epoch).await?;
+            // A whole key of that name may have been born in the very block that ended the ceremony.
+            self.erase_seals(|it, of, sealed| *it == name && of == epoch && is_share(sealed)).await?;
         }
         let ours = state.convenings().filter(|(_, it)| it.holders.contains(&self.shared.node));
         self.runs.open = ours.map(|(name, it)| (it.request, (name.clone(), it.next_epoch()))).collect();
