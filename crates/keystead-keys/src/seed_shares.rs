@@ -2,6 +2,8 @@
 //!
 //! No member can restore the key alone, and none has a password to be guessed: each has a share, behind a key of their own.
 
+use std::collections::BTreeSet;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Blame, Canonical, Coded, Digest, Name, Secret};
 use serde::{Deserialize, Serialize};
@@ -78,6 +80,10 @@ impl SeedShares {
         if members == 0 || members > MAX_RECIPIENTS {
             return Err(BackupError::Recipients { found: members }.into());
         }
+        let keys = circles.iter().flat_map(|it| &it.members).map(|(_, key)| key.fingerprint());
+        if keys.collect::<BTreeSet<_>>().len() != members {
+            return Err(SeedSharesError::OneKey);
+        }
         belongs(seed, &subject)?;
         let entropy = Secret::new(seed.entropy().expose().to_vec());
         let shape: Vec<_> = circles.iter().map(shape).collect();
@@ -113,7 +119,20 @@ impl SeedShares {
     ///
     /// [`SeedSharesError`] says what is missing, or that they are another key's.
     pub fn restore(&self, shares: &[Slip39Share]) -> Result<HdSeed, SeedSharesError> {
+        if !shares.iter().all(|it| self.promises(it)) {
+            return Err(SeedSharesError::OtherRule);
+        }
         restored(&self.subject, shares)
+    }
+
+    /// Whether a share takes as many others as this backup says: a lying home could write one rule and split by another.
+    fn promises(&self, share: &Slip39Share) -> bool {
+        let groups = (u8::try_from(self.groups.len()).unwrap_or(u8::MAX), self.group_threshold);
+        let group = self.groups.get(usize::from(share.group()));
+        share.groups() == groups
+            && group.is_some_and(|it| {
+                it.threshold == share.threshold() && usize::from(share.member()) < it.shares.len()
+            })
     }
 
     /// Tries the fewest of these shares with one left out, each in its turn, and counts how often that gave nothing. A drill
@@ -184,6 +203,14 @@ pub enum SeedSharesError {
     /// The file of one share.
     #[error(transparent)]
     Age(#[from] AgeError),
+    /// INVARIANT K4: whoever has it would hold the shares of two.
+    #[error(
+        "two of the people have one recipient key: each needs one of their own (`keystead approver new`)"
+    )]
+    OneKey,
+    /// The backup says one rule, and its shares have another.
+    #[error("these shares do not take as many others as the backup says: make a new one and destroy these")]
+    OtherRule,
     /// Fewer than the backup says restore the key.
     #[error(
         "{found} shares restore the key, which is fewer than the backup says: make a new one and destroy these"
@@ -200,6 +227,8 @@ impl Coded for SeedSharesError {
             Self::Slip39(error) => error.code(),
             Self::Backup(error) => error.code(),
             Self::Age(error) => error.code(),
+            Self::OneKey => "backup.one_key",
+            Self::OtherRule => "backup.other_rule",
             Self::TooFew { .. } => "backup.too_few",
         }
     }
@@ -209,7 +238,8 @@ impl Coded for SeedSharesError {
             Self::Slip39(error) => error.blame(),
             Self::Backup(error) => error.blame(),
             Self::Age(error) => error.blame(),
-            Self::TooFew { .. } => Blame::Environment,
+            Self::OneKey => Blame::Caller,
+            Self::OtherRule | Self::TooFew { .. } => Blame::Environment,
         }
     }
 }
@@ -276,6 +306,13 @@ mod tests {
         assert_eq!(code(file.restore(&[share("ana", 1)])), "slip39.members");
         assert_eq!(file.open(&name("ana"), &key(2)).map(|_| ()).unwrap_err().code(), "backup.no_copy");
 
+        for change in
+            [|it: &mut SeedShares| it.groups[0].threshold = 3, |it: &mut SeedShares| it.group_threshold = 2]
+        {
+            let mut other = written();
+            change(&mut other);
+            assert_eq!(code(other.restore(&all)), "backup.other_rule");
+        }
         let mut other = written();
         other.subject.account =
             HdSeed::from_entropy(Secret::new([6; 32])).root().unwrap().ethereum().unwrap().public();
@@ -302,5 +339,6 @@ mod tests {
         assert_eq!(code(&[]), "backup.recipients");
         assert_eq!(code(&[circle(3, &[("ana", 1), ("ben", 2)])]), "slip39.shape");
         assert_eq!(code(&[circle(1, &[("ana", 1), ("ben", 2)])]), "slip39.shape");
+        assert_eq!(code(&[circle(2, &[("ana", 1), ("ben", 1)])]), "backup.one_key", "k4");
     }
 }

@@ -52,6 +52,12 @@ impl Slip39Share {
         self.member
     }
 
+    /// How many groups there are, and how many of them it takes.
+    #[must_use]
+    pub fn groups(&self) -> (u8, u8) {
+        (self.head.group_count, self.head.group_threshold)
+    }
+
     /// How many of its group it takes.
     #[must_use]
     pub fn threshold(&self) -> u8 {
@@ -120,10 +126,11 @@ impl Slip39Share {
         };
         let (body, _) = rest.split_at(rest.len() - CHECKSUM_WORDS);
         let value = unpacked(body, bytes).ok_or(Slip39Error::Fields)?;
-        if head.group_threshold > head.group_count {
+        let group = nibble(16);
+        if head.group_threshold > head.group_count || group >= head.group_count {
             return Err(Slip39Error::Fields);
         }
-        Ok(Self::new(head, nibble(16), nibble(4), nibble(0) + 1, value))
+        Ok(Self::new(head, group, nibble(4), nibble(0) + 1, value))
     }
 
     /// 40 bits before the value.

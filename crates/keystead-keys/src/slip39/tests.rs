@@ -93,6 +93,17 @@ fn four_letters_of_each_word_are_the_share() {
 }
 
 #[test]
+fn a_share_of_a_group_that_its_set_does_not_have_is_refused() {
+    let read = |group| {
+        let head =
+            share::Head { identifier: 1, extendable: true, exponent: 0, group_threshold: 1, group_count: 1 };
+        let share = Slip39Share::new(head, group, 0, 2, secret(32));
+        Slip39Share::from_words(share.words().expose()).map(|_| ()).map_err(|error| error.code())
+    };
+    assert_eq!((read(0), read(1)), (Ok(()), Err("slip39.fields")));
+}
+
+#[test]
 fn what_one_alone_would_open_or_nobody_is_not_split() {
     let code = |length, threshold, shape: &[Slip39Group]| {
         let split = slip39_split(&secret(length), b"", threshold, shape, &mut count());
