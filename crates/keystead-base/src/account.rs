@@ -216,6 +216,7 @@ static CURVE: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verific
 
 #[cfg(test)]
 mod tests {
+    use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
     use secp256k1::{Keypair, SecretKey};
 
     use super::*;
@@ -282,6 +283,14 @@ mod tests {
         for bytes in [identity, minus_one, doubled, vec![0xff; 32]] {
             let account = PublicAccount::ed25519(bytes.as_slice().try_into().unwrap());
             assert_eq!(account.scheme(), None, "{bytes:02x?}");
+        }
+        // A key of the large order and something small beside it, and each encoding beyond the field of what is encoded below.
+        let mixed = ED25519_BASEPOINT_POINT + EIGHT_TORSION[1];
+        assert_eq!(PublicAccount::ed25519(mixed.compress().0).scheme(), None);
+        for y in 0xed..=0xff {
+            let beyond = [[y].as_slice(), &[0xff; 30], &[0x7f]].concat();
+            let account = PublicAccount::ed25519(beyond.as_slice().try_into().unwrap());
+            assert_eq!(account.scheme(), None, "{y:#x}");
         }
     }
 }

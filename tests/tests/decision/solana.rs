@@ -48,6 +48,18 @@ fn code(world: &mut World<Strict>, action: Action) -> String {
 }
 
 #[test]
+fn s14_a_suspended_key_is_granted_nothing() {
+    let (mut world, us) = world();
+    let suspend =
+        Action::Authority(keystead_intent::AuthorityChange::Key(KeyCeremony::Suspend { key: treasury() }));
+    let (id, _) = world.ask("cleo", suspend);
+    world.approve("ana", &id);
+    world.approve("ben", &id);
+    assert_eq!(world.state.key(&treasury()).unwrap().state, KeyState::Suspended);
+    assert_eq!(code(&mut world, asks("treasury", payment(us, 1, SOL))), "deny.key_stopped");
+}
+
+#[test]
 fn s02_a_transfer_is_granted_for_the_message_and_the_address_that_the_log_knows() {
     let (mut world, us) = world();
     let bytes = payment(us, 1, SOL);

@@ -89,7 +89,8 @@ pub(crate) struct TransferArgs {
     /// A recent blockhash of the cluster, in Base58; with --nonce the value of the nonce account.
     #[arg(long)]
     blockhash: Pubkey,
-    /// A nonce account whose authority the key is: the transaction is good until its value changes, and takes its slot.
+    /// A nonce account whose authority the key is: the transaction is good until its value changes, and takes its slot. What it
+    /// pays counts in every window for good, as nobody here sees what became of it.
     #[arg(long, value_name = "ACCOUNT")]
     nonce: Option<Pubkey>,
 }
@@ -156,11 +157,16 @@ async fn ask(
     let view = asked(session, signer, message, request).await?;
     let text = outcome(session, &view, None).await;
     let done = Transaction::of(&view);
-    if let Some(done) = &done
-        && !done.raw.ends_with(&unsigned.message().to_bytes())
-    {
-        let what = format!("request {} was for another message", view.request);
-        return Err(Failure::new("solana.other_message", what, "name the request of this message"));
+    if done.as_ref().is_some_and(|it| !it.is_of(&unsigned)) {
+        let what = format!(
+            "what request {} gives is no signature of this message by `{}`",
+            view.request, signer.key
+        );
+        return Err(Failure::new(
+            "solana.other_message",
+            what,
+            "name the request of this message and this key",
+        ));
     }
     if let (Some(done), Some(file)) = (&done, &signer.output) {
         outside::create(file, &done.raw)?;
@@ -223,6 +229,12 @@ impl Transaction {
         if !self.is_whole() {
             table.pair("missing", "others sign it, too: their places in it are zeros");
         }
+    }
+
+    /// Signed and put together anew: no node's word stands for it.
+    fn is_of(&self, unsigned: &Unsigned) -> bool {
+        let signature = <[u8; SIGNATURE_BYTES]>::try_from(self.signature.as_slice());
+        signature.is_ok_and(|it| unsigned.sign_into(&it).is_ok_and(|raw| raw == self.raw))
     }
 
     fn is_whole(&self) -> bool {
