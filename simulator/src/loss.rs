@@ -101,7 +101,7 @@ impl Simulation {
         }
         let (cluster, key) = (self.genesis.genesis.cluster(), name("hot"));
         let recipient = tagged_hash("a one-time key of the simulator", b"");
-        let proof = proof(&drill_challenge(cluster, &key, 1, &recipient));
+        let proof = proof(&drill_challenge(cluster, &key, 1, &recipient, None));
         let (assurance, protections) = (AssuranceLevel::Process, Vec::new());
         let step = KeyStep::Restored { request, recipient, assurance, protections, proof };
         let home = &self.places[HOME];

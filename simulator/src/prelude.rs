@@ -85,7 +85,7 @@ impl Simulation {
         let request = self.ceremony(KeyCeremony::Backup { key: key.clone(), recipients }, &mut entries);
         let backup = tagged_hash("a backup of the simulator", b"");
         entries.push(self.key_event(KeyStep::BackedUp { request, backup }));
-        let challenge = drill_challenge(self.genesis.genesis.cluster(), &key, 0, &backup);
+        let challenge = drill_challenge(self.genesis.genesis.cluster(), &key, 0, &backup, None);
         entries.push(self.key_event(KeyStep::Drilled { backup, proof: proof(&challenge) }));
         entries
     }

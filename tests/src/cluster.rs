@@ -371,7 +371,8 @@ impl Station {
         let arguments = scratch_arguments(passphrase.as_os_str());
         let mut scratch = EnclaveClient::spawn(binary("test_enclave"), arguments).expect("a process");
         let member = sealed(self.member("ana"));
-        let proof = scratch.drill(Drill { file, recipient: name("ana"), member }).expect("a drill");
+        let proof =
+            scratch.drill(Drill { file, recipient: name("ana"), member, after: None }).expect("a drill");
         let report = DrillReport { key: name("hot"), backup: proof.backup, proof: proof.proof };
         let answer = client.drill(report).await.expect("an answer");
         assert!(matches!(answer, EntryAnswer::Decided(_)), "{answer:?}");

@@ -388,7 +388,7 @@ impl<C: Controls> World<C> {
         let recipients: Vec<Name> = recipients.map(|it| it.name.clone()).collect();
         let backed = self.ceremony(KeyCeremony::Backup { key: key.clone(), recipients });
         self.key_event(KeyStep::BackedUp { request: backed, backup });
-        let challenge = drill_challenge(self.state.cluster(), &key, 0, &backup);
+        let challenge = drill_challenge(self.state.cluster(), &key, 0, &backup, None);
         self.key_event(KeyStep::Drilled { backup, proof: self.proof(&challenge) });
         let state = self.state.key(&name("hot")).map(|it| it.state);
         assert_eq!(state, Some(KeyState::Active));

@@ -450,7 +450,7 @@ impl<C: Controls> Turn<'_, C> {
         let (cluster, now) = (self.state.cluster, self.now());
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
         let epoch = key.epoch.saturating_add(1);
-        let challenge = crate::drill_challenge(cluster, name, epoch, recipient);
+        let challenge = crate::drill_challenge(cluster, name, epoch, recipient, None);
         if !key.state.receives() || !key.account.proves_control(&challenge, proof) {
             return Err(Reason::DrillFailed { key: name.clone() });
         }
@@ -468,7 +468,7 @@ impl<C: Controls> Turn<'_, C> {
     ) -> Result<KeyState, Reason> {
         let cluster = self.state.cluster;
         let key = self.state.keys.get(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
-        let challenge = crate::drill_challenge(cluster, name, key.epoch, &backup);
+        let challenge = crate::drill_challenge(cluster, name, key.epoch, &backup, key.drilled);
         if key.backup != Some(backup) || !key.account.proves_control(&challenge, proof) {
             return Err(Reason::DrillFailed { key: name.clone() });
         }

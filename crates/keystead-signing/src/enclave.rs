@@ -334,7 +334,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let backup = drill.file.digest();
         self.vault.add(subject.key.clone(), subject.epoch, &seed)?;
         let account = self.vault.account(&subject.key, 0)?;
-        let challenge = drill_challenge(subject.cluster, &subject.key, subject.epoch, &backup);
+        let challenge = drill_challenge(subject.cluster, &subject.key, subject.epoch, &backup, drill.after);
         let signature = self.curve.sign(&self.vault.scalar(&account), &account.public, &challenge)?;
         Ok(DrillProof { backup, proof: signature.rs.to_vec() })
     }

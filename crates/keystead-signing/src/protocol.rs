@@ -4,7 +4,7 @@ mod gathering;
 
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, RequestId, merkle::Inclusion};
+use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, RequestId, Timestamp, merkle::Inclusion};
 use keystead_bitcoin::SpendSignatures;
 use keystead_decision::{
     Certificate, Commit, Decision, FreshAnswer, PublicAccount, Seat, SignedGenesis, Transition,
@@ -123,6 +123,8 @@ pub struct Drill {
     pub recipient: Name,
     /// The recipient's key file; the scratch enclave's passphrase opens it.
     pub member: MemberKeyFile,
+    /// When the log took the last drill of the key.
+    pub after: Option<Timestamp>,
 }
 
 /// A backup to hand over, and to whom.

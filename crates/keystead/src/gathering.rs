@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use keystead_base::{Canonical as _, ClusterId, Digest, Name, RequestId, Secret, Timestamp};
+use keystead_base::{Canonical as _, ClusterId, Digest, Name, PublicAccount, RequestId, Secret, Timestamp};
 use keystead_decision::{KeyState, drill_challenge};
 use keystead_intent::{Action, AuthorityChange, BackupGroup, KeyCeremony};
 use keystead_keys::{MemberKeyFile, SeedShares};
-use keystead_node::scratch_arguments;
-use keystead_signing::{EnclaveClient, GatheredProof, Gathering, GatheringAim, ShareToOpen};
+use keystead_signing::{GatheredProof, Gathering, GatheringAim, ShareToOpen};
 use keystead_wire::{DrillReport, KeyView};
 use serde::Serialize;
 use serde_json::json;
@@ -17,7 +16,7 @@ use crate::failure::Failure;
 use crate::link::Link;
 use crate::output::Report;
 use crate::share_sheet::Share;
-use crate::vaulting::{decided, named, reached};
+use crate::vaulting::{decided, named, reached, refused, scratch};
 use crate::{handing, outside};
 
 /// The request that backs a key up in shares.
@@ -55,7 +54,7 @@ pub(crate) async fn own_share(session: &Session, key: &Name) -> Result<Share, Fa
     let member: MemberKeyFile = outside::document(&session.files.key)?;
     let recipient = session.member.name.clone();
     let opened = ShareToOpen { file: file.clone(), recipient: recipient.clone(), member };
-    let words = Secret::new(scratch(session)?.open_share(opened)?);
+    let words = Secret::new(scratch(&session.files.passphrase)?.open_share(opened).map_err(refused)?);
     Share::new(file, recipient, words)
 }
 
@@ -88,14 +87,14 @@ pub(crate) async fn drill(
     let (subject, digest) = (file.subject.clone(), file.digest());
     let view = named(&session.link, key).await?;
     let networks = view.wallets.iter().map(|it| it.chain).collect();
-    let aim = GatheringAim::Drill { accounts, networks };
+    let aim = GatheringAim::Drill { accounts, networks, after: view.drilled };
     let proof = {
-        let mut enclave = scratch(session)?;
-        enclave.drill_shares(gathering(file, words, aim)?)?
+        let mut enclave = scratch(&session.files.passphrase)?;
+        enclave.drill_shares(gathering(file, words, aim)?).map_err(refused)?
         // The process that had the key ends here, and its memory with it.
     };
-    let challenge = drill_challenge(session.config.cluster, key, subject.epoch, &digest);
-    agreed(&view, &subject.account, &challenge, &proof)?;
+    let challenge = drill_challenge(session.config.cluster, key, subject.epoch, &digest, view.drilled);
+    agreed(&view, (&subject.account, accounts), &challenge, &proof)?;
     let first = proof.proofs.first().map(|it| it.0.clone()).unwrap_or_default();
     decided(session.link.drill(DrillReport { key: key.clone(), backup: digest, proof: first }).await?)?;
     Ok(DrillReceipt {
@@ -116,11 +115,11 @@ pub(crate) async fn drill(
 /// Each account's signature and each wallet is that of the key which the log knows.
 fn agreed(
     view: &KeyView,
-    account: &keystead_base::PublicAccount,
+    (account, accounts): (&PublicAccount, u32),
     challenge: &Digest,
     proof: &GatheredProof,
 ) -> Result<(), Failure> {
-    let known = view.account.is_none_or(|it| it == *account);
+    let known = view.account.is_none_or(|it| it == *account) && proof.proofs.len() == accounts as usize;
     let signed =
         (0..).zip(&proof.proofs).all(|(at, it)| account.account_proves_control(at, challenge, &it.0));
     if known && signed && proof.wallets == view.wallets {
@@ -148,7 +147,8 @@ pub(crate) async fn hand_over(
         None => latest(&session.link, &name).await?,
     };
     let aim = GatheringAim::HandOver { home, key };
-    let handed = scratch(session)?.hand_over_shares(gathering(file, words, aim)?)?;
+    let handed = scratch(&session.files.passphrase)?.hand_over_shares(gathering(file, words, aim)?);
+    let handed = handed.map_err(refused)?;
     handing::restored(session.link.restore(request, handed.to_document()).await?)?;
     named(&session.link, &name).await
 }
@@ -173,10 +173,4 @@ async fn latest(link: &Link, key: &Name) -> Result<SeedShares, Failure> {
 fn gathering(file: SeedShares, words: &[PathBuf], aim: GatheringAim) -> Result<Gathering, Failure> {
     let words = words.iter().map(|path| outside::read_text(path)).collect::<Result<_, _>>()?;
     Ok(Gathering { file, words, aim })
-}
-
-/// A child process without network or files: the same confinement as the real enclave's.
-fn scratch(session: &Session) -> Result<EnclaveClient, Failure> {
-    let program = std::env::current_exe().map_err(|error| Failure::file(Path::new("keystead"), &error))?;
-    Ok(EnclaveClient::spawn(program, scratch_arguments(session.files.passphrase.as_os_str()))?)
 }

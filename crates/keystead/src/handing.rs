@@ -6,9 +6,8 @@ use std::time::Duration;
 use keystead_base::{Canonical as _, RequestId};
 use keystead_decision::Outcome;
 use keystead_intent::{Action, AuthorityChange, KeyCeremony};
-use keystead_keys::{BackupFile, MemberKeyFile, RecipientPublicKey};
-use keystead_node::scratch_arguments;
-use keystead_signing::{Drill, EnclaveClient, HandOver};
+use keystead_keys::{MemberKeyFile, RecipientPublicKey};
+use keystead_signing::{Drill, HandOver};
 use keystead_wire::{EntryAnswer, KeyView};
 
 use crate::commands::Session;
@@ -34,12 +33,13 @@ pub(crate) async fn hand_over(
         Some(path) => outside::document(path)?,
         None => {
             let digest = vaulting::named(link, &key).await?.backup.ok_or_else(no_backup)?;
-            BackupFile::from_document(&link.backup(digest).await?)?
+            vaulting::whole(&key, &link.backup(digest).await?)?
         }
     };
     let member: MemberKeyFile = outside::document(&session.files.key)?;
-    let drill = Drill { file, recipient: session.member.name.clone(), member };
-    let handed = again(HandOver { drill, home, key: one_time }, &session.files.passphrase)?;
+    let drill = Drill { file, recipient: session.member.name.clone(), member, after: None };
+    let mut scratch = vaulting::scratch(&session.files.passphrase)?;
+    let handed = scratch.hand_over(HandOver { drill, home, key: one_time }).map_err(vaulting::refused)?;
     restored(link.restore(request, handed.to_document()).await?)?;
     vaulting::named(link, &key).await
 }
@@ -55,13 +55,6 @@ pub(crate) async fn one_time_key(
     let missing = || Failure::new("key.no_receiver", "this node shows no one-time key for the request", next);
     let bytes = session.link.backup(view.file.ok_or_else(missing)?).await?;
     RecipientPublicKey::from_bytes(&bytes).ok_or_else(missing)
-}
-
-/// In a child process without network or files: the same confinement as the real enclave's.
-fn again(it: HandOver, passphrase: &Path) -> Result<BackupFile, Failure> {
-    let program = std::env::current_exe().map_err(|error| Failure::file(Path::new("keystead"), &error))?;
-    let mut scratch = EnclaveClient::spawn(program, scratch_arguments(passphrase.as_os_str()))?;
-    Ok(scratch.hand_over(it)?)
 }
 
 pub(crate) fn restored(answer: EntryAnswer) -> Result<(), Failure> {

@@ -7,9 +7,9 @@ use alloy_primitives::Address;
 use keystead_base::{Canonical as _, Digest, Name};
 use keystead_decision::{KeyState, Outcome};
 use keystead_intent::{AccountRef, Action, AuthorityChange, KeyCeremony, KeyKind};
-use keystead_keys::{BackupFile, MemberKeyFile};
+use keystead_keys::{BackupFile, MemberKeyFile, SeedShares};
 use keystead_node::scratch_arguments;
-use keystead_signing::{Drill, EnclaveClient};
+use keystead_signing::{ClientError, Drill, EnclaveClient};
 use keystead_wire::{DrillReport, EntryAnswer, KeyView};
 
 use crate::failure::Failure;
@@ -68,25 +68,41 @@ pub(crate) async fn drill(
         let what = format!("key `{key}` has no backup");
         Failure::new("key.no_backup", what, "make one first: `keystead key backup KEY --to NAME`")
     })?;
-    let file = BackupFile::from_document(&link.backup(digest).await?)?;
+    let file = whole(key, &link.backup(digest).await?)?;
     let member: MemberKeyFile = outside::document(member_file)?;
-    let proof = prove(file, recipient.clone(), member, passphrase)?;
+    let drill = Drill { file, recipient: recipient.clone(), member, after: view.drilled };
+    let proof = scratch(passphrase)?.drill(drill).map_err(refused)?.proof;
     let report = DrillReport { key: key.clone(), backup: digest, proof };
     decided(link.drill(report).await?)?;
     named(link, key).await
 }
 
-/// In a child process without network or files: the same confinement as the real enclave's.
-fn prove(
-    file: BackupFile,
-    recipient: Name,
-    member: MemberKeyFile,
-    passphrase: &Path,
-) -> Result<Vec<u8>, Failure> {
+/// A child process without network or files: the same confinement as the real enclave's.
+pub(crate) fn scratch(passphrase: &Path) -> Result<EnclaveClient, Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::file(Path::new("keystead"), &error))?;
-    let arguments = scratch_arguments(passphrase.as_os_str());
-    let mut scratch = EnclaveClient::spawn(program, arguments)?;
-    Ok(scratch.drill(Drill { file, recipient, member })?.proof)
+    Ok(EnclaveClient::spawn(program, scratch_arguments(passphrase.as_os_str()))?)
+}
+
+/// What a scratch enclave refuses is about this person's files, and has a code of its own.
+pub(crate) fn refused(error: ClientError) -> Failure {
+    match error {
+        ClientError::Refused(it) => {
+            Failure::new(&it.code, it.text, "change the command or the file that it names, and try again")
+        }
+        other => other.into(),
+    }
+}
+
+/// A backup that each recipient opens alone.
+pub(crate) fn whole(key: &Name, document: &[u8]) -> Result<BackupFile, Failure> {
+    BackupFile::from_document(document).map_err(|error| match SeedShares::from_document(document) {
+        Ok(_) => Failure::new(
+            "backup.in_shares",
+            format!("the latest backup of key `{key}` is in shares"),
+            "bring them together: `keystead backup drill` or `backup hand-over`, with `--words FILE` for each",
+        ),
+        Err(_) => error.into(),
+    })
 }
 
 pub(crate) fn decided(answer: EntryAnswer) -> Result<(), Failure> {

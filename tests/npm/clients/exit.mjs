@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Decrypter } from "age-encryption";
 import * as btc from "@scure/btc-signer";
-import { HDNodeWallet, JsonRpcProvider, Mnemonic, hexlify } from "ethers6";
+import { HDNodeWallet, JsonRpcProvider, Mnemonic, sha256 } from "ethers6";
 
 const own = (path) => import(new URL(`../node_modules/age-encryption/node_modules/${path}`, import.meta.url));
 const require = createRequire(import.meta.url);
@@ -65,7 +65,7 @@ async function pay([rpc, to, wei, network]) {
   spend.addOutput({ script: output.script, amount: 99000n });
   spend.sign(Buffer.from(child.privateKey.slice(2), "hex"));
   spend.finalize();
-  console.log(JSON.stringify({ from: account.address, entropy: hexlify(entropy), bitcoin: output.address, witnesses: spend.inputsLength }));
+  console.log(JSON.stringify({ from: account.address, entropy: sha256(entropy), bitcoin: output.address, spend: spend.hex }));
   provider.destroy();
 }
 

@@ -57,7 +57,7 @@ fn restored<C: Controls>(world: &mut World<C>) {
 
 fn proven<C: Controls>(world: &World<C>, request: RequestId) -> KeyStep {
     let recipient = Digest([7; 32]);
-    let challenge = drill_challenge(world.state.cluster(), &name("hot"), 1, &recipient);
+    let challenge = drill_challenge(world.state.cluster(), &name("hot"), 1, &recipient, None);
     let (assurance, protections) = (AssuranceLevel::Process, Feature::ALL.to_vec());
     KeyStep::Restored { request, recipient, assurance, protections, proof: world.proof(&challenge) }
 }

@@ -1,6 +1,6 @@
 //! The life of a key at the state machine: suspended, resumed, destroyed, and guarded as policy demands.
 
-use keystead_base::{Coded, Digest, RequestId, Signed};
+use keystead_base::{Coded, Digest, RequestId, Signed, Timestamp};
 use keystead_decision::{Decision, Entry, KeyEvent, KeyState, KeyStep, Outcome, Strict, drill_challenge};
 use keystead_intent::{Action, AuthorityChange, ChangeKind, DangerClass, KeyCeremony};
 use keystead_policy::{AssuranceLevel, Feature, Need, QuorumRow, Reason, RequiredProtections};
@@ -158,7 +158,7 @@ fn s13_a_permission_to_restore_a_key_is_used_once() {
         recipient: Digest([7; 32]),
         assurance: AssuranceLevel::Process,
         protections: Feature::ALL.to_vec(),
-        proof: world.proof(&drill_challenge(world.state.cluster(), &hot(), epoch, &Digest([7; 32]))),
+        proof: world.proof(&drill_challenge(world.state.cluster(), &hot(), epoch, &Digest([7; 32]), None)),
     };
     let first = restored(&world, 1);
     assert!(matches!(event(&mut world, first)[0].outcome, Outcome::Key { .. }));
@@ -200,9 +200,9 @@ fn restore_of(world: &World<Strict>) -> Digest {
     world.state.key(&hot()).unwrap().backup.unwrap()
 }
 
-fn drill(world: &mut World<Strict>) -> Outcome {
+fn drill(world: &mut World<Strict>, after: Option<Timestamp>) -> Outcome {
     let backup = restore_of(world);
-    let proof = world.proof(&drill_challenge(world.state.cluster(), &hot(), 0, &backup));
+    let proof = world.proof(&drill_challenge(world.state.cluster(), &hot(), 0, &backup, after));
     event(world, KeyStep::Drilled { backup, proof })[0].outcome.clone()
 }
 
@@ -220,7 +220,15 @@ fn d2_a_rule_stops_a_key_whose_drill_is_overdue_until_the_next_one() {
     let late = world.state.time().plus_seconds(2 * 3600);
     world.commit_at(late, vec![]);
     assert!(!allowed(&mut world, 1), "its drill is overdue");
-    assert!(matches!(drill(&mut world), Outcome::Key { .. }));
+    let first = world.state.key(&hot()).unwrap().drilled;
+    let again = drill(&mut world, None);
+    assert_eq!(
+        reasons(&again)[0].code(),
+        "deny.drill_failed",
+        "whoever reads the log has the proof of the first one"
+    );
+    assert!(!allowed(&mut world, 1));
+    assert!(matches!(drill(&mut world, first), Outcome::Key { .. }));
     assert!(allowed(&mut world, 1), "it was drilled");
 }
 

@@ -241,7 +241,7 @@ async fn receiver(station: &Station, request: &RequestId) -> RecipientPublicKey 
 /// As `ana` does it on her own machine, for the enclave of this node.
 fn handed_over(station: &Station, backup: &[u8], key: RecipientPublicKey) -> BackupFile {
     let file = BackupFile::from_document(backup).unwrap();
-    let drill = Drill { file, recipient: name("ana"), member: sealed(station.member("ana")) };
+    let drill = Drill { file, recipient: name("ana"), member: sealed(station.member("ana")), after: None };
     let arguments = scratch_arguments(station.home.config.enclave.passphrase.as_os_str());
     let mut scratch = EnclaveClient::spawn(binary("test_enclave"), arguments).unwrap();
     scratch.hand_over(HandOver { drill, home: station.home.own().name.clone(), key }).unwrap()

@@ -14,7 +14,7 @@ use keystead_decision::ceremony::{Assent, Contribution, SignedContribution, Sign
 use keystead_decision::{
     Block, Certificate, Commit, Decision, Entry, Fate, FreshHead, Frozen, Genesis, Grant, Header, KeyEvent,
     KeyState, KeyStep, Outcome, PublicAccount, Renewal, Settlement, SignedGenesis, Strict, Vote,
-    drill_challenge, share_challenge, wallet_challenge,
+    share_challenge, wallet_challenge,
 };
 use keystead_intent::{
     AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, DangerClass, Freeze, Intent, KeyCeremony,
@@ -121,7 +121,6 @@ fn write(file: &str, vectors: &[Vector]) {
 /// Fingerprints, challenges and payloads: the digests are the product's, the bytes are written here again.
 fn hashes() -> Vec<Vector> {
     let (cluster, backup, key) = (ClusterId(Digest([1; 32])), Digest([2; 32]), name("hot"));
-    let drill = json!({"cluster": cluster, "key": key, "epoch": 3, "backup": backup});
     let signer = HybridSigner::from_seed(&Secret::new([4; HYBRID_SEED_BYTES])).unwrap();
     let recipient = RecipientKey::from_seed(&Secret::new([5; RECIPIENT_SEED_BYTES])).unwrap().public();
     let recipient_bytes = borsh::to_vec(&recipient).unwrap();
@@ -129,9 +128,9 @@ fn hashes() -> Vec<Vector> {
     let subject = BackupSubject { cluster, key: key.clone(), purpose: Purpose::HdSeed, epoch: 3, account };
     let place = json!({"subject": subject, "recipient": "ana", "fingerprint": backup});
     let place_bytes = borsh::to_vec(&(&subject, name("ana"), backup)).unwrap();
-    let drill_bytes = borsh::to_vec(&(cluster, &key, 3_u32, backup)).unwrap();
     let wallet_bytes = borsh::to_vec(&(cluster, &key, backup)).unwrap();
-    let mut vectors = vec![
+    let mut vectors = crate::drills::vectors(cluster, &key, &backup);
+    vectors.extend([
         hashed(
             "a wallet's challenge",
             "wallet-proof",
@@ -154,13 +153,6 @@ fn hashes() -> Vec<Vector> {
             PublicAccount::bip340([2; 33]).chain_code,
         ),
         hashed(
-            "a drill's challenge",
-            "drill",
-            drill,
-            &drill_bytes,
-            drill_challenge(cluster, &key, 3, &backup),
-        ),
-        hashed(
             "a key's fingerprint",
             "hybrid-key",
             json!(signer.public()),
@@ -181,12 +173,18 @@ fn hashes() -> Vec<Vector> {
             &place_bytes,
             keystead_base::tagged_hash("keystead/backup-copy/v1", &place_bytes),
         ),
-    ];
-    vectors.push(unsigned_message());
+        unsigned_message(),
+    ]);
     vectors
 }
 
-fn hashed(what: &str, domain: &str, json: serde_json::Value, body: &[u8], digest: Digest) -> Vector {
+pub(crate) fn hashed(
+    what: &str,
+    domain: &str,
+    json: serde_json::Value,
+    body: &[u8],
+    digest: Digest,
+) -> Vector {
     let domain = format!("keystead/{domain}/v1");
     let length = u8::try_from(domain.len()).unwrap();
     let document = [&[length], domain.as_bytes(), body].concat();

@@ -2,6 +2,7 @@
 
 mod canonical_vectors;
 mod descriptor_vectors;
+mod drills;
 mod finding_vectors;
 mod rebuild_vectors;
 mod simulation_vectors;

@@ -90,7 +90,7 @@ impl Cluster {
         let (more, asked) = self.change(AuthorityChange::Key(backup));
         blocks.extend(more);
         blocks.push(self.event(KeyStep::BackedUp { request: asked, backup: BACKUP }));
-        let challenge = drill_challenge(self.state.cluster(), &name("hot"), 0, &BACKUP);
+        let challenge = drill_challenge(self.state.cluster(), &name("hot"), 0, &BACKUP, None);
         let proof = sign(&account, &challenge);
         blocks.push(self.event(KeyStep::Drilled { backup: BACKUP, proof }));
         blocks

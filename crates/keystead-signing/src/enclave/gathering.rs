@@ -57,9 +57,9 @@ impl<C: EnclaveControls> Enclave<C> {
             .map_err(|error| EnclaveError::Shares(error.into()))?;
         let seed = it.file.restore(&shares)?;
         match &it.aim {
-            GatheringAim::Drill { accounts, networks } => {
+            GatheringAim::Drill { accounts, networks, after } => {
                 let refused_without = it.file.insist(&shares)?;
-                let proof = self.control(&it.file, &seed, *accounts, networks)?;
+                let proof = self.control(&it.file, &seed, (*accounts, networks), *after)?;
                 Ok(Reply::Gathered(Box::new(GatheredProof { refused_without, ..proof })))
             }
             GatheringAim::HandOver { home, key } => {
@@ -76,8 +76,8 @@ impl<C: EnclaveControls> Enclave<C> {
         &mut self,
         file: &SeedShares,
         seed: &HdSeed,
-        accounts: u32,
-        networks: &[ChainId],
+        (accounts, networks): (u32, &[ChainId]),
+        after: Option<Timestamp>,
     ) -> Result<GatheredProof, EnclaveError> {
         let (limit, found) = (MAX_DRILLED_ACCOUNTS as usize, accounts as usize);
         if found == 0 || found > limit {
@@ -85,7 +85,7 @@ impl<C: EnclaveControls> Enclave<C> {
         }
         let BackupSubject { cluster, key, epoch, .. } = &file.subject;
         let backup = file.digest();
-        let challenge = drill_challenge(*cluster, key, *epoch, &backup);
+        let challenge = drill_challenge(*cluster, key, *epoch, &backup, after);
         self.vault.add(key.clone(), *epoch, seed)?;
         let mut proofs = Vec::new();
         for index in 0..accounts {

@@ -56,7 +56,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let public = self.vault.add(key.clone(), epoch, &restored)?;
         self.receiving = None;
         let account = self.vault.account(&key, 0)?;
-        let challenge = drill_challenge(cluster, &key, epoch, &recipient);
+        let challenge = drill_challenge(cluster, &key, epoch, &recipient, None);
         let signature = self.curve.sign(&self.vault.scalar(&account), &account.public, &challenge)?;
         Ok(RestoredKey { held: held(&key, epoch, &public), sealed, recipient, proof: signature.rs.to_vec() })
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Digest, Name};
+use keystead_base::{Digest, Name, Timestamp};
 use keystead_intent::{BitcoinWallet, ChainId};
 use keystead_keys::{MemberKeyFile, RecipientPublicKey, SeedShares};
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,8 @@ pub enum GatheringAim {
         accounts: u32,
         /// The networks of Bitcoin's whose wallet is to be derived.
         networks: Vec<ChainId>,
+        /// When the log took the last drill of the key.
+        after: Option<Timestamp>,
     },
     /// To encrypt it to the one-time key of its next home.
     HandOver {

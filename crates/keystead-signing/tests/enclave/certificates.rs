@@ -257,12 +257,18 @@ fn drill() {
     let mut cluster = Cluster::new();
     let (mut enclave, _, held) = cluster.with_hot_key(&[]);
     let file = cluster.backup(&mut enclave);
-    let drill = Drill { file: file.clone(), recipient: name("ann"), member: cluster.ann.clone() };
+    let drill = Drill {
+        file: file.clone(),
+        recipient: name("ann"),
+        member: cluster.ann.clone(),
+        after: Some(Timestamp(7)),
+    };
     assert_eq!(code(enclave.drill(drill.clone())), "enclave.role");
 
     let mut scratch = cluster.start("scratch", strict());
     let proof = scratch.drill(drill.clone()).unwrap();
-    let challenge = keystead_decision::drill_challenge(cluster.id(), &name("hot"), 0, &proof.backup);
+    let challenge =
+        keystead_decision::drill_challenge(cluster.id(), &name("hot"), 0, &proof.backup, Some(Timestamp(7)));
     assert!(held.account.proves_control(&challenge, &proof.proof));
     assert!(!held.account.proves_control(&Digest::ZERO, &proof.proof));
 

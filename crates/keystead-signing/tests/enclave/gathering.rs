@@ -1,5 +1,6 @@
 //! A backup in shares: written under a committed ceremony, opened by its people, put together in scratch enclaves alone.
 
+use keystead_base::Timestamp;
 use keystead_decision::drill_challenge;
 use keystead_intent::{BackupGroup, ChainId, KeyCeremony};
 use keystead_keys::{MemberKey, MemberKeyFile, RecipientKey, SeedShares};
@@ -61,7 +62,7 @@ impl Circle {
 }
 
 pub(crate) fn aim() -> GatheringAim {
-    GatheringAim::Drill { accounts: 3, networks: vec![ChainId::BITCOIN_REGTEST] }
+    GatheringAim::Drill { accounts: 3, networks: vec![ChainId::BITCOIN_REGTEST], after: Some(Timestamp(7)) }
 }
 
 fn drilled() {
@@ -69,7 +70,7 @@ fn drilled() {
     let words = circle.words();
     let scratch = || circle.cluster.start("scratch", &[]);
     let proof = scratch().drill_shares(circle.gathering(&words, aim())).unwrap();
-    let challenge = drill_challenge(circle.cluster.id(), &name("hot"), 0, &proof.backup);
+    let challenge = drill_challenge(circle.cluster.id(), &name("hot"), 0, &proof.backup, Some(Timestamp(7)));
     let account = circle.held.account;
     for (index, it) in (0..).zip(&proof.proofs) {
         assert!(account.account_proves_control(index, &challenge, &it.0), "account {index}");
@@ -80,7 +81,7 @@ fn drilled() {
     assert_eq!(code(scratch().drill_shares(one_less)), "slip39.members");
     let twice = circle.gathering(&[words[0].clone(), words[0].clone()], aim());
     assert_eq!(code(scratch().drill_shares(twice)), "slip39.twice");
-    let none = GatheringAim::Drill { accounts: 0, networks: Vec::new() };
+    let none = GatheringAim::Drill { accounts: 0, networks: Vec::new(), after: None };
     assert_eq!(code(scratch().drill_shares(circle.gathering(&words, none))), "enclave.batch_size");
     let (to_open, drill) = (circle.to_open("ann"), circle.gathering(&words, aim()));
     assert_eq!(code(circle.enclave.drill_shares(drill)), "enclave.role", "never where keys live");

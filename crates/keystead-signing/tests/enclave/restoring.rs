@@ -22,7 +22,8 @@ fn restored() {
 
     let here = KeyCeremony::Restore { key: name("hot"), home: name("node-1") };
     let key = new.receive(cluster.certificate(ceremony(here))).unwrap();
-    let drill = Drill { file: file.clone(), recipient: name("ann"), member: cluster.ann.clone() };
+    let drill =
+        Drill { file: file.clone(), recipient: name("ann"), member: cluster.ann.clone(), after: None };
     let hand_over = HandOver { drill, home: name("node-1"), key: key.clone() };
     assert_eq!(
         code(new.hand_over(hand_over.clone())),
@@ -34,7 +35,8 @@ fn restored() {
     let restored = new.restore(handed.clone()).unwrap();
     assert_eq!((restored.held.account, restored.held.epoch), (held.account, 1));
     assert_eq!(restored.recipient, key.fingerprint());
-    let challenge = keystead_decision::drill_challenge(cluster.id(), &name("hot"), 1, &restored.recipient);
+    let challenge =
+        keystead_decision::drill_challenge(cluster.id(), &name("hot"), 1, &restored.recipient, None);
     assert!(held.account.proves_control(&challenge, &restored.proof));
     assert_eq!(code(new.restore(handed)), "enclave.not_receiving", "a one-time key serves once");
 

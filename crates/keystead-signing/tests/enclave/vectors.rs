@@ -3,7 +3,7 @@
 //! `KEYSTEAD_BLESS=1 cargo test -p keystead-signing --test enclave messages` writes them anew.
 
 use alloy_primitives::Address;
-use keystead_base::{Canonical, Digest};
+use keystead_base::{Canonical, Digest, Timestamp};
 use keystead_bitcoin::{SpendSignature, SpendSignatures};
 use keystead_decision::{Certificate, Outcome};
 use keystead_keys::BackupFile;
@@ -58,6 +58,11 @@ fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debu
     }
 }
 
+fn drill(file: &BackupFile, cluster: &Cluster) -> Drill {
+    let (recipient, member) = (name("ann"), cluster.ann.clone());
+    Drill { file: file.clone(), recipient, member, after: Some(Timestamp(7)) }
+}
+
 /// A short life of an enclave, written down.
 fn vectors() -> Vec<Vector> {
     let mut cluster = Cluster::new();
@@ -80,7 +85,7 @@ fn vectors() -> Vec<Vector> {
     }];
     let batch = Batch { commit: certificate.commit.clone(), items };
     let file: BackupFile = cluster.backup(&mut enclave);
-    let drill = Drill { file: file.clone(), recipient: name("ann"), member: cluster.ann.clone() };
+    let drill = drill(&file, &cluster);
     let proof = cluster.start("scratch", &[]).drill(drill.clone()).unwrap();
     let moving = keystead_intent::KeyCeremony::Restore { key: name("hot"), home: name("node") };
     let restoration = cluster.certificate(ceremony(moving));
