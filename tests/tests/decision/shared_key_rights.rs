@@ -74,7 +74,7 @@ fn s13_a_ceremony_begun_as_the_policy_changes_is_begun_under_the_next_version() 
     let (change, _) = world.ask("cleo", Action::Authority(AuthorityChange::Policy { document }));
     world.approve("ana", &change);
     let yes = world.sign_approval(world.approval("ben", &change));
-    let seat = keystead_decision::KeyStep::Seated { request, seat: keystead_tests::circle::seat(103) };
+    let seat = world.seated(3, request, 103);
     let seated = world.word(3, seat);
     world.commit(vec![yes, seated]);
     let (certificate, now) = (world.certified(&request), world.now());

@@ -1,5 +1,7 @@
 //! Four real nodes, three of which hold one key in shares: it is born among their enclaves, and any two sign.
 
+#[path = "threshold_nodes/imports.rs"]
+mod imports;
 #[path = "threshold_nodes/solana.rs"]
 mod solana;
 

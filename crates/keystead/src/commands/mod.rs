@@ -43,6 +43,7 @@ use keystead_base::Name;
 use keystead_wire::Role;
 use keystead_words::{Language, Library};
 
+pub(crate) use self::key::solana_address;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::link::Link;
