@@ -103,7 +103,7 @@ pub(crate) async fn deal(
                 view.address.map(|it| it.to_string()).or_else(|| solana_address(&view)).unwrap_or_default();
             let text = format!(
                 "key `{key}` is in shares now, epoch {}\naddress {address}\nIT WAS WHOLE ONCE: every copy of the secret signs \
-                 with it for ever. next: wipe the copies, or move its coins",
+                 with it for ever. next: wipe the copies, or move its coins with `keystead key sweep {key} --to KEY`",
                 view.epoch
             );
             return Ok(Report::new(json!({"key": view, "attempts": dealt}), text));

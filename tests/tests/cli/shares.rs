@@ -104,7 +104,11 @@ impl Circle {
     }
 
     fn balance(&self) -> u128 {
-        let balance = call_at(&self.anvil.url(), "eth_getBalance", json!([EXCHANGE, "latest"]));
+        self.balance_of(EXCHANGE)
+    }
+
+    fn balance_of(&self, account: &str) -> u128 {
+        let balance = call_at(&self.anvil.url(), "eth_getBalance", json!([account, "latest"]));
         u128::from_str_radix(balance["result"].as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
     }
 
@@ -166,7 +170,43 @@ async fn d01_a_holder_whose_disk_lost_its_share_is_repaired_by_the_others() {
 /// The words of a wallet of others: the first of its addresses is paid from.
 #[test]
 fn k04_the_words_that_people_bring_are_dealt_in_shares_and_pay_from_the_address_that_they_had() {
-    imported_and_paid_from(WORDS, RAW, "0x91dda55ef940cbba4015cc8830e2edd94c578431");
+    let old = "0x91dda55ef940cbba4015cc8830e2edd94c578431";
+    let circle = imported_and_paid_from(WORDS, RAW, old);
+    is_swept(&circle, old);
+}
+
+/// Whoever copied the words once finds nothing: what is left goes to a key that never was whole, where people allow it to.
+fn is_swept(circle: &Circle, old: &str) {
+    call_at(&circle.anvil.url(), "anvil_setBalance", json!([old, ETHER]));
+    let holders = "node-1,node-2,node-3";
+    circle.approved(&["key", "generate", "vault", "--threshold", "2", "--holders", holders]);
+    let vault = circle.key("vault")["address"].as_str().unwrap().to_lowercase();
+    let sweep = ["key", "sweep", "hot", "--to", "vault", "--accounts", "2"];
+    let send = [&sweep[..], &["--send"]].concat();
+    let listed = circle.person("ana", &sweep);
+    let moves = listed["moves"].as_array().unwrap();
+    let told = |it: &Value| it.as_str().unwrap().to_lowercase();
+    assert_eq!((moves.len(), told(&moves[0]["from"]), told(&moves[0]["to"])), (1, old.into(), vault.clone()));
+    assert_eq!((&listed["sent"], &moves[0]["request"]), (&json!(false), &Value::Null), "{listed}");
+    // It is a request like any other: policy knows no such payee so far.
+    let said = circle.refused(&send);
+    assert!(said.contains("\"denied\"") && circle.balance_of(&vault) == 0, "{said}");
+
+    let mut policy = circle.person("ana", &["policy", "show"]);
+    let mut entry = policy["address_book"][0].clone();
+    (entry["address"], entry["name"]) = (json!(vault), json!("vault"));
+    policy["address_book"].as_array_mut().unwrap().push(entry);
+    let next = circle.folder.join("next.json");
+    std::fs::write(&next, policy.to_string()).unwrap();
+    circle.approved(&["policy", "propose", path(&next)]);
+    let swept = circle.person("ana", &send);
+    assert!(swept["moves"][0]["sent"].is_string(), "{swept}");
+    let arrived = std::iter::repeat_with(|| circle.balance_of(&vault)).take(MANY_LOOKS).find(|it| *it > 0);
+    assert_eq!(arrived.map(|it| it.to_string()).as_deref(), swept["moves"][0]["amount"].as_str(), "{swept}");
+    // What the fee did not take, at most: it pays for nothing more.
+    assert!(circle.balance_of(old) < arrived.unwrap() / 100, "{swept}");
+    let done = circle.person("ana", &sweep);
+    assert_eq!((&done["moves"], done["left"][0]["why"].as_str().is_some()), (&json!([]), true), "{done}");
 }
 
 /// A raw key: its own address is paid from.
@@ -237,6 +277,7 @@ fn imported_and_paid_from(secret: &str, other: &str, address: &str) -> Circle {
     circle
 }
 
+const ETHER: &str = "0xde0b6b3a7640000";
 /// The seed is the digest of a sentence; the public key is by another implementation.
 const KEYPAIR: &str = "[176,79,112,70,254,134,159,145,137,252,115,109,119,236,70,132,87,27,254,158,175,19,100,188,144,8,128,\
                        121,251,142,206,202,246,152,150,185,50,176,212,182,252,26,2,27,190,153,187,0,149,29,232,36,97,231,\

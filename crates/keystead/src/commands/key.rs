@@ -10,6 +10,7 @@ use keystead_decision::KeyState;
 use keystead_wire::{KeyView, RequestStage};
 use serde_json::json;
 
+use super::sweep::SweepArgs;
 use super::{Global, REQUEST_LIFETIME, Session};
 use crate::asking::{approvers_next, standing};
 use crate::failure::Failure;
@@ -68,6 +69,14 @@ pub(crate) enum KeyCommand {
         #[arg(long)]
         all: bool,
     },
+    /// List what a key still has, and move it to another key: what resharing cannot take from old holders, and an import not from old
+    /// copies, a sweep ends. Balances of its accounts and coins as the chains show them, registered tokens, one ordinary request
+    /// for each, which policy decides about like any other. Nothing is asked for without --send.
+    ///
+    /// Example: keystead key sweep treasury --to vault
+    ///
+    /// Example: keystead key sweep treasury --to vault --send --as ana
+    Sweep(SweepArgs),
     /// Show one key: where it stands, who holds it, and whether it ever was whole.
     ///
     /// Example: keystead key show treasury
@@ -311,6 +320,7 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
         KeyCommand::Deal { request, secret, all } => {
             importing::deal(&session, request, (&secret, all), voice).await
         }
+        KeyCommand::Sweep(args) => super::sweep::run(global, &session, &args, voice).await,
         KeyCommand::Show { key } => show(&session, &key).await,
         KeyCommand::List => list(&session).await,
         KeyCommand::Drill { key } => drill(&session, &key, voice).await,

@@ -29,6 +29,7 @@ mod roster;
 mod serve;
 mod solana;
 mod status;
+mod sweep;
 mod token;
 mod transcript;
 pub(crate) mod up;
