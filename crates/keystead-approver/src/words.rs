@@ -5,7 +5,9 @@ use keystead_base::{Canonical as _, Coded as _, Name};
 use keystead_bitcoin::{Spend, destination_id, explain};
 use keystead_chain::{AddressBook, AssetIndex, Speaker, describe_as, describe_run};
 use keystead_decision::Rehearsed;
-use keystead_intent::{AccountRef, AuthorityChange, BackupGroup, ChainId, Effects, KeyCeremony, KeyKind};
+use keystead_intent::{
+    AccountRef, AuthorityChange, BackupGroup, ChainId, Effects, Importer, KeyCeremony, KeyKind,
+};
 use keystead_policy::{PolicyVersion, check_next};
 use keystead_speech::{Language, Phrase};
 
@@ -145,6 +147,17 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
             language.say(&Phrase::KeyAbort { key, request: &request.to_string() })
         }
         KeyCeremony::Lift { node, .. } => language.say(&Phrase::KeyLift { key, node: node.as_str() }),
+        KeyCeremony::Import { account, from, threshold, holders, .. } => {
+            let shares = &shares_words(*threshold, holders, language);
+            let solana = account.ed25519_key().map(|it| keystead_solana::Pubkey(it).to_string());
+            let address = &account.address(0).map(|it| it.to_string()).or(solana).unwrap_or_default();
+            language.say(&match from {
+                Importer::Person(who) => Phrase::KeyImport { key, who: who.as_str(), address, shares },
+                Importer::Home(home) => {
+                    Phrase::KeyImportFromHome { key, home: home.as_str(), address, shares }
+                }
+            })
+        }
         KeyCeremony::Exit { recipients, .. } => {
             let prints: Vec<_> = recipients.iter().map(|it| fingerprint(it)).collect();
             language.say(&Phrase::KeyExit { key, readers: &prints.join(", ") })

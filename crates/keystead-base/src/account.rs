@@ -25,7 +25,8 @@ use crate::{Digest, tagged_hash};
 )]
 #[serde(deny_unknown_fields)]
 pub struct PublicAccount {
-    /// 0x02 or 0x03: the parity of the point. With 0x10 more the key signs BIP-340 alone, and has no Ethereum address.
+    /// 0x02 or 0x03: the parity of the point. With 0x10 more the key signs BIP-340 alone, and has no Ethereum address. With
+    /// 0x40 more it signs ECDSA and has no children: its one account, with index 0, is the key itself.
     /// 0x20: the key is one of Ed25519.
     pub parity: u8,
     /// The point's x coordinate; of Ed25519 the 32 bytes of the public key (RFC 8032).
@@ -83,6 +84,25 @@ impl PublicAccount {
         }
     }
 
+    /// Of a key that was imported as one secret and nothing else: it has no chain code, and so no children.
+    #[must_use]
+    pub fn lone(compressed: [u8; 33]) -> Self {
+        let [parity, x @ ..] = compressed;
+        Self { parity: parity | LONE, x: Digest(x), chain_code: Digest::ZERO }
+    }
+
+    /// Whether the key itself is its one account.
+    #[must_use]
+    pub fn is_lone(&self) -> bool {
+        *self == Self::lone(self.compressed())
+    }
+
+    /// The steps from the key to its account with this index (BIP-32): none for a lone key.
+    #[must_use]
+    pub fn path(&self, index: u32) -> Vec<u32> {
+        if self.is_lone() { Vec::new() } else { vec![index] }
+    }
+
     /// What its key signs; none where it is no account of any key.
     #[must_use]
     pub fn scheme(&self) -> Option<KeyScheme> {
@@ -93,6 +113,7 @@ impl PublicAccount {
         PublicKey::from_slice(&self.compressed()).ok()?;
         match self.parity {
             EVEN | ODD => Some(KeyScheme::Ecdsa),
+            _ if self.is_lone() => Some(KeyScheme::Ecdsa),
             _ => (*self == Self::bip340(self.compressed())).then_some(KeyScheme::Bip340),
         }
     }
@@ -100,7 +121,7 @@ impl PublicAccount {
     /// The point as 33 compressed bytes; of Ed25519 no point of this curve.
     #[must_use]
     pub fn compressed(&self) -> [u8; 33] {
-        let mut bytes = [self.parity & !BIP340; 33];
+        let mut bytes = [self.parity & !(BIP340 | LONE); 33];
         bytes.iter_mut().skip(1).zip(self.x.0).for_each(|(to, from)| *to = from);
         bytes
     }
@@ -125,13 +146,14 @@ impl PublicAccount {
     fn child(&self, index: u32) -> Option<PublicKey> {
         match self.parity {
             EVEN | ODD => self.step(index).map(|(_, child, _)| child),
+            _ if self.is_lone() && index == 0 => PublicKey::from_slice(&self.compressed()).ok(),
             _ => None,
         }
     }
 
     /// One step of BIP-32 `CKDpub`: what is added to the key, the child, and its chain code.
     fn step(&self, index: u32) -> Option<(Scalar, PublicKey, [u8; 32])> {
-        if index >= 1 << 31 {
+        if index >= 1 << 31 || self.parity & LONE != 0 {
             return None;
         }
         let parent = PublicKey::from_slice(&self.compressed()).ok()?;
@@ -208,6 +230,8 @@ const EVEN: u8 = 0x02;
 const ODD: u8 = 0x03;
 const BIP340: u8 = 0x10;
 const ED25519_KEY: u8 = 0x20;
+/// What says that a key has no children.
+const LONE: u8 = 0x40;
 
 const CHAIN_CODE_DOMAIN: &str = "keystead/bip340-chain-code/v1";
 
@@ -239,6 +263,23 @@ mod tests {
         let whole = PublicAccount::new(compressed, [5; 32]);
         assert_eq!(whole.scheme(), Some(KeyScheme::Ecdsa));
         assert!(!whole.proves_control(&challenge, &schnorr));
+    }
+
+    /// The account of a lone key is the key itself, and there is no other one.
+    #[test]
+    fn s02_a_lone_key_has_one_account_and_no_children() {
+        let secret = SecretKey::from_byte_array([7; 32]).unwrap();
+        let public = PublicKey::from_secret_key(&Secp256k1::new(), &secret);
+        let (lone, challenge) = (PublicAccount::lone(public.serialize()), Digest([3; 32]));
+        assert_eq!((lone.scheme(), lone.compressed()), (Some(KeyScheme::Ecdsa), public.serialize()));
+        assert_eq!((lone.address(0), lone.address(1)), (Some(address_of(&public)), None));
+        assert_eq!((lone.tweaks(&[0]), lone.path(0)), (None, vec![]));
+        let signature = Secp256k1::new().sign_ecdsa(Message::from_digest(challenge.0), &secret);
+        assert!(lone.proves_control(&challenge, &signature.serialize_compact()));
+        let with_children = PublicAccount::new(public.serialize(), [5; 32]);
+        assert_eq!(with_children.path(3), [3]);
+        assert_ne!(with_children.address(0), lone.address(0));
+        assert_eq!(PublicAccount { chain_code: Digest([5; 32]), ..lone }.scheme(), None, "a chain code");
     }
 
     #[test]

@@ -148,6 +148,7 @@ impl<C: Controls> Turn<'_, C> {
                     self.can_be_generated(name, *kind, *threshold, holders)
                 }
                 KeyCeremony::Abort { request, .. } => self.can_be_aborted(name, request),
+                KeyCeremony::Import { .. } => self.can_be_imported(ceremony),
                 _ => Err(Reason::KeyUnknown { key: name.clone() }),
             };
         };
@@ -168,6 +169,7 @@ impl<C: Controls> Turn<'_, C> {
                 self.can_be_shared_anew(key, ceremony)?
             }
             KeyCeremony::Abort { request, .. } => return self.can_be_aborted(name, request),
+            KeyCeremony::Import { .. } => self.can_be_imported(ceremony)?,
             KeyCeremony::Lift { node, .. } => self.can_be_lifted(name, key, node)?,
             KeyCeremony::Exit { recipients, .. } => self.can_leave(name, key, recipients)?,
             KeyCeremony::Backup { recipients, .. } => self.can_receive(recipients)?,
@@ -275,6 +277,7 @@ impl<C: Controls> Turn<'_, C> {
             KeyCeremony::Generate { .. }
             | KeyCeremony::Refresh { .. }
             | KeyCeremony::Reshare { .. }
+            | KeyCeremony::Import { .. }
             | KeyCeremony::Repair { .. } => self.open_convening(request, ceremony),
             KeyCeremony::Create { .. }
             | KeyCeremony::Backup { .. }
@@ -309,6 +312,7 @@ impl<C: Controls> Turn<'_, C> {
 
     fn key_step(&mut self, node: &Name, event: &KeyEvent) -> Result<KeyState, Reason> {
         self.reported_at_home(node, event)?;
+        let name = &event.key;
         match &event.step {
             KeyStep::Created { request, kind, account, assurance, protections } => {
                 self.asked_for(request, |it| {
@@ -331,6 +335,7 @@ impl<C: Controls> Turn<'_, C> {
                         sharing: None,
                         exits: Default::default(),
                         drilled: None,
+                        imported: false,
                         addresses: Default::default(),
                     },
                 )
@@ -338,9 +343,7 @@ impl<C: Controls> Turn<'_, C> {
             KeyStep::BackedUp { request, backup } => {
                 self.asked_for(
                     request,
-                    |it| {
-                        matches!(it, KeyCeremony::Backup { key, .. } | KeyCeremony::Split { key, .. } if *key == event.key)
-                    },
+                    |it| matches!(it, KeyCeremony::Backup { key, .. } | KeyCeremony::Split { key, .. } if key == name),
                 )?;
                 self.backed_up(&event.key, *backup)
             }
@@ -357,11 +360,11 @@ impl<C: Controls> Turn<'_, C> {
                 self.proven(node, &event.key, (request, *attempt), proof)
             }
             KeyStep::Left { request, file } => {
-                self.asked_for(
-                    request,
-                    |it| matches!(it, KeyCeremony::Exit { key, .. } if *key == event.key),
-                )?;
+                self.asked_for(request, |it| matches!(it, KeyCeremony::Exit { key, .. } if key == name))?;
                 self.left(node, &event.key, *file)
+            }
+            KeyStep::Imported { request, attempt, dealing } => {
+                self.imported(&event.key, (request, *attempt), dealing)
             }
             KeyStep::Lost { epoch } => self.lost(node, &event.key, *epoch),
             KeyStep::Wallet { wallet, proof } => self.wallet_recorded(&event.key, wallet, proof),
@@ -388,6 +391,7 @@ impl<C: Controls> Turn<'_, C> {
             | KeyStep::Restored { .. }
             | KeyStep::Seated { .. }
             | KeyStep::Dealt { .. }
+            | KeyStep::Imported { .. }
             | KeyStep::Proven { .. } => Ok(()),
             _ if key.is_held_by(node) => Ok(()),
             _ => {

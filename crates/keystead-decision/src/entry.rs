@@ -6,7 +6,7 @@ use keystead_intent::{Approval, BitcoinWallet, Freeze, KeyKind, RequestBatch, Sl
 use keystead_policy::{AssuranceLevel, Feature, Price};
 use serde::{Deserialize, Serialize};
 
-use crate::{Finding, PublicAccount, Seat, SignedRebuild, Simulation};
+use crate::{Dealing, Finding, ProvenSeat, PublicAccount, SignedRebuild, Simulation};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -163,8 +163,8 @@ pub enum KeyStep {
     Seated {
         /// The request that allowed it.
         request: RequestId,
-        /// The keys.
-        seat: Seat,
+        /// The keys, and their proof that they are this node's ([`crate::SeatClaim`]).
+        seat: Box<ProvenSeat>,
     },
     /// The new share of a holder is sealed and durable.
     Dealt {
@@ -201,6 +201,15 @@ pub enum KeyStep {
         request: RequestId,
         /// The digest (SHA-256) of the age file.
         file: Digest,
+    },
+    /// A whole key was dealt to the holders of a committed import; whichever node brings it, its dealer signed it.
+    Imported {
+        /// The request that allowed it.
+        request: RequestId,
+        /// The attempt that it was dealt for.
+        attempt: u32,
+        /// What was dealt.
+        dealing: Box<Signed<Dealing>>,
     },
 }
 

@@ -24,7 +24,8 @@ pub(crate) fn move_of(ceremony: &KeyCeremony) -> KeyMove {
         | KeyCeremony::Reshare { .. }
         | KeyCeremony::Repair { .. }
         | KeyCeremony::Abort { .. }
-        | KeyCeremony::Lift { .. } => KeyMove::Prove,
+        | KeyCeremony::Lift { .. }
+        | KeyCeremony::Import { .. } => KeyMove::Prove,
         KeyCeremony::Exit { .. } => KeyMove::Exit,
     }
 }
@@ -55,6 +56,7 @@ pub(crate) fn frees(change: &AuthorityChange) -> bool {
             | KeyCeremony::Split { .. }
             | KeyCeremony::Export { .. }
             | KeyCeremony::Reshare { .. }
+            | KeyCeremony::Import { .. }
             | KeyCeremony::Exit { .. },
         ) => true,
         AuthorityChange::Key(

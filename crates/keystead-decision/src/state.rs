@@ -110,6 +110,8 @@ pub struct Key {
     pub exits: BTreeMap<Name, Digest>,
     /// When a backup of it was restored last and proved control.
     pub drilled: Option<Timestamp>,
+    /// Whether it was whole once, and then dealt in shares: whoever has a copy of it from then signs with it.
+    pub imported: bool,
     /// The addresses in use, remembered because deriving one costs more than a policy decision.
     #[borsh(skip)]
     pub(crate) addresses: OrdMap<u32, Address>,

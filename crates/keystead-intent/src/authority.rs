@@ -2,7 +2,7 @@
 
 use alloy_primitives::Bytes;
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{KeyScheme, Name, RequestId};
+use keystead_base::{KeyScheme, Name, PublicAccount, RequestId};
 use serde::{Deserialize, Serialize};
 
 /// What is to change. A policy document is the whole next version, so that what people approve is
@@ -154,6 +154,42 @@ pub enum KeyCeremony {
         /// Who holds the shares: people of the roster with a recipient key, each of them once.
         groups: Vec<BackupGroup>,
     },
+    /// A key that is whole somewhere is dealt to nodes in shares; its addresses stay. It was whole once, which the log
+    /// remembers of it for good.
+    Import {
+        /// Its name: unused so far, or that of a key whose home deals it.
+        key: Name,
+        /// What kind of key it is from then on: one that is held in shares.
+        kind: KeyKind,
+        /// What its addresses derive from: nothing else can be dealt.
+        account: PublicAccount,
+        /// Who has it whole.
+        from: Importer,
+        /// How many of the holders sign.
+        threshold: u8,
+        /// The nodes that hold a share each, in the order of the shares' indices.
+        holders: Vec<Name>,
+    },
+}
+
+/// Who has the whole key that is imported.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Importer {
+    /// A person, on a machine of its own.
+    Person(Name),
+    /// The home of a key of this log, which wipes it when its shares have signed.
+    Home(Name),
+}
+
+impl Importer {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        match self {
+            Self::Person(name) | Self::Home(name) => name,
+        }
+    }
 }
 
 /// Who holds the shares of one group of a backup.
@@ -263,6 +299,7 @@ impl AuthorityChange {
             Self::Key(KeyCeremony::Exit { .. }) => ChangeKind::ExitKey,
             Self::Key(KeyCeremony::Abort { .. }) => ChangeKind::AbortCeremony,
             Self::Key(KeyCeremony::Lift { .. }) => ChangeKind::LiftBan,
+            Self::Key(KeyCeremony::Import { .. }) => ChangeKind::ImportKey,
         }
     }
 }
@@ -286,7 +323,8 @@ impl KeyCeremony {
             | Self::Exit { key, .. }
             | Self::Abort { key, .. }
             | Self::Lift { key, .. }
-            | Self::Split { key, .. } => key,
+            | Self::Split { key, .. }
+            | Self::Import { key, .. } => key,
         }
     }
 }
@@ -344,6 +382,8 @@ pub enum ChangeKind {
     AbortCeremony,
     /// A node takes part in the runs of a key again.
     LiftBan,
+    /// A whole key is dealt in shares.
+    ImportKey,
 }
 
 impl ChangeKind {
@@ -369,6 +409,7 @@ impl ChangeKind {
             Self::ExitKey => "exit_key",
             Self::AbortCeremony => "abort_ceremony",
             Self::LiftBan => "lift_ban",
+            Self::ImportKey => "import_key",
         }
     }
 }

@@ -40,6 +40,7 @@ impl Signer {
             | KeyCeremony::Refresh { .. }
             | KeyCeremony::Reshare { .. }
             | KeyCeremony::Repair { .. }
+            | KeyCeremony::Import { .. }
             | KeyCeremony::Abort { .. } => Ok(()),
             KeyCeremony::Lift { key, node } => self.lift(key, node, certificate).await,
             // The log carries these out alone, and gives no permission for them.
@@ -223,6 +224,7 @@ pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &HashSet<
         | KeyCeremony::Refresh { .. }
         | KeyCeremony::Reshare { .. }
         | KeyCeremony::Repair { .. }
+        | KeyCeremony::Import { .. }
         | KeyCeremony::Abort { .. } => false,
         // INVARIANT K6: once more would lift a ban that came after it; the journal has what was done.
         KeyCeremony::Lift { .. } => false,

@@ -219,7 +219,10 @@ fn finished_ceremony(entry: &Entry) -> Option<RequestId> {
             | KeyStep::BackedUp { request, .. }
             | KeyStep::Restored { request, .. }
             | KeyStep::Left { request, .. } => Some(*request),
-            KeyStep::Seated { .. } | KeyStep::Dealt { .. } | KeyStep::Proven { .. } => None,
+            KeyStep::Seated { .. }
+            | KeyStep::Dealt { .. }
+            | KeyStep::Imported { .. }
+            | KeyStep::Proven { .. } => None,
             KeyStep::Drilled { .. }
             | KeyStep::Protected { .. }
             | KeyStep::Destroyed

@@ -302,6 +302,8 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Split(_) => "split",
         Reply::Words(_) => "words",
         Reply::Gathered(_) => "gathered",
+        Reply::Dealt(_) => "dealt",
+        Reply::Whole(_) => "whole",
     };
     ClientError::Unexpected { found }
 }

@@ -1,6 +1,7 @@
 //! The enclave's side: every request is checked against the log by the enclave itself.
 
 mod gathering;
+mod importing;
 mod inputs;
 mod leaving;
 mod messages;
@@ -86,6 +87,7 @@ pub(crate) struct Enclave<C> {
     threshold: Threshold,
     rights: sharing::Rights,
     fresh: sharing::Proofs,
+    imports: importing::Imports,
     /// Whether the sources of seeds are well.
     sources: Sources,
     controls: C,
@@ -109,6 +111,7 @@ impl<C: EnclaveControls> Enclave<C> {
             rights,
             sources,
             fresh,
+            imports: Default::default(),
             controls,
         }
     }
@@ -144,13 +147,16 @@ impl<C: EnclaveControls> Enclave<C> {
                 self.erase(&key, epoch);
                 Ok(Reply::Done)
             }
-            Request::Seat(request) => self.seat(request).map(|seat| Reply::Seated(Box::new(seat))),
+            Request::Seat(it) => self.seat(*it).map(|seat| Reply::Seated(Box::new(seat))),
             Request::Convene(it) => self.convene(&it, now).map(moved),
             Request::Join(start) => self.join(&start, now).map(moved),
             Request::Deliver(messages) => self.deliver(messages, now).map(moved),
             Request::GiveUp(session) => self.give_up(session, now).map(moved),
             Request::Leave(it) => self.leave(&it, now).map(Reply::Left),
             Request::Lift(it) => self.lift(&it, now).map(|()| Reply::Done),
+            Request::Deal(it) => self.deal(&it, now).map(|dealing| Reply::Dealt(Box::new(dealing))),
+            Request::Whole(it) => self.whole(&it).map(|whole| Reply::Whole(Box::new(whole))),
+            Request::Take(it) => self.take(&it, now).map(moved),
             Request::Public(key) => self.public(&key).map(|held| Reply::Public(Box::new(held))),
         };
         reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
@@ -259,9 +265,12 @@ impl<C: EnclaveControls> Enclave<C> {
     fn destroy(&mut self, certificate: &Certificate, now: Timestamp) -> Result<Name, EnclaveError> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
         let KeyCeremony::Destroy { key } = ceremony else { return Err(EnclaveError::Ceremony) };
-        if self.in_shares(&key) {
-            // Those of a ceremony that was under way, too.
+        if self.threshold.holds(&key) {
+            // Those of a ceremony that was under way, too; and what the key was before it had shares.
             self.threshold.erase(&key, u32::MAX);
+            if self.vault.key(&key).is_ok() {
+                self.vault.wipe(&key)?;
+            }
             return Ok(key);
         }
         in_epoch(&key, self.vault.key(&key)?.epoch, epoch)?;
@@ -302,7 +311,8 @@ impl<C: EnclaveControls> Enclave<C> {
             | KeyCeremony::Exit { .. }
             | KeyCeremony::Abort { .. }
             | KeyCeremony::Split { .. }
-            | KeyCeremony::Lift { .. } => return Err(EnclaveError::Ceremony),
+            | KeyCeremony::Lift { .. }
+            | KeyCeremony::Import { .. } => return Err(EnclaveError::Ceremony),
         };
         let (key, account) = (self.vault.key(&name)?, self.vault.public(&name)?);
         in_epoch(&name, key.epoch, epoch)?;
@@ -352,7 +362,7 @@ impl<C: EnclaveControls> Enclave<C> {
             .iter()
             .map(|item| {
                 let done = match (spending::payload_of(item), messages::payload_of(item)) {
-                    (Some(payload), _) if self.in_shares(&payload.account.key) => {
+                    (Some(payload), _) if self.in_shares(&payload.account.key, granted(item)) => {
                         self.admit_spend(header, item, &payload, now)
                     }
                     (Some(payload), _) => self.spend(header, item, &payload, now).map(ItemResult::Spent),
@@ -375,7 +385,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let digest = self.controls.digest_to_grant(&unsigned, granted(item));
         let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
         let permit = log.permit_decided(header, &item.decision, &item.proof, &digest, now)?;
-        if granted(item).is_some_and(|it| self.in_shares(&it.account.key)) {
+        if granted(item).is_some_and(|it| self.in_shares(&it.account.key, Some(it))) {
             return self.admit(header, &item.decision, permit, &unsigned, now);
         }
         let grant = permit.into_grant();
@@ -391,9 +401,10 @@ impl<C: EnclaveControls> Enclave<C> {
         Ok(ItemResult::Signed(Released { signing_digest: digest, account: account.address, signature }))
     }
 
-    /// Whether this process has a share of the key, and not all of it.
-    fn in_shares(&self, key: &Name) -> bool {
-        self.vault.key(key).is_err() && self.threshold.holds(key)
+    /// Whether this process has a share of the key, and not all of it; of one that was imported, in the epoch that is granted.
+    fn in_shares(&self, key: &Name, granted: Option<&Grant>) -> bool {
+        let has_share = |grant: &Grant| self.threshold.holding(key, grant.epoch).is_ok();
+        granted.is_some_and(has_share) || (self.vault.key(key).is_err() && self.threshold.holds(key))
     }
 
     fn cluster(&self) -> Result<ClusterId, EnclaveError> {
@@ -422,7 +433,10 @@ fn needs_health(request: &Request) -> bool {
         | Request::Leave(_)
         | Request::Split(_)
         | Request::OpenShare(_)
-        | Request::Gather(_) => true,
+        | Request::Gather(_)
+        | Request::Deal(_)
+        | Request::Whole(_)
+        | Request::Take(_) => true,
         Request::Hello(_)
         | Request::Open(_)
         | Request::Recall(_)
@@ -534,6 +548,7 @@ mod tests {
             "backup",
             "convene",
             "create",
+            "deal",
             "deliver",
             "drill",
             "gather",
@@ -547,6 +562,7 @@ mod tests {
             "seat",
             "sign",
             "split",
+            "take",
             "wallet",
         ];
         assert_eq!(refused, expected.map(str::to_owned).into());

@@ -1,13 +1,14 @@
 //! What parent and enclave say to each other (specs/enclave.md). Every message is one document.
 
 mod gathering;
+mod importing;
 
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, RequestId, Timestamp, merkle::Inclusion};
+use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, Timestamp, merkle::Inclusion};
 use keystead_bitcoin::SpendSignatures;
 use keystead_decision::{
-    Certificate, Commit, Decision, FreshAnswer, PublicAccount, Seat, SignedGenesis, Transition,
+    Certificate, Commit, Dealing, Decision, FreshAnswer, ProvenSeat, PublicAccount, SignedGenesis, Transition,
 };
 use keystead_intent::{BitcoinWallet, ChainId};
 use keystead_keys::{BackupFile, MemberKeyFile, RecipientPublicKey, Sealed, SeedShares};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use gathering::{
     AccountProof, GatheredProof, Gathering, GatheringAim, MAX_DRILLED_ACCOUNTS, MAX_GATHERED, ShareToOpen,
 };
+pub use importing::{DealTo, SeatFor, SplitWhole, TakeDealing, WholeKey};
 
 use crate::threshold::{Progress, RunStart};
 use crate::{EthereumSignature, Hardening};
@@ -61,7 +63,7 @@ pub enum Request {
     Recall(Vec<Record>),
     /// Draw the keys with which this enclave takes part in the ceremony of a request. They are worth nothing unless the
     /// log convenes it with them.
-    Seat(RequestId),
+    Seat(Box<SeatFor>),
     /// All participants of a ceremony have a seat: begin it from its first round.
     Convene(Box<Certificate>),
     /// Begin a run that signs.
@@ -89,6 +91,12 @@ pub enum Request {
     OpenShare(Box<ShareToOpen>),
     /// In a scratch enclave: put a key together from shares, and do one thing with it.
     Gather(Box<Gathering>),
+    /// A whole key of this home is dealt to the seats of an import that the log convened.
+    Deal(Box<Certificate>),
+    /// In a scratch enclave, whose passphrase file holds a whole key: say which key it is, or deal it.
+    Whole(Box<SplitWhole>),
+    /// What was dealt for an import that this enclave was shown convened: begin with the point for its seat.
+    Take(Box<TakeDealing>),
 }
 
 impl Canonical for Request {
@@ -200,10 +208,10 @@ pub enum Reply {
     Restored(Box<RestoredKey>),
     /// To [`Request::Wallet`].
     Wallet(Box<ProvenWallet>),
-    /// To [`Request::Recall`] and [`Request::Erase`].
+    /// To [`Request::Recall`], [`Request::Erase`] and [`Request::Lift`].
     Done,
     /// To [`Request::Seat`].
-    Seated(Box<Seat>),
+    Seated(Box<ProvenSeat>),
     /// To whatever moves runs. The parent makes its records durable before it does anything else with it (S5, K6).
     Moved(Box<Progress>),
     /// To [`Request::Open`], in the order of the seals.
@@ -218,6 +226,10 @@ pub enum Reply {
     Words(String),
     /// To [`Request::Gather`] for a drill.
     Gathered(Box<GatheredProof>),
+    /// To [`Request::Deal`].
+    Dealt(Box<Dealing>),
+    /// To [`Request::Whole`].
+    Whole(Box<WholeKey>),
 }
 
 impl Canonical for Reply {

@@ -247,6 +247,8 @@ phrases! {
     KeyAbort { key, request },
     KeyLift { key, node },
     KeyExit { key, readers },
+    KeyImport { key, who, address, shares },
+    KeyImportFromHome { key, home, address, shares },
     Shares { threshold, holders, spare },
     PolicyUnreadable { error, code },
     PolicyCannotFollow { error },

@@ -30,8 +30,9 @@ mod vss;
 
 pub use abort::{Abort, Culprit, Fault};
 pub use attempt::Attempt;
-pub use curve::{Bip340, Ed25519, Suite, ed25519_scalar};
+pub use curve::{Bip340, Ed25519, Suite, ed25519_public, ed25519_scalar};
 pub use deal::Deal;
+pub use deal::split::{Split, SplitError};
 pub use ecdsa::{CHAIN_CODE_BYTES, Ceremony, Dkls23, EcdsaEngine, EcdsaShare, EcdsaSignature, Kept};
 pub use envelope::{Content, Envelope, Kind, MAX_ENVELOPE_BYTES, told_two_things};
 pub use frost::{Generate, MAX_MESSAGE_BYTES, Sign, Signature};

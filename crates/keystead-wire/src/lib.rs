@@ -38,7 +38,7 @@ pub use identity::{Identity, TransportKey};
 pub use limits::Limits;
 pub use line::{Line, LineAnswer, LineCall, LineRefusal, Lines, Offer, OverLines};
 pub use messages::{
-    DrillReport, EntryAnswer, KeyPage, MAX_LISTED_KEYS, MAX_SENT_BLOCKS, MAX_SENT_KEYS,
+    DrillReport, EntryAnswer, ImportReport, KeyPage, MAX_LISTED_KEYS, MAX_SENT_BLOCKS, MAX_SENT_KEYS,
     MAX_SUBMITTED_ENTRIES, MAX_WAIT_MILLIS, NodeReply, NodeRequest, Refused, SentBlock,
 };
 pub use node_client::{NodeCallError, NodeClient};

@@ -10,6 +10,7 @@ mod failure;
 mod founding;
 mod gathering;
 mod handing;
+mod importing;
 mod leaving;
 mod link;
 mod machine;

@@ -36,6 +36,7 @@ pub mod mixed_epochs;
 pub mod multisend;
 pub mod old_backup;
 pub mod operator_for_all;
+pub mod other_key;
 pub mod oversize_body;
 pub mod own_request;
 pub mod patched_holder;
@@ -84,7 +85,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 78] = [
+pub const CATALOGUE: [&str; 79] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -117,6 +118,7 @@ pub const CATALOGUE: [&str; 78] = [
     "multisend",
     "old_backup",
     "operator_for_all",
+    "other_key",
     "oversize_body",
     "own_request",
     "patched_holder",

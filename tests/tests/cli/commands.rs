@@ -350,6 +350,10 @@ fn keys_leave(script: &mut Script, home: &Path) {
     script.play([
         no("ben", "key generate treasury --threshold 2 --holders node-1,node-2")
             .has("/request/stage", "denied"),
+        no("ben", "key import hot --threshold 2 --holders node-1,node-2").has("/request/stage", "denied"),
+        fails("ben", "key deal {paid} --secret {tmp}/next.json", "cli.usage"),
+        fails("ben", "key sweep hot --to spare", "key.inactive"),
+        ok("ben", "key show hot").has("/key/imported", "false"),
         no("ben", "key refresh hot").has("/request/stage", "denied"),
         fails("ben", "key reshare hot --threshold 2 --holders node-1,node-2", "key.whole"),
         fails("ben", "key repair hot --lost node-1", "key.whole"),

@@ -12,9 +12,9 @@ use keystead_base::{
 };
 use keystead_decision::ceremony::{Assent, Contribution, SignedContribution, SignedTranscript, Transcript};
 use keystead_decision::{
-    Block, Certificate, Commit, Decision, Entry, Fate, FreshHead, Frozen, Genesis, Grant, Header, KeyEvent,
-    KeyState, KeyStep, Outcome, PublicAccount, Renewal, Settlement, SignedGenesis, Strict, Vote,
-    share_challenge, wallet_challenge,
+    Block, Certificate, Commit, Dealing, Decision, Entry, Fate, FreshHead, Frozen, Genesis, Grant, Header,
+    KeyEvent, KeyState, KeyStep, Outcome, PublicAccount, Renewal, SeatClaim, Settlement, SignedGenesis,
+    Strict, Vote, share_challenge, wallet_challenge,
 };
 use keystead_intent::{
     AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, DangerClass, Freeze, Intent, KeyCeremony,
@@ -26,7 +26,7 @@ use keystead_policy::{
     AssuranceLevel, Feature, Need, PolicyRef, PolicyVersion, Price, PriceRule, PriceSource, Reason,
     Requirement, Roster,
 };
-use keystead_tests::circle::{begun, every_ceremony, every_step};
+use keystead_tests::circle::{begun, dealing, every_ceremony, every_step, seat};
 use keystead_tests::fixture::{BIRTH, CHAIN, Desk, FRIEND, TOKEN, name};
 use keystead_tests::hall::Hall;
 use keystead_tests::purse::Purse;
@@ -66,6 +66,8 @@ fn check_file(file: &str) -> usize {
         check::<FreshHead>(&vectors),
         check::<Decision>(&vectors),
         check::<Certificate>(&vectors),
+        check::<Dealing>(&vectors),
+        check::<SeatClaim>(&vectors),
     ];
     let checked = counts.iter().sum();
     assert_eq!(checked, vectors.len(), "{file} holds a domain that this test does not know");
@@ -405,6 +407,11 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         vector("a renewal", &renewal),
         vector("a renewal as an entry", &renew),
         vector("a tick", &Entry::Tick),
+        vector("a whole key dealt", &dealing(cluster, Digest([5; 32]), public.compressed())),
+        vector(
+            "a seat's claim",
+            &SeatClaim { cluster, key: name("hot"), request: id, node: name("node-1"), seat: seat(3) },
+        ),
         vector(
             "a fresh head",
             &FreshHead { cluster, nonce: Digest([3; 32]), height: 7, header: Digest([4; 32]) },

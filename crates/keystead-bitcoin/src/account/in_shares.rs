@@ -67,6 +67,9 @@ fn path(network: Network, form: Form) -> Result<DerivationPath, AccountError> {
 }
 
 fn master(network: Network, root: &PublicAccount) -> Result<Xpub, AccountError> {
+    if root.is_lone() {
+        return Err(AccountError::Key);
+    }
     Ok(Xpub {
         network: network.kind(),
         depth: 0,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Seat;
 use keystead_base::{HYBRID_SEED_BYTES, HybridSigner, Name, Secret};
+use keystead_decision::{ProvenSeat, SeatClaim};
 use keystead_keys::{RECIPIENT_SEED_BYTES, RecipientKey, RecipientPublicKey};
 use keystead_threshold::{Address, Post};
 
@@ -41,6 +42,17 @@ impl OwnSeat {
     /// The seeds, to be sealed with a share.
     pub(crate) fn seeds(&self, arena: &Arena) -> Secret<Vec<u8>> {
         arena.read(&self.seeds)
+    }
+
+    /// Signs that it is a node's.
+    pub(crate) fn prove(&self, claim: SeatClaim, arena: &Arena) -> Result<ProvenSeat, ThresholdError> {
+        let (signer, _) = keys(&arena.read(&self.seeds))?;
+        claim.prove(&signer).map_err(|_| ThresholdError::Seat)
+    }
+
+    /// What is opened that was encrypted to it.
+    pub(crate) fn recipient(&self, arena: &Arena) -> Result<RecipientKey, ThresholdError> {
+        keys(&arena.read(&self.seeds)).map(|(_, recipient)| recipient)
     }
 
     pub(crate) fn wipe(self, arena: &mut Arena) {

@@ -17,6 +17,7 @@ mod certificates;
 mod confinement;
 mod fixture;
 mod gathering;
+mod importing;
 mod memory;
 mod restoring;
 mod run_vectors;
@@ -46,6 +47,7 @@ fn run_tests(filter: &[&str]) {
         certificates::TESTS,
         confinement::TESTS,
         gathering::TESTS,
+        importing::TESTS,
         memory::TESTS,
         restoring::TESTS,
         sharing::TESTS,

@@ -29,6 +29,7 @@ mod roster;
 mod serve;
 mod solana;
 mod status;
+mod sweep;
 mod token;
 mod transcript;
 pub(crate) mod up;
@@ -43,6 +44,7 @@ use keystead_base::Name;
 use keystead_wire::Role;
 use keystead_words::{Language, Library};
 
+pub(crate) use self::key::solana_address;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::link::Link;
