@@ -440,6 +440,7 @@ fn config(folder: &tempfile::TempDir) -> Config {
             program: Some(binary("test_enclave")),
             passphrase: path("passphrase"),
             require: Vec::new(),
+            root: None,
         },
         ledger: None,
         listen: "127.0.0.1:0".to_owned(),

@@ -16,11 +16,16 @@ use keystead_wire::Protection;
 
 use crate::restore::is_share;
 use crate::shared::Shared;
-use crate::{Config, Event, NodeError};
+use crate::{Config, Event, NodeError, RootConfig};
 
-/// The arguments of a signing enclave: `enclave --cluster ID --passphrase-file PATH --require FEATURE…`.
+/// The arguments of a signing enclave: `enclave --cluster ID --passphrase-file PATH --require FEATURE… --root-…`.
 #[must_use]
-pub fn enclave_arguments(cluster: ClusterId, passphrase: &OsStr, require: &[String]) -> Vec<OsString> {
+pub fn enclave_arguments(
+    cluster: ClusterId,
+    passphrase: &OsStr,
+    require: &[String],
+    root: Option<&RootConfig>,
+) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["enclave".into(), "--cluster".into()];
     arguments.push(cluster.to_string().into());
     arguments.push("--passphrase-file".into());
@@ -28,6 +33,7 @@ pub fn enclave_arguments(cluster: ClusterId, passphrase: &OsStr, require: &[Stri
     for feature in require {
         arguments.extend([OsString::from("--require"), feature.into()]);
     }
+    arguments.extend(root.into_iter().flat_map(RootConfig::enclave_arguments));
     arguments
 }
 
@@ -52,17 +58,25 @@ pub fn parse_enclave_arguments(arguments: &[OsString]) -> Option<EnclaveOptions>
     if flag != "--passphrase-file" || rest.len() % 2 != 0 {
         return None;
     }
-    let required = rest.chunks(2).map(feature).collect::<Option<Vec<_>>>()?;
-    Some(EnclaveOptions { role, passphrase: PathBuf::from(passphrase), required })
+    let pairs: Vec<(&OsStr, &OsStr)> = rest.chunks(2).map(pair).collect::<Option<_>>()?;
+    let (required, root): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(flag, _)| *flag == "--require");
+    let required = required.into_iter().map(|(_, name)| feature(name)).collect::<Option<Vec<_>>>()?;
+    let root = match RootConfig::parse(&root)? {
+        Some(root) => Some(root.open(&std::env::current_exe().ok()?).ok()?),
+        None => None,
+    };
+    Some(EnclaveOptions { role, passphrase: PathBuf::from(passphrase), required, root })
 }
 
-fn feature(pair: &[OsString]) -> Option<Feature> {
-    match pair {
-        [flag, name] if flag == "--require" => {
-            Feature::ALL.into_iter().find(|it| name.to_str() == Some(it.as_str()))
-        }
+fn pair(words: &[OsString]) -> Option<(&OsStr, &OsStr)> {
+    match words {
+        [flag, value] => Some((flag, value)),
         _ => None,
     }
+}
+
+fn feature(name: &OsStr) -> Option<Feature> {
+    Feature::ALL.into_iter().find(|it| name.to_str() == Some(it.as_str()))
 }
 
 /// How to start the enclave, again and again.
@@ -80,7 +94,8 @@ impl EnclaveHome {
                 .map_err(|error| NodeError::File { path: PathBuf::from("the running program"), error })?,
         };
         let passphrase = config.enclave.passphrase.as_os_str();
-        let arguments = enclave_arguments(cluster, passphrase, &config.enclave.require);
+        let arguments =
+            enclave_arguments(cluster, passphrase, &config.enclave.require, config.enclave.root.as_ref());
         Ok(Self { program, arguments })
     }
 
@@ -193,6 +208,7 @@ mod tests {
     use keystead_base::Digest;
 
     use super::*;
+    use crate::parse_token_arguments;
 
     #[test]
     fn d04_k03_a_share_is_opened_in_its_epoch_and_before_it_and_never_after() {
@@ -207,13 +223,32 @@ mod tests {
     fn the_arguments_of_an_enclave_read_back() {
         let cluster = ClusterId(Digest([5; 32]));
         let require = vec!["seccomp".to_owned(), "landlock".to_owned()];
-        let arguments = enclave_arguments(cluster, OsStr::new("/run/secret"), &require);
+        let root = RootConfig {
+            token: "custody".to_owned(),
+            module: "/usr/lib/module.so".into(),
+            pin: "/run/pin".into(),
+            key: "root".to_owned(),
+            file: "/var/root".into(),
+            environment: [("CONF".to_owned(), "/etc/a=b".to_owned())].into(),
+        };
+        let secret = OsStr::new("/run/secret");
+        let arguments = enclave_arguments(cluster, secret, &require, Some(&root));
         let options = parse_enclave_arguments(&arguments[1..]).unwrap();
+        let read = options.root.unwrap();
+        assert_eq!(read.process.environment, [("CONF".into(), "/etc/a=b".into())]);
+        let place = parse_token_arguments(&read.process.arguments[1..]).unwrap();
+        assert_eq!((place.0.label.as_str(), place.1), ("custody", PathBuf::from("/run/pin")));
+        // A token that is named by half is not left out.
+        let half = &arguments[1..arguments.len() - 4];
+        assert!(parse_enclave_arguments(half).is_none());
+        let arguments = enclave_arguments(cluster, secret, &require, None);
+        let options = parse_enclave_arguments(&arguments[1..]).unwrap();
+        assert!(options.root.is_none());
         assert_eq!(options.role, Role::Signer(cluster));
         assert_eq!(options.required, [Feature::Seccomp, Feature::Landlock]);
         let scratch = parse_enclave_arguments(&scratch_arguments(OsStr::new("/run/secret"))[1..]).unwrap();
         assert_eq!(scratch.role, Role::Scratch);
-        let unknown = enclave_arguments(cluster, OsStr::new("/run/secret"), &["magic".to_owned()]);
+        let unknown = enclave_arguments(cluster, OsStr::new("/run/secret"), &["magic".to_owned()], None);
         assert!(parse_enclave_arguments(&unknown[1..]).is_none());
         assert!(parse_enclave_arguments(&arguments).is_none());
     }

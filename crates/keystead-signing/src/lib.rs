@@ -16,6 +16,7 @@ mod process;
 mod protocol;
 mod refusal;
 mod repeats;
+mod root;
 mod threshold;
 mod vault;
 
@@ -37,5 +38,6 @@ pub use protocol::{
     Request, RestoredKey, ShareToOpen, WalletOf,
 };
 pub use refusal::EnclaveError;
+pub use root::TokenRoot;
 pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};
 pub use vault::{MAX_KEYS, VaultError};

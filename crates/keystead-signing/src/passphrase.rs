@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use aws_lc_rs::hmac;
 use keystead_base::Secret;
 use keystead_keys::{
     Kdf, MAX_PASSPHRASE_BYTES, MemberError, MemberKey, MemberKeyFile, SealError, SealingKey,
@@ -33,6 +34,16 @@ impl Passphrase {
         Ok(this)
     }
 
+    /// From now on the passphrase is HMAC-SHA-512 of what it was, under a root that a token decrypted: both are needed
+    /// (specs/keys.md, "Seals").
+    pub(crate) fn join(&mut self, root: &Secret<Vec<u8>>) {
+        let key = hmac::Key::new(hmac::HMAC_SHA512, root.expose());
+        let joined = hmac::sign(&key, self.text());
+        self.bytes.expose_mut().fill(0);
+        self.bytes.expose_mut().iter_mut().zip(joined.as_ref()).for_each(|(to, from)| *to = *from);
+        self.length = joined.as_ref().len();
+    }
+
     /// The sealing key of these parameters.
     pub(crate) fn stretch(&self, kdf: Kdf) -> Result<SealingKey, SealError> {
         SealingKey::derive(self.text(), kdf)
@@ -57,6 +68,19 @@ impl Passphrase {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Neither alone is the other, and the order of the two matters.
+    #[test]
+    fn k05_a_passphrase_with_a_root_is_that_of_rfc_4231_and_neither_alone() {
+        // RFC 4231, test case 2.
+        let mut passphrase = Passphrase::read(b"what do ya want for nothing?".as_slice()).unwrap();
+        passphrase.join(&Secret::new(b"Jefe".to_vec()));
+        let expected = "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554\
+                        9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737";
+        assert_eq!(const_hex::encode(passphrase.text()), expected);
+        passphrase.forget();
+        assert_eq!(passphrase.text(), b"");
+    }
 
     #[test]
     fn one_line_break_is_dropped_and_length_is_limited() {

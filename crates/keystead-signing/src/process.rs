@@ -2,15 +2,17 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, RawFd};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keystead_base::{Blame, Coded, Timestamp};
+use keystead_homes::HomeError;
 
 use crate::enclave::{Enclave, Start};
 use crate::passphrase::Passphrase;
 use crate::protocol::Request;
+use crate::root::{FoundRoot, TokenRoot};
 use crate::threshold::{ARENA_BYTES, Arena};
 use crate::vault::Slots;
 use crate::{EnclaveControls, Feature, FrameError, Hardening, Role, Strict, confine, frame, kernel};
@@ -24,6 +26,8 @@ pub struct EnclaveOptions {
     pub passphrase: PathBuf,
     /// Protections without which it does not serve.
     pub required: Vec<Feature>,
+    /// The token without which nothing that is sealed opens; none where the passphrase is enough. Of a signer alone.
+    pub root: Option<TokenRoot>,
 }
 
 /// Becomes an enclave that speaks over standard input and output. Returns when the parent hangs up.
@@ -47,16 +51,24 @@ pub fn run_with(options: EnclaveOptions, controls: impl EnclaveControls) -> Resu
     confine::shed_privileges(&mut hardening);
     let path = options.passphrase.clone();
     let passphrase = File::open(&path).map_err(|error| ProcessError::Passphrase { path, error })?;
+    // The token's process is this one's only descendant, and cannot be started any more once calls are forbidden.
+    let root = options.root.as_ref().map(TokenRoot::find).transpose().map_err(ProcessError::Root)?;
     // Secret pages cannot be asked for any more once calls are forbidden.
     let slots = Slots::new().map_err(ProcessError::Stream)?;
     let arena = Arena::new(ARENA_BYTES).map_err(ProcessError::Stream)?;
     confine::forbid_files(&mut hardening);
     kernel::on_secret_stack(STACK_BYTES, move |stack| {
         // Nothing secret has been read so far.
-        confine::forbid_calls(&mut hardening, &[0, passphrase.as_raw_fd()]);
+        let token = root.as_ref().and_then(FoundRoot::descriptor);
+        let readable: Vec<RawFd> = [0, passphrase.as_raw_fd()].into_iter().chain(token).collect();
+        let writable: Vec<RawFd> = [1, 2].into_iter().chain(token).collect();
+        confine::forbid_calls(&mut hardening, &readable, &writable);
         confine::note_memory(&mut hardening, stack.max(slots.kind()).max(arena.kind()));
-        let credential = Passphrase::read(&passphrase).map_err(ProcessError::Stream)?;
+        let mut credential = Passphrase::read(&passphrase).map_err(ProcessError::Stream)?;
         drop(passphrase);
+        if let (Some(root), Role::Signer(cluster)) = (root, options.role) {
+            root.join(&mut credential, cluster)?;
+        }
         let start =
             Start { role: options.role, required: options.required, hardening, passphrase: credential };
         let mut enclave = Enclave::new(start, slots, arena, controls);
@@ -76,7 +88,7 @@ pub fn confined<T: Send + 'static>(probe: impl FnOnce(&Hardening) -> T + Send + 
     confine::shed_privileges(&mut hardening);
     confine::forbid_files(&mut hardening);
     kernel::on_secret_stack(STACK_BYTES, move |stack| {
-        confine::forbid_calls(&mut hardening, &[0]);
+        confine::forbid_calls(&mut hardening, &[0], &[1, 2]);
         confine::note_memory(&mut hardening, stack);
         probe(&hardening)
     })
@@ -133,6 +145,12 @@ pub enum ProcessError {
         /// What the system says.
         error: io::Error,
     },
+    /// The token's process, or the file with what it decrypts.
+    #[error("what the token decrypts cannot be had: {0}")]
+    Root(io::Error),
+    /// The token does not decrypt it.
+    #[error(transparent)]
+    Token(#[from] HomeError),
     /// The parent does not speak the protocol.
     #[error(transparent)]
     Frame(#[from] FrameError),
@@ -145,6 +163,8 @@ impl Coded for ProcessError {
     fn code(&self) -> &'static str {
         match self {
             Self::Passphrase { .. } => "enclave.passphrase_file",
+            Self::Root(_) => "enclave.token_root",
+            Self::Token(error) => error.code(),
             Self::Frame(error) => error.code(),
             Self::Stream(_) => "enclave.stream",
         }
@@ -152,7 +172,8 @@ impl Coded for ProcessError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Passphrase { .. } | Self::Stream(_) => Blame::Environment,
+            Self::Passphrase { .. } | Self::Root(_) | Self::Stream(_) => Blame::Environment,
+            Self::Token(error) => error.blame(),
             Self::Frame(error) => error.blame(),
         }
     }

@@ -241,6 +241,11 @@ impl Config {
             at(&mut node.data);
             at(&mut node.genesis);
             secret(&mut node.enclave.passphrase)?;
+            if let Some(root) = &mut node.enclave.root {
+                at(&mut root.module);
+                at(&mut root.file);
+                secret(&mut root.pin)?;
+            }
             at(&mut node.member.key);
             secret(&mut node.member.passphrase)?;
             node.chains

@@ -19,6 +19,7 @@ mod fixture;
 mod gathering;
 mod memory;
 mod restoring;
+mod rooted;
 mod run_vectors;
 mod sharing;
 mod spending;
@@ -32,6 +33,7 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["enclave", rest @ ..] => fixture::become_enclave(rest),
+        ["token", label, pin] => rooted::become_token(label, pin),
         ["probe"] => confinement::probe(),
         ["peek", pid] => attacker::peek(pid),
         ["open-book"] => attacker::open_book(),
@@ -48,6 +50,7 @@ fn run_tests(filter: &[&str]) {
         gathering::TESTS,
         memory::TESTS,
         restoring::TESTS,
+        rooted::TESTS,
         sharing::TESTS,
         spending::TESTS,
         thousands::TESTS,
