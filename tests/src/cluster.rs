@@ -441,6 +441,7 @@ fn config(folder: &tempfile::TempDir) -> Config {
             passphrase: path("passphrase"),
             require: Vec::new(),
             root: None,
+            tokens: Vec::new(),
         },
         ledger: None,
         listen: "127.0.0.1:0".to_owned(),

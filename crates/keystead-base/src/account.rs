@@ -26,11 +26,11 @@ use crate::{Digest, tagged_hash};
 #[serde(deny_unknown_fields)]
 pub struct PublicAccount {
     /// 0x02 or 0x03: the parity of the point. With 0x10 more the key signs BIP-340 alone, and has no Ethereum address.
-    /// 0x20: the key is one of Ed25519.
+    /// 0x20: the key is one of Ed25519. With 0x40 more the point itself is the key's only account.
     pub parity: u8,
     /// The point's x coordinate; of Ed25519 the 32 bytes of the public key (RFC 8032).
     pub x: Digest,
-    /// The chain code; zero for Ed25519, whose keys have no children here.
+    /// The chain code; zero for keys without children.
     pub chain_code: Digest,
 }
 
@@ -68,6 +68,19 @@ impl PublicAccount {
         Self { parity: ED25519_KEY, x: Digest(key), chain_code: Digest::ZERO }
     }
 
+    /// Of a key that has no children: its point, compressed, is the account with index 0, and there is no other.
+    #[must_use]
+    pub fn single(compressed: [u8; 33]) -> Self {
+        let [parity, x @ ..] = compressed;
+        Self { parity: parity | SINGLE, x: Digest(x), chain_code: Digest::ZERO }
+    }
+
+    /// Whether its only account is the point itself.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        matches!(self.parity, EVEN_SINGLE | ODD_SINGLE)
+    }
+
     /// The 32 bytes of a key of Ed25519; none for any other.
     #[must_use]
     pub fn ed25519_key(&self) -> Option<[u8; 32]> {
@@ -93,6 +106,7 @@ impl PublicAccount {
         PublicKey::from_slice(&self.compressed()).ok()?;
         match self.parity {
             EVEN | ODD => Some(KeyScheme::Ecdsa),
+            EVEN_SINGLE | ODD_SINGLE => (self.chain_code == Digest::ZERO).then_some(KeyScheme::Ecdsa),
             _ => (*self == Self::bip340(self.compressed())).then_some(KeyScheme::Bip340),
         }
     }
@@ -100,7 +114,7 @@ impl PublicAccount {
     /// The point as 33 compressed bytes; of Ed25519 no point of this curve.
     #[must_use]
     pub fn compressed(&self) -> [u8; 33] {
-        let mut bytes = [self.parity & !BIP340; 33];
+        let mut bytes = [self.parity & !(BIP340 | SINGLE); 33];
         bytes.iter_mut().skip(1).zip(self.x.0).for_each(|(to, from)| *to = from);
         bytes
     }
@@ -108,7 +122,7 @@ impl PublicAccount {
     /// The address with this index: BIP-32 `CKDpub`, then the last 20 bytes of Keccak-256.
     ///
     /// `None` when the point is not on the curve, the key signs no ECDSA, the index is hardened, or the child is invalid
-    /// (which happens with probability below 2^-127).
+    /// (which happens with probability below 2^-127). A key without children has the address of its point, with index 0.
     #[must_use]
     pub fn address(&self, index: u32) -> Option<Address> {
         self.child(index).map(|key| address_of(&key))
@@ -125,13 +139,14 @@ impl PublicAccount {
     fn child(&self, index: u32) -> Option<PublicKey> {
         match self.parity {
             EVEN | ODD => self.step(index).map(|(_, child, _)| child),
+            EVEN_SINGLE | ODD_SINGLE if index == 0 => PublicKey::from_slice(&self.compressed()).ok(),
             _ => None,
         }
     }
 
     /// One step of BIP-32 `CKDpub`: what is added to the key, the child, and its chain code.
     fn step(&self, index: u32) -> Option<(Scalar, PublicKey, [u8; 32])> {
-        if index >= 1 << 31 {
+        if index >= 1 << 31 || self.is_single() {
             return None;
         }
         let parent = PublicKey::from_slice(&self.compressed()).ok()?;
@@ -207,6 +222,9 @@ fn address_of(key: &PublicKey) -> Address {
 const EVEN: u8 = 0x02;
 const ODD: u8 = 0x03;
 const BIP340: u8 = 0x10;
+const SINGLE: u8 = 0x40;
+const EVEN_SINGLE: u8 = EVEN | SINGLE;
+const ODD_SINGLE: u8 = ODD | SINGLE;
 const ED25519_KEY: u8 = 0x20;
 
 const CHAIN_CODE_DOMAIN: &str = "keystead/bip340-chain-code/v1";
@@ -253,6 +271,32 @@ mod tests {
         assert_eq!(PublicAccount { parity: 0x22, ..good }.scheme(), None);
         assert_eq!(PublicAccount { parity: 0x20, ..good }.scheme(), None, "a chain code");
         assert_eq!(PublicAccount { x: Digest([0xff; 32]), ..good }.scheme(), None, "no point");
+    }
+
+    /// A key in a token has its point's own address and nothing that derives from it.
+    #[test]
+    fn s07_a_key_without_children_is_its_own_only_account() {
+        let secret = SecretKey::from_byte_array([7; 32]).unwrap();
+        let compressed = PublicKey::from_secret_key(&Secp256k1::new(), &secret).serialize();
+        let (account, challenge) = (PublicAccount::single(compressed), Digest([3; 32]));
+        assert_eq!((account.scheme(), account.compressed()), (Some(KeyScheme::Ecdsa), compressed));
+        let point = PublicKey::from_secret_key(&Secp256k1::new(), &secret);
+        assert_eq!(account.address(0), Some(address_of(&point)));
+        assert_eq!((account.address(1), account.point(1), account.tweaks(&[0])), (None, None, None));
+        let sign = |secret: &SecretKey| {
+            Secp256k1::new().sign_ecdsa(Message::from_digest(challenge.0), secret).serialize_compact()
+        };
+        assert!(account.proves_control(&challenge, &sign(&secret)));
+        assert!(!account.proves_control(&challenge, &sign(&SecretKey::from_byte_array([8; 32]).unwrap())));
+        let whole = PublicAccount::new(compressed, [0; 32]);
+        assert!(account.is_single() && !whole.is_single() && !PublicAccount::bip340(compressed).is_single());
+        assert_ne!(whole.address(0), account.address(0));
+        for (parity, chain_code) in
+            [(account.parity, [1; 32]), (account.parity | BIP340, [0; 32]), (0x62, [0; 32])]
+        {
+            let none = PublicAccount { parity, chain_code: Digest(chain_code), ..account };
+            assert_eq!(none.scheme(), None, "{parity:#x}");
+        }
     }
 
     #[test]

@@ -24,7 +24,8 @@ pub(crate) fn move_of(ceremony: &KeyCeremony) -> KeyMove {
         | KeyCeremony::Reshare { .. }
         | KeyCeremony::Repair { .. }
         | KeyCeremony::Abort { .. }
-        | KeyCeremony::Lift { .. } => KeyMove::Prove,
+        | KeyCeremony::Lift { .. }
+        | KeyCeremony::CreateInTokens { .. } => KeyMove::Prove,
         KeyCeremony::Exit { .. } => KeyMove::Exit,
     }
 }
@@ -67,7 +68,8 @@ pub(crate) fn frees(change: &AuthorityChange) -> bool {
             | KeyCeremony::Refresh { .. }
             | KeyCeremony::Repair { .. }
             | KeyCeremony::Abort { .. }
-            | KeyCeremony::Lift { .. },
+            | KeyCeremony::Lift { .. }
+            | KeyCeremony::CreateInTokens { .. },
         ) => false,
     }
 }

@@ -15,6 +15,7 @@ mod entry;
 mod finding;
 mod fresh;
 mod genesis;
+mod in_tokens;
 mod judge;
 mod key_moves;
 mod light_client;

@@ -154,6 +154,16 @@ pub enum KeyCeremony {
         /// Who holds the shares: people of the roster with a recipient key, each of them once.
         groups: Vec<BackupGroup>,
     },
+    /// A secp256k1 key is born in the tokens of a node and never leaves them: it has one account, and no backup. Only where
+    /// policy names the change.
+    CreateInTokens {
+        /// Its name, unused so far.
+        key: Name,
+        /// The node whose enclave asks the tokens, and nobody else.
+        home: Name,
+        /// What that node calls the group of tokens.
+        tokens: Name,
+    },
 }
 
 /// Who holds the shares of one group of a backup.
@@ -200,6 +210,8 @@ pub enum KeyKind {
     ThresholdBip340,
     /// An Ed25519 key in shares, for messages of Solana's and nothing else.
     ThresholdEd25519,
+    /// A secp256k1 key in PKCS#11 tokens: one account, and no children.
+    TokenSecp256k1,
 }
 
 impl KeyKind {
@@ -207,8 +219,19 @@ impl KeyKind {
     #[must_use]
     pub fn is_shared(self) -> bool {
         match self {
-            Self::HdSecp256k1 => false,
+            Self::HdSecp256k1 | Self::TokenSecp256k1 => false,
             Self::ThresholdSecp256k1 | Self::ThresholdBip340 | Self::ThresholdEd25519 => true,
+        }
+    }
+
+    /// Whether it lives in tokens, from which nobody backs it up.
+    #[must_use]
+    pub fn is_in_tokens(self) -> bool {
+        match self {
+            Self::TokenSecp256k1 => true,
+            Self::HdSecp256k1 | Self::ThresholdSecp256k1 | Self::ThresholdBip340 | Self::ThresholdEd25519 => {
+                false
+            }
         }
     }
 
@@ -216,7 +239,7 @@ impl KeyKind {
     #[must_use]
     pub fn scheme(self) -> KeyScheme {
         match self {
-            Self::HdSecp256k1 | Self::ThresholdSecp256k1 => KeyScheme::Ecdsa,
+            Self::HdSecp256k1 | Self::ThresholdSecp256k1 | Self::TokenSecp256k1 => KeyScheme::Ecdsa,
             Self::ThresholdBip340 => KeyScheme::Bip340,
             Self::ThresholdEd25519 => KeyScheme::Ed25519,
         }
@@ -230,6 +253,7 @@ impl KeyKind {
             Self::ThresholdSecp256k1 => "threshold_secp256k1",
             Self::ThresholdBip340 => "threshold_bip340",
             Self::ThresholdEd25519 => "threshold_ed25519",
+            Self::TokenSecp256k1 => "token_secp256k1",
         }
     }
 }
@@ -263,6 +287,7 @@ impl AuthorityChange {
             Self::Key(KeyCeremony::Exit { .. }) => ChangeKind::ExitKey,
             Self::Key(KeyCeremony::Abort { .. }) => ChangeKind::AbortCeremony,
             Self::Key(KeyCeremony::Lift { .. }) => ChangeKind::LiftBan,
+            Self::Key(KeyCeremony::CreateInTokens { .. }) => ChangeKind::CreateTokenKey,
         }
     }
 }
@@ -286,7 +311,8 @@ impl KeyCeremony {
             | Self::Exit { key, .. }
             | Self::Abort { key, .. }
             | Self::Lift { key, .. }
-            | Self::Split { key, .. } => key,
+            | Self::Split { key, .. }
+            | Self::CreateInTokens { key, .. } => key,
         }
     }
 }
@@ -344,6 +370,8 @@ pub enum ChangeKind {
     AbortCeremony,
     /// A node takes part in the runs of a key again.
     LiftBan,
+    /// A key is born in tokens, without a backup.
+    CreateTokenKey,
 }
 
 impl ChangeKind {
@@ -369,6 +397,7 @@ impl ChangeKind {
             Self::ExitKey => "exit_key",
             Self::AbortCeremony => "abort_ceremony",
             Self::LiftBan => "lift_ban",
+            Self::CreateTokenKey => "create_token_key",
         }
     }
 }
@@ -378,6 +407,12 @@ impl ChangeKind {
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::DestroyKey | Self::ExitKey)
+    }
+
+    /// Whether no row that speaks of all changes speaks of it: it cannot be undone, or it gives up what other keys must have.
+    #[must_use]
+    pub fn must_be_named(self) -> bool {
+        self.is_final() || self == Self::CreateTokenKey
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use keystead_base::{Canonical, ClusterId, Name};
-use keystead_decision::{Commit, Key, Transition};
+use keystead_decision::{Commit, Key, KeyState, Transition};
 use keystead_keys::Sealed;
 use keystead_ledger::{MAX_SEALS_AT_ONCE, ThresholdRow};
 use keystead_signing::{
@@ -16,15 +16,17 @@ use keystead_wire::Protection;
 
 use crate::restore::is_share;
 use crate::shared::Shared;
-use crate::{Config, Event, NodeError, RootConfig};
+use crate::tokens::{TOKEN_FLAG, parse_tokens, token_arguments};
+use crate::{Config, EnclaveConfig, Event, NodeError, RootConfig, TokenConfig};
 
-/// The arguments of a signing enclave: `enclave --cluster ID --passphrase-file PATH --require FEATURE… --root-…`.
+/// The arguments of a signing enclave: `enclave --cluster ID --passphrase-file PATH --require FEATURE… --root-… --token …`.
 #[must_use]
 pub fn enclave_arguments(
     cluster: ClusterId,
     passphrase: &OsStr,
     require: &[String],
     root: Option<&RootConfig>,
+    tokens: &[TokenConfig],
 ) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["enclave".into(), "--cluster".into()];
     arguments.push(cluster.to_string().into());
@@ -34,6 +36,7 @@ pub fn enclave_arguments(
         arguments.extend([OsString::from("--require"), feature.into()]);
     }
     arguments.extend(root.into_iter().flat_map(RootConfig::enclave_arguments));
+    arguments.extend(token_arguments(tokens));
     arguments
 }
 
@@ -59,13 +62,17 @@ pub fn parse_enclave_arguments(arguments: &[OsString]) -> Option<EnclaveOptions>
         return None;
     }
     let pairs: Vec<(&OsStr, &OsStr)> = rest.chunks(2).map(pair).collect::<Option<_>>()?;
+    let (tokens, pairs): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(flag, _)| *flag == TOKEN_FLAG);
     let (required, root): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(flag, _)| *flag == "--require");
     let required = required.into_iter().map(|(_, name)| feature(name)).collect::<Option<Vec<_>>>()?;
+    let program = std::env::current_exe().ok()?;
     let root = match RootConfig::parse(&root)? {
-        Some(root) => Some(root.open(&std::env::current_exe().ok()?).ok()?),
+        Some(root) => Some(root.open(&program).ok()?),
         None => None,
     };
-    Some(EnclaveOptions { role, passphrase: PathBuf::from(passphrase), required, root })
+    let words: Vec<&OsStr> = tokens.into_iter().map(|(_, word)| word).collect();
+    let tokens = parse_tokens(&words, &program)?;
+    Some(EnclaveOptions { role, passphrase: PathBuf::from(passphrase), required, root, tokens })
 }
 
 fn pair(words: &[OsString]) -> Option<(&OsStr, &OsStr)> {
@@ -84,6 +91,8 @@ fn feature(name: &OsStr) -> Option<Feature> {
 pub(crate) struct EnclaveHome {
     program: PathBuf,
     arguments: Vec<OsString>,
+    /// Whether there are tokens to look at.
+    pub(crate) has_tokens: bool,
 }
 
 impl EnclaveHome {
@@ -93,10 +102,9 @@ impl EnclaveHome {
             None => std::env::current_exe()
                 .map_err(|error| NodeError::File { path: PathBuf::from("the running program"), error })?,
         };
-        let passphrase = config.enclave.passphrase.as_os_str();
-        let arguments =
-            enclave_arguments(cluster, passphrase, &config.enclave.require, config.enclave.root.as_ref());
-        Ok(Self { program, arguments })
+        let EnclaveConfig { passphrase, require, root, tokens, .. } = &config.enclave;
+        let arguments = enclave_arguments(cluster, passphrase.as_os_str(), require, root.as_ref(), tokens);
+        Ok(Self { program, arguments, has_tokens: !tokens.is_empty() })
     }
 
     /// Starts the process, and tells it where the log begins and which keys there are.
@@ -154,7 +162,9 @@ fn seals(page: Vec<(Name, u32, Vec<u8>)>, shared: &Shared) -> Result<Vec<Sealed>
 /// crash left of it; one that got another home does not either. Of a seal that was made here for the next epoch the
 /// log may yet be told.
 fn opens(key: &Key, epoch: u32, node: &Name) -> bool {
-    let lives = !key.state.is_wiped();
+    // Of a key in tokens nothing but its place lies here, and whoever is to destroy it there has to know it.
+    let in_tokens = key.kind.is_in_tokens() && key.state == KeyState::Deactivated;
+    let lives = !key.state.is_wiped() || in_tokens;
     let sealed_here = match &key.sharing {
         Some(sharing) => opens_share(sharing.holds(node), key.epoch, epoch),
         None if key.home == *node => epoch == key.epoch,
@@ -232,7 +242,21 @@ mod tests {
             environment: [("CONF".to_owned(), "/etc/a=b".to_owned())].into(),
         };
         let secret = OsStr::new("/run/secret");
-        let arguments = enclave_arguments(cluster, secret, &require, Some(&root));
+        let token = |group: &str, token: &str| TokenConfig {
+            group: group.parse().unwrap(),
+            token: token.to_owned(),
+            module: root.module.clone(),
+            pin: "/run/pin-of-token".into(),
+            environment: root.environment.clone(),
+        };
+        let tokens = [token("hsm", "one"), token("hsm", "two"), token("other", "three")];
+        let arguments = enclave_arguments(cluster, secret, &require, None, &tokens);
+        let groups = parse_enclave_arguments(&arguments[1..]).unwrap().tokens;
+        let names: Vec<_> = groups.iter().map(|it| (it.name.as_str(), it.tokens.len())).collect();
+        assert_eq!(names, [("hsm", 2), ("other", 1)]);
+        let place = parse_token_arguments(&groups[0].tokens[1].arguments[1..]).unwrap();
+        assert_eq!((place.0.label.as_str(), place.1), ("two", PathBuf::from("/run/pin-of-token")));
+        let arguments = enclave_arguments(cluster, secret, &require, Some(&root), &[]);
         let options = parse_enclave_arguments(&arguments[1..]).unwrap();
         let read = options.root.unwrap();
         assert_eq!(read.process.environment, [("CONF".into(), "/etc/a=b".into())]);
@@ -241,14 +265,14 @@ mod tests {
         // A token that is named by half is not left out.
         let half = &arguments[1..arguments.len() - 4];
         assert!(parse_enclave_arguments(half).is_none());
-        let arguments = enclave_arguments(cluster, secret, &require, None);
+        let arguments = enclave_arguments(cluster, secret, &require, None, &[]);
         let options = parse_enclave_arguments(&arguments[1..]).unwrap();
         assert!(options.root.is_none());
         assert_eq!(options.role, Role::Signer(cluster));
         assert_eq!(options.required, [Feature::Seccomp, Feature::Landlock]);
         let scratch = parse_enclave_arguments(&scratch_arguments(OsStr::new("/run/secret"))[1..]).unwrap();
         assert_eq!(scratch.role, Role::Scratch);
-        let unknown = enclave_arguments(cluster, OsStr::new("/run/secret"), &["magic".to_owned()], None);
+        let unknown = enclave_arguments(cluster, OsStr::new("/run/secret"), &["magic".to_owned()], None, &[]);
         assert!(parse_enclave_arguments(&unknown[1..]).is_none());
         assert!(parse_enclave_arguments(&arguments).is_none());
     }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use keystead_homes::{HomeError, Label, TokenPlace, TokenProcess};
+use keystead_homes::{HomeError, Label, TokenPlace};
 use keystead_signing::TokenRoot;
 use serde::{Deserialize, Serialize};
+
+use crate::tokens::process;
 
 /// The token without which nothing that is sealed opens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,19 +36,8 @@ impl RootConfig {
     ///
     /// [`HomeError::Label`] for a key's label that no token takes.
     pub fn open(&self, program: &Path) -> Result<TokenRoot, HomeError> {
-        let environment = self.environment.iter().map(|(name, value)| (name.into(), value.into()));
-        let process = TokenProcess {
-            name: format!("token `{}`", self.token),
-            program: program.to_owned(),
-            arguments: self.token_arguments(),
-            environment: environment.collect(),
-        };
+        let process = process(program, (&self.token, &self.module, &self.pin), &self.environment);
         Ok(TokenRoot { process, key: Label::new(&self.key)?, file: self.file.clone() })
-    }
-
-    fn token_arguments(&self) -> Vec<OsString> {
-        let (module, pin) = (self.module.as_os_str(), self.pin.as_os_str());
-        [OsStr::new("token-process"), module, OsStr::new(&self.token), pin].map(OsStr::to_owned).into()
     }
 
     pub(crate) fn enclave_arguments(&self) -> Vec<OsString> {

@@ -18,6 +18,7 @@ mod refusal;
 mod repeats;
 mod root;
 mod threshold;
+mod tokens;
 mod vault;
 
 pub use client::{ClientError, EnclaveClient};
@@ -40,4 +41,5 @@ pub use protocol::{
 pub use refusal::EnclaveError;
 pub use root::TokenRoot;
 pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};
+pub use tokens::{TokenGroup, TokenKeyError, TokenReport};
 pub use vault::{MAX_KEYS, VaultError};

@@ -20,6 +20,7 @@ pub use gathering::{
 };
 
 use crate::threshold::{Progress, RunStart};
+use crate::tokens::TokenReport;
 use crate::{EthereumSignature, Hardening};
 
 /// The most payloads of one batch.
@@ -89,6 +90,15 @@ pub enum Request {
     OpenShare(Box<ShareToOpen>),
     /// In a scratch enclave: put a key together from shares, and do one thing with it.
     Gather(Box<Gathering>),
+    /// Prove to the log that the tokens sign with a key that this request had them make.
+    Prove {
+        /// The key.
+        key: Name,
+        /// The request.
+        request: RequestId,
+    },
+    /// Ask each token whether it is there.
+    Tokens,
 }
 
 impl Canonical for Request {
@@ -218,6 +228,10 @@ pub enum Reply {
     Words(String),
     /// To [`Request::Gather`] for a drill.
     Gathered(Box<GatheredProof>),
+    /// To [`Request::Prove`]: `r || s` over `keystead_decision::drill_challenge` of epoch 0 and the request.
+    Proof(Vec<u8>),
+    /// To [`Request::Tokens`], by group.
+    Tokens(Vec<TokenReport>),
 }
 
 impl Canonical for Reply {

@@ -246,6 +246,10 @@ impl Config {
                 at(&mut root.file);
                 secret(&mut root.pin)?;
             }
+            for token in &mut node.enclave.tokens {
+                at(&mut token.module);
+                secret(&mut token.pin)?;
+            }
             at(&mut node.member.key);
             secret(&mut node.member.passphrase)?;
             node.chains

@@ -1,4 +1,4 @@
-//! A node whose seals need a token beside the passphrase, on a real token of SoftHSM 2.
+//! A node whose seals need a token beside the passphrase, and keys that live in tokens: on real tokens of SoftHSM 2.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -19,8 +19,10 @@ fn make_token(folder: &Path) -> PathBuf {
     std::fs::create_dir(&tokens).unwrap();
     let text = format!("directories.tokendir = {}\nobjectstore.backend = file\n", tokens.display());
     std::fs::write(&configuration, text).unwrap();
-    let arguments = ["--init-token", "--free", "--label", "custody", "--so-pin", "12345678", "--pin", PIN];
-    succeeds(Command::new("softhsm2-util").env("SOFTHSM2_CONF", &configuration).args(arguments));
+    for label in ["custody", "one", "two"] {
+        let arguments = ["--init-token", "--free", "--label", label, "--so-pin", "12345678", "--pin", PIN];
+        succeeds(Command::new("softhsm2-util").env("SOFTHSM2_CONF", &configuration).args(arguments));
+    }
     configuration
 }
 
@@ -31,8 +33,14 @@ fn name_token(folder: &Path, module: &Path, configuration: &Path) {
         "[node.enclave.root]\ntoken = \"custody\"\nmodule = {module:?}\npin = \"token.pin\"\nkey = \"keystead-root\"\n\
          file = \"root.sealed\"\nenvironment = {{ SOFTHSM2_CONF = {configuration:?} }}\n"
     );
+    let token = |label: &str| {
+        format!(
+            "[[node.enclave.tokens]]\ngroup = \"hsm\"\ntoken = \"{label}\"\nmodule = {module:?}\npin = \"token.pin\"\n\
+             environment = {{ SOFTHSM2_CONF = {configuration:?} }}\n"
+        )
+    };
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, format!("{text}\n{root}")).unwrap();
+    std::fs::write(&file, format!("{text}\n{}{}{root}", token("one"), token("two"))).unwrap();
     std::fs::write(folder.join("token.pin"), PIN).unwrap();
 }
 
@@ -65,6 +73,82 @@ fn check(folder: &Path, change: impl FnOnce(&Path)) -> Output {
         .unwrap()
 }
 
+/// A key that is born in two tokens, pays from them, and goes on paying when one is gone.
+fn lives_in_tokens(desk: &Desk) {
+    let create = ["key", "create", "vault", "--home", "token:hsm"];
+    let denied = desk.command("ana", &create);
+    assert!(String::from_utf8_lossy(&denied.stdout).contains("change_not_named"), "no backup: {denied:?}");
+    name_token_keys(desk);
+    desk.approved(&create);
+    let key = until(|| {
+        let keys = desk.as_person("ana", &["key", "list"])["keys"].clone();
+        let named = keys.as_array().unwrap().iter().find(|it| it["name"] == "vault").cloned();
+        named.filter(|it| it["address"].is_string())
+    });
+    assert_eq!((&key["kind"], &key["state"]), (&"token_secp256k1".into(), &"active".into()));
+    let address = key["address"].as_str().unwrap();
+    desk.cast(&["rpc", "anvil_setBalance", address, "0x3635c9adc5dea00000"], &desk.anvil.url());
+    let pay = || {
+        let from = serde_json::json!([{"from": address, "to": EXCHANGE, "value": "0x5af3107a4000", "gas": "0x5208"}]);
+        let paid = desk.call("eth_sendTransaction", from);
+        assert!(paid["result"].is_string(), "{paid}");
+    };
+    (0..3).for_each(|_| pay());
+    assert!(tokens(desk).iter().all(|it| it["lost"].is_null()));
+    kill_token(&desk.folder, "one");
+    // INVARIANT D1: the other one signs, and people are told.
+    (0..3).for_each(|_| pay());
+    let lost = until(|| tokens(desk).into_iter().find(|it| it["lost"].is_string()));
+    assert_eq!(lost["token"], "token `one`");
+    let text = Command::new(binary("keystead"))
+        .args(["--dir", path(&desk.folder), "--as", "ana", "status"])
+        .output();
+    let text = String::from_utf8(text.unwrap().stdout).unwrap();
+    assert!(
+        text.contains("token `one` of `hsm` is LOST") && text.contains("token `two` of `hsm` is there"),
+        "{text}"
+    );
+    let backup = desk.command("ana", &["key", "backup", "vault", "--to", "ana"]);
+    assert!(String::from_utf8_lossy(&backup.stdout).contains("kind_refused"), "{backup:?}");
+}
+
+/// The row without which nobody makes a key that has no backup.
+fn name_token_keys(desk: &Desk) {
+    let mut policy = desk.as_person("ana", &["policy", "show"]);
+    let rows = policy["quorums"].as_array_mut().unwrap();
+    let mut row = rows.iter().find(|it| it["id"] == "authority").cloned().unwrap();
+    (row["id"], row["changes"]) = ("authority-tokens".into(), serde_json::json!(["create_token_key"]));
+    rows.insert(1, row);
+    let file = desk.folder.join("tokens.json");
+    std::fs::write(&file, policy.to_string()).unwrap();
+    desk.approved(&["policy", "propose", path(&file)]);
+}
+
+fn tokens(desk: &Desk) -> Vec<serde_json::Value> {
+    desk.as_person("ana", &["status"])["status"]["tokens"].as_array().unwrap().clone()
+}
+
+/// The process that serves a token of this folder's node.
+fn kill_token(folder: &Path, label: &str) {
+    let listed = succeeds(Command::new("ps").args(["-eo", "pid=,args="]));
+    let text = String::from_utf8(listed.stdout).unwrap();
+    let words = |it: &&str| {
+        it.contains(" token-process ") && it.contains(&format!(" {label} ")) && it.contains(path(folder))
+    };
+    let id = text.lines().find(words).unwrap().split_whitespace().next().unwrap();
+    succeeds(Command::new("kill").args(["-9", id]));
+}
+
+/// What is there sooner or later, and well within the time of this test.
+fn until<T>(look: impl Fn() -> Option<T>) -> T {
+    for _ in 0..2000 {
+        if let Some(found) = look() {
+            return found;
+        }
+    }
+    panic!("it never came");
+}
+
 #[test]
 fn a06_a_node_with_a_token_signs_and_its_disk_alone_opens_nothing() {
     let Some(module) = module() else {
@@ -86,6 +170,7 @@ fn a06_a_node_with_a_token_signs_and_its_disk_alone_opens_nothing() {
     );
     let paid = desk.call("eth_sendTransaction", desk.transfer(EXCHANGE, 1_000_000_000_000_000));
     assert!(paid["result"].is_string(), "{paid}");
+    lives_in_tokens(&desk);
 
     let whole = check(&desk.folder, |_| {});
     assert!(whole.status.success(), "{whole:?}");

@@ -17,6 +17,7 @@ mod certificates;
 mod confinement;
 mod fixture;
 mod gathering;
+mod in_tokens;
 mod memory;
 mod restoring;
 mod rooted;
@@ -48,6 +49,7 @@ fn run_tests(filter: &[&str]) {
         certificates::TESTS,
         confinement::TESTS,
         gathering::TESTS,
+        in_tokens::TESTS,
         memory::TESTS,
         restoring::TESTS,
         rooted::TESTS,

@@ -21,7 +21,16 @@ fn module() -> Option<PathBuf> {
     places.into_iter().map(PathBuf::from).find(|it| it.is_file())
 }
 
-fn make_tokens(folder: &Path) {
+/// Whether there is a SoftHSM; where there is none, that is said.
+pub(crate) fn is_here(test: &str) -> bool {
+    let is_here = module().is_some();
+    if !is_here {
+        println!("test enclave::{test} ... SKIPPED: no SoftHSM 2 here (apt-get install softhsm2)");
+    }
+    is_here
+}
+
+pub(crate) fn make_tokens(folder: &Path) {
     let (tokens, configuration) = (folder.join("tokens"), folder.join("softhsm2.conf"));
     std::fs::create_dir(&tokens).unwrap();
     let text = format!("directories.tokendir = {}\nobjectstore.backend = file\n", tokens.display());
@@ -44,7 +53,7 @@ pub(crate) fn root(words: &[&str]) -> TokenRoot {
     TokenRoot { process: process(folder, words[1]), key: key(), file: folder.join("root") }
 }
 
-fn process(folder: &Path, label: &str) -> TokenProcess {
+pub(crate) fn process(folder: &Path, label: &str) -> TokenProcess {
     TokenProcess {
         name: format!("token `{label}`"),
         program: std::env::current_exe().unwrap(),
@@ -65,8 +74,7 @@ pub(crate) fn become_token(label: &str, pin: &str) {
 }
 
 fn sealed() {
-    if module().is_none() {
-        println!("test enclave::rooted ... SKIPPED: no SoftHSM 2 here (apt-get install softhsm2)");
+    if !is_here("rooted") {
         return;
     }
     let mut cluster = Cluster::new();

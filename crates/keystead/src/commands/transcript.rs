@@ -186,6 +186,7 @@ fn word(step: &KeyStep) -> (Option<RequestId>, &'static str, Value) {
             (Some(*request), "dealt", with(more, "public_shares", json!(shares)))
         }
         KeyStep::Proven { request, attempt, .. } => (Some(*request), "proven", json!({"attempt": attempt})),
+        KeyStep::InTokens { request, account, .. } => (Some(*request), "born in tokens", public(account)),
         KeyStep::Lost { epoch } => (None, "lost", json!({"epoch": epoch})),
         KeyStep::Left { request, file } => (Some(*request), "left", json!({"file": file})),
     }
