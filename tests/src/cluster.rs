@@ -441,6 +441,8 @@ fn config(folder: &tempfile::TempDir) -> Config {
             passphrase: path("passphrase"),
             tpm: None,
             require: Vec::new(),
+            root: None,
+            tokens: Vec::new(),
         },
         ledger: None,
         listen: "127.0.0.1:0".to_owned(),

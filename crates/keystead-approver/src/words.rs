@@ -110,6 +110,10 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
     let key = ceremony.key().as_str();
     match ceremony {
         KeyCeremony::Create { home, .. } => language.say(&Phrase::KeyCreate { key, home: home.as_str() }),
+        KeyCeremony::CreateInTokens { home, tokens, .. } => {
+            let (home, tokens) = (home.as_str(), tokens.as_str());
+            language.say(&Phrase::KeyCreateInTokens { key, home, tokens })
+        }
         KeyCeremony::Backup { recipients, .. } => {
             language.say(&Phrase::KeyBackup { key, readers: &names(recipients) })
         }
@@ -129,7 +133,9 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
             let shares = &shares_words(*threshold, holders, language);
             // What such a key signs is said where it is less than what a key usually does.
             language.say(&match kind {
-                KeyKind::HdSecp256k1 | KeyKind::ThresholdSecp256k1 => Phrase::KeyGenerate { key, shares },
+                KeyKind::HdSecp256k1 | KeyKind::ThresholdSecp256k1 | KeyKind::TokenSecp256k1 => {
+                    Phrase::KeyGenerate { key, shares }
+                }
                 KeyKind::ThresholdBip340 => Phrase::KeyGenerateBip340 { key, shares },
                 KeyKind::ThresholdEd25519 => Phrase::KeyGenerateEd25519 { key, shares },
             })

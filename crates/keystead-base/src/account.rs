@@ -31,7 +31,7 @@ pub struct PublicAccount {
     pub parity: u8,
     /// The point's x coordinate; of Ed25519 the 32 bytes of the public key (RFC 8032).
     pub x: Digest,
-    /// The chain code; zero for Ed25519, whose keys have no children here.
+    /// The chain code; zero for keys without children.
     pub chain_code: Digest,
 }
 
@@ -129,7 +129,7 @@ impl PublicAccount {
     /// The address with this index: BIP-32 `CKDpub`, then the last 20 bytes of Keccak-256.
     ///
     /// `None` when the point is not on the curve, the key signs no ECDSA, the index is hardened, or the child is invalid
-    /// (which happens with probability below 2^-127).
+    /// (which happens with probability below 2^-127). A key without children has the address of its point, with index 0.
     #[must_use]
     pub fn address(&self, index: u32) -> Option<Address> {
         self.child(index).map(|key| address_of(&key))
@@ -294,6 +294,32 @@ mod tests {
         assert_eq!(PublicAccount { parity: 0x22, ..good }.scheme(), None);
         assert_eq!(PublicAccount { parity: 0x20, ..good }.scheme(), None, "a chain code");
         assert_eq!(PublicAccount { x: Digest([0xff; 32]), ..good }.scheme(), None, "no point");
+    }
+
+    /// A key in a token has its point's own address and nothing that derives from it.
+    #[test]
+    fn s07_a_key_without_children_is_its_own_only_account() {
+        let secret = SecretKey::from_byte_array([7; 32]).unwrap();
+        let compressed = PublicKey::from_secret_key(&Secp256k1::new(), &secret).serialize();
+        let (account, challenge) = (PublicAccount::lone(compressed), Digest([3; 32]));
+        assert_eq!((account.scheme(), account.compressed()), (Some(KeyScheme::Ecdsa), compressed));
+        let point = PublicKey::from_secret_key(&Secp256k1::new(), &secret);
+        assert_eq!(account.address(0), Some(address_of(&point)));
+        assert_eq!((account.address(1), account.point(1), account.tweaks(&[0])), (None, None, None));
+        let sign = |secret: &SecretKey| {
+            Secp256k1::new().sign_ecdsa(Message::from_digest(challenge.0), secret).serialize_compact()
+        };
+        assert!(account.proves_control(&challenge, &sign(&secret)));
+        assert!(!account.proves_control(&challenge, &sign(&SecretKey::from_byte_array([8; 32]).unwrap())));
+        let whole = PublicAccount::new(compressed, [0; 32]);
+        assert!(account.is_lone() && !whole.is_lone() && !PublicAccount::bip340(compressed).is_lone());
+        assert_ne!(whole.address(0), account.address(0));
+        for (parity, chain_code) in
+            [(account.parity, [1; 32]), (account.parity | BIP340, [0; 32]), (0x62, [0; 32])]
+        {
+            let none = PublicAccount { parity, chain_code: Digest(chain_code), ..account };
+            assert_eq!(none.scheme(), None, "{parity:#x}");
+        }
     }
 
     #[test]

@@ -149,19 +149,22 @@ impl<C: Controls> Turn<'_, C> {
                 }
                 KeyCeremony::Abort { request, .. } => self.can_be_aborted(name, request),
                 KeyCeremony::Import { .. } => self.can_be_imported(ceremony),
+                KeyCeremony::CreateInTokens { .. } => self.is_free(name),
                 _ => Err(Reason::KeyUnknown { key: name.clone() }),
             };
         };
         match ceremony {
-            KeyCeremony::Create { .. } | KeyCeremony::Generate { .. } => {
+            KeyCeremony::Create { .. }
+            | KeyCeremony::Generate { .. }
+            | KeyCeremony::CreateInTokens { .. } => {
                 return Err(Reason::KeyExists { key: name.clone() });
             }
-            // INVARIANT K4: what never was whole cannot leave whole.
+            // INVARIANT K4: what never was whole cannot leave whole, and no token lets its keys out.
             KeyCeremony::Backup { .. }
             | KeyCeremony::Split { .. }
             | KeyCeremony::Export { .. }
             | KeyCeremony::Restore { .. }
-                if key.kind.is_shared() =>
+                if key.kind.is_shared() || key.kind.is_in_tokens() =>
             {
                 return Err(Reason::KindRefused { key: name.clone(), kind: key.kind });
             }
@@ -284,6 +287,7 @@ impl<C: Controls> Turn<'_, C> {
             | KeyCeremony::Split { .. }
             | KeyCeremony::Export { .. }
             | KeyCeremony::Lift { .. }
+            | KeyCeremony::CreateInTokens { .. }
             | KeyCeremony::Restore { .. } => {}
         }
         let epoch = self.state.keys.get(key).map(|key| key.epoch).unwrap_or_default();
@@ -320,25 +324,12 @@ impl<C: Controls> Turn<'_, C> {
                         if *key == event.key && asked == kind && home == node)
                 })?;
                 self.can_be_created(&event.key, *kind)?;
-                self.new_key(
-                    &event.key,
-                    crate::Key {
-                        kind: *kind,
-                        epoch: 0,
-                        account: *account,
-                        home: node.clone(),
-                        assurance: *assurance,
-                        protections: protections.clone(),
-                        state: KeyState::Created,
-                        backup: None,
-                        wallets: Default::default(),
-                        sharing: None,
-                        exits: Default::default(),
-                        drilled: None,
-                        imported: false,
-                        addresses: Default::default(),
-                    },
-                )
+                let key = crate::Key {
+                    assurance: *assurance,
+                    protections: protections.clone(),
+                    ..crate::Key::born(*kind, *account, node.clone())
+                };
+                self.new_key(&event.key, key)
             }
             KeyStep::BackedUp { request, backup } => {
                 self.asked_for(
@@ -378,6 +369,14 @@ impl<C: Controls> Turn<'_, C> {
                 self.step(request, Event::Settle);
                 Ok(state)
             }
+            KeyStep::InTokens { request, account, assurance, protections, proof } => {
+                self.asked_for(request, |it| {
+                    matches!(it, KeyCeremony::CreateInTokens { key, home, .. }
+                        if *key == event.key && home == node)
+                })?;
+                let home = (node.clone(), *assurance, protections.clone());
+                self.born_in_tokens(&event.key, request, *account, home, proof)
+            }
         }
     }
 
@@ -387,6 +386,7 @@ impl<C: Controls> Turn<'_, C> {
         let Some(key) = self.state.keys.get(&event.key) else { return Ok(()) };
         match &event.step {
             KeyStep::Created { .. }
+            | KeyStep::InTokens { .. }
             | KeyStep::Drilled { .. }
             | KeyStep::Restored { .. }
             | KeyStep::Seated { .. }
@@ -416,7 +416,9 @@ impl<C: Controls> Turn<'_, C> {
     /// INVARIANT E3: two keys with one public key are never accepted.
     pub(crate) fn new_key(&mut self, name: &Name, key: crate::Key) -> Result<KeyState, Reason> {
         let twin = self.state.keys.iter().any(|(other, it)| other == name || it.account == key.account);
-        if twin || key.account.scheme() != Some(key.kind.scheme()) {
+        let fits = key.account.scheme() == Some(key.kind.scheme())
+            && key.account.is_lone() == key.kind.is_in_tokens();
+        if twin || !fits {
             return Err(Reason::KeyExists { key: name.clone() });
         }
         let state = key.state;

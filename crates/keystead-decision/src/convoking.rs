@@ -6,7 +6,7 @@ use keystead_base::{Name, RequestId};
 use keystead_intent::{
     ChangeKind, KeyCeremony, KeyKind, KeyMove, KeyState, MAX_EXIT_RECIPIENTS, MAX_HOLDERS,
 };
-use keystead_policy::{AssuranceLevel, Feature, Reason, ShareFault};
+use keystead_policy::{Feature, Reason, ShareFault};
 
 use crate::key_moves::not_from;
 use crate::turn::Turn;
@@ -289,9 +289,15 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     pub(crate) fn can_be_created(&self, key: &Name, kind: KeyKind) -> Result<(), Reason> {
-        if kind.is_shared() {
+        // INVARIANT K4: what has no backup has a change of its own, which policy names.
+        if kind.is_shared() || kind.is_in_tokens() {
             return Err(Reason::KindRefused { key: key.clone(), kind });
         }
+        self.is_free(key)
+    }
+
+    /// Whether no ceremony under way is to make a key of this name.
+    pub(crate) fn is_free(&self, key: &Name) -> Result<(), Reason> {
         match self.state.convened.contains_key(key) {
             true => Err(Reason::KeyExists { key: key.clone() }),
             false => Ok(()),
@@ -351,22 +357,7 @@ impl<C: Controls> Turn<'_, C> {
 impl Key {
     fn in_shares(kind: KeyKind, account: PublicAccount, sharing: Sharing) -> Option<Self> {
         let home = sharing.holders.first()?.clone();
-        let mut key = Self {
-            kind,
-            epoch: 0,
-            account,
-            home,
-            assurance: AssuranceLevel::Process,
-            protections: Vec::new(),
-            state: KeyState::Created,
-            backup: None,
-            wallets: Default::default(),
-            sharing: None,
-            exits: Default::default(),
-            drilled: None,
-            imported: false,
-            addresses: Default::default(),
-        };
+        let mut key = Self::born(kind, account, home);
         key.share_among(sharing);
         Some(key)
     }

@@ -211,6 +211,20 @@ pub enum KeyStep {
         /// What was dealt.
         dealing: Box<Signed<Dealing>>,
     },
+    /// A key was born in this node's tokens, as the committed ceremony asked, and signed there: it has no backup to drill,
+    /// and is active at once.
+    InTokens {
+        /// The request that allowed it.
+        request: RequestId,
+        /// Its one account.
+        account: PublicAccount,
+        /// What kind of home the enclave is that asks the tokens.
+        assurance: AssuranceLevel,
+        /// The protections of that home that are fully in force, ascending.
+        protections: Vec<Feature>,
+        /// 64 bytes r ‖ s over [`crate::drill_challenge`] of epoch 0 and the request in the place of a backup.
+        proof: Vec<u8>,
+    },
 }
 
 /// Asks for a fresh certificate.

@@ -26,6 +26,7 @@ pub(crate) fn move_of(ceremony: &KeyCeremony) -> KeyMove {
         | KeyCeremony::Abort { .. }
         | KeyCeremony::Lift { .. }
         | KeyCeremony::Import { .. } => KeyMove::Prove,
+        | KeyCeremony::CreateInTokens { .. } => KeyMove::Prove,
         KeyCeremony::Exit { .. } => KeyMove::Exit,
     }
 }
@@ -69,7 +70,8 @@ pub(crate) fn frees(change: &AuthorityChange) -> bool {
             | KeyCeremony::Refresh { .. }
             | KeyCeremony::Repair { .. }
             | KeyCeremony::Abort { .. }
-            | KeyCeremony::Lift { .. },
+            | KeyCeremony::Lift { .. }
+            | KeyCeremony::CreateInTokens { .. },
         ) => false,
     }
 }

@@ -16,6 +16,7 @@ mod finding;
 mod fresh;
 mod genesis;
 mod importing;
+mod in_tokens;
 mod judge;
 mod key_moves;
 mod light_client;

@@ -118,8 +118,28 @@ pub struct Key {
 }
 
 impl Key {
+    /// A key that its home has just made; nobody says yet how it is protected there.
+    pub(crate) fn born(kind: KeyKind, account: PublicAccount, home: Name) -> Self {
+        Self {
+            kind,
+            epoch: 0,
+            account,
+            home,
+            assurance: AssuranceLevel::Process,
+            protections: Vec::new(),
+            state: KeyState::Created,
+            backup: None,
+            wallets: BTreeMap::new(),
+            sharing: None,
+            exits: BTreeMap::new(),
+            drilled: None,
+            imported: false,
+            addresses: OrdMap::new(),
+        }
+    }
+
     /// How many seconds ago a backup of it was restored last: 0 of a key in shares, which has none, and the most that there
-    /// are where none ever was.
+    /// are where none ever was: of a key in tokens always.
     #[must_use]
     pub fn drill_age(&self, now: Timestamp) -> u64 {
         match self.drilled {

@@ -170,6 +170,16 @@ pub enum KeyCeremony {
         /// The nodes that hold a share each, in the order of the shares' indices.
         holders: Vec<Name>,
     },
+    /// A secp256k1 key is born in the tokens of a node and never leaves them: it has one account, and no backup. Only where
+    /// policy names the change.
+    CreateInTokens {
+        /// Its name, unused so far.
+        key: Name,
+        /// The node whose enclave asks the tokens, and nobody else.
+        home: Name,
+        /// What that node calls the group of tokens.
+        tokens: Name,
+    },
 }
 
 /// Who has the whole key that is imported.
@@ -236,6 +246,8 @@ pub enum KeyKind {
     ThresholdBip340,
     /// An Ed25519 key in shares, for messages of Solana's and nothing else.
     ThresholdEd25519,
+    /// A secp256k1 key in PKCS#11 tokens: one account, and no children.
+    TokenSecp256k1,
 }
 
 impl KeyKind {
@@ -243,8 +255,19 @@ impl KeyKind {
     #[must_use]
     pub fn is_shared(self) -> bool {
         match self {
-            Self::HdSecp256k1 => false,
+            Self::HdSecp256k1 | Self::TokenSecp256k1 => false,
             Self::ThresholdSecp256k1 | Self::ThresholdBip340 | Self::ThresholdEd25519 => true,
+        }
+    }
+
+    /// Whether it lives in tokens, from which nobody backs it up.
+    #[must_use]
+    pub fn is_in_tokens(self) -> bool {
+        match self {
+            Self::TokenSecp256k1 => true,
+            Self::HdSecp256k1 | Self::ThresholdSecp256k1 | Self::ThresholdBip340 | Self::ThresholdEd25519 => {
+                false
+            }
         }
     }
 
@@ -252,7 +275,7 @@ impl KeyKind {
     #[must_use]
     pub fn scheme(self) -> KeyScheme {
         match self {
-            Self::HdSecp256k1 | Self::ThresholdSecp256k1 => KeyScheme::Ecdsa,
+            Self::HdSecp256k1 | Self::ThresholdSecp256k1 | Self::TokenSecp256k1 => KeyScheme::Ecdsa,
             Self::ThresholdBip340 => KeyScheme::Bip340,
             Self::ThresholdEd25519 => KeyScheme::Ed25519,
         }
@@ -266,6 +289,7 @@ impl KeyKind {
             Self::ThresholdSecp256k1 => "threshold_secp256k1",
             Self::ThresholdBip340 => "threshold_bip340",
             Self::ThresholdEd25519 => "threshold_ed25519",
+            Self::TokenSecp256k1 => "token_secp256k1",
         }
     }
 }
@@ -300,6 +324,7 @@ impl AuthorityChange {
             Self::Key(KeyCeremony::Abort { .. }) => ChangeKind::AbortCeremony,
             Self::Key(KeyCeremony::Lift { .. }) => ChangeKind::LiftBan,
             Self::Key(KeyCeremony::Import { .. }) => ChangeKind::ImportKey,
+            Self::Key(KeyCeremony::CreateInTokens { .. }) => ChangeKind::CreateTokenKey,
         }
     }
 }
@@ -324,7 +349,8 @@ impl KeyCeremony {
             | Self::Abort { key, .. }
             | Self::Lift { key, .. }
             | Self::Split { key, .. }
-            | Self::Import { key, .. } => key,
+            | Self::Import { key, .. }
+            | Self::CreateInTokens { key, .. } => key,
         }
     }
 }
@@ -384,6 +410,8 @@ pub enum ChangeKind {
     LiftBan,
     /// A whole key is dealt in shares.
     ImportKey,
+    /// A key is born in tokens, without a backup.
+    CreateTokenKey,
 }
 
 impl ChangeKind {
@@ -410,6 +438,7 @@ impl ChangeKind {
             Self::AbortCeremony => "abort_ceremony",
             Self::LiftBan => "lift_ban",
             Self::ImportKey => "import_key",
+            Self::CreateTokenKey => "create_token_key",
         }
     }
 }
@@ -419,6 +448,12 @@ impl ChangeKind {
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::DestroyKey | Self::ExitKey)
+    }
+
+    /// Whether no row that speaks of all changes speaks of it: it cannot be undone, or it gives up what other keys must have.
+    #[must_use]
+    pub fn must_be_named(self) -> bool {
+        self.is_final() || self == Self::CreateTokenKey
     }
 }
 

@@ -8,7 +8,7 @@ use keystead_consensus::Times;
 use keystead_transmit::{Endpoint, Limits, Roots, TransmitError};
 use serde::{Deserialize, Serialize};
 
-use crate::CoinsConfig;
+use crate::{CoinsConfig, RootConfig, TokenConfig};
 
 /// Where a node listens unless it is told otherwise: nobody outside the machine reaches it.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7400";
@@ -104,6 +104,12 @@ pub struct EnclaveConfig {
     /// Protections without which the enclave does not serve, by their stable names.
     #[serde(default)]
     pub require: Vec<String>,
+    /// The token without which nothing that is sealed opens; none where the passphrase is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<RootConfig>,
+    /// The tokens in which keys may live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<TokenConfig>,
 }
 
 /// The endpoints of one chain.

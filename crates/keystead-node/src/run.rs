@@ -183,6 +183,7 @@ async fn start<C: Controls + Clone + 'static>(
         runs: Runs::default(),
         sweep: Notify::new(),
         protections: Mutex::default(),
+        tokens: Mutex::default(),
         chains: Mutex::default(),
         sightings: Sightings::default(),
         suspects: Suspects::default(),

@@ -9,7 +9,7 @@ use keystead_decision::{Controls, SignedGenesis, State};
 use keystead_intent::KeyCeremony;
 use keystead_ledger::Ledger;
 use keystead_transmit::ChainView;
-use keystead_wire::{ChainStatus, Hello, Protection, Refused, Role};
+use keystead_wire::{ChainStatus, Hello, Protection, Refused, Role, TokenView};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::blocks::Submission;
@@ -68,6 +68,8 @@ pub(crate) struct Shared {
     /// Rung when something allowed could not be signed.
     pub(crate) sweep: Notify,
     pub(crate) protections: Mutex<Vec<Protection>>,
+    /// The tokens of the enclave, as it saw them last.
+    pub(crate) tokens: Mutex<Vec<TokenView>>,
     pub(crate) chains: Mutex<Vec<ChainStatus>>,
     /// Where signed transactions were seen in blocks.
     pub(crate) sightings: Sightings,
@@ -118,7 +120,9 @@ impl Shared {
     /// Whether this node's back end carries the ceremony out.
     pub(crate) fn is_home_of(&self, state: &State, ceremony: &KeyCeremony) -> bool {
         match ceremony {
-            KeyCeremony::Create { home, .. } | KeyCeremony::Restore { home, .. } => *home == self.node,
+            KeyCeremony::Create { home, .. }
+            | KeyCeremony::Restore { home, .. }
+            | KeyCeremony::CreateInTokens { home, .. } => *home == self.node,
             // INVARIANT K6: whoever lost its share, or holds none any more, keeps the ban in its journal and may hold again.
             KeyCeremony::Lift { .. } => true,
             other => self.holds(state, other.key()),
@@ -185,6 +189,14 @@ impl Shared {
 
     pub(crate) fn set_protections(&self, protections: Vec<Protection>) {
         *self.protections.lock().unwrap_or_else(PoisonError::into_inner) = protections;
+    }
+
+    pub(crate) fn tokens(&self) -> Vec<TokenView> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_tokens(&self, tokens: Vec<TokenView>) {
+        *self.tokens.lock().unwrap_or_else(PoisonError::into_inner) = tokens;
     }
 
     pub(crate) fn chains(&self) -> Vec<ChainStatus> {

@@ -109,6 +109,7 @@ pub(crate) fn status(shared: &Shared) -> NodeStatus {
         sync_micros: shared.health.sync(),
         runs,
         aborts,
+        tokens: shared.tokens(),
     }
 }
 

@@ -218,6 +218,7 @@ fn finished_ceremony(entry: &Entry) -> Option<RequestId> {
             KeyStep::Created { request, .. }
             | KeyStep::BackedUp { request, .. }
             | KeyStep::Restored { request, .. }
+            | KeyStep::InTokens { request, .. }
             | KeyStep::Left { request, .. } => Some(*request),
             KeyStep::Seated { .. }
             | KeyStep::Dealt { .. }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use borsh::BorshSerialize;
-use keystead_base::{Blame, Canonical as _, Coded, Digest, Name};
+use keystead_base::{Blame, Canonical as _, Coded, Digest, Name, RequestId};
 use keystead_decision::{Certificate, Commit, FreshAnswer};
 use keystead_keys::{BackupFile, RecipientPublicKey, Sealed};
 
@@ -18,6 +18,7 @@ use crate::protocol::{
     MAX_BATCH_ITEMS, OpenedKey, Position, ProvenWallet, Ready, Refusal, Reply, Request, RestoredKey,
     WalletOf,
 };
+use crate::tokens::TokenReport;
 use crate::{FrameError, MAX_FRAME_BYTES, frame};
 
 /// A running enclave. Calls block; one at a time.
@@ -83,6 +84,30 @@ impl EnclaveClient {
     pub fn public(&mut self, key: Name) -> Result<HeldKey, ClientError> {
         match self.call(&Request::Public(key))? {
             Reply::Public(held) => Ok(*held),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has the tokens prove to the log that they sign with a key that this request had them make.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn prove(&mut self, key: Name, request: RequestId) -> Result<Vec<u8>, ClientError> {
+        match self.call(&Request::Prove { key, request })? {
+            Reply::Proof(proof) => Ok(proof),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Asks each token whether it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn tokens(&mut self) -> Result<Vec<TokenReport>, ClientError> {
+        match self.call(&Request::Tokens)? {
+            Reply::Tokens(reports) => Ok(reports),
             other => Err(unexpected(other)),
         }
     }
@@ -304,6 +329,8 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Gathered(_) => "gathered",
         Reply::Dealt(_) => "dealt",
         Reply::Whole(_) => "whole",
+        Reply::Proof(_) => "proof",
+        Reply::Tokens(_) => "tokens",
     };
     ClientError::Unexpected { found }
 }

@@ -2,6 +2,7 @@
 
 mod gathering;
 mod importing;
+mod in_tokens;
 mod inputs;
 mod leaving;
 mod messages;
@@ -13,7 +14,7 @@ use keystead_base::{Canonical as _, ClusterId, Digest, Name, Secret, Timestamp};
 use keystead_bitcoin::Spend;
 use keystead_chain::Unsigned;
 use keystead_decision::{
-    CeremonyPermit, Certificate, FreshAnswer, Grant, Header, LightClient, PublicAccount, drill_challenge,
+    CeremonyPermit, Certificate, FreshAnswer, Grant, Header, LightClient, PublicAccount,
 };
 use keystead_intent::KeyCeremony;
 use keystead_keys::{
@@ -22,14 +23,15 @@ use keystead_keys::{
 use keystead_policy::AssuranceLevel;
 
 use crate::curve::Curve;
-use crate::entropy::{MachineDraw, Sources, kernel_random};
+use crate::entropy::{Sources, kernel_random};
 use crate::passphrase::Passphrase;
 use crate::protocol::{
-    Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS,
-    OpenedKey, Position, Ready, Refusal, Released, Reply, Request,
+    Advance, Batch, BatchItem, CreatedKey, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS, OpenedKey, Position,
+    Ready, Refusal, Released, Reply, Request,
 };
 use crate::repeats::Repeats;
 use crate::threshold::{Arena, Progress, Threshold};
+use crate::tokens::Tokens;
 use crate::vault::{Slots, Vault};
 use crate::{EnclaveError, Feature, Hardening};
 
@@ -72,6 +74,8 @@ pub(crate) struct Start {
     pub(crate) required: Vec<Feature>,
     pub(crate) hardening: Hardening,
     pub(crate) passphrase: Passphrase,
+    /// Their processes were started before calls were forbidden.
+    pub(crate) tokens: Tokens,
 }
 
 /// The state of an enclave. It lives on a stack in secret pages.
@@ -88,17 +92,20 @@ pub(crate) struct Enclave<C> {
     rights: sharing::Rights,
     fresh: sharing::Proofs,
     imports: importing::Imports,
+    /// Keys in tokens.
+    tokens: Tokens,
     /// Whether the sources of seeds are well.
     sources: Sources,
     controls: C,
 }
 
 impl<C: EnclaveControls> Enclave<C> {
-    pub(crate) fn new(start: Start, slots: Slots, arena: Arena, controls: C) -> Self {
+    pub(crate) fn new(mut start: Start, slots: Slots, arena: Arena, controls: C) -> Self {
         let (curve, repeats) = (Curve::new(&random()), Repeats::new());
         let vault = Vault::new(slots, random());
         let (threshold, rights, fresh) = (Threshold::new(arena), Default::default(), Default::default());
         let (log, sealing, receiving, sources) = (None, None, None, Sources::default());
+        let tokens = std::mem::take(&mut start.tokens);
         Self {
             start,
             log,
@@ -109,6 +116,7 @@ impl<C: EnclaveControls> Enclave<C> {
             receiving,
             threshold,
             rights,
+            tokens,
             sources,
             fresh,
             imports: Default::default(),
@@ -158,13 +166,16 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Whole(it) => self.whole(&it).map(|whole| Reply::Whole(Box::new(whole))),
             Request::Take(it) => self.take(&it, now).map(moved),
             Request::Public(key) => self.public(&key).map(|held| Reply::Public(Box::new(held))),
+            Request::Prove { key, request } => self.prove(&key, request).map(Reply::Proof),
+            Request::Tokens => Ok(Reply::Tokens(self.tokens.report())),
         };
         reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
     }
 
     fn hello(&mut self, hello: &Hello) -> Result<Ready, EnclaveError> {
         let cluster = self.begins()?;
-        self.sources.check(&MachineDraw::new())?;
+        let draw = self.draw();
+        self.sources.check(&draw)?;
         let log = LightClient::new(&hello.genesis, cluster)?;
         if self.sealing.is_none() {
             self.sealing = Some(self.start.passphrase.stretch(Kdf::new(&mut kernel_random))?);
@@ -206,8 +217,10 @@ impl<C: EnclaveControls> Enclave<C> {
         if self.sealing.as_ref().is_none_or(|sealing| sealing.kdf() != sealed.kdf()) {
             self.sealing = Some(self.start.passphrase.stretch(*sealed.kdf())?);
         }
-        if label.purpose == Purpose::ThresholdShare {
-            return self.open_share(sealed, label);
+        match label.purpose {
+            Purpose::ThresholdShare => return self.open_share(sealed, label),
+            Purpose::TokenKey => return self.open_in_tokens(sealed, label),
+            Purpose::HdSeed | Purpose::Member => {}
         }
         let mut entropy = Secret::new([0; 32]);
         if let Some(sealing) = &self.sealing {
@@ -220,6 +233,9 @@ impl<C: EnclaveControls> Enclave<C> {
     }
 
     fn public(&mut self, name: &Name) -> Result<HeldKey, EnclaveError> {
+        if let Some(key) = self.tokens.key(name) {
+            return Ok(held(name, key.epoch, &key.account));
+        }
         let (epoch, account) = (self.vault.key(name)?.epoch, self.vault.public(name)?);
         Ok(held(name, epoch, &account))
     }
@@ -273,6 +289,11 @@ impl<C: EnclaveControls> Enclave<C> {
             }
             return Ok(key);
         }
+        if let Some(held) = self.tokens.key(&key) {
+            in_epoch(&key, held.epoch, epoch)?;
+            self.tokens.destroy(&key)?;
+            return Ok(key);
+        }
         in_epoch(&key, self.vault.key(&key)?.epoch, epoch)?;
         self.vault.wipe(&key)?;
         Ok(key)
@@ -280,12 +301,14 @@ impl<C: EnclaveControls> Enclave<C> {
 
     fn create(&mut self, certificate: &Certificate, now: Timestamp) -> Result<CreatedKey, EnclaveError> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
-        let KeyCeremony::Create { key, kind: keystead_intent::KeyKind::HdSecp256k1, .. } = ceremony else {
-            return Err(EnclaveError::Ceremony);
-        };
         self.protected()?;
-        let cluster = self.cluster()?;
-        let (entropy, _) = self.sources.seed(&MachineDraw::new(), now)?;
+        let key = match ceremony {
+            KeyCeremony::Create { key, kind: keystead_intent::KeyKind::HdSecp256k1, .. } => key,
+            KeyCeremony::CreateInTokens { key, tokens, .. } => return self.create_in_tokens(&key, &tokens),
+            _ => return Err(EnclaveError::Ceremony),
+        };
+        let (cluster, draw) = (self.cluster()?, self.draw());
+        let (entropy, _) = self.sources.seed(&draw, now)?;
         let seed = HdSeed::from_entropy(entropy);
         let label = SealLabel { cluster: Some(cluster), name: key.clone(), purpose: Purpose::HdSeed, epoch };
         let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
@@ -311,6 +334,7 @@ impl<C: EnclaveControls> Enclave<C> {
             | KeyCeremony::Exit { .. }
             | KeyCeremony::Abort { .. }
             | KeyCeremony::Split { .. }
+            | KeyCeremony::CreateInTokens { .. }
             | KeyCeremony::Lift { .. }
             | KeyCeremony::Import { .. } => return Err(EnclaveError::Ceremony),
         };
@@ -331,22 +355,6 @@ impl<C: EnclaveControls> Enclave<C> {
             Some(key) => Ok((person, key)),
             None => Err(EnclaveError::Recipient { person }),
         }
-    }
-
-    fn drill(&mut self, drill: &Drill) -> Result<DrillProof, EnclaveError> {
-        if self.start.role != Role::Scratch {
-            return Err(EnclaveError::Role);
-        }
-        self.hardened()?;
-        let member = self.start.passphrase.open(&drill.member)?;
-        let seed = drill.file.restore(&drill.recipient, &member.recipient()?)?;
-        let subject = &drill.file.subject;
-        let backup = drill.file.digest();
-        self.vault.add(subject.key.clone(), subject.epoch, &seed)?;
-        let account = self.vault.account(&subject.key, 0)?;
-        let challenge = drill_challenge(subject.cluster, &subject.key, subject.epoch, &backup, drill.after);
-        let signature = self.curve.sign(&self.vault.scalar(&account), &account.public, &challenge)?;
-        Ok(DrillProof { backup, proof: signature.rs.to_vec() })
     }
 
     fn sign(&mut self, batch: &Batch, now: Timestamp) -> Result<Vec<ItemResult>, EnclaveError> {
@@ -390,6 +398,9 @@ impl<C: EnclaveControls> Enclave<C> {
         }
         let grant = permit.into_grant();
         let name = &grant.account.key;
+        if self.tokens.key(name).is_some() {
+            return self.sign_in_tokens(&grant, &unsigned);
+        }
         in_epoch(name, self.vault.key(name)?.epoch, grant.epoch)?;
         let account = self.vault.account(name, grant.account.index)?;
         fits(&grant, &unsigned, account.address)?;
@@ -436,7 +447,8 @@ fn needs_health(request: &Request) -> bool {
         | Request::Gather(_)
         | Request::Deal(_)
         | Request::Whole(_)
-        | Request::Take(_) => true,
+        | Request::Take(_)
+        | Request::Prove { .. } => true,
         Request::Hello(_)
         | Request::Open(_)
         | Request::Recall(_)
@@ -447,6 +459,7 @@ fn needs_health(request: &Request) -> bool {
         | Request::Destroy(_)
         | Request::GiveUp(_)
         | Request::Lift(_)
+        | Request::Tokens
         | Request::Erase { .. } => false,
     }
 }
@@ -508,7 +521,8 @@ mod tests {
     fn enclave() -> Enclave<Strict> {
         let (required, passphrase) = (Vec::new(), Passphrase::read(b"a word".as_slice()).unwrap());
         let role = Role::Signer(ClusterId(Digest::ZERO));
-        let start = Start { role, required, hardening: Hardening::default(), passphrase };
+        let (hardening, tokens) = (Hardening::default(), Tokens::default());
+        let start = Start { role, required, hardening, passphrase, tokens };
         Enclave::new(start, Slots::new().unwrap(), Arena::new(ARENA_BYTES).unwrap(), Strict)
     }
 
@@ -557,6 +571,7 @@ mod tests {
             "join",
             "leave",
             "open_share",
+            "prove",
             "receive",
             "restore",
             "seat",

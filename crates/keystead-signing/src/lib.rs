@@ -16,7 +16,9 @@ mod process;
 mod protocol;
 mod refusal;
 mod repeats;
+mod root;
 mod threshold;
+mod tokens;
 mod vault;
 
 pub use client::{ClientError, EnclaveClient};
@@ -37,5 +39,7 @@ pub use protocol::{
     Request, RestoredKey, SeatFor, ShareToOpen, SplitWhole, TakeDealing, WalletOf, WholeKey,
 };
 pub use refusal::EnclaveError;
+pub use root::TokenRoot;
 pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};
+pub use tokens::{TokenGroup, TokenKeyError, TokenReport};
 pub use vault::{MAX_KEYS, VaultError};

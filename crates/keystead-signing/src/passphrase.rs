@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use aws_lc_rs::hmac;
 use keystead_base::{PublicAccount, Secret};
 use keystead_keys::{
     HdRoot, Kdf, MAX_PASSPHRASE_BYTES, MemberError, MemberKey, MemberKeyFile, Mnemonic, SealError, SealingKey,
@@ -35,6 +36,16 @@ impl Passphrase {
             this.length -= 1;
         }
         Ok(this)
+    }
+
+    /// From now on the passphrase is HMAC-SHA-512 of what it was, under a root that a token decrypted: both are needed
+    /// (specs/keys.md, "Seals").
+    pub(crate) fn join(&mut self, root: &Secret<Vec<u8>>) {
+        let key = hmac::Key::new(hmac::HMAC_SHA512, root.expose());
+        let joined = hmac::sign(&key, self.text());
+        self.bytes.expose_mut().fill(0);
+        self.bytes.expose_mut().iter_mut().zip(joined.as_ref()).for_each(|(to, from)| *to = *from);
+        self.length = joined.as_ref().len();
     }
 
     /// The sealing key of these parameters.
@@ -134,6 +145,19 @@ mod tests {
         for wrong in [&both[..63], &[&both[..], &[0]].concat(), &other, &seed] {
             assert!(matches!(whole(wrong).err(), Some(EnclaveError::Secret)));
         }
+    }
+
+    /// Neither alone is the other, and the order of the two matters.
+    #[test]
+    fn k05_a_passphrase_with_a_root_is_that_of_rfc_4231_and_neither_alone() {
+        // RFC 4231, test case 2.
+        let mut passphrase = Passphrase::read(b"what do ya want for nothing?".as_slice()).unwrap();
+        passphrase.join(&Secret::new(b"Jefe".to_vec()));
+        let expected = "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554\
+                        9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737";
+        assert_eq!(const_hex::encode(passphrase.text()), expected);
+        passphrase.forget();
+        assert_eq!(passphrase.text(), b"");
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub use gathering::{
 pub use importing::{DealTo, SeatFor, SplitWhole, TakeDealing, WholeKey};
 
 use crate::threshold::{Progress, RunStart};
+use crate::tokens::TokenReport;
 use crate::{EthereumSignature, Hardening};
 
 /// The most payloads of one batch.
@@ -97,6 +98,15 @@ pub enum Request {
     Whole(Box<SplitWhole>),
     /// What was dealt for an import that this enclave was shown convened: begin with the point for its seat.
     Take(Box<TakeDealing>),
+    /// Prove to the log that the tokens sign with a key that this request had them make.
+    Prove {
+        /// The key.
+        key: Name,
+        /// The request.
+        request: RequestId,
+    },
+    /// Ask each token whether it is there.
+    Tokens,
 }
 
 impl Canonical for Request {
@@ -230,6 +240,10 @@ pub enum Reply {
     Dealt(Box<Dealing>),
     /// To [`Request::Whole`].
     Whole(Box<WholeKey>),
+    /// To [`Request::Prove`]: `r || s` over `keystead_decision::drill_challenge` of epoch 0 and the request.
+    Proof(Vec<u8>),
+    /// To [`Request::Tokens`], by group.
+    Tokens(Vec<TokenReport>),
 }
 
 impl Canonical for Reply {

@@ -13,6 +13,7 @@ use keystead_keys::{
 use keystead_solana::UnsignedError;
 
 use crate::threshold::ThresholdError;
+use crate::tokens::TokenKeyError;
 use crate::vault::VaultError;
 use crate::{CurveError, Feature};
 
@@ -166,6 +167,9 @@ pub enum EnclaveError {
     /// A run of a shared key.
     #[error(transparent)]
     Threshold(#[from] ThresholdError),
+    /// A key in tokens.
+    #[error(transparent)]
+    Tokens(#[from] TokenKeyError),
 }
 
 impl Coded for EnclaveError {
@@ -205,6 +209,7 @@ impl Coded for EnclaveError {
             Self::Shares(error) => error.code(),
             Self::Member(error) => error.code(),
             Self::Threshold(error) => error.code(),
+            Self::Tokens(error) => error.code(),
         }
     }
 
@@ -241,6 +246,7 @@ impl Coded for EnclaveError {
             Self::Shares(error) => error.blame(),
             Self::Member(error) => error.blame(),
             Self::Threshold(error) => error.blame(),
+            Self::Tokens(error) => error.blame(),
         }
     }
 }

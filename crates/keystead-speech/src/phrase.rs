@@ -230,6 +230,7 @@ phrases! {
     ThawAll {},
     ThawKey { key },
     KeyCreate { key, home },
+    KeyCreateInTokens { key, home, tokens },
     BackupGroup { threshold, members },
     KeySplit { key, needed, groups },
     KeyBackup { key, readers },

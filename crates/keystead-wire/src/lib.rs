@@ -53,6 +53,6 @@ pub use tls::{ALPN, Pins, pins};
 pub use trace::{MAX_TRACE_MARKS, TraceContext, TraceMark};
 pub use views::{
     ChainStatus, ChainWatch, FoundView, KeyView, MAX_SHOWN_FOUND, MAX_SHOWN_KEYS, NodeStatus, ObjectionView,
-    PeerView, Protection, ReconciledView, RequestDetail, RequestStage, RequestView, SignedPayload,
+    PeerView, Protection, ReconciledView, RequestDetail, RequestStage, RequestView, SignedPayload, TokenView,
     Withstands,
 };

@@ -237,6 +237,8 @@ pub struct NodeStatus {
     pub runs: Vec<RunView>,
     /// Those that came to nothing, the newest first; at most [`MAX_SHOWN_ABORTS`](crate::MAX_SHOWN_ABORTS).
     pub aborts: Vec<AbortView>,
+    /// The tokens in which keys of this node live, by group.
+    pub tokens: Vec<TokenView>,
 }
 
 /// Another node, as this one sees it.
@@ -298,6 +300,20 @@ impl fmt::Display for Withstands {
             (lying, down) => write!(f, "{lying} that lies, {down} that is down"),
         }
     }
+}
+
+/// One PKCS#11 token of the enclave, as it saw it last.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenView {
+    /// Its group: all tokens of one hold the same keys.
+    pub group: Name,
+    /// What people call it.
+    pub token: String,
+    /// Why it signs nothing, where it is lost.
+    pub lost: Option<String>,
+    /// How often it answered since the enclave started.
+    pub answered: u64,
 }
 
 /// One protection of the enclave process.

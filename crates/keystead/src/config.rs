@@ -245,6 +245,14 @@ impl Config {
                 at(&mut tpm.seal);
                 at(&mut tpm.mark);
                 secret(&mut tpm.auth)?;
+            if let Some(root) = &mut node.enclave.root {
+                at(&mut root.module);
+                at(&mut root.file);
+                secret(&mut root.pin)?;
+            }
+            for token in &mut node.enclave.tokens {
+                at(&mut token.module);
+                secret(&mut token.pin)?;
             }
             at(&mut node.member.key);
             secret(&mut node.member.passphrase)?;

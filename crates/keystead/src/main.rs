@@ -50,6 +50,11 @@ fn main() -> ExitCode {
     {
         return commands::enclave::run(rest);
     }
+    if let [_, word, rest @ ..] = arguments.as_slice()
+        && word == "token-process"
+    {
+        return commands::enclave::serve_token(rest);
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &arguments),

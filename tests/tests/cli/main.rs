@@ -29,6 +29,7 @@ mod rebuild;
 mod rebuilt;
 mod rest;
 mod rest_psbt;
+mod rooted;
 mod script;
 mod secrets;
 mod several;

@@ -18,4 +18,5 @@ mod shared_key_words;
 mod shared_keys;
 mod simulating;
 mod solana;
+mod token_keys;
 mod voices;

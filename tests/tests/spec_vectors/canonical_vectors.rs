@@ -255,6 +255,14 @@ fn intents() -> Vec<Vector> {
         ("resume", key(KeyCeremony::Resume { key: name("hot") })),
         ("destroy", key(KeyCeremony::Destroy { key: name("hot") })),
         ("restore", key(KeyCeremony::Restore { key: name("hot"), home: name("node-2") })),
+        (
+            "create in tokens",
+            key(KeyCeremony::CreateInTokens {
+                key: name("vault"),
+                home: name("node-1"),
+                tokens: name("hsm"),
+            }),
+        ),
     ];
     let mut all = vec![
         ("native transfer", intent(Action::Transfer(transfer(Asset::Native)))),
@@ -384,6 +392,13 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         assurance: AssuranceLevel::Process,
         protections: vec![Feature::SecretMemory, Feature::Seccomp],
     };
+    let in_tokens = KeyStep::InTokens {
+        request: id,
+        account: PublicAccount { parity: 0x42, x: Digest([7; 32]), chain_code: Digest::ZERO },
+        assurance: AssuranceLevel::Process,
+        protections: vec![Feature::Seccomp],
+        proof: vec![1, 2, 3],
+    };
     let (recipient, assurance) = (Digest([10; 32]), AssuranceLevel::Process);
     let (protections, proof) = (vec![Feature::Seccomp], vec![1, 2, 3]);
     let steps = [
@@ -394,6 +409,7 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         ("destroyed", KeyStep::Destroyed),
         ("restored", KeyStep::Restored { request: id, recipient, assurance, protections, proof }),
         ("wallet", KeyStep::Wallet { wallet: Purse::of_seed(7).recorded, proof: vec![1, 2, 3] }),
+        ("in tokens", in_tokens),
     ];
     let steps = steps.into_iter().chain(every_step(id));
     let events = steps.map(|(what, step)| vector(what, &KeyEvent { cluster, key: name("hot"), step }));

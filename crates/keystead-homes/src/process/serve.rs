@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use keystead_base::{Blame, Coded, Secret};
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
-use super::protocol::{HomeReply, HomeRequest};
+use super::protocol::{HomeReply, HomeRequest, Octets};
 use crate::{Home, Pin, Scheme, ToSign, TokenHome, TokenPlace, frame};
 
 /// Becomes the process of a token, which speaks over standard input and output. Returns when whoever started it hangs up.
@@ -47,13 +47,10 @@ pub(super) fn answer(home: &impl Home, request: HomeRequest) -> HomeReply {
         HomeRequest::Generate { label, scheme, to_send: true } => {
             HomeReply::of(home.generate_to_send(&label, scheme), HomeReply::Public)
         }
-        HomeRequest::Import { label, scheme, secret } => {
-            let secret = Secret::new(secret);
-            HomeReply::of(
-                fixed(scheme, &secret).and_then(|it| home.import(&label, scheme, &it)),
-                HomeReply::Public,
-            )
-        }
+        HomeRequest::Import { label, scheme, secret } => HomeReply::of(
+            fixed(scheme, &secret.0).and_then(|it| home.import(&label, scheme, &it)),
+            HomeReply::Public,
+        ),
         HomeRequest::Public { label } => HomeReply::of(home.public(&label), HomeReply::Public),
         HomeRequest::SignDigest { label, digest } => {
             HomeReply::of(home.sign(&label, ToSign::Digest(&digest)), HomeReply::Signature)
@@ -64,15 +61,14 @@ pub(super) fn answer(home: &impl Home, request: HomeRequest) -> HomeReply {
         HomeRequest::Destroy { label } => HomeReply::of(home.destroy(&label), done),
         HomeRequest::MakeWrapping { label } => HomeReply::of(home.make_wrapping(&label), done),
         HomeRequest::Wrap { label, bound, secret } => {
-            HomeReply::of(home.wrap(&label, &bound, &Secret::new(secret)), HomeReply::Octets)
+            HomeReply::of(home.wrap(&label, &bound, &secret.0), |it| HomeReply::Octets(Octets::new(it)))
         }
         HomeRequest::Unwrap { label, bound, wrapped } => {
-            let taken = |mut secret: Secret<Vec<u8>>| HomeReply::Octets(std::mem::take(secret.expose_mut()));
-            HomeReply::of(home.unwrap(&label, &bound, &wrapped), taken)
+            HomeReply::of(home.unwrap(&label, &bound, &wrapped), |it| HomeReply::Octets(Octets(it)))
         }
         HomeRequest::Random { count } => {
-            let mut bytes = vec![0; (count as usize).min(MAX_RANDOM_BYTES)];
-            HomeReply::of(home.random(&mut bytes), |()| HomeReply::Octets(bytes))
+            let mut bytes = Octets::new(vec![0; (count as usize).min(MAX_RANDOM_BYTES)]);
+            HomeReply::of(home.random(bytes.0.expose_mut()), |()| HomeReply::Octets(bytes))
         }
         HomeRequest::Receiver => HomeReply::of(home.receiver(), HomeReply::Receiver),
         HomeRequest::Send { label, to } => HomeReply::of(home.send(&label, &to), HomeReply::Parcel),

@@ -205,7 +205,10 @@ pub(crate) fn become_enclave(words: &[&str]) {
         rustix::process::setrlimit(rustix::process::Resource::Memlock, none).unwrap();
     }
     let required = if options.contains(&"strict") { Feature::ALL.to_vec() } else { Vec::new() };
-    let start = EnclaveOptions { role, passphrase: PathBuf::from(passphrase), required };
+    let root = options.iter().position(|it| *it == "root").map(|at| crate::rooted::root(&options[at + 1..]));
+    let tokens = options.iter().position(|it| *it == "tokens");
+    let tokens = tokens.map(|at| crate::in_tokens::groups(&options[at + 1..])).unwrap_or_default();
+    let start = EnclaveOptions { role, passphrase: PathBuf::from(passphrase), required, root, tokens };
     let ended = match options.contains(&"twin") {
         true => keystead_signing::run_with(start, BelievesTheParent),
         false => keystead_signing::run_with(start, Strict),

@@ -18,8 +18,10 @@ mod confinement;
 mod fixture;
 mod gathering;
 mod importing;
+mod in_tokens;
 mod memory;
 mod restoring;
+mod rooted;
 mod run_vectors;
 mod sharing;
 mod spending;
@@ -33,6 +35,7 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["enclave", rest @ ..] => fixture::become_enclave(rest),
+        ["token", label, pin] => rooted::become_token(label, pin),
         ["probe"] => confinement::probe(),
         ["peek", pid] => attacker::peek(pid),
         ["open-book"] => attacker::open_book(),
@@ -48,8 +51,10 @@ fn run_tests(filter: &[&str]) {
         confinement::TESTS,
         gathering::TESTS,
         importing::TESTS,
+        in_tokens::TESTS,
         memory::TESTS,
         restoring::TESTS,
+        rooted::TESTS,
         sharing::TESTS,
         spending::TESTS,
         thousands::TESTS,

@@ -270,6 +270,12 @@ fn status() -> NodeStatus {
         sync_micros: Some(950),
         runs: vec![run()],
         aborts: vec![aborted()],
+        tokens: vec![TokenView {
+            group: word("hsm"),
+            token: "token `custody`".to_owned(),
+            lost: Some("it is unplugged".to_owned()),
+            answered: 12,
+        }],
     }
 }
 

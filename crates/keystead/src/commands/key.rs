@@ -21,15 +21,19 @@ use crate::{handing, importing, outside, sharing, vaulting};
 /// No address is shown before a backup of its key was restored and proved control.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Ask for a new key, born in the enclave. Others approve.
+    /// Ask for a new key, born in the enclave or in its tokens. Others approve.
+    ///
+    /// A key in PKCS#11 tokens never leaves them, and nobody backs it up: with the tokens it is lost. It has one account, and is
+    /// made only where policy names `create_token_key` (docs/homes.md).
     ///
     /// Example: keystead key create hot --as ana
     Create {
         /// Its name.
         key: Name,
-        /// The node whose enclave it is born in; the node that this command talks to, unless named.
-        #[arg(long, value_name = "NODE")]
-        home: Option<Name>,
+        /// NODE: the node whose enclave it is born in; the node that this command talks to, unless named. token:GROUP, or
+        /// NODE/token:GROUP: in these tokens of that node.
+        #[arg(long, value_name = "HOME")]
+        home: Option<vaulting::HomeArg>,
     },
     /// Ask for a key that is whole to be dealt to nodes in shares; its addresses stay. It WAS WHOLE, which the log remembers: every
     /// copy of it signs for ever. The file holds BIP-39 words (accounts at m/44'/60'/0'/0), one raw key in hexadecimal, or the
@@ -285,11 +289,12 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
     let session = Session::open(global).await?;
     match command {
         KeyCommand::Create { key, home } => {
-            let home = match home {
-                Some(home) => home,
+            let home = home.unwrap_or_default();
+            let node = match home.node {
+                Some(node) => node,
                 None => session.link.status().await?.node,
             };
-            ask(&session, vaulting::creation(&key, &home)).await
+            ask(&session, vaulting::creation(&key, &node, home.tokens.as_ref())).await
         }
         KeyCommand::Backup { key, to } => ask(&session, vaulting::backup(&key, &to)).await,
         KeyCommand::Export { key, to } => ask(&session, vaulting::export(&key, &to)).await,

@@ -25,6 +25,7 @@ mod rebuild;
 mod rebuild_check;
 mod replace;
 mod request;
+mod root;
 mod roster;
 mod serve;
 mod solana;
@@ -215,6 +216,9 @@ enum Command {
     /// Verify, prove and export the log.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Make the part of a node's sealing secret that a token alone decrypts.
+    #[command(subcommand)]
+    Root(root::RootCommand),
     /// Cosign a checkpoint from outside, so that no node can rewrite history unseen.
     ///
     /// Cosigns a checkpoint that continues the one this witness remembers, and never another: whoever holds the
@@ -286,6 +290,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Freeze(args) => freeze::freeze(global, &args).await,
         Command::Thaw(args) => freeze::thaw(global, &args).await,
         Command::Audit(command) => audit::run(global, command, voice).await,
+        Command::Root(command) => root::run(global, &command),
         Command::Witness(args) => witness::run(global, &args),
         Command::Status(args) => status::run(global, &args, voice).await,
         Command::Token(command) => token::run(global, command),

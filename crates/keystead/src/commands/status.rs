@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use keystead_base::Timestamp;
 use keystead_decision::KeyState;
-use keystead_wire::{ChainWatch, NodeStatus, PeerView, RequestView};
+use keystead_wire::{ChainWatch, NodeStatus, PeerView, RequestView, TokenView};
 use serde_json::json;
 
 use super::{Global, Session};
@@ -130,6 +130,9 @@ fn overview(status: &NodeStatus) -> String {
         false => format!("not or partly on: {} (`keystead vault` says what is lost)", missing.join(", ")),
     };
     table.pair("enclave", enclave);
+    for it in &status.tokens {
+        table.pair("token", token_words(it));
+    }
     table.render()
 }
 
@@ -162,6 +165,15 @@ fn peer_words(peer: &PeerView, height: u64) -> String {
     let link = peer.link.iter().flat_map(words::link);
     let objection = peer.objection.iter().map(words::objection);
     [place].into_iter().chain(link).chain(objection).collect::<Vec<_>>().join("; ")
+}
+
+/// A token in one line: whether it signs.
+fn token_words(token: &TokenView) -> String {
+    let place = format!("{} of `{}`", token.token, token.group);
+    match &token.lost {
+        None => format!("{place} is there"),
+        Some(reason) => format!("{place} is LOST: {reason}; once it is back, start the node anew"),
+    }
 }
 
 /// How full the limit windows are.

@@ -195,6 +195,7 @@ fn word(step: &KeyStep) -> (Option<RequestId>, &'static str, Value) {
             });
             (Some(*request), "imported", more)
         }
+        KeyStep::InTokens { request, account, .. } => (Some(*request), "born in tokens", public(account)),
         KeyStep::Lost { epoch } => (None, "lost", json!({"epoch": epoch})),
         KeyStep::Left { request, file } => (Some(*request), "left", json!({"file": file})),
     }

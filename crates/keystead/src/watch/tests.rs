@@ -55,6 +55,7 @@ fn status(number: u32) -> NodeStatus {
         sync_micros: None,
         runs: Vec::new(),
         aborts: Vec::new(),
+        tokens: Vec::new(),
         open: 2,
         unsettled: 1,
         nodes: 4,
