@@ -11,7 +11,7 @@ use keystead_tests::attacks::{
     chainless_legacy, cloud_database, delegatecall, double_limit, endless_fragments, equivocating_node,
     fee_attack, foreign_change, forged_rebuild, forged_roster, forked_log, forwarded_administration,
     frozen_key, greedy_peer, hoarded_signatures, increase_allowance, lone_voice, look_alike_address,
-    lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend, old_backup,
+    lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend, old_backup, old_snapshot,
     operator_for_all, oversize_body, own_request, patched_node, permit, permit2, poisoned_state,
     policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval,
     rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback, same_person_twice,
@@ -171,6 +171,12 @@ fn s04_two_digests_at_one_nonce_is_refused() {
 #[test]
 fn s04_a_key_from_an_old_backup_spends_no_nonce_again() {
     refused(old_backup::attack(Strict::default()), "deny.slot_taken");
+}
+
+#[test]
+fn s13_a_node_from_an_old_backup_brings_no_old_rules_and_no_dismissed_people_back() {
+    refused(old_snapshot::attack(stale_head::drawn, false), "certificate.fresh_nonce");
+    refused(old_snapshot::attack(stale_head::drawn, true), "certificate.policy");
 }
 
 #[test]

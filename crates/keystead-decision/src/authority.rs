@@ -331,6 +331,7 @@ impl<C: Controls> Turn<'_, C> {
                         sharing: None,
                         exits: Default::default(),
                         drilled: None,
+                        drilled_backup: None,
                         addresses: Default::default(),
                     },
                 )
@@ -342,7 +343,10 @@ impl<C: Controls> Turn<'_, C> {
                         matches!(it, KeyCeremony::Backup { key, .. } | KeyCeremony::Split { key, .. } if *key == event.key)
                     },
                 )?;
-                self.backed_up(&event.key, *backup)
+                let state = self.backed_up(&event.key, *backup)?;
+                // Once: a home would otherwise put an older backup in the place of the latest one.
+                self.step(request, Event::Settle);
+                Ok(state)
             }
             KeyStep::Drilled { backup, proof } => self.drilled(&event.key, *backup, proof),
             KeyStep::Protected { protections } => self.protected_by(node, &event.key, protections),
@@ -447,7 +451,7 @@ impl<C: Controls> Turn<'_, C> {
         recipient: &keystead_base::Digest,
         proof: &[u8],
     ) -> Result<KeyState, Reason> {
-        let (cluster, now) = (self.state.cluster, self.now());
+        let cluster = self.state.cluster;
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
         let epoch = key.epoch.saturating_add(1);
         let challenge = crate::drill_challenge(cluster, name, epoch, recipient, None);
@@ -455,8 +459,7 @@ impl<C: Controls> Turn<'_, C> {
             return Err(Reason::DrillFailed { key: name.clone() });
         }
         (key.home, key.assurance, key.protections, key.epoch) = (home, assurance, protections, epoch);
-        // It is a drill as well: a backup gave the key back.
-        key.drilled = Some(now);
+        // No drill: the log does not know which backup gave the key back, and none of this epoch was made yet.
         Ok(key.state)
     }
 
@@ -474,7 +477,7 @@ impl<C: Controls> Turn<'_, C> {
         }
         let (state, now) = (self.move_key(name, KeyMove::Drill)?, self.now());
         if let Some(key) = self.state.keys.get_mut(name) {
-            key.drilled = Some(now);
+            (key.drilled, key.drilled_backup) = (Some(now), Some(backup));
         }
         Ok(state)
     }

@@ -334,6 +334,7 @@ impl Key {
             sharing: None,
             exits: Default::default(),
             drilled: None,
+            drilled_backup: None,
             addresses: Default::default(),
         };
         key.share_among(sharing);

@@ -110,20 +110,22 @@ pub struct Key {
     pub exits: BTreeMap<Name, Digest>,
     /// When a backup of it was restored last and proved control.
     pub drilled: Option<Timestamp>,
+    /// The digest of that backup, which need not be the latest.
+    pub drilled_backup: Option<Digest>,
     /// The addresses in use, remembered because deriving one costs more than a policy decision.
     #[borsh(skip)]
     pub(crate) addresses: OrdMap<u32, Address>,
 }
 
 impl Key {
-    /// How many seconds ago a backup of it was restored last: 0 of a key in shares, which has none, and the most that there
-    /// are where none ever was.
+    /// INVARIANT D2: how many seconds ago its latest backup was restored last: 0 of a key in shares, which has none, and the most that
+    /// there are where that backup never was. That an older one was says nothing of this one.
     #[must_use]
     pub fn drill_age(&self, now: Timestamp) -> u64 {
         match self.drilled {
             _ if self.kind.is_shared() => 0,
-            Some(at) => now.0.saturating_sub(at.0) / 1000,
-            None => u64::MAX,
+            Some(at) if self.drilled_backup == self.backup => now.0.saturating_sub(at.0) / 1000,
+            Some(_) | None => u64::MAX,
         }
     }
 }

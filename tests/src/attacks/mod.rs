@@ -35,6 +35,7 @@ pub mod many_requests_at_a_limit;
 pub mod mixed_epochs;
 pub mod multisend;
 pub mod old_backup;
+pub mod old_snapshot;
 pub mod operator_for_all;
 pub mod oversize_body;
 pub mod own_request;
@@ -84,7 +85,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 78] = [
+pub const CATALOGUE: [&str; 79] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -116,6 +117,7 @@ pub const CATALOGUE: [&str; 78] = [
     "mixed_epochs",
     "multisend",
     "old_backup",
+    "old_snapshot",
     "operator_for_all",
     "oversize_body",
     "own_request",

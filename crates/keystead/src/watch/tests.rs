@@ -105,6 +105,7 @@ fn key(called: &str, state: KeyState) -> KeyView {
         sharing: None,
         exits: Default::default(),
         drilled: None,
+        drilled_backup: None,
     }
 }
 
