@@ -331,13 +331,7 @@ impl<C: Controls> Turn<'_, C> {
                 };
                 self.new_key(&event.key, key)
             }
-            KeyStep::BackedUp { request, backup } => {
-                self.asked_for(
-                    request,
-                    |it| matches!(it, KeyCeremony::Backup { key, .. } | KeyCeremony::Split { key, .. } if key == name),
-                )?;
-                self.backed_up(&event.key, *backup)
-            }
+            KeyStep::BackedUp { request, backup } => self.backed_up(request, &event.key, *backup),
             KeyStep::Drilled { backup, proof } => self.drilled(&event.key, *backup, proof),
             KeyStep::Protected { protections } => self.protected_by(node, &event.key, protections),
             KeyStep::Destroyed => self.wiped(node, &event.key),
@@ -426,8 +420,19 @@ impl<C: Controls> Turn<'_, C> {
         Ok(state)
     }
 
-    fn backed_up(&mut self, name: &Name, backup: keystead_base::Digest) -> Result<KeyState, Reason> {
+    fn backed_up(
+        &mut self,
+        request: &RequestId,
+        name: &Name,
+        backup: keystead_base::Digest,
+    ) -> Result<KeyState, Reason> {
+        self.asked_for(
+            request,
+            |it| matches!(it, KeyCeremony::Backup { key, .. } | KeyCeremony::Split { key, .. } if key == name),
+        )?;
         let state = self.move_key(name, KeyMove::Backup)?;
+        // Once: a home would otherwise put an older backup in the place of the latest one.
+        self.step(request, Event::Settle);
         if let Some(key) = self.state.keys.get_mut(name) {
             key.backup = Some(backup);
         }
@@ -453,7 +458,7 @@ impl<C: Controls> Turn<'_, C> {
         recipient: &keystead_base::Digest,
         proof: &[u8],
     ) -> Result<KeyState, Reason> {
-        let (cluster, now) = (self.state.cluster, self.now());
+        let cluster = self.state.cluster;
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
         let epoch = key.epoch.saturating_add(1);
         let challenge = crate::drill_challenge(cluster, name, epoch, recipient, None);
@@ -461,8 +466,7 @@ impl<C: Controls> Turn<'_, C> {
             return Err(Reason::DrillFailed { key: name.clone() });
         }
         (key.home, key.assurance, key.protections, key.epoch) = (home, assurance, protections, epoch);
-        // It is a drill as well: a backup gave the key back.
-        key.drilled = Some(now);
+        // No drill: the log does not know which backup gave the key back, and none of this epoch was made yet.
         Ok(key.state)
     }
 
@@ -480,7 +484,7 @@ impl<C: Controls> Turn<'_, C> {
         }
         let (state, now) = (self.move_key(name, KeyMove::Drill)?, self.now());
         if let Some(key) = self.state.keys.get_mut(name) {
-            key.drilled = Some(now);
+            (key.drilled, key.drilled_backup) = (Some(now), Some(backup));
         }
         Ok(state)
     }

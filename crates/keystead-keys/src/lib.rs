@@ -34,7 +34,8 @@ pub use seed::{HdSeed, SEED_BYTES};
 pub use seed_shares::{SeedShare, SeedShares, SeedSharesError, ShareCircle, ShareGroup};
 pub use slip10::Slip10Key;
 pub use slip39::{
-    MAX_SLIP39_COUNT, Slip39Error, Slip39Group, Slip39Share, slip39_combine, slip39_fewest, slip39_split,
+    MAX_SLIP39_COUNT, Slip39Error, Slip39Group, Slip39Share, slip39_combine, slip39_fewest, slip39_forced,
+    slip39_split,
 };
 
 /// Fills a buffer with bytes that nobody can guess. The source belongs to the caller, who stops the

@@ -138,6 +138,7 @@ mod tests {
             assert_eq!(mnemonic.words().expose(), words);
             assert_eq!(const_hex::encode(mnemonic.seed("TREZOR").expose()), seed);
             let again = Mnemonic::from_words(words).unwrap();
+            assert_eq!(*again.entropy().expose(), entropy);
             if entropy.len() == 32 {
                 assert_eq!(again.entropy_256().unwrap().expose().as_slice(), entropy);
             } else {

@@ -52,6 +52,7 @@ fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
         }),
         exits: key.exits.clone(),
         drilled: key.drilled,
+        drilled_backup: key.drilled_backup,
         imported: key.imported,
     }
 }

@@ -167,6 +167,8 @@ pub struct KeyView {
     pub exits: BTreeMap<Name, Digest>,
     /// When a backup of it was restored last and proved control.
     pub drilled: Option<Timestamp>,
+    /// The digest of that backup; the latest one was drilled where it is that of `backup`.
+    pub drilled_backup: Option<Digest>,
     /// Whether it was whole once, and then dealt in shares: whoever has a copy of it from then signs with it.
     pub imported: bool,
 }

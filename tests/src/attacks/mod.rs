@@ -35,6 +35,7 @@ pub mod many_requests_at_a_limit;
 pub mod mixed_epochs;
 pub mod multisend;
 pub mod old_backup;
+pub mod old_snapshot;
 pub mod operator_for_all;
 pub mod other_key;
 pub mod oversize_body;
@@ -117,6 +118,7 @@ pub const CATALOGUE: [&str; 79] = [
     "mixed_epochs",
     "multisend",
     "old_backup",
+    "old_snapshot",
     "operator_for_all",
     "other_key",
     "oversize_body",

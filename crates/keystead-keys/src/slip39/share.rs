@@ -30,6 +30,12 @@ impl Slip39Share {
         Self { head, group, member, threshold, value }
     }
 
+    /// The same with another threshold in its words: a lie, and their checksum holds.
+    #[cfg(test)]
+    pub(crate) fn saying(&self, threshold: u8) -> Self {
+        Self::new(self.head, self.group, self.member, threshold, self.point().value)
+    }
+
     pub(super) fn head(&self) -> &Head {
         &self.head
     }

@@ -386,6 +386,7 @@ fn key() -> KeyView {
         sharing: Some(sharing()),
         exits: [(word("node-1"), Digest([3; 32]))].into(),
         drilled: Some(Timestamp(8)),
+        drilled_backup: Some(Digest([4; 32])),
         imported: true,
     }
 }

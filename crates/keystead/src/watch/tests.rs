@@ -106,6 +106,7 @@ fn key(called: &str, state: KeyState) -> KeyView {
         sharing: None,
         exits: Default::default(),
         drilled: None,
+        drilled_backup: None,
         imported: false,
     }
 }
