@@ -2,6 +2,7 @@
 
 mod gathering;
 mod importing;
+mod words;
 
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -20,6 +21,7 @@ pub use gathering::{
     AccountProof, GatheredProof, Gathering, GatheringAim, MAX_DRILLED_ACCOUNTS, MAX_GATHERED, ShareToOpen,
 };
 pub use importing::{DealTo, SeatFor, SplitWhole, TakeDealing, WholeKey};
+pub use words::ShareWords;
 
 use crate::threshold::{Progress, RunStart};
 use crate::tokens::TokenReport;
@@ -233,7 +235,7 @@ pub enum Reply {
     /// To [`Request::Split`].
     Split(Box<SeedShares>),
     /// To [`Request::OpenShare`].
-    Words(String),
+    Words(ShareWords),
     /// To [`Request::Gather`] for a drill.
     Gathered(Box<GatheredProof>),
     /// To [`Request::Deal`].
@@ -258,6 +260,8 @@ pub struct Ready {
     pub hardening: Hardening,
     /// The cluster that it is pinned to.
     pub cluster: ClusterId,
+    /// The self-tests that it ran before it used a key, each of them passed.
+    pub self_tests: Vec<String>,
 }
 
 /// A key that the enclave has opened; nothing was derived from it so far.

@@ -1,7 +1,7 @@
 //! Every reason for which the enclave does not do what it is asked.
 
 use alloy_primitives::Address;
-use keystead_base::{Blame, CanonError, Coded, Name};
+use keystead_base::{Blame, CanonError, Coded, Name, SelfTestError};
 use keystead_bitcoin::SpendError;
 use keystead_decision::LightError;
 use keystead_entropy::EntropyError;
@@ -170,6 +170,9 @@ pub enum EnclaveError {
     /// A key in tokens.
     #[error(transparent)]
     Tokens(#[from] TokenKeyError),
+    /// The error state.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestError),
 }
 
 impl Coded for EnclaveError {
@@ -210,6 +213,7 @@ impl Coded for EnclaveError {
             Self::Member(error) => error.code(),
             Self::Threshold(error) => error.code(),
             Self::Tokens(error) => error.code(),
+            Self::SelfTest(error) => error.code(),
         }
     }
 
@@ -247,6 +251,7 @@ impl Coded for EnclaveError {
             Self::Member(error) => error.blame(),
             Self::Threshold(error) => error.blame(),
             Self::Tokens(error) => error.blame(),
+            Self::SelfTest(error) => error.blame(),
         }
     }
 }

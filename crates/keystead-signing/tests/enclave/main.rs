@@ -23,6 +23,7 @@ mod memory;
 mod restoring;
 mod rooted;
 mod run_vectors;
+mod self_tests;
 mod sharing;
 mod spending;
 mod thousands;
@@ -55,6 +56,7 @@ fn run_tests(filter: &[&str]) {
         memory::TESTS,
         restoring::TESTS,
         rooted::TESTS,
+        self_tests::TESTS,
         sharing::TESTS,
         spending::TESTS,
         thousands::TESTS,
