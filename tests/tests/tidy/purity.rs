@@ -5,7 +5,7 @@ use crate::layers::dependencies;
 use crate::sources::Source;
 
 /// The crates that only compute.
-const PURE: [&str; 16] = [
+const PURE: [&str; 17] = [
     "keystead-base",
     "keystead-intent",
     "keystead-chain",
@@ -19,6 +19,7 @@ const PURE: [&str; 16] = [
     "keystead-decision",
     "keystead-consensus",
     "keystead-keys",
+    "keystead-quantum",
     "keystead-entropy",
     "keystead-attest",
     "keystead-threshold",
