@@ -5,7 +5,7 @@ use crate::layers::dependencies;
 use crate::sources::Source;
 
 /// The crates that only compute.
-const PURE: [&str; 17] = [
+const PURE: [&str; 18] = [
     "keystead-base",
     "keystead-intent",
     "keystead-chain",
@@ -20,6 +20,7 @@ const PURE: [&str; 17] = [
     "keystead-consensus",
     "keystead-keys",
     "keystead-quantum",
+    "keystead-near",
     "keystead-entropy",
     "keystead-attest",
     "keystead-threshold",
