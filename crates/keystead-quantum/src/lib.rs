@@ -7,6 +7,7 @@
 //! breaking lattices alone gives nothing. These are for chains and verifiers that take no hybrid.
 
 mod error;
+pub mod exposure;
 mod key;
 mod node;
 mod octets;
