@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(quorum.combine(b"pay", few.clone()).unwrap_err().code(), "quantum_quorum.count");
         let doubled = vec![few[0].clone(), few[1].clone(), few[1].clone()];
         assert_eq!(quorum.combine(b"pay", doubled.clone()).unwrap_err().code(), "quantum_quorum.count");
-        let forged = QuantumQuorumSignature { quorum: quorum.digest(), seats: doubled };
+        let forged = QuantumQuorumSignature { quorum: quorum.digest(), seats: sorted(doubled) };
         assert_eq!(quorum.verify(b"pay", &forged).unwrap_err().code(), "quantum_quorum.seat_order");
         let more = QuantumQuorumSignature { quorum: quorum.digest(), seats: sorted(seats) };
         assert_eq!(
@@ -334,7 +334,13 @@ mod tests {
         assert_eq!(ours.verify(b"Pay", &good).unwrap_err().code(), "quantum_quorum.signature");
         assert_eq!(other.verify(b"pay", &good).unwrap_err().code(), "quantum_quorum.other");
         let renamed = QuantumQuorumSignature { quorum: other.digest(), ..good.clone() };
-        assert!(other.verify(b"pay", &renamed).is_err(), "members signed for the other quorum");
+        assert!(other.verify(b"pay", &renamed).is_err());
+        // The same members at the same places, and one more: they signed for the smaller quorum.
+        let (smaller, larger) = (quorum(2, &keys[..2]), quorum(2, &keys[..3]));
+        let seats = keys[..2].iter().map(|key| smaller.sign(key, b"pay").unwrap()).collect();
+        let signed = smaller.combine(b"pay", seats).unwrap();
+        let renamed = QuantumQuorumSignature { quorum: larger.digest(), ..signed };
+        assert_eq!(larger.verify(b"pay", &renamed).unwrap_err().code(), "quantum_quorum.signature");
         let mut shifted = good.clone();
         shifted.seats.last_mut().unwrap().index = 3;
         assert_eq!(ours.verify(b"pay", &shifted).unwrap_err().code(), "quantum_quorum.signature");
