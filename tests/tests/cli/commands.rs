@@ -25,6 +25,7 @@ fn every_command_runs_on_real_parts() {
     looks(&mut script);
     seeds(&mut script, home.path());
     requests(&mut script, &desk, home.path());
+    crate::exposure::an_account(&mut script);
     replacements(&mut script, &desk);
     people_say_no(&mut script);
     freezes(&mut script);
@@ -106,7 +107,7 @@ fn seeds(script: &mut Script, home: &Path) {
 }
 
 /// The columns of a table begin where those of its neighbors do: no cell is ragged.
-fn aligned(text: &str) {
+pub(crate) fn aligned(text: &str) {
     assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
     assert!(!text.contains('\t'), "{text}");
 }

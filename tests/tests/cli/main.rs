@@ -15,6 +15,7 @@ mod document;
 mod door;
 mod entropy;
 mod errors;
+mod exposure;
 mod failing;
 mod gaps;
 mod growth;

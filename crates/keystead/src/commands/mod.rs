@@ -9,6 +9,7 @@ mod completions;
 mod descriptor;
 pub(crate) mod enclave;
 mod entropy;
+mod exposure;
 mod first_policy;
 mod freeze;
 mod init;
@@ -53,6 +54,8 @@ use crate::link::Link;
 use crate::member::{Files, Member};
 use crate::output::{Report, Voice};
 use crate::reading;
+
+pub(crate) use psbt_build::place as psbt_place;
 
 /// A replicated log decides, and nothing signs what the log has not committed.
 ///
@@ -238,6 +241,16 @@ enum Command {
     ///
     /// Example: keystead status --watch --every 2
     Status(status::StatusArgs),
+    /// Show which public keys lie open to whoever has a quantum computer some day, and the way out for each.
+    ///
+    /// Reads the whole log, checked from the pinned genesis on: which addresses there are, what each is made of, and what
+    /// was allowed to be signed with it. An address that hashes its key hides it until it signs; who holds the log knows
+    /// the keys of whole families. What is not known here is said.
+    ///
+    /// Example: keystead exposure
+    ///
+    /// Example: keystead exposure --coins --json
+    Exposure(exposure::ExposureArgs),
     /// Make, list and take back tokens for programs that call the coordinator.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -293,6 +306,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Root(command) => root::run(global, &command),
         Command::Witness(args) => witness::run(global, &args),
         Command::Status(args) => status::run(global, &args, voice).await,
+        Command::Exposure(args) => exposure::run(global, &args, voice).await,
         Command::Token(command) => token::run(global, command),
         Command::Tpm(command) => tpm::run(global, command),
         Command::Entropy(command) => entropy::run(&command, voice),
