@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use keystead_tests::attacks::{
     address_poisoning, approval_before_policy_change, burnt_fees, chainless_delegation, chainless_legacy,
-    cloud_database, delegatecall, double_limit, endless_fragments, equivocating_node, fee_attack,
+    cloud_database, delegatecall, double_limit, early_thaw, endless_fragments, equivocating_node, fee_attack,
     foreign_change, forged_rebuild, forged_roster, forked_log, forwarded_administration, frozen_key,
     greedy_peer, hoarded_signatures, increase_allowance, lone_voice, look_alike_address, lying_endpoint,
     lying_server, lying_token, many_requests_at_a_limit, multisend, old_backup, operator_for_all,
@@ -288,6 +288,11 @@ fn s13_a_forged_roster_succeeds_without_its_control() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s13_a_stale_certificate_succeeds_without_its_control() {
     stolen(stale_certificate::attack(stale_certificate::long_lived()).await);
+}
+
+#[test]
+fn s14_an_early_thaw_succeeds_without_its_control() {
+    stolen(early_thaw::attack(early_thaw::WithoutRotation));
 }
 
 #[test]

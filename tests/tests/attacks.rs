@@ -8,11 +8,11 @@ use std::time::Duration;
 use keystead_decision::Strict;
 use keystead_tests::attacks::{
     CATALOGUE, address_poisoning, approval_before_policy_change, burnt_fees, chainless_delegation,
-    chainless_legacy, cloud_database, delegatecall, double_limit, endless_fragments, equivocating_node,
-    fee_attack, foreign_change, forged_rebuild, forged_roster, forked_log, forwarded_administration,
-    frozen_key, greedy_peer, hoarded_signatures, increase_allowance, lone_voice, look_alike_address,
-    lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend, old_backup,
-    operator_for_all, oversize_body, own_request, patched_node, permit, permit2, poisoned_state,
+    chainless_legacy, cloud_database, delegatecall, double_limit, early_thaw, endless_fragments,
+    equivocating_node, fee_attack, foreign_change, forged_rebuild, forged_roster, forked_log,
+    forwarded_administration, frozen_key, greedy_peer, hoarded_signatures, increase_allowance, lone_voice,
+    look_alike_address, lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend,
+    old_backup, operator_for_all, oversize_body, own_request, patched_node, permit, permit2, poisoned_state,
     policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval,
     rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback, same_person_twice,
     sighash_downgrade, slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request,
@@ -296,6 +296,11 @@ async fn s13_a_stale_certificate_is_refused() {
     use stale_certificate::{Shown, long_lived, short_lived};
     refused(stale_certificate::attack(short_lived()).await, "certificate.expired");
     refused(stale_certificate::played(long_lived(), Shown::Restarted).await, "certificate.policy");
+}
+
+#[test]
+fn s14_an_early_thaw_is_refused() {
+    refused(early_thaw::attack(Strict::default()), "deny.not_rotated");
 }
 
 #[test]

@@ -10,12 +10,13 @@ use keystead_policy::{
 
 use crate::coins::check_registered;
 use crate::finding::FoundSince;
+use crate::incident::said;
 use crate::judge::{Passed, Refused, pass};
 use crate::key_moves::{frees, key_of, kind_of, move_of, not_from, split_among};
 use crate::reading::Remembered;
 use crate::state::ActivePolicy;
 use crate::turn::{Turn, not_counted};
-use crate::{Controls, DealtReport, Event, KeyEvent, KeyStep, Outcome, Phase, Request, ShareHome};
+use crate::{Controls, DealtReport, Event, KeyEvent, KeyLife, KeyStep, Outcome, Phase, Request, ShareHome};
 
 impl<C: Controls> Turn<'_, C> {
     /// A change of authority is asked for.
@@ -102,7 +103,12 @@ impl<C: Controls> Turn<'_, C> {
             AuthorityChange::Policy { document }
             | AuthorityChange::Roster { document }
             | AuthorityChange::AddressBook { document } => self.next_policy(change, document),
-            AuthorityChange::Thaw { .. } => Ok((Sections::default(), None)),
+            AuthorityChange::Thaw { key } => {
+                self.can_thaw(key.as_ref()).map(|()| (Sections::default(), None))
+            }
+            AuthorityChange::Compromise { suspects, why } => {
+                self.can_be_declared(suspects, why).map(|()| (Sections::default(), None))
+            }
             AuthorityChange::Key(ceremony) => {
                 self.ceremony_possible(ceremony).map(|()| (Sections::default(), None))
             }
@@ -151,6 +157,7 @@ impl<C: Controls> Turn<'_, C> {
                 _ => Err(Reason::KeyUnknown { key: name.clone() }),
             };
         };
+        self.may_leave(name, key, ceremony)?;
         match ceremony {
             KeyCeremony::Create { .. } | KeyCeremony::Generate { .. } => {
                 return Err(Reason::KeyExists { key: name.clone() });
@@ -169,6 +176,9 @@ impl<C: Controls> Turn<'_, C> {
             }
             KeyCeremony::Abort { request, .. } => return self.can_be_aborted(name, request),
             KeyCeremony::Lift { node, .. } => self.can_be_lifted(name, key, node)?,
+            KeyCeremony::Limit { terms, .. } => return self.can_be_limited(name, key, terms),
+            KeyCeremony::Succeed { successor, .. } => return self.can_succeed(name, key, successor),
+            KeyCeremony::Deactivate { why, .. } => said(why)?,
             KeyCeremony::Exit { recipients, .. } => self.can_leave(name, key, recipients)?,
             KeyCeremony::Backup { recipients, .. } => self.can_receive(recipients)?,
             KeyCeremony::Split { group_threshold, groups, .. } => {
@@ -216,6 +226,7 @@ impl<C: Controls> Turn<'_, C> {
                 Outcome::Activated { policy }
             }
             AuthorityChange::Thaw { key } => self.thaw(key.clone(), request.announced),
+            AuthorityChange::Compromise { suspects, why } => self.declared(suspects, why),
             AuthorityChange::Key(ceremony) => self.ceremony(request, ceremony),
         };
         self.decide(*id, passed.rules, outcome);
@@ -229,10 +240,7 @@ impl<C: Controls> Turn<'_, C> {
         };
         key.state = after;
         // From this block's header on, the signing back ends refuse outstanding certificates themselves.
-        match after.is_stopped() {
-            true => drop(self.state.frozen.stopped.insert(name.clone())),
-            false => drop(self.state.frozen.stopped.remove(name)),
-        }
+        self.restop(name);
         Ok(after)
     }
 
@@ -244,6 +252,7 @@ impl<C: Controls> Turn<'_, C> {
             None => {
                 self.state.frozen.everything = false;
                 self.state.rebuilt = false;
+                self.state.incident = None;
                 let found = self.state.keys_with_findings();
                 self.state.frozen.keys.retain(|key| found.contains(key));
             }
@@ -255,8 +264,16 @@ impl<C: Controls> Turn<'_, C> {
     fn ceremony(&mut self, request: &Request, ceremony: &KeyCeremony) -> Outcome {
         let key = ceremony.key();
         match ceremony {
-            KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => {
+            KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } | KeyCeremony::Deactivate { .. } => {
                 return self.moved(key, move_of(ceremony));
+            }
+            KeyCeremony::Limit { terms, .. } => {
+                self.limited(key, terms);
+                return Outcome::Key { key: key.clone(), state: self.state_of(key) };
+            }
+            KeyCeremony::Succeed { successor, .. } => {
+                self.succeeded(key, successor);
+                return Outcome::Key { key: key.clone(), state: self.state_of(key) };
             }
             KeyCeremony::Abort { request, .. } => return self.abort_convening(key, request),
             KeyCeremony::Destroy { .. } => {
@@ -264,6 +281,7 @@ impl<C: Controls> Turn<'_, C> {
                     return denied;
                 }
                 self.state.convened.remove(key);
+                self.let_be_wiped(key);
             }
             KeyCeremony::Exit { .. } => {
                 // INVARIANT S14: what is about to be known elsewhere signs here no more, whoever hands out how much of it.
@@ -316,24 +334,14 @@ impl<C: Controls> Turn<'_, C> {
                         if *key == event.key && asked == kind && home == node)
                 })?;
                 self.can_be_created(&event.key, *kind)?;
-                self.new_key(
-                    &event.key,
-                    crate::Key {
-                        kind: *kind,
-                        epoch: 0,
-                        account: *account,
-                        home: node.clone(),
-                        assurance: *assurance,
-                        protections: protections.clone(),
-                        state: KeyState::Created,
-                        backup: None,
-                        wallets: Default::default(),
-                        sharing: None,
-                        exits: Default::default(),
-                        drilled: None,
-                        addresses: Default::default(),
-                    },
-                )
+                let life =
+                    KeyLife { owner: self.requester_of(request), born: self.now(), ..KeyLife::default() };
+                let key = crate::Key {
+                    assurance: *assurance,
+                    protections: protections.clone(),
+                    ..crate::Key::born(*kind, *account, node.clone(), life)
+                };
+                self.new_key(&event.key, key)
             }
             KeyStep::BackedUp { request, backup } => {
                 self.asked_for(
@@ -364,6 +372,9 @@ impl<C: Controls> Turn<'_, C> {
                 self.left(node, &event.key, *file)
             }
             KeyStep::Lost { epoch } => self.lost(node, &event.key, *epoch),
+            KeyStep::Received { .. } | KeyStep::Wiped { .. } | KeyStep::Controlled { .. } => {
+                self.life_step(node, event)
+            }
             KeyStep::Wallet { wallet, proof } => self.wallet_recorded(&event.key, wallet, proof),
             KeyStep::Restored { request, recipient, assurance, protections, proof } => {
                 self.asked_for(request, |it| {
@@ -397,7 +408,11 @@ impl<C: Controls> Turn<'_, C> {
         }
     }
 
-    fn asked_for(&self, id: &RequestId, fits: impl Fn(&KeyCeremony) -> bool) -> Result<(), Reason> {
+    pub(crate) fn asked_for(
+        &self,
+        id: &RequestId,
+        fits: impl Fn(&KeyCeremony) -> bool,
+    ) -> Result<(), Reason> {
         let request = self.state.requests.get(id).ok_or(Reason::RequestUnknown { request: *id })?;
         match &request.intent.action {
             keystead_intent::Action::Authority(AuthorityChange::Key(ceremony))

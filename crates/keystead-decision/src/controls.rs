@@ -132,6 +132,11 @@ pub trait Controls: Send + Sync {
         true
     }
 
+    /// INVARIANT S14: after a compromise nothing is thawed before all that may be known was replaced.
+    fn waits_for_rotation(&self) -> bool {
+        true
+    }
+
     /// INVARIANT S11: a change of policy voids the approvals gathered before it.
     fn voids_approvals(&self) -> bool {
         true

@@ -6,7 +6,7 @@ use keystead_base::{Name, RequestId};
 use keystead_intent::{
     ChangeKind, KeyCeremony, KeyKind, KeyMove, KeyState, MAX_EXIT_RECIPIENTS, MAX_HOLDERS,
 };
-use keystead_policy::{AssuranceLevel, Feature, Reason, ShareFault};
+use keystead_policy::{Feature, Reason, ShareFault};
 
 use crate::key_moves::not_from;
 use crate::turn::Turn;
@@ -156,6 +156,11 @@ impl<C: Controls> Turn<'_, C> {
             }
             None => self.born_in_shares(name, &convening, sharing)?,
         }
+        let now = self.now();
+        if let Some(key) = self.state.keys.get_mut(name) {
+            // The challenge that all of them signed names the decision of a block.
+            key.life.proven = Some(now);
+        }
         let state = self.move_key(name, KeyMove::Prove)?;
         self.state.convened.remove(name);
         self.step(request, Event::Settle);
@@ -167,7 +172,8 @@ impl<C: Controls> Turn<'_, C> {
             return Err(Reason::KeyUnknown { key: name.clone() });
         };
         let key = convening.agreed().and_then(|said| Key::in_shares(*kind, said.account, sharing));
-        let key = key.ok_or(Reason::NotOpen { request: convening.request })?;
+        let mut key = key.ok_or(Reason::NotOpen { request: convening.request })?;
+        (key.life.owner, key.life.born) = (self.requester_of(&convening.request), self.now());
         self.new_key(name, key).map(drop)
     }
 
@@ -209,20 +215,28 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     /// A key that is being born has no state of its own yet.
-    fn state_of(&self, key: &Name) -> KeyState {
+    pub(crate) fn state_of(&self, key: &Name) -> KeyState {
         self.state.keys.get(key).map_or(KeyState::Created, |it| it.state)
     }
 
     /// Each holder of a shared key wipes its own share: the key is destroyed once all have.
     pub(crate) fn wiped(&mut self, node: &Name, name: &Name) -> Result<KeyState, Reason> {
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
-        let Some(sharing) = key.sharing.as_mut().filter(|_| key.state == KeyState::Deactivated) else {
+        if !key.life.wiping {
+            return Err(Reason::KeyStep {
+                key: name.clone(),
+                state: key.state,
+                change: ChangeKind::DestroyKey,
+            });
+        }
+        let state = key.state;
+        let Some(sharing) = key.sharing.as_mut().filter(|_| !state.is_wiped()) else {
             return self.move_key(name, KeyMove::Wipe);
         };
         sharing.homes.remove(node);
         match sharing.homes.is_empty() {
             true => self.move_key(name, KeyMove::Wipe),
-            false => Ok(KeyState::Deactivated),
+            false => Ok(state),
         }
     }
 
@@ -321,21 +335,7 @@ impl<C: Controls> Turn<'_, C> {
 impl Key {
     fn in_shares(kind: KeyKind, account: PublicAccount, sharing: Sharing) -> Option<Self> {
         let home = sharing.holders.first()?.clone();
-        let mut key = Self {
-            kind,
-            epoch: 0,
-            account,
-            home,
-            assurance: AssuranceLevel::Process,
-            protections: Vec::new(),
-            state: KeyState::Created,
-            backup: None,
-            wallets: Default::default(),
-            sharing: None,
-            exits: Default::default(),
-            drilled: None,
-            addresses: Default::default(),
-        };
+        let mut key = Self::born(kind, account, home, Default::default());
         key.share_among(sharing);
         Some(key)
     }

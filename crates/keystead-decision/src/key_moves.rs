@@ -24,8 +24,12 @@ pub(crate) fn move_of(ceremony: &KeyCeremony) -> KeyMove {
         | KeyCeremony::Reshare { .. }
         | KeyCeremony::Repair { .. }
         | KeyCeremony::Abort { .. }
-        | KeyCeremony::Lift { .. } => KeyMove::Prove,
+        | KeyCeremony::Lift { .. }
+        // These two move no key.
+        | KeyCeremony::Limit { .. }
+        | KeyCeremony::Succeed { .. } => KeyMove::Prove,
         KeyCeremony::Exit { .. } => KeyMove::Exit,
+        KeyCeremony::Deactivate { .. } => KeyMove::Deactivate,
     }
 }
 
@@ -38,6 +42,8 @@ pub(crate) fn kind_of(event: KeyMove) -> ChangeKind {
         KeyMove::Destroy | KeyMove::Wipe => ChangeKind::DestroyKey,
         KeyMove::Prove => ChangeKind::RefreshKey,
         KeyMove::Exit => ChangeKind::ExitKey,
+        KeyMove::Deactivate => ChangeKind::DeactivateKey,
+        KeyMove::Compromise => ChangeKind::DeclareCompromise,
     }
 }
 
@@ -55,8 +61,11 @@ pub(crate) fn frees(change: &AuthorityChange) -> bool {
             | KeyCeremony::Split { .. }
             | KeyCeremony::Export { .. }
             | KeyCeremony::Reshare { .. }
-            | KeyCeremony::Exit { .. },
+            | KeyCeremony::Exit { .. }
+            | KeyCeremony::Limit { .. }
+            | KeyCeremony::Succeed { .. },
         ) => true,
+        AuthorityChange::Compromise { .. } => false,
         AuthorityChange::Key(
             KeyCeremony::Create { .. }
             | KeyCeremony::Restore { .. }
@@ -67,7 +76,8 @@ pub(crate) fn frees(change: &AuthorityChange) -> bool {
             | KeyCeremony::Refresh { .. }
             | KeyCeremony::Repair { .. }
             | KeyCeremony::Abort { .. }
-            | KeyCeremony::Lift { .. },
+            | KeyCeremony::Lift { .. }
+            | KeyCeremony::Deactivate { .. },
         ) => false,
     }
 }
@@ -101,6 +111,7 @@ pub(crate) fn key_of(change: &AuthorityChange) -> Option<&Name> {
         AuthorityChange::Thaw { key } => key.as_ref(),
         AuthorityChange::Policy { .. }
         | AuthorityChange::Roster { .. }
-        | AuthorityChange::AddressBook { .. } => None,
+        | AuthorityChange::AddressBook { .. }
+        | AuthorityChange::Compromise { .. } => None,
     }
 }

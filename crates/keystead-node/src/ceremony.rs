@@ -43,7 +43,11 @@ impl Signer {
             | KeyCeremony::Abort { .. } => Ok(()),
             KeyCeremony::Lift { key, node } => self.lift(key, node, certificate).await,
             // The log carries these out alone, and gives no permission for them.
-            KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => Ok(()),
+            KeyCeremony::Suspend { .. }
+            | KeyCeremony::Resume { .. }
+            | KeyCeremony::Deactivate { .. }
+            | KeyCeremony::Limit { .. }
+            | KeyCeremony::Succeed { .. } => Ok(()),
         };
         let refused = match done {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) => {
@@ -77,6 +81,7 @@ impl Signer {
         } else {
             saved?;
         }
+        self.shared.ledger.save_receipt(&held.key, &created.receipt.to_document()).await?;
         self.report_created(request, kind, held);
         Ok(())
     }
@@ -141,11 +146,16 @@ impl Signer {
         certificate: Certificate,
     ) -> Result<(), NodeError> {
         self.enclave.destroy(certificate)?;
-        self.shared.ledger.erase_sealed_key(key).await?;
+        let erased = self.shared.ledger.erase_sealed_key(key).await?;
+        let known = self.shared.state().key(key).map(|it| (it.account, it.epoch));
+        let step = match known {
+            Some((account, epoch)) => KeyStep::Wiped { request, account, epoch, erased },
+            None => KeyStep::Destroyed,
+        };
         let (shared, key) = (Arc::clone(&self.shared), key.clone());
         // Not awaited, as with every report: the back end does not wait for the log.
         tokio::spawn(async move {
-            match shared.report_key(key, KeyStep::Destroyed).await {
+            match shared.report_key(key, step).await {
                 Ok(_) => shared.board.carried_out(&request),
                 Err(error) => shared.postponed("the report of a wiped key", &error),
             }
@@ -157,7 +167,7 @@ impl Signer {
     /// not given them any more.
     pub(crate) async fn finish_destructions(&self) -> Result<(), NodeError> {
         let state = self.shared.state();
-        for (name, _) in state.keys().filter(|(_, key)| key.state == KeyState::Deactivated) {
+        for (name, _) in state.keys().filter(|(_, key)| key.life.wiping && !key.state.is_wiped()) {
             self.shared.ledger.erase_sealed_key(name).await?;
             self.shared.report_key_later(name.clone(), KeyStep::Destroyed);
         }
@@ -168,7 +178,7 @@ impl Signer {
     pub(crate) fn report_protections(&self) {
         let state = self.shared.state();
         let differs = |key: &Key| {
-            let here = key.is_held_by(&self.shared.node) && key.state != KeyState::Destroyed;
+            let here = key.is_held_by(&self.shared.node) && !key.state.is_wiped();
             let share = key.sharing.as_ref().and_then(|it| it.homes.get(&self.shared.node));
             here && *share.map_or(&key.protections, |it| &it.protections) != self.in_force
         };
@@ -217,7 +227,12 @@ pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &HashSet<
         // The one-time key ended with the enclave that had it: people ask again.
         KeyCeremony::Restore { .. } => false,
         // What a crash left of a destruction is finished from the state, not from the permission.
-        KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } | KeyCeremony::Destroy { .. } => false,
+        KeyCeremony::Suspend { .. }
+        | KeyCeremony::Resume { .. }
+        | KeyCeremony::Destroy { .. }
+        | KeyCeremony::Deactivate { .. }
+        | KeyCeremony::Limit { .. }
+        | KeyCeremony::Succeed { .. } => false,
         // What is under way stands in the state.
         KeyCeremony::Generate { .. }
         | KeyCeremony::Refresh { .. }

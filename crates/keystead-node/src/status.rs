@@ -31,6 +31,8 @@ pub(crate) fn key(state: &State, name: &Name) -> Option<KeyView> {
 }
 
 fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
+    // A key whose home has not proved control for longer than its terms ask is one that nobody is paid at.
+    let shown = key.is_shown_at(clock::now().max(state.time()));
     KeyView {
         name: name.clone(),
         kind: key.kind,
@@ -39,9 +41,9 @@ fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
         state: key.state,
         frozen: state.frozen().holds(name),
         backup: key.backup,
-        account: key.state.receives().then_some(key.account),
-        address: key.address(0),
-        wallets: match key.state.receives() {
+        account: shown.then_some(key.account),
+        address: key.address(0).filter(|_| shown),
+        wallets: match shown {
             true => key.wallets.values().cloned().collect(),
             false => Vec::new(),
         },
@@ -52,6 +54,7 @@ fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
         }),
         exits: key.exits.clone(),
         drilled: key.drilled,
+        life: key.life.clone(),
     }
 }
 
@@ -85,6 +88,8 @@ pub(crate) fn status(shared: &Shared) -> NodeStatus {
         time: state.time(),
         policy: policy.number,
         policy_digest: policy.digest,
+        rotate: state.to_rotate(),
+        incident: state.incident().map(|it| it.why.clone()).unwrap_or_default(),
         frozen: state.frozen().clone(),
         keys: state.keys().take(MAX_SHOWN_KEYS).map(|(name, key)| key_view(&state, name, key)).collect(),
         open: phases(Phase::Open),

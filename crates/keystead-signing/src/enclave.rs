@@ -1,5 +1,6 @@
 //! The enclave's side: every request is checked against the log by the enclave itself.
 
+mod control;
 mod gathering;
 mod inputs;
 mod leaving;
@@ -151,6 +152,7 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::GiveUp(session) => self.give_up(session, now).map(moved),
             Request::Leave(it) => self.leave(&it, now).map(Reply::Left),
             Request::Lift(it) => self.lift(&it, now).map(|()| Reply::Done),
+            Request::Control(key) => self.prove_control(&key).map(|proof| Reply::Controlled(Box::new(proof))),
             Request::Public(key) => self.public(&key).map(|held| Reply::Public(Box::new(held))),
         };
         reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
@@ -276,13 +278,13 @@ impl<C: EnclaveControls> Enclave<C> {
         };
         self.protected()?;
         let cluster = self.cluster()?;
-        let (entropy, _) = self.sources.seed(&MachineDraw::new(), now)?;
+        let (entropy, receipt) = self.sources.seed(&MachineDraw::new(), now)?;
         let seed = HdSeed::from_entropy(entropy);
         let label = SealLabel { cluster: Some(cluster), name: key.clone(), purpose: Purpose::HdSeed, epoch };
         let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
         let sealed = sealing.seal(label, seed.entropy().expose(), &mut kernel_random)?;
         let account = self.vault.add(key.clone(), epoch, &seed)?;
-        Ok(CreatedKey { held: held(&key, epoch, &account), sealed })
+        Ok(CreatedKey { held: held(&key, epoch, &account), sealed, receipt })
     }
 
     fn backup(&mut self, certificate: &Certificate, now: Timestamp) -> Result<BackupFile, EnclaveError> {
@@ -302,7 +304,10 @@ impl<C: EnclaveControls> Enclave<C> {
             | KeyCeremony::Exit { .. }
             | KeyCeremony::Abort { .. }
             | KeyCeremony::Split { .. }
-            | KeyCeremony::Lift { .. } => return Err(EnclaveError::Ceremony),
+            | KeyCeremony::Lift { .. }
+            | KeyCeremony::Deactivate { .. }
+            | KeyCeremony::Limit { .. }
+            | KeyCeremony::Succeed { .. } => return Err(EnclaveError::Ceremony),
         };
         let (key, account) = (self.vault.key(&name)?, self.vault.public(&name)?);
         in_epoch(&name, key.epoch, epoch)?;
@@ -422,7 +427,8 @@ fn needs_health(request: &Request) -> bool {
         | Request::Leave(_)
         | Request::Split(_)
         | Request::OpenShare(_)
-        | Request::Gather(_) => true,
+        | Request::Gather(_)
+        | Request::Control(_) => true,
         Request::Hello(_)
         | Request::Open(_)
         | Request::Recall(_)
@@ -532,6 +538,7 @@ mod tests {
         }
         let expected = [
             "backup",
+            "control",
             "convene",
             "create",
             "deliver",

@@ -31,10 +31,10 @@ pub use keystead_policy::Feature;
 pub use keystead_threshold::{Abort, Culprit, Fault, MAX_ENVELOPE_BYTES, Record, SessionId};
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
 pub use protocol::{
-    AccountProof, Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, GatheredProof, Gathering,
-    GatheringAim, HandOver, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS, MAX_DRILLED_ACCOUNTS, MAX_GATHERED,
-    OpenedKey, Position, ProvenWallet, Ready, Refusal, Released, ReleasedMessage, ReleasedSpend, Reply,
-    Request, RestoredKey, ShareToOpen, WalletOf,
+    AccountProof, Advance, Batch, BatchItem, ControlProof, CreatedKey, Drill, DrillProof, GatheredProof,
+    Gathering, GatheringAim, HandOver, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS, MAX_DRILLED_ACCOUNTS,
+    MAX_GATHERED, OpenedKey, Position, ProvenWallet, Ready, Refusal, Released, ReleasedMessage,
+    ReleasedSpend, Reply, Request, RestoredKey, ShareToOpen, WalletOf,
 };
 pub use refusal::EnclaveError;
 pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};

@@ -9,6 +9,7 @@ use keystead_bitcoin::SpendSignatures;
 use keystead_decision::{
     Certificate, Commit, Decision, FreshAnswer, PublicAccount, Seat, SignedGenesis, Transition,
 };
+use keystead_entropy::EntropyReceipt;
 use keystead_intent::{BitcoinWallet, ChainId};
 use keystead_keys::{BackupFile, MemberKeyFile, RecipientPublicKey, Sealed, SeedShares};
 use keystead_policy::PolicyRef;
@@ -89,6 +90,8 @@ pub enum Request {
     OpenShare(Box<ShareToOpen>),
     /// In a scratch enclave: put a key together from shares, and do one thing with it.
     Gather(Box<Gathering>),
+    /// Sign the newest block that this process followed the log to, with a key that is whole here.
+    Control(Name),
 }
 
 impl Canonical for Request {
@@ -218,6 +221,8 @@ pub enum Reply {
     Words(String),
     /// To [`Request::Gather`] for a drill.
     Gathered(Box<GatheredProof>),
+    /// To [`Request::Control`].
+    Controlled(Box<ControlProof>),
 }
 
 impl Canonical for Reply {
@@ -274,6 +279,19 @@ pub struct CreatedKey {
     pub held: HeldKey,
     /// Its seed, sealed.
     pub sealed: Sealed,
+    /// What the seed was made of.
+    pub receipt: EntropyReceipt,
+}
+
+/// A key signed a block.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlProof {
+    /// The height of the block.
+    pub height: u64,
+    /// `r || s` over `keystead_decision::control_challenge`, by the account with index 0.
+    #[serde(with = "const_hex")]
+    pub proof: Vec<u8>,
 }
 
 /// A key that was restored here, in its next epoch.

@@ -6,8 +6,8 @@ use std::fmt;
 use alloy_primitives::{Address, Bytes};
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{ClusterId, Digest, Name, RequestId, Timestamp};
-use keystead_decision::{Decision, Finding, Frozen, KeyState, Outcome, PublicAccount, Rehearsed};
-use keystead_intent::{BitcoinWallet, Intent, KeyKind};
+use keystead_decision::{Decision, Finding, Frozen, KeyLife, KeyState, Outcome, PublicAccount, Rehearsed};
+use keystead_intent::{BitcoinWallet, Intent, KeyKind, Rotation};
 use serde::{Deserialize, Serialize};
 
 use crate::{AbortView, ConveningView, LinkView, Refused, RunView, SharingView, WaitingView, WindowView};
@@ -47,7 +47,9 @@ impl RequestStage {
             Outcome::Wait { .. } | Outcome::Simulate { .. } => Some(Self::Waiting),
             Outcome::Allow(_) if before == Some(Self::Signed) => None,
             Outcome::Allow(_) | Outcome::Ceremony { .. } => Some(Self::Allowed),
-            Outcome::Activated { .. } | Outcome::Thawed { .. } => Some(Self::Applied),
+            Outcome::Activated { .. } | Outcome::Thawed { .. } | Outcome::Compromised { .. } => {
+                Some(Self::Applied)
+            }
             Outcome::Ended { fate: keystead_decision::Fate::Settled { .. } } => Some(Self::Settled),
             Outcome::Ended { fate: keystead_decision::Fate::Dead { .. } } => Some(Self::Dead),
             Outcome::Ended { fate: keystead_decision::Fate::Reverted { .. } } => Some(Self::Failed),
@@ -167,6 +169,8 @@ pub struct KeyView {
     pub exits: BTreeMap<Name, Digest>,
     /// When a backup of it was restored last and proved control.
     pub drilled: Option<Timestamp>,
+    /// Whose it is, its terms, its successor, its receipts, and when its home proved control.
+    pub life: KeyLife,
 }
 
 /// A node in one look.
@@ -235,6 +239,10 @@ pub struct NodeStatus {
     pub runs: Vec<RunView>,
     /// Those that came to nothing, the newest first; at most [`MAX_SHOWN_ABORTS`](crate::MAX_SHOWN_ABORTS).
     pub aborts: Vec<AbortView>,
+    /// What has to be replaced before anything but sweeps is signed, since a compromise was declared.
+    pub rotate: Vec<Rotation>,
+    /// Why people declared a compromise that is not over.
+    pub incident: Vec<String>,
 }
 
 /// Another node, as this one sees it.

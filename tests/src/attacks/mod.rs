@@ -13,6 +13,7 @@ pub mod chainless_legacy;
 pub mod cloud_database;
 pub mod delegatecall;
 pub mod double_limit;
+pub mod early_thaw;
 pub mod endless_fragments;
 pub mod equivocating_dealer;
 pub mod equivocating_node;
@@ -84,7 +85,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 78] = [
+pub const CATALOGUE: [&str; 79] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -94,6 +95,7 @@ pub const CATALOGUE: [&str; 78] = [
     "cloud_database",
     "delegatecall",
     "double_limit",
+    "early_thaw",
     "endless_fragments",
     "equivocating_dealer",
     "equivocating_node",

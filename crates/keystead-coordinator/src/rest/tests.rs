@@ -127,6 +127,7 @@ fn keys() -> impl Iterator<Item = KeyView> {
         sharing: None,
         exits: Default::default(),
         drilled: None,
+        life: Default::default(),
     })
 }
 

@@ -7,12 +7,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use alloy_primitives::{Address, Bytes};
-use keystead_base::{Amount, Canonical, HybridSignature, Name, RequestId, Timestamp};
+use keystead_base::{Amount, Canonical, HybridSignature, KeyScheme, Name, RequestId, Timestamp};
 use keystead_decision::{
-    Commit, Decision, Discrepancy, Entry, Finding, FreshAnswer, FreshWord, Frozen, Header, KeyState, Outcome,
-    PublicAccount,
+    Commit, Decision, Discrepancy, Entry, Finding, FreshAnswer, FreshWord, Frozen, Header, KeyLife, KeyState,
+    Outcome, PublicAccount,
 };
-use keystead_intent::{AccountRef, BitcoinWallet, ChainId, ChangeKind, DangerClass, KeyKind};
+use keystead_intent::{
+    AccountRef, BitcoinWallet, ChainId, ChangeKind, DangerClass, KeyKind, KeyTerms, Rotation,
+};
 use keystead_policy::PolicyRef;
 use serde_json::{Value, json, to_value};
 
@@ -253,6 +255,8 @@ fn status() -> NodeStatus {
         sync_micros: Some(950),
         runs: vec![run()],
         aborts: vec![aborted()],
+        rotate: vec![Rotation::Key { key: word("hot") }],
+        incident: vec!["found in a paste".to_owned()],
     }
 }
 
@@ -363,6 +367,25 @@ fn key() -> KeyView {
         sharing: Some(sharing()),
         exits: [(word("node-1"), Digest([3; 32]))].into(),
         drilled: Some(Timestamp(8)),
+        life: KeyLife {
+            owner: Some(word("cleo")),
+            born: Timestamp(1_000),
+            terms: KeyTerms {
+                until: Some(Timestamp(2_000)),
+                most_signatures: Some(9),
+                chains: vec![ChainId(1)],
+                schemes: vec![KeyScheme::Ecdsa],
+                no_blind: true,
+                no_export: false,
+                proof_seconds: Some(86_400),
+            },
+            signatures: 3,
+            successor: Some(word("warm")),
+            wiping: false,
+            receipts: Default::default(),
+            proven: Some(Timestamp(1_500)),
+            wipes: [(word("node-1"), Digest([8; 32]))].into(),
+        },
     }
 }
 

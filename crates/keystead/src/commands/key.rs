@@ -215,6 +215,8 @@ pub(crate) enum KeyCommand {
         #[arg(long, value_name = "FILE")]
         backup: Option<PathBuf>,
     },
+    #[command(flatten)]
+    Life(super::life::LifeCommand),
     /// Save the file that a backup or export wrote.
     ///
     /// Example: keystead key fetch 5f0c… --file hot.backup
@@ -258,6 +260,7 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
         KeyCommand::Transcript { key } => super::transcript::run(&session, &key, voice).await,
         KeyCommand::Abort { key } => ask(&session, sharing::abort(&session.link, &key).await?).await,
         KeyCommand::Lift { key, holder } => ask(&session, sharing::lift(&key, holder)).await,
+        KeyCommand::Life(command) => super::life::run(&session, command).await,
         KeyCommand::List => list(&session).await,
         KeyCommand::Drill { key } => drill(&session, &key, voice).await,
         KeyCommand::Restore { key, home } => ask(&session, vaulting::restoration(&key, &home)).await,

@@ -55,6 +55,8 @@ fn status(number: u32) -> NodeStatus {
         sync_micros: None,
         runs: Vec::new(),
         aborts: Vec::new(),
+        rotate: Vec::new(),
+        incident: Vec::new(),
         open: 2,
         unsettled: 1,
         nodes: 4,
@@ -105,6 +107,7 @@ fn key(called: &str, state: KeyState) -> KeyView {
         sharing: None,
         exits: Default::default(),
         drilled: None,
+        life: Default::default(),
     }
 }
 
