@@ -20,13 +20,15 @@ fn every_kind_of_shared_key_has_its_floor_and_its_full_path() {
     each_path_signs(&report);
     let floor = report["floor"].as_array().expect("floor");
     let schemes: Vec<_> = floor.iter().filter_map(|row| row["scheme"].as_str()).collect();
-    assert_eq!(schemes, ["ECDSA", "BIP-340", "Ed25519"]);
+    assert_eq!(schemes, SCHEMES);
     for row in floor {
         // The clock ticks in tens of milliseconds: only what takes longer is above zero in the quick form.
         for name in ["sign_bytes", "share_bytes", "birth_bytes"] {
             assert!(row[name].as_f64().is_some_and(|it| it > 0.0), "{name} in {row}");
         }
-        for name in ["sign_millis", "plain_millis", "read_millis", "refresh_millis", "reshare_millis"] {
+        for name in
+            ["sign_millis", "busy_millis", "plain_millis", "read_millis", "refresh_millis", "reshare_millis"]
+        {
             assert!(row[name].as_f64().is_some_and(f64::is_finite), "{name} in {row}");
         }
     }
@@ -35,7 +37,8 @@ fn every_kind_of_shared_key_has_its_floor_and_its_full_path() {
 
 fn each_path_signs(report: &Value) {
     let paths = report["paths"].as_array().expect("paths");
-    assert!(!paths.is_empty());
+    let schemes: Vec<_> = paths.iter().filter_map(|path| path["scheme"].as_str()).collect();
+    assert_eq!(schemes, SCHEMES);
     for path in paths {
         for load in path["loads"].as_array().expect("loads") {
             assert!(load["signatures"].as_u64().is_some_and(|it| it > 0), "signatures in {load}");
@@ -50,3 +53,5 @@ fn each_path_signs(report: &Value) {
     }
     assert!(report["aims"].as_array().is_some_and(|it| !it.is_empty()), "{report}");
 }
+
+const SCHEMES: [&str; 3] = ["ECDSA", "BIP-340", "Ed25519"];

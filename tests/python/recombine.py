@@ -65,7 +65,9 @@ def root(shares):
 
 
 def child(key, chain_code, index):
-    """BIP-32, not hardened."""
+    """BIP-32, not hardened. A key that was imported as one secret has no chain code, and no child."""
+    if not any(chain_code):
+        return key
     data = compressed(key) + index.to_bytes(4, "big")
     left = hmac.new(chain_code, data, hashlib.sha512).digest()[:32]
     return (int.from_bytes(left, "big") + key) % N

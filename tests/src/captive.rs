@@ -27,7 +27,8 @@ impl Captive {
         ledger.close().await;
         let seals = sealed.iter().map(|(_, _, document)| Sealed::from_document(document).expect("a seal"));
         let cluster = home.genesis.genesis.cluster();
-        let arguments = enclave_arguments(cluster, home.config.enclave.passphrase.as_os_str(), &[]);
+        let arguments =
+            enclave_arguments(cluster, home.config.enclave.passphrase.as_os_str(), &[], None, &[]);
         let mut client = EnclaveClient::spawn(binary("test_enclave"), arguments).expect("a process");
         client.open(seals.collect()).expect("an enclave that takes its keys");
         client.hello(Hello { genesis: home.genesis.clone() }).expect("an enclave that takes the genesis");

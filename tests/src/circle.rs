@@ -3,12 +3,12 @@
 //! The log sees a public account and signatures of its first child, whoever made them together: here one seed makes
 //! them, so that the state machine is tested without the protocols.
 
-use keystead_base::{Digest, Name, RequestId, Secret, Signed, Timestamp};
+use keystead_base::{ClusterId, Digest, HybridSignature, Name, RequestId, Secret, Signed, Timestamp};
 use keystead_decision::{
-    Certificate, Controls, Convened, Decision, Entry, KeyEvent, KeyStep, Outcome, PublicAccount, Seat,
-    ShareHome, Sharing, share_challenge,
+    Certificate, Controls, Convened, Dealing, Decision, Entry, KeyEvent, KeyStep, Outcome, ProvenSeat,
+    PublicAccount, SealedPoint, Seat, SeatClaim, ShareHome, Sharing, share_challenge,
 };
-use keystead_intent::{Action, AuthorityChange, BackupGroup, KeyCeremony, KeyKind};
+use keystead_intent::{Action, AuthorityChange, BackupGroup, Importer, KeyCeremony, KeyKind};
 use keystead_keys::{ChildSecret, HdSeed};
 use keystead_policy::{AssuranceLevel, Feature, Reason};
 use secp256k1::{Keypair, Message, Secp256k1, SecretKey};
@@ -37,6 +37,16 @@ impl Secp {
     #[must_use]
     pub fn account(&self) -> PublicAccount {
         self.root.public()
+    }
+
+    /// The compressed point of the first child.
+    ///
+    /// # Panics
+    ///
+    /// Never for a seed that has an account.
+    #[must_use]
+    pub fn first_child(&self) -> [u8; 33] {
+        self.root.account(0).expect("an account").public().compressed()
     }
 
     /// 64 bytes r ‖ s of the first child.
@@ -124,11 +134,48 @@ pub fn birth() -> KeyCeremony {
     KeyCeremony::Generate { key: treasury(), kind, threshold: 2, holders: nodes(&[1, 2, 3]) }
 }
 
+/// The import of a person's key, which any two of the first three nodes sign with then.
+#[must_use]
+pub fn import(account: PublicAccount, from: Importer) -> KeyCeremony {
+    let (kind, holders) = (KeyKind::ThresholdSecp256k1, nodes(&[1, 2, 3]));
+    KeyCeremony::Import { key: treasury(), kind, account, from, threshold: 2, holders }
+}
+
+/// What is dealt to three holders of a key, of the form that the log sees.
+#[must_use]
+pub fn dealing(cluster: ClusterId, convened: Digest, point: impl AsRef<[u8]>) -> Dealing {
+    let (point, mut second) = (point.as_ref(), vec![9; point.as_ref().len()]);
+    second[0] = 3;
+    let sealed = |tag: u8| SealedPoint { encapsulated: vec![tag; 1120], ciphertext: vec![tag; 48] };
+    Dealing {
+        cluster,
+        key: treasury(),
+        convened,
+        device: Some(name("laptop")),
+        coefficients: vec![point.to_vec(), second],
+        proof: vec![5; 64],
+        points: (1..=3).map(sealed).collect(),
+    }
+}
+
 /// Different for each `tag`.
 #[must_use]
 pub fn seat(tag: u8) -> Seat {
     let signing = Member::new("seat", tag).signer.public().clone();
-    Seat { signing, recipient: vec![tag; 1216] }
+    let byte = |at: usize| if at % 3 == 0 || at >= 1184 { tag } else { 0 };
+    Seat { signing, recipient: (0..1216).map(byte).collect() }
+}
+
+/// The word of a node that the seat of `tag` is its own.
+///
+/// # Panics
+///
+/// Never for a seat of the fixture.
+#[must_use]
+pub fn sits(claim: SeatClaim, tag: u8) -> KeyStep {
+    let request = claim.request;
+    let proven = claim.prove(&Member::new("seat", tag).signer).expect("a signature");
+    KeyStep::Seated { request, seat: Box::new(proven) }
 }
 
 /// Public shares in the right form for so many holders, different for each `tag`.
@@ -154,6 +201,21 @@ impl<C: Controls> World<C> {
         self.approve("ana", &id);
         let last = self.approve("ben", &id);
         (id, outcome_of(&last, &id))
+    }
+
+    /// What a person deals for the attempt under way.
+    ///
+    /// # Panics
+    ///
+    /// When no import of the key has begun.
+    #[must_use]
+    pub fn dealt_by(&self, who: &str, request: RequestId, point: impl AsRef<[u8]>) -> KeyStep {
+        let convening = self.state.convening(&treasury()).expect("a ceremony");
+        let convened = convening.convened.expect("one that has begun");
+        let member = self.desk.person(who);
+        let body = dealing(self.state.cluster(), convened, point);
+        let signed = Signed::new(body, member.name.clone(), &member.signer).expect("a signature");
+        KeyStep::Imported { request, attempt: convening.attempt, dealing: Box::new(signed) }
     }
 
     /// What a node says of the shared key.
@@ -186,9 +248,16 @@ impl<C: Controls> World<C> {
         found.first().unwrap_or_else(|| panic!("{decisions:?}")).code()
     }
 
+    /// The word of a node that the seat of `tag` is its own, for the shared key.
+    #[must_use]
+    pub fn seated(&self, node: u8, request: RequestId, tag: u8) -> KeyStep {
+        let (cluster, node) = (self.state.cluster(), nodes(&[node]).remove(0));
+        sits(SeatClaim { cluster, key: treasury(), request, node, seat: seat(tag) }, tag)
+    }
+
     /// Each of these nodes takes a seat, its own in this attempt, all in one block.
     pub fn take_seats(&mut self, request: RequestId, who: &[u8], tag: u8) -> Vec<Decision> {
-        let step = |node: u8| KeyStep::Seated { request, seat: seat(tag + node) };
+        let step = |node: u8| self.seated(node, request, tag + node);
         let entries = who.iter().map(|it| self.word(*it, step(*it))).collect();
         self.commit(entries)
     }
@@ -280,6 +349,8 @@ pub fn every_ceremony() -> Vec<(&'static str, KeyCeremony)> {
         ("abort", KeyCeremony::Abort { key: key.clone(), request: RequestId(Digest([5; 32])) }),
         ("lift", KeyCeremony::Lift { key: key.clone(), node: name("node-3") }),
         ("split", KeyCeremony::Split { key, group_threshold: 2, groups: circles() }),
+        ("import of a person", import(account(), Importer::Person(name("cleo")))),
+        ("import of a home", import(account(), Importer::Home(name("node-1")))),
     ]
 }
 
@@ -296,12 +367,25 @@ fn circles() -> Vec<BackupGroup> {
 #[must_use]
 pub fn every_step(request: RequestId) -> Vec<(&'static str, KeyStep)> {
     vec![
-        ("seated", KeyStep::Seated { request, seat: seat(3) }),
+        ("seated", KeyStep::Seated { request, seat: Box::new(ProvenSeat { seat: seat(3), proof: fixed() }) }),
         ("dealt", dealt(request, 1, account(), shares(3, 7))),
         ("proven", KeyStep::Proven { request, attempt: 1, proof: vec![1, 2, 3] }),
         ("lost", KeyStep::Lost { epoch: 3 }),
         ("left", KeyStep::Left { request, file: Digest([6; 32]) }),
+        ("imported", imported(request)),
     ]
+}
+
+fn imported(request: RequestId) -> KeyStep {
+    let body = dealing(ClusterId(Digest([1; 32])), Digest([2; 32]), account().compressed());
+    // One half of a signature is random: what stands in a vector is a fixed one.
+    let signature = fixed();
+    let dealing = Box::new(Signed { body, signer: name("cleo"), signature });
+    KeyStep::Imported { request, attempt: 1, dealing }
+}
+
+fn fixed() -> HybridSignature {
+    HybridSignature::from_parts([3; 64], Box::new([4; 3309]))
 }
 
 fn account() -> PublicAccount {

@@ -439,7 +439,10 @@ fn config(folder: &tempfile::TempDir) -> Config {
         enclave: EnclaveConfig {
             program: Some(binary("test_enclave")),
             passphrase: path("passphrase"),
+            tpm: None,
             require: Vec::new(),
+            root: None,
+            tokens: Vec::new(),
         },
         ledger: None,
         listen: "127.0.0.1:0".to_owned(),

@@ -371,7 +371,12 @@ fn watched(coins: &CoinsConfig) -> BitcoinConfig {
     BitcoinConfig { coins: coins.clone(), confirmations: None, broadcast: true }
 }
 
-async fn recorded(station: &Station) -> keystead_intent::BitcoinWallet {
+/// The wallet of `hot`, once the log has it.
+///
+/// # Panics
+///
+/// When it never has.
+pub async fn recorded(station: &Station) -> keystead_intent::BitcoinWallet {
     let client = station.client("eve").await;
     patiently(async || {
         let keys = client.keys().await.expect("keys");

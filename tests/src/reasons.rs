@@ -105,6 +105,10 @@ pub fn every_share_fault() -> Vec<Reason> {
         ShareFault::Unagreed,
         ShareFault::Proof,
         ShareFault::Epoch,
+        ShareFault::Dealer,
+        ShareFault::Dealing,
+        ShareFault::OtherKey,
+        ShareFault::Wallets,
     ];
     let (key, node) = (name("treasury"), name("node-1"));
     faults.map(|fault| Reason::ShareRefused { key: key.clone(), node: node.clone(), fault }).into()

@@ -398,6 +398,16 @@ impl<C: Controls> World<C> {
         assert_eq!(state, Some(KeyState::Active));
     }
 
+    /// The compressed point of the first account of `hot`.
+    ///
+    /// # Panics
+    ///
+    /// Never for a seed that has an account.
+    #[must_use]
+    pub fn first_child_of_hot(&self) -> [u8; 33] {
+        self.hot.account(0).expect("an account").public().compressed()
+    }
+
     /// What only somebody who has the key `hot` can say of a challenge.
     pub fn proof(&self, challenge: &Digest) -> Vec<u8> {
         proof_of(&self.hot, challenge)

@@ -12,12 +12,12 @@ use keystead_tests::attacks::{
     cloud_database, delegatecall, double_limit, early_thaw, endless_fragments, equivocating_node, fee_attack,
     foreign_change, forged_rebuild, forged_roster, forked_log, forwarded_administration, frozen_key,
     greedy_peer, hoarded_signatures, increase_allowance, lone_voice, look_alike_address, lying_endpoint,
-    lying_server, lying_token, many_requests_at_a_limit, multisend, old_backup, operator_for_all,
-    oversize_body, own_request, patched_node, permit, permit2, poisoned_state, policy_rollback,
-    proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
-    slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request, stale_certificate,
-    stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload,
+    lying_server, lying_token, many_requests_at_a_limit, multisend, old_backup, old_snapshot,
+    operator_for_all, oversize_body, own_request, patched_node, permit, permit2, poisoned_state,
+    policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval,
+    rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback, same_person_twice,
+    sighash_downgrade, slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request,
+    stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload,
     token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
     unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
@@ -169,6 +169,11 @@ fn s04_two_digests_at_one_nonce_succeeds_without_its_control() {
 #[test]
 fn s04_a_key_from_an_old_backup_spends_a_nonce_again_without_its_control() {
     stolen(old_backup::attack(old_backup::WithoutCounters));
+}
+
+#[test]
+fn s13_a_node_from_an_old_backup_brings_dismissed_people_back_without_its_control() {
+    stolen(old_snapshot::attack(old_snapshot::put_back, false));
 }
 
 #[test]

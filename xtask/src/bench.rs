@@ -25,8 +25,13 @@ pub(crate) fn build(_: &[String]) -> Result<(), Failure> {
 
 /// Builds the benchmarks and the product, and runs the parts that are named, or all.
 pub(crate) fn figures(parts: &[String]) -> Result<(), Failure> {
+    // Tests run the clients unoptimized; what is measured is not to wait for them (decision 0058).
     // All members at once: with fewer of them dependencies have other features, and are compiled again.
-    Step::new(&["cargo", "build", "--release", "--locked", "--workspace", "--bins"]).run()?;
+    let optimized = |package: &str| format!("profile.release.package.{package}.opt-level=3");
+    let (bench, tests) = (optimized("keystead-bench"), optimized("keystead-tests"));
+    Step::new(&["cargo", "--config", &bench, "--config", &tests])
+        .with(&["build", "--release", "--locked", "--workspace", "--bins"].map(str::to_owned))
+        .run()?;
     // It stands beside this program, whichever folder that was built into.
     let own = std::env::current_exe().map_err(Failure::file(Path::new("xtask")))?;
     Step::new(&[&own.with_file_name("keystead-bench").display().to_string()]).with(parts).run()

@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 use self::clients::Until;
 use self::proxy::Road;
 use self::report::{ClusterRow, LoadRow, Report, Stage};
-use self::site::Site;
+use self::site::{Pays, Site};
 use crate::{floors, usage};
 
 /// How much is measured, and how it is told.
@@ -131,7 +131,7 @@ fn cluster(runtime: &Runtime, plan: &Plan, nodes: u8) -> ClusterRow {
 /// A site that has decided once at each node: connections are open, the enclave has its head confirmed.
 async fn started(homes: Vec<NodeHome>, road: Option<&Arc<Road>>) -> Arc<Site> {
     let nodes = homes.len();
-    let site = Arc::new(Site::start(homes, road).await);
+    let site = Arc::new(Site::start(homes, road, Pays::Ether).await);
     clients::run(&site, nodes, Until::Decisions(nodes as u64)).await;
     site
 }

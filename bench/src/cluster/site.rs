@@ -6,14 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bitcoin::Txid;
+use bitcoin::hashes::Hash as _;
 use keystead_base::{ClusterId, RequestNonce, Secret, Timestamp};
 use keystead_coordinator::Batcher;
 use keystead_decision::SignedGenesis;
-use keystead_intent::{Action, Intent};
+use keystead_intent::{Action, Intent, PsbtSpend};
 use keystead_policy::Roster;
+use keystead_solana::{Draft, Pubkey, Version, compile, order};
 use keystead_tests::binary;
 use keystead_tests::cluster::{NodeHome, ether};
 use keystead_tests::fixture::{Desk, FRIEND, name};
+use keystead_tests::purse::{Purse, REGTEST, pay, payee};
+use keystead_tests::solana;
+use keystead_tests::world::hot;
 use keystead_wire::{Hello, Identity, Limits, NodeClient, Role, Target};
 
 use super::proxy::{self, Road};
@@ -28,6 +34,18 @@ pub(crate) struct Site {
     pub(crate) clients: Vec<NodeClient>,
     processes: Vec<Process>,
     asked: AtomicU64,
+    pays: Pays,
+}
+
+/// What the clients ask for.
+#[derive(Clone)]
+pub(crate) enum Pays {
+    /// Transfers of ether.
+    Ether,
+    /// Messages of Solana's that move a lamport from this key.
+    Sol(Pubkey),
+    /// Bitcoin transactions that spend one coin of this wallet each.
+    Coins(Arc<Purse>),
 }
 
 /// Founds a cluster with an active key `hot` whose home is the first node, and stops it again.
@@ -61,7 +79,7 @@ pub(crate) fn meet(homes: &mut [NodeHome], road: Option<&Arc<Road>>) {
 
 impl Site {
     /// Starts a process for each home. With a road, each node reaches each other one through a proxy of its own.
-    pub(crate) async fn start(mut homes: Vec<NodeHome>, road: Option<&Arc<Road>>) -> Self {
+    pub(crate) async fn start(mut homes: Vec<NodeHome>, road: Option<&Arc<Road>>, pays: Pays) -> Self {
         meet(&mut homes, road);
         let processes = homes.iter().map(Process::start).collect();
         let (mut desks, mut clients) = (Vec::new(), Vec::new());
@@ -73,7 +91,7 @@ impl Site {
             clients.push(client);
         }
         let asked = AtomicU64::new(SITES.fetch_add(1, Ordering::Relaxed) << SLOT_BITS);
-        Self { homes, desks, clients, processes, asked }
+        Self { homes, desks, clients, processes, asked, pays }
     }
 
     /// Kills the processes; what is on their disks stays.
@@ -92,14 +110,15 @@ impl Site {
         self.genesis().genesis.cluster()
     }
 
-    /// A transfer inside the limits, with a chain nonce that nobody used before: of nothing and for next to no fee, so
-    /// that the limit of a day lasts on any machine.
+    /// A transfer inside the limits, like no other before it: of next to nothing and for next to no fee, so that the limit of
+    /// a day lasts on any machine.
     pub(crate) fn intent(&self) -> Intent {
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
-        let mut action = ether(FRIEND, 0, number);
-        if let Action::Transfer(transfer) = &mut action {
-            (transfer.gas.max_fee_per_gas, transfer.gas.max_priority_fee_per_gas) = (1, 1);
-        }
+        let action = match &self.pays {
+            Pays::Ether => next_to_free(number),
+            Pays::Sol(payer) => lamport(*payer, number),
+            Pays::Coins(purse) => coin(purse, number),
+        };
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&number.to_be_bytes());
         Intent {
@@ -133,6 +152,33 @@ impl Site {
         let size = |file: &str| std::fs::metadata(folder.join(file)).map_or(0, |it| it.len());
         size("ledger.sqlite") + size("ledger.sqlite-wal")
     }
+}
+
+fn next_to_free(number: u64) -> Action {
+    let mut action = ether(FRIEND, 0, number);
+    if let Action::Transfer(transfer) = &mut action {
+        (transfer.gas.max_fee_per_gas, transfer.gas.max_priority_fee_per_gas) = (1, 1);
+    }
+    action
+}
+
+/// A message like no other: its blockhash has the number.
+fn lamport(payer: Pubkey, number: u64) -> Action {
+    let mut blockhash = [0; 32];
+    blockhash[..8].copy_from_slice(&number.to_be_bytes());
+    let instructions = vec![order::transfer(payer, solana::PAYEE, 1)];
+    let draft = Draft { version: Version::Zero, payer, blockhash, instructions };
+    solana::asks("hot", compile(&draft).expect("a message").to_bytes())
+}
+
+/// A transaction of a coin that nobody spent before. Nothing of it is on a chain: its digest covers what the coin is worth.
+fn coin(purse: &Purse, number: u64) -> Action {
+    let mut coin = purse.coin(0, COIN, 0);
+    let mut before = [0; 32];
+    before[..8].copy_from_slice(&number.to_be_bytes());
+    coin.previous.input[0].previous_output.txid = Txid::from_byte_array(before);
+    let psbt = purse.psbt(vec![coin], vec![pay(PAID, payee()), purse.change(0, COIN - PAID - 200)]).into();
+    Action::Psbt(PsbtSpend { account: hot(), chain: REGTEST, psbt, replaces: None, shared: None })
 }
 
 /// This moment.
@@ -189,3 +235,7 @@ impl Drop for Process {
 /// Two starts of one cluster use no slot twice.
 static SITES: AtomicU64 = AtomicU64::new(1);
 const SLOT_BITS: u32 = 40;
+
+/// What a coin is worth, and what is paid of it, in satoshi.
+const COIN: u64 = 10_000;
+const PAID: u64 = 1_000;

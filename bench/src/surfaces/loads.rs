@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use super::Plan;
 use super::report::SurfaceRow;
 use crate::cluster::clients::{self, Until};
-use crate::cluster::site::{self, Site};
+use crate::cluster::site::{self, Pays, Site};
 use crate::desk::{Desk, free_port, paying};
 use crate::load::{self, Figures, Load};
 use crate::usage;
@@ -123,7 +123,7 @@ fn transfer(nonce: u64) -> Transfer {
 
 /// The floor of all that decides: the same transfers asked of a node over its own wire, without HTTP and JSON.
 async fn decisions(plan: &Plan) -> Vec<SurfaceRow> {
-    let site = Arc::new(Site::start(site::found(1).await, None).await);
+    let site = Arc::new(Site::start(site::found(1).await, None, Pays::Ether).await);
     clients::run(&site, 1, Until::Decisions(1)).await;
     let mut rows = Vec::new();
     for &clients in plan.clients {

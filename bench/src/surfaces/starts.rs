@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use super::report::StartRow;
 use crate::cluster::clients::{self, Until};
-use crate::cluster::site::Site;
+use crate::cluster::site::{Pays, Site};
 
 /// Founds a node, creates the keys, stops it, and starts it as a process of its own.
 pub(super) fn run(runtime: &Runtime, keys: usize) -> StartRow {
@@ -26,7 +26,7 @@ pub(super) fn run(runtime: &Runtime, keys: usize) -> StartRow {
         let lists_millis = millis(begin);
         let home = station.stop().await;
         let start = Instant::now();
-        let site = Arc::new(Site::start(vec![home], None).await);
+        let site = Arc::new(Site::start(vec![home], None, Pays::Ether).await);
         site.height(0).await;
         let answers_millis = millis(start);
         clients::run(&site, 1, Until::Decisions(1)).await;

@@ -20,7 +20,7 @@ pub(crate) type Sealed = BTreeMap<Name, Secret<Vec<u8>>>;
 const TEXT: [u8; 32] = [7; 32];
 
 /// A kind of key.
-pub(crate) trait Kind {
+pub(crate) trait Kind: Sync {
     const NAME: &'static str;
     const CEREMONIES_ARE_CHEAP: bool;
 

@@ -11,6 +11,7 @@ mod runs;
 
 use std::time::Duration;
 
+use keystead_intent::KeyKind;
 use keystead_threshold::{Bip340, Ed25519, Holders};
 use serde::Serialize;
 use tokio::runtime::Runtime;
@@ -46,6 +47,9 @@ const FULL: Plan = Plan { added: &[10, 40, 120], clients: &[1, 8, 64], span: Dur
 /// Every figure once, too short to mean much: for the test that all of them are there.
 const QUICK: Plan = Plan { added: &[10], clients: &[1, 8], span: Duration::from_millis(500) };
 
+/// The same for the kinds whose ceremonies and messages take the same way.
+const QUICK_OTHERS: Plan = Plan { added: &[], clients: &[8], span: Duration::from_millis(500) };
+
 /// One kind of key in one sharing. Milliseconds are of CPU, of all parties together.
 #[derive(Debug, Serialize)]
 pub(crate) struct Floor {
@@ -53,6 +57,9 @@ pub(crate) struct Floor {
     pub(crate) threshold: u8,
     pub(crate) holders: u8,
     pub(crate) sign_millis: f64,
+    /// The same while every processor of the machine signs so: what a second costs where nothing is idle. Processors that
+    /// share a core slow each other, and the clock of CPU goes on.
+    pub(crate) busy_millis: f64,
     /// What all signers sent for one signature, without envelopes.
     pub(crate) sign_bytes: f64,
     /// The library's own signature by one whole key, in the same run.
@@ -71,7 +78,14 @@ pub(crate) fn run(runtime: &Runtime, options: Options) {
     let plan = if options.quick { &QUICK } else { &FULL };
     let sharings = if options.quick { &SHARINGS[..1] } else { &SHARINGS };
     let floor = sharings.iter().flat_map(|sharing| floors(*sharing, options.quick)).collect();
-    let paths = sharings.iter().map(|sharing| path::run(runtime, plan, *sharing)).collect();
+    let other = if options.quick { &QUICK_OTHERS } else { plan };
+    let kinds = [
+        (KeyKind::ThresholdSecp256k1, plan),
+        (KeyKind::ThresholdBip340, other),
+        (KeyKind::ThresholdEd25519, other),
+    ];
+    let each = |sharing: &Sharing| kinds.map(|(kind, plan)| path::run(runtime, plan, kind, *sharing));
+    let paths = sharings.iter().flat_map(each).collect();
     let report = Report::new(floor, paths);
     match options.json {
         true => println!("{}", serde_json::to_string_pretty(&report).expect("JSON")),
@@ -100,13 +114,14 @@ fn measure<K: Kind>(kind: &K, holders: &Holders, rounds: u64) -> Floor {
     );
     let read = runs::many(rounds, |_| kind.read(&birth.last));
     let sign = runs::many(rounds, |attempt| kind.sign(&birth.last, holders, attempt));
+    let busy = runs::everywhere(rounds, |attempt| kind.sign(&birth.last, holders, attempt));
     let one_share = birth.last.values().next().map_or(0, |share| share.expose().len());
     Floor {
         scheme: K::NAME,
         threshold: holders.threshold(),
         holders: holders.count(),
-        // Each run parses the shares that it consumes.
-        sign_millis: sign.millis - read.millis * f64::from(holders.threshold()) / f64::from(holders.count()),
+        sign_millis: without_reading(sign.millis, read.millis, holders),
+        busy_millis: without_reading(busy, read.millis, holders),
         sign_bytes: sign.bytes,
         plain_millis: plain::<K>(rounds * 20),
         read_millis: read.millis / f64::from(holders.count()),
@@ -116,6 +131,11 @@ fn measure<K: Kind>(kind: &K, holders: &Holders, rounds: u64) -> Floor {
         refresh_millis: refresh.millis,
         reshare_millis: reshare.millis,
     }
+}
+
+/// Each run parses the shares that it consumes.
+fn without_reading(sign: f64, read: f64, holders: &Holders) -> f64 {
+    sign - read * f64::from(holders.threshold()) / f64::from(holders.count())
 }
 
 fn millis(millis: f64) -> String {

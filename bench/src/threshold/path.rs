@@ -5,14 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keystead_intent::KeyKind;
 use keystead_tests::cluster::NodeHome;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
-use super::ceremonies::{self, CeremonyRow};
+use super::ceremonies::{self, CeremonyRow, Founded};
 use crate::cluster::clients::{self, Until};
 use crate::cluster::proxy::Road;
-use crate::cluster::site::Site;
+use crate::cluster::site::{Pays, Site};
 use crate::usage;
 
 /// So many of so many holders.
@@ -36,7 +37,7 @@ pub(crate) struct Plan {
     pub(crate) span: Duration,
 }
 
-/// Everything of an ECDSA key in one sharing.
+/// Everything of one kind of key in one sharing.
 #[derive(Debug, Serialize)]
 pub(crate) struct PathRow {
     pub(crate) scheme: &'static str,
@@ -74,30 +75,37 @@ pub(crate) struct SignRow {
 }
 
 /// Measures one sharing.
-pub(crate) fn run(runtime: &Runtime, plan: &Plan, sharing: Sharing) -> PathRow {
+pub(crate) fn run(runtime: &Runtime, plan: &Plan, kind: KeyKind, sharing: Sharing) -> PathRow {
+    let scheme = ceremonies::scheme(kind);
     let road = Arc::new(Road::default());
     let distances: Vec<u64> = [0].into_iter().chain(plan.added.iter().copied()).collect();
-    let (homes, ceremonies) = runtime.block_on(ceremonies::run(sharing, &road, &distances));
+    let Founded { homes, rows: ceremonies, pays } =
+        runtime.block_on(ceremonies::run(kind, sharing, &road, &distances));
+    let load =
+        |site: &Arc<Site>, road, clients| load(runtime, site, (scheme, sharing), road, (clients, plan.span));
     let mut loads = Vec::new();
     // Without distance nothing stands between the nodes.
-    let (site, idle_mib) = runtime.block_on(started(homes, None));
-    loads.extend(plan.clients.iter().map(|&clients| load(runtime, &site, sharing, None, clients, plan.span)));
-    let (site, _) = runtime.block_on(started(stopped(site), Some(&road)));
-    for &millis in plan.added {
-        road.set_delay(Duration::from_millis(millis));
-        let row = |&clients| load(runtime, &site, sharing, Some((&road, millis)), clients, plan.span);
-        loads.extend(plan.clients.iter().map(row));
+    let (site, idle_mib) = runtime.block_on(started(homes, None, pays.clone()));
+    loads.extend(plan.clients.iter().map(|&clients| load(&site, None, clients)));
+    let mut used_mib = resident(&site);
+    let homes = stopped(site);
+    if !plan.added.is_empty() {
+        let (site, _) = runtime.block_on(started(homes, Some(&road), pays));
+        for &millis in plan.added {
+            road.set_delay(Duration::from_millis(millis));
+            loads.extend(plan.clients.iter().map(|&clients| load(&site, Some((&road, millis)), clients)));
+        }
+        road.set_delay(Duration::ZERO);
+        used_mib = resident(&site);
+        drop(stopped(site));
     }
-    road.set_delay(Duration::ZERO);
-    let used_mib = resident(&site);
-    drop(stopped(site));
-    PathRow { scheme: "ECDSA", sharing, idle_mib, used_mib, ceremonies, loads }
+    PathRow { scheme, sharing, idle_mib, used_mib, ceremonies, loads }
 }
 
 /// A site that has signed once for each node, and what it needed before.
-async fn started(homes: Vec<NodeHome>, road: Option<&Arc<Road>>) -> (Arc<Site>, Pair) {
+async fn started(homes: Vec<NodeHome>, road: Option<&Arc<Road>>, pays: Pays) -> (Arc<Site>, Pair) {
     let nodes = homes.len();
-    let site = Arc::new(Site::start(homes, road).await);
+    let site = Arc::new(Site::start(homes, road, pays).await);
     let idle = resident(&site);
     clients::run(&site, nodes, Until::Decisions(nodes as u64)).await;
     (site, idle)
@@ -110,13 +118,12 @@ fn stopped(site: Arc<Site>) -> Vec<NodeHome> {
 fn load(
     runtime: &Runtime,
     site: &Arc<Site>,
-    sharing: Sharing,
+    (scheme, sharing): (&'static str, Sharing),
     road: Option<(&Arc<Road>, u64)>,
-    clients: usize,
-    span: Duration,
+    (clients, span): (usize, Duration),
 ) -> SignRow {
     let added_millis = road.map_or(0, |(_, millis)| millis);
-    eprintln!("{sharing}, {added_millis} ms added: {clients} clients");
+    eprintln!("{scheme} {sharing}, {added_millis} ms added: {clients} clients");
     let bytes = || road.map(|(road, _)| road.bytes());
     let before = (bytes(), cpu(&site.pids()), cpu(&site.nodes()));
     let seen = runtime.block_on(clients::run(site, clients, Until::Span(span)));

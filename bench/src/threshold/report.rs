@@ -38,6 +38,7 @@ impl Report {
             "key",
             "t of n",
             "sign",
+            "busy",
             "a signer",
             "plain",
             "times",
@@ -51,6 +52,7 @@ impl Report {
                 it.scheme.to_owned(),
                 format!("{} of {}", it.threshold, it.holders),
                 millis(sign),
+                millis(it.busy_millis),
                 millis(sign / f64::from(it.threshold)),
                 millis(plain),
                 format!("{:.0}", sign / plain),
@@ -78,14 +80,14 @@ impl Report {
     }
 }
 
-/// Microseconds of CPU of the bare protocol for one signature: the signers' mathematics, and reading the shares that
-/// a run consumes.
+/// Microseconds of CPU of the bare protocol for one signature where all processors are busy, as they are under load: the
+/// signers' mathematics, and reading the shares that a run consumes.
 fn of_the_bare(floor: &[Floor], path: &PathRow) -> f64 {
     let sharing = path.sharing;
     let same = |it: &&Floor| {
         (it.scheme, it.threshold, it.holders) == (path.scheme, sharing.threshold, sharing.holders)
     };
-    let bare = |it: &Floor| it.sign_millis + it.read_millis * f64::from(it.threshold);
+    let bare = |it: &Floor| it.busy_millis + it.read_millis * f64::from(it.threshold);
     floor.iter().find(same).map_or(f64::NAN, bare) * 1000.0
 }
 

@@ -40,6 +40,21 @@ pub(crate) fn many<T>(rounds: u64, mut step: impl FnMut(u64) -> Ran<T>) -> Many<
     Many { millis, bytes: bytes as f64 / rounds as f64, last: last.expect("a round") }
 }
 
+/// Milliseconds of CPU of a step while every processor takes such steps.
+pub(crate) fn everywhere<T>(rounds: u64, step: impl Fn(u64) -> Ran<T> + Sync) -> f64 {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    let pid = std::process::id();
+    let cpu = || cpu_seconds(pid).expect("/proc");
+    let start = cpu();
+    std::thread::scope(|scope| {
+        for processor in 0..processors {
+            let step = &step;
+            scope.spawn(move || (0..rounds).for_each(|round| drop(step(processor * rounds + round))));
+        }
+    });
+    (cpu() - start) * 1e3 / (rounds * processors) as f64
+}
+
 /// A run of the benchmark's key.
 pub(crate) fn session(scheme: Scheme, holders: &Holders, purpose: Purpose, attempt: u64) -> Session {
     Session {

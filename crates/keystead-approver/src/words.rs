@@ -6,7 +6,7 @@ use keystead_bitcoin::{Spend, destination_id, explain};
 use keystead_chain::{AddressBook, AssetIndex, Speaker, describe_as, describe_run};
 use keystead_decision::Rehearsed;
 use keystead_intent::{
-    AccountRef, AuthorityChange, BackupGroup, ChainId, Effects, KeyCeremony, KeyKind, KeyTerms,
+    AccountRef, AuthorityChange, BackupGroup, ChainId, Effects, Importer, KeyCeremony, KeyKind, KeyTerms,
 };
 use keystead_policy::{PolicyVersion, check_next};
 use keystead_speech::{Language, Phrase};
@@ -114,6 +114,10 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
     let key = ceremony.key().as_str();
     match ceremony {
         KeyCeremony::Create { home, .. } => language.say(&Phrase::KeyCreate { key, home: home.as_str() }),
+        KeyCeremony::CreateInTokens { home, tokens, .. } => {
+            let (home, tokens) = (home.as_str(), tokens.as_str());
+            language.say(&Phrase::KeyCreateInTokens { key, home, tokens })
+        }
         KeyCeremony::Backup { recipients, .. } => {
             language.say(&Phrase::KeyBackup { key, readers: &names(recipients) })
         }
@@ -133,7 +137,9 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
             let shares = &shares_words(*threshold, holders, language);
             // What such a key signs is said where it is less than what a key usually does.
             language.say(&match kind {
-                KeyKind::HdSecp256k1 | KeyKind::ThresholdSecp256k1 => Phrase::KeyGenerate { key, shares },
+                KeyKind::HdSecp256k1 | KeyKind::ThresholdSecp256k1 | KeyKind::TokenSecp256k1 => {
+                    Phrase::KeyGenerate { key, shares }
+                }
                 KeyKind::ThresholdBip340 => Phrase::KeyGenerateBip340 { key, shares },
                 KeyKind::ThresholdEd25519 => Phrase::KeyGenerateEd25519 { key, shares },
             })
@@ -151,6 +157,17 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
             language.say(&Phrase::KeyAbort { key, request: &request.to_string() })
         }
         KeyCeremony::Lift { node, .. } => language.say(&Phrase::KeyLift { key, node: node.as_str() }),
+        KeyCeremony::Import { account, from, threshold, holders, .. } => {
+            let shares = &shares_words(*threshold, holders, language);
+            let solana = account.ed25519_key().map(|it| keystead_solana::Pubkey(it).to_string());
+            let address = &account.address(0).map(|it| it.to_string()).or(solana).unwrap_or_default();
+            language.say(&match from {
+                Importer::Person(who) => Phrase::KeyImport { key, who: who.as_str(), address, shares },
+                Importer::Home(home) => {
+                    Phrase::KeyImportFromHome { key, home: home.as_str(), address, shares }
+                }
+            })
+        }
         KeyCeremony::Deactivate { why, .. } => language.say(&Phrase::KeyDeactivate { key, why }),
         KeyCeremony::Limit { terms, .. } => terms_words(key, terms, language),
         KeyCeremony::Succeed { successor, .. } => {

@@ -25,12 +25,13 @@ use crate::{Digest, tagged_hash};
 )]
 #[serde(deny_unknown_fields)]
 pub struct PublicAccount {
-    /// 0x02 or 0x03: the parity of the point. With 0x10 more the key signs BIP-340 alone, and has no Ethereum address.
+    /// 0x02 or 0x03: the parity of the point. With 0x10 more the key signs BIP-340 alone, and has no Ethereum address. With
+    /// 0x40 more it signs ECDSA and has no children: its one account, with index 0, is the key itself.
     /// 0x20: the key is one of Ed25519.
     pub parity: u8,
     /// The point's x coordinate; of Ed25519 the 32 bytes of the public key (RFC 8032).
     pub x: Digest,
-    /// The chain code; zero for Ed25519, whose keys have no children here.
+    /// The chain code; zero for keys without children.
     pub chain_code: Digest,
 }
 
@@ -97,6 +98,25 @@ impl PublicAccount {
         }
     }
 
+    /// Of a key that was imported as one secret and nothing else: it has no chain code, and so no children.
+    #[must_use]
+    pub fn lone(compressed: [u8; 33]) -> Self {
+        let [parity, x @ ..] = compressed;
+        Self { parity: parity | LONE, x: Digest(x), chain_code: Digest::ZERO }
+    }
+
+    /// Whether the key itself is its one account.
+    #[must_use]
+    pub fn is_lone(&self) -> bool {
+        *self == Self::lone(self.compressed())
+    }
+
+    /// The steps from the key to its account with this index (BIP-32): none for a lone key.
+    #[must_use]
+    pub fn path(&self, index: u32) -> Vec<u32> {
+        if self.is_lone() { Vec::new() } else { vec![index] }
+    }
+
     /// What its key signs; none where it is no account of any key.
     #[must_use]
     pub fn scheme(&self) -> Option<KeyScheme> {
@@ -107,6 +127,7 @@ impl PublicAccount {
         PublicKey::from_slice(&self.compressed()).ok()?;
         match self.parity {
             EVEN | ODD => Some(KeyScheme::Ecdsa),
+            _ if self.is_lone() => Some(KeyScheme::Ecdsa),
             _ => (*self == Self::bip340(self.compressed())).then_some(KeyScheme::Bip340),
         }
     }
@@ -114,7 +135,7 @@ impl PublicAccount {
     /// The point as 33 compressed bytes; of Ed25519 no point of this curve.
     #[must_use]
     pub fn compressed(&self) -> [u8; 33] {
-        let mut bytes = [self.parity & !BIP340; 33];
+        let mut bytes = [self.parity & !(BIP340 | LONE); 33];
         bytes.iter_mut().skip(1).zip(self.x.0).for_each(|(to, from)| *to = from);
         bytes
     }
@@ -122,7 +143,7 @@ impl PublicAccount {
     /// The address with this index: BIP-32 `CKDpub`, then the last 20 bytes of Keccak-256.
     ///
     /// `None` when the point is not on the curve, the key signs no ECDSA, the index is hardened, or the child is invalid
-    /// (which happens with probability below 2^-127).
+    /// (which happens with probability below 2^-127). A key without children has the address of its point, with index 0.
     #[must_use]
     pub fn address(&self, index: u32) -> Option<Address> {
         self.child(index).map(|key| address_of(&key))
@@ -139,13 +160,14 @@ impl PublicAccount {
     fn child(&self, index: u32) -> Option<PublicKey> {
         match self.parity {
             EVEN | ODD => self.step(index).map(|(_, child, _)| child),
+            _ if self.is_lone() && index == 0 => PublicKey::from_slice(&self.compressed()).ok(),
             _ => None,
         }
     }
 
     /// One step of BIP-32 `CKDpub`: what is added to the key, the child, and its chain code.
     fn step(&self, index: u32) -> Option<(Scalar, PublicKey, [u8; 32])> {
-        if index >= 1 << 31 {
+        if index >= 1 << 31 || self.parity & LONE != 0 {
             return None;
         }
         let parent = PublicKey::from_slice(&self.compressed()).ok()?;
@@ -222,6 +244,8 @@ const EVEN: u8 = 0x02;
 const ODD: u8 = 0x03;
 const BIP340: u8 = 0x10;
 const ED25519_KEY: u8 = 0x20;
+/// What says that a key has no children.
+const LONE: u8 = 0x40;
 
 const CHAIN_CODE_DOMAIN: &str = "keystead/bip340-chain-code/v1";
 
@@ -255,6 +279,23 @@ mod tests {
         assert!(!whole.proves_control(&challenge, &schnorr));
     }
 
+    /// The account of a lone key is the key itself, and there is no other one.
+    #[test]
+    fn s02_a_lone_key_has_one_account_and_no_children() {
+        let secret = SecretKey::from_byte_array([7; 32]).unwrap();
+        let public = PublicKey::from_secret_key(&Secp256k1::new(), &secret);
+        let (lone, challenge) = (PublicAccount::lone(public.serialize()), Digest([3; 32]));
+        assert_eq!((lone.scheme(), lone.compressed()), (Some(KeyScheme::Ecdsa), public.serialize()));
+        assert_eq!((lone.address(0), lone.address(1)), (Some(address_of(&public)), None));
+        assert_eq!((lone.tweaks(&[0]), lone.path(0)), (None, vec![]));
+        let signature = Secp256k1::new().sign_ecdsa(Message::from_digest(challenge.0), &secret);
+        assert!(lone.proves_control(&challenge, &signature.serialize_compact()));
+        let with_children = PublicAccount::new(public.serialize(), [5; 32]);
+        assert_eq!(with_children.path(3), [3]);
+        assert_ne!(with_children.address(0), lone.address(0));
+        assert_eq!(PublicAccount { chain_code: Digest([5; 32]), ..lone }.scheme(), None, "a chain code");
+    }
+
     #[test]
     fn s02_an_account_of_no_key_has_no_scheme() {
         let secret = SecretKey::from_byte_array([7; 32]).unwrap();
@@ -267,6 +308,32 @@ mod tests {
         assert_eq!(PublicAccount { parity: 0x22, ..good }.scheme(), None);
         assert_eq!(PublicAccount { parity: 0x20, ..good }.scheme(), None, "a chain code");
         assert_eq!(PublicAccount { x: Digest([0xff; 32]), ..good }.scheme(), None, "no point");
+    }
+
+    /// A key in a token has its point's own address and nothing that derives from it.
+    #[test]
+    fn s07_a_key_without_children_is_its_own_only_account() {
+        let secret = SecretKey::from_byte_array([7; 32]).unwrap();
+        let compressed = PublicKey::from_secret_key(&Secp256k1::new(), &secret).serialize();
+        let (account, challenge) = (PublicAccount::lone(compressed), Digest([3; 32]));
+        assert_eq!((account.scheme(), account.compressed()), (Some(KeyScheme::Ecdsa), compressed));
+        let point = PublicKey::from_secret_key(&Secp256k1::new(), &secret);
+        assert_eq!(account.address(0), Some(address_of(&point)));
+        assert_eq!((account.address(1), account.point(1), account.tweaks(&[0])), (None, None, None));
+        let sign = |secret: &SecretKey| {
+            Secp256k1::new().sign_ecdsa(Message::from_digest(challenge.0), secret).serialize_compact()
+        };
+        assert!(account.proves_control(&challenge, &sign(&secret)));
+        assert!(!account.proves_control(&challenge, &sign(&SecretKey::from_byte_array([8; 32]).unwrap())));
+        let whole = PublicAccount::new(compressed, [0; 32]);
+        assert!(account.is_lone() && !whole.is_lone() && !PublicAccount::bip340(compressed).is_lone());
+        assert_ne!(whole.address(0), account.address(0));
+        for (parity, chain_code) in
+            [(account.parity, [1; 32]), (account.parity | BIP340, [0; 32]), (0x62, [0; 32])]
+        {
+            let none = PublicAccount { parity, chain_code: Digest(chain_code), ..account };
+            assert_eq!(none.scheme(), None, "{parity:#x}");
+        }
     }
 
     #[test]

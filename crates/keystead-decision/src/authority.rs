@@ -154,20 +154,24 @@ impl<C: Controls> Turn<'_, C> {
                     self.can_be_generated(name, *kind, *threshold, holders)
                 }
                 KeyCeremony::Abort { request, .. } => self.can_be_aborted(name, request),
+                KeyCeremony::Import { .. } => self.can_be_imported(ceremony),
+                KeyCeremony::CreateInTokens { .. } => self.is_free(name),
                 _ => Err(Reason::KeyUnknown { key: name.clone() }),
             };
         };
         self.may_leave(name, key, ceremony)?;
         match ceremony {
-            KeyCeremony::Create { .. } | KeyCeremony::Generate { .. } => {
+            KeyCeremony::Create { .. }
+            | KeyCeremony::Generate { .. }
+            | KeyCeremony::CreateInTokens { .. } => {
                 return Err(Reason::KeyExists { key: name.clone() });
             }
-            // INVARIANT K4: what never was whole cannot leave whole.
+            // INVARIANT K4: what never was whole cannot leave whole, and no token lets its keys out.
             KeyCeremony::Backup { .. }
             | KeyCeremony::Split { .. }
             | KeyCeremony::Export { .. }
             | KeyCeremony::Restore { .. }
-                if key.kind.is_shared() =>
+                if key.kind.is_shared() || key.kind.is_in_tokens() =>
             {
                 return Err(Reason::KindRefused { key: name.clone(), kind: key.kind });
             }
@@ -175,6 +179,7 @@ impl<C: Controls> Turn<'_, C> {
                 self.can_be_shared_anew(key, ceremony)?
             }
             KeyCeremony::Abort { request, .. } => return self.can_be_aborted(name, request),
+            KeyCeremony::Import { .. } => self.can_be_imported(ceremony)?,
             KeyCeremony::Lift { node, .. } => self.can_be_lifted(name, key, node)?,
             KeyCeremony::Limit { terms, .. } => return self.can_be_limited(name, key, terms),
             KeyCeremony::Succeed { successor, .. } => return self.can_succeed(name, key, successor),
@@ -293,12 +298,14 @@ impl<C: Controls> Turn<'_, C> {
             KeyCeremony::Generate { .. }
             | KeyCeremony::Refresh { .. }
             | KeyCeremony::Reshare { .. }
+            | KeyCeremony::Import { .. }
             | KeyCeremony::Repair { .. } => self.open_convening(request, ceremony),
             KeyCeremony::Create { .. }
             | KeyCeremony::Backup { .. }
             | KeyCeremony::Split { .. }
             | KeyCeremony::Export { .. }
             | KeyCeremony::Lift { .. }
+            | KeyCeremony::CreateInTokens { .. }
             | KeyCeremony::Restore { .. } => {}
         }
         let epoch = self.state.keys.get(key).map(|key| key.epoch).unwrap_or_default();
@@ -327,6 +334,7 @@ impl<C: Controls> Turn<'_, C> {
 
     fn key_step(&mut self, node: &Name, event: &KeyEvent) -> Result<KeyState, Reason> {
         self.reported_at_home(node, event)?;
+        let name = &event.key;
         match &event.step {
             KeyStep::Created { request, kind, account, assurance, protections } => {
                 self.asked_for(request, |it| {
@@ -343,15 +351,7 @@ impl<C: Controls> Turn<'_, C> {
                 };
                 self.new_key(&event.key, key)
             }
-            KeyStep::BackedUp { request, backup } => {
-                self.asked_for(
-                    request,
-                    |it| {
-                        matches!(it, KeyCeremony::Backup { key, .. } | KeyCeremony::Split { key, .. } if *key == event.key)
-                    },
-                )?;
-                self.backed_up(&event.key, *backup)
-            }
+            KeyStep::BackedUp { request, backup } => self.backed_up(request, &event.key, *backup),
             KeyStep::Drilled { backup, proof } => self.drilled(&event.key, *backup, proof),
             KeyStep::Protected { protections } => self.protected_by(node, &event.key, protections),
             KeyStep::Destroyed => self.wiped(node, &event.key),
@@ -365,11 +365,11 @@ impl<C: Controls> Turn<'_, C> {
                 self.proven(node, &event.key, (request, *attempt), proof)
             }
             KeyStep::Left { request, file } => {
-                self.asked_for(
-                    request,
-                    |it| matches!(it, KeyCeremony::Exit { key, .. } if *key == event.key),
-                )?;
+                self.asked_for(request, |it| matches!(it, KeyCeremony::Exit { key, .. } if key == name))?;
                 self.left(node, &event.key, *file)
+            }
+            KeyStep::Imported { request, attempt, dealing } => {
+                self.imported(&event.key, (request, *attempt), dealing)
             }
             KeyStep::Lost { epoch } => self.lost(node, &event.key, *epoch),
             KeyStep::Received { .. } | KeyStep::Wiped { .. } | KeyStep::Controlled { .. } => {
@@ -386,6 +386,14 @@ impl<C: Controls> Turn<'_, C> {
                 self.step(request, Event::Settle);
                 Ok(state)
             }
+            KeyStep::InTokens { request, account, assurance, protections, proof } => {
+                self.asked_for(request, |it| {
+                    matches!(it, KeyCeremony::CreateInTokens { key, home, .. }
+                        if *key == event.key && home == node)
+                })?;
+                let home = (node.clone(), *assurance, protections.clone());
+                self.born_in_tokens(&event.key, request, *account, home, proof)
+            }
         }
     }
 
@@ -395,10 +403,12 @@ impl<C: Controls> Turn<'_, C> {
         let Some(key) = self.state.keys.get(&event.key) else { return Ok(()) };
         match &event.step {
             KeyStep::Created { .. }
+            | KeyStep::InTokens { .. }
             | KeyStep::Drilled { .. }
             | KeyStep::Restored { .. }
             | KeyStep::Seated { .. }
             | KeyStep::Dealt { .. }
+            | KeyStep::Imported { .. }
             | KeyStep::Proven { .. } => Ok(()),
             _ if key.is_held_by(node) => Ok(()),
             _ => {
@@ -427,7 +437,9 @@ impl<C: Controls> Turn<'_, C> {
     /// INVARIANT E3: two keys with one public key are never accepted.
     pub(crate) fn new_key(&mut self, name: &Name, key: crate::Key) -> Result<KeyState, Reason> {
         let twin = self.state.keys.iter().any(|(other, it)| other == name || it.account == key.account);
-        if twin || key.account.scheme() != Some(key.kind.scheme()) {
+        let fits = key.account.scheme() == Some(key.kind.scheme())
+            && key.account.is_lone() == key.kind.is_in_tokens();
+        if twin || !fits {
             return Err(Reason::KeyExists { key: name.clone() });
         }
         let state = key.state;
@@ -435,8 +447,19 @@ impl<C: Controls> Turn<'_, C> {
         Ok(state)
     }
 
-    fn backed_up(&mut self, name: &Name, backup: keystead_base::Digest) -> Result<KeyState, Reason> {
+    fn backed_up(
+        &mut self,
+        request: &RequestId,
+        name: &Name,
+        backup: keystead_base::Digest,
+    ) -> Result<KeyState, Reason> {
+        self.asked_for(
+            request,
+            |it| matches!(it, KeyCeremony::Backup { key, .. } | KeyCeremony::Split { key, .. } if key == name),
+        )?;
         let state = self.move_key(name, KeyMove::Backup)?;
+        // Once: a home would otherwise put an older backup in the place of the latest one.
+        self.step(request, Event::Settle);
         if let Some(key) = self.state.keys.get_mut(name) {
             key.backup = Some(backup);
         }
@@ -462,7 +485,7 @@ impl<C: Controls> Turn<'_, C> {
         recipient: &keystead_base::Digest,
         proof: &[u8],
     ) -> Result<KeyState, Reason> {
-        let (cluster, now) = (self.state.cluster, self.now());
+        let cluster = self.state.cluster;
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
         let epoch = key.epoch.saturating_add(1);
         let challenge = crate::drill_challenge(cluster, name, epoch, recipient, None);
@@ -470,8 +493,7 @@ impl<C: Controls> Turn<'_, C> {
             return Err(Reason::DrillFailed { key: name.clone() });
         }
         (key.home, key.assurance, key.protections, key.epoch) = (home, assurance, protections, epoch);
-        // It is a drill as well: a backup gave the key back.
-        key.drilled = Some(now);
+        // No drill: the log does not know which backup gave the key back, and none of this epoch was made yet.
         Ok(key.state)
     }
 
@@ -489,7 +511,7 @@ impl<C: Controls> Turn<'_, C> {
         }
         let (state, now) = (self.move_key(name, KeyMove::Drill)?, self.now());
         if let Some(key) = self.state.keys.get_mut(name) {
-            key.drilled = Some(now);
+            (key.drilled, key.drilled_backup) = (Some(now), Some(backup));
         }
         Ok(state)
     }

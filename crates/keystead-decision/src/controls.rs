@@ -7,7 +7,7 @@ use alloy_primitives::Address;
 use keystead_base::{Digest, Name, RequestId, Timestamp};
 use keystead_bitcoin::{Spend, SpendError};
 use keystead_chain::{AssetIndex, BuildError, Unsigned};
-use keystead_intent::{Action, BitcoinWallet, CoinSpend, Effects, Slot};
+use keystead_intent::{Action, BitcoinWallet, CoinSpend, Effects, KeyCeremony, Slot};
 use keystead_policy::{Charge, Engine, PolicyError, PolicyVersion, Question, Reason, Ruling, Sections};
 use keystead_solana::{Cluster, Pubkey, UnsignedError};
 
@@ -120,6 +120,12 @@ pub trait Controls: Send + Sync {
     /// [`PolicyError`] says what was expected and what was found.
     fn successor(&self, current: &PolicyVersion, next: &PolicyVersion) -> Result<Sections, PolicyError> {
         keystead_policy::check_next(current, next)
+    }
+
+    /// INVARIANT K3: what is dealt in an import, and what its holders then hold, is the key that people approved: `point` is
+    /// its public key.
+    fn imports(&self, ceremony: &KeyCeremony, point: &[u8]) -> bool {
+        matches!(ceremony, KeyCeremony::Import { account, .. } if point == account.public_key())
     }
 
     /// INVARIANT S14: what is frozen is not allowed.

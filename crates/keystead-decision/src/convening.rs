@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{ClusterId, Digest, Name, PublicAccount, RequestId, Timestamp};
+use keystead_base::{ClusterId, Digest, Name, PublicAccount, RequestId, Signed, Timestamp};
 use keystead_intent::KeyCeremony;
-use keystead_policy::ShareFault;
+use keystead_policy::{Roster, ShareFault};
 
+use crate::importing::importer;
 use crate::sharing::{are_shares, next_epoch};
-use crate::{Seat, ShareHome, Sharing, share_challenge};
+use crate::{Dealing, Seat, ShareHome, Sharing, share_challenge};
 
 /// How often the ceremony of one request is begun: after that people ask again, and leave out whoever breaks it.
 pub const MAX_ATTEMPTS: u32 = 16;
@@ -40,6 +41,8 @@ pub struct Convening {
     pub proven: BTreeSet<Name>,
     /// When it ends by itself.
     pub expires: Timestamp,
+    /// Of an import, what was dealt in this attempt.
+    pub dealing: Option<Box<Signed<Dealing>>>,
 }
 
 /// What a holder said of the new shares, once its own was sealed and durable.
@@ -111,8 +114,38 @@ impl Convening {
         }
         self.seats.insert(node.clone(), seat.clone());
         self.convened = None;
+        self.dealing = None;
         self.dealt.clear();
         self.proven.clear();
+        Ok(())
+    }
+
+    /// A whole key was dealt, once in an attempt: whoever deals twice might deal two keys.
+    pub(crate) fn import(
+        &mut self,
+        cluster: ClusterId,
+        roster: &Roster,
+        attempt: u32,
+        dealing: &Signed<Dealing>,
+        is_approved: bool,
+    ) -> Result<(), ShareFault> {
+        let from = importer(&self.ceremony).ok_or(ShareFault::Dealer)?;
+        if self.convened.is_none() || attempt != self.attempt {
+            return Err(ShareFault::Attempt);
+        }
+        dealing.body.fits(cluster, self)?;
+        let key = dealing.body.dealer_key(from, roster).filter(|_| dealing.signer == *from.name());
+        if key.is_none_or(|key| dealing.verify(key).is_err()) {
+            return Err(ShareFault::Dealer);
+        }
+        if !is_approved {
+            return Err(ShareFault::OtherKey);
+        }
+        match &self.dealing {
+            Some(before) if before.body != dealing.body => return Err(ShareFault::Contradiction),
+            Some(_) => {}
+            None => self.dealing = Some(Box::new(dealing.clone())),
+        }
         Ok(())
     }
 
@@ -121,9 +154,16 @@ impl Convening {
         let scheme = report.account.scheme().ok_or(ShareFault::Account)?;
         let is_born_so = match &self.ceremony {
             KeyCeremony::Generate { kind, .. } => scheme == kind.scheme(),
+            // Nobody has a share of what was not dealt yet.
+            KeyCeremony::Import { .. } if self.dealing.is_none() => return Err(ShareFault::Dealing),
+            // Its point is a control's; here, that its addresses follow from it as was approved.
+            KeyCeremony::Import { kind, account, .. } => {
+                let alike = account.is_lone() == report.account.is_lone();
+                scheme == kind.scheme() && alike && account.chain_code == report.account.chain_code
+            }
             _ => true,
         };
-        if !is_born_so || self.account.is_some_and(|it| it != report.account) {
+        if !is_born_so {
             return Err(ShareFault::Account);
         }
         if !are_shares(&report.shares, self.holders.len(), scheme) {

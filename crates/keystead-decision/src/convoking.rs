@@ -11,8 +11,8 @@ use keystead_policy::{Feature, Reason, ShareFault};
 use crate::key_moves::not_from;
 use crate::turn::Turn;
 use crate::{
-    Controls, Convened, Convening, DealtReport, Event, Key, Outcome, PublicAccount, Request, Seat, ShareHome,
-    Sharing,
+    Controls, Convened, Convening, DealtReport, Event, Key, Outcome, ProvenSeat, PublicAccount, Request,
+    SeatClaim, ShareHome, Sharing,
 };
 
 impl<C: Controls> Turn<'_, C> {
@@ -21,6 +21,7 @@ impl<C: Controls> Turn<'_, C> {
         let key = self.state.keys.get(ceremony.key());
         let (threshold, holders) = match ceremony {
             KeyCeremony::Generate { threshold, holders, .. }
+            | KeyCeremony::Import { threshold, holders, .. }
             | KeyCeremony::Reshare { threshold, holders, .. } => (*threshold, holders.clone()),
             _ => match key.and_then(|it| it.sharing.as_ref()) {
                 Some(sharing) => (sharing.threshold, sharing.holders.clone()),
@@ -31,7 +32,10 @@ impl<C: Controls> Turn<'_, C> {
             request: request.intent.id(),
             ceremony: ceremony.clone(),
             epoch: key.map(|it| it.epoch).unwrap_or_default(),
-            account: key.map(|it| it.account),
+            account: match ceremony {
+                KeyCeremony::Import { account, .. } => Some(*account),
+                _ => key.map(|it| it.account),
+            },
             threshold,
             holders,
             attempt: 0,
@@ -40,6 +44,7 @@ impl<C: Controls> Turn<'_, C> {
             dealt: Default::default(),
             proven: Default::default(),
             expires: request.intent.expires,
+            dealing: None,
         };
         self.state.convened.insert(ceremony.key().clone(), Arc::new(convening));
     }
@@ -104,9 +109,21 @@ impl<C: Controls> Turn<'_, C> {
         node: &Name,
         key: &Name,
         request: &RequestId,
-        seat: &Seat,
+        proven: &ProvenSeat,
     ) -> Result<KeyState, Reason> {
+        let (cluster, seat) = (self.state.cluster, &proven.seat);
         let convening = self.convening(key, request)?;
+        // INVARIANT S3: a node's word alone gives it no seat: whoever has the secret of another one's keys did not sign this.
+        let claim = SeatClaim {
+            cluster,
+            key: key.clone(),
+            request: *request,
+            node: node.clone(),
+            seat: seat.clone(),
+        };
+        if !claim.is_proven(&proven.proof) {
+            return Err(refused(key, node)(ShareFault::Seat));
+        }
         convening.seat(node, seat).map_err(refused(key, node))?;
         Ok(self.state_of(key))
     }
@@ -122,7 +139,15 @@ impl<C: Controls> Turn<'_, C> {
         if self.state.keys.iter().any(|(other, it)| other != key && it.account == report.account) {
             return Err(Reason::KeyExists { key: key.clone() });
         }
+        let controls = self.controls;
         let convening = self.convening(key, request)?;
+        let is_approved = match &convening.ceremony {
+            it @ KeyCeremony::Import { .. } => controls.imports(it, &report.account.public_key()),
+            _ => convening.account.is_none_or(|it| it == report.account),
+        };
+        if !is_approved {
+            return Err(refused(key, node)(ShareFault::Account));
+        }
         convening.deal(node, attempt, report).map_err(refused(key, node))?;
         Ok(self.state_of(key))
     }
@@ -151,6 +176,9 @@ impl<C: Controls> Turn<'_, C> {
         let sharing = convening.sharing().ok_or(not_open)?;
         match self.state.keys.get_mut(name) {
             Some(key) => {
+                if let KeyCeremony::Import { kind, .. } = &convening.ceremony {
+                    (key.kind, key.imported) = (*kind, true);
+                }
                 key.epoch = convening.next_epoch();
                 key.share_among(sharing);
             }
@@ -168,13 +196,15 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     fn born_in_shares(&mut self, name: &Name, convening: &Convening, sharing: Sharing) -> Result<(), Reason> {
-        let KeyCeremony::Generate { kind, .. } = &convening.ceremony else {
-            return Err(Reason::KeyUnknown { key: name.clone() });
+        let (kind, imported) = match &convening.ceremony {
+            KeyCeremony::Generate { kind, .. } => (*kind, false),
+            KeyCeremony::Import { kind, .. } => (*kind, true),
+            _ => return Err(Reason::KeyUnknown { key: name.clone() }),
         };
-        let key = convening.agreed().and_then(|said| Key::in_shares(*kind, said.account, sharing));
+        let key = convening.agreed().and_then(|said| Key::in_shares(kind, said.account, sharing));
         let mut key = key.ok_or(Reason::NotOpen { request: convening.request })?;
         (key.life.owner, key.life.born) = (self.requester_of(&convening.request), self.now());
-        self.new_key(name, key).map(drop)
+        self.new_key(name, Key { imported, ..key }).map(drop)
     }
 
     /// At the end of a block: every ceremony with a seat for all is begun, once, under the policy then in force.
@@ -209,7 +239,7 @@ impl<C: Controls> Turn<'_, C> {
         }
     }
 
-    fn convening(&mut self, key: &Name, request: &RequestId) -> Result<&mut Convening, Reason> {
+    pub(crate) fn convening(&mut self, key: &Name, request: &RequestId) -> Result<&mut Convening, Reason> {
         let found = self.state.convened.get_mut(key).map(Arc::make_mut);
         found.filter(|it| it.request == *request).ok_or(Reason::NotOpen { request: *request })
     }
@@ -273,9 +303,15 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     pub(crate) fn can_be_created(&self, key: &Name, kind: KeyKind) -> Result<(), Reason> {
-        if kind.is_shared() {
+        // INVARIANT K4: what has no backup has a change of its own, which policy names.
+        if kind.is_shared() || kind.is_in_tokens() {
             return Err(Reason::KindRefused { key: key.clone(), kind });
         }
+        self.is_free(key)
+    }
+
+    /// Whether no ceremony under way is to make a key of this name.
+    pub(crate) fn is_free(&self, key: &Name) -> Result<(), Reason> {
         match self.state.convened.contains_key(key) {
             true => Err(Reason::KeyExists { key: key.clone() }),
             false => Ok(()),
@@ -321,7 +357,7 @@ impl<C: Controls> Turn<'_, C> {
         }
     }
 
-    fn can_hold(&self, key: &Name, threshold: u8, holders: &[Name]) -> Result<(), Reason> {
+    pub(crate) fn can_hold(&self, key: &Name, threshold: u8, holders: &[Name]) -> Result<(), Reason> {
         let enough = threshold >= 2 && usize::from(threshold) <= holders.len();
         let nodes = holders.iter().all(|it| self.state.roster().node(it).is_some());
         if enough && nodes && holders.len() <= MAX_HOLDERS && are_distinct(holders) {
@@ -424,7 +460,7 @@ fn are_distinct(names: &[Name]) -> bool {
     names.iter().collect::<std::collections::BTreeSet<_>>().len() == names.len()
 }
 
-fn refused(key: &Name, node: &Name) -> impl FnOnce(ShareFault) -> Reason + use<> {
+pub(crate) fn refused(key: &Name, node: &Name) -> impl FnOnce(ShareFault) -> Reason + use<> {
     let (key, node) = (key.clone(), node.clone());
     |fault| Reason::ShareRefused { key, node, fault }
 }

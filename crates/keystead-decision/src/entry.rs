@@ -7,7 +7,7 @@ use keystead_intent::{Approval, BitcoinWallet, Freeze, KeyKind, RequestBatch, Sl
 use keystead_policy::{AssuranceLevel, Feature, Price};
 use serde::{Deserialize, Serialize};
 
-use crate::{Finding, PublicAccount, Seat, SignedRebuild, Simulation};
+use crate::{Dealing, Finding, ProvenSeat, PublicAccount, SignedRebuild, Simulation};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -164,8 +164,8 @@ pub enum KeyStep {
     Seated {
         /// The request that allowed it.
         request: RequestId,
-        /// The keys.
-        seat: Seat,
+        /// The keys, and their proof that they are this node's ([`crate::SeatClaim`]).
+        seat: Box<ProvenSeat>,
     },
     /// The new share of a holder is sealed and durable.
     Dealt {
@@ -202,6 +202,29 @@ pub enum KeyStep {
         request: RequestId,
         /// The digest (SHA-256) of the age file.
         file: Digest,
+    },
+    /// A whole key was dealt to the holders of a committed import; whichever node brings it, its dealer signed it.
+    Imported {
+        /// The request that allowed it.
+        request: RequestId,
+        /// The attempt that it was dealt for.
+        attempt: u32,
+        /// What was dealt.
+        dealing: Box<Signed<Dealing>>,
+    },
+    /// A key was born in this node's tokens, as the committed ceremony asked, and signed there: it has no backup to drill,
+    /// and is active at once.
+    InTokens {
+        /// The request that allowed it.
+        request: RequestId,
+        /// Its one account.
+        account: PublicAccount,
+        /// What kind of home the enclave is that asks the tokens.
+        assurance: AssuranceLevel,
+        /// The protections of that home that are fully in force, ascending.
+        protections: Vec<Feature>,
+        /// 64 bytes r ‖ s over [`crate::drill_challenge`] of epoch 0 and the request in the place of a backup.
+        proof: Vec<u8>,
     },
     /// What the seed of a key was made of, as the enclave said when the key was born.
     Received {

@@ -25,6 +25,8 @@ pub(crate) fn move_of(ceremony: &KeyCeremony) -> KeyMove {
         | KeyCeremony::Repair { .. }
         | KeyCeremony::Abort { .. }
         | KeyCeremony::Lift { .. }
+        | KeyCeremony::Import { .. }
+        | KeyCeremony::CreateInTokens { .. }
         // These two move no key.
         | KeyCeremony::Limit { .. }
         | KeyCeremony::Succeed { .. } => KeyMove::Prove,
@@ -61,6 +63,7 @@ pub(crate) fn frees(change: &AuthorityChange) -> bool {
             | KeyCeremony::Split { .. }
             | KeyCeremony::Export { .. }
             | KeyCeremony::Reshare { .. }
+            | KeyCeremony::Import { .. }
             | KeyCeremony::Exit { .. }
             | KeyCeremony::Limit { .. }
             | KeyCeremony::Succeed { .. },
@@ -77,6 +80,7 @@ pub(crate) fn frees(change: &AuthorityChange) -> bool {
             | KeyCeremony::Repair { .. }
             | KeyCeremony::Abort { .. }
             | KeyCeremony::Lift { .. }
+            | KeyCeremony::CreateInTokens { .. }
             | KeyCeremony::Deactivate { .. },
         ) => false,
     }

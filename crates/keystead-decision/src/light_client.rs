@@ -251,11 +251,15 @@ impl LightClient {
         if &grant.signing_digest != signing_digest {
             return Err(LightError::Digest { expected: grant.signing_digest, found: *signing_digest });
         }
+        self.is_fresh(now)?;
         self.permits(grant, now)
     }
 
     /// For a right that was admitted when its block was the head, and whose run with others begins now: whether it
     /// stands as far as this client knows by now. Under another policy version it does not: it is renewed.
+    ///
+    /// Where policy has each signature confirmed, the answer that its own block was confirmed with serves it as long as such
+    /// an answer does, whatever blocks come meanwhile: a run takes longer than a block, and what they freeze counts.
     ///
     /// # Errors
     ///
@@ -264,11 +268,11 @@ impl LightClient {
         if held.policy != self.policy {
             return Err(LightError::Policy { expected: self.policy, found: held.policy });
         }
-        self.permits(&held.grant, now)
+        self.is_fresh_still(held, now)?;
+        self.permits(&held.grant, now).map(|permit| SigningPermit { fresh: held.fresh, ..permit })
     }
 
     fn permits(&self, grant: &Grant, now: Timestamp) -> Result<SigningPermit, LightError> {
-        self.is_fresh(now)?;
         if self.holds(&grant.account.key) {
             return Err(LightError::Frozen { key: grant.account.key.clone() });
         }
@@ -276,7 +280,12 @@ impl LightClient {
             return Err(LightError::Stopped { key: grant.account.key.clone() });
         }
         self.unexpired(grant.expires, now)?;
-        Ok(SigningPermit { grant: grant.clone(), policy: self.policy })
+        let round = self.confirmed.as_ref().and_then(|it| it.round.as_ref());
+        let fresh = match self.demand {
+            FreshHeadDemand::AtBoot => None,
+            FreshHeadDemand::PerSignature => round.map(|it| it.at),
+        };
+        Ok(SigningPermit { grant: grant.clone(), policy: self.policy, fresh })
     }
 
     /// Checks a certificate for a key ceremony.
@@ -365,6 +374,16 @@ impl LightClient {
                 let round = confirmed.round.as_ref().filter(|it| it.block == self.head);
                 if round.is_some_and(|it| is_recent(it.at, now)) { Ok(()) } else { Err(LightError::Stale) }
             }
+        }
+    }
+
+    /// INVARIANT S14: the same for a right that was fresh when its block was shown.
+    fn is_fresh_still(&self, held: &HeldPermit, now: Timestamp) -> Result<(), LightError> {
+        self.confirmed.as_ref().ok_or(LightError::Stale)?;
+        match self.demand {
+            FreshHeadDemand::AtBoot => Ok(()),
+            FreshHeadDemand::PerSignature if held.fresh.is_some_and(|at| is_recent(at, now)) => Ok(()),
+            FreshHeadDemand::PerSignature => Err(LightError::Stale),
         }
     }
 

@@ -3,7 +3,7 @@
 //! [`crate::LightClient::permit_signing`]: crate::LightClient::permit_signing
 //! [`crate::LightClient::still_permits`]: crate::LightClient::still_permits
 
-use keystead_base::Digest;
+use keystead_base::{Digest, Timestamp};
 use keystead_intent::KeyCeremony;
 use keystead_policy::PolicyRef;
 
@@ -28,6 +28,8 @@ use crate::{Convened, Grant};
 pub struct SigningPermit {
     pub(crate) grant: Grant,
     pub(crate) policy: PolicyRef,
+    /// When the nonce was drawn that its block was confirmed with; none where policy asks for that once.
+    pub(crate) fresh: Option<Timestamp>,
 }
 
 impl SigningPermit {
@@ -40,7 +42,7 @@ impl SigningPermit {
     /// Keeps the right for runs with others that begin later: each asks again by [`crate::LightClient::still_permits`].
     #[must_use]
     pub fn hold(self) -> HeldPermit {
-        HeldPermit { grant: self.grant, policy: self.policy }
+        HeldPermit { grant: self.grant, policy: self.policy, fresh: self.fresh }
     }
 }
 
@@ -56,6 +58,7 @@ impl SigningPermit {
 pub struct HeldPermit {
     pub(crate) grant: Grant,
     pub(crate) policy: PolicyRef,
+    pub(crate) fresh: Option<Timestamp>,
 }
 
 impl HeldPermit {

@@ -3,38 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{
-    ClusterId, Digest, HybridPublicKey, KeyScheme, Name, PublicAccount, Timestamp, tagged_hash,
-};
-use keystead_intent::KeyCeremony;
+use keystead_base::{ClusterId, Digest, KeyScheme, Name, PublicAccount, Timestamp, tagged_hash};
+use keystead_intent::{Importer, KeyCeremony};
 use keystead_policy::{AssuranceLevel, Feature};
 use serde::{Deserialize, Serialize};
 
-/// Bytes of an X-Wing public key, as [`Seat::recipient`] has them.
-const RECIPIENT_BYTES: usize = 1216;
+use crate::Seat;
+
 /// Bytes of a compressed point (SEC 1, 2.3.3).
 const POINT_BYTES: usize = 33;
 /// Bytes of a point of Ed25519 (RFC 8032, 5.1.2).
 const ED25519_BYTES: usize = 32;
-
-/// The keys of one holder's enclave, for one ceremony and for the epoch that it makes.
-///
-/// The holder's node announces them in the log, so that all take the same ones. Nothing attests that they are an
-/// enclave's.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Seat {
-    /// What the enclave signs its messages with.
-    pub signing: HybridPublicKey,
-    /// What messages to it alone are encrypted to: 1,216 bytes of X-Wing.
-    pub recipient: Vec<u8>,
-}
-
-impl Seat {
-    pub(crate) fn is_well_formed(&self) -> bool {
-        self.recipient.len() == RECIPIENT_BYTES
-    }
-}
 
 /// What kind of home a share has.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -139,7 +118,7 @@ impl Convened {
 
 pub(crate) fn next_epoch(ceremony: &KeyCeremony, epoch: u32) -> u32 {
     match ceremony {
-        KeyCeremony::Generate { .. } => epoch,
+        KeyCeremony::Generate { .. } | KeyCeremony::Import { from: Importer::Person(_), .. } => epoch,
         _ => epoch.saturating_add(1),
     }
 }

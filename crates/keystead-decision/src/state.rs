@@ -118,6 +118,10 @@ pub struct Key {
     pub exits: BTreeMap<Name, Digest>,
     /// When a backup of it was restored last and proved control.
     pub drilled: Option<Timestamp>,
+    /// The digest of that backup, which need not be the latest.
+    pub drilled_backup: Option<Digest>,
+    /// Whether it was whole once, and then dealt in shares: whoever has a copy of it from then signs with it.
+    pub imported: bool,
     /// Its life beside its state.
     pub life: KeyLife,
     /// The addresses in use, remembered because deriving one costs more than a policy decision.
@@ -126,14 +130,35 @@ pub struct Key {
 }
 
 impl Key {
-    /// How many seconds ago a backup of it was restored last: 0 of a key in shares, which has none, and the most that there
-    /// are where none ever was.
+    /// A key that its home has just made; nobody says yet how it is protected there.
+    pub(crate) fn born(kind: KeyKind, account: PublicAccount, home: Name) -> Self {
+        Self {
+            kind,
+            epoch: 0,
+            account,
+            home,
+            assurance: AssuranceLevel::Process,
+            protections: Vec::new(),
+            state: KeyState::Created,
+            backup: None,
+            wallets: BTreeMap::new(),
+            sharing: None,
+            exits: BTreeMap::new(),
+            drilled: None,
+            drilled_backup: None,
+            imported: false,
+            addresses: OrdMap::new(),
+        }
+    }
+
+    /// INVARIANT D2: how many seconds ago its latest backup was restored last: 0 of a key in shares, which has none, and the most that
+    /// there are where that backup never was. That an older one was says nothing of this one.
     #[must_use]
     pub fn drill_age(&self, now: Timestamp) -> u64 {
         match self.drilled {
             _ if self.kind.is_shared() => 0,
-            Some(at) => now.0.saturating_sub(at.0) / 1000,
-            None => u64::MAX,
+            Some(at) if self.drilled_backup == self.backup => now.0.saturating_sub(at.0) / 1000,
+            Some(_) | None => u64::MAX,
         }
     }
 }

@@ -30,13 +30,15 @@ impl<'a> Mixture<'a> {
     ///
     /// # Errors
     ///
-    /// [`EntropyError::Order`] for a source that is in already, or stands before one that is.
+    /// [`EntropyError::Order`] for a source that is in already: each stands once, in the order of its number.
     pub fn add(&mut self, samples: Samples<'a>) -> Result<(), EntropyError> {
-        if self.0.last().is_some_and(|last| last.source >= samples.source) {
-            return Err(EntropyError::Order { source_name: samples.source });
+        match self.0.binary_search_by_key(&samples.source, |it| it.source) {
+            Ok(_) => Err(EntropyError::Order { source_name: samples.source }),
+            Err(place) => {
+                self.0.insert(place, samples);
+                Ok(())
+            }
         }
-        self.0.push(samples);
-        Ok(())
     }
 
     /// What the machine is bound to before a person rolls: its own sources.

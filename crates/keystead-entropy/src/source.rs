@@ -5,7 +5,7 @@ use std::fmt;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-/// A source of randomness. Those of other key homes (a TPM, a token) follow at the end.
+/// A source of randomness. That of another key home (a TPM) follows at the end.
 #[derive(
     Clone,
     Copy,
@@ -34,6 +34,8 @@ pub enum Source {
     Coins,
     /// A file that a person brings, of another machine's generator. A sample is a byte.
     File,
+    /// The generator of a PKCS#11 token. A sample is a byte.
+    Token,
 }
 
 /// What a source is claimed to give, and the cut-offs of its health tests (NIST SP 800-90B, 4.4), which follow from that
@@ -54,8 +56,8 @@ pub struct Claim {
 
 impl Source {
     /// All of them, in the order in which they are mixed.
-    pub const ALL: [Self; 6] =
-        [Self::OperatingSystem, Self::Jitter, Self::Rdseed, Self::Dice, Self::Coins, Self::File];
+    pub const ALL: [Self; 7] =
+        [Self::OperatingSystem, Self::Jitter, Self::Rdseed, Self::Dice, Self::Coins, Self::File, Self::Token];
 
     /// What it is claimed to give.
     #[must_use]
@@ -68,7 +70,7 @@ impl Source {
             Self::Dice => claim(2_584, (512, 13, 141), 99),
             Self::Coins => claim(1_000, (1024, 31, 609), 256),
             // Nobody here knows the generator: an eighth of what its bytes could hold.
-            Self::File => claim(1_000, (512, 31, 325), 256),
+            Self::File | Self::Token => claim(1_000, (512, 31, 325), 256),
         }
     }
 
@@ -78,7 +80,7 @@ impl Source {
         match self {
             Self::Dice => Some(6),
             Self::Coins => Some(2),
-            Self::OperatingSystem | Self::Jitter | Self::Rdseed | Self::File => None,
+            Self::OperatingSystem | Self::Jitter | Self::Rdseed | Self::File | Self::Token => None,
         }
     }
 
@@ -102,6 +104,7 @@ impl fmt::Display for Source {
             Self::Dice => "dice",
             Self::Coins => "coins",
             Self::File => "file",
+            Self::Token => "token",
         })
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use keystead_base::Secret;
 
+use crate::finish::finish;
 use crate::{Abilities, Home, HomeError, Label, Parcel, PublicKey, Receiver, Scheme, Signature, ToSign};
 
 /// Homes with the same keys. A call is for the next of them in turn; what one does not do another is asked for.
@@ -14,6 +15,8 @@ pub struct Pool<H> {
     members: Vec<Place<H>>,
     next: AtomicUsize,
     pause: Duration,
+    /// One birth at a time: a home has one one-time key, and what is undone is this birth's own.
+    births: Mutex<()>,
 }
 
 /// One home of a pool, as people are shown it.
@@ -45,7 +48,8 @@ impl<H: Home> Pool<H> {
         }
         let place = |home| Place { home, lost: Mutex::new(None), answered: AtomicU64::new(0) };
         let members = homes.into_iter().map(place).collect();
-        Ok(Self { name: name.to_owned(), members, next: AtomicUsize::new(0), pause: PAUSE })
+        let (next, births) = (AtomicUsize::new(0), Mutex::default());
+        Ok(Self { name: name.to_owned(), members, next, pause: PAUSE, births })
     }
 
     /// With another pause than five seconds before a home that was lost is asked again.
@@ -69,6 +73,33 @@ impl<H: Home> Pool<H> {
     /// The homes themselves, in their order.
     pub fn homes(&self) -> impl Iterator<Item = &H> {
         self.members.iter().map(|it| &it.home)
+    }
+
+    /// Asks each home whether it is there: those that are left out only after their pause.
+    pub fn check(&self) {
+        for place in self.members.iter().filter(|it| it.is_here() || it.is_due(self.pause)) {
+            match place.home.abilities() {
+                Err(error) if error.leaves_out() => place.lose(error),
+                // That it is there makes nobody trust it again that signed as another key: a signature does.
+                Ok(_) if !place.is_doubted() => *place.lost() = None,
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    /// Signs as the key whose public side is known here. INVARIANT S7: a home that signs with another one, whatever it says of
+    /// it, is left out, and the next one asked.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError`].
+    pub fn sign_as(
+        &self,
+        label: &Label,
+        public: &PublicKey,
+        what: ToSign<'_>,
+    ) -> Result<Signature, HomeError> {
+        self.any(|home| finish(&home.name(), public, what, &home.sign(label, what)?.bytes))
     }
 
     /// Asks one after the other, the next in turn first, and those that are left out last and only after a pause.
@@ -98,6 +129,10 @@ impl<H: Home> Pool<H> {
     /// Asks all of them, as what they hold has to stay the same.
     fn all<T>(&self, ask: impl Fn(&H) -> Result<T, HomeError>) -> Result<Vec<T>, HomeError> {
         self.members.iter().map(|it| ask(&it.home)).collect()
+    }
+
+    fn one_birth(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.births.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn first(&self) -> Result<(&H, &[Place<H>]), HomeError> {
@@ -155,6 +190,10 @@ impl<H> Place<H> {
         self.lost().as_ref().is_some_and(|(since, _)| since.elapsed() >= pause)
     }
 
+    fn is_doubted(&self) -> bool {
+        matches!(*self.lost(), Some((_, HomeError::Unverified { .. })))
+    }
+
     fn found(&self) {
         *self.lost() = None;
         self.answered.fetch_add(1, Ordering::Relaxed);
@@ -181,6 +220,7 @@ impl<H: Home> Home for Pool<H> {
         if others.is_empty() {
             return first.generate(label, scheme);
         }
+        let _one = self.one_birth();
         self.nobody_has(label)?;
         self.spread(label, scheme).map_err(|error| self.undo(label, error))
     }
@@ -191,6 +231,7 @@ impl<H: Home> Home for Pool<H> {
         scheme: Scheme,
         secret: &Secret<[u8; 32]>,
     ) -> Result<PublicKey, HomeError> {
+        let _one = self.one_birth();
         self.nobody_has(label)?;
         let all =
             self.all(|home| home.import(label, scheme, secret)).map_err(|error| self.undo(label, error))?;

@@ -2,7 +2,7 @@
 
 use alloy_primitives::Bytes;
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{KeyScheme, Name, RequestId};
+use keystead_base::{KeyScheme, Name, PublicAccount, RequestId};
 use serde::{Deserialize, Serialize};
 
 use crate::{KeyTerms, Suspect};
@@ -163,6 +163,32 @@ pub enum KeyCeremony {
         /// Who holds the shares: people of the roster with a recipient key, each of them once.
         groups: Vec<BackupGroup>,
     },
+    /// A key that is whole somewhere is dealt to nodes in shares; its addresses stay. It was whole once, which the log
+    /// remembers of it for good.
+    Import {
+        /// Its name: unused so far, or that of a key whose home deals it.
+        key: Name,
+        /// What kind of key it is from then on: one that is held in shares.
+        kind: KeyKind,
+        /// What its addresses derive from: nothing else can be dealt.
+        account: PublicAccount,
+        /// Who has it whole.
+        from: Importer,
+        /// How many of the holders sign.
+        threshold: u8,
+        /// The nodes that hold a share each, in the order of the shares' indices.
+        holders: Vec<Name>,
+    },
+    /// A secp256k1 key is born in the tokens of a node and never leaves them: it has one account, and no backup. Only where
+    /// policy names the change.
+    CreateInTokens {
+        /// Its name, unused so far.
+        key: Name,
+        /// The node whose enclave asks the tokens, and nobody else.
+        home: Name,
+        /// What that node calls the group of tokens.
+        tokens: Name,
+    },
     /// The key is retired for good: it signs nothing any more but what sweeps it to its successor.
     Deactivate {
         /// The key.
@@ -184,6 +210,26 @@ pub enum KeyCeremony {
         /// An active key of the same scheme.
         successor: Name,
     },
+}
+
+/// Who has the whole key that is imported.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Importer {
+    /// A person, on a machine of its own.
+    Person(Name),
+    /// The home of a key of this log, which wipes it when its shares have signed.
+    Home(Name),
+}
+
+impl Importer {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        match self {
+            Self::Person(name) | Self::Home(name) => name,
+        }
+    }
 }
 
 /// Who holds the shares of one group of a backup.
@@ -230,6 +276,8 @@ pub enum KeyKind {
     ThresholdBip340,
     /// An Ed25519 key in shares, for messages of Solana's and nothing else.
     ThresholdEd25519,
+    /// A secp256k1 key in PKCS#11 tokens: one account, and no children.
+    TokenSecp256k1,
 }
 
 impl KeyKind {
@@ -237,8 +285,19 @@ impl KeyKind {
     #[must_use]
     pub fn is_shared(self) -> bool {
         match self {
-            Self::HdSecp256k1 => false,
+            Self::HdSecp256k1 | Self::TokenSecp256k1 => false,
             Self::ThresholdSecp256k1 | Self::ThresholdBip340 | Self::ThresholdEd25519 => true,
+        }
+    }
+
+    /// Whether it lives in tokens, from which nobody backs it up.
+    #[must_use]
+    pub fn is_in_tokens(self) -> bool {
+        match self {
+            Self::TokenSecp256k1 => true,
+            Self::HdSecp256k1 | Self::ThresholdSecp256k1 | Self::ThresholdBip340 | Self::ThresholdEd25519 => {
+                false
+            }
         }
     }
 
@@ -246,7 +305,7 @@ impl KeyKind {
     #[must_use]
     pub fn scheme(self) -> KeyScheme {
         match self {
-            Self::HdSecp256k1 | Self::ThresholdSecp256k1 => KeyScheme::Ecdsa,
+            Self::HdSecp256k1 | Self::ThresholdSecp256k1 | Self::TokenSecp256k1 => KeyScheme::Ecdsa,
             Self::ThresholdBip340 => KeyScheme::Bip340,
             Self::ThresholdEd25519 => KeyScheme::Ed25519,
         }
@@ -260,6 +319,7 @@ impl KeyKind {
             Self::ThresholdSecp256k1 => "threshold_secp256k1",
             Self::ThresholdBip340 => "threshold_bip340",
             Self::ThresholdEd25519 => "threshold_ed25519",
+            Self::TokenSecp256k1 => "token_secp256k1",
         }
     }
 }
@@ -293,6 +353,8 @@ impl AuthorityChange {
             Self::Key(KeyCeremony::Exit { .. }) => ChangeKind::ExitKey,
             Self::Key(KeyCeremony::Abort { .. }) => ChangeKind::AbortCeremony,
             Self::Key(KeyCeremony::Lift { .. }) => ChangeKind::LiftBan,
+            Self::Key(KeyCeremony::Import { .. }) => ChangeKind::ImportKey,
+            Self::Key(KeyCeremony::CreateInTokens { .. }) => ChangeKind::CreateTokenKey,
             Self::Key(KeyCeremony::Deactivate { .. }) => ChangeKind::DeactivateKey,
             Self::Key(KeyCeremony::Limit { .. }) => ChangeKind::LimitKey,
             Self::Key(KeyCeremony::Succeed { .. }) => ChangeKind::SucceedKey,
@@ -321,6 +383,8 @@ impl KeyCeremony {
             | Self::Abort { key, .. }
             | Self::Lift { key, .. }
             | Self::Split { key, .. }
+            | Self::Import { key, .. }
+            | Self::CreateInTokens { key, .. }
             | Self::Deactivate { key, .. }
             | Self::Limit { key, .. }
             | Self::Succeed { key, .. } => key,
@@ -381,6 +445,10 @@ pub enum ChangeKind {
     AbortCeremony,
     /// A node takes part in the runs of a key again.
     LiftBan,
+    /// A whole key is dealt in shares.
+    ImportKey,
+    /// A key is born in tokens, without a backup.
+    CreateTokenKey,
     /// A key is retired.
     DeactivateKey,
     /// A key gets terms.
@@ -414,6 +482,8 @@ impl ChangeKind {
             Self::ExitKey => "exit_key",
             Self::AbortCeremony => "abort_ceremony",
             Self::LiftBan => "lift_ban",
+            Self::ImportKey => "import_key",
+            Self::CreateTokenKey => "create_token_key",
             Self::DeactivateKey => "deactivate_key",
             Self::LimitKey => "limit_key",
             Self::SucceedKey => "succeed_key",
@@ -427,6 +497,12 @@ impl ChangeKind {
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::DestroyKey | Self::ExitKey)
+    }
+
+    /// Whether no row that speaks of all changes speaks of it: it cannot be undone, or it gives up what other keys must have.
+    #[must_use]
+    pub fn must_be_named(self) -> bool {
+        self.is_final() || self == Self::CreateTokenKey
     }
 }
 

@@ -26,8 +26,8 @@ pub use asset::{
     MAX_REGISTRY_ENTRIES, MAX_SYMBOL_BYTES, PERMIT2,
 };
 pub use authority::{
-    AuthorityChange, BackupGroup, ChangeKind, KeyCeremony, KeyKind, MAX_BACKUP_MEMBERS, MAX_EXIT_RECIPIENTS,
-    MAX_HOLDERS,
+    AuthorityChange, BackupGroup, ChangeKind, Importer, KeyCeremony, KeyKind, MAX_BACKUP_MEMBERS,
+    MAX_EXIT_RECIPIENTS, MAX_HOLDERS,
 };
 pub use bitcoin::{
     BitcoinDestination, BitcoinWallet, Coin, CoinSpend, MAX_EIP155_CHAIN, PsbtSpend, SpendLock,

@@ -55,6 +55,14 @@ impl Mnemonic {
         Secret::new(self.0.to_seed_normalized(passphrase))
     }
 
+    /// The entropy, 16 to 32 bytes.
+    #[must_use]
+    pub fn entropy(&self) -> Secret<Vec<u8>> {
+        let (bytes, length) = self.0.to_entropy_array();
+        let bytes = Secret::new(bytes);
+        Secret::new(bytes.expose().split_at_checked(length).map_or(Vec::new(), |(it, _)| it.to_vec()))
+    }
+
     /// The entropy of a mnemonic of 24 words.
     ///
     /// # Errors
@@ -130,6 +138,7 @@ mod tests {
             assert_eq!(mnemonic.words().expose(), words);
             assert_eq!(const_hex::encode(mnemonic.seed("TREZOR").expose()), seed);
             let again = Mnemonic::from_words(words).unwrap();
+            assert_eq!(*again.entropy().expose(), entropy);
             if entropy.len() == 32 {
                 assert_eq!(again.entropy_256().unwrap().expose().as_slice(), entropy);
             } else {

@@ -79,13 +79,15 @@ pub enum Purpose {
     Member,
     /// A node's share of a key, with what its protocol keeps beside it.
     ThresholdShare,
+    /// Where a key in tokens is: no secret, sealed with the others so that nobody puts another place under its name.
+    TokenKey,
 }
 
 impl Purpose {
     /// The longest secret of its kind, in bytes.
     fn limit(self) -> usize {
         match self {
-            Self::HdSeed | Self::Member => MAX_SEALED_BYTES,
+            Self::HdSeed | Self::Member | Self::TokenKey => MAX_SEALED_BYTES,
             Self::ThresholdShare => MAX_SEALED_SHARE_BYTES,
         }
     }
@@ -184,7 +186,7 @@ impl SealingKey {
     }
 }
 
-fn cipher(key: &Secret<[u8; 32]>) -> XChaCha20Poly1305 {
+pub(crate) fn cipher(key: &Secret<[u8; 32]>) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(key.expose().into())
 }
 

@@ -7,9 +7,12 @@ use std::collections::BTreeSet;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Blame, Canonical, Coded, Digest, Name, Secret};
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
 
 use crate::backup::belongs;
-use crate::slip39::{Slip39Error, Slip39Group, Slip39Share, slip39_combine, slip39_fewest, slip39_split};
+use crate::slip39::{
+    Slip39Error, Slip39Group, Slip39Share, slip39_combine, slip39_fewest, slip39_forced, slip39_split,
+};
 use crate::{
     AgeError, BackupError, BackupSubject, Fill, HdSeed, MAX_RECIPIENTS, RecipientKey, RecipientPublicKey,
     SEED_BYTES, age_file, age_open,
@@ -135,21 +138,23 @@ impl SeedShares {
             })
     }
 
-    /// Tries the fewest of these shares with one left out, each in its turn, and counts how often that gave nothing. A drill
-    /// shows with it that no smaller number restores the key.
+    /// Takes the fewest of these shares with one left out, each in its turn, and computes what they say whoever heeds no threshold and no
+    /// digest: a home that split by a smaller rule than it wrote shows here. Counts how often that was not the secret.
     ///
     /// # Errors
     ///
-    /// [`SeedSharesError::TooFew`] names a share without which the others still restore the key.
+    /// [`SeedSharesError::TooFew`] says how many restore the key, [`SeedSharesError::Slip39`] where all of them do not.
     pub fn insist(&self, shares: &[Slip39Share]) -> Result<u8, SeedSharesError> {
         let fewest = slip39_fewest(shares);
         if fewest.len() < 2 {
             return Err(SeedSharesError::TooFew { found: fewest.len() });
         }
+        let secret = slip39_combine(&fewest, NO_PASSPHRASE)?;
         for out in 0..fewest.len() {
             let left: Vec<_> =
                 fewest.iter().enumerate().filter(|(at, _)| *at != out).map(|(_, it)| *it).collect();
-            if restored(&self.subject, &left).is_ok() {
+            let forced = slip39_forced(&left, NO_PASSPHRASE);
+            if forced.is_some_and(|it| bool::from(it.expose().ct_eq(secret.expose()))) {
                 return Err(SeedSharesError::TooFew { found: left.len() });
             }
         }
@@ -328,6 +333,43 @@ mod tests {
         assert!(file.restore(std::slice::from_ref(&share)).is_ok());
         // The log refuses such a backup before it is made (`deny.backup_shape`).
         assert_eq!(file.insist(&[share]).unwrap_err().code(), "backup.too_few");
+    }
+
+    /// A lying home writes three into the file and into every share, and deals so that two are enough.
+    #[test]
+    fn d2_a_drill_notices_shares_that_need_fewer_others_than_they_say() {
+        let mut file = written();
+        let honest =
+            [("ana", 1), ("ben", 2), ("cleo", 3)].map(|(who, byte)| file.open(&name(who), &key(byte)));
+        file.groups[0].threshold = 3;
+        let lying = honest.map(|it| it.unwrap().saying(3));
+        assert_eq!(file.restore(&lying).unwrap().entropy().expose(), &[5; 32]);
+        assert_eq!(file.insist(&lying).unwrap_err(), SeedSharesError::TooFew { found: 2 });
+    }
+
+    /// Two of two groups, each by its own rule.
+    #[test]
+    fn d2_each_group_is_needed_and_of_each_its_threshold() {
+        let circles =
+            [circle(2, &[("ana", 1), ("ben", 2)]), circle(2, &[("cleo", 3), ("dora", 4), ("emil", 5)])];
+        let mut next = 0_u8;
+        let fill = &mut |bytes: &mut [u8]| {
+            for byte in bytes {
+                next = next.wrapping_mul(5).wrapping_add(77);
+                *byte = next;
+            }
+        };
+        let file = SeedShares::write(subject(), &seed(), 2, &circles, fill).unwrap();
+        let share = |who: &str, byte| file.open(&name(who), &key(byte)).unwrap();
+        let all = [share("ana", 1), share("ben", 2), share("emil", 5), share("cleo", 3)];
+        assert_eq!((file.restore(&all).is_ok(), file.insist(&all).unwrap()), (true, 4));
+        for out in 0..all.len() {
+            let left: Vec<_> = (0..all.len()).filter(|at| *at != out).map(|at| &all[at]).collect();
+            let code = restored(&file.subject, &left).map(|_| ()).unwrap_err().code();
+            assert_eq!(code, "slip39.members");
+        }
+        let one = [share("cleo", 3), share("dora", 4), share("emil", 5)];
+        assert_eq!(file.restore(&one).map(|_| ()).unwrap_err().code(), "slip39.groups");
     }
 
     #[test]

@@ -100,6 +100,23 @@ pub fn slip39_combine<S: Borrow<Slip39Share>>(
     cipher::decrypt(&head, &encrypted, passphrase)
 }
 
+/// What these shares give whoever heeds neither their thresholds nor their digest: the polynomials of the least degree through what is
+/// there. It is the secret only where fewer shares than promised say it.
+#[must_use]
+pub fn slip39_forced(shares: &[&Slip39Share], passphrase: &[u8]) -> Option<Secret<Vec<u8>>> {
+    let head = *shares.first()?.head();
+    let through = |points: &[Point]| match points {
+        [only] => Secret::new(only.value.expose().clone()),
+        _ => field::interpolated(points, SECRET_AT),
+    };
+    let group = |at: u8| {
+        let points: Vec<_> = shares.iter().filter(|it| it.group() == at).map(|it| it.point()).collect();
+        (!points.is_empty()).then(|| Point { at, value: through(&points) })
+    };
+    let groups: Vec<_> = (0..head.group_count).filter_map(group).collect();
+    cipher::decrypt(&head, &through(&groups), passphrase).ok()
+}
+
 /// As few of these shares as give the secret: of the first groups that are complete, the first shares.
 #[must_use]
 pub fn slip39_fewest(shares: &[Slip39Share]) -> Vec<&Slip39Share> {

@@ -65,6 +65,7 @@ impl Front {
             NodeRequest::Restore { request, file } => {
                 NodeReply::Restored(shared.restore(request, &file).await?)
             }
+            NodeRequest::Import(report) => NodeReply::Imported(shared.import(*report).await?),
             NodeRequest::FreshHead(nonce) => {
                 NodeReply::FreshHead(Box::new(shared.fresh_answer_for(peer, nonce).await?))
             }

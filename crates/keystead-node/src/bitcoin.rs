@@ -98,7 +98,10 @@ impl Signer {
         let chains = &state.policy().engine.version().chains;
         let networks = || chains.iter().copied().filter(|it| it.bitcoin().is_some());
         let keys = state.keys();
-        let keys = keys.filter(|(_, key)| key.is_held_by(&self.shared.node) && !key.state.is_stopped());
+        // A key in tokens has one account, which is none of Bitcoin's.
+        let keys = keys.filter(|(_, key)| {
+            key.is_held_by(&self.shared.node) && !key.state.is_stopped() && !key.kind.is_in_tokens()
+        });
         let lacking = keys.flat_map(|(name, key)| {
             networks().filter(|it| !key.wallets.contains_key(it)).map(|chain| (name.clone(), chain))
         });

@@ -29,6 +29,9 @@ impl Signer {
         let request = decision.subject;
         let done = match ceremony {
             KeyCeremony::Create { kind, .. } => self.create(request, *kind, certificate).await,
+            KeyCeremony::CreateInTokens { .. } => {
+                self.create(request, KeyKind::TokenSecp256k1, certificate).await
+            }
             KeyCeremony::Backup { key, .. } => self.backup(request, key, certificate).await,
             KeyCeremony::Split { key, .. } => self.split(request, key, certificate).await,
             KeyCeremony::Export { .. } => self.export(request, certificate).await,
@@ -40,6 +43,7 @@ impl Signer {
             | KeyCeremony::Refresh { .. }
             | KeyCeremony::Reshare { .. }
             | KeyCeremony::Repair { .. }
+            | KeyCeremony::Import { .. }
             | KeyCeremony::Abort { .. } => Ok(()),
             KeyCeremony::Lift { key, node } => self.lift(key, node, certificate).await,
             // The log carries these out alone, and gives no permission for them.
@@ -86,11 +90,18 @@ impl Signer {
         Ok(())
     }
 
-    fn report_created(&self, request: RequestId, kind: KeyKind, held: HeldKey) {
+    fn report_created(&mut self, request: RequestId, kind: KeyKind, held: HeldKey) -> Result<(), NodeError> {
         let assurance = AssuranceLevel::Process;
         let (account, protections) = (held.account, self.in_force.clone());
-        let step = KeyStep::Created { request, kind, account, assurance, protections };
+        let step = match kind.is_in_tokens() {
+            true => {
+                let proof = self.enclave.prove(held.key.clone(), request)?;
+                KeyStep::InTokens { request, account, assurance, protections, proof }
+            }
+            false => KeyStep::Created { request, kind, account, assurance, protections },
+        };
         self.shared.report_key_later(held.key, step);
+        Ok(())
     }
 
     async fn backup(
@@ -160,11 +171,11 @@ impl Signer {
     }
 
     /// After a start: keys whose end is committed and that a crash left in the ledger. The enclave was
-    /// not given them any more.
+    /// not given them any more. What is in tokens is wiped there under a permission alone: people ask again.
     pub(crate) async fn finish_destructions(&self) -> Result<(), NodeError> {
         let state = self.shared.state();
-        for (name, key) in state.keys().filter(|(_, key)| key.life.wiping.is_some() && !key.state.is_wiped())
-        {
+        let left = |key: &Key| key.life.wiping.is_some() && !key.state.is_wiped() && !key.kind.is_in_tokens();
+        for (name, key) in state.keys().filter(|(_, key)| left(key)) {
             let erased = self.shared.ledger.erase_sealed_key(name).await?;
             self.shared.report_key_later(name.clone(), certificate_of(key, erased));
         }
@@ -200,11 +211,11 @@ impl Signer {
         let state = self.shared.state();
         for OpenedKey { key, .. } in held.iter().filter(|it| state.key(&it.key).is_none()) {
             if let Some((request, kind)) = asked_by(&state, key) {
-                match self.enclave.public(key.clone()) {
-                    Ok(held) => self.report_created(request, kind, held),
-                    // A share of a ceremony that ended, under a name that is free again.
-                    Err(ClientError::Refused(_)) => {}
-                    Err(error) => return Err(error.into()),
+                let public = self.enclave.public(key.clone()).map_err(NodeError::from);
+                match public.and_then(|held| self.report_created(request, kind, held)) {
+                    // A share of a ceremony that ended, under a name that is free again; or tokens that are away.
+                    Ok(()) | Err(NodeError::Enclave(ClientError::Refused(_))) => {}
+                    Err(error) => return Err(error),
                 }
             }
         }
@@ -223,7 +234,9 @@ fn certificate_of(key: &Key, erased: u32) -> KeyStep {
 /// Whether a ceremony that the log allowed has left no trace, so that it must be carried out again.
 pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &HashSet<Name>) -> bool {
     match ceremony {
-        KeyCeremony::Create { key, .. } => state.key(key).is_none() && !sealed.contains(key),
+        KeyCeremony::Create { key, .. } | KeyCeremony::CreateInTokens { key, .. } => {
+            state.key(key).is_none() && !sealed.contains(key)
+        }
         KeyCeremony::Backup { key, .. } | KeyCeremony::Split { key, .. } => {
             state.key(key).is_some_and(|it| it.state == KeyState::Created)
         }
@@ -243,6 +256,7 @@ pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &HashSet<
         | KeyCeremony::Refresh { .. }
         | KeyCeremony::Reshare { .. }
         | KeyCeremony::Repair { .. }
+        | KeyCeremony::Import { .. }
         | KeyCeremony::Abort { .. } => false,
         // INVARIANT K6: once more would lift a ban that came after it; the journal has what was done.
         KeyCeremony::Lift { .. } => false,
@@ -254,6 +268,10 @@ fn asked_by(state: &State, name: &Name) -> Option<(RequestId, KeyKind)> {
     state.requests().find_map(|(id, request)| match &request.intent.action {
         Action::Authority(AuthorityChange::Key(KeyCeremony::Create { key, kind, .. })) if key == name => {
             (request.phase == keystead_decision::Phase::Applied).then_some((*id, *kind))
+        }
+        Action::Authority(AuthorityChange::Key(KeyCeremony::CreateInTokens { key, .. })) if key == name => {
+            let applied = request.phase == keystead_decision::Phase::Applied;
+            applied.then_some((*id, KeyKind::TokenSecp256k1))
         }
         _ => None,
     })

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use keystead_attest::tpm::TpmPlace;
 use keystead_base::Name;
 use keystead_consensus::Times;
 use keystead_transmit::{Endpoint, Limits, Roots, TransmitError};
 use serde::{Deserialize, Serialize};
 
-use crate::CoinsConfig;
+use crate::{CoinsConfig, RootConfig, TokenConfig};
 
 /// Where a node listens unless it is told otherwise: nobody outside the machine reaches it.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7400";
@@ -97,9 +98,18 @@ pub struct EnclaveConfig {
     pub program: Option<PathBuf>,
     /// The file with the passphrase of the vault; the enclave reads it, the node does not.
     pub passphrase: PathBuf,
+    /// The TPM that opens the vault, in the place of the passphrase's file; without it that file does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tpm: Option<TpmPlace>,
     /// Protections without which the enclave does not serve, by their stable names.
     #[serde(default)]
     pub require: Vec<String>,
+    /// The token without which nothing that is sealed opens; none where the passphrase is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<RootConfig>,
+    /// The tokens in which keys may live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<TokenConfig>,
 }
 
 /// The endpoints of one chain.

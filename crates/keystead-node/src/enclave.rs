@@ -5,22 +5,30 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use keystead_base::{Canonical, ClusterId, Name};
-use keystead_decision::{Commit, Key, Transition};
+use keystead_decision::{Commit, Key, KeyState, Transition};
 use keystead_keys::Sealed;
 use keystead_ledger::{MAX_SEALS_AT_ONCE, ThresholdRow};
 use keystead_signing::{
-    Advance, ClientError, EnclaveClient, EnclaveOptions, Feature, Hello, OpenedKey, Ready, Record, Role,
-    Status,
+    Advance, ClientError, EnclaveClient, EnclaveOptions, Feature, Hello, OpenedKey, Ready, Record, Refusal,
+    Role, Status,
 };
 use keystead_wire::Protection;
 
 use crate::restore::is_share;
 use crate::shared::Shared;
-use crate::{Config, Event, NodeError};
+use crate::tokens::{TOKEN_FLAG, parse_tokens, token_arguments};
+use crate::tpm::Tpm;
+use crate::{Config, EnclaveConfig, Event, NodeError, RootConfig, TokenConfig};
 
-/// The arguments of a signing enclave: `enclave --cluster ID --passphrase-file PATH --require FEATURE…`.
+/// The arguments of a signing enclave: `enclave --cluster ID --passphrase-file PATH --require FEATURE… --root-… --token …`.
 #[must_use]
-pub fn enclave_arguments(cluster: ClusterId, passphrase: &OsStr, require: &[String]) -> Vec<OsString> {
+pub fn enclave_arguments(
+    cluster: ClusterId,
+    passphrase: &OsStr,
+    require: &[String],
+    root: Option<&RootConfig>,
+    tokens: &[TokenConfig],
+) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["enclave".into(), "--cluster".into()];
     arguments.push(cluster.to_string().into());
     arguments.push("--passphrase-file".into());
@@ -28,6 +36,8 @@ pub fn enclave_arguments(cluster: ClusterId, passphrase: &OsStr, require: &[Stri
     for feature in require {
         arguments.extend([OsString::from("--require"), feature.into()]);
     }
+    arguments.extend(root.into_iter().flat_map(RootConfig::enclave_arguments));
+    arguments.extend(token_arguments(tokens));
     arguments
 }
 
@@ -52,17 +62,29 @@ pub fn parse_enclave_arguments(arguments: &[OsString]) -> Option<EnclaveOptions>
     if flag != "--passphrase-file" || rest.len() % 2 != 0 {
         return None;
     }
-    let required = rest.chunks(2).map(feature).collect::<Option<Vec<_>>>()?;
-    Some(EnclaveOptions { role, passphrase: PathBuf::from(passphrase), required })
+    let pairs: Vec<(&OsStr, &OsStr)> = rest.chunks(2).map(pair).collect::<Option<_>>()?;
+    let (tokens, pairs): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(flag, _)| *flag == TOKEN_FLAG);
+    let (required, root): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(flag, _)| *flag == "--require");
+    let required = required.into_iter().map(|(_, name)| feature(name)).collect::<Option<Vec<_>>>()?;
+    let program = std::env::current_exe().ok()?;
+    let root = match RootConfig::parse(&root)? {
+        Some(root) => Some(root.open(&program).ok()?),
+        None => None,
+    };
+    let words: Vec<&OsStr> = tokens.into_iter().map(|(_, word)| word).collect();
+    let tokens = parse_tokens(&words, &program)?;
+    Some(EnclaveOptions { role, passphrase: PathBuf::from(passphrase), required, root, tokens })
 }
 
-fn feature(pair: &[OsString]) -> Option<Feature> {
-    match pair {
-        [flag, name] if flag == "--require" => {
-            Feature::ALL.into_iter().find(|it| name.to_str() == Some(it.as_str()))
-        }
+fn pair(words: &[OsString]) -> Option<(&OsStr, &OsStr)> {
+    match words {
+        [flag, value] => Some((flag, value)),
         _ => None,
     }
+}
+
+fn feature(name: &OsStr) -> Option<Feature> {
+    Feature::ALL.into_iter().find(|it| name.to_str() == Some(it.as_str()))
 }
 
 /// How to start the enclave, again and again.
@@ -70,6 +92,9 @@ fn feature(pair: &[OsString]) -> Option<Feature> {
 pub(crate) struct EnclaveHome {
     program: PathBuf,
     arguments: Vec<OsString>,
+    tpm: Option<Tpm>,
+    /// Whether there are tokens to look at.
+    pub(crate) has_tokens: bool,
 }
 
 impl EnclaveHome {
@@ -79,13 +104,18 @@ impl EnclaveHome {
             None => std::env::current_exe()
                 .map_err(|error| NodeError::File { path: PathBuf::from("the running program"), error })?,
         };
-        let passphrase = config.enclave.passphrase.as_os_str();
-        let arguments = enclave_arguments(cluster, passphrase, &config.enclave.require);
-        Ok(Self { program, arguments })
+        let tpm = Tpm::of(config)?;
+        let pipe = tpm.as_ref().map(Tpm::pipe);
+        let EnclaveConfig { passphrase, require, root, tokens, .. } = &config.enclave;
+        let passphrase = pipe.unwrap_or(passphrase).as_os_str();
+        let arguments = enclave_arguments(cluster, passphrase, require, root.as_ref(), tokens);
+        Ok(Self { program, arguments, tpm, has_tokens: !tokens.is_empty() })
     }
 
     /// Starts the process, and tells it where the log begins and which keys there are.
     pub(crate) async fn start(&self, shared: &Arc<Shared>) -> Result<Started, NodeError> {
+        // Kept until the enclave has said that it is ready: by then it has read.
+        let _waiting = self.tpm.as_ref().map(Tpm::unseal).transpose()?;
         let mut client = EnclaveClient::spawn(self.program.clone(), self.arguments.clone())?;
         let held = load(&mut client, shared).await?;
         let ready = client.hello(Hello { genesis: shared.genesis.clone() })?;
@@ -139,7 +169,9 @@ fn seals(page: Vec<(Name, u32, Vec<u8>)>, shared: &Shared) -> Result<Vec<Sealed>
 /// crash left of it; one that got another home does not either. Of a seal that was made here for the next epoch the
 /// log may yet be told.
 fn opens(key: &Key, epoch: u32, node: &Name) -> bool {
-    let lives = !key.state.is_wiped() && key.life.wiping.is_none();
+    // Of a key in tokens nothing but its place lies here, and whoever is to destroy it there has to know it.
+    let over = key.life.wiping.is_some() && !key.kind.is_in_tokens();
+    let lives = !key.state.is_wiped() && !over;
     let sealed_here = match &key.sharing {
         Some(sharing) => opens_share(sharing.holds(node), key.epoch, epoch),
         None if key.home == *node => epoch == key.epoch,
@@ -185,14 +217,25 @@ fn protections(ready: &Ready) -> Vec<Protection> {
         status: word(it.status).to_owned(),
         lost: it.lost.clone(),
     });
-    shown.collect()
+    shown.chain([self_tests(None)]).collect()
 }
+
+/// The row of the self-tests: an enclave that answers `hello` passed all of them.
+pub(crate) fn self_tests(unwell: Option<&Refusal>) -> Protection {
+    let status = if unwell.is_some() { "off" } else { "on" };
+    let lost = unwell.map_or_else(String::new, |it| format!("{} ({})", it.text, it.code));
+    Protection { name: SELF_TESTS.to_owned(), status: status.to_owned(), lost }
+}
+
+/// What the row is called.
+pub(crate) const SELF_TESTS: &str = "self_tests";
 
 #[cfg(test)]
 mod tests {
     use keystead_base::Digest;
 
     use super::*;
+    use crate::parse_token_arguments;
 
     #[test]
     fn d04_k03_a_share_is_opened_in_its_epoch_and_before_it_and_never_after() {
@@ -207,13 +250,46 @@ mod tests {
     fn the_arguments_of_an_enclave_read_back() {
         let cluster = ClusterId(Digest([5; 32]));
         let require = vec!["seccomp".to_owned(), "landlock".to_owned()];
-        let arguments = enclave_arguments(cluster, OsStr::new("/run/secret"), &require);
+        let root = RootConfig {
+            token: "custody".to_owned(),
+            module: "/usr/lib/module.so".into(),
+            pin: "/run/pin".into(),
+            key: "root".to_owned(),
+            file: "/var/root".into(),
+            environment: [("CONF".to_owned(), "/etc/a=b".to_owned())].into(),
+        };
+        let secret = OsStr::new("/run/secret");
+        let token = |group: &str, token: &str| TokenConfig {
+            group: group.parse().unwrap(),
+            token: token.to_owned(),
+            module: root.module.clone(),
+            pin: "/run/pin-of-token".into(),
+            environment: root.environment.clone(),
+        };
+        let tokens = [token("hsm", "one"), token("hsm", "two"), token("other", "three")];
+        let arguments = enclave_arguments(cluster, secret, &require, None, &tokens);
+        let groups = parse_enclave_arguments(&arguments[1..]).unwrap().tokens;
+        let names: Vec<_> = groups.iter().map(|it| (it.name.as_str(), it.tokens.len())).collect();
+        assert_eq!(names, [("hsm", 2), ("other", 1)]);
+        let place = parse_token_arguments(&groups[0].tokens[1].arguments[1..]).unwrap();
+        assert_eq!((place.0.label.as_str(), place.1), ("two", PathBuf::from("/run/pin-of-token")));
+        let arguments = enclave_arguments(cluster, secret, &require, Some(&root), &[]);
         let options = parse_enclave_arguments(&arguments[1..]).unwrap();
+        let read = options.root.unwrap();
+        assert_eq!(read.process.environment, [("CONF".into(), "/etc/a=b".into())]);
+        let place = parse_token_arguments(&read.process.arguments[1..]).unwrap();
+        assert_eq!((place.0.label.as_str(), place.1), ("custody", PathBuf::from("/run/pin")));
+        // A token that is named by half is not left out.
+        let half = &arguments[1..arguments.len() - 4];
+        assert!(parse_enclave_arguments(half).is_none());
+        let arguments = enclave_arguments(cluster, secret, &require, None, &[]);
+        let options = parse_enclave_arguments(&arguments[1..]).unwrap();
+        assert!(options.root.is_none());
         assert_eq!(options.role, Role::Signer(cluster));
         assert_eq!(options.required, [Feature::Seccomp, Feature::Landlock]);
         let scratch = parse_enclave_arguments(&scratch_arguments(OsStr::new("/run/secret"))[1..]).unwrap();
         assert_eq!(scratch.role, Role::Scratch);
-        let unknown = enclave_arguments(cluster, OsStr::new("/run/secret"), &["magic".to_owned()]);
+        let unknown = enclave_arguments(cluster, OsStr::new("/run/secret"), &["magic".to_owned()], None, &[]);
         assert!(parse_enclave_arguments(&unknown[1..]).is_none());
         assert!(parse_enclave_arguments(&arguments).is_none());
     }

@@ -6,7 +6,7 @@ use keystead_base::{Name, RequestId, Signed, Timestamp};
 use keystead_decision::{Entry, Fate, Finding, KeyEvent, KeyStep, Renewal, Settlement, Simulation};
 use keystead_intent::Slot;
 use keystead_ledger::SignError;
-use keystead_wire::EntryAnswer;
+use keystead_wire::{EntryAnswer, ImportReport};
 
 use crate::error::CallError;
 use crate::shared::Shared;
@@ -28,6 +28,13 @@ impl Shared {
                 shared.postponed("a key event", &error);
             }
         });
+    }
+
+    /// Brings what a person dealt of a whole key; whether it counts, the log says.
+    pub(crate) async fn import(&self, it: ImportReport) -> Result<EntryAnswer, CallError> {
+        let ImportReport { request, attempt, dealing } = it;
+        let key = dealing.body.key.clone();
+        self.report_key(key, KeyStep::Imported { request, attempt, dealing: Box::new(dealing) }).await
     }
 
     /// Asks for a fresh certificate.
@@ -57,7 +64,7 @@ impl Shared {
         self.submit_own(Entry::Finding(self.sign(finding)?)).await
     }
 
-    fn sign<T: keystead_base::Canonical>(&self, body: T) -> Result<Signed<T>, CallError> {
+    pub(crate) fn sign<T: keystead_base::Canonical>(&self, body: T) -> Result<Signed<T>, CallError> {
         Ok(Signed::new(body, self.node.clone(), &self.key).map_err(SignError::Key)?)
     }
 }

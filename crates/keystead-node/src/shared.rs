@@ -8,12 +8,14 @@ use keystead_consensus::{Objection, Replica};
 use keystead_decision::{Controls, SignedGenesis, State};
 use keystead_intent::KeyCeremony;
 use keystead_ledger::Ledger;
+use keystead_signing::Refusal;
 use keystead_transmit::ChainView;
-use keystead_wire::{ChainStatus, Hello, Protection, Refused, Role};
+use keystead_wire::{ChainStatus, Hello, Protection, Refused, Role, TokenView};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::blocks::Submission;
 use crate::board::Board;
+use crate::enclave::{SELF_TESTS, self_tests};
 use crate::errands::Errands;
 use crate::health::Health;
 use crate::meters::Meters;
@@ -68,6 +70,8 @@ pub(crate) struct Shared {
     /// Rung when something allowed could not be signed.
     pub(crate) sweep: Notify,
     pub(crate) protections: Mutex<Vec<Protection>>,
+    /// The tokens of the enclave, as it saw them last.
+    pub(crate) tokens: Mutex<Vec<TokenView>>,
     pub(crate) chains: Mutex<Vec<ChainStatus>>,
     /// Where signed transactions were seen in blocks.
     pub(crate) sightings: Sightings,
@@ -118,7 +122,9 @@ impl Shared {
     /// Whether this node's back end carries the ceremony out.
     pub(crate) fn is_home_of(&self, state: &State, ceremony: &KeyCeremony) -> bool {
         match ceremony {
-            KeyCeremony::Create { home, .. } | KeyCeremony::Restore { home, .. } => *home == self.node,
+            KeyCeremony::Create { home, .. }
+            | KeyCeremony::Restore { home, .. }
+            | KeyCeremony::CreateInTokens { home, .. } => *home == self.node,
             // INVARIANT K6: whoever lost its share, or holds none any more, keeps the ban in its journal and may hold again.
             KeyCeremony::Lift { .. } => true,
             other => self.holds(state, other.key()),
@@ -185,6 +191,21 @@ impl Shared {
 
     pub(crate) fn set_protections(&self, protections: Vec<Protection>) {
         *self.protections.lock().unwrap_or_else(PoisonError::into_inner) = protections;
+    }
+
+    pub(crate) fn tokens(&self) -> Vec<TokenView> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_tokens(&self, tokens: Vec<TokenView>) {
+        *self.tokens.lock().unwrap_or_else(PoisonError::into_inner) = tokens;
+    }
+
+    /// The enclave said that it is in its error state.
+    pub(crate) fn enclave_is_unwell(&self, why: &Refusal) {
+        let mut rows = self.protections.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.retain(|it| it.name != SELF_TESTS);
+        rows.push(self_tests(Some(why)));
     }
 
     pub(crate) fn chains(&self) -> Vec<ChainStatus> {

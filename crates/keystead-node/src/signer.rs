@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use alloy_primitives::{Address, B256};
 use keystead_base::{Canonical, Digest, Name, RequestId, merkle::Inclusion};
@@ -115,6 +115,8 @@ impl Signer {
         mut words: mpsc::Receiver<RunWord>,
     ) -> Result<(), NodeError> {
         let mut heard = Vec::new();
+        let mut look = tokio::time::interval(TOKEN_PERIOD);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let due = self.next_due();
             let done = tokio::select! {
@@ -122,19 +124,29 @@ impl Signer {
                 block = inbox.recv() => match block {
                     Some(block) => {
                         self.process(&block).await?;
+                        self.show_health();
                         self.show_runs();
                         continue;
                     }
                     None => return Ok(()),
                 },
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.run_due().await,
+                _ = look.tick(), if self.home.has_tokens => self.look_at_tokens(),
                 Some(it) = handed_over.recv() => self.hand_over(it).await,
                 1.. = words.recv_many(&mut heard, MAX_RUN_WORDS) => {
                     self.heard_words(std::mem::take(&mut heard)).await
                 }
             };
             self.stands(done).await?;
+            self.show_health();
             self.show_runs();
+        }
+    }
+
+    /// People see in `status` that the enclave signs nothing any more, and why.
+    fn show_health(&self) {
+        if let Some(why) = self.enclave.unwell() {
+            self.shared.enclave_is_unwell(why);
         }
     }
 
@@ -409,6 +421,9 @@ fn record(height: u64, work: &Work, signature: &EthereumSignature, assembled: As
         transaction: assembled.hash.map(|hash| Digest(hash.0)),
     }
 }
+
+/// How often tokens are asked whether they are there.
+const TOKEN_PERIOD: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

@@ -55,6 +55,8 @@ fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
         }),
         exits: key.exits.clone(),
         drilled: key.drilled,
+        drilled_backup: key.drilled_backup,
+        imported: key.imported,
         life: key.life.clone(),
         spend_only: (!shown && (key.state.receives() || key.state.sweeps()))
             .then(|| SpendOnly { account: key.account, wallets: key.wallets.values().cloned().collect() }),
@@ -116,6 +118,7 @@ pub(crate) fn status(shared: &Shared) -> NodeStatus {
         sync_micros: shared.health.sync(),
         runs,
         aborts,
+        tokens: shared.tokens(),
     }
 }
 

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use keystead_base::{Canonical as _, Coded as _, Name, RequestId, Timestamp};
 use keystead_bitcoin::SpendSignature;
-use keystead_decision::{Certificate, Seat, Sharing, State};
+use keystead_decision::{Certificate, ProvenSeat, Sharing, State};
 use keystead_ledger::ThresholdRow;
 use keystead_signing::{Abort, Culprit, Ended, Fault, ItemResult, Progress, Record, RunEnd, SessionId};
 use keystead_wire::{PeerMessage, RunCall};
@@ -54,7 +54,7 @@ pub(crate) struct Runs {
 
 /// A seat, and when the log was told of it.
 struct OwnSeat {
-    seat: Seat,
+    seat: ProvenSeat,
     told: u64,
 }
 
@@ -63,6 +63,8 @@ struct Dealing {
     begun: Timestamp,
     attempt: u32,
     session: Option<SessionId>,
+    /// Whether the enclave was handed what was dealt, in an import.
+    taken: bool,
     /// When it is given up, if it still runs.
     until: Instant,
 }

@@ -218,8 +218,12 @@ fn finished_ceremony(entry: &Entry) -> Option<RequestId> {
             KeyStep::Created { request, .. }
             | KeyStep::BackedUp { request, .. }
             | KeyStep::Restored { request, .. }
+            | KeyStep::InTokens { request, .. }
             | KeyStep::Left { request, .. } => Some(*request),
-            KeyStep::Seated { .. } | KeyStep::Dealt { .. } | KeyStep::Proven { .. } => None,
+            KeyStep::Seated { .. }
+            | KeyStep::Dealt { .. }
+            | KeyStep::Imported { .. }
+            | KeyStep::Proven { .. } => None,
             KeyStep::Drilled { .. }
             | KeyStep::Protected { .. }
             | KeyStep::Destroyed

@@ -128,7 +128,7 @@ impl Engine {
         let change = change.kind();
         let classes = BTreeSet::from([class]);
         let matter = Matter { key: question.key, classes, change: Some(change), outflows: None };
-        if change.is_final() && !rows::names(&self.version.quorums, change, &matter) {
+        if change.must_be_named() && !rows::names(&self.version.quorums, change, &matter) {
             findings.object(Reason::ChangeNotNamed { change });
         }
         let requirement = rows::require(&self.version.quorums, &matter, &mut findings);

@@ -51,6 +51,18 @@ pub enum ShareFault {
     /// Another epoch than the one in force.
     #[error("it speaks of an epoch that is not in force")]
     Epoch,
+    /// It is not the one who has the key whole.
+    #[error("it is not who has the key")]
+    Dealer,
+    /// What was dealt does not have the form of it, or is not of this attempt.
+    #[error("what it dealt is malformed")]
+    Dealing,
+    /// What was dealt is another key than people approved.
+    #[error("it dealt another key than the one that was approved")]
+    OtherKey,
+    /// The key has coins where no key in shares has any.
+    #[error("the key has wallets of Bitcoin that its shares do not sign for")]
+    Wallets,
 }
 
 impl Coded for ShareFault {
@@ -66,6 +78,10 @@ impl Coded for ShareFault {
             Self::Unagreed => "deny.share.unagreed",
             Self::Proof => "deny.share.proof",
             Self::Epoch => "deny.share.epoch",
+            Self::Dealer => "deny.share.dealer",
+            Self::Dealing => "deny.share.dealing",
+            Self::OtherKey => "deny.share.other_key",
+            Self::Wallets => "deny.share.wallets",
         }
     }
 

@@ -57,7 +57,7 @@ impl Passage<'_> {
             conditions.extend(self.dear());
         } else {
             conditions.push("context.class != \"authority\"".to_owned());
-            conditions.extend(FINAL.map(|change| self.final_without_a_row(change)));
+            conditions.extend(NAMED.map(|change| self.unnamed(change)));
         }
         conditions.extend(self.uncovered());
         conditions.extend(self.version.quorums.iter().flat_map(|row| self.unmet(row)));
@@ -118,8 +118,8 @@ impl Passage<'_> {
         self.version.fee_caps.iter().flat_map(cap).collect()
     }
 
-    /// What cannot be undone is denied where no row names it.
-    fn final_without_a_row(&self, change: ChangeKind) -> String {
+    /// What policy has to name is denied where no row does.
+    fn unnamed(&self, change: ChangeKind) -> String {
         let rows = self.version.quorums.iter().filter(|row| row.changes.contains(&change));
         let speaks: Vec<_> = rows.filter_map(|row| self.speaks(row, DangerClass::Authority)).collect();
         format!("context.change == \"{change}\" && !({})", any_of(speaks))
@@ -248,4 +248,4 @@ fn all_of(conditions: Vec<String>) -> String {
 }
 
 const KNOWN_DESTINATION: &str = "context.destination == \"\" || context.destination_known";
-const FINAL: [ChangeKind; 2] = [ChangeKind::DestroyKey, ChangeKind::ExitKey];
+const NAMED: [ChangeKind; 3] = [ChangeKind::DestroyKey, ChangeKind::ExitKey, ChangeKind::CreateTokenKey];

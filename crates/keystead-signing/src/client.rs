@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use borsh::BorshSerialize;
-use keystead_base::{Blame, Canonical as _, Coded, Digest, Name};
+use keystead_base::{Blame, Canonical as _, Coded, Digest, Name, RequestId};
 use keystead_decision::{Certificate, Commit, FreshAnswer};
 use keystead_keys::{BackupFile, RecipientPublicKey, Sealed};
 
@@ -18,6 +18,7 @@ use crate::protocol::{
     ItemResult, MAX_BATCH_ITEMS, OpenedKey, Position, ProvenWallet, Ready, Refusal, Reply, Request,
     RestoredKey, WalletOf,
 };
+use crate::tokens::TokenReport;
 use crate::{FrameError, MAX_FRAME_BYTES, frame};
 
 /// A running enclave. Calls block; one at a time.
@@ -26,6 +27,7 @@ pub struct EnclaveClient {
     child: Child,
     input: ChildStdin,
     output: ChildStdout,
+    unwell: Option<Refusal>,
 }
 
 impl EnclaveClient {
@@ -47,7 +49,7 @@ impl EnclaveClient {
         let spawned = command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = spawned.map_err(ClientError::Spawn)?;
         match (child.stdin.take(), child.stdout.take()) {
-            (Some(input), Some(output)) => Ok(Self { child, input, output }),
+            (Some(input), Some(output)) => Ok(Self { child, input, output, unwell: None }),
             _ => Err(ClientError::Spawn(io::ErrorKind::BrokenPipe.into())),
         }
     }
@@ -56,6 +58,12 @@ impl EnclaveClient {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Why this process signs nothing until it is started anew, once it said so: a self-test, or a source of entropy.
+    #[must_use]
+    pub fn unwell(&self) -> Option<&Refusal> {
+        self.unwell.as_ref()
     }
 
     /// Gives keys, in as many frames as it takes, before [`Self::hello`].
@@ -83,6 +91,30 @@ impl EnclaveClient {
     pub fn public(&mut self, key: Name) -> Result<HeldKey, ClientError> {
         match self.call(&Request::Public(key))? {
             Reply::Public(held) => Ok(*held),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has the tokens prove to the log that they sign with a key that this request had them make.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn prove(&mut self, key: Name, request: RequestId) -> Result<Vec<u8>, ClientError> {
+        match self.call(&Request::Prove { key, request })? {
+            Reply::Proof(proof) => Ok(proof),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Asks each token whether it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn tokens(&mut self) -> Result<Vec<TokenReport>, ClientError> {
+        match self.call(&Request::Tokens)? {
+            Reply::Tokens(reports) => Ok(reports),
             other => Err(unexpected(other)),
         }
     }
@@ -266,7 +298,10 @@ impl EnclaveClient {
             let asked = items.len();
             let batch = Batch { commit: commit.clone(), items };
             match self.call(&Request::Sign(Box::new(batch)))? {
-                Reply::Signed(part) if part.len() == asked => results.extend(part),
+                Reply::Signed(part) if part.len() == asked => {
+                    part.iter().filter_map(refused).for_each(|it| self.note(it));
+                    results.extend(part);
+                }
                 other => return Err(unexpected(other)),
             }
         }
@@ -276,10 +311,31 @@ impl EnclaveClient {
     fn call(&mut self, request: &Request) -> Result<Reply, ClientError> {
         frame::write(&mut self.input, request)?;
         match frame::read(&mut self.output)? {
-            Some(Reply::Refused(refusal)) => Err(ClientError::Refused(refusal)),
+            Some(Reply::Refused(refusal)) => {
+                self.note(&refusal);
+                Err(ClientError::Refused(refusal))
+            }
             Some(reply) => Ok(reply),
             None => Err(ClientError::Ended),
         }
+    }
+}
+
+impl EnclaveClient {
+    fn note(&mut self, refusal: &Refusal) {
+        if ERROR_STATES.iter().any(|it| refusal.code.starts_with(it)) {
+            self.unwell.get_or_insert_with(|| refusal.clone());
+        }
+    }
+}
+
+fn refused(result: &ItemResult) -> Option<&Refusal> {
+    match result {
+        ItemResult::Refused(refusal) => Some(refusal),
+        ItemResult::Signed(_)
+        | ItemResult::Spent(_)
+        | ItemResult::Admitted
+        | ItemResult::SignedMessage(_) => None,
     }
 }
 
@@ -314,6 +370,10 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Split(_) => "split",
         Reply::Words(_) => "words",
         Reply::Gathered(_) => "gathered",
+        Reply::Dealt(_) => "dealt",
+        Reply::Whole(_) => "whole",
+        Reply::Proof(_) => "proof",
+        Reply::Tokens(_) => "tokens",
         Reply::Controlled(_) => "controlled",
     };
     ClientError::Unexpected { found }
@@ -390,3 +450,5 @@ impl Coded for ClientError {
 
 /// Lengths and tags around the items of a frame.
 const FRAME_SLACK: usize = 256;
+/// Codes that an enclave refuses everything with that uses a secret, until it is started anew.
+const ERROR_STATES: [&str; 3] = ["self_test.", "entropy.stuck", "entropy.biased"];

@@ -42,9 +42,9 @@ pub(crate) fn forbid_files(report: &mut Hardening) {
     }
 }
 
-/// The allow-list, for every thread. `readable` are the descriptors that may be read.
-pub(crate) fn forbid_calls(report: &mut Hardening, readable: &[RawFd]) {
-    let applied = allow_list(readable)
+/// The allow-list, for every thread, with the descriptors that may be read and written.
+pub(crate) fn forbid_calls(report: &mut Hardening, readable: &[RawFd], writable: &[RawFd]) {
+    let applied = allow_list(readable, writable)
         .and_then(|program| seccompiler::apply_filter_all_threads(&program))
         .map_err(|error| error.to_string());
     note(report, Feature::Seccomp, applied);
@@ -115,11 +115,11 @@ fn landlock() -> Result<RulesetStatus, landlock::RulesetError> {
     Ok(status.ruleset)
 }
 
-fn allow_list(readable: &[RawFd]) -> Result<BpfProgram, seccompiler::Error> {
+fn allow_list(readable: &[RawFd], writable: &[RawFd]) -> Result<BpfProgram, seccompiler::Error> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         ANY_ARGUMENTS.into_iter().map(|call| (call, Vec::new())).collect();
     rules.insert(libc::SYS_read, on_descriptors(readable)?);
-    rules.insert(libc::SYS_write, on_descriptors(&[1, 2])?);
+    rules.insert(libc::SYS_write, on_descriptors(writable)?);
     rules.insert(libc::SYS_mmap, not_executable()?);
     rules.insert(libc::SYS_mprotect, not_executable()?);
     let refused = SeccompAction::Errno(libc::EPERM as u32);

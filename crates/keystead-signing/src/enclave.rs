@@ -1,19 +1,22 @@
 //! The enclave's side: every request is checked against the log by the enclave itself.
 
+mod controls;
 mod control;
 mod gathering;
+mod importing;
+mod in_tokens;
 mod inputs;
 mod leaving;
 mod messages;
 mod restoring;
 mod sharing;
 mod spending;
+mod state;
 
 use keystead_base::{Canonical as _, ClusterId, Digest, Name, Secret, Timestamp};
-use keystead_bitcoin::Spend;
 use keystead_chain::Unsigned;
 use keystead_decision::{
-    CeremonyPermit, Certificate, FreshAnswer, Grant, Header, LightClient, PublicAccount, drill_challenge,
+    CeremonyPermit, Certificate, FreshAnswer, Grant, Header, LightClient, PublicAccount,
 };
 use keystead_intent::KeyCeremony;
 use keystead_keys::{
@@ -21,15 +24,17 @@ use keystead_keys::{
 };
 use keystead_policy::AssuranceLevel;
 
+pub use self::controls::{EnclaveControls, Strict, Struck};
 use crate::curve::Curve;
-use crate::entropy::{MachineDraw, Sources, kernel_random};
+use crate::entropy::{Sources, kernel_random};
 use crate::passphrase::Passphrase;
 use crate::protocol::{
-    Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS,
-    OpenedKey, Position, Ready, Refusal, Released, Reply, Request,
+    Advance, Batch, BatchItem, CreatedKey, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS, OpenedKey, Position,
+    Ready, Refusal, Released, Reply, Request,
 };
 use crate::repeats::Repeats;
 use crate::threshold::{Arena, Progress, Threshold};
+use crate::tokens::Tokens;
 use crate::vault::{Slots, Vault};
 use crate::{EnclaveError, Feature, Hardening};
 
@@ -42,36 +47,14 @@ pub enum Role {
     Scratch,
 }
 
-/// What an attack pair takes out of an enclave. The product only ever names [`Strict`].
-pub trait EnclaveControls: Send + 'static {
-    /// INVARIANT S2: the digest that must have been granted is the one of the very bytes that are signed.
-    fn digest_to_grant(&self, unsigned: &Unsigned, _granted: Option<&Grant>) -> Digest {
-        unsigned.signing_digest()
-    }
-
-    /// INVARIANT S2: the same for a PSBT, read against the wallet of the key itself.
-    fn spend_to_grant(&self, spend: &Spend, _granted: Option<&Grant>) -> Digest {
-        spend.signing_digest()
-    }
-
-    /// INVARIANT S2: the same for a message of Solana's, read for the key itself.
-    fn message_to_grant(&self, message: &keystead_solana::Unsigned, _granted: Option<&Grant>) -> Digest {
-        message.signing_digest()
-    }
-}
-
-/// Every control as it is meant.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Strict;
-
-impl EnclaveControls for Strict {}
-
 /// What an enclave begins with.
 pub(crate) struct Start {
     pub(crate) role: Role,
     pub(crate) required: Vec<Feature>,
     pub(crate) hardening: Hardening,
     pub(crate) passphrase: Passphrase,
+    /// Their processes were started before calls were forbidden.
+    pub(crate) tokens: Tokens,
 }
 
 /// The state of an enclave. It lives on a stack in secret pages.
@@ -80,24 +63,31 @@ pub(crate) struct Enclave<C> {
     log: Option<LightClient>,
     sealing: Option<SealingKey>,
     vault: Vault,
-    curve: Curve,
+    curve: Curve<C>,
     repeats: Repeats,
     receiving: Option<restoring::Receiving>,
     /// Keys in shares, and the runs that use them.
     threshold: Threshold,
     rights: sharing::Rights,
     fresh: sharing::Proofs,
+    imports: importing::Imports,
+    /// Keys in tokens.
+    tokens: Tokens,
     /// Whether the sources of seeds are well.
     sources: Sources,
     controls: C,
+    state: state::State,
 }
 
 impl<C: EnclaveControls> Enclave<C> {
-    pub(crate) fn new(start: Start, slots: Slots, arena: Arena, controls: C) -> Self {
-        let (curve, repeats) = (Curve::new(&random()), Repeats::new());
+    pub(crate) fn new(mut start: Start, slots: Slots, arena: Arena, controls: C) -> Self {
+        // INVARIANT S7: before anything is computed that could leave.
+        let state = state::State::power_on(&controls);
+        let (curve, repeats) = (Curve::new(&random(), controls.clone()), Repeats::new());
         let vault = Vault::new(slots, random());
         let (threshold, rights, fresh) = (Threshold::new(arena), Default::default(), Default::default());
         let (log, sealing, receiving, sources) = (None, None, None, Sources::default());
+        let tokens = std::mem::take(&mut start.tokens);
         Self {
             start,
             log,
@@ -108,14 +98,23 @@ impl<C: EnclaveControls> Enclave<C> {
             receiving,
             threshold,
             rights,
+            tokens,
             sources,
             fresh,
+            imports: Default::default(),
             controls,
+            state,
         }
     }
 
     /// Answers one request. `now` is the enclave's own clock.
     pub(crate) fn answer(&mut self, request: Request, now: Timestamp) -> Reply {
+        // INVARIANT S7: in the error state nothing that was computed leaves; wiping goes on.
+        if let Err(error) = self.state.operational(needs_health(&request))
+            && !only_wipes(&request)
+        {
+            return Reply::Refused(Refusal::of(&error));
+        }
         // INVARIANT E1: after a source failed nothing is born here, and nothing is signed.
         if let Err(error) = self.sources.well()
             && needs_health(&request)
@@ -145,29 +144,40 @@ impl<C: EnclaveControls> Enclave<C> {
                 self.erase(&key, epoch);
                 Ok(Reply::Done)
             }
-            Request::Seat(request) => self.seat(request).map(|seat| Reply::Seated(Box::new(seat))),
+            Request::Seat(it) => self.seat(*it).map(|seat| Reply::Seated(Box::new(seat))),
             Request::Convene(it) => self.convene(&it, now).map(moved),
             Request::Join(start) => self.join(&start, now).map(moved),
             Request::Deliver(messages) => self.deliver(messages, now).map(moved),
             Request::GiveUp(session) => self.give_up(session, now).map(moved),
             Request::Leave(it) => self.leave(&it, now).map(Reply::Left),
             Request::Lift(it) => self.lift(&it, now).map(|()| Reply::Done),
+            Request::Deal(it) => self.deal(&it, now).map(|dealing| Reply::Dealt(Box::new(dealing))),
+            Request::Whole(it) => self.whole(&it).map(|whole| Reply::Whole(Box::new(whole))),
+            Request::Take(it) => self.take(&it, now).map(moved),
             Request::Control(key) => self.prove_control(&key).map(|proof| Reply::Controlled(Box::new(proof))),
             Request::Public(key) => self.public(&key).map(|held| Reply::Public(Box::new(held))),
+            Request::Prove { key, request } => self.prove(&key, request).map(Reply::Proof),
+            Request::Tokens => Ok(Reply::Tokens(self.tokens.report())),
         };
-        reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
+        reply.unwrap_or_else(|error| Reply::Refused(self.refusal(&error)))
+    }
+
+    /// INVARIANT S7: a fault that was caught is no reason to go on.
+    fn refusal(&mut self, error: &EnclaveError) -> Refusal {
+        Refusal::of(&self.state.note(error))
     }
 
     fn hello(&mut self, hello: &Hello) -> Result<Ready, EnclaveError> {
         let cluster = self.begins()?;
-        self.sources.check(&MachineDraw::new())?;
+        let draw = self.draw();
+        self.sources.check(&draw)?;
         let log = LightClient::new(&hello.genesis, cluster)?;
         if self.sealing.is_none() {
             self.sealing = Some(self.start.passphrase.stretch(Kdf::new(&mut kernel_random))?);
         }
         self.start.passphrase.forget();
         self.log = Some(log);
-        Ok(Ready { hardening: self.start.hardening.clone(), cluster })
+        Ok(Ready { hardening: self.start.hardening.clone(), cluster, self_tests: self.state.passed() })
     }
 
     /// What comes before the log does: nothing else was said so far, and the process is as it must be.
@@ -202,8 +212,10 @@ impl<C: EnclaveControls> Enclave<C> {
         if self.sealing.as_ref().is_none_or(|sealing| sealing.kdf() != sealed.kdf()) {
             self.sealing = Some(self.start.passphrase.stretch(*sealed.kdf())?);
         }
-        if label.purpose == Purpose::ThresholdShare {
-            return self.open_share(sealed, label);
+        match label.purpose {
+            Purpose::ThresholdShare => return self.open_share(sealed, label),
+            Purpose::TokenKey => return self.open_in_tokens(sealed, label),
+            Purpose::HdSeed | Purpose::Member => {}
         }
         let mut entropy = Secret::new([0; 32]);
         if let Some(sealing) = &self.sealing {
@@ -216,6 +228,9 @@ impl<C: EnclaveControls> Enclave<C> {
     }
 
     fn public(&mut self, name: &Name) -> Result<HeldKey, EnclaveError> {
+        if let Some(key) = self.tokens.key(name) {
+            return Ok(held(name, key.epoch, &key.account));
+        }
         let (epoch, account) = (self.vault.key(name)?.epoch, self.vault.public(name)?);
         Ok(held(name, epoch, &account))
     }
@@ -261,9 +276,17 @@ impl<C: EnclaveControls> Enclave<C> {
     fn destroy(&mut self, certificate: &Certificate, now: Timestamp) -> Result<Name, EnclaveError> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
         let KeyCeremony::Destroy { key } = ceremony else { return Err(EnclaveError::Ceremony) };
-        if self.in_shares(&key) {
-            // Those of a ceremony that was under way, too.
+        if self.threshold.holds(&key) {
+            // Those of a ceremony that was under way, too; and what the key was before it had shares.
             self.threshold.erase(&key, u32::MAX);
+            if self.vault.key(&key).is_ok() {
+                self.vault.wipe(&key)?;
+            }
+            return Ok(key);
+        }
+        if let Some(held) = self.tokens.key(&key) {
+            in_epoch(&key, held.epoch, epoch)?;
+            self.tokens.destroy(&key)?;
             return Ok(key);
         }
         in_epoch(&key, self.vault.key(&key)?.epoch, epoch)?;
@@ -273,17 +296,20 @@ impl<C: EnclaveControls> Enclave<C> {
 
     fn create(&mut self, certificate: &Certificate, now: Timestamp) -> Result<CreatedKey, EnclaveError> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
-        let KeyCeremony::Create { key, kind: keystead_intent::KeyKind::HdSecp256k1, .. } = ceremony else {
-            return Err(EnclaveError::Ceremony);
-        };
         self.protected()?;
-        let cluster = self.cluster()?;
-        let (entropy, receipt) = self.sources.seed(&MachineDraw::new(), now)?;
+        let key = match ceremony {
+            KeyCeremony::Create { key, kind: keystead_intent::KeyKind::HdSecp256k1, .. } => key,
+            KeyCeremony::CreateInTokens { key, tokens, .. } => return self.create_in_tokens(&key, &tokens),
+            _ => return Err(EnclaveError::Ceremony),
+        };
+        let (cluster, draw) = (self.cluster()?, self.draw());
+        let (entropy, receipt) = self.sources.seed(&draw, now)?;
         let seed = HdSeed::from_entropy(entropy);
         let label = SealLabel { cluster: Some(cluster), name: key.clone(), purpose: Purpose::HdSeed, epoch };
         let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
         let sealed = sealing.seal(label, seed.entropy().expose(), &mut kernel_random)?;
         let account = self.vault.add(key.clone(), epoch, &seed)?;
+        self.pairwise(&key)?;
         Ok(CreatedKey { held: held(&key, epoch, &account), sealed, receipt })
     }
 
@@ -304,7 +330,9 @@ impl<C: EnclaveControls> Enclave<C> {
             | KeyCeremony::Exit { .. }
             | KeyCeremony::Abort { .. }
             | KeyCeremony::Split { .. }
+            | KeyCeremony::CreateInTokens { .. }
             | KeyCeremony::Lift { .. }
+            | KeyCeremony::Import { .. }
             | KeyCeremony::Deactivate { .. }
             | KeyCeremony::Limit { .. }
             | KeyCeremony::Succeed { .. } => return Err(EnclaveError::Ceremony),
@@ -328,22 +356,6 @@ impl<C: EnclaveControls> Enclave<C> {
         }
     }
 
-    fn drill(&mut self, drill: &Drill) -> Result<DrillProof, EnclaveError> {
-        if self.start.role != Role::Scratch {
-            return Err(EnclaveError::Role);
-        }
-        self.hardened()?;
-        let member = self.start.passphrase.open(&drill.member)?;
-        let seed = drill.file.restore(&drill.recipient, &member.recipient()?)?;
-        let subject = &drill.file.subject;
-        let backup = drill.file.digest();
-        self.vault.add(subject.key.clone(), subject.epoch, &seed)?;
-        let account = self.vault.account(&subject.key, 0)?;
-        let challenge = drill_challenge(subject.cluster, &subject.key, subject.epoch, &backup, drill.after);
-        let signature = self.curve.sign(&self.vault.scalar(&account), &account.public, &challenge)?;
-        Ok(DrillProof { backup, proof: signature.rs.to_vec() })
-    }
-
     fn sign(&mut self, batch: &Batch, now: Timestamp) -> Result<Vec<ItemResult>, EnclaveError> {
         if batch.items.len() > MAX_BATCH_ITEMS {
             return Err(EnclaveError::BatchSize { limit: MAX_BATCH_ITEMS, found: batch.items.len() });
@@ -357,14 +369,14 @@ impl<C: EnclaveControls> Enclave<C> {
             .iter()
             .map(|item| {
                 let done = match (spending::payload_of(item), messages::payload_of(item)) {
-                    (Some(payload), _) if self.in_shares(&payload.account.key) => {
+                    (Some(payload), _) if self.in_shares(&payload.account.key, granted(item)) => {
                         self.admit_spend(header, item, &payload, now)
                     }
                     (Some(payload), _) => self.spend(header, item, &payload, now).map(ItemResult::Spent),
                     (None, Some(payload)) => self.admit_message(header, item, &payload, now),
                     (None, None) => self.sign_one(header, item, now),
                 };
-                done.unwrap_or_else(|error| ItemResult::Refused(Refusal::of(&error)))
+                done.unwrap_or_else(|error| ItemResult::Refused(self.refusal(&error)))
             })
             .collect())
     }
@@ -380,11 +392,14 @@ impl<C: EnclaveControls> Enclave<C> {
         let digest = self.controls.digest_to_grant(&unsigned, granted(item));
         let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
         let permit = log.permit_decided(header, &item.decision, &item.proof, &digest, now)?;
-        if granted(item).is_some_and(|it| self.in_shares(&it.account.key)) {
+        if granted(item).is_some_and(|it| self.in_shares(&it.account.key, Some(it))) {
             return self.admit(header, &item.decision, permit, &unsigned, now);
         }
         let grant = permit.into_grant();
         let name = &grant.account.key;
+        if self.tokens.key(name).is_some() {
+            return self.sign_in_tokens(&grant, &unsigned);
+        }
         in_epoch(name, self.vault.key(name)?.epoch, grant.epoch)?;
         let account = self.vault.account(name, grant.account.index)?;
         fits(&grant, &unsigned, account.address)?;
@@ -396,9 +411,10 @@ impl<C: EnclaveControls> Enclave<C> {
         Ok(ItemResult::Signed(Released { signing_digest: digest, account: account.address, signature }))
     }
 
-    /// Whether this process has a share of the key, and not all of it.
-    fn in_shares(&self, key: &Name) -> bool {
-        self.vault.key(key).is_err() && self.threshold.holds(key)
+    /// Whether this process has a share of the key, and not all of it; of one that was imported, in the epoch that is granted.
+    fn in_shares(&self, key: &Name, granted: Option<&Grant>) -> bool {
+        let has_share = |grant: &Grant| self.threshold.holding(key, grant.epoch).is_ok();
+        granted.is_some_and(has_share) || (self.vault.key(key).is_err() && self.threshold.holds(key))
     }
 
     fn cluster(&self) -> Result<ClusterId, EnclaveError> {
@@ -407,6 +423,11 @@ impl<C: EnclaveControls> Enclave<C> {
             Role::Scratch => Err(EnclaveError::Role),
         }
     }
+}
+
+/// What a process in its error state still does.
+fn only_wipes(request: &Request) -> bool {
+    matches!(request, Request::Erase { .. } | Request::GiveUp(_))
 }
 
 /// Whether a request makes, uses or hands out a secret; following the log and wiping go on without.
@@ -428,6 +449,10 @@ fn needs_health(request: &Request) -> bool {
         | Request::Split(_)
         | Request::OpenShare(_)
         | Request::Gather(_)
+        | Request::Deal(_)
+        | Request::Whole(_)
+        | Request::Take(_)
+        | Request::Prove { .. }
         | Request::Control(_) => true,
         Request::Hello(_)
         | Request::Open(_)
@@ -439,6 +464,7 @@ fn needs_health(request: &Request) -> bool {
         | Request::Destroy(_)
         | Request::GiveUp(_)
         | Request::Lift(_)
+        | Request::Tokens
         | Request::Erase { .. } => false,
     }
 }
@@ -500,7 +526,8 @@ mod tests {
     fn enclave() -> Enclave<Strict> {
         let (required, passphrase) = (Vec::new(), Passphrase::read(b"a word".as_slice()).unwrap());
         let role = Role::Signer(ClusterId(Digest::ZERO));
-        let start = Start { role, required, hardening: Hardening::default(), passphrase };
+        let (hardening, tokens) = (Hardening::default(), Tokens::default());
+        let start = Start { role, required, hardening, passphrase, tokens };
         Enclave::new(start, Slots::new().unwrap(), Arena::new(ARENA_BYTES).unwrap(), Strict)
     }
 
@@ -541,6 +568,7 @@ mod tests {
             "control",
             "convene",
             "create",
+            "deal",
             "deliver",
             "drill",
             "gather",
@@ -549,11 +577,13 @@ mod tests {
             "join",
             "leave",
             "open_share",
+            "prove",
             "receive",
             "restore",
             "seat",
             "sign",
             "split",
+            "take",
             "wallet",
         ];
         assert_eq!(refused, expected.map(str::to_owned).into());

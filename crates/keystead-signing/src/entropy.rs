@@ -22,6 +22,7 @@ pub struct MachineDraw {
     system: Secret<[u8; SYSTEM_BYTES]>,
     jitter: Secret<[u8; JITTER_SAMPLES]>,
     rdseed: Option<Secret<[u8; HARDWARE_BYTES]>>,
+    token: Option<Secret<Vec<u8>>>,
     salts: Secret<[[u8; SALT_BYTES]; SOURCES]>,
 }
 
@@ -32,11 +33,18 @@ impl MachineDraw {
     /// Draws them. A kernel without randomness ends the process.
     #[must_use]
     pub fn new() -> Self {
+        Self::with(|_| false)
+    }
+
+    /// As [`Self::new`], and what a token's generator fills in, where one does.
+    pub(crate) fn with(token: impl FnOnce(&mut Secret<Vec<u8>>) -> bool) -> Self {
+        let mut drawn = Secret::new(vec![0; TOKEN_BYTES]);
+        let token = token(&mut drawn).then_some(drawn);
         let (mut system, mut salts) =
             (Secret::new([0; SYSTEM_BYTES]), Secret::new([[0; SALT_BYTES]; SOURCES]));
         kernel_random(system.expose_mut());
         salts.expose_mut().iter_mut().for_each(|salt| kernel_random(salt));
-        Self { system, jitter: jitter(), rdseed: hardware(), salts }
+        Self { system, jitter: jitter(), rdseed: hardware(), token, salts }
     }
 
     /// INVARIANT E1: all of them, tested, ready for a seed or for what people bring.
@@ -56,11 +64,12 @@ impl MachineDraw {
     /// Secret: what was drawn, for whoever is to compute the seed again.
     pub fn openings(&self) -> impl Iterator<Item = Opening<'_>> {
         let rdseed = self.rdseed.as_ref().map(|it| (Source::Rdseed, it.expose().as_slice()));
+        let token = self.token.as_ref().map(|it| (Source::Token, it.expose().as_slice()));
         let own = [
             (Source::OperatingSystem, self.system.expose().as_slice()),
             (Source::Jitter, self.jitter.expose().as_slice()),
         ];
-        let all = own.into_iter().chain(rdseed);
+        let all = own.into_iter().chain(rdseed).chain(token);
         all.zip(self.salts.expose()).map(|((source, samples), salt)| (source, salt, samples))
     }
 }
@@ -162,7 +171,9 @@ const WALK_STRIDE: usize = 4099;
 const WALK_MULTIPLIER: u64 = 6_364_136_223_846_793_005;
 const HARDWARE_BYTES: usize = 64;
 /// The most sources of a machine.
-const SOURCES: usize = 3;
+const SOURCES: usize = 4;
+/// As few as a source takes whose generator nobody here knows.
+const TOKEN_BYTES: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -184,6 +195,27 @@ mod tests {
         assert_eq!(named, all[..if kernel::hardware_word().is_some() { 3 } else { 2 }]);
         assert_eq!((receipt.hold(), receipt.at, receipt.promise), (Ok(()), Timestamp(7), None));
         assert_eq!(receipt.check, keystead_entropy::seed_check(&one));
+    }
+
+    /// What a token gives can only add: it has a line of its own, and a token whose generator is stuck stops the seed.
+    #[test]
+    fn e1_a_token_is_a_source_with_a_line_of_its_own() {
+        let good = MachineDraw::with(|out| {
+            kernel_random(out.expose_mut());
+            true
+        });
+        let (seed, receipt) = drawn(&good).unwrap();
+        let line = receipt.sources.last().unwrap();
+        assert_eq!((line.source, line.samples as usize), (Source::Token, TOKEN_BYTES));
+        assert_eq!((receipt.hold(), receipt.check), (Ok(()), keystead_entropy::seed_check(&seed)));
+        let (_, without) = drawn(&MachineDraw::with(|_| false)).unwrap();
+        assert!(without.sources.iter().all(|it| it.source != Source::Token));
+        let stuck = MachineDraw::with(|out| {
+            out.expose_mut().fill(7);
+            true
+        });
+        let error = drawn(&stuck).map(drop).unwrap_err();
+        assert!(error.code() == "entropy.stuck" && error.to_string().contains("token"), "{error}");
     }
 
     /// A machine that is well but for this source.

@@ -16,13 +16,16 @@ mod process;
 mod protocol;
 mod refusal;
 mod repeats;
+mod root;
+mod self_test;
 mod threshold;
+mod tokens;
 mod vault;
 
 pub use client::{ClientError, EnclaveClient};
 pub use confine::forbid_cores;
 pub use curve::{CurveError, EthereumSignature};
-pub use enclave::{EnclaveControls, Role, Strict};
+pub use enclave::{EnclaveControls, Role, Strict, Struck};
 pub use entropy::{MachineDraw, Opening};
 pub use frame::{FrameError, MAX_FRAME_BYTES, read as read_frame, write as write_frame};
 pub use hardening::{FeatureReport, Hardening, Status};
@@ -31,11 +34,14 @@ pub use keystead_policy::Feature;
 pub use keystead_threshold::{Abort, Culprit, Fault, MAX_ENVELOPE_BYTES, Record, SessionId};
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
 pub use protocol::{
-    AccountProof, Advance, Batch, BatchItem, ControlProof, CreatedKey, Drill, DrillProof, GatheredProof,
-    Gathering, GatheringAim, HandOver, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS, MAX_DRILLED_ACCOUNTS,
-    MAX_GATHERED, OpenedKey, Position, ProvenWallet, Ready, Refusal, Released, ReleasedMessage,
-    ReleasedSpend, Reply, Request, RestoredKey, ShareToOpen, WalletOf,
+    AccountProof, Advance, Batch, BatchItem, ControlProof, CreatedKey, DealTo, Drill, DrillProof, GatheredProof, Gathering,
+    GatheringAim, HandOver, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS, MAX_DRILLED_ACCOUNTS, MAX_GATHERED,
+    OpenedKey, Position, ProvenWallet, Ready, Refusal, Released, ReleasedMessage, ReleasedSpend, Reply,
+    Request, RestoredKey, SeatFor, ShareToOpen, ShareWords, SplitWhole, TakeDealing, WalletOf, WholeKey,
 };
 pub use refusal::EnclaveError;
+pub use root::TokenRoot;
+pub use self_test::{ENCLAVE_SELF_TESTS, power_on};
 pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};
+pub use tokens::{TokenGroup, TokenKeyError, TokenReport};
 pub use vault::{MAX_KEYS, VaultError};

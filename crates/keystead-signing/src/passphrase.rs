@@ -2,10 +2,15 @@
 
 use std::io::{self, Read};
 
-use keystead_base::Secret;
+use aws_lc_rs::hmac;
+use keystead_base::{PublicAccount, Secret};
 use keystead_keys::{
-    Kdf, MAX_PASSPHRASE_BYTES, MemberError, MemberKey, MemberKeyFile, SealError, SealingKey,
+    HdRoot, Kdf, MAX_PASSPHRASE_BYTES, MemberError, MemberKey, MemberKeyFile, Mnemonic, SealError, SealingKey,
 };
+use keystead_threshold::{ed25519_public, ed25519_scalar};
+use secp256k1::{PublicKey, Secp256k1, SecretKey};
+
+use crate::EnclaveError;
 
 /// A passphrase; wiped when it is forgotten or dropped.
 pub(crate) struct Passphrase {
@@ -33,6 +38,16 @@ impl Passphrase {
         Ok(this)
     }
 
+    /// From now on the passphrase is HMAC-SHA-512 of what it was, under a root that a token decrypted: both are needed
+    /// (specs/keys.md, "Seals").
+    pub(crate) fn join(&mut self, root: &Secret<Vec<u8>>) {
+        let key = hmac::Key::new(hmac::HMAC_SHA512, root.expose());
+        let joined = hmac::sign(&key, self.text());
+        self.bytes.expose_mut().fill(0);
+        self.bytes.expose_mut().iter_mut().zip(joined.as_ref()).for_each(|(to, from)| *to = *from);
+        self.length = joined.as_ref().len();
+    }
+
     /// The sealing key of these parameters.
     pub(crate) fn stretch(&self, kdf: Kdf) -> Result<SealingKey, SealError> {
         SealingKey::derive(self.text(), kdf)
@@ -41,6 +56,28 @@ impl Passphrase {
     /// Opens a member's key file.
     pub(crate) fn open(&self, file: &MemberKeyFile) -> Result<MemberKey, MemberError> {
         file.open(self.text())
+    }
+
+    /// The whole key that stands in the file of a scratch enclave: BIP-39 words, whose accounts are at `m/44'/60'/0'/0`, or a
+    /// raw key of 32 bytes in hexadecimal, which is its own one account, or a key of Ed25519 as `solana-keygen` writes it.
+    pub(crate) fn whole_key(&self) -> Result<Whole, EnclaveError> {
+        let text = std::str::from_utf8(self.text()).map_err(|_| EnclaveError::Secret)?.trim();
+        if text.starts_with('[') {
+            return keypair(text).ok_or(EnclaveError::Secret);
+        }
+        if text.contains(' ') {
+            let mnemonic = Mnemonic::from_words(text)?;
+            let node = HdRoot::from_seed(&mnemonic.seed(""))?.ethereum()?;
+            return Ok(Whole { secret: node.scalar(), account: node.public(), drawn: mnemonic.entropy() });
+        }
+        let mut secret = Secret::new([0; 32]);
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        const_hex::decode_to_slice(digits, secret.expose_mut()).map_err(|_| EnclaveError::Secret)?;
+        let mut key = SecretKey::from_byte_array(*secret.expose()).map_err(|_| EnclaveError::Secret)?;
+        let account = PublicAccount::lone(PublicKey::from_secret_key(&Secp256k1::new(), &key).serialize());
+        key.non_secure_erase();
+        let drawn = Secret::new(secret.expose().to_vec());
+        Ok(Whole { secret, account, drawn })
     }
 
     /// Wipes it; from now on it is empty, which no file opens with.
@@ -54,9 +91,74 @@ impl Passphrase {
     }
 }
 
+/// A key that is whole in one place.
+pub(crate) struct Whole {
+    /// The scalar that signs: the root's, where the key has children.
+    pub(crate) secret: Secret<[u8; 32]>,
+    /// What its addresses derive from.
+    pub(crate) account: PublicAccount,
+    /// What was drawn when it was made.
+    pub(crate) drawn: Secret<Vec<u8>>,
+}
+
+/// 64 numbers in brackets: the seed of RFC 8032, and the public key that it must have.
+fn keypair(text: &str) -> Option<Whole> {
+    let numbers = text.strip_prefix('[')?.strip_suffix(']')?.split(',');
+    let mut bytes = Secret::new([0_u8; 64]);
+    let mut places = bytes.expose_mut().iter_mut();
+    for number in numbers {
+        *places.next()? = number.trim().parse().ok()?;
+    }
+    if places.next().is_some() {
+        return None;
+    }
+    let (seed, public) = bytes.expose().split_first_chunk::<32>()?;
+    let seed = Secret::new(*seed);
+    let secret = ed25519_scalar(&seed)?;
+    let key = ed25519_public(&secret).filter(|key| key.as_slice() == public)?;
+    let drawn = Secret::new(seed.expose().to_vec());
+    Some(Whole { secret, account: PublicAccount::ed25519(key), drawn })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The seed of RFC 8032, section 7.1, test 1, and its public key, as `solana-keygen` writes them.
+    #[test]
+    fn k04_a_key_of_ed25519_is_read_with_the_public_key_that_it_has() {
+        let seed =
+            const_hex::decode("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60").unwrap();
+        let public =
+            const_hex::decode("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").unwrap();
+        let whole = |numbers: &[u8]| {
+            let numbers: Vec<_> = numbers.iter().map(u8::to_string).collect();
+            let text = format!("[{}]\n", numbers.join(", "));
+            Passphrase::read(text.as_bytes()).unwrap().whole_key()
+        };
+        let both = [seed.clone(), public.clone()].concat();
+        let key = whole(&both).unwrap();
+        assert_eq!(key.account.ed25519_key().unwrap().as_slice(), public);
+        assert_eq!((key.drawn.expose(), ed25519_public(&key.secret)), (&seed, key.account.ed25519_key()));
+        let mut other = both.clone();
+        other[63] ^= 1;
+        for wrong in [&both[..63], &[&both[..], &[0]].concat(), &other, &seed] {
+            assert!(matches!(whole(wrong).err(), Some(EnclaveError::Secret)));
+        }
+    }
+
+    /// Neither alone is the other, and the order of the two matters.
+    #[test]
+    fn k05_a_passphrase_with_a_root_is_that_of_rfc_4231_and_neither_alone() {
+        // RFC 4231, test case 2.
+        let mut passphrase = Passphrase::read(b"what do ya want for nothing?".as_slice()).unwrap();
+        passphrase.join(&Secret::new(b"Jefe".to_vec()));
+        let expected = "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554\
+                        9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737";
+        assert_eq!(const_hex::encode(passphrase.text()), expected);
+        passphrase.forget();
+        assert_eq!(passphrase.text(), b"");
+    }
 
     #[test]
     fn one_line_break_is_dropped_and_length_is_limited() {

@@ -2,16 +2,19 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, RawFd};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keystead_base::{Blame, Coded, Timestamp};
+use keystead_homes::HomeError;
 
 use crate::enclave::{Enclave, Start};
 use crate::passphrase::Passphrase;
 use crate::protocol::Request;
+use crate::root::{FoundRoot, TokenRoot};
 use crate::threshold::{ARENA_BYTES, Arena};
+use crate::tokens::{TokenGroup, Tokens};
 use crate::vault::Slots;
 use crate::{EnclaveControls, Feature, FrameError, Hardening, Role, Strict, confine, frame, kernel};
 
@@ -24,6 +27,10 @@ pub struct EnclaveOptions {
     pub passphrase: PathBuf,
     /// Protections without which it does not serve.
     pub required: Vec<Feature>,
+    /// The token without which nothing that is sealed opens; none where the passphrase is enough. Of a signer alone.
+    pub root: Option<TokenRoot>,
+    /// The tokens in which keys may live. Of a signer alone.
+    pub tokens: Vec<TokenGroup>,
 }
 
 /// Becomes an enclave that speaks over standard input and output. Returns when the parent hangs up.
@@ -47,18 +54,28 @@ pub fn run_with(options: EnclaveOptions, controls: impl EnclaveControls) -> Resu
     confine::shed_privileges(&mut hardening);
     let path = options.passphrase.clone();
     let passphrase = File::open(&path).map_err(|error| ProcessError::Passphrase { path, error })?;
+    // The tokens' processes are this one's only descendants, and cannot be started any more once calls are forbidden.
+    let tokens = Tokens::start(&options.tokens).map_err(ProcessError::Tokens)?;
+    let root = options.root.as_ref().map(TokenRoot::find).transpose().map_err(ProcessError::Root)?;
     // Secret pages cannot be asked for any more once calls are forbidden.
     let slots = Slots::new().map_err(ProcessError::Stream)?;
     let arena = Arena::new(ARENA_BYTES).map_err(ProcessError::Stream)?;
     confine::forbid_files(&mut hardening);
     kernel::on_secret_stack(STACK_BYTES, move |stack| {
         // Nothing secret has been read so far.
-        confine::forbid_calls(&mut hardening, &[0, passphrase.as_raw_fd()]);
+        let mut streams = tokens.descriptors();
+        streams.extend(root.as_ref().and_then(FoundRoot::descriptor));
+        let readable: Vec<RawFd> = [0, passphrase.as_raw_fd()].iter().chain(&streams).copied().collect();
+        let writable: Vec<RawFd> = [1, 2].iter().chain(&streams).copied().collect();
+        confine::forbid_calls(&mut hardening, &readable, &writable);
         confine::note_memory(&mut hardening, stack.max(slots.kind()).max(arena.kind()));
-        let credential = Passphrase::read(&passphrase).map_err(ProcessError::Stream)?;
+        let mut credential = Passphrase::read(&passphrase).map_err(ProcessError::Stream)?;
         drop(passphrase);
-        let start =
-            Start { role: options.role, required: options.required, hardening, passphrase: credential };
+        if let (Some(root), Role::Signer(cluster)) = (root, options.role) {
+            root.join(&mut credential, cluster)?;
+        }
+        let (role, required, passphrase) = (options.role, options.required, credential);
+        let start = Start { role, required, hardening, passphrase, tokens };
         let mut enclave = Enclave::new(start, slots, arena, controls);
         let (input, output) = (io::stdin(), io::stdout());
         serve(&mut enclave, Descriptor(input.as_fd()), Descriptor(output.as_fd()))
@@ -76,7 +93,7 @@ pub fn confined<T: Send + 'static>(probe: impl FnOnce(&Hardening) -> T + Send + 
     confine::shed_privileges(&mut hardening);
     confine::forbid_files(&mut hardening);
     kernel::on_secret_stack(STACK_BYTES, move |stack| {
-        confine::forbid_calls(&mut hardening, &[0]);
+        confine::forbid_calls(&mut hardening, &[0], &[1, 2]);
         confine::note_memory(&mut hardening, stack);
         probe(&hardening)
     })
@@ -133,6 +150,15 @@ pub enum ProcessError {
         /// What the system says.
         error: io::Error,
     },
+    /// The token's process, or the file with what it decrypts.
+    #[error("what the token decrypts cannot be had: {0}")]
+    Root(io::Error),
+    /// The processes of the tokens that keys live in.
+    #[error("the process of a token cannot be started: {0}")]
+    Tokens(io::Error),
+    /// The token does not decrypt it.
+    #[error(transparent)]
+    Token(#[from] HomeError),
     /// The parent does not speak the protocol.
     #[error(transparent)]
     Frame(#[from] FrameError),
@@ -145,6 +171,9 @@ impl Coded for ProcessError {
     fn code(&self) -> &'static str {
         match self {
             Self::Passphrase { .. } => "enclave.passphrase_file",
+            Self::Root(_) => "enclave.token_root",
+            Self::Tokens(_) => "enclave.tokens",
+            Self::Token(error) => error.code(),
             Self::Frame(error) => error.code(),
             Self::Stream(_) => "enclave.stream",
         }
@@ -152,7 +181,8 @@ impl Coded for ProcessError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Passphrase { .. } | Self::Stream(_) => Blame::Environment,
+            Self::Passphrase { .. } | Self::Root(_) | Self::Tokens(_) | Self::Stream(_) => Blame::Environment,
+            Self::Token(error) => error.blame(),
             Self::Frame(error) => error.blame(),
         }
     }

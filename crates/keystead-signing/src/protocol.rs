@@ -1,13 +1,15 @@
 //! What parent and enclave say to each other (specs/enclave.md). Every message is one document.
 
 mod gathering;
+mod importing;
+mod words;
 
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, RequestId, Timestamp, merkle::Inclusion};
+use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, Timestamp, merkle::Inclusion};
 use keystead_bitcoin::SpendSignatures;
 use keystead_decision::{
-    Certificate, Commit, Decision, FreshAnswer, PublicAccount, Seat, SignedGenesis, Transition,
+    Certificate, Commit, Dealing, Decision, FreshAnswer, ProvenSeat, PublicAccount, SignedGenesis, Transition,
 };
 use keystead_entropy::EntropyReceipt;
 use keystead_intent::{BitcoinWallet, ChainId};
@@ -19,8 +21,11 @@ use serde::{Deserialize, Serialize};
 pub use gathering::{
     AccountProof, GatheredProof, Gathering, GatheringAim, MAX_DRILLED_ACCOUNTS, MAX_GATHERED, ShareToOpen,
 };
+pub use importing::{DealTo, SeatFor, SplitWhole, TakeDealing, WholeKey};
+pub use words::ShareWords;
 
 use crate::threshold::{Progress, RunStart};
+use crate::tokens::TokenReport;
 use crate::{EthereumSignature, Hardening};
 
 /// The most payloads of one batch.
@@ -62,7 +67,7 @@ pub enum Request {
     Recall(Vec<Record>),
     /// Draw the keys with which this enclave takes part in the ceremony of a request. They are worth nothing unless the
     /// log convenes it with them.
-    Seat(RequestId),
+    Seat(Box<SeatFor>),
     /// All participants of a ceremony have a seat: begin it from its first round.
     Convene(Box<Certificate>),
     /// Begin a run that signs.
@@ -90,6 +95,21 @@ pub enum Request {
     OpenShare(Box<ShareToOpen>),
     /// In a scratch enclave: put a key together from shares, and do one thing with it.
     Gather(Box<Gathering>),
+    /// A whole key of this home is dealt to the seats of an import that the log convened.
+    Deal(Box<Certificate>),
+    /// In a scratch enclave, whose passphrase file holds a whole key: say which key it is, or deal it.
+    Whole(Box<SplitWhole>),
+    /// What was dealt for an import that this enclave was shown convened: begin with the point for its seat.
+    Take(Box<TakeDealing>),
+    /// Prove to the log that the tokens sign with a key that this request had them make.
+    Prove {
+        /// The key.
+        key: Name,
+        /// The request.
+        request: RequestId,
+    },
+    /// Ask each token whether it is there.
+    Tokens,
     /// Sign the newest block that this process followed the log to, with a key that is whole here.
     Control(Name),
 }
@@ -203,10 +223,10 @@ pub enum Reply {
     Restored(Box<RestoredKey>),
     /// To [`Request::Wallet`].
     Wallet(Box<ProvenWallet>),
-    /// To [`Request::Recall`] and [`Request::Erase`].
+    /// To [`Request::Recall`], [`Request::Erase`] and [`Request::Lift`].
     Done,
     /// To [`Request::Seat`].
-    Seated(Box<Seat>),
+    Seated(Box<ProvenSeat>),
     /// To whatever moves runs. The parent makes its records durable before it does anything else with it (S5, K6).
     Moved(Box<Progress>),
     /// To [`Request::Open`], in the order of the seals.
@@ -218,9 +238,17 @@ pub enum Reply {
     /// To [`Request::Split`].
     Split(Box<SeedShares>),
     /// To [`Request::OpenShare`].
-    Words(String),
+    Words(ShareWords),
     /// To [`Request::Gather`] for a drill.
     Gathered(Box<GatheredProof>),
+    /// To [`Request::Deal`].
+    Dealt(Box<Dealing>),
+    /// To [`Request::Whole`].
+    Whole(Box<WholeKey>),
+    /// To [`Request::Prove`]: `r || s` over `keystead_decision::drill_challenge` of epoch 0 and the request.
+    Proof(Vec<u8>),
+    /// To [`Request::Tokens`], by group.
+    Tokens(Vec<TokenReport>),
     /// To [`Request::Control`].
     Controlled(Box<ControlProof>),
 }
@@ -237,6 +265,8 @@ pub struct Ready {
     pub hardening: Hardening,
     /// The cluster that it is pinned to.
     pub cluster: ClusterId,
+    /// The self-tests that it ran before it used a key, each of them passed.
+    pub self_tests: Vec<String>,
 }
 
 /// A key that the enclave has opened; nothing was derived from it so far.

@@ -1,15 +1,19 @@
 //! Every reason for which the enclave does not do what it is asked.
 
 use alloy_primitives::Address;
-use keystead_base::{Blame, CanonError, Coded, Name};
+use keystead_base::{Blame, CanonError, Coded, Name, SelfTestError};
 use keystead_bitcoin::SpendError;
 use keystead_decision::LightError;
 use keystead_entropy::EntropyError;
+use keystead_entropy::weak::WeakSeed;
 use keystead_intent::ChainId;
-use keystead_keys::{AgeError, BackupError, DeriveError, MemberError, SealError, SeedSharesError};
+use keystead_keys::{
+    AgeError, BackupError, DeriveError, MemberError, MnemonicError, SealError, SeedSharesError,
+};
 use keystead_solana::UnsignedError;
 
 use crate::threshold::ThresholdError;
+use crate::tokens::TokenKeyError;
 use crate::vault::VaultError;
 use crate::{CurveError, Feature};
 
@@ -110,6 +114,23 @@ pub enum EnclaveError {
     /// A message of Solana's that is refused.
     #[error(transparent)]
     Message(#[from] UnsignedError),
+    /// A file that holds no key.
+    #[error(
+        "the file holds neither 12 to 24 words of BIP-39, nor a key of 32 bytes in hexadecimal, nor the 64 numbers of solana-keygen"
+    )]
+    Secret,
+    /// Words that are none.
+    #[error(transparent)]
+    Mnemonic(#[from] MnemonicError),
+    /// A key that others can make again.
+    #[error("this key must not be imported: {0}")]
+    Weak(#[from] WeakSeed),
+    /// Another key than the one that people approved.
+    #[error("the secret is of another key than people approved for `{key}`")]
+    OtherKey {
+        /// The key that was approved.
+        key: Name,
+    },
     /// A path that leads nowhere.
     #[error(transparent)]
     Derive(#[from] DeriveError),
@@ -146,6 +167,12 @@ pub enum EnclaveError {
     /// A run of a shared key.
     #[error(transparent)]
     Threshold(#[from] ThresholdError),
+    /// A key in tokens.
+    #[error(transparent)]
+    Tokens(#[from] TokenKeyError),
+    /// The error state.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestError),
 }
 
 impl Coded for EnclaveError {
@@ -168,6 +195,10 @@ impl Coded for EnclaveError {
             Self::NoWallet { .. } => "enclave.no_wallet",
             Self::NoCluster { .. } => "enclave.no_cluster",
             Self::RepeatedNonce => "enclave.repeated_nonce",
+            Self::Secret => "enclave.secret",
+            Self::OtherKey { .. } => "enclave.other_key",
+            Self::Mnemonic(error) => error.code(),
+            Self::Weak(error) => error.code(),
             Self::Spend(error) => error.code(),
             Self::Message(error) => error.code(),
             Self::Derive(error) => error.code(),
@@ -181,6 +212,8 @@ impl Coded for EnclaveError {
             Self::Shares(error) => error.code(),
             Self::Member(error) => error.code(),
             Self::Threshold(error) => error.code(),
+            Self::Tokens(error) => error.code(),
+            Self::SelfTest(error) => error.code(),
         }
     }
 
@@ -205,6 +238,9 @@ impl Coded for EnclaveError {
             | Self::Message(_)
             | Self::Payload(_)
             | Self::Certificate(_) => Blame::Peer,
+            Self::Secret | Self::OtherKey { .. } => Blame::Caller,
+            Self::Mnemonic(error) => error.blame(),
+            Self::Weak(error) => error.blame(),
             Self::Vault(error) => error.blame(),
             Self::Derive(error) => error.blame(),
             Self::Curve(error) => error.blame(),
@@ -214,6 +250,8 @@ impl Coded for EnclaveError {
             Self::Shares(error) => error.blame(),
             Self::Member(error) => error.blame(),
             Self::Threshold(error) => error.blame(),
+            Self::Tokens(error) => error.blame(),
+            Self::SelfTest(error) => error.blame(),
         }
     }
 }

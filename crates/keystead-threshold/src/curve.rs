@@ -108,6 +108,13 @@ impl KeyShare {
     }
 }
 
+/// The public key of an Ed25519 scalar (RFC 8032, 5.1.5, step 4).
+#[must_use]
+pub fn ed25519_public(scalar: &Secret<[u8; SHARE_BYTES]>) -> Option<[u8; 32]> {
+    let share = SigningShare::<Ed25519>::deserialize(scalar.expose()).ok()?;
+    VerifyingShare::<Ed25519>::from(share).serialize().ok()?.try_into().ok()
+}
+
 /// The scalar that an Ed25519 seed signs with (RFC 8032, 5.1.5), to be imported. `None` for one seed in 2^252.
 #[must_use]
 pub fn ed25519_scalar(seed: &Secret<[u8; SHARE_BYTES]>) -> Option<Secret<[u8; SHARE_BYTES]>> {

@@ -90,6 +90,11 @@ pub enum Purpose {
         /// Who has it.
         dealer: Name,
     },
+    /// Holders begin with what was dealt to them at once by whoever had the whole key, who takes no part any more.
+    Take {
+        /// The digest of what was dealt: who got something else is in another run.
+        dealing: Digest,
+    },
 }
 
 /// One run of a protocol among named nodes.
@@ -149,7 +154,9 @@ impl Session {
     pub fn participants(&self) -> BTreeSet<Name> {
         let mut all = BTreeSet::new();
         match &self.purpose {
-            Purpose::Generate | Purpose::Refresh => all.extend(self.holders.members().iter().cloned()),
+            Purpose::Generate | Purpose::Refresh | Purpose::Take { .. } => {
+                all.extend(self.holders.members().iter().cloned());
+            }
             Purpose::Sign { signers, .. } => all.extend(signers.iter().cloned()),
             Purpose::Reshare { dealers, next } => {
                 all.extend(dealers.iter().chain(next.members()).cloned());
@@ -171,7 +178,7 @@ impl Session {
     /// [`SessionError`] says what does not fit.
     pub fn check(&self) -> Result<(), SessionError> {
         match &self.purpose {
-            Purpose::Generate | Purpose::Refresh | Purpose::Import { .. } => Ok(()),
+            Purpose::Generate | Purpose::Refresh | Purpose::Import { .. } | Purpose::Take { .. } => Ok(()),
             Purpose::Sign { signers, path, .. } => {
                 self.check_quorum(signers)?;
                 self.check_path(path)

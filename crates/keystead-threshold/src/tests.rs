@@ -67,6 +67,7 @@ fn purposes() -> Vec<Purpose> {
         Purpose::Reshare { dealers: names("n1 n2"), next: Holders::new(3, names("n2 n3 n4 n5 n6")).unwrap() },
         Purpose::Repair { lost: name("n2"), helpers: names("n1 n3") },
         Purpose::Import { dealer: name("n9") },
+        Purpose::Take { dealing: Digest([6; 32]) },
     ]
 }
 

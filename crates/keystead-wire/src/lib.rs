@@ -39,7 +39,7 @@ pub use identity::{Identity, TransportKey};
 pub use limits::Limits;
 pub use line::{Line, LineAnswer, LineCall, LineRefusal, Lines, Offer, OverLines};
 pub use messages::{
-    DrillReport, EntryAnswer, KeyPage, MAX_LISTED_KEYS, MAX_SENT_BLOCKS, MAX_SENT_KEYS,
+    DrillReport, EntryAnswer, ImportReport, KeyPage, MAX_LISTED_KEYS, MAX_SENT_BLOCKS, MAX_SENT_KEYS,
     MAX_SUBMITTED_ENTRIES, MAX_WAIT_MILLIS, NodeReply, NodeRequest, Refused, SentBlock,
 };
 pub use node_client::{NodeCallError, NodeClient};
@@ -55,6 +55,6 @@ pub use tls::{ALPN, Pins, pins};
 pub use trace::{MAX_TRACE_MARKS, TraceContext, TraceMark};
 pub use views::{
     ChainStatus, ChainWatch, FoundView, KeyView, MAX_SHOWN_FOUND, MAX_SHOWN_KEYS, NodeStatus, ObjectionView,
-    PeerView, Protection, ReconciledView, RequestDetail, RequestStage, RequestView, SignedPayload,
+    PeerView, Protection, ReconciledView, RequestDetail, RequestStage, RequestView, SignedPayload, TokenView,
     Withstands,
 };

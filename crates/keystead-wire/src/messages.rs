@@ -1,8 +1,8 @@
 //! What clients ask a node, and what it answers (specs/wire.md). Every message is one document.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Canonical, Digest, Name, RequestId};
-use keystead_decision::{Certificate, Commit, Decision, Entry, FreshAnswer, SignedGenesis};
+use keystead_base::{Canonical, Digest, Name, RequestId, Signed};
+use keystead_decision::{Certificate, Commit, Dealing, Decision, Entry, FreshAnswer, SignedGenesis};
 use serde::{Deserialize, Serialize};
 
 use crate::{KeyView, NodeStatus, Pulse, RequestDetail, RequestView, TraceMark};
@@ -88,10 +88,24 @@ pub enum NodeRequest {
     Key(Name),
     /// Of another node of the cluster: how are you?
     Pulse,
+    /// A person dealt a whole key to the holders of a committed import; the node reports it to the log.
+    Import(Box<ImportReport>),
 }
 
 impl Canonical for NodeRequest {
     const DOMAIN: &'static str = "keystead/node-request/v1";
+}
+
+/// A whole key that a person dealt.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportReport {
+    /// The request of the ceremony.
+    pub request: RequestId,
+    /// The attempt that it was dealt for.
+    pub attempt: u32,
+    /// What was dealt.
+    pub dealing: Signed<Dealing>,
 }
 
 /// A restored backup's proof of control.
@@ -147,6 +161,8 @@ pub enum NodeReply {
     Key(Option<Box<KeyView>>),
     /// To [`NodeRequest::Pulse`].
     Pulse(Pulse),
+    /// To [`NodeRequest::Import`]: what the log decided about it.
+    Imported(EntryAnswer),
 }
 
 impl Canonical for NodeReply {

@@ -9,8 +9,8 @@ use keystead_decision::{Certificate, Entry, FreshAnswer, SignedGenesis};
 
 use crate::messages::{MAX_LISTED_KEYS, MAX_WAIT_MILLIS};
 use crate::{
-    Client, DrillReport, EntryAnswer, KeyPage, KeyView, NodeReply, NodeRequest, NodeStatus, Refused,
-    RequestDetail, RequestView, SentBlock, Target, TraceMark, WireError,
+    Client, DrillReport, EntryAnswer, ImportReport, KeyPage, KeyView, NodeReply, NodeRequest, NodeStatus,
+    Refused, RequestDetail, RequestView, SentBlock, Target, TraceMark, WireError,
 };
 
 /// A client of one node, or of whichever of several can be reached. Clones share the connection.
@@ -290,6 +290,18 @@ impl NodeClient {
         }
     }
 
+    /// Brings what a person dealt of a whole key; gives what the log decided.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeCallError`].
+    pub async fn import(&self, report: ImportReport) -> Result<EntryAnswer, NodeCallError> {
+        match self.ask(&NodeRequest::Import(Box::new(report))).await? {
+            NodeReply::Imported(answer) => Ok(answer),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// What the node's last durable head is, signed with a back end's nonce.
     ///
     /// # Errors
@@ -335,6 +347,7 @@ fn unexpected(reply: &NodeReply) -> NodeCallError {
         NodeReply::Restored(_) => "restored",
         NodeReply::Key(_) => "key",
         NodeReply::Pulse(_) => "pulse",
+        NodeReply::Imported(_) => "imported",
     };
     NodeCallError::Unexpected { found }
 }

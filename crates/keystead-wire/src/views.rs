@@ -172,6 +172,10 @@ pub struct KeyView {
     pub exits: BTreeMap<Name, Digest>,
     /// When a backup of it was restored last and proved control.
     pub drilled: Option<Timestamp>,
+    /// The digest of that backup; the latest one was drilled where it is that of `backup`.
+    pub drilled_backup: Option<Digest>,
+    /// Whether it was whole once, and then dealt in shares: whoever has a copy of it from then signs with it.
+    pub imported: bool,
     /// Whose it is, its terms, its successor, its receipts, and when its home proved control.
     pub life: KeyLife,
     /// Where it moves things from while no address of it is handed out.
@@ -244,6 +248,8 @@ pub struct NodeStatus {
     pub runs: Vec<RunView>,
     /// Those that came to nothing, the newest first; at most [`MAX_SHOWN_ABORTS`](crate::MAX_SHOWN_ABORTS).
     pub aborts: Vec<AbortView>,
+    /// The tokens in which keys of this node live, by group.
+    pub tokens: Vec<TokenView>,
     /// What has to be replaced before anything but sweeps is signed, since a compromise was declared.
     pub rotate: Vec<Rotation>,
     /// Why people declared a compromise that is not over.
@@ -309,6 +315,20 @@ impl fmt::Display for Withstands {
             (lying, down) => write!(f, "{lying} that lies, {down} that is down"),
         }
     }
+}
+
+/// One PKCS#11 token of the enclave, as it saw it last.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenView {
+    /// Its group: all tokens of one hold the same keys.
+    pub group: Name,
+    /// What people call it.
+    pub token: String,
+    /// Why it signs nothing, where it is lost.
+    pub lost: Option<String>,
+    /// How often it answered since the enclave started.
+    pub answered: u64,
 }
 
 /// One protection of the enclave process.

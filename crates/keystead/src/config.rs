@@ -241,6 +241,19 @@ impl Config {
             at(&mut node.data);
             at(&mut node.genesis);
             secret(&mut node.enclave.passphrase)?;
+            if let Some(tpm) = &mut node.enclave.tpm {
+                at(&mut tpm.seal);
+                at(&mut tpm.mark);
+                secret(&mut tpm.auth)?;
+            if let Some(root) = &mut node.enclave.root {
+                at(&mut root.module);
+                at(&mut root.file);
+                secret(&mut root.pin)?;
+            }
+            for token in &mut node.enclave.tokens {
+                at(&mut token.module);
+                secret(&mut token.pin)?;
+            }
             at(&mut node.member.key);
             secret(&mut node.member.passphrase)?;
             node.chains

@@ -8,8 +8,8 @@ use keystead_node::PeerConfig;
 use keystead_policy::{PolicyVersion, Roster};
 use keystead_transmit::{Endpoint, EndpointError, Limits as EndpointLimits, Roots};
 use keystead_wire::{
-    Client, DrillReport, EntryAnswer, Hello, KeyPage, KeyView, Limits, MAX_LISTED_KEYS, NodeReply,
-    NodeRequest, NodeStatus, RequestDetail, RequestView, Role, SentBlock, Target,
+    Client, DrillReport, EntryAnswer, Hello, ImportReport, KeyPage, KeyView, Limits, MAX_LISTED_KEYS,
+    NodeReply, NodeRequest, NodeStatus, RequestDetail, RequestView, Role, SentBlock, Target,
 };
 use serde_json::json;
 
@@ -187,6 +187,10 @@ impl Link {
 
     pub(crate) async fn drill(&self, report: DrillReport) -> Result<EntryAnswer, Failure> {
         ask!(self, NodeRequest::Drill(report), Drilled)
+    }
+
+    pub(crate) async fn import(&self, report: ImportReport) -> Result<EntryAnswer, Failure> {
+        ask!(self, NodeRequest::Import(Box::new(report)), Imported)
     }
 
     pub(crate) async fn restore(&self, request: RequestId, file: Vec<u8>) -> Result<EntryAnswer, Failure> {

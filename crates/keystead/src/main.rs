@@ -6,10 +6,12 @@ mod ceremony;
 mod coins;
 mod commands;
 mod config;
+mod exposed;
 mod failure;
 mod founding;
 mod gathering;
 mod handing;
+mod importing;
 mod leaving;
 mod link;
 mod machine;
@@ -48,6 +50,11 @@ fn main() -> ExitCode {
         && word == "enclave"
     {
         return commands::enclave::run(rest);
+    }
+    if let [_, word, rest @ ..] = arguments.as_slice()
+        && word == "token-process"
+    {
+        return commands::enclave::serve_token(rest);
     }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use keystead_base::{Canonical as _, Digest, Name};
+use keystead_base::{Canonical as _, Digest, Name, NameError};
 use keystead_decision::{KeyState, Outcome};
 use keystead_intent::{AccountRef, Action, AuthorityChange, KeyCeremony, KeyKind};
 use keystead_keys::{BackupFile, MemberKeyFile, SeedShares};
@@ -16,9 +16,36 @@ use crate::failure::Failure;
 use crate::link::Link;
 use crate::outside;
 
-/// The request that creates a key in the enclave of one node.
-pub(crate) fn creation(key: &Name, home: &Name) -> Action {
-    let ceremony = KeyCeremony::Create { key: key.clone(), kind: KeyKind::HdSecp256k1, home: home.clone() };
+/// Where a key is to be born, as people write it: `NODE`, `token:GROUP` or `NODE/token:GROUP`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HomeArg {
+    /// The node; the one that the command talks to, unless named.
+    pub(crate) node: Option<Name>,
+    /// Its group of tokens.
+    pub(crate) tokens: Option<Name>,
+}
+
+impl std::str::FromStr for HomeArg {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if let Some(tokens) = text.strip_prefix("token:") {
+            return Ok(Self { node: None, tokens: Some(tokens.parse()?) });
+        }
+        Ok(match text.split_once("/token:") {
+            Some((node, tokens)) => Self { node: Some(node.parse()?), tokens: Some(tokens.parse()?) },
+            None => Self { node: Some(text.parse()?), tokens: None },
+        })
+    }
+}
+
+/// The request that creates a key in the enclave of one node, or in tokens of it.
+pub(crate) fn creation(key: &Name, home: &Name, tokens: Option<&Name>) -> Action {
+    let (key, home) = (key.clone(), home.clone());
+    let ceremony = match tokens.cloned() {
+        Some(tokens) => KeyCeremony::CreateInTokens { key, home, tokens },
+        None => KeyCeremony::Create { key, kind: KeyKind::HdSecp256k1, home },
+    };
     Action::Authority(AuthorityChange::Key(ceremony))
 }
 
@@ -166,3 +193,25 @@ pub(crate) async fn reached(
 
 const PAUSE: Duration = Duration::from_millis(20);
 const TRIES: u32 = 1500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_is_a_node_its_tokens_or_both() {
+        for (text, node, tokens) in [
+            ("node-2", Some("node-2"), None),
+            ("token:hsm", None, Some("hsm")),
+            ("node-2/token:hsm", Some("node-2"), Some("hsm")),
+        ] {
+            let read: HomeArg = text.parse().unwrap();
+            let name = |it: &Option<Name>| it.as_ref().map(ToString::to_string);
+            let expected = (node.map(str::to_owned), tokens.map(str::to_owned));
+            assert_eq!((name(&read.node), name(&read.tokens)), expected, "{text}");
+        }
+        for bad in ["token:", "node-2/token:", "no such node", "node-2//token:hsm", "node-2token:hsm", ""] {
+            assert!(bad.parse::<HomeArg>().is_err(), "{bad}");
+        }
+    }
+}

@@ -3,7 +3,8 @@
 use keystead_base::{Canonical as _, Digest, HYBRID_SEED_BYTES, HybridSigner, RequestId, Secret, Signed};
 use keystead_consensus::Committed;
 use keystead_decision::{
-    Convened, Convening, Decision, Entry, Grant, Header, KeyEvent, KeyStep, Outcome, Seat, share_challenge,
+    Convened, Convening, Decision, Entry, Grant, Header, KeyEvent, KeyStep, Outcome, ProvenSeat, Seat,
+    SeatClaim, share_challenge,
 };
 use keystead_intent::KeyCeremony;
 use keystead_policy::AssuranceLevel;
@@ -55,7 +56,7 @@ impl Simulation {
         let place = &mut self.places[node];
         let Some(holder) = &mut place.holder else { return };
         let request = decision.subject;
-        let own = holder.seats.get(&request);
+        let own = holder.seats.get(&request).map(|it| &it.seat);
         if own.is_none() || convened.seats.get(&place.name) != own {
             return;
         }
@@ -101,12 +102,12 @@ impl Simulation {
             return;
         }
         let seat = self.own_seat(node, convening.request);
-        if convening.seats.get(&me) != Some(&seat) {
+        if convening.seats.get(&me) != Some(&seat.seat) {
             return self.tell(
                 node,
                 convening.request,
                 "seated",
-                KeyStep::Seated { request: convening.request, seat },
+                KeyStep::Seated { request: convening.request, seat: Box::new(seat) },
             );
         }
         self.follow_begun(node, &convening);
@@ -140,18 +141,20 @@ impl Simulation {
         share_challenge(cluster, &vault(), begun.convened.next_epoch(), &begun.digest, prover)
     }
 
-    fn own_seat(&mut self, node: usize, request: RequestId) -> Seat {
-        let drawn = self.draw_seat();
+    fn own_seat(&mut self, node: usize, request: RequestId) -> ProvenSeat {
+        let drawn = self.draw_seat(node, request);
         let holder = self.places[node].holder.get_or_insert_default();
         holder.seats.entry(request).or_insert(drawn).clone()
     }
 
-    fn draw_seat(&mut self) -> Seat {
-        // Nothing is signed with it here: the network knows who speaks.
+    fn draw_seat(&mut self, node: usize, request: RequestId) -> ProvenSeat {
+        // Nothing else is signed with it here: the network knows who speaks.
         let mut seed = [0; HYBRID_SEED_BYTES];
         seed.iter_mut().for_each(|byte| *byte = self.share_dice.roll() as u8);
-        let signing = HybridSigner::from_seed(&Secret::new(seed)).expect("a seed of a test").public().clone();
-        Seat { signing, recipient: vec![0; RECIPIENT_BYTES] }
+        let signer = HybridSigner::from_seed(&Secret::new(seed)).expect("a seed of a test");
+        let seat = Seat { signing: signer.public().clone(), recipient: vec![7; RECIPIENT_BYTES] };
+        let (cluster, node) = (self.genesis.genesis.cluster(), self.places[node].name.clone());
+        SeatClaim { cluster, key: vault(), request, node, seat }.prove(&signer).expect("a signature")
     }
 
     fn tell(&mut self, node: usize, request: RequestId, what: &'static str, step: KeyStep) {

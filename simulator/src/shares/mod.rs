@@ -12,7 +12,7 @@ mod watch;
 use std::collections::{BTreeMap, BTreeSet};
 
 use keystead_base::{Digest, Name, PublicAccount, RequestId, Timestamp};
-use keystead_decision::{Convened, Seat};
+use keystead_decision::{Convened, ProvenSeat};
 use keystead_threshold::{Journal, SessionId};
 
 pub(crate) use self::watch::SharesReport;
@@ -45,7 +45,7 @@ pub(crate) struct Call {
 pub(crate) struct Holder {
     journal: Journal,
     /// The seats of this life.
-    seats: BTreeMap<RequestId, Seat>,
+    seats: BTreeMap<RequestId, ProvenSeat>,
     /// When the log was told of something last.
     told: BTreeMap<(RequestId, &'static str), u64>,
     /// What was convened, as this life began it.

@@ -130,7 +130,7 @@ fn frost<C: Suite + 'static>(
             Some(boxed(begun, Repair::<C>::recover(public()?), held))
         }
         Purpose::Repair { .. } => Some(boxed(begun, Repair::<C>::help(bare(share?)?), held)),
-        Purpose::Sign { .. } | Purpose::Import { .. } => None,
+        Purpose::Sign { .. } | Purpose::Import { .. } | Purpose::Take { .. } => None,
     }
 }
 
@@ -151,7 +151,9 @@ fn ecdsa(begun: Begun, share: Option<&[u8]>, old: Option<(&PublicShares, [u8; 32
             Ceremony::reshare(share, chain)
         }
         Purpose::Reshare { .. } => old.map(|(public, chain)| Ceremony::receive(public.clone(), chain))?,
-        Purpose::Repair { .. } | Purpose::Sign { .. } | Purpose::Import { .. } => return None,
+        Purpose::Repair { .. } | Purpose::Sign { .. } | Purpose::Import { .. } | Purpose::Take { .. } => {
+            return None;
+        }
     };
     Some(boxed(begun, protocol, read))
 }

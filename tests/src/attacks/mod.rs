@@ -36,7 +36,9 @@ pub mod many_requests_at_a_limit;
 pub mod mixed_epochs;
 pub mod multisend;
 pub mod old_backup;
+pub mod old_snapshot;
 pub mod operator_for_all;
+pub mod other_key;
 pub mod oversize_body;
 pub mod own_request;
 pub mod patched_holder;
@@ -86,7 +88,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 80] = [
+pub const CATALOGUE: [&str; 81] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -119,7 +121,9 @@ pub const CATALOGUE: [&str; 80] = [
     "mixed_epochs",
     "multisend",
     "old_backup",
+    "old_snapshot",
     "operator_for_all",
+    "other_key",
     "oversize_body",
     "own_request",
     "patched_holder",

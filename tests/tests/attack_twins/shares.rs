@@ -1,7 +1,7 @@
 //! Attacks on keys in shares with one control taken out.
 
 use keystead_tests::attacks::{
-    bad_share, equivocating_dealer, mixed_epochs, patched_holder, removed_member, replayed_nonces,
+    bad_share, equivocating_dealer, mixed_epochs, other_key, patched_holder, removed_member, replayed_nonces,
     selective_aborts, subset_picking, two_payloads_of_a_run,
 };
 
@@ -50,4 +50,9 @@ fn k03_a_share_of_the_last_epoch_succeeds_without_its_control() {
 #[test]
 fn k03_removed_members_succeed_without_their_control() {
     stolen(removed_member::attack(removed_member::struck_off));
+}
+
+#[test]
+fn k03_another_key_than_was_approved_succeeds_without_its_control() {
+    harmed(other_key::attack(other_key::WithoutApproved));
 }

@@ -1,7 +1,7 @@
 //! Attacks on keys in shares against the product's controls.
 
 use keystead_tests::attacks::{
-    bad_share, equivocating_dealer, mixed_epochs, patched_holder, removed_member, replayed_nonces,
+    bad_share, equivocating_dealer, mixed_epochs, other_key, patched_holder, removed_member, replayed_nonces,
     selective_aborts, subset_picking, two_payloads_of_a_run,
 };
 
@@ -52,4 +52,9 @@ fn k03_a_share_of_the_last_epoch_is_refused() {
 #[test]
 fn k03_removed_members_are_refused() {
     refused(removed_member::attack(removed_member::reshared), "threshold.signature_share");
+}
+
+#[test]
+fn k03_another_key_than_was_approved_is_refused() {
+    refused(other_key::attack(other_key::approved()), "deny.share.other_key");
 }

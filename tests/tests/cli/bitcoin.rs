@@ -32,6 +32,7 @@ fn s07_a_psbt_goes_from_its_wallet_to_a_transaction_that_the_network_takes() {
     built_from_a_file_of_coins(&till, &purse);
     approved_by_what_it_does(&till, &purse);
     errors_have_codes(&till, &purse);
+    crate::exposure::coins(&desk);
     assert_eq!(desk.as_person("cleo", &["audit", "verify"])["verified"], true);
 }
 

@@ -25,6 +25,7 @@ fn every_command_runs_on_real_parts() {
     looks(&mut script);
     seeds(&mut script, home.path());
     requests(&mut script, &desk, home.path());
+    crate::exposure::an_account(&mut script);
     replacements(&mut script, &desk);
     people_say_no(&mut script);
     freezes(&mut script);
@@ -107,7 +108,7 @@ fn seeds(script: &mut Script, home: &Path) {
 }
 
 /// The columns of a table begin where those of its neighbors do: no cell is ragged.
-fn aligned(text: &str) {
+pub(crate) fn aligned(text: &str) {
     assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
     assert!(!text.contains('\t'), "{text}");
 }
@@ -351,6 +352,10 @@ fn keys_leave(script: &mut Script, home: &Path) {
     script.play([
         no("ben", "key generate treasury --threshold 2 --holders node-1,node-2")
             .has("/request/stage", "denied"),
+        no("ben", "key import hot --threshold 2 --holders node-1,node-2").has("/request/stage", "denied"),
+        fails("ben", "key deal {paid} --secret {tmp}/next.json", "cli.usage"),
+        fails("ben", "key sweep hot --to spare", "key.inactive"),
+        ok("ben", "key show hot").has("/key/imported", "false"),
         no("ben", "key refresh hot").has("/request/stage", "denied"),
         fails("ben", "key reshare hot --threshold 2 --holders node-1,node-2", "key.whole"),
         fails("ben", "key repair hot --lost node-1", "key.whole"),
@@ -436,6 +441,10 @@ fn folders(script: &mut Script, home: &Path) {
         .for_each(|leaf| script.note(&format!("ceremony {leaf}")));
     // A machine of its own: `d01_machines_join_by_commands_and_a_key_moves_to_one_of_them`.
     script.note("roster install");
+    // A TPM of its own: `s05_a_node_of_a_tpm_opens_by_it_and_knows_a_disk_that_was_put_back`.
+    ["seal", "status", "identity", "quote", "accept-restore"]
+        .iter()
+        .for_each(|leaf| script.note(&format!("tpm {leaf}")));
     // `d01_a_cluster_whose_nodes_are_all_lost_goes_on_frozen_and_counts_what_was_spent`.
     ["draft", "show", "sign", "finish", "install", "check"]
         .iter()

@@ -185,4 +185,32 @@ fn e2_a_weak_seed_is_named() {
     let (code, weak) = searched(&congruential);
     assert_eq!(code, Some(2));
     assert!(weak.as_str().unwrap().contains("Trust Wallet for iOS"), "{weak}");
+
+    let twelve = Sha256::digest("correct horse battery staple");
+    let (code, weak) = searched(&twelve[..16]);
+    assert_eq!(code, Some(2));
+    assert!(weak.as_str().unwrap().contains("well-known text"), "{weak}");
+}
+
+/// A private key by itself, and what stands in its file that is none.
+#[test]
+fn e2_a_weak_key_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("key");
+    let searched = |text: &str, more: &[&str]| {
+        std::fs::write(&file, text).unwrap();
+        let asked = [&["entropy", "check", path(&file), "--key", "--json"], more].concat();
+        let output = Command::new(binary("keystead")).args(asked).output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let sound = const_hex::encode_prefixed(Sha256::digest("no words of a list"));
+    let (code, told) = searched(&sound, &[]);
+    assert!(code == Some(0) && told.contains("2433496"), "{told}");
+    let weak = const_hex::encode(Sha256::digest("satoshi"));
+    let (code, told) = searched(&weak, &[]);
+    assert!(code == Some(2) && told.contains("weak_seed.phrase"), "{told}");
+    for (text, more) in [("12", &[][..]), (&sound, &["--day", "2009-01-03"])] {
+        let (code, told) = searched(text, more);
+        assert!(code == Some(1) && told.contains("cli.usage"), "{told}");
+    }
 }

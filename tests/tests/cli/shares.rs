@@ -42,6 +42,14 @@ impl Circle {
         json(&succeeds(Command::new(binary("keystead")).args(global).args(arguments)))
     }
 
+    /// What is said where a command does not do what it was asked for.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let global = ["--json", "--dir", path(&self.folder), "--as", "ana"];
+        let output = Command::new(binary("keystead")).args(global).args(arguments).output().unwrap();
+        assert!(!output.status.success(), "{output:?}");
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    }
+
     fn approved(&self, arguments: &[&str]) {
         let asked = self.person("ana", arguments);
         let id = asked["request"]["request"].as_str().unwrap().to_owned();
@@ -96,7 +104,11 @@ impl Circle {
     }
 
     fn balance(&self) -> u128 {
-        let balance = call_at(&self.anvil.url(), "eth_getBalance", json!([EXCHANGE, "latest"]));
+        self.balance_of(EXCHANGE)
+    }
+
+    fn balance_of(&self, account: &str) -> u128 {
+        let balance = call_at(&self.anvil.url(), "eth_getBalance", json!([account, "latest"]));
         u128::from_str_radix(balance["result"].as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
     }
 
@@ -154,6 +166,126 @@ async fn d01_a_holder_whose_disk_lost_its_share_is_repaired_by_the_others() {
     assert_eq!(of("convened")[1]["more"]["epoch"], 1);
     assert!(steps.iter().all(|it| it["voters"].as_array().unwrap().len() >= 3), "{transcript}");
 }
+
+/// The words of a wallet of others: the first of its addresses is paid from.
+#[test]
+fn k04_the_words_that_people_bring_are_dealt_in_shares_and_pay_from_the_address_that_they_had() {
+    let old = "0x91dda55ef940cbba4015cc8830e2edd94c578431";
+    let circle = imported_and_paid_from(WORDS, RAW, old);
+    is_swept(&circle, old);
+}
+
+/// Whoever copied the words once finds nothing: what is left goes to a key that never was whole, where people allow it to.
+fn is_swept(circle: &Circle, old: &str) {
+    call_at(&circle.anvil.url(), "anvil_setBalance", json!([old, ETHER]));
+    let holders = "node-1,node-2,node-3";
+    circle.approved(&["key", "generate", "vault", "--threshold", "2", "--holders", holders]);
+    let vault = circle.key("vault")["address"].as_str().unwrap().to_lowercase();
+    let sweep = ["key", "sweep", "hot", "--to", "vault", "--accounts", "2"];
+    let send = [&sweep[..], &["--send"]].concat();
+    let listed = circle.person("ana", &sweep);
+    let moves = listed["moves"].as_array().unwrap();
+    let told = |it: &Value| it.as_str().unwrap().to_lowercase();
+    assert_eq!((moves.len(), told(&moves[0]["from"]), told(&moves[0]["to"])), (1, old.into(), vault.clone()));
+    assert_eq!((&listed["sent"], &moves[0]["request"]), (&json!(false), &Value::Null), "{listed}");
+    // It is a request like any other: policy knows no such payee so far.
+    let said = circle.refused(&send);
+    assert!(said.contains("\"denied\"") && circle.balance_of(&vault) == 0, "{said}");
+
+    let mut policy = circle.person("ana", &["policy", "show"]);
+    let mut entry = policy["address_book"][0].clone();
+    (entry["address"], entry["name"]) = (json!(vault), json!("vault"));
+    policy["address_book"].as_array_mut().unwrap().push(entry);
+    let next = circle.folder.join("next.json");
+    std::fs::write(&next, policy.to_string()).unwrap();
+    circle.approved(&["policy", "propose", path(&next)]);
+    let swept = circle.person("ana", &send);
+    assert!(swept["moves"][0]["sent"].is_string(), "{swept}");
+    let arrived = std::iter::repeat_with(|| circle.balance_of(&vault)).take(MANY_LOOKS).find(|it| *it > 0);
+    assert_eq!(arrived.map(|it| it.to_string()).as_deref(), swept["moves"][0]["amount"].as_str(), "{swept}");
+    // What the fee did not take, at most: it pays for nothing more.
+    assert!(circle.balance_of(old) < arrived.unwrap() / 100, "{swept}");
+    let done = circle.person("ana", &sweep);
+    assert_eq!((&done["moves"], done["left"][0]["why"].as_str().is_some()), (&json!([]), true), "{done}");
+}
+
+/// A raw key: its own address is paid from.
+#[test]
+fn k04_a_raw_key_that_people_bring_is_dealt_in_shares_and_pays_from_its_own_address() {
+    let circle = imported_and_paid_from(RAW, WORDS, "0x2c7536e3605d9c16a7a3d7b1898e529396a65c23");
+    imports_a_key_of_ed25519(&circle);
+}
+
+/// As `solana-keygen` writes it: the share of every holder has signed with it.
+fn imports_a_key_of_ed25519(circle: &Circle) {
+    let file = circle.folder.join("id.json");
+    std::fs::write(&file, KEYPAIR).unwrap();
+    let holders = ["--threshold", "2", "--holders", "node-1,node-2,node-3"];
+    let asked =
+        circle.person("ana", &[&["key", "import", "vault", "--secret", path(&file)][..], &holders].concat());
+    let id = asked["request"]["request"].as_str().unwrap();
+    let shown = circle.person("ben", &["request", "show", id])["words"].to_string();
+    assert!(shown.contains(SOLANA), "{shown}");
+    ["ben", "cleo"].iter().for_each(|who| drop(circle.person(who, &["approve", id, "--yes"])));
+    let done = circle.person("ana", &["key", "deal", id, "--secret", path(&file)]);
+    let key = &done["key"];
+    assert_eq!((&key["kind"], &key["imported"]), (&json!("threshold_ed25519"), &json!(true)), "{done}");
+    assert_eq!(circle.person("ana", &["key", "list"])["solana"]["vault"], SOLANA);
+}
+
+fn imported_and_paid_from(secret: &str, other: &str, address: &str) -> Circle {
+    let circle = Circle::open();
+    let file = |name: &str, text: &str| {
+        let path = circle.folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (right, wrong) = (file("right", secret), file("wrong", other));
+    let weak = file("weak", &format!("{}about\n", "abandon ".repeat(11)));
+    let import = |secret: &Path| {
+        let holders = ["--threshold", "2", "--holders", "node-1,node-2,node-3"];
+        let asked = ["key", "import", "hot", "--secret", path(secret)];
+        [&asked[..], &holders].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let words = |arguments: &[String]| arguments.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+    // What others can make again is refused before anybody is asked, and no word of it is repeated.
+    let said = circle.refused(&words(&import(&weak)).split(' ').collect::<Vec<_>>());
+    assert!(said.contains("weak_seed.plain") && !said.contains("abandon"), "{said}");
+
+    let asked = circle.person("ana", &words(&import(&right)).split(' ').collect::<Vec<_>>());
+    let id = asked["request"]["request"].as_str().unwrap();
+    let early = circle.refused(&["key", "deal", id, "--secret", path(&right)]);
+    assert!(early.contains("key.not_allowed"), "{early}");
+    ["ben", "cleo"].iter().for_each(|who| drop(circle.person(who, &["approve", id, "--yes"])));
+    let said = circle.refused(&["key", "deal", id, "--secret", path(&wrong)]);
+    assert!(said.contains("enclave.other_key"), "{said}");
+    let done = circle.person("ana", &["key", "deal", id, "--secret", path(&right)]);
+    assert_eq!(done["key"]["address"].as_str().unwrap().to_lowercase(), address);
+    call_at(&circle.anvil.url(), "anvil_setBalance", json!([address, "0x3635c9adc5dea00000"]));
+    circle.pays(address);
+    let shown = circle.person("ana", &["key", "show", "hot"]);
+    assert_eq!((&shown["key"]["imported"], &shown["key"]["epoch"]), (&json!(true), &json!(0)), "{shown}");
+    // New shares are of the same key, which stays what it was.
+    circle.approved(&["key", "refresh", "hot"]);
+    circle.key_once(|key| key["epoch"] == 1 && key["imported"] == true);
+    circle.pays(address);
+    // The log says that it was whole, and by whose hand.
+    let transcript = circle.person("ana", &["key", "transcript", "hot"]);
+    let steps = transcript["steps"].as_array().unwrap();
+    let imported: Vec<_> = steps.iter().filter(|it| it["what"] == "imported").collect();
+    assert_eq!((imported.len(), &imported[0]["more"]["dealer"]), (1, &json!("ana")), "{transcript}");
+    circle
+}
+
+const ETHER: &str = "0xde0b6b3a7640000";
+/// The seed is the digest of a sentence; the public key is by another implementation.
+const KEYPAIR: &str = "[176,79,112,70,254,134,159,145,137,252,115,109,119,236,70,132,87,27,254,158,175,19,100,188,144,8,128,\
+                       121,251,142,206,202,246,152,150,185,50,176,212,182,252,26,2,27,190,153,187,0,149,29,232,36,97,231,\
+                       148,242,107,183,39,136,225,31,159,35]";
+const SOLANA: &str = "HbcF9ZiwYDAAMkQDc2tpB1zBmVfuYMiKWdzULwYNc1Nz";
+/// Drawn once for these tests.
+const WORDS: &str = "survey risk area tortoise warm era sure nose daring frozen grow trigger\n";
+const RAW: &str = "0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318\n";
 
 /// A birth takes seconds, and a look is a process.
 const MANY_LOOKS: usize = 500;

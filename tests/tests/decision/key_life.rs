@@ -248,6 +248,53 @@ fn d2_a_rule_stops_a_key_whose_drill_is_overdue_until_the_next_one() {
     assert!(allowed(&mut world, 1), "it was drilled");
 }
 
+/// What people approved once is reported once, and a backup counts as drilled only by a drill of its own.
+#[test]
+fn d2_the_age_of_a_drill_is_that_of_the_latest_backup_and_no_older_one_takes_its_place() {
+    let mut world = world();
+    let age = |world: &World<Strict>| world.state.key(&hot()).unwrap().drill_age(world.state.time());
+    let (old, first) = (restore_of(&world), world.state.key(&hot()).unwrap().drilled);
+    let challenge = drill_challenge(world.state.cluster(), &hot(), 0, &old, None);
+    let told = world.proof(&challenge);
+    assert!(age(&world) < 60, "it was drilled when the key was born");
+
+    let again = KeyCeremony::Backup { key: hot(), recipients: vec![name("ana")] };
+    let (request, _) = world.ask("cleo", Action::Authority(AuthorityChange::Key(again)));
+    world.approve("ana", &request);
+    world.approve("ben", &request);
+    let (new, backed_up) = (Digest([0x77; 32]), |backup| KeyStep::BackedUp { request, backup });
+    let made = event(&mut world, backed_up(new));
+    assert!(matches!(made[0].outcome, Outcome::Key { state: KeyState::Active, .. }), "{made:?}");
+    assert_eq!((restore_of(&world), age(&world)), (new, u64::MAX), "nobody restored the new one");
+    let back = event(&mut world, backed_up(old));
+    assert_eq!(reasons(&back[0].outcome)[0].code(), "deny.not_open", "the home rolls nothing back");
+    let replayed = event(&mut world, KeyStep::Drilled { backup: new, proof: told });
+    assert_eq!(reasons(&replayed[0].outcome)[0].code(), "deny.drill_failed");
+
+    let late = world.state.time().plus_seconds(3600);
+    world.commit_at(late, vec![]);
+    assert!(matches!(drill(&mut world, first), Outcome::Key { .. }));
+    assert!(age(&world) < 60, "{}", age(&world));
+}
+
+/// The log does not know which backup gave the key back: the age of the last drill goes on.
+#[test]
+fn d2_a_restoration_is_no_drill() {
+    let mut world = world();
+    let late = world.state.time().plus_seconds(3600);
+    world.commit_at(late, vec![]);
+    let restore = KeyCeremony::Restore { key: hot(), home: name("node-1") };
+    let (request, _) = world.ask("cleo", Action::Authority(AuthorityChange::Key(restore)));
+    world.approve("ana", &request);
+    world.approve("ben", &request);
+    let recipient = Digest([7; 32]);
+    let proof = world.proof(&drill_challenge(world.state.cluster(), &hot(), 1, &recipient, None));
+    let (assurance, protections) = (AssuranceLevel::Process, Feature::ALL.to_vec());
+    let restored = event(&mut world, KeyStep::Restored { request, recipient, assurance, protections, proof });
+    assert!(matches!(restored[0].outcome, Outcome::Key { .. }), "{restored:?}");
+    assert!(world.state.key(&hot()).unwrap().drill_age(world.state.time()) >= 3600);
+}
+
 /// INVARIANT K4: nobody restores a key alone from a backup in shares.
 #[test]
 fn d2_the_log_takes_only_shares_of_which_several_people_restore_a_key() {

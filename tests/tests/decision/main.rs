@@ -20,4 +20,5 @@ mod shared_key_words;
 mod shared_keys;
 mod simulating;
 mod solana;
+mod token_keys;
 mod voices;

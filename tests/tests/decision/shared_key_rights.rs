@@ -2,7 +2,7 @@
 
 use keystead_base::{Canonical as _, Coded as _, Digest};
 use keystead_decision::{
-    Certificate, Entry, HeldPermit, LightClient, LightError, Outcome, SigningPermit, Strict,
+    Certificate, Entry, FRESH_SECONDS, HeldPermit, LightClient, LightError, Outcome, SigningPermit, Strict,
 };
 use keystead_intent::{Action, AuthorityChange, KeyCeremony};
 use keystead_policy::{AssuranceLevel, FreshHeadDemand, FreshHeadRule};
@@ -74,7 +74,7 @@ fn s13_a_ceremony_begun_as_the_policy_changes_is_begun_under_the_next_version() 
     let (change, _) = world.ask("cleo", Action::Authority(AuthorityChange::Policy { document }));
     world.approve("ana", &change);
     let yes = world.sign_approval(world.approval("ben", &change));
-    let seat = keystead_decision::KeyStep::Seated { request, seat: keystead_tests::circle::seat(103) };
+    let seat = world.seated(3, request, 103);
     let seated = world.word(3, seat);
     world.commit(vec![yes, seated]);
     let (certificate, now) = (world.certified(&request), world.now());
@@ -151,11 +151,38 @@ fn s14_where_policy_asks_for_each_signature_a_run_needs_a_head_confirmed_just_no
     let booted = world.boot();
     let mut light = std::mem::replace(&mut world.light, booted);
     world.confirm(&mut light, Digest([5; 32])).unwrap();
-    let held = light.permit_signing(&certificate, &digest, world.now()).unwrap().hold();
-    world.commit_unseen(vec![Entry::Tick]);
-    light.advance(&world.head().unwrap()).unwrap();
-    assert_eq!(code(still(&light, &held, &world)), "certificate.stale_head");
+    let confirmed = world.now();
+    let held = light.permit_signing(&certificate, &digest, confirmed).unwrap().hold();
+    for _ in 0..2 {
+        world.commit_unseen(vec![Entry::Tick]);
+        light.advance(&world.head().unwrap()).unwrap();
+        assert!(light.still_permits(&held, confirmed).is_ok(), "a block that comes meanwhile ends no run");
+    }
+    let late = confirmed.plus_seconds(FRESH_SECONDS + 1);
+    assert!(light.still_permits(&held, confirmed.plus_seconds(FRESH_SECONDS)).is_ok());
+    assert_eq!(code(light.still_permits(&held, late)), "certificate.stale_head");
+    // The answer that another block was confirmed with is not its own.
+    world.commit_at(late, vec![Entry::Tick]);
     world.confirm(&mut light, Digest([6; 32])).unwrap();
+    assert_eq!(code(light.still_permits(&held, late)), "certificate.stale_head");
+}
+
+/// INVARIANT S14: what a block froze that came during a run counts at once.
+#[test]
+fn s14_where_policy_asks_for_each_signature_a_freeze_that_comes_during_a_run_ends_it() {
+    let mut world = World::of(five(), Strict::default(), |policy| {
+        let (level, demand) = (AssuranceLevel::Process, FreshHeadDemand::PerSignature);
+        policy.fresh_heads = vec![FreshHeadRule { level, demand }];
+    });
+    let (id, _) = world.ask("desk", world.ether(FRIEND, 1, 0));
+    let (certificate, digest) = (world.certified(&id), world.unsigned(&id).signing_digest());
+    let booted = world.boot();
+    let mut light = std::mem::replace(&mut world.light, booted);
+    world.confirm(&mut light, Digest([5; 32])).unwrap();
+    let confirmed = world.now();
+    let held = light.permit_signing(&certificate, &digest, confirmed).unwrap().hold();
+    let entry = world.freeze_entry("eve", Some("hot"));
+    world.commit_unseen(vec![entry]);
     light.advance(&world.head().unwrap()).unwrap();
-    assert!(still(&light, &held, &world).is_ok());
+    assert_eq!(code(light.still_permits(&held, confirmed)), "certificate.frozen");
 }

@@ -2,12 +2,14 @@
 
 #[path = "shared_keys/ends.rs"]
 mod ends;
+#[path = "shared_keys/imports.rs"]
+mod imports;
 
 use keystead_approver::change_words;
 use keystead_base::{Canonical as _, Coded as _, PublicAccount, RequestId};
 use keystead_bitcoin::wallet_in_shares;
 use keystead_decision::{
-    Convened, Decision, Entry, KeyState, KeyStep, MAX_ATTEMPTS, Outcome, Phase, Snapshot, Strict,
+    Convened, Decision, Entry, KeyState, KeyStep, MAX_ATTEMPTS, Outcome, Phase, SeatClaim, Snapshot, Strict,
     share_challenge, wallet_challenge,
 };
 use keystead_intent::{
@@ -15,7 +17,7 @@ use keystead_intent::{
     KeyKind, MAX_HOLDERS, Transfer,
 };
 use keystead_policy::{AssuranceLevel, Feature, Need, QuorumRow, Reason, Rule};
-use keystead_tests::circle::{Secp, birth, dealt, five, nodes, seat, shares, treasury};
+use keystead_tests::circle::{Secp, birth, dealt, five, nodes, seat, shares, sits, treasury};
 use keystead_tests::fixture::{CHAIN, FRIEND, name};
 use keystead_tests::world::{World, gas, outcome_of, reasons};
 
@@ -117,7 +119,7 @@ fn d01_a_shared_key_is_born_when_the_share_of_every_holder_has_signed() {
     assert!(born.address(0).is_some() && world.state.convening(&treasury()).is_none());
     assert_eq!(world.state.request(&request).unwrap().phase, Phase::Settled);
     assert_eq!(epoch_of_a_right(&mut world, 0), 0);
-    let step = KeyStep::Seated { request, seat: seat(200) };
+    let step = world.seated(1, request, 200);
     assert_eq!(world.refusal(1, step), "deny.not_open", "a permission is used once");
 }
 
@@ -157,7 +159,7 @@ fn a_block_begins_a_ceremony_once_however_many_take_new_seats_in_it() {
         attempt += u32::try_from(convened(&world.take_seats(request, &[3], tag)).len()).unwrap();
     }
     assert_eq!(attempt, MAX_ATTEMPTS, "whoever breaks it without end fills no log");
-    let step = KeyStep::Seated { request, seat: seat(200) };
+    let step = world.seated(1, request, 200);
     assert_eq!(world.refusal(1, step), "deny.share.spent");
 }
 
@@ -165,13 +167,17 @@ fn a_block_begins_a_ceremony_once_however_many_take_new_seats_in_it() {
 fn k06_strangers_have_no_say_and_nobody_says_two_things() {
     let (mut world, request, key) = seated();
     let other = RequestId(keystead_base::Digest([8; 32]));
-    let new = |request| KeyStep::Seated { request, seat: seat(200) };
-    assert_eq!(world.refusal(4, new(request)), "deny.share.stranger");
-    assert_eq!(world.refusal(1, new(other)), "deny.not_open");
+    let new = |world: &World<Strict>, node, request| world.seated(node, request, 200);
+    let of_stranger = new(&world, 4, request);
+    assert_eq!(world.refusal(4, of_stranger), "deny.share.stranger");
+    let of_other = new(&world, 1, other);
+    assert_eq!(world.refusal(1, of_other), "deny.not_open");
     let short = keystead_decision::Seat { recipient: vec![1; 32], ..seat(200) };
-    assert_eq!(world.refusal(1, KeyStep::Seated { request, seat: short }), "deny.share.seat");
-    let copied = KeyStep::Seated { request, seat: seat(102) };
-    assert_eq!(world.refusal(1, copied), "deny.share.seat", "another one's");
+    let cluster = world.state.cluster();
+    let claim = SeatClaim { cluster, key: treasury(), request, node: name("node-1"), seat: short };
+    assert_eq!(world.refusal(1, sits(claim, 200)), "deny.share.seat");
+    let taken = world.seated(1, request, 102);
+    assert_eq!(world.refusal(1, taken), "deny.share.seat", "another one's");
 
     let report = |account, shares| dealt(request, 1, account, shares);
     let right = report(key.account(), shares(3, 7));

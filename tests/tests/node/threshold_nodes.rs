@@ -1,28 +1,28 @@
 //! Four real nodes, three of which hold one key in shares: it is born among their enclaves, and any two sign.
 
+#[path = "threshold_nodes/exits.rs"]
+mod exits;
+#[path = "threshold_nodes/imports.rs"]
+mod imports;
 #[path = "threshold_nodes/solana.rs"]
 mod solana;
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::U256;
 use keystead_base::{Canonical as _, Coded as _, Digest};
 use keystead_coordinator::Relay;
 use keystead_decision::{KeyState, Outcome};
-use keystead_intent::{Action, AuthorityChange, ChangeKind, DangerClass, KeyCeremony, KeyKind};
+use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
 use keystead_keys::{Kdf, Purpose, SealLabel, SealingKey};
 use keystead_ledger::{Ledger, ThresholdRow};
-use keystead_policy::{Need, PolicyVersion, QuorumRow};
 use keystead_signing::{Abort, Culprit, Fault, Record, SessionId};
-use keystead_tests::chainside::{anvil, asked, balance, fund, sends};
+use keystead_tests::chainside::{anvil, balance, fund, sends};
 use keystead_tests::cluster::{NodeHome, PASSPHRASE, Station, ether};
 use keystead_tests::coin_desk::{CoinDesk, transaction};
 use keystead_tests::fixture::{ETHER, FRIEND, name};
-use keystead_tests::{Far, Nats, free_port, get, python_program, root, start_all};
+use keystead_tests::{Far, Nats, free_port, get, start_all};
 use keystead_wire::{KeyView, Offer, PeerView, RequestStage, RequestView};
-use serde_json::Value;
 use tokio::net::TcpStream;
 
 async fn cluster() -> Vec<Station> {
@@ -44,9 +44,15 @@ fn told(stations: &[Station]) -> Vec<Vec<String>> {
 
 /// The key `hot`, once it is so.
 async fn hot_once(station: &Station, is_so: impl Fn(&KeyView) -> bool) -> KeyView {
+    key_once(station, "hot", is_so).await
+}
+
+/// A key, once it is so.
+async fn key_once(station: &Station, key: &str, is_so: impl Fn(&KeyView) -> bool) -> KeyView {
     let start = Instant::now();
     loop {
-        let key = station.hot().await;
+        let keys = station.client("cleo").await.keys().await.expect("keys");
+        let key = keys.into_iter().find(|it| it.name == name(key)).expect("the key");
         if is_so(&key) {
             return key;
         }
@@ -377,78 +383,6 @@ async fn k06_a_holder_that_was_caught_signs_again_once_people_let_it_in() {
     assert_eq!(lifted.stage, RequestStage::Applied, "{lifted:?}");
     let view = desk.wait(&request).await;
     assert_eq!(view.stage, RequestStage::Signed, "{view:?} {:#?}", told(&stations));
-    for station in stations {
-        station.stop().await;
-    }
-}
-
-/// A row that lets shares leave after a second.
-fn lets_shares_leave(policy: &mut PolicyVersion) {
-    policy.quorums.push(QuorumRow {
-        id: name("exit"),
-        keys: Vec::new(),
-        classes: vec![DangerClass::Authority],
-        changes: vec![ChangeKind::ExitKey],
-        from: None,
-        needs: vec![Need { role: name("approver"), count: 2, factors: Vec::new() }],
-        delay_seconds: 1,
-        vetoers: vec![name("vetoer")],
-    });
-    policy.quorums.sort_by(|one, other| one.id.cmp(&other.id));
-}
-
-fn age(arguments: &[&str]) -> Vec<u8> {
-    let script = root().join("tests/npm/clients/age.mjs");
-    let output = Command::new("node").arg(script).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    output.stdout
-}
-
-/// An age of others opens what the enclaves wrote, and a script that has no line of ours puts the key together.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn d02_a10_the_shares_of_a_key_that_left_are_the_key_for_standard_tools_from_the_threshold_on() {
-    let (_chain, anvil) = anvil();
-    let stations = start_all(NodeHome::several(4, lets_shares_leave)).await;
-    born(&stations).await;
-    let account = stations[3].account().await;
-    fund(anvil, account, ETHER).await;
-    let heir: Value = serde_json::from_slice(&age(&["keygen"])).unwrap();
-    let (identity, recipient) = (heir["identity"].as_str().unwrap(), heir["recipient"].as_str().unwrap());
-    let exit = KeyCeremony::Exit { key: name("hot"), recipients: vec![recipient.to_owned()] };
-    let left = stations[3].change(AuthorityChange::Key(exit)).await;
-    assert_eq!(left.stage, RequestStage::Applied, "{left:?} {:#?}", told(&stations));
-    let key = hot_once(&stations[3], |key| key.exits.len() == 3).await;
-    assert_eq!((key.state, key.address), (KeyState::Left, None));
-    let view = stations[3].ask("desk", ether(FRIEND, ETHER / 10, 0)).await;
-    assert_eq!(view.stage, RequestStage::Denied, "it signs here no more: {view:?}");
-
-    let folder = tempfile::tempdir().unwrap();
-    let client = stations[3].client("cleo").await;
-    let mut shares = Vec::new();
-    for (holder, digest) in &key.exits {
-        let sealed = folder.path().join(format!("{holder}.age"));
-        std::fs::write(&sealed, client.backup(*digest).await.unwrap().expect("a file")).unwrap();
-        let open = folder.path().join(format!("{holder}.json"));
-        std::fs::write(&open, age(&["open", identity, sealed.to_str().unwrap()])).unwrap();
-        shares.push(open);
-    }
-    let before = balance(anvil, FRIEND).await;
-    let pays = |shares: &[PathBuf]| {
-        let mut script = Command::new(python_program("python"));
-        script.arg(root().join("tests/python/recombine.py")).arg(format!("http://{anvil}"));
-        script.arg(FRIEND.to_string()).arg((ETHER / 10).to_string()).args(shares).output().unwrap()
-    };
-    let short = pays(&shares[..1]);
-    assert!(!short.status.success() && short.stdout.is_empty(), "one share is not the key: {short:?}");
-    for two in [&shares[..2], &shares[1..]] {
-        let paid = pays(two);
-        assert!(paid.status.success(), "{paid:?}");
-        let paid: Value = serde_json::from_slice(&paid.stdout).unwrap();
-        assert_eq!(paid["address"], account.to_checksum(None));
-        let hash = serde_json::json!([paid["hash"]]);
-        while asked(anvil, "eth_getTransactionReceipt", hash.clone()).await.is_null() {}
-    }
-    assert_eq!(balance(anvil, FRIEND).await - before, U256::from(ETHER / 5));
     for station in stations {
         station.stop().await;
     }

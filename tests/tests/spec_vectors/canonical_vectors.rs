@@ -12,9 +12,9 @@ use keystead_base::{
 };
 use keystead_decision::ceremony::{Assent, Contribution, SignedContribution, SignedTranscript, Transcript};
 use keystead_decision::{
-    Block, Certificate, Commit, Decision, Entry, Fate, FreshHead, Frozen, Genesis, Grant, Header, KeyEvent,
-    KeyState, KeyStep, Outcome, PublicAccount, Renewal, Settlement, SignedGenesis, Strict, Vote,
-    share_challenge, wallet_challenge,
+    Block, Certificate, Commit, Dealing, Decision, Entry, Fate, FreshHead, Frozen, Genesis, Grant, Header,
+    KeyEvent, KeyState, KeyStep, Outcome, PublicAccount, Renewal, SeatClaim, Settlement, SignedGenesis,
+    Strict, Vote, share_challenge, wallet_challenge,
 };
 use keystead_intent::{
     AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, DangerClass, Freeze, Intent, KeyCeremony,
@@ -26,7 +26,7 @@ use keystead_policy::{
     AssuranceLevel, Feature, Need, PolicyRef, PolicyVersion, Price, PriceRule, PriceSource, Reason,
     Requirement, Roster,
 };
-use keystead_tests::circle::{begun, every_ceremony, every_step};
+use keystead_tests::circle::{begun, dealing, every_ceremony, every_step, seat};
 use keystead_tests::fixture::{BIRTH, CHAIN, Desk, FRIEND, TOKEN, name};
 use keystead_tests::hall::Hall;
 use keystead_tests::purse::Purse;
@@ -68,6 +68,8 @@ fn check_file(file: &str) -> usize {
         check::<FreshHead>(&vectors),
         check::<Decision>(&vectors),
         check::<Certificate>(&vectors),
+        check::<Dealing>(&vectors),
+        check::<SeatClaim>(&vectors),
     ];
     let checked = counts.iter().sum();
     assert_eq!(checked, vectors.len(), "{file} holds a domain that this test does not know");
@@ -256,6 +258,14 @@ fn intents() -> Vec<Vector> {
         ("resume", key(KeyCeremony::Resume { key: name("hot") })),
         ("destroy", key(KeyCeremony::Destroy { key: name("hot") })),
         ("restore", key(KeyCeremony::Restore { key: name("hot"), home: name("node-2") })),
+        (
+            "create in tokens",
+            key(KeyCeremony::CreateInTokens {
+                key: name("vault"),
+                home: name("node-1"),
+                tokens: name("hsm"),
+            }),
+        ),
     ];
     let mut all = vec![
         ("native transfer", intent(Action::Transfer(transfer(Asset::Native)))),
@@ -386,6 +396,13 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         assurance: AssuranceLevel::Process,
         protections: vec![Feature::SecretMemory, Feature::Seccomp],
     };
+    let in_tokens = KeyStep::InTokens {
+        request: id,
+        account: PublicAccount { parity: 0x42, x: Digest([7; 32]), chain_code: Digest::ZERO },
+        assurance: AssuranceLevel::Process,
+        protections: vec![Feature::Seccomp],
+        proof: vec![1, 2, 3],
+    };
     let (recipient, assurance) = (Digest([10; 32]), AssuranceLevel::Process);
     let (protections, proof) = (vec![Feature::Seccomp], vec![1, 2, 3]);
     let steps = [
@@ -398,6 +415,7 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         ("controlled", KeyStep::Controlled { height: 9, proof: vec![1, 2, 3] }),
         ("restored", KeyStep::Restored { request: id, recipient, assurance, protections, proof }),
         ("wallet", KeyStep::Wallet { wallet: Purse::of_seed(7).recorded, proof: vec![1, 2, 3] }),
+        ("in tokens", in_tokens),
     ];
     let steps = steps.into_iter().chain(every_step(id));
     let events = steps.map(|(what, step)| vector(what, &KeyEvent { cluster, key: name("hot"), step }));
@@ -411,6 +429,11 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         vector("a renewal", &renewal),
         vector("a renewal as an entry", &renew),
         vector("a tick", &Entry::Tick),
+        vector("a whole key dealt", &dealing(cluster, Digest([5; 32]), public.compressed())),
+        vector(
+            "a seat's claim",
+            &SeatClaim { cluster, key: name("hot"), request: id, node: name("node-1"), seat: seat(3) },
+        ),
         vector(
             "a fresh head",
             &FreshHead { cluster, nonce: Digest([3; 32]), height: 7, header: Digest([4; 32]) },

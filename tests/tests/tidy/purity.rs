@@ -5,7 +5,7 @@ use crate::layers::dependencies;
 use crate::sources::Source;
 
 /// The crates that only compute.
-const PURE: [&str; 16] = [
+const PURE: [&str; 18] = [
     "keystead-base",
     "keystead-intent",
     "keystead-chain",
@@ -19,6 +19,8 @@ const PURE: [&str; 16] = [
     "keystead-decision",
     "keystead-consensus",
     "keystead-keys",
+    "keystead-quantum",
+    "keystead-near",
     "keystead-entropy",
     "keystead-attest",
     "keystead-threshold",

@@ -51,7 +51,7 @@ fn form_of(kind: KeyKind) -> Option<Form> {
     match kind {
         KeyKind::ThresholdSecp256k1 => Some(Form::Wpkh),
         KeyKind::ThresholdBip340 => Some(Form::Tr),
-        KeyKind::HdSecp256k1 | KeyKind::ThresholdEd25519 => None,
+        KeyKind::HdSecp256k1 | KeyKind::ThresholdEd25519 | KeyKind::TokenSecp256k1 => None,
     }
 }
 
@@ -67,6 +67,9 @@ fn path(network: Network, form: Form) -> Result<DerivationPath, AccountError> {
 }
 
 fn master(network: Network, root: &PublicAccount) -> Result<Xpub, AccountError> {
+    if root.is_lone() {
+        return Err(AccountError::Key);
+    }
     Ok(Xpub {
         network: network.kind(),
         depth: 0,

@@ -127,6 +127,8 @@ fn keys() -> impl Iterator<Item = KeyView> {
         sharing: None,
         exits: Default::default(),
         drilled: None,
+        drilled_backup: None,
+        imported: false,
         life: Default::default(),
         spend_only: None,
     })

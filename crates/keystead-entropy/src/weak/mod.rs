@@ -3,16 +3,20 @@
 //! | family | what is covered | cost |
 //! |---|---|---|
 //! | [`plain`]: repeated, counted, typed or half empty bytes, few words | all of it | at once |
+//! | [`phrase`]: SHA-256 of a text | texts of up to 3 characters, 4 small letters, 4 to 6 digits, 24 phrases | 2.4 million hashes |
 //! | [`Family::Congruential`]: Trust Wallet on iOS, 2018 | all 2^32 seeds | at once |
 //! | [`Family::MilkSad`], [`Family::TrustWallet`]: MT19937, one byte of each output | the seeds that are asked for, of 2^32 | about 400 multiplications a seed |
 //! | [`Family::Profanity`]: MT19937-64, four outputs, and a search beyond | the seeds that are asked for, of 2^32 | about 160 multiplications a seed |
 //! | [`Family::Randstorm`]: the pool of `JSBN` under Firefox's clock-seeded `Math.random` | the milliseconds that are asked for | a key schedule of RC4 each |
 //!
-//! What is not found here may still be weak: of browsers with another `Math.random`, of a phrase somebody thought of, of a
-//! generator nobody has published.
+//! What is not found here may still be weak: of browsers with another `Math.random`, of a longer phrase somebody thought of, of a
+//! generator nobody has published. [`check`] is for whatever comes in from elsewhere; the searches that take minutes are for whoever
+//! has them.
 
+mod check;
 mod congruential;
 mod mersenne;
+mod phrase;
 mod plain;
 mod pool;
 mod rsa;
@@ -23,6 +27,7 @@ use std::ops::Range;
 
 use keystead_base::{Blame, Coded};
 
+pub use check::{Material, Searched, check, distinct};
 pub use plain::{Pattern, plain};
 pub use rsa::is_roca;
 
@@ -106,6 +111,20 @@ pub enum WeakSeed {
         /// How it looks.
         pattern: Pattern,
     },
+    /// The hash of a text that others think of, too.
+    #[error("this seed is the hash of a short or well-known text: others try that text, too")]
+    Phrase,
+    /// An RSA key whose primes have a structure.
+    #[error("this RSA key has the form of CVE-2017-15361 (ROCA): others can find its primes")]
+    Roca,
+    /// Two keys that are one.
+    #[error("public keys {first} and {second} are one key")]
+    Twice {
+        /// The place of the first, from one.
+        first: usize,
+        /// The place of the second.
+        second: usize,
+    },
 }
 
 impl fmt::Debug for WeakSeed {
@@ -119,6 +138,9 @@ impl Coded for WeakSeed {
         match self {
             Self::Made { .. } => "weak_seed.made",
             Self::Plain { .. } => "weak_seed.plain",
+            Self::Phrase => "weak_seed.phrase",
+            Self::Roca => "weak_seed.roca",
+            Self::Twice { .. } => "weak_seed.twice",
         }
     }
 

@@ -3,7 +3,7 @@
 use keystead_base::Coded as _;
 use sha2::{Digest as _, Sha256};
 
-use super::{Family, Pattern, WeakSeed, congruential, is_roca, mersenne, plain};
+use super::{Family, Material, Pattern, WeakSeed, check, congruential, distinct, is_roca, mersenne, plain};
 
 fn hex(text: &str) -> Vec<u8> {
     const_hex::decode(text).unwrap()
@@ -97,6 +97,49 @@ fn e2_low_entropy_is_refused_at_a_glance() {
     for (entropy, pattern) in rows {
         assert_eq!(plain(&entropy), Err(WeakSeed::Plain { pattern }), "{entropy:?}");
     }
+}
+
+/// What an import asks: one slice of everything that is seen at once, as a seed and as a key.
+#[test]
+fn e2_what_comes_in_is_refused_where_it_is_known_to_be_weak() {
+    let hash = |text: &str| -> [u8; 32] { Sha256::digest(text).into() };
+    let words = std::iter::successors(Some(congruential::step(9)), |it| Some(congruential::step(*it)));
+    let congruential: Vec<u8> = words.take(8).flat_map(u32::to_le_bytes).collect();
+    let rows = [
+        (Vec::from([7; 32]), "weak_seed.plain"),
+        (congruential, "weak_seed.made"),
+        (hash("satoshi").to_vec(), "weak_seed.phrase"),
+    ];
+    for (secret, code) in rows {
+        let refused = |material: Material<'_>| check(&material).unwrap_err().code();
+        assert_eq!(refused(Material::Entropy(&secret)), code);
+        assert_eq!(refused(Material::Entropy(&secret[..16])), code, "twelve words");
+        assert_eq!(refused(Material::Key(&secret.try_into().unwrap())), code);
+    }
+    for text in ["a1!", "gold", "2009"] {
+        assert_eq!(check(&Material::Key(&hash(text))).unwrap_err(), WeakSeed::Phrase, "{text}");
+    }
+    assert_eq!(check(&Material::RsaModulus(&[0, 1])).unwrap_err(), WeakSeed::Roca);
+    assert_eq!(Material::Key(&[0; 32]).long_searches().len(), 3);
+}
+
+#[test]
+fn e2_what_is_sound_comes_in_and_the_search_says_what_it_tried() {
+    let seed = sound(1);
+    for material in [Material::Entropy(&seed[..16]), Material::Key(&seed)] {
+        let told = check(&material).unwrap().to_string();
+        assert!(told.contains("hashes of 2433496 phrases"), "{told}");
+    }
+    let told = check(&Material::RsaModulus(&sound(1))).unwrap().to_string();
+    assert!(told.contains("ROCA"), "{told}");
+}
+
+#[test]
+fn e3_one_public_key_under_two_names_is_found() {
+    let keys = [sound(1), sound(2), sound(3)];
+    assert_eq!(distinct(keys), Ok(()));
+    let twice = distinct(keys.into_iter().chain([sound(2)])).unwrap_err();
+    assert_eq!((twice, twice.code()), (WeakSeed::Twice { first: 2, second: 4 }, "weak_seed.twice"));
 }
 
 /// Sound seeds pass all of it, in a slice of each family.

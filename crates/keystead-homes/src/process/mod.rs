@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use keystead_base::Secret;
 
-use self::protocol::{HomeReply, HomeRequest};
-pub use self::serve::{ServeError, serve};
+use self::protocol::{HomeReply, HomeRequest, Octets};
+pub use self::serve::{ServeError, serve, serve_with};
 use crate::software::short_enough;
 use crate::{
     Abilities, Home, HomeError, Label, Parcel, PublicKey, Receiver, Scheme, Signature, ToSign, frame,
@@ -46,6 +46,8 @@ pub struct ProcessHome {
 struct Running {
     child: Child,
     stream: OwnedFd,
+    /// How many more times [`LONGEST`] is waited for.
+    patience: u32,
 }
 
 impl ProcessHome {
@@ -84,10 +86,12 @@ impl ProcessHome {
         let frame = frame::encode(request).ok_or_else(too_long)?;
         let mut place = self.running();
         let lost = |error: io::Error| HomeError::lost(self.process.name.clone(), error);
+        let again = |error| lost(io::Error::other(format!("its process ended, and starts no more: {error}")));
         let mut running = match place.take() {
             Some(running) => running,
-            None => self.process.start().map_err(lost)?,
+            None => self.process.start().map_err(again)?,
         };
+        running.patience = request.patience();
         let answered = frame::send(&mut running, &frame)
             .and_then(|()| frame::read(&mut running))
             .and_then(|reply| reply.ok_or_else(|| io::Error::other("its process ended")));
@@ -122,9 +126,9 @@ impl ProcessHome {
         }
     }
 
-    fn octets(&self, request: &HomeRequest) -> Result<Vec<u8>, HomeError> {
+    fn octets(&self, request: &HomeRequest) -> Result<Secret<Vec<u8>>, HomeError> {
         match self.call(request)? {
-            HomeReply::Octets(bytes) => Ok(bytes),
+            HomeReply::Octets(bytes) => Ok(bytes.0),
             _ => self.unexpected(),
         }
     }
@@ -143,7 +147,7 @@ impl TokenProcess {
             .stdin(Stdio::from(theirs.try_clone()?))
             .stdout(Stdio::from(theirs))
             .spawn()?;
-        Ok(Running { child, stream: OwnedFd::from(ours) })
+        Ok(Running { child, stream: OwnedFd::from(ours), patience: 0 })
     }
 }
 
@@ -158,7 +162,12 @@ impl Drop for Running {
 /// `read` and `write` and no other call: a process that forbade itself the others still reaches its tokens.
 impl Read for Running {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::io::read(self.stream.as_fd(), bytes)?)
+        loop {
+            match rustix::io::read(self.stream.as_fd(), &mut *bytes) {
+                Err(rustix::io::Errno::AGAIN) if self.patience > 0 => self.patience -= 1,
+                other => return Ok(other?),
+            }
+        }
     }
 }
 
@@ -194,13 +203,8 @@ impl Home for ProcessHome {
         scheme: Scheme,
         secret: &Secret<[u8; 32]>,
     ) -> Result<PublicKey, HomeError> {
-        let mut request =
-            HomeRequest::Import { label: label.clone(), scheme, secret: secret.expose().to_vec() };
-        let imported = self.public_by(&request);
-        if let HomeRequest::Import { secret, .. } = &mut request {
-            drop(Secret::new(std::mem::take(secret)));
-        }
-        imported
+        let secret = Octets::new(secret.expose().to_vec());
+        self.public_by(&HomeRequest::Import { label: label.clone(), scheme, secret })
     }
 
     fn public(&self, label: &Label) -> Result<PublicKey, HomeError> {
@@ -229,24 +233,20 @@ impl Home for ProcessHome {
 
     fn wrap(&self, label: &Label, bound: &[u8], secret: &Secret<Vec<u8>>) -> Result<Vec<u8>, HomeError> {
         short_enough(secret)?;
-        let (label, bound, secret) = (label.clone(), bound.to_vec(), secret.expose().clone());
-        let mut request = HomeRequest::Wrap { label, bound, secret };
-        let wrapped = self.octets(&request);
-        if let HomeRequest::Wrap { secret, .. } = &mut request {
-            drop(Secret::new(std::mem::take(secret)));
-        }
-        wrapped
+        let (label, bound, secret) = (label.clone(), bound.to_vec(), Octets::new(secret.expose().clone()));
+        let mut wrapped = self.octets(&HomeRequest::Wrap { label, bound, secret })?;
+        Ok(std::mem::take(wrapped.expose_mut()))
     }
 
     fn unwrap(&self, label: &Label, bound: &[u8], wrapped: &[u8]) -> Result<Secret<Vec<u8>>, HomeError> {
         let (label, bound, wrapped) = (label.clone(), bound.to_vec(), wrapped.to_vec());
-        self.octets(&HomeRequest::Unwrap { label, bound, wrapped }).map(Secret::new)
+        self.octets(&HomeRequest::Unwrap { label, bound, wrapped })
     }
 
     fn random(&self, out: &mut [u8]) -> Result<(), HomeError> {
         for part in out.chunks_mut(serve::MAX_RANDOM_BYTES) {
             let count = u32::try_from(part.len()).unwrap_or(u32::MAX);
-            let bytes = Secret::new(self.octets(&HomeRequest::Random { count })?);
+            let bytes = self.octets(&HomeRequest::Random { count })?;
             let found = bytes.expose().len();
             if found != part.len() {
                 return self.unexpected();
@@ -284,5 +284,5 @@ impl Home for ProcessHome {
     }
 }
 
-/// How long a token may think. RSA keys of 3,072 bits take some seconds in small ones.
+/// How long a token may think. What makes RSA keys of 3,072 bits is waited for some more times ([`HomeRequest::patience`]).
 const LONGEST: Duration = Duration::from_secs(30);

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use keystead_base::{Blame, Coded, Secret};
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
-use super::protocol::{HomeReply, HomeRequest};
-use crate::{Home, Pin, Scheme, ToSign, TokenHome, TokenPlace, frame};
+use super::protocol::{HomeReply, HomeRequest, Octets};
+use crate::self_test::{pairwise, power_on};
+use crate::{Home, HomeError, Label, Pin, PublicKey, Scheme, ToSign, TokenHome, TokenPlace, frame};
 
 /// Becomes the process of a token, which speaks over standard input and output. Returns when whoever started it hangs up.
 ///
@@ -19,13 +20,48 @@ use crate::{Home, Pin, Scheme, ToSign, TokenHome, TokenPlace, frame};
 ///
 /// [`ServeError`].
 pub fn serve(place: TokenPlace, pin: PathBuf) -> Result<(), ServeError> {
+    serve_with(place, pin, &|_, _| {})
+}
+
+/// As [`serve`], with a seam where a test binary lets faults strike: what each self-test computed, and the first signature of a
+/// fresh key (`pair`).
+///
+/// # Errors
+///
+/// As [`serve`].
+pub fn serve_with(
+    place: TokenPlace,
+    pin: PathBuf,
+    seam: &dyn Fn(&'static str, &mut [u8]),
+) -> Result<(), ServeError> {
     harden()?;
+    // INVARIANT S7: in the error state the PIN is not even read.
+    let mut state = power_on(seam);
+    if let Err(error) = &state {
+        return refuse_all(error);
+    }
     let file = File::open(&pin).map_err(|error| ServeError::Pin { path: pin.clone(), error })?;
     let read = Pin::read(file).map_err(|error| ServeError::Pin { path: pin, error })?;
     let home = TokenHome::new(place, read);
     let (mut input, mut output) = (Descriptor(io::stdin()), Descriptor(io::stdout()));
     while let Some(request) = frame::read(&mut input)? {
-        frame::write(&mut output, &answer(&home, request))?;
+        let reply = match &state {
+            Ok(()) => answer(&home, request, seam),
+            Err(error) => HomeReply::Failed(error.clone()),
+        };
+        if let HomeReply::Failed(error @ HomeError::SelfTest { .. }) = &reply {
+            state = Err(error.clone());
+        }
+        frame::write(&mut output, &reply)?;
+    }
+    Ok(())
+}
+
+/// The error state: it stays until the process is started anew.
+fn refuse_all(error: &HomeError) -> Result<(), ServeError> {
+    let (mut input, mut output) = (Descriptor(io::stdin()), Descriptor(io::stdout()));
+    while frame::read::<HomeRequest>(&mut input)?.is_some() {
+        frame::write(&mut output, &HomeReply::Failed(error.clone()))?;
     }
     Ok(())
 }
@@ -37,23 +73,22 @@ fn harden() -> io::Result<()> {
     Ok(rustix::thread::set_no_new_privs(true)?)
 }
 
-pub(super) fn answer(home: &impl Home, request: HomeRequest) -> HomeReply {
+fn answer(home: &impl Home, request: HomeRequest, seam: &dyn Fn(&'static str, &mut [u8])) -> HomeReply {
     let done = |()| HomeReply::Done;
+    let fits = |label: &Label, public: PublicKey| pairwise(home, label, public, seam);
     match request {
         HomeRequest::Abilities => HomeReply::of(home.abilities(), HomeReply::Abilities),
         HomeRequest::Generate { label, scheme, to_send: false } => {
-            HomeReply::of(home.generate(&label, scheme), HomeReply::Public)
+            HomeReply::of(home.generate(&label, scheme).and_then(|it| fits(&label, it)), HomeReply::Public)
         }
-        HomeRequest::Generate { label, scheme, to_send: true } => {
-            HomeReply::of(home.generate_to_send(&label, scheme), HomeReply::Public)
-        }
-        HomeRequest::Import { label, scheme, secret } => {
-            let secret = Secret::new(secret);
-            HomeReply::of(
-                fixed(scheme, &secret).and_then(|it| home.import(&label, scheme, &it)),
-                HomeReply::Public,
-            )
-        }
+        HomeRequest::Generate { label, scheme, to_send: true } => HomeReply::of(
+            home.generate_to_send(&label, scheme).and_then(|it| fits(&label, it)),
+            HomeReply::Public,
+        ),
+        HomeRequest::Import { label, scheme, secret } => HomeReply::of(
+            fixed(scheme, &secret.0).and_then(|it| home.import(&label, scheme, &it)),
+            HomeReply::Public,
+        ),
         HomeRequest::Public { label } => HomeReply::of(home.public(&label), HomeReply::Public),
         HomeRequest::SignDigest { label, digest } => {
             HomeReply::of(home.sign(&label, ToSign::Digest(&digest)), HomeReply::Signature)
@@ -64,15 +99,14 @@ pub(super) fn answer(home: &impl Home, request: HomeRequest) -> HomeReply {
         HomeRequest::Destroy { label } => HomeReply::of(home.destroy(&label), done),
         HomeRequest::MakeWrapping { label } => HomeReply::of(home.make_wrapping(&label), done),
         HomeRequest::Wrap { label, bound, secret } => {
-            HomeReply::of(home.wrap(&label, &bound, &Secret::new(secret)), HomeReply::Octets)
+            HomeReply::of(home.wrap(&label, &bound, &secret.0), |it| HomeReply::Octets(Octets::new(it)))
         }
         HomeRequest::Unwrap { label, bound, wrapped } => {
-            let taken = |mut secret: Secret<Vec<u8>>| HomeReply::Octets(std::mem::take(secret.expose_mut()));
-            HomeReply::of(home.unwrap(&label, &bound, &wrapped), taken)
+            HomeReply::of(home.unwrap(&label, &bound, &wrapped), |it| HomeReply::Octets(Octets(it)))
         }
         HomeRequest::Random { count } => {
-            let mut bytes = vec![0; (count as usize).min(MAX_RANDOM_BYTES)];
-            HomeReply::of(home.random(&mut bytes), |()| HomeReply::Octets(bytes))
+            let mut bytes = Octets::new(vec![0; (count as usize).min(MAX_RANDOM_BYTES)]);
+            HomeReply::of(home.random(bytes.0.expose_mut()), |()| HomeReply::Octets(bytes))
         }
         HomeRequest::Receiver => HomeReply::of(home.receiver(), HomeReply::Receiver),
         HomeRequest::Send { label, to } => HomeReply::of(home.send(&label, &to), HomeReply::Parcel),
@@ -83,12 +117,12 @@ pub(super) fn answer(home: &impl Home, request: HomeRequest) -> HomeReply {
     }
 }
 
-fn fixed(scheme: Scheme, secret: &Secret<Vec<u8>>) -> Result<Secret<[u8; 32]>, crate::HomeError> {
+fn fixed(scheme: Scheme, secret: &Secret<Vec<u8>>) -> Result<Secret<[u8; 32]>, HomeError> {
     let mut fixed = Secret::new([0; SECRET_BYTES]);
     let found = secret.expose().len();
     match found == SECRET_BYTES {
         true => fixed.expose_mut().copy_from_slice(secret.expose()),
-        false => return Err(crate::HomeError::Secret { scheme }),
+        false => return Err(HomeError::Secret { scheme }),
     }
     Ok(fixed)
 }

@@ -63,27 +63,29 @@ impl Connection {
         what: &str,
         ask: impl Fn(&Lease) -> Result<T, Error>,
     ) -> Result<T, HomeError> {
-        for last in [false, true] {
-            let lease = self.lease()?;
-            let asked = ask(&lease);
-            match asked {
-                Ok(done) => {
-                    self.give_back(lease);
-                    return Ok(done);
-                }
-                Err(error) => {
-                    let fault = fault_of(&error);
-                    match fault {
-                        Fault::Stale | Fault::Lost => self.cut(lease),
-                        Fault::Cannot | Fault::Refused => self.give_back(lease),
-                    }
-                    if last || fault != Fault::Stale {
-                        return Err(told(&self.name, what, &error));
-                    }
-                }
-            }
+        match self.ask(&ask)? {
+            Err(error) if fault_of(&error) == Fault::Stale => self.once(what, ask),
+            other => other.map_err(|error| told(&self.name, what, &error)),
         }
-        Err(HomeError::lost(self.name.clone(), "it does not answer"))
+    }
+
+    /// Does what must not be done twice: of a birth that broke off nobody knows how far it came.
+    pub(crate) fn once<T>(
+        &self,
+        what: &str,
+        ask: impl Fn(&Lease) -> Result<T, Error>,
+    ) -> Result<T, HomeError> {
+        self.ask(&ask)?.map_err(|error| told(&self.name, what, &error))
+    }
+
+    fn ask<T>(&self, ask: &impl Fn(&Lease) -> Result<T, Error>) -> Result<Result<T, Error>, HomeError> {
+        let lease = self.lease()?;
+        let asked = ask(&lease);
+        match asked.as_ref().err().map(fault_of) {
+            Some(Fault::Stale | Fault::Lost) => self.cut(lease),
+            Some(Fault::Cannot | Fault::Refused) | None => self.give_back(lease),
+        }
+        Ok(asked)
     }
 
     /// The module and the slot, for questions that take no session.

@@ -33,6 +33,8 @@ pub struct TokenHome {
     known: Mutex<HashMap<Label, Known>>,
     /// The one-time key that something may be sent to, with the session in which it lives.
     receiving: Mutex<Option<(Lease, ObjectHandle)>>,
+    /// One birth at a time: between looking for a label and taking it nobody else does.
+    births: Mutex<()>,
 }
 
 #[derive(Clone)]
@@ -46,8 +48,8 @@ impl TokenHome {
     /// The token at this place. Nothing is opened before something is asked of it.
     #[must_use]
     pub fn new(place: TokenPlace, pin: Pin) -> Self {
-        let (known, receiving) = (Mutex::default(), Mutex::default());
-        Self { connection: Connection::new(place, pin), known, receiving }
+        let (known, receiving, births) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { connection: Connection::new(place, pin), known, receiving, births }
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Label, Known>> {
@@ -108,11 +110,19 @@ impl TokenHome {
     }
 
     fn make(&self, label: &Label, scheme: Scheme, to_send: bool) -> Result<PublicKey, HomeError> {
-        self.free(label)?;
         let what = format!("make keys of {scheme}");
-        self.connection
-            .with(&what, |lease| objects::generate(&lease.session, label, scheme, to_send).map(drop))?;
+        self.born(label, || {
+            self.connection
+                .once(&what, |lease| objects::generate(&lease.session, label, scheme, to_send).map(drop))
+        })?;
         self.tried(label, self.public(label))
+    }
+
+    /// Something new under a label that nothing has; where making it fails half-way, what there is of it goes.
+    fn born<T>(&self, label: &Label, make: impl FnOnce() -> Result<T, HomeError>) -> Result<T, HomeError> {
+        let _one = self.births.lock().unwrap_or_else(PoisonError::into_inner);
+        self.free(label)?;
+        make().inspect_err(|_| drop(self.destroy(label)))
     }
 
     /// INVARIANT S7: a key that was born or came has signed once before anybody hears of it; one that cannot is taken away.
@@ -170,19 +180,20 @@ impl Home for TokenHome {
         secret: &Secret<[u8; 32]>,
     ) -> Result<PublicKey, HomeError> {
         let public = public_of(scheme, secret)?;
-        self.free(label)?;
-        self.connection.with(&format!("take keys of {scheme} over"), |lease| {
-            let mut template = objects::stays(label, scheme);
-            template.push(Attribute::EcParams(objects::curve(scheme).to_vec()));
-            let mut value = Secret::new(secret.expose().to_vec());
-            template.push(Attribute::Value(std::mem::take(value.expose_mut())));
-            let created = lease.session.create_object(&template);
-            // Whatever became of it, this copy goes.
-            if let Some(Attribute::Value(bytes)) = template.pop() {
-                drop(Secret::new(bytes));
-            }
-            created?;
-            objects::create_public(&lease.session, label, &public)
+        self.born(label, || {
+            self.connection.once(&format!("take keys of {scheme} over"), |lease| {
+                let mut template = objects::stays(label, scheme);
+                template.push(Attribute::EcParams(objects::curve(scheme).to_vec()));
+                let mut value = Secret::new(secret.expose().to_vec());
+                template.push(Attribute::Value(std::mem::take(value.expose_mut())));
+                let created = lease.session.create_object(&template);
+                // Whatever became of it, this copy goes.
+                if let Some(Attribute::Value(bytes)) = template.pop() {
+                    drop(Secret::new(bytes));
+                }
+                created?;
+                objects::create_public(&lease.session, label, &public)
+            })
         })?;
         self.tried(label, Ok(public))
     }
@@ -221,22 +232,23 @@ impl Home for TokenHome {
     }
 
     fn make_wrapping(&self, label: &Label) -> Result<(), HomeError> {
-        self.free(label)?;
-        self.connection.with("make AES keys", |lease| {
-            let template = [
-                Attribute::Class(ObjectClass::SECRET_KEY),
-                Attribute::KeyType(KeyType::AES),
-                Attribute::Token(true),
-                Attribute::Private(true),
-                Attribute::Sensitive(true),
-                Attribute::Extractable(false),
-                Attribute::Encrypt(true),
-                Attribute::Decrypt(true),
-                Attribute::ValueLen(32.into()),
-                objects::named(label),
-                objects::identified(label),
-            ];
-            lease.session.generate_key(&Mechanism::AesKeyGen, &template).map(drop)
+        let template = [
+            Attribute::Class(ObjectClass::SECRET_KEY),
+            Attribute::KeyType(KeyType::AES),
+            Attribute::Token(true),
+            Attribute::Private(true),
+            Attribute::Sensitive(true),
+            Attribute::Extractable(false),
+            Attribute::Encrypt(true),
+            Attribute::Decrypt(true),
+            Attribute::ValueLen(32.into()),
+            objects::named(label),
+            objects::identified(label),
+        ];
+        self.born(label, || {
+            self.connection.once("make AES keys", |lease| {
+                lease.session.generate_key(&Mechanism::AesKeyGen, &template).map(drop)
+            })
         })
     }
 
@@ -336,7 +348,7 @@ impl Home for TokenHome {
                 reason: "no one-time key is waiting".to_owned(),
             });
         };
-        let received = self.free(label).and_then(|()| {
+        let received = self.born(label, || {
             let received = moving::receive(&lease.session, one_time, label, public, parcel);
             received.map_err(|error| fault::told(&self.home(), "receive keys", &error))
         });

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use keystead_base::Coded as _;
+use keystead_base::{Coded as _, Secret};
 use keystead_homes::{Home as _, Pool, ProcessHome, Scheme, ToSign};
 
 use crate::Test;
@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("d01_a_process_that_is_killed_is_started_again", killed),
     ("d01_one_of_three_tokens_is_killed_under_load_and_no_request_fails", under_load),
     ("d01_a_group_without_homes_says_so", nobody),
+    ("s07_a_home_that_signs_as_another_key_is_passed_over", another),
     ("d01_a_question_that_is_too_long_takes_no_process_out", too_long),
 ];
 
@@ -129,6 +130,28 @@ fn under_load() {
         stop.store(true, Ordering::Relaxed);
     });
     assert!(failed.lock().unwrap().is_empty(), "no request fails: {failed:?}");
+    pool.destroy(&key).unwrap();
+}
+
+/// Each home's signature is good for the key that it says it is; one of them holds another key than was born there.
+fn another() {
+    let key = label("another/key");
+    let homes = ["one", "two"].map(apart);
+    let publics: Vec<_> = homes
+        .iter()
+        .zip([3, 4])
+        .map(|(home, secret)| home.import(&key, Scheme::EcdsaSecp256k1, &Secret::new([secret; 32])).unwrap())
+        .collect();
+    let pool = Pool::new("the tokens", homes.into()).unwrap().after(Duration::ZERO);
+    for number in 0..6 {
+        let signature = pool.sign_as(&key, &publics[1], ToSign::Digest(&digest(number))).unwrap();
+        assert!(verifies(&publics[1], number, &signature));
+    }
+    let lost: Vec<_> = pool.members().into_iter().map(|it| it.lost.map(|error| error.code())).collect();
+    assert_eq!(lost, [Some("home.unverified"), None]);
+    // It is there, which says nothing of the key that it signs with.
+    pool.check();
+    assert!(pool.members()[0].lost.is_some());
     pool.destroy(&key).unwrap();
 }
 

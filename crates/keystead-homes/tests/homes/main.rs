@@ -12,6 +12,7 @@
     clippy::print_stderr
 )]
 
+mod births;
 mod conformance;
 mod losing;
 mod pins;
@@ -48,7 +49,9 @@ fn run_with_tokens(filter: &[&str]) {
 fn run_tests(filter: &[&str]) {
     let names: Vec<&&str> = filter.iter().filter(|word| !word.starts_with('-')).collect();
     let mut failed = 0;
-    for (name, test) in [conformance::TESTS, staying::TESTS, pins::TESTS, losing::TESTS].concat() {
+    for (name, test) in
+        [conformance::TESTS, staying::TESTS, births::TESTS, pins::TESTS, losing::TESTS].concat()
+    {
         if !names.is_empty() && !names.iter().any(|word| name.contains(**word)) {
             continue;
         }

@@ -29,7 +29,7 @@ pub(crate) fn session(token: &str) -> Session {
     session
 }
 
-fn object(session: &Session, class: ObjectClass, name: &str) -> ObjectHandle {
+pub(crate) fn object(session: &Session, class: ObjectClass, name: &str) -> ObjectHandle {
     let template = [Attribute::Class(class), Attribute::Label(name.as_bytes().to_vec())];
     let found = session.find_objects(&template).unwrap();
     assert_eq!(found.len(), 1, "{name}");

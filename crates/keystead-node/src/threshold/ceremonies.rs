@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use keystead_base::{Canonical as _, Name, RequestId, merkle::Inclusion};
 use keystead_decision::{Certificate, Convened, Convening, KeyStep, Outcome, State, leaves};
+use keystead_intent::Importer;
 use keystead_policy::AssuranceLevel;
-use keystead_signing::{ClientError, DealtShare};
+use keystead_signing::{ClientError, DealtShare, Refusal, SeatFor, TakeDealing};
 use keystead_wire::Refused;
 use tokio::time::Instant;
 
@@ -23,6 +24,7 @@ impl Signer {
         let ours = open.filter(|(_, it)| it.participants().contains(&self.shared.node));
         for (key, convening) in ours.collect::<Vec<_>>() {
             self.take_seat(&key, &convening, height)?;
+            self.take_dealing(&convening).await?;
             self.prove_share(&convening);
         }
         self.see_epochs(state);
@@ -43,7 +45,7 @@ impl Signer {
     /// The log knows the seat that this enclave has in its present life.
     fn take_seat(&mut self, key: &Name, it: &Convening, height: u64) -> Result<(), NodeError> {
         if !self.runs.seats.contains_key(&it.request) {
-            let seat = match self.enclave.seat(it.request) {
+            let seat = match self.enclave.seat(self.seat_for(key, it)) {
                 Ok(seat) => seat,
                 Err(ClientError::Refused(refusal)) => {
                     let refused = Refused { code: refusal.code, text: refusal.text };
@@ -55,14 +57,18 @@ impl Signer {
             self.runs.seats.insert(it.request, OwnSeat { seat, told: 0 });
         }
         let Some(own) = self.runs.seats.get_mut(&it.request) else { return Ok(()) };
-        let known = it.seats.get(&self.shared.node) == Some(&own.seat);
+        let known = it.seats.get(&self.shared.node) == Some(&own.seat.seat);
         let told_just_now = own.told > 0 && height < own.told.saturating_add(HEIGHTS_TO_WAIT);
         if !known && !told_just_now {
             own.told = height;
-            let step = KeyStep::Seated { request: it.request, seat: own.seat.clone() };
+            let step = KeyStep::Seated { request: it.request, seat: Box::new(own.seat.clone()) };
             self.shared.report_key_later(key.clone(), step);
         }
         Ok(())
+    }
+
+    fn seat_for(&self, key: &Name, it: &Convening) -> SeatFor {
+        SeatFor { request: it.request, key: key.clone(), node: self.shared.node.clone() }
     }
 
     /// Carries out what a block begins of ceremonies.
@@ -70,7 +76,10 @@ impl Signer {
         let Some(decision) = block.decisions.get(index) else { return Ok(()) };
         let Outcome::Convened(convened) = &decision.outcome else { return Ok(()) };
         let request = decision.subject;
-        let own = self.runs.seats.get(&request).map(|it| &it.seat);
+        if convened.importer() == Some(&Importer::Home(self.shared.node.clone())) {
+            self.deal_whole(block, index, convened)?;
+        }
+        let own = self.runs.seats.get(&request).map(|it| &it.seat.seat);
         if own.is_none() || convened.seats.get(&self.shared.node) != own {
             return Ok(());
         }
@@ -89,18 +98,70 @@ impl Signer {
             Ok(progress) => {
                 let (session, until) = (begun(&progress), Instant::now() + CEREMONY_TIME);
                 self.runs.proving.remove(&request);
-                let (begun, attempt) = (clock::now(), convened.attempt);
-                self.runs.dealing.insert(request, Dealing { begun, attempt, session, until });
+                let (begun, attempt, taken) = (clock::now(), convened.attempt, false);
+                self.runs.dealing.insert(request, Dealing { begun, attempt, session, taken, until });
                 self.moved(progress).await
             }
             Err(ClientError::Refused(refusal)) => {
-                let refused = Refused { code: refusal.code, text: refusal.text };
-                // Another seat lets nobody in again who is kept out here, and makes all others begin anew.
-                let hopeless = refused.code.starts_with("threshold_begin.");
-                self.shared.event(Event::NotSigned { request, refused });
-                if !hopeless {
-                    self.begin_anew(request);
+                self.not_begun(request, refusal);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn not_begun(&mut self, request: RequestId, refusal: Refusal) {
+        let refused = Refused { code: refusal.code, text: refusal.text };
+        // Another seat lets nobody in again who is kept out here, and makes all others begin anew.
+        let hopeless = refused.code.starts_with("threshold_begin.");
+        self.shared.event(Event::NotSigned { request, refused });
+        if !hopeless {
+            self.begin_anew(request);
+        }
+    }
+
+    /// The key is whole here, and all who are to hold it have seats: the enclave deals it, and the log carries that to all alike.
+    fn deal_whole(&mut self, block: &Durable, index: usize, convened: &Convened) -> Result<(), NodeError> {
+        let Some(decision) = block.decisions.get(index) else { return Ok(()) };
+        let Some(proof) = Inclusion::prove(&leaves(&block.decisions), index) else { return Ok(()) };
+        let certificate = Certificate { commit: block.commit.clone(), decision: decision.clone(), proof };
+        let (request, attempt) = (decision.subject, convened.attempt);
+        match self.enclave.deal(certificate) {
+            Ok(dealing) => {
+                match self.shared.sign(dealing) {
+                    Ok(dealing) => {
+                        let step = KeyStep::Imported { request, attempt, dealing: Box::new(dealing) };
+                        self.shared.report_key_later(convened.key().clone(), step);
+                    }
+                    Err(error) => self.shared.postponed("what was dealt of a whole key", &error),
                 }
+                Ok(())
+            }
+            Err(ClientError::Refused(refusal)) => {
+                let refused = Refused { code: refusal.code, text: refusal.text };
+                self.shared.board.failed(&request, refused.clone());
+                self.shared.event(Event::NotSigned { request, refused });
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The log has what was dealt for the attempt that this enclave was shown convened: it begins with that.
+    async fn take_dealing(&mut self, it: &Convening) -> Result<(), NodeError> {
+        let Some(dealing) = &it.dealing else { return Ok(()) };
+        let own = self.runs.dealing.get_mut(&it.request).filter(|own| own.attempt == it.attempt);
+        let Some(own) = own.filter(|own| !own.taken) else { return Ok(()) };
+        own.taken = true;
+        match self.enclave.take(TakeDealing { request: it.request, dealing: (**dealing).clone() }) {
+            Ok(progress) => {
+                if let Some(own) = self.runs.dealing.get_mut(&it.request) {
+                    (own.session, own.until) = (begun(&progress), Instant::now() + CEREMONY_TIME);
+                }
+                self.moved(progress).await
+            }
+            Err(ClientError::Refused(refusal)) => {
+                self.not_begun(it.request, refusal);
                 Ok(())
             }
             Err(error) => Err(error.into()),

@@ -25,13 +25,17 @@ impl Epochs {
     fn see(&mut self, state: &State, now: Instant) -> Vec<(Name, u32)> {
         let mut began = Vec::new();
         let seconds = state.policy().engine.version().timing.certificate_seconds;
-        let shared = state.keys().filter_map(|(name, key)| Some((name, key.epoch, key.sharing.as_ref()?)));
-        for (name, epoch, sharing) in shared {
+        let shared = state.keys().filter_map(|(name, key)| Some((name, key, key.sharing.as_ref()?)));
+        for (name, key, sharing) in shared {
+            let epoch = key.epoch;
             if self.in_force.get(name).is_some_and(|(before, _)| *before == epoch) {
                 continue;
             }
             let before = self.in_force.insert(name.clone(), (epoch, sharing.clone()));
-            if let Some((before, _)) = before.filter(|(before, _)| *before < epoch) {
+            // INVARIANT K4: what was whole until its shares took over ends as shares of an epoch before do.
+            let whole = key.imported.then(|| epoch.checked_sub(1)).flatten();
+            let before = before.map_or(whole, |(before, _)| Some(before));
+            if let Some(before) = before.filter(|before| *before < epoch) {
                 self.over.insert(name.clone(), (now + Duration::from_secs(seconds), before));
             }
             began.push((name.clone(), epoch));

@@ -1,12 +1,12 @@
 //! The parent's side of keys in shares.
 
-use keystead_base::{Name, RequestId};
-use keystead_decision::{Certificate, Seat};
+use keystead_base::Name;
+use keystead_decision::{Certificate, Dealing, ProvenSeat};
 use keystead_threshold::{Record, SessionId};
 
 use super::{ClientError, EnclaveClient, FRAME_SLACK, batches, unexpected};
 use crate::MAX_FRAME_BYTES;
-use crate::protocol::{Reply, Request};
+use crate::protocol::{Reply, Request, SeatFor, SplitWhole, TakeDealing, WholeKey};
 use crate::threshold::{Progress, RunStart};
 
 impl EnclaveClient {
@@ -20,13 +20,13 @@ impl EnclaveClient {
         parts.into_iter().try_for_each(|records| self.done(&Request::Recall(records)))
     }
 
-    /// Has the enclave draw the keys with which it takes part in the ceremony of a request.
+    /// Has the enclave draw the keys with which it takes part in a ceremony, and prove that it has them.
     ///
     /// # Errors
     ///
     /// [`ClientError`].
-    pub fn seat(&mut self, request: RequestId) -> Result<Seat, ClientError> {
-        match self.call(&Request::Seat(request))? {
+    pub fn seat(&mut self, it: SeatFor) -> Result<ProvenSeat, ClientError> {
+        match self.call(&Request::Seat(Box::new(it)))? {
             Reply::Seated(seat) => Ok(*seat),
             other => Err(unexpected(other)),
         }
@@ -96,6 +96,39 @@ impl EnclaveClient {
     /// [`ClientError`].
     pub fn lift(&mut self, certificate: Certificate) -> Result<(), ClientError> {
         self.done(&Request::Lift(Box::new(certificate)))
+    }
+
+    /// Has a whole key of this home dealt, as the log convened it.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn deal(&mut self, certificate: Certificate) -> Result<Dealing, ClientError> {
+        match self.call(&Request::Deal(Box::new(certificate)))? {
+            Reply::Dealt(dealing) => Ok(*dealing),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Hands over what was dealt for a ceremony that was convened.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn take(&mut self, it: TakeDealing) -> Result<Progress, ClientError> {
+        self.moved(&Request::Take(Box::new(it)))
+    }
+
+    /// In a scratch enclave: which key its file holds, and what is dealt of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn whole(&mut self, it: SplitWhole) -> Result<WholeKey, ClientError> {
+        match self.call(&Request::Whole(Box::new(it)))? {
+            Reply::Whole(whole) => Ok(*whole),
+            other => Err(unexpected(other)),
+        }
     }
 
     fn moved(&mut self, request: &Request) -> Result<Progress, ClientError> {

@@ -1,6 +1,6 @@
 //! PSBTs of keys in shares: what is admitted is signed input by input, each in a run of its own.
 
-use keystead_base::{Canonical as _, Digest, Timestamp};
+use keystead_base::{Canonical as _, Digest, PublicAccount, Timestamp};
 use keystead_bitcoin::{InputSignature, Sighash, SigningDigest, Spend, SpendSignature, wallet_in_shares};
 use keystead_decision::{Grant, Header};
 use keystead_intent::{KeyKind, PsbtSpend};
@@ -97,8 +97,13 @@ impl ToJoin {
 }
 
 impl Admitted {
-    /// What a run of it signs: an input of its own where a PSBT was admitted, and only there.
-    pub(super) fn signs(&self, grant: &Grant, input: Option<u32>) -> Result<ToJoin, ThresholdError> {
+    /// What a run of it signs, and where the key of it is: an input of its own where a PSBT was admitted, and only there.
+    pub(super) fn signs(
+        &self,
+        grant: &Grant,
+        account: &PublicAccount,
+        input: Option<u32>,
+    ) -> Result<ToJoin, ThresholdError> {
         match (input, &self.message) {
             (Some(input), None) => self.signs_input(input),
             (None, Some(it)) => {
@@ -106,7 +111,7 @@ impl Admitted {
                 Ok(ToJoin { digest, path: Vec::new(), message })
             }
             (None, None) if self.inputs.is_empty() => {
-                Ok(ToJoin::digest(grant.signing_digest, vec![grant.account.index]))
+                Ok(ToJoin::digest(grant.signing_digest, account.path(grant.account.index)))
             }
             _ => Err(ThresholdError::NotAdmitted),
         }

@@ -1,16 +1,17 @@
 //! A key gets another home: its backup is handed over to a one-time key of the enclave that restores it.
 
-use keystead_base::{Name, Secret, Timestamp};
+use keystead_base::{Canonical as _, Name, Secret, Timestamp};
 use keystead_decision::{Certificate, drill_challenge};
 use keystead_intent::KeyCeremony;
 use keystead_keys::{
     BackupFile, HdSeed, Purpose, RECIPIENT_SEED_BYTES, RecipientKey, RecipientPublicKey, SealLabel, Sealed,
 };
 
-use super::{Enclave, EnclaveControls, Role, held};
+use super::{Enclave, EnclaveControls, Role, Struck, held};
 use crate::EnclaveError;
-use crate::entropy::{MachineDraw, kernel_random};
-use crate::protocol::{HandOver, RestoredKey};
+use crate::entropy::kernel_random;
+use crate::protocol::{Drill, DrillProof, HandOver, RestoredKey};
+use crate::self_test::recipient_fits;
 
 /// What this enclave may restore, and the one-time key that it is handed over to.
 pub(super) struct Receiving {
@@ -21,6 +22,23 @@ pub(super) struct Receiving {
 }
 
 impl<C: EnclaveControls> Enclave<C> {
+    /// In a scratch enclave: a backup that is restored proves control.
+    pub(super) fn drill(&mut self, drill: &Drill) -> Result<DrillProof, EnclaveError> {
+        if self.start.role != Role::Scratch {
+            return Err(EnclaveError::Role);
+        }
+        self.hardened()?;
+        let member = self.start.passphrase.open(&drill.member)?;
+        let seed = drill.file.restore(&drill.recipient, &member.recipient()?)?;
+        let subject = &drill.file.subject;
+        let backup = drill.file.digest();
+        self.vault.add(subject.key.clone(), subject.epoch, &seed)?;
+        let account = self.vault.account(&subject.key, 0)?;
+        let challenge = drill_challenge(subject.cluster, &subject.key, subject.epoch, &backup, drill.after);
+        let signature = self.curve.sign(&self.vault.scalar(&account), &account.public, &challenge)?;
+        Ok(DrillProof { backup, proof: signature.rs.to_vec() })
+    }
+
     /// A committed ceremony names this home: a key of this very life that a backup can be encrypted to. The
     /// last ceremony counts.
     pub(super) fn receive(
@@ -31,8 +49,11 @@ impl<C: EnclaveControls> Enclave<C> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
         let KeyCeremony::Restore { key, home } = ceremony else { return Err(EnclaveError::Ceremony) };
         self.protected()?;
-        let (seed, _) = self.sources.seed(&MachineDraw::new(), now)?;
-        let public = one_time(&seed)?.public();
+        let draw = self.draw();
+        let (seed, _) = self.sources.seed(&draw, now)?;
+        let one_time = one_time(&seed)?;
+        recipient_fits(&one_time, &|bytes| self.controls.strike(Struck::Pair("X-Wing key"), bytes))?;
+        let public = one_time.public();
         self.receiving = Some(Receiving { key, home, epoch: epoch.saturating_add(1), seed });
         Ok(public)
     }

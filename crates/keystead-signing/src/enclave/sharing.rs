@@ -6,7 +6,8 @@ use keystead_base::{Canonical as _, ClusterId, Digest, KeyScheme, Name, RequestI
 use keystead_bitcoin::SigningDigest;
 use keystead_chain::Unsigned;
 use keystead_decision::{
-    Certificate, Convened, Decision, Grant, Header, HeldPermit, Seat, Sharing, SigningPermit, share_challenge,
+    Certificate, Convened, Decision, Grant, Header, HeldPermit, ProvenSeat, SeatClaim, Sharing,
+    SigningPermit, share_challenge,
 };
 use keystead_intent::KeyCeremony;
 use keystead_keys::{Purpose as Sealing, SealLabel, Sealed};
@@ -17,7 +18,7 @@ use keystead_threshold::{
 use super::inputs::ToJoin;
 use super::{Enclave, EnclaveControls, fits};
 use crate::entropy::kernel_random;
-use crate::protocol::{ItemResult, OpenedKey, Released};
+use crate::protocol::{ItemResult, OpenedKey, Released, SeatFor};
 use crate::threshold::{
     Convoked, Dealt, DealtShare, Ended, Finish, Made, Moved, Outgoing, Progress, Proving, RunAim, RunEnd,
     RunStart, Signature, ThresholdError,
@@ -71,9 +72,24 @@ pub(super) struct Fresh {
 #[derive(Default)]
 pub(super) struct Proofs(BTreeMap<RequestId, Fresh>);
 
+impl Fresh {
+    /// What the shares of a run are proven with, whose epoch is the one that it makes.
+    pub(super) fn of(run: &Session, convened: &Convened, decision: Digest, since: Timestamp) -> Self {
+        Self {
+            key: run.key.clone(),
+            scheme: run.scheme,
+            epoch: convened.next_epoch(),
+            holders: run.holders.clone(),
+            policy_version: run.policy_version,
+            convened: decision,
+            since,
+        }
+    }
+}
+
 impl Proofs {
     /// A key has one ceremony at a time; of other keys' the oldest makes room.
-    fn add(&mut self, request: RequestId, fresh: Fresh) {
+    pub(super) fn add(&mut self, request: RequestId, fresh: Fresh) {
         self.0.retain(|_, it| it.key != fresh.key);
         if self.0.len() >= MAX_FRESH
             && let Some(oldest) = self.0.iter().min_by_key(|(_, it)| it.since).map(|(of, _)| *of)
@@ -86,9 +102,11 @@ impl Proofs {
 
 impl<C: EnclaveControls> Enclave<C> {
     /// A seat of this very life. It takes part in nothing before the log convenes a ceremony with it.
-    pub(super) fn seat(&mut self, request: RequestId) -> Result<Seat, EnclaveError> {
+    pub(super) fn seat(&mut self, it: SeatFor) -> Result<ProvenSeat, EnclaveError> {
         self.protected()?;
-        Ok(self.threshold.seat(request)?)
+        let SeatFor { request, key, node } = it;
+        let (cluster, seat) = (self.cluster()?, self.threshold.seat(request)?);
+        Ok(self.threshold.prove_seat(SeatClaim { cluster, key, request, node, seat })?)
     }
 
     /// All participants have seats: the run begins, as the log describes it and nobody else.
@@ -97,6 +115,9 @@ impl<C: EnclaveControls> Enclave<C> {
         let (convened, policy_version, decision) = log.permit_convened(it, now)?.into_parts();
         self.protected()?;
         let request = it.decision.subject;
+        if convened.importer().is_some() {
+            return self.await_dealing(request, convened, (policy_version, decision));
+        }
         let session = session_of(self.cluster()?, &convened, policy_version, decision)?;
         let fresh = Fresh {
             key: convened.key().clone(),
@@ -160,9 +181,9 @@ impl<C: EnclaveControls> Enclave<C> {
         let right = self.rights.0.get(&(request, height)).ok_or(ThresholdError::NotAdmitted)?;
         // INVARIANT S3, S14: what was learned since counts, at the start of every run.
         let grant = log.still_permits(&right.permit, now)?.into_grant();
-        let ToJoin { digest, path, message } = right.signs(&grant, input)?;
+        let holding = self.threshold.holding(&grant.account.key, grant.epoch)?;
+        let ToJoin { digest, path, message } = right.signs(&grant, &holding.account, input)?;
         let key = grant.account.key;
-        let holding = self.threshold.holding(&key, grant.epoch)?;
         let purpose = Purpose::Sign { signers: start.signers.clone(), digest, path };
         let session = Session {
             cluster: self.cluster()?,
@@ -191,7 +212,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let cluster = self.cluster()?;
         let challenge = share_challenge(cluster, &fresh.key, fresh.epoch, &fresh.convened, prover);
         let path = match fresh.scheme {
-            Scheme::EcdsaDkls23 => vec![0],
+            Scheme::EcdsaDkls23 => self.threshold.holding(&fresh.key, fresh.epoch)?.account.path(0),
             Scheme::Bip340Frost | Scheme::Ed25519Frost => Vec::new(),
         };
         let digest = fresh.scheme.names(challenge.as_bytes()).ok_or(ThresholdError::NotAdmitted)?;
@@ -258,6 +279,10 @@ impl<C: EnclaveControls> Enclave<C> {
 
     pub(super) fn erase(&mut self, key: &Name, epoch: u32) {
         self.threshold.erase(key, epoch);
+        // INVARIANT K4: the key was whole here until its shares took over.
+        if self.vault.key(key).is_ok_and(|it| it.epoch <= epoch) {
+            let _wiped = self.vault.wipe(key);
+        }
         // What it was proven with is over with the epoch before it.
         self.fresh.0.retain(|_, it| it.key != *key || it.epoch > epoch.saturating_add(1));
     }
@@ -275,7 +300,7 @@ impl<C: EnclaveControls> Enclave<C> {
         Ok(opened)
     }
 
-    fn progress(&mut self, moved: Moved, now: Timestamp) -> Result<Progress, EnclaveError> {
+    pub(super) fn progress(&mut self, moved: Moved, now: Timestamp) -> Result<Progress, EnclaveError> {
         let Moved { records, messages, ended } = moved;
         let messages = messages.into_iter().map(|(to, message)| Outgoing { to, message }).collect();
         let mut told = Vec::with_capacity(ended.len());

@@ -4,8 +4,8 @@ use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Digest, Name, Timestamp};
-use keystead_intent::{BitcoinWallet, ChainId};
-use keystead_keys::{MemberKeyFile, RecipientPublicKey, SeedShares};
+use keystead_intent::{BitcoinWallet, ChainId, MAX_BACKUP_MEMBERS};
+use keystead_keys::{MAX_RECIPIENTS, MemberKeyFile, RecipientPublicKey, SeedShares};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
@@ -34,7 +34,9 @@ pub struct Gathering {
 }
 
 /// The most shares that are brought: a backup has no more.
-pub const MAX_GATHERED: usize = 16;
+pub const MAX_GATHERED: usize = MAX_RECIPIENTS;
+// What the log allows, the enclave writes; the crates of both know nothing of each other.
+const _: () = assert!(MAX_RECIPIENTS == MAX_BACKUP_MEMBERS);
 /// The most accounts that a drill proves control of.
 pub const MAX_DRILLED_ACCOUNTS: u32 = 1024;
 

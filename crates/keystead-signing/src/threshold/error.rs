@@ -1,7 +1,7 @@
 //! Every reason for which a run of a shared key does not begin here.
 
-use keystead_base::{Blame, Coded, Name};
-use keystead_threshold::{BeginError, HoldersError};
+use keystead_base::{Blame, Coded, Name, SelfTestError};
+use keystead_threshold::{BeginError, HoldersError, SplitError};
 
 /// Why the enclave takes no part.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,12 +35,21 @@ pub enum ThresholdError {
     /// No certificate was admitted for what is to be signed.
     #[error("nothing was admitted that this run could sign")]
     NotAdmitted,
+    /// A whole key that somebody else dealt than who was allowed to, or for another attempt.
+    #[error("what was dealt is not signed by whoever has the key, for this attempt")]
+    Dealer,
+    /// A whole key that was dealt wrongly.
+    #[error(transparent)]
+    Split(#[from] SplitError),
     /// Nodes that cannot hold a key together.
     #[error(transparent)]
     Shape(#[from] HoldersError),
     /// The run cannot begin.
     #[error(transparent)]
     Begin(#[from] BeginError),
+    /// Fresh keys whose halves do not belong together.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestError),
 }
 
 impl Coded for ThresholdError {
@@ -53,19 +62,27 @@ impl Coded for ThresholdError {
             Self::Holders { .. } => "threshold.other_holders",
             Self::Full => "threshold.full",
             Self::NotAdmitted => "threshold.not_admitted",
+            Self::Dealer => "threshold.dealer",
+            Self::Split(error) => error.code(),
             Self::Shape(error) => error.code(),
             Self::Begin(error) => error.code(),
+            Self::SelfTest(error) => error.code(),
         }
     }
 
     fn blame(&self) -> Blame {
         match self {
-            Self::NoSeat | Self::Unknown { .. } | Self::Holders { .. } | Self::NotAdmitted | Self::Seat => {
-                Blame::Peer
-            }
+            Self::NoSeat
+            | Self::Unknown { .. }
+            | Self::Holders { .. }
+            | Self::NotAdmitted
+            | Self::Seat
+            | Self::Dealer => Blame::Peer,
+            Self::Split(error) => error.blame(),
             Self::Share | Self::Full => Blame::Environment,
             Self::Shape(error) => error.blame(),
             Self::Begin(error) => error.blame(),
+            Self::SelfTest(error) => error.blame(),
         }
     }
 }

@@ -21,8 +21,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use keystead_base::{Digest, Name, PublicAccount, RequestId, Secret};
 pub use keystead_decision::Seat;
+use keystead_decision::{ProvenSeat, SeatClaim};
 use keystead_threshold::{
-    Abort, Begun, Culprit, Fault, Journal, Post, PublicShares, Purpose, Record, Session, SessionId,
+    Abort, Begun, Bip340, Culprit, Ed25519, Fault, Journal, Post, PublicShares, Purpose, Record, Scheme,
+    Session, SessionId, Split,
 };
 
 pub(crate) use self::arena::{ARENA_BYTES, Arena};
@@ -59,6 +61,22 @@ pub(crate) struct Convoked {
     pub(crate) seats: BTreeMap<Name, Seat>,
     /// What the shares so far are: none at a birth.
     pub(crate) old: Option<(PublicShares, PublicAccount)>,
+}
+
+/// A whole key that was dealt, as its dealer signed it for a ceremony that the log convened.
+pub(crate) struct Taking {
+    /// The request that people allowed.
+    pub(crate) request: RequestId,
+    /// The import that it was dealt for.
+    pub(crate) dealt: Session,
+    /// The run of those who take it.
+    pub(crate) run: Session,
+    /// The seats of all who take part.
+    pub(crate) seats: BTreeMap<Name, Seat>,
+    /// What was dealt.
+    pub(crate) split: Split,
+    /// The key that people approved.
+    pub(crate) account: PublicAccount,
 }
 
 /// A signature to be made: the grant was checked.
@@ -174,6 +192,12 @@ impl Threshold {
         Ok(public)
     }
 
+    /// Whoever has the seat's secret says whose it is.
+    pub(crate) fn prove_seat(&self, claim: SeatClaim) -> Result<ProvenSeat, ThresholdError> {
+        let seat = self.seats.get(&claim.request).ok_or(ThresholdError::NoSeat)?;
+        seat.prove(claim, &self.arena)
+    }
+
     fn leave_seat(&mut self, request: &RequestId) {
         self.drawn.retain(|it| it != request);
         if let Some(seat) = self.seats.remove(request) {
@@ -192,6 +216,32 @@ impl Threshold {
         let prepared = share::ceremony(&session, &me, part)?;
         let (key, epoch) = (session.key.clone(), made_epoch(&session));
         let (begun, moved) = self.begin(session, &me)?;
+        let machine = prepared(begun);
+        self.runs.convened(request, seats);
+        Ok(self.start(machine, post, Aim::Deal { request, key, epoch }, moved))
+    }
+
+    /// Whether this enclave has a seat in the ceremony of a request.
+    pub(crate) fn has_seat(&self, request: &RequestId) -> bool {
+        self.seats.contains_key(request)
+    }
+
+    /// Reads the point that was dealt to this seat, and begins the run of those who read theirs.
+    pub(crate) fn take(&mut self, it: Taking) -> Result<Moved, ThresholdError> {
+        let Taking { request, dealt, run, seats, split, account } = it;
+        let seat = self.seats.get(&request).ok_or(ThresholdError::NoSeat)?;
+        let me = seats.iter().find(|(_, it)| **it == seat.public).map(|(name, _)| name.clone());
+        let me = me.ok_or(ThresholdError::NoSeat)?;
+        let post = seat.post(&me, &seats, &self.arena)?;
+        let recipient = seat.recipient(&self.arena)?;
+        let key = account.public_key();
+        let share = match dealt.scheme {
+            Scheme::Ed25519Frost => split.share::<Ed25519>(&dealt, &me, &recipient, &key)?,
+            _ => split.share::<Bip340>(&dealt, &me, &recipient, &key)?,
+        };
+        let prepared = share::taken(share, &account)?;
+        let (key, epoch) = (run.key.clone(), made_epoch(&run));
+        let (begun, moved) = self.begin(run, &me)?;
         let machine = prepared(begun);
         self.runs.convened(request, seats);
         Ok(self.start(machine, post, Aim::Deal { request, key, epoch }, moved))
@@ -371,7 +421,9 @@ impl Threshold {
 /// The epoch of the shares that a ceremony makes.
 fn made_epoch(session: &Session) -> u32 {
     match session.purpose {
-        Purpose::Generate | Purpose::Import { .. } | Purpose::Sign { .. } => session.epoch,
+        Purpose::Generate | Purpose::Import { .. } | Purpose::Take { .. } | Purpose::Sign { .. } => {
+            session.epoch
+        }
         Purpose::Refresh | Purpose::Reshare { .. } | Purpose::Repair { .. } => {
             session.epoch.saturating_add(1)
         }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use super::Seat;
 use keystead_base::{HYBRID_SEED_BYTES, HybridSigner, Name, Secret};
+use keystead_decision::{ProvenSeat, SeatClaim};
 use keystead_keys::{RECIPIENT_SEED_BYTES, RecipientKey, RecipientPublicKey};
 use keystead_threshold::{Address, Post};
 
 use super::ThresholdError;
 use super::arena::{Arena, Place};
 use crate::entropy::kernel_random;
+use crate::self_test::{recipient_fits, signer_fits};
 
 /// Bytes of both seeds.
 const SEEDS_BYTES: usize = HYBRID_SEED_BYTES + RECIPIENT_SEED_BYTES;
@@ -26,6 +28,9 @@ impl OwnSeat {
     pub(crate) fn draw(arena: &mut Arena) -> Result<Self, ThresholdError> {
         let mut seeds = Secret::new(vec![0; SEEDS_BYTES]);
         kernel_random(seeds.expose_mut());
+        let (signer, recipient) = keys(&seeds)?;
+        signer_fits(&signer, &|_| {})?;
+        recipient_fits(&recipient, &|_| {})?;
         Self::of(&seeds, arena)
     }
 
@@ -41,6 +46,17 @@ impl OwnSeat {
     /// The seeds, to be sealed with a share.
     pub(crate) fn seeds(&self, arena: &Arena) -> Secret<Vec<u8>> {
         arena.read(&self.seeds)
+    }
+
+    /// Signs that it is a node's.
+    pub(crate) fn prove(&self, claim: SeatClaim, arena: &Arena) -> Result<ProvenSeat, ThresholdError> {
+        let (signer, _) = keys(&arena.read(&self.seeds))?;
+        claim.prove(&signer).map_err(|_| ThresholdError::Seat)
+    }
+
+    /// What is opened that was encrypted to it.
+    pub(crate) fn recipient(&self, arena: &Arena) -> Result<RecipientKey, ThresholdError> {
+        keys(&arena.read(&self.seeds)).map(|(_, recipient)| recipient)
     }
 
     pub(crate) fn wipe(self, arena: &mut Arena) {

@@ -59,6 +59,10 @@ impl AnyShare {
     pub(super) fn account(&self) -> Option<PublicAccount> {
         let root = self.bare().public().key.as_slice();
         match self {
+            // A key that was imported as one secret alone has no chain code.
+            Self::Ecdsa(share) if *share.chain_code() == [0; 32] => {
+                Some(PublicAccount::lone(root.try_into().ok()?))
+            }
             Self::Ecdsa(share) => Some(PublicAccount::new(root.try_into().ok()?, *share.chain_code())),
             Self::Frost(share) if share.scheme() == Scheme::Ed25519Frost => {
                 Some(PublicAccount::ed25519(root.try_into().ok()?))
@@ -80,6 +84,21 @@ impl AnyShare {
             Self::Frost(share) => frost_sign::<Bip340>(share, message),
         }
     }
+}
+
+/// A holder's part after a whole key was dealt to it: an engine sets up among those who took their shares, and FROST has none.
+pub(super) fn taken(share: KeyShare, account: &PublicAccount) -> Result<Prepared, ThresholdError> {
+    match share.scheme() {
+        Scheme::EcdsaDkls23 => Ok(set_up(Ceremony::set_up(share, account.chain_code.0))),
+        Scheme::Ed25519Frost => Ok(prepared(Deal::<Ed25519>::take(share), kept)),
+        Scheme::Bip340Frost => Err(ThresholdError::Share),
+    }
+}
+
+fn set_up(machine: Ceremony<Dkls23>) -> Prepared {
+    prepared::<Ceremony<Dkls23>>(machine, |share| {
+        TurnEnd::Dealt(share.map(|it| Box::new(AnyShare::Ecdsa(Box::new(it)))))
+    })
 }
 
 /// A node's part in a ceremony, by its session.
@@ -115,13 +134,11 @@ fn ecdsa(purpose: &Purpose, me: &Name, part: Part) -> Result<Prepared, Threshold
             let (public, account) = old.ok_or(ThresholdError::Share)?;
             Ceremony::receive(public, account.chain_code.0)
         }
-        Purpose::Sign { .. } | Purpose::Repair { .. } | Purpose::Import { .. } => {
+        Purpose::Sign { .. } | Purpose::Repair { .. } | Purpose::Import { .. } | Purpose::Take { .. } => {
             return Err(ThresholdError::NotAdmitted);
         }
     };
-    Ok(prepared::<Ceremony<Dkls23>>(machine, |share| {
-        TurnEnd::Dealt(share.map(|it| Box::new(AnyShare::Ecdsa(Box::new(it)))))
-    }))
+    Ok(set_up(machine))
 }
 
 fn frost<C: Suite + 'static>(purpose: &Purpose, me: &Name, part: Part) -> Result<Prepared, ThresholdError> {
@@ -135,7 +152,7 @@ fn frost<C: Suite + 'static>(purpose: &Purpose, me: &Name, part: Part) -> Result
         Purpose::Refresh => Deal::<C>::refresh(share()?),
         Purpose::Reshare { dealers, .. } if dealers.contains(me) => Deal::<C>::reshare(share()?),
         Purpose::Reshare { .. } => Deal::<C>::receive(old.ok_or(ThresholdError::Share)?.0),
-        Purpose::Sign { .. } | Purpose::Repair { .. } | Purpose::Import { .. } => {
+        Purpose::Sign { .. } | Purpose::Repair { .. } | Purpose::Import { .. } | Purpose::Take { .. } => {
             return Err(ThresholdError::NotAdmitted);
         }
     };

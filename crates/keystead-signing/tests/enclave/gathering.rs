@@ -4,7 +4,9 @@ use keystead_base::Timestamp;
 use keystead_decision::drill_challenge;
 use keystead_intent::{BackupGroup, ChainId, KeyCeremony};
 use keystead_keys::{MemberKey, MemberKeyFile, RecipientKey, SeedShares};
-use keystead_signing::{Advance, EnclaveClient, Gathering, GatheringAim, HeldKey, ShareToOpen};
+use keystead_signing::{
+    Advance, EnclaveClient, Gathering, GatheringAim, HeldKey, MAX_GATHERED, ShareToOpen, WalletOf,
+};
 
 use crate::Test;
 use crate::certificates::code;
@@ -52,7 +54,15 @@ impl Circle {
     }
 
     pub(crate) fn words(&self) -> Vec<String> {
-        let open = |who| self.cluster.start("scratch", &[]).open_share(self.to_open(who)).unwrap();
+        let open = |who| {
+            self.cluster
+                .start("scratch", &[])
+                .open_share(self.to_open(who))
+                .unwrap()
+                .into_secret()
+                .expose()
+                .clone()
+        };
         vec![open("ann"), open("ben")]
     }
 
@@ -77,10 +87,15 @@ fn drilled() {
         assert!(!account.account_proves_control(index + 1, &challenge, &it.0));
     }
     assert_eq!((proof.proofs.len(), proof.refused_without), (3, 2));
+    let wallet =
+        circle.enclave.wallet(WalletOf { key: name("hot"), chain: ChainId::BITCOIN_REGTEST }).unwrap();
+    assert_eq!(proof.wallets, [wallet.wallet], "the wallet that the home itself says");
     let one_less = circle.gathering(&words[1..], aim());
     assert_eq!(code(scratch().drill_shares(one_less)), "slip39.members");
     let twice = circle.gathering(&[words[0].clone(), words[0].clone()], aim());
     assert_eq!(code(scratch().drill_shares(twice)), "slip39.twice");
+    let many = circle.gathering(&vec![words[0].clone(); MAX_GATHERED + 1], aim());
+    assert_eq!(code(scratch().drill_shares(many)), "enclave.batch_size", "a backup has no more");
     let none = GatheringAim::Drill { accounts: 0, networks: Vec::new(), after: None };
     assert_eq!(code(scratch().drill_shares(circle.gathering(&words, none))), "enclave.batch_size");
     let (to_open, drill) = (circle.to_open("ann"), circle.gathering(&words, aim()));

@@ -17,9 +17,13 @@ mod certificates;
 mod confinement;
 mod fixture;
 mod gathering;
+mod importing;
+mod in_tokens;
 mod memory;
 mod restoring;
+mod rooted;
 mod run_vectors;
+mod self_tests;
 mod sharing;
 mod spending;
 mod thousands;
@@ -32,6 +36,7 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["enclave", rest @ ..] => fixture::become_enclave(rest),
+        ["token", label, pin] => rooted::become_token(label, pin),
         ["probe"] => confinement::probe(),
         ["peek", pid] => attacker::peek(pid),
         ["open-book"] => attacker::open_book(),
@@ -46,8 +51,12 @@ fn run_tests(filter: &[&str]) {
         certificates::TESTS,
         confinement::TESTS,
         gathering::TESTS,
+        importing::TESTS,
+        in_tokens::TESTS,
         memory::TESTS,
         restoring::TESTS,
+        rooted::TESTS,
+        self_tests::TESTS,
         sharing::TESTS,
         spending::TESTS,
         thousands::TESTS,

@@ -1,12 +1,14 @@
 //! The messages about keys in shares, for the vectors.
 
 use alloy_primitives::Address;
-use keystead_base::{Digest, RequestId};
+use keystead_base::{ClusterId, Digest, HybridSignature, RequestId, Signed, Timestamp};
 use keystead_bitcoin::SpendSignature;
-use keystead_decision::Certificate;
+use keystead_decision::{Certificate, Convened, Dealing, SealedPoint, Seat};
+use keystead_intent::{Importer, KeyCeremony, KeyKind};
 use keystead_signing::{
-    Abort, CreatedKey, Culprit, DealtShare, EnclaveClient, Ended, EthereumSignature, Fault, Hello, Outgoing,
-    Progress, Record, Released, Reply, Request, RunAim, RunEnd, RunStart, SessionId,
+    Abort, CreatedKey, Culprit, DealTo, DealtShare, EnclaveClient, Ended, EthereumSignature, Fault, Hello,
+    Outgoing, Progress, Record, Released, Reply, Request, RunAim, RunEnd, RunStart, SeatFor, SessionId,
+    SplitWhole, TakeDealing, WholeKey,
 };
 
 use crate::fixture::{Cluster, name};
@@ -23,14 +25,15 @@ pub(crate) fn of(
     created: &CreatedKey,
 ) -> Vec<Vector> {
     enclave.hello(Hello { genesis: cluster.genesis.clone() }).unwrap();
-    let seat = enclave.seat(REQUEST).unwrap();
+    let claim = SeatFor { request: REQUEST, key: name("treasury"), node: name("node-2") };
+    let seat = enclave.seat(claim.clone()).unwrap();
     let asked = RunAim::Request { request: REQUEST, height: 7 };
     let proof = RunAim::Proof { request: REQUEST, prover: name("node-2") };
     let input = RunAim::Input { request: REQUEST, height: 7, input: 2 };
     vec![
         vector("more seals", &Request::Open(vec![created.sealed.clone()])),
         vector("recall the journal", &Request::Recall(vec![begun()])),
-        vector("take a seat", &Request::Seat(REQUEST)),
+        vector("take a seat", &Request::Seat(Box::new(claim))),
         vector("begin a ceremony", &Request::Convene(Box::new(creation.clone()))),
         vector("join a run", &Request::Join(Box::new(start(asked)))),
         vector("join a proof", &Request::Join(Box::new(start(proof)))),
@@ -38,10 +41,55 @@ pub(crate) fn of(
         vector("deliver", &Request::Deliver(vec![vec![1, 2], vec![3]])),
         vector("give up", &Request::GiveUp(SESSION)),
         vector("erase", &Request::Erase { key: name("hot"), epoch: 2 }),
+        vector("deal a whole key", &Request::Deal(Box::new(creation.clone()))),
+        vector("which key is it", &Request::Whole(Box::new(SplitWhole { everything: true, to: None }))),
+        vector("split a whole key", &Request::Whole(Box::new(split(seat.seat.clone(), created)))),
+        vector("take what was dealt", &Request::Take(Box::new(taken()))),
+        vector("a dealing", &Reply::Dealt(Box::new(taken().dealing.body))),
+        vector("a whole key", &Reply::Whole(Box::new(whole(created)))),
         vector("done", &Reply::Done),
         vector("a seat", &Reply::Seated(Box::new(seat))),
         vector("moved", &Reply::Moved(Box::new(progress(created)))),
     ]
+}
+
+fn split(seat: Seat, created: &CreatedKey) -> SplitWhole {
+    let (holders, account) = (vec![name("node-1"), name("node-2")], created.held.account);
+    let (kind, from) = (KeyKind::ThresholdSecp256k1, Importer::Person(name("ann")));
+    let key = name("treasury");
+    let convened = Convened {
+        ceremony: KeyCeremony::Import { key, kind, account, from, threshold: 2, holders: holders.clone() },
+        epoch: 0,
+        attempt: 1,
+        threshold: 2,
+        holders,
+        old: None,
+        account: Some(account),
+        seats: [(name("node-2"), seat)].into(),
+        expires: Timestamp(7),
+    };
+    let (cluster, decision) = (ClusterId(Digest([8; 32])), Digest([9; 32]));
+    let to = DealTo { cluster, convened, policy_version: 3, decision, device: name("laptop") };
+    SplitWhole { everything: false, to: Some(to) }
+}
+
+fn taken() -> TakeDealing {
+    let point = SealedPoint { encapsulated: vec![1; 1120], ciphertext: vec![2; 48] };
+    let body = Dealing {
+        cluster: ClusterId(Digest([8; 32])),
+        key: name("treasury"),
+        convened: Digest([9; 32]),
+        device: None,
+        coefficients: vec![vec![2; 33], vec![3; 33]],
+        proof: vec![4; 64],
+        points: vec![point.clone(), point],
+    };
+    let signature = HybridSignature::from_parts([3; 64], Box::new([4; 3309]));
+    TakeDealing { request: REQUEST, dealing: Signed { body, signer: name("node-1"), signature } }
+}
+
+fn whole(created: &CreatedKey) -> WholeKey {
+    WholeKey { account: created.held.account, dealing: Some(taken().dealing.body) }
 }
 
 fn start(aim: RunAim) -> RunStart {

@@ -9,7 +9,7 @@ use keystead_decision::{Certificate, Convened, Grant, Outcome, Seat, share_chall
 use keystead_intent::{AccountRef, ChainId, DangerClass, KeyCeremony, KeyKind, PsbtSpend, SolanaMessage};
 use keystead_signing::{
     BatchItem, ClientError, DealtShare, EnclaveClient, Ended, HeldKey, ItemResult, Progress, RunAim, RunEnd,
-    RunStart,
+    RunStart, SeatFor,
 };
 use keystead_solana::{Draft, Pubkey, Version, compile, order};
 
@@ -34,10 +34,10 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 /// What the certificates of the fixture are about.
-const REQUEST: RequestId = RequestId(Digest([3; 32]));
+pub(crate) const REQUEST: RequestId = RequestId(Digest([3; 32]));
 
 /// The holders' enclaves, and what is on the way between them.
-struct Pair {
+pub(crate) struct Pair {
     enclaves: BTreeMap<Name, EnclaveClient>,
     wire: VecDeque<(Name, Vec<u8>)>,
     ended: Vec<(Name, Ended)>,
@@ -46,23 +46,23 @@ struct Pair {
 }
 
 impl Pair {
-    fn of(cluster: &Cluster) -> Self {
+    pub(crate) fn of(cluster: &Cluster) -> Self {
         let enclave = |who| (name(who), cluster.signer(Vec::new(), &[]).unwrap());
         let enclaves = ["a", "b"].map(enclave).into();
         Self { enclaves, wire: VecDeque::new(), ended: Vec::new(), said: 0 }
     }
 
-    fn at(&mut self, who: &str) -> &mut EnclaveClient {
+    pub(crate) fn at(&mut self, who: &str) -> &mut EnclaveClient {
         self.enclaves.get_mut(&name(who)).unwrap()
     }
 
-    fn took(&mut self, who: &Name, progress: Progress) {
+    pub(crate) fn took(&mut self, who: &Name, progress: Progress) {
         self.said += progress.messages.len();
         self.wire.extend(progress.messages.into_iter().map(|it| (it.to, it.message)));
         self.ended.extend(progress.ended.into_iter().map(|ended| (who.clone(), ended)));
     }
 
-    fn carry(&mut self) -> Vec<RunEnd> {
+    pub(crate) fn carry(&mut self) -> Vec<RunEnd> {
         while let Some((to, message)) = self.wire.pop_front() {
             let progress = self.enclaves.get_mut(&to).unwrap().deliver(vec![message]).unwrap();
             self.took(&to, progress);
@@ -70,8 +70,9 @@ impl Pair {
         std::mem::take(&mut self.ended).into_iter().map(|(_, ended)| ended.end).collect()
     }
 
-    fn seats(&mut self) -> BTreeMap<Name, Seat> {
-        self.enclaves.iter_mut().map(|(who, it)| (who.clone(), it.seat(REQUEST).unwrap())).collect()
+    pub(crate) fn seats(&mut self) -> BTreeMap<Name, Seat> {
+        let claim = |who: &Name| SeatFor { request: REQUEST, key: name("hot"), node: who.clone() };
+        self.enclaves.iter_mut().map(|(who, it)| (who.clone(), it.seat(claim(who)).unwrap().seat)).collect()
     }
 
     fn birth(&mut self, convened: &Certificate) -> Vec<DealtShare> {
@@ -143,7 +144,7 @@ fn s03_s14_shares_sign_what_the_log_allows_as_long_as_it_does() {
     let certificate = cluster.certificate(convened(kind, pair.seats()));
     let dealt = pair.birth(&certificate);
     assert_eq!((dealt.len(), dealt[0].account), (2, dealt[1].account));
-    proves(&mut pair, &cluster, &certificate, &dealt[0].account);
+    proves(&mut pair, &cluster, (&certificate, 0), &dealt[0].account);
 
     let held = HeldKey { key: name("hot"), epoch: 0, account: dealt[0].account };
     let unsigned = message(&held, "hello");
@@ -179,7 +180,7 @@ fn s07_shares_of_a_bip340_key_sign_taproot_inputs_and_nothing_else() {
     let dealt = pair.birth(&certificate);
     let account = dealt[0].account;
     assert_eq!((dealt.len(), account.scheme()), (2, Some(KeyScheme::Bip340)));
-    proves(&mut pair, &cluster, &certificate, &account);
+    proves(&mut pair, &cluster, (&certificate, 0), &account);
     spends(&mut pair, &mut cluster, kind, &account);
     // The same point as an account of Ethereum's, which the log would never grant.
     let whole = PublicAccount::new(account.compressed(), account.chain_code.0);
@@ -219,7 +220,7 @@ fn s02_s07_shares_of_an_ed25519_key_sign_the_granted_message_and_nothing_else() 
     let dealt = pair.birth(&certificate);
     let account = dealt[0].account;
     assert_eq!((dealt.len(), account.scheme()), (2, Some(KeyScheme::Ed25519)));
-    proves(&mut pair, &cluster, &certificate, &account);
+    proves(&mut pair, &cluster, (&certificate, 0), &account);
 
     let us = Pubkey(account.ed25519_key().unwrap());
     let asked = |payer, lamports| {
@@ -317,11 +318,17 @@ fn spends(pair: &mut Pair, cluster: &mut Cluster, kind: KeyKind, account: &Publi
     spend.finalize(&SpendSignatures { signatures }).unwrap();
 }
 
-fn proves(pair: &mut Pair, cluster: &Cluster, certificate: &Certificate, account: &PublicAccount) {
+/// Both sign for `b`'s share of an epoch.
+pub(crate) fn proves(
+    pair: &mut Pair,
+    cluster: &Cluster,
+    (certificate, epoch): (&Certificate, u32),
+    account: &PublicAccount,
+) {
     let aim = RunAim::Proof { request: REQUEST, prover: name("b") };
     pair.join(&aim, 0).unwrap();
     let digest = certificate.decision.digest();
-    let challenge = share_challenge(cluster.id(), &name("hot"), 0, &digest, &name("b"));
+    let challenge = share_challenge(cluster.id(), &name("hot"), epoch, &digest, &name("b"));
     let proves = |end: &RunEnd| match end {
         RunEnd::Proved { prover, proof } => *prover == name("b") && account.proves_control(&challenge, proof),
         _ => false,

@@ -3,13 +3,13 @@
 //! `KEYSTEAD_BLESS=1 cargo test -p keystead-signing --test enclave messages` writes them anew.
 
 use alloy_primitives::Address;
-use keystead_base::{Canonical, Digest, Timestamp};
+use keystead_base::{Canonical, Digest, RequestId, Timestamp};
 use keystead_bitcoin::{SpendSignature, SpendSignatures};
 use keystead_decision::{Certificate, Outcome};
 use keystead_keys::BackupFile;
 use keystead_signing::{
     Advance, Batch, BatchItem, Drill, EthereumSignature, HandOver, Hardening, ItemResult, OpenedKey,
-    Position, ProvenWallet, Refusal, Released, ReleasedSpend, Reply, Request, WalletOf,
+    Position, ProvenWallet, Refusal, Released, ReleasedSpend, Reply, Request, TokenReport, WalletOf,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ fn stored() {
             other => panic!("{other}"),
         }
     }
-    assert_eq!(stored.len(), 53);
+    assert_eq!(stored.len(), 63);
 }
 
 fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) {
@@ -145,13 +145,19 @@ fn shared_backup(certificate: Certificate) -> [Vector; 6] {
         vector("open a share", &Request::OpenShare(Box::new(to_open))),
         vector("gather", &Request::Gather(Box::new(gathering))),
         vector("shares", &Reply::Split(Box::new(circle.file.clone()))),
-        vector("words", &Reply::Words(words[0].clone())),
+        vector("words", &Reply::Words(keystead_base::Secret::new(words[0].clone()).into())),
         vector("gathered", &Reply::Gathered(Box::new(proof))),
     ]
 }
 
 /// Those that need no enclave to be written down.
-fn plain(refusal: Refusal) -> [Vector; 7] {
+fn plain(refusal: Refusal) -> [Vector; 11] {
+    let report = |token: &str, lost: Option<&str>| TokenReport {
+        group: name("hsm"),
+        token: token.to_owned(),
+        lost: lost.map(str::to_owned),
+        answered: 7,
+    };
     [
         vector("ask for a nonce", &Request::AskFresh),
         vector("ask for a public side", &Request::Public(name("hot"))),
@@ -160,6 +166,10 @@ fn plain(refusal: Refusal) -> [Vector; 7] {
         vector("destroyed", &Reply::Destroyed(name("hot"))),
         vector("a share that left", &Reply::Left(vec![1, 2, 3])),
         vector("no report", &Hardening::default()),
+        vector("prove", &Request::Prove { key: name("vault"), request: RequestId(Digest([4; 32])) }),
+        vector("look at tokens", &Request::Tokens),
+        vector("a proof", &Reply::Proof(vec![1, 2, 3])),
+        vector("tokens", &Reply::Tokens(vec![report("one", None), report("two", Some("it is away"))])),
     ]
 }
 

@@ -117,7 +117,11 @@ pub(super) fn weight<C: Ciphersuite>(
 
 /// What a proof of knowledge is bound to: never good in another run, of another dealer, for another polynomial.
 fn place(begun: &Begun, dealer: &Name, coefficients: &[Vec<u8>]) -> Vec<u8> {
-    let (session, coefficients) = (begun.id(), coefficients.to_vec());
+    place_of(begun.id(), dealer, coefficients)
+}
+
+pub(super) fn place_of(session: SessionId, dealer: &Name, coefficients: &[Vec<u8>]) -> Vec<u8> {
+    let coefficients = coefficients.to_vec();
     ProofPlace { session, dealer: dealer.clone(), coefficients }.digest().as_bytes().to_vec()
 }
 

@@ -5,6 +5,7 @@
 //! point of each polynomial, which it checks, and adds them up.
 
 mod commitment;
+pub(crate) mod split;
 
 use std::collections::BTreeMap;
 
@@ -81,6 +82,13 @@ impl<C: Suite> Deal<C> {
         Self::with(Input { share: None, secret: Some(secret), old: None })
     }
 
+    /// A holder's part where shares were dealt at once by whoever had the whole key ([`crate::Split`]): FROST needs no more
+    /// than the share that each has read.
+    #[must_use]
+    pub fn take(share: KeyShare) -> Self {
+        Self::with(Input { share: Some(share), secret: None, old: None })
+    }
+
     fn with(input: Input) -> Self {
         Self { input, state: State::Start }
     }
@@ -105,7 +113,7 @@ fn cast(begun: &Begun) -> Result<Cast<'_>, Abort> {
             let dealers = std::slice::from_ref(dealer);
             Ok(Cast { dealers, receivers: holders, next_epoch: Some(session.epoch) })
         }
-        Purpose::Sign { .. } | Purpose::Repair { .. } => Err(begun.own_fault()),
+        Purpose::Sign { .. } | Purpose::Repair { .. } | Purpose::Take { .. } => Err(begun.own_fault()),
     }
 }
 
@@ -145,13 +153,16 @@ impl<C: Suite> Protocol for Deal<C> {
 }
 
 fn start<C: Suite>(begun: &Begun, input: Input, fill: &mut Fill<'_>) -> Result<Next<Deal<C>>, Abort> {
-    let cast = cast(begun)?;
     if !C::shares(begun.session().scheme) {
         return Err(begun.own_fault());
     }
     if let Some(share) = &input.share {
         share.check(begun)?;
     }
+    if let Purpose::Take { .. } = begun.session().purpose {
+        return Ok(Next::Done(Some(input.share.ok_or_else(|| begun.own_fault())?)));
+    }
+    let cast = cast(begun)?;
     if !cast.dealers.contains(begun.me()) {
         let state = State::Committed { polynomial: None, hashes: None };
         return Ok(Next::Round(Deal { input, state }, Vec::new()));
@@ -185,7 +196,7 @@ fn constant<C: Suite>(begun: &Begun, input: &Input, fill: &mut Fill<'_>) -> Resu
             let weight = commitment::weight::<C>(&share.public.holders, dealers, begun.me());
             Ok(weight.ok_or_else(own)? * ours)
         }
-        Purpose::Sign { .. } | Purpose::Repair { .. } => Err(own()),
+        Purpose::Sign { .. } | Purpose::Repair { .. } | Purpose::Take { .. } => Err(own()),
     }
 }
 

@@ -54,7 +54,8 @@ impl<E: EcdsaEngine> Ceremony<E> {
     }
 
     /// A holder's part where another engine takes over the shares as they are: a refresh that deals nothing. The
-    /// session is a refresh, too, and the shares stay in their epoch.
+    /// session is a refresh, too, and the shares stay in their epoch. Or where shares were dealt at once by whoever had the
+    /// whole key ([`crate::Split`]); then the session takes them.
     #[must_use]
     pub fn set_up(share: KeyShare, chain_code: [u8; CHAIN_CODE_BYTES]) -> Self {
         Self(State::Bare(share, chain_code))
@@ -81,7 +82,7 @@ impl<E: EcdsaEngine> Protocol for Ceremony<E> {
             },
             State::Bare(share, chain_code) => {
                 share.check(begun)?;
-                if begun.session().purpose != Purpose::Refresh {
+                if !matches!(begun.session().purpose, Purpose::Refresh | Purpose::Take { .. }) {
                     return Err(begun.own_fault());
                 }
                 set_up(E::set_up(Some(share), Some(chain_code)), begun, Heard::default(), fill)

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use alloy_primitives::{Address, Bytes};
-use keystead_base::{Amount, Canonical, HybridSignature, KeyScheme, Name, RequestId, Timestamp};
+use keystead_base::{Amount, Canonical, HybridSignature, KeyScheme, Name, RequestId, Signed, Timestamp};
 use keystead_decision::{
-    Commit, Decision, Discrepancy, Entry, Finding, FreshAnswer, FreshWord, Frozen, Header, KeyLife, KeyState,
-    Outcome, PublicAccount,
+    Commit, Dealing, Decision, Discrepancy, Entry, Finding, FreshAnswer, FreshWord, Frozen, Header, KeyLife, KeyState,
+    Outcome, PublicAccount, SealedPoint,
 };
 use keystead_intent::{
     AccountRef, BitcoinWallet, ChainId, ChangeKind, DangerClass, KeyKind, KeyTerms, Rotation,
@@ -126,7 +126,23 @@ fn requests() -> Vec<(&'static str, NodeRequest, Value)> {
             NodeRequest::Traces(vec![mark(id, false)]),
             json!({"traces": [mark_json(id, false)]}),
         ),
+        ("a whole key dealt", NodeRequest::Import(Box::new(import(id))), json!({"import": import(id)})),
     ]
+}
+
+fn import(request: RequestId) -> ImportReport {
+    let point = SealedPoint { encapsulated: vec![1; 1120], ciphertext: vec![2; 48] };
+    let body = Dealing {
+        cluster: CLUSTER,
+        key: word("treasury"),
+        convened: Digest([5; 32]),
+        device: Some(word("laptop")),
+        coefficients: vec![vec![2; 33], vec![3; 33]],
+        proof: vec![4; 64],
+        points: vec![point.clone(), point],
+    };
+    let signature = HybridSignature::from_parts([3; 64], Box::new([4; 3309]));
+    ImportReport { request, attempt: 1, dealing: Signed { body, signer: word("ana"), signature } }
 }
 
 fn mark(request: RequestId, sampled: bool) -> TraceMark {
@@ -169,7 +185,8 @@ fn replies() -> Vec<(&'static str, NodeReply, Value)> {
         ("no certificate", NodeReply::Certificate(None), json!({"certificate": null})),
         ("a backup file", NodeReply::Backup(Some(vec![9])), json!({"backup": [9]})),
         ("a drill counted", NodeReply::Drilled(drilled.clone()), json!({"drilled": {"decided": []}})),
-        ("a key restored", NodeReply::Restored(drilled), json!({"restored": {"decided": []}})),
+        ("a key restored", NodeReply::Restored(drilled.clone()), json!({"restored": {"decided": []}})),
+        ("a key imported", NodeReply::Imported(drilled), json!({"imported": {"decided": []}})),
         ("a pulse", NodeReply::Pulse(pulse()), json!({"pulse": pulse()})),
         ("no", NodeReply::Refused(refused.clone()), json!({"refused": refused})),
         ("a fresh head", NodeReply::FreshHead(Box::new(fresh())), json!({"fresh_head": fresh()})),
@@ -255,6 +272,12 @@ fn status() -> NodeStatus {
         sync_micros: Some(950),
         runs: vec![run()],
         aborts: vec![aborted()],
+        tokens: vec![TokenView {
+            group: word("hsm"),
+            token: "token `custody`".to_owned(),
+            lost: Some("it is unplugged".to_owned()),
+            answered: 12,
+        }],
         rotate: vec![Rotation::Key { key: word("hot") }],
         incident: vec!["found in a paste".to_owned()],
     }
@@ -367,6 +390,8 @@ fn key() -> KeyView {
         sharing: Some(sharing()),
         exits: [(word("node-1"), Digest([3; 32]))].into(),
         drilled: Some(Timestamp(8)),
+        drilled_backup: Some(Digest([4; 32])),
+        imported: true,
         life: KeyLife {
             owner: Some(word("cleo")),
             born: Timestamp(1_000),

@@ -1,10 +1,11 @@
 //! `keystead entropy`: a seed from dice or coins, offline, with a receipt that its owner can check.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use keystead_base::{Canonical as _, Name, Secret};
+use keystead_base::{Canonical as _, Coded as _, Name, Secret};
 use keystead_entropy::{EntropyReceipt, MAX_WITNESSES, SALT_BYTES, Samples, Source};
 use keystead_keys::{HdSeed, Mnemonic};
 use keystead_signing::MachineDraw;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::output::{Report, Voice};
+use crate::weakness::{Aim, Brought};
 use crate::{outside, rolling, weakness};
 
 /// None of it talks to a node: do it on a machine without network.
@@ -29,11 +31,12 @@ pub(crate) enum EntropyCommand {
     ///
     /// Example: keystead entropy coins --out cold
     Coins(HandArgs),
-    /// Search the words of a seed for generators that are known to be weak. Exit code 2: found, move the funds.
+    /// Search the words of a seed, or a private key, for generators that are known to be weak. Exit code 2: found, move the funds.
     ///
-    /// Patterns and one generator are looked for at once. With --all every one of the 2^32 seeds of Milk Sad (CVE-2023-39910) and of
-    /// Trust Wallet's extension (CVE-2023-31290) is tried, on all cores: about eight minutes of one core each. What is not
-    /// found may still be weak.
+    /// Patterns, one generator and the hashes of short texts are looked for at once. With --all every one of the 2^32 seeds of Milk Sad
+    /// (CVE-2023-39910) and of Trust Wallet's extension (CVE-2023-31290) is tried, on all cores: about eight minutes of one core each;
+    /// for a key (--key) of Profanity (CVE-2022-40769), too, about sixteen. With --day every millisecond of a day in which a browser of 2011 to
+    /// 2015 may have made it (Randstorm): about a minute of one core. What is not found may still be weak.
     ///
     /// Example: keystead entropy check words --all
     Check(CheckArgs),
@@ -53,11 +56,17 @@ pub(crate) struct HandArgs {
 /// What to search, and how far.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// A file with the 24 words.
+    /// A file with 12 to 24 words of BIP-39.
     words: PathBuf,
+    /// The file has a private key of 32 bytes in hexadecimal instead.
+    #[arg(long)]
+    key: bool,
     /// Try all 2^32 seeds of each family.
     #[arg(long)]
     all: bool,
+    /// Try every millisecond of a day in UTC, from 2011 to 2015.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    day: Option<String>,
 }
 
 pub(crate) fn run(command: &EntropyCommand, voice: Voice) -> Result<Report, Failure> {
@@ -130,19 +139,45 @@ fn keep(
 }
 
 fn check(args: &CheckArgs, voice: Voice) -> Result<Report, Failure> {
-    let text = Secret::new(outside::read_text(&args.words)?);
-    let entropy = Mnemonic::from_words(text.expose().trim())?.entropy_256()?;
-    if args.all {
-        voice.progress("trying all seeds of two families; this takes some minutes");
+    let aim = Aim { all: args.all, clock: args.day.as_deref().map(day).transpose()? };
+    if aim.all || aim.clock.is_some() {
+        voice.progress("trying every seed of a family takes minutes; this says how far it is");
     }
-    let searched = if args.all { weakness::EVERYTHING } else { weakness::AT_ONCE };
-    let weak = weakness::search(entropy.expose(), args.all).err().map(|it| it.to_string());
+    let (searched, found) = weakness::search(&brought(args)?, &aim, voice);
+    let weak = found.as_ref().err().map(ToString::to_string);
+    let code = found.err().map(|it| it.code());
     let text = match &weak {
         None => format!("nothing was found\nsearched: {searched}\nwhat is not found may still be weak"),
         Some(how) => {
-            format!("DANGER: {how}\nnext: move what it guards to a new key at once; use these words no more")
+            format!("DANGER: {how}\nnext: move what it guards to a new key at once; use this one no more")
         }
     };
     let holds = weak.is_none();
-    Ok(Report { holds, ..Report::new(json!({"weak": weak, "searched": searched}), text) })
+    let json = json!({"weak": weak, "code": code, "searched": searched});
+    Ok(Report { holds, ..Report::new(json, text) })
+}
+
+fn brought(args: &CheckArgs) -> Result<Brought, Failure> {
+    let text = Secret::new(outside::read_text(&args.words)?);
+    let text = text.expose().trim();
+    if !args.key {
+        return Ok(Brought::Entropy(Mnemonic::from_words(text)?.entropy()));
+    }
+    let mut key = Secret::new([0; 32]);
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    const_hex::decode_to_slice(digits, key.expose_mut()).map_err(|_| {
+        let what = format!("{} is no key of 32 bytes in hexadecimal", args.words.display());
+        Failure::usage(
+            what,
+            "write its 64 digits into the file, and nothing else; without --key it has words",
+        )
+    })?;
+    Ok(Brought::Key(key))
+}
+
+fn day(text: &str) -> Result<Range<u64>, Failure> {
+    weakness::day(text).ok_or_else(|| {
+        let what = format!("`{text}` is no day of 2011 to 2015");
+        Failure::usage(what, "name it as 2013-06-01")
+    })
 }

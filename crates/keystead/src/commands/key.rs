@@ -10,25 +10,83 @@ use keystead_decision::KeyState;
 use keystead_wire::{KeyView, RequestStage};
 use serde_json::json;
 
+use super::sweep::SweepArgs;
 use super::{Global, REQUEST_LIFETIME, Session};
 use crate::asking::{approvers_next, standing};
 use crate::failure::Failure;
 use crate::output::{Report, Voice};
 use crate::table::Table;
-use crate::{handing, outside, sharing, vaulting};
+use crate::{handing, importing, outside, sharing, vaulting};
 
 /// No address is shown before a backup of its key was restored and proved control.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Ask for a new key, born in the enclave. Others approve.
+    /// Ask for a new key, born in the enclave or in its tokens. Others approve.
+    ///
+    /// A key in PKCS#11 tokens never leaves them, and nobody backs it up: with the tokens it is lost. It has one account, and is
+    /// made only where policy names `create_token_key` (docs/homes.md).
     ///
     /// Example: keystead key create hot --as ana
     Create {
         /// Its name.
         key: Name,
-        /// The node whose enclave it is born in; the node that this command talks to, unless named.
-        #[arg(long, value_name = "NODE")]
-        home: Option<Name>,
+        /// NODE: the node whose enclave it is born in; the node that this command talks to, unless named. token:GROUP, or
+        /// NODE/token:GROUP: in these tokens of that node.
+        #[arg(long, value_name = "HOME")]
+        home: Option<vaulting::HomeArg>,
+    },
+    /// Ask for a key that is whole to be dealt to nodes in shares; its addresses stay. It WAS WHOLE, which the log remembers: every
+    /// copy of it signs for ever. The file holds BIP-39 words (accounts at m/44'/60'/0'/0), one raw key in hexadecimal, or the
+    /// 64 numbers of solana-keygen, for Solana alone; a confined process of its own reads it, and refuses what weak generators make. Without a file, the home of a whole key
+    /// of this log deals it. Others approve; then `key deal` does it.
+    ///
+    /// Example: keystead key import treasury --secret words --threshold 2 --holders node-1,node-2,node-3 --as ana
+    ///
+    /// Example: keystead key import hot --threshold 2 --holders node-1,node-2,node-3 --as ana
+    Import {
+        /// Its name: unused so far, or that of a whole key of this log.
+        key: Name,
+        /// The file with the whole key. It is never named to any node.
+        #[arg(long, value_name = "FILE")]
+        secret: Option<PathBuf>,
+        /// How many of the holders sign.
+        #[arg(long, value_name = "N")]
+        threshold: u8,
+        /// The nodes that hold a share each.
+        #[arg(long, value_name = "NODES", value_delimiter = ',', required = true)]
+        holders: Vec<Name>,
+        /// Try every seed of every weak generator that is known, on one core.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Deal the whole key of an import that people approved: to the enclaves that the log convened, which is checked here block for
+    /// block, each share encrypted to its holder's alone. Goes on until the shares have signed.
+    ///
+    /// Example: keystead key deal 5f0c… --secret words --as ana
+    Deal {
+        /// The request of the import.
+        request: RequestId,
+        /// The file with the whole key.
+        #[arg(long, value_name = "FILE")]
+        secret: PathBuf,
+        /// Try every seed of every weak generator that is known, on one core.
+        #[arg(long)]
+        all: bool,
+    },
+    /// List what a key still has, and move it to another key: what resharing cannot take from old holders, and an import not from old
+    /// copies, a sweep ends. Balances of its accounts and coins as the chains show them, registered tokens, one ordinary request
+    /// for each, which policy decides about like any other. Nothing is asked for without --send.
+    ///
+    /// Example: keystead key sweep treasury --to vault
+    ///
+    /// Example: keystead key sweep treasury --to vault --send --as ana
+    Sweep(SweepArgs),
+    /// Show one key: where it stands, who holds it, and whether it ever was whole.
+    ///
+    /// Example: keystead key show treasury
+    Show {
+        /// The key.
+        key: Name,
     },
     /// Show the keys and where each stands in its life.
     ///
@@ -233,11 +291,12 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
     let session = Session::open(global).await?;
     match command {
         KeyCommand::Create { key, home } => {
-            let home = match home {
-                Some(home) => home,
+            let home = home.unwrap_or_default();
+            let node = match home.node {
+                Some(node) => node,
                 None => session.link.status().await?.node,
             };
-            ask(&session, vaulting::creation(&key, &home)).await
+            ask(&session, vaulting::creation(&key, &node, home.tokens.as_ref())).await
         }
         KeyCommand::Backup { key, to } => ask(&session, vaulting::backup(&key, &to)).await,
         KeyCommand::Export { key, to } => ask(&session, vaulting::export(&key, &to)).await,
@@ -260,6 +319,16 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
         KeyCommand::Transcript { key } => super::transcript::run(&session, &key, voice).await,
         KeyCommand::Abort { key } => ask(&session, sharing::abort(&session.link, &key).await?).await,
         KeyCommand::Lift { key, holder } => ask(&session, sharing::lift(&key, holder)).await,
+        KeyCommand::Import { key, secret, threshold, holders, all } => {
+            let secret = secret.as_deref();
+            let wanted = importing::Wanted { key: &key, secret, everything: all, threshold, holders };
+            ask(&session, importing::asked(&session, wanted).await?).await
+        }
+        KeyCommand::Deal { request, secret, all } => {
+            importing::deal(&session, request, (&secret, all), voice).await
+        }
+        KeyCommand::Sweep(args) => super::sweep::run(global, &session, &args, voice).await,
+        KeyCommand::Show { key } => show(&session, &key).await,
         KeyCommand::Life(command) => super::life::run(&session, command).await,
         KeyCommand::List => list(&session).await,
         KeyCommand::Drill { key } => drill(&session, &key, voice).await,
@@ -285,6 +354,21 @@ async fn list(session: &Session) -> Result<Report, Failure> {
     let solana: BTreeMap<_, _> =
         status.keys.iter().filter_map(|it| Some((&it.name, solana_address(it)?))).collect();
     Ok(Report::new(json!({"keys": status.keys, "ceremonies": status.ceremonies, "solana": solana}), text))
+}
+
+async fn show(session: &Session, key: &Name) -> Result<Report, Failure> {
+    let view = vaulting::named(&session.link, key).await?;
+    let lines = [
+        Some(format!("kind {}, epoch {}, {}", view.kind, view.epoch, sharing::home(&view))),
+        view.address
+            .map(|it| it.to_string())
+            .or_else(|| solana_address(&view))
+            .map(|it| format!("address {it}")),
+        view.imported
+            .then(|| "IT WAS WHOLE ONCE: every copy of it from then signs with it for ever".to_owned()),
+    ];
+    let text: String = lines.into_iter().flatten().map(|it| format!("{it}\n")).collect();
+    Ok(Report::new(json!({"key": view}), table(std::slice::from_ref(&view)) + &text))
 }
 
 async fn ask(session: &Session, action: keystead_intent::Action) -> Result<Report, Failure> {

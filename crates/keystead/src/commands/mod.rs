@@ -9,6 +9,7 @@ mod completions;
 mod descriptor;
 pub(crate) mod enclave;
 mod entropy;
+mod exposure;
 mod first_policy;
 mod freeze;
 mod init;
@@ -26,11 +27,14 @@ mod rebuild;
 mod rebuild_check;
 mod replace;
 mod request;
+mod root;
 mod roster;
 mod serve;
 mod solana;
 mod status;
+mod sweep;
 mod token;
+mod tpm;
 mod transcript;
 pub(crate) mod up;
 mod vault;
@@ -44,12 +48,15 @@ use keystead_base::Name;
 use keystead_wire::Role;
 use keystead_words::{Language, Library};
 
+pub(crate) use self::key::solana_address;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::link::Link;
 use crate::member::{Files, Member};
 use crate::output::{Report, Voice};
 use crate::reading;
+
+pub(crate) use psbt_build::place as psbt_place;
 
 /// A replicated log decides, and nothing signs what the log has not committed.
 ///
@@ -218,6 +225,9 @@ enum Command {
     /// Verify, prove and export the log.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Make the part of a node's sealing secret that a token alone decrypts.
+    #[command(subcommand)]
+    Root(root::RootCommand),
     /// Cosign a checkpoint from outside, so that no node can rewrite history unseen.
     ///
     /// Cosigns a checkpoint that continues the one this witness remembers, and never another: whoever holds the
@@ -237,9 +247,22 @@ enum Command {
     ///
     /// Example: keystead status --watch --every 2
     Status(status::StatusArgs),
+    /// Show which public keys lie open to whoever has a quantum computer some day, and the way out for each.
+    ///
+    /// Reads the whole log, checked from the pinned genesis on: which addresses there are, what each is made of, and what
+    /// was allowed to be signed with it. An address that hashes its key hides it until it signs; who holds the log knows
+    /// the keys of whole families. What is not known here is said.
+    ///
+    /// Example: keystead exposure
+    ///
+    /// Example: keystead exposure --coins --json
+    Exposure(exposure::ExposureArgs),
     /// Make, list and take back tokens for programs that call the coordinator.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Seal a node's vault to its machine's TPM, look at the TPM, make its identity key quote.
+    #[command(subcommand)]
+    Tpm(tpm::TpmCommand),
     /// Roll dice or flip coins for a seed, offline, with a receipt; search a seed for weak generators.
     #[command(subcommand)]
     Entropy(entropy::EntropyCommand),
@@ -287,9 +310,12 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Thaw(args) => freeze::thaw(global, &args).await,
         Command::Compromise(args) => life::compromise(global, args).await,
         Command::Audit(command) => audit::run(global, command, voice).await,
+        Command::Root(command) => root::run(global, &command),
         Command::Witness(args) => witness::run(global, &args),
         Command::Status(args) => status::run(global, &args, voice).await,
+        Command::Exposure(args) => exposure::run(global, &args, voice).await,
         Command::Token(command) => token::run(global, command),
+        Command::Tpm(command) => tpm::run(global, command),
         Command::Entropy(command) => entropy::run(&command, voice),
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Quickstart(args) => quickstart::run(&args, voice).await,

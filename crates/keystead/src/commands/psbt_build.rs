@@ -162,7 +162,7 @@ pub(super) fn written(
 }
 
 /// `bip84/1/7`.
-pub(super) fn place(wallet: &Wallet, owned: Owned) -> Option<String> {
+pub(crate) fn place(wallet: &Wallet, owned: Owned) -> Option<String> {
     wallet.descriptor(owned).map(|(name, _)| format!("{name}/{}", owned.place))
 }
 

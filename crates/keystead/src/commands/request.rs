@@ -10,6 +10,7 @@ use keystead_decision::{Grant, Outcome};
 use keystead_intent::{
     AccountRef, Action, Asset, ChainId, ContractCall, GasTerms, Message, RawEthereum, Transfer, TypedData,
 };
+use keystead_policy::PolicyVersion;
 use keystead_transmit::{ChainView, Fees};
 use keystead_wire::{RequestStage, RequestView};
 use serde_json::json;
@@ -294,7 +295,17 @@ async fn terms(
 /// What the chain suggests, under the ceilings of the policy in force.
 async fn capped(session: &Session, who: &Who, market: Fees, gas_limit: u64) -> Result<Fees, Failure> {
     let (account, chain) = place(session, who)?;
-    let ceilings = session.link.policy(None).await?.fee_ceilings(&account.key, chain);
+    under_caps(&session.link.policy(None).await?, (&account.key, chain), market, gas_limit)
+}
+
+/// The same, of a policy version that is here already.
+pub(super) fn under_caps(
+    policy: &PolicyVersion,
+    (key, chain): (&Name, ChainId),
+    market: Fees,
+    gas_limit: u64,
+) -> Result<Fees, Failure> {
+    let ceilings = policy.fee_ceilings(key, chain);
     let highest = ceilings.per_gas(gas_limit);
     let tip = ceilings.max_priority_fee_per_gas.map(|(limit, _)| limit);
     market.under(highest.as_ref().map(|(limit, _)| *limit), tip).ok_or_else(|| {
@@ -411,6 +422,6 @@ async fn show(session: &Session, request: RequestId) -> Result<Report, Failure> 
     Ok(Report::new(json!({"detail": detail, "words": words}), format!("{text}\n{}", table.render())))
 }
 
-const COIN_GAS: u64 = 21_000;
-const TOKEN_GAS: u64 = 100_000;
+pub(super) const COIN_GAS: u64 = 21_000;
+pub(super) const TOKEN_GAS: u64 = 100_000;
 const CALL_GAS: u64 = 300_000;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use keystead_base::Timestamp;
 use keystead_decision::KeyState;
-use keystead_wire::{ChainWatch, NodeStatus, PeerView, RequestView};
+use keystead_wire::{ChainWatch, KeyView, NodeStatus, PeerView, RequestView, TokenView};
 use serde_json::json;
 
 use super::{Global, Session};
@@ -40,13 +40,17 @@ async fn once(global: &Global) -> Result<Report, Failure> {
     let session = Session::open(global).await?;
     let status = session.link.status().await?;
     let open = session.link.open().await?;
+    let all = match status.key_count > status.keys.len() as u64 {
+        true => session.link.keys().await?,
+        false => status.keys.clone(),
+    };
     let text = [
         strong(&headline(&status)),
         overview(&status),
         windows(&status),
         rotations(&status),
         keys(&status),
-        drills(&status, outside::now(), session.config.client.drill_days),
+        drills(&all, outside::now(), session.config.client.drill_days),
         waiting(&open),
         watch::waiting_lines(&status.waiting, outside::now()).join("\n"),
     ]
@@ -77,16 +81,23 @@ fn keys(status: &NodeStatus) -> String {
     }
 }
 
-/// Keys whose backup was not restored for so long that nobody knows whether it still can be.
-fn drills(status: &NodeStatus, now: Timestamp, days: Option<u32>) -> String {
+/// Keys whose latest backup was not restored for so long that nobody knows whether it still can be, or never.
+fn drills(keys: &[KeyView], now: Timestamp, days: Option<u32>) -> String {
     let due = Duration::from_secs(u64::from(days.unwrap_or(DRILL_DAYS)) * 24 * 3600);
-    let late = status.keys.iter().filter_map(|key| {
-        let age = Duration::from_millis(now.0.saturating_sub(key.drilled?.0));
+    let signs = keys.iter().filter(|key| key.state == KeyState::Active && key.sharing.is_none());
+    let late = signs.filter_map(|key| {
+        let name = &key.name;
+        let next = format!("`keystead backup drill {name}`, or `keystead key drill {name}`");
+        let Some(at) = key.drilled.filter(|_| key.drilled_backup == key.backup) else {
+            return Some(format!(
+                "NEVER DRILLED: the latest backup of key `{name}` was never restored: {next}\n"
+            ));
+        };
+        let age = Duration::from_millis(now.0.saturating_sub(at.0));
         let days = age.as_secs() / (24 * 3600);
-        (age > due && key.state == KeyState::Active).then(|| {
-            let name = &key.name;
-            format!("DRILL OVERDUE: the backup of key `{name}` was restored {days} days ago: `keystead backup drill {name}`\n")
-        })
+        let text =
+            format!("DRILL OVERDUE: the backup of key `{name}` was restored {days} days ago: {next}\n");
+        (age > due).then_some(text)
     });
     late.collect()
 }
@@ -145,6 +156,9 @@ fn overview(status: &NodeStatus) -> String {
         false => format!("not or partly on: {} (`keystead vault` says what is lost)", missing.join(", ")),
     };
     table.pair("enclave", enclave);
+    for it in &status.tokens {
+        table.pair("token", token_words(it));
+    }
     table.render()
 }
 
@@ -177,6 +191,15 @@ fn peer_words(peer: &PeerView, height: u64) -> String {
     let link = peer.link.iter().flat_map(words::link);
     let objection = peer.objection.iter().map(words::objection);
     [place].into_iter().chain(link).chain(objection).collect::<Vec<_>>().join("; ")
+}
+
+/// A token in one line: whether it signs.
+fn token_words(token: &TokenView) -> String {
+    let place = format!("{} of `{}`", token.token, token.group);
+    match &token.lost {
+        None => format!("{place} is there"),
+        Some(reason) => format!("{place} is LOST: {reason}; once it is back, start the node anew"),
+    }
 }
 
 /// How full the limit windows are.

@@ -179,7 +179,9 @@ fn word(step: &KeyStep) -> (Option<RequestId>, &'static str, Value) {
             (Some(*request), "restored", json!({"recipient": recipient}))
         }
         KeyStep::Wallet { wallet, .. } => (None, "wallet", json!({"chain": wallet.chain})),
-        KeyStep::Seated { request, seat } => (Some(*request), "seated", json!({"seat": fingerprint(seat)})),
+        KeyStep::Seated { request, seat } => {
+            (Some(*request), "seated", json!({"seat": fingerprint(&seat.seat)}))
+        }
         KeyStep::Dealt { request, attempt, account, shares, assurance, .. } => {
             let shares: Vec<_> = shares.iter().map(const_hex::encode).collect();
             let more = with(public(account), "attempt", json!(attempt));
@@ -187,6 +189,14 @@ fn word(step: &KeyStep) -> (Option<RequestId>, &'static str, Value) {
             (Some(*request), "dealt", with(more, "public_shares", json!(shares)))
         }
         KeyStep::Proven { request, attempt, .. } => (Some(*request), "proven", json!({"attempt": attempt})),
+        KeyStep::Imported { request, attempt, dealing } => {
+            let more = json!({
+                "attempt": attempt, "dealer": dealing.signer, "dealing": dealing.body.digest(),
+                "public_key": const_hex::encode(dealing.body.point()),
+            });
+            (Some(*request), "imported", more)
+        }
+        KeyStep::InTokens { request, account, .. } => (Some(*request), "born in tokens", public(account)),
         KeyStep::Lost { epoch } => (None, "lost", json!({"epoch": epoch})),
         KeyStep::Received { receipt } => (None, "receipt", json!({"receipt": receipt})),
         KeyStep::Wiped { request, account, epoch, erased } => {

@@ -55,6 +55,7 @@ fn status(number: u32) -> NodeStatus {
         sync_micros: None,
         runs: Vec::new(),
         aborts: Vec::new(),
+        tokens: Vec::new(),
         rotate: Vec::new(),
         incident: Vec::new(),
         open: 2,
@@ -107,6 +108,8 @@ fn key(called: &str, state: KeyState) -> KeyView {
         sharing: None,
         exits: Default::default(),
         drilled: None,
+        drilled_backup: None,
+        imported: false,
         life: Default::default(),
         spend_only: None,
     }

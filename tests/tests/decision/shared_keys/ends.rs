@@ -3,7 +3,7 @@
 use keystead_base::{Digest, RequestId};
 use keystead_decision::{Entry, KeyState, KeyStep, Outcome, Strict};
 use keystead_intent::{Action, AuthorityChange, KeyCeremony};
-use keystead_tests::circle::{Secp, birth, five, nodes, seat, treasury};
+use keystead_tests::circle::{Secp, birth, five, nodes, treasury};
 use keystead_tests::fixture::name;
 use keystead_tests::world::{World, outcome_of};
 
@@ -98,7 +98,7 @@ fn k04_no_share_leaves_unless_policy_names_it_and_then_the_key_signs_no_more() {
     assert_eq!(world.refusal(4, said), "deny.not_home");
     let stale = KeyStep::Left { request: hangs, file: Digest([6; 32]) };
     assert_eq!(world.refusal(1, stale), "deny.not_open");
-    let seat = KeyStep::Seated { request: hangs, seat: seat(200) };
+    let seat = world.seated(1, hangs, 200);
     assert_eq!(world.refusal(1, seat), "deny.not_open", "what was under way is over");
     for back in [KeyCeremony::Resume { key: treasury() }, KeyCeremony::Refresh { key: treasury() }] {
         assert_eq!(code(&world.allow(back).1), "deny.key_step");
@@ -121,7 +121,8 @@ fn s05_people_end_a_ceremony_that_hangs_and_the_shares_so_far_sign_on() {
     let (_, ended) = world.allow(abort(hangs));
     assert_eq!(ended, Outcome::Key { key: treasury(), state: KeyState::Active });
     assert!(world.state.convening(&treasury()).is_none());
-    assert_eq!(world.refusal(1, KeyStep::Seated { request: hangs, seat: seat(200) }), "deny.not_open");
+    let again = world.seated(1, hangs, 200);
+    assert_eq!(world.refusal(1, again), "deny.not_open");
     assert_eq!(epoch_of_a_right(&mut world, 0), 0);
 
     let mut world = World::of(five(), Strict::default(), |_| {});
