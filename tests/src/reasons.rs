@@ -2,8 +2,8 @@
 
 use keystead_base::{Amount, Digest, RequestId};
 use keystead_decision::KeyState;
-use keystead_intent::{Asset, ChangeKind, Coin, DangerClass, KeyKind, Slot, SpendLock};
-use keystead_policy::{AssuranceLevel, Bucket, Feature, FeePart, Reason, ShareFault};
+use keystead_intent::{Asset, ChangeKind, Coin, DangerClass, KeyKind, KeyTerm, Rotation, Slot, SpendLock};
+use keystead_policy::{AssuranceLevel, Bucket, Feature, FeePart, LifeReason, Reason, ShareFault};
 
 use crate::fixture::{BIRTH, CHAIN, FRIEND, name};
 
@@ -72,6 +72,22 @@ pub fn every_reason(request: RequestId) -> Vec<Reason> {
         Reason::NotLost { key: key.clone(), node: name("node-1") },
         Reason::RecipientsRefused { key: key.clone() },
         Reason::BackupShape { key },
+    ]
+}
+
+/// Every reason of the life of a key.
+#[must_use]
+pub fn every_life_reason() -> Vec<Reason> {
+    let key = name("hot");
+    vec![
+        Reason::Life(LifeReason::PeriodOver { key: key.clone(), at: BIRTH }),
+        Reason::Life(LifeReason::UsedUp { key: key.clone(), limit: 1 }),
+        Reason::Life(LifeReason::Term { key: key.clone(), term: KeyTerm::Blind }),
+        Reason::Life(LifeReason::SweepsOnly { key: key.clone(), successor: name("warm") }),
+        Reason::Life(LifeReason::NotASuccessor { key: key.clone(), successor: name("warm") }),
+        Reason::Life(LifeReason::NotRotated { rotate: vec![Rotation::Key { key }] }),
+        Reason::Life(LifeReason::SuspectsRefused),
+        Reason::Life(LifeReason::WhyRefused),
     ]
 }
 

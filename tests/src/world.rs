@@ -62,14 +62,13 @@ impl<C: Controls> World<C> {
         let genesis = desk.genesis_with(policy);
         let state = State::genesis(&genesis.genesis).expect("a policy that compiles");
         let light = LightClient::new(&genesis, state.cluster()).expect("a genesis that verifies");
-        let seed = HdSeed::from_entropy(Secret::new([7; 32]));
-        let hot = seed.root().expect("a root").ethereum().expect("an account");
+        let hot = root_of(HOT);
         let chain = Devnet::new(CHAIN.0, BIRTH.seconds());
         let mut world = Self { desk, genesis, state, log: Vec::new(), light, chain, controls, hot, asked: 0 };
         let mut light = world.boot();
         world.confirm(&mut light, Digest([1; 32])).expect("a quorum that answers");
         world.light = light;
-        world.make_hot_key();
+        world.make_key("hot", HOT);
         let account = world.account();
         world.chain.fund(account, U256::from(1_000 * ETHER));
         world
@@ -373,24 +372,29 @@ impl<C: Controls> World<C> {
         assemble(unsigned, r, s, odd_y).expect("a signature of this account")
     }
 
-    fn make_hot_key(&mut self) {
-        let key = name("hot");
+    /// Another key whose backup was drilled, of a seed of this byte.
+    ///
+    /// # Panics
+    ///
+    /// When the log does not take it over.
+    pub fn make_key(&mut self, called: &str, seed: u8) {
+        let (key, secret) = (name(called), root_of(seed));
         let created = self.ceremony(KeyCeremony::Create {
             key: key.clone(),
             kind: KeyKind::HdSecp256k1,
             home: name("node-1"),
         });
-        let (account, assurance) = (self.public(), AssuranceLevel::Process);
+        let (account, assurance) = (secret.public(), AssuranceLevel::Process);
         let (kind, protections) = (KeyKind::HdSecp256k1, Vec::new());
-        self.key_event(KeyStep::Created { request: created, kind, account, assurance, protections });
-        let backup = keystead_base::tagged_hash("a backup of the fixture", b"");
+        self.key_event(&key, KeyStep::Created { request: created, kind, account, assurance, protections });
+        let backup = keystead_base::tagged_hash("a backup of the fixture", &[seed]);
         let recipients = self.state.roster().people.iter().filter(|it| it.recipient.is_some());
         let recipients: Vec<Name> = recipients.map(|it| it.name.clone()).collect();
         let backed = self.ceremony(KeyCeremony::Backup { key: key.clone(), recipients });
-        self.key_event(KeyStep::BackedUp { request: backed, backup });
+        self.key_event(&key, KeyStep::BackedUp { request: backed, backup });
         let challenge = drill_challenge(self.state.cluster(), &key, 0, &backup, None);
-        self.key_event(KeyStep::Drilled { backup, proof: self.proof(&challenge) });
-        let state = self.state.key(&name("hot")).map(|it| it.state);
+        self.key_event(&key, KeyStep::Drilled { backup, proof: proof_of(&secret, &challenge) });
+        let state = self.state.key(&key).map(|it| it.state);
         assert_eq!(state, Some(KeyState::Active));
     }
 
@@ -406,9 +410,7 @@ impl<C: Controls> World<C> {
 
     /// What only somebody who has the key `hot` can say of a challenge.
     pub fn proof(&self, challenge: &Digest) -> Vec<u8> {
-        let secret = self.hot.account(0).expect("an account").scalar();
-        let key = SecretKey::from_byte_array(*secret.expose()).expect("a scalar");
-        Secp256k1::new().sign_ecdsa(Message::from_digest(challenge.0), &key).serialize_compact().to_vec()
+        proof_of(&self.hot, challenge)
     }
 
     fn ceremony(&mut self, ceremony: KeyCeremony) -> RequestId {
@@ -426,17 +428,31 @@ impl<C: Controls> World<C> {
     pub fn record_wallet(&mut self, wallet: &BitcoinWallet) {
         let challenge = wallet_challenge(self.state.cluster(), &name("hot"), &wallet.digest());
         let proof = self.proof(&challenge);
-        self.key_event(KeyStep::Wallet { wallet: wallet.clone(), proof });
+        self.key_event(&name("hot"), KeyStep::Wallet { wallet: wallet.clone(), proof });
         let key = self.state.key(&name("hot")).expect("the key");
         assert_eq!(key.wallets.get(&wallet.chain), Some(wallet));
     }
 
-    fn key_event(&mut self, step: KeyStep) -> Vec<Decision> {
-        let event = KeyEvent { cluster: self.state.cluster(), key: name("hot"), step };
+    fn key_event(&mut self, key: &Name, step: KeyStep) -> Vec<Decision> {
+        let event = KeyEvent { cluster: self.state.cluster(), key: key.clone(), step };
         let node = &self.desk.nodes[0];
         let entry = Entry::Key(Signed::new(event, node.name.clone(), &node.signer).expect("a signature"));
         self.commit(vec![entry])
     }
+}
+
+/// The byte that the seed of `hot` is made of.
+const HOT: u8 = 7;
+
+fn root_of(seed: u8) -> ChildSecret {
+    let seed = HdSeed::from_entropy(Secret::new([seed; 32]));
+    seed.root().expect("a root").ethereum().expect("an account")
+}
+
+fn proof_of(secret: &ChildSecret, challenge: &Digest) -> Vec<u8> {
+    let secret = secret.account(0).expect("an account").scalar();
+    let key = SecretKey::from_byte_array(*secret.expose()).expect("a scalar");
+    Secp256k1::new().sign_ecdsa(Message::from_digest(challenge.0), &key).serialize_compact().to_vec()
 }
 
 /// The first account of `hot`.

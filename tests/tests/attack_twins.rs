@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use keystead_tests::attacks::{
     address_poisoning, approval_before_policy_change, burnt_fees, chainless_delegation, chainless_legacy,
-    cloud_database, delegatecall, double_limit, endless_fragments, equivocating_node, fee_attack,
+    cloud_database, delegatecall, double_limit, early_thaw, endless_fragments, equivocating_node, fee_attack,
     foreign_change, forged_rebuild, forged_roster, forked_log, forwarded_administration, frozen_key,
     greedy_peer, hoarded_signatures, increase_allowance, lone_voice, look_alike_address, lying_endpoint,
     lying_server, lying_token, many_requests_at_a_limit, multisend, old_backup, old_snapshot,
@@ -17,7 +17,7 @@ use keystead_tests::attacks::{
     policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval,
     rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback, same_person_twice,
     sighash_downgrade, slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request,
-    stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto, swapped_payload,
+    stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload,
     token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
     unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
@@ -296,6 +296,16 @@ async fn s13_a_stale_certificate_succeeds_without_its_control() {
 }
 
 #[test]
+fn s14_an_early_thaw_succeeds_without_its_control() {
+    stolen(early_thaw::attack(early_thaw::WithoutRotation));
+}
+
+#[test]
+fn s14_a_suspended_key_succeeds_without_its_control() {
+    stolen(suspended_key::attack(suspended_key::WithoutStates, Signer::Believer));
+}
+
+#[test]
 fn s14_a_frozen_key_succeeds_without_its_control() {
     stolen(frozen_key::attack(frozen_key::WithoutFreeze, Signer::Believer));
 }
@@ -409,6 +419,7 @@ fn s14_a_stale_head_succeeds_without_its_control() {
 #[test]
 fn s14_the_signer_refuses_what_is_frozen_by_itself() {
     refused(frozen_key::attack(frozen_key::WithoutFreeze, Signer::LightClient), "certificate.frozen");
+    refused(suspended_key::attack(suspended_key::WithoutStates, Signer::LightClient), "certificate.stopped");
 }
 
 #[test]

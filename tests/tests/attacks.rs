@@ -2,6 +2,8 @@
 
 #[path = "attacks/backups.rs"]
 mod backups;
+#[path = "attacks/life.rs"]
+mod life;
 #[path = "attacks/shares.rs"]
 mod shares;
 
@@ -18,7 +20,7 @@ use keystead_tests::attacks::{
     proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision,
     rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
     slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request, stale_certificate,
-    stale_head, stolen_token, suppressed_freeze, suppressed_veto, swapped_payload, token_scope,
+    stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload, token_scope,
     truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
     unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
@@ -295,11 +297,6 @@ async fn s13_a_stale_certificate_is_refused() {
     refused(stale_certificate::played(long_lived(), Shown::Restarted).await, "certificate.policy");
 }
 
-#[test]
-fn s14_a_frozen_key_is_refused() {
-    refused(frozen_key::attack(Strict::default(), Signer::LightClient), "deny.frozen");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s14_a_suppressed_freeze_is_refused() {
     refused(suppressed_freeze::attack(suppressed_freeze::any_node()).await, "deny.frozen");
@@ -440,6 +437,7 @@ fn s14_a_stale_head_is_refused() {
 #[test]
 fn s14_the_log_refuses_what_is_frozen_whatever_the_signer_does() {
     refused(frozen_key::attack(Strict::default(), Signer::Believer), "deny.frozen");
+    refused(suspended_key::attack(Strict::default(), Signer::Believer), "deny.key_stopped");
     refused(policy_rollback::attack(Strict::default(), Signer::Believer), "policy.rollback");
 }
 
@@ -468,9 +466,9 @@ fn the_catalogue_is_what_the_folder_holds() {
 #[test]
 fn each_attack_of_the_catalogue_has_its_control_and_its_twin() {
     let controls =
-        [include_str!("attacks.rs"), include_str!("attacks/backups.rs"), include_str!("attacks/shares.rs")];
+        [include_str!("attacks.rs"), include_str!("attacks/backups.rs"), include_str!("attacks/life.rs"), include_str!("attacks/shares.rs")];
     let twins = [include_str!("attack_twins.rs"), include_str!("attack_twins/shares.rs")];
-    for source in [controls, twins].map(|it| it.concat()) {
+    for source in [controls.concat(), twins.concat()] {
         let is_missing = |name: &&&str| !source.contains(&format!("{name}::attack("));
         let missing: Vec<_> = CATALOGUE.iter().filter(is_missing).collect();
         assert!(missing.is_empty(), "{missing:?}");

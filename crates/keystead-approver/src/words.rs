@@ -6,7 +6,7 @@ use keystead_bitcoin::{Spend, destination_id, explain};
 use keystead_chain::{AddressBook, AssetIndex, Speaker, describe_as, describe_run};
 use keystead_decision::Rehearsed;
 use keystead_intent::{
-    AccountRef, AuthorityChange, BackupGroup, ChainId, Effects, Importer, KeyCeremony, KeyKind,
+    AccountRef, AuthorityChange, BackupGroup, ChainId, Effects, Importer, KeyCeremony, KeyKind, KeyTerms,
 };
 use keystead_policy::{PolicyVersion, check_next};
 use keystead_speech::{Language, Phrase};
@@ -96,6 +96,10 @@ pub fn change_words_in(change: &AuthorityChange, policy: &PolicyVersion, languag
         AuthorityChange::Thaw { key: None } => language.say(&Phrase::ThawAll {}),
         AuthorityChange::Thaw { key: Some(key) } => language.say(&Phrase::ThawKey { key: key.as_str() }),
         AuthorityChange::Key(ceremony) => ceremony_words(ceremony, language),
+        AuthorityChange::Compromise { suspects, why } => {
+            let suspects = suspects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            language.say(&Phrase::DeclareCompromise { suspects: &suspects, why })
+        }
     };
     vec![headline, line]
 }
@@ -164,11 +168,33 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
                 }
             })
         }
+        KeyCeremony::Deactivate { why, .. } => language.say(&Phrase::KeyDeactivate { key, why }),
+        KeyCeremony::Limit { terms, .. } => terms_words(key, terms, language),
+        KeyCeremony::Succeed { successor, .. } => {
+            language.say(&Phrase::KeySucceed { key, successor: successor.as_str() })
+        }
         KeyCeremony::Exit { recipients, .. } => {
             let prints: Vec<_> = recipients.iter().map(|it| fingerprint(it)).collect();
             language.say(&Phrase::KeyExit { key, readers: &prints.join(", ") })
         }
     }
+}
+
+/// Every term by its name as the request has it, so that none is left out in any language.
+fn terms_words(key: &str, terms: &KeyTerms, language: Language) -> String {
+    let list = |all: Vec<String>| if all.is_empty() { "*".to_owned() } else { all.join(", ") };
+    let number = |it: Option<u64>| it.map_or_else(|| "-".to_owned(), |it| it.to_string());
+    let schemes = terms.schemes.iter().map(|it| format!("{it:?}").to_lowercase()).collect();
+    language.say(&Phrase::KeyLimit {
+        key,
+        until: &terms.until.map_or_else(|| "-".to_owned(), |it| it.to_string()),
+        signatures: &number(terms.most_signatures),
+        chains: &list(terms.chains.iter().map(ToString::to_string).collect()),
+        schemes: &list(schemes),
+        blind: if terms.no_blind { "no" } else { "-" },
+        export: if terms.no_export { "no" } else { "-" },
+        proof: &number(terms.proof_seconds),
+    })
 }
 
 fn shares_words(threshold: u8, holders: &[Name], language: Language) -> String {

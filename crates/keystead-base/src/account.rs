@@ -36,7 +36,21 @@ pub struct PublicAccount {
 }
 
 /// What a key signs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum KeyScheme {
     /// ECDSA on secp256k1.
     Ecdsa,

@@ -107,6 +107,7 @@ fn apply<C: Controls>(
     let header = seal(&state, proposer, &entries, &decisions);
     let document = header.to_document();
     state.parent = header.digest();
+    state.note_block();
     state.history.push(merkle::leaf_hash(&document));
     Applied { block: Block { header, entries }, decisions, state }
 }

@@ -10,12 +10,13 @@ use keystead_policy::{
 
 use crate::coins::check_registered;
 use crate::finding::FoundSince;
+use crate::incident::said;
 use crate::judge::{Passed, Refused, pass};
 use crate::key_moves::{frees, key_of, kind_of, move_of, not_from, split_among};
 use crate::reading::Remembered;
 use crate::state::ActivePolicy;
 use crate::turn::{Turn, not_counted};
-use crate::{Controls, DealtReport, Event, KeyEvent, KeyStep, Outcome, Phase, Request, ShareHome};
+use crate::{Controls, DealtReport, Event, KeyEvent, KeyLife, KeyStep, Outcome, Phase, Request, ShareHome};
 
 impl<C: Controls> Turn<'_, C> {
     /// A change of authority is asked for.
@@ -102,7 +103,12 @@ impl<C: Controls> Turn<'_, C> {
             AuthorityChange::Policy { document }
             | AuthorityChange::Roster { document }
             | AuthorityChange::AddressBook { document } => self.next_policy(change, document),
-            AuthorityChange::Thaw { .. } => Ok((Sections::default(), None)),
+            AuthorityChange::Thaw { key } => {
+                self.can_thaw(key.as_ref()).map(|()| (Sections::default(), None))
+            }
+            AuthorityChange::Compromise { suspects, why } => {
+                self.can_be_declared(suspects, why).map(|()| (Sections::default(), None))
+            }
             AuthorityChange::Key(ceremony) => {
                 self.ceremony_possible(ceremony).map(|()| (Sections::default(), None))
             }
@@ -153,6 +159,7 @@ impl<C: Controls> Turn<'_, C> {
                 _ => Err(Reason::KeyUnknown { key: name.clone() }),
             };
         };
+        self.may_leave(name, key, ceremony)?;
         match ceremony {
             KeyCeremony::Create { .. }
             | KeyCeremony::Generate { .. }
@@ -174,6 +181,9 @@ impl<C: Controls> Turn<'_, C> {
             KeyCeremony::Abort { request, .. } => return self.can_be_aborted(name, request),
             KeyCeremony::Import { .. } => self.can_be_imported(ceremony)?,
             KeyCeremony::Lift { node, .. } => self.can_be_lifted(name, key, node)?,
+            KeyCeremony::Limit { terms, .. } => return self.can_be_limited(name, key, terms),
+            KeyCeremony::Succeed { successor, .. } => return self.can_succeed(name, key, successor),
+            KeyCeremony::Deactivate { why, .. } => said(why)?,
             KeyCeremony::Exit { recipients, .. } => self.can_leave(name, key, recipients)?,
             KeyCeremony::Backup { recipients, .. } => self.can_receive(recipients)?,
             KeyCeremony::Split { group_threshold, groups, .. } => {
@@ -221,6 +231,7 @@ impl<C: Controls> Turn<'_, C> {
                 Outcome::Activated { policy }
             }
             AuthorityChange::Thaw { key } => self.thaw(key.clone(), request.announced),
+            AuthorityChange::Compromise { suspects, why } => self.declared(suspects, why),
             AuthorityChange::Key(ceremony) => self.ceremony(request, ceremony),
         };
         self.decide(*id, passed.rules, outcome);
@@ -234,10 +245,7 @@ impl<C: Controls> Turn<'_, C> {
         };
         key.state = after;
         // From this block's header on, the signing back ends refuse outstanding certificates themselves.
-        match after.is_stopped() {
-            true => drop(self.state.frozen.stopped.insert(name.clone())),
-            false => drop(self.state.frozen.stopped.remove(name)),
-        }
+        self.restop(name);
         Ok(after)
     }
 
@@ -249,6 +257,7 @@ impl<C: Controls> Turn<'_, C> {
             None => {
                 self.state.frozen.everything = false;
                 self.state.rebuilt = false;
+                self.state.incident = None;
                 let found = self.state.keys_with_findings();
                 self.state.frozen.keys.retain(|key| found.contains(key));
             }
@@ -260,8 +269,16 @@ impl<C: Controls> Turn<'_, C> {
     fn ceremony(&mut self, request: &Request, ceremony: &KeyCeremony) -> Outcome {
         let key = ceremony.key();
         match ceremony {
-            KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => {
+            KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } | KeyCeremony::Deactivate { .. } => {
                 return self.moved(key, move_of(ceremony));
+            }
+            KeyCeremony::Limit { terms, .. } => {
+                self.limited(key, terms);
+                return Outcome::Key { key: key.clone(), state: self.state_of(key) };
+            }
+            KeyCeremony::Succeed { successor, .. } => {
+                self.succeeded(key, successor);
+                return Outcome::Key { key: key.clone(), state: self.state_of(key) };
             }
             KeyCeremony::Abort { request, .. } => return self.abort_convening(key, request),
             KeyCeremony::Destroy { .. } => {
@@ -269,6 +286,7 @@ impl<C: Controls> Turn<'_, C> {
                     return denied;
                 }
                 self.state.convened.remove(key);
+                self.let_be_wiped(key, request.intent.id());
             }
             KeyCeremony::Exit { .. } => {
                 // INVARIANT S14: what is about to be known elsewhere signs here no more, whoever hands out how much of it.
@@ -324,10 +342,12 @@ impl<C: Controls> Turn<'_, C> {
                         if *key == event.key && asked == kind && home == node)
                 })?;
                 self.can_be_created(&event.key, *kind)?;
+                let life =
+                    KeyLife { owner: self.requester_of(request), born: self.now(), ..KeyLife::default() };
                 let key = crate::Key {
                     assurance: *assurance,
                     protections: protections.clone(),
-                    ..crate::Key::born(*kind, *account, node.clone())
+                    ..crate::Key::born(*kind, *account, node.clone(), life)
                 };
                 self.new_key(&event.key, key)
             }
@@ -352,6 +372,9 @@ impl<C: Controls> Turn<'_, C> {
                 self.imported(&event.key, (request, *attempt), dealing)
             }
             KeyStep::Lost { epoch } => self.lost(node, &event.key, *epoch),
+            KeyStep::Received { .. } | KeyStep::Wiped { .. } | KeyStep::Controlled { .. } => {
+                self.life_step(node, event)
+            }
             KeyStep::Wallet { wallet, proof } => self.wallet_recorded(&event.key, wallet, proof),
             KeyStep::Restored { request, recipient, assurance, protections, proof } => {
                 self.asked_for(request, |it| {
@@ -395,7 +418,11 @@ impl<C: Controls> Turn<'_, C> {
         }
     }
 
-    fn asked_for(&self, id: &RequestId, fits: impl Fn(&KeyCeremony) -> bool) -> Result<(), Reason> {
+    pub(crate) fn asked_for(
+        &self,
+        id: &RequestId,
+        fits: impl Fn(&KeyCeremony) -> bool,
+    ) -> Result<(), Reason> {
         let request = self.state.requests.get(id).ok_or(Reason::RequestUnknown { request: *id })?;
         match &request.intent.action {
             keystead_intent::Action::Authority(AuthorityChange::Key(ceremony))

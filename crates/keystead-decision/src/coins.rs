@@ -63,12 +63,7 @@ impl State {
     pub fn wallet(&self, account: &AccountRef, chain: ChainId) -> Result<&BitcoinWallet, Reason> {
         let name = || account.key.clone();
         let key = self.keys.get(&account.key).ok_or_else(|| Reason::KeyUnknown { key: name() })?;
-        if key.state.is_stopped() {
-            return Err(Reason::KeyStopped { key: name(), state: key.state });
-        }
-        if !key.state.receives() {
-            return Err(Reason::KeyInactive { key: name() });
-        }
+        key.signs_at(&account.key, self.time)?;
         let wallet = key.wallets.get(&chain).filter(|it| it.account == account.index);
         wallet.ok_or_else(|| {
             let text = format!("key `{}` has no account {} on {chain}", account.key, account.index);

@@ -184,6 +184,11 @@ impl<C: Controls> Turn<'_, C> {
             }
             None => self.born_in_shares(name, &convening, sharing)?,
         }
+        let now = self.now();
+        if let Some(key) = self.state.keys.get_mut(name) {
+            // The challenge that all of them signed names the decision of a block.
+            key.life.proven = Some(now);
+        }
         let state = self.move_key(name, KeyMove::Prove)?;
         self.state.convened.remove(name);
         self.step(request, Event::Settle);
@@ -197,7 +202,8 @@ impl<C: Controls> Turn<'_, C> {
             _ => return Err(Reason::KeyUnknown { key: name.clone() }),
         };
         let key = convening.agreed().and_then(|said| Key::in_shares(kind, said.account, sharing));
-        let key = key.ok_or(Reason::NotOpen { request: convening.request })?;
+        let mut key = key.ok_or(Reason::NotOpen { request: convening.request })?;
+        (key.life.owner, key.life.born) = (self.requester_of(&convening.request), self.now());
         self.new_key(name, Key { imported, ..key }).map(drop)
     }
 
@@ -246,13 +252,21 @@ impl<C: Controls> Turn<'_, C> {
     /// Each holder of a shared key wipes its own share: the key is destroyed once all have.
     pub(crate) fn wiped(&mut self, node: &Name, name: &Name) -> Result<KeyState, Reason> {
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
-        let Some(sharing) = key.sharing.as_mut().filter(|_| key.state == KeyState::Deactivated) else {
+        if key.life.wiping.is_none() {
+            return Err(Reason::KeyStep {
+                key: name.clone(),
+                state: key.state,
+                change: ChangeKind::DestroyKey,
+            });
+        }
+        let state = key.state;
+        let Some(sharing) = key.sharing.as_mut().filter(|_| !state.is_wiped()) else {
             return self.move_key(name, KeyMove::Wipe);
         };
         sharing.homes.remove(node);
         match sharing.homes.is_empty() {
             true => self.move_key(name, KeyMove::Wipe),
-            false => Ok(KeyState::Deactivated),
+            false => Ok(state),
         }
     }
 
@@ -357,7 +371,7 @@ impl<C: Controls> Turn<'_, C> {
 impl Key {
     fn in_shares(kind: KeyKind, account: PublicAccount, sharing: Sharing) -> Option<Self> {
         let home = sharing.holders.first()?.clone();
-        let mut key = Self::born(kind, account, home);
+        let mut key = Self::born(kind, account, home, Default::default());
         key.share_among(sharing);
         Some(key)
     }

@@ -2,6 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, ClusterId, Digest, Name, RequestId, Signed, Timestamp};
+use keystead_entropy::EntropyReceipt;
 use keystead_intent::{Approval, BitcoinWallet, Freeze, KeyKind, RequestBatch, Slot, Veto};
 use keystead_policy::{AssuranceLevel, Feature, Price};
 use serde::{Deserialize, Serialize};
@@ -223,6 +224,29 @@ pub enum KeyStep {
         /// The protections of that home that are fully in force, ascending.
         protections: Vec<Feature>,
         /// 64 bytes r ‖ s over [`crate::drill_challenge`] of epoch 0 and the request in the place of a backup.
+        proof: Vec<u8>,
+    },
+    /// What the seed of a key was made of, as the enclave said when the key was born.
+    Received {
+        /// The receipt.
+        receipt: EntropyReceipt,
+    },
+    /// The certificate of a destruction: what is left of the key at this node.
+    Wiped {
+        /// The request that allowed it.
+        request: RequestId,
+        /// What the key's addresses derived from.
+        account: PublicAccount,
+        /// The last epoch of what was wiped.
+        epoch: u32,
+        /// How many sealed records of the key were erased from the ledger; none is left.
+        erased: u32,
+    },
+    /// The home of a key signed the newest block that it knew: it controls the key.
+    Controlled {
+        /// The height of that block.
+        height: u64,
+        /// 64 bytes r ‖ s over [`crate::control_challenge`] by the address with index 0.
         proof: Vec<u8>,
     },
 }

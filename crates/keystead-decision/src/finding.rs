@@ -8,7 +8,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256};
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Amount, Blame, Canonical, ClusterId, Coded, Digest, Name, RequestId, Signed, Timestamp};
-use keystead_intent::{AccountRef, Asset, ChainId, Coin, EffectKind, Effects, Slot};
+use keystead_intent::{AccountRef, Asset, ChainId, Coin, EffectKind, Effects, KeyState, Slot};
 use keystead_policy::Reason;
 use serde::{Deserialize, Serialize};
 
@@ -175,7 +175,9 @@ impl<C: Controls> Turn<'_, C> {
             return self.decide(RequestId(subject), Vec::new(), Outcome::Refused { person, reason });
         }
         let key = finding.account.key.clone();
-        if self.controls.freezes_on(finding) {
+        // What is compromised signs only sweeps: whoever else has it must not be able to stop those.
+        let sweeps = self.state.keys.get(&key).is_some_and(|it| it.state == KeyState::Compromised);
+        if self.controls.freezes_on(finding) && !sweeps {
             self.state.frozen.keys.insert(key);
         }
         let (height, time) = (self.state.height, self.state.time);

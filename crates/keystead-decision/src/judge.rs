@@ -107,16 +107,15 @@ impl<C: Controls> Turn<'_, C> {
     }
 
     fn address(&mut self, account: &AccountRef) -> Result<Address, Reason> {
+        let now = self.now();
         let key =
             self.state.keys.get_mut(&account.key).ok_or(Reason::KeyUnknown { key: account.key.clone() })?;
         let inactive = Reason::KeyInactive { key: account.key.clone() };
-        if key.state.is_stopped() {
-            return Err(Reason::KeyStopped { key: account.key.clone(), state: key.state });
-        }
+        self.controls.signs(key, &account.key, now)?;
         if key.kind.scheme() != KeyScheme::Ecdsa {
             return Err(Reason::KindRefused { key: account.key.clone(), kind: key.kind });
         }
-        let address = key.address(account.index).ok_or(inactive)?;
+        let address = key.signing_address(account.index).ok_or(inactive)?;
         key.addresses.insert(account.index, address);
         Ok(address)
     }
@@ -175,6 +174,7 @@ impl<C: Controls> Turn<'_, C> {
         understood: &Understood,
         account: &AccountRef,
     ) -> Result<Passed, Refused> {
+        self.within_life(request, understood, account).map_err(|reason| (Vec::new(), vec![reason]))?;
         let assurance = self.protected(account).map_err(|reason| (Vec::new(), vec![reason]))?;
         let facts = Facts {
             now: self.now(),
@@ -319,6 +319,7 @@ impl<C: Controls> Turn<'_, C> {
             Err(mismatch) => return self.deny(id, passed.rules, vec![not_counted(&mismatch)]),
         };
         self.reserve(id, &understood.effects, passed.charges);
+        self.count_use(&account.key);
         self.note_rights(understood.address, &understood.effects);
         let certificate_ends = self.now().plus_seconds(self.certificate_seconds());
         let expires = certificate_ends.min(granted.expires);

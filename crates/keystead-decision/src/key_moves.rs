@@ -25,9 +25,13 @@ pub(crate) fn move_of(ceremony: &KeyCeremony) -> KeyMove {
         | KeyCeremony::Repair { .. }
         | KeyCeremony::Abort { .. }
         | KeyCeremony::Lift { .. }
-        | KeyCeremony::Import { .. } => KeyMove::Prove,
-        | KeyCeremony::CreateInTokens { .. } => KeyMove::Prove,
+        | KeyCeremony::Import { .. }
+        | KeyCeremony::CreateInTokens { .. }
+        // These two move no key.
+        | KeyCeremony::Limit { .. }
+        | KeyCeremony::Succeed { .. } => KeyMove::Prove,
         KeyCeremony::Exit { .. } => KeyMove::Exit,
+        KeyCeremony::Deactivate { .. } => KeyMove::Deactivate,
     }
 }
 
@@ -40,6 +44,8 @@ pub(crate) fn kind_of(event: KeyMove) -> ChangeKind {
         KeyMove::Destroy | KeyMove::Wipe => ChangeKind::DestroyKey,
         KeyMove::Prove => ChangeKind::RefreshKey,
         KeyMove::Exit => ChangeKind::ExitKey,
+        KeyMove::Deactivate => ChangeKind::DeactivateKey,
+        KeyMove::Compromise => ChangeKind::DeclareCompromise,
     }
 }
 
@@ -58,8 +64,11 @@ pub(crate) fn frees(change: &AuthorityChange) -> bool {
             | KeyCeremony::Export { .. }
             | KeyCeremony::Reshare { .. }
             | KeyCeremony::Import { .. }
-            | KeyCeremony::Exit { .. },
+            | KeyCeremony::Exit { .. }
+            | KeyCeremony::Limit { .. }
+            | KeyCeremony::Succeed { .. },
         ) => true,
+        AuthorityChange::Compromise { .. } => false,
         AuthorityChange::Key(
             KeyCeremony::Create { .. }
             | KeyCeremony::Restore { .. }
@@ -71,7 +80,8 @@ pub(crate) fn frees(change: &AuthorityChange) -> bool {
             | KeyCeremony::Repair { .. }
             | KeyCeremony::Abort { .. }
             | KeyCeremony::Lift { .. }
-            | KeyCeremony::CreateInTokens { .. },
+            | KeyCeremony::CreateInTokens { .. }
+            | KeyCeremony::Deactivate { .. },
         ) => false,
     }
 }
@@ -105,6 +115,7 @@ pub(crate) fn key_of(change: &AuthorityChange) -> Option<&Name> {
         AuthorityChange::Thaw { key } => key.as_ref(),
         AuthorityChange::Policy { .. }
         | AuthorityChange::Roster { .. }
-        | AuthorityChange::AddressBook { .. } => None,
+        | AuthorityChange::AddressBook { .. }
+        | AuthorityChange::Compromise { .. } => None,
     }
 }

@@ -110,6 +110,12 @@ impl LightClient {
         self.height
     }
 
+    /// The height and the digest of the newest header verified; none before the first.
+    #[must_use]
+    pub fn head(&self) -> Option<(u64, Digest)> {
+        self.head.map(|digest| (self.height, digest))
+    }
+
     /// What is frozen, as far as this client was told.
     #[must_use]
     pub fn frozen(&self) -> &Frozen {

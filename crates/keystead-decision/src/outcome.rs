@@ -3,7 +3,7 @@
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, ClusterId, Digest, Name, RequestId, Timestamp, merkle::Inclusion};
-use keystead_intent::{AccountRef, ChainId, DangerClass, KeyCeremony, KeyState, Slot};
+use keystead_intent::{AccountRef, ChainId, DangerClass, KeyCeremony, KeyState, Rotation, Slot};
 use keystead_policy::{PolicyRef, Reason, Requirement};
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +125,11 @@ pub enum Outcome {
     },
     /// All who take part in the ceremony of a shared key have a seat: it may be begun.
     Convened(Convened),
+    /// A compromise was declared: nothing signs but what sweeps.
+    Compromised {
+        /// What is to be replaced first, ascending.
+        rotate: Vec<Rotation>,
+    },
 }
 
 impl Outcome {
@@ -148,6 +153,7 @@ impl Outcome {
             Self::Simulated => "simulated",
             Self::Found { .. } => "found",
             Self::Convened(_) => "convened",
+            Self::Compromised { .. } => "compromised",
         }
     }
 }

@@ -15,6 +15,8 @@ use keystead_policy::{AssuranceLevel, Cooling, Engine, Feature, PolicyError, Pol
 
 use crate::coins::Purse;
 use crate::finding::Found;
+use crate::incident::Incident;
+use crate::key_life::KeyLife;
 use crate::reading::Kept;
 use crate::rebuild::Pending;
 use crate::{Convening, Frozen, Genesis, PublicAccount, Request, Sharing, SlotUse, Windows, persist};
@@ -58,6 +60,12 @@ pub struct State {
     pub(crate) cleared: OrdMap<Digest, u64>,
     /// Ceremonies of shared keys that are under way: at most one for each key.
     pub(crate) convened: OrdMap<Name, Arc<Convening>>,
+    /// A compromise that was declared, until everything that may be known was replaced and people thawed.
+    pub(crate) incident: Option<Arc<Incident>>,
+    /// The newest blocks, for proofs that are younger than one of them: their headers' digests and times.
+    pub(crate) recent: OrdMap<u64, (Digest, Timestamp)>,
+    /// The ends of usage periods that are still to come. It follows from the keys.
+    pub(crate) ends: OrdSet<(Timestamp, Name)>,
     /// What the next block must be; never part of a snapshot.
     pub(crate) pending: Option<Arc<Pending>>,
 }
@@ -114,6 +122,8 @@ pub struct Key {
     pub drilled_backup: Option<Digest>,
     /// Whether it was whole once, and then dealt in shares: whoever has a copy of it from then signs with it.
     pub imported: bool,
+    /// Its life beside its state.
+    pub life: KeyLife,
     /// The addresses in use, remembered because deriving one costs more than a policy decision.
     #[borsh(skip)]
     pub(crate) addresses: OrdMap<u32, Address>,
@@ -187,6 +197,9 @@ impl State {
             kept: OrdMap::new(),
             cleared: OrdMap::new(),
             convened: OrdMap::new(),
+            incident: None,
+            recent: OrdMap::new(),
+            ends: OrdSet::new(),
             pending: None,
         })
     }
@@ -307,10 +320,11 @@ impl State {
         &self.windows
     }
 
-    /// The next moment at which a delay ends or a request expires.
+    /// The next moment at which a delay or a usage period ends, or a request expires.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.due.get_min().map(|(at, _)| *at)
+        let (request, period) = (self.due.get_min().map(|it| it.0), self.ends.get_min().map(|it| it.0));
+        request.into_iter().chain(period).min()
     }
 
     /// The digest of everything: two replicas agree when it agrees.
@@ -362,6 +376,8 @@ impl BorshSerialize for Snapshot {
         persist::write_set(&state.due, writer)?;
         persist::write_shared(&state.findings, writer)?;
         persist::write_set(&state.rights, writer)?;
+        state.incident.as_deref().cloned().serialize(writer)?;
+        persist::write_map(&state.recent, writer)?;
         state.open.serialize(writer)?;
         persist::write_shared(&state.coins, writer)?;
         persist::write_map(&state.cleared, writer)?;
@@ -394,16 +410,20 @@ impl BorshDeserialize for Snapshot {
             due: persist::read_set(reader)?,
             findings: persist::read_shared(reader)?,
             rights: persist::read_set(reader)?,
+            incident: Option::<Incident>::deserialize_reader(reader)?.map(Arc::new),
+            recent: persist::read_map(reader)?,
             open: u64::deserialize_reader(reader)?,
             coins: persist::read_shared(reader)?,
             cleared: persist::read_map(reader)?,
             convened: persist::read_shared(reader)?,
+            ends: OrdSet::new(),
             kept: OrdMap::new(),
             accounts: OrdSet::new(),
             pending: None,
         };
         state.count_kept();
         state.count_accounts();
+        state.count_ends();
         Ok(Self(state))
     }
 }

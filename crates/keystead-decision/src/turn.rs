@@ -21,6 +21,7 @@ pub(crate) struct Turn<'a, C> {
 impl<'a, C: Controls> Turn<'a, C> {
     pub(crate) fn begin(state: &State, time: Timestamp, controls: &'a C) -> Self {
         let mut turn = Self::quietly(state, time, controls);
+        turn.end_periods();
         turn.what_is_due();
         turn
     }

@@ -5,6 +5,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{KeyScheme, Name, PublicAccount, RequestId};
 use serde::{Deserialize, Serialize};
 
+use crate::{KeyTerms, Suspect};
+
 /// What is to change. A policy document is the whole next version, so that what people approve is
 /// what becomes active, whatever happened in between.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -32,6 +34,13 @@ pub enum AuthorityChange {
     },
     /// A step in the life of a key.
     Key(KeyCeremony),
+    /// Somebody else may know something that is ours: nothing signs but what sweeps, until all of it is replaced.
+    Compromise {
+        /// What, ascending, at most [`MAX_SUSPECTS`](crate::MAX_SUSPECTS).
+        suspects: Vec<Suspect>,
+        /// What happened, at most [`MAX_WHY_BYTES`](crate::MAX_WHY_BYTES).
+        why: String,
+    },
 }
 
 /// The steps of a key's life that need authority.
@@ -180,6 +189,27 @@ pub enum KeyCeremony {
         /// What that node calls the group of tokens.
         tokens: Name,
     },
+    /// The key is retired for good: it signs nothing any more but what sweeps it to its successor.
+    Deactivate {
+        /// The key.
+        key: Name,
+        /// Why, at most [`MAX_WHY_BYTES`](crate::MAX_WHY_BYTES).
+        why: String,
+    },
+    /// What the key may be used for, how often and how long.
+    Limit {
+        /// The key.
+        key: Name,
+        /// All of its terms from now on.
+        terms: KeyTerms,
+    },
+    /// Another key takes the place of this one, which is swept to it.
+    Succeed {
+        /// The key.
+        key: Name,
+        /// An active key of the same scheme.
+        successor: Name,
+    },
 }
 
 /// Who has the whole key that is imported.
@@ -325,6 +355,10 @@ impl AuthorityChange {
             Self::Key(KeyCeremony::Lift { .. }) => ChangeKind::LiftBan,
             Self::Key(KeyCeremony::Import { .. }) => ChangeKind::ImportKey,
             Self::Key(KeyCeremony::CreateInTokens { .. }) => ChangeKind::CreateTokenKey,
+            Self::Key(KeyCeremony::Deactivate { .. }) => ChangeKind::DeactivateKey,
+            Self::Key(KeyCeremony::Limit { .. }) => ChangeKind::LimitKey,
+            Self::Key(KeyCeremony::Succeed { .. }) => ChangeKind::SucceedKey,
+            Self::Compromise { .. } => ChangeKind::DeclareCompromise,
         }
     }
 }
@@ -350,7 +384,10 @@ impl KeyCeremony {
             | Self::Lift { key, .. }
             | Self::Split { key, .. }
             | Self::Import { key, .. }
-            | Self::CreateInTokens { key, .. } => key,
+            | Self::CreateInTokens { key, .. }
+            | Self::Deactivate { key, .. }
+            | Self::Limit { key, .. }
+            | Self::Succeed { key, .. } => key,
         }
     }
 }
@@ -412,6 +449,14 @@ pub enum ChangeKind {
     ImportKey,
     /// A key is born in tokens, without a backup.
     CreateTokenKey,
+    /// A key is retired.
+    DeactivateKey,
+    /// A key gets terms.
+    LimitKey,
+    /// A key gets a successor.
+    SucceedKey,
+    /// Something is compromised.
+    DeclareCompromise,
 }
 
 impl ChangeKind {
@@ -439,6 +484,10 @@ impl ChangeKind {
             Self::LiftBan => "lift_ban",
             Self::ImportKey => "import_key",
             Self::CreateTokenKey => "create_token_key",
+            Self::DeactivateKey => "deactivate_key",
+            Self::LimitKey => "limit_key",
+            Self::SucceedKey => "succeed_key",
+            Self::DeclareCompromise => "declare_compromise",
         }
     }
 }

@@ -167,6 +167,7 @@ impl Action {
                 | AuthorityChange::Roster { document }
                 | AuthorityChange::AddressBook { document },
             ) => document.len(),
+            Self::Authority(AuthorityChange::Compromise { why, .. }) => why.len(),
             Self::Authority(AuthorityChange::Thaw { .. } | AuthorityChange::Key(_)) => 0,
         }
     }

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Where a key stands in its life.
 ///
 /// NIST's *pre-activation* is two states here, because no address is shown before a backup was drilled.
-/// Its *compromised* states are none of their own: a key that may be known to others is frozen or
-/// suspended at once, its funds move to another key, and it is destroyed.
+/// *Left* is one more than NIST's: the shares of such a key are in other hands, with our leave.
 #[derive(
     Clone,
     Copy,
@@ -32,12 +31,16 @@ pub enum KeyState {
     Active,
     /// It signs nothing until it is resumed; its addresses still receive.
     Suspended,
-    /// It signs nothing any more, and its secret is about to be wiped.
+    /// It signs nothing any more but what sweeps it to its successor, and nothing at all once people let it be wiped.
     Deactivated,
     /// Its secret is wiped here. Only a backup could bring it back.
     Destroyed,
     /// Its shares were handed out: it signs nothing here any more, and whoever has enough of them signs elsewhere.
     Left,
+    /// Somebody else may know its secret: it signs nothing any more but what sweeps it to its successor.
+    Compromised,
+    /// Its secret is wiped here, and somebody else may know it.
+    DestroyedCompromised,
 }
 
 /// What moves a key from one state to the next.
@@ -60,56 +63,41 @@ pub enum KeyMove {
     Prove,
     /// People let its shares leave.
     Exit,
+    /// People retire it.
+    Deactivate,
+    /// People say that somebody else may know its secret.
+    Compromise,
 }
 
 impl KeyState {
     /// The one transition table; none where the move makes no sense.
     #[must_use]
     pub fn after(self, event: KeyMove) -> Option<Self> {
-        match (self, event) {
-            (Self::Created | Self::BackedUp, KeyMove::Backup) => Some(Self::BackedUp),
-            (Self::Active | Self::Suspended, KeyMove::Backup | KeyMove::Drill | KeyMove::Prove) => Some(self),
-            (Self::BackedUp, KeyMove::Drill) | (Self::Created, KeyMove::Prove) => Some(Self::Active),
-            (Self::Active, KeyMove::Suspend) => Some(Self::Suspended),
-            (Self::Suspended, KeyMove::Resume) => Some(Self::Active),
+        use KeyState::{
+            Active, BackedUp, Compromised, Created, Deactivated, Destroyed, DestroyedCompromised, Left,
+            Suspended,
+        };
+        let before_use = matches!(self, Created | BackedUp);
+        let in_use = self.receives();
+        match (event, self) {
+            (KeyMove::Backup, _) if before_use => Some(BackedUp),
+            (KeyMove::Backup | KeyMove::Drill | KeyMove::Prove, _) if in_use => Some(self),
+            (KeyMove::Drill, BackedUp) | (KeyMove::Prove, Created) => Some(Active),
+            (KeyMove::Suspend, Active) => Some(Suspended),
+            (KeyMove::Resume, Suspended) => Some(Active),
+            (KeyMove::Deactivate, _) if in_use => Some(Deactivated),
             // Asked for again where the first permission ended before the enclave used it.
-            (
-                Self::Created | Self::BackedUp | Self::Suspended | Self::Deactivated | Self::Left,
-                KeyMove::Destroy,
-            ) => Some(Self::Deactivated),
+            (KeyMove::Destroy, Created | BackedUp | Suspended | Deactivated | Left) => Some(Deactivated),
+            // What somebody else may know stays so, wiped or not.
+            (KeyMove::Destroy, Compromised) => Some(Compromised),
             // Asked for again where a file was lost.
-            (Self::Active | Self::Suspended | Self::Left, KeyMove::Exit) => Some(Self::Left),
-            (Self::Deactivated, KeyMove::Wipe) => Some(Self::Destroyed),
+            (KeyMove::Exit, Active | Suspended | Left) => Some(Left),
+            (KeyMove::Wipe, Deactivated) => Some(Destroyed),
+            (KeyMove::Wipe, Compromised) | (KeyMove::Compromise, Destroyed) => Some(DestroyedCompromised),
+            (KeyMove::Compromise, Created | BackedUp | Active | Suspended | Deactivated | Left) => {
+                Some(Compromised)
+            }
             (
-                Self::Created,
-                KeyMove::Drill | KeyMove::Suspend | KeyMove::Resume | KeyMove::Wipe | KeyMove::Exit,
-            )
-            | (
-                Self::BackedUp,
-                KeyMove::Suspend | KeyMove::Resume | KeyMove::Wipe | KeyMove::Prove | KeyMove::Exit,
-            )
-            | (Self::Active, KeyMove::Resume | KeyMove::Destroy | KeyMove::Wipe)
-            | (Self::Suspended, KeyMove::Suspend | KeyMove::Wipe)
-            | (
-                Self::Deactivated,
-                KeyMove::Backup
-                | KeyMove::Drill
-                | KeyMove::Suspend
-                | KeyMove::Resume
-                | KeyMove::Prove
-                | KeyMove::Exit,
-            )
-            | (
-                Self::Left,
-                KeyMove::Backup
-                | KeyMove::Drill
-                | KeyMove::Suspend
-                | KeyMove::Resume
-                | KeyMove::Wipe
-                | KeyMove::Prove,
-            )
-            | (
-                Self::Destroyed,
                 KeyMove::Backup
                 | KeyMove::Drill
                 | KeyMove::Suspend
@@ -117,7 +105,11 @@ impl KeyState {
                 | KeyMove::Destroy
                 | KeyMove::Wipe
                 | KeyMove::Prove
-                | KeyMove::Exit,
+                | KeyMove::Exit
+                | KeyMove::Deactivate
+                | KeyMove::Compromise,
+                Created | BackedUp | Active | Suspended | Deactivated | Destroyed | Left | Compromised
+                | DestroyedCompromised,
             ) => None,
         }
     }
@@ -137,13 +129,27 @@ impl KeyState {
     /// Whether people took from it the right to sign that it once had, or would have got.
     #[must_use]
     pub fn is_stopped(self) -> bool {
-        matches!(self, Self::Suspended | Self::Deactivated | Self::Destroyed | Self::Left)
+        match self {
+            Self::Created | Self::BackedUp | Self::Active => false,
+            Self::Suspended
+            | Self::Deactivated
+            | Self::Destroyed
+            | Self::Left
+            | Self::Compromised
+            | Self::DestroyedCompromised => true,
+        }
     }
 
-    /// Whether its secret is wiped here, or about to be.
+    /// Whether all that it may still sign is what moves everything to its successor.
+    #[must_use]
+    pub fn sweeps(self) -> bool {
+        matches!(self, Self::Deactivated | Self::Compromised)
+    }
+
+    /// Whether its secret is wiped here.
     #[must_use]
     pub fn is_wiped(self) -> bool {
-        matches!(self, Self::Deactivated | Self::Destroyed)
+        matches!(self, Self::Destroyed | Self::DestroyedCompromised)
     }
 
     /// The state's stable name.
@@ -157,6 +163,8 @@ impl KeyState {
             Self::Deactivated => "deactivated",
             Self::Destroyed => "destroyed",
             Self::Left => "left",
+            Self::Compromised => "compromised",
+            Self::DestroyedCompromised => "destroyed_compromised",
         }
     }
 }
@@ -171,7 +179,7 @@ impl std::fmt::Display for KeyState {
 mod tests {
     use super::*;
 
-    const STATES: [KeyState; 7] = [
+    const STATES: [KeyState; 9] = [
         KeyState::Created,
         KeyState::BackedUp,
         KeyState::Active,
@@ -179,6 +187,8 @@ mod tests {
         KeyState::Deactivated,
         KeyState::Destroyed,
         KeyState::Left,
+        KeyState::Compromised,
+        KeyState::DestroyedCompromised,
     ];
 
     #[test]
@@ -192,26 +202,41 @@ mod tests {
             KeyMove::Wipe,
             KeyMove::Prove,
             KeyMove::Exit,
+            KeyMove::Deactivate,
+            KeyMove::Compromise,
         ];
         let row = |state: KeyState| moves.map(|it| state.after(it).map_or("-", KeyState::as_str)).join(" ");
         assert_eq!(
             STATES.map(row),
             [
-                "backed_up - - - deactivated - active -",
-                "backed_up active - - deactivated - - -",
-                "active active suspended - - - active left",
-                "suspended suspended - active deactivated - suspended left",
-                "- - - - deactivated destroyed - -",
-                "- - - - - - - -",
-                "- - - - deactivated - - left",
+                "backed_up - - - deactivated - active - - compromised",
+                "backed_up active - - deactivated - - - - compromised",
+                "active active suspended - - - active left deactivated compromised",
+                "suspended suspended - active deactivated - suspended left deactivated compromised",
+                "- - - - deactivated destroyed - - - compromised",
+                "- - - - - - - - - destroyed_compromised",
+                "- - - - deactivated - - left - compromised",
+                "- - - - compromised destroyed_compromised - - - -",
+                "- - - - - - - - - -",
             ]
         );
     }
 
     #[test]
     fn only_an_active_key_signs_and_what_is_wiped_receives_nothing() {
-        assert_eq!(STATES.map(KeyState::signs), [false, false, true, false, false, false, false]);
-        assert_eq!(STATES.map(KeyState::receives), [false, false, true, true, false, false, false]);
-        assert_eq!(STATES.map(KeyState::is_stopped), [false, false, false, true, true, true, true]);
+        let where_true =
+            |is: fn(KeyState) -> bool| STATES.into_iter().filter(|it| is(*it)).collect::<Vec<_>>();
+        assert_eq!(where_true(KeyState::signs), [KeyState::Active]);
+        assert_eq!(where_true(KeyState::receives), [KeyState::Active, KeyState::Suspended]);
+        assert_eq!(where_true(KeyState::sweeps), [KeyState::Deactivated, KeyState::Compromised]);
+        assert_eq!(where_true(KeyState::is_stopped), STATES[3..]);
+        assert_eq!(where_true(KeyState::is_wiped), [KeyState::Destroyed, KeyState::DestroyedCompromised]);
+    }
+
+    #[test]
+    fn no_state_comes_back_from_a_compromise_to_one_that_signs_or_receives() {
+        for state in [KeyState::Compromised, KeyState::DestroyedCompromised] {
+            assert!(!state.signs() && !state.receives());
+        }
     }
 }

@@ -7,8 +7,10 @@ mod authority;
 mod bitcoin;
 mod danger;
 mod effect;
+mod incident;
 mod intent;
 mod key_state;
+mod key_terms;
 mod plain_text;
 mod simulation;
 mod solana;
@@ -35,8 +37,10 @@ pub use effect::{
     Allowance, AuthorityKind, CallPath, Effect, EffectKind, Effects, Fee, MAX_ARGUMENT_WORDS, OpaqueReason,
     Slot, UNLIMITED_ALLOWANCE,
 };
+pub use incident::{MAX_SUSPECTS, MAX_WHY_BYTES, Rotation, Suspect};
 pub use intent::{Action, ActionKind, Intent, IntentError, MAX_BATCH_INTENTS, RequestBatch};
 pub use key_state::{KeyMove, KeyState};
+pub use key_terms::{KeyTerm, KeyTerms};
 pub use plain_text::is_plain;
 pub use simulation::{
     BalanceChange, Ending, MAX_REVERT_BYTES, MAX_RUN_CHANGES, NotTaken, Piece, Right, RightChange, Run,

@@ -29,21 +29,50 @@ impl Ledger {
         session.commit().await
     }
 
-    /// Erases every seal of a key: written over first, so that the old bytes do not stay in its row, and
-    /// then deleted. A write-ahead file or a backup of the database may still hold them.
+    /// Keeps the receipt of a key's entropy: of a name that is free again the latest.
     ///
     /// # Errors
     ///
     /// [`LedgerError`] from the database.
-    pub async fn erase_sealed_key(&self, name: &Name) -> Result<(), LedgerError> {
+    pub async fn save_receipt(&self, name: &Name, document: &[u8]) -> Result<(), LedgerError> {
+        let mut session = self.engine.write().await?;
+        let sql = "INSERT INTO receipts (name, document) VALUES ($1, $2) \
+                   ON CONFLICT (name) DO UPDATE SET document = excluded.document";
+        session.execute(sql, vec![text(name.as_str()), bytes(document)]).await?;
+        session.commit().await
+    }
+
+    /// The receipt of a key's entropy, if it was born here.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] from the database.
+    pub async fn receipt(&self, name: &Name) -> Result<Option<Vec<u8>>, LedgerError> {
+        let mut session = self.engine.read().await?;
+        let sql = "SELECT document FROM receipts WHERE name = $1";
+        let row = session.row(sql, vec![text(name.as_str())]).await?;
+        row.map(|row| row.bytes(0)).transpose()
+    }
+
+    /// INVARIANT K1: erases every seal of a key, and says how many there were: written over first, so that the old bytes do
+    /// not stay in its row, and then deleted; what SQLite wrote ahead is folded. A copy of the database, and the files that a
+    /// PostgreSQL writes ahead, may still hold them.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] from the database.
+    pub async fn erase_sealed_key(&self, name: &Name) -> Result<u32, LedgerError> {
         let mut session = self.engine.write().await?;
         let sql =
             "SELECT CAST(COALESCE(MAX(LENGTH(document)), 0) AS BIGINT) FROM sealed_keys WHERE name = $1";
         let zeros = erased(session.row(sql, vec![text(name.as_str())]).await?)?;
         let sql = "UPDATE sealed_keys SET document = $2 WHERE name = $1";
         session.execute(sql, vec![text(name.as_str()), bytes(zeros)]).await?;
-        session.execute("DELETE FROM sealed_keys WHERE name = $1", vec![text(name.as_str())]).await?;
-        session.commit().await
+        let gone =
+            session.execute("DELETE FROM sealed_keys WHERE name = $1", vec![text(name.as_str())]).await?;
+        session.commit().await?;
+        self.engine.fold().await?;
+        Ok(u32::try_from(gone).unwrap_or(u32::MAX))
     }
 
     /// Overwrites the seal of one epoch of a key, then deletes it. Copies elsewhere are not reached.
@@ -62,7 +91,8 @@ impl Ledger {
         let sql = "UPDATE sealed_keys SET document = $3 WHERE name = $1 AND epoch = $2";
         session.execute(sql, values).await?;
         session.execute("DELETE FROM sealed_keys WHERE name = $1 AND epoch = $2", key()).await?;
-        session.commit().await
+        session.commit().await?;
+        self.engine.fold().await
     }
 
     /// The sealed keys, by name and epoch: at most [`MAX_SEALS_AT_ONCE`] from the first, or from the one after `after` on.

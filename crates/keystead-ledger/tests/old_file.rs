@@ -76,6 +76,7 @@ async fn bless_if_asked() {
         "DROP TABLE records",
         "DROP TABLE reconciled",
         "DROP TABLE threshold_records",
+        "DROP TABLE receipts",
         "CREATE TABLE outbox (request BYTEA PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, \
          payload BYTEA NOT NULL, attempts BIGINT NOT NULL)",
         "DELETE FROM migrations WHERE version >= 2",

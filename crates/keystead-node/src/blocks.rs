@@ -33,7 +33,11 @@ impl Durable {
         let right = |it: &Decision| {
             matches!(
                 it.outcome,
-                Outcome::Allow(_) | Outcome::Ceremony { .. } | Outcome::Key { .. } | Outcome::Convened(_)
+                Outcome::Allow(_)
+                    | Outcome::Ceremony { .. }
+                    | Outcome::Key { .. }
+                    | Outcome::Convened(_)
+                    | Outcome::Compromised { .. }
             )
         };
         let frozen = &self.commit.header.frozen;

@@ -47,7 +47,11 @@ impl Signer {
             | KeyCeremony::Abort { .. } => Ok(()),
             KeyCeremony::Lift { key, node } => self.lift(key, node, certificate).await,
             // The log carries these out alone, and gives no permission for them.
-            KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => Ok(()),
+            KeyCeremony::Suspend { .. }
+            | KeyCeremony::Resume { .. }
+            | KeyCeremony::Deactivate { .. }
+            | KeyCeremony::Limit { .. }
+            | KeyCeremony::Succeed { .. } => Ok(()),
         };
         let refused = match done {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) => {
@@ -81,7 +85,9 @@ impl Signer {
         } else {
             saved?;
         }
-        self.report_created(request, kind, held)
+        self.shared.ledger.save_receipt(&held.key, &created.receipt.to_document()).await?;
+        self.report_created(request, kind, held);
+        Ok(())
     }
 
     fn report_created(&mut self, request: RequestId, kind: KeyKind, held: HeldKey) -> Result<(), NodeError> {
@@ -151,11 +157,12 @@ impl Signer {
         certificate: Certificate,
     ) -> Result<(), NodeError> {
         self.enclave.destroy(certificate)?;
-        self.shared.ledger.erase_sealed_key(key).await?;
+        let erased = self.shared.ledger.erase_sealed_key(key).await?;
+        let step = self.shared.state().key(key).map_or(KeyStep::Destroyed, |it| certificate_of(it, erased));
         let (shared, key) = (Arc::clone(&self.shared), key.clone());
         // Not awaited, as with every report: the back end does not wait for the log.
         tokio::spawn(async move {
-            match shared.report_key(key, KeyStep::Destroyed).await {
+            match shared.report_key(key, step).await {
                 Ok(_) => shared.board.carried_out(&request),
                 Err(error) => shared.postponed("the report of a wiped key", &error),
             }
@@ -167,10 +174,10 @@ impl Signer {
     /// not given them any more. What is in tokens is wiped there under a permission alone: people ask again.
     pub(crate) async fn finish_destructions(&self) -> Result<(), NodeError> {
         let state = self.shared.state();
-        let left = |key: &Key| key.state == KeyState::Deactivated && !key.kind.is_in_tokens();
-        for (name, _) in state.keys().filter(|(_, key)| left(key)) {
-            self.shared.ledger.erase_sealed_key(name).await?;
-            self.shared.report_key_later(name.clone(), KeyStep::Destroyed);
+        let left = |key: &Key| key.life.wiping.is_some() && !key.state.is_wiped() && !key.kind.is_in_tokens();
+        for (name, key) in state.keys().filter(|(_, key)| left(key)) {
+            let erased = self.shared.ledger.erase_sealed_key(name).await?;
+            self.shared.report_key_later(name.clone(), certificate_of(key, erased));
         }
         Ok(())
     }
@@ -179,7 +186,7 @@ impl Signer {
     pub(crate) fn report_protections(&self) {
         let state = self.shared.state();
         let differs = |key: &Key| {
-            let here = key.is_held_by(&self.shared.node) && key.state != KeyState::Destroyed;
+            let here = key.is_held_by(&self.shared.node) && !key.state.is_wiped();
             let share = key.sharing.as_ref().and_then(|it| it.homes.get(&self.shared.node));
             here && *share.map_or(&key.protections, |it| &it.protections) != self.in_force
         };
@@ -216,6 +223,14 @@ impl Signer {
     }
 }
 
+/// What this node says of a key that is wiped here.
+fn certificate_of(key: &Key, erased: u32) -> KeyStep {
+    match key.life.wiping {
+        Some(request) => KeyStep::Wiped { request, account: key.account, epoch: key.epoch, erased },
+        None => KeyStep::Destroyed,
+    }
+}
+
 /// Whether a ceremony that the log allowed has left no trace, so that it must be carried out again.
 pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &HashSet<Name>) -> bool {
     match ceremony {
@@ -230,7 +245,12 @@ pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &HashSet<
         // The one-time key ended with the enclave that had it: people ask again.
         KeyCeremony::Restore { .. } => false,
         // What a crash left of a destruction is finished from the state, not from the permission.
-        KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } | KeyCeremony::Destroy { .. } => false,
+        KeyCeremony::Suspend { .. }
+        | KeyCeremony::Resume { .. }
+        | KeyCeremony::Destroy { .. }
+        | KeyCeremony::Deactivate { .. }
+        | KeyCeremony::Limit { .. }
+        | KeyCeremony::Succeed { .. } => false,
         // What is under way stands in the state.
         KeyCeremony::Generate { .. }
         | KeyCeremony::Refresh { .. }

@@ -170,8 +170,8 @@ fn seals(page: Vec<(Name, u32, Vec<u8>)>, shared: &Shared) -> Result<Vec<Sealed>
 /// log may yet be told.
 fn opens(key: &Key, epoch: u32, node: &Name) -> bool {
     // Of a key in tokens nothing but its place lies here, and whoever is to destroy it there has to know it.
-    let in_tokens = key.kind.is_in_tokens() && key.state == KeyState::Deactivated;
-    let lives = !key.state.is_wiped() || in_tokens;
+    let over = key.life.wiping.is_some() && !key.kind.is_in_tokens();
+    let lives = !key.state.is_wiped() && !over;
     let sealed_here = match &key.sharing {
         Some(sharing) => opens_share(sharing.holds(node), key.epoch, epoch),
         None if key.home == *node => epoch == key.epoch,

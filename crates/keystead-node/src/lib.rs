@@ -32,6 +32,7 @@ mod fresh;
 mod gauges;
 mod health;
 mod intake;
+mod life;
 mod meters;
 mod own;
 mod peers;

@@ -56,6 +56,7 @@ impl Signer {
         follow(&mut self.enclave, Vec::new(), head.filter(|it| it.header.height > last))?;
         self.shown = state.height();
         self.report_wallets(&state)?;
+        self.report_life(&state).await?;
         self.convenings(&state).await
     }
 }

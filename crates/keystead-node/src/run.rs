@@ -322,9 +322,9 @@ async fn resumed_signer(home: EnclaveHome, shared: Arc<Shared>) -> Result<Signer
     let Started { client: enclave, held, in_force } = home.start(&shared).await?;
     let (frozen, confirmed) = (Default::default(), false);
     let (told, runs, shown) = Default::default();
-    let opened = std::collections::BTreeSet::new();
+    let (opened, lived) = (std::collections::BTreeSet::new(), BTreeMap::new());
     let mut signer =
-        Signer { shared, home, enclave, in_force, held: opened, frozen, confirmed, told, runs, shown };
+        Signer { shared, home, enclave, in_force, held: opened, frozen, confirmed, told, lived, runs, shown };
     signer.resume(held).await?;
     Ok(signer)
 }

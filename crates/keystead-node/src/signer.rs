@@ -40,6 +40,8 @@ pub(crate) struct Signer {
     pub(crate) confirmed: bool,
     /// The wallets that the log was told of, and at which height.
     pub(crate) told: BTreeMap<(Name, ChainId), u64>,
+    /// At which height receipts and proofs of a key were told last.
+    pub(crate) lived: BTreeMap<Name, u64>,
     /// Keys in shares.
     pub(crate) runs: Runs,
     /// The height of the block that the enclave was shown last.
@@ -178,6 +180,7 @@ impl Signer {
         self.advance(block)?;
         self.confirm(block).await?;
         self.report_wallets(&block.state)?;
+        self.report_life(&block.state).await?;
         for index in 0..block.decisions.len() {
             self.ceremony(block, index).await?;
             self.convoked(block, index).await?;

@@ -6,7 +6,8 @@ use keystead_base::Name;
 use keystead_decision::{Key, Phase, State};
 use keystead_wire::{
     ChainStatus, ChainWatch, FoundView, KeyPage, KeyView, MAX_SENT_KEYS, MAX_SHOWN_FOUND, MAX_SHOWN_KEYS,
-    NodeStatus, ObjectionView, PeerView, ReconciledView, Refused, RequestView, SharingView, Withstands,
+    NodeStatus, ObjectionView, PeerView, ReconciledView, Refused, RequestView, SharingView, SpendOnly,
+    Withstands,
 };
 
 use crate::convenings::convenings;
@@ -31,6 +32,8 @@ pub(crate) fn key(state: &State, name: &Name) -> Option<KeyView> {
 }
 
 fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
+    // A key whose home has not proved control for longer than its terms ask is one that nobody is paid at.
+    let shown = key.is_shown_at(clock::now().max(state.time()));
     KeyView {
         name: name.clone(),
         kind: key.kind,
@@ -39,9 +42,9 @@ fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
         state: key.state,
         frozen: state.frozen().holds(name),
         backup: key.backup,
-        account: key.state.receives().then_some(key.account),
-        address: key.address(0),
-        wallets: match key.state.receives() {
+        account: shown.then_some(key.account),
+        address: key.address(0).filter(|_| shown),
+        wallets: match shown {
             true => key.wallets.values().cloned().collect(),
             false => Vec::new(),
         },
@@ -54,6 +57,9 @@ fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
         drilled: key.drilled,
         drilled_backup: key.drilled_backup,
         imported: key.imported,
+        life: key.life.clone(),
+        spend_only: (!shown && (key.state.receives() || key.state.sweeps()))
+            .then(|| SpendOnly { account: key.account, wallets: key.wallets.values().cloned().collect() }),
     }
 }
 
@@ -87,6 +93,8 @@ pub(crate) fn status(shared: &Shared) -> NodeStatus {
         time: state.time(),
         policy: policy.number,
         policy_digest: policy.digest,
+        rotate: state.to_rotate(),
+        incident: state.incident().map(|it| it.why.clone()).unwrap_or_default(),
         frozen: state.frozen().clone(),
         keys: state.keys().take(MAX_SHOWN_KEYS).map(|(name, key)| key_view(&state, name, key)).collect(),
         open: phases(Phase::Open),

@@ -228,7 +228,10 @@ fn finished_ceremony(entry: &Entry) -> Option<RequestId> {
             | KeyStep::Protected { .. }
             | KeyStep::Destroyed
             | KeyStep::Lost { .. }
-            | KeyStep::Wallet { .. } => None,
+            | KeyStep::Wallet { .. }
+            | KeyStep::Received { .. }
+            | KeyStep::Wiped { .. }
+            | KeyStep::Controlled { .. } => None,
         },
         _ => None,
     }

@@ -18,6 +18,7 @@ mod findings;
 #[cfg(test)]
 mod fixture;
 mod larger;
+mod life_reason;
 pub mod limits;
 mod locks;
 mod membership;
@@ -57,6 +58,7 @@ pub use error::PolicyError;
 pub use fees::{FeeCap, FeeCeilings, FeePart};
 pub use finality::{BitcoinFinality, DEFAULT_CONFIRMATIONS};
 pub use larger::larger;
+pub use life_reason::LifeReason;
 pub use locks::{BitcoinTerms, HeightLimit, LockTimeRule};
 pub use payload::in_micro;
 pub use prices::{

@@ -115,7 +115,10 @@ impl Sections {
         let only = match change {
             AuthorityChange::Roster { .. } => "roster",
             AuthorityChange::AddressBook { .. } => "address_book",
-            AuthorityChange::Policy { .. } | AuthorityChange::Thaw { .. } | AuthorityChange::Key(_) => {
+            AuthorityChange::Policy { .. }
+            | AuthorityChange::Thaw { .. }
+            | AuthorityChange::Compromise { .. }
+            | AuthorityChange::Key(_) => {
                 return Ok(());
             }
         };

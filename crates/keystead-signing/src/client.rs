@@ -14,9 +14,9 @@ use keystead_decision::{Certificate, Commit, FreshAnswer};
 use keystead_keys::{BackupFile, RecipientPublicKey, Sealed};
 
 use crate::protocol::{
-    Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HandOver, HeldKey, Hello, ItemResult,
-    MAX_BATCH_ITEMS, OpenedKey, Position, ProvenWallet, Ready, Refusal, Reply, Request, RestoredKey,
-    WalletOf,
+    Advance, Batch, BatchItem, ControlProof, CreatedKey, Drill, DrillProof, HandOver, HeldKey, Hello,
+    ItemResult, MAX_BATCH_ITEMS, OpenedKey, Position, ProvenWallet, Ready, Refusal, Reply, Request,
+    RestoredKey, WalletOf,
 };
 use crate::tokens::TokenReport;
 use crate::{FrameError, MAX_FRAME_BYTES, frame};
@@ -262,6 +262,18 @@ impl EnclaveClient {
         }
     }
 
+    /// Has a key sign the newest block that the enclave followed the log to.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn control(&mut self, key: Name) -> Result<ControlProof, ClientError> {
+        match self.call(&Request::Control(key))? {
+            Reply::Controlled(proof) => Ok(*proof),
+            other => Err(unexpected(other)),
+        }
+    }
+
     /// In a scratch enclave: has a backup restored and control proved.
     ///
     /// # Errors
@@ -362,6 +374,7 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Whole(_) => "whole",
         Reply::Proof(_) => "proof",
         Reply::Tokens(_) => "tokens",
+        Reply::Controlled(_) => "controlled",
     };
     ClientError::Unexpected { found }
 }

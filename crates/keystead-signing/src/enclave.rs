@@ -1,6 +1,7 @@
 //! The enclave's side: every request is checked against the log by the enclave itself.
 
 mod controls;
+mod control;
 mod gathering;
 mod importing;
 mod in_tokens;
@@ -153,6 +154,7 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Deal(it) => self.deal(&it, now).map(|dealing| Reply::Dealt(Box::new(dealing))),
             Request::Whole(it) => self.whole(&it).map(|whole| Reply::Whole(Box::new(whole))),
             Request::Take(it) => self.take(&it, now).map(moved),
+            Request::Control(key) => self.prove_control(&key).map(|proof| Reply::Controlled(Box::new(proof))),
             Request::Public(key) => self.public(&key).map(|held| Reply::Public(Box::new(held))),
             Request::Prove { key, request } => self.prove(&key, request).map(Reply::Proof),
             Request::Tokens => Ok(Reply::Tokens(self.tokens.report())),
@@ -301,14 +303,14 @@ impl<C: EnclaveControls> Enclave<C> {
             _ => return Err(EnclaveError::Ceremony),
         };
         let (cluster, draw) = (self.cluster()?, self.draw());
-        let (entropy, _) = self.sources.seed(&draw, now)?;
+        let (entropy, receipt) = self.sources.seed(&draw, now)?;
         let seed = HdSeed::from_entropy(entropy);
         let label = SealLabel { cluster: Some(cluster), name: key.clone(), purpose: Purpose::HdSeed, epoch };
         let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
         let sealed = sealing.seal(label, seed.entropy().expose(), &mut kernel_random)?;
         let account = self.vault.add(key.clone(), epoch, &seed)?;
         self.pairwise(&key)?;
-        Ok(CreatedKey { held: held(&key, epoch, &account), sealed })
+        Ok(CreatedKey { held: held(&key, epoch, &account), sealed, receipt })
     }
 
     fn backup(&mut self, certificate: &Certificate, now: Timestamp) -> Result<BackupFile, EnclaveError> {
@@ -330,7 +332,10 @@ impl<C: EnclaveControls> Enclave<C> {
             | KeyCeremony::Split { .. }
             | KeyCeremony::CreateInTokens { .. }
             | KeyCeremony::Lift { .. }
-            | KeyCeremony::Import { .. } => return Err(EnclaveError::Ceremony),
+            | KeyCeremony::Import { .. }
+            | KeyCeremony::Deactivate { .. }
+            | KeyCeremony::Limit { .. }
+            | KeyCeremony::Succeed { .. } => return Err(EnclaveError::Ceremony),
         };
         let (key, account) = (self.vault.key(&name)?, self.vault.public(&name)?);
         in_epoch(&name, key.epoch, epoch)?;
@@ -447,7 +452,8 @@ fn needs_health(request: &Request) -> bool {
         | Request::Deal(_)
         | Request::Whole(_)
         | Request::Take(_)
-        | Request::Prove { .. } => true,
+        | Request::Prove { .. }
+        | Request::Control(_) => true,
         Request::Hello(_)
         | Request::Open(_)
         | Request::Recall(_)
@@ -559,6 +565,7 @@ mod tests {
         }
         let expected = [
             "backup",
+            "control",
             "convene",
             "create",
             "deal",

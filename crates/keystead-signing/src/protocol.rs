@@ -11,6 +11,7 @@ use keystead_bitcoin::SpendSignatures;
 use keystead_decision::{
     Certificate, Commit, Dealing, Decision, FreshAnswer, ProvenSeat, PublicAccount, SignedGenesis, Transition,
 };
+use keystead_entropy::EntropyReceipt;
 use keystead_intent::{BitcoinWallet, ChainId};
 use keystead_keys::{BackupFile, MemberKeyFile, RecipientPublicKey, Sealed, SeedShares};
 use keystead_policy::PolicyRef;
@@ -109,6 +110,8 @@ pub enum Request {
     },
     /// Ask each token whether it is there.
     Tokens,
+    /// Sign the newest block that this process followed the log to, with a key that is whole here.
+    Control(Name),
 }
 
 impl Canonical for Request {
@@ -246,6 +249,8 @@ pub enum Reply {
     Proof(Vec<u8>),
     /// To [`Request::Tokens`], by group.
     Tokens(Vec<TokenReport>),
+    /// To [`Request::Control`].
+    Controlled(Box<ControlProof>),
 }
 
 impl Canonical for Reply {
@@ -304,6 +309,19 @@ pub struct CreatedKey {
     pub held: HeldKey,
     /// Its seed, sealed.
     pub sealed: Sealed,
+    /// What the seed was made of.
+    pub receipt: EntropyReceipt,
+}
+
+/// A key signed a block.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlProof {
+    /// The height of the block.
+    pub height: u64,
+    /// `r || s` over `keystead_decision::control_challenge`, by the account with index 0.
+    #[serde(with = "const_hex")]
+    pub proof: Vec<u8>,
 }
 
 /// A key that was restored here, in its next epoch.

@@ -6,11 +6,13 @@ use std::fmt;
 use alloy_primitives::{Address, Bytes};
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{ClusterId, Digest, Name, RequestId, Timestamp};
-use keystead_decision::{Decision, Finding, Frozen, KeyState, Outcome, PublicAccount, Rehearsed};
-use keystead_intent::{BitcoinWallet, Intent, KeyKind};
+use keystead_decision::{Decision, Finding, Frozen, KeyLife, KeyState, Outcome, PublicAccount, Rehearsed};
+use keystead_intent::{BitcoinWallet, Intent, KeyKind, Rotation};
 use serde::{Deserialize, Serialize};
 
-use crate::{AbortView, ConveningView, LinkView, Refused, RunView, SharingView, WaitingView, WindowView};
+use crate::{
+    AbortView, ConveningView, LinkView, Refused, RunView, SharingView, SpendOnly, WaitingView, WindowView,
+};
 
 /// Where a request stands, for those who wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -47,7 +49,9 @@ impl RequestStage {
             Outcome::Wait { .. } | Outcome::Simulate { .. } => Some(Self::Waiting),
             Outcome::Allow(_) if before == Some(Self::Signed) => None,
             Outcome::Allow(_) | Outcome::Ceremony { .. } => Some(Self::Allowed),
-            Outcome::Activated { .. } | Outcome::Thawed { .. } => Some(Self::Applied),
+            Outcome::Activated { .. } | Outcome::Thawed { .. } | Outcome::Compromised { .. } => {
+                Some(Self::Applied)
+            }
             Outcome::Ended { fate: keystead_decision::Fate::Settled { .. } } => Some(Self::Settled),
             Outcome::Ended { fate: keystead_decision::Fate::Dead { .. } } => Some(Self::Dead),
             Outcome::Ended { fate: keystead_decision::Fate::Reverted { .. } } => Some(Self::Failed),
@@ -155,7 +159,8 @@ pub struct KeyView {
     pub frozen: bool,
     /// The digest of the latest backup file.
     pub backup: Option<Digest>,
-    /// What its addresses derive from, only once a backup was restored: nobody may be paid there before.
+    /// What its addresses derive from, only once a backup was restored, while it is in use and its proof of control is as
+    /// new as its terms ask: nobody may be paid there before or after.
     pub account: Option<PublicAccount>,
     /// The address with index 0, under the same condition.
     pub address: Option<Address>,
@@ -171,6 +176,10 @@ pub struct KeyView {
     pub drilled_backup: Option<Digest>,
     /// Whether it was whole once, and then dealt in shares: whoever has a copy of it from then signs with it.
     pub imported: bool,
+    /// Whose it is, its terms, its successor, its receipts, and when its home proved control.
+    pub life: KeyLife,
+    /// Where it moves things from while no address of it is handed out.
+    pub spend_only: Option<SpendOnly>,
 }
 
 /// A node in one look.
@@ -241,6 +250,10 @@ pub struct NodeStatus {
     pub aborts: Vec<AbortView>,
     /// The tokens in which keys of this node live, by group.
     pub tokens: Vec<TokenView>,
+    /// What has to be replaced before anything but sweeps is signed, since a compromise was declared.
+    pub rotate: Vec<Rotation>,
+    /// Why people declared a compromise that is not over.
+    pub incident: Vec<String>,
 }
 
 /// Another node, as this one sees it.

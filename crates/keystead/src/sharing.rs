@@ -19,6 +19,17 @@ pub(crate) enum SchemeArg {
     Ed25519,
 }
 
+impl SchemeArg {
+    /// As terms name it.
+    pub(crate) fn scheme(self) -> keystead_base::KeyScheme {
+        match self {
+            Self::Ecdsa => keystead_base::KeyScheme::Ecdsa,
+            Self::Bip340 => keystead_base::KeyScheme::Bip340,
+            Self::Ed25519 => keystead_base::KeyScheme::Ed25519,
+        }
+    }
+}
+
 /// The request that makes a key in shares.
 pub(crate) fn generation(key: &Name, scheme: SchemeArg, threshold: u8, holders: &[Name]) -> Action {
     let kind = match scheme {

@@ -176,6 +176,7 @@ impl Oracle {
             | Outcome::Key { .. }
             | Outcome::Priced
             | Outcome::Convened(_)
+            | Outcome::Compromised { .. }
             | Outcome::Simulated => {}
         }
     }

@@ -13,6 +13,7 @@ pub mod chainless_legacy;
 pub mod cloud_database;
 pub mod delegatecall;
 pub mod double_limit;
+pub mod early_thaw;
 pub mod endless_fragments;
 pub mod equivocating_dealer;
 pub mod equivocating_node;
@@ -71,6 +72,7 @@ pub mod stolen_token;
 pub mod subset_picking;
 pub mod suppressed_freeze;
 pub mod suppressed_veto;
+pub mod suspended_key;
 pub mod swapped_payload;
 pub mod token_scope;
 pub mod truncated_log;
@@ -86,7 +88,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 79] = [
+pub const CATALOGUE: [&str; 81] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -96,6 +98,7 @@ pub const CATALOGUE: [&str; 79] = [
     "cloud_database",
     "delegatecall",
     "double_limit",
+    "early_thaw",
     "endless_fragments",
     "equivocating_dealer",
     "equivocating_node",
@@ -154,6 +157,7 @@ pub const CATALOGUE: [&str; 79] = [
     "subset_picking",
     "suppressed_freeze",
     "suppressed_veto",
+    "suspended_key",
     "swapped_payload",
     "token_scope",
     "truncated_log",

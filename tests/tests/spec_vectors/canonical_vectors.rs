@@ -18,8 +18,8 @@ use keystead_decision::{
 };
 use keystead_intent::{
     AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, DangerClass, Freeze, Intent, KeyCeremony,
-    KeyKind, Message, PsbtSpend, RawEthereum, Replacement, RequestBatch, Slot, SolanaMessage, TypedData,
-    Veto,
+    KeyKind, Message, PsbtSpend, RawEthereum, Replacement, RequestBatch, Rotation, Slot, SolanaMessage,
+    TypedData, Veto,
 };
 use keystead_keys::{BackupSubject, Purpose, RECIPIENT_SEED_BYTES, RecipientKey};
 use keystead_policy::{
@@ -30,11 +30,13 @@ use keystead_tests::circle::{begun, dealing, every_ceremony, every_step, seat};
 use keystead_tests::fixture::{BIRTH, CHAIN, Desk, FRIEND, TOKEN, name};
 use keystead_tests::hall::Hall;
 use keystead_tests::purse::Purse;
-use keystead_tests::reasons::{every_reason, every_share_fault};
+use keystead_tests::reasons::{every_life_reason, every_reason, every_share_fault};
 use keystead_tests::root;
 use keystead_tests::vectors::{Vector, check, vector};
 use keystead_tests::world::{World, hot};
 use serde_json::json;
+
+use crate::life_vectors;
 
 fn check_file(file: &str) -> usize {
     let text = std::fs::read_to_string(root().join("specs/vectors").join(file)).unwrap();
@@ -147,6 +149,7 @@ fn hashes() -> Vec<Vector> {
             &borsh::to_vec(&(cluster, &key, 3_u32, backup, name("node-1"))).unwrap(),
             share_challenge(cluster, &key, 3, &backup, &name("node-1")),
         ),
+        life_vectors::control(cluster, &key, &backup),
         hashed(
             "a chain code",
             "bip340-chain-code",
@@ -275,6 +278,7 @@ fn intents() -> Vec<Vector> {
         ("psbt", intent(Action::Psbt(psbt(None)))),
         ("psbt that replaces", intent(Action::Psbt(psbt(Some(RequestId(Digest([3; 32]))))))),
     ];
+    let authority = authority.into_iter().chain(life_vectors::changes());
     all.extend(authority.map(|(what, change)| (what, intent(Action::Authority(change)))));
     let shared = every_ceremony().into_iter();
     all.extend(shared.map(|(what, it)| (what, intent(Action::Authority(key(it))))));
@@ -407,6 +411,8 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         ("drilled", KeyStep::Drilled { backup: Digest([9; 32]), proof: vec![1, 2, 3] }),
         ("protected", KeyStep::Protected { protections: vec![Feature::Landlock] }),
         ("destroyed", KeyStep::Destroyed),
+        ("wiped", KeyStep::Wiped { request: id, account: life_vectors::WIPED, epoch: 3, erased: 1 }),
+        ("controlled", KeyStep::Controlled { height: 9, proof: vec![1, 2, 3] }),
         ("restored", KeyStep::Restored { request: id, recipient, assurance, protections, proof }),
         ("wallet", KeyStep::Wallet { wallet: Purse::of_seed(7).recorded, proof: vec![1, 2, 3] }),
         ("in tokens", in_tokens),
@@ -490,6 +496,8 @@ fn decisions(world: &World<Strict>) -> Vec<Vector> {
         Outcome::Ended { fate: Fate::Dead { by: Digest([6; 32]) } },
         Outcome::Priced,
         Outcome::Deny { class: None, reasons: every_share_fault() },
+        Outcome::Deny { class: None, reasons: every_life_reason() },
+        Outcome::Compromised { rotate: vec![Rotation::Key { key: name("hot") }] },
         begun(BIRTH),
     ];
     let rules = vec![name("desk-moves-hot")];

@@ -4,5 +4,6 @@ mod canonical_vectors;
 mod descriptor_vectors;
 mod drills;
 mod finding_vectors;
+mod life_vectors;
 mod rebuild_vectors;
 mod simulation_vectors;

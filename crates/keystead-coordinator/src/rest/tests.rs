@@ -129,6 +129,8 @@ fn keys() -> impl Iterator<Item = KeyView> {
         drilled: None,
         drilled_backup: None,
         imported: false,
+        life: Default::default(),
+        spend_only: None,
     })
 }
 

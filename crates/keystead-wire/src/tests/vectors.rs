@@ -7,12 +7,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use alloy_primitives::{Address, Bytes};
-use keystead_base::{Amount, Canonical, HybridSignature, Name, RequestId, Signed, Timestamp};
+use keystead_base::{Amount, Canonical, HybridSignature, KeyScheme, Name, RequestId, Signed, Timestamp};
 use keystead_decision::{
-    Commit, Dealing, Decision, Discrepancy, Entry, Finding, FreshAnswer, FreshWord, Frozen, Header, KeyState,
+    Commit, Dealing, Decision, Discrepancy, Entry, Finding, FreshAnswer, FreshWord, Frozen, Header, KeyLife, KeyState,
     Outcome, PublicAccount, SealedPoint,
 };
-use keystead_intent::{AccountRef, BitcoinWallet, ChainId, ChangeKind, DangerClass, KeyKind};
+use keystead_intent::{
+    AccountRef, BitcoinWallet, ChainId, ChangeKind, DangerClass, KeyKind, KeyTerms, Rotation,
+};
 use keystead_policy::PolicyRef;
 use serde_json::{Value, json, to_value};
 
@@ -276,6 +278,8 @@ fn status() -> NodeStatus {
             lost: Some("it is unplugged".to_owned()),
             answered: 12,
         }],
+        rotate: vec![Rotation::Key { key: word("hot") }],
+        incident: vec!["found in a paste".to_owned()],
     }
 }
 
@@ -388,6 +392,29 @@ fn key() -> KeyView {
         drilled: Some(Timestamp(8)),
         drilled_backup: Some(Digest([4; 32])),
         imported: true,
+        life: KeyLife {
+            owner: Some(word("cleo")),
+            born: Timestamp(1_000),
+            terms: KeyTerms {
+                until: Some(Timestamp(2_000)),
+                most_signatures: Some(9),
+                chains: vec![ChainId(1)],
+                schemes: vec![KeyScheme::Ecdsa],
+                no_blind: true,
+                no_export: false,
+                proof_seconds: Some(86_400),
+            },
+            signatures: 3,
+            successor: Some(word("warm")),
+            wiping: Some(RequestId(Digest([7; 32]))),
+            receipts: Default::default(),
+            proven: Some(Timestamp(1_500)),
+            wipes: [(word("node-1"), Digest([8; 32]))].into(),
+        },
+        spend_only: Some(SpendOnly {
+            account: PublicAccount { parity: 2, x: Digest([4; 32]), chain_code: Digest([5; 32]) },
+            wallets: Vec::new(),
+        }),
     }
 }
 

@@ -273,6 +273,8 @@ pub(crate) enum KeyCommand {
         #[arg(long, value_name = "FILE")]
         backup: Option<PathBuf>,
     },
+    #[command(flatten)]
+    Life(super::life::LifeCommand),
     /// Save the file that a backup or export wrote.
     ///
     /// Example: keystead key fetch 5f0c… --file hot.backup
@@ -327,6 +329,7 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
         }
         KeyCommand::Sweep(args) => super::sweep::run(global, &session, &args, voice).await,
         KeyCommand::Show { key } => show(&session, &key).await,
+        KeyCommand::Life(command) => super::life::run(&session, command).await,
         KeyCommand::List => list(&session).await,
         KeyCommand::Drill { key } => drill(&session, &key, voice).await,
         KeyCommand::Restore { key, home } => ask(&session, vaulting::restoration(&key, &home)).await,

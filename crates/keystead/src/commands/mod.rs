@@ -14,6 +14,7 @@ mod first_policy;
 mod freeze;
 mod init;
 mod key;
+mod life;
 mod newcomer;
 mod policy;
 mod policy_prove;
@@ -216,6 +217,11 @@ enum Command {
     ///
     /// Example: keystead thaw --key hot --as ana
     Thaw(freeze::FreezeArgs),
+    /// Declare that somebody else may know something of ours. Others approve; then every key is frozen, and nothing is thawed
+    /// before all of it is replaced: `status` shows what. Until others have approved, `freeze` stops at once.
+    ///
+    /// Example: keystead compromise --keys hot --why "found in a paste" --as ana
+    Compromise(life::CompromiseArgs),
     /// Verify, prove and export the log.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -302,6 +308,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Veto(args) => approve::veto(global, &args).await,
         Command::Freeze(args) => freeze::freeze(global, &args).await,
         Command::Thaw(args) => freeze::thaw(global, &args).await,
+        Command::Compromise(args) => life::compromise(global, args).await,
         Command::Audit(command) => audit::run(global, command, voice).await,
         Command::Root(command) => root::run(global, &command),
         Command::Witness(args) => witness::run(global, &args),

@@ -48,6 +48,7 @@ async fn once(global: &Global) -> Result<Report, Failure> {
         strong(&headline(&status)),
         overview(&status),
         windows(&status),
+        rotations(&status),
         keys(&status),
         drills(&all, outside::now(), session.config.client.drill_days),
         waiting(&open),
@@ -55,6 +56,20 @@ async fn once(global: &Global) -> Result<Report, Failure> {
     ]
     .join("\n");
     Ok(Report::new(json!({"status": status, "open": open}), text))
+}
+
+/// What a declared compromise waits for; nothing where none is declared.
+fn rotations(status: &NodeStatus) -> String {
+    if status.incident.is_empty() {
+        return String::new();
+    }
+    let why = status.incident.iter().map(|it| format!("COMPROMISE DECLARED: {it}\n"));
+    let open = status.rotate.iter().map(|it| format!("replace {it}\n"));
+    let next = match status.rotate.is_empty() {
+        true => "everything is replaced; next: keystead thaw\n",
+        false => "nothing signs but what sweeps until all of it is replaced\n",
+    };
+    why.chain(open).chain([next.to_owned()]).collect()
 }
 
 /// The first keys, and how many there are besides.

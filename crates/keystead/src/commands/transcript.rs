@@ -121,6 +121,7 @@ impl<'a> Transcript<'a> {
             Outcome::Ceremony { epoch, .. } => ("allowed", json!({"epoch": epoch})),
             Outcome::Convened(it) => ("convened", convened(it)),
             Outcome::Key { state, .. } => ("carried out", json!({"state": state})),
+            Outcome::Compromised { rotate } => ("compromised", json!({"rotate": rotate})),
             Outcome::Deny { reasons, .. } => {
                 let codes: Vec<_> = reasons.iter().map(|it| it.code()).collect();
                 ("denied", json!({"reasons": codes}))
@@ -197,6 +198,12 @@ fn word(step: &KeyStep) -> (Option<RequestId>, &'static str, Value) {
         }
         KeyStep::InTokens { request, account, .. } => (Some(*request), "born in tokens", public(account)),
         KeyStep::Lost { epoch } => (None, "lost", json!({"epoch": epoch})),
+        KeyStep::Received { receipt } => (None, "receipt", json!({"receipt": receipt})),
+        KeyStep::Wiped { request, account, epoch, erased } => {
+            let more = with(with(public(account), "epoch", json!(epoch)), "erased", json!(erased));
+            (Some(*request), "certified its destruction", more)
+        }
+        KeyStep::Controlled { height, .. } => (None, "proved control", json!({"block": height})),
         KeyStep::Left { request, file } => (Some(*request), "left", json!({"file": file})),
     }
 }

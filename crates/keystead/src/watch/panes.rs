@@ -209,9 +209,11 @@ fn keys(status: Option<&NodeStatus>) -> Pane {
 /// Where a key stands, in words.
 pub(crate) fn key_state(key: &KeyView) -> (&'static str, Tone) {
     match (key.frozen, key.state) {
-        (_, KeyState::Deactivated) => ("deactivated; about to be wiped", Tone::Warn),
+        (_, KeyState::Deactivated) => ("deactivated", Tone::Warn),
         (_, KeyState::Left) => ("left; its shares were handed out", Tone::Warn),
         (_, KeyState::Destroyed) => ("destroyed", Tone::Faint),
+        (_, KeyState::Compromised) => ("COMPROMISED; sweep it", Tone::Bad),
+        (_, KeyState::DestroyedCompromised) => ("destroyed, compromised", Tone::Faint),
         (true, _) => ("FROZEN", Tone::Bad),
         (false, KeyState::Created) => ("created; back it up", Tone::Warn),
         (false, KeyState::BackedUp) => ("backed up; drill it", Tone::Warn),

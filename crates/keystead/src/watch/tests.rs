@@ -56,6 +56,8 @@ fn status(number: u32) -> NodeStatus {
         runs: Vec::new(),
         aborts: Vec::new(),
         tokens: Vec::new(),
+        rotate: Vec::new(),
+        incident: Vec::new(),
         open: 2,
         unsettled: 1,
         nodes: 4,
@@ -108,6 +110,8 @@ fn key(called: &str, state: KeyState) -> KeyView {
         drilled: None,
         drilled_backup: None,
         imported: false,
+        life: Default::default(),
+        spend_only: None,
     }
 }
 
