@@ -131,7 +131,7 @@ impl<C: Controls> Turn<'_, C> {
             }
             KeyKind::ThresholdEd25519 => account.scheme() == Some(KeyScheme::Ed25519),
             // Those of BIP-340 derive their children from themselves: an imported one would have other addresses than it had.
-            KeyKind::ThresholdBip340 | KeyKind::HdSecp256k1 => {
+            KeyKind::ThresholdBip340 | KeyKind::HdSecp256k1 | KeyKind::TokenSecp256k1 => {
                 return Err(Reason::KindRefused { key: name.clone(), kind: *kind });
             }
         };
@@ -148,7 +148,7 @@ impl<C: Controls> Turn<'_, C> {
                 None => Err(fault(ShareFault::Dealer)),
             },
             (Importer::Home(home), Some(key)) => {
-                if key.kind.is_shared() || !key.state.receives() {
+                if key.kind.is_shared() || key.kind.is_in_tokens() || !key.state.receives() {
                     return Err(not_from(name, key.state, ceremony));
                 }
                 if key.account != *account {

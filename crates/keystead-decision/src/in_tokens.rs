@@ -5,7 +5,7 @@ use keystead_intent::{KeyKind, KeyMove, KeyState};
 use keystead_policy::{AssuranceLevel, Feature, Reason};
 
 use crate::turn::Turn;
-use crate::{Controls, Event, Key, PublicAccount};
+use crate::{Controls, Event, Key, KeyLife, PublicAccount};
 
 impl<C: Controls> Turn<'_, C> {
     /// INVARIANT S7: a key counts as born once it signed what nothing else signs, with the very account that it is to have.
@@ -22,7 +22,9 @@ impl<C: Controls> Turn<'_, C> {
         if !account.proves_control(&challenge, proof) {
             return Err(Reason::DrillFailed { key: name.clone() });
         }
-        let key = Key { assurance, protections, ..Key::born(KeyKind::TokenSecp256k1, account, home) };
+        let life = KeyLife { owner: self.requester_of(request), born: self.now(), ..KeyLife::default() };
+        let born = Key::born(KeyKind::TokenSecp256k1, account, home, life);
+        let key = Key { assurance, protections, ..born };
         self.new_key(name, key)?;
         // Once: a key that was destroyed does not come back under the permission that made it.
         self.step(request, Event::Settle);

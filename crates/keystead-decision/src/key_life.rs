@@ -59,6 +59,8 @@ impl Key {
             sharing: None,
             exits: BTreeMap::new(),
             drilled: None,
+            drilled_backup: None,
+            imported: false,
             life,
             addresses: OrdMap::new(),
         }

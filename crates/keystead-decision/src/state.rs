@@ -130,27 +130,6 @@ pub struct Key {
 }
 
 impl Key {
-    /// A key that its home has just made; nobody says yet how it is protected there.
-    pub(crate) fn born(kind: KeyKind, account: PublicAccount, home: Name) -> Self {
-        Self {
-            kind,
-            epoch: 0,
-            account,
-            home,
-            assurance: AssuranceLevel::Process,
-            protections: Vec::new(),
-            state: KeyState::Created,
-            backup: None,
-            wallets: BTreeMap::new(),
-            sharing: None,
-            exits: BTreeMap::new(),
-            drilled: None,
-            drilled_backup: None,
-            imported: false,
-            addresses: OrdMap::new(),
-        }
-    }
-
     /// INVARIANT D2: how many seconds ago its latest backup was restored last: 0 of a key in shares, which has none, and the most that
     /// there are where that backup never was. That an older one was says nothing of this one.
     #[must_use]

@@ -85,9 +85,10 @@ impl Signer {
         } else {
             saved?;
         }
-        self.shared.ledger.save_receipt(&held.key, &created.receipt.to_document()).await?;
-        self.report_created(request, kind, held);
-        Ok(())
+        if let Some(receipt) = created.receipt {
+            self.shared.ledger.save_receipt(&held.key, &receipt.to_document()).await?;
+        }
+        self.report_created(request, kind, held)
     }
 
     fn report_created(&mut self, request: RequestId, kind: KeyKind, held: HeldKey) -> Result<(), NodeError> {

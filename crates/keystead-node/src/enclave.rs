@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use keystead_base::{Canonical, ClusterId, Name};
-use keystead_decision::{Commit, Key, KeyState, Transition};
+use keystead_decision::{Commit, Key, Transition};
 use keystead_keys::Sealed;
 use keystead_ledger::{MAX_SEALS_AT_ONCE, ThresholdRow};
 use keystead_signing::{

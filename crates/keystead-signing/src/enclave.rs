@@ -310,7 +310,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let sealed = sealing.seal(label, seed.entropy().expose(), &mut kernel_random)?;
         let account = self.vault.add(key.clone(), epoch, &seed)?;
         self.pairwise(&key)?;
-        Ok(CreatedKey { held: held(&key, epoch, &account), sealed, receipt })
+        Ok(CreatedKey { held: held(&key, epoch, &account), sealed, receipt: Some(receipt) })
     }
 
     fn backup(&mut self, certificate: &Certificate, now: Timestamp) -> Result<BackupFile, EnclaveError> {

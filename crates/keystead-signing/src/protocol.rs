@@ -6,7 +6,7 @@ mod words;
 
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, Timestamp, merkle::Inclusion};
+use keystead_base::{Canonical, ClusterId, Coded, Digest, Name, RequestId, Timestamp, merkle::Inclusion};
 use keystead_bitcoin::SpendSignatures;
 use keystead_decision::{
     Certificate, Commit, Dealing, Decision, FreshAnswer, ProvenSeat, PublicAccount, SignedGenesis, Transition,
@@ -309,8 +309,8 @@ pub struct CreatedKey {
     pub held: HeldKey,
     /// Its seed, sealed.
     pub sealed: Sealed,
-    /// What the seed was made of.
-    pub receipt: EntropyReceipt,
+    /// What the seed was made of; none of a key that tokens made.
+    pub receipt: Option<EntropyReceipt>,
 }
 
 /// A key signed a block.

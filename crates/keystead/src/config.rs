@@ -245,6 +245,7 @@ impl Config {
                 at(&mut tpm.seal);
                 at(&mut tpm.mark);
                 secret(&mut tpm.auth)?;
+            }
             if let Some(root) = &mut node.enclave.root {
                 at(&mut root.module);
                 at(&mut root.file);

@@ -30,7 +30,7 @@ impl<C: EnclaveControls> Enclave<C> {
             SealLabel { cluster: Some(cluster), name: key.clone(), purpose: Purpose::TokenKey, epoch: 0 };
         let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
         let sealed = sealing.seal(label, &place, &mut kernel_random)?;
-        Ok(CreatedKey { held: held(key, made.epoch, &made.account), sealed })
+        Ok(CreatedKey { held: held(key, made.epoch, &made.account), sealed, receipt: None })
     }
 
     pub(super) fn open_in_tokens(
