@@ -20,8 +20,8 @@ use keystead_tests::attacks::{
     proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision,
     rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
     slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request, stale_certificate,
-    stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload, token_scope,
-    truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
+    stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload,
+    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
     unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::{Anvil, Loot, Signer, root};
@@ -465,8 +465,12 @@ fn the_catalogue_is_what_the_folder_holds() {
 /// Both binaries play the same attacks: this one with the controls, the other without.
 #[test]
 fn each_attack_of_the_catalogue_has_its_control_and_its_twin() {
-    let controls =
-        [include_str!("attacks.rs"), include_str!("attacks/backups.rs"), include_str!("attacks/life.rs"), include_str!("attacks/shares.rs")];
+    let controls = [
+        include_str!("attacks.rs"),
+        include_str!("attacks/backups.rs"),
+        include_str!("attacks/life.rs"),
+        include_str!("attacks/shares.rs"),
+    ];
     let twins = [include_str!("attack_twins.rs"), include_str!("attack_twins/shares.rs")];
     for source in [controls.concat(), twins.concat()] {
         let is_missing = |name: &&&str| !source.contains(&format!("{name}::attack("));

@@ -1,7 +1,7 @@
 //! The enclave's side: every request is checked against the log by the enclave itself.
 
-mod controls;
 mod control;
+mod controls;
 mod gathering;
 mod importing;
 mod in_tokens;

@@ -34,10 +34,11 @@ pub use keystead_policy::Feature;
 pub use keystead_threshold::{Abort, Culprit, Fault, MAX_ENVELOPE_BYTES, Record, SessionId};
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
 pub use protocol::{
-    AccountProof, Advance, Batch, BatchItem, ControlProof, CreatedKey, DealTo, Drill, DrillProof, GatheredProof, Gathering,
-    GatheringAim, HandOver, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS, MAX_DRILLED_ACCOUNTS, MAX_GATHERED,
-    OpenedKey, Position, ProvenWallet, Ready, Refusal, Released, ReleasedMessage, ReleasedSpend, Reply,
-    Request, RestoredKey, SeatFor, ShareToOpen, ShareWords, SplitWhole, TakeDealing, WalletOf, WholeKey,
+    AccountProof, Advance, Batch, BatchItem, ControlProof, CreatedKey, DealTo, Drill, DrillProof,
+    GatheredProof, Gathering, GatheringAim, HandOver, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS,
+    MAX_DRILLED_ACCOUNTS, MAX_GATHERED, OpenedKey, Position, ProvenWallet, Ready, Refusal, Released,
+    ReleasedMessage, ReleasedSpend, Reply, Request, RestoredKey, SeatFor, ShareToOpen, ShareWords,
+    SplitWhole, TakeDealing, WalletOf, WholeKey,
 };
 pub use refusal::EnclaveError;
 pub use root::TokenRoot;

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use alloy_primitives::{Address, Bytes};
 use keystead_base::{Amount, Canonical, HybridSignature, KeyScheme, Name, RequestId, Signed, Timestamp};
 use keystead_decision::{
-    Commit, Dealing, Decision, Discrepancy, Entry, Finding, FreshAnswer, FreshWord, Frozen, Header, KeyLife, KeyState,
-    Outcome, PublicAccount, SealedPoint,
+    Commit, Dealing, Decision, Discrepancy, Entry, Finding, FreshAnswer, FreshWord, Frozen, Header, KeyLife,
+    KeyState, Outcome, PublicAccount, SealedPoint,
 };
 use keystead_intent::{
     AccountRef, BitcoinWallet, ChainId, ChangeKind, DangerClass, KeyKind, KeyTerms, Rotation,
