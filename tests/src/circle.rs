@@ -162,7 +162,7 @@ pub fn dealing(cluster: ClusterId, convened: Digest, point: impl AsRef<[u8]>) ->
 #[must_use]
 pub fn seat(tag: u8) -> Seat {
     let signing = Member::new("seat", tag).signer.public().clone();
-    let byte = |at: usize| if at % 3 == 0 || at >= 1184 { tag } else { 0 };
+    let byte = |at: usize| if at.is_multiple_of(3) || at >= 1184 { tag } else { 0 };
     Seat { signing, recipient: (0..1216).map(byte).collect() }
 }
 

@@ -124,11 +124,11 @@ mod tests {
 
     #[test]
     fn s07_a_fresh_key_that_does_not_sign_for_its_public_side_is_destroyed() {
-        let (home, none): (_, &dyn Fn(&'static str, &mut [u8])) = (SoftwareHome::new("software"), &|_, _| {});
+        let (home, none) = (SoftwareHome::new("software"), |_: &'static str, _: &mut [u8]| {});
         for scheme in Scheme::ALL {
             let label = Label::new(scheme.as_str()).unwrap();
             let public = home.generate(&label, scheme).unwrap();
-            assert_eq!(pairwise(&home, &label, public.clone(), none).as_ref(), Ok(&public));
+            assert_eq!(pairwise(&home, &label, public.clone(), &none).as_ref(), Ok(&public));
             let struck =
                 pairwise(&home, &label, public, &|_, raw| raw.iter_mut().take(1).for_each(|it| *it ^= 1));
             assert!(matches!(struck, Err(HomeError::SelfTest { .. })), "{scheme}: {struck:?}");

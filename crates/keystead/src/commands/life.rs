@@ -147,7 +147,8 @@ fn device(text: &str) -> Result<Suspect, Failure> {
 fn terms(args: LimitArgs) -> KeyTerms {
     let mut chains: Vec<ChainId> = args.chains.into_iter().map(ChainId).collect();
     let mut schemes: Vec<KeyScheme> = args.schemes.into_iter().map(sharing::SchemeArg::scheme).collect();
-    (chains.sort(), schemes.sort());
+    chains.sort();
+    schemes.sort();
     KeyTerms {
         until: args.days.map(|it| outside::now().plus_seconds(it.saturating_mul(DAY_SECONDS))),
         most_signatures: args.signatures,
