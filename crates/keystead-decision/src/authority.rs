@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keystead_base::{Canonical, Coded, Name, RequestId, Timestamp};
 use keystead_intent::{ActionKind, AuthorityChange, Intent, KeyCeremony, KeyMove, KeyState};
 use keystead_policy::{
-    AssuranceLevel, Facts, Feature, PolicyVersion, Question, Reason, Sections, Simulated, Subject, larger,
+    AssuranceLevel, Facts, PolicyVersion, Question, Reason, Sections, Simulated, Subject, larger,
 };
 
 use crate::coins::check_registered;
@@ -437,82 +437,14 @@ impl<C: Controls> Turn<'_, C> {
     /// INVARIANT E3: two keys with one public key are never accepted.
     pub(crate) fn new_key(&mut self, name: &Name, key: crate::Key) -> Result<KeyState, Reason> {
         let twin = self.state.keys.iter().any(|(other, it)| other == name || it.account == key.account);
-        let fits = key.account.scheme() == Some(key.kind.scheme())
-            && key.account.is_lone() == key.kind.is_in_tokens();
-        if twin || !fits {
+        // No key of ours but those of tokens is without children; what was imported is as it was elsewhere.
+        let lone = key.account.is_lone();
+        let has_its_form = lone == key.kind.is_in_tokens() || (lone && key.imported);
+        if twin || key.account.scheme() != Some(key.kind.scheme()) || !has_its_form {
             return Err(Reason::KeyExists { key: name.clone() });
         }
         let state = key.state;
         self.state.keys.insert(name.clone(), key);
-        Ok(state)
-    }
-
-    fn backed_up(
-        &mut self,
-        request: &RequestId,
-        name: &Name,
-        backup: keystead_base::Digest,
-    ) -> Result<KeyState, Reason> {
-        self.asked_for(
-            request,
-            |it| matches!(it, KeyCeremony::Backup { key, .. } | KeyCeremony::Split { key, .. } if key == name),
-        )?;
-        let state = self.move_key(name, KeyMove::Backup)?;
-        // Once: a home would otherwise put an older backup in the place of the latest one.
-        self.step(request, Event::Settle);
-        if let Some(key) = self.state.keys.get_mut(name) {
-            key.backup = Some(backup);
-        }
-        Ok(state)
-    }
-
-    fn protected_by(
-        &mut self,
-        node: &Name,
-        name: &Name,
-        protections: &[Feature],
-    ) -> Result<KeyState, Reason> {
-        let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
-        key.protected_at(node, protections);
-        Ok(key.state)
-    }
-
-    /// INVARIANT S5: from here on rights name the next epoch, which the enclave of the old home does not hold.
-    fn restored(
-        &mut self,
-        name: &Name,
-        (home, assurance, protections): (Name, AssuranceLevel, Vec<Feature>),
-        recipient: &keystead_base::Digest,
-        proof: &[u8],
-    ) -> Result<KeyState, Reason> {
-        let cluster = self.state.cluster;
-        let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
-        let epoch = key.epoch.saturating_add(1);
-        let challenge = crate::drill_challenge(cluster, name, epoch, recipient, None);
-        if !key.state.receives() || !key.account.proves_control(&challenge, proof) {
-            return Err(Reason::DrillFailed { key: name.clone() });
-        }
-        (key.home, key.assurance, key.protections, key.epoch) = (home, assurance, protections, epoch);
-        // No drill: the log does not know which backup gave the key back, and none of this epoch was made yet.
-        Ok(key.state)
-    }
-
-    fn drilled(
-        &mut self,
-        name: &Name,
-        backup: keystead_base::Digest,
-        proof: &[u8],
-    ) -> Result<KeyState, Reason> {
-        let cluster = self.state.cluster;
-        let key = self.state.keys.get(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
-        let challenge = crate::drill_challenge(cluster, name, key.epoch, &backup, key.drilled);
-        if key.backup != Some(backup) || !key.account.proves_control(&challenge, proof) {
-            return Err(Reason::DrillFailed { key: name.clone() });
-        }
-        let (state, now) = (self.move_key(name, KeyMove::Drill)?, self.now());
-        if let Some(key) = self.state.keys.get_mut(name) {
-            (key.drilled, key.drilled_backup) = (Some(now), Some(backup));
-        }
         Ok(state)
     }
 }

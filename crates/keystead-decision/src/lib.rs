@@ -15,6 +15,7 @@ mod entry;
 mod finding;
 mod fresh;
 mod genesis;
+mod home_reports;
 mod importing;
 mod in_tokens;
 mod incident;

@@ -5,6 +5,7 @@ mod approval;
 mod asset;
 mod authority;
 mod bitcoin;
+mod change_kind;
 mod danger;
 mod effect;
 mod incident;
@@ -26,12 +27,13 @@ pub use asset::{
     MAX_REGISTRY_ENTRIES, MAX_SYMBOL_BYTES, PERMIT2,
 };
 pub use authority::{
-    AuthorityChange, BackupGroup, ChangeKind, Importer, KeyCeremony, KeyKind, MAX_BACKUP_MEMBERS,
-    MAX_EXIT_RECIPIENTS, MAX_HOLDERS,
+    AuthorityChange, BackupGroup, Importer, KeyCeremony, KeyKind, MAX_BACKUP_MEMBERS, MAX_EXIT_RECIPIENTS,
+    MAX_HOLDERS,
 };
 pub use bitcoin::{
     BitcoinDestination, BitcoinWallet, Coin, CoinSpend, MAX_EIP155_CHAIN, PsbtSpend, SpendLock,
 };
+pub use change_kind::ChangeKind;
 pub use danger::DangerClass;
 pub use effect::{
     Allowance, AuthorityKind, CallPath, Effect, EffectKind, Effects, Fee, MAX_ARGUMENT_WORDS, OpaqueReason,

@@ -194,9 +194,8 @@ async fn start<C: Controls + Clone + 'static>(
         events,
     });
     fill_board(&shared, &home.state).await?;
-    let server = bind(&config, &shared, &identity).await?;
+    let server = answer_at_broker(&config, &shared, bind(&config, &shared, &identity).await?).await?;
     let address = server.address()?;
-    let server = answer_at_broker(&config, &shared, server).await?;
     let metrics = probe::bind(config.metrics.as_deref()).await?;
     shared.peers.listens_at(address.port());
     let mut stages = Stages::new();

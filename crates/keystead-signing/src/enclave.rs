@@ -1,5 +1,6 @@
 //! The enclave's side: every request is checked against the log by the enclave itself.
 
+mod backing_up;
 mod control;
 mod controls;
 mod gathering;
@@ -19,9 +20,7 @@ use keystead_decision::{
     CeremonyPermit, Certificate, FreshAnswer, Grant, Header, LightClient, PublicAccount,
 };
 use keystead_intent::KeyCeremony;
-use keystead_keys::{
-    BackupFile, BackupSubject, HdSeed, Kdf, Purpose, RecipientPublicKey, SealLabel, Sealed, SealingKey,
-};
+use keystead_keys::{HdSeed, Kdf, Purpose, SealLabel, Sealed, SealingKey};
 use keystead_policy::AssuranceLevel;
 
 pub use self::controls::{EnclaveControls, Strict, Struck};
@@ -311,49 +310,6 @@ impl<C: EnclaveControls> Enclave<C> {
         let account = self.vault.add(key.clone(), epoch, &seed)?;
         self.pairwise(&key)?;
         Ok(CreatedKey { held: held(&key, epoch, &account), sealed, receipt: Some(receipt) })
-    }
-
-    fn backup(&mut self, certificate: &Certificate, now: Timestamp) -> Result<BackupFile, EnclaveError> {
-        let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
-        let (name, people) = match ceremony {
-            KeyCeremony::Backup { key, recipients } => (key, recipients),
-            KeyCeremony::Export { key, recipient } => (key, vec![recipient]),
-            KeyCeremony::Create { .. }
-            | KeyCeremony::Suspend { .. }
-            | KeyCeremony::Resume { .. }
-            | KeyCeremony::Destroy { .. }
-            | KeyCeremony::Restore { .. }
-            | KeyCeremony::Generate { .. }
-            | KeyCeremony::Refresh { .. }
-            | KeyCeremony::Reshare { .. }
-            | KeyCeremony::Repair { .. }
-            | KeyCeremony::Exit { .. }
-            | KeyCeremony::Abort { .. }
-            | KeyCeremony::Split { .. }
-            | KeyCeremony::CreateInTokens { .. }
-            | KeyCeremony::Lift { .. }
-            | KeyCeremony::Import { .. }
-            | KeyCeremony::Deactivate { .. }
-            | KeyCeremony::Limit { .. }
-            | KeyCeremony::Succeed { .. } => return Err(EnclaveError::Ceremony),
-        };
-        let (key, account) = (self.vault.key(&name)?, self.vault.public(&name)?);
-        in_epoch(&name, key.epoch, epoch)?;
-        let recipients =
-            people.into_iter().map(|person| self.recipient(person)).collect::<Result<Vec<_>, _>>()?;
-        let subject =
-            BackupSubject { cluster: self.cluster()?, key: name, purpose: Purpose::HdSeed, epoch, account };
-        Ok(BackupFile::write(subject, &self.vault.seed(&key), &recipients, &mut kernel_random)?)
-    }
-
-    /// A recipient's key comes from the roster in force, never from the request.
-    fn recipient(&self, person: Name) -> Result<(Name, RecipientPublicKey), EnclaveError> {
-        let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
-        let listed = log.roster().person(&person).and_then(|it| it.recipient.as_deref());
-        match listed.and_then(RecipientPublicKey::from_bytes) {
-            Some(key) => Ok((person, key)),
-            None => Err(EnclaveError::Recipient { person }),
-        }
     }
 
     fn sign(&mut self, batch: &Batch, now: Timestamp) -> Result<Vec<ItemResult>, EnclaveError> {

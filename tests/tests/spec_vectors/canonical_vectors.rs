@@ -23,11 +23,10 @@ use keystead_intent::{
 };
 use keystead_keys::{BackupSubject, Purpose, RECIPIENT_SEED_BYTES, RecipientKey};
 use keystead_policy::{
-    AssuranceLevel, Feature, Need, PolicyRef, PolicyVersion, Price, PriceRule, PriceSource, Reason,
-    Requirement, Roster,
+    AssuranceLevel, Feature, Need, PolicyRef, PolicyVersion, Price, Reason, Requirement, Roster,
 };
 use keystead_tests::circle::{begun, dealing, every_ceremony, every_step, seat};
-use keystead_tests::fixture::{BIRTH, CHAIN, Desk, FRIEND, TOKEN, name};
+use keystead_tests::fixture::{BIRTH, CHAIN, FRIEND, TOKEN, name};
 use keystead_tests::hall::Hall;
 use keystead_tests::purse::Purse;
 use keystead_tests::reasons::{every_life_reason, every_reason, every_share_fault};
@@ -37,6 +36,7 @@ use keystead_tests::world::{World, hot};
 use serde_json::json;
 
 use crate::life_vectors;
+use crate::policy_vectors::policies;
 
 fn check_file(file: &str) -> usize {
     let text = std::fs::read_to_string(root().join("specs/vectors").join(file)).unwrap();
@@ -338,30 +338,6 @@ fn words(world: &World<Strict>) -> Vec<Vector> {
     ]
 }
 
-fn with_prices(desk: Desk) -> PolicyVersion {
-    let mut policy = desk.policy();
-    let key = desk.desk.signer.public().clone();
-    policy.prices = Some(PriceRule {
-        currency: "USD".to_owned(),
-        sources: vec![PriceSource { name: name("oracle"), key }],
-        agree: 1,
-        max_age_seconds: 60,
-        max_spread_bps: 100,
-        tolerance_bps: 200,
-    });
-    policy
-}
-
-fn policies(world: &World<Strict>) -> Vec<Vector> {
-    vec![
-        vector("the fixture's roster", world.state.roster()),
-        vector("the fixture's policy", &Desk::default().policy()),
-        vector("a policy with prices", &with_prices(Desk::default())),
-        vector("the fixture's genesis", &world.genesis.genesis),
-        vector("the fixture's signed genesis", &world.genesis),
-    ]
-}
-
 /// A node, a service and three founders.
 fn ceremony() -> Vec<Vector> {
     let hall = Hall::of(1);
@@ -396,13 +372,6 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         assurance: AssuranceLevel::Process,
         protections: vec![Feature::SecretMemory, Feature::Seccomp],
     };
-    let in_tokens = KeyStep::InTokens {
-        request: id,
-        account: PublicAccount { parity: 0x42, x: Digest([7; 32]), chain_code: Digest::ZERO },
-        assurance: AssuranceLevel::Process,
-        protections: vec![Feature::Seccomp],
-        proof: vec![1, 2, 3],
-    };
     let (recipient, assurance) = (Digest([10; 32]), AssuranceLevel::Process);
     let (protections, proof) = (vec![Feature::Seccomp], vec![1, 2, 3]);
     let steps = [
@@ -415,7 +384,7 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         ("controlled", KeyStep::Controlled { height: 9, proof: vec![1, 2, 3] }),
         ("restored", KeyStep::Restored { request: id, recipient, assurance, protections, proof }),
         ("wallet", KeyStep::Wallet { wallet: Purse::of_seed(7).recorded, proof: vec![1, 2, 3] }),
-        ("in tokens", in_tokens),
+        ("in tokens", life_vectors::in_tokens(id)),
     ];
     let steps = steps.into_iter().chain(every_step(id));
     let events = steps.map(|(what, step)| vector(what, &KeyEvent { cluster, key: name("hot"), step }));

@@ -1,8 +1,9 @@
 //! What the vectors say of the life of keys.
 
-use keystead_base::{ClusterId, Digest, KeyScheme, Name, PublicAccount};
-use keystead_decision::control_challenge;
+use keystead_base::{ClusterId, Digest, KeyScheme, Name, PublicAccount, RequestId};
+use keystead_decision::{KeyStep, control_challenge};
 use keystead_intent::{AuthorityChange, KeyCeremony, KeyTerms, Suspect};
+use keystead_policy::{AssuranceLevel, Feature};
 use keystead_tests::fixture::{BIRTH, CHAIN, name};
 use keystead_tests::vectors::Vector;
 use serde_json::json;
@@ -55,4 +56,15 @@ fn compromise() -> AuthorityChange {
         Suspect::Service { service: name("desk") },
     ];
     AuthorityChange::Compromise { suspects, why: "found in a paste".to_owned() }
+}
+
+/// A key that tokens made.
+pub(crate) fn in_tokens(request: RequestId) -> KeyStep {
+    KeyStep::InTokens {
+        request,
+        account: PublicAccount { parity: 0x42, x: Digest([7; 32]), chain_code: Digest::ZERO },
+        assurance: AssuranceLevel::Process,
+        protections: vec![Feature::Seccomp],
+        proof: vec![1, 2, 3],
+    }
 }

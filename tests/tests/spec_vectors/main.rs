@@ -5,5 +5,6 @@ mod descriptor_vectors;
 mod drills;
 mod finding_vectors;
 mod life_vectors;
+mod policy_vectors;
 mod rebuild_vectors;
 mod simulation_vectors;

@@ -90,7 +90,8 @@ impl Slip39Share {
             }
             // How long a text is shows how long its words are: the one thing that depends on them here.
             let word = words::word(*value);
-            let letters = word.expose().iter().filter(|it| **it != 0);
+            let word = word.expose();
+            let letters = word.iter().filter(|it| **it != 0);
             letters.for_each(|it| text.expose_mut().push(char::from(*it)));
         }
         text

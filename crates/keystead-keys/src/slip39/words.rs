@@ -13,7 +13,8 @@ pub(super) fn index(word: &str) -> Option<u16> {
         return None;
     }
     asked.expose_mut().iter_mut().zip(word.bytes()).for_each(|(to, from)| *to = from.to_ascii_lowercase());
-    let (short, is_short) = (first(asked.expose()), Choice::from(u8::from(word.len() == PREFIX)));
+    let is_short = Choice::from(u8::from(word.len() == PREFIX));
+    let short = first(asked.expose());
     let (mut found, mut any) = (0, Choice::from(0));
     for (at, entry) in (0..).zip(&TABLE) {
         let same = entry.ct_eq(asked.expose()) | (first(entry).ct_eq(&short) & is_short);

@@ -12,10 +12,8 @@ use crate::certificates::code;
 use crate::fixture::{Cluster, name, soon};
 use crate::sharing::{Pair, REQUEST, proves};
 
-pub(crate) const TESTS: &[Test] = &[(
-    "k03_k04_a_whole_key_is_taken_only_as_its_owner_dealt_it_for_this_attempt_and_is_wiped_at_its_home",
-    dealt_and_taken,
-)];
+pub(crate) const TESTS: &[Test] =
+    &[("k03_k04_a_whole_key_is_taken_as_its_owner_dealt_it_and_is_wiped_at_its_home", dealt_and_taken)];
 
 fn convened(account: PublicAccount, from: Importer, seats: BTreeMap<Name, Seat>) -> Outcome {
     let (key, kind, holders) = (name("hot"), KeyKind::ThresholdSecp256k1, vec![name("a"), name("b")]);

@@ -1,0 +1,59 @@
+//! A key is encrypted to people: copies of its seed, each of which restores it alone.
+
+use keystead_base::{Name, Timestamp};
+use keystead_decision::Certificate;
+use keystead_intent::KeyCeremony;
+use keystead_keys::{BackupFile, BackupSubject, Purpose, RecipientPublicKey};
+
+use super::{Enclave, EnclaveControls, in_epoch};
+use crate::EnclaveError;
+use crate::entropy::kernel_random;
+
+impl<C: EnclaveControls> Enclave<C> {
+    pub(super) fn backup(
+        &mut self,
+        certificate: &Certificate,
+        now: Timestamp,
+    ) -> Result<BackupFile, EnclaveError> {
+        let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
+        let (name, people) = match ceremony {
+            KeyCeremony::Backup { key, recipients } => (key, recipients),
+            KeyCeremony::Export { key, recipient } => (key, vec![recipient]),
+            KeyCeremony::Create { .. }
+            | KeyCeremony::Suspend { .. }
+            | KeyCeremony::Resume { .. }
+            | KeyCeremony::Destroy { .. }
+            | KeyCeremony::Restore { .. }
+            | KeyCeremony::Generate { .. }
+            | KeyCeremony::Refresh { .. }
+            | KeyCeremony::Reshare { .. }
+            | KeyCeremony::Repair { .. }
+            | KeyCeremony::Exit { .. }
+            | KeyCeremony::Abort { .. }
+            | KeyCeremony::Split { .. }
+            | KeyCeremony::CreateInTokens { .. }
+            | KeyCeremony::Lift { .. }
+            | KeyCeremony::Import { .. }
+            | KeyCeremony::Deactivate { .. }
+            | KeyCeremony::Limit { .. }
+            | KeyCeremony::Succeed { .. } => return Err(EnclaveError::Ceremony),
+        };
+        let (key, account) = (self.vault.key(&name)?, self.vault.public(&name)?);
+        in_epoch(&name, key.epoch, epoch)?;
+        let recipients =
+            people.into_iter().map(|person| self.recipient(person)).collect::<Result<Vec<_>, _>>()?;
+        let subject =
+            BackupSubject { cluster: self.cluster()?, key: name, purpose: Purpose::HdSeed, epoch, account };
+        Ok(BackupFile::write(subject, &self.vault.seed(&key), &recipients, &mut kernel_random)?)
+    }
+
+    /// A recipient's key comes from the roster in force, never from the request.
+    pub(super) fn recipient(&self, person: Name) -> Result<(Name, RecipientPublicKey), EnclaveError> {
+        let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
+        let listed = log.roster().person(&person).and_then(|it| it.recipient.as_deref());
+        match listed.and_then(RecipientPublicKey::from_bytes) {
+            Some(key) => Ok((person, key)),
+            None => Err(EnclaveError::Recipient { person }),
+        }
+    }
+}
