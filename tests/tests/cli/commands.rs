@@ -445,6 +445,8 @@ fn folders(script: &mut Script, home: &Path) {
     ["seal", "status", "identity", "quote", "accept-restore"]
         .iter()
         .for_each(|leaf| script.note(&format!("tpm {leaf}")));
+    // A token of its own: `a06_a_node_with_a_token_signs_and_its_disk_alone_opens_nothing`.
+    script.note("root make");
     // `d01_a_cluster_whose_nodes_are_all_lost_goes_on_frozen_and_counts_what_was_spent`.
     ["draft", "show", "sign", "finish", "install", "check"]
         .iter()
