@@ -61,9 +61,12 @@ fn check(folder: &Path, change: impl FnOnce(&Path)) -> Output {
     let file = copy.join("keystead.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     let (before, after) = text.split_once("[node]").unwrap();
-    let moved = after.lines().map(|line| match line.starts_with("listen = ") {
-        true => format!("listen = \"{}\"", loopback()),
-        false => line.to_owned(),
+    // The node of the folder is running: its ports are taken.
+    let moved = after.lines().filter(|line| !line.starts_with("metrics = ")).map(|line| {
+        match line.starts_with("listen = ") {
+            true => format!("listen = \"{}\"", loopback()),
+            false => line.to_owned(),
+        }
     });
     std::fs::write(&file, format!("{before}[node]{}\n", moved.collect::<Vec<_>>().join("\n"))).unwrap();
     change(&copy);
