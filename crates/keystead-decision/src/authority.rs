@@ -269,8 +269,15 @@ impl<C: Controls> Turn<'_, C> {
     fn ceremony(&mut self, request: &Request, ceremony: &KeyCeremony) -> Outcome {
         let key = ceremony.key();
         match ceremony {
-            KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } | KeyCeremony::Deactivate { .. } => {
+            KeyCeremony::Suspend { .. } | KeyCeremony::Resume { .. } => {
                 return self.moved(key, move_of(ceremony));
+            }
+            KeyCeremony::Deactivate { .. } => {
+                let moved = self.moved(key, move_of(ceremony));
+                if !matches!(moved, Outcome::Deny { .. }) {
+                    self.state.convened.remove(key);
+                }
+                return moved;
             }
             KeyCeremony::Limit { terms, .. } => {
                 self.limited(key, terms);
@@ -436,7 +443,11 @@ impl<C: Controls> Turn<'_, C> {
 
     /// INVARIANT E3: two keys with one public key are never accepted.
     pub(crate) fn new_key(&mut self, name: &Name, key: crate::Key) -> Result<KeyState, Reason> {
-        let twin = self.state.keys.iter().any(|(other, it)| other == name || it.account == key.account);
+        let first = key.account.address(0);
+        let twin = self.state.keys.iter().any(|(other, it)| {
+            let same = it.account == key.account || (first.is_some() && it.account.address(0) == first);
+            other == name || same
+        });
         // No key of ours but those of tokens is without children; what was imported is as it was elsewhere.
         let lone = key.account.is_lone();
         let has_its_form = lone == key.kind.is_in_tokens() || (lone && key.imported);

@@ -173,6 +173,10 @@ impl<C: Controls> Turn<'_, C> {
     fn take_over(&mut self, name: &Name, request: &RequestId) -> Result<KeyState, Reason> {
         let not_open = Reason::NotOpen { request: *request };
         let Some(convening) = self.state.convened.get(name).map(Arc::clone) else { return Err(not_open) };
+        if self.state.keys.get(name).is_some_and(|key| is_overtaken(key, &convening)) {
+            self.state.convened.remove(name);
+            return Err(not_open);
+        }
         let sharing = convening.sharing().ok_or(not_open)?;
         match self.state.keys.get_mut(name) {
             Some(key) => {
@@ -463,4 +467,12 @@ fn are_distinct(names: &[Name]) -> bool {
 pub(crate) fn refused(key: &Name, node: &Name) -> impl FnOnce(ShareFault) -> Reason + use<> {
     let (key, node) = (key.clone(), node.clone());
     |fault| Reason::ShareRefused { key, node, fault }
+}
+
+/// INVARIANT K3, K4: whether something else became of a key while new shares of it were dealt: its epoch is another one, it does
+/// not sign any more, or, where it was whole, it got a wallet that shares cannot spend or is to stay where it is.
+fn is_overtaken(key: &Key, convening: &Convening) -> bool {
+    let is_import = matches!(convening.ceremony, KeyCeremony::Import { .. });
+    let was_whole = key.sharing.is_none() && key.wallets.is_empty() && !key.life.terms.no_export;
+    key.epoch != convening.epoch || key.state.after(KeyMove::Prove).is_none() || (is_import && !was_whole)
 }

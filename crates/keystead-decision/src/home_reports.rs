@@ -54,8 +54,10 @@ impl<C: Controls> Turn<'_, C> {
             return Err(Reason::DrillFailed { key: name.clone() });
         }
         (key.home, key.assurance, key.protections, key.epoch) = (home, assurance, protections, epoch);
+        // INVARIANT K4: what deals it away from the home that it had is over.
+        self.state.convened.remove(name);
         // No drill: the log does not know which backup gave the key back, and none of this epoch was made yet.
-        Ok(key.state)
+        Ok(self.state_of(name))
     }
 
     pub(crate) fn drilled(

@@ -138,7 +138,7 @@ impl<C: Controls> Turn<'_, C> {
         if !fits {
             return Err(fault(ShareFault::Account));
         }
-        let known = |it: &Key| it.account == *account || (first.is_some() && it.address(0) == first);
+        let known = |it: &Key| it.account == *account || (first.is_some() && it.account.address(0) == first);
         if self.state.keys.iter().any(|(other, it)| other != name && known(it)) {
             return Err(Reason::KeyExists { key: name.clone() });
         }
@@ -150,6 +150,10 @@ impl<C: Controls> Turn<'_, C> {
             (Importer::Home(home), Some(key)) => {
                 if key.kind.is_shared() || key.kind.is_in_tokens() || !key.state.receives() {
                     return Err(not_from(name, key.state, ceremony));
+                }
+                // INVARIANT S14: as with an exit.
+                if self.state.frozen.holds(name) {
+                    return Err(Reason::Frozen { key: Some(name.clone()) });
                 }
                 if key.account != *account {
                     return Err(fault(ShareFault::Account));

@@ -142,7 +142,20 @@ impl<C: Controls> Turn<'_, C> {
             if let Rotation::Key { key } = rotation {
                 // What was declared before stays what it is.
                 let _known = self.move_key(key, KeyMove::Compromise);
+                self.state.convened.remove(key);
             }
+        }
+        // INVARIANT K3: no share that somebody else may know is born while all are replaced.
+        let nodes: BTreeSet<&Name> = suspects
+            .iter()
+            .filter_map(|it| match it {
+                Suspect::Node { node } => Some(node),
+                _ => None,
+            })
+            .collect();
+        let shared = self.state.convened.iter().filter(|(_, it)| !it.participants().is_disjoint(&nodes));
+        for key in shared.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+            self.state.convened.remove(&key);
         }
         let since = self.now();
         let mut incident = self

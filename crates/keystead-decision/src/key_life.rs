@@ -13,6 +13,7 @@ use keystead_intent::{
     KeyTerms,
 };
 use keystead_policy::{AssuranceLevel, LifeReason, Reason};
+use keystead_solana::{Cluster, Pubkey};
 use serde::{Deserialize, Serialize};
 
 use crate::judge::Understood;
@@ -282,7 +283,9 @@ impl<C: Controls> Turn<'_, C> {
     /// What the terms of a key keep from leaving whole, or in shares.
     pub(crate) fn may_leave(&self, name: &Name, key: &Key, ceremony: &KeyCeremony) -> Result<(), Reason> {
         match ceremony {
-            KeyCeremony::Export { .. } | KeyCeremony::Exit { .. } if key.life.terms.no_export => {
+            KeyCeremony::Export { .. } | KeyCeremony::Exit { .. } | KeyCeremony::Import { .. }
+                if key.life.terms.no_export =>
+            {
                 Err(Reason::Life(LifeReason::Term { key: name.clone(), term: KeyTerm::Export }))
             }
             _ => Ok(()),
@@ -380,7 +383,10 @@ impl State {
         };
         let (effects, own) = (&understood.effects, understood.address);
         let index = action.account().map_or(0, |it| it.index);
+        let solana = Cluster::of(effects.chain)
+            .and_then(|cluster| next.account.ed25519_key().map(|it| Pubkey(it).id(cluster)));
         let targets: Vec<Address> = match effects.coins {
+            _ if solana.is_some() => solana.into_iter().collect(),
             None => [0, index].into_iter().filter_map(|it| next.signing_address(it)).collect(),
             Some(_) => coin_targets(next, effects),
         };

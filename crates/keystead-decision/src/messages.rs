@@ -27,15 +27,10 @@ impl State {
     pub fn solana_signer(&self, it: &SolanaMessage) -> Result<(Cluster, Pubkey), Reason> {
         let name = || it.account.key.clone();
         let key = self.keys.get(&it.account.key).ok_or_else(|| Reason::KeyUnknown { key: name() })?;
-        if key.state.is_stopped() {
-            return Err(Reason::KeyStopped { key: name(), state: key.state });
-        }
         if key.kind.scheme() != KeyScheme::Ed25519 {
             return Err(Reason::KindRefused { key: name(), kind: key.kind });
         }
-        if !key.state.receives() {
-            return Err(Reason::KeyInactive { key: name() });
-        }
+        key.signs_at(&it.account.key, self.time())?;
         let cluster = Cluster::of(it.chain).ok_or_else(|| {
             let text = format!("{} is no cluster of Solana's", it.chain);
             Reason::Undecodable { code: "solana.no_cluster".to_owned(), text }

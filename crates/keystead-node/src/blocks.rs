@@ -1,7 +1,7 @@
 //! What travels between the stages.
 
 use keystead_base::{Canonical, Digest, RequestId};
-use keystead_decision::{Admitted, Commit, Decision, Entry, Outcome, State, Transition};
+use keystead_decision::{Admitted, Commit, Decision, Entry, Frozen, Outcome, State, Transition};
 use keystead_policy::PolicyVersion;
 use tokio::sync::oneshot;
 
@@ -29,7 +29,7 @@ pub(crate) struct Durable {
 
 impl Durable {
     /// Whether the back end has to know of this block.
-    pub(crate) fn matters(&self, frozen_before: bool) -> bool {
+    pub(crate) fn matters(&self, frozen_before: &Frozen, ticked: bool) -> bool {
         let right = |it: &Decision| {
             matches!(
                 it.outcome,
@@ -41,8 +41,11 @@ impl Durable {
             )
         };
         let frozen = &self.commit.header.frozen;
-        let freezes = frozen_before || frozen.everything || !frozen.keys.is_empty();
-        self.next_policy.is_some() || freezes || self.decisions.iter().any(right)
+        let is_frozen = |it: &Frozen| it.everything || !it.keys.is_empty();
+        let freezes =
+            is_frozen(frozen_before) || is_frozen(frozen) || frozen.stopped != frozen_before.stopped;
+        // A block for the sake of a moment alone: a period ends, or a proof of control is due.
+        self.next_policy.is_some() || freezes || ticked || self.decisions.iter().any(right)
     }
 }
 

@@ -33,6 +33,15 @@ impl Signer {
         Ok(())
     }
 
+    /// Whether a key at home is to prove control: with the newest head, which the enclave of a node that signs little does not
+    /// know yet.
+    pub(crate) fn owes_a_proof(&self, state: &State) -> bool {
+        let owes = |key: &Key| {
+            key.home == self.shared.node && key.sharing.is_none() && key.proof_due_at(state.time())
+        };
+        state.keys().any(|(_, key)| owes(key))
+    }
+
     async fn report_receipt(&self, name: &Name) -> Result<(), NodeError> {
         let document = self.shared.ledger.receipt(name).await?;
         // A key from before there were receipts has none.

@@ -1,7 +1,7 @@
 //! What a node counts, in the text form that Prometheus reads (OpenMetrics 1.0).
 
 use keystead_base::Timestamp;
-use keystead_decision::{Applied, KeyState, Phase, State};
+use keystead_decision::{Applied, Key, KeyState, Phase, State};
 use keystead_trace::Counted;
 use keystead_wire::{ChainWatch, NodeStatus, WindowView};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -163,7 +163,8 @@ impl Meters {
         self.runs_under_way.set(whole(status.runs.len() as u64));
         self.peers.show(&status.peers);
         self.approval_age_seconds.set(whole(oldest(state, now)));
-        let signs = state.keys().filter(|(_, key)| key.state == KeyState::Active);
+        let drills = |key: &Key| key.state == KeyState::Active && !key.kind.is_in_tokens();
+        let signs = state.keys().filter(|(_, key)| drills(key));
         let drilled = signs.map(|(_, key)| key.drill_age(now)).max();
         self.drill_age_seconds.set(whole(drilled.unwrap_or_default()));
         for (outcome, count) in [("open", status.open), ("unsettled", status.unsettled)] {

@@ -124,15 +124,16 @@ impl Signer {
     /// After a start: a seal from before the key got another home is of no use to anybody honest.
     pub(crate) async fn forget_moved(&self) -> Result<(), NodeError> {
         let state = self.shared.state();
-        let of_no_use = |name: &Name, key: &Key, epoch: u32| {
+        let of_no_use = |name: &Name, key: &Key, (epoch, sealed): (u32, &[u8])| {
             // The ceremony that made a share ended without it.
-            let stray = key.sharing.is_some() && epoch > key.epoch && state.convening(name).is_none();
+            let is_of_shares = key.sharing.is_some() || is_share(sealed);
+            let stray = is_of_shares && epoch > key.epoch && state.convening(name).is_none();
             key.epoch > epoch
                 || stray
                 || (key.sharing.is_some() && (key.state.is_wiped() || key.life.wiping.is_some()))
         };
         self.erase_seals(|name, epoch, sealed| match state.key(name) {
-            Some(key) => of_no_use(name, key, epoch),
+            Some(key) => of_no_use(name, key, (epoch, sealed)),
             None => state.convening(name).is_none() && is_share(sealed),
         })
         .await

@@ -237,7 +237,7 @@ async fn pipeline<C: Controls + Clone + 'static>(
     let (decided, turns) = mpsc::channel(MAX_TURNS_AHEAD);
     let (durable, allowed) = mpsc::channel(MAX_DURABLE_BLOCKS);
     let (signer_ends, signer_ended) = oneshot::channel();
-    let frozen_before = parts.state.frozen().everything || !parts.state.frozen().keys.is_empty();
+    let frozen_before = parts.state.frozen().clone();
     let home = EnclaveHome::new(config, shared.cluster)?;
     let (ready, is_ready) = oneshot::channel();
     let (ground, handed_over, runs) = (Arc::clone(shared), parts.handed_over, parts.runs);

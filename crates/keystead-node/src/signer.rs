@@ -195,7 +195,7 @@ impl Signer {
         let header = &block.commit.header;
         match &block.next_policy {
             Some(transition) => follow(&mut self.enclave, vec![transition.clone()], None)?,
-            None if self.frozen != header.frozen => {
+            None if self.frozen != header.frozen || self.owes_a_proof(&block.state) => {
                 follow(&mut self.enclave, Vec::new(), Some(block.commit.clone()))?;
             }
             None => {}

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use keystead_base::{Canonical as _, RequestId};
-use keystead_decision::{Applied, Decision, Entry, KeyStep, Outcome, Phase, State, Transition};
+use keystead_decision::{Applied, Decision, Entry, Frozen, KeyStep, Outcome, Phase, State, Transition};
 use keystead_intent::KeyCeremony;
 use keystead_ledger::{Appended, Batch, RecordRow, SignatureRecord};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -47,7 +47,7 @@ pub(crate) struct Writer {
     pub(crate) out: mpsc::Sender<Durable>,
     pub(crate) signer_ended: oneshot::Receiver<()>,
     pub(crate) snapshot_blocks: u64,
-    pub(crate) frozen_before: bool,
+    pub(crate) frozen_before: Frozen,
     /// Records on which nothing rests so far.
     pub(crate) held: Vec<Act>,
 }
@@ -173,11 +173,12 @@ impl Writer {
             .map(|policy| Transition::of(commit.clone(), policy, &applied.block.entries));
         let durable = Durable { commit, decisions, state, next_policy };
         let frozen = durable.commit.header.frozen.clone();
-        if durable.matters(self.frozen_before) {
+        let ticked = applied.block.entries.iter().any(|it| matches!(it, Entry::Tick));
+        if durable.matters(&self.frozen_before, ticked) {
             // A signer that ended is reported by its own stage.
             let _ = self.out.send(durable).await;
         }
-        self.frozen_before = frozen.everything || !frozen.keys.is_empty();
+        self.frozen_before = frozen;
         for (answer, placed) in replies {
             // The caller may be gone.
             let _ = placed.send(answer);

@@ -139,8 +139,8 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Wallet(it) => self.prove_wallet(&it).map(|wallet| Reply::Wallet(Box::new(wallet))),
             Request::Open(seals) => self.open(&seals).map(Reply::Opened),
             Request::Recall(records) => self.recall(&records).map(|()| Reply::Done),
-            Request::Erase { key, epoch } => {
-                self.erase(&key, epoch);
+            Request::Erase { key, epoch, whole } => {
+                self.erase(&key, epoch, whole);
                 Ok(Reply::Done)
             }
             Request::Seat(it) => self.seat(*it).map(|seat| Reply::Seated(Box::new(seat))),

@@ -82,6 +82,8 @@ pub enum Request {
         key: Name,
         /// The last epoch to wipe.
         epoch: u32,
+        /// Whether a whole key of such an epoch is wiped, too: it was dealt in shares, which took over.
+        whole: bool,
     },
     /// Say the public side of a key.
     Public(Name),

@@ -77,7 +77,8 @@ impl Signer {
         let over: Vec<(Name, u32)> =
             self.runs.open.iter().filter(|(request, _)| !live(request)).map(|(_, it)| it.clone()).collect();
         for (name, epoch) in over.into_iter().filter(|(name, epoch)| is_undone(state, name, *epoch)) {
-            if state.key(&name).is_none() {
+            // A key that was to be dealt in shares and stays whole is there, too.
+            if state.key(&name).is_none_or(|it| it.sharing.is_none()) {
                 self.enclave.erase_shares(name.clone(), epoch)?;
             }
             self.held.remove(&(name.clone(), epoch));
@@ -94,7 +95,7 @@ impl Signer {
         let due = self.runs.epochs.over.iter().filter(|(_, (until, _))| *until <= now);
         let due: Vec<(Name, u32)> = due.map(|(name, (_, epoch))| (name.clone(), *epoch)).collect();
         for (name, last) in due {
-            self.enclave.erase_shares(name.clone(), last)?;
+            self.enclave.erase_before(name.clone(), last)?;
             self.erase_seals(|sealed, epoch, _| *sealed == name && epoch <= last).await?;
             self.runs.epochs.over.remove(&name);
         }

@@ -74,7 +74,16 @@ impl EnclaveClient {
     ///
     /// [`ClientError`].
     pub fn erase_shares(&mut self, key: Name, epoch: u32) -> Result<(), ClientError> {
-        self.done(&Request::Erase { key, epoch })
+        self.done(&Request::Erase { key, epoch, whole: false })
+    }
+
+    /// Has everything of a key wiped up to an epoch, the whole key, too, that its shares took over from.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn erase_before(&mut self, key: Name, epoch: u32) -> Result<(), ClientError> {
+        self.done(&Request::Erase { key, epoch, whole: true })
     }
 
     /// Has the share of a key leave, as a committed exit allows: an age file for its recipients.

@@ -13,6 +13,10 @@ impl<C: EnclaveControls> Enclave<C> {
     pub(super) fn prove_control(&mut self, name: &Name) -> Result<ControlProof, EnclaveError> {
         let log = self.log.as_ref().ok_or(EnclaveError::NotReady)?;
         let (height, block) = log.head().ok_or(EnclaveError::NotReady)?;
+        if let Some(epoch) = self.tokens.key(name).map(|it| it.epoch) {
+            let challenge = control_challenge(self.cluster()?, name, epoch, height, &block);
+            return Ok(ControlProof { height, proof: self.tokens.sign(name, &challenge)?.rs.to_vec() });
+        }
         let epoch = self.vault.key(name)?.epoch;
         let challenge = control_challenge(self.cluster()?, name, epoch, height, &block);
         let account = self.vault.account(name, 0)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keystead_base::{Canonical as _, ClusterId, Digest, KeyScheme, Name, RequestId, Secret, Timestamp};
 use keystead_decision::{Certificate, Convened, Dealing, PublicAccount, SealedPoint, Seat};
-use keystead_entropy::weak::{Family, WeakSeed, plain};
+use keystead_entropy::weak::{Family, Material, WeakSeed, check};
 use keystead_intent::Importer;
 use keystead_keys::RecipientPublicKey;
 use keystead_threshold::{Bip340, Ed25519, Holders, Purpose, Scheme, Session, Split};
@@ -174,8 +174,7 @@ fn session_of(
 
 /// INVARIANT E2: what others can make again is dealt to nobody. All seeds of the slow families are tried where that is asked for.
 fn not_weak(drawn: &[u8], everything: bool) -> Result<(), WeakSeed> {
-    plain(drawn)?;
-    Family::Congruential.search(drawn, Family::Congruential.seeds())?;
+    check(&Material::Entropy(drawn))?;
     let slow = [Family::MilkSad, Family::TrustWallet, Family::Profanity];
     slow.into_iter().filter(|_| everything).try_for_each(|it| it.search(drawn, it.seeds()))
 }

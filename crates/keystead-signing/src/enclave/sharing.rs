@@ -277,10 +277,10 @@ impl<C: EnclaveControls> Enclave<C> {
         Ok(())
     }
 
-    pub(super) fn erase(&mut self, key: &Name, epoch: u32) {
+    pub(super) fn erase(&mut self, key: &Name, epoch: u32, whole: bool) {
         self.threshold.erase(key, epoch);
         // INVARIANT K4: the key was whole here until its shares took over.
-        if self.vault.key(key).is_ok_and(|it| it.epoch <= epoch) {
+        if whole && self.vault.key(key).is_ok_and(|it| it.epoch <= epoch) {
             let _wiped = self.vault.wipe(key);
         }
         // What it was proven with is over with the epoch before it.

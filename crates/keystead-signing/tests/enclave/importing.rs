@@ -77,6 +77,8 @@ fn dealt_and_taken() {
     proves(&mut pair, &cluster, (&certificate, 1), &account);
 
     // INVARIANT K4: what was whole until its shares took over is not here any more.
-    home.erase_shares(name("hot"), 0).unwrap();
+    home.erase_shares(name("hot"), u32::MAX).unwrap();
+    assert!(home.deal(certificate.clone()).is_ok(), "shares of an ended ceremony, and not the key");
+    home.erase_before(name("hot"), 0).unwrap();
     assert_eq!(code(home.deal(certificate)), "vault.unknown");
 }

@@ -40,7 +40,7 @@ pub(crate) fn of(
         vector("join a run for an input", &Request::Join(Box::new(start(input)))),
         vector("deliver", &Request::Deliver(vec![vec![1, 2], vec![3]])),
         vector("give up", &Request::GiveUp(SESSION)),
-        vector("erase", &Request::Erase { key: name("hot"), epoch: 2 }),
+        vector("erase", &Request::Erase { key: name("hot"), epoch: 2, whole: true }),
         vector("deal a whole key", &Request::Deal(Box::new(creation.clone()))),
         vector("which key is it", &Request::Whole(Box::new(SplitWhole { everything: true, to: None }))),
         vector("split a whole key", &Request::Whole(Box::new(split(seat.seat.clone(), created)))),

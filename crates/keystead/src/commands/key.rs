@@ -81,7 +81,8 @@ pub(crate) enum KeyCommand {
     ///
     /// Example: keystead key sweep treasury --to vault --send --as ana
     Sweep(SweepArgs),
-    /// Show one key: where it stands, who holds it, and whether it ever was whole.
+    /// Show one key: where it stands, who holds it, its terms, the receipts of its entropy, which are checked here, certificates of
+    /// its destruction, and whether it ever was whole.
     ///
     /// Example: keystead key show treasury
     Show {
@@ -328,7 +329,7 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
             importing::deal(&session, request, (&secret, all), voice).await
         }
         KeyCommand::Sweep(args) => super::sweep::run(global, &session, &args, voice).await,
-        KeyCommand::Show { key } => show(&session, &key).await,
+        KeyCommand::Show { key } => super::life::show(&vaulting::named(&session.link, &key).await?),
         KeyCommand::Life(command) => super::life::run(&session, command).await,
         KeyCommand::List => list(&session).await,
         KeyCommand::Drill { key } => drill(&session, &key, voice).await,
@@ -354,21 +355,6 @@ async fn list(session: &Session) -> Result<Report, Failure> {
     let solana: BTreeMap<_, _> =
         status.keys.iter().filter_map(|it| Some((&it.name, solana_address(it)?))).collect();
     Ok(Report::new(json!({"keys": status.keys, "ceremonies": status.ceremonies, "solana": solana}), text))
-}
-
-async fn show(session: &Session, key: &Name) -> Result<Report, Failure> {
-    let view = vaulting::named(&session.link, key).await?;
-    let lines = [
-        Some(format!("kind {}, epoch {}, {}", view.kind, view.epoch, sharing::home(&view))),
-        view.address
-            .map(|it| it.to_string())
-            .or_else(|| solana_address(&view))
-            .map(|it| format!("address {it}")),
-        view.imported
-            .then(|| "IT WAS WHOLE ONCE: every copy of it from then signs with it for ever".to_owned()),
-    ];
-    let text: String = lines.into_iter().flatten().map(|it| format!("{it}\n")).collect();
-    Ok(Report::new(json!({"key": view}), table(std::slice::from_ref(&view)) + &text))
 }
 
 async fn ask(session: &Session, action: keystead_intent::Action) -> Result<Report, Failure> {

@@ -6,12 +6,12 @@ use keystead_intent::{Action, AuthorityChange, ChainId, KeyCeremony, KeyTerms, S
 use keystead_wire::{KeyView, RequestStage};
 use serde_json::json;
 
-use super::{Global, REQUEST_LIFETIME, Session};
+use super::{Global, REQUEST_LIFETIME, Session, solana_address};
 use crate::asking::{approvers_next, standing};
 use crate::failure::Failure;
 use crate::output::Report;
 use crate::table::Table;
-use crate::{outside, sharing, vaulting};
+use crate::{outside, sharing};
 
 /// Steps and looks that `keystead key` has, too.
 #[derive(Debug, Subcommand)]
@@ -21,14 +21,6 @@ pub(crate) enum LifeCommand {
     ///
     /// Example: keystead key inventory
     Inventory,
-    /// Show one key with its terms, the receipts of its entropy, and the certificates of its destruction. Receipts are checked
-    /// here.
-    ///
-    /// Example: keystead key show hot
-    Show {
-        /// The key.
-        key: Name,
-    },
     /// Ask for a key to be retired for good: it signs nothing any more but what sweeps it to its successor. Others approve.
     ///
     /// Example: keystead key deactivate hot --why "replaced by warm" --as ana
@@ -108,7 +100,6 @@ pub(crate) async fn run(session: &Session, command: LifeCommand) -> Result<Repor
     let key_step = |ceremony| ask(session, AuthorityChange::Key(ceremony));
     match command {
         LifeCommand::Inventory => inventory(session).await,
-        LifeCommand::Show { key } => show(&vaulting::named(&session.link, &key).await?),
         LifeCommand::Deactivate { key, why } => key_step(KeyCeremony::Deactivate { key, why }).await,
         LifeCommand::Limit(args) => {
             let (key, terms) = (args.key.clone(), terms(args));
@@ -209,7 +200,8 @@ fn days(since: Timestamp, now: Timestamp) -> String {
     }
 }
 
-fn show(key: &KeyView) -> Result<Report, Failure> {
+/// One key with everything that the log knows of it. Receipts are checked here.
+pub(super) fn show(key: &KeyView) -> Result<Report, Failure> {
     let life = &key.life;
     let mut table = Table::pairs();
     table.pair("key", &key.name);
@@ -238,6 +230,12 @@ fn show(key: &KeyView) -> Result<Report, Failure> {
     }
     for (node, certificate) in &life.wipes {
         table.pair("destroyed", format!("{certificate} of {node}"));
+    }
+    if let Some(address) = key.address.map(|it| it.to_string()).or_else(|| solana_address(key)) {
+        table.pair("address", address);
+    }
+    if key.imported {
+        table.pair("imported", "IT WAS WHOLE ONCE: every copy of it from then signs with it for ever");
     }
     Ok(Report { holds, ..Report::new(json!({"key": key}), table.render()) })
 }

@@ -84,7 +84,9 @@ fn keys(status: &NodeStatus) -> String {
 /// Keys whose latest backup was not restored for so long that nobody knows whether it still can be, or never.
 fn drills(keys: &[KeyView], now: Timestamp, days: Option<u32>) -> String {
     let due = Duration::from_secs(u64::from(days.unwrap_or(DRILL_DAYS)) * 24 * 3600);
-    let signs = keys.iter().filter(|key| key.state == KeyState::Active && key.sharing.is_none());
+    let signs = keys
+        .iter()
+        .filter(|key| key.state == KeyState::Active && key.sharing.is_none() && !key.kind.is_in_tokens());
     let late = signs.filter_map(|key| {
         let name = &key.name;
         let next = format!("`keystead backup drill {name}`, or `keystead key drill {name}`");

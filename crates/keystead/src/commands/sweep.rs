@@ -63,7 +63,9 @@ pub(super) async fn run(
     args: &SweepArgs,
     voice: Voice,
 ) -> Result<Report, Failure> {
-    let (old, new) = (receiving(session, &args.key).await?, receiving(session, &args.to).await?);
+    // A key that is over still signs what sweeps it to its successor.
+    let old = vaulting::named(&session.link, &args.key).await?;
+    let new = receiving(session, &args.to).await?;
     if old.name == new.name {
         return Err(Failure::usage("a key is not swept to itself", "name another one with --to"));
     }
@@ -72,7 +74,7 @@ pub(super) async fn run(
     let mut plan = Plan::default();
     for chain in &policy.chains {
         match (chain.bitcoin(), &view) {
-            (Some(_), _) => match old.wallets.iter().find(|it| it.chain == *chain) {
+            (Some(_), _) => match old.signing_wallet(*chain) {
                 Some(wallet) => plan.coins(global, args, (wallet, &new)).await?,
                 None => plan.left.push((*chain, "the log knows no wallet of the key there".to_owned())),
             },
@@ -110,7 +112,7 @@ impl Plan {
         view: &ChainView,
     ) -> Result<(), Failure> {
         let chain = ChainId(view.chain_id());
-        let (Some(account), Some(to)) = (old.account, new.address) else {
+        let (Some(account), Some(to)) = (old.signing_account(), new.address) else {
             self.left.push((chain, "one of both keys has no account there".to_owned()));
             return Ok(());
         };
