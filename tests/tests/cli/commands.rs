@@ -436,21 +436,15 @@ fn folders(script: &mut Script, home: &Path) {
     assert_eq!(crate::desk::json(&quick.unwrap())["holds"], true);
     ["init", "quickstart", "serve"].iter().for_each(|leaf| script.note(leaf));
     // Eight folders of their own: `s13_a_cluster_is_founded_over_eight_machines_and_signs`.
-    ["join", "draft", "show", "sign", "finish", "install"]
-        .iter()
-        .for_each(|leaf| script.note(&format!("ceremony {leaf}")));
+    script.notes("ceremony", &["join", "draft", "show", "sign", "finish", "install"]);
     // A machine of its own: `d01_machines_join_by_commands_and_a_key_moves_to_one_of_them`.
     script.note("roster install");
     // A TPM of its own: `s05_a_node_of_a_tpm_opens_by_it_and_knows_a_disk_that_was_put_back`.
-    ["seal", "status", "identity", "quote", "accept-restore"]
-        .iter()
-        .for_each(|leaf| script.note(&format!("tpm {leaf}")));
+    script.notes("tpm", &["seal", "status", "identity", "quote", "accept-restore"]);
     // A token of its own: `a06_a_node_with_a_token_signs_and_its_disk_alone_opens_nothing`.
     script.note("root make");
     // `d01_a_cluster_whose_nodes_are_all_lost_goes_on_frozen_and_counts_what_was_spent`.
-    ["draft", "show", "sign", "finish", "install", "check"]
-        .iter()
-        .for_each(|leaf| script.note(&format!("rebuild {leaf}")));
+    script.notes("rebuild", &["draft", "show", "sign", "finish", "install", "check"]);
 }
 
 /// Two objects: it serves, and it has stopped.

@@ -74,6 +74,11 @@ impl Script {
         self.ran.insert(leaf.to_owned());
     }
 
+    /// Notes commands below one.
+    pub(crate) fn notes(&mut self, branch: &str, leaves: &[&str]) {
+        leaves.iter().for_each(|leaf| self.note(&format!("{branch} {leaf}")));
+    }
+
     pub(crate) fn ran(&self) -> &BTreeSet<String> {
         &self.ran
     }

@@ -12,8 +12,10 @@ use crate::certificates::code;
 use crate::fixture::{Cluster, name, soon};
 use crate::sharing::{Pair, REQUEST, proves};
 
-pub(crate) const TESTS: &[Test] =
-    &[("k03_k04_a_whole_key_is_taken_as_its_owner_dealt_it_and_is_wiped_at_its_home", dealt_and_taken)];
+pub(crate) const TESTS: &[Test] = &[(
+    "k03_k04_a_whole_key_is_taken_as_its_owner_dealt_it_and_is_wiped_at_its_home",
+    k03_k04_a_whole_key_is_taken_as_its_owner_dealt_it_and_is_wiped_at_its_home,
+)];
 
 fn convened(account: PublicAccount, from: Importer, seats: BTreeMap<Name, Seat>) -> Outcome {
     let (key, kind, holders) = (name("hot"), KeyKind::ThresholdSecp256k1, vec![name("a"), name("b")]);
@@ -32,7 +34,7 @@ fn convened(account: PublicAccount, from: Importer, seats: BTreeMap<Name, Seat>)
 }
 
 /// One story, because a set-up takes seconds.
-fn dealt_and_taken() {
+fn k03_k04_a_whole_key_is_taken_as_its_owner_dealt_it_and_is_wiped_at_its_home() {
     let mut cluster = Cluster::new();
     let mut pair = Pair::of(&cluster);
     let (mut home, _, held) = cluster.with_hot_key(&[]);
