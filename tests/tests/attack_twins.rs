@@ -17,7 +17,7 @@ use keystead_tests::attacks::{
     proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision,
     rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
     slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request, stale_certificate,
-    stale_head, stolen_token, suppressed_freeze, suppressed_veto, swapped_payload, token_scope,
+    stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload, token_scope,
     truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
     unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
@@ -296,6 +296,11 @@ fn s14_an_early_thaw_succeeds_without_its_control() {
 }
 
 #[test]
+fn s14_a_suspended_key_succeeds_without_its_control() {
+    stolen(suspended_key::attack(suspended_key::WithoutStates, Signer::Believer));
+}
+
+#[test]
 fn s14_a_frozen_key_succeeds_without_its_control() {
     stolen(frozen_key::attack(frozen_key::WithoutFreeze, Signer::Believer));
 }
@@ -409,6 +414,7 @@ fn s14_a_stale_head_succeeds_without_its_control() {
 #[test]
 fn s14_the_signer_refuses_what_is_frozen_by_itself() {
     refused(frozen_key::attack(frozen_key::WithoutFreeze, Signer::LightClient), "certificate.frozen");
+    refused(suspended_key::attack(suspended_key::WithoutStates, Signer::LightClient), "certificate.stopped");
 }
 
 #[test]

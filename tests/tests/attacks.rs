@@ -16,7 +16,7 @@ use keystead_tests::attacks::{
     policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval,
     rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback, same_person_twice,
     sighash_downgrade, slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request,
-    stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto, swapped_payload,
+    stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload,
     token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
     unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
@@ -304,6 +304,11 @@ fn s14_an_early_thaw_is_refused() {
 }
 
 #[test]
+fn s14_a_suspended_key_is_refused() {
+    refused(suspended_key::attack(Strict::default(), Signer::LightClient), "deny.key_stopped");
+}
+
+#[test]
 fn s14_a_frozen_key_is_refused() {
     refused(frozen_key::attack(Strict::default(), Signer::LightClient), "deny.frozen");
 }
@@ -448,6 +453,7 @@ fn s14_a_stale_head_is_refused() {
 #[test]
 fn s14_the_log_refuses_what_is_frozen_whatever_the_signer_does() {
     refused(frozen_key::attack(Strict::default(), Signer::Believer), "deny.frozen");
+    refused(suspended_key::attack(Strict::default(), Signer::Believer), "deny.key_stopped");
     refused(policy_rollback::attack(Strict::default(), Signer::Believer), "policy.rollback");
 }
 

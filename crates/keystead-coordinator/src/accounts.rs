@@ -82,7 +82,7 @@ impl Accounts {
     /// The address of an account, listed or not; none of a key that signs for nobody now.
     pub(crate) async fn address(&self, account: &AccountRef) -> Result<Option<Address>, NodeCallError> {
         let key = self.node.key(&account.key).await?;
-        Ok(key.and_then(|key| key.account?.address(account.index)))
+        Ok(key.and_then(|key| key.signing_account()?.address(account.index)))
     }
 
     async fn refresh(&self) -> Result<Arc<Listed>, NodeCallError> {

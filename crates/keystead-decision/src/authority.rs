@@ -281,7 +281,7 @@ impl<C: Controls> Turn<'_, C> {
                     return denied;
                 }
                 self.state.convened.remove(key);
-                self.let_be_wiped(key);
+                self.let_be_wiped(key, request.intent.id());
             }
             KeyCeremony::Exit { .. } => {
                 // INVARIANT S14: what is about to be known elsewhere signs here no more, whoever hands out how much of it.

@@ -4,14 +4,14 @@
 //! control is good for overrides exactly one method, and so does the lying node that the quickstart outvotes.
 
 use alloy_primitives::Address;
-use keystead_base::{Digest, Name, RequestId};
+use keystead_base::{Digest, Name, RequestId, Timestamp};
 use keystead_bitcoin::{Spend, SpendError};
 use keystead_chain::{AssetIndex, BuildError, Unsigned};
 use keystead_intent::{Action, BitcoinWallet, CoinSpend, Effects, Slot};
 use keystead_policy::{Charge, Engine, PolicyError, PolicyVersion, Question, Reason, Ruling, Sections};
 use keystead_solana::{Cluster, Pubkey, UnsignedError};
 
-use crate::{Finding, Frozen, Purse, State};
+use crate::{Finding, Frozen, Key, Purse, State};
 
 /// What stands between a request and a signature.
 pub trait Controls: Send + Sync {
@@ -130,6 +130,15 @@ pub trait Controls: Send + Sync {
     /// INVARIANT L4: what a chain shows and the log did not allow freezes its key.
     fn freezes_on(&self, _finding: &Finding) -> bool {
         true
+    }
+
+    /// INVARIANT S14: what its state and its period let a key sign: all that policy lets, or only what sweeps it.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason`] says why it signs nothing.
+    fn signs<'a>(&self, key: &'a Key, name: &Name, now: Timestamp) -> Result<Option<&'a Name>, Reason> {
+        key.signs_at(name, now)
     }
 
     /// INVARIANT S14: after a compromise nothing is thawed before all that may be known was replaced.

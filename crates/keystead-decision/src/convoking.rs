@@ -222,7 +222,7 @@ impl<C: Controls> Turn<'_, C> {
     /// Each holder of a shared key wipes its own share: the key is destroyed once all have.
     pub(crate) fn wiped(&mut self, node: &Name, name: &Name) -> Result<KeyState, Reason> {
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
-        if !key.life.wiping {
+        if key.life.wiping.is_none() {
             return Err(Reason::KeyStep {
                 key: name.clone(),
                 state: key.state,

@@ -111,7 +111,7 @@ impl<C: Controls> Turn<'_, C> {
         let key =
             self.state.keys.get_mut(&account.key).ok_or(Reason::KeyUnknown { key: account.key.clone() })?;
         let inactive = Reason::KeyInactive { key: account.key.clone() };
-        key.signs_at(&account.key, now)?;
+        self.controls.signs(key, &account.key, now)?;
         if key.kind.scheme() != KeyScheme::Ecdsa {
             return Err(Reason::KindRefused { key: account.key.clone(), kind: key.kind });
         }

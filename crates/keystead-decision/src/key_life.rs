@@ -33,8 +33,8 @@ pub struct KeyLife {
     pub signatures: u64,
     /// The key that it is swept to.
     pub successor: Option<Name>,
-    /// Whether people let its secret be wiped.
-    pub wiping: bool,
+    /// The request by which people let its secret be wiped.
+    pub wiping: Option<RequestId>,
     /// The receipt of its entropy, by the node that says so.
     pub receipts: BTreeMap<Name, EntropyReceipt>,
     /// The time of the newest block that its home, or every holder of a share, proved control after.
@@ -78,7 +78,9 @@ impl Key {
             KeyState::Suspended | KeyState::Destroyed | KeyState::Left | KeyState::DestroyedCompromised => {
                 return Err(stopped());
             }
-            KeyState::Deactivated | KeyState::Compromised if self.life.wiping => return Err(stopped()),
+            KeyState::Deactivated | KeyState::Compromised if self.life.wiping.is_some() => {
+                return Err(stopped());
+            },
             KeyState::Deactivated | KeyState::Compromised => stopped(),
             KeyState::Active => match self.life.terms.until.filter(|it| *it <= now) {
                 None => return Ok(None),
@@ -167,7 +169,7 @@ impl<C: Controls> Turn<'_, C> {
             .most_signatures
             .filter(|limit| request.phase == Phase::Open && key.life.signatures >= *limit)
             .map(|limit| Reason::Life(LifeReason::UsedUp { key: name.clone(), limit }));
-        let sweeps = match (key.signs_at(name, self.now())?, used_up) {
+        let sweeps = match (self.controls.signs(key, name, self.now())?, used_up) {
             (Some(successor), _) => Some(successor),
             (None, None) => None,
             (None, Some(reason)) => Some(key.life.successor.as_ref().ok_or(reason)?),
@@ -214,7 +216,7 @@ impl<C: Controls> Turn<'_, C> {
 
     /// Whether a key may get these terms.
     pub(crate) fn can_be_limited(&self, name: &Name, key: &Key, terms: &KeyTerms) -> Result<(), Reason> {
-        if key.state.is_wiped() || key.life.wiping {
+        if key.state.is_wiped() || key.life.wiping.is_some() {
             return Err(Reason::KeyStopped { key: name.clone(), state: key.state });
         }
         let can = key.life.terms.can_become(terms, self.now());
@@ -267,9 +269,10 @@ impl<C: Controls> Turn<'_, C> {
         self.state.requests.get(request).map(|it| it.intent.requester.clone())
     }
 
-    pub(crate) fn let_be_wiped(&mut self, name: &Name) {
+    pub(crate) fn let_be_wiped(&mut self, name: &Name, request: RequestId) {
         if let Some(key) = self.state.keys.get_mut(name) {
-            key.life.wiping = true;
+            // Asked for again where a node was away: certificates name the first one.
+            key.life.wiping.get_or_insert(request);
         }
         self.restop(name);
     }
@@ -289,11 +292,7 @@ impl<C: Controls> Turn<'_, C> {
         match &event.step {
             KeyStep::Received { receipt } => self.received(node, &event.key, receipt),
             KeyStep::Wiped { request, account, epoch, .. } => {
-                self.asked_for(
-                    request,
-                    |it| matches!(it, KeyCeremony::Destroy { key } if *key == event.key),
-                )?;
-                self.certified(node, event, account, *epoch)
+                self.certified(node, event, request, (account, *epoch))
             }
             KeyStep::Controlled { height, proof } => self.controlled(&event.key, *height, proof),
             _ => Ok(self.state_of(&event.key)),
@@ -305,11 +304,14 @@ impl<C: Controls> Turn<'_, C> {
         &mut self,
         node: &Name,
         event: &KeyEvent,
-        account: &PublicAccount,
-        epoch: u32,
+        request: &RequestId,
+        (account, epoch): (&PublicAccount, u32),
     ) -> Result<KeyState, Reason> {
         let name = &event.key;
         let key = self.state.keys.get(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
+        if key.life.wiping != Some(*request) {
+            return Err(Reason::RequestUnknown { request: *request });
+        }
         if key.account != *account || key.epoch != epoch {
             let text = format!("the certificate is not about key `{name}` in epoch {}", key.epoch);
             return Err(Reason::NotCounted { code: "certificate.other_key".to_owned(), text });

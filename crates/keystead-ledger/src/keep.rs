@@ -54,8 +54,9 @@ impl Ledger {
         row.map(|row| row.bytes(0)).transpose()
     }
 
-    /// Erases every seal of a key, and says how many there were: written over first, so that the old bytes do not stay in its row, and
-    /// then deleted. A write-ahead file or a backup of the database may still hold them.
+    /// INVARIANT K1: erases every seal of a key, and says how many there were: written over first, so that the old bytes do
+    /// not stay in its row, and then deleted; what SQLite wrote ahead is folded. A copy of the database, and the files that a
+    /// PostgreSQL writes ahead, may still hold them.
     ///
     /// # Errors
     ///
@@ -70,6 +71,7 @@ impl Ledger {
         let gone =
             session.execute("DELETE FROM sealed_keys WHERE name = $1", vec![text(name.as_str())]).await?;
         session.commit().await?;
+        self.engine.fold().await?;
         Ok(u32::try_from(gone).unwrap_or(u32::MAX))
     }
 
@@ -89,7 +91,8 @@ impl Ledger {
         let sql = "UPDATE sealed_keys SET document = $3 WHERE name = $1 AND epoch = $2";
         session.execute(sql, values).await?;
         session.execute("DELETE FROM sealed_keys WHERE name = $1 AND epoch = $2", key()).await?;
-        session.commit().await
+        session.commit().await?;
+        self.engine.fold().await
     }
 
     /// The sealed keys, by name and epoch: at most [`MAX_SEALS_AT_ONCE`] from the first, or from the one after `after` on.

@@ -147,11 +147,7 @@ impl Signer {
     ) -> Result<(), NodeError> {
         self.enclave.destroy(certificate)?;
         let erased = self.shared.ledger.erase_sealed_key(key).await?;
-        let known = self.shared.state().key(key).map(|it| (it.account, it.epoch));
-        let step = match known {
-            Some((account, epoch)) => KeyStep::Wiped { request, account, epoch, erased },
-            None => KeyStep::Destroyed,
-        };
+        let step = self.shared.state().key(key).map_or(KeyStep::Destroyed, |it| certificate_of(it, erased));
         let (shared, key) = (Arc::clone(&self.shared), key.clone());
         // Not awaited, as with every report: the back end does not wait for the log.
         tokio::spawn(async move {
@@ -167,9 +163,11 @@ impl Signer {
     /// not given them any more.
     pub(crate) async fn finish_destructions(&self) -> Result<(), NodeError> {
         let state = self.shared.state();
-        for (name, _) in state.keys().filter(|(_, key)| key.life.wiping && !key.state.is_wiped()) {
-            self.shared.ledger.erase_sealed_key(name).await?;
-            self.shared.report_key_later(name.clone(), KeyStep::Destroyed);
+        for (name, key) in
+            state.keys().filter(|(_, key)| key.life.wiping.is_some() && !key.state.is_wiped())
+        {
+            let erased = self.shared.ledger.erase_sealed_key(name).await?;
+            self.shared.report_key_later(name.clone(), certificate_of(key, erased));
         }
         Ok(())
     }
@@ -212,6 +210,14 @@ impl Signer {
             }
         }
         Ok(())
+    }
+}
+
+/// What this node says of a key that is wiped here.
+fn certificate_of(key: &Key, erased: u32) -> KeyStep {
+    match key.life.wiping {
+        Some(request) => KeyStep::Wiped { request, account: key.account, epoch: key.epoch, erased },
+        None => KeyStep::Destroyed,
     }
 }
 

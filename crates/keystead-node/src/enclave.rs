@@ -139,7 +139,7 @@ fn seals(page: Vec<(Name, u32, Vec<u8>)>, shared: &Shared) -> Result<Vec<Sealed>
 /// crash left of it; one that got another home does not either. Of a seal that was made here for the next epoch the
 /// log may yet be told.
 fn opens(key: &Key, epoch: u32, node: &Name) -> bool {
-    let lives = !key.state.is_wiped() && !key.life.wiping;
+    let lives = !key.state.is_wiped() && key.life.wiping.is_none();
     let sealed_here = match &key.sharing {
         Some(sharing) => opens_share(sharing.holds(node), key.epoch, epoch),
         None if key.home == *node => epoch == key.epoch,

@@ -6,7 +6,7 @@ use keystead_base::Name;
 use keystead_decision::{Key, Phase, State};
 use keystead_wire::{
     ChainStatus, ChainWatch, FoundView, KeyPage, KeyView, MAX_SENT_KEYS, MAX_SHOWN_FOUND, MAX_SHOWN_KEYS,
-    NodeStatus, ObjectionView, PeerView, ReconciledView, Refused, RequestView, SharingView, Withstands,
+    NodeStatus, ObjectionView, PeerView, ReconciledView, Refused, RequestView, SharingView, SpendOnly, Withstands,
 };
 
 use crate::convenings::convenings;
@@ -55,6 +55,8 @@ fn key_view(state: &State, name: &Name, key: &Key) -> KeyView {
         exits: key.exits.clone(),
         drilled: key.drilled,
         life: key.life.clone(),
+        spend_only: (!shown && (key.state.receives() || key.state.sweeps()))
+            .then(|| SpendOnly { account: key.account, wallets: key.wallets.values().cloned().collect() }),
     }
 }
 

@@ -21,6 +21,7 @@ mod pulse;
 mod road;
 mod server;
 mod shared_views;
+mod spend_only;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -49,6 +50,7 @@ pub use pulse::{
 pub use road::{AnyRoad, Dial, Opening, Road};
 pub use server::{Fault, Handler, LineKeeper, Observer, Peer, Server};
 pub use shared_views::{ConveningView, PartView, SharingView};
+pub use spend_only::SpendOnly;
 pub use tls::{ALPN, Pins, pins};
 pub use trace::{MAX_TRACE_MARKS, TraceContext, TraceMark};
 pub use views::{

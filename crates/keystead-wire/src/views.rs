@@ -10,7 +10,9 @@ use keystead_decision::{Decision, Finding, Frozen, KeyLife, KeyState, Outcome, P
 use keystead_intent::{BitcoinWallet, Intent, KeyKind, Rotation};
 use serde::{Deserialize, Serialize};
 
-use crate::{AbortView, ConveningView, LinkView, Refused, RunView, SharingView, WaitingView, WindowView};
+use crate::{
+    AbortView, ConveningView, LinkView, Refused, RunView, SharingView, SpendOnly, WaitingView, WindowView,
+};
 
 /// Where a request stands, for those who wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -157,7 +159,8 @@ pub struct KeyView {
     pub frozen: bool,
     /// The digest of the latest backup file.
     pub backup: Option<Digest>,
-    /// What its addresses derive from, only once a backup was restored: nobody may be paid there before.
+    /// What its addresses derive from, only once a backup was restored, while it is in use and its proof of control is as
+    /// new as its terms ask: nobody may be paid there before or after.
     pub account: Option<PublicAccount>,
     /// The address with index 0, under the same condition.
     pub address: Option<Address>,
@@ -171,6 +174,8 @@ pub struct KeyView {
     pub drilled: Option<Timestamp>,
     /// Whose it is, its terms, its successor, its receipts, and when its home proved control.
     pub life: KeyLife,
+    /// Where it moves things from while no address of it is handed out.
+    pub spend_only: Option<SpendOnly>,
 }
 
 /// A node in one look.

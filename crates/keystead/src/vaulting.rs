@@ -121,10 +121,10 @@ pub(crate) fn decided(answer: EntryAnswer) -> Result<(), Failure> {
     }
 }
 
-/// The address of an account.
+/// The address that an account signs for, whether or not somebody may be paid there.
 pub(crate) async fn address(link: &Link, account: &AccountRef) -> Result<Address, Failure> {
     let key = named(link, &account.key).await?;
-    key.account.and_then(|public| public.address(account.index)).ok_or_else(|| {
+    key.signing_account().and_then(|public| public.address(account.index)).ok_or_else(|| {
         let what = format!("key `{}` has no address yet", account.key);
         Failure::new("key.inactive", what, "drill its backup first: `keystead key drill NAME`")
     })

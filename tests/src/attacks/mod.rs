@@ -70,6 +70,7 @@ pub mod stolen_token;
 pub mod subset_picking;
 pub mod suppressed_freeze;
 pub mod suppressed_veto;
+pub mod suspended_key;
 pub mod swapped_payload;
 pub mod token_scope;
 pub mod truncated_log;
@@ -85,7 +86,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 79] = [
+pub const CATALOGUE: [&str; 80] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -152,6 +153,7 @@ pub const CATALOGUE: [&str; 79] = [
     "subset_picking",
     "suppressed_freeze",
     "suppressed_veto",
+    "suspended_key",
     "swapped_payload",
     "token_scope",
     "truncated_log",

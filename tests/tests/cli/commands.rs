@@ -37,6 +37,7 @@ fn every_command_runs_on_real_parts() {
     crate::bitcoin::each_command(&mut script, home.path());
     solana(&mut script);
     tokens(&mut script, &desk);
+    crate::life::each_command(&mut script, home.path());
     let missing: Vec<_> = leaves().difference(script.ran()).collect();
     assert!(missing.is_empty(), "no end-to-end test runs these commands: {missing:?}");
 }

@@ -20,6 +20,7 @@ mod gaps;
 mod growth;
 mod help;
 mod lies;
+mod life;
 mod oidc;
 mod people;
 mod plain;

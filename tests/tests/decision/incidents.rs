@@ -54,6 +54,11 @@ fn s14_a_compromised_key_is_stopped_listed_and_thawed_only_after_its_successor_i
     let (_, refused) = world.ask("desk", payment);
     assert_eq!(code(&refused), "deny.sweeps_only");
     assert!(world.state.incident().is_some());
+    assert!(!world.state.frozen().holds(&name("warm")), "born since, and frozen by nobody");
+    let Action::Transfer(mut payment) = world.ether(FRIEND, 1, 0) else { unreachable!() };
+    payment.account.key = name("warm");
+    let (_, refused) = world.ask("desk", Action::Transfer(payment.clone()));
+    assert_eq!(reasons(&refused), [Reason::Life(LifeReason::NotRotated { rotate: Vec::new() })]);
     let thaw = approved(&mut world, AuthorityChange::Thaw { key: None });
     assert_eq!(thaw, Outcome::Thawed { key: None });
     assert!(world.state.incident().is_none());

@@ -1,7 +1,9 @@
 //! The life of a key at the state machine: suspended, resumed, destroyed, and guarded as policy demands.
 
-use keystead_base::{Coded, Digest, RequestId, Signed, Timestamp};
-use keystead_decision::{Decision, Entry, KeyEvent, KeyState, KeyStep, Outcome, Strict, drill_challenge};
+use keystead_base::{Canonical as _, Coded, Digest, RequestId, Signed, Timestamp};
+use keystead_decision::{
+    Decision, Entry, KeyEvent, KeyState, KeyStep, Outcome, PublicAccount, Strict, drill_challenge,
+};
 use keystead_intent::{Action, AuthorityChange, ChangeKind, DangerClass, KeyCeremony};
 use keystead_policy::{AssuranceLevel, Feature, Need, QuorumRow, Reason, RequiredProtections};
 use keystead_tests::fixture::{FRIEND, name};
@@ -109,8 +111,22 @@ fn s09_a_key_is_destroyed_after_its_delay_and_a_veto_stops_that() {
     assert_eq!(state(&world), KeyState::Deactivated);
     let resume = ceremony(&mut world, KeyCeremony::Resume { key: hot() });
     assert!(matches!(reasons(&resume)[..], [Reason::KeyStep { .. }]), "{resume:?}");
-    event(&mut world, KeyStep::Destroyed);
+    let account = world.state.key(&hot()).unwrap().account;
+    let other = PublicAccount { x: Digest([7; 32]), ..account };
+    let certificate = |request, account, epoch| KeyStep::Wiped { request, account, epoch, erased: 1 };
+    for (wrong, code) in [
+        (certificate(RequestId(Digest([7; 32])), account, 0), "deny.request_unknown"),
+        (certificate(id, other, 0), "deny.not_counted"),
+        (certificate(id, account, 1), "deny.not_counted"),
+    ] {
+        assert_eq!(reasons(&event(&mut world, wrong)[0].outcome)[0].code(), code);
+        assert_eq!(state(&world), KeyState::Deactivated);
+    }
+    event(&mut world, certificate(id, account, 0));
     assert_eq!(state(&world), KeyState::Destroyed);
+    let wipes = &world.state.key(&hot()).unwrap().life.wipes;
+    let told = KeyEvent { cluster: world.state.cluster(), key: hot(), step: certificate(id, account, 0) };
+    assert_eq!(wipes.get(&name("node-1")), Some(&told.digest()));
     assert_eq!(world.state.key(&hot()).unwrap().address(0), None);
     let kind = keystead_intent::KeyKind::HdSecp256k1;
     let reborn = ceremony(&mut world, KeyCeremony::Create { key: hot(), kind, home: name("node-1") });

@@ -1,14 +1,17 @@
 //! What the state and the terms of a key let it sign: retired, over, used up, limited, and swept to its successor.
 
 use alloy_primitives::Address;
-use keystead_base::{Coded, Name, Signed};
+use keystead_base::{Canonical as _, Coded, Name, Signed};
 use keystead_decision::{
-    Decision, Entry, KeyEvent, KeyState, KeyStep, Outcome, Snapshot, Strict, control_challenge,
+    Decision, EntropyReceipt, Entry, KeyEvent, KeyState, KeyStep, Outcome, Snapshot, Strict,
+    control_challenge,
 };
 use keystead_intent::{Action, AuthorityChange, ChainId, KeyCeremony, KeyTerms};
 use keystead_policy::{LifeReason, Reason};
 use keystead_tests::fixture::{FRIEND, name};
+use keystead_tests::root;
 use keystead_tests::world::{World, outcome_of, reasons};
+use serde_json::Value;
 
 fn hot() -> Name {
     name("hot")
@@ -176,6 +179,25 @@ fn d01_a_proof_of_control_names_a_recent_block_and_its_age_hides_addresses() {
 }
 
 #[test]
+fn e1_the_log_keeps_the_first_receipt_that_holds() {
+    let mut world = world();
+    let text = std::fs::read_to_string(root().join("specs/vectors/entropy.json")).unwrap();
+    let vectors: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let is_receipt = |it: &&Value| it["domain"] == EntropyReceipt::DOMAIN;
+    let json = vectors.iter().find(is_receipt).unwrap()["json"].clone();
+    let receipt: EntropyReceipt = serde_json::from_value(json).unwrap();
+    let received = |receipt| KeyStep::Received { receipt };
+    let mut less = receipt.clone();
+    less.sources[0].samples = 1;
+    let refused = event(&mut world, hot(), received(less));
+    assert_eq!(code(&refused[0].outcome), "deny.not_counted");
+    event(&mut world, hot(), received(receipt.clone()));
+    event(&mut world, hot(), received(EntropyReceipt { maker: "another".to_owned(), ..receipt.clone() }));
+    let receipts = &world.state.key(&hot()).unwrap().life.receipts;
+    assert_eq!(*receipts, [(name("node-1"), receipt)].into());
+}
+
+#[test]
 fn s14_only_a_destruction_that_people_allowed_is_certified() {
     let mut world = world();
     let account = world.state.key(&hot()).unwrap().account;
@@ -187,7 +209,6 @@ fn s14_only_a_destruction_that_people_allowed_is_certified() {
 
 #[test]
 fn l01_terms_and_incidents_survive_a_snapshot() {
-    use keystead_base::Canonical as _;
     let mut world = world();
     let until = Some(world.now().plus_seconds(9_000));
     limit(&mut world, KeyTerms { until, proof_seconds: Some(60), ..KeyTerms::default() });

@@ -1,10 +1,13 @@
 //! The life of a key at a real node: suspended, resumed, wiped from enclave and ledger.
 
+use keystead_base::Canonical as _;
 use keystead_decision::{KeyState, Outcome};
-use keystead_intent::{AuthorityChange, ChangeKind, DangerClass, KeyCeremony};
+use keystead_intent::{AuthorityChange, ChangeKind, DangerClass, KeyCeremony, KeyTerms};
+use keystead_keys::BackupFile;
 use keystead_ledger::Ledger;
 use keystead_policy::{AssuranceLevel, Feature, Need, PolicyVersion, QuorumRow, Reason, RequiredProtections};
-use keystead_tests::cluster::{Station, ether};
+use keystead_tests::canary::Canaries;
+use keystead_tests::cluster::{NodeHome, Station, ether, member_key};
 use keystead_tests::fixture::{FRIEND, name};
 use keystead_wire::{RequestStage, RequestView};
 
@@ -53,23 +56,71 @@ async fn a_key_is_suspended_resumed_and_wiped_from_enclave_and_ledger() {
     let refused = station.ask("desk", ether(FRIEND, 1, 1)).await;
     assert!(matches!(reason(&refused), Reason::KeyStopped { .. }), "{refused:?}");
 
-    let station = station.stop().await.start().await;
+    let home = station.stop().await;
+    let seals = sealed(&home).await;
+    let station = home.start().await;
     let refused = station.ask("desk", ether(FRIEND, 1, 1)).await;
     assert!(matches!(reason(&refused), Reason::KeyStopped { .. }), "{refused:?}");
     station.change(key(KeyCeremony::Resume { key: name("hot") })).await;
     let resumed = station.ask("desk", ether(FRIEND, 1, 1)).await;
     assert_eq!(station.wait(&resumed.request).await.stage, RequestStage::Signed);
 
+    controlled(&station).await;
+    let secrets = secrets(&station, &seals).await;
+    let found = || secrets.found_below(&station.home.path(""), &|_| false).0;
+    assert!(found().iter().all(|it| it.contains("sealed")) && !found().is_empty(), "{:?}", found());
     station.change(key(KeyCeremony::Suspend { key: name("hot") })).await;
     let wiped = station.change(key(KeyCeremony::Destroy { key: name("hot") })).await;
     assert_eq!(wiped.stage, RequestStage::Applied, "{wiped:?}");
     let view = station.hot().await;
     assert_eq!((view.state, view.address, view.account), (KeyState::Destroyed, None, None));
+    assert!(view.life.wipes.contains_key(&name("node-1")), "its node's certificate is in the log: {view:?}");
+    // INVARIANT K1: neither in the database nor in what is written ahead of it, of a node that runs; nor in its backup.
+    assert_eq!(found(), Vec::<String>::new());
     let home = station.stop().await;
-    let ledger = Ledger::open(&home.config.ledger_url()).await.unwrap();
-    assert_eq!(ledger.sealed_keys(None).await.unwrap(), []);
-    ledger.close().await;
+    assert_eq!(sealed(&home).await, Vec::<Vec<u8>>::new());
+    assert_eq!(secrets.found_below(&home.path(""), &|_| false).0, Vec::<String>::new());
     let station = home.start().await;
     let refused = station.ask("desk", ether(FRIEND, 1, 2)).await;
     assert!(matches!(reason(&refused), Reason::KeyStopped { .. }), "{refused:?}");
+}
+
+/// What the ledger of a node that does not run has of its keys' secrets.
+async fn sealed(home: &NodeHome) -> Vec<Vec<u8>> {
+    let ledger = Ledger::open(&home.config.ledger_url()).await.unwrap();
+    let sealed = ledger.sealed_keys(None).await.unwrap();
+    ledger.close().await;
+    sealed.into_iter().map(|(_, _, document)| document).collect()
+}
+
+/// The seed as whoever has its backup reads it, and the pieces of its seal.
+async fn secrets(station: &Station, seals: &[Vec<u8>]) -> Canaries {
+    let (ana, digest) = (station.client("ana").await, station.hot().await.backup.unwrap());
+    let file = BackupFile::from_document(&ana.backup(digest).await.unwrap().unwrap()).unwrap();
+    let recipient = member_key(station.member("ana")).recipient().unwrap();
+    let seed = file.restore(&name("ana"), &recipient).unwrap();
+    let account = seed.root().unwrap().ethereum().unwrap().account(0).unwrap();
+    let mut canaries = Canaries::default();
+    canaries.add("the seed", seed.entropy().expose());
+    canaries.add_words("the seed", seed.mnemonic().unwrap().words().expose());
+    canaries.add("the key of account 0", account.scalar().expose());
+    seals.iter().flat_map(|it| it.chunks_exact(32)).for_each(|it| canaries.add("the sealed seed", it));
+    canaries
+}
+
+/// The log has the receipt of the key's entropy, and its address is shown once its home has proved control.
+async fn controlled(station: &Station) {
+    let terms = KeyTerms { proof_seconds: Some(3_600), ..KeyTerms::default() };
+    let limited = station.change(key(KeyCeremony::Limit { key: name("hot"), terms })).await;
+    assert_eq!(limited.stage, RequestStage::Applied, "{limited:?}");
+    let mut view = station.hot().await;
+    for _ in 0..2_000 {
+        if view.address.is_some() {
+            break;
+        }
+        view = station.hot().await;
+    }
+    assert!(view.address.is_some() && view.life.proven.is_some(), "{view:?}");
+    let receipt = view.life.receipts.get(&name("node-1")).expect("a receipt");
+    assert!(receipt.hold().is_ok(), "{receipt:?}");
 }

@@ -106,7 +106,7 @@ fn bytes(text: &str) -> Result<Vec<u8>, Problem> {
 async fn wallet(served: &Served, caller: &Caller, asked: &Asked) -> Result<BitcoinWallet, Problem> {
     let key = keys::find(served, caller, asked.key.as_str()).await?;
     let none = || Problem::unknown("psbt.no_wallet", "there is no such wallet of this key on this network");
-    let own = key.wallets.into_iter().find(|it| it.chain == asked.chain).ok_or_else(none)?;
+    let own = key.signing_wallet(asked.chain).cloned().ok_or_else(none)?;
     let Some(name) = &asked.shared else { return Ok(own) };
     let policy = served.coordinator.inner.version(None).await?.and_then(|(_, policy)| policy.bitcoin);
     let terms = policy.ok_or_else(none)?;

@@ -128,6 +128,7 @@ fn keys() -> impl Iterator<Item = KeyView> {
         exits: Default::default(),
         drilled: None,
         life: Default::default(),
+        spend_only: None,
     })
 }
 

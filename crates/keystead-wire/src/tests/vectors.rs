@@ -381,11 +381,12 @@ fn key() -> KeyView {
             },
             signatures: 3,
             successor: Some(word("warm")),
-            wiping: false,
+            wiping: Some(RequestId(Digest([7; 32]))),
             receipts: Default::default(),
             proven: Some(Timestamp(1_500)),
             wipes: [(word("node-1"), Digest([8; 32]))].into(),
         },
+        spend_only: Some(SpendOnly { account: PublicAccount { parity: 2, x: Digest([4; 32]), chain_code: Digest([5; 32]) }, wallets: Vec::new() }),
     }
 }
 

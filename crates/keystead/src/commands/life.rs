@@ -17,7 +17,7 @@ use crate::{outside, sharing, vaulting};
 #[derive(Debug, Subcommand)]
 pub(crate) enum LifeCommand {
     /// Show every key with its owner, home, age, state, usage period, successor, and when its home last proved control. `exposed`:
-    /// it has signed, so that its public key is known on a chain.
+    /// it has signed, or its addresses are public keys, so that a chain shows what a quantum computer would start from.
     ///
     /// Example: keystead key inventory
     Inventory,
@@ -194,9 +194,9 @@ async fn inventory(session: &Session) -> Result<Report, Failure> {
     Ok(Report::new(json!({"keys": rows}), table.render()))
 }
 
-/// Whoever saw a signature of an account can compute its public key.
+/// Whoever saw a signature of an account can compute its public key; the addresses of other schemes are public keys.
 fn is_exposed(key: &KeyView) -> bool {
-    key.life.signatures > 0
+    key.life.signatures > 0 || key.kind.scheme() != KeyScheme::Ecdsa
 }
 
 fn days(since: Timestamp, now: Timestamp) -> String {

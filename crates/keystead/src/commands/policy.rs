@@ -330,7 +330,7 @@ async fn effects(link: &Link, engine: &Engine, intent: &Intent) -> Result<Effect
     let named = link.key(&account.key).await?;
     let named = named.as_ref();
     if let Action::Psbt(it) = &intent.action {
-        let wallet = named.and_then(|key| key.wallets.iter().find(|wallet| wallet.chain == it.chain));
+        let wallet = named.and_then(|key| key.signing_wallet(it.chain));
         let wallet =
             wallet.ok_or_else(|| Failure::usage("the key has no wallet there", "name another network"))?;
         let wallet = match &it.shared {
@@ -346,13 +346,13 @@ async fn effects(link: &Link, engine: &Engine, intent: &Intent) -> Result<Effect
         return Ok(Spend::read(&wallet, &it.psbt)?.effects());
     }
     if let Action::Solana(it) = &intent.action {
-        let key = named.and_then(|key| key.account?.ed25519_key()).map(Pubkey);
+        let key = named.and_then(|key| key.signing_account()?.ed25519_key()).map(Pubkey);
         let (key, cluster) = key.zip(Cluster::of(it.chain)).ok_or_else(|| {
             Failure::usage("the key has no address there", "name a key of Ed25519 and a cluster of Solana's")
         })?;
         return Ok(keystead_solana::Unsigned::read(cluster, key, &it.message)?.effects());
     }
-    let key = named.and_then(|key| key.account);
+    let key = named.and_then(keystead_wire::KeyView::signing_account);
     let address = key.and_then(|it| it.address(account.index)).unwrap_or_default();
     let unsigned = build(&intent.action, address)?;
     Ok(explain(&unsigned, &AssetIndex::new(&version.assets, &version.contracts)?))

@@ -104,6 +104,9 @@ pub(crate) struct WalletArgs {
     /// Show a wallet that the key shares with others, by the name that policy gives it.
     #[arg(long, value_name = "NAME")]
     shared: Option<Name>,
+    /// Also of a key that nobody is to be paid at any more: to move away what is there.
+    #[arg(long)]
+    spend_only: bool,
     /// Write it to a new file; to standard output without it.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -167,7 +170,10 @@ pub(crate) async fn run(global: &Global, command: PsbtCommand) -> Result<Report,
 
 async fn wallet(global: &Global, args: &WalletArgs) -> Result<Report, Failure> {
     let session = Session::open(global).await?;
-    let own = recorded(&session, &args.key, args.network).await?;
+    let own = match args.spend_only {
+        true => recorded(&session, &args.key, args.network).await?,
+        false => paid_at(&session, &args.key, args.network).await?,
+    };
     let wallet = match &args.shared {
         Some(name) => shared(&session, &own, &args.key, name).await?,
         None => own,
@@ -181,10 +187,25 @@ async fn wallet(global: &Global, args: &WalletArgs) -> Result<Report, Failure> {
 
 async fn recorded(session: &Session, key: &Name, network: Network) -> Result<BitcoinWallet, Failure> {
     let view = vaulting::named(&session.link, key).await?;
-    view.wallets.into_iter().find(|it| it.chain == network.chain()).ok_or_else(|| {
+    view.signing_wallet(network.chain()).cloned().ok_or_else(|| {
         let what = format!("the log has no wallet of key `{key}` on {network}");
         Failure::new("psbt.no_wallet", what, "list the network in the policy, and drill a backup of the key")
     })
+}
+
+/// A wallet whose addresses may be handed out.
+async fn paid_at(session: &Session, key: &Name, network: Network) -> Result<BitcoinWallet, Failure> {
+    let view = vaulting::named(&session.link, key).await?;
+    let shown = view.wallets.iter().find(|it| it.chain == network.chain()).cloned();
+    match (shown, view.spend_only.is_some()) {
+        (Some(wallet), _) => Ok(wallet),
+        (None, false) => recorded(session, key, network).await,
+        (None, true) => Err(Failure::new(
+            "psbt.not_shown",
+            format!("nobody is to be paid at key `{key}`: it is {}, or its home has not proved control of late", view.state),
+            "`keystead key show KEY` says which; to move away what is there: `--spend-only`",
+        )),
+    }
 }
 
 /// The wallet whose coins are spent: the key's own, or one that policy says it shares.

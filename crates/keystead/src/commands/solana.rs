@@ -135,7 +135,7 @@ pub(super) async fn transfer(session: &Session, args: TransferArgs) -> Result<Re
 
 async fn address(session: &Session, key: &Name) -> Result<Pubkey, Failure> {
     let view = vaulting::named(&session.link, key).await?;
-    view.account.and_then(|it| it.ed25519_key()).map(Pubkey).ok_or_else(|| {
+    view.signing_account().and_then(|it| it.ed25519_key()).map(Pubkey).ok_or_else(|| {
         let what = format!("key `{key}` has no address on Solana");
         Failure::new(
             "solana.no_address",

@@ -108,6 +108,7 @@ fn key(called: &str, state: KeyState) -> KeyView {
         exits: Default::default(),
         drilled: None,
         life: Default::default(),
+        spend_only: None,
     }
 }
 

@@ -1,0 +1,89 @@
+//! The life of keys by commands: inventory, receipt, terms, a successor, the end of a key, and a declared compromise.
+
+use std::path::Path;
+
+use crate::commands::write;
+use crate::script::{Script, Step, no, ok};
+
+/// The last ones of the list: nothing is thawed afterwards.
+pub(crate) fn each_command(script: &mut Script, home: &Path) {
+    born(script);
+    terms(script);
+    swept(script, home);
+    compromised(script);
+}
+
+fn approved(script: &mut Script, step: Step) {
+    script.step(&step.keep("asked", "/request/request"));
+    script.play([ok("ben", "approve {asked} --yes"), ok("cleo", "approve {asked} --yes")]);
+}
+
+/// The log has the receipt of what the enclave drew, and whoever reads it checks it.
+fn born(script: &mut Script) {
+    approved(script, ok("ana", "key create warm"));
+    let shown = script.until_it_works("ana", "key show warm");
+    assert_eq!(shown["key"]["life"]["owner"], "ana", "{shown}");
+    let told = |script: &Script| script.text("ana", "key show warm").contains("holds");
+    assert!((0..500).any(|_| told(script)), "{}", script.text("ana", "key show warm"));
+    approved(script, ok("ana", "key backup warm --to ana,ben"));
+    script.until_it_works("ana", "key drill warm");
+    script.step(&ok("ana", "key list"));
+    let inventory = script.text("ana", "key inventory");
+    for word in ["owner", "exposed", "last proof", "warm", "ana"] {
+        assert!(inventory.contains(word), "{word}: {inventory}");
+    }
+    script.step(&ok("ana", "key inventory").has("/keys/0/exposed", "true").has("/keys/0/key/name", "hot"));
+}
+
+/// The address goes away with the proof, and comes back with the next one.
+fn terms(script: &mut Script) {
+    approved(script, ok("ana", "key limit warm --days 30 --signatures 1000 --no-blind --no-export --proof-seconds 86400"));
+    let proven = |script: &mut Script| {
+        let shown = script.step(&ok("ana", "key show warm").has("/key/life/terms/no_export", "true"));
+        shown["key"]["life"]["proven"].is_u64() && shown["key"]["address"].is_string()
+    };
+    assert!((0..500).any(|_| proven(script)), "{}", script.text("ana", "key show warm"));
+    let warm = script.step(&ok("ana", "key show warm"));
+    script.set("warm", warm["key"]["address"].as_str().unwrap());
+    script.play([
+        no("ana", "key limit warm --days 30").has("/request", "\"term\":\"kept\""),
+        no("ana", "key export warm --to ana").has("/request", "\"term\":\"export\""),
+    ]);
+}
+
+/// What is over pays nobody but its successor, and nobody is told to pay it.
+fn swept(script: &mut Script, home: &Path) {
+    let mut next = script.step(&ok("ana", "policy show"));
+    let mut entry = next["address_book"][0].clone();
+    entry["address"] = script.get("warm").to_lowercase().into();
+    entry["name"] = "warm".into();
+    next["address_book"].as_array_mut().unwrap().push(entry);
+    write(&home.join("successor.json"), &next);
+    approved(script, ok("ana", "policy propose {tmp}/successor.json"));
+    script.step(&ok("ana", "policy activate {asked}").has("/request/stage", "applied"));
+    approved(script, ok("ana", "key succeed hot --successor warm"));
+    approved(script, ok("ana", "key deactivate hot --why 'replaced by warm'"));
+    script.play([
+        ok("ana", "key show hot").has("/key/state", "deactivated").has("/key/address", "null"),
+        no("ana", "key resume hot").has("/request", "key_step"),
+        no("ana", "request transfer --key hot --to {exchange} --wei 3").has("/request", "sweeps_only"),
+        ok("ana", "request transfer --key hot --to {warm} --wei 3").has("/request/stage", "signed"),
+    ]);
+}
+
+/// A freeze is not the end of it: nothing is thawed before what may be known was replaced.
+fn compromised(script: &mut Script) {
+    let policy = script.step(&ok("ana", "policy show"));
+    let people = policy["roster"]["people"].as_array().unwrap();
+    let vault = people.iter().find(|it| it["name"] == "vault").unwrap_or_else(|| &people[0]);
+    let device = format!("{}/{}", vault["name"].as_str().unwrap(), vault["devices"][0]["name"].as_str().unwrap());
+    script.set("device", device);
+    approved(script, ok("ana", "compromise --devices {device} --why 'a lost bag'"));
+    script.play([
+        ok("ana", "status").has("/status/rotate/0", "device").has("/status/incident/0", "a lost bag"),
+        no("ana", "request transfer --key warm --to {exchange} --wei 3").has("/request", "frozen"),
+        no("ana", "thaw").has("/request", "not_rotated"),
+    ]);
+    let status = script.text("ana", "status");
+    assert!(status.contains("COMPROMISE DECLARED: a lost bag") && status.contains("replace device"), "{status}");
+}
