@@ -17,8 +17,8 @@ use keystead_tests::attacks::{
     proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision,
     rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
     slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request, stale_certificate,
-    stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload, token_scope,
-    truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
+    stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload,
+    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
     unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;

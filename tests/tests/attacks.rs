@@ -1,5 +1,7 @@
 //! Every attack of the catalogue against the product's controls: refused, by whom it should be.
 
+#[path = "attacks/life.rs"]
+mod life;
 #[path = "attacks/shares.rs"]
 mod shares;
 
@@ -8,17 +10,18 @@ use std::time::Duration;
 use keystead_decision::Strict;
 use keystead_tests::attacks::{
     CATALOGUE, address_poisoning, approval_before_policy_change, burnt_fees, chainless_delegation,
-    chainless_legacy, cloud_database, delegatecall, double_limit, early_thaw, endless_fragments,
-    equivocating_node, fee_attack, foreign_change, forged_rebuild, forged_roster, forked_log,
-    forwarded_administration, frozen_key, greedy_peer, hoarded_signatures, increase_allowance, lone_voice,
-    look_alike_address, lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend,
-    old_backup, operator_for_all, oversize_body, own_request, patched_node, permit, permit2, poisoned_state,
+    chainless_legacy, cloud_database, delegatecall, double_limit, endless_fragments, equivocating_node,
+    fee_attack, foreign_change, forged_rebuild, forged_roster, forked_log, forwarded_administration,
+    frozen_key, greedy_peer, hoarded_signatures, increase_allowance, lone_voice, look_alike_address,
+    lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend, old_backup,
+    operator_for_all, oversize_body, own_request, patched_node, permit, permit2, poisoned_state,
     policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval,
     rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback, same_person_twice,
     sighash_downgrade, slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request,
-    stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload,
-    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
-    unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
+    stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key,
+    swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood,
+    undelayed_upgrade, unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address,
+    withheld_freeze,
 };
 use keystead_tests::{Anvil, Loot, Signer, root};
 
@@ -298,21 +301,6 @@ async fn s13_a_stale_certificate_is_refused() {
     refused(stale_certificate::played(long_lived(), Shown::Restarted).await, "certificate.policy");
 }
 
-#[test]
-fn s14_an_early_thaw_is_refused() {
-    refused(early_thaw::attack(Strict::default()), "deny.not_rotated");
-}
-
-#[test]
-fn s14_a_suspended_key_is_refused() {
-    refused(suspended_key::attack(Strict::default(), Signer::LightClient), "deny.key_stopped");
-}
-
-#[test]
-fn s14_a_frozen_key_is_refused() {
-    refused(frozen_key::attack(Strict::default(), Signer::LightClient), "deny.frozen");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s14_a_suppressed_freeze_is_refused() {
     refused(suppressed_freeze::attack(suppressed_freeze::any_node()).await, "deny.frozen");
@@ -481,9 +469,10 @@ fn the_catalogue_is_what_the_folder_holds() {
 /// Both binaries play the same attacks: this one with the controls, the other without.
 #[test]
 fn each_attack_of_the_catalogue_has_its_control_and_its_twin() {
-    let controls = [include_str!("attacks.rs"), include_str!("attacks/shares.rs")];
+    let controls =
+        [include_str!("attacks.rs"), include_str!("attacks/life.rs"), include_str!("attacks/shares.rs")];
     let twins = [include_str!("attack_twins.rs"), include_str!("attack_twins/shares.rs")];
-    for source in [controls, twins].map(|it| it.concat()) {
+    for source in [controls.concat(), twins.concat()] {
         let is_missing = |name: &&&str| !source.contains(&format!("{name}::attack("));
         let missing: Vec<_> = CATALOGUE.iter().filter(is_missing).collect();
         assert!(missing.is_empty(), "{missing:?}");

@@ -80,7 +80,7 @@ impl Key {
             }
             KeyState::Deactivated | KeyState::Compromised if self.life.wiping.is_some() => {
                 return Err(stopped());
-            },
+            }
             KeyState::Deactivated | KeyState::Compromised => stopped(),
             KeyState::Active => match self.life.terms.until.filter(|it| *it <= now) {
                 None => return Ok(None),

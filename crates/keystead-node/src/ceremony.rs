@@ -163,8 +163,7 @@ impl Signer {
     /// not given them any more.
     pub(crate) async fn finish_destructions(&self) -> Result<(), NodeError> {
         let state = self.shared.state();
-        for (name, key) in
-            state.keys().filter(|(_, key)| key.life.wiping.is_some() && !key.state.is_wiped())
+        for (name, key) in state.keys().filter(|(_, key)| key.life.wiping.is_some() && !key.state.is_wiped())
         {
             let erased = self.shared.ledger.erase_sealed_key(name).await?;
             self.shared.report_key_later(name.clone(), certificate_of(key, erased));

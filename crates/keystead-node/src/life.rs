@@ -11,7 +11,8 @@ impl Signer {
     /// Tells the log what the seeds of keys at home were made of, where it does not know and this node does; and proves
     /// control of those whose terms ask for it, in good time. What is lost is told again later.
     pub(crate) async fn report_life(&mut self, state: &State) -> Result<(), NodeError> {
-        let lives = |key: &Key| key.home == self.shared.node && key.sharing.is_none() && key.life.wiping.is_none();
+        let lives =
+            |key: &Key| key.home == self.shared.node && key.sharing.is_none() && key.life.wiping.is_none();
         let due = |name: &Name| {
             self.lived.get(name).is_none_or(|at| state.height() >= at.saturating_add(HEIGHTS_TO_WAIT))
         };

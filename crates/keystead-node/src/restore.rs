@@ -126,7 +126,9 @@ impl Signer {
         let of_no_use = |name: &Name, key: &Key, epoch: u32| {
             // The ceremony that made a share ended without it.
             let stray = key.sharing.is_some() && epoch > key.epoch && state.convening(name).is_none();
-            key.epoch > epoch || stray || (key.sharing.is_some() && (key.state.is_wiped() || key.life.wiping.is_some()))
+            key.epoch > epoch
+                || stray
+                || (key.sharing.is_some() && (key.state.is_wiped() || key.life.wiping.is_some()))
         };
         self.erase_seals(|name, epoch, sealed| match state.key(name) {
             Some(key) => of_no_use(name, key, epoch),

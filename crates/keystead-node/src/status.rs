@@ -6,7 +6,8 @@ use keystead_base::Name;
 use keystead_decision::{Key, Phase, State};
 use keystead_wire::{
     ChainStatus, ChainWatch, FoundView, KeyPage, KeyView, MAX_SENT_KEYS, MAX_SHOWN_FOUND, MAX_SHOWN_KEYS,
-    NodeStatus, ObjectionView, PeerView, ReconciledView, Refused, RequestView, SharingView, SpendOnly, Withstands,
+    NodeStatus, ObjectionView, PeerView, ReconciledView, Refused, RequestView, SharingView, SpendOnly,
+    Withstands,
 };
 
 use crate::convenings::convenings;

@@ -37,7 +37,10 @@ fn born(script: &mut Script) {
 
 /// The address goes away with the proof, and comes back with the next one.
 fn terms(script: &mut Script) {
-    approved(script, ok("ana", "key limit warm --days 30 --signatures 1000 --no-blind --no-export --proof-seconds 86400"));
+    approved(
+        script,
+        ok("ana", "key limit warm --days 30 --signatures 1000 --no-blind --no-export --proof-seconds 86400"),
+    );
     let proven = |script: &mut Script| {
         let shown = script.step(&ok("ana", "key show warm").has("/key/life/terms/no_export", "true"));
         shown["key"]["life"]["proven"].is_u64() && shown["key"]["address"].is_string()
@@ -76,7 +79,8 @@ fn compromised(script: &mut Script) {
     let policy = script.step(&ok("ana", "policy show"));
     let people = policy["roster"]["people"].as_array().unwrap();
     let vault = people.iter().find(|it| it["name"] == "vault").unwrap_or_else(|| &people[0]);
-    let device = format!("{}/{}", vault["name"].as_str().unwrap(), vault["devices"][0]["name"].as_str().unwrap());
+    let device =
+        format!("{}/{}", vault["name"].as_str().unwrap(), vault["devices"][0]["name"].as_str().unwrap());
     script.set("device", device);
     approved(script, ok("ana", "compromise --devices {device} --why 'a lost bag'"));
     script.play([
@@ -85,5 +89,8 @@ fn compromised(script: &mut Script) {
         no("ana", "thaw").has("/request", "not_rotated"),
     ]);
     let status = script.text("ana", "status");
-    assert!(status.contains("COMPROMISE DECLARED: a lost bag") && status.contains("replace device"), "{status}");
+    assert!(
+        status.contains("COMPROMISE DECLARED: a lost bag") && status.contains("replace device"),
+        "{status}"
+    );
 }

@@ -256,10 +256,6 @@ fn intents() -> Vec<Vector> {
         ("resume", key(KeyCeremony::Resume { key: name("hot") })),
         ("destroy", key(KeyCeremony::Destroy { key: name("hot") })),
         ("restore", key(KeyCeremony::Restore { key: name("hot"), home: name("node-2") })),
-        ("deactivate", key(KeyCeremony::Deactivate { key: name("hot"), why: "it is over".to_owned() })),
-        ("limit", key(KeyCeremony::Limit { key: name("hot"), terms: life_vectors::terms() })),
-        ("succeed", key(KeyCeremony::Succeed { key: name("hot"), successor: name("warm") })),
-        ("compromise", life_vectors::compromise()),
     ];
     let mut all = vec![
         ("native transfer", intent(Action::Transfer(transfer(Asset::Native)))),
@@ -272,6 +268,7 @@ fn intents() -> Vec<Vector> {
         ("psbt", intent(Action::Psbt(psbt(None)))),
         ("psbt that replaces", intent(Action::Psbt(psbt(Some(RequestId(Digest([3; 32]))))))),
     ];
+    let authority = authority.into_iter().chain(life_vectors::changes());
     all.extend(authority.map(|(what, change)| (what, intent(Action::Authority(change)))));
     let shared = every_ceremony().into_iter();
     all.extend(shared.map(|(what, it)| (what, intent(Action::Authority(key(it))))));

@@ -2,7 +2,7 @@
 
 use keystead_base::{ClusterId, Digest, KeyScheme, Name, PublicAccount};
 use keystead_decision::control_challenge;
-use keystead_intent::{AuthorityChange, KeyTerms, Suspect};
+use keystead_intent::{AuthorityChange, KeyCeremony, KeyTerms, Suspect};
 use keystead_tests::fixture::{BIRTH, CHAIN, name};
 use keystead_tests::vectors::Vector;
 use serde_json::json;
@@ -23,7 +23,19 @@ pub(crate) fn control(cluster: ClusterId, key: &Name, block: &Digest) -> Vector 
 pub(crate) const WIPED: PublicAccount =
     PublicAccount { parity: 2, x: Digest([5; 32]), chain_code: Digest([6; 32]) };
 
-pub(crate) fn terms() -> KeyTerms {
+/// What people approve of it.
+pub(crate) fn changes() -> [(&'static str, AuthorityChange); 4] {
+    let (key, why) = (name("hot"), "it is over".to_owned());
+    let step = AuthorityChange::Key;
+    [
+        ("deactivate", step(KeyCeremony::Deactivate { key: key.clone(), why })),
+        ("limit", step(KeyCeremony::Limit { key: key.clone(), terms: terms() })),
+        ("succeed", step(KeyCeremony::Succeed { key, successor: name("warm") })),
+        ("compromise", compromise()),
+    ]
+}
+
+fn terms() -> KeyTerms {
     KeyTerms {
         until: Some(BIRTH),
         most_signatures: Some(9),
@@ -35,7 +47,7 @@ pub(crate) fn terms() -> KeyTerms {
     }
 }
 
-pub(crate) fn compromise() -> AuthorityChange {
+fn compromise() -> AuthorityChange {
     let suspects = vec![
         Suspect::Key { key: name("hot") },
         Suspect::Node { node: name("node-1") },

@@ -17,7 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("k1_root_finds_no_secret_in_the_memory_of_the_enclave", root_finds_nothing),
     ("k1_the_same_user_cannot_read_the_enclave", same_user),
     ("k1_a_core_dump_holds_no_secret", core_dump),
-    ("k05_of_a_destroyed_key_root_finds_nothing", destroyed_key),
+    ("k05_of_a_destroyed_key_root_finds_nothing", k05_of_a_destroyed_key_root_finds_nothing),
 ];
 
 fn root_finds_nothing() {
@@ -76,7 +76,7 @@ fn core_dump() {
 
 /// Where the kernel hides no page from root, the secrets are found as long as the key lives. Where it does, what the pages
 /// hold is for the vault's own tests to say.
-fn destroyed_key() {
+fn k05_of_a_destroyed_key_root_finds_nothing() {
     if !is_root() {
         return println!("SKIPPED: needs root");
     }

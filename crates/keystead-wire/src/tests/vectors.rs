@@ -386,7 +386,10 @@ fn key() -> KeyView {
             proven: Some(Timestamp(1_500)),
             wipes: [(word("node-1"), Digest([8; 32]))].into(),
         },
-        spend_only: Some(SpendOnly { account: PublicAccount { parity: 2, x: Digest([4; 32]), chain_code: Digest([5; 32]) }, wallets: Vec::new() }),
+        spend_only: Some(SpendOnly {
+            account: PublicAccount { parity: 2, x: Digest([4; 32]), chain_code: Digest([5; 32]) },
+            wallets: Vec::new(),
+        }),
     }
 }
 

@@ -202,7 +202,10 @@ async fn paid_at(session: &Session, key: &Name, network: Network) -> Result<Bitc
         (None, false) => recorded(session, key, network).await,
         (None, true) => Err(Failure::new(
             "psbt.not_shown",
-            format!("nobody is to be paid at key `{key}`: it is {}, or its home has not proved control of late", view.state),
+            format!(
+                "nobody is to be paid at key `{key}`: it is {}, or its home has not proved control of late",
+                view.state
+            ),
             "`keystead key show KEY` says which; to move away what is there: `--spend-only`",
         )),
     }
