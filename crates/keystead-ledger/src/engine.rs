@@ -39,8 +39,8 @@ impl Engine {
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("wal_autocheckpoint", PAGES_BETWEEN_CHECKPOINTS)
             .pragma("cache_size", CACHE_KIB)
-            // A row that moves to another page leaves nothing of itself on the one before.
-            .pragma("secure_delete", "FAST")
+            // A row that moves to another page leaves nothing of itself on the one before, nor on a page that is free.
+            .pragma("secure_delete", "ON")
             // A statement of many rows can be taken back by itself; its undo pages need no file.
             .pragma("temp_store", "MEMORY")
             .statement_cache_capacity(CACHED_STATEMENTS);
