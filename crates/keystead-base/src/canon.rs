@@ -20,11 +20,18 @@ pub trait Canonical: BorshSerialize + BorshDeserialize {
 
     /// The document's bytes.
     fn to_document(&self) -> Vec<u8> {
-        let mut bytes = header(Self::DOMAIN);
-        // Writing to a vector fails only when a length exceeds u32, which the parsers' limits forbid.
-        let written = self.serialize(&mut bytes);
-        assert!(written.is_ok(), "a value within its limits always encodes");
+        // Most documents fit without their vector growing.
+        let mut bytes = Vec::with_capacity(USUAL_DOCUMENT_BYTES);
+        self.write_document(&mut bytes);
         bytes
+    }
+
+    /// Appends the document's bytes, for whoever makes room for them and wipes them.
+    fn write_document(&self, bytes: &mut Vec<u8>) {
+        write_header(Self::DOMAIN, bytes);
+        // Writing to a vector fails only when a length exceeds u32, which the parsers' limits forbid.
+        let written = self.serialize(bytes);
+        assert!(written.is_ok(), "a value within its limits always encodes");
     }
 
     /// The digest of the document.
@@ -55,16 +62,14 @@ pub trait Canonical: BorshSerialize + BorshDeserialize {
     }
 }
 
-fn header(domain: &str) -> Vec<u8> {
+fn write_header(domain: &str, bytes: &mut Vec<u8>) {
     let length = u8::try_from(domain.len());
     assert!(length.is_ok(), "domains are constants shorter than 256 bytes");
-    let mut bytes = Vec::with_capacity(USUAL_DOCUMENT_BYTES);
     bytes.push(length.unwrap_or(u8::MAX));
     bytes.extend_from_slice(domain.as_bytes());
-    bytes
 }
 
-/// Most documents fit without their vector growing; a document is written many times on a request's way.
+/// A document is written many times on a request's way.
 const USUAL_DOCUMENT_BYTES: usize = 512;
 
 fn domain_of(bytes: &[u8]) -> String {

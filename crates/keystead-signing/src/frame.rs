@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use keystead_base::{Blame, CanonError, Canonical, Coded, MAX_DOCUMENT_BYTES};
+use keystead_base::{Blame, CanonError, Canonical, Coded, MAX_DOCUMENT_BYTES, Secret};
 
 /// The longest frame.
 pub const MAX_FRAME_BYTES: usize = MAX_DOCUMENT_BYTES;
@@ -21,9 +21,10 @@ pub fn read<T: Canonical>(input: &mut impl Read) -> Result<Option<T>, FrameError
     if length > MAX_FRAME_BYTES {
         return Err(FrameError::TooLong { found: length });
     }
-    let mut document = vec![0; length];
-    input.read_exact(&mut document)?;
-    Ok(Some(T::from_document(&document)?))
+    // INVARIANT K5: some frames hold words of shares, so that none is left to whoever gets its memory next.
+    let mut document = Secret::new(vec![0; length]);
+    input.read_exact(document.expose_mut())?;
+    Ok(Some(T::from_document(document.expose())?))
 }
 
 /// Writes one document and flushes.
@@ -32,14 +33,16 @@ pub fn read<T: Canonical>(input: &mut impl Read) -> Result<Option<T>, FrameError
 ///
 /// [`FrameError`] when it is too long or the stream is broken.
 pub fn write<T: Canonical>(output: &mut impl Write, value: &T) -> Result<(), FrameError> {
-    let document = value.to_document();
-    let length = u32::try_from(document.len()).ok().filter(|_| document.len() <= MAX_FRAME_BYTES);
-    let length = length.ok_or(FrameError::TooLong { found: document.len() })?;
-    // One write: a frame costs one system call where it fits the pipe.
-    let mut frame = Vec::with_capacity(document.len() + 4);
-    frame.extend_from_slice(&length.to_le_bytes());
-    frame.extend_from_slice(&document);
-    output.write_all(&frame)?;
+    let found =
+        T::DOMAIN.len().saturating_add(1).saturating_add(borsh::object_length(value).unwrap_or(usize::MAX));
+    let length = u32::try_from(found).ok().filter(|_| found <= MAX_FRAME_BYTES);
+    let length = length.ok_or(FrameError::TooLong { found })?;
+    // One write: a frame costs one system call where it fits the pipe. INVARIANT K5: it is as long as it will be from the
+    // beginning, so that no half-written copy stays behind, and wiped.
+    let mut frame = Secret::new(Vec::with_capacity(found + length.to_le_bytes().len()));
+    frame.expose_mut().extend_from_slice(&length.to_le_bytes());
+    value.write_document(frame.expose_mut());
+    output.write_all(frame.expose())?;
     output.flush()?;
     Ok(())
 }

@@ -34,7 +34,7 @@ pub use protocol::{
     AccountProof, Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, GatheredProof, Gathering,
     GatheringAim, HandOver, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS, MAX_DRILLED_ACCOUNTS, MAX_GATHERED,
     OpenedKey, Position, ProvenWallet, Ready, Refusal, Released, ReleasedMessage, ReleasedSpend, Reply,
-    Request, RestoredKey, ShareToOpen, WalletOf,
+    Request, RestoredKey, ShareToOpen, ShareWords, WalletOf,
 };
 pub use refusal::EnclaveError;
 pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};

@@ -1,6 +1,7 @@
 //! What parent and enclave say to each other (specs/enclave.md). Every message is one document.
 
 mod gathering;
+mod words;
 
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use gathering::{
     AccountProof, GatheredProof, Gathering, GatheringAim, MAX_DRILLED_ACCOUNTS, MAX_GATHERED, ShareToOpen,
 };
+pub use words::ShareWords;
 
 use crate::threshold::{Progress, RunStart};
 use crate::{EthereumSignature, Hardening};
@@ -215,7 +217,7 @@ pub enum Reply {
     /// To [`Request::Split`].
     Split(Box<SeedShares>),
     /// To [`Request::OpenShare`].
-    Words(String),
+    Words(ShareWords),
     /// To [`Request::Gather`] for a drill.
     Gathered(Box<GatheredProof>),
 }

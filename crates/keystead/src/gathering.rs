@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keystead_base::{Canonical as _, ClusterId, Digest, Name, PublicAccount, RequestId, Secret, Timestamp};
+use keystead_base::{Canonical as _, ClusterId, Digest, Name, PublicAccount, RequestId, Timestamp};
 use keystead_decision::{KeyState, drill_challenge};
 use keystead_intent::{Action, AuthorityChange, BackupGroup, KeyCeremony};
 use keystead_keys::{MemberKeyFile, SeedShares};
@@ -54,7 +54,7 @@ pub(crate) async fn own_share(session: &Session, key: &Name) -> Result<Share, Fa
     let member: MemberKeyFile = outside::document(&session.files.key)?;
     let recipient = session.member.name.clone();
     let opened = ShareToOpen { file: file.clone(), recipient: recipient.clone(), member };
-    let words = Secret::new(scratch(&session.files.passphrase)?.open_share(opened).map_err(refused)?);
+    let words = scratch(&session.files.passphrase)?.open_share(opened).map_err(refused)?.into_secret();
     Share::new(file, recipient, words)
 }
 

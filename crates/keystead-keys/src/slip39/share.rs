@@ -4,7 +4,7 @@ use keystead_base::Secret;
 
 use super::Slip39Error;
 use super::field::Point;
-use super::words::{self, CHECKSUM_WORDS};
+use super::words::{self, CHECKSUM_WORDS, LONGEST_WORD, ten_bits};
 
 /// What all shares of one set have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,10 @@ impl Slip39Share {
             if !text.expose().is_empty() {
                 text.expose_mut().push(' ');
             }
-            text.expose_mut().push_str(words::word(*value));
+            // How long a text is shows how long its words are: the one thing that depends on them here.
+            let word = words::word(*value);
+            let letters = word.expose().iter().filter(|it| **it != 0);
+            letters.for_each(|it| text.expose_mut().push(char::from(*it)));
         }
         text
     }
@@ -160,7 +163,7 @@ fn packed(bytes: &[u8], values: &mut Vec<u16>) {
         bits += 8;
         if bits >= 10 {
             bits -= 10;
-            values.push(u16::try_from((kept >> bits) & 1023).unwrap_or_default());
+            values.push(ten_bits(kept >> bits));
             kept &= (1 << bits) - 1;
         }
     }
@@ -182,7 +185,8 @@ fn unpacked(values: &[u16], bytes: usize) -> Option<Secret<Vec<u8>>> {
         }
         while bits >= 8 {
             bits -= 8;
-            out.expose_mut().push(u8::try_from(kept >> bits).ok()?);
+            let [byte, ..] = (kept >> bits).to_le_bytes();
+            out.expose_mut().push(byte);
             kept &= (1 << bits) - 1;
         }
     }
@@ -191,6 +195,5 @@ fn unpacked(values: &[u16], bytes: usize) -> Option<Secret<Vec<u8>>> {
 
 const PREFIX_WORDS: usize = 4;
 const MAX_WORDS: usize = 33;
-const LONGEST_WORD: usize = 8;
 /// Words of a share, and the bytes of its secret: 12 and 24 words of BIP-39.
 const LENGTHS: [(usize, usize); 2] = [(20, 16), (33, 32)];

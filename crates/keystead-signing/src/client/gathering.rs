@@ -4,7 +4,7 @@ use keystead_decision::Certificate;
 use keystead_keys::{BackupFile, SeedShares};
 
 use super::{ClientError, EnclaveClient, unexpected};
-use crate::protocol::{GatheredProof, Gathering, Reply, Request, ShareToOpen};
+use crate::protocol::{GatheredProof, Gathering, Reply, Request, ShareToOpen, ShareWords};
 
 impl EnclaveClient {
     /// Has a key backed up in shares, as a committed ceremony allows.
@@ -24,7 +24,7 @@ impl EnclaveClient {
     /// # Errors
     ///
     /// [`ClientError`].
-    pub fn open_share(&mut self, it: ShareToOpen) -> Result<String, ClientError> {
+    pub fn open_share(&mut self, it: ShareToOpen) -> Result<ShareWords, ClientError> {
         match self.call(&Request::OpenShare(Box::new(it)))? {
             Reply::Words(words) => Ok(words),
             other => Err(unexpected(other)),

@@ -11,7 +11,7 @@ use crate::EnclaveError;
 use crate::entropy::kernel_random;
 use crate::protocol::{
     AccountProof, GatheredProof, Gathering, GatheringAim, MAX_DRILLED_ACCOUNTS, MAX_GATHERED, Reply,
-    ShareToOpen,
+    ShareToOpen, ShareWords,
 };
 
 impl<C: EnclaveControls> Enclave<C> {
@@ -36,11 +36,11 @@ impl<C: EnclaveControls> Enclave<C> {
     }
 
     /// One share says nothing of the key, and its owner is to have it on paper.
-    pub(super) fn open_words(&mut self, it: &ShareToOpen) -> Result<String, EnclaveError> {
+    pub(super) fn open_words(&mut self, it: &ShareToOpen) -> Result<ShareWords, EnclaveError> {
         self.scratch()?;
         let member = self.start.passphrase.open(&it.member)?;
         let share = it.file.open(&it.recipient, &member.recipient()?)?;
-        Ok(share.words().expose().clone())
+        Ok(share.words().into())
     }
 
     /// The key is whole in this process alone, which ends with it.

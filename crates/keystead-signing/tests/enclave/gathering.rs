@@ -52,7 +52,15 @@ impl Circle {
     }
 
     pub(crate) fn words(&self) -> Vec<String> {
-        let open = |who| self.cluster.start("scratch", &[]).open_share(self.to_open(who)).unwrap();
+        let open = |who| {
+            self.cluster
+                .start("scratch", &[])
+                .open_share(self.to_open(who))
+                .unwrap()
+                .into_secret()
+                .expose()
+                .clone()
+        };
         vec![open("ann"), open("ben")]
     }
 

@@ -145,7 +145,7 @@ fn shared_backup(certificate: Certificate) -> [Vector; 6] {
         vector("open a share", &Request::OpenShare(Box::new(to_open))),
         vector("gather", &Request::Gather(Box::new(gathering))),
         vector("shares", &Reply::Split(Box::new(circle.file.clone()))),
-        vector("words", &Reply::Words(words[0].clone())),
+        vector("words", &Reply::Words(keystead_base::Secret::new(words[0].clone()).into())),
         vector("gathered", &Reply::Gathered(Box::new(proof))),
     ]
 }
