@@ -137,20 +137,29 @@ impl HybridSigner {
         &self.public
     }
 
-    /// Signs `message` with both halves.
+    /// Signs `message` with both halves, and verifies both.
+    ///
+    /// INVARIANT S7: a fault in the computation does not leave the process; two Ed25519 signatures of one message, one of them
+    /// faulty, would give the key away.
     ///
     /// # Errors
     ///
-    /// [`KeyError::Sign`] when the library fails to sign, for instance for want of randomness.
+    /// [`KeyError::Sign`] when the library fails to sign, for instance for want of randomness; [`KeyError::Unverified`].
     pub fn sign(&self, message: &[u8]) -> Result<HybridSignature, KeyError> {
         let ed25519 = self.ed25519.sign(message);
         let mut ml_dsa_65 = vec![0; ML_DSA_65_SIGNATURE_BYTES];
         let length = self.ml_dsa_65.sign(message, &mut ml_dsa_65).map_err(|_| KeyError::Sign)?;
         ml_dsa_65.truncate(length);
-        Ok(HybridSignature {
-            ed25519: ed25519.as_ref().try_into().map_err(|_| KeyError::Sign)?,
-            ml_dsa_65: boxed(&ml_dsa_65).ok_or(KeyError::Sign)?,
-        })
+        self.release(message, ed25519.as_ref(), &ml_dsa_65)
+    }
+
+    fn release(&self, message: &[u8], ed25519: &[u8], ml_dsa_65: &[u8]) -> Result<HybridSignature, KeyError> {
+        let signature = HybridSignature {
+            ed25519: ed25519.try_into().map_err(|_| KeyError::Sign)?,
+            ml_dsa_65: boxed(ml_dsa_65).ok_or(KeyError::Sign)?,
+        };
+        self.public.verify(message, &signature).map_err(|_| KeyError::Unverified)?;
+        Ok(signature)
     }
 }
 
@@ -169,6 +178,11 @@ pub enum KeyError {
     /// The library failed to sign.
     #[error("the cryptographic library failed to sign")]
     Sign,
+    /// What the library signed does not verify: a fault.
+    #[error(
+        "the fresh signature of a hybrid key does not verify and is kept; if it happens again, take another machine"
+    )]
+    Unverified,
 }
 
 impl Coded for KeyError {
@@ -176,6 +190,7 @@ impl Coded for KeyError {
         match self {
             Self::Seed => "hybrid.seed",
             Self::Sign => "hybrid.sign",
+            Self::Unverified => "hybrid.unverified",
         }
     }
 
@@ -282,6 +297,33 @@ mod tests {
         let mixed = HybridSignature::from_parts(*foreign.ed25519(), good.ml_dsa_65.clone());
         assert_eq!(ours.public().verify(b"message", &mixed), Err(SignatureError::Ed25519));
         assert!(ours.public().verify(b"messagE", &good).is_err());
+    }
+
+    /// One bit of each intermediate: message, either half of the signature, either half of the public key.
+    #[test]
+    fn s07_a_flipped_bit_leaves_no_hybrid_signature() {
+        let ours = signer(1);
+        let good = ours.sign(b"message").unwrap();
+        let (ed25519, ml_dsa_65) = (good.ed25519(), good.ml_dsa_65().as_slice());
+        assert_eq!(ours.release(b"message", ed25519, ml_dsa_65), Ok(good.clone()));
+        assert_eq!(ours.release(b"messagd", ed25519, ml_dsa_65), Err(KeyError::Unverified));
+        for bit in 0..512 {
+            let mut struck = *ed25519;
+            struck[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(ours.release(b"message", &struck, ml_dsa_65), Err(KeyError::Unverified), "bit {bit}");
+        }
+        for bit in (0..ML_DSA_65_SIGNATURE_BYTES * 8).step_by(97) {
+            let mut struck = ml_dsa_65.to_vec();
+            struck[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(ours.release(b"message", ed25519, &struck), Err(KeyError::Unverified), "bit {bit}");
+        }
+        for byte in [0, ED25519_KEY_BYTES, ED25519_KEY_BYTES + ML_DSA_65_KEY_BYTES - 1] {
+            let mut other = signer(1);
+            let mut public = borsh::to_vec(&other.public).unwrap();
+            public[byte] ^= 1;
+            other.public = HybridPublicKey::try_from_slice(&public).unwrap();
+            assert_eq!(other.sign(b"message"), Err(KeyError::Unverified), "byte {byte} of the public key");
+        }
     }
 
     #[test]

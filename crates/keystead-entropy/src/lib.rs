@@ -9,6 +9,7 @@ mod health;
 mod mixture;
 mod receipt;
 mod samples;
+mod self_test;
 mod source;
 #[cfg(test)]
 mod vectors;
@@ -20,4 +21,5 @@ pub use health::Health;
 pub use mixture::{Mixture, SEED_BYTES, expand, seed_check};
 pub use receipt::{EntropyPromise, EntropyReceipt, MAX_WITNESSES, SourceRecord};
 pub use samples::{MAX_SAMPLES, SALT_BYTES, Samples};
+pub use self_test::ENTROPY_SELF_TESTS;
 pub use source::{Claim, Source};

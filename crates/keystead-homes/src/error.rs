@@ -138,6 +138,12 @@ pub enum HomeError {
         /// Why.
         reason: String,
     },
+    /// The error state.
+    #[error("the process of the token is in its error state until it is started anew: {reason}")]
+    SelfTest {
+        /// Which self-test failed.
+        reason: String,
+    },
 }
 
 impl HomeError {
@@ -167,7 +173,8 @@ impl HomeError {
             | Self::Unknown { .. }
             | Self::Unverified { .. }
             | Self::Point { .. }
-            | Self::Ambiguous { .. } => true,
+            | Self::Ambiguous { .. }
+            | Self::SelfTest { .. } => true,
             Self::Exists { .. }
             | Self::Cannot { .. }
             | Self::Form { .. }
@@ -199,6 +206,7 @@ impl Coded for HomeError {
             Self::Locked { .. } => "home.locked",
             Self::Refused { .. } => "home.refused",
             Self::Module { .. } => "home.module",
+            Self::SelfTest { .. } => "home.self_test",
         }
     }
 
@@ -219,7 +227,8 @@ impl Coded for HomeError {
             | Self::NoToken { .. }
             | Self::Pin { .. }
             | Self::Locked { .. }
-            | Self::Module { .. } => Blame::Environment,
+            | Self::Module { .. }
+            | Self::SelfTest { .. } => Blame::Environment,
         }
     }
 }

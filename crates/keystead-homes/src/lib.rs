@@ -11,6 +11,7 @@ mod home;
 mod point;
 mod pool;
 mod process;
+mod self_test;
 mod software;
 mod token;
 
@@ -21,6 +22,7 @@ pub use home::{
     Signature, ToSign,
 };
 pub use pool::{Member, Pool};
-pub use process::{ProcessHome, ServeError, TokenProcess, serve};
+pub use process::{ProcessHome, ServeError, TokenProcess, serve, serve_with};
+pub use self_test::{HOMES_SELF_TESTS, power_on};
 pub use software::SoftwareHome;
 pub use token::{Pin, TokenHome, TokenPlace};

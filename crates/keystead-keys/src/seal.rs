@@ -184,7 +184,7 @@ impl SealingKey {
     }
 }
 
-fn cipher(key: &Secret<[u8; 32]>) -> XChaCha20Poly1305 {
+pub(crate) fn cipher(key: &Secret<[u8; 32]>) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(key.expose().into())
 }
 

@@ -9,8 +9,8 @@ use keystead_decision::{Commit, Key, Transition};
 use keystead_keys::Sealed;
 use keystead_ledger::{MAX_SEALS_AT_ONCE, ThresholdRow};
 use keystead_signing::{
-    Advance, ClientError, EnclaveClient, EnclaveOptions, Feature, Hello, OpenedKey, Ready, Record, Role,
-    Status,
+    Advance, ClientError, EnclaveClient, EnclaveOptions, Feature, Hello, OpenedKey, Ready, Record, Refusal,
+    Role, Status,
 };
 use keystead_wire::Protection;
 
@@ -185,8 +185,18 @@ fn protections(ready: &Ready) -> Vec<Protection> {
         status: word(it.status).to_owned(),
         lost: it.lost.clone(),
     });
-    shown.collect()
+    shown.chain([self_tests(None)]).collect()
 }
+
+/// The row of the self-tests: an enclave that answers `hello` passed all of them.
+pub(crate) fn self_tests(unwell: Option<&Refusal>) -> Protection {
+    let status = if unwell.is_some() { "off" } else { "on" };
+    let lost = unwell.map_or_else(String::new, |it| format!("{} ({})", it.text, it.code));
+    Protection { name: SELF_TESTS.to_owned(), status: status.to_owned(), lost }
+}
+
+/// What the row is called.
+pub(crate) const SELF_TESTS: &str = "self_tests";
 
 #[cfg(test)]
 mod tests {

@@ -8,12 +8,14 @@ use keystead_consensus::{Objection, Replica};
 use keystead_decision::{Controls, SignedGenesis, State};
 use keystead_intent::KeyCeremony;
 use keystead_ledger::Ledger;
+use keystead_signing::Refusal;
 use keystead_transmit::ChainView;
 use keystead_wire::{ChainStatus, Hello, Protection, Refused, Role};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::blocks::Submission;
 use crate::board::Board;
+use crate::enclave::{SELF_TESTS, self_tests};
 use crate::errands::Errands;
 use crate::health::Health;
 use crate::meters::Meters;
@@ -185,6 +187,13 @@ impl Shared {
 
     pub(crate) fn set_protections(&self, protections: Vec<Protection>) {
         *self.protections.lock().unwrap_or_else(PoisonError::into_inner) = protections;
+    }
+
+    /// The enclave said that it is in its error state.
+    pub(crate) fn enclave_is_unwell(&self, why: &Refusal) {
+        let mut rows = self.protections.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.retain(|it| it.name != SELF_TESTS);
+        rows.push(self_tests(Some(why)));
     }
 
     pub(crate) fn chains(&self) -> Vec<ChainStatus> {

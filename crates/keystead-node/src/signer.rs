@@ -120,6 +120,7 @@ impl Signer {
                 block = inbox.recv() => match block {
                     Some(block) => {
                         self.process(&block).await?;
+                        self.show_health();
                         self.show_runs();
                         continue;
                     }
@@ -132,7 +133,15 @@ impl Signer {
                 }
             };
             self.stands(done).await?;
+            self.show_health();
             self.show_runs();
+        }
+    }
+
+    /// People see in `status` that the enclave signs nothing any more, and why.
+    fn show_health(&self) {
+        if let Some(why) = self.enclave.unwell() {
+            self.shared.enclave_is_unwell(why);
         }
     }
 

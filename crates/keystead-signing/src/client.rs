@@ -26,6 +26,7 @@ pub struct EnclaveClient {
     child: Child,
     input: ChildStdin,
     output: ChildStdout,
+    unwell: Option<Refusal>,
 }
 
 impl EnclaveClient {
@@ -47,7 +48,7 @@ impl EnclaveClient {
         let spawned = command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = spawned.map_err(ClientError::Spawn)?;
         match (child.stdin.take(), child.stdout.take()) {
-            (Some(input), Some(output)) => Ok(Self { child, input, output }),
+            (Some(input), Some(output)) => Ok(Self { child, input, output, unwell: None }),
             _ => Err(ClientError::Spawn(io::ErrorKind::BrokenPipe.into())),
         }
     }
@@ -56,6 +57,12 @@ impl EnclaveClient {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Why this process signs nothing until it is started anew, once it said so: a self-test, or a source of entropy.
+    #[must_use]
+    pub fn unwell(&self) -> Option<&Refusal> {
+        self.unwell.as_ref()
     }
 
     /// Gives keys, in as many frames as it takes, before [`Self::hello`].
@@ -254,7 +261,10 @@ impl EnclaveClient {
             let asked = items.len();
             let batch = Batch { commit: commit.clone(), items };
             match self.call(&Request::Sign(Box::new(batch)))? {
-                Reply::Signed(part) if part.len() == asked => results.extend(part),
+                Reply::Signed(part) if part.len() == asked => {
+                    part.iter().filter_map(refused).for_each(|it| self.note(it));
+                    results.extend(part);
+                }
                 other => return Err(unexpected(other)),
             }
         }
@@ -264,10 +274,31 @@ impl EnclaveClient {
     fn call(&mut self, request: &Request) -> Result<Reply, ClientError> {
         frame::write(&mut self.input, request)?;
         match frame::read(&mut self.output)? {
-            Some(Reply::Refused(refusal)) => Err(ClientError::Refused(refusal)),
+            Some(Reply::Refused(refusal)) => {
+                self.note(&refusal);
+                Err(ClientError::Refused(refusal))
+            }
             Some(reply) => Ok(reply),
             None => Err(ClientError::Ended),
         }
+    }
+}
+
+impl EnclaveClient {
+    fn note(&mut self, refusal: &Refusal) {
+        if ERROR_STATES.iter().any(|it| refusal.code.starts_with(it)) {
+            self.unwell.get_or_insert_with(|| refusal.clone());
+        }
+    }
+}
+
+fn refused(result: &ItemResult) -> Option<&Refusal> {
+    match result {
+        ItemResult::Refused(refusal) => Some(refusal),
+        ItemResult::Signed(_)
+        | ItemResult::Spent(_)
+        | ItemResult::Admitted
+        | ItemResult::SignedMessage(_) => None,
     }
 }
 
@@ -377,3 +408,5 @@ impl Coded for ClientError {
 
 /// Lengths and tags around the items of a frame.
 const FRAME_SLACK: usize = 256;
+/// Codes that an enclave refuses everything with that uses a secret, until it is started anew.
+const ERROR_STATES: [&str; 3] = ["self_test.", "entropy.stuck", "entropy.biased"];

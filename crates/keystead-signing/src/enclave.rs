@@ -1,5 +1,6 @@
 //! The enclave's side: every request is checked against the log by the enclave itself.
 
+mod controls;
 mod gathering;
 mod inputs;
 mod leaving;
@@ -7,9 +8,9 @@ mod messages;
 mod restoring;
 mod sharing;
 mod spending;
+mod state;
 
 use keystead_base::{Canonical as _, ClusterId, Digest, Name, Secret, Timestamp};
-use keystead_bitcoin::Spend;
 use keystead_chain::Unsigned;
 use keystead_decision::{
     CeremonyPermit, Certificate, FreshAnswer, Grant, Header, LightClient, PublicAccount, drill_challenge,
@@ -20,6 +21,7 @@ use keystead_keys::{
 };
 use keystead_policy::AssuranceLevel;
 
+pub use self::controls::{EnclaveControls, Strict, Struck};
 use crate::curve::Curve;
 use crate::entropy::{MachineDraw, Sources, kernel_random};
 use crate::passphrase::Passphrase;
@@ -41,30 +43,6 @@ pub enum Role {
     Scratch,
 }
 
-/// What an attack pair takes out of an enclave. The product only ever names [`Strict`].
-pub trait EnclaveControls: Send + 'static {
-    /// INVARIANT S2: the digest that must have been granted is the one of the very bytes that are signed.
-    fn digest_to_grant(&self, unsigned: &Unsigned, _granted: Option<&Grant>) -> Digest {
-        unsigned.signing_digest()
-    }
-
-    /// INVARIANT S2: the same for a PSBT, read against the wallet of the key itself.
-    fn spend_to_grant(&self, spend: &Spend, _granted: Option<&Grant>) -> Digest {
-        spend.signing_digest()
-    }
-
-    /// INVARIANT S2: the same for a message of Solana's, read for the key itself.
-    fn message_to_grant(&self, message: &keystead_solana::Unsigned, _granted: Option<&Grant>) -> Digest {
-        message.signing_digest()
-    }
-}
-
-/// Every control as it is meant.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Strict;
-
-impl EnclaveControls for Strict {}
-
 /// What an enclave begins with.
 pub(crate) struct Start {
     pub(crate) role: Role,
@@ -79,7 +57,7 @@ pub(crate) struct Enclave<C> {
     log: Option<LightClient>,
     sealing: Option<SealingKey>,
     vault: Vault,
-    curve: Curve,
+    curve: Curve<C>,
     repeats: Repeats,
     receiving: Option<restoring::Receiving>,
     /// Keys in shares, and the runs that use them.
@@ -89,11 +67,14 @@ pub(crate) struct Enclave<C> {
     /// Whether the sources of seeds are well.
     sources: Sources,
     controls: C,
+    state: state::State,
 }
 
 impl<C: EnclaveControls> Enclave<C> {
     pub(crate) fn new(start: Start, slots: Slots, arena: Arena, controls: C) -> Self {
-        let (curve, repeats) = (Curve::new(&random()), Repeats::new());
+        // INVARIANT S7: before anything is computed that could leave.
+        let state = state::State::power_on(&controls);
+        let (curve, repeats) = (Curve::new(&random(), controls.clone()), Repeats::new());
         let vault = Vault::new(slots, random());
         let (threshold, rights, fresh) = (Threshold::new(arena), Default::default(), Default::default());
         let (log, sealing, receiving, sources) = (None, None, None, Sources::default());
@@ -110,11 +91,18 @@ impl<C: EnclaveControls> Enclave<C> {
             sources,
             fresh,
             controls,
+            state,
         }
     }
 
     /// Answers one request. `now` is the enclave's own clock.
     pub(crate) fn answer(&mut self, request: Request, now: Timestamp) -> Reply {
+        // INVARIANT S7: in the error state nothing that was computed leaves; wiping goes on.
+        if let Err(error) = self.state.operational(needs_health(&request))
+            && !only_wipes(&request)
+        {
+            return Reply::Refused(Refusal::of(&error));
+        }
         // INVARIANT E1: after a source failed nothing is born here, and nothing is signed.
         if let Err(error) = self.sources.well()
             && needs_health(&request)
@@ -153,7 +141,12 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Lift(it) => self.lift(&it, now).map(|()| Reply::Done),
             Request::Public(key) => self.public(&key).map(|held| Reply::Public(Box::new(held))),
         };
-        reply.unwrap_or_else(|error| Reply::Refused(Refusal::of(&error)))
+        reply.unwrap_or_else(|error| Reply::Refused(self.refusal(&error)))
+    }
+
+    /// INVARIANT S7: a fault that was caught is no reason to go on.
+    fn refusal(&mut self, error: &EnclaveError) -> Refusal {
+        Refusal::of(&self.state.note(error))
     }
 
     fn hello(&mut self, hello: &Hello) -> Result<Ready, EnclaveError> {
@@ -165,7 +158,7 @@ impl<C: EnclaveControls> Enclave<C> {
         }
         self.start.passphrase.forget();
         self.log = Some(log);
-        Ok(Ready { hardening: self.start.hardening.clone(), cluster })
+        Ok(Ready { hardening: self.start.hardening.clone(), cluster, self_tests: self.state.passed() })
     }
 
     /// What comes before the log does: nothing else was said so far, and the process is as it must be.
@@ -282,6 +275,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
         let sealed = sealing.seal(label, seed.entropy().expose(), &mut kernel_random)?;
         let account = self.vault.add(key.clone(), epoch, &seed)?;
+        self.pairwise(&key)?;
         Ok(CreatedKey { held: held(&key, epoch, &account), sealed })
     }
 
@@ -359,7 +353,7 @@ impl<C: EnclaveControls> Enclave<C> {
                     (None, Some(payload)) => self.admit_message(header, item, &payload, now),
                     (None, None) => self.sign_one(header, item, now),
                 };
-                done.unwrap_or_else(|error| ItemResult::Refused(Refusal::of(&error)))
+                done.unwrap_or_else(|error| ItemResult::Refused(self.refusal(&error)))
             })
             .collect())
     }
@@ -402,6 +396,11 @@ impl<C: EnclaveControls> Enclave<C> {
             Role::Scratch => Err(EnclaveError::Role),
         }
     }
+}
+
+/// What a process in its error state still does.
+fn only_wipes(request: &Request) -> bool {
+    matches!(request, Request::Erase { .. } | Request::GiveUp(_))
 }
 
 /// Whether a request makes, uses or hands out a secret; following the log and wiping go on without.

@@ -16,13 +16,14 @@ mod process;
 mod protocol;
 mod refusal;
 mod repeats;
+mod self_test;
 mod threshold;
 mod vault;
 
 pub use client::{ClientError, EnclaveClient};
 pub use confine::forbid_cores;
 pub use curve::{CurveError, EthereumSignature};
-pub use enclave::{EnclaveControls, Role, Strict};
+pub use enclave::{EnclaveControls, Role, Strict, Struck};
 pub use entropy::{MachineDraw, Opening};
 pub use frame::{FrameError, MAX_FRAME_BYTES, read as read_frame, write as write_frame};
 pub use hardening::{FeatureReport, Hardening, Status};
@@ -37,5 +38,6 @@ pub use protocol::{
     Request, RestoredKey, ShareToOpen, ShareWords, WalletOf,
 };
 pub use refusal::EnclaveError;
+pub use self_test::{ENCLAVE_SELF_TESTS, power_on};
 pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};
 pub use vault::{MAX_KEYS, VaultError};

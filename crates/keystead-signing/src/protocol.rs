@@ -234,6 +234,8 @@ pub struct Ready {
     pub hardening: Hardening,
     /// The cluster that it is pinned to.
     pub cluster: ClusterId,
+    /// The self-tests that it ran before it used a key, each of them passed.
+    pub self_tests: Vec<String>,
 }
 
 /// A key that the enclave has opened; nothing was derived from it so far.

@@ -1,7 +1,7 @@
 //! Every reason for which the enclave does not do what it is asked.
 
 use alloy_primitives::Address;
-use keystead_base::{Blame, CanonError, Coded, Name};
+use keystead_base::{Blame, CanonError, Coded, Name, SelfTestError};
 use keystead_bitcoin::SpendError;
 use keystead_decision::LightError;
 use keystead_entropy::EntropyError;
@@ -146,6 +146,9 @@ pub enum EnclaveError {
     /// A run of a shared key.
     #[error(transparent)]
     Threshold(#[from] ThresholdError),
+    /// The error state.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestError),
 }
 
 impl Coded for EnclaveError {
@@ -181,6 +184,7 @@ impl Coded for EnclaveError {
             Self::Shares(error) => error.code(),
             Self::Member(error) => error.code(),
             Self::Threshold(error) => error.code(),
+            Self::SelfTest(error) => error.code(),
         }
     }
 
@@ -214,6 +218,7 @@ impl Coded for EnclaveError {
             Self::Shares(error) => error.blame(),
             Self::Member(error) => error.blame(),
             Self::Threshold(error) => error.blame(),
+            Self::SelfTest(error) => error.blame(),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use keystead_base::Secret;
 
 use self::protocol::{HomeReply, HomeRequest};
-pub use self::serve::{ServeError, serve};
+pub use self::serve::{ServeError, serve, serve_with};
 use crate::software::short_enough;
 use crate::{
     Abilities, Home, HomeError, Label, Parcel, PublicKey, Receiver, Scheme, Signature, ToSign, frame,

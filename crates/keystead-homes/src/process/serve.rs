@@ -9,7 +9,8 @@ use keystead_base::{Blame, Coded, Secret};
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
 use super::protocol::{HomeReply, HomeRequest};
-use crate::{Home, Pin, Scheme, ToSign, TokenHome, TokenPlace, frame};
+use crate::self_test::{pairwise, power_on};
+use crate::{Home, HomeError, Label, Pin, PublicKey, Scheme, ToSign, TokenHome, TokenPlace, frame};
 
 /// Becomes the process of a token, which speaks over standard input and output. Returns when whoever started it hangs up.
 ///
@@ -19,13 +20,48 @@ use crate::{Home, Pin, Scheme, ToSign, TokenHome, TokenPlace, frame};
 ///
 /// [`ServeError`].
 pub fn serve(place: TokenPlace, pin: PathBuf) -> Result<(), ServeError> {
+    serve_with(place, pin, &|_, _| {})
+}
+
+/// As [`serve`], with a seam where a test binary lets faults strike: what each self-test computed, and the first signature of a
+/// fresh key (`pair`).
+///
+/// # Errors
+///
+/// As [`serve`].
+pub fn serve_with(
+    place: TokenPlace,
+    pin: PathBuf,
+    seam: &dyn Fn(&'static str, &mut [u8]),
+) -> Result<(), ServeError> {
     harden()?;
+    // INVARIANT S7: in the error state the PIN is not even read.
+    let mut state = power_on(seam);
+    if let Err(error) = &state {
+        return refuse_all(error);
+    }
     let file = File::open(&pin).map_err(|error| ServeError::Pin { path: pin.clone(), error })?;
     let read = Pin::read(file).map_err(|error| ServeError::Pin { path: pin, error })?;
     let home = TokenHome::new(place, read);
     let (mut input, mut output) = (Descriptor(io::stdin()), Descriptor(io::stdout()));
     while let Some(request) = frame::read(&mut input)? {
-        frame::write(&mut output, &answer(&home, request))?;
+        let reply = match &state {
+            Ok(()) => answer(&home, request, seam),
+            Err(error) => HomeReply::Failed(error.clone()),
+        };
+        if let HomeReply::Failed(error @ HomeError::SelfTest { .. }) = &reply {
+            state = Err(error.clone());
+        }
+        frame::write(&mut output, &reply)?;
+    }
+    Ok(())
+}
+
+/// The error state: it stays until the process is started anew.
+fn refuse_all(error: &HomeError) -> Result<(), ServeError> {
+    let (mut input, mut output) = (Descriptor(io::stdin()), Descriptor(io::stdout()));
+    while frame::read::<HomeRequest>(&mut input)?.is_some() {
+        frame::write(&mut output, &HomeReply::Failed(error.clone()))?;
     }
     Ok(())
 }
@@ -37,16 +73,18 @@ fn harden() -> io::Result<()> {
     Ok(rustix::thread::set_no_new_privs(true)?)
 }
 
-pub(super) fn answer(home: &impl Home, request: HomeRequest) -> HomeReply {
+fn answer(home: &impl Home, request: HomeRequest, seam: &dyn Fn(&'static str, &mut [u8])) -> HomeReply {
     let done = |()| HomeReply::Done;
+    let fits = |label: &Label, public: PublicKey| pairwise(home, label, public, seam);
     match request {
         HomeRequest::Abilities => HomeReply::of(home.abilities(), HomeReply::Abilities),
         HomeRequest::Generate { label, scheme, to_send: false } => {
-            HomeReply::of(home.generate(&label, scheme), HomeReply::Public)
+            HomeReply::of(home.generate(&label, scheme).and_then(|it| fits(&label, it)), HomeReply::Public)
         }
-        HomeRequest::Generate { label, scheme, to_send: true } => {
-            HomeReply::of(home.generate_to_send(&label, scheme), HomeReply::Public)
-        }
+        HomeRequest::Generate { label, scheme, to_send: true } => HomeReply::of(
+            home.generate_to_send(&label, scheme).and_then(|it| fits(&label, it)),
+            HomeReply::Public,
+        ),
         HomeRequest::Import { label, scheme, secret } => {
             let secret = Secret::new(secret);
             HomeReply::of(
@@ -83,12 +121,12 @@ pub(super) fn answer(home: &impl Home, request: HomeRequest) -> HomeReply {
     }
 }
 
-fn fixed(scheme: Scheme, secret: &Secret<Vec<u8>>) -> Result<Secret<[u8; 32]>, crate::HomeError> {
+fn fixed(scheme: Scheme, secret: &Secret<Vec<u8>>) -> Result<Secret<[u8; 32]>, HomeError> {
     let mut fixed = Secret::new([0; SECRET_BYTES]);
     let found = secret.expose().len();
     match found == SECRET_BYTES {
         true => fixed.expose_mut().copy_from_slice(secret.expose()),
-        false => return Err(crate::HomeError::Secret { scheme }),
+        false => return Err(HomeError::Secret { scheme }),
     }
     Ok(fixed)
 }

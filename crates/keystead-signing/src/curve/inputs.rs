@@ -6,8 +6,9 @@ use keystead_bitcoin::{DerivedKey, InputSignature, Scheme, Sighash, SigningDiges
 use secp256k1::{Keypair, Message, Scalar, SecretKey};
 
 use super::{Curve, CurveError};
+use crate::{EnclaveControls, Struck};
 
-impl Curve {
+impl<C: EnclaveControls> Curve<C> {
     /// Signs an input, and checks the signature by the code that every other node checks it with before anybody sees it.
     /// Beside it the half that must never repeat.
     ///
@@ -19,13 +20,17 @@ impl Curve {
         digest: &SigningDigest,
         aux: &Secret<[u8; 32]>,
     ) -> Result<(InputSignature, [u8; 32]), CurveError> {
-        let mut secret = SecretKey::from_byte_array(*scalar.expose()).map_err(|_| CurveError::Scalar)?;
+        let mut secret = self.scalar(scalar)?;
         let signed = match digest.scheme {
             Scheme::Ecdsa => Ok(self.ecdsa(&secret, digest)),
-            Scheme::Schnorr => self.schnorr(&secret, digest, tap_tweak(key.x_only()), aux),
+            Scheme::Schnorr => {
+                let tweak = self.struck(Struck::Tweak, tap_tweak(key.x_only()));
+                self.schnorr(&secret, digest, tweak, aux)
+            }
         };
         secret.non_secure_erase();
-        let (bytes, r) = signed?;
+        let (mut bytes, r) = signed?;
+        self.1.strike(Struck::Signature, &mut bytes);
         let signature = InputSignature { input: digest.input, key: key.public, bytes };
         digest.verify(&signature).map_err(|_| CurveError::Unverified)?;
         Ok((signature, r))
@@ -33,13 +38,14 @@ impl Curve {
 
     /// Deterministic (RFC 6979), low s, in DER, with the byte that says that everything is covered.
     fn ecdsa(&self, secret: &SecretKey, digest: &SigningDigest) -> (Vec<u8>, [u8; 32]) {
-        let signature = self.0.sign_ecdsa(Message::from_digest(digest.digest.0), secret);
+        let signature =
+            self.0.sign_ecdsa(Message::from_digest(self.struck(Struck::Digest, digest.digest.0)), secret);
         let bytes = [signature.serialize_der().as_ref(), &[SIGHASH_ALL]].concat();
         (bytes, first_half(&signature.serialize_compact()))
     }
 
     /// The nonce is that of BIP-340: of key, digest and fresh randomness together.
-    fn schnorr(
+    pub(crate) fn schnorr(
         &self,
         secret: &SecretKey,
         digest: &SigningDigest,
@@ -51,7 +57,11 @@ impl Curve {
         let tweaked = internal.add_xonly_tweak(&self.0, &tweak);
         internal.non_secure_erase();
         let mut pair = tweaked.map_err(|_| CurveError::Scalar)?;
-        let signature = self.0.sign_schnorr_with_aux_rand(&digest.digest.0, &pair, aux.expose());
+        let signature = self.0.sign_schnorr_with_aux_rand(
+            &self.struck(Struck::Digest, digest.digest.0),
+            &pair,
+            aux.expose(),
+        );
         pair.non_secure_erase();
         let signature = signature.to_byte_array();
         let bytes = match digest.sighash {
@@ -77,6 +87,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::Strict;
 
     fn bytes(vector: &Value, name: &str) -> [u8; 32] {
         const_hex::decode_to_array(vector[name].as_str().unwrap()).unwrap()
@@ -100,7 +111,7 @@ mod tests {
                 keys: Vec::new(),
             };
             let (signature, _) =
-                Curve::new(&Secret::new([7; 32])).schnorr(&secret, &digest, [0; 32], &aux).unwrap();
+                Curve::new(&Secret::new([7; 32]), Strict).schnorr(&secret, &digest, [0; 32], &aux).unwrap();
             assert_eq!(const_hex::encode(signature), vector["signature"].as_str().unwrap(), "{vector}");
             signed += 1;
         }
@@ -113,7 +124,7 @@ mod tests {
         let text = include_str!("../../../keystead-bitcoin/vectors/bip340.json");
         let vectors: Value = serde_json::from_str(text).unwrap();
         let (curve, others) =
-            (Curve::new(&Secret::new([7; 32])), vectors["of_other_lengths"].as_array().unwrap());
+            (Curve::new(&Secret::new([7; 32]), Strict), vectors["of_other_lengths"].as_array().unwrap());
         for vector in others {
             let pair = Keypair::from_secret_key(
                 &curve.0,

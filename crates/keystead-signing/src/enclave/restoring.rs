@@ -7,10 +7,11 @@ use keystead_keys::{
     BackupFile, HdSeed, Purpose, RECIPIENT_SEED_BYTES, RecipientKey, RecipientPublicKey, SealLabel, Sealed,
 };
 
-use super::{Enclave, EnclaveControls, Role, held};
+use super::{Enclave, EnclaveControls, Role, Struck, held};
 use crate::EnclaveError;
 use crate::entropy::{MachineDraw, kernel_random};
 use crate::protocol::{HandOver, RestoredKey};
+use crate::self_test::recipient_fits;
 
 /// What this enclave may restore, and the one-time key that it is handed over to.
 pub(super) struct Receiving {
@@ -32,7 +33,9 @@ impl<C: EnclaveControls> Enclave<C> {
         let KeyCeremony::Restore { key, home } = ceremony else { return Err(EnclaveError::Ceremony) };
         self.protected()?;
         let (seed, _) = self.sources.seed(&MachineDraw::new(), now)?;
-        let public = one_time(&seed)?.public();
+        let one_time = one_time(&seed)?;
+        recipient_fits(&one_time, &|bytes| self.controls.strike(Struck::Pair("X-Wing key"), bytes))?;
+        let public = one_time.public();
         self.receiving = Some(Receiving { key, home, epoch: epoch.saturating_add(1), seed });
         Ok(public)
     }

@@ -1,6 +1,6 @@
 //! Every reason for which a run of a shared key does not begin here.
 
-use keystead_base::{Blame, Coded, Name};
+use keystead_base::{Blame, Coded, Name, SelfTestError};
 use keystead_threshold::{BeginError, HoldersError};
 
 /// Why the enclave takes no part.
@@ -41,6 +41,9 @@ pub enum ThresholdError {
     /// The run cannot begin.
     #[error(transparent)]
     Begin(#[from] BeginError),
+    /// Fresh keys whose halves do not belong together.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestError),
 }
 
 impl Coded for ThresholdError {
@@ -55,6 +58,7 @@ impl Coded for ThresholdError {
             Self::NotAdmitted => "threshold.not_admitted",
             Self::Shape(error) => error.code(),
             Self::Begin(error) => error.code(),
+            Self::SelfTest(error) => error.code(),
         }
     }
 
@@ -66,6 +70,7 @@ impl Coded for ThresholdError {
             Self::Share | Self::Full => Blame::Environment,
             Self::Shape(error) => error.blame(),
             Self::Begin(error) => error.blame(),
+            Self::SelfTest(error) => error.blame(),
         }
     }
 }

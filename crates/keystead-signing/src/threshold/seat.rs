@@ -11,6 +11,7 @@ use keystead_threshold::{Address, Post};
 use super::ThresholdError;
 use super::arena::{Arena, Place};
 use crate::entropy::kernel_random;
+use crate::self_test::{recipient_fits, signer_fits};
 
 /// Bytes of both seeds.
 const SEEDS_BYTES: usize = HYBRID_SEED_BYTES + RECIPIENT_SEED_BYTES;
@@ -26,6 +27,9 @@ impl OwnSeat {
     pub(crate) fn draw(arena: &mut Arena) -> Result<Self, ThresholdError> {
         let mut seeds = Secret::new(vec![0; SEEDS_BYTES]);
         kernel_random(seeds.expose_mut());
+        let (signer, recipient) = keys(&seeds)?;
+        signer_fits(&signer, &|_| {})?;
+        recipient_fits(&recipient, &|_| {})?;
         Self::of(&seeds, arena)
     }
 

@@ -24,6 +24,8 @@ use keystead_signing::{
     Feature, HeldKey, Hello, ItemResult, Role, Strict,
 };
 
+use crate::self_tests::Faulty;
+
 /// The chain of every payload here.
 pub(crate) const CHAIN: ChainId = ChainId(1);
 
@@ -206,9 +208,11 @@ pub(crate) fn become_enclave(words: &[&str]) {
     }
     let required = if options.contains(&"strict") { Feature::ALL.to_vec() } else { Vec::new() };
     let start = EnclaveOptions { role, passphrase: PathBuf::from(passphrase), required };
-    let ended = match options.contains(&"twin") {
-        true => keystead_signing::run_with(start, BelievesTheParent),
-        false => keystead_signing::run_with(start, Strict),
+    let fault = options.iter().position(|it| *it == "fault").and_then(|at| options.get(at + 1));
+    let ended = match fault {
+        Some(fault) => keystead_signing::run_with(start, Faulty((*fault).to_owned())),
+        None if options.contains(&"twin") => keystead_signing::run_with(start, BelievesTheParent),
+        None => keystead_signing::run_with(start, Strict),
     };
     if let Err(error) = ended {
         eprintln!("enclave: {error}");
@@ -217,6 +221,7 @@ pub(crate) fn become_enclave(words: &[&str]) {
 }
 
 /// The twin: takes the granted digest for the payload's own.
+#[derive(Clone)]
 struct BelievesTheParent;
 
 impl EnclaveControls for BelievesTheParent {

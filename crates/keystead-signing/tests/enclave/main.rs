@@ -20,6 +20,7 @@ mod gathering;
 mod memory;
 mod restoring;
 mod run_vectors;
+mod self_tests;
 mod sharing;
 mod spending;
 mod thousands;
@@ -48,6 +49,7 @@ fn run_tests(filter: &[&str]) {
         gathering::TESTS,
         memory::TESTS,
         restoring::TESTS,
+        self_tests::TESTS,
         sharing::TESTS,
         spending::TESTS,
         thousands::TESTS,
