@@ -11,11 +11,16 @@ use crate::Test;
 use crate::attacker::{search, search_memory};
 use crate::confinement::whole_kernel;
 use crate::fixture::{Cluster, grant, message, name, sign};
+use crate::gathering::{self, Circle};
 
 pub(crate) const TESTS: &[Test] = &[
     ("k1_root_finds_no_secret_in_the_memory_of_the_enclave", root_finds_nothing),
     ("k1_the_same_user_cannot_read_the_enclave", same_user),
     ("k1_a_core_dump_holds_no_secret", core_dump),
+    (
+        "k1_words_of_shares_leave_nothing_in_the_memory_of_a_scratch_enclave",
+        k1_words_of_shares_leave_nothing_in_the_memory_of_a_scratch_enclave,
+    ),
 ];
 
 fn root_finds_nothing() {
@@ -70,6 +75,25 @@ fn core_dump() {
     found.dedup();
     assert!(found.contains(&PUBLIC), "the search must find what is public");
     assert!(found.iter().all(|index| *index == PUBLIC), "secrets in the core: {found:?}");
+}
+
+/// The words came and went through its heap, in frames.
+fn k1_words_of_shares_leave_nothing_in_the_memory_of_a_scratch_enclave() {
+    if !is_root() || !whole_kernel() {
+        return println!("SKIPPED: needs root and memfd_secret");
+    }
+    let circle = Circle::new();
+    let mut scratch = circle.cluster.start("scratch", &[]);
+    let said = scratch.open_share(circle.to_open("ann")).unwrap().into_secret();
+    let words = circle.words();
+    scratch.drill_shares(circle.gathering(&words, gathering::aim())).unwrap();
+    let mut needles = vec![first_16(&circle.held.account.chain_code.0)];
+    for text in [said.expose(), &words[0], &words[1]] {
+        needles.extend([64, 128].map(|at| first_16(&text.as_bytes()[at..])));
+    }
+    let (found, reach) = search_memory(scratch.id(), &needles);
+    assert!(found.contains(&PUBLIC), "the search must find what is public: {reach:?}");
+    assert_eq!(found.len(), 1, "words in ordinary memory: {found:?} of {}", needles.len());
 }
 
 /// Which of the needles is no secret.
