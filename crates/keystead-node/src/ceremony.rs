@@ -8,7 +8,7 @@ use keystead_decision::{Certificate, Key, KeyState, KeyStep, Outcome, State, lea
 use keystead_intent::{KeyCeremony, KeyKind};
 use keystead_ledger::LedgerError;
 use keystead_policy::AssuranceLevel;
-use keystead_signing::{ClientError, HeldKey, OpenedKey};
+use keystead_signing::{ClientError, HeldKey, OpenedKey, RolledCreation};
 use keystead_wire::Refused;
 
 use crate::blocks::Durable;
@@ -28,7 +28,7 @@ impl Signer {
         let certificate = Certificate { commit: block.commit.clone(), decision: decision.clone(), proof };
         let request = decision.subject;
         let done = match ceremony {
-            KeyCeremony::Create { kind, .. } => self.create(request, *kind, certificate).await,
+            KeyCeremony::Create { key, kind, .. } => self.create(request, key, *kind, certificate).await,
             KeyCeremony::Backup { key, .. } => self.backup(request, key, certificate).await,
             KeyCeremony::Split { key, .. } => self.split(request, key, certificate).await,
             KeyCeremony::Export { .. } => self.export(request, certificate).await,
@@ -61,10 +61,15 @@ impl Signer {
     async fn create(
         &mut self,
         request: RequestId,
+        key: &Name,
         kind: KeyKind,
         certificate: Certificate,
     ) -> Result<(), NodeError> {
-        let created = self.enclave.create(certificate)?;
+        let rolls = self.home.rolls.read(key)?;
+        let created = match rolls.is_empty() {
+            true => self.enclave.create(certificate)?,
+            false => self.enclave.create_rolled(RolledCreation { certificate, rolls })?,
+        };
         let held = created.held;
         // Durable before the log knows of the key: a key that the log names can always be opened again.
         let seal = created.sealed.to_document();
@@ -77,6 +82,7 @@ impl Signer {
         } else {
             saved?;
         }
+        self.home.rolls.forget(&held.key)?;
         self.report_created(request, kind, held);
         Ok(())
     }
@@ -193,6 +199,8 @@ impl Signer {
         let state = self.shared.state();
         for OpenedKey { key, .. } in held.iter().filter(|it| state.key(&it.key).is_none()) {
             if let Some((request, kind)) = asked_by(&state, key) {
+                // A crash came between the seal and the end of its rolls.
+                self.home.rolls.forget(key)?;
                 match self.enclave.public(key.clone()) {
                     Ok(held) => self.report_created(request, kind, held),
                     // A share of a ceremony that ended, under a name that is free again.

@@ -15,6 +15,7 @@ use keystead_signing::{
 use keystead_wire::Protection;
 
 use crate::restore::is_share;
+use crate::rolls::RollsFolder;
 use crate::shared::Shared;
 use crate::{Config, Event, NodeError};
 
@@ -70,6 +71,8 @@ fn feature(pair: &[OsString]) -> Option<Feature> {
 pub(crate) struct EnclaveHome {
     program: PathBuf,
     arguments: Vec<OsString>,
+    /// What people rolled for keys that are to be born here.
+    pub(crate) rolls: RollsFolder,
 }
 
 impl EnclaveHome {
@@ -81,7 +84,7 @@ impl EnclaveHome {
         };
         let passphrase = config.enclave.passphrase.as_os_str();
         let arguments = enclave_arguments(cluster, passphrase, &config.enclave.require);
-        Ok(Self { program, arguments })
+        Ok(Self { program, arguments, rolls: RollsFolder::new(&config.data) })
     }
 
     /// Starts the process, and tells it where the log begins and which keys there are.

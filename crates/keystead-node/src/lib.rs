@@ -42,6 +42,7 @@ mod rehearse;
 mod replica;
 mod restore;
 mod resume;
+mod rolls;
 mod run;
 mod settle;
 mod share;
@@ -69,5 +70,6 @@ pub use enclave::{enclave_arguments, parse_enclave_arguments, scratch_arguments}
 pub use error::NodeError;
 pub use event::{Event, Events, Silent};
 pub use keystead_consensus::Times;
+pub use rolls::ROLLS_FOLDER;
 pub use run::{RunningNode, run, run_traced, run_under};
 pub use share::recovered_signature;

@@ -16,7 +16,7 @@ use keystead_keys::{BackupFile, RecipientPublicKey, Sealed};
 use crate::protocol::{
     Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HandOver, HeldKey, Hello, ItemResult,
     MAX_BATCH_ITEMS, OpenedKey, Position, ProvenWallet, Ready, Refusal, Reply, Request, RestoredKey,
-    WalletOf,
+    RolledCreation, WalletOf,
 };
 use crate::{FrameError, MAX_FRAME_BYTES, frame};
 
@@ -153,6 +153,18 @@ impl EnclaveClient {
     /// [`ClientError`].
     pub fn create(&mut self, certificate: Certificate) -> Result<CreatedKey, ClientError> {
         match self.call(&Request::Create(Box::new(certificate)))? {
+            Reply::Created(key) => Ok(*key),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has a key created with what people rolled for its seed.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`]; rolls that are too few or uneven make no key.
+    pub fn create_rolled(&mut self, it: RolledCreation) -> Result<CreatedKey, ClientError> {
+        match self.call(&Request::CreateRolled(Box::new(it)))? {
             Reply::Created(key) => Ok(*key),
             other => Err(unexpected(other)),
         }

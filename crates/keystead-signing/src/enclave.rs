@@ -21,11 +21,11 @@ use keystead_keys::{
 use keystead_policy::AssuranceLevel;
 
 use crate::curve::Curve;
-use crate::entropy::{MachineDraw, Sources, kernel_random};
+use crate::entropy::{Brought, MachineDraw, Sources, kernel_random};
 use crate::passphrase::Passphrase;
 use crate::protocol::{
     Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS,
-    OpenedKey, Position, Ready, Refusal, Released, Reply, Request,
+    OpenedKey, Position, Ready, Refusal, Released, Reply, Request, Rolls,
 };
 use crate::repeats::Repeats;
 use crate::threshold::{Arena, Progress, Threshold};
@@ -124,7 +124,10 @@ impl<C: EnclaveControls> Enclave<C> {
         let reply = match request {
             Request::Hello(hello) => self.hello(&hello).map(|ready| Reply::Ready(Box::new(ready))),
             Request::Advance(advance) => self.advance(&advance).map(Reply::Advanced),
-            Request::Create(it) => self.create(&it, now).map(|key| Reply::Created(Box::new(key))),
+            Request::Create(it) => self.create(&it, &[], now).map(|key| Reply::Created(Box::new(key))),
+            Request::CreateRolled(it) => {
+                self.create(&it.certificate, &it.rolls, now).map(|key| Reply::Created(Box::new(key)))
+            }
             Request::Backup(it) => self.backup(&it, now).map(|file| Reply::BackedUp(Box::new(file))),
             Request::Split(it) => self.split(&it, now).map(|file| Reply::Split(Box::new(file))),
             Request::OpenShare(it) => self.open_words(&it).map(Reply::Words),
@@ -269,14 +272,20 @@ impl<C: EnclaveControls> Enclave<C> {
         Ok(key)
     }
 
-    fn create(&mut self, certificate: &Certificate, now: Timestamp) -> Result<CreatedKey, EnclaveError> {
+    fn create(
+        &mut self,
+        certificate: &Certificate,
+        rolls: &[Rolls],
+        now: Timestamp,
+    ) -> Result<CreatedKey, EnclaveError> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
         let KeyCeremony::Create { key, kind: keystead_intent::KeyKind::HdSecp256k1, .. } = ceremony else {
             return Err(EnclaveError::Ceremony);
         };
         self.protected()?;
         let cluster = self.cluster()?;
-        let (entropy, _) = self.sources.seed(&MachineDraw::new(), now)?;
+        let brought = Brought::read(rolls)?;
+        let (entropy, _) = self.sources.seed_with(&MachineDraw::new(), &brought, now)?;
         let seed = HdSeed::from_entropy(entropy);
         let label = SealLabel { cluster: Some(cluster), name: key.clone(), purpose: Purpose::HdSeed, epoch };
         let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
@@ -408,6 +417,7 @@ impl<C: EnclaveControls> Enclave<C> {
 fn needs_health(request: &Request) -> bool {
     match request {
         Request::Create(_)
+        | Request::CreateRolled(_)
         | Request::Backup(_)
         | Request::Drill(_)
         | Request::Sign(_)
@@ -534,6 +544,7 @@ mod tests {
             "backup",
             "convene",
             "create",
+            "create_rolled",
             "deliver",
             "drill",
             "gather",

@@ -6,9 +6,12 @@
 use std::time::Instant;
 
 use keystead_base::{Secret, Timestamp};
-use keystead_entropy::{EntropyError, EntropyReceipt, Mixture, SALT_BYTES, SEED_BYTES, Samples, Source};
+use keystead_entropy::{
+    EntropyError, EntropyReceipt, Mixture, SALT_BYTES, SEED_BYTES, Samples, Source, Symbols,
+};
 
 use crate::kernel;
+use crate::protocol::Rolls;
 
 /// Fills `out` from the kernel. A kernel that cannot is no place to go on.
 pub(crate) fn kernel_random(out: &mut [u8]) {
@@ -71,6 +74,36 @@ impl Default for MachineDraw {
     }
 }
 
+/// What people rolled or flipped for a seed, and the salt of its commitment.
+pub(crate) struct Brought {
+    source: Source,
+    symbols: Symbols,
+    salt: Secret<[u8; SALT_BYTES]>,
+}
+
+impl Brought {
+    /// INVARIANT E1: each source once, in their order. What chance hardly makes is refused, and not mended by the machine's part.
+    pub(crate) fn read(rolls: &[Rolls]) -> Result<Vec<Self>, EntropyError> {
+        let mut pairs = rolls.iter().zip(rolls.iter().skip(1));
+        if let Some((_, next)) = pairs.find(|(one, next)| one.source >= next.source) {
+            return Err(EntropyError::Order { source_name: next.source });
+        }
+        rolls.iter().map(Self::of).collect()
+    }
+
+    fn of(it: &Rolls) -> Result<Self, EntropyError> {
+        let mut symbols = Symbols::new(it.source)?;
+        symbols.take(&it.text)?;
+        let mut salt = Secret::new([0; SALT_BYTES]);
+        kernel_random(salt.expose_mut());
+        Ok(Self { source: it.source, symbols, salt })
+    }
+
+    fn samples(&self) -> Result<Samples<'_>, EntropyError> {
+        Samples::tested(self.source, self.symbols.judged()?.expose(), self.salt.expose())
+    }
+}
+
 /// The sources over the life of a process: after one failure nothing is drawn any more.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
@@ -94,7 +127,23 @@ impl Sources {
         draw: &MachineDraw,
         now: Timestamp,
     ) -> Result<(Secret<[u8; SEED_BYTES]>, EntropyReceipt), EntropyError> {
-        self.noted(|| draw.mixture()?.finish(MAKER, now, Vec::new()))
+        self.seed_with(draw, &[], now)
+    }
+
+    /// INVARIANT E1: a seed of the machine's sources and of what people brought, which can only add to them. Their rolls fail alone: that a
+    /// person typed in order says nothing of the machine.
+    pub(crate) fn seed_with(
+        &mut self,
+        draw: &MachineDraw,
+        brought: &[Brought],
+        now: Timestamp,
+    ) -> Result<(Secret<[u8; SEED_BYTES]>, EntropyReceipt), EntropyError> {
+        let brought = brought.iter().map(Brought::samples).collect::<Result<Vec<_>, _>>()?;
+        self.noted(|| {
+            let mut mixture = draw.mixture()?;
+            brought.into_iter().try_for_each(|samples| mixture.add(samples))?;
+            mixture.finish(MAKER, now, Vec::new())
+        })
     }
 
     fn noted<T>(&mut self, drawn: impl FnOnce() -> Result<T, EntropyError>) -> Result<T, EntropyError> {
@@ -184,6 +233,58 @@ mod tests {
         assert_eq!(named, all[..if kernel::hardware_word().is_some() { 3 } else { 2 }]);
         assert_eq!((receipt.hold(), receipt.at, receipt.promise), (Ok(()), Timestamp(7), None));
         assert_eq!(receipt.check, keystead_entropy::seed_check(&one));
+    }
+
+    fn rolls(source: Source, text: &str) -> Rolls {
+        Rolls { source, text: text.to_owned() }
+    }
+
+    /// As even as a congruence makes them, and nothing that speaks against chance.
+    fn honest(faces: &str, count: usize) -> String {
+        let letters: Vec<char> = faces.chars().collect();
+        let states =
+            std::iter::successors(Some(11_u64), |it| Some(it.wrapping_mul(WALK_MULTIPLIER).wrapping_add(1)));
+        states.skip(1).map(|it| letters[(it >> 33) as usize % letters.len()]).take(count).collect()
+    }
+
+    #[test]
+    fn e1_what_people_rolled_is_in_the_seed_and_on_the_receipt() {
+        let draw = MachineDraw::new();
+        let seed = |rolls: &[Rolls]| {
+            let brought = Brought::read(rolls).unwrap();
+            Sources::default().seed_with(&draw, &brought, Timestamp(7)).unwrap()
+        };
+        let (dice, coins) = (honest("123456", 99), honest("ht", 256));
+        let other = dice.replacen(&dice[..1], if dice.starts_with('1') { "2" } else { "1" }, 1);
+        let both = [rolls(Source::Dice, &dice), rolls(Source::Coins, &coins)];
+        let (one, receipt) = seed(&both);
+        assert_eq!(seed(&both).0.expose(), one.expose(), "the same samples are the same seed");
+        assert_ne!(seed(&both[..1]).0.expose(), one.expose());
+        assert_ne!(
+            seed(&[rolls(Source::Dice, &other), rolls(Source::Coins, &coins)]).0.expose(),
+            one.expose()
+        );
+        let named: Vec<Source> = receipt.sources.iter().map(|it| it.source).collect();
+        assert_eq!(named[named.len() - 2..], [Source::Dice, Source::Coins]);
+        assert_eq!((receipt.hold(), receipt.promise.is_some()), (Ok(()), true));
+    }
+
+    /// No key comes of it, and the enclave stays well: it was no source of its own.
+    #[test]
+    fn e1_rolls_that_are_too_few_or_no_chance_make_no_seed_and_leave_the_machine_well() {
+        let (mut sources, draw) = (Sources::default(), MachineDraw::new());
+        let mut refused = |all: &[Rolls]| {
+            let seed = Brought::read(all).and_then(|it| sources.seed_with(&draw, &it, Timestamp(7)));
+            seed.map(drop).unwrap_err().code()
+        };
+        assert_eq!(refused(&[rolls(Source::Dice, &honest("123456", 98))]), "entropy.too_few");
+        assert_eq!(refused(&[rolls(Source::Dice, &"123456".repeat(20))]), "entropy.steps");
+        assert_eq!(refused(&[rolls(Source::Dice, "7")]), "entropy.symbol");
+        assert_eq!(refused(&[rolls(Source::File, "1")]), "entropy.not_by_hand");
+        let twice = [honest("123456", 99), honest("123456", 120)].map(|it| rolls(Source::Dice, &it));
+        assert_eq!(refused(&twice), "entropy.order");
+        assert_eq!(sources.well(), Ok(()));
+        assert!(sources.seed(&draw, Timestamp(7)).is_ok());
     }
 
     /// A machine that is well but for this source.

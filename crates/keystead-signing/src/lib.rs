@@ -27,6 +27,7 @@ pub use entropy::{MachineDraw, Opening};
 pub use frame::{FrameError, MAX_FRAME_BYTES, read as read_frame, write as write_frame};
 pub use hardening::{FeatureReport, Hardening, Status};
 pub use keystead_entropy::EntropyError;
+pub use keystead_entropy::Source;
 pub use keystead_policy::Feature;
 pub use keystead_threshold::{Abort, Culprit, Fault, MAX_ENVELOPE_BYTES, Record, SessionId};
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
@@ -34,7 +35,7 @@ pub use protocol::{
     AccountProof, Advance, Batch, BatchItem, CreatedKey, Drill, DrillProof, GatheredProof, Gathering,
     GatheringAim, HandOver, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS, MAX_DRILLED_ACCOUNTS, MAX_GATHERED,
     OpenedKey, Position, ProvenWallet, Ready, Refusal, Released, ReleasedMessage, ReleasedSpend, Reply,
-    Request, RestoredKey, ShareToOpen, WalletOf,
+    Request, RestoredKey, RolledCreation, Rolls, ShareToOpen, WalletOf,
 };
 pub use refusal::EnclaveError;
 pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};

@@ -1,6 +1,7 @@
 //! What parent and enclave say to each other (specs/enclave.md). Every message is one document.
 
 mod gathering;
+mod rolled;
 
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use gathering::{
     AccountProof, GatheredProof, Gathering, GatheringAim, MAX_DRILLED_ACCOUNTS, MAX_GATHERED, ShareToOpen,
 };
+pub use rolled::{RolledCreation, Rolls};
 
 use crate::threshold::{Progress, RunStart};
 use crate::{EthereumSignature, Hardening};
@@ -89,6 +91,8 @@ pub enum Request {
     OpenShare(Box<ShareToOpen>),
     /// In a scratch enclave: put a key together from shares, and do one thing with it.
     Gather(Box<Gathering>),
+    /// A committed ceremony creates a key, and people rolled or flipped for its seed.
+    CreateRolled(Box<RolledCreation>),
 }
 
 impl Canonical for Request {
@@ -180,7 +184,7 @@ pub enum Reply {
     Ready(Box<Ready>),
     /// To [`Request::Advance`] and [`Request::ConfirmFresh`].
     Advanced(Position),
-    /// To [`Request::Create`]: the parent makes the seal durable before it tells the log.
+    /// To [`Request::Create`] and [`Request::CreateRolled`]: the parent makes the seal durable before it tells the log.
     Created(Box<CreatedKey>),
     /// To [`Request::Backup`] and [`Request::HandOver`].
     BackedUp(Box<BackupFile>),

@@ -23,6 +23,32 @@ pub(crate) fn opening(source: Source, promise: &EntropyPromise) -> String {
     )
 }
 
+/// Before the first roll for a key of a node's enclave, which has the key as soon as it is born: no promise would bind it.
+pub(crate) fn for_a_key(source: Source) -> String {
+    let words = Words::of(source);
+    format!("{}\n\n{DANGER_HERE}\n\n{}\n", strong(words.title), words.how)
+}
+
+/// What was typed, in one line: what a file of rolls has.
+pub(crate) fn letters(source: Source, values: &Secret<Vec<u8>>) -> Secret<String> {
+    let mut text = Secret::new(String::with_capacity(values.expose().len() + 1));
+    for value in values.expose() {
+        let letter = match source {
+            Source::Coins => {
+                if *value == 1 {
+                    'h'
+                } else {
+                    't'
+                }
+            }
+            _ => char::from(b'0'.saturating_add(*value)),
+        };
+        text.expose_mut().push(letter);
+    }
+    text.expose_mut().push('\n');
+    text
+}
+
 /// Reads lines until there are enough symbols and an empty line, `done` or the end.
 pub(crate) fn typed(source: Source, voice: Voice) -> Result<Symbols, Failure> {
     let mut symbols = Symbols::new(source)?;
@@ -137,6 +163,9 @@ const BAR_WIDTH: u32 = 20;
 const DANGER: &str = "\
 DANGER: whoever sees what you type, together with the machine's part, has the key. Take this machine off every network,
 let no camera see table or screen, and clear the terminal and its history when you are done.";
+const DANGER_HERE: &str = "\
+DANGER: do this on the node's own machine, let no camera see table or screen, and clear the terminal and its history when you
+are done. Your rolls guard the key against a machine whose own randomness is weak; whoever owns the machine has the key anyway.";
 const CHECK: &str = "\
 next: compute the seed again on a machine that is not this one, from your rolls, openings.json and receipt.json
       (specs/entropy.md, tests/python/seed.py --promise DIGEST). Then destroy rolls and openings, or keep them as you keep the words.";
@@ -156,6 +185,12 @@ mod tests {
             line,
             " 328 of 256  ████████████████████  t·128  h·200   enough: an empty line ends, or go on"
         );
+    }
+
+    #[test]
+    fn what_is_kept_is_what_was_typed() {
+        assert_eq!(letters(Source::Dice, &Secret::new(vec![1, 6, 3])).expose(), "163\n");
+        assert_eq!(letters(Source::Coins, &Secret::new(vec![1, 0])).expose(), "ht\n");
     }
 
     #[test]

@@ -192,6 +192,31 @@ fn e2_a_weak_seed_is_named() {
     assert!(weak.as_str().unwrap().contains("well-known text"), "{weak}");
 }
 
+/// For a key of a node's enclave: kept for the node, for its owner alone, and never over other rolls.
+#[test]
+fn e1_rolls_for_a_key_are_judged_and_kept_for_its_node() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, file) = (path(home.path()), home.path().join("rolls/hot.dice"));
+    let asked = ["entropy", "roll", "hot", "--data", data];
+    let refused = typed(&[&asked[..], &["--json"]].concat(), &"123456".repeat(20));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("entropy.steps"));
+    assert!(!file.exists());
+    let lines = rolls("123456", 99);
+    let made = typed(&asked, &lines);
+    let shown = String::from_utf8(made.stdout).unwrap();
+    assert!(made.status.success() && shown.contains("DANGER") && shown.contains("key create hot"), "{shown}");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(kept.trim(), lines.split_whitespace().collect::<String>());
+    only_the_owner_reads_it(&file);
+    let again = typed(&asked, &lines);
+    assert!(String::from_utf8(again.stderr).unwrap().contains("exists already"));
+}
+
+fn only_the_owner_reads_it(file: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
 /// A private key by itself, and what stands in its file that is none.
 #[test]
 fn e2_a_weak_key_is_named() {

@@ -135,6 +135,16 @@ impl Run {
         id
     }
 
+    /// People rolled for a key at the node's machine.
+    fn rolled(&self, key: &str) -> (PathBuf, String) {
+        let folder = self.folder().join("node/rolls");
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join(format!("{key}.dice"));
+        let rolls = "663146423232642344156416346266325134531642236422333465635333454355521242412421531632312422465366456".to_owned();
+        fs::write(&file, &rolls).unwrap();
+        (file, rolls)
+    }
+
     fn member(&self, file: &str) -> Vec<u8> {
         fs::read(self.folder().join("members").join(file)).unwrap()
     }
@@ -182,6 +192,7 @@ impl Drop for Run {
 fn k1_no_secret_is_in_anything_that_a_whole_run_leaves_or_holds() {
     let mut run = Run::found();
     run.start();
+    let (file, rolls) = run.rolled("hot");
     run.approved(&["key", "create", "hot"]);
     let request = run.approved(&["key", "backup", "hot", "--to", "ana,ben"]);
     let drilled = run.ask("ana", &["key", "drill", "hot"]);
@@ -197,7 +208,9 @@ fn k1_no_secret_is_in_anything_that_a_whole_run_leaves_or_holds() {
     let refused = run.command("ana", &[&transfer[..], &["999000000000000000000"]].concat());
     assert!(!refused.status.success(), "{refused:?}");
     run.script(&account);
-    let secrets = run.secrets(&backup, true);
+    assert!(!file.exists(), "rolls are gone once their key is born");
+    let mut secrets = run.secrets(&backup, true);
+    secrets.add("the rolls", rolls.as_bytes());
     nothing_in_processes(&run.secrets(&backup, false), run.up.as_ref().unwrap().id());
     run.crash();
 

@@ -5,16 +5,18 @@ use keystead_decision::drill_challenge;
 use keystead_intent::{BackupGroup, ChainId, KeyCeremony};
 use keystead_keys::{MemberKey, MemberKeyFile, RecipientKey, SeedShares};
 use keystead_signing::{
-    Advance, EnclaveClient, Gathering, GatheringAim, HeldKey, MAX_GATHERED, ShareToOpen, WalletOf,
+    Advance, EnclaveClient, Gathering, GatheringAim, HeldKey, MAX_GATHERED, RolledCreation, Rolls,
+    ShareToOpen, Source, WalletOf,
 };
 
 use crate::Test;
 use crate::certificates::code;
-use crate::fixture::{Cluster, ceremony, name};
+use crate::fixture::{Cluster, ceremony, create, name};
 
 pub(crate) const TESTS: &[Test] = &[
     ("d2_shares_restore_a_key_in_a_scratch_enclave_and_prove_control_of_every_account", drilled),
     ("d1_a_key_is_handed_over_from_shares_and_lives_at_its_new_home", handed_over),
+    ("e1_rolls_that_no_chance_makes_give_no_key_and_others_do", rolled),
     ("k4_a_key_is_split_for_whom_a_committed_ceremony_names_alone", split_for_nobody_else),
 ];
 
@@ -94,6 +96,25 @@ fn drilled() {
     assert_eq!(code(circle.enclave.drill_shares(drill)), "enclave.role", "never where keys live");
     assert_eq!(code(circle.enclave.open_share(to_open)), "enclave.role");
 }
+
+/// The enclave that refused them goes on: its own sources are well.
+fn rolled() {
+    let mut circle = Circle::new();
+    let certificate = circle.cluster.certificate(ceremony(create("cold")));
+    let of = |text: &str| RolledCreation {
+        certificate: certificate.clone(),
+        rolls: vec![Rolls { source: Source::Dice, text: text.to_owned() }],
+    };
+    assert_eq!(code(circle.enclave.create_rolled(of(&"123456".repeat(20)))), "entropy.steps");
+    assert_eq!(code(circle.enclave.create_rolled(of("1 2 3"))), "entropy.too_few");
+    let created = circle.enclave.create_rolled(of(HONEST_ROLLS)).unwrap();
+    assert_eq!(created.held.key, name("cold"));
+    assert_eq!(code(circle.enclave.create_rolled(of(HONEST_ROLLS))), "vault.known");
+}
+
+/// The numbers 0 to 98, each hashed, and of the hash's first byte the face.
+const HONEST_ROLLS: &str =
+    "663146423232642344156416346266325134531642236422333465635333454355521242412421531632312422465366456";
 
 fn handed_over() {
     let mut circle = Circle::new();

@@ -9,7 +9,8 @@ use keystead_decision::{Certificate, Outcome};
 use keystead_keys::BackupFile;
 use keystead_signing::{
     Advance, Batch, BatchItem, Drill, EthereumSignature, HandOver, Hardening, ItemResult, OpenedKey,
-    Position, ProvenWallet, Refusal, Released, ReleasedSpend, Reply, Request, WalletOf,
+    Position, ProvenWallet, Refusal, Released, ReleasedSpend, Reply, Request, RolledCreation, Rolls, Source,
+    WalletOf,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -44,7 +45,7 @@ fn stored() {
             other => panic!("{other}"),
         }
     }
-    assert_eq!(stored.len(), 53);
+    assert_eq!(stored.len(), 54);
 }
 
 fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) {
@@ -61,6 +62,11 @@ fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debu
 fn drill(file: &BackupFile, cluster: &Cluster) -> Drill {
     let (recipient, member) = (name("ann"), cluster.ann.clone());
     Drill { file: file.clone(), recipient, member, after: Some(Timestamp(7)) }
+}
+
+fn rolled(certificate: Certificate) -> RolledCreation {
+    let rolls = vec![Rolls { source: Source::Dice, text: "1 6 2\n".to_owned() }];
+    RolledCreation { certificate, rolls }
 }
 
 /// A short life of an enclave, written down.
@@ -106,6 +112,7 @@ fn vectors() -> Vec<Vector> {
         vector("advance", &Request::Advance(Box::new(advance))),
         vector("create", &Request::Create(Box::new(creation.clone()))),
         vector("backup", &Request::Backup(Box::new(creation.clone()))),
+        vector("create from rolls", &Request::CreateRolled(Box::new(rolled(creation.clone())))),
         vector("drill", &Request::Drill(Box::new(drill))),
         vector("sign", &Request::Sign(Box::new(batch))),
         vector("destroy", &Request::Destroy(Box::new(destruction))),

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use keystead_base::{Canonical as _, Coded as _, Name, Secret};
 use keystead_entropy::{EntropyReceipt, MAX_WITNESSES, SALT_BYTES, Samples, Source};
 use keystead_keys::{HdSeed, Mnemonic};
+use keystead_node::ROLLS_FOLDER;
 use keystead_signing::MachineDraw;
 use serde_json::{Value, json};
 
@@ -31,6 +32,13 @@ pub(crate) enum EntropyCommand {
     ///
     /// Example: keystead entropy coins --out cold
     Coins(HandArgs),
+    /// Roll a die, or flip a coin, for a key that is to be born in a node's enclave: on that node's machine, before the key is approved.
+    ///
+    /// What you type is kept in the node's data folder, for its owner alone, until the key is born: `key create` mixes it into the
+    /// machine's own sources, and then it is overwritten. Rolls that are too few or that chance hardly makes are refused, here and by the enclave.
+    ///
+    /// Example: keystead entropy roll hot --data node-1/data
+    Roll(RollArgs),
     /// Search the words of a seed, or a private key, for generators that are known to be weak. Exit code 2: found, move the funds.
     ///
     /// Patterns, one generator and the hashes of short texts are looked for at once. With --all every one of the 2^32 seeds of Milk Sad
@@ -53,6 +61,19 @@ pub(crate) struct HandArgs {
     witness: Vec<Name>,
 }
 
+/// For which key, and where its home is.
+#[derive(Debug, Args)]
+pub(crate) struct RollArgs {
+    /// The key that is to be born.
+    key: Name,
+    /// The data folder of the node that is to be its home.
+    #[arg(long, value_name = "FOLDER")]
+    data: PathBuf,
+    /// Flip a coin, at least 256 times, instead of rolling a die.
+    #[arg(long)]
+    coins: bool,
+}
+
 /// What to search, and how far.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
@@ -73,6 +94,7 @@ pub(crate) fn run(command: &EntropyCommand, voice: Voice) -> Result<Report, Fail
     match command {
         EntropyCommand::Dice(args) => by_hand(args, Source::Dice, voice),
         EntropyCommand::Coins(args) => by_hand(args, Source::Coins, voice),
+        EntropyCommand::Roll(args) => roll(args, voice),
         EntropyCommand::Check(args) => check(args, voice),
     }
 }
@@ -136,6 +158,32 @@ fn keep(
     outside::create_secret(&folder.join("words"), words.expose().as_bytes())?;
     outside::create_secret(&folder.join("openings.json"), openings.expose().as_bytes())?;
     outside::create(&folder.join("receipt.json"), format!("{}\n", json!(receipt)).as_bytes())
+}
+
+/// Judged before they are kept: the enclave would refuse them after people approved.
+fn roll(args: &RollArgs, voice: Voice) -> Result<Report, Failure> {
+    let source = if args.coins { Source::Coins } else { Source::Dice };
+    let file = args.data.join(ROLLS_FOLDER).join(format!("{}.{source}", args.key));
+    if !args.data.is_dir() {
+        let what = format!("{} is no folder", args.data.display());
+        return Err(Failure::usage(what, "name the data folder of the node, on its own machine"));
+    }
+    if file.exists() {
+        let what = format!("{} exists already", file.display());
+        return Err(Failure::usage(what, "remove it to roll anew, or ask for the key"));
+    }
+    voice.line(&rolling::for_a_key(source));
+    let symbols = rolling::typed(source, voice)?;
+    let digits = rolling::letters(source, rolling::judged(&symbols)?);
+    outside::private_folder(&args.data.join(ROLLS_FOLDER))?;
+    outside::create_secret(&file, digits.expose().as_bytes())?;
+    let text = format!(
+        "{} is for key `{}` (SECRET until it is born)\nnext: `keystead key create {}`, with this node as its home",
+        file.display(),
+        args.key,
+        args.key
+    );
+    Ok(Report::new(json!({"key": args.key, "source": source, "file": file}), text))
 }
 
 fn check(args: &CheckArgs, voice: Voice) -> Result<Report, Failure> {
