@@ -173,7 +173,7 @@ fn s04_a_key_from_an_old_backup_spends_a_nonce_again_without_its_control() {
 
 #[test]
 fn s13_a_node_from_an_old_backup_brings_dismissed_people_back_without_its_control() {
-    stolen(old_snapshot::attack(stale_head::repeated, false));
+    stolen(old_snapshot::attack(old_snapshot::put_back, false));
 }
 
 #[test]

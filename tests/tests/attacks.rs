@@ -1,5 +1,7 @@
 //! Every attack of the catalogue against the product's controls: refused, by whom it should be.
 
+#[path = "attacks/backups.rs"]
+mod backups;
 #[path = "attacks/shares.rs"]
 mod shares;
 
@@ -11,13 +13,13 @@ use keystead_tests::attacks::{
     chainless_legacy, cloud_database, delegatecall, double_limit, endless_fragments, equivocating_node,
     fee_attack, foreign_change, forged_rebuild, forged_roster, forked_log, forwarded_administration,
     frozen_key, greedy_peer, hoarded_signatures, increase_allowance, lone_voice, look_alike_address,
-    lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend, old_backup, old_snapshot,
-    operator_for_all, oversize_body, own_request, patched_node, permit, permit2, poisoned_state,
-    policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval,
-    rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback, same_person_twice,
-    sighash_downgrade, slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request,
-    stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto, swapped_payload,
-    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
+    lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend, operator_for_all,
+    oversize_body, own_request, patched_node, permit, permit2, poisoned_state, policy_rollback,
+    proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision,
+    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
+    slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request, stale_certificate,
+    stale_head, stolen_token, suppressed_freeze, suppressed_veto, swapped_payload, token_scope,
+    truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
     unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::{Anvil, Loot, Signer, root};
@@ -166,17 +168,6 @@ fn s10_burnt_fees_are_refused() {
 #[test]
 fn s04_two_digests_at_one_nonce_is_refused() {
     refused(two_digests_at_one_nonce::attack(Strict::default()), "deny.slot_taken");
-}
-
-#[test]
-fn s04_a_key_from_an_old_backup_spends_no_nonce_again() {
-    refused(old_backup::attack(Strict::default()), "deny.slot_taken");
-}
-
-#[test]
-fn s13_a_node_from_an_old_backup_brings_no_old_rules_and_no_dismissed_people_back() {
-    refused(old_snapshot::attack(stale_head::drawn, false), "certificate.fresh_nonce");
-    refused(old_snapshot::attack(stale_head::drawn, true), "certificate.policy");
 }
 
 #[test]
@@ -476,7 +467,8 @@ fn the_catalogue_is_what_the_folder_holds() {
 /// Both binaries play the same attacks: this one with the controls, the other without.
 #[test]
 fn each_attack_of_the_catalogue_has_its_control_and_its_twin() {
-    let controls = [include_str!("attacks.rs"), include_str!("attacks/shares.rs")];
+    let controls =
+        [include_str!("attacks.rs"), include_str!("attacks/backups.rs"), include_str!("attacks/shares.rs")];
     let twins = [include_str!("attack_twins.rs"), include_str!("attack_twins/shares.rs")];
     for source in [controls, twins].map(|it| it.concat()) {
         let is_missing = |name: &&&str| !source.contains(&format!("{name}::attack("));

@@ -336,18 +336,7 @@ impl<C: Controls> Turn<'_, C> {
                     },
                 )
             }
-            KeyStep::BackedUp { request, backup } => {
-                self.asked_for(
-                    request,
-                    |it| {
-                        matches!(it, KeyCeremony::Backup { key, .. } | KeyCeremony::Split { key, .. } if *key == event.key)
-                    },
-                )?;
-                let state = self.backed_up(&event.key, *backup)?;
-                // Once: a home would otherwise put an older backup in the place of the latest one.
-                self.step(request, Event::Settle);
-                Ok(state)
-            }
+            KeyStep::BackedUp { request, backup } => self.backed_up(request, &event.key, *backup),
             KeyStep::Drilled { backup, proof } => self.drilled(&event.key, *backup, proof),
             KeyStep::Protected { protections } => self.protected_by(node, &event.key, protections),
             KeyStep::Destroyed => self.wiped(node, &event.key),
@@ -424,8 +413,19 @@ impl<C: Controls> Turn<'_, C> {
         Ok(state)
     }
 
-    fn backed_up(&mut self, name: &Name, backup: keystead_base::Digest) -> Result<KeyState, Reason> {
+    fn backed_up(
+        &mut self,
+        request: &RequestId,
+        name: &Name,
+        backup: keystead_base::Digest,
+    ) -> Result<KeyState, Reason> {
+        self.asked_for(
+            request,
+            |it| matches!(it, KeyCeremony::Backup { key, .. } | KeyCeremony::Split { key, .. } if key == name),
+        )?;
         let state = self.move_key(name, KeyMove::Backup)?;
+        // Once: a home would otherwise put an older backup in the place of the latest one.
+        self.step(request, Event::Settle);
         if let Some(key) = self.state.keys.get_mut(name) {
             key.backup = Some(backup);
         }

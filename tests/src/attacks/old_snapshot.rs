@@ -14,6 +14,7 @@
 use keystead_decision::{FreshAnswer, Outcome, Strict};
 
 use super::stale_head::NonceOf;
+pub use super::stale_head::repeated as put_back;
 use crate::Loot;
 use crate::fixture::{Desk, ETHER, FRIEND, Member, name};
 use crate::world::World;
