@@ -3,28 +3,14 @@
 //! `KEYSTEAD_BLESS=1 cargo test -p keystead-entropy vectors` writes them anew: a change of form, which needs a new version in
 //! its domain.
 
-use std::path::Path;
 use std::process::{Command, Output};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Canonical, Digest, Name, Timestamp, tagged_hash};
-use serde::de::DeserializeOwned;
+use keystead_base::{Canonical, Digest, Name, Timestamp};
+use keystead_fixture::vectors::{Vector, first, hold, stored};
 use serde::{Deserialize, Serialize};
 
 use crate::{EntropyPromise, EntropyReceipt, Mixture, Samples, Source};
-
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../specs/vectors/entropy.json");
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Vector {
-    name: String,
-    domain: String,
-    json: serde_json::Value,
-    document: String,
-    digest: Digest,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    mixed: Option<Mixed>,
-}
 
 /// What HKDF-SHA-512 makes of the document.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -63,28 +49,11 @@ impl Canonical for SeedMaterial {
 
 #[test]
 fn e1_the_stored_vectors_are_what_is_computed_today() {
-    let today = vectors();
-    if std::env::var_os("KEYSTEAD_BLESS").is_some() {
-        std::fs::write(Path::new(FILE), serde_json::to_string_pretty(&today).unwrap() + "\n").unwrap();
-    }
-    let stored: Vec<Vector> = serde_json::from_str(&std::fs::read_to_string(FILE).unwrap()).unwrap();
-    assert_eq!(stored, today);
-    read::<EntropyReceipt>(&stored).hold().unwrap();
-    read::<EntropyPromise>(&stored);
-    read::<EntropyOpening>(&stored);
-    read::<SeedMaterial>(&stored);
-}
-
-fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(stored: &[Vector]) -> T {
-    let vector = stored.iter().find(|it| it.domain == T::DOMAIN).unwrap();
-    let document = const_hex::decode(&vector.document).unwrap();
-    let value = T::from_document(&document).unwrap();
-    assert_eq!(value.digest(), vector.digest);
-    assert_eq!(serde_json::from_value::<T>(vector.json.clone()).unwrap(), value);
-    for cut in [document.len() - 1, document.len() / 2, 1, 0] {
-        assert!(T::from_document(&document[..cut]).is_err(), "{} cut to {cut} bytes", vector.name);
-    }
-    value
+    let stored = hold("entropy", &vectors());
+    first::<EntropyReceipt>(&stored).hold().unwrap();
+    first::<EntropyPromise>(&stored);
+    first::<EntropyOpening>(&stored);
+    first::<SeedMaterial>(&stored);
 }
 
 fn system() -> Vec<u8> {
@@ -108,36 +77,19 @@ fn vectors() -> Vec<Vector> {
     assert_eq!(receipt.promise, Some(promise.digest()));
     let inputs = [(Source::OperatingSystem, system), (Source::Dice, rolls)];
     let sources = inputs.map(|(source, samples)| SeedInput { source, samples }).into();
-    let mut material = vector("operating system and dice, as they are mixed", &SeedMaterial { sources });
+    let mut material = Vector::of("operating system and dice, as they are mixed", &SeedMaterial { sources });
     let [salt, info] = ["keystead/seed/v2", "seed"].map(str::to_owned);
-    material.mixed = Some(Mixed { salt, info, seed: Digest(*seed.expose()) });
-    let check = Vector {
-        name: "what a receipt says of a seed".to_owned(),
-        domain: "keystead/seed-check/v1".to_owned(),
-        json: serde_json::to_value(Digest(*seed.expose())).unwrap(),
-        document: const_hex::encode([b"\x16keystead/seed-check/v1".as_slice(), seed.expose()].concat()),
-        digest: tagged_hash("keystead/seed-check/v1", seed.expose()),
-        mixed: None,
-    };
+    let mixed = Mixed { salt, info, seed: Digest(*seed.expose()) };
+    material.beside.insert("mixed".to_owned(), serde_json::to_value(mixed).unwrap());
+    let check = Vector::tagged("what a receipt says of a seed", "keystead/seed-check/v1", seed.expose());
     assert_eq!(receipt.check, check.digest);
     vec![
-        vector("what the machine promises before the dice roll", &promise),
-        vector("the receipt of a ceremony with dice", &receipt),
-        vector("what the commitment to the rolls opens to", &opening),
+        Vector::of("what the machine promises before the dice roll", &promise),
+        Vector::of("the receipt of a ceremony with dice", &receipt),
+        Vector::of("what the commitment to the rolls opens to", &opening),
         material,
         check,
     ]
-}
-
-fn vector<T: Canonical + Serialize>(name: &str, value: &T) -> Vector {
-    Vector {
-        name: name.to_owned(),
-        domain: T::DOMAIN.to_owned(),
-        json: serde_json::to_value(value).unwrap(),
-        document: const_hex::encode(value.to_document()),
-        digest: value.digest(),
-        mixed: None,
-    }
 }
 
 /// On other software: a script that knows the specification and Python's standard library.
@@ -159,8 +111,8 @@ fn recomputed(receipt: &EntropyReceipt, openings: &serde_json::Value, promise: D
 
 #[test]
 fn e1_the_owner_recomputes_the_seed_on_other_software() {
-    let stored: Vec<Vector> = serde_json::from_str(&std::fs::read_to_string(FILE).unwrap()).unwrap();
-    let (receipt, promise) = (read::<EntropyReceipt>(&stored), read::<EntropyPromise>(&stored).digest());
+    let stored = stored("entropy");
+    let (receipt, promise) = (first::<EntropyReceipt>(&stored), first::<EntropyPromise>(&stored).digest());
     let openings = |first: u8| {
         let samples: String = const_hex::encode([&[first], &system()[1..]].concat());
         serde_json::json!([
@@ -171,8 +123,8 @@ fn e1_the_owner_recomputes_the_seed_on_other_software() {
     let output = recomputed(&receipt, &openings(0), promise);
     assert!(output.status.success(), "{output:?}");
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let seed = stored.iter().find_map(|it| it.mixed.as_ref()).unwrap().seed;
-    assert_eq!(told["seed"], seed.to_string());
+    let seed = stored.iter().find_map(|it| it.beside.get("mixed")).unwrap()["seed"].clone();
+    assert_eq!(told["seed"], seed);
     assert_eq!(told["words"].as_array().unwrap().len(), 24);
 
     let refused = |output: Output, what: &str| {
@@ -192,8 +144,8 @@ type Change = fn(&mut EntropyReceipt);
 /// Whatever is taken from a receipt, or said otherwise in it, it does not hold any more.
 #[test]
 fn e1_a_receipt_that_says_less_does_not_hold() {
-    let stored: Vec<Vector> = serde_json::from_str(&std::fs::read_to_string(FILE).unwrap()).unwrap();
-    let receipt: EntropyReceipt = read(&stored);
+    let stored = stored("entropy");
+    let receipt: EntropyReceipt = first(&stored);
     let changes: [(&str, Change); 10] = [
         ("no operating system", |it| it.sources = it.sources.split_off(1)),
         ("no second source", |it| it.sources.truncate(1)),

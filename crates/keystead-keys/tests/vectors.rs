@@ -6,58 +6,29 @@
 // Helpers of a test are a test, which the lints cannot see outside its functions.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::path::Path;
-
-use keystead_base::{Canonical, ClusterId, Digest, Name, Secret};
+use keystead_base::{Canonical as _, ClusterId, Digest, Name, Secret};
+use keystead_fixture::vectors::{Vector, hold};
 use keystead_keys::{
     BackupFile, BackupSubject, HdSeed, MemberKey, MemberKeyFile, MemberPublic, Purpose, RecipientKey, Sealed,
     SeedShares, ShareCircle,
 };
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../specs/vectors/keys.json");
 const PASSPHRASE: &[u8] = b"correct horse";
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Vector {
-    name: String,
-    domain: String,
-    json: serde_json::Value,
-    document: String,
-    digest: Digest,
-}
 
 #[test]
 fn the_stored_files_are_what_is_written_today_and_still_open() {
-    let today = vectors();
-    if std::env::var_os("KEYSTEAD_BLESS").is_some() {
-        std::fs::write(Path::new(FILE), serde_json::to_string_pretty(&today).unwrap() + "\n").unwrap();
-    }
-    let stored: Vec<Vector> = serde_json::from_str(&std::fs::read_to_string(FILE).unwrap()).unwrap();
-    assert_eq!(stored, today);
+    let stored = hold("keys", &vectors());
     let [sealed, backup, public, member, shares] = stored.as_slice() else { panic!("five vectors") };
-    read::<Sealed>(sealed);
-    let member: MemberKeyFile = read(member);
-    assert_eq!(member.public, read(public));
+    sealed.read::<Sealed>();
+    let member: MemberKeyFile = member.read();
+    assert_eq!(member.public, public.read());
     let ann = member.open(PASSPHRASE).unwrap();
-    let restored = read::<BackupFile>(backup).restore(&name("ann"), &ann.recipient().unwrap()).unwrap();
+    let restored = backup.read::<BackupFile>().restore(&name("ann"), &ann.recipient().unwrap()).unwrap();
     assert_eq!(restored.entropy().expose(), &[5; 32]);
-    let shares = read::<SeedShares>(shares);
+    let shares = shares.read::<SeedShares>();
     let people = [("ann", 1), ("ben", 4)].map(|(who, byte)| (name(who), recipient(byte)));
     let opened = people.map(|(who, key)| shares.open(&who, &key).unwrap());
     assert_eq!(shares.restore(&opened).unwrap().entropy().expose(), &[5; 32]);
-}
-
-fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) -> T {
-    let document = const_hex::decode(&vector.document).unwrap();
-    let value = T::from_document(&document).unwrap();
-    assert_eq!((value.digest(), T::DOMAIN), (vector.digest, vector.domain.as_str()));
-    assert_eq!(serde_json::from_value::<T>(vector.json.clone()).unwrap(), value);
-    for cut in [document.len() - 1, document.len() / 2, 1, 0] {
-        assert!(T::from_document(&document[..cut]).is_err(), "{} cut to {cut} bytes", vector.name);
-    }
-    value
 }
 
 /// Made from fixed bytes instead of random ones, so that they come out the same for ever.
@@ -78,11 +49,11 @@ fn vectors() -> Vec<Vector> {
         SeedShares::write(subject_of(&seed), &seed, 1, &[circle], &mut |bytes| bytes.fill(5)).unwrap();
     let public: MemberPublic = file.public.clone();
     vec![
-        vector("an HD seed, sealed", &sealed.unwrap()),
-        vector("a backup for one person", &backup),
-        vector("a member's public side", &public),
-        vector("a member's key file", &file),
-        vector("a backup in shares for two people", &shares),
+        Vector::of("an HD seed, sealed", &sealed.unwrap()),
+        Vector::of("a backup for one person", &backup),
+        Vector::of("a member's public side", &public),
+        Vector::of("a member's key file", &file),
+        Vector::of("a backup in shares for two people", &shares),
     ]
 }
 
@@ -98,16 +69,6 @@ fn subject_of(seed: &HdSeed) -> BackupSubject {
 
 fn recipient(byte: u8) -> RecipientKey {
     MemberKey::generate(name("somebody"), &mut |bytes| bytes.fill(byte)).recipient().unwrap()
-}
-
-fn vector<T: Canonical + Serialize>(name: &str, value: &T) -> Vector {
-    Vector {
-        name: name.to_owned(),
-        domain: T::DOMAIN.to_owned(),
-        json: serde_json::to_value(value).unwrap(),
-        document: const_hex::encode(value.to_document()),
-        digest: value.digest(),
-    }
 }
 
 fn name(text: &str) -> Name {
