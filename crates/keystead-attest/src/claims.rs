@@ -207,3 +207,27 @@ impl Attested {
         &self.key
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn firmware_of_another_length_reaches_no_floor() {
+        let reaches = |found: &[u64], floor: &[u64]| Tcb(found.to_vec()).reaches(&Tcb(floor.to_vec()));
+        for (found, floor, expected) in [
+            ([5, 6].as_slice(), [5, 6].as_slice(), true),
+            (&[5, 7], &[5, 6], true),
+            (&[5, 5], &[5, 6], false),
+            (&[9, 5], &[5, 6], false),
+            // Whatever stands in front: what is not said is not new enough, and what nobody asked for is not compared.
+            (&[9], &[5, 6], false),
+            (&[], &[5, 6], false),
+            (&[9, 9, 9], &[5, 6], false),
+            (&[9], &[], false),
+            (&[], &[], true),
+        ] {
+            assert_eq!(reaches(found, floor), expected, "{found:?} {floor:?}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Which allow list is in force: the next one needs people, and time where it lets more in.
 
-use keystead_base::{Canonical as _, ClusterId, Signed, Timestamp};
+use keystead_base::{Canonical as _, ClusterId, HybridPublicKey, Signed, Timestamp};
 use keystead_intent::Approval;
 use keystead_policy::{PolicyRef, Requirement, Roster};
 use keystead_quorum::{Context, Strict, authorize};
@@ -48,12 +48,22 @@ impl Custodian {
     /// Shows the next list. Its time lock begins now, by this custodian's clock and nobody's word; another list in its
     /// place begins anew.
     ///
+    /// INVARIANT S11: who proposes it has signed it, so that nobody proposes in another's name and then approves as well.
+    ///
     /// # Errors
     ///
-    /// [`AllowError::Cluster`], [`AllowError::Order`] or [`AllowError::Form`].
-    pub fn announce(&mut self, list: AllowList, now: Timestamp) -> Result<(), AllowError> {
-        self.follows(&list)?;
-        list.check_form()?;
+    /// [`AllowError::Cluster`], [`AllowError::Order`], [`AllowError::Form`], and of the signature [`AllowError::Proposer`],
+    /// [`AllowError::Unknown`] or [`AllowError::Signature`].
+    pub fn announce(
+        &mut self,
+        signed: Signed<AllowList>,
+        roster: &Roster,
+        now: Timestamp,
+    ) -> Result<(), AllowError> {
+        self.follows(&signed.body)?;
+        signed.body.check_form()?;
+        proposed(&signed, roster)?;
+        let list = signed.body;
         if self.announced.as_ref().is_none_or(|(announced, _)| *announced != list) {
             self.announced = Some((list, now));
         }
@@ -116,4 +126,19 @@ impl Custodian {
         }
         Ok(())
     }
+}
+
+/// As the log holds a request to its requester: a service, or one of a person's devices.
+fn proposed(signed: &Signed<AllowList>, roster: &Roster) -> Result<(), AllowError> {
+    let (proposer, signer) = (signed.body.proposer.clone(), signed.signer.clone());
+    if signer != proposer {
+        return Err(AllowError::Proposer { proposer, signer });
+    }
+    let service = roster.service(&signer).map(|it| &it.key);
+    let devices = roster.person(&signer).into_iter().flat_map(|it| it.devices.iter().map(|it| &it.key));
+    let mut keys = service.into_iter().chain(devices);
+    let verify = |key: &HybridPublicKey| signed.verify(key).map(drop);
+    let first = keys.next().map(verify).ok_or_else(|| AllowError::Unknown { signer: signer.clone() })?;
+    let tried = keys.fold(first, |before, key| before.or_else(|_| verify(key)));
+    tried.map_err(|error| AllowError::Signature { signer, error })
 }

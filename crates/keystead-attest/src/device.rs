@@ -28,6 +28,15 @@ pub enum DeviceProof {
         /// Its serial number.
         serial: String,
     },
+    /// A FIDO authenticator whose maker certifies which one it is (enterprise attestation).
+    FidoSerial {
+        /// The model.
+        #[serde(with = "const_hex")]
+        aaguid: [u8; 16],
+        /// The serial number in its attestation certificate (`id-fido-gen-ce-sernum`, 1.3.6.1.4.1.45724.1.1.2).
+        #[serde(with = "const_hex")]
+        serial: Vec<u8>,
+    },
 }
 
 /// What a device is there for.
@@ -78,15 +87,40 @@ impl DeviceProof {
         match self {
             Self::Tpm { .. } => Ok(()),
             // Authenticators without a model of their own all say zero, and so would every software key.
-            Self::Fido { aaguid, .. } if *aaguid == [0; 16] => Err(EnrolmentError::NoModel),
+            Self::Fido { aaguid, .. } | Self::FidoSerial { aaguid, .. } if *aaguid == [0; 16] => {
+                Err(EnrolmentError::NoModel)
+            }
             Self::Fido { .. } => Ok(()),
+            Self::FidoSerial { serial, .. } => {
+                let named = (1..=MAX_TOKEN_TEXT).contains(&serial.len()) && serial.iter().any(|it| *it != 0);
+                if named {
+                    Ok(())
+                } else {
+                    Err(EnrolmentError::NoSerial { found: const_hex::encode(serial) })
+                }
+            }
             Self::Token { manufacturer, serial } => {
-                let fits = |text: &String| {
-                    (1..=MAX_TOKEN_TEXT).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic())
-                };
-                let named = fits(manufacturer) && fits(serial) && serial.bytes().any(|it| it != b'0');
+                if !fits(manufacturer) || manufacturer.trim() != manufacturer {
+                    return Err(EnrolmentError::NoMaker { found: manufacturer.clone() });
+                }
+                let named = fits(serial) && !serial.contains(' ') && serial.bytes().any(|it| it != b'0');
                 if named { Ok(()) } else { Err(EnrolmentError::NoSerial { found: serial.clone() }) }
             }
+        }
+    }
+
+    /// Of an authenticator without a certified serial number nothing says that it is another one than the next of its model: it
+    /// makes as many credentials as it is asked for.
+    fn unproven_model(&self, other: &Self) -> Option<[u8; 16]> {
+        match (self, other) {
+            (
+                Self::Fido { aaguid, .. },
+                Self::Fido { aaguid: same, .. } | Self::FidoSerial { aaguid: same, .. },
+            )
+            | (Self::FidoSerial { aaguid, .. }, Self::Fido { aaguid: same, .. }) => {
+                (aaguid == same).then_some(*aaguid)
+            }
+            _ => None,
         }
     }
 }
@@ -122,6 +156,14 @@ impl Enrolments {
         if let Some(other) = self.records.iter().find(|it| it.proof.device() == device) {
             return Err(EnrolmentError::SameDevice {
                 device,
+                holder: other.holder.clone().into(),
+                found: holder.clone().into(),
+            });
+        }
+        let models = self.records.iter().map(|it| (it, it.proof.unproven_model(&enrolment.proof)));
+        if let Some((other, aaguid)) = models.flat_map(|(it, model)| model.map(|model| (it, model))).next() {
+            return Err(EnrolmentError::SameModel {
+                aaguid: const_hex::encode(aaguid),
                 holder: other.holder.clone().into(),
                 found: holder.clone().into(),
             });
@@ -168,6 +210,18 @@ pub enum EnrolmentError {
         /// Who wants it, too.
         found: Box<Holder>,
     },
+    /// Two authenticators that may be one.
+    #[error(
+        "the authenticators of {holder:?} and {found:?} are of model {aaguid} and may be one: bring another model, or two whose maker certifies their serial numbers"
+    )]
+    SameModel {
+        /// The model, in hex.
+        aaguid: String,
+        /// Who has the first.
+        holder: Box<Holder>,
+        /// Who shows the second.
+        found: Box<Holder>,
+    },
     /// One holder with two devices.
     #[error("{holder:?} has a device already")]
     SameHolder {
@@ -187,9 +241,17 @@ pub enum EnrolmentError {
     NoModel,
     /// A token that names no serial number.
     #[error(
-        "expected a token's maker and serial number, 1 to {MAX_TOKEN_TEXT} visible characters, found serial {found:?}"
+        "expected a serial number of 1 to {MAX_TOKEN_TEXT} visible characters that are not all zero, found {found:?}"
     )]
     NoSerial {
+        /// What it says.
+        found: String,
+    },
+    /// A token that names no maker.
+    #[error(
+        "expected a token's maker in 1 to {MAX_TOKEN_TEXT} characters of ASCII without blanks around them, found {found:?}"
+    )]
+    NoMaker {
         /// What it says.
         found: String,
     },
@@ -206,10 +268,12 @@ impl Coded for EnrolmentError {
         match self {
             Self::Cluster { .. } => "enrolment.cluster",
             Self::SameDevice { .. } => "enrolment.same_device",
+            Self::SameModel { .. } => "enrolment.same_model",
             Self::SameHolder { .. } => "enrolment.same_holder",
             Self::Missing { .. } => "enrolment.missing",
             Self::NoModel => "enrolment.no_model",
             Self::NoSerial { .. } => "enrolment.no_serial",
+            Self::NoMaker { .. } => "enrolment.no_maker",
             Self::TooMany { .. } => "enrolment.too_many",
         }
     }
@@ -217,6 +281,10 @@ impl Coded for EnrolmentError {
     fn blame(&self) -> Blame {
         Blame::Caller
     }
+}
+
+fn fits(text: &str) -> bool {
+    (1..=MAX_TOKEN_TEXT).contains(&text.len()) && text.bytes().all(|it| it == b' ' || it.is_ascii_graphic())
 }
 
 const MAX_TOKEN_TEXT: usize = 64;
@@ -265,10 +333,41 @@ mod tests {
         for serial in ["", "0000", "a b", &"x".repeat(65)] {
             assert_eq!(code(all.enroll(node("node-1", token(serial)))), "enrolment.no_serial", "{serial}");
         }
-        all.enroll(node("node-1", token("17"))).unwrap();
+        for maker in ["", " maker", "maker ", "m\u{fc}ller", &"x".repeat(65)] {
+            let proof = DeviceProof::Token { manufacturer: maker.to_owned(), serial: "17".to_owned() };
+            assert_eq!(code(all.enroll(node("node-1", proof))), "enrolment.no_maker", "{maker:?}");
+        }
+        let maker = "Yubico (www.yubico.com)".to_owned();
+        all.enroll(node("node-1", DeviceProof::Token { manufacturer: maker, serial: "17".to_owned() }))
+            .unwrap();
         let fido = |aaguid| DeviceProof::Fido { aaguid, credential: Digest([5; 32]) };
         assert_eq!(code(all.enroll(node("node-2", fido([0; 16])))), "enrolment.no_model");
+        let numbered = |aaguid, serial: &[u8]| DeviceProof::FidoSerial { aaguid, serial: serial.to_vec() };
+        assert_eq!(code(all.enroll(node("node-2", numbered([0; 16], &[1])))), "enrolment.no_model");
+        for serial in [[].as_slice(), &[0, 0], &[1; 65]] {
+            assert_eq!(code(all.enroll(node("node-2", numbered([1; 16], serial)))), "enrolment.no_serial");
+        }
         all.enroll(node("node-2", fido([1; 16]))).unwrap();
         assert_eq!(code(all.enroll(node("node-3", fido([1; 16])))), "enrolment.same_device");
+    }
+
+    #[test]
+    fn s11_an_authenticator_makes_one_approver_however_many_credentials_it_makes() {
+        let code = |result: Result<(), EnrolmentError>| result.map_err(|error| error.code());
+        let plain = |model, key| DeviceProof::Fido { aaguid: [model; 16], credential: Digest([key; 32]) };
+        let numbered = |model, serial| DeviceProof::FidoSerial { aaguid: [model; 16], serial: vec![serial] };
+        let same_model = Err("enrolment.same_model");
+        for (first, second, expected) in [
+            (plain(1, 1), plain(1, 2), same_model),
+            (plain(1, 1), numbered(1, 2), same_model),
+            (numbered(1, 1), plain(1, 2), same_model),
+            (numbered(1, 1), numbered(1, 1), Err("enrolment.same_device")),
+            (numbered(1, 1), numbered(1, 2), Ok(())),
+            (plain(1, 1), plain(2, 1), Ok(())),
+        ] {
+            let mut all = Enrolments::new(cluster());
+            all.enroll(node("node-1", first.clone())).unwrap();
+            assert_eq!(code(all.enroll(node("node-2", second.clone()))), expected, "{first:?} {second:?}");
+        }
     }
 }

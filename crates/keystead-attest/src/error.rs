@@ -1,6 +1,6 @@
 //! Why evidence, an allow list or a release is refused.
 
-use keystead_base::{Blame, ClusterId, Coded, Digest, Timestamp};
+use keystead_base::{Blame, CanonError, ClusterId, Coded, Digest, Name, SignatureError, Timestamp};
 use keystead_quorum::{Mismatch, Shortfall};
 
 use crate::{Platform, Tcb};
@@ -8,6 +8,14 @@ use crate::{Platform, Tcb};
 /// Why evidence says nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvidenceError {
+    /// Bytes that are no document of ours.
+    #[error("expected {expected}: {error}")]
+    Document {
+        /// What should stand there.
+        expected: &'static str,
+        /// What is wrong.
+        error: CanonError,
+    },
     /// Bytes that are no evidence of this platform.
     #[error("expected {expected}, found {found}")]
     Form {
@@ -20,25 +28,33 @@ pub enum EvidenceError {
     #[error("the certificates do not lead to a root that is trusted for this platform: {reason}")]
     Chain {
         /// What the verifier says.
-        reason: String,
+        reason: Reason,
     },
     /// Somebody in the chain took it back.
     #[error("the key behind this evidence was revoked: {reason}")]
     Revoked {
         /// What the verifier says.
-        reason: String,
+        reason: Reason,
     },
-    /// What the maker says of its firmware is not in force at this moment.
-    #[error("what the maker says of its firmware is not in force: {reason}")]
+    /// What the maker says of its keys or its firmware is not in force at this moment.
+    #[error("what the maker says of its keys or firmware is not in force: {reason}. Fetch what it says now")]
     Stale {
         /// What the verifier says.
-        reason: String,
+        reason: Reason,
     },
     /// Other bytes than those that were signed.
     #[error("the signature of the evidence fails: {reason}")]
     Signature {
         /// What the verifier says.
-        reason: String,
+        reason: Reason,
+    },
+    /// A list of the maker's that cannot be read.
+    #[error("list {at} of the maker's revoked certificates cannot be read: {error}")]
+    Revocations {
+        /// Which, from zero.
+        at: usize,
+        /// What is wrong with it.
+        error: webpki::Error,
     },
     /// A register that everybody can set anew.
     #[error(
@@ -75,14 +91,26 @@ pub enum EvidenceError {
     Binding,
 }
 
+/// What a verifier says, in its own type where it has one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// The verifier of certificates.
+    #[error(transparent)]
+    Certificate(#[from] webpki::Error),
+    /// A library that says it in words.
+    #[error("{0}")]
+    Words(String),
+}
+
 impl Coded for EvidenceError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Form { .. } => "evidence.form",
+            Self::Form { .. } | Self::Document { .. } => "evidence.form",
             Self::Chain { .. } => "evidence.chain",
             Self::Revoked { .. } => "evidence.revoked",
             Self::Stale { .. } => "evidence.stale",
             Self::Signature { .. } => "evidence.signature",
+            Self::Revocations { .. } => "evidence.revocations",
             Self::ResettablePcr { .. } => "evidence.resettable_pcr",
             Self::Pcrs { .. } => "evidence.pcrs",
             Self::OtherPcrs { .. } => "evidence.other_pcrs",
@@ -92,7 +120,10 @@ impl Coded for EvidenceError {
     }
 
     fn blame(&self) -> Blame {
-        Blame::Peer
+        match self {
+            Self::Revocations { .. } => Blame::Environment,
+            _ => Blame::Peer,
+        }
     }
 }
 
@@ -127,6 +158,28 @@ pub enum AllowError {
         /// The most entries.
         limit: usize,
     },
+    /// Signed by one and proposed in the name of another.
+    #[error("the list names {proposer} as its proposer, and {signer} signed it")]
+    Proposer {
+        /// Whom the list names.
+        proposer: Name,
+        /// Who signed it.
+        signer: Name,
+    },
+    /// Whom the roster does not know.
+    #[error("{signer} has no key in the roster to propose a list with")]
+    Unknown {
+        /// Who claims to have signed.
+        signer: Name,
+    },
+    /// Not by that person.
+    #[error("the signature of {signer} under the list fails: {error}")]
+    Signature {
+        /// Who claims to have signed.
+        signer: Name,
+        /// The half that fails.
+        error: SignatureError,
+    },
     /// Nobody announced it here.
     #[error("list {digest} was not announced to this custodian: its time lock has not begun")]
     Unannounced {
@@ -153,6 +206,9 @@ impl Coded for AllowError {
             Self::Cluster { .. } => "allow.cluster",
             Self::Order { .. } => "allow.order",
             Self::Form { .. } => "allow.form",
+            Self::Proposer { .. } => "allow.proposer",
+            Self::Unknown { .. } => "allow.unknown",
+            Self::Signature { .. } => "allow.signature",
             Self::Unannounced { .. } => "allow.unannounced",
             Self::Lax { .. } => "allow.lax",
             Self::Quorum(shortfall) => shortfall.code(),

@@ -15,6 +15,7 @@ mod custodian;
 mod device;
 mod error;
 mod evidence;
+mod makers;
 mod release;
 pub mod tpm;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use claims::{
 };
 pub use custodian::{Custodian, Rules};
 pub use device::{DeviceProof, Enrolment, EnrolmentError, Enrolments, Holder};
-pub use error::{AllowError, EvidenceError, ReleaseError};
+pub use error::{AllowError, EvidenceError, Reason, ReleaseError};
 pub use evidence::{Attester, Verifier};
+pub use makers::Makers;
 pub use release::{MAX_RELEASED_BYTES, Released, release};

@@ -69,7 +69,8 @@ impl Tpm {
         let read = |context: &mut Context| context.nv_read(NvAuth::NvIndex(handle), handle, 8, 0);
         let bytes = self.context.execute_with_session(Some(storage.session), read);
         let bytes = bytes.map_err(refused("read the counter"))?;
-        bytes.value().try_into().map(u64::from_be_bytes).map_err(|_| TpmError::OtherTpm)
+        let other = TpmError::Answer { what: "read the counter", expected: "eight bytes" };
+        bytes.value().try_into().map(u64::from_be_bytes).map_err(|_| other)
     }
 
     fn opened(&mut self, index: u32, auth: &AuthValue) -> Result<NvIndexHandle, TpmError> {

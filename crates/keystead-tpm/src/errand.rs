@@ -24,7 +24,7 @@ pub fn serve(mut input: impl BufRead, mut output: impl Write) -> std::io::Result
     let done = match errand {
         Ok(Errand::Unseal { place, pipe }) => return unseal(&place, &pipe, output),
         Ok(errand) => run(errand),
-        Err(error) => Err(TpmError::Errand { found: error.to_string() }),
+        Err(error) => Err(TpmError::Errand(error)),
     };
     say(&mut output, &done.unwrap_or_else(refusal))
 }
@@ -37,9 +37,7 @@ pub fn serve(mut input: impl BufRead, mut output: impl Write) -> std::io::Result
 pub fn run(errand: Errand) -> Result<ErrandReply, TpmError> {
     match errand {
         Errand::Seal { place, secret, pcrs, counter } => seal(&place, &secret, pcrs, counter),
-        Errand::Unseal { .. } => {
-            Err(TpmError::Errand { found: "an unsealing outside of a process".to_owned() })
-        }
+        Errand::Unseal { .. } => Err(TpmError::Unserved),
         Errand::Advance { place, height, head, head_at_mark } => {
             advance(&place, OnDisk { height, head_at_mark }, head)
         }
@@ -78,7 +76,7 @@ fn seal(place: &TpmPlace, secret: &Path, pcrs: Pcrs, counter: u32) -> Result<Err
     let parent = Some(seal.parent.as_slice());
     let value = match tpm.counter(parent, counter, &auth) {
         Ok(value) => value,
-        Err(TpmError::Refused { .. }) => tpm.define_counter(parent, counter, &auth)?,
+        Err(error) if error.is_missing() => tpm.define_counter(parent, counter, &auth)?,
         Err(error) => return Err(error),
     };
     write(&place.seal, &seal.to_document())?;
@@ -126,7 +124,7 @@ fn accept(place: &TpmPlace) -> Result<ErrandReply, TpmError> {
     let auth = auth(place)?;
     // Whatever mark a crash may have left one ahead is behind from now on.
     let counter = tpm.count_up(Some(&seal.parent), seal.counter, &auth)?;
-    let next = RollbackMark::new(&unsealed.mark, counter.saturating_add(1), 0, Digest::ZERO);
+    let next = RollbackMark::accepted(&unsealed.mark, counter.saturating_add(1));
     count(&mut tpm, place, (&seal, &auth), &next)
 }
 

@@ -107,10 +107,18 @@ pub enum TpmError {
     #[error(transparent)]
     Pcrs(#[from] EvidenceError),
     /// What it was asked for is no errand.
-    #[error("expected one errand in JSON, found {found}")]
-    Errand {
-        /// What the parser says.
-        found: String,
+    #[error("expected one errand in JSON, on one line: {0}")]
+    Errand(serde_json::Error),
+    /// An unsealing goes on after its answer, and so needs the program.
+    #[error("an unsealing is an errand of the program's own: start it, and ask there")]
+    Unserved,
+    /// An answer that no TPM gives.
+    #[error("asked to {what}, the TPM answers something else than {expected}: it is broken, or is none")]
+    Answer {
+        /// What it was asked for.
+        what: &'static str,
+        /// What it should have been.
+        expected: &'static str,
     },
 }
 
@@ -126,6 +134,13 @@ impl TpmError {
             },
             _ => Self::Refused { what, error },
         }
+    }
+}
+
+impl TpmError {
+    /// Whether the TPM says that nothing has the number that was named.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Refused { error: tss_esapi::Error::Tss2Error(code), .. } if code.kind() == Some(Kind::Handle))
     }
 }
 
@@ -147,7 +162,8 @@ impl Coded for TpmError {
             Self::Document { .. } => "tpm.document",
             Self::Rollback(error) => error.code(),
             Self::Pcrs(error) => error.code(),
-            Self::Errand { .. } => "tpm.errand",
+            Self::Errand(_) | Self::Unserved => "tpm.errand",
+            Self::Answer { .. } => "tpm.answer",
         }
     }
 
@@ -157,7 +173,8 @@ impl Coded for TpmError {
             | Self::SecretLength { .. }
             | Self::CounterTaken { .. }
             | Self::Pcrs(_)
-            | Self::Errand { .. } => Blame::Caller,
+            | Self::Errand(_)
+            | Self::Unserved => Blame::Caller,
             _ => Blame::Environment,
         }
     }

@@ -64,9 +64,13 @@ impl<'a> Device<'a> {
     ///
     /// # Errors
     ///
-    /// [`TpmError::NoCertificate`].
+    /// [`TpmError::NoCertificate`] and others.
     pub fn certificate(&mut self) -> Result<Vec<u8>, TpmError> {
-        ek::retrieve_ek_pubcert(&mut self.tpm.context, ENDORSEMENT).map_err(|_| TpmError::NoCertificate)
+        let read = ek::retrieve_ek_pubcert(&mut self.tpm.context, ENDORSEMENT);
+        read.map_err(refused("show its certificate")).map_err(|error| match error.is_missing() {
+            true => TpmError::NoCertificate,
+            false => error,
+        })
     }
 
     /// Finds the bytes of a credential that was made for this very key in this very TPM.

@@ -7,12 +7,14 @@
 mod counter;
 mod errand;
 mod error;
+mod harden;
 mod identity;
 mod seal;
 mod tpm;
 
 pub use errand::{run, serve};
 pub use error::TpmError;
+pub use harden::harden;
 pub use identity::{Device, TpmAttester};
 pub use seal::{MAX_SECRET_BYTES, Unsealed};
 pub use tpm::{AuthValue, Tpm};

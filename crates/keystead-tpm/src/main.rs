@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match keystead_tpm::serve(std::io::stdin().lock(), std::io::stdout().lock()) {
+    let serve = |()| keystead_tpm::serve(std::io::stdin().lock(), std::io::stdout().lock());
+    match keystead_tpm::harden().and_then(serve) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever asked is gone: there is nobody to tell.
+        // Whoever asked is gone, or the kernel keeps nobody out of this process: there is nobody to tell.
         Err(_) => ExitCode::FAILURE,
     }
 }

@@ -84,7 +84,8 @@ impl Tpm {
         let payload =
             self.with_storage(Some(&seal.parent), |tpm, storage| tpm.release(seal, auth, storage))?;
         let payload = Secret::new(payload.to_vec());
-        let (mark, secret) = payload.expose().split_first_chunk::<32>().ok_or(TpmError::OtherTpm)?;
+        let short = TpmError::Answer { what: "unseal", expected: "a key of 32 bytes and a secret" };
+        let (mark, secret) = payload.expose().split_first_chunk::<32>().ok_or(short)?;
         Ok(Unsealed { mark: MarkKey(Secret::new(*mark)), secret: Secret::new(secret.to_vec()) })
     }
 

@@ -157,7 +157,8 @@ impl Tpm {
     fn start(&mut self, salt: Option<KeyHandle>, kind: SessionType) -> Result<AuthSession, TpmError> {
         let (cipher, hash) = (SymmetricDefinition::AES_128_CFB, HashingAlgorithm::Sha256);
         let started = self.context.start_auth_session(salt, None, None, kind, cipher, hash);
-        started.map_err(refused("start a session"))?.ok_or(TpmError::OtherTpm)
+        let none = TpmError::Answer { what: "start a session", expected: "a session" };
+        started.map_err(refused("start a session"))?.ok_or(none)
     }
 
     /// Works while something is loaded, and flushes it whatever became of the work.

@@ -13,7 +13,7 @@ pub struct RollbackMark {
     pub counter: u64,
     /// The log's height.
     pub height: u64,
-    /// The digest of the header at that height; zero where there was none.
+    /// The digest of the header at that height; zero where there was none, and ones on a disk that people accepted.
     pub head: Digest,
     /// HMAC-SHA-256 over the rest, under a key that lies in the same seal as the vault's passphrase.
     pub tag: Digest,
@@ -42,6 +42,19 @@ impl RollbackMark {
             mark.tag = Digest(tag);
         }
         mark
+    }
+
+    /// The mark of a disk that was put back and that people take for the newest one: its shares are to be burnt.
+    #[must_use]
+    pub fn accepted(key: &MarkKey, counter: u64) -> Self {
+        Self::new(key, counter, 0, ACCEPTED)
+    }
+
+    /// INVARIANT S5: whether no share on this disk may be used again. What its transfers answered since the copy was made
+    /// stands in no journal here.
+    #[must_use]
+    pub fn burns_shares(&self) -> bool {
+        self.height == 0 && self.head == ACCEPTED
     }
 
     /// INVARIANT S5: a disk from before the newest mark is known by the counter, which no disk takes back. The mark is written
@@ -81,6 +94,9 @@ impl MarkKey {
         hmac::Key::new(hmac::HMAC_SHA256, self.0.expose())
     }
 }
+
+/// No header has this digest.
+const ACCEPTED: Digest = Digest([0xff; 32]);
 
 /// Why a disk is not the newest one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

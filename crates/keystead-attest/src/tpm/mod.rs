@@ -12,10 +12,12 @@ mod pcrs;
 mod public;
 mod quote;
 mod reader;
+#[cfg(test)]
+mod samples;
 
 pub use blobs::{TpmKey, TpmSeal};
 pub use credential::{Credential, CredentialChallenge};
-pub use endorsement::{Endorsement, TpmMakers};
+pub use endorsement::Endorsement;
 pub use errand::{Errand, ErrandReply, PROGRAM, TpmPlace, TpmStatus};
 pub use identity::TpmIdentity;
 pub use mark::{MarkKey, OnDisk, RollbackError, RollbackMark};

@@ -66,3 +66,51 @@ const CURVE_P256: u16 = 0x0003;
 const MUST: u32 = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 16 | 1 << 18;
 /// `decrypt`.
 const MUST_NOT: u32 = 1 << 17;
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::Coded as _;
+
+    use super::*;
+    use crate::tpm::samples::{ATTRIBUTES, public};
+
+    fn code(bytes: &[u8]) -> Result<(), &'static str> {
+        IdentityPublic::read(bytes).map(drop).map_err(|error| error.code())
+    }
+
+    /// A key without one of them signs what a program hands it, was made outside, or leaves its TPM.
+    #[test]
+    fn only_a_restricted_signing_key_of_the_tpm_is_an_identity() {
+        let point = [4; 65];
+        assert_eq!(code(&public(ATTRIBUTES, &point)), Ok(()));
+        for (what, bit) in
+            [("fixedTPM", 1), ("fixedParent", 4), ("origin", 5), ("restricted", 16), ("sign", 18)]
+        {
+            assert_eq!(
+                code(&public(ATTRIBUTES & !(1 << bit), &point)),
+                Err("evidence.form"),
+                "without {what}"
+            );
+        }
+        assert_eq!(code(&public(ATTRIBUTES | 1 << 17, &point)), Err("evidence.form"), "it decrypts as well");
+    }
+
+    #[test]
+    fn a_public_area_of_another_kind_is_refused() {
+        let right = public(ATTRIBUTES, &[4; 65]);
+        // Kind, name, symmetric algorithm, scheme, its hash, curve and key derivation, in this order.
+        for at in [1, 3, 11, 13, 15, 17, 19] {
+            let mut other = right.clone();
+            other[at] ^= 1;
+            assert_eq!(code(&other), Err("evidence.form"), "byte {at}");
+        }
+        for cut in 0..right.len() {
+            assert_eq!(code(&right[..cut]), Err("evidence.form"), "{cut} bytes");
+        }
+        assert_eq!(code(&[right.as_slice(), &[0]].concat()), Err("evidence.form"));
+        let mut long = right.clone();
+        // A coordinate of 33 bytes.
+        long.splice(20..22, [0, 33, 0]);
+        assert_eq!(code(&long), Err("evidence.form"));
+    }
+}

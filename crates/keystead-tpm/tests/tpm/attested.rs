@@ -12,10 +12,9 @@ use keystead_intent::{Approval, Verdict};
 use keystead_keys::RecipientKey;
 use keystead_policy::{Need, PolicyRef, Requirement};
 use keystead_tpm::{Device, Tpm, TpmAttester};
-use tss_esapi::handles::PcrHandle;
 
 use super::identity::{count, enrolled, makers};
-use super::{measure, tpm};
+use super::tpm;
 
 const DAY: u64 = 86_400;
 const SHARE: &[u8] = b"a share of a key";
@@ -59,7 +58,7 @@ impl Stage {
 
     fn boot(&mut self, program: u8) {
         self.emulator.reboot();
-        measure(&self.emulator, PcrHandle::Pcr4, &[program; 32]);
+        self.emulator.measure(4, &[program; 32]);
     }
 
     fn evidence(&self, data: &ReportData) -> Vec<u8> {
@@ -123,6 +122,16 @@ impl Stage {
         who.iter().map(approve).collect()
     }
 
+    fn announce(&mut self, list: &AllowList) -> Result<(), &'static str> {
+        self.announce_by(list, "dora", "dora")
+    }
+
+    /// In the name of one, with the key of another.
+    fn announce_by(&mut self, list: &AllowList, signer: &str, key: &str) -> Result<(), &'static str> {
+        let signed = Signed::new(list.clone(), name(signer), &self.desk.person(key).signer).unwrap();
+        self.custodian.announce(signed, &self.desk.roster(), self.now).map_err(|error| error.code())
+    }
+
     fn adopt(&mut self, list: &AllowList, who: &[&str]) -> Result<(), &'static str> {
         let needs = vec![Need { role: name("approver"), count: 2, factors: Vec::new() }];
         self.adopt_under(list, who, &Requirement { needs, delay_seconds: DAY, ..Requirement::default() })
@@ -159,7 +168,7 @@ fn s09_a_share_is_released_to_what_people_allowed_across_an_upgrade_and_a_revoca
     let program = stage.running();
     let upgrade = stage.next(|list| list.programs.push(program));
     assert_eq!(stage.adopt(&upgrade, &["ana", "ben"]), Err("allow.unannounced"));
-    stage.custodian.announce(upgrade.clone(), stage.now).unwrap();
+    stage.announce(&upgrade).unwrap();
     assert_eq!(stage.adopt(&upgrade, &["ana", "ben"]), Err("quorum.waiting"), "the time lock");
     stage.now = stage.now.plus_seconds(DAY - 1);
     assert_eq!(stage.adopt(&upgrade, &["ana", "ben"]), Err("quorum.waiting"), "to its last second");
@@ -175,7 +184,7 @@ fn s09_a_share_is_released_to_what_people_allowed_across_an_upgrade_and_a_revoca
     let old = stage.running();
     assert_eq!(stage.ask().unwrap(), SHARE, "both are allowed");
     let without = stage.next(|list| list.programs.retain(|it| it.measurement != old.measurement));
-    stage.custodian.announce(without.clone(), stage.now).unwrap();
+    stage.announce(&without).unwrap();
     assert_eq!(stage.adopt(&without, &["ana"]), Err("quorum.missing"));
     stage.adopt(&without, &["ana", "cleo"]).unwrap();
     assert_eq!(code(stage.ask()), "release.measurement");
@@ -187,7 +196,7 @@ fn s09_a_share_is_released_to_what_people_allowed_across_an_upgrade_and_a_revoca
         list.programs.iter_mut().for_each(|it| it.floor = Tcb(it.floor.0.iter().map(|it| it + 1).collect()));
     });
     let held = stage.custodian.in_force().clone();
-    stage.custodian.announce(higher.clone(), stage.now).unwrap();
+    stage.announce(&higher).unwrap();
     stage.adopt(&higher, &["ben", "cleo"]).unwrap();
     assert_eq!(code(stage.ask()), "release.tcb");
 
@@ -195,12 +204,12 @@ fn s09_a_share_is_released_to_what_people_allowed_across_an_upgrade_and_a_revoca
     stage.custodian = Custodian::new(held).unwrap();
     let device = stage.identity.device();
     let revoked = stage.next(|list| list.revoked.push(device));
-    stage.custodian.announce(revoked.clone(), stage.now).unwrap();
+    stage.announce(&revoked).unwrap();
     stage.adopt(&revoked, &["ana", "ben"]).unwrap();
     assert_eq!(code(stage.ask()), "release.device");
     // Nobody lets it in again without the time lock.
     let again = stage.next(|list| list.revoked.clear());
-    stage.custodian.announce(again.clone(), stage.now).unwrap();
+    stage.announce(&again).unwrap();
     assert_eq!(stage.adopt(&again, &["ana", "ben"]), Err("quorum.waiting"));
     stage.now = BIRTH.plus_seconds(366 * DAY);
     assert_eq!(code(stage.ask()), "release.expired");
@@ -212,7 +221,7 @@ fn s09_no_policy_without_people_or_delay_lets_a_program_in() {
     stage.boot(2);
     let program = stage.running();
     let upgrade = stage.next(|list| list.programs.push(program));
-    stage.custodian.announce(upgrade.clone(), stage.now).unwrap();
+    stage.announce(&upgrade).unwrap();
     stage.now = stage.now.plus_seconds(DAY);
     let needs = vec![Need { role: name("approver"), count: 1, factors: Vec::new() }];
     let nobody = Requirement { delay_seconds: DAY, ..Requirement::default() };
@@ -220,19 +229,18 @@ fn s09_no_policy_without_people_or_delay_lets_a_program_in() {
     assert_eq!(stage.adopt_under(&upgrade, &["ana"], &nobody), Err("allow.lax"));
     assert_eq!(stage.adopt_under(&upgrade, &["ana"], &at_once), Err("allow.lax"));
     // Lists follow one another, and another one in between begins its time lock anew.
-    let code = |result: Result<(), keystead_attest::AllowError>| result.unwrap_err().code();
     let gap = AllowList { number: 2, ..upgrade.clone() };
-    assert_eq!(code(stage.custodian.announce(gap, stage.now)), "allow.order");
+    assert_eq!(stage.announce(&gap), Err("allow.order"));
     let fork = AllowList { previous: Digest::ZERO, ..upgrade.clone() };
-    assert_eq!(code(stage.custodian.announce(fork, stage.now)), "allow.order");
+    assert_eq!(stage.announce(&fork), Err("allow.order"));
     let other = AllowList { cluster: ClusterId(Digest([2; 32])), ..upgrade.clone() };
-    assert_eq!(code(stage.custodian.announce(other, stage.now)), "allow.cluster");
+    assert_eq!(stage.announce(&other), Err("allow.cluster"));
     let twice = stage.next(|list| list.programs.push(list.programs[0].clone()));
-    assert_eq!(code(stage.custodian.announce(twice, stage.now)), "allow.form");
+    assert_eq!(stage.announce(&twice), Err("allow.form"));
     let rival = AllowList { proposer: name("eve"), ..upgrade.clone() };
-    stage.custodian.announce(rival, stage.now).unwrap();
+    stage.announce_by(&rival, "eve", "eve").unwrap();
     assert_eq!(stage.adopt(&upgrade, &["ana", "ben"]), Err("allow.unannounced"));
-    stage.custodian.announce(upgrade.clone(), stage.now).unwrap();
+    stage.announce(&upgrade).unwrap();
     assert_eq!(stage.adopt(&upgrade, &["ana", "ben"]), Err("quorum.waiting"));
 }
 
@@ -253,4 +261,23 @@ fn an_answer_counts_once_in_time_and_for_its_key_alone() {
     // Evidence for an earlier challenge.
     let fresh = Challenge::new(stage.now, &mut |bytes: &mut [u8]| bytes.fill(7));
     assert_eq!(code(fresh, &key, stage.now), Err("evidence.binding"));
+}
+
+/// Whoever proposes does not count: so nobody proposes in another's name.
+#[test]
+fn s11_a_list_is_proposed_by_who_signed_it_and_approved_by_others() {
+    let mut stage = Stage::new();
+    stage.boot(2);
+    let program = stage.running();
+    let upgrade = stage.next(|list| list.programs.push(program));
+    assert_eq!(stage.announce_by(&upgrade, "ana", "ana"), Err("allow.proposer"));
+    assert_eq!(stage.announce_by(&upgrade, "dora", "ana"), Err("allow.signature"));
+    let stranger = AllowList { proposer: name("nobody"), ..upgrade.clone() };
+    assert_eq!(stage.announce_by(&stranger, "nobody", "ana"), Err("allow.unknown"));
+    let own = AllowList { proposer: name("ana"), ..upgrade };
+    stage.announce_by(&own, "ana", "ana").unwrap();
+    stage.now = stage.now.plus_seconds(DAY);
+    assert_eq!(stage.adopt(&own, &["ana", "ben"]), Err("quorum.missing"), "the proposer does not count");
+    stage.adopt(&own, &["ben", "cleo"]).unwrap();
+    assert_eq!(stage.ask().unwrap(), SHARE);
 }

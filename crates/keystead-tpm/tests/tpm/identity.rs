@@ -1,7 +1,7 @@
 //! The identity key: vouched for by the maker, living in the very TPM, quoting what was booted.
 
-use keystead_attest::tpm::{CredentialChallenge, Pcrs, TpmEvidence, TpmIdentity, TpmMakers, TpmVerifier};
-use keystead_attest::{EvidenceError, Report, Tcb, Verifier as _};
+use keystead_attest::tpm::{CredentialChallenge, Endorsement, Pcrs, TpmEvidence, TpmIdentity, TpmVerifier};
+use keystead_attest::{EvidenceError, Makers, Report, Tcb, Verifier as _};
 use keystead_base::{Canonical as _, Coded as _, Timestamp};
 use keystead_fixture::swtpm::Emulator;
 use keystead_tpm::{Device, Tpm};
@@ -14,9 +14,9 @@ pub(crate) fn now() -> Timestamp {
     Timestamp(u64::try_from(elapsed.as_millis()).unwrap())
 }
 
-pub(crate) fn makers(emulator: &Emulator) -> TpmMakers {
+pub(crate) fn makers(emulator: &Emulator) -> Makers {
     let (root, between) = emulator.maker();
-    TpmMakers { roots: vec![der(&root)], intermediates: vec![der(&between)], revocations: Vec::new() }
+    Makers { roots: vec![der(&root)], intermediates: vec![der(&between)], revocations: Vec::new() }
 }
 
 fn der(pem: &str) -> Vec<u8> {
@@ -34,8 +34,8 @@ pub(crate) fn count() -> impl FnMut(&mut [u8]) {
     }
 }
 
-pub(crate) fn enrolled(device: &mut Device<'_>, makers: &TpmMakers) -> TpmIdentity {
-    let endorsement = makers.endorse(&device.certificate().unwrap(), now()).unwrap();
+pub(crate) fn enrolled(device: &mut Device<'_>, makers: &Makers) -> TpmIdentity {
+    let endorsement = Endorsement::new(makers, &device.certificate().unwrap(), now()).unwrap();
     let (challenge, credential) =
         CredentialChallenge::new(&endorsement, &device.key().public, &mut count()).unwrap();
     let found = device.activate(&credential).unwrap();
@@ -56,7 +56,7 @@ fn an_identity_key_is_enrolled_by_activating_a_credential() {
     assert_ne!(identity.device(), enrolled(&mut stranger, &makers(&other)).device());
 
     // A credential for one device's endorsement key and another one's identity key opens nowhere.
-    let endorsement = makers(&ours).endorse(&device.certificate().unwrap(), now()).unwrap();
+    let endorsement = Endorsement::new(&makers(&ours), &device.certificate().unwrap(), now()).unwrap();
     let (_, mixed) = CredentialChallenge::new(&endorsement, &stranger.key().public, &mut count()).unwrap();
     assert_eq!(code(stranger.activate(&mixed)), "tpm.refused");
     assert_eq!(code(device.activate(&mixed)), "tpm.refused");
@@ -69,11 +69,11 @@ fn a_certificate_of_another_maker_or_of_another_time_is_refused() {
     let (ours, other) = (Emulator::start(), Emulator::start());
     let mut tpm = tpm(&ours);
     let certificate = Device::generate(&mut tpm).unwrap().certificate().unwrap();
-    let code = |makers: &TpmMakers, at| makers.endorse(&certificate, at).unwrap_err().code();
+    let code = |makers: &Makers, at| Endorsement::new(makers, &certificate, at).unwrap_err().code();
     assert_eq!(code(&makers(&other), now()), "evidence.chain");
     assert_eq!(code(&makers(&ours), Timestamp(0)), "evidence.chain");
-    assert_eq!(code(&TpmMakers { intermediates: Vec::new(), ..makers(&ours) }, now()), "evidence.chain");
-    makers(&ours).endorse(&certificate, now()).unwrap();
+    assert_eq!(code(&Makers { intermediates: Vec::new(), ..makers(&ours) }, now()), "evidence.chain");
+    Endorsement::new(&makers(&ours), &certificate, now()).unwrap();
 }
 
 #[test]

@@ -16,10 +16,6 @@ mod snapshots;
 use keystead_base::{Coded as _, Secret};
 use keystead_fixture::swtpm::Emulator;
 use keystead_tpm::{AuthValue, Tpm, TpmError};
-use tss_esapi::handles::PcrHandle;
-use tss_esapi::interface_types::algorithm::HashingAlgorithm;
-use tss_esapi::structures::{Digest, DigestValues};
-use tss_esapi::{Context, TctiNameConf};
 
 /// The index of every counter here.
 const COUNTER: u32 = 0x0180_4b53;
@@ -36,13 +32,19 @@ fn code<T: std::fmt::Debug>(result: Result<T, TpmError>) -> &'static str {
     result.expect_err("it is refused").code()
 }
 
-/// Measures a program into a register, as firmware does at boot.
-fn measure(emulator: &Emulator, register: PcrHandle, program: &[u8; 32]) {
-    let conf: TctiNameConf = emulator.device().parse().expect("a device");
-    let mut context = Context::new(conf).expect("a TPM");
-    let mut digests = DigestValues::new();
-    digests.set(HashingAlgorithm::Sha256, Digest::try_from(program.as_slice()).expect("32 bytes"));
-    context
-        .execute_with_nullauth_session(|context| context.pcr_extend(register, digests))
-        .expect("a measurement");
+/// INVARIANT K1, K5: the program itself, while a secret waits in its pipe.
+#[test]
+fn k05_the_program_leaves_no_core_and_gains_no_privilege() {
+    let disk = snapshots::Disk::new();
+    let waiting = disk.waiting();
+    let read =
+        |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", waiting.process.id())).expect(name);
+    let cores = read("limits");
+    let cores = cores.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
+    assert_eq!(cores.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
+    let status = read("status");
+    let is =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).expect(name).trim().to_owned();
+    assert_eq!(is("NoNewPrivs:"), "1");
+    assert_eq!(waiting.read(), b"the passphrase of the vault");
 }

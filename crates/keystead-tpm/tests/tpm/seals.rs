@@ -4,9 +4,8 @@ use keystead_attest::tpm::{MarkKey, Pcrs};
 use keystead_base::Secret;
 use keystead_fixture::swtpm::Emulator;
 use keystead_tpm::{Tpm, Unsealed};
-use tss_esapi::handles::PcrHandle;
 
-use super::{COUNTER, auth, code, measure, tpm};
+use super::{COUNTER, auth, code, tpm};
 
 fn secret(text: &str) -> Unsealed {
     Unsealed { mark: MarkKey(Secret::new([9; 32])), secret: Secret::new(text.as_bytes().to_vec()) }
@@ -57,6 +56,22 @@ fn wrong_values_lock_the_tpm_for_the_right_one_too() {
     assert_eq!(device.status().unwrap().failed_tries, tries);
 }
 
+#[test]
+fn a_tpm_that_lets_everybody_guess_seals_nothing() {
+    let emulator = Emulator::start();
+    let seal = || tpm(&emulator).seal(&secret("the root"), pcrs(), &auth("right value"), COUNTER).map(drop);
+    // How many wrong values lock it, and after how many seconds it forgives one.
+    for (tries, seconds, sealed) in
+        [(32, 600, true), (33, 600, false), (0, 600, false), (32, 0, false), (1, 1, true)]
+    {
+        emulator.set_lock_out(tries, seconds);
+        match sealed {
+            true => seal().unwrap(),
+            false => assert_eq!(code(seal()), "tpm.no_lock_out", "{tries} tries, {seconds} seconds"),
+        }
+    }
+}
+
 /// The value of the counter is that of the seal: guessing it there locks as well.
 #[test]
 fn wrong_values_at_the_counter_count_as_well() {
@@ -72,9 +87,9 @@ fn wrong_values_at_the_counter_count_as_well() {
 fn another_program_in_measured_boot_opens_nothing() {
     let mut emulator = Emulator::start();
     let seal = tpm(&emulator).seal(&secret("the root"), pcrs(), &auth("right value"), COUNTER).unwrap();
-    measure(&emulator, PcrHandle::Pcr8, &[1; 32]);
+    emulator.measure(8, &[1; 32]);
     assert_eq!(opened(tpm(&emulator).unseal(&seal, &auth("right value")).unwrap()), b"the root", "not bound");
-    measure(&emulator, PcrHandle::Pcr7, &[1; 32]);
+    emulator.measure(7, &[1; 32]);
     assert_eq!(code(tpm(&emulator).unseal(&seal, &auth("right value"))), "tpm.measured");
     emulator.reboot();
     assert_eq!(opened(tpm(&emulator).unseal(&seal, &auth("right value")).unwrap()), b"the root");

@@ -1,6 +1,8 @@
 //! Disks that were put back, found out by the TPM's counter.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use keystead_attest::tpm::{Errand, ErrandReply, RollbackMark, TpmPlace, TpmSeal};
 use keystead_base::{Canonical as _, Digest};
@@ -9,13 +11,13 @@ use keystead_tpm::{TpmError, run};
 
 use super::{COUNTER, code};
 
-struct Disk {
+pub(crate) struct Disk {
     emulator: Emulator,
     place: TpmPlace,
 }
 
 impl Disk {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let emulator = Emulator::start();
         let at = |name: &str| emulator.folder().join(name);
         std::fs::write(at("auth"), "right value\n").unwrap();
@@ -37,12 +39,44 @@ impl Disk {
         })
     }
 
+    /// The program, which has opened the seal and waits for a reader.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let pipe = self.emulator.folder().join("pipe");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_keystead-tpm"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let errand = Errand::Unseal { place: self.place.clone(), pipe: pipe.clone() };
+        writeln!(process.stdin.take().unwrap(), "{}", serde_json::to_string(&errand).unwrap()).unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(serde_json::from_str::<ErrandReply>(&line).unwrap(), ErrandReply::Waiting);
+        Waiting { process, pipe }
+    }
+
     fn copy(&self) -> Vec<u8> {
         std::fs::read(&self.place.mark).unwrap()
     }
 
     fn put_back(&self, mark: &[u8]) {
         std::fs::write(&self.place.mark, mark).unwrap();
+    }
+}
+
+/// A passphrase on its way.
+pub(crate) struct Waiting {
+    pub(crate) process: Child,
+    pipe: PathBuf,
+}
+
+impl Waiting {
+    /// Reads as an enclave does: the program ends then, and its pipe is gone.
+    pub(crate) fn read(mut self) -> Vec<u8> {
+        let found = std::fs::read(&self.pipe).unwrap();
+        assert!(self.process.wait().unwrap().success());
+        assert!(!self.pipe.exists());
+        found
     }
 }
 
@@ -67,7 +101,11 @@ fn s05_a_node_restored_from_an_older_snapshot_is_detected() {
         run(Errand::Accept { place: disk.place.clone() }),
         Ok(ErrandReply::Marked { counter: 5 })
     ));
+    // The node wipes its shares by this mark before the next one, which does not say it any more.
+    let mark = || RollbackMark::from_document(&disk.copy()).unwrap();
+    assert!(mark().burns_shares());
     assert_eq!(disk.advance(3, None).unwrap(), 6);
+    assert!(!mark().burns_shares());
 }
 
 #[test]
