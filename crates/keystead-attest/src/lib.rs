@@ -10,18 +10,22 @@
 //! ```
 
 mod allow;
+mod amd;
+mod cbor;
 mod claims;
 mod custodian;
 mod device;
 mod error;
 mod evidence;
 mod makers;
+mod nitro;
 mod release;
 pub mod tpm;
 #[cfg(test)]
 mod vectors;
 
 pub use allow::{AllowList, AllowedProgram, MAX_ALLOWED_PROGRAMS, MAX_REVOKED_DEVICES};
+pub use amd::AmdVerifier;
 pub use claims::{
     Attested, CHALLENGE_SECONDS, Challenge, Platform, Report, ReportData, Tcb, measurement, report_data,
 };
@@ -30,4 +34,5 @@ pub use device::{DeviceProof, Enrolment, EnrolmentError, Enrolments, Holder};
 pub use error::{AllowError, EvidenceError, Reason, ReleaseError};
 pub use evidence::{Attester, Verifier};
 pub use makers::Makers;
+pub use nitro::NitroVerifier;
 pub use release::{MAX_RELEASED_BYTES, Released, release};

@@ -76,3 +76,12 @@ fn refusal(error: Error) -> EvidenceError {
         _ => EvidenceError::Chain { reason: error.into() },
     }
 }
+
+/// The point at the end of a SubjectPublicKeyInfo of P-384.
+pub(crate) fn p384_point(key: &[u8]) -> Result<&[u8], EvidenceError> {
+    let point = key.len().checked_sub(P384_POINT).and_then(|start| key.get(start..));
+    let found = || format!("a key of {} bytes", key.len());
+    point.ok_or_else(|| EvidenceError::Form { expected: "a key on P-384", found: found() })
+}
+
+const P384_POINT: usize = 97;
