@@ -439,6 +439,7 @@ fn config(folder: &tempfile::TempDir) -> Config {
         enclave: EnclaveConfig {
             program: Some(binary("test_enclave")),
             passphrase: path("passphrase"),
+            tpm: None,
             require: Vec::new(),
         },
         ledger: None,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use keystead_attest::tpm::TpmPlace;
 use keystead_base::Name;
 use keystead_consensus::Times;
 use keystead_transmit::{Endpoint, Limits, Roots, TransmitError};
@@ -97,6 +98,9 @@ pub struct EnclaveConfig {
     pub program: Option<PathBuf>,
     /// The file with the passphrase of the vault; the enclave reads it, the node does not.
     pub passphrase: PathBuf,
+    /// The TPM that opens the vault, in the place of the passphrase's file; without it that file does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tpm: Option<TpmPlace>,
     /// Protections without which the enclave does not serve, by their stable names.
     #[serde(default)]
     pub require: Vec<String>,

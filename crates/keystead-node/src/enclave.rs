@@ -16,6 +16,7 @@ use keystead_wire::Protection;
 
 use crate::restore::is_share;
 use crate::shared::Shared;
+use crate::tpm::Tpm;
 use crate::{Config, Event, NodeError};
 
 /// The arguments of a signing enclave: `enclave --cluster ID --passphrase-file PATH --require FEATURE…`.
@@ -70,6 +71,7 @@ fn feature(pair: &[OsString]) -> Option<Feature> {
 pub(crate) struct EnclaveHome {
     program: PathBuf,
     arguments: Vec<OsString>,
+    tpm: Option<Tpm>,
 }
 
 impl EnclaveHome {
@@ -79,13 +81,17 @@ impl EnclaveHome {
             None => std::env::current_exe()
                 .map_err(|error| NodeError::File { path: PathBuf::from("the running program"), error })?,
         };
-        let passphrase = config.enclave.passphrase.as_os_str();
+        let tpm = Tpm::of(config)?;
+        let pipe = tpm.as_ref().map(Tpm::pipe);
+        let passphrase = pipe.unwrap_or(&config.enclave.passphrase).as_os_str();
         let arguments = enclave_arguments(cluster, passphrase, &config.enclave.require);
-        Ok(Self { program, arguments })
+        Ok(Self { program, arguments, tpm })
     }
 
     /// Starts the process, and tells it where the log begins and which keys there are.
     pub(crate) async fn start(&self, shared: &Arc<Shared>) -> Result<Started, NodeError> {
+        // Kept until the enclave has said that it is ready: by then it has read.
+        let _waiting = self.tpm.as_ref().map(Tpm::unseal).transpose()?;
         let mut client = EnclaveClient::spawn(self.program.clone(), self.arguments.clone())?;
         let held = load(&mut client, shared).await?;
         let ready = client.hello(Hello { genesis: shared.genesis.clone() })?;

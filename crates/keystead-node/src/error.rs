@@ -98,6 +98,14 @@ pub enum NodeError {
         /// Which.
         stage: &'static str,
     },
+    /// The TPM, or the program that talks to it.
+    #[error("{text}")]
+    Tpm {
+        /// The code that the program gave.
+        code: String,
+        /// Its words.
+        text: String,
+    },
     /// A thread could not be started.
     #[error("a thread cannot be started: {0}")]
     Thread(io::Error),
@@ -121,6 +129,7 @@ impl Coded for NodeError {
             Self::Wire(error) => error.code(),
             Self::Nats(error) => error.code(),
             Self::Stage { .. } => "node.stage",
+            Self::Tpm { code, .. } => TPM_CODES.iter().find(|known| *known == code).unwrap_or(&"tpm.refused"),
             Self::Thread(_) => "node.thread",
         }
     }
@@ -135,6 +144,7 @@ impl Coded for NodeError {
             | Self::Document { .. }
             | Self::Passphrase { .. }
             | Self::Metrics { .. }
+            | Self::Tpm { .. }
             | Self::Genesis(_)
             | Self::Member(_)
             | Self::Key(_)
@@ -373,3 +383,29 @@ impl Coded for CallError {
         }
     }
 }
+
+/// The codes that `keystead-tpm` gives; any other one is a refusal of the TPM.
+const TPM_CODES: &[&str] = &[
+    "tpm.device",
+    "tpm.auth",
+    "tpm.locked_out",
+    "tpm.measured",
+    "tpm.auth_length",
+    "tpm.secret_length",
+    "tpm.no_lock_out",
+    "tpm.other_tpm",
+    "tpm.no_certificate",
+    "tpm.counter_taken",
+    "tpm.file",
+    "tpm.document",
+    "tpm.errand",
+    "tpm.program",
+    "tpm.answer",
+    "tpm.mark_forged",
+    "tpm.rolled_back",
+    "tpm.other_counter",
+    "tpm.ledger_shorter",
+    "tpm.other_log",
+    "evidence.resettable_pcr",
+    "evidence.pcrs",
+];

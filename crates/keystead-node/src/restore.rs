@@ -4,6 +4,7 @@ use keystead_base::{Canonical as _, Name, RequestId};
 use keystead_decision::{Certificate, Key, KeyStep, Phase, State};
 use keystead_intent::{Action, AuthorityChange, KeyCeremony};
 use keystead_keys::{BackupFile, Purpose, Sealed};
+use keystead_ledger::{Ledger, LedgerError};
 use keystead_policy::AssuranceLevel;
 use keystead_signing::ClientError;
 use keystead_wire::{EntryAnswer, Refused};
@@ -140,14 +141,22 @@ impl Signer {
         &self,
         gone: impl Fn(&Name, u32, &[u8]) -> bool,
     ) -> Result<(), NodeError> {
-        let (ledger, mut last) = (&self.shared.ledger, None);
-        loop {
-            let page = ledger.sealed_keys(last.as_ref()).await?;
-            let Some((name, epoch, _)) = page.last() else { return Ok(()) };
-            last = Some((name.clone(), *epoch));
-            for (name, epoch, _) in page.iter().filter(|(name, epoch, sealed)| gone(name, *epoch, sealed)) {
-                ledger.erase_sealed_epoch(name, *epoch).await?;
-            }
+        Ok(erase_seals(&self.shared.ledger, gone).await?)
+    }
+}
+
+/// Erases each seal that `gone` says is none any more.
+pub(crate) async fn erase_seals(
+    ledger: &Ledger,
+    gone: impl Fn(&Name, u32, &[u8]) -> bool,
+) -> Result<(), LedgerError> {
+    let mut last = None;
+    loop {
+        let page = ledger.sealed_keys(last.as_ref()).await?;
+        let Some((name, epoch, _)) = page.last() else { return Ok(()) };
+        last = Some((name.clone(), *epoch));
+        for (name, epoch, _) in page.iter().filter(|(name, epoch, sealed)| gone(name, *epoch, sealed)) {
+            ledger.erase_sealed_epoch(name, *epoch).await?;
         }
     }
 }

@@ -43,7 +43,7 @@ use crate::stages::Stages;
 use crate::threshold::{MAX_RUN_WORDS, RunWord};
 use crate::traces::Traces;
 use crate::writer::{Unstored, Writer};
-use crate::{Config, Event, Events, NodeError, backups, probe, sweep};
+use crate::{Config, Event, Events, NodeError, backups, probe, sweep, tpm};
 
 /// A node that runs in this process; its enclave is a child process. Dropped, it stops.
 #[derive(Debug)]
@@ -204,6 +204,7 @@ async fn start<C: Controls + Clone + 'static>(
     pipeline(&config, &shared, &mut stages, parts).await?;
     let kept = peers::keep_all(Arc::clone(&shared), identity, queues, stages.stopping());
     stages.task("connections to the nodes", kept);
+    tpm::keep_marks(&config, &shared, &mut stages)?;
     serve(&config, &shared, &mut stages, server)?;
     if let Some(listener) = metrics {
         stages.task("metrics", probe::serve(Arc::clone(&shared), listener, stages.stopping()));
@@ -423,6 +424,7 @@ impl Home {
         let public = member.public()?.signing;
         // What is committed is what it is, whatever the controls of this run.
         let state = ledger.load(&public, &Strict::default()).await?;
+        tpm::check(config, &ledger, &state).await?;
         in_roster(&state, member.name(), &public, config.peers.is_empty())?;
         Ok(Self { genesis, member, ledger, state })
     }

@@ -241,6 +241,11 @@ impl Config {
             at(&mut node.data);
             at(&mut node.genesis);
             secret(&mut node.enclave.passphrase)?;
+            if let Some(tpm) = &mut node.enclave.tpm {
+                at(&mut tpm.seal);
+                at(&mut tpm.mark);
+                secret(&mut tpm.auth)?;
+            }
             at(&mut node.member.key);
             secret(&mut node.member.passphrase)?;
             node.chains

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystead_base::Name;
+use keystead_base::{Coded as _, Name};
 use keystead_coordinator::{Coordinator, HttpLimits, HttpServer, Settings};
 use keystead_devnet::{Devnet, DevnetServer};
 use keystead_intent::ChainId;
@@ -36,7 +36,19 @@ pub(crate) async fn node(config: &Config, voice: Voice) -> Result<RunningNode, F
         None => Tracer::default(),
     };
     let node = keystead_node::run_traced(part, Arc::new(Lines(voice)), tracer).await;
-    node.advise("the message names the part that is missing; `keystead init DIR` makes a whole folder")
+    node.map_err(|error| Failure { next: advice(error.code()).to_owned(), ..error.into() })
+}
+
+fn advice(code: &str) -> &'static str {
+    match code {
+        "tpm.rolled_back" | "tpm.ledger_shorter" | "tpm.other_log" | "tpm.mark_forged" => {
+            "if you put this disk back yourself, `keystead tpm accept-restore` says what that costs; if not, find out who did"
+        }
+        "tpm.measured" => {
+            "after an upgrade of yours, put the passphrase's file back and `keystead tpm seal` anew"
+        }
+        _ => "the message names the part that is missing; `keystead init DIR` makes a whole folder",
+    }
 }
 
 /// Whose key a file holds: it says so without its passphrase.

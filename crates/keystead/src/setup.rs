@@ -168,7 +168,7 @@ impl Setup {
             data: "node".into(),
             genesis: GENESIS.into(),
             member: self.member(name),
-            enclave: EnclaveConfig { program: None, passphrase, require: Vec::new() },
+            enclave: EnclaveConfig { program: None, passphrase, tpm: None, require: Vec::new() },
             ledger: None,
             listen,
             metrics: None,

@@ -435,6 +435,10 @@ fn folders(script: &mut Script, home: &Path) {
         .for_each(|leaf| script.note(&format!("ceremony {leaf}")));
     // A machine of its own: `d01_machines_join_by_commands_and_a_key_moves_to_one_of_them`.
     script.note("roster install");
+    // A TPM of its own: `s05_a_node_of_a_tpm_opens_by_it_and_knows_a_disk_that_was_put_back`.
+    ["seal", "status", "identity", "quote", "accept-restore"]
+        .iter()
+        .for_each(|leaf| script.note(&format!("tpm {leaf}")));
     // `d01_a_cluster_whose_nodes_are_all_lost_goes_on_frozen_and_counts_what_was_spent`.
     ["draft", "show", "sign", "finish", "install", "check"]
         .iter()

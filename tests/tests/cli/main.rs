@@ -36,6 +36,7 @@ mod shared_wallet;
 mod shares;
 mod shells;
 mod tls;
+mod tpm;
 mod traces;
 mod wallet;
 mod watch;

@@ -30,6 +30,7 @@ mod serve;
 mod solana;
 mod status;
 mod token;
+mod tpm;
 mod transcript;
 pub(crate) mod up;
 mod vault;
@@ -234,6 +235,9 @@ enum Command {
     /// Make, list and take back tokens for programs that call the coordinator.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Seal a node's vault to its machine's TPM, look at the TPM, make its identity key quote.
+    #[command(subcommand)]
+    Tpm(tpm::TpmCommand),
     /// Roll dice or flip coins for a seed, offline, with a receipt; search a seed for weak generators.
     #[command(subcommand)]
     Entropy(entropy::EntropyCommand),
@@ -283,6 +287,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Witness(args) => witness::run(global, &args),
         Command::Status(args) => status::run(global, &args, voice).await,
         Command::Token(command) => token::run(global, command),
+        Command::Tpm(command) => tpm::run(global, command),
         Command::Entropy(command) => entropy::run(&command, voice),
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Quickstart(args) => quickstart::run(&args, voice).await,
