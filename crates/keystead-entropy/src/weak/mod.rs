@@ -3,7 +3,7 @@
 //! | family | what is covered | cost |
 //! |---|---|---|
 //! | [`plain`]: repeated, counted, typed or half empty bytes, few words | all of it | at once |
-//! | [`phrase`]: SHA-256 of a text | texts of up to 3 characters, 4 small letters, 4 to 6 digits, 24 phrases | 2.4 million hashes |
+//! | `phrase`: SHA-256 of a text | texts of up to 3 characters, 4 small letters, 4 to 6 digits, 24 phrases | 2.4 million hashes |
 //! | [`Family::Congruential`]: Trust Wallet on iOS, 2018 | all 2^32 seeds | at once |
 //! | [`Family::MilkSad`], [`Family::TrustWallet`]: MT19937, one byte of each output | the seeds that are asked for, of 2^32 | about 400 multiplications a seed |
 //! | [`Family::Profanity`]: MT19937-64, four outputs, and a search beyond | the seeds that are asked for, of 2^32 | about 160 multiplications a seed |
