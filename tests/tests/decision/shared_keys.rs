@@ -4,6 +4,8 @@
 mod ends;
 #[path = "shared_keys/imports.rs"]
 mod imports;
+#[path = "shared_keys/overtaken.rs"]
+mod overtaken;
 
 use keystead_approver::change_words;
 use keystead_base::{Canonical as _, Coded as _, PublicAccount, RequestId};
