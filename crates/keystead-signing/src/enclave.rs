@@ -541,6 +541,7 @@ mod tests {
             "split",
             "take",
             "wallet",
+            "whole",
         ];
         assert_eq!(refused, expected.map(str::to_owned).into());
     }

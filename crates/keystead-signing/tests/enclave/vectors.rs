@@ -44,7 +44,7 @@ fn stored() {
             other => panic!("{other}"),
         }
     }
-    assert_eq!(stored.len(), 63);
+    assert_eq!(stored.len(), 65);
 }
 
 fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) {
@@ -76,6 +76,7 @@ fn vectors() -> Vec<Vector> {
     let created = enclave.create(creation.clone()).unwrap();
     let wallet_of = WalletOf { key: name("hot"), chain: keystead_intent::ChainId::BITCOIN_REGTEST };
     let wallet = enclave.wallet(wallet_of.clone()).unwrap();
+    let controlled = enclave.control(name("hot")).unwrap();
     let payload = message(&created.held, "hello");
     let certificate = cluster.certificate(Outcome::Allow(grant(&payload)));
     let items = vec![BatchItem {
@@ -115,6 +116,8 @@ fn vectors() -> Vec<Vector> {
         vector("receive", &Request::Receive(Box::new(restoration))),
         vector("restore", &Request::Restore(Box::new(handed))),
         vector("hand over", &Request::HandOver(Box::new(hand_over))),
+        vector("control", &Request::Control(name("hot"))),
+        vector("controlled", &Reply::Controlled(Box::new(controlled))),
         vector("ask for a wallet", &Request::Wallet(Box::new(wallet_of))),
         vector("open", &Request::Open(vec![created.sealed.clone()])),
         vector("ready", &Reply::Ready(Box::new(ready.clone()))),
