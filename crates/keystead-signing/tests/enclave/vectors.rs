@@ -76,7 +76,6 @@ fn vectors() -> Vec<Vector> {
     let created = enclave.create(creation.clone()).unwrap();
     let wallet_of = WalletOf { key: name("hot"), chain: keystead_intent::ChainId::BITCOIN_REGTEST };
     let wallet = enclave.wallet(wallet_of.clone()).unwrap();
-    let controlled = enclave.control(name("hot")).unwrap();
     let payload = message(&created.held, "hello");
     let certificate = cluster.certificate(Outcome::Allow(grant(&payload)));
     let items = vec![BatchItem {
@@ -100,8 +99,7 @@ fn vectors() -> Vec<Vector> {
         cluster.certificate(ceremony(keystead_intent::KeyCeremony::Destroy { key: name("hot") }));
     let refusal = Refusal { code: "certificate.expired".into(), text: "the right ended".into() };
     let results = results(&refusal, &wallet);
-    let seat = cluster.start("signer", &[]);
-    let runs = run_vectors::of(seat, &cluster, &creation, &created);
+    let runs = run_vectors::of(cluster.start("signer", &[]), &cluster, &creation, &created);
     let mut all = vec![
         vector("hello", &Request::Hello(Box::new(hello))),
         vector("advance", &Request::Advance(Box::new(advance))),
@@ -117,7 +115,7 @@ fn vectors() -> Vec<Vector> {
         vector("restore", &Request::Restore(Box::new(handed))),
         vector("hand over", &Request::HandOver(Box::new(hand_over))),
         vector("control", &Request::Control(name("hot"))),
-        vector("controlled", &Reply::Controlled(Box::new(controlled))),
+        vector("controlled", &Reply::Controlled(Box::new(enclave.control(name("hot")).unwrap()))),
         vector("ask for a wallet", &Request::Wallet(Box::new(wallet_of))),
         vector("open", &Request::Open(vec![created.sealed.clone()])),
         vector("ready", &Reply::Ready(Box::new(ready.clone()))),
