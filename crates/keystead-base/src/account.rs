@@ -279,23 +279,6 @@ mod tests {
         assert!(!whole.proves_control(&challenge, &schnorr));
     }
 
-    /// The account of a lone key is the key itself, and there is no other one.
-    #[test]
-    fn s02_a_lone_key_has_one_account_and_no_children() {
-        let secret = SecretKey::from_byte_array([7; 32]).unwrap();
-        let public = PublicKey::from_secret_key(&Secp256k1::new(), &secret);
-        let (lone, challenge) = (PublicAccount::lone(public.serialize()), Digest([3; 32]));
-        assert_eq!((lone.scheme(), lone.compressed()), (Some(KeyScheme::Ecdsa), public.serialize()));
-        assert_eq!((lone.address(0), lone.address(1)), (Some(address_of(&public)), None));
-        assert_eq!((lone.tweaks(&[0]), lone.path(0)), (None, vec![]));
-        let signature = Secp256k1::new().sign_ecdsa(Message::from_digest(challenge.0), &secret);
-        assert!(lone.proves_control(&challenge, &signature.serialize_compact()));
-        let with_children = PublicAccount::new(public.serialize(), [5; 32]);
-        assert_eq!(with_children.path(3), [3]);
-        assert_ne!(with_children.address(0), lone.address(0));
-        assert_eq!(PublicAccount { chain_code: Digest([5; 32]), ..lone }.scheme(), None, "a chain code");
-    }
-
     #[test]
     fn s02_an_account_of_no_key_has_no_scheme() {
         let secret = SecretKey::from_byte_array([7; 32]).unwrap();
@@ -310,7 +293,7 @@ mod tests {
         assert_eq!(PublicAccount { x: Digest([0xff; 32]), ..good }.scheme(), None, "no point");
     }
 
-    /// A key in a token has its point's own address and nothing that derives from it.
+    /// A key in a token, or one imported as one secret, has its point's own address and nothing that derives from it.
     #[test]
     fn s07_a_key_without_children_is_its_own_only_account() {
         let secret = SecretKey::from_byte_array([7; 32]).unwrap();
@@ -320,6 +303,9 @@ mod tests {
         let point = PublicKey::from_secret_key(&Secp256k1::new(), &secret);
         assert_eq!(account.address(0), Some(address_of(&point)));
         assert_eq!((account.address(1), account.point(1), account.tweaks(&[0])), (None, None, None));
+        let with_children = PublicAccount::new(compressed, [5; 32]);
+        assert_eq!((account.path(0), with_children.path(3)), (vec![], vec![3]));
+        assert_ne!(with_children.address(0), account.address(0));
         let sign = |secret: &SecretKey| {
             Secp256k1::new().sign_ecdsa(Message::from_digest(challenge.0), secret).serialize_compact()
         };

@@ -23,6 +23,6 @@ pub use home::{
 };
 pub use pool::{Member, Pool};
 pub use process::{ProcessHome, ServeError, TokenProcess, serve, serve_with};
-pub use self_test::{HOMES_SELF_TESTS, power_on};
+pub use self_test::power_on;
 pub use software::SoftwareHome;
 pub use token::{Pin, TokenHome, TokenPlace};

@@ -5,7 +5,7 @@ use keystead_base::{BASE_SELF_TESTS, Digest, SelfTest};
 use crate::{Home, HomeError, Label, PublicKey, Scheme, ToSign, finish};
 
 /// Those of this crate: a raw signature becomes the known one, and with one bit flipped none.
-pub const HOMES_SELF_TESTS: &[SelfTest] = &[
+const HOMES_SELF_TESTS: &[SelfTest] = &[
     // The well-known example of RFC 6979 on this curve: key 1, SHA-256 of a name; its recovery id.
     SelfTest {
         name: "finish_ecdsa_secp256k1",

@@ -132,9 +132,9 @@ fn kind(receiver: &AccountId, action: &Action) -> EffectKind {
     }
 }
 
-/// `ft_transfer` with exactly its arguments and exactly one yoctoNEAR (NEP-141); a field twice or one more is another form.
+/// `ft_transfer` with exactly its arguments and exactly one yoctoNEAR (NEP-141); a field twice, one more, or a list of them is another form.
 fn token_transfer(token: &AccountId, method: &str, args: &[u8], deposit: u128) -> Option<EffectKind> {
-    if method != "ft_transfer" || deposit != 1 {
+    if method != "ft_transfer" || deposit != 1 || !args.starts_with(b"{") {
         return None;
     }
     let args: FtTransfer = serde_json::from_slice(args).ok()?;

@@ -213,3 +213,14 @@ fn s02_what_is_cut_or_longer_is_refused() {
     let long = vec![0; crate::MAX_TRANSACTION_BYTES + 1];
     assert_eq!(Transaction::read(&long).unwrap_err().code(), "near.too_long");
 }
+
+#[test]
+fn s02_arguments_of_another_form_and_a_name_of_65_letters_are_none() {
+    let listed = r#"["bob.near","1"]"#;
+    for args in [r#"{"receiver_id":"bob.near","amount":"+1"}"#, listed] {
+        let it = Transaction::read(&bytes(&other(), &[call("ft_transfer", args, 1)])).unwrap();
+        assert!(matches!(explain(&it)[0].kind, EffectKind::Opaque { .. }), "{args}");
+    }
+    assert!("a".repeat(64).parse::<crate::AccountId>().is_ok());
+    assert!("a".repeat(65).parse::<crate::AccountId>().is_err());
+}

@@ -266,14 +266,13 @@ pub(crate) fn is_undone(ceremony: &KeyCeremony, state: &State, sealed: &HashSet<
 
 fn asked_by(state: &State, name: &Name) -> Option<(RequestId, KeyKind)> {
     use keystead_intent::{Action, AuthorityChange};
-    state.requests().find_map(|(id, request)| match &request.intent.action {
-        Action::Authority(AuthorityChange::Key(KeyCeremony::Create { key, kind, .. })) if key == name => {
-            (request.phase == keystead_decision::Phase::Applied).then_some((*id, *kind))
-        }
-        Action::Authority(AuthorityChange::Key(KeyCeremony::CreateInTokens { key, .. })) if key == name => {
-            let applied = request.phase == keystead_decision::Phase::Applied;
-            applied.then_some((*id, KeyKind::TokenSecp256k1))
-        }
-        _ => None,
+    state.requests().find_map(|(id, request)| {
+        let Action::Authority(AuthorityChange::Key(ceremony)) = &request.intent.action else { return None };
+        let (key, kind) = match ceremony {
+            KeyCeremony::Create { key, kind, .. } => (key, *kind),
+            KeyCeremony::CreateInTokens { key, .. } => (key, KeyKind::TokenSecp256k1),
+            _ => return None,
+        };
+        (key == name && request.phase == keystead_decision::Phase::Applied).then_some((*id, kind))
     })
 }

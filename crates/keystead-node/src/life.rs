@@ -11,12 +11,11 @@ impl Signer {
     /// Tells the log what the seeds of keys at home were made of, where it does not know and this node does; and proves
     /// control of those whose terms ask for it, in good time. What is lost is told again later.
     pub(crate) async fn report_life(&mut self, state: &State) -> Result<(), NodeError> {
-        let lives =
-            |key: &Key| key.home == self.shared.node && key.sharing.is_none() && key.life.wiping.is_none();
         let due = |name: &Name| {
             self.lived.get(name).is_none_or(|at| state.height() >= at.saturating_add(HEIGHTS_TO_WAIT))
         };
-        let here = state.keys().filter(|(name, key)| lives(key) && !key.state.is_wiped() && due(name));
+        let here =
+            state.keys().filter(|(name, key)| self.lives_here(key) && !key.state.is_wiped() && due(name));
         let here: Vec<(Name, bool, bool)> = here
             .map(|(name, key)| (name.clone(), key.life.receipts.is_empty(), key.proof_due_at(state.time())))
             .filter(|(_, receipt, proof)| *receipt || *proof)
@@ -36,10 +35,12 @@ impl Signer {
     /// Whether a key at home is to prove control: with the newest head, which the enclave of a node that signs little does not
     /// know yet.
     pub(crate) fn owes_a_proof(&self, state: &State) -> bool {
-        let owes = |key: &Key| {
-            key.home == self.shared.node && key.sharing.is_none() && key.proof_due_at(state.time())
-        };
-        state.keys().any(|(_, key)| owes(key))
+        state.keys().any(|(_, key)| self.lives_here(key) && key.proof_due_at(state.time()))
+    }
+
+    /// Whole, at home here, and not let be wiped.
+    fn lives_here(&self, key: &Key) -> bool {
+        key.home == self.shared.node && key.sharing.is_none() && key.life.wiping.is_none()
     }
 
     async fn report_receipt(&self, name: &Name) -> Result<(), NodeError> {

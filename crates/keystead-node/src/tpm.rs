@@ -176,7 +176,13 @@ fn ask(program: &Path, errand: &Errand) -> Result<(Child, ErrandReply), NodeErro
     if let Some(output) = child.stdout.take() {
         BufReader::new(output).read_line(&mut answer).map_err(lost)?;
     }
-    let reply = serde_json::from_str(&answer).map_err(|error| lost(error.into()))?;
+    if answer.is_empty() {
+        return Err(lost(std::io::ErrorKind::UnexpectedEof.into()));
+    }
+    let reply = serde_json::from_str(&answer).map_err(|error| NodeError::Tpm {
+        code: "tpm.errand".to_owned(),
+        text: format!("{} answered what is no answer: {error}", program.display()),
+    })?;
     Ok((child, reply))
 }
 

@@ -301,6 +301,9 @@ impl<C: EnclaveControls> Enclave<C> {
             KeyCeremony::CreateInTokens { key, tokens, .. } => return self.create_in_tokens(&key, &tokens),
             _ => return Err(EnclaveError::Ceremony),
         };
+        if self.tokens.key(&key).is_some() {
+            return Err(crate::VaultError::Known { key }.into());
+        }
         let (cluster, draw) = (self.cluster()?, self.draw());
         let (entropy, receipt) = self.sources.seed(&draw, now)?;
         let seed = HdSeed::from_entropy(entropy);

@@ -55,8 +55,8 @@ pub fn run_with(options: EnclaveOptions, controls: impl EnclaveControls) -> Resu
     let path = options.passphrase.clone();
     let passphrase = File::open(&path).map_err(|error| ProcessError::Passphrase { path, error })?;
     // The tokens' processes are this one's only descendants, and cannot be started any more once calls are forbidden.
-    let tokens = Tokens::start(&options.tokens).map_err(ProcessError::Tokens)?;
-    let root = options.root.as_ref().map(TokenRoot::find).transpose().map_err(ProcessError::Root)?;
+    let tokens = Tokens::start(&options.tokens)?;
+    let root = options.root.as_ref().map(TokenRoot::find).transpose()?;
     // Secret pages cannot be asked for any more once calls are forbidden.
     let slots = Slots::new().map_err(ProcessError::Stream)?;
     let arena = Arena::new(ARENA_BYTES).map_err(ProcessError::Stream)?;
@@ -150,13 +150,10 @@ pub enum ProcessError {
         /// What the system says.
         error: io::Error,
     },
-    /// The token's process, or the file with what it decrypts.
-    #[error("what the token decrypts cannot be had: {0}")]
+    /// The file with what the token decrypts.
+    #[error("the file with what the token decrypts cannot be read: {0}")]
     Root(io::Error),
-    /// The processes of the tokens that keys live in.
-    #[error("the process of a token cannot be started: {0}")]
-    Tokens(io::Error),
-    /// The token does not decrypt it.
+    /// A token's process does not start, or the token does not decrypt what it has to.
     #[error(transparent)]
     Token(#[from] HomeError),
     /// The parent does not speak the protocol.
@@ -172,7 +169,6 @@ impl Coded for ProcessError {
         match self {
             Self::Passphrase { .. } => "enclave.passphrase_file",
             Self::Root(_) => "enclave.token_root",
-            Self::Tokens(_) => "enclave.tokens",
             Self::Token(error) => error.code(),
             Self::Frame(error) => error.code(),
             Self::Stream(_) => "enclave.stream",
@@ -181,7 +177,7 @@ impl Coded for ProcessError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Passphrase { .. } | Self::Root(_) | Self::Tokens(_) | Self::Stream(_) => Blame::Environment,
+            Self::Passphrase { .. } | Self::Root(_) | Self::Stream(_) => Blame::Environment,
             Self::Token(error) => error.blame(),
             Self::Frame(error) => error.blame(),
         }

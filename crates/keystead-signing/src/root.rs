@@ -1,12 +1,12 @@
 //! The part of the sealing secret that only a token can decrypt: who has the disk and the passphrase has nothing without it.
 
-use std::io;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use keystead_base::{ClusterId, Secret};
 use keystead_homes::{Home as _, HomeError, Label, ProcessHome, TokenProcess};
 
+use crate::ProcessError;
 use crate::passphrase::Passphrase;
 
 /// A token, a key in it that decrypts, and the file with what it decrypts.
@@ -52,9 +52,9 @@ impl TokenRoot {
     }
 
     /// Starts the token's process and reads the file, while both are still allowed.
-    pub(crate) fn find(&self) -> io::Result<FoundRoot> {
-        let wrapped = std::fs::read(&self.file)?;
-        let home = ProcessHome::start(self.process.clone()).map_err(io::Error::other)?;
+    pub(crate) fn find(&self) -> Result<FoundRoot, ProcessError> {
+        let wrapped = std::fs::read(&self.file).map_err(ProcessError::Root)?;
+        let home = ProcessHome::start(self.process.clone())?;
         Ok(FoundRoot { home, key: self.key.clone(), wrapped })
     }
 }

@@ -15,7 +15,7 @@ use crate::{EnclaveControls, Strict, Struck};
 pub(crate) use self::pairs::{recipient_fits, signer_fits};
 
 /// Those of the enclave's own signing, which [`power_on`] runs last.
-pub const ENCLAVE_SELF_TESTS: &[SelfTest] = &[
+const ENCLAVE_SELF_TESTS: &[SelfTest] = &[
     // A well-known example of RFC 6979 on this curve: key 1, SHA-256 of a name; then whether a neighbor's digest recovers the key.
     SelfTest {
         name: "ecdsa_secp256k1",

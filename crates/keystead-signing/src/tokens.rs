@@ -1,7 +1,6 @@
 //! Keys in PKCS#11 tokens: the processes that the enclave started before it confined itself, and which key is in which.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::os::fd::RawFd;
 
 use alloy_primitives::Address;
@@ -64,12 +63,12 @@ pub(crate) struct TokenKeyPlace {
 
 impl Tokens {
     /// Starts the process of each token, while that is still allowed.
-    pub(crate) fn start(groups: &[TokenGroup]) -> io::Result<Self> {
+    pub(crate) fn start(groups: &[TokenGroup]) -> Result<Self, HomeError> {
         let mut started = BTreeMap::new();
         for group in groups {
             let homes = group.tokens.iter().cloned().map(ProcessHome::start);
-            let homes = homes.collect::<Result<Vec<_>, _>>().map_err(io::Error::other)?;
-            let pool = Pool::new(group.name.as_str(), homes).map_err(io::Error::other)?;
+            let homes = homes.collect::<Result<Vec<_>, _>>()?;
+            let pool = Pool::new(group.name.as_str(), homes)?;
             started.insert(group.name.clone(), pool);
         }
         Ok(Self { groups: started, keys: BTreeMap::new() })
@@ -229,3 +228,23 @@ impl keystead_base::Coded for TokenKeyError {
 }
 
 const CLUSTER_DIGITS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::Coded as _;
+
+    use super::*;
+
+    #[test]
+    fn e3_one_public_key_has_one_name() {
+        let mut tokens = Tokens::default();
+        // The generator of the curve, which is the key 1.
+        let hex = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+        let point = const_hex::decode_to_array(hex).unwrap();
+        let place = TokenKeyPlace { group: "hsm".parse().unwrap(), label: "keystead/one".to_owned(), point };
+        let place = borsh::to_vec(&place).unwrap();
+        let mut open = |name: &str| tokens.open(&name.parse().unwrap(), 0, &place).map_err(|it| it.code());
+        assert_eq!(open("one"), Ok(()));
+        assert_eq!(open("two"), Err("vault.twin"));
+    }
+}

@@ -7,7 +7,9 @@ use std::time::Duration;
 use keystead_base::{ClusterId, Name};
 use keystead_bitcoin::Network as BitcoinNetwork;
 use keystead_coordinator::{Doors, Grant, Hook, Issuer, Shelf, Tls, Token};
-use keystead_node::{CoinsConfig, Config as NodeConfig, EndpointConfig, MemberConfig, PeerConfig};
+use keystead_node::{
+    CoinsConfig, Config as NodeConfig, EndpointConfig, MemberConfig, PeerConfig, TokenConfig,
+};
 use keystead_trace::{Collector, Resource, Tracer};
 use keystead_transmit::coins::CoinView;
 use keystead_transmit::{ChainView, Courier, Finality, Network, Roots};
@@ -254,6 +256,7 @@ impl Config {
             for token in &mut node.enclave.tokens {
                 at(&mut token.module);
                 secret(&mut token.pin)?;
+                can_be_said(token)?;
             }
             at(&mut node.member.key);
             secret(&mut node.member.passphrase)?;
@@ -406,9 +409,34 @@ fn addresses() -> u32 {
     4
 }
 
+/// The enclave is told of its tokens in words.
+fn can_be_said(token: &TokenConfig) -> Result<(), Failure> {
+    if token.module.to_str().and(token.pin.to_str()).is_some() {
+        return Ok(());
+    }
+    let what = format!("a path of token `{}` is no UTF-8", token.token);
+    Err(Failure::new("config.path", what, "move the folder to a path of plain letters"))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
     use super::*;
+
+    #[test]
+    fn a_token_at_a_path_that_is_no_text_is_refused_and_not_left_out() {
+        let at = |bytes: &[u8]| TokenConfig {
+            group: "hsm".parse().unwrap(),
+            token: "one".to_owned(),
+            module: OsStr::from_bytes(bytes).into(),
+            pin: "pin".into(),
+            environment: Default::default(),
+        };
+        assert!(can_be_said(&at(b"/lib/module.so")).is_ok());
+        assert_eq!(can_be_said(&at(b"/lib/\xff.so")).unwrap_err().code, "config.path");
+    }
 
     #[test]
     fn an_unknown_key_is_refused_by_name() {

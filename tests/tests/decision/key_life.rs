@@ -320,3 +320,22 @@ fn d2_the_log_takes_only_shares_of_which_several_people_restore_a_key() {
     let nobody = ceremony(&mut world, split(1, vec![group(2, &["ana", "nobody"])]));
     assert_eq!(reasons(&nobody)[0].code(), "deny.not_a_recipient");
 }
+
+#[test]
+fn k05_a_key_that_people_let_be_wiped_sweeps_no_more() {
+    let mut world = world();
+    world.make_key("warm", 9);
+    ceremony(&mut world, KeyCeremony::Succeed { key: hot(), successor: name("warm") });
+    ceremony(&mut world, KeyCeremony::Deactivate { key: hot(), why: "its time is over".to_owned() });
+    assert!(!world.state.frozen().stops(&hot()), "it sweeps");
+    let destroy = KeyCeremony::Destroy { key: hot() };
+    let (id, _) = world.ask("cleo", Action::Authority(AuthorityChange::Key(destroy)));
+    world.approve("ana", &id);
+    world.approve("ben", &id);
+    let ready = world.now().plus_seconds(300);
+    world.commit_at(ready, vec![Entry::Tick]);
+    assert!(world.state.frozen().stops(&hot()));
+    let target = world.state.key(&name("warm")).unwrap().address(0).unwrap();
+    let (_, swept) = world.ask("desk", world.ether(target, 1, 0));
+    assert_eq!(reasons(&swept), [Reason::KeyStopped { key: hot(), state: KeyState::Deactivated }]);
+}

@@ -1,14 +1,14 @@
 //! What the state and the terms of a key let it sign: retired, over, used up, limited, and swept to its successor.
 
 use alloy_primitives::Address;
-use keystead_base::{Canonical as _, Coded, Name, Signed};
+use keystead_base::{Canonical as _, Coded, KeyScheme, Name, Signed};
 use keystead_decision::{
     Decision, EntropyReceipt, Entry, KeyEvent, KeyState, KeyStep, Outcome, Snapshot, Strict,
     control_challenge,
 };
-use keystead_intent::{Action, AuthorityChange, ChainId, KeyCeremony, KeyTerms};
+use keystead_intent::{AccountRef, Action, AuthorityChange, ChainId, KeyCeremony, KeyTerms, Message};
 use keystead_policy::{LifeReason, Reason};
-use keystead_tests::fixture::{FRIEND, name};
+use keystead_tests::fixture::{CHAIN, FRIEND, name};
 use keystead_tests::root;
 use keystead_tests::world::{World, outcome_of, reasons};
 use serde_json::Value;
@@ -227,4 +227,16 @@ fn s14_why_is_said_in_one_plain_line() {
         let refused = ceremony(&mut world, KeyCeremony::Deactivate { key: hot(), why: (*why).to_owned() });
         assert_eq!(reasons(&refused), [Reason::Life(LifeReason::WhyRefused)], "{why:?}");
     }
+}
+
+#[test]
+fn s09_a_key_signs_by_no_other_scheme_and_nothing_blind_where_its_terms_say_so() {
+    let mut world = world();
+    limit(&mut world, KeyTerms { schemes: vec![KeyScheme::Ed25519], ..KeyTerms::default() });
+    assert_eq!(code(&asked(&mut world, FRIEND, 0)), "deny.key_terms");
+    limit(&mut world, KeyTerms { no_blind: true, ..KeyTerms::default() });
+    assert_eq!(code(&asked(&mut world, FRIEND, 0)), "allow");
+    let account = AccountRef { key: hot(), index: 0 };
+    let blind = Action::Message(Message { account, chain: CHAIN, bytes: vec![7; 32].into() });
+    assert_eq!(code(&world.ask("desk", blind).1), "deny.key_terms");
 }

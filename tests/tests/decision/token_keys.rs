@@ -2,8 +2,9 @@
 
 use keystead_base::{Coded, Digest, Name, PublicAccount, RequestId, Signed};
 use keystead_decision::{Decision, Entry, KeyEvent, KeyState, KeyStep, Outcome, Strict, drill_challenge};
-use keystead_intent::{Action, AuthorityChange, ChangeKind, DangerClass, KeyCeremony, KeyKind};
+use keystead_intent::{Action, AuthorityChange, ChangeKind, DangerClass, Importer, KeyCeremony, KeyKind};
 use keystead_policy::{AssuranceLevel, Need, QuorumRow};
+use keystead_tests::circle::{five, nodes};
 use keystead_tests::fixture::name;
 use keystead_tests::world::{World, outcome_of, reasons};
 use secp256k1::{Message, Secp256k1, SecretKey};
@@ -135,4 +136,29 @@ fn k04_nobody_backs_up_or_moves_a_key_in_tokens() {
     assert_eq!(stopped, Outcome::Key { key: vault(), state: KeyState::Suspended });
     let (_, again) = ask(&mut world, in_tokens());
     assert_eq!(codes(&again), ["deny.key_exists"], "nobody replaces it");
+}
+
+#[test]
+fn s09_only_the_home_that_people_named_reports_the_key_that_they_named() {
+    for (key, home) in [("vault", "node-2"), ("other", "node-1")] {
+        let mut world = World::of(five(), Strict::default(), |policy| policy.quorums.push(row()));
+        let (key, home) = (name(key), name(home));
+        let (request, allowed) =
+            ask(&mut world, KeyCeremony::CreateInTokens { key, home, tokens: name("hsm") });
+        assert!(matches!(allowed, Outcome::Ceremony { .. }), "{allowed:?}");
+        let step = born(&world, request, account());
+        assert_eq!(codes(&event(&mut world, step)[0].outcome), ["deny.not_open"]);
+    }
+}
+
+#[test]
+fn k04_a_key_in_tokens_is_not_dealt_in_shares() {
+    let mut world = World::of(five(), Strict::default(), |policy| policy.quorums.push(row()));
+    let (request, _) = ask(&mut world, in_tokens());
+    let step = born(&world, request, account());
+    event(&mut world, step);
+    let (kind, from) = (KeyKind::ThresholdSecp256k1, Importer::Home(name("node-1")));
+    let (account, holders) = (account(), nodes(&[1, 2, 3]));
+    let import = KeyCeremony::Import { key: vault(), kind, account, from, threshold: 2, holders };
+    assert_eq!(codes(&ask(&mut world, import).1), ["deny.key_step"]);
 }

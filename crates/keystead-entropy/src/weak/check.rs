@@ -37,6 +37,16 @@ impl Material<'_> {
     }
 }
 
+/// What shows at once: bytes that are no random ones, and the generator whose seeds need no search.
+///
+/// # Errors
+///
+/// [`WeakSeed`] says why.
+pub fn at_a_glance(secret: &[u8]) -> Result<(), WeakSeed> {
+    plain(secret)?;
+    Family::Congruential.search(secret, Family::Congruential.seeds())
+}
+
 /// INVARIANT E2: refuses what is known to be weak, as far as a few million hashes show it. What was tried is said: a secret that passes
 /// may still be weak, and [`Material::long_searches`] goes on from there.
 ///
@@ -52,8 +62,7 @@ pub fn check(material: &Material<'_>) -> Result<Searched, WeakSeed> {
         };
     }
     let secret = material.secret().unwrap_or_default();
-    plain(secret)?;
-    Family::Congruential.search(secret, Family::Congruential.seeds())?;
+    at_a_glance(secret)?;
     match phrase::search(secret) {
         Some(_) => Err(WeakSeed::Phrase),
         None => Ok(Searched { rsa: false, candidates: phrase::candidates() }),

@@ -27,7 +27,7 @@ use std::ops::Range;
 
 use keystead_base::{Blame, Coded};
 
-pub use check::{Material, Searched, check, distinct};
+pub use check::{Material, Searched, at_a_glance, check, distinct};
 pub use plain::{Pattern, plain};
 pub use rsa::is_roca;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keystead_base::{Canonical as _, ClusterId, Digest, KeyScheme, Name, RequestId, Secret, Timestamp};
 use keystead_decision::{Certificate, Convened, Dealing, PublicAccount, SealedPoint, Seat};
-use keystead_entropy::weak::{Family, Material, WeakSeed, check, plain};
+use keystead_entropy::weak::{Material, WeakSeed, at_a_glance, check};
 use keystead_intent::Importer;
 use keystead_keys::RecipientPublicKey;
 use keystead_threshold::{Bip340, Ed25519, Holders, Purpose, Scheme, Session, Split};
@@ -173,16 +173,13 @@ fn session_of(
     })
 }
 
-fn at_a_glance(drawn: &[u8]) -> Result<(), WeakSeed> {
-    plain(drawn)?;
-    Family::Congruential.search(drawn, Family::Congruential.seeds()).map(drop)
-}
-
 /// INVARIANT E2: what others can make again is dealt to nobody. All seeds of the slow families are tried where that is asked for.
 fn not_weak(drawn: &[u8], everything: bool) -> Result<(), WeakSeed> {
-    check(&Material::Entropy(drawn))?;
-    let slow = [Family::MilkSad, Family::TrustWallet, Family::Profanity];
-    slow.into_iter().filter(|_| everything).try_for_each(|it| it.search(drawn, it.seeds()))
+    // 32 bytes may be a key as well as a seed: of both, whichever is searched longer.
+    let material = <&[u8; 32]>::try_from(drawn).map_or(Material::Entropy(drawn), Material::Key);
+    check(&material)?;
+    let slow = material.long_searches().iter().filter(|_| everything);
+    slow.copied().try_for_each(|it| it.search(drawn, it.seeds()))
 }
 
 /// Imports that wait for their dealer at once.

@@ -126,6 +126,10 @@ fn signs() {
 
     // A key of the vault beside it, whose seed the tokens' generator is a source of.
     let hot = enclave.create(desk.cluster.certificate(ceremony(create("hot")))).unwrap();
+    for twice in [in_tokens("hot", "hsm"), create("vault")] {
+        let twice = desk.cluster.certificate(ceremony(twice));
+        assert_eq!(code(enclave.create(twice)), "vault.known", "one name, two keys");
+    }
     drop(enclave);
     let mut again = desk.start(vec![hot.sealed, sealed.clone()], &["strict"]);
     assert_eq!(again.public(name("vault")).unwrap(), held);

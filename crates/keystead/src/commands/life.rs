@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use keystead_base::{Canonical as _, KeyScheme, Name, Timestamp};
 use keystead_intent::{Action, AuthorityChange, ChainId, KeyCeremony, KeyTerms, Suspect};
+use keystead_quantum::exposure::{Audience, Facts, Family, Lock};
 use keystead_wire::{KeyView, RequestStage};
 use serde_json::json;
 
@@ -186,9 +187,16 @@ async fn inventory(session: &Session) -> Result<Report, Failure> {
     Ok(Report::new(json!({"keys": rows}), table.render()))
 }
 
-/// Whoever saw a signature of an account can compute its public key; the addresses of other schemes are public keys.
+/// Whether everybody can compute a public key of it: `exposure` asks the same of each address.
 fn is_exposed(key: &KeyView) -> bool {
-    key.life.signatures > 0 || key.kind.scheme() != KeyScheme::Ecdsa
+    let lock = match key.kind.scheme() {
+        KeyScheme::Ecdsa => Lock::Account,
+        KeyScheme::Bip340 => Lock::OutputKey,
+        KeyScheme::Ed25519 => Lock::KeyAccount,
+    };
+    let signatures = key.life.signatures;
+    let facts = Facts { lock, signatures, since: None, family: Family::Log, holding: None };
+    facts.exposure().audience == Audience::Everybody
 }
 
 fn days(since: Timestamp, now: Timestamp) -> String {

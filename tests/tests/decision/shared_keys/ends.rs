@@ -2,7 +2,7 @@
 
 use keystead_base::{Digest, RequestId};
 use keystead_decision::{Entry, KeyState, KeyStep, Outcome, Strict};
-use keystead_intent::{Action, AuthorityChange, KeyCeremony};
+use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyTerms};
 use keystead_tests::circle::{Secp, birth, five, nodes, treasury};
 use keystead_tests::fixture::name;
 use keystead_tests::world::{World, outcome_of};
@@ -158,4 +158,12 @@ fn k06_people_let_a_holder_in_again_and_nobody_else() {
     assert_eq!(code(&world.allow(lift(treasury(), "node-9")).1), "deny.not_home", "no node of the roster");
     assert_eq!(code(&world.allow(lift(name("hot"), "node-1")).1), "deny.kind");
     assert_eq!(code(&world.allow(lift(name("cold"), "node-1")).1), "deny.key_unknown");
+}
+
+#[test]
+fn k04_no_share_leaves_of_a_key_that_must_not_leave() {
+    let (mut world, _) = shared();
+    let terms = KeyTerms { no_export: true, ..KeyTerms::default() };
+    world.allow(KeyCeremony::Limit { key: treasury(), terms });
+    assert_eq!(code(&world.allow(exit(&[recipient('q')])).1), "deny.key_terms");
 }

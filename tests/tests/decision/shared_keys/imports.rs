@@ -316,3 +316,14 @@ fn s03_a_seat_counts_where_its_own_keys_say_that_it_is_this_node_s() {
     world.says(1, sits(claim(treasury(), request, node_1.clone()), 200));
     assert!(world.state.convening(&treasury()).unwrap().seats.contains_key(&node_1));
 }
+
+#[test]
+fn k03_a_whole_key_is_dealt_only_to_distinct_nodes_of_which_two_at_least_sign() {
+    let mut world = world();
+    for (threshold, holders) in [(1, &[1, 2][..]), (3, &[1, 2]), (2, &[1, 1, 2]), (2, &[1, 9])] {
+        let (kind, from) = (KeyKind::ThresholdSecp256k1, Importer::Person(name("cleo")));
+        let (account, holders) = (Secp::new(8).account(), nodes(holders));
+        let import = KeyCeremony::Import { key: name("cold"), kind, account, from, threshold, holders };
+        assert_eq!(code(&world.allow(import.clone()).1), "deny.holders", "{import:?}");
+    }
+}
