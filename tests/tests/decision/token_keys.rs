@@ -1,7 +1,9 @@
 //! Keys in tokens at the state machine: born where policy names it, active at once, and backed up by nobody.
 
 use keystead_base::{Coded, Digest, Name, PublicAccount, RequestId, Signed};
-use keystead_decision::{Decision, Entry, KeyEvent, KeyState, KeyStep, Outcome, Strict, drill_challenge};
+use keystead_decision::{
+    Decision, Entry, KeyEvent, KeyState, KeyStep, Outcome, Phase, Strict, drill_challenge,
+};
 use keystead_intent::{Action, AuthorityChange, ChangeKind, DangerClass, Importer, KeyCeremony, KeyKind};
 use keystead_policy::{AssuranceLevel, Need, QuorumRow};
 use keystead_tests::circle::{five, nodes};
@@ -113,6 +115,7 @@ fn s07_a_key_in_tokens_is_active_once_it_signed_and_has_one_address() {
     assert_eq!((key.address(0), key.address(1)), (account().address(0), None));
     assert_eq!(key.drill_age(world.state.time()), u64::MAX, "a rule that wants a fresh drill denies it");
     assert!(!codes(&event(&mut world, step)[0].outcome).is_empty(), "once");
+    assert_eq!(world.state.request(&request).unwrap().phase, Phase::Settled, "the permission is used up");
 }
 
 #[test]
