@@ -143,8 +143,9 @@ fn d01_a_key_gets_a_home_only_where_people_said_and_with_a_proof() {
         protections: Feature::ALL.to_vec(),
         proof: vec![1; 64],
     };
-    let code = |world: &mut World<Strict>, home: &str| {
-        let ceremony = KeyCeremony::Restore { key: hot(), home: name(home) };
+    world.make_key("warm", 9);
+    let code = |world: &mut World<Strict>, key: &str, home: &str| {
+        let ceremony = KeyCeremony::Restore { key: name(key), home: name(home) };
         let (id, _) = world.ask("cleo", Action::Authority(AuthorityChange::Key(ceremony)));
         world.approve("ana", &id);
         let last = world.approve("ben", &id);
@@ -152,8 +153,9 @@ fn d01_a_key_gets_a_home_only_where_people_said_and_with_a_proof() {
         let reported = event(world, restored(id));
         reasons(&reported[0].outcome)[0].code()
     };
-    assert_eq!(code(&mut world, "node-9"), "deny.not_open", "that is another node's to report");
-    assert_eq!(code(&mut world, "node-1"), "deny.drill_failed", "nobody has shown the key");
+    assert_eq!(code(&mut world, "hot", "node-9"), "deny.not_open", "that is another node's to report");
+    assert_eq!(code(&mut world, "warm", "node-1"), "deny.not_open", "that is for another key");
+    assert_eq!(code(&mut world, "hot", "node-1"), "deny.drill_failed", "nobody has shown the key");
     let key = world.state.key(&hot()).unwrap();
     assert_eq!((key.home.as_str(), key.epoch), ("node-1", 0));
     ceremony(&mut world, KeyCeremony::Suspend { key: hot() });
