@@ -346,7 +346,8 @@ impl Simulation {
             for decision in &committed.applied.decisions {
                 let word = decision.outcome.word();
                 *self.report.decisions.entry(word).or_default() += 1;
-                self.report.trace(&[word.as_bytes(), decision.subject.0.as_bytes()].concat());
+                // The outcome, since what a seat signs is named by a digest over its signature, which chance blinds.
+                self.report.trace(format!("{:?}", decision.outcome).as_bytes());
             }
         }
         if is_new {
