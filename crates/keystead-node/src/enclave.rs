@@ -119,7 +119,9 @@ impl EnclaveHome {
         let mut client = EnclaveClient::spawn(self.program.clone(), self.arguments.clone())?;
         let held = load(&mut client, shared).await?;
         let ready = client.hello(Hello { genesis: shared.genesis.clone() })?;
-        client.recall(journal(shared).await?)?;
+        let records = journal(shared).await?;
+        shared.recall(&records);
+        client.recall(records)?;
         shared.set_protections(protections(&ready));
         Ok(Started { client, held, in_force: ready.hardening.in_force() })
     }

@@ -31,7 +31,7 @@ pub use frame::{FrameError, MAX_FRAME_BYTES, read as read_frame, write as write_
 pub use hardening::{FeatureReport, Hardening, Status};
 pub use keystead_entropy::EntropyError;
 pub use keystead_policy::Feature;
-pub use keystead_threshold::{Abort, Culprit, Fault, MAX_ENVELOPE_BYTES, Record, SessionId};
+pub use keystead_threshold::{Abort, Culprit, Fault, Journal, MAX_ENVELOPE_BYTES, Record, SessionId, Tried};
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
 pub use protocol::{
     AccountProof, Advance, Batch, BatchItem, ControlProof, CreatedKey, DealTo, Drill, DrillProof,

@@ -22,7 +22,7 @@ use keystead_tests::cluster::{NodeHome, PASSPHRASE, Station, ether};
 use keystead_tests::coin_desk::{CoinDesk, transaction};
 use keystead_tests::fixture::{ETHER, FRIEND, name};
 use keystead_tests::{Far, Nats, free_port, get, start_all};
-use keystead_wire::{KeyView, Offer, PeerView, RequestStage, RequestView};
+use keystead_wire::{KeptOut, KeyView, Offer, PeerView, RequestStage, RequestView};
 use tokio::net::TcpStream;
 
 async fn cluster() -> Vec<Station> {
@@ -378,14 +378,21 @@ async fn k06_a_holder_that_was_caught_signs_again_once_people_let_it_in() {
     let intent = desk.intent("desk", ether(FRIEND, ETHER / 10, 0), desk.now().await);
     let request = intent.id();
     desk.submit("desk", desk.entry(vec![intent])).await;
+    let caught = KeptOut { key: name("hot"), node: name("node-2") };
+    assert_eq!(kept_out(&stations[0]).await, [caught], "whoever looks sees who is to be let in");
     let lift = KeyCeremony::Lift { key: name("hot"), node: name("node-2") };
     let lifted = desk.change(AuthorityChange::Key(lift)).await;
     assert_eq!(lifted.stage, RequestStage::Applied, "{lifted:?}");
     let view = desk.wait(&request).await;
     assert_eq!(view.stage, RequestStage::Signed, "{view:?} {:#?}", told(&stations));
+    assert_eq!(kept_out(&stations[0]).await, []);
     for station in stations {
         station.stop().await;
     }
+}
+
+async fn kept_out(station: &Station) -> Vec<KeptOut> {
+    station.client("eve").await.status().await.unwrap().kept_out
 }
 
 /// What a node takes to start and to be heard, on a busy machine.

@@ -280,6 +280,7 @@ fn status() -> NodeStatus {
         }],
         rotate: vec![Rotation::Key { key: word("hot") }],
         incident: vec!["found in a paste".to_owned()],
+        kept_out: vec![KeptOut { key: word("hot"), node: word("node-2") }],
     }
 }
 
@@ -312,7 +313,7 @@ fn run() -> RunView {
 fn aborted() -> AbortView {
     AbortView {
         request: RequestId(Digest([3; 32])),
-        culprit: Some(word("node-2")),
+        culprits: vec![word("node-2")],
         code: "threshold.silence".to_owned(),
         time: Timestamp(1_795_464_902_400),
     }
