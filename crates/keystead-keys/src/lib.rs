@@ -28,8 +28,8 @@ pub use recipient::{
     RecipientPublicKey, TAG_BYTES,
 };
 pub use seal::{
-    Kdf, MAX_PASSPHRASE_BYTES, MAX_SEALED_BYTES, MAX_SEALED_OPENINGS_BYTES, MAX_SEALED_SHARE_BYTES, Purpose, SealError, SealLabel,
-    Sealed, SealingKey,
+    Kdf, MAX_PASSPHRASE_BYTES, MAX_SEALED_BYTES, MAX_SEALED_OPENINGS_BYTES, MAX_SEALED_SHARE_BYTES, Purpose,
+    SealError, SealLabel, Sealed, SealingKey,
 };
 pub use seed::{HdSeed, SEED_BYTES};
 pub use seed_shares::{SeedShare, SeedShares, SeedSharesError, ShareCircle, ShareGroup};

@@ -23,7 +23,7 @@ pub use creation::{Brought, CreatedFrom, Creation, SeedToOpen};
 pub use gathering::{
     AccountProof, GatheredProof, Gathering, GatheringAim, MAX_DRILLED_ACCOUNTS, MAX_GATHERED, ShareToOpen,
 };
-pub use importing::{DealTo, SeatFor, SplitWhole, TakeDealing, WholeKey};
+pub use importing::{DealTo, SeatFor, SplitWhole, TakeDealing, TaprootAccount, WholeKey};
 pub use words::ShareWords;
 
 use crate::threshold::{Progress, RunStart};

@@ -182,7 +182,7 @@ async fn k03_d03_a_key_in_shares_spends_its_coins_and_one_holder_may_be_gone() {
 /// BIP-340 by FROST: new shares and other holders spend the outputs of the same key, which has no account on Ethereum.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn k03_d03_a_bip340_key_in_shares_spends_taproot_coins_whoever_holds_it() {
-    let (desk, others) = CoinDesk::in_shares(KeyKind::ThresholdBip340).await;
+    let (desk, mut others) = CoinDesk::in_shares(KeyKind::ThresholdBip340).await;
     let paid = desk.pays_of(vec![desk.coin(0).await, desk.coin(1).await], 1_000).await;
     assert_eq!(paid.stage, RequestStage::Signed, "{paid:?} {:#?}", told(&others));
     desk.mined(&paid, 5).await;
@@ -191,20 +191,24 @@ async fn k03_d03_a_bip340_key_in_shares_spends_taproot_coins_whoever_holds_it() 
     let Outcome::Deny { reasons, .. } = &refused.decision.outcome else { panic!("{refused:?}") };
     assert_eq!((reasons[0].code(), desk.station.hot().await.address), ("deny.kind", None));
 
+    // What was lost is dealt again, and deals itself then.
+    let holder = without_share(others.remove(0)).await;
+    others.insert(0, holder);
+    hot_once(&desk.station, lost_by_node_2).await;
     let reshare = KeyCeremony::Reshare {
         key: name("hot"),
         threshold: 2,
         holders: ["node-1", "node-4"].map(name).to_vec(),
         dealers: ["node-2", "node-3"].map(name).to_vec(),
     };
-    for ceremony in [KeyCeremony::Refresh { key: name("hot") }, reshare] {
+    for ceremony in [repair(), KeyCeremony::Refresh { key: name("hot") }, reshare] {
         let done = desk.station.change(AuthorityChange::Key(ceremony)).await;
         assert_eq!(done.stage, RequestStage::Applied, "{done:?} {:#?}", told(&others));
     }
     let paid = desk.pays_of(vec![desk.coin(2).await, desk.coin(3).await], 1_000).await;
     assert_eq!(paid.stage, RequestStage::Signed, "{paid:?} {:#?}", told(&others));
     desk.mined(&paid, 0).await;
-    assert_eq!(desk.station.hot().await.epoch, 2);
+    assert_eq!(desk.station.hot().await.epoch, 3);
     desk.station.stop().await;
     for station in others {
         station.stop().await;
@@ -335,25 +339,38 @@ async fn k03_a_share_whose_birth_ended_without_a_key_is_gone_after_a_start() {
     drop(home);
 }
 
+/// The node, started anew on a disk that lost its share of `hot`.
+async fn without_share(holder: Station) -> Station {
+    let home = holder.stop().await;
+    let ledger = Ledger::open(&home.config.ledger_url()).await.unwrap();
+    ledger.erase_sealed_key(&name("hot")).await.unwrap();
+    ledger.close().await;
+    home.start().await
+}
+
+fn lost_by_node_2(key: &KeyView) -> bool {
+    key.sharing.as_ref().is_some_and(|it| it.lost == [name("node-2")])
+}
+
+/// The others deal to `node-2` again.
+fn repair() -> KeyCeremony {
+    let helpers = ["node-1", "node-3"].map(name).to_vec();
+    KeyCeremony::Repair { key: name("hot"), lost: name("node-2"), helpers }
+}
+
 /// A holder's disk loses its share: its node says so itself, and others deal again while they sign on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d01_a_holder_whose_share_is_lost_gets_one_again_and_signs_with_it() {
     let mut stations = cluster().await;
     born(&stations).await;
     let before = stations[3].hot().await;
-    let helpers = ["node-1", "node-3"].map(name).to_vec();
-    let repair =
-        AuthorityChange::Key(KeyCeremony::Repair { key: name("hot"), lost: name("node-2"), helpers });
+    let repair = AuthorityChange::Key(repair());
     let early = stations[3].ask("cleo", Action::Authority(repair.clone())).await;
     assert_eq!(early.stage, RequestStage::Denied, "it is not lost: {early:?}");
 
-    let holder = stations.remove(1).stop().await;
-    let ledger = Ledger::open(&holder.config.ledger_url()).await.unwrap();
-    ledger.erase_sealed_key(&name("hot")).await.unwrap();
-    drop(ledger);
-    stations.insert(1, holder.start().await);
-    let lost = |key: &KeyView| key.sharing.as_ref().is_some_and(|it| it.lost == [name("node-2")]);
-    hot_once(&stations[3], lost).await;
+    let holder = without_share(stations.remove(1)).await;
+    stations.insert(1, holder);
+    hot_once(&stations[3], lost_by_node_2).await;
     sends_a_tenth(&stations, 3, 0).await;
 
     let repaired = stations[0].change(repair).await;
