@@ -3,6 +3,8 @@
 mod backing_up;
 mod control;
 mod controls;
+#[cfg(test)]
+mod faults;
 mod gathering;
 mod importing;
 mod in_tokens;
