@@ -45,6 +45,7 @@ mod restore;
 mod resume;
 mod root;
 mod run;
+mod self_test;
 mod settle;
 mod share;
 mod shared;
