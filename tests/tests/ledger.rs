@@ -7,6 +7,7 @@ mod suite;
 use std::process::Command;
 
 use keystead_tests::Postgres;
+use keystead_tests::canary::Canaries;
 use suite::cluster::Cluster;
 
 macro_rules! on_postgres {
@@ -39,4 +40,41 @@ async fn l1_the_second_implementation_recomputes_an_exported_log() {
     let tile = folder.path().join("tile/1/000.p/2");
     std::fs::write(&tile, vec![0; 64]).unwrap();
     assert!(!run().status.success());
+}
+
+/// Seals of many keys; those of the first are in no table any more once they are erased, and the others are where they were.
+#[tokio::test]
+async fn k05_an_erased_seal_is_in_no_table_of_postgresql() {
+    let (server, cluster) = (Postgres::shared(), Cluster::new());
+    let url = server.new_database();
+    let ledger = suite::store::begun(&url, &cluster).await;
+    let mixed = |it: u32| it.wrapping_mul(0x9e37_79b1);
+    // Longer than a page, as a share is, and short, as a seed is.
+    let seal = |key: u32, words: u32| {
+        (0..words).flat_map(|it| mixed(key * 10_000 + it).to_be_bytes()).collect::<Vec<u8>>()
+    };
+    let seals = [(0, 4_000), (1, 80), (2, 4_000), (3, 80)].map(|(key, words)| seal(key, words));
+    for (key, seal) in seals.iter().enumerate() {
+        ledger.save_sealed_key(&format!("key-{key}").parse().unwrap(), 0, seal).await.unwrap();
+    }
+    let found = |seals: &[Vec<u8>], folder: &str| {
+        let checkpoint = ["--no-psqlrc", "--quiet", "--command", "CHECKPOINT"];
+        assert!(Command::new("psql").args(checkpoint).arg(&url).status().unwrap().success());
+        let mut canaries = Canaries::default();
+        for piece in seals.iter().flat_map(|it| it.chunks_exact(32)).step_by(7) {
+            canaries.add("a seal", piece);
+        }
+        canaries.found_below(&server.data().join(folder), &|_| false).0.len()
+    };
+    assert!(found(&seals[..2], "base") > 0 && found(&seals[2..], "base") > 0, "they were there");
+    for key in ["key-0", "key-1"] {
+        assert_eq!(ledger.erase_sealed_key(&key.parse().unwrap()).await.unwrap(), 1);
+    }
+    assert_eq!(found(&seals[..2], "base"), 0);
+    assert!(found(&seals[2..], "base") > 0);
+    println!(
+        "in what PostgreSQL wrote ahead: {} files with pieces of erased seals",
+        found(&seals[..2], "pg_wal")
+    );
+    assert_eq!(ledger.count_sealed_keys().await.unwrap(), 2);
 }

@@ -33,7 +33,7 @@ pub use seal::{
 };
 pub use seed::{HdSeed, SEED_BYTES};
 pub use seed_shares::{SeedShare, SeedShares, SeedSharesError, ShareCircle, ShareGroup};
-pub use self_test::KEYS_SELF_TESTS;
+pub use self_test::{KEYS_SELF_TESTS, SEAL_SELF_TESTS};
 pub use slip10::Slip10Key;
 pub use slip39::{
     MAX_SLIP39_COUNT, Slip39Error, Slip39Group, Slip39Share, slip39_combine, slip39_fewest, slip39_forced,

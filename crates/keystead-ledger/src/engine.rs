@@ -93,14 +93,17 @@ impl Engine {
 
     /// Has SQLite fold its write-ahead file into the database and cut it to nothing: what was written over is in neither
     /// any more. A reader that takes longer than it waits keeps the file as it is, until it is folded in the course of
-    /// things.
+    /// things. PostgreSQL keeps rows that were written over where they lay, and writes the table of seals anew.
     pub(crate) async fn fold(&self) -> Result<(), LedgerError> {
         match self {
             Self::Sqlite { writer, .. } => {
                 let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer).await;
                 folded.map(drop).map_err(failed("fold the write-ahead file"))
             }
-            Self::Postgres { .. } => Ok(()),
+            Self::Postgres { writer, .. } => {
+                let anew = sqlx::raw_sql("VACUUM (FULL) sealed_keys").execute(writer).await;
+                anew.map(drop).map_err(failed("write the table of seals anew"))
+            }
         }
     }
 

@@ -55,8 +55,8 @@ impl Ledger {
     }
 
     /// INVARIANT K1: erases every seal of a key, and says how many there were: written over first, so that the old bytes do
-    /// not stay in its row, and then deleted; what SQLite wrote ahead is folded. A copy of the database, and the files that a
-    /// PostgreSQL writes ahead, may still hold them.
+    /// not stay in its row, and then deleted; what SQLite wrote ahead is folded, and PostgreSQL writes the table anew. A copy of
+    /// the database, and the files that a PostgreSQL writes ahead, may still hold them.
     ///
     /// # Errors
     ///

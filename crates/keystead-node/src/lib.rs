@@ -46,6 +46,7 @@ mod resume;
 mod rolls;
 mod root;
 mod run;
+mod self_test;
 mod settle;
 mod share;
 mod shared;

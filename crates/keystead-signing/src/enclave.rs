@@ -4,6 +4,8 @@ mod backing_up;
 mod control;
 mod controls;
 mod creating;
+#[cfg(test)]
+mod faults;
 mod gathering;
 mod importing;
 mod in_tokens;

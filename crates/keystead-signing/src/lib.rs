@@ -42,7 +42,7 @@ pub use protocol::{
 };
 pub use refusal::EnclaveError;
 pub use root::TokenRoot;
-pub use self_test::power_on;
+pub use self_test::{VERIFYING_SELF_TESTS, power_on};
 pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};
 pub use tokens::{TokenGroup, TokenKeyError, TokenReport};
 pub use vault::{MAX_KEYS, VaultError};

@@ -9,6 +9,7 @@ use keystead_threshold::{
 
 use super::dealing::DealingSeed;
 use super::share::AnyShare;
+use crate::Struck;
 use crate::entropy::kernel_random;
 
 /// A run and its surroundings.
@@ -64,6 +65,22 @@ impl Made {
                 bytes
             }
             Self::Schnorr(bytes) => *bytes,
+        }
+    }
+
+    /// The same after whatever struck it: in the product what it was.
+    pub(crate) fn struck(&self, strike: &dyn Fn(Struck, &mut [u8])) -> Self {
+        let mut bytes = self.bytes();
+        strike(Struck::Signature, &mut bytes);
+        match self {
+            Self::Schnorr(_) => Self::Schnorr(bytes),
+            Self::Ecdsa(it) => {
+                let (mut made, mut id) = (*it, [it.recovery_id]);
+                strike(Struck::RecoveryId, &mut id);
+                made.r.iter_mut().chain(&mut made.s).zip(bytes).for_each(|(to, from)| *to = from);
+                [made.recovery_id] = id;
+                Self::Ecdsa(made)
+            }
         }
     }
 

@@ -9,8 +9,8 @@ use keystead_decision::{Certificate, Convened, Grant, Outcome, Seat, share_chall
 use keystead_intent::{AccountRef, ChainId, DangerClass, KeyCeremony, KeyKind, PsbtSpend, SolanaMessage};
 use keystead_keys::Sealed;
 use keystead_signing::{
-    BatchItem, ClientError, DealtShare, EnclaveClient, Ended, HeldKey, ItemResult, Progress, RunAim, RunEnd,
-    RunStart, SeatFor,
+    BatchItem, ClientError, DealtShare, EnclaveClient, Ended, Fault, HeldKey, ItemResult, Progress, RunAim,
+    RunEnd, RunStart, SeatFor,
 };
 use keystead_solana::{Draft, Pubkey, Version, compile, order};
 
@@ -32,6 +32,10 @@ pub(crate) const TESTS: &[Test] = &[
         "s02_s07_shares_of_an_ed25519_key_sign_the_granted_message_and_nothing_else",
         s02_s07_shares_of_an_ed25519_key_sign_the_granted_message_and_nothing_else,
     ),
+    (
+        "s07_a_fault_after_its_run_lets_no_signature_of_shares_leave",
+        s07_a_fault_after_its_run_lets_no_signature_of_shares_leave,
+    ),
 ];
 
 /// What the certificates of the fixture are about.
@@ -48,8 +52,13 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn of(cluster: &Cluster) -> Self {
-        let enclave = |who| (name(who), cluster.signer(Vec::new(), &[]).unwrap());
-        let enclaves = ["a", "b"].map(enclave).into();
+        Self::under(cluster, &[])
+    }
+
+    /// `a` is started with these options.
+    fn under(cluster: &Cluster, options: &[&str]) -> Self {
+        let enclave = |(who, options)| (name(who), cluster.signer(Vec::new(), options).unwrap());
+        let enclaves = [("a", options), ("b", &[])].map(enclave).into();
         Self { enclaves, wire: VecDeque::new(), ended: Vec::new(), said: 0 }
     }
 
@@ -289,6 +298,23 @@ fn s02_s07_shares_of_an_ed25519_key_sign_the_granted_message_and_nothing_else() 
     let elsewhere = Grant { address: Pubkey([3; 32]).id(DEVNET), ..right };
     let certificate = cluster.certificate(Outcome::Allow(elsewhere));
     assert_eq!(code(pair.shown("a", &certificate, &granted)), "enclave.account");
+}
+
+/// The run verified it in both enclaves; then a bit flips in one of them, which tells its node that it is over and gives nothing.
+fn s07_a_fault_after_its_run_lets_no_signature_of_shares_leave() {
+    let (mut cluster, kind) = (Cluster::new(), KeyKind::ThresholdBip340);
+    let mut pair = Pair::under(&cluster, &["fault", "signature"]);
+    let certificate = cluster.certificate(convened(kind, pair.seats()));
+    let account = pair.birth(&certificate)[0].account;
+    let recorded = wallet_in_shares(ChainId::BITCOIN_REGTEST, kind, &account).unwrap();
+    let (asked, height) = (psbt(&recorded, &[0], 90_000), cluster.height + 1);
+    let certificate = cluster.certificate(Outcome::Allow(grant_of(&recorded, &asked)));
+    pair.admitted(&certificate, &asked);
+    pair.join(&RunAim::Input { request: REQUEST, height, input: 0 }, 0).unwrap();
+    let ends = pair.carry();
+    let signed = ends.iter().filter(|it| matches!(it, RunEnd::SignedInput { .. })).count();
+    let kept = |it: &&RunEnd| matches!(it, RunEnd::Aborted(abort) if abort.fault == Fault::Own);
+    assert_eq!((signed, ends.iter().filter(kept).count(), ends.len()), (1, 1, 2), "{ends:?}");
 }
 
 fn hot(index: u32) -> AccountRef {
