@@ -146,15 +146,17 @@ fn e1_a_seed_has_the_tpm_for_a_source_and_without_it_there_is_none() {
         .stderr(Stdio::null());
     let _node = Running(node.spawn().unwrap());
     asked_for(&folder, "hot");
-    let receipt = |told: &Value| told["key"]["life"]["receipts"].as_object()?.values().next().cloned();
-    let shown = until(&folder, &["--as", "ana", "key", "show", "hot"], |told| receipt(told).is_some());
-    let sources = receipt(&shown).unwrap()["sources"].as_array().unwrap().clone();
-    let tpm = sources.iter().find(|it| it["source"] == "tpm").unwrap_or_else(|| panic!("{shown}"));
-    assert_eq!(tpm["samples"], 256);
+    until(&folder, &["--as", "ana", "key", "show", "hot"], |told| told["key"]["state"] == "created");
 
     emulator.switch_off();
     let id = asked_for(&folder, "cold");
     let refused = |told: &Value| told.to_string().contains("tpm.device");
     until(&folder, &["--as", "ana", "request", "show", &id], refused);
+    // The blocks of what was asked since carry it.
+    let receipt = |told: &Value| told["key"]["life"]["receipts"].as_object()?.values().next().cloned();
+    let shown = until(&folder, &["--as", "ana", "key", "show", "hot"], |told| receipt(told).is_some());
+    let sources = receipt(&shown).unwrap()["sources"].as_array().unwrap().clone();
+    let tpm = sources.iter().find(|it| it["source"] == "tpm").unwrap_or_else(|| panic!("{shown}"));
+    assert_eq!(tpm["samples"], 256);
     assert!(keystead(&folder, &["--as", "ana", "key", "list"]).status.success(), "the node goes on");
 }

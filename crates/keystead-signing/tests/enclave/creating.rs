@@ -17,10 +17,22 @@ use crate::fixture::{Cluster, ceremony, create, name};
 use crate::vectors::{Vector, vector};
 
 pub(crate) const TESTS: &[Test] = &[
-    ("e1_a_key_is_born_of_what_was_promised_before_people_rolled", promised),
-    ("e1_the_owner_computes_the_seed_of_an_enclave_s_key_on_other_software", computed_again),
-    ("e1_what_a_tpm_gives_is_a_source_of_every_seed_and_stops_it_where_it_is_stuck", poured),
-    ("k4_the_openings_of_a_seed_go_to_those_alone_to_whom_the_key_goes", opened_for_nobody_else),
+    (
+        "e1_a_key_is_born_of_what_was_promised_before_people_rolled",
+        e1_a_key_is_born_of_what_was_promised_before_people_rolled,
+    ),
+    (
+        "e1_the_owner_computes_the_seed_of_an_enclave_s_key_on_other_software",
+        e1_the_owner_computes_the_seed_of_an_enclave_s_key_on_other_software,
+    ),
+    (
+        "e1_what_a_tpm_gives_is_a_source_of_every_seed_and_stops_it_where_it_is_stuck",
+        e1_what_a_tpm_gives_is_a_source_of_every_seed_and_stops_it_where_it_is_stuck,
+    ),
+    (
+        "k4_the_openings_of_a_seed_go_to_those_alone_to_whom_the_key_goes",
+        k4_the_openings_of_a_seed_go_to_those_alone_to_whom_the_key_goes,
+    ),
 ];
 
 /// The numbers 0 to 98, each hashed, and of the hash's first byte the face.
@@ -74,7 +86,7 @@ fn bytes(count: usize) -> String {
     const_hex::encode(states.skip(1).map(|it| (it >> 33) as u8).take(count).collect::<Vec<_>>())
 }
 
-fn promised() {
+fn e1_a_key_is_born_of_what_was_promised_before_people_rolled() {
     let mut birth = Birth::new();
     let promise = birth.promise();
     assert_eq!(birth.promise(), promise, "drawn once");
@@ -105,7 +117,7 @@ fn promised() {
 }
 
 /// What a TPM gave has a line of its own on the receipt, serves once, and stops every seed where it is stuck.
-fn poured() {
+fn e1_what_a_tpm_gives_is_a_source_of_every_seed_and_stops_it_where_it_is_stuck() {
     let mut birth = Birth::new();
     let pour = |source, text: String| Brought { source, text };
     let named = |made: &CreatedKey| {
@@ -133,7 +145,7 @@ fn poured() {
 }
 
 /// The whole way: promise, rolls, birth, backup, openings, and a script that knows none of our code.
-fn computed_again() {
+fn e1_the_owner_computes_the_seed_of_an_enclave_s_key_on_other_software() {
     let mut birth = Birth::new();
     let promise = birth.promise();
     let made = birth.born();
@@ -171,7 +183,7 @@ fn script(folder: &Path, promise: Digest) -> Output {
     Command::new("python3").arg(script).args(arguments).current_dir(folder).output().unwrap()
 }
 
-fn opened_for_nobody_else() {
+fn k4_the_openings_of_a_seed_go_to_those_alone_to_whom_the_key_goes() {
     let mut birth = Birth::new();
     let made = birth.born();
     let to_open = birth.to_open(create("hot"), &made);
