@@ -28,7 +28,7 @@ pub use recipient::{
     RecipientPublicKey, TAG_BYTES,
 };
 pub use seal::{
-    Kdf, MAX_PASSPHRASE_BYTES, MAX_SEALED_BYTES, MAX_SEALED_SHARE_BYTES, Purpose, SealError, SealLabel,
+    Kdf, MAX_PASSPHRASE_BYTES, MAX_SEALED_BYTES, MAX_SEALED_OPENINGS_BYTES, MAX_SEALED_SHARE_BYTES, Purpose, SealError, SealLabel,
     Sealed, SealingKey,
 };
 pub use seed::{HdSeed, SEED_BYTES};

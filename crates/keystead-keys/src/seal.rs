@@ -14,6 +14,8 @@ use crate::Fill;
 pub const MAX_PASSPHRASE_BYTES: usize = 1024;
 /// The longest secret that is sealed in one file.
 pub const MAX_SEALED_BYTES: usize = 4096;
+/// The longest openings of a seed that are sealed in one file.
+pub const MAX_SEALED_OPENINGS_BYTES: usize = 16 * 1024;
 /// The longest share of a key that is sealed in one file: `DKLs23` keeps 52 KB for each other holder.
 pub const MAX_SEALED_SHARE_BYTES: usize = 1024 * 1024;
 
@@ -81,6 +83,8 @@ pub enum Purpose {
     ThresholdShare,
     /// Where a key in tokens is: no secret, sealed with the others so that nobody puts another place under its name.
     TokenKey,
+    /// The machine's part of a seed that people brought rolls for.
+    SeedOpenings,
 }
 
 impl Purpose {
@@ -88,6 +92,7 @@ impl Purpose {
     fn limit(self) -> usize {
         match self {
             Self::HdSeed | Self::Member | Self::TokenKey => MAX_SEALED_BYTES,
+            Self::SeedOpenings => MAX_SEALED_OPENINGS_BYTES,
             Self::ThresholdShare => MAX_SEALED_SHARE_BYTES,
         }
     }

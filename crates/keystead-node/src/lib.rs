@@ -43,6 +43,7 @@ mod rehearse;
 mod replica;
 mod restore;
 mod resume;
+mod rolls;
 mod root;
 mod run;
 mod settle;
@@ -73,6 +74,7 @@ pub use enclave::{enclave_arguments, parse_enclave_arguments, scratch_arguments}
 pub use error::NodeError;
 pub use event::{Event, Events, Silent};
 pub use keystead_consensus::Times;
+pub use rolls::RollsFolder;
 pub use root::{RootConfig, parse_token_arguments};
 pub use run::{RunningNode, run, run_traced, run_under};
 pub use share::recovered_signature;

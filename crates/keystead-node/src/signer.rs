@@ -115,7 +115,7 @@ impl Signer {
         mut words: mpsc::Receiver<RunWord>,
     ) -> Result<(), NodeError> {
         let mut heard = Vec::new();
-        let mut look = tokio::time::interval(TOKEN_PERIOD);
+        let mut look = tokio::time::interval(LOOK_PERIOD);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let due = self.next_due();
@@ -131,7 +131,7 @@ impl Signer {
                     None => return Ok(()),
                 },
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.run_due().await,
-                _ = look.tick(), if self.home.has_tokens => self.look_at_tokens(),
+                _ = look.tick() => self.look_around(),
                 Some(it) = handed_over.recv() => self.hand_over(it).await,
                 1.. = words.recv_many(&mut heard, MAX_RUN_WORDS) => {
                     self.heard_words(std::mem::take(&mut heard)).await
@@ -141,6 +141,14 @@ impl Signer {
             self.show_health();
             self.show_runs();
         }
+    }
+
+    /// At the tokens, and whether people want to roll.
+    fn look_around(&mut self) -> Result<(), NodeError> {
+        if self.home.has_tokens {
+            self.look_at_tokens()?;
+        }
+        self.promise_where_asked()
     }
 
     /// People see in `status` that the enclave signs nothing any more, and why.
@@ -422,8 +430,8 @@ fn record(height: u64, work: &Work, signature: &EthereumSignature, assembled: As
     }
 }
 
-/// How often tokens are asked whether they are there.
-const TOKEN_PERIOD: Duration = Duration::from_secs(2);
+/// How often tokens are asked whether they are there, and people whether they want to roll.
+const LOOK_PERIOD: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

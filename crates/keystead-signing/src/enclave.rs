@@ -3,6 +3,7 @@
 mod backing_up;
 mod control;
 mod controls;
+mod creating;
 mod gathering;
 mod importing;
 mod in_tokens;
@@ -20,16 +21,16 @@ use keystead_decision::{
     CeremonyPermit, Certificate, FreshAnswer, Grant, Header, LightClient, PublicAccount,
 };
 use keystead_intent::KeyCeremony;
-use keystead_keys::{HdSeed, Kdf, Purpose, SealLabel, Sealed, SealingKey};
+use keystead_keys::{HdSeed, Kdf, Purpose, Sealed, SealingKey};
 use keystead_policy::AssuranceLevel;
 
 pub use self::controls::{EnclaveControls, Strict, Struck};
 use crate::curve::Curve;
-use crate::entropy::{Sources, kernel_random};
+use crate::entropy::{MachineDraw, Sources, kernel_random};
 use crate::passphrase::Passphrase;
 use crate::protocol::{
-    Advance, Batch, BatchItem, CreatedKey, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS, OpenedKey, Position,
-    Ready, Refusal, Released, Reply, Request,
+    Advance, Batch, BatchItem, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS, OpenedKey, Position, Ready,
+    Refusal, Released, Reply, Request,
 };
 use crate::repeats::Repeats;
 use crate::threshold::{Arena, Progress, Threshold};
@@ -74,6 +75,8 @@ pub(crate) struct Enclave<C> {
     tokens: Tokens,
     /// Whether the sources of seeds are well.
     sources: Sources,
+    /// The machine's part of the next seed that people roll for.
+    promised: Option<MachineDraw>,
     controls: C,
     state: state::State,
 }
@@ -99,6 +102,7 @@ impl<C: EnclaveControls> Enclave<C> {
             rights,
             tokens,
             sources,
+            promised: None,
             fresh,
             imports: Default::default(),
             controls,
@@ -156,6 +160,9 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Control(key) => self.prove_control(&key).map(|proof| Reply::Controlled(Box::new(proof))),
             Request::Public(key) => self.public(&key).map(|held| Reply::Public(Box::new(held))),
             Request::Prove { key, request } => self.prove(&key, request).map(Reply::Proof),
+            Request::Promise => self.promise().map(|promise| Reply::Promised(Box::new(promise))),
+            Request::CreateFrom(it) => self.create_from(&it, now).map(|it| Reply::CreatedFrom(Box::new(it))),
+            Request::OpenSeed(it) => self.open_seed(&it, now).map(Reply::Left),
             Request::Tokens => Ok(Reply::Tokens(self.tokens.report())),
         };
         reply.unwrap_or_else(|error| Reply::Refused(self.refusal(&error)))
@@ -214,6 +221,7 @@ impl<C: EnclaveControls> Enclave<C> {
         match label.purpose {
             Purpose::ThresholdShare => return self.open_share(sealed, label),
             Purpose::TokenKey => return self.open_in_tokens(sealed, label),
+            Purpose::SeedOpenings => return Err(EnclaveError::ForeignSeal { name: label.name }),
             Purpose::HdSeed | Purpose::Member => {}
         }
         let mut entropy = Secret::new([0; 32]);
@@ -291,28 +299,6 @@ impl<C: EnclaveControls> Enclave<C> {
         in_epoch(&key, self.vault.key(&key)?.epoch, epoch)?;
         self.vault.wipe(&key)?;
         Ok(key)
-    }
-
-    fn create(&mut self, certificate: &Certificate, now: Timestamp) -> Result<CreatedKey, EnclaveError> {
-        let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
-        self.protected()?;
-        let key = match ceremony {
-            KeyCeremony::Create { key, kind: keystead_intent::KeyKind::HdSecp256k1, .. } => key,
-            KeyCeremony::CreateInTokens { key, tokens, .. } => return self.create_in_tokens(&key, &tokens),
-            _ => return Err(EnclaveError::Ceremony),
-        };
-        if self.tokens.key(&key).is_some() {
-            return Err(crate::VaultError::Known { key }.into());
-        }
-        let (cluster, draw) = (self.cluster()?, self.draw());
-        let (entropy, receipt) = self.sources.seed(&draw, now)?;
-        let seed = HdSeed::from_entropy(entropy);
-        let label = SealLabel { cluster: Some(cluster), name: key.clone(), purpose: Purpose::HdSeed, epoch };
-        let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
-        let sealed = sealing.seal(label, seed.entropy().expose(), &mut kernel_random)?;
-        let account = self.vault.add(key.clone(), epoch, &seed)?;
-        self.pairwise(&key)?;
-        Ok(CreatedKey { held: held(&key, epoch, &account), sealed, receipt: Some(receipt) })
     }
 
     fn sign(&mut self, batch: &Batch, now: Timestamp) -> Result<Vec<ItemResult>, EnclaveError> {
@@ -412,7 +398,10 @@ fn needs_health(request: &Request) -> bool {
         | Request::Whole(_)
         | Request::Take(_)
         | Request::Prove { .. }
-        | Request::Control(_) => true,
+        | Request::Control(_)
+        | Request::Promise
+        | Request::CreateFrom(_)
+        | Request::OpenSeed(_) => true,
         Request::Hello(_)
         | Request::Open(_)
         | Request::Recall(_)
@@ -527,6 +516,7 @@ mod tests {
             "control",
             "convene",
             "create",
+            "create_from",
             "deal",
             "deliver",
             "drill",
@@ -535,7 +525,9 @@ mod tests {
             "hello",
             "join",
             "leave",
+            "open_seed",
             "open_share",
+            "promise",
             "prove",
             "receive",
             "restore",

@@ -3,11 +3,15 @@
 //! They are tested, mixed and put on a receipt by `keystead-entropy`. The kernel's generator is always in; a source that fails
 //! refuses the seed, and whatever the enclave would do after it.
 
+mod brought;
+mod openings;
+
 use std::time::Instant;
 
 use keystead_base::{Secret, Timestamp};
 use keystead_entropy::{EntropyError, EntropyReceipt, Mixture, SALT_BYTES, SEED_BYTES, Samples, Source};
 
+pub(crate) use self::brought::Contribution;
 use crate::kernel;
 
 /// Fills `out` from the kernel. A kernel that cannot is no place to go on.
@@ -103,7 +107,21 @@ impl Sources {
         draw: &MachineDraw,
         now: Timestamp,
     ) -> Result<(Secret<[u8; SEED_BYTES]>, EntropyReceipt), EntropyError> {
-        self.noted(|| draw.mixture()?.finish(MAKER, now, Vec::new()))
+        self.seed_with(draw, &[], now)
+    }
+
+    /// INVARIANT E1: a seed of the machine's sources and of what people brought, which can only add to them.
+    pub(crate) fn seed_with(
+        &mut self,
+        draw: &MachineDraw,
+        brought: &[Contribution],
+        now: Timestamp,
+    ) -> Result<(Secret<[u8; SEED_BYTES]>, EntropyReceipt), EntropyError> {
+        self.noted(|| {
+            let mut mixture = draw.mixture()?;
+            brought.iter().try_for_each(|it| mixture.add(it.tested()?))?;
+            mixture.finish(MAKER, now, Vec::new())
+        })
     }
 
     fn noted<T>(&mut self, drawn: impl FnOnce() -> Result<T, EntropyError>) -> Result<T, EntropyError> {

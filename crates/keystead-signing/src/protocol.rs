@@ -1,5 +1,6 @@
 //! What parent and enclave say to each other (specs/enclave.md). Every message is one document.
 
+mod creation;
 mod gathering;
 mod importing;
 mod words;
@@ -11,13 +12,14 @@ use keystead_bitcoin::SpendSignatures;
 use keystead_decision::{
     Certificate, Commit, Dealing, Decision, FreshAnswer, ProvenSeat, PublicAccount, SignedGenesis, Transition,
 };
-use keystead_entropy::EntropyReceipt;
+use keystead_entropy::{EntropyPromise, EntropyReceipt};
 use keystead_intent::{BitcoinWallet, ChainId};
 use keystead_keys::{BackupFile, MemberKeyFile, RecipientPublicKey, Sealed, SeedShares};
 use keystead_policy::PolicyRef;
 use keystead_threshold::{Record, SessionId};
 use serde::{Deserialize, Serialize};
 
+pub use creation::{Brought, CreatedFrom, Creation, SeedToOpen};
 pub use gathering::{
     AccountProof, GatheredProof, Gathering, GatheringAim, MAX_DRILLED_ACCOUNTS, MAX_GATHERED, ShareToOpen,
 };
@@ -114,6 +116,12 @@ pub enum Request {
     Tokens,
     /// Sign the newest block that this process followed the log to, with a key that is whole here.
     Control(Name),
+    /// Draw the machine's part of a seed that people are to roll for, or say the promise of the part that was drawn.
+    Promise,
+    /// A committed ceremony creates a key of the promised part and of what people brought.
+    CreateFrom(Box<Creation>),
+    /// A committed backup or export gives the openings of the seed to those who get the key.
+    OpenSeed(Box<SeedToOpen>),
 }
 
 impl Canonical for Request {
@@ -235,7 +243,7 @@ pub enum Reply {
     Opened(Vec<OpenedKey>),
     /// To [`Request::Public`].
     Public(Box<HeldKey>),
-    /// To [`Request::Leave`]: an age file.
+    /// To [`Request::Leave`] and [`Request::OpenSeed`]: an age file.
     Left(Vec<u8>),
     /// To [`Request::Split`].
     Split(Box<SeedShares>),
@@ -253,6 +261,10 @@ pub enum Reply {
     Tokens(Vec<TokenReport>),
     /// To [`Request::Control`].
     Controlled(Box<ControlProof>),
+    /// To [`Request::Promise`].
+    Promised(Box<EntropyPromise>),
+    /// To [`Request::CreateFrom`]: the parent makes the seals durable before it tells the log.
+    CreatedFrom(Box<CreatedFrom>),
 }
 
 impl Canonical for Reply {

@@ -102,6 +102,8 @@ fn seeds(script: &mut Script, home: &Path) {
     script.play([
         fails("ana", "entropy dice --out {tmp}", "cli.usage"),
         fails("ana", "entropy coins --out {tmp}", "cli.usage"),
+        fails("ana", "entropy roll hot --data {tmp}/nothing", "cli.usage"),
+        fails("ana", "entropy open {tmp}/nothing --out {tmp}/openings", "cli.file"),
         fails("ana", "entropy check {tmp}/nothing", "cli.file"),
         no("ana", "entropy check {tmp}/counted").has("/weak", "it counts"),
     ]);

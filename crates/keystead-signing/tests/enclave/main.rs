@@ -15,6 +15,7 @@
 mod attacker;
 mod certificates;
 mod confinement;
+mod creating;
 mod fixture;
 mod gathering;
 mod importing;
@@ -50,6 +51,7 @@ fn run_tests(filter: &[&str]) {
     let tests = [
         certificates::TESTS,
         confinement::TESTS,
+        creating::TESTS,
         gathering::TESTS,
         importing::TESTS,
         in_tokens::TESTS,
