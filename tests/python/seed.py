@@ -16,7 +16,7 @@ import hmac
 import json
 import pathlib
 
-SOURCES = ["operating_system", "jitter", "rdseed", "dice", "coins", "file", "token"]
+SOURCES = ["operating_system", "jitter", "rdseed", "dice", "coins", "file", "token", "tpm"]
 BROUGHT = {"dice", "coins", "file"}
 SYMBOLS = {"dice": {str(n): n for n in range(1, 7)}, "coins": {"h": 1, "t": 0, "1": 1, "0": 0}}
 

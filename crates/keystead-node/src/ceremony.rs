@@ -58,6 +58,8 @@ impl Signer {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) => {
                 Refused { code: refusal.code, text: refusal.text }
             }
+            // INVARIANT E1: without its TPM this machine draws no seed.
+            Err(NodeError::Tpm { code, text }) => Refused { code, text },
             // INVARIANT D4: what lies under a name that people gave again stops the ceremony and not the node.
             Err(NodeError::Ledger(error @ LedgerError::SealTaken { .. })) => Refused::of(&error),
             other => return other,
@@ -75,7 +77,10 @@ impl Signer {
         certificate: Certificate,
     ) -> Result<(), NodeError> {
         let created = match self.home.rolls.read(key)? {
-            None => self.enclave.create(certificate)?,
+            None => {
+                self.pour()?;
+                self.enclave.create(certificate)?
+            }
             // INVARIANT E1: whoever rolled gets no key without their rolls.
             Some(_) if kind.is_in_tokens() => return Err(unused(key)),
             Some(rolled) => self.create_from(key, certificate, rolled)?,

@@ -93,7 +93,7 @@ fn feature(name: &OsStr) -> Option<Feature> {
 pub(crate) struct EnclaveHome {
     program: PathBuf,
     arguments: Vec<OsString>,
-    tpm: Option<Tpm>,
+    pub(crate) tpm: Option<Tpm>,
     /// Whether there are tokens to look at.
     pub(crate) has_tokens: bool,
     /// What people bring to the seeds of keys that are born here.

@@ -145,7 +145,7 @@ impl Signer {
         if !self.home.rolls.is_asked() {
             return Ok(());
         }
-        let promised = self.enclave.promise().map_err(NodeError::from);
+        let promised = self.pour().and_then(|()| Ok(self.enclave.promise()?));
         match promised.and_then(|it| self.home.rolls.keep_promise(&it)) {
             Ok(()) => Ok(()),
             Err(NodeError::Enclave(error)) if !matches!(error, ClientError::Refused(_)) => Err(error.into()),

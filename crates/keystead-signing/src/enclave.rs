@@ -77,6 +77,8 @@ pub(crate) struct Enclave<C> {
     sources: Sources,
     /// The machine's part of the next seed that people roll for.
     promised: Option<MachineDraw>,
+    /// What the machine's TPM gave to the next draw.
+    poured: Option<Secret<Vec<u8>>>,
     controls: C,
     state: state::State,
 }
@@ -103,6 +105,7 @@ impl<C: EnclaveControls> Enclave<C> {
             tokens,
             sources,
             promised: None,
+            poured: None,
             fresh,
             imports: Default::default(),
             controls,
@@ -162,6 +165,7 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Prove { key, request } => self.prove(&key, request).map(Reply::Proof),
             Request::Promise => self.promise().map(|promise| Reply::Promised(Box::new(promise))),
             Request::CreateFrom(it) => self.create_from(&it, now).map(|it| Reply::CreatedFrom(Box::new(it))),
+            Request::Pour(it) => self.pour(&it).map(|()| Reply::Done),
             Request::OpenSeed(it) => self.open_seed(&it, now).map(Reply::Left),
             Request::Tokens => Ok(Reply::Tokens(self.tokens.report())),
         };
@@ -413,6 +417,7 @@ fn needs_health(request: &Request) -> bool {
         | Request::GiveUp(_)
         | Request::Lift(_)
         | Request::Tokens
+        | Request::Pour(_)
         | Request::Erase { .. } => false,
     }
 }

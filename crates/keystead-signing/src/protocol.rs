@@ -122,6 +122,8 @@ pub enum Request {
     CreateFrom(Box<Creation>),
     /// A committed backup or export gives the openings of the seed to those who get the key.
     OpenSeed(Box<SeedToOpen>),
+    /// What the machine's TPM gives to the next seed, or to the part that is promised next.
+    Pour(Brought),
 }
 
 impl Canonical for Request {
@@ -233,7 +235,7 @@ pub enum Reply {
     Restored(Box<RestoredKey>),
     /// To [`Request::Wallet`].
     Wallet(Box<ProvenWallet>),
-    /// To [`Request::Recall`], [`Request::Erase`] and [`Request::Lift`].
+    /// To [`Request::Recall`], [`Request::Erase`], [`Request::Lift`] and [`Request::Pour`].
     Done,
     /// To [`Request::Seat`].
     Seated(Box<ProvenSeat>),

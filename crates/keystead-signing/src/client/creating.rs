@@ -3,9 +3,21 @@
 use keystead_entropy::EntropyPromise;
 
 use super::{ClientError, EnclaveClient, unexpected};
-use crate::protocol::{CreatedFrom, Creation, Reply, Request, SeedToOpen};
+use crate::protocol::{Brought, CreatedFrom, Creation, Reply, Request, SeedToOpen};
 
 impl EnclaveClient {
+    /// Hands over what the machine's TPM gives to the next draw.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn pour(&mut self, it: Brought) -> Result<(), ClientError> {
+        match self.call(&Request::Pour(it))? {
+            Reply::Done => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
     /// Has the machine's part of a seed drawn, and bound by its promise: the same one until a key was made of it.
     ///
     /// # Errors

@@ -8,8 +8,8 @@ use keystead_keys::{HdSeed, Purpose, SealLabel, Sealed, age_file};
 
 use super::{Enclave, EnclaveControls, held, in_epoch};
 use crate::EnclaveError;
-use crate::entropy::{Contribution, MachineDraw, kernel_random};
-use crate::protocol::{CreatedFrom, CreatedKey, Creation, SeedToOpen};
+use crate::entropy::{Contribution, MachineDraw, kernel_random, of_tpm};
+use crate::protocol::{Brought, CreatedFrom, CreatedKey, Creation, SeedToOpen};
 
 impl<C: EnclaveControls> Enclave<C> {
     pub(super) fn create(
@@ -27,6 +27,12 @@ impl<C: EnclaveControls> Enclave<C> {
         let draw = self.draw();
         let (seed, receipt) = self.sources.seed(&draw, now)?;
         self.born(key, epoch, seed, receipt)
+    }
+
+    /// What the machine's TPM gives to the next draw, as the parent had it from there. It can only add.
+    pub(super) fn pour(&mut self, it: &Brought) -> Result<(), EnclaveError> {
+        self.poured = Some(of_tpm(it)?);
+        Ok(())
     }
 
     /// The machine's part of the next seed that people roll for, drawn, tested and bound by its digest before they do. It stays the

@@ -30,7 +30,7 @@ impl Contribution {
 
     fn of(it: &Brought) -> Result<Self, EntropyError> {
         let samples = match it.source {
-            Source::File => from_hexadecimal(&it.text)?,
+            Source::File => from_hexadecimal(Source::File, &it.text)?,
             by_hand => {
                 let mut symbols = Symbols::new(by_hand)?;
                 symbols.take(&it.text)?;
@@ -54,9 +54,17 @@ impl Contribution {
     }
 }
 
-fn from_hexadecimal(text: &str) -> Result<Secret<Vec<u8>>, EntropyError> {
+/// What the machine's TPM gave. It is tested with the machine's other sources.
+pub(crate) fn of_tpm(it: &Brought) -> Result<Secret<Vec<u8>>, EntropyError> {
+    match it.source {
+        Source::Tpm => from_hexadecimal(Source::Tpm, &it.text),
+        source_name => Err(EntropyError::Order { source_name }),
+    }
+}
+
+fn from_hexadecimal(source_name: Source, text: &str) -> Result<Secret<Vec<u8>>, EntropyError> {
     let text = text.trim_ascii_end().as_bytes();
-    let wrong = |position| EntropyError::Symbol { source_name: Source::File, position };
+    let wrong = |position| EntropyError::Symbol { source_name, position };
     if let Some(at) = text.iter().position(|it| !it.is_ascii_hexdigit()) {
         return Err(wrong(at + 1));
     }

@@ -24,13 +24,13 @@ pub struct Creation {
     pub brought: Vec<Brought>,
 }
 
-/// One source that people brought.
+/// One source that people brought, or the parent from the machine's TPM.
 #[derive(Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Brought {
-    /// A die, a coin or a file.
+    /// A die, a coin, a file; or the TPM.
     pub source: Source,
-    /// Digits 1 to 6, or `h` and `t`, as typed; of a file its bytes in hexadecimal. Secret.
+    /// Digits 1 to 6, or `h` and `t`, as typed; of a file or a TPM its bytes in hexadecimal. Secret.
     pub text: String,
 }
 

@@ -6,7 +6,10 @@ use std::process::{Command, Output};
 use keystead_base::{Canonical as _, Digest};
 use keystead_intent::KeyCeremony;
 use keystead_keys::{MemberKey, age_open};
-use keystead_signing::{Brought, CreatedFrom, Creation, EnclaveClient, Reply, Request, SeedToOpen, Source};
+use keystead_signing::{
+    Brought, ClientError, CreatedFrom, CreatedKey, Creation, EnclaveClient, Reply, Request, SeedToOpen,
+    Source,
+};
 
 use crate::Test;
 use crate::certificates::code;
@@ -21,6 +24,10 @@ pub(crate) const TESTS: &[Test] = &[
     (
         "e1_the_owner_computes_the_seed_of_an_enclave_s_key_on_other_software",
         e1_the_owner_computes_the_seed_of_an_enclave_s_key_on_other_software,
+    ),
+    (
+        "e1_what_a_tpm_gives_is_a_source_of_every_seed_and_stops_it_where_it_is_stuck",
+        e1_what_a_tpm_gives_is_a_source_of_every_seed_and_stops_it_where_it_is_stuck,
     ),
     (
         "k4_the_openings_of_a_seed_go_to_those_alone_to_whom_the_key_goes",
@@ -109,6 +116,34 @@ fn e1_a_key_is_born_of_what_was_promised_before_people_rolled() {
     assert_ne!(birth.promise(), promise);
 }
 
+/// What a TPM gave has a line of its own on the receipt, serves once, and stops every seed where it is stuck.
+fn e1_what_a_tpm_gives_is_a_source_of_every_seed_and_stops_it_where_it_is_stuck() {
+    let mut birth = Birth::new();
+    let pour = |source, text: String| Brought { source, text };
+    let named = |made: &CreatedKey| {
+        let sources = made.receipt.as_ref().unwrap().sources.iter().map(|it| it.source);
+        sources.filter(|it| *it == Source::Tpm).count()
+    };
+    for (key, pours, lines) in [("hot", true, 1), ("cold", false, 0)] {
+        if pours {
+            birth.enclave.pour(pour(Source::Tpm, bytes(256))).unwrap();
+        }
+        let certificate = birth.cluster.certificate(ceremony(create(key)));
+        assert_eq!(named(&birth.enclave.create(certificate).unwrap()), lines, "{key}");
+    }
+    assert_eq!(
+        code(birth.enclave.pour(pour(Source::File, bytes(256)))),
+        "entropy.order",
+        "no door for others"
+    );
+    assert_eq!(code(birth.enclave.pour(pour(Source::Tpm, "0g".to_owned()))), "entropy.symbol");
+    birth.enclave.pour(pour(Source::Tpm, "07".repeat(256))).unwrap();
+    let Err(ClientError::Refused(refusal)) = birth.enclave.promise() else { panic!("a stuck TPM promises") };
+    assert!(refusal.code == "entropy.stuck" && refusal.text.contains("tpm"), "{refusal}");
+    let certificate = birth.cluster.certificate(ceremony(create("third")));
+    assert_eq!(code(birth.enclave.create(certificate)), "entropy.stuck", "for good");
+}
+
 /// The whole way: promise, rolls, birth, backup, openings, and a script that knows none of our code.
 fn e1_the_owner_computes_the_seed_of_an_enclave_s_key_on_other_software() {
     let mut birth = Birth::new();
@@ -167,7 +202,7 @@ fn k4_the_openings_of_a_seed_go_to_those_alone_to_whom_the_key_goes() {
 }
 
 /// What is said on the way.
-pub(crate) fn vectors() -> [Vector; 5] {
+pub(crate) fn vectors() -> [Vector; 6] {
     let mut birth = Birth::new();
     let promise = birth.enclave.promise().unwrap();
     let creation = birth.of(promise.digest(), &[(Source::Dice, ROLLS)]);
@@ -176,6 +211,7 @@ pub(crate) fn vectors() -> [Vector; 5] {
     let to_open = birth.to_open(backup, &made);
     [
         vector("promise", &Request::Promise),
+        vector("pour", &Request::Pour(Brought { source: Source::Tpm, text: bytes(256) })),
         vector("create from what people brought", &Request::CreateFrom(Box::new(creation))),
         vector("open a seed", &Request::OpenSeed(Box::new(to_open))),
         vector("promised", &Reply::Promised(Box::new(promise))),
