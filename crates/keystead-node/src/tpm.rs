@@ -9,7 +9,7 @@ use keystead_attest::tpm::{Errand, ErrandReply, PROGRAM, RandomSamples, Rollback
 use keystead_base::{Canonical as _, Digest};
 use keystead_decision::State;
 use keystead_ledger::Ledger;
-use keystead_signing::{Brought, Source};
+use keystead_signing::{Brought, ClientError, Refusal, Source};
 use tokio::sync::watch;
 
 use crate::restore::{erase_seals, is_share};
@@ -117,6 +117,16 @@ impl Signer {
     pub(crate) fn pour(&mut self) -> Result<(), NodeError> {
         let Some(tpm) = &self.home.tpm else { return Ok(()) };
         Ok(self.enclave.pour(tpm.random()?)?)
+    }
+
+    /// The same, and why this machine takes no part in a birth.
+    pub(crate) fn pour_or_why(&mut self) -> Result<Option<Refusal>, NodeError> {
+        match self.pour() {
+            Ok(()) => Ok(None),
+            Err(NodeError::Tpm { code, text }) => Ok(Some(Refusal { code, text })),
+            Err(NodeError::Enclave(ClientError::Refused(refusal))) => Ok(Some(refusal)),
+            Err(error) => Err(error),
+        }
     }
 }
 

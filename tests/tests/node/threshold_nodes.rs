@@ -100,6 +100,7 @@ async fn born_used_and_used_again(mut stations: Vec<Station>) {
     sends(anvil, &view.signed.unwrap().raw).await;
     assert_eq!(balance(anvil, FRIEND).await - before, U256::from(ETHER / 10));
 
+    each_holder_says_what_it_contributed(&stations[3]).await;
     // One of the holders is gone: the other two sign.
     let gone = stations.remove(1).stop().await;
     let view = sends_a_tenth(&stations, 2, 1).await;
@@ -117,6 +118,15 @@ async fn born_used_and_used_again(mut stations: Vec<Station>) {
     for station in stations {
         station.stop().await;
     }
+}
+
+/// INVARIANT E1: three receipts, of three seeds, each of which holds.
+async fn each_holder_says_what_it_contributed(station: &Station) {
+    let key = hot_once(station, |key| key.life.receipts.len() == 3).await;
+    let nodes: Vec<_> = key.life.receipts.keys().cloned().collect();
+    assert_eq!(nodes, ["node-1", "node-2", "node-3"].map(name));
+    let seeds: std::collections::BTreeSet<_> = key.life.receipts.values().map(|it| it.check).collect();
+    assert!(seeds.len() == 3 && key.life.receipts.values().all(|it| it.hold().is_ok()), "{key:?}");
 }
 
 /// Signing goes on: rights of the epoch so far are used while the next one is made.

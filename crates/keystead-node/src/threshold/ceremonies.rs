@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keystead_base::{Canonical as _, Name, RequestId, merkle::Inclusion};
 use keystead_decision::{Certificate, Convened, Convening, KeyStep, Outcome, State, leaves};
-use keystead_intent::Importer;
+use keystead_intent::{Importer, KeyCeremony};
 use keystead_policy::AssuranceLevel;
 use keystead_signing::{ClientError, DealtShare, Refusal, SeatFor, TakeDealing};
 use keystead_wire::Refused;
@@ -94,6 +94,12 @@ impl Signer {
         convened: &Convened,
         certificate: Certificate,
     ) -> Result<(), NodeError> {
+        let is_birth = matches!(convened.ceremony, KeyCeremony::Generate { .. });
+        let refused = if is_birth { self.pour_or_why()? } else { None };
+        if let Some(refusal) = refused {
+            self.not_begun(request, refusal);
+            return Ok(());
+        }
         match self.enclave.convene(certificate) {
             Ok(progress) => {
                 let (session, until) = (begun(&progress), Instant::now() + CEREMONY_TIME);
@@ -199,6 +205,10 @@ impl Signer {
         // Of an earlier attempt, whose shares no right ever named.
         self.shared.ledger.erase_sealed_epoch(&it.key, it.epoch).await?;
         self.shared.ledger.save_sealed_key(&it.key, it.epoch, &it.sealed.to_document()).await?;
+        if let Some(receipt) = &it.receipt {
+            self.shared.ledger.save_receipt(&it.key, &receipt.to_document()).await?;
+            self.lived.remove(&it.key);
+        }
         self.held.insert((it.key.clone(), it.epoch));
         let (assurance, protections) = (AssuranceLevel::Process, self.in_force.clone());
         let DealtShare { key, account, shares, .. } = it;

@@ -9,6 +9,7 @@ use keystead_decision::{
     Certificate, Convened, Decision, Grant, Header, HeldPermit, ProvenSeat, SeatClaim, Sharing,
     SigningPermit, share_challenge,
 };
+use keystead_entropy::EntropyReceipt;
 use keystead_intent::KeyCeremony;
 use keystead_keys::{Purpose as Sealing, SealLabel, Sealed};
 use keystead_threshold::{
@@ -20,8 +21,8 @@ use super::{Enclave, EnclaveControls, fits};
 use crate::entropy::kernel_random;
 use crate::protocol::{ItemResult, OpenedKey, Released, SeatFor};
 use crate::threshold::{
-    Convoked, Dealt, DealtShare, Ended, Finish, Made, Moved, Outgoing, Progress, Proving, RunAim, RunEnd,
-    RunStart, Signature, ThresholdError,
+    Convoked, DealingSeed, Dealt, DealtShare, Ended, Finish, Made, Moved, Outgoing, Progress, Proving,
+    RunAim, RunEnd, RunStart, Signature, ThresholdError,
 };
 use crate::{EnclaveError, EthereumSignature};
 
@@ -66,6 +67,8 @@ pub(super) struct Fresh {
     /// The digest of the decision that convened its ceremony.
     convened: Digest,
     since: Timestamp,
+    /// At a birth: what this holder's contribution is made of.
+    receipt: Option<EntropyReceipt>,
 }
 
 /// Ceremonies of this life, by request.
@@ -83,6 +86,7 @@ impl Fresh {
             policy_version: run.policy_version,
             convened: decision,
             since,
+            receipt: None,
         }
     }
 }
@@ -119,6 +123,7 @@ impl<C: EnclaveControls> Enclave<C> {
             return self.await_dealing(request, convened, (policy_version, decision));
         }
         let session = session_of(self.cluster()?, &convened, policy_version, decision)?;
+        let (seed, receipt) = self.birth_seed(&session, now)?;
         let fresh = Fresh {
             key: convened.key().clone(),
             scheme: session.scheme,
@@ -128,12 +133,27 @@ impl<C: EnclaveControls> Enclave<C> {
             policy_version,
             convened: decision,
             since: now,
+            receipt,
         };
         let old = old_shares(&convened)?;
-        let convoked = Convoked { request, session, seats: convened.seats, old };
+        let convoked = Convoked { request, session, seats: convened.seats, old, seed };
         let moved = self.threshold.convene(convoked)?;
         self.fresh.add(request, fresh);
         self.progress(moved, now)
+    }
+
+    /// INVARIANT E1: what a holder contributes to a birth is of all sources of its machine, tested; where one fails it takes no part.
+    fn birth_seed(
+        &mut self,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<(Option<DealingSeed>, Option<EntropyReceipt>), EnclaveError> {
+        if session.purpose != Purpose::Generate {
+            return Ok((None, None));
+        }
+        let draw = self.draw();
+        let (seed, receipt) = self.sources.seed(&draw, now)?;
+        Ok((Some(DealingSeed::new(seed)), Some(receipt)))
     }
 
     /// INVARIANT S3: the item was permitted as any other; what is signed with it are the runs that ask again.
@@ -365,12 +385,13 @@ impl<C: EnclaveControls> Enclave<C> {
     }
 
     fn seal_share(&self, dealt: Dealt) -> Result<DealtShare, EnclaveError> {
-        let Dealt { key, epoch, account, shares, document, .. } = dealt;
+        let Dealt { request, key, epoch, account, shares, document } = dealt;
+        let receipt = self.fresh.0.get(&request).and_then(|it| it.receipt.clone());
         let (cluster, purpose) = (Some(self.cluster()?), Sealing::ThresholdShare);
         let label = SealLabel { cluster, name: key.clone(), purpose, epoch };
         let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
         let sealed = sealing.seal(label, document.expose(), &mut kernel_random)?;
-        Ok(DealtShare { key, epoch, account, shares, sealed })
+        Ok(DealtShare { key, epoch, account, shares, sealed, receipt })
     }
 }
 
@@ -456,7 +477,16 @@ mod tests {
         let holders = Holders::new(2, names).unwrap();
         let (key, since) = (key.parse().unwrap(), Timestamp(since));
         let scheme = Scheme::EcdsaDkls23;
-        Fresh { key, scheme, epoch: 1, holders, policy_version: 0, convened: Digest::ZERO, since }
+        Fresh {
+            key,
+            scheme,
+            epoch: 1,
+            holders,
+            policy_version: 0,
+            convened: Digest::ZERO,
+            since,
+            receipt: None,
+        }
     }
 
     #[test]

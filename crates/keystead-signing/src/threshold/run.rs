@@ -7,6 +7,7 @@ use keystead_threshold::{
     Abort, Begun, Delivery, EcdsaSignature, End, Machine, Parcel, Post, Protocol, SessionId, Step, Unwritten,
 };
 
+use super::dealing::DealingSeed;
 use super::share::AnyShare;
 use crate::entropy::kernel_random;
 
@@ -90,6 +91,8 @@ pub(super) enum TurnEnd {
 
 /// A machine, whatever its protocol.
 pub(super) trait AnyMachine {
+    /// Draws from this seed, too, from now on.
+    fn mix(&mut self, seed: DealingSeed);
     fn start(&mut self) -> Turn;
     fn on_message(&mut self, message: Delivery) -> Turn;
     fn on_unreadable(&mut self, from: &Name) -> Turn;
@@ -104,12 +107,21 @@ pub(super) type Prepared = Box<dyn FnOnce(Begun) -> Box<dyn AnyMachine>>;
 
 /// A protocol in its first state, and how its output is read.
 pub(super) fn prepared<P: Protocol + 'static>(protocol: P, read: fn(P::Output) -> TurnEnd) -> Prepared {
-    Box::new(move |begun| Box::new(Typed { machine: Machine::new(begun, protocol), read }))
+    Box::new(move |begun| Box::new(Typed { machine: Machine::new(begun, protocol), read, seed: None }))
 }
 
 struct Typed<P: Protocol> {
     machine: Machine<P>,
     read: fn(P::Output) -> TurnEnd,
+    /// Of a birth.
+    seed: Option<DealingSeed>,
+}
+
+fn fill(seed: &mut Option<DealingSeed>, out: &mut [u8]) {
+    match seed {
+        Some(seed) => seed.fill(out, &mut kernel_random),
+        None => kernel_random(out),
+    }
 }
 
 impl<P: Protocol> Typed<P> {
@@ -123,13 +135,19 @@ impl<P: Protocol> Typed<P> {
 }
 
 impl<P: Protocol> AnyMachine for Typed<P> {
+    fn mix(&mut self, seed: DealingSeed) {
+        self.seed = Some(seed);
+    }
+
     fn start(&mut self) -> Turn {
-        let step = self.machine.start(&mut kernel_random);
+        let seed = &mut self.seed;
+        let step = self.machine.start(&mut |out: &mut [u8]| fill(seed, out));
         self.turn(step)
     }
 
     fn on_message(&mut self, message: Delivery) -> Turn {
-        let step = self.machine.on_message(message, &mut kernel_random);
+        let seed = &mut self.seed;
+        let step = self.machine.on_message(message, &mut |out: &mut [u8]| fill(seed, out));
         self.turn(step)
     }
 

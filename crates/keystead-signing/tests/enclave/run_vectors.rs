@@ -112,6 +112,7 @@ fn progress(created: &CreatedKey) -> Progress {
         account: created.held.account,
         shares: vec![vec![2; 33], vec![3; 33]],
         sealed: created.sealed.clone(),
+        receipt: created.receipt.clone(),
     };
     let ends = [
         RunEnd::Signed { height: 7, released },
