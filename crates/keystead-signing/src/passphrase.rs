@@ -64,16 +64,11 @@ impl Passphrase {
     /// words it may be a taproot wallet, too.
     pub(crate) fn whole_key(&self, taproot: Option<TaprootAccount>) -> Result<Whole, EnclaveError> {
         let text = std::str::from_utf8(self.text()).map_err(|_| EnclaveError::Secret)?.trim();
-        if let Some(at) = taproot {
-            return taproot_wallet(text, at);
-        }
-        if text.starts_with('[') {
+        if taproot.is_none() && text.starts_with('[') {
             return keypair(text).ok_or(EnclaveError::Secret);
         }
-        if text.contains(' ') {
-            let mnemonic = Mnemonic::from_words(text)?;
-            let node = HdRoot::from_seed(&mnemonic.seed(""))?.ethereum()?;
-            return Ok(Whole { secret: node.scalar(), account: node.public(), drawn: mnemonic.entropy() });
+        if taproot.is_some() || text.contains(' ') {
+            return wallet(text, taproot);
         }
         let mut secret = Secret::new([0; 32]);
         let digits = text.strip_prefix("0x").unwrap_or(text);
@@ -96,14 +91,23 @@ impl Passphrase {
     }
 }
 
-/// The account of a taproot wallet of words: its addresses are two steps below it, of which none is hardened.
-fn taproot_wallet(words: &str, at: TaprootAccount) -> Result<Whole, EnclaveError> {
-    let hardened = |step: u32| (step < HARDENED).then_some(step | HARDENED).ok_or(EnclaveError::Secret);
-    let path = [hardened(TAPROOT_PURPOSE)?, hardened(at.coin)?, hardened(at.account)?];
+/// The account of words: Ethereum's, or that of a taproot wallet, whose addresses are two steps below it, none of them hardened.
+fn wallet(words: &str, taproot: Option<TaprootAccount>) -> Result<Whole, EnclaveError> {
     let mnemonic = Mnemonic::from_words(words)?;
-    let node = HdRoot::from_seed(&mnemonic.seed(""))?.descend(&path)?;
-    let public = node.public();
-    let account = PublicAccount::taproot(public.compressed(), public.chain_code.0);
+    let root = HdRoot::from_seed(&mnemonic.seed(""))?;
+    let hardened = |step: u32| (step < HARDENED).then_some(step | HARDENED).ok_or(EnclaveError::Secret);
+    let (node, account) = match taproot {
+        None => {
+            let node = root.ethereum()?;
+            let account = node.public();
+            (node, account)
+        }
+        Some(TaprootAccount { coin, account }) => {
+            let node = root.descend(&[hardened(TAPROOT_PURPOSE)?, hardened(coin)?, hardened(account)?])?;
+            let public = node.public();
+            (node, PublicAccount::taproot(public.compressed(), public.chain_code.0))
+        }
+    };
     Ok(Whole { secret: node.scalar(), account, drawn: mnemonic.entropy() })
 }
 
