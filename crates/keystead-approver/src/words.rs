@@ -1,8 +1,8 @@
 //! What people read: effects with the names of the signed address book, and changes of authority.
 
 use alloy_primitives::Address;
-use keystead_base::{Canonical as _, Coded as _, Name};
-use keystead_bitcoin::{Spend, destination_id, explain};
+use keystead_base::{Canonical as _, Coded as _, Name, PublicAccount};
+use keystead_bitcoin::{Network, Spend, destination_id, explain, first_in_shares};
 use keystead_chain::{AddressBook, AssetIndex, Speaker, describe_as, describe_run};
 use keystead_decision::Rehearsed;
 use keystead_intent::{
@@ -95,7 +95,7 @@ pub fn change_words_in(change: &AuthorityChange, policy: &PolicyVersion, languag
         }
         AuthorityChange::Thaw { key: None } => language.say(&Phrase::ThawAll {}),
         AuthorityChange::Thaw { key: Some(key) } => language.say(&Phrase::ThawKey { key: key.as_str() }),
-        AuthorityChange::Key(ceremony) => ceremony_words(ceremony, language),
+        AuthorityChange::Key(ceremony) => ceremony_words(ceremony, policy, language),
         AuthorityChange::Compromise { suspects, why } => {
             let suspects = suspects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             language.say(&Phrase::DeclareCompromise { suspects: &suspects, why })
@@ -110,7 +110,7 @@ fn fingerprint(recipient: &str) -> String {
     keystead_base::Digest(sha2::Sha256::digest(recipient).into()).to_string()
 }
 
-fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
+fn ceremony_words(ceremony: &KeyCeremony, policy: &PolicyVersion, language: Language) -> String {
     let key = ceremony.key().as_str();
     match ceremony {
         KeyCeremony::Create { home, .. } => language.say(&Phrase::KeyCreate { key, home: home.as_str() }),
@@ -159,8 +159,7 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
         KeyCeremony::Lift { node, .. } => language.say(&Phrase::KeyLift { key, node: node.as_str() }),
         KeyCeremony::Import { account, from, threshold, holders, .. } => {
             let shares = &shares_words(*threshold, holders, language);
-            let solana = account.ed25519_key().map(|it| keystead_solana::Pubkey(it).to_string());
-            let address = &account.address(0).map(|it| it.to_string()).or(solana).unwrap_or_default();
+            let address = &first_address(account, policy);
             language.say(&match from {
                 Importer::Person(who) => Phrase::KeyImport { key, who: who.as_str(), address, shares },
                 Importer::Home(home) => {
@@ -178,6 +177,19 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
             language.say(&Phrase::KeyExit { key, readers: &prints.join(", ") })
         }
     }
+}
+
+/// What its owner knows an imported key by: an address, of a taproot wallet the first one on each network of the policy.
+fn first_address(account: &PublicAccount, policy: &PolicyVersion) -> String {
+    let solana = || account.ed25519_key().map(|it| keystead_solana::Pubkey(it).to_string());
+    let bitcoin = || {
+        let listed: Vec<_> = policy.chains.iter().copied().filter(|it| Network::of(*it).is_some()).collect();
+        let chains = if listed.is_empty() { vec![ChainId::BITCOIN_MAINNET] } else { listed };
+        let first = |it| first_in_shares(it, KeyKind::ThresholdBip340, account);
+        account.is_taproot().then(|| chains.into_iter().filter_map(first).collect::<Vec<_>>().join(", "))
+    };
+    let ethereum = account.address(0).map(|it| it.to_string());
+    ethereum.or_else(solana).or_else(bitcoin).unwrap_or_default()
 }
 
 /// Every term by its name as the request has it, so that none is left out in any language.

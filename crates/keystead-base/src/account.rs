@@ -77,6 +77,20 @@ impl PublicAccount {
         Self { parity: parity | BIP340, x: Digest(x), chain_code }
     }
 
+    /// Of an imported key that signs BIP-340 alone: the account of a wallet elsewhere, whose addresses are two steps below it
+    /// (BIP-86), with the chain code that it has there.
+    #[must_use]
+    pub fn taproot(compressed: [u8; 33], chain_code: [u8; 32]) -> Self {
+        let [parity, x @ ..] = compressed;
+        Self { parity: parity | BIP340 | TAPROOT, x: Digest(x), chain_code: Digest(chain_code) }
+    }
+
+    /// Whether it is the account of a taproot wallet from elsewhere.
+    #[must_use]
+    pub fn is_taproot(&self) -> bool {
+        *self == Self::taproot(self.compressed(), self.chain_code.0)
+    }
+
     /// Of a key of Ed25519: its 32 bytes. It has no children, and so no chain code.
     #[must_use]
     pub fn ed25519(key: [u8; 32]) -> Self {
@@ -128,6 +142,7 @@ impl PublicAccount {
         match self.parity {
             EVEN | ODD => Some(KeyScheme::Ecdsa),
             _ if self.is_lone() => Some(KeyScheme::Ecdsa),
+            _ if self.is_taproot() => Some(KeyScheme::Bip340),
             _ => (*self == Self::bip340(self.compressed())).then_some(KeyScheme::Bip340),
         }
     }
@@ -135,7 +150,7 @@ impl PublicAccount {
     /// The point as 33 compressed bytes; of Ed25519 no point of this curve.
     #[must_use]
     pub fn compressed(&self) -> [u8; 33] {
-        let mut bytes = [self.parity & !(BIP340 | LONE); 33];
+        let mut bytes = [self.parity & !(BIP340 | LONE | TAPROOT); 33];
         bytes.iter_mut().skip(1).zip(self.x.0).for_each(|(to, from)| *to = from);
         bytes
     }
@@ -246,6 +261,8 @@ const BIP340: u8 = 0x10;
 const ED25519_KEY: u8 = 0x20;
 /// What says that a key has no children.
 const LONE: u8 = 0x40;
+/// What says, beside [`BIP340`], that a key is the account of a wallet from elsewhere.
+const TAPROOT: u8 = 0x80;
 
 const CHAIN_CODE_DOMAIN: &str = "keystead/bip340-chain-code/v1";
 
@@ -319,6 +336,27 @@ mod tests {
         {
             let none = PublicAccount { parity, chain_code: Digest(chain_code), ..account };
             assert_eq!(none.scheme(), None, "{parity:#x}");
+        }
+    }
+
+    /// Its children are those that the wallet had, and what is born here never has its form.
+    #[test]
+    fn s07_an_imported_taproot_account_has_its_own_chain_code_and_proves_with_bip340_alone() {
+        let secret = SecretKey::from_byte_array([7; 32]).unwrap();
+        let compressed = PublicKey::from_secret_key(&Secp256k1::new(), &secret).serialize();
+        let (account, born) =
+            (PublicAccount::taproot(compressed, [5; 32]), PublicAccount::bip340(compressed));
+        assert_eq!((account.scheme(), account.compressed()), (Some(KeyScheme::Bip340), compressed));
+        assert!(account.is_taproot() && !account.is_lone() && !born.is_taproot());
+        assert!(!PublicAccount::new(compressed, [5; 32]).is_taproot());
+        assert_eq!((account.address(0), account.point(0)), (None, None));
+        assert_eq!(account.tweaks(&[0, 3]), PublicAccount::new(compressed, [5; 32]).tweaks(&[0, 3]));
+        assert_ne!(account.tweaks(&[0, 3]), born.tweaks(&[0, 3]));
+        let (challenge, pair) = (Digest([3; 32]), Keypair::from_secret_key(&Secp256k1::new(), &secret));
+        let proof = Secp256k1::new().sign_schnorr_no_aux_rand(challenge.as_bytes(), &pair).to_byte_array();
+        assert!(account.proves_control(&challenge, &proof));
+        for parity in [account.parity ^ BIP340, account.parity | LONE, account.parity | ED25519_KEY] {
+            assert_eq!(PublicAccount { parity, ..account }.scheme(), None, "{parity:#x}");
         }
     }
 

@@ -38,7 +38,7 @@ pub use protocol::{
     GatheredProof, Gathering, GatheringAim, HandOver, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS,
     MAX_DRILLED_ACCOUNTS, MAX_GATHERED, OpenedKey, Position, ProvenWallet, Ready, Refusal, Released,
     ReleasedMessage, ReleasedSpend, Reply, Request, RestoredKey, SeatFor, ShareToOpen, ShareWords,
-    SplitWhole, TakeDealing, WalletOf, WholeKey,
+    SplitWhole, TakeDealing, TaprootAccount, WalletOf, WholeKey,
 };
 pub use refusal::EnclaveError;
 pub use root::TokenRoot;

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use gathering::{
     AccountProof, GatheredProof, Gathering, GatheringAim, MAX_DRILLED_ACCOUNTS, MAX_GATHERED, ShareToOpen,
 };
-pub use importing::{DealTo, SeatFor, SplitWhole, TakeDealing, WholeKey};
+pub use importing::{DealTo, SeatFor, SplitWhole, TakeDealing, TaprootAccount, WholeKey};
 pub use words::ShareWords;
 
 use crate::threshold::{Progress, RunStart};

@@ -99,7 +99,7 @@ impl<C: EnclaveControls> Enclave<C> {
             return Err(EnclaveError::Role);
         }
         self.hardened()?;
-        let whole = self.start.passphrase.whole_key()?;
+        let whole = self.start.passphrase.whole_key(it.taproot)?;
         not_weak(whole.drawn.expose(), it.everything)?;
         let dealing = it.to.as_ref().map(|to| {
             let DealTo { cluster, convened, policy_version, decision, device } = to;
@@ -159,7 +159,8 @@ fn session_of(
     let dealer = convened.importer().ok_or(ThresholdError::Dealer)?.name().clone();
     let scheme = match convened.account.and_then(|it| it.scheme()) {
         Some(KeyScheme::Ed25519) => Scheme::Ed25519Frost,
-        _ => Scheme::EcdsaDkls23,
+        Some(KeyScheme::Bip340) => Scheme::Bip340Frost,
+        Some(KeyScheme::Ecdsa) | None => Scheme::EcdsaDkls23,
     };
     Ok(Session {
         cluster,

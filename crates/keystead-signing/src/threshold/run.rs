@@ -103,16 +103,20 @@ pub(super) trait AnyMachine {
 pub(super) type Prepared = Box<dyn FnOnce(Begun) -> Box<dyn AnyMachine>>;
 
 /// A protocol in its first state, and how its output is read.
-pub(super) fn prepared<P: Protocol + 'static>(protocol: P, read: fn(P::Output) -> TurnEnd) -> Prepared {
+pub(super) fn prepared<P, R>(protocol: P, read: R) -> Prepared
+where
+    P: Protocol + 'static,
+    R: Fn(P::Output) -> TurnEnd + 'static,
+{
     Box::new(move |begun| Box::new(Typed { machine: Machine::new(begun, protocol), read }))
 }
 
-struct Typed<P: Protocol> {
+struct Typed<P: Protocol, R> {
     machine: Machine<P>,
-    read: fn(P::Output) -> TurnEnd,
+    read: R,
 }
 
-impl<P: Protocol> Typed<P> {
+impl<P: Protocol, R: Fn(P::Output) -> TurnEnd> Typed<P, R> {
     fn turn(&self, step: Step<P::Output>) -> Turn {
         let end = step.end.map(|end| match end {
             End::Done(output) => (self.read)(output),
@@ -122,7 +126,7 @@ impl<P: Protocol> Typed<P> {
     }
 }
 
-impl<P: Protocol> AnyMachine for Typed<P> {
+impl<P: Protocol, R: Fn(P::Output) -> TurnEnd> AnyMachine for Typed<P, R> {
     fn start(&mut self) -> Turn {
         let step = self.machine.start(&mut kernel_random);
         self.turn(step)
