@@ -131,7 +131,11 @@ impl<C: Controls> Turn<'_, C> {
             }
             KeyKind::ThresholdEd25519 => account.scheme() == Some(KeyScheme::Ed25519),
             // Those of BIP-340 derive their children from themselves: an imported one would have other addresses than it had.
-            KeyKind::ThresholdBip340 | KeyKind::HdSecp256k1 | KeyKind::TokenSecp256k1 => {
+            // Nor is there a threshold scheme of ML-DSA here.
+            KeyKind::ThresholdBip340
+            | KeyKind::HdSecp256k1
+            | KeyKind::TokenSecp256k1
+            | KeyKind::HdMlDsa65 => {
                 return Err(Reason::KindRefused { key: name.clone(), kind: *kind });
             }
         };

@@ -81,13 +81,15 @@ pub enum Purpose {
     ThresholdShare,
     /// Where a key in tokens is: no secret, sealed with the others so that nobody puts another place under its name.
     TokenKey,
+    /// The 32 bytes behind a key of ML-DSA-65.
+    MlDsa65Seed,
 }
 
 impl Purpose {
     /// The longest secret of its kind, in bytes.
     fn limit(self) -> usize {
         match self {
-            Self::HdSeed | Self::Member | Self::TokenKey => MAX_SEALED_BYTES,
+            Self::HdSeed | Self::Member | Self::TokenKey | Self::MlDsa65Seed => MAX_SEALED_BYTES,
             Self::ThresholdShare => MAX_SEALED_SHARE_BYTES,
         }
     }

@@ -9,6 +9,8 @@ mod in_tokens;
 mod inputs;
 mod leaving;
 mod messages;
+mod near;
+mod quantum;
 mod restoring;
 mod sharing;
 mod spending;
@@ -19,7 +21,7 @@ use keystead_chain::Unsigned;
 use keystead_decision::{
     CeremonyPermit, Certificate, FreshAnswer, Grant, Header, LightClient, PublicAccount,
 };
-use keystead_intent::KeyCeremony;
+use keystead_intent::{KeyCeremony, KeyKind};
 use keystead_keys::{HdSeed, Kdf, Purpose, SealLabel, Sealed, SealingKey};
 use keystead_policy::AssuranceLevel;
 
@@ -214,15 +216,16 @@ impl<C: EnclaveControls> Enclave<C> {
         match label.purpose {
             Purpose::ThresholdShare => return self.open_share(sealed, label),
             Purpose::TokenKey => return self.open_in_tokens(sealed, label),
-            Purpose::HdSeed | Purpose::Member => {}
+            Purpose::HdSeed | Purpose::MlDsa65Seed | Purpose::Member => {}
         }
         let mut entropy = Secret::new([0; 32]);
         if let Some(sealing) = &self.sealing {
             sealing.open(sealed, &label, entropy.expose_mut())?;
         }
         let opened = OpenedKey { key: label.name, epoch: label.epoch };
+        let seed = HdSeed::from_entropy(entropy);
         // Nothing is derived from it before it is needed: 2,048 rounds for each key would be most of a start.
-        self.vault.open(opened.key.clone(), opened.epoch, &HdSeed::from_entropy(entropy), None)?;
+        self.vault.open(opened.key.clone(), opened.epoch, (label.purpose, &seed), None)?;
         Ok(opened)
     }
 
@@ -296,8 +299,9 @@ impl<C: EnclaveControls> Enclave<C> {
     fn create(&mut self, certificate: &Certificate, now: Timestamp) -> Result<CreatedKey, EnclaveError> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
         self.protected()?;
-        let key = match ceremony {
-            KeyCeremony::Create { key, kind: keystead_intent::KeyKind::HdSecp256k1, .. } => key,
+        let (key, purpose) = match ceremony {
+            KeyCeremony::Create { key, kind: KeyKind::HdSecp256k1, .. } => (key, Purpose::HdSeed),
+            KeyCeremony::Create { key, kind: KeyKind::HdMlDsa65, .. } => (key, Purpose::MlDsa65Seed),
             KeyCeremony::CreateInTokens { key, tokens, .. } => return self.create_in_tokens(&key, &tokens),
             _ => return Err(EnclaveError::Ceremony),
         };
@@ -307,10 +311,10 @@ impl<C: EnclaveControls> Enclave<C> {
         let (cluster, draw) = (self.cluster()?, self.draw());
         let (entropy, receipt) = self.sources.seed(&draw, now)?;
         let seed = HdSeed::from_entropy(entropy);
-        let label = SealLabel { cluster: Some(cluster), name: key.clone(), purpose: Purpose::HdSeed, epoch };
+        let label = SealLabel { cluster: Some(cluster), name: key.clone(), purpose, epoch };
         let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
         let sealed = sealing.seal(label, seed.entropy().expose(), &mut kernel_random)?;
-        let account = self.vault.add(key.clone(), epoch, &seed)?;
+        let account = self.vault.add(key.clone(), epoch, (purpose, &seed))?;
         self.pairwise(&key)?;
         Ok(CreatedKey { held: held(&key, epoch, &account), sealed, receipt: Some(receipt) })
     }
@@ -327,17 +331,32 @@ impl<C: EnclaveControls> Enclave<C> {
             .items
             .iter()
             .map(|item| {
-                let done = match (spending::payload_of(item), messages::payload_of(item)) {
-                    (Some(payload), _) if self.in_shares(&payload.account.key, granted(item)) => {
-                        self.admit_spend(header, item, &payload, now)
-                    }
-                    (Some(payload), _) => self.spend(header, item, &payload, now).map(ItemResult::Spent),
-                    (None, Some(payload)) => self.admit_message(header, item, &payload, now),
-                    (None, None) => self.sign_one(header, item, now),
-                };
+                let done = self.sign_item(header, item, now);
                 done.unwrap_or_else(|error| ItemResult::Refused(self.refusal(&error)))
             })
             .collect())
+    }
+
+    /// By what the payload is: each kind has a domain of its own.
+    fn sign_item(
+        &mut self,
+        header: &Header,
+        item: &BatchItem,
+        now: Timestamp,
+    ) -> Result<ItemResult, EnclaveError> {
+        if let Some(payload) = spending::payload_of(item) {
+            return match self.in_shares(&payload.account.key, granted(item)) {
+                true => self.admit_spend(header, item, &payload, now),
+                false => self.spend(header, item, &payload, now).map(ItemResult::Spent),
+            };
+        }
+        if let Some(payload) = messages::payload_of(item) {
+            return self.admit_message(header, item, &payload, now);
+        }
+        if let Some(payload) = near::payload_of(item) {
+            return self.sign_near(header, item, &payload, now).map(ItemResult::SignedMessage);
+        }
+        self.sign_one(header, item, now)
     }
 
     /// INVARIANT S3: the permit comes from the log that this process follows itself.
