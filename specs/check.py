@@ -158,7 +158,7 @@ def mixed(material, salt, info):
 
 
 def main():
-    pages = ("types.md", "keys.md", "ethereum.md", "bitcoin.md", "solana.md", "enclave.md", "wire.md", "log.md", "consensus.md", "ceremony.md", "rebuild.md", "words.md", "threshold.md", "entropy.md", "attestation.md", "quantum.md")
+    pages = ("types.md", "keys.md", "ethereum.md", "bitcoin.md", "solana.md", "near.md", "enclave.md", "wire.md", "log.md", "consensus.md", "ceremony.md", "rebuild.md", "words.md", "threshold.md", "entropy.md", "attestation.md", "quantum.md")
     text = "".join((HERE / page).read_text() for page in pages)
     blocks = re.findall(r"```types\n(.*?)```", text, re.S)
     types = Types("\n".join(blocks))

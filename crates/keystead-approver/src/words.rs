@@ -72,6 +72,19 @@ pub fn message_words(
     lines.into_iter().map(|line| line.text).collect()
 }
 
+/// The plain words of a transaction of NEAR's, with the names of the signed address book.
+#[must_use]
+pub fn near_words(
+    unsigned: &keystead_near::Unsigned,
+    policy: &PolicyVersion,
+    language: Language,
+) -> Vec<String> {
+    let network = unsigned.network();
+    let names = |it: &keystead_near::AccountId| named(policy, network.chain(), it.id(network));
+    let speaker = keystead_near::Speaker { names: &names, language };
+    keystead_near::describe_as(unsigned, &speaker).into_iter().map(|line| line.text).collect()
+}
+
 fn named(policy: &PolicyVersion, chain: ChainId, address: Address) -> Option<String> {
     let entry = policy.address_book.iter().find(|it| it.chain == chain && it.address == address);
     entry.map(|it| it.name.to_string())
@@ -113,7 +126,7 @@ fn fingerprint(recipient: &str) -> String {
 fn ceremony_words(ceremony: &KeyCeremony, policy: &PolicyVersion, language: Language) -> String {
     let key = ceremony.key().as_str();
     match ceremony {
-        KeyCeremony::Create { home, .. } => language.say(&Phrase::KeyCreate { key, home: home.as_str() }),
+        KeyCeremony::Create { home, kind, .. } => birth_words(key, home.as_str(), *kind, language),
         KeyCeremony::CreateInTokens { home, tokens, .. } => {
             let (home, tokens) = (home.as_str(), tokens.as_str());
             language.say(&Phrase::KeyCreateInTokens { key, home, tokens })
@@ -137,9 +150,10 @@ fn ceremony_words(ceremony: &KeyCeremony, policy: &PolicyVersion, language: Lang
             let shares = &shares_words(*threshold, holders, language);
             // What such a key signs is said where it is less than what a key usually does.
             language.say(&match kind {
-                KeyKind::HdSecp256k1 | KeyKind::ThresholdSecp256k1 | KeyKind::TokenSecp256k1 => {
-                    Phrase::KeyGenerate { key, shares }
-                }
+                KeyKind::HdSecp256k1
+                | KeyKind::ThresholdSecp256k1
+                | KeyKind::TokenSecp256k1
+                | KeyKind::HdMlDsa65 => Phrase::KeyGenerate { key, shares },
                 KeyKind::ThresholdBip340 => Phrase::KeyGenerateBip340 { key, shares },
                 KeyKind::ThresholdEd25519 => Phrase::KeyGenerateEd25519 { key, shares },
             })
@@ -190,6 +204,13 @@ fn first_address(account: &PublicAccount, policy: &PolicyVersion) -> String {
     };
     let ethereum = account.address(0).map(|it| it.to_string());
     ethereum.or_else(solana).or_else(bitcoin).unwrap_or_default()
+}
+
+fn birth_words(key: &str, home: &str, kind: KeyKind, language: Language) -> String {
+    language.say(&match kind {
+        KeyKind::HdMlDsa65 => Phrase::KeyCreateMlDsa65 { key, home },
+        _ => Phrase::KeyCreate { key, home },
+    })
 }
 
 /// Every term by its name as the request has it, so that none is left out in any language.

@@ -132,7 +132,8 @@ impl<C: Controls> Turn<'_, C> {
             KeyKind::ThresholdEd25519 => account.scheme() == Some(KeyScheme::Ed25519),
             // One that derives from itself, as those do that are born in shares, would have other addresses than it had.
             KeyKind::ThresholdBip340 => account.scheme() == Some(KeyScheme::Bip340) && account.is_taproot(),
-            KeyKind::HdSecp256k1 | KeyKind::TokenSecp256k1 => {
+            // There is no threshold scheme of ML-DSA here.
+            KeyKind::HdSecp256k1 | KeyKind::TokenSecp256k1 | KeyKind::HdMlDsa65 => {
                 return Err(Reason::KindRefused { key: name.clone(), kind: *kind });
             }
         };

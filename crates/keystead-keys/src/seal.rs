@@ -85,13 +85,15 @@ pub enum Purpose {
     TokenKey,
     /// The machine's part of a seed that people brought rolls for.
     SeedOpenings,
+    /// The 32 bytes behind a key of ML-DSA-65.
+    MlDsa65Seed,
 }
 
 impl Purpose {
     /// The longest secret of its kind, in bytes.
     fn limit(self) -> usize {
         match self {
-            Self::HdSeed | Self::Member | Self::TokenKey => MAX_SEALED_BYTES,
+            Self::HdSeed | Self::Member | Self::TokenKey | Self::MlDsa65Seed => MAX_SEALED_BYTES,
             Self::SeedOpenings => MAX_SEALED_OPENINGS_BYTES,
             Self::ThresholdShare => MAX_SEALED_SHARE_BYTES,
         }

@@ -65,6 +65,11 @@ pub enum Refusal {
     /// The key that would sign is none of ML-DSA-65.
     #[error("the transaction names a key of another scheme than ML-DSA-65 as its signer")]
     Signer,
+    /// Another key than the one that is asked to sign.
+    #[error(
+        "the transaction names another key of ML-DSA-65 as its signer than the one that is asked to sign it"
+    )]
+    OtherKey,
     /// The signature does not verify.
     #[error("the signature does not verify under the transaction's own key over its hash")]
     Signature,
@@ -84,6 +89,7 @@ impl Coded for Refusal {
             Self::Action { .. } => "near.action",
             Self::Actions { .. } => "near.actions",
             Self::Signer => "near.signer",
+            Self::OtherKey => "near.other_key",
             Self::Signature => "near.signature",
         }
     }

@@ -34,6 +34,7 @@ mod health;
 mod intake;
 mod life;
 mod meters;
+mod near;
 mod own;
 mod peers;
 mod probe;

@@ -23,7 +23,7 @@ use crate::enclave::{EnclaveHome, Started, follow};
 use crate::restore::HandOver;
 use crate::shared::Shared;
 use crate::threshold::{MAX_RUN_WORDS, RunWord, Runs};
-use crate::{Event, NodeError, bitcoin, solana, views};
+use crate::{Event, NodeError, bitcoin, near, solana, views};
 
 /// The stage. It has a thread of its own, because calls to the enclave block.
 pub(crate) struct Signer {
@@ -65,6 +65,7 @@ enum Payload {
     Ethereum(Box<Unsigned>),
     Bitcoin(Box<Spend>),
     Solana(Box<keystead_solana::Unsigned>),
+    Near(Box<keystead_near::Unsigned>),
 }
 
 impl Payload {
@@ -73,6 +74,7 @@ impl Payload {
             Self::Ethereum(unsigned) => unsigned.account(),
             Self::Bitcoin(spend) => spend.wallet(),
             Self::Solana(message) => message.account().id(message.cluster()),
+            Self::Near(unsigned) => unsigned.signer(),
         }
     }
 
@@ -81,6 +83,7 @@ impl Payload {
             Self::Ethereum(unsigned) => unsigned.signing_digest(),
             Self::Bitcoin(spend) => spend.signing_digest(),
             Self::Solana(message) => message.signing_digest(),
+            Self::Near(unsigned) => unsigned.signing_digest(),
         }
     }
 }
@@ -101,7 +104,7 @@ impl Work {
     /// What is read of its PSBT, where it is one.
     pub(crate) fn spend(&self) -> Option<&Spend> {
         match &self.payload {
-            Payload::Ethereum(_) | Payload::Solana(_) => None,
+            Payload::Ethereum(_) | Payload::Solana(_) | Payload::Near(_) => None,
             Payload::Bitcoin(spend) => Some(spend),
         }
     }
@@ -379,6 +382,9 @@ fn payload(state: &State, action: &Action, grant: &Grant) -> Result<(Payload, Ve
     if let Action::Solana(it) = action {
         return Ok((Payload::Solana(Box::new(solana::read(state, it)?)), it.to_document()));
     }
+    if let Action::Near(it) = action {
+        return Ok((Payload::Near(Box::new(near::read(state, it)?)), it.to_document()));
+    }
     let unsigned = keystead_chain::build(action, grant.address).map_err(|error| Refused::of(&error))?;
     let document = unsigned.to_document();
     Ok((Payload::Ethereum(Box::new(unsigned)), document))
@@ -394,9 +400,16 @@ fn signed(height: u64, work: Work, result: ItemResult) -> Result<SignatureRecord
         ItemResult::Spent(it) if !work.is_meant_by(it.signing_digest, it.wallet) => Err(other()),
         ItemResult::SignedMessage(it) if !work.is_meant_by(it.signing_digest, it.account) => Err(other()),
         ItemResult::SignedMessage(it) => {
-            let Payload::Solana(message) = &work.payload else { return Err(other()) };
             let place = (work.request, height, work.position);
-            solana::record(place, message, &it.signature).map_err(|error| Refused::of(&error))
+            match &work.payload {
+                Payload::Solana(message) => {
+                    solana::record(place, message, &it.signature).map_err(|error| Refused::of(&error))
+                }
+                Payload::Near(unsigned) => {
+                    near::record(place, unsigned, &it.signature).map_err(|error| Refused::of(&error))
+                }
+                Payload::Ethereum(_) | Payload::Bitcoin(_) => Err(other()),
+            }
         }
         ItemResult::Signed(it) => {
             let Payload::Ethereum(unsigned) = &work.payload else { return Err(other()) };

@@ -158,10 +158,16 @@ fn check_test_networks(chains: &[ChainId]) -> Result<(), PolicyError> {
     }
 }
 
-/// INVARIANT S8: no message of Solana's names its cluster, and a key has the same address on all: there is one at a time.
+/// INVARIANT S8: no message of Solana's names its cluster, and a key has the same address on all: there is one at a time. Nor does a
+/// transaction of NEAR's name its network.
 fn check_clusters(chains: &[ChainId]) -> Result<(), PolicyError> {
-    let mut clusters = chains.iter().filter(|it| it.solana().is_some());
-    match (clusters.next(), clusters.next()) {
+    one_of(chains, |it| it.solana().is_some())?;
+    one_of(chains, |it| it.near().is_some())
+}
+
+fn one_of(chains: &[ChainId], kind: impl Fn(&ChainId) -> bool) -> Result<(), PolicyError> {
+    let mut found = chains.iter().filter(|it| kind(it));
+    match (found.next(), found.next()) {
         (Some(first), Some(second)) => Err(PolicyError::TestNetworks { first: *first, second: *second }),
         _ => Ok(()),
     }

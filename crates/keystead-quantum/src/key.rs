@@ -10,7 +10,7 @@ use fips205::slh_dsa_sha2_128s::PrivateKey;
 use keystead_base::{Canonical as _, Secret};
 
 use crate::scheme::SLH_DSA_128_SEED_BYTES;
-use crate::{QuantumError, QuantumPublicKey, QuantumSignature, Scheme, slh};
+use crate::{QuantumError, QuantumPublicKey, QuantumSignature, Scheme, second, slh};
 
 /// A key pair of one scheme. Neither cloned, shown nor serialized.
 ///
@@ -85,11 +85,14 @@ impl QuantumKey {
         self.checked(message, signature)
     }
 
-    // INVARIANT S7: a faulty signature of a deterministic scheme can give the key away.
+    // INVARIANT S7: a faulty signature of a deterministic scheme can give the key away; and what one library makes of ML-DSA,
+    // another one verifies.
     fn checked(&self, message: &[u8], signature: QuantumSignature) -> Result<QuantumSignature, QuantumError> {
         let scheme = self.public.scheme();
         self.public.verify(message, &signature).map_err(|_| QuantumError::Faulty { scheme })?;
-        Ok(signature)
+        second::agrees(&self.public, message, &signature)
+            .then_some(signature)
+            .ok_or(QuantumError::Faulty { scheme })
     }
 }
 

@@ -12,6 +12,8 @@ mod in_tokens;
 mod inputs;
 mod leaving;
 mod messages;
+mod near;
+mod quantum;
 mod restoring;
 mod sharing;
 mod spending;
@@ -228,15 +230,16 @@ impl<C: EnclaveControls> Enclave<C> {
             Purpose::ThresholdShare => return self.open_share(sealed, label),
             Purpose::TokenKey => return self.open_in_tokens(sealed, label),
             Purpose::SeedOpenings => return Err(EnclaveError::ForeignSeal { name: label.name }),
-            Purpose::HdSeed | Purpose::Member => {}
+            Purpose::HdSeed | Purpose::MlDsa65Seed | Purpose::Member => {}
         }
         let mut entropy = Secret::new([0; 32]);
         if let Some(sealing) = &self.sealing {
             sealing.open(sealed, &label, entropy.expose_mut())?;
         }
         let opened = OpenedKey { key: label.name, epoch: label.epoch };
+        let seed = HdSeed::from_entropy(entropy);
         // Nothing is derived from it before it is needed: 2,048 rounds for each key would be most of a start.
-        self.vault.open(opened.key.clone(), opened.epoch, &HdSeed::from_entropy(entropy), None)?;
+        self.vault.open(opened.key.clone(), opened.epoch, (label.purpose, &seed), None)?;
         Ok(opened)
     }
 
@@ -319,17 +322,32 @@ impl<C: EnclaveControls> Enclave<C> {
             .items
             .iter()
             .map(|item| {
-                let done = match (spending::payload_of(item), messages::payload_of(item)) {
-                    (Some(payload), _) if self.in_shares(&payload.account.key, granted(item)) => {
-                        self.admit_spend(header, item, &payload, now)
-                    }
-                    (Some(payload), _) => self.spend(header, item, &payload, now).map(ItemResult::Spent),
-                    (None, Some(payload)) => self.admit_message(header, item, &payload, now),
-                    (None, None) => self.sign_one(header, item, now),
-                };
+                let done = self.sign_item(header, item, now);
                 done.unwrap_or_else(|error| ItemResult::Refused(self.refusal(&error)))
             })
             .collect())
+    }
+
+    /// By what the payload is: each kind has a domain of its own.
+    fn sign_item(
+        &mut self,
+        header: &Header,
+        item: &BatchItem,
+        now: Timestamp,
+    ) -> Result<ItemResult, EnclaveError> {
+        if let Some(payload) = spending::payload_of(item) {
+            return match self.in_shares(&payload.account.key, granted(item)) {
+                true => self.admit_spend(header, item, &payload, now),
+                false => self.spend(header, item, &payload, now).map(ItemResult::Spent),
+            };
+        }
+        if let Some(payload) = messages::payload_of(item) {
+            return self.admit_message(header, item, &payload, now);
+        }
+        if let Some(payload) = near::payload_of(item) {
+            return self.sign_near(header, item, &payload, now).map(ItemResult::SignedMessage);
+        }
+        self.sign_one(header, item, now)
     }
 
     /// INVARIANT S3: the permit comes from the log that this process follows itself.

@@ -202,7 +202,7 @@ pub struct BatchItem {
     pub decision: Decision,
     /// Its place among the block's decisions.
     pub proof: Inclusion,
-    /// The document of the payload: a `keystead_chain::Unsigned`, or a `keystead_intent::PsbtSpend`.
+    /// The document of the payload: a `keystead_chain::Unsigned`, or a `PsbtSpend`, `SolanaMessage` or `NearTransaction` of `keystead_intent`.
     #[serde(with = "const_hex")]
     pub unsigned: Vec<u8>,
 }
@@ -390,7 +390,7 @@ pub enum ItemResult {
     Spent(ReleasedSpend),
     /// Its key is held in shares, and the log allows it: runs may sign it until the right expires.
     Admitted,
-    /// A message of Solana's was signed. An enclave says so of a run alone.
+    /// A message of Solana's was signed, which an enclave says of a run alone; or a transaction of NEAR's.
     SignedMessage(ReleasedMessage),
 }
 
@@ -419,15 +419,16 @@ pub struct ReleasedSpend {
     pub signatures: SpendSignatures,
 }
 
-/// A signature of a message of Solana's as it leaves: verified inside with the account's key, over this very message (S7).
+/// A signature of a message of Solana's, or of a transaction of NEAR's, as it leaves: verified inside with the account's key, over this
+/// very message (S7).
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReleasedMessage {
-    /// The SHA-256 of the message, which was granted.
+    /// The SHA-256 of the message or transaction, which was granted.
     pub signing_digest: Digest,
     /// The id of the address whose signature it is.
     pub account: Address,
-    /// The 64 bytes of Ed25519 (RFC 8032).
+    /// The 64 bytes of Ed25519 (RFC 8032), or the 3,309 of ML-DSA-65 (FIPS 204).
     #[serde(with = "const_hex")]
     pub signature: Vec<u8>,
 }

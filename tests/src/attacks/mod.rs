@@ -63,6 +63,7 @@ pub mod selective_aborts;
 pub mod sighash_downgrade;
 pub mod slow_requests;
 pub mod slow_strangers;
+pub mod smuggled_key;
 pub mod smuggled_order;
 pub mod smuggled_parameters;
 pub mod smuggled_request;
@@ -88,7 +89,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 82] = [
+pub const CATALOGUE: [&str; 83] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -148,6 +149,7 @@ pub const CATALOGUE: [&str; 82] = [
     "sighash_downgrade",
     "slow_requests",
     "slow_strangers",
+    "smuggled_key",
     "smuggled_order",
     "smuggled_parameters",
     "smuggled_request",

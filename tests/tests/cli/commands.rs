@@ -37,6 +37,7 @@ fn every_command_runs_on_real_parts() {
     folders(&mut script, home.path());
     crate::bitcoin::each_command(&mut script, home.path());
     solana(&mut script);
+    crate::near::each_command(&mut script);
     tokens(&mut script, &desk);
     crate::life::each_command(&mut script, home.path());
     let missing: Vec<_> = leaves().difference(script.ran()).collect();

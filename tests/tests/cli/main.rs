@@ -22,6 +22,7 @@ mod growth;
 mod help;
 mod lies;
 mod life;
+mod near;
 mod oidc;
 mod people;
 mod plain;

@@ -11,6 +11,7 @@ mod fresh_heads;
 mod incidents;
 mod key_life;
 mod key_terms;
+mod near;
 mod psbt_requests;
 mod rebuild;
 mod rebuild_draft;

@@ -67,7 +67,9 @@ fn form_of(kind: KeyKind) -> Option<Form> {
     match kind {
         KeyKind::ThresholdSecp256k1 => Some(Form::Wpkh),
         KeyKind::ThresholdBip340 => Some(Form::Tr),
-        KeyKind::HdSecp256k1 | KeyKind::ThresholdEd25519 | KeyKind::TokenSecp256k1 => None,
+        KeyKind::HdSecp256k1 | KeyKind::ThresholdEd25519 | KeyKind::TokenSecp256k1 | KeyKind::HdMlDsa65 => {
+            None
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use keystead_base::{Name, Timestamp};
 use keystead_decision::Certificate;
 use keystead_intent::KeyCeremony;
-use keystead_keys::{BackupFile, BackupSubject, Purpose, RecipientPublicKey};
+use keystead_keys::{BackupFile, BackupSubject, RecipientPublicKey};
 
 use super::{Enclave, EnclaveControls, in_epoch};
 use crate::EnclaveError;
@@ -20,8 +20,8 @@ impl<C: EnclaveControls> Enclave<C> {
         in_epoch(&name, key.epoch, epoch)?;
         let recipients =
             people.into_iter().map(|person| self.recipient(person)).collect::<Result<Vec<_>, _>>()?;
-        let subject =
-            BackupSubject { cluster: self.cluster()?, key: name, purpose: Purpose::HdSeed, epoch, account };
+        let (cluster, purpose) = (self.cluster()?, key.purpose);
+        let subject = BackupSubject { cluster, key: name, purpose, epoch, account };
         Ok(BackupFile::write(subject, &self.vault.seed(&key), &recipients, &mut kernel_random)?)
     }
 

@@ -19,14 +19,15 @@ impl<C: EnclaveControls> Enclave<C> {
     ) -> Result<CreatedKey, EnclaveError> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
         self.protected()?;
-        let key = match ceremony {
-            KeyCeremony::Create { key, kind: KeyKind::HdSecp256k1, .. } => key,
+        let (key, purpose) = match ceremony {
+            KeyCeremony::Create { key, kind: KeyKind::HdSecp256k1, .. } => (key, Purpose::HdSeed),
+            KeyCeremony::Create { key, kind: KeyKind::HdMlDsa65, .. } => (key, Purpose::MlDsa65Seed),
             KeyCeremony::CreateInTokens { key, tokens, .. } => return self.create_in_tokens(&key, &tokens),
             _ => return Err(EnclaveError::Ceremony),
         };
         let draw = self.draw();
         let (seed, receipt) = self.sources.seed(&draw, now)?;
-        self.born(key, epoch, seed, receipt)
+        self.born((key, purpose), epoch, seed, receipt)
     }
 
     /// What the machine's TPM gives to the next draw, as the parent had it from there. It can only add.
@@ -84,12 +85,12 @@ impl<C: EnclaveControls> Enclave<C> {
         let (seed, receipt) = self.sources.seed_with(draw, brought, now)?;
         let text = draw.openings_for(brought.iter().map(Contribution::salt));
         let openings = self.seal(&key, Purpose::SeedOpenings, epoch, text.expose().as_bytes())?;
-        Ok(CreatedFrom { created: self.born(key, epoch, seed, receipt)?, openings })
+        Ok(CreatedFrom { created: self.born((key, Purpose::HdSeed), epoch, seed, receipt)?, openings })
     }
 
     fn born(
         &mut self,
-        key: Name,
+        (key, purpose): (Name, Purpose),
         epoch: u32,
         entropy: Secret<[u8; SEED_BYTES]>,
         receipt: EntropyReceipt,
@@ -98,8 +99,8 @@ impl<C: EnclaveControls> Enclave<C> {
             return Err(crate::VaultError::Known { key }.into());
         }
         let seed = HdSeed::from_entropy(entropy);
-        let sealed = self.seal(&key, Purpose::HdSeed, epoch, seed.entropy().expose())?;
-        let account = self.vault.add(key.clone(), epoch, &seed)?;
+        let sealed = self.seal(&key, purpose, epoch, seed.entropy().expose())?;
+        let account = self.vault.add(key.clone(), epoch, (purpose, &seed))?;
         self.pairwise(&key)?;
         Ok(CreatedKey { held: held(&key, epoch, &account), sealed, receipt: Some(receipt) })
     }

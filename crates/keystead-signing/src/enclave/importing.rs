@@ -88,7 +88,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let seed = self.vault.seed(&key);
         // It was born in an enclave: what is asked of it is quick, because the right to deal it does not last.
         at_a_glance(seed.entropy().expose())?;
-        let (secret, account) = (seed.root()?.ethereum()?.scalar(), self.vault.public(&name)?);
+        let (secret, account) = (self.vault.root(&name)?.ethereum()?.scalar(), self.vault.public(&name)?);
         let cluster = self.cluster()?;
         dealt(cluster, &convened, (policy_version, decision), None, (&secret, account))
     }

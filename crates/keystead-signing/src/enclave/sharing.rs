@@ -454,6 +454,7 @@ fn scheme_of(convened: &Convened) -> Option<Scheme> {
         KeyScheme::Ecdsa => Scheme::EcdsaDkls23,
         KeyScheme::Bip340 => Scheme::Bip340Frost,
         KeyScheme::Ed25519 => Scheme::Ed25519Frost,
+        KeyScheme::MlDsa65 => return None,
     })
 }
 

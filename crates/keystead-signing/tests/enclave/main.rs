@@ -21,6 +21,7 @@ mod gathering;
 mod importing;
 mod in_tokens;
 mod memory;
+mod quantum;
 mod restoring;
 mod rooted;
 mod run_vectors;
@@ -56,6 +57,7 @@ fn run_tests(filter: &[&str]) {
         importing::TESTS,
         in_tokens::TESTS,
         memory::TESTS,
+        quantum::TESTS,
         restoring::TESTS,
         rooted::TESTS,
         self_tests::TESTS,

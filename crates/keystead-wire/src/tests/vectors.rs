@@ -411,6 +411,7 @@ fn key() -> KeyView {
             receipts: Default::default(),
             proven: Some(Timestamp(1_500)),
             wipes: [(word("node-1"), Digest([8; 32]))].into(),
+            public_key: Default::default(),
         },
         spend_only: Some(SpendOnly {
             account: PublicAccount { parity: 2, x: Digest([4; 32]), chain_code: Digest([5; 32]) },

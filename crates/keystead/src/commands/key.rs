@@ -28,6 +28,8 @@ pub(crate) enum KeyCommand {
     /// made only where policy names `create_token_key` (docs/homes.md).
     ///
     /// Example: keystead key create hot --as ana
+    ///
+    /// Example: keystead key create vera --scheme ml-dsa-65 --as ana
     Create {
         /// Its name.
         key: Name,
@@ -35,6 +37,9 @@ pub(crate) enum KeyCommand {
         /// NODE/token:GROUP: in these tokens of that node.
         #[arg(long, value_name = "HOME")]
         home: Option<vaulting::HomeArg>,
+        /// What it signs: accounts of Ethereum and wallets of Bitcoin, or transactions of NEAR's by ML-DSA-65 and nothing else.
+        #[arg(long, value_enum, default_value_t)]
+        scheme: vaulting::WholeScheme,
     },
     /// Ask for a key that is whole to be dealt to nodes in shares; its addresses stay. It WAS WHOLE, which the log remembers: every
     /// copy of it signs for ever. The file holds BIP-39 words (accounts at m/44'/60'/0'/0, or with --taproot a wallet of Bitcoin), one
@@ -302,13 +307,17 @@ pub(crate) enum KeyCommand {
 pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> Result<Report, Failure> {
     let session = Session::open(global).await?;
     match command {
-        KeyCommand::Create { key, home } => {
+        KeyCommand::Create { key, home, scheme } => {
             let home = home.unwrap_or_default();
+            if home.tokens.is_some() && scheme != vaulting::WholeScheme::Ecdsa {
+                let what = "tokens make keys of secp256k1 alone here";
+                return Err(Failure::usage(what, "leave out --scheme, or name a node without tokens"));
+            }
             let node = match home.node {
                 Some(node) => node,
                 None => session.link.status().await?.node,
             };
-            ask(&session, vaulting::creation(&key, &node, home.tokens.as_ref())).await
+            ask(&session, vaulting::creation(&key, scheme.kind(), &node, home.tokens.as_ref())).await
         }
         KeyCommand::Backup { key, to } => ask(&session, vaulting::backup(&key, &to)).await,
         KeyCommand::Export { key, to } => ask(&session, vaulting::export(&key, &to)).await,
@@ -386,8 +395,11 @@ async fn drill(session: &Session, key: &Name, voice: Voice) -> Result<Report, Fa
     vaulting::reached(&session.link, key, KeyState::BackedUp, None).await?;
     let view =
         vaulting::drill(&session.link, key, &session.member.name, &files.key, &files.passphrase).await?;
-    let address = view.address.map(|it| it.to_string()).unwrap_or_default();
-    Ok(Report::new(json!({"key": view}), format!("the backup restores key `{key}`\naddress {address}")))
+    let what = match (view.address, super::near::near_key(&view)) {
+        (None, Some((near, _))) => format!("NEAR key {near}"),
+        (address, _) => format!("address {}", address.map(|it| it.to_string()).unwrap_or_default()),
+    };
+    Ok(Report::new(json!({"key": view}), format!("the backup restores key `{key}`\n{what}")))
 }
 
 async fn fetch(session: &Session, request: RequestId, file: PathBuf) -> Result<Report, Failure> {

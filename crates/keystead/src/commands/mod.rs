@@ -15,6 +15,7 @@ mod freeze;
 mod init;
 mod key;
 mod life;
+mod near;
 mod newcomer;
 mod policy;
 mod policy_prove;
@@ -178,6 +179,9 @@ enum Command {
     /// Read messages and addresses of Solana's, offline; `request solana` asks for signatures.
     #[command(subcommand)]
     Solana(solana::SolanaCommand),
+    /// Read transactions and accounts of NEAR's, offline; `request near` asks for signatures.
+    #[command(subcommand)]
+    Near(near::NearCommand),
     /// Say yes to a request, after reading its raw bytes on this machine.
     ///
     /// Fetches the raw request, reads it on this machine with the signed registry, shows it in plain words with the
@@ -303,6 +307,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Request(command) => request::run(global, command, voice).await,
         Command::Psbt(command) => psbt::run(global, command).await,
         Command::Solana(command) => solana::run(command, global.language),
+        Command::Near(command) => near::run(command, global.language),
         Command::Approve(args) => approve::approve(global, &args, voice).await,
         Command::Reject(args) => approve::reject(global, &args, voice).await,
         Command::Veto(args) => approve::veto(global, &args).await,
