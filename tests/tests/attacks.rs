@@ -18,11 +18,12 @@ use keystead_tests::attacks::{
     lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend, operator_for_all,
     oversize_body, own_request, patched_node, permit, permit2, poisoned_state, policy_rollback,
     proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
-    slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request, stale_certificate,
-    stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload,
-    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
-    unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
+    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, seven_keys_on_one_laptop,
+    sighash_downgrade, slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request,
+    stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key,
+    swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood,
+    undelayed_upgrade, unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address,
+    withheld_freeze,
 };
 use keystead_tests::{Anvil, Loot, Signer, root};
 
@@ -445,6 +446,18 @@ fn s14_the_log_refuses_what_is_frozen_whatever_the_signer_does() {
 #[test]
 fn s11_an_approval_of_what_is_shown_counts_for_nothing_else() {
     refused(rewritten_request::attack(rewritten_request::computed_only), "deny.request_unknown");
+}
+
+#[test]
+fn s11_seven_keys_on_one_laptop_are_not_enrolled() {
+    refused(seven_keys_on_one_laptop::attack(Strict::default()), "enrolment.same_device");
+}
+
+/// What the control is about is the laptop alone: on seven of them the same seven keys are a quorum.
+#[test]
+fn s11_seven_keys_on_seven_laptops_are_a_quorum() {
+    let loot = seven_keys_on_one_laptop::enrolled_apart(Strict::default());
+    assert!(matches!(loot, Loot::Stolen { .. }), "{loot:?}");
 }
 
 #[test]

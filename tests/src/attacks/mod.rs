@@ -60,6 +60,7 @@ pub mod risk_server;
 pub mod rollback;
 pub mod same_person_twice;
 pub mod selective_aborts;
+pub mod seven_keys_on_one_laptop;
 pub mod sighash_downgrade;
 pub mod slow_requests;
 pub mod slow_strangers;
@@ -88,7 +89,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 82] = [
+pub const CATALOGUE: [&str; 83] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -145,6 +146,7 @@ pub const CATALOGUE: [&str; 82] = [
     "rollback",
     "same_person_twice",
     "selective_aborts",
+    "seven_keys_on_one_laptop",
     "sighash_downgrade",
     "slow_requests",
     "slow_strangers",
