@@ -7,6 +7,7 @@ mod backup;
 mod ceremony;
 mod completions;
 mod descriptor;
+mod device;
 pub(crate) mod enclave;
 mod entropy;
 mod exposure;
@@ -263,6 +264,9 @@ enum Command {
     /// Seal a node's vault to its machine's TPM, look at the TPM, make its identity key quote.
     #[command(subcommand)]
     Tpm(tpm::TpmCommand),
+    /// Show which hardware the keys of nodes and approvers are on, witness it, and have none of it count twice.
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
     /// Roll dice or flip coins for a seed, offline, with a receipt; search a seed for weak generators.
     #[command(subcommand)]
     Entropy(entropy::EntropyCommand),
@@ -316,6 +320,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Exposure(args) => exposure::run(global, &args, voice).await,
         Command::Token(command) => token::run(global, command),
         Command::Tpm(command) => tpm::run(global, command),
+        Command::Device(command) => device::run(global, command).await,
         Command::Entropy(command) => entropy::run(&command, voice),
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Quickstart(args) => quickstart::run(&args, voice).await,
