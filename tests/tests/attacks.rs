@@ -2,6 +2,8 @@
 
 #[path = "attacks/backups.rs"]
 mod backups;
+#[path = "attacks/devices.rs"]
+mod devices;
 #[path = "attacks/life.rs"]
 mod life;
 #[path = "attacks/shares.rs"]
@@ -18,12 +20,11 @@ use keystead_tests::attacks::{
     lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend, operator_for_all,
     oversize_body, own_request, patched_node, permit, permit2, poisoned_state, policy_rollback,
     proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, seven_keys_on_one_laptop,
-    sighash_downgrade, slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request,
-    stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key,
-    swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood,
-    undelayed_upgrade, unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address,
-    withheld_freeze,
+    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
+    slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request, stale_certificate,
+    stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload,
+    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
+    unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::{Anvil, Loot, Signer, root};
 
@@ -449,23 +450,6 @@ fn s11_an_approval_of_what_is_shown_counts_for_nothing_else() {
 }
 
 #[test]
-fn s11_seven_keys_on_one_laptop_are_not_enrolled() {
-    refused(seven_keys_on_one_laptop::attack(Strict::default()), "enrolment.same_device");
-}
-
-/// What the control is about is the laptop alone: on seven of them the same seven keys are a quorum.
-#[test]
-fn s11_seven_keys_on_seven_laptops_are_a_quorum() {
-    let loot = seven_keys_on_one_laptop::enrolled_apart(Strict::default());
-    assert!(matches!(loot, Loot::Stolen { .. }), "{loot:?}");
-}
-
-#[test]
-fn s11_one_key_is_never_enrolled_for_two_people() {
-    refused(same_person_twice::one_key_for_two(), "policy.shared");
-}
-
-#[test]
 fn the_catalogue_is_what_the_folder_holds() {
     let folder = root().join("tests/src/attacks");
     let files = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -481,6 +465,7 @@ fn each_attack_of_the_catalogue_has_its_control_and_its_twin() {
     let controls = [
         include_str!("attacks.rs"),
         include_str!("attacks/backups.rs"),
+        include_str!("attacks/devices.rs"),
         include_str!("attacks/life.rs"),
         include_str!("attacks/shares.rs"),
     ];
