@@ -139,6 +139,7 @@ impl<C: Controls> Turn<'_, C> {
             .controls
             .successor(current, &next)
             .map_err(|error| unfit(error.code(), error.to_string()))?;
+        self.controls.devices(current, &next).map_err(|error| unfit(error.code(), error.to_string()))?;
         sections.fit(change).map_err(|error| unfit(error.code(), error.to_string()))?;
         check_registered(&next).map_err(|error| unfit(error.code(), error.to_string()))?;
         let active = ActivePolicy::compile(next).map_err(|error| unfit(error.code(), error.to_string()))?;

@@ -124,7 +124,16 @@ pub trait Controls: Send + Sync {
     ///
     /// [`PolicyError`] says what was expected and what was found.
     fn successor(&self, current: &PolicyVersion, next: &PolicyVersion) -> Result<Sections, PolicyError> {
-        keystead_policy::check_next(current, next)
+        keystead_policy::check_step(current, next)
+    }
+
+    /// INVARIANT S11: no device counts for two seats, approvers, or a seat and an approver.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] names both, or whose device is missing.
+    fn devices(&self, current: &PolicyVersion, next: &PolicyVersion) -> Result<(), PolicyError> {
+        keystead_policy::check_devices(Some(current), next)
     }
 
     /// INVARIANT K3: what is dealt in an import, and what its holders then hold, is the key that people approved: `point` is

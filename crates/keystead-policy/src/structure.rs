@@ -12,12 +12,16 @@ use crate::limits::{
 };
 use crate::{
     AddressEntry, AssuranceCap, FeeCap, Measure, PolicyError, PolicyVersion, PriceRule, RequiredProtections,
-    Simulate, SimulationRule, Timing, Tolerance, Window, approvers, locks, membership,
+    Simulate, SimulationRule, Timing, Tolerance, Window, approvers, check_devices, locks, membership,
 };
 
 /// Checks a version from top to bottom.
 pub(crate) fn check(version: &PolicyVersion) -> Result<(), PolicyError> {
     membership::check(&version.roster)?;
+    if version.number == 0 {
+        // Those who found a cluster are the first witnesses; later ones are known to the version before.
+        check_devices(None, version)?;
+    }
     ascending("rules", version.rules.iter().map(|rule| &rule.id))?;
     check_chains(&version.chains)?;
     let known = Known::of(version);

@@ -60,6 +60,7 @@ pub mod risk_server;
 pub mod rollback;
 pub mod same_person_twice;
 pub mod selective_aborts;
+pub mod seven_keys_on_one_laptop;
 pub mod sighash_downgrade;
 pub mod slow_requests;
 pub mod slow_strangers;
@@ -146,6 +147,7 @@ pub const CATALOGUE: [&str; 83] = [
     "rollback",
     "same_person_twice",
     "selective_aborts",
+    "seven_keys_on_one_laptop",
     "sighash_downgrade",
     "slow_requests",
     "slow_strangers",

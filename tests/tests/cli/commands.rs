@@ -31,6 +31,7 @@ fn every_command_runs_on_real_parts() {
     freezes(&mut script);
     policies(&mut script, &desk, home.path());
     rosters(&mut script, home.path());
+    crate::device::each_command(&mut script);
     keys_leave(&mut script, home.path());
     audits(&mut script, &desk, home.path());
     key_restored(&mut script);

@@ -11,6 +11,7 @@ mod commands;
 mod crash;
 mod descriptors;
 mod desk;
+mod device;
 mod document;
 mod door;
 mod entropy;

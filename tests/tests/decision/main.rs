@@ -5,6 +5,7 @@ mod authorization_path;
 mod bitcoin;
 mod certificates;
 mod deciding;
+mod devices;
 mod ending;
 mod founding_ceremony;
 mod fresh_heads;

@@ -337,7 +337,13 @@ fn policy(node: &HybridSigner, recipient: Vec<u8>) -> PolicyVersion {
     PolicyVersion {
         number: 0,
         previous: Digest::ZERO,
-        roster: Roster { quorum: 1, nodes: vec![node], services: Vec::new(), people: vec![ann] },
+        roster: Roster {
+            quorum: 1,
+            nodes: vec![node],
+            services: Vec::new(),
+            people: vec![ann],
+            devices: None,
+        },
         rules: Vec::new(),
         windows: Vec::new(),
         quorums: Vec::new(),

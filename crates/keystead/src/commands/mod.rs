@@ -7,6 +7,7 @@ mod backup;
 mod ceremony;
 mod completions;
 mod descriptor;
+mod device;
 pub(crate) mod enclave;
 mod entropy;
 mod exposure;
@@ -267,6 +268,9 @@ enum Command {
     /// Seal a node's vault to its machine's TPM, look at the TPM, make its identity key quote.
     #[command(subcommand)]
     Tpm(tpm::TpmCommand),
+    /// Show which hardware the keys of nodes and approvers are on, witness it, and have none of it count twice.
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
     /// Roll dice or flip coins for a seed, offline, with a receipt; search a seed for weak generators.
     #[command(subcommand)]
     Entropy(entropy::EntropyCommand),
@@ -322,6 +326,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Token(command) => token::run(global, command),
         Command::Tpm(command) => tpm::run(global, command),
         Command::Entropy(command) => entropy::run(global, &command, voice),
+        Command::Device(command) => device::run(global, command).await,
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Quickstart(args) => quickstart::run(&args, voice).await,
     }
