@@ -84,6 +84,8 @@ fn k04_a_key_of_ed25519_that_is_dealt_at_once_signs_with_what_each_holder_read()
     assert_eq!(other.err().map(|it| it.code()), Some("threshold_split.other_key"));
     let crossed = split.share::<Bip340>(&session, &name("a"), &seats()[&name("a")], &key);
     assert_eq!(crossed.err().map(|it| it.code()), Some("threshold_split.malformed"));
+    let crossed = Split::deal::<Bip340>(&session, &scalar, &to, &mut |bytes| rng.fill(bytes));
+    assert_eq!(crossed.err().map(|it| it.code()), Some("threshold_split.malformed"), "on another curve");
     let run = Session { purpose: Purpose::Take { dealing: digest() }, ..session.clone() };
     let read = |me: &Name| split.share::<Ed25519>(&session, me, &seats()[me], &key).unwrap();
     let mut shares = honest(1, &run, |me| Deal::<Ed25519>::take(read(me)));
