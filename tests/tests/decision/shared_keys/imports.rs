@@ -66,6 +66,7 @@ fn k03_only_the_key_that_people_approved_is_dealt_by_its_owner_and_once() {
     let node = &world.desk.nodes[0];
     let as_node = Signed::new(right.body.clone(), node.name.clone(), &node.signer).unwrap();
     let forged = Signed { signer: name("cleo"), ..as_node.clone() };
+    let renamed = Signed { signer: name("ana"), ..(*right).clone() };
     let mut homeless = right.body.clone();
     homeless.device = None;
     let member = world.desk.person("cleo");
@@ -78,6 +79,7 @@ fn k03_only_the_key_that_people_approved_is_dealt_by_its_owner_and_once() {
     let wrong = [
         (as_node, "deny.share.dealer"),
         (forged, "deny.share.dealer"),
+        (renamed, "deny.share.dealer"),
         (homeless, "deny.share.dealer"),
         (resign(&|it| it.convened = Digest([1; 32])), "deny.share.attempt"),
         (resign(&|it| it.key = name("hot")), "deny.share.attempt"),
@@ -101,7 +103,10 @@ fn k03_only_the_key_that_people_approved_is_dealt_by_its_owner_and_once() {
     let again = Signed::new(again, name("cleo"), &member.signer).unwrap();
     assert_eq!(world.refusal(1, step(1, again)), "deny.share.contradiction");
     let report = |account| dealt(request, 1, account, shares(3, 7));
-    assert_eq!(world.refusal(1, report(Secp::new(8).account())), "deny.share.account");
+    let other_point = PublicAccount::new(other, key.account().chain_code.0);
+    for wrong in [Secp::new(8).account(), other_point] {
+        assert_eq!(world.refusal(1, report(wrong)), "deny.share.account");
+    }
     assert_eq!(world.refusal(1, report(PublicAccount::lone(point))), "deny.share.account", "other addresses");
     let born = PublicAccount { chain_code: Digest([4; 32]), ..key.account() };
     assert_eq!(world.refusal(1, report(born)), "deny.share.account", "other children");
@@ -289,6 +294,7 @@ fn k04_a_taproot_account_that_was_whole_keeps_its_wallet_and_is_none_of_a_key_bo
         (of(key.schnorr(), bip340), "deny.share.account"),
         (of(key.account(), bip340), "deny.share.account"),
         (of(key.edwards(), bip340), "deny.share.account"),
+        (of(PublicAccount { x: Digest([0xff; 32]), ..key.taproot() }, bip340), "deny.share.account"),
         (of(key.taproot(), KeyKind::ThresholdSecp256k1), "deny.share.account"),
         (of(key.taproot(), KeyKind::ThresholdEd25519), "deny.share.account"),
         // INVARIANT E3: the secret of a key that the log has, as another account.
