@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the terminal it runs in")]
 
 mod bench;
+mod constant_time;
 mod debian;
 mod fuzz;
 mod libsecp256k1;
@@ -10,6 +11,7 @@ mod mutants;
 mod npm;
 mod places;
 mod python;
+mod secrets;
 mod simulate;
 mod spdx;
 mod step;
@@ -75,6 +77,18 @@ const CHORES: &[Chore] = &[
         arguments: "[quorum|decision|policy|chain ...] [--file PART] [--shard K/N] [--jobs N] [--list] [--fresh]",
         about: "change the policy, decision, chain and quorum crates one place at a time; print what no test noticed",
         run: mutants::run,
+    },
+    Chore {
+        words: &["secrets"],
+        arguments: "",
+        about: "run a whole scenario at trace level, and search all that it left and holds for its secrets",
+        run: secrets::run,
+    },
+    Chore {
+        words: &["constant-time"],
+        arguments: "",
+        about: "look for branches, addresses and time that depend on secrets in our own code; needs valgrind",
+        run: constant_time::run,
     },
     Chore {
         words: &["libsecp256k1"],

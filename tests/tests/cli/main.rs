@@ -33,6 +33,7 @@ mod rest;
 mod rest_psbt;
 mod rooted;
 mod script;
+mod searched;
 mod secrets;
 mod several;
 mod shared_wallet;

@@ -1,18 +1,17 @@
 //! A whole run, and then every byte that it left behind or still holds, searched for its secrets (K1).
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use keystead_base::{Canonical as _, Name};
-use keystead_keys::{BackupFile, MemberKeyFile};
+use keystead_keys::{BackupFile, MemberKeyFile, SeedShares};
 use keystead_tests::canary::Canaries;
 use keystead_tests::{Anvil, Collector, Relay, binary, free_port};
 use serde_json::{Value, json};
 
 use crate::desk::{EXCHANGE, call_at, json as parsed, path, succeeds};
+use crate::searched::{Place, Search, no_core_below};
 
 /// A founded cluster whose program writes into files, and everything that its commands have said.
 struct Run {
@@ -135,13 +134,48 @@ impl Run {
         id
     }
 
+    /// What a person prints for themselves: standard output is their paper, and everything else is looked at.
+    fn printed(&mut self, who: &str, arguments: &[&str]) -> Output {
+        let before = self.said.len();
+        let output = self.command(who, arguments);
+        self.said.truncate(before);
+        self.said.extend_from_slice(&output.stderr);
+        output
+    }
+
+    /// The key is backed up in shares, which are printed in every form, saved, and brought together in a drill.
+    fn in_shares(&mut self) -> PathBuf {
+        let request = self.approved(&["backup", "split", "hot", "--group", "2:ana,ben,cleo"]);
+        let mut words = Vec::new();
+        for who in ["ana", "ben"] {
+            let file = self.home.path().join(format!("{who}.words"));
+            let print = ["backup", "print", "hot", "--words", path(&file)];
+            let printed = (0..200).any(|_| self.printed(who, &print).status.success());
+            assert!(printed, "the shares reached the log");
+            words.push(file);
+        }
+        let (sheet, plate) = (self.home.path().join("ana.html"), self.home.path().join("ana.svg"));
+        let terminal = self.printed("ana", &["backup", "print", "hot"]);
+        assert!(terminal.status.success(), "{terminal:?}");
+        self.ask("ana", &["backup", "print", "hot", "--sheet", path(&sheet), "--plate", path(&plate)]);
+        self.ask("ana", &["backup", "save", "hot", "--folder", path(&self.home.path().join("shares"))]);
+        let receipt = self.home.path().join("receipt.json");
+        let drill = ["backup", "drill", "hot", "--words", path(&words[0]), "--words", path(&words[1])];
+        self.ask("ana", &[&drill[..], &["--receipt", path(&receipt)]].concat());
+        let alone = self.command("ana", &["backup", "drill", "hot", "--words", path(&words[0])]);
+        assert!(!alone.status.success(), "{alone:?}");
+        let file = self.home.path().join("hot.shares");
+        self.ask("ana", &["key", "fetch", &request, "--file", path(&file)]);
+        file
+    }
+
     fn member(&self, file: &str) -> Vec<u8> {
         fs::read(self.folder().join("members").join(file)).unwrap()
     }
 
     /// Passphrases, and the seed as a recipient restores it from the backup. What the running program itself
     /// needs (`services`: node and coordinator) may be in its memory, and nowhere else.
-    fn secrets(&self, backup: &Path, services: bool) -> Canaries {
+    fn secrets(&self, (backup, shares): (&Path, &Path), services: bool) -> Canaries {
         let mut canaries = Canaries::default();
         for entry in fs::read_dir(self.folder().join("members")).unwrap() {
             let file = entry.unwrap().file_name().into_string().unwrap();
@@ -160,8 +194,30 @@ impl Run {
         canaries.add("the seed", seed.entropy().expose());
         canaries.add_words("the seed", seed.mnemonic().unwrap().words().expose());
         let account = seed.root().unwrap().ethereum().unwrap().account(0).unwrap();
-        canaries.add("the key of account 0", account.scalar().expose());
+        canaries.add_scalar("the key of account 0", account.scalar().expose());
+        canaries.add("the seed of BIP-39", seed.mnemonic().unwrap().seed("").expose());
+        let shares = SeedShares::from_document(&fs::read(shares).unwrap()).unwrap();
+        for who in ["ana", "ben", "cleo"] {
+            let share = shares.open(&who.parse().unwrap(), &self.key(who).recipient().unwrap()).unwrap();
+            canaries.add_words(&format!("{who}'s share"), share.words().expose());
+            canaries.add(&format!("{who}'s share"), &value_of(share.words().expose()));
+            let short: Vec<_> = share.words().expose().split(' ').map(|it| it[..4].to_owned()).collect();
+            canaries.add_words(&format!("{who}'s share in four letters"), &short.join(" "));
+        }
         canaries
+    }
+
+    /// What no secret is and stands in every place that is searched: an account that people pay, and a variable.
+    fn search(&self, files: (&Path, &Path), key: &Value) -> Search {
+        let mut public = Canaries::default();
+        for name in ["address", "account"] {
+            let text =
+                key[name]["chain_code"].as_str().or(key[name].as_str()).unwrap_or_else(|| panic!("{key}"));
+            public.add(name, text.as_bytes());
+            public.add(name, &const_hex::decode(text).unwrap());
+        }
+        public.add("a variable", b"RUST_BACKTRACE=full");
+        Search::new(self.secrets(files, true), self.secrets(files, false), public)
     }
 
     fn key(&self, who: &str) -> keystead_keys::MemberKey {
@@ -197,112 +253,36 @@ fn k1_no_secret_is_in_anything_that_a_whole_run_leaves_or_holds() {
     let refused = run.command("ana", &[&transfer[..], &["999000000000000000000"]].concat());
     assert!(!refused.status.success(), "{refused:?}");
     run.script(&account);
-    let secrets = run.secrets(&backup, true);
-    nothing_in_processes(&run.secrets(&backup, false), run.up.as_ref().unwrap().id());
+    let shares = run.in_shares();
+    let mut search = run.search((&backup, &shares), &drilled["key"]);
+    search.processes(run.up.as_ref().unwrap().id());
     run.crash();
 
-    nothing_on_wires(&secrets, &run.wires);
-    assert_eq!(secrets.found_in(&run.said), BTreeSet::new(), "standard output and error of commands");
-    let is_passphrase = |file: &Path| file.extension().is_some_and(|it| it == "passphrase");
-    let (found, looked_at) = secrets.found_below(run.home.path(), &is_passphrase);
-    assert_eq!(found, Vec::<String>::new());
-    assert!(looked_at > 100_000, "logs, databases, write-ahead files, backups: {looked_at} bytes");
+    search.look(Place::Said, "standard output and error of commands", &run.said);
+    search.wires(&run.wires);
+    // Where secrets live: passphrases, and the papers that their owners had printed.
+    let homes = ["passphrase", "words", "html", "svg"];
+    let is_home = |file: &Path| file.extension().is_some_and(|it| homes.iter().any(|home| it == *home));
+    search.files(run.home.path(), &is_home);
+    search.swap();
+    // The scan of the very same files finds what is there: the words that were printed.
+    let (planted, _) = search.all.found_below(run.home.path(), &|file| !file.ends_with("ana.words"));
+    assert!(planted.iter().any(|it| it.contains("ana's share (words)")), "{planted:?}");
+    search.told();
     no_core_below(run.home.path());
 }
 
-fn nothing_on_wires(secrets: &Canaries, wires: &[Relay]) {
-    for (wire, least) in wires.iter().zip([10_000, 500, 500, 500]) {
-        let heard = wire.heard();
-        let bytes: usize = heard.iter().map(Vec::len).sum();
-        assert!(bytes > least, "something was said to {}: {bytes} bytes", wire.address());
-        for direction in heard {
-            assert_eq!(secrets.found_in(&direction), BTreeSet::new(), "at {}", wire.address());
-        }
-    }
+/// The value of a share of 33 words (SLIP-39): 256 bits behind four words and four bits of padding.
+fn value_of(words: &str) -> Vec<u8> {
+    let list: Vec<&str> = WORDS.lines().collect();
+    let numbers = words.split(' ').map(|word| list.iter().position(|it| *it == word).unwrap());
+    let bits: Vec<u8> =
+        numbers.flat_map(|number| (0..10).rev().map(move |bit| (number >> bit & 1) as u8)).collect();
+    let value = &bits[4 * 10 + 4..bits.len() - 3 * 10];
+    value.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | bit)).collect()
 }
 
-/// The crash left no core file, on a machine where a program without secrets leaves one.
-fn no_core_below(home: &Path) {
-    let cores = |folder: &Path| {
-        let names = fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name.starts_with("core")).collect::<Vec<_>>()
-    };
-    assert_eq!(cores(home), Vec::<String>::new());
-    let other = tempfile::tempdir().unwrap();
-    let crash = ["-c", "ulimit -c unlimited; kill -ABRT $$"];
-    let _ = Command::new("sh").args(crash).current_dir(other.path()).status().unwrap();
-    if cores(other.path()).is_empty() {
-        println!("SKIPPED: this machine writes no core files where programs run");
-    }
-}
-
-/// Arguments and environment of all of them; the memory of those that are not the enclave, whose own pages
-/// the enclave's tests search.
-fn nothing_in_processes(secrets: &Canaries, root: u32) {
-    let mut searched = 0;
-    let family = family(root);
-    assert!(family.len() > 1, "the enclave is a process of its own");
-    for pid in family {
-        for file in ["cmdline", "environ"] {
-            let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-            assert_eq!(secrets.found_in(&bytes), BTreeSet::new(), "{file} of {pid}");
-        }
-        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        if arguments.split(|byte| *byte == 0).any(|word| word == b"enclave") {
-            continue;
-        }
-        searched += memory(pid, |bytes| {
-            assert_eq!(secrets.found_in(bytes), BTreeSet::new(), "memory of {pid}");
-        });
-        nothing_in_a_dump(secrets, pid);
-    }
-    assert!(searched > 1_000_000, "node and coordinator were read: {searched} bytes");
-}
-
-/// What a debugger writes down: memory, registers, notes.
-fn nothing_in_a_dump(secrets: &Canaries, pid: u32) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut gcore = Command::new("gcore");
-    gcore.arg("-o").arg(folder.path().join("core")).arg(pid.to_string());
-    match gcore.stdout(Stdio::null()).stderr(Stdio::null()).status() {
-        Ok(status) if status.success() => {}
-        other => return println!("SKIPPED: no debugger may write down process {pid}: {other:?}"),
-    }
-    let dump = fs::read(folder.path().join(format!("core.{pid}"))).unwrap();
-    assert!(dump.len() > 1_000_000, "a whole process: {} bytes", dump.len());
-    assert_eq!(secrets.found_in(&dump), BTreeSet::new(), "a core dump of {pid}");
-}
-
-/// A process and all that it started.
-fn family(root: u32) -> Vec<u32> {
-    let mut all = vec![root];
-    let mut at = 0;
-    while let Some(pid) = all.get(at).copied() {
-        for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
-            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-            all.extend(children.split_whitespace().map(|child| child.parse::<u32>().unwrap()));
-        }
-        at += 1;
-    }
-    all
-}
-
-/// Every readable region; says how many bytes were read.
-fn memory(pid: u32, mut look: impl FnMut(&[u8])) -> usize {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
-    let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
-    let mut read = 0;
-    for line in maps.lines().filter(|line| !line.contains("---p") && !line.contains("[v")) {
-        let (start, end) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
-        let [start, end] = [start, end].map(|it| u64::from_str_radix(it, 16).unwrap());
-        let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
-        if memory.read_exact_at(&mut bytes, start).is_ok() {
-            read += bytes.len();
-            look(&bytes);
-        }
-    }
-    read
-}
+const WORDS: &str = include_str!("../../../crates/keystead-keys/src/slip39/words.txt");
 
 fn loopback() -> String {
     format!("127.0.0.1:{}", free_port())

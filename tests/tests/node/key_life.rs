@@ -1,10 +1,13 @@
 //! The life of a key at a real node: suspended, resumed, wiped from enclave and ledger.
 
+use keystead_base::Canonical as _;
 use keystead_decision::{KeyState, Outcome};
 use keystead_intent::{AuthorityChange, ChangeKind, DangerClass, KeyCeremony, KeyTerms};
+use keystead_keys::BackupFile;
 use keystead_ledger::Ledger;
 use keystead_policy::{AssuranceLevel, Feature, Need, PolicyVersion, QuorumRow, Reason, RequiredProtections};
-use keystead_tests::cluster::{NodeHome, Station, ether};
+use keystead_tests::canary::Canaries;
+use keystead_tests::cluster::{NodeHome, Station, ether, member_key};
 use keystead_tests::fixture::{FRIEND, name};
 use keystead_wire::{RequestStage, RequestView};
 
@@ -53,7 +56,9 @@ async fn a_key_is_suspended_resumed_and_wiped_from_enclave_and_ledger() {
     let refused = station.ask("desk", ether(FRIEND, 1, 1)).await;
     assert!(matches!(reason(&refused), Reason::KeyStopped { .. }), "{refused:?}");
 
-    let station = station.stop().await.start().await;
+    let home = station.stop().await;
+    let seals = sealed(&home).await;
+    let station = home.start().await;
     let refused = station.ask("desk", ether(FRIEND, 1, 1)).await;
     assert!(matches!(reason(&refused), Reason::KeyStopped { .. }), "{refused:?}");
     station.change(key(KeyCeremony::Resume { key: name("hot") })).await;
@@ -61,14 +66,21 @@ async fn a_key_is_suspended_resumed_and_wiped_from_enclave_and_ledger() {
     assert_eq!(station.wait(&resumed.request).await.stage, RequestStage::Signed);
 
     controlled(&station).await;
+    let secrets = secrets(&station, &seals).await;
+    let found = |home: &NodeHome| secrets.found_below(&home.path(""), &|_| false).0;
+    let there = found(&station.home);
+    assert!(there.iter().all(|it| it.contains("the sealed seed")) && !there.is_empty(), "{there:?}");
     station.change(key(KeyCeremony::Suspend { key: name("hot") })).await;
     let wiped = station.change(key(KeyCeremony::Destroy { key: name("hot") })).await;
     assert_eq!(wiped.stage, RequestStage::Applied, "{wiped:?}");
     let view = station.hot().await;
     assert_eq!((view.state, view.address, view.account), (KeyState::Destroyed, None, None));
     assert!(view.life.wipes.contains_key(&name("node-1")), "its node's certificate is in the log: {view:?}");
+    // INVARIANT K5: neither in the database of a node that runs nor in what is written ahead of it, nor among its backups.
+    assert_eq!(found(&station.home), Vec::<String>::new());
     let home = station.stop().await;
     assert_eq!(sealed(&home).await, Vec::<Vec<u8>>::new());
+    assert_eq!(found(&home), Vec::<String>::new());
     let station = home.start().await;
     let refused = station.ask("desk", ether(FRIEND, 1, 2)).await;
     assert!(matches!(reason(&refused), Reason::KeyStopped { .. }), "{refused:?}");
@@ -80,6 +92,23 @@ async fn sealed(home: &NodeHome) -> Vec<Vec<u8>> {
     let sealed = ledger.sealed_keys(None).await.unwrap();
     ledger.close().await;
     sealed.into_iter().map(|(_, _, document)| document).collect()
+}
+
+/// The seed as whoever has its backup reads it, in every form, and the end of its seal, which no other one has.
+async fn secrets(station: &Station, seals: &[Vec<u8>]) -> Canaries {
+    let (ana, digest) = (station.client("ana").await, station.hot().await.backup.unwrap());
+    let file = BackupFile::from_document(&ana.backup(digest).await.unwrap().unwrap()).unwrap();
+    let recipient = member_key(station.member("ana")).recipient().unwrap();
+    let seed = file.restore(&name("ana"), &recipient).unwrap();
+    let account = seed.root().unwrap().ethereum().unwrap().account(0).unwrap();
+    let mut canaries = Canaries::default();
+    canaries.add("the seed", seed.entropy().expose());
+    canaries.add_words("the seed", seed.mnemonic().unwrap().words().expose());
+    canaries.add("the seed of BIP-39", seed.mnemonic().unwrap().seed("").expose());
+    canaries.add_scalar("the key of account 0", account.scalar().expose());
+    let ends = seals.iter().filter_map(|it| it.last_chunk::<32>());
+    ends.for_each(|it| canaries.add("the sealed seed", it));
+    canaries
 }
 
 /// The log has the receipt of the key's entropy, and its address is shown once its home has proved control.
