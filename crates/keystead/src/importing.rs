@@ -50,6 +50,10 @@ pub(crate) async fn asked(session: &Session, wanted: Wanted<'_>) -> Result<Actio
         Some(KeyScheme::Ed25519) => KeyKind::ThresholdEd25519,
         Some(KeyScheme::Bip340) => KeyKind::ThresholdBip340,
         Some(KeyScheme::Ecdsa) | None => KeyKind::ThresholdSecp256k1,
+        Some(KeyScheme::MlDsa65) => {
+            let what = format!("key `{key}` is one of ML-DSA-65, which has no shares");
+            return Err(Failure::usage(what, "keep its backup in shares: `keystead backup split`"));
+        }
     };
     let key = key.clone();
     let ceremony = KeyCeremony::Import { key, kind, account, from, threshold, holders };

@@ -90,7 +90,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 83] = [
+pub const CATALOGUE: [&str; 84] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",

@@ -473,8 +473,7 @@ fn together(script: &mut Script, folder: &Path) {
     let command =
         [path(&program), "--json", "up", path(folder), "--devnet", "--devnet-port", &port, "--fund", fund];
     let up = Service::start(&scratch, &command, "ready");
-    let ready: Value = serde_json::from_str(up.ready_line()).unwrap();
-    let ready = &ready["ready"];
+    let ready = &serde_json::from_str::<Value>(up.ready_line()).unwrap()["ready"];
     assert_eq!(ready["chain"], format!("http://127.0.0.1:{port}"));
     let url = ready["coordinator"].as_str().unwrap();
     let balance = crate::desk::call_at(url, "eth_getBalance", json!([fund, "latest"]));

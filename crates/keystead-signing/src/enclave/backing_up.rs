@@ -15,7 +15,7 @@ impl<C: EnclaveControls> Enclave<C> {
         certificate: &Certificate,
         now: Timestamp,
     ) -> Result<BackupFile, EnclaveError> {
-        let (name, epoch, people) = self.to_people(certificate, now)?;
+        let (name, epoch, people) = self.leaving(certificate, now)?;
         let (key, account) = (self.vault.key(&name)?, self.vault.public(&name)?);
         in_epoch(&name, key.epoch, epoch)?;
         let recipients =
@@ -26,7 +26,7 @@ impl<C: EnclaveControls> Enclave<C> {
     }
 
     /// Which key a committed ceremony gives to whom, in which epoch.
-    pub(super) fn to_people(
+    pub(super) fn leaving(
         &mut self,
         certificate: &Certificate,
         now: Timestamp,

@@ -114,7 +114,7 @@ impl<C: EnclaveControls> Enclave<C> {
     /// INVARIANT K4: what the commitments open to goes to those alone whom a committed ceremony gives the key itself: with their rolls it
     /// is the key.
     pub(super) fn open_seed(&mut self, it: &SeedToOpen, now: Timestamp) -> Result<Vec<u8>, EnclaveError> {
-        let (name, epoch, people) = self.to_people(&it.certificate, now)?;
+        let (name, epoch, people) = self.leaving(&it.certificate, now)?;
         in_epoch(&name, self.vault.key(&name)?.epoch, epoch)?;
         let recipients = people.into_iter().map(|person| self.recipient(person).map(|(_, key)| key));
         let recipients = recipients.collect::<Result<Vec<_>, _>>()?;

@@ -161,6 +161,8 @@ fn session_of(
         Some(KeyScheme::Ed25519) => Scheme::Ed25519Frost,
         Some(KeyScheme::Bip340) => Scheme::Bip340Frost,
         Some(KeyScheme::Ecdsa) | None => Scheme::EcdsaDkls23,
+        // Nobody deals one: there is no threshold scheme of it here.
+        Some(KeyScheme::MlDsa65) => return Err(ThresholdError::Share),
     };
     Ok(Session {
         cluster,

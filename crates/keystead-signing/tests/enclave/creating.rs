@@ -72,7 +72,7 @@ impl Birth {
         self.enclave.create_from(creation).unwrap()
     }
 
-    fn to_open(&mut self, ceremony_of: KeyCeremony, made: &CreatedFrom) -> SeedToOpen {
+    fn opening_of(&mut self, ceremony_of: KeyCeremony, made: &CreatedFrom) -> SeedToOpen {
         let certificate = self.cluster.certificate(ceremony(ceremony_of));
         SeedToOpen { certificate, openings: made.openings.clone() }
     }
@@ -153,8 +153,8 @@ fn e1_the_owner_computes_the_seed_of_an_enclave_s_key_on_other_software() {
     let ann: MemberKey = birth.cluster.ann.open(birth.cluster.passphrase.as_bytes()).unwrap();
     let file = birth.cluster.backup(&mut birth.enclave);
     let seed = file.restore(&name("ann"), &ann.recipient().unwrap()).unwrap();
-    let to_open = birth.to_open(backup, &made);
-    let age = birth.enclave.open_seed(to_open).unwrap();
+    let opening_of = birth.opening_of(backup, &made);
+    let age = birth.enclave.open_seed(opening_of).unwrap();
     let openings = age_open(&age, &ann.recipient().unwrap()).unwrap();
 
     let home = tempfile::tempdir().unwrap();
@@ -186,16 +186,20 @@ fn script(folder: &Path, promise: Digest) -> Output {
 fn k4_the_openings_of_a_seed_go_to_those_alone_to_whom_the_key_goes() {
     let mut birth = Birth::new();
     let made = birth.born();
-    let to_open = birth.to_open(create("hot"), &made);
-    assert_eq!(code(birth.enclave.open_seed(to_open)), "enclave.ceremony", "no permission to give the key");
+    let opening_of = birth.opening_of(create("hot"), &made);
+    assert_eq!(
+        code(birth.enclave.open_seed(opening_of)),
+        "enclave.ceremony",
+        "no permission to give the key"
+    );
     let other = KeyCeremony::Backup { key: name("hot"), recipients: vec![name("mallory")] };
-    let to_open = birth.to_open(other, &made);
-    assert_eq!(code(birth.enclave.open_seed(to_open)), "enclave.recipient", "nobody of the roster");
+    let opening_of = birth.opening_of(other, &made);
+    assert_eq!(code(birth.enclave.open_seed(opening_of)), "enclave.recipient", "nobody of the roster");
     let certificate = birth.cluster.certificate(ceremony(create("cold")));
     birth.enclave.create(certificate).unwrap();
     let cold = KeyCeremony::Backup { key: name("cold"), recipients: vec![name("ann")] };
-    let to_open = birth.to_open(cold, &made);
-    assert_eq!(code(birth.enclave.open_seed(to_open)), "seal.label", "the openings of another key");
+    let opening_of = birth.opening_of(cold, &made);
+    assert_eq!(code(birth.enclave.open_seed(opening_of)), "seal.label", "the openings of another key");
     // And no seed is put in their place where keys are opened.
     let started = birth.cluster.start("signer", &[]).open(vec![made.openings.clone()]);
     assert_eq!(code(started), "enclave.foreign_seal");
@@ -208,12 +212,12 @@ pub(crate) fn vectors() -> [Vector; 6] {
     let creation = birth.of(promise.digest(), &[(Source::Dice, ROLLS)]);
     let made = birth.enclave.create_from(creation.clone()).unwrap();
     let backup = KeyCeremony::Backup { key: name("hot"), recipients: vec![name("ann")] };
-    let to_open = birth.to_open(backup, &made);
+    let opening_of = birth.opening_of(backup, &made);
     [
         vector("promise", &Request::Promise),
         vector("pour", &Request::Pour(Brought { source: Source::Tpm, text: bytes(256) })),
         vector("create from what people brought", &Request::CreateFrom(Box::new(creation))),
-        vector("open a seed", &Request::OpenSeed(Box::new(to_open))),
+        vector("open a seed", &Request::OpenSeed(Box::new(opening_of))),
         vector("promised", &Reply::Promised(Box::new(promise))),
         vector("created from what people brought", &Reply::CreatedFrom(Box::new(made))),
     ]

@@ -119,6 +119,9 @@ fn all_but_the_last_proof(world: &mut World<Strict>) -> KeyStep {
     proof(world, "node-4")
 }
 
+/// What befalls a world: its name, what it does, and whether the key is dealt all the same.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut World<Strict>), bool);
+
 /// It got coins that shares cannot spend, or is to stay where it is: the shares that were dealt meanwhile come into no force.
 #[test]
 fn k04_a_whole_key_that_changed_while_it_was_dealt_stays_whole() {
@@ -127,7 +130,7 @@ fn k04_a_whole_key_that_changed_while_it_was_dealt_stays_whole() {
         world.allow(KeyCeremony::Limit { key: name("hot"), terms });
     };
     let coins = |world: &mut World<Strict>| world.record_wallet(&Purse::of_seed(7).recorded);
-    let changes: [(&str, &dyn Fn(&mut World<Strict>), bool); 3] =
+    let changes: [Change<'_>; 3] =
         [("nothing", &|_| {}, true), ("terms", &stays, false), ("coins", &coins, false)];
     for (what, changes, is_dealt) in changes {
         let lists = |policy: &mut PolicyVersion| policy.chains.push(ChainId::BITCOIN_REGTEST);
