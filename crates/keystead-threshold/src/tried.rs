@@ -137,31 +137,39 @@ mod tests {
         assert!(!advance(&mut [], 4));
     }
 
-    /// Spoilers stand anywhere, are preferred to everybody else, and are never named.
+    /// Spoilers stand anywhere, are preferred to everybody else, and are never named; where they can, they have an honest holder named.
     #[test]
     fn d03_honest_holders_find_each_other_wherever_spoilers_stand() {
-        let all = names("a b c d e f g");
         for (holders, threshold, tries) in [(3, 2, 2), (5, 3, 6), (6, 3, 10), (7, 4, 20)] {
-            for spoilers in (0_u32..1 << (holders - 1)).filter(|it| it.count_ones() as usize == threshold - 1)
-            {
-                let spoils = |name: &Name| {
-                    all.iter()
-                        .position(|it| it == name)
-                        .is_some_and(|place| place > 0 && spoilers >> (place - 1) & 1 == 1)
-                };
-                let mut others: Vec<&Name> = all[1..holders].iter().collect();
-                others.sort_by_key(|name| !spoils(name));
-                let mut tried = Tried::default();
-                let found = (0..tries).find(|_| {
-                    let signers = tried.next(&all[0], &others, threshold).unwrap();
-                    let ends = !signers.iter().any(spoils);
-                    if !ends {
-                        tried.failed(&all[0], &signers, &Culprit::Unknown);
+            for spoilers in (0_u32..1 << holders).filter(|it| it & 1 == 0) {
+                if (1..threshold).contains(&(spoilers.count_ones() as usize)) {
+                    for frames in [false, true] {
+                        let found = (0..tries).any(tries_of(holders, threshold, spoilers, frames));
+                        assert!(
+                            found,
+                            "{threshold} of {holders}, spoilers {spoilers:b}, frame others: {frames}"
+                        );
                     }
-                    ends
-                });
-                assert!(found.is_some(), "{threshold} of {holders}, spoilers {spoilers:b}");
+                }
             }
+        }
+    }
+
+    /// Each call is a try that the first holder leads: whether the set that it chose has no spoiler, a bit of `spoilers` each.
+    fn tries_of(holders: usize, threshold: usize, spoilers: u32, frames: bool) -> impl FnMut(usize) -> bool {
+        let all: Vec<Name> = names("a b c d e f g").into_iter().take(holders).collect();
+        let mut tried = Tried::default();
+        move |_| {
+            let spoils = |name: &Name| spoilers >> all.iter().position(|it| it == name).unwrap() & 1 == 1;
+            let mut others: Vec<&Name> = all[1..].iter().collect();
+            others.sort_by_key(|name| !spoils(name));
+            let signers = tried.next(&all[0], &others, threshold).unwrap();
+            let ends = !signers.iter().any(spoils);
+            if !ends {
+                let framed = signers[1..].iter().find(|it| frames && !spoils(it)).cloned();
+                tried.failed(&all[0], &signers, &framed.map_or(Culprit::Unknown, Culprit::Node));
+            }
+            ends
         }
     }
 

@@ -37,6 +37,7 @@ mod rooted;
 mod script;
 mod secrets;
 mod several;
+mod share_secrets;
 mod shared_wallet;
 mod shares;
 mod shells;

@@ -334,7 +334,7 @@ fn family(root: u32) -> Vec<u32> {
 }
 
 /// Every readable region; says how many bytes were read.
-fn memory(pid: u32, mut look: impl FnMut(&[u8])) -> usize {
+pub(crate) fn memory(pid: u32, mut look: impl FnMut(&[u8])) -> usize {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
     let mut read = 0;

@@ -9,6 +9,7 @@ use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use crate::desk::{EXCHANGE, call_at, json, loopback, path, succeeds};
 use crate::several::{four_in_a_row, process_of};
+use crate::share_secrets;
 
 /// Four nodes, a coordinator and anvil, each a process.
 struct Circle {
@@ -21,6 +22,15 @@ struct Circle {
 
 impl Circle {
     fn open() -> Self {
+        Self::saying("")
+    }
+
+    /// All that its programs can be asked to say stands in `said`.
+    fn saying_all() -> Self {
+        Self::saying("RUST_LOG=trace")
+    }
+
+    fn saying(setting: &str) -> Self {
         let anvil = Anvil::start(&["--hardfork", "osaka"]);
         let home = tempfile::Builder::new().prefix("keystead-shares-").tempdir().unwrap();
         let folder = home.path().join("desk");
@@ -33,7 +43,8 @@ impl Circle {
         succeeds(Command::new(binary("keystead")).args(arguments).args(policy).args(listen));
         let scratch = tempfile::Builder::new().prefix("keystead-up-").tempdir().unwrap().keep();
         let program = binary("keystead");
-        let up = Service::start(&scratch, &[path(&program), "up", path(&folder)], "ready");
+        let script = format!("export NO_COLOR=1 {setting}; exec \"$0\" up \"$1\" 2> \"$1/said\"");
+        let up = Service::start(&scratch, &["sh", "-c", &script, path(&program), path(&folder)], "ready");
         Self { anvil, url: format!("http://{coordinator}"), folder, _up: up, _home: home }
     }
 
@@ -119,9 +130,9 @@ impl Circle {
     }
 }
 
-#[test]
-fn d03_a_key_in_shares_pays_while_one_of_its_holders_hangs_or_is_killed() {
-    let circle = Circle::open();
+#[tokio::test]
+async fn d03_k01_a_key_in_shares_pays_while_one_of_its_holders_hangs_or_is_killed_and_no_share_is_seen() {
+    let circle = Circle::saying_all();
     let holders = "node-1,node-2,node-3";
     circle.approved(&["key", "generate", "hot", "--threshold", "2", "--holders", holders]);
     let account = circle.address();
@@ -138,6 +149,7 @@ fn d03_a_key_in_shares_pays_while_one_of_its_holders_hangs_or_is_killed() {
     circle.signals("node-3", "-CONT");
     circle.signals("node-2", "-9");
     circle.pays(&account);
+    share_secrets::nowhere_but_in_enclaves(&circle.folder, &["node-1", "node-3"], 2).await;
 }
 
 #[tokio::test]
