@@ -202,6 +202,10 @@ fn check_witness(known: &Roster, record: &Signed<Enrolment>) -> Result<(), Enrol
         return Err(EnrolmentError::OwnWord { holder });
     }
     let devices = known.person(&witness).map(|it| it.devices.as_slice()).unwrap_or_default();
+    // A key that moves to another name is a word about itself all the same.
+    if devices.iter().any(|it| it.key.fingerprint() == record.body.key) {
+        return Err(EnrolmentError::OwnWord { holder });
+    }
     if devices.iter().any(|it| record.verify(&it.key).is_ok()) {
         Ok(())
     } else {

@@ -100,7 +100,7 @@ pub(super) fn signers(
     me: &Name,
     (order, threshold): (&[Name], usize),
     reachable: &BTreeSet<Name>,
-    (near, tried): (&Nearness, &Tried),
+    (near, tried): (&Nearness, &mut Tried),
 ) -> Option<Vec<Name>> {
     let mut others: Vec<_> = order.iter().filter(|it| *it != me && reachable.contains(*it)).collect();
     others.sort_by_key(|it| (near.ailing.contains(*it), near.class(me, it)));
@@ -189,19 +189,19 @@ mod tests {
     #[test]
     fn d03_the_nearest_sign_first_and_whoever_is_far_where_it_is_needed() {
         let (me, order, near): (Name, _, _) = ("a".parse().unwrap(), names("c b a"), far_c());
-        let taken = |reachable: &str, threshold, near: &Nearness, tried: &Tried| {
+        let taken = |reachable: &str, threshold, near: &Nearness, tried: &mut Tried| {
             signers(&me, (&order, threshold), &set(reachable), (near, tried)).unwrap()
         };
         let mut tried = Tried::default();
-        assert_eq!(taken("b c", 2, &near, &tried), names("a b"));
-        assert_eq!(taken("c", 2, &near, &tried), names("a c"), "the only one");
-        assert_eq!(taken("b c", 3, &near, &tried), names("a b c"));
+        assert_eq!(taken("b c", 2, &near, &mut tried), names("a b"));
+        assert_eq!(taken("c", 2, &near, &mut tried), names("a c"), "the only one");
+        assert_eq!(taken("b c", 3, &near, &mut tried), names("a b c"));
         let ailing = Nearness { ailing: set("b"), ..near.clone() };
-        assert_eq!(taken("b c", 2, &ailing, &tried), names("a c"), "b was named");
+        assert_eq!(taken("b c", 2, &ailing, &mut tried), names("a c"), "b was named");
         tried.failed(&me, &names("a b"), &Culprit::Unknown);
-        assert_eq!(taken("b c", 2, &near, &tried), names("a c"), "a and b came to nothing");
-        assert_eq!(taken("b", 2, &near, &tried), names("a b"), "better than nobody");
-        assert_eq!(signers(&me, (&order, 2), &set(""), (&near, &tried)), None);
+        assert_eq!(taken("b c", 2, &near, &mut tried), names("a c"), "a and b came to nothing");
+        assert_eq!(taken("b", 2, &near, &mut tried), names("a b"), "better than nobody");
+        assert_eq!(signers(&me, (&order, 2), &set(""), (&near, &mut tried)), None);
     }
 
     #[test]

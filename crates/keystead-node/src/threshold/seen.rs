@@ -52,6 +52,12 @@ impl Shared {
         kept_out.take(MAX_KEPT_OUT).collect()
     }
 
+    /// Whether this node's enclave keeps a node out of a key's runs.
+    pub(super) fn keeps_out(&self, key: &Name, node: &Name) -> bool {
+        let seen = self.seen_runs.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.journal.is_blocked(key, node)
+    }
+
     /// An enclave begins with these records.
     pub(crate) fn recall(&self, records: &[Record]) {
         self.seen_runs.lock().unwrap_or_else(PoisonError::into_inner).journal = Journal::default();

@@ -143,16 +143,17 @@ impl Signer {
         now: Instant,
     ) -> Result<(), NodeError> {
         let near = self.nearness(now);
-        let (me, reachable) = (self.shared.node.clone(), self.shared.peers.reachable_names());
+        let (me, mut reachable) = (self.shared.node.clone(), self.shared.peers.reachable_names());
+        // INVARIANT D3, K6: whoever is kept out keeps nobody else from signing.
+        reachable.retain(|it| !self.shared.keeps_out(key, it));
         for _ in 0..MAX_SETS_AT_ONCE {
             let (_, tried) = self.runs.tried.entry(key.clone()).or_insert_with(|| (now, Tried::default()));
             let chosen = signers(&me, (order, threshold), &reachable, (&near, tried));
             let Some(signers) = chosen else { return Ok(()) };
             match self.lead(RunCall { aim: aim.clone(), attempt, signers: signers.clone() }).await {
-                // INVARIANT D3, K6: whoever is kept out keeps nobody else from signing.
+                // Caught a moment ago.
                 Err(NodeError::Enclave(ClientError::Refused(refusal))) if refusal.code == BLOCKED => {
-                    if let Some((last, tried)) = self.runs.tried.get_mut(key) {
-                        *last = now;
+                    if let Some((_, tried)) = self.runs.tried.get_mut(key) {
                         tried.passed_over(&signers);
                     }
                 }
@@ -302,8 +303,8 @@ fn parts(messages: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
 
 /// What an enclave says of a run with a node that it keeps out.
 const BLOCKED: &str = "threshold_begin.blocked";
-/// So many sets are asked for in one turn, where nodes are kept out.
-const MAX_SETS_AT_ONCE: usize = 32;
+/// So many sets are asked for in one turn, where a node was caught meanwhile.
+const MAX_SETS_AT_ONCE: usize = 4;
 /// For how long whoever was named in a run is taken last, and sets that came to nothing are remembered.
 const AILING_TIME: std::time::Duration = std::time::Duration::from_secs(60);
 /// Words that wait for the signer.

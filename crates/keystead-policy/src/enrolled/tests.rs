@@ -100,6 +100,16 @@ fn s11_a_record_counts_for_its_key_and_by_the_word_of_somebody_else_whom_the_ros
 }
 
 #[test]
+fn s11_nobody_is_their_own_witness_under_another_name() {
+    let current = version();
+    let mut next = next(&current, RequiredOf::Nobody, &[(seat("node"), tpm(1))]);
+    next.roster.people.iter_mut().filter(|it| it.name == name("ana")).for_each(|it| it.name = name("anna"));
+    let word = record(&next.roster, laptop("anna"), tpm(2), ("ana", 3));
+    next.roster.devices.as_mut().unwrap().records[0] = word;
+    assert_eq!(code(&current, &next), Err("enrolment.own_word"));
+}
+
+#[test]
 fn s11_nobody_becomes_a_witness_by_the_change_that_the_word_is_for() {
     let current = version();
     let mut next = next(&current, RequiredOf::Nobody, &[(seat("node"), tpm(1))]);

@@ -264,6 +264,8 @@ pub(super) fn records(files: &[PathBuf]) -> Result<Vec<Signed<Enrolment>>, Failu
 
 /// A new record of a holder takes the place of the one before.
 pub(super) fn add(roster: &mut Roster, records: Vec<Signed<Enrolment>>, require: Option<RequiredOf>) {
+    // First, so that a record of another key that comes in now is refused by name and not left out.
+    roster.drop_stale_devices();
     let nothing = RosterDevices { required_of: RequiredOf::Nobody, records: Vec::new() };
     let devices = roster.devices.get_or_insert(nothing);
     for record in records {
@@ -271,7 +273,9 @@ pub(super) fn add(roster: &mut Roster, records: Vec<Signed<Enrolment>>, require:
         devices.records.push(record);
     }
     devices.required_of = require.unwrap_or(devices.required_of);
-    roster.drop_stale_devices();
+    if devices.required_of == RequiredOf::Nobody && devices.records.is_empty() {
+        roster.devices = None;
+    }
 }
 
 fn shown(roster: &Roster) -> Report {
