@@ -78,3 +78,20 @@ async fn k05_an_erased_seal_is_in_no_table_of_postgresql() {
     );
     assert_eq!(ledger.count_sealed_keys().await.unwrap(), 2);
 }
+
+/// A dump that goes on stops nobody who erases; what it kept from being written anew is gone after the next start.
+#[tokio::test]
+async fn k05_a_table_of_seals_that_others_use_is_written_anew_later() {
+    let url = Postgres::shared().new_database();
+    let ledger = suite::store::begun(&url, &Cluster::new()).await;
+    let (key, size) = ("hot".parse().unwrap(), "SELECT pg_relation_size('sealed_keys')");
+    ledger.save_sealed_key(&key, 0, &[7; 200]).await.unwrap();
+    let mut dump = suite::raw::Raw::connect(&url).await;
+    dump.run("BEGIN").await.unwrap();
+    dump.run("LOCK TABLE sealed_keys IN ACCESS SHARE MODE").await.unwrap();
+    assert_eq!(ledger.erase_sealed_key(&key).await.unwrap(), 1);
+    assert_ne!(dump.numbers(size).await, [0]);
+    dump.run("ROLLBACK").await.unwrap();
+    ledger.write_seals_anew().await.unwrap();
+    assert_eq!(dump.numbers(size).await, [0]);
+}

@@ -127,10 +127,11 @@ fn message(
 fn near(it: &NearTransaction, policy: &PolicyVersion, language: Language) -> Result<Read, ReviewError> {
     let network = Network::of(it.chain).ok_or(ReviewError::NoAddress)?;
     let unsigned = keystead_near::Unsigned::of_any_key(network, &it.transaction)?;
-    let mut lines = near_words(&unsigned, policy, language);
+    let registry = AssetIndex::new(&policy.assets, &policy.contracts)?;
+    let mut lines = near_words(&unsigned, &registry, policy, language);
     let (key, index) = (it.account.key.as_str(), &it.account.index.to_string());
     lines.push(language.say(&Phrase::SignedByAccount { key, index }));
-    Ok((unsigned.signing_digest(), unsigned.effects().class(), lines))
+    Ok((unsigned.signing_digest(), unsigned.effects(&registry).class(), lines))
 }
 
 /// The wallet that the server names is the one that people registered, or there is nothing to approve.

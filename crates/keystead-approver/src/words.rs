@@ -72,16 +72,17 @@ pub fn message_words(
     lines.into_iter().map(|line| line.text).collect()
 }
 
-/// The plain words of a transaction of NEAR's, with the names of the signed address book.
+/// The plain words of a transaction of NEAR's, with the tokens of the signed registry and the names of the signed address book.
 #[must_use]
 pub fn near_words(
     unsigned: &keystead_near::Unsigned,
+    registry: &AssetIndex,
     policy: &PolicyVersion,
     language: Language,
 ) -> Vec<String> {
     let network = unsigned.network();
     let names = |it: &keystead_near::AccountId| named(policy, network.chain(), it.id(network));
-    let speaker = keystead_near::Speaker { names: &names, language };
+    let speaker = keystead_near::Speaker { registry, names: &names, language };
     keystead_near::describe_as(unsigned, &speaker).into_iter().map(|line| line.text).collect()
 }
 

@@ -88,9 +88,10 @@ pub trait Controls: Send + Sync {
         unsigned.effects()
     }
 
-    /// INVARIANT S2, S9: the effects of a transaction of NEAR's are read from its bytes, each action for itself.
-    fn explain_near(&self, unsigned: &keystead_near::Unsigned) -> Effects {
-        unsigned.effects()
+    /// INVARIANT S2, S9: the effects of a transaction of NEAR's are read from its bytes, each action for itself, and its tokens are those
+    /// of the registry.
+    fn explain_near(&self, unsigned: &keystead_near::Unsigned, assets: &AssetIndex) -> Effects {
+        unsigned.effects(assets)
     }
 
     /// INVARIANT S4: at most one transaction for any coin, unless a replacement names the one before.

@@ -49,14 +49,15 @@ impl<C: Controls> Turn<'_, C> {
         if let Some(key) = self.state.keys.get(&it.account.key) {
             self.controls.signs(key, &it.account.key, self.now())?;
         }
-        let effects = self.controls.explain_near(&unsigned);
+        let effects = self.controls.explain_near(&unsigned, self.state.policy.engine.registry());
         let (address, digest) = (unsigned.signer(), unsigned.signing_digest());
         Ok(Understood { address, unsigned: ToSign::Near(digest), effects })
     }
 
     /// What a transaction did that was allowed; none where nobody can read it any more.
     pub(crate) fn effects_of_near(&self, it: &NearTransaction) -> Option<Effects> {
-        self.state.near_transaction(it).ok().map(|it| self.controls.explain_near(&it))
+        let registry = self.state.policy.engine.registry();
+        self.state.near_transaction(it).ok().map(|it| self.controls.explain_near(&it, registry))
     }
 }
 

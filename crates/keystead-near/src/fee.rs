@@ -1,6 +1,6 @@
 //! What is counted for gas. The bytes say how much gas calls may burn, and no price: the network has one for all.
 
-use crate::{Action, EffectKind, Transaction, explain};
+use crate::{Action, Effect, EffectKind, Transaction};
 
 /// Gas that every transaction is counted with.
 const BASE_GAS: u64 = 10_000_000_000_000;
@@ -19,8 +19,7 @@ pub(crate) fn gas(transaction: &Transaction) -> u64 {
 }
 
 /// yoctoNEAR that are counted for gas, and the one that each transfer of tokens takes along.
-pub(crate) fn ceiling(transaction: &Transaction) -> u128 {
-    let tokens =
-        explain(transaction).iter().filter(|it| matches!(it.kind, EffectKind::TokenTransfer { .. })).count();
+pub(crate) fn ceiling(transaction: &Transaction, effects: &[Effect]) -> u128 {
+    let tokens = effects.iter().filter(|it| matches!(it.kind, EffectKind::TokenTransfer { .. })).count();
     u128::from(gas(transaction)).saturating_mul(GAS_PRICE).saturating_add(tokens as u128)
 }

@@ -17,6 +17,9 @@ mod key;
 mod network;
 mod reader;
 mod refusal;
+mod subject;
+#[cfg(test)]
+mod terms;
 mod transaction;
 mod unsigned;
 #[cfg(test)]
@@ -31,6 +34,7 @@ pub use intents::selector;
 pub use key::PublicKey;
 pub use network::{Network, NetworkError};
 pub use refusal::Refusal;
+pub use subject::Subject;
 pub use transaction::{MAX_ACTIONS, MAX_TRANSACTION_BYTES, Transaction};
 pub use unsigned::Unsigned;
 pub use words::{Line, Speaker, describe_as};

@@ -6,8 +6,10 @@ use std::str::FromStr;
 use keystead_base::{Blame, Coded};
 use keystead_intent::ChainId;
 
+use crate::AccountId;
+
 /// A network of NEAR's. **No transaction names its network**: only the hash of a recent block, which nobody can tell from bytes, keeps
-/// one for the test network from being one for real money.
+/// one for the test network from being one for real money; names that end in `.near` and `.testnet` are refused on the other one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Network {
     /// The network whose coins are worth money.
@@ -36,6 +38,14 @@ impl Network {
             Self::Mainnet => ChainId::NEAR_MAINNET,
             Self::Testnet => ChainId::NEAR_TESTNET,
         }
+    }
+
+    /// Whether an account's name says that it is another network's. Most names say nothing.
+    pub(crate) fn is_foreign(self, account: &AccountId) -> bool {
+        account.as_str().ends_with(match self {
+            Self::Mainnet => ".testnet",
+            Self::Testnet => ".near",
+        })
     }
 
     /// The network of a chain, where it is one of NEAR's.

@@ -2,9 +2,10 @@
 
 use alloy_primitives::Address;
 use keystead_base::{Amount, Digest, PublicAccount};
+use keystead_intent::{AssetIndex, AssetKind, ContractKind};
 use keystead_quantum::{QuantumSignature, Scheme};
 
-use crate::{AccountId, Effect, Network, Refusal, Transaction, explain, intents};
+use crate::{AccountId, Effect, Network, Refusal, Transaction, effects, explain, fee, intents};
 
 /// A transaction on one network that wants the signature of one key. There is no other way to one than [`Unsigned::read`].
 ///
@@ -20,7 +21,8 @@ pub struct Unsigned {
 }
 
 impl Unsigned {
-    /// Reads what the key with this account is asked to sign. **The bytes name no network.**
+    /// Reads what the key with this account is asked to sign. **The bytes name no network**: all that is refused is a signer or a
+    /// receiver whose name is another one's.
     ///
     /// # Errors
     ///
@@ -42,6 +44,10 @@ impl Unsigned {
     pub fn of_any_key(network: Network, bytes: &[u8]) -> Result<Self, Refusal> {
         let transaction = Transaction::read(bytes)?;
         transaction.signing_key()?;
+        let named = [transaction.signer(), transaction.receiver()];
+        if let Some(found) = named.into_iter().find(|it| network.is_foreign(it)) {
+            return Err(Refusal::OtherNetwork { network, found: found.clone() });
+        }
         Ok(Self { network, transaction })
     }
 
@@ -73,22 +79,25 @@ impl Unsigned {
         self.transaction.hash()
     }
 
-    /// What signing does, action by action.
+    /// What signing does, action by action. Tokens are those that the registry lists.
     #[must_use]
-    pub fn explain(&self) -> Vec<Effect> {
-        explain(&self.transaction)
+    pub fn explain(&self, registry: &AssetIndex) -> Vec<Effect> {
+        let fungible = Some(ContractKind::Token(AssetKind::Fungible));
+        let is_token = |it: &AccountId| registry.kind(self.network.chain(), self.id(it)) == fungible;
+        let known = |it: Effect| Effect { kind: effects::of_tokens(it.kind, is_token), ..it };
+        explain(&self.transaction).into_iter().map(known).collect()
     }
 
     /// What signing does, as policy sees it: one effect for each action.
     #[must_use]
-    pub fn effects(&self) -> keystead_intent::Effects {
-        let max = Amount::from(crate::fee::ceiling(&self.transaction));
+    pub fn effects(&self, registry: &AssetIndex) -> keystead_intent::Effects {
+        let max = Amount::from(fee::ceiling(&self.transaction, &self.explain(registry)));
         keystead_intent::Effects {
             signing_digest: self.signing_digest(),
             chain: self.network.chain(),
             slot: None,
             fee: keystead_intent::Fee { max, ..keystead_intent::Fee::default() },
-            items: intents::items(self),
+            items: intents::items(self, registry),
             typed: None,
             coins: None,
         }

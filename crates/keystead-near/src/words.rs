@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use keystead_base::Amount;
-use keystead_intent::DangerClass;
+use keystead_intent::{AssetIndex, DangerClass};
 use keystead_speech::{Language, Phrase, texts_look_alike};
 
-use crate::{AccountId, EffectKind, PublicKey, Unsigned, fee};
+use crate::{AccountId, EffectKind, Permission, PublicKey, Unsigned, fee};
 
 /// One line of what people read before they say yes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ impl fmt::Display for Line {
 
 /// What somebody knows who puts effects into words.
 pub struct Speaker<'a> {
+    /// The signed registry: which contracts are tokens.
+    pub registry: &'a AssetIndex,
     /// The signed address book: the name of an account.
     pub names: &'a dyn Fn(&AccountId) -> Option<String>,
     /// The reader's language.
@@ -37,9 +39,10 @@ pub struct Speaker<'a> {
 #[must_use]
 pub fn describe_as(unsigned: &Unsigned, speaker: &Speaker<'_>) -> Vec<Line> {
     let words = Words { unsigned, speaker };
-    let mut items: Vec<_> = unsigned.explain().into_iter().map(|it| (it.kind.class(), it.kind)).collect();
+    let mut items: Vec<_> =
+        unsigned.explain(speaker.registry).into_iter().map(|it| (it.kind.class(), it.kind)).collect();
     items.sort_by_key(|(class, _)| Reverse(*class));
-    let class = unsigned.effects().class();
+    let class = unsigned.effects(speaker.registry).class();
     let headline = Line { class: Some(class), text: words.say(headline(class)) };
     let said = items.into_iter().map(|(class, it)| Line { class: Some(class), text: words.effect(&it) });
     let terms = words.terms().into_iter().map(|text| Line { class: None, text });
@@ -77,30 +80,40 @@ impl Words<'_> {
             EffectKind::AccountCreated { account } => {
                 self.say(Phrase::NearCreates { account: &self.account(account) })
             }
-            EffectKind::KeyAdded { account, key, full } => {
-                let (account, key) = (&self.account(account), &key.listed());
-                match full {
-                    true => self.say(Phrase::NearAddsFullKey { account, key }),
-                    false => self.say(Phrase::NearAddsKey { account, key }),
-                }
-            }
+            EffectKind::KeyAdded { account, key, permission } => self.key_added(account, key, permission),
             EffectKind::KeyDeleted { account, key } => {
                 let (account, key) = (&self.account(account), &key.listed());
                 self.say(Phrase::NearDeletesKey { account, key })
             }
-            EffectKind::CodeReplaced { account } => {
-                self.say(Phrase::NearReplacesCode { account: &self.account(account) })
+            EffectKind::CodeReplaced { account, code } => {
+                let (account, hash) = (&self.account(account), &code.to_string());
+                self.say(Phrase::NearReplacesCode { account, hash })
             }
             EffectKind::Staked { amount } => self.say(Phrase::NearStakes { amount: &coins(*amount) }),
             EffectKind::AccountDeleted { account, beneficiary } => {
                 let (account, to) = (&self.account(account), &self.account(beneficiary));
                 self.say(Phrase::NearDeletesAccount { account, to })
             }
-            EffectKind::Opaque { contract, method, deposit } => {
+            EffectKind::Opaque { contract, method, deposit, .. } => {
                 let (contract, method) = (&self.account(contract), &format!("{method:?}"));
                 self.say(Phrase::NearCalls { contract, method, amount: &coins(*deposit) })
             }
         }
+    }
+
+    fn key_added(&self, account: &AccountId, key: &PublicKey, permission: &Permission) -> String {
+        let (account, key) = (&self.account(account), &key.listed());
+        let Permission::FunctionCall { allowance, receiver, methods } = permission else {
+            return self.say(Phrase::NearAddsFullKey { account, key });
+        };
+        // The chain takes any text for the contract and its methods.
+        let contract = &format!("{receiver:?}");
+        let methods = &match methods.is_empty() {
+            true => self.say(Phrase::NearEveryMethod {}),
+            false => methods.iter().map(|it| format!("{it:?}")).collect::<Vec<_>>().join(", "),
+        };
+        let allowance = &allowance.map_or_else(|| self.say(Phrase::NearWithoutEnd {}), coins);
+        self.say(Phrase::NearAddsKey { account, key, contract, methods, allowance })
     }
 
     fn signer(&self) -> String {
@@ -123,7 +136,8 @@ impl Words<'_> {
 
     fn terms(&self) -> Vec<String> {
         let transaction = self.unsigned.transaction();
-        let (gas, fee) = (&fee::gas(transaction).to_string(), &coins(fee::ceiling(transaction)));
+        let effects = self.unsigned.explain(self.speaker.registry);
+        let (gas, fee) = (&fee::gas(transaction).to_string(), &coins(fee::ceiling(transaction, &effects)));
         let key = &PublicKey::listed(transaction.key());
         vec![
             self.say(Phrase::NearGas { gas, fee }),

@@ -13,7 +13,7 @@ use keystead_wire::Refused;
 
 use crate::blocks::Durable;
 use crate::restore::is_share;
-use crate::rolls::unused;
+use crate::rolls::{takes_rolls, unused};
 use crate::signer::Signer;
 use crate::{Event, NodeError};
 
@@ -79,26 +79,27 @@ impl Signer {
         let created = match self.home.rolls.read(key)? {
             None => {
                 self.pour()?;
-                self.enclave.create(certificate)?
+                let created = self.enclave.create(certificate)?;
+                // What a birth that was broken off left opens nothing of this key.
+                self.wipe_rolls(key);
+                created
             }
             // INVARIANT E1: whoever rolled gets no key without their rolls.
-            Some(_) if kind.is_in_tokens() => return Err(unused(key)),
+            Some(_) if !takes_rolls(kind) => return Err(unused(key).into()),
             Some(rolled) => self.create_from(key, certificate, rolled)?,
         };
         let held = created.held;
         // Durable before the log knows of the key: a key that the log names can always be opened again.
         let seal = created.sealed.to_document();
-        let saved = self.shared.ledger.save_sealed_key(&held.key, held.epoch, &seal).await;
+        let receipt = created.receipt.map(|it| it.to_document());
+        let saved = self.shared.ledger.save_born_key(&held.key, held.epoch, &seal, receipt.as_deref()).await;
         if let Err(LedgerError::SealTaken { .. }) = saved {
             // By a share of a ceremony that ended without a key, whose name is free again.
             self.enclave.erase_shares(held.key.clone(), u32::MAX)?;
             self.erase_seals(|name, _, sealed| *name == held.key && is_share(sealed)).await?;
-            self.shared.ledger.save_sealed_key(&held.key, held.epoch, &seal).await?;
+            self.shared.ledger.save_born_key(&held.key, held.epoch, &seal, receipt.as_deref()).await?;
         } else {
             saved?;
-        }
-        if let Some(receipt) = created.receipt {
-            self.shared.ledger.save_receipt(&held.key, &receipt.to_document()).await?;
         }
         self.forget_rolls(key);
         self.report_created(request, kind, held)
@@ -112,7 +113,9 @@ impl Signer {
         (promise, brought): (Digest, Vec<Brought>),
     ) -> Result<CreatedKey, NodeError> {
         let made = self.enclave.create_from(Creation { certificate, promise, brought })?;
-        self.home.rolls.withdraw()?;
+        if let Err(error) = self.home.rolls.withdraw() {
+            self.shared.postponed("the end of a promise", &error);
+        }
         self.home.rolls.keep_openings(key, &made.openings)?;
         Ok(made.created)
     }

@@ -118,8 +118,10 @@ impl EnclaveHome {
 
     /// Starts the process, and tells it where the log begins and which keys there are.
     pub(crate) async fn start(&self, shared: &Arc<Shared>) -> Result<Started, NodeError> {
-        // What an enclave promised ended with it.
-        self.rolls.withdraw()?;
+        // What an enclave promised ended with it. Rolls for a promise that is left there are refused.
+        if let Err(error) = self.rolls.withdraw() {
+            shared.postponed("the end of a promise", &error);
+        }
         // Kept until the enclave has said that it is ready: by then it has read.
         let _waiting = self.tpm.as_ref().map(Tpm::unseal).transpose()?;
         let mut client = EnclaveClient::spawn(self.program.clone(), self.arguments.clone())?;

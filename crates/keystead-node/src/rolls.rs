@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use keystead_base::{Canonical as _, Digest, Name};
+use keystead_intent::KeyKind;
 use keystead_keys::Sealed;
 use keystead_signing::{Brought, ClientError, EntropyPromise, Refusal, Source};
 
@@ -69,7 +70,7 @@ impl RollsFolder {
     /// The promised part is gone: used, or with the enclave that drew it.
     pub(crate) fn withdraw(&self) -> Result<(), NodeError> {
         let path = self.0.join(PROMISE);
-        match std::fs::remove_file(&path) {
+        match std::fs::remove_file(&path).and_then(|()| sync_folder(&path)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(NodeError::File { path, error }),
             _ => Ok(()),
         }
@@ -80,7 +81,7 @@ impl RollsFolder {
     /// # Errors
     ///
     /// INVARIANT E1: what cannot be read refuses the ceremony: whoever rolled is not to get a key without their rolls.
-    pub(crate) fn read(&self, key: &Name) -> Result<Option<(Digest, Vec<Brought>)>, NodeError> {
+    pub(crate) fn read(&self, key: &Name) -> Result<Option<(Digest, Vec<Brought>)>, ClientError> {
         let (mut promised, mut brought) = (None, Vec::new());
         for source in SOURCES {
             let path = self.file(key, source);
@@ -95,6 +96,11 @@ impl RollsFolder {
             brought.push(found);
         }
         Ok(promised.map(|promise| (promise, brought)))
+    }
+
+    /// Refuses a key that takes none, where people brought some for it.
+    pub(crate) fn none_for(&self, key: &Name) -> Result<(), ClientError> {
+        self.read(key)?.map_or(Ok(()), |_| Err(unused(key)))
     }
 
     /// The key is born and sealed: what people brought is overwritten and gone, as far as a disk forgets.
@@ -133,7 +139,8 @@ impl RollsFolder {
                 .open(&beside)?;
             file.write_all(bytes)?;
             file.sync_all()?;
-            std::fs::rename(&beside, path)
+            std::fs::rename(&beside, path)?;
+            sync_folder(path)
         };
         write().map_err(|error| NodeError::File { path: path.to_owned(), error })
     }
@@ -177,13 +184,14 @@ impl Signer {
         certificate: keystead_decision::Certificate,
     ) -> Result<(), NodeError> {
         let Some(openings) = self.home.rolls.openings(key) else { return Ok(()) };
-        match self.enclave.open_seed(keystead_signing::SeedToOpen { certificate, openings }) {
-            Ok(file) => self.home.rolls.keep_opened(key, &file),
-            Err(error @ ClientError::Refused(_)) => {
+        let opened = self.enclave.open_seed(keystead_signing::SeedToOpen { certificate, openings });
+        match opened.map_err(NodeError::from).and_then(|file| self.home.rolls.keep_opened(key, &file)) {
+            Ok(()) => Ok(()),
+            Err(NodeError::Enclave(error)) if !matches!(error, ClientError::Refused(_)) => Err(error.into()),
+            Err(error) => {
                 self.shared.postponed("the openings of a seed", &error);
                 Ok(())
             }
-            Err(error) => Err(error.into()),
         }
     }
 }
@@ -201,20 +209,37 @@ fn read(path: &Path, source: Source) -> std::io::Result<(Digest, Brought)> {
     Ok((promise, Brought { source, text: rest.to_owned() }))
 }
 
-fn unreadable(path: &Path, what: &str) -> NodeError {
+fn unreadable(path: &Path, what: &str) -> ClientError {
     refused(format!("{}: {what}; remove it, roll anew, and ask for the key again", path.display()))
 }
 
-/// For a key that tokens make.
-pub(crate) fn unused(key: &Name) -> NodeError {
+/// Whether what people bring is mixed into the seed of such a key.
+pub(crate) fn takes_rolls(kind: KeyKind) -> bool {
+    match kind {
+        KeyKind::HdSecp256k1 => true,
+        KeyKind::HdMlDsa65
+        | KeyKind::TokenSecp256k1
+        | KeyKind::ThresholdSecp256k1
+        | KeyKind::ThresholdBip340
+        | KeyKind::ThresholdEd25519 => false,
+    }
+}
+
+/// For a key that takes none.
+pub(crate) fn unused(key: &Name) -> ClientError {
     refused(format!(
-        "tokens make `{key}` by themselves, and take nothing of what people rolled for it; remove the rolls, or ask for \
-         a key of the enclave"
+        "keys in tokens, in shares and of ML-DSA-65 take nothing of what people rolled, and `{key}` is to be one; remove \
+         the rolls, or ask for a key of secp256k1 in the enclave"
     ))
 }
 
-fn refused(text: String) -> NodeError {
-    NodeError::Enclave(ClientError::Refused(Refusal { code: "entropy.rolls".to_owned(), text }))
+fn refused(text: String) -> ClientError {
+    ClientError::Refused(Refusal { code: UNUSED_ROLLS.to_owned(), text })
+}
+
+/// A name that was made or taken away is durable with its folder.
+fn sync_folder(of: &Path) -> std::io::Result<()> {
+    of.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
 }
 
 fn erase(path: PathBuf) -> Result<(), NodeError> {
@@ -227,11 +252,14 @@ fn erase(path: PathBuf) -> Result<(), NodeError> {
         file.rewind()?;
         std::io::copy(&mut std::io::repeat(0).take(length), &mut file)?;
         file.sync_all()?;
-        std::fs::remove_file(&path)
+        std::fs::remove_file(&path)?;
+        sync_folder(&path)
     };
     over().map_err(|error| NodeError::File { path: path.clone(), error })
 }
 
+/// Of rolls that no key is made with.
+pub(crate) const UNUSED_ROLLS: &str = "entropy.rolls";
 /// What people bring, in the order in which it is mixed.
 const SOURCES: [Source; 3] = [Source::Dice, Source::Coins, Source::File];
 const PROMISE: &str = "promise";
@@ -279,7 +307,7 @@ mod tests {
     fn e1_what_cannot_be_read_or_goes_with_two_promises_gives_no_key() {
         let (_data, folder, [hot, _]) = folder();
         let refused = || match folder.read(&hot) {
-            Err(NodeError::Enclave(ClientError::Refused(refusal))) => refusal.code,
+            Err(ClientError::Refused(refusal)) => refusal.code,
             other => panic!("{other:?}"),
         };
         std::fs::write(folder.file(&hot, Source::Dice), "123").unwrap();
@@ -290,6 +318,38 @@ mod tests {
         folder.forget(&hot).unwrap();
         std::fs::create_dir(folder.file(&hot, Source::Dice)).unwrap();
         assert_eq!(refused(), "entropy.rolls", "no file");
+    }
+
+    #[test]
+    fn e1_a_key_that_takes_no_rolls_is_refused_where_some_lie() {
+        let (_data, folder, [hot, cold]) = folder();
+        lay(&folder, &hot, Source::Dice, 7, "123");
+        folder.none_for(&cold).unwrap();
+        match folder.none_for(&hot) {
+            Err(ClientError::Refused(refusal)) => assert_eq!(refusal.code, "entropy.rolls"),
+            other => panic!("{other:?}"),
+        }
+        folder.forget(&hot).unwrap();
+        folder.none_for(&hot).unwrap();
+        assert!(takes_rolls(KeyKind::HdSecp256k1));
+        let others = [
+            KeyKind::HdMlDsa65,
+            KeyKind::TokenSecp256k1,
+            KeyKind::ThresholdSecp256k1,
+            KeyKind::ThresholdBip340,
+            KeyKind::ThresholdEd25519,
+        ];
+        assert!(!others.into_iter().any(takes_rolls));
+    }
+
+    #[test]
+    fn of_a_wiped_key_nothing_of_its_birth_is_left() {
+        let (_data, folder, [hot, _]) = folder();
+        lay(&folder, &hot, Source::Dice, 7, "123");
+        folder.keep_opened(&hot, b"opened").unwrap();
+        std::fs::write(folder.path().join("hot.openings"), "sealed").unwrap();
+        folder.wipe(&hot).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

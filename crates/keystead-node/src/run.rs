@@ -421,6 +421,7 @@ impl Home {
             .create(&config.data)
             .map_err(|error| NodeError::File { path: config.data.clone(), error })?;
         let ledger = Ledger::open(&config.ledger_url()).await?;
+        ledger.write_seals_anew().await?;
         ledger.begin(&genesis).await?;
         let public = member.public()?.signing;
         // What is committed is what it is, whatever the controls of this run.

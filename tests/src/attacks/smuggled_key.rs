@@ -8,7 +8,7 @@
 
 use alloy_primitives::U256;
 use keystead_decision::{Controls, Outcome};
-use keystead_intent::{EffectKind, Effects};
+use keystead_intent::{AssetIndex, EffectKind, Effects};
 use keystead_near::{Action, Permission, PublicKey, Unsigned};
 use keystead_quorum::Strict;
 
@@ -54,8 +54,8 @@ impl Controls for WithoutOtherActions {
         &STRICT_CHECKS
     }
 
-    fn explain_near(&self, unsigned: &Unsigned) -> Effects {
-        let mut effects = unsigned.effects();
+    fn explain_near(&self, unsigned: &Unsigned, assets: &AssetIndex) -> Effects {
+        let mut effects = unsigned.effects(assets);
         effects.items.retain(|effect| matches!(effect.kind, EffectKind::Transfer { .. }));
         effects
     }

@@ -6,6 +6,7 @@ use crate::script::{Script, fails, ok};
 pub(crate) fn each_command(script: &mut Script) {
     script.play([
         ok("ana", "near destination bob.testnet --network testnet --method ft_transfer").has("/selector", "0x"),
+        ok("ana", "near destination code:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 --network testnet").has("/id", "0x"),
         fails("ana", "near inspect {tmp}/nothing --network testnet", "cli.file"),
         fails("ana", "request near {tmp}/nothing --key hot --network testnet", "cli.file"),
         fails(

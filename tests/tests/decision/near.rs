@@ -1,13 +1,13 @@
 //! Transactions of NEAR's at the state machine: read for the key that the log has, counted to the yoctoNEAR, over by the clock.
 
-use keystead_base::{Coded as _, KeyScheme};
+use keystead_base::{Amount, Coded as _, KeyScheme};
 use keystead_decision::{KeyState, KeyStep, Outcome, Phase, Strict, drill_challenge};
 use keystead_intent::{
-    AccountRef, Action, Asset, AuthorityChange, ChainId, DangerClass, Importer, KeyCeremony, KeyKind,
-    NearTransaction, Transfer,
+    AccountRef, Action, Asset, AssetEntry, AssetKind, AuthorityChange, ChainId, DangerClass, Importer,
+    KeyCeremony, KeyKind, NearTransaction, Transfer,
 };
-use keystead_near::{Action as Does, Unsigned};
-use keystead_policy::{Reason, Rule};
+use keystead_near::{Action as Does, Draft, Unsigned};
+use keystead_policy::{Measure, PolicyVersion, Reason, Rule, Window};
 use keystead_quantum::QuantumKey;
 use keystead_tests::circle::{five, nodes};
 use keystead_tests::fixture::{CHAIN, FRIEND, name};
@@ -22,6 +22,7 @@ use keystead_words::Language;
 fn world() -> (World<Strict>, QuantumKey) {
     let mut world = World::of(five(), Strict::default(), |policy| {
         lists_near(policy, 2 * NEAR);
+        lists_token(policy);
         let cedar = r#"permit(principal in Role::"desk", action == Action::"near", resource == Key::"treasury")
                        when { context.class == "transfer" };"#;
         policy.rules.push(Rule { id: name("desk-moves-near"), cedar: cedar.to_owned() });
@@ -30,6 +31,26 @@ fn world() -> (World<Strict>, QuantumKey) {
     let key = make_near_key(&mut world, "treasury", 9);
     (world, key)
 }
+
+/// Lists a token, of which a day has ten units.
+fn lists_token(policy: &mut PolicyVersion) {
+    let (asset, symbol) = (Asset::Token(account(TOKEN).id(NETWORK)), "USDC".to_owned());
+    let kind = AssetKind::Fungible;
+    policy.assets.push(AssetEntry { chain: TESTNET, asset, symbol, decimals: 6, kind });
+    let measure = Measure::Asset { chain: TESTNET, asset };
+    let (keys, chains, destinations, per) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (id, limit, span_seconds) = (name("tokens-per-day"), Amount::from(10_u128), 86_400);
+    policy.windows.push(Window { id, keys, chains, destinations, measure, per, limit, span_seconds });
+    policy.windows.sort_by(|a, b| a.id.cmp(&b.id));
+}
+
+/// So many units of a token for the payee, and perhaps a memo.
+fn tokens(amount: u64, memo: &str) -> Does {
+    let args = format!(r#"{{"receiver_id":"{PAYEE}","amount":"{amount}"{memo}}}"#).into_bytes();
+    Does::FunctionCall { method: "ft_transfer".to_owned(), args, gas: 0, deposit: 1 }
+}
+
+const TOKEN: &str = "usdc.testnet";
 
 fn codes(outcome: &Outcome) -> Vec<String> {
     let code = |reason: &Reason| match reason {
@@ -74,11 +95,17 @@ fn s02_what_the_key_cannot_sign_or_nobody_can_read_is_denied_with_its_reason() {
         bytes[at] = 8;
         bytes
     };
+    let unnamed = {
+        let [signer, receiver] = ["us.example", "payee.example"].map(account);
+        let (key, actions) = (key.public().clone(), vec![Does::Transfer { deposit: 1 }]);
+        Draft { signer, key, nonce: 1, receiver, block: [9; 32], actions }.to_bytes().unwrap()
+    };
     for (action, expected) in [
         (of(hot(), TESTNET, pay()), "deny.kind"),
         (of(vera(1), TESTNET, pay()), "near.no_account"),
         (of(vera(0), ChainId(1), pay()), "near.no_network"),
-        (of(vera(0), ChainId::NEAR_MAINNET, pay()), "deny.chain_not_allowed"),
+        (of(vera(0), ChainId::NEAR_MAINNET, pay()), "near.other_network"),
+        (of(vera(0), ChainId::NEAR_MAINNET, unnamed), "deny.chain_not_allowed"),
         (of(vera(0), TESTNET, payment(&key_of(8), 1, 1)), "near.other_key"),
         (of(vera(0), TESTNET, pay()[..40].to_vec()), "near.truncated"),
         (of(vera(0), TESTNET, [pay(), vec![0]].concat()), "near.trailing"),
@@ -103,6 +130,23 @@ fn s09_what_is_more_than_a_payment_to_somebody_known_is_denied() {
         ("stranger.testnet", vec![pay()], "deny.destination_unknown"),
     ] {
         assert_eq!(code(&mut world, asks("treasury", transaction(&key, 1, to, actions))), expected);
+    }
+}
+
+/// INVARIANT S9: `ft_transfer` of a contract that the registry does not list does what it likes, and a memo nobody judges.
+#[test]
+fn s09_tokens_of_a_strangers_contract_or_with_a_memo_are_denied() {
+    let (mut world, key) = world();
+    let memo = r#","memo":"m""#;
+    for (token, action, expected) in [
+        (TOKEN, tokens(10, ""), "allow"),
+        (TOKEN, tokens(1, ""), "deny.limit_exceeded"),
+        (TOKEN, tokens(0, memo), "deny.no_rule_permits"),
+        ("usdt.testnet", tokens(0, ""), "deny.no_rule_permits"),
+        (PAYEE, tokens(0, ""), "deny.no_rule_permits"),
+    ] {
+        let asked = asks("treasury", transaction(&key, 1, token, vec![action]));
+        assert_eq!(code(&mut world, asked), expected, "{token}");
     }
 }
 
@@ -177,9 +221,11 @@ fn s07_a_key_of_ml_dsa_65_is_proven_by_its_own_scheme_and_has_no_account_elsewhe
 #[test]
 fn approvers_read_in_their_language_whom_a_transaction_pays() {
     let (world, key) = world();
-    let policy = world.state.policy().engine.version();
+    let engine = &world.state.policy().engine;
+    let (policy, registry) = (engine.version(), engine.registry());
     let read = |bytes: Vec<u8>| Unsigned::read(NETWORK, &account_of(&key), &bytes).unwrap();
-    let words = |bytes, language| keystead_approver::near_words(&read(bytes), policy, language).join("\n");
+    let words =
+        |bytes, language| keystead_approver::near_words(&read(bytes), registry, policy, language).join("\n");
     let said = words(payment(&key, 1, NEAR), Language::English);
     assert!(said.starts_with("TRANSFER: "), "{said}");
     let one = "1.000000000000000000000000 NEAR";

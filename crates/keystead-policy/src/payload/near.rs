@@ -1,12 +1,12 @@
 //! Transactions of NEAR's under rules, limits and the address book that were made for other chains.
 
 use keystead_intent::AssetEntry;
-use keystead_near::{AccountId, Action, Draft, Network, Unsigned};
+use keystead_near::{AccountId, Action, Draft, Network, Subject, Unsigned};
 use keystead_quantum::{QuantumKey, Scheme};
 
 use super::*;
-use crate::fixture::{Ask, name, verdict, version, window};
-use crate::{AddressEntry, Engine, Measure};
+use crate::fixture::{Ask, name, rule, verdict, version, window};
+use crate::{AddressEntry, Engine, Measure, PolicyVersion};
 
 const NETWORK: Network = Network::Testnet;
 const NEAR: u128 = 1_000_000_000_000_000_000_000_000;
@@ -17,8 +17,12 @@ fn account(text: &str) -> AccountId {
     text.parse().unwrap()
 }
 
-/// A NEAR and a hundred base units of a token a day, to one payee.
 fn engine() -> Engine {
+    Engine::compile(listing().into_canonical()).unwrap()
+}
+
+/// A NEAR and a hundred base units of a token a day, to one payee.
+fn listing() -> PolicyVersion {
     let mut version = version();
     let (chain, token) = (NETWORK.chain(), Asset::Token(account("usdc.testnet").id(NETWORK)));
     version.chains.push(chain);
@@ -32,7 +36,7 @@ fn engine() -> Engine {
         let measure = Measure::Asset { chain, asset };
         version.windows.push(window(id, vec![name("hot")], measure, &[], limit.into()));
     }
-    Engine::compile(version.into_canonical()).unwrap()
+    version
 }
 
 fn said(engine: &Engine, receiver: &str, actions: Vec<Action>) -> String {
@@ -42,7 +46,7 @@ fn said(engine: &Engine, receiver: &str, actions: Vec<Action>) -> String {
     let unsigned = Unsigned::of_any_key(NETWORK, &draft.to_bytes().unwrap()).unwrap();
     let ask = Ask::new("hot", Vec::new()).with(|it| {
         it.action = ActionKind::Near;
-        it.effects = unsigned.effects();
+        it.effects = unsigned.effects(engine.registry());
     });
     let facts = crate::Facts { account: Some(unsigned.signer()), ..ask.facts() };
     verdict(&engine.decide(&ask.question(&facts))).join(", ")
@@ -93,17 +97,48 @@ fn s09_what_is_more_than_a_payment_to_somebody_known_does_not_pass_as_one() {
     for action in [
         call("ft_transfer_call", stranger, 0, 1),
         call("ft_transfer", "{}", 0, 1),
+        tokens(1),
         Action::AddKey { key: key.clone(), nonce: 0, permission },
         Action::DeleteKey { key: key.clone() },
         Action::Stake { stake: 1, key },
         Action::CreateAccount,
         Action::DeployContract { code: vec![0] },
-        Action::DeleteAccount { beneficiary: account("payee.testnet") },
+        Action::DeleteAccount { beneficiary: account("us.testnet") },
     ] {
         for actions in [vec![pay(1), action.clone()], vec![action.clone(), pay(1)]] {
             let said = said(&engine, "payee.testnet", actions);
             assert!(said.starts_with("deny."), "{said} for {action:?}");
         }
+    }
+}
+
+/// INVARIANT S12: under a rule that lets keys and code change, the address book says whose and which.
+#[test]
+fn s12_a_key_or_code_that_comes_stands_in_the_address_book_or_is_a_strangers() {
+    let cedar = r#"permit(principal in Role::"trader", action == Action::"near", resource == Key::"hot")
+                   when { context.class == "authority" };"#;
+    let under = |listed: Option<Subject>| {
+        let mut version = listing();
+        version.rules.push(rule("governs-near", cedar));
+        let (chain, usable_from) = (NETWORK.chain(), Default::default());
+        version.address_book.extend(listed.map(|it| {
+            let address = it.id(NETWORK);
+            AddressEntry { chain, address, name: name("known"), usable_from }
+        }));
+        Engine::compile(version.into_canonical()).unwrap()
+    };
+    let key = keystead_near::PublicKey::Ed25519([6; 32]);
+    let permission = keystead_near::Permission::FullAccess;
+    let code = "code:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse().unwrap();
+    for (action, subject) in [
+        (Action::AddKey { key: key.clone(), nonce: 0, permission }, Subject::of_key(&key)),
+        (Action::DeployContract { code: Vec::new() }, code),
+    ] {
+        let unknown = |engine: &Engine| {
+            said(engine, "us.testnet", vec![action.clone()]).contains("deny.destination_unknown")
+        };
+        assert!(unknown(&under(None)), "a stranger: {action:?}");
+        assert!(!unknown(&under(Some(subject))), "somebody known: {action:?}");
     }
 }
 

@@ -68,7 +68,8 @@ fn alone() {
 }
 
 fn transaction(key: QuantumPublicKey, yocto: u128) -> NearTransaction {
-    let (signer, receiver) = ("us.testnet".parse().unwrap(), "bob.testnet".parse().unwrap());
+    // Names that are no network's own.
+    let (signer, receiver) = ("us.example".parse().unwrap(), "bob.example".parse().unwrap());
     let actions = vec![keystead_near::Action::Transfer { deposit: yocto }];
     let draft = Draft { signer, key, nonce: 1, receiver, block: [9; 32], actions };
     let transaction = draft.to_bytes().unwrap().into();

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use keystead_base::{Name, PublicAccount, RequestId};
 use keystead_decision::Outcome;
-use keystead_intent::{AccountRef, NearTransaction};
-use keystead_near::{AccountId, Draft, Network, PublicKey, Transaction, Unsigned};
+use keystead_intent::{AccountRef, AssetIndex, NearTransaction};
+use keystead_near::{AccountId, Draft, Network, PublicKey, Subject, Transaction, Unsigned};
 use keystead_quantum::{QuantumPublicKey, Scheme};
 use keystead_wire::{KeyView, RequestStage, RequestView};
 use keystead_words::Language;
@@ -25,12 +25,12 @@ use crate::{outside, vaulting};
 /// What can be said of NEAR offline; signatures are asked for by `keystead request near`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum NearCommand {
-    /// Show how the address book, limits and windows name an account, and how rules name one of its methods.
+    /// Show how the address book, limits and windows name an account, a key or code, and how rules name a method.
     ///
     /// Example: keystead near destination bob.near --network mainnet
     Destination {
-        /// The account.
-        account: AccountId,
+        /// The account; or a key as nodes list it, or `code:` and the SHA-256 of a contract's code.
+        account: Subject,
         /// Its network: mainnet or testnet.
         #[arg(long)]
         network: Network,
@@ -39,6 +39,8 @@ pub(crate) enum NearCommand {
         method: Option<String>,
     },
     /// Show what an unsigned transaction does, action by action.
+    ///
+    /// No policy is read, so no contract is known as a token's.
     ///
     /// Example: keystead near inspect payment.tx --network mainnet
     Inspect {
@@ -113,12 +115,12 @@ pub(crate) fn run(command: NearCommand, language: Language) -> Result<Report, Fa
         }
         NearCommand::Inspect { file, network } => {
             let unsigned = Unsigned::of_any_key(network, &read(&file)?)?;
-            let names = |_: &AccountId| None::<String>;
-            let lines =
-                keystead_near::describe_as(&unsigned, &keystead_near::Speaker { names: &names, language });
+            let (names, registry) = (|_: &AccountId| None::<String>, &AssetIndex::default());
+            let speaker = keystead_near::Speaker { registry, names: &names, language };
+            let lines = keystead_near::describe_as(&unsigned, &speaker);
             let lines: Vec<String> = lines.iter().map(|it| table::plain(&it.text)).collect();
             let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-            let (digest, effects) = (unsigned.signing_digest(), unsigned.effects());
+            let (digest, effects) = (unsigned.signing_digest(), unsigned.effects(registry));
             Ok(Report::new(json!({"digest": digest, "effects": effects, "words": lines}), text))
         }
     }

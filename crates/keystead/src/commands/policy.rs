@@ -357,7 +357,7 @@ async fn effects(link: &Link, engine: &Engine, intent: &Intent) -> Result<Effect
         let (key, network) = key.zip(keystead_near::Network::of(it.chain)).ok_or_else(|| {
             Failure::usage("the key signs nothing there", "name a key of ML-DSA-65 and a network of NEAR's")
         })?;
-        return Ok(keystead_near::Unsigned::read(network, &key, &it.transaction)?.effects());
+        return Ok(keystead_near::Unsigned::read(network, &key, &it.transaction)?.effects(engine.registry()));
     }
     let key = named.and_then(keystead_wire::KeyView::signing_account);
     let address = key.and_then(|it| it.address(account.index)).unwrap_or_default();

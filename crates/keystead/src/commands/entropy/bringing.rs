@@ -1,5 +1,7 @@
 //! What people bring to the seed of a key that is born in a node's enclave, and what they check it with afterwards.
 
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ pub(super) fn roll(args: &RollArgs, voice: Voice) -> Result<Report, Failure> {
         let what = format!("{} is no folder", args.data.display());
         return Err(Failure::usage(what, "name the data folder of the node, on its own machine"));
     }
+    of_our_user(&args.data)?;
     let folder = RollsFolder::new(&args.data);
     let file = folder.file(&args.key, source);
     if file.exists() {
@@ -53,6 +56,21 @@ pub(super) fn roll(args: &RollArgs, voice: Voice) -> Result<Report, Failure> {
         args.key
     );
     Ok(Report::new(json!({"key": args.key, "source": source, "promise": digest, "file": file}), text))
+}
+
+/// A node cannot read, and not remove, what another user leaves in its folder for that user alone.
+fn of_our_user(data: &Path) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::file(data, &error);
+    let owner = std::fs::metadata(data).map_err(failed)?.uid();
+    let us = tempfile::tempfile_in(data).and_then(|file| file.metadata()).map(|it| it.uid());
+    match us {
+        Ok(us) if us == owner => Ok(()),
+        Err(error) if error.kind() != ErrorKind::PermissionDenied => Err(failed(error)),
+        _ => {
+            let what = format!("{} belongs to another user", data.display());
+            Err(Failure::usage(what, "roll as the user whom the node runs as, who owns that folder"))
+        }
+    }
 }
 
 /// The folder is what asks the node; it looks every two seconds.
