@@ -70,6 +70,13 @@ async fn k05_an_erased_seal_is_in_no_table_of_postgresql() {
     for key in ["key-0", "key-1"] {
         assert_eq!(ledger.erase_sealed_key(&key.parse().unwrap()).await.unwrap(), 1);
     }
+    // A transaction of that moment, as one of the server's own that looks at new tables, keeps rows: once more, as at a start.
+    for _ in 0..MANY_TIMES {
+        if found(&seals[..2], "base") == 0 {
+            break;
+        }
+        ledger.write_seals_anew().await.unwrap();
+    }
     assert_eq!(found(&seals[..2], "base"), 0);
     assert!(found(&seals[2..], "base") > 0);
     println!(
@@ -95,3 +102,6 @@ async fn k05_a_table_of_seals_that_others_use_is_written_anew_later() {
     ledger.write_seals_anew().await.unwrap();
     assert_eq!(dump.numbers(size).await, [0]);
 }
+
+/// No transaction of the server's own outlives so many checkpoints.
+const MANY_TIMES: usize = 100;

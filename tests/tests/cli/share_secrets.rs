@@ -52,7 +52,7 @@ async fn scalars_of(home: &Path) -> Vec<[u8; 32]> {
 }
 
 fn opened(passphrase: &[u8], sealed: &Sealed) -> Vec<u8> {
-    let key = SealingKey::derive(passphrase, sealed.kdf().clone()).unwrap();
+    let key = SealingKey::derive(passphrase, *sealed.kdf()).unwrap();
     let mut secret = vec![0; sealed.secret_bytes()];
     key.open(sealed, sealed.label(), &mut secret).unwrap();
     secret
