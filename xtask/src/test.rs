@@ -10,17 +10,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     npm::install_when_changed()?;
     python::install_when_changed()?;
     build()?;
-    cargo(&["test", "--release", "--locked", "--workspace", "--no-fail-fast"]).with(arguments).run()
+    Step::new(&["cargo", "test", "--release", "--locked", "--workspace", "--no-fail-fast"])
+        .with(arguments)
+        .run()
 }
 
 /// `cargo test` builds a binary only for the tests of its own package, and the stories run `keystead` from
 /// another one. With `--all-targets` the dependencies get the features they have in `cargo test`, so nothing is
 /// compiled twice.
 fn build() -> Result<(), Failure> {
-    cargo(&["build", "--release", "--locked", "--workspace", "--all-targets"]).run()
-}
-
-/// With our crates unoptimized, and dependencies as in a release.
-fn cargo(words: &[&str]) -> Step {
-    Step::new(&[&["cargo", "--config", ".cargo/checks.toml"], words].concat())
+    Step::new(&["cargo", "build", "--release", "--locked", "--workspace", "--all-targets"]).run()
 }
