@@ -54,7 +54,7 @@ class Types:
         word = self.take()
         if word == "enum":
             return ("enum", self.variants())
-        if word in ("list", "set", "map", "option", "signed"):
+        if word in ("list", "set", "map", "option", "signed", "tail"):
             return (word, self.type())
         if word == "raw":
             return ("raw", int(self.take()))
@@ -89,6 +89,11 @@ class Types:
         return getattr(self, "encode_" + kind)(what, value)
 
     def encode_struct(self, fields, value):
+        last, (kind, _) = fields[-1] if fields else ("", ("", None))
+        if kind == "tail":
+            first, there = fields[0][0], last in value
+            value = {**value, first: value[first] | there << 31}
+            fields = fields if there else fields[:-1]
         if set(value) != {name for name, _ in fields}:
             raise ValueError(f"fields {sorted(value)} instead of {sorted(n for n, _ in fields)}")
         return b"".join(self.encode(type_, value[name]) for name, type_ in fields)
@@ -111,6 +116,9 @@ class Types:
 
     def encode_option(self, type_, value):
         return b"\0" if value is None else b"\1" + self.encode(type_, value)
+
+    def encode_tail(self, type_, value):
+        return self.encode(type_, value)
 
     def encode_signed(self, type_, value):
         fields = [("body", type_), ("signer", ("word", "name")), ("signature", ("raw", 64 + 3309))]
@@ -158,7 +166,7 @@ def mixed(material, salt, info):
 
 
 def main():
-    pages = ("types.md", "keys.md", "ethereum.md", "bitcoin.md", "solana.md", "enclave.md", "wire.md", "log.md", "consensus.md", "ceremony.md", "rebuild.md", "words.md", "threshold.md", "entropy.md", "attestation.md", "quantum.md")
+    pages = ("types.md", "keys.md", "ethereum.md", "bitcoin.md", "solana.md", "near.md", "enclave.md", "wire.md", "log.md", "consensus.md", "ceremony.md", "rebuild.md", "words.md", "threshold.md", "entropy.md", "attestation.md", "quantum.md")
     text = "".join((HERE / page).read_text() for page in pages)
     blocks = re.findall(r"```types\n(.*?)```", text, re.S)
     types = Types("\n".join(blocks))

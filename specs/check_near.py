@@ -84,17 +84,18 @@ def once(pairs):
 
 
 def called(token, method, args, deposit):
-    opaque = {"opaque": [token, method, str(deposit)]}, "opaque"
+    reason = "malformed_arguments" if method == "ft_transfer" else "unknown_selector"
+    opaque = {"opaque": [token, method, str(deposit), reason]}, "opaque"
     if method != "ft_transfer" or deposit != 1:
         return opaque
     try:
         fields = json.loads(args.decode(), object_pairs_hook=once)
     except ValueError:
         return opaque
-    if not isinstance(fields, dict) or not {"receiver_id", "amount"} <= set(fields) <= {"receiver_id", "amount", "memo"}:
+    if not isinstance(fields, dict) or set(fields) != {"receiver_id", "amount"}:
         return opaque
-    to, amount, memo = fields["receiver_id"], fields["amount"], fields.get("memo")
-    good = isinstance(to, str) and isinstance(amount, str) and (memo is None or isinstance(memo, str))
+    to, amount = fields["receiver_id"], fields["amount"]
+    good = isinstance(to, str) and isinstance(amount, str)
     if not good or not is_account(to) or not re.fullmatch(r"0|[1-9][0-9]*", amount) or int(amount) >= 2**128:
         return opaque
     return {"token_transfer": [token, to, amount]}, "transfer"
@@ -105,8 +106,7 @@ def action(bytes_, receiver):
     if number == 0:
         return {"account_created": [receiver]}, "authority"
     if number == 1:
-        bytes_.octets()
-        return {"code_replaced": [receiver]}, "authority"
+        return {"code_replaced": [receiver, hashlib.sha256(bytes_.octets()).hexdigest()]}, "authority"
     if number == 2:
         method, args, _, deposit = bytes_.text(), bytes_.octets(), bytes_.number(8), bytes_.number(16)
         return called(receiver, method, args, deposit)
@@ -117,18 +117,19 @@ def action(bytes_, receiver):
         bytes_.key()
         return {"staked": [str(stake)]}, "authority"
     if number == 5:
-        key, _, full = bytes_.key(), bytes_.number(8), bytes_.flag()
-        if not full:
-            if bytes_.flag():
-                bytes_.number(16)
-            bytes_.text()
-            for _ in range(bytes_.number(4)):
-                bytes_.text()
-        return {"key_added": [receiver, key, full]}, "authority"
+        key, _, may = bytes_.key(), bytes_.number(8), "everything"
+        if not bytes_.flag():
+            allowance = str(bytes_.number(16)) if bytes_.flag() else None
+            contract = bytes_.text()
+            may = [contract, [bytes_.text() for _ in range(bytes_.number(4))], allowance]
+        return {"key_added": [receiver, key, may]}, "authority"
     if number == 6:
         return {"key_deleted": [receiver, bytes_.key()]}, "authority"
     if number == 7:
-        return {"account_deleted": [receiver, bytes_.account()]}, "authority"
+        beneficiary = bytes_.account()
+        if beneficiary == receiver:
+            raise Refused("beneficiary")
+        return {"account_deleted": [receiver, beneficiary]}, "authority"
     raise Refused("action")
 
 

@@ -16,6 +16,7 @@ mod ethereum;
 #[path = "../../crates/keystead/src/failure.rs"]
 mod failure;
 mod log_texts;
+mod near;
 #[allow(dead_code, reason = "what the shell's configuration names")]
 #[path = "../../crates/keystead/src/outside.rs"]
 mod outside;

@@ -48,6 +48,22 @@ pub(crate) fn states(_: &'static str) -> Vec<Vec<u8>> {
     genesis().into_iter().map(|it| Snapshot(state(it)).to_document()).collect()
 }
 
+/// The transactions of `specs/examples/near.json` that are read.
+pub(crate) fn near_transactions(_: &'static str) -> Vec<Vec<u8>> {
+    let text = std::fs::read(root().join("specs/examples/near.json")).expect("a file");
+    let examples: Vec<Value> = serde_json::from_slice(&text).expect("a list of examples");
+    let read = examples.iter().filter(|it| it["refused"].is_null());
+    let hex = read.map(|it| it["transaction"].as_str().unwrap_or_default());
+    hex.map(|it| const_hex::decode(it).expect("hex")).collect()
+}
+
+/// An account, a key and code.
+pub(crate) fn near_subjects(_: &'static str) -> Vec<Vec<u8>> {
+    let key = "ed25519:Anu7LYDfpLtkP7E16LT9imXF694BdQaa9ufVkQiwTQxC".to_owned();
+    let subjects = ["vault-1.bob_2.near".to_owned(), key, format!("code:{}", "0a".repeat(32))];
+    subjects.map(String::into_bytes).to_vec()
+}
+
 /// Policy versions as people write them.
 pub(crate) fn policies(_: &'static str) -> Vec<Vec<u8>> {
     let versions = genesis().into_iter().map(|it| it.genesis.policy);

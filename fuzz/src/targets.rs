@@ -19,8 +19,8 @@ use crate::documents::{
     backup, canonical, contribution, proof, rebuild, seeds_of, signed_ceremony, transcript,
 };
 use crate::{
-    bitcoin, calls, config_file, descriptors, endpoints, ethereum, log_texts, rpc, seeds, solana, streams,
-    texts,
+    bitcoin, calls, config_file, descriptors, endpoints, ethereum, log_texts, near, rpc, seeds, solana,
+    streams, texts,
 };
 
 /// What a parser made of the bytes.
@@ -113,6 +113,8 @@ pub const TARGETS: &[Target] = &[
     document!("solana-address", keystead_intent::SolanaAddress),
     document!("solana-nonce", keystead_intent::SolanaNonce),
     document!("solana-instruction", keystead_solana::SolanaInstruction),
+    document!("near-request", keystead_intent::NearTransaction),
+    document!("near-account", keystead_intent::NearAccount),
     document!("sealed", Sealed),
     document!("backup", BackupFile, backup),
     document!("member", MemberPublic),
@@ -145,6 +147,8 @@ pub const TARGETS: &[Target] = &[
     other("bitcoin-address", bitcoin::address),
     other("solana-message", solana::message),
     other("solana-key", solana::key),
+    Target { name: "near-transaction", run: near::transaction, seeds: seeds::near_transactions },
+    Target { name: "near-subject", run: near::subject, seeds: seeds::near_subjects },
     other("intent-json", texts::intent),
     Target { name: "policy-json", run: texts::policy, seeds: seeds::policies },
     other("properties", texts::properties),

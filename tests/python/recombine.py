@@ -11,8 +11,6 @@ import json
 import sys
 import urllib.request
 
-from eth_account import Account
-
 P = 2**256 - 2**32 - 977
 N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 G = (
@@ -83,6 +81,8 @@ def ask(rpc, method, *params):
 
 
 def main(rpc, to, wei, *files):
+    from eth_account import Account
+
     shares = [json.load(open(file)) for file in files]
     if len({share["index"] for share in shares}) != len(shares):
         sys.exit("one share twice")
@@ -101,4 +101,5 @@ def main(rpc, to, wei, *files):
     print(json.dumps({"address": account.address, "hash": ask(rpc, "eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())}))
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

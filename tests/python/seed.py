@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Computes a seed again from its receipt, written from specs/entropy.md alone, with Python's standard library.
 
-    seed.py RECEIPT.json OPENINGS.json [ROLLS] [--promise HEX]
+    seed.py RECEIPT.json OPENINGS.json [ROLLS] [--flips FLIPS] [--file FILE] [--promise HEX]
 
-RECEIPT.json is what anybody may see. OPENINGS.json has the salt of each source, and the samples of the machine's own.
-ROLLS is a text file with what people rolled (1 to 6) or flipped (h and t), from their paper. HEX is what people wrote
-down before the first roll. Prints the seed and the numbers of its 24 BIP-39 words, or says what does not hold.
+RECEIPT.json is what anybody may see: a receipt, or what `keystead key show KEY --json` says of a key. OPENINGS.json has
+the salt of each source, and the samples of the machine's own. ROLLS is a text file with what people rolled (1 to 6) or
+flipped (h and t), from their paper, and FLIPS one more where they did both; FILE is the file of bytes that they brought.
+HEX is what people wrote down before the first roll. Prints the seed and the numbers of its 24 BIP-39 words, or says what
+does not hold.
 """
 
 import argparse
@@ -14,7 +16,7 @@ import hmac
 import json
 import pathlib
 
-SOURCES = ["operating_system", "jitter", "rdseed", "dice", "coins", "file"]
+SOURCES = ["operating_system", "jitter", "rdseed", "dice", "coins", "file", "token", "tpm"]
 BROUGHT = {"dice", "coins", "file"}
 SYMBOLS = {"dice": {str(n): n for n in range(1, 7)}, "coins": {"h": 1, "t": 0, "1": 1, "0": 0}}
 
@@ -61,15 +63,29 @@ def word_numbers(seed):
     return [(bits >> 11 * (23 - at) & 2047) + 1 for at in range(24)]
 
 
-def samples_of(opened, rolls):
+def samples_of(opened, brought):
     if "samples" in opened:
         return bytes.fromhex(opened["samples"])
+    given = brought.get(opened["source"])
+    if given is None:
+        raise SystemExit(f"{opened['source']}: what was brought is not named")
+    if opened["source"] == "file":
+        return given.read_bytes()
     symbols = SYMBOLS[opened["source"]]
-    return bytes(symbols[letter] for letter in rolls.lower() if not letter.isspace() and letter != ",")
+    letters = given.read_text().lower()
+    return bytes(symbols[letter] for letter in letters if not letter.isspace() and letter != ",")
 
 
-def recompute(receipt, openings, rolls, promised):
-    inputs = [(it["source"], samples_of(it, rolls)) for it in openings]
+def receipt_of(told):
+    """A receipt, or the only one of a key."""
+    if "sources" in told:
+        return told
+    (receipt,) = told["key"]["life"]["receipts"].values()
+    return receipt
+
+
+def recompute(receipt, openings, brought, promised):
+    inputs = [(it["source"], samples_of(it, brought)) for it in openings]
     if [it["source"] for it in receipt["sources"]] != [name for name, _ in inputs]:
         raise SystemExit("the openings are of other sources than the receipt's")
     for it, opened, (name, samples) in zip(receipt["sources"], openings, inputs):
@@ -93,11 +109,13 @@ def main():
     parser.add_argument("receipt", type=pathlib.Path)
     parser.add_argument("openings", type=pathlib.Path)
     parser.add_argument("rolls", type=pathlib.Path, nargs="?")
+    parser.add_argument("--flips", type=pathlib.Path)
+    parser.add_argument("--file", type=pathlib.Path)
     parser.add_argument("--promise")
     asked = parser.parse_args()
-    receipt, openings = (json.loads(path.read_text()) for path in (asked.receipt, asked.openings))
-    rolls = asked.rolls.read_text() if asked.rolls else ""
-    seed = recompute(receipt, openings, rolls, asked.promise)
+    told, openings = (json.loads(path.read_text()) for path in (asked.receipt, asked.openings))
+    brought = {"dice": asked.rolls, "coins": asked.flips or asked.rolls, "file": asked.file}
+    seed = recompute(receipt_of(told), openings, brought, asked.promise)
     print(json.dumps({"seed": seed.hex(), "words": word_numbers(seed)}))
 
 

@@ -69,6 +69,12 @@ impl Secp {
         PublicAccount::bip340(self.account().compressed())
     }
 
+    /// The account of the same key, were it that of a taproot wallet elsewhere.
+    #[must_use]
+    pub fn taproot(&self) -> PublicAccount {
+        PublicAccount::taproot(self.account().compressed(), self.account().chain_code.0)
+    }
+
     /// 64 bytes of BIP-340 by the key itself.
     ///
     /// # Panics

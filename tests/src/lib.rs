@@ -27,6 +27,7 @@ mod liar;
 mod lines;
 mod loopback;
 mod many_keys;
+pub mod near;
 mod nodes;
 pub mod odd_tokens;
 pub mod pki;

@@ -64,6 +64,12 @@ impl Postgres {
         self.again = Some(Service::start(&scratch, &account.command(&server_arguments(&self.folder)), READY));
     }
 
+    /// Where its files are: tables in `base`, what is written ahead in `pg_wal`.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
     fn process(&self) -> u32 {
         let file =
             std::fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("a running server");

@@ -71,7 +71,8 @@ pub fn every_reason(request: RequestId) -> Vec<Reason> {
         Reason::KindRefused { key: key.clone(), kind: KeyKind::ThresholdSecp256k1 },
         Reason::NotLost { key: key.clone(), node: name("node-1") },
         Reason::RecipientsRefused { key: key.clone() },
-        Reason::BackupShape { key },
+        Reason::BackupShape { key: key.clone() },
+        Reason::DevicesRefused { key, code: text(), text: text() },
     ]
 }
 

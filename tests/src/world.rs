@@ -373,29 +373,35 @@ impl<C: Controls> World<C> {
     }
 
     /// Another key whose backup was drilled, of a seed of this byte.
+    pub fn make_key(&mut self, called: &str, seed: u8) {
+        let secret = root_of(seed);
+        let born = (KeyKind::HdSecp256k1, secret.public());
+        self.make_whole_key(called, seed, born, |it| proof_of(&secret, it));
+    }
+
+    /// Another key of this kind, whose backup was drilled with this proof.
     ///
     /// # Panics
     ///
     /// When the log does not take it over.
-    pub fn make_key(&mut self, called: &str, seed: u8) {
-        let (key, secret) = (name(called), root_of(seed));
-        let created = self.ceremony(KeyCeremony::Create {
-            key: key.clone(),
-            kind: KeyKind::HdSecp256k1,
-            home: name("node-1"),
-        });
-        let (account, assurance) = (secret.public(), AssuranceLevel::Process);
-        let (kind, protections) = (KeyKind::HdSecp256k1, Vec::new());
-        self.key_event(&key, KeyStep::Created { request: created, kind, account, assurance, protections });
+    pub fn make_whole_key(
+        &mut self,
+        called: &str,
+        seed: u8,
+        (kind, account): (KeyKind, PublicAccount),
+        proof: impl Fn(&Digest) -> Vec<u8>,
+    ) {
+        let (key, home, assurance) = (name(called), name("node-1"), AssuranceLevel::Process);
+        let request = self.ceremony(KeyCeremony::Create { key: key.clone(), kind, home });
+        self.key_event(&key, KeyStep::Created { request, kind, account, assurance, protections: vec![] });
         let backup = keystead_base::tagged_hash("a backup of the fixture", &[seed]);
         let recipients = self.state.roster().people.iter().filter(|it| it.recipient.is_some());
         let recipients: Vec<Name> = recipients.map(|it| it.name.clone()).collect();
         let backed = self.ceremony(KeyCeremony::Backup { key: key.clone(), recipients });
         self.key_event(&key, KeyStep::BackedUp { request: backed, backup });
         let challenge = drill_challenge(self.state.cluster(), &key, 0, &backup, None);
-        self.key_event(&key, KeyStep::Drilled { backup, proof: proof_of(&secret, &challenge) });
-        let state = self.state.key(&key).map(|it| it.state);
-        assert_eq!(state, Some(KeyState::Active));
+        self.key_event(&key, KeyStep::Drilled { backup, proof: proof(&challenge) });
+        assert_eq!(self.state.key(&key).map(|it| it.state), Some(KeyState::Active));
     }
 
     /// The compressed point of the first account of `hot`.

@@ -16,11 +16,11 @@ use keystead_tests::attacks::{
     operator_for_all, oversize_body, own_request, patched_node, permit, permit2, poisoned_state,
     policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval,
     rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback, same_person_twice,
-    sighash_downgrade, slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request,
-    stale_certificate, stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key,
-    swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood,
-    undelayed_upgrade, unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address,
-    withheld_freeze,
+    seven_keys_on_one_laptop, sighash_downgrade, slow_requests, slow_strangers, smuggled_key, smuggled_order,
+    smuggled_parameters, smuggled_request, stale_certificate, stale_head, stolen_token, suppressed_freeze,
+    suppressed_veto, suspended_key, swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce,
+    two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval, unlogged_spend,
+    unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;
 use keystead_tests::{Anvil, Approving, Loot, Signer};
@@ -115,6 +115,11 @@ async fn s02_a_poisoned_state_succeeds_where_one_endpoint_is_believed() {
 #[test]
 fn s02_one_bad_call_among_eight_succeeds_without_its_control() {
     stolen(multisend::attack(multisend::WithoutLaterCalls));
+}
+
+#[test]
+fn s09_an_action_that_gives_our_account_away_behind_a_payment_is_signed_unread() {
+    stolen(smuggled_key::attack(smuggled_key::WithoutOtherActions));
 }
 
 #[test]
@@ -264,6 +269,11 @@ fn s11_an_own_request_succeeds_without_its_control() {
 #[test]
 fn s11_the_same_person_twice_succeeds_without_its_control() {
     stolen(same_person_twice::attack(Approving(same_person_twice::WithoutDistinctPeople)));
+}
+
+#[test]
+fn s11_seven_keys_on_one_laptop_succeed_without_its_control() {
+    stolen(seven_keys_on_one_laptop::attack(seven_keys_on_one_laptop::WithoutDistinctDevices));
 }
 
 #[test]

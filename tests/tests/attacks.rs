@@ -2,6 +2,8 @@
 
 #[path = "attacks/backups.rs"]
 mod backups;
+#[path = "attacks/devices.rs"]
+mod devices;
 #[path = "attacks/life.rs"]
 mod life;
 #[path = "attacks/shares.rs"]
@@ -448,11 +450,6 @@ fn s11_an_approval_of_what_is_shown_counts_for_nothing_else() {
 }
 
 #[test]
-fn s11_one_key_is_never_enrolled_for_two_people() {
-    refused(same_person_twice::one_key_for_two(), "policy.shared");
-}
-
-#[test]
 fn the_catalogue_is_what_the_folder_holds() {
     let folder = root().join("tests/src/attacks");
     let files = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -468,6 +465,7 @@ fn each_attack_of_the_catalogue_has_its_control_and_its_twin() {
     let controls = [
         include_str!("attacks.rs"),
         include_str!("attacks/backups.rs"),
+        include_str!("attacks/devices.rs"),
         include_str!("attacks/life.rs"),
         include_str!("attacks/shares.rs"),
     ];

@@ -4,6 +4,7 @@
 mod bench;
 mod debian;
 mod fuzz;
+mod libsecp256k1;
 mod licenses;
 mod mutants;
 mod npm;
@@ -74,6 +75,12 @@ const CHORES: &[Chore] = &[
         arguments: "[quorum|decision|policy|chain ...] [--file PART] [--shard K/N] [--jobs N] [--list] [--fresh]",
         about: "change the policy, decision, chain and quorum crates one place at a time; print what no test noticed",
         run: mutants::run,
+    },
+    Chore {
+        words: &["libsecp256k1"],
+        arguments: "",
+        about: "run the linked C library's own suites from its crate's sources; needs cc and valgrind",
+        run: libsecp256k1::run,
     },
 ];
 

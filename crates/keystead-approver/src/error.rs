@@ -37,6 +37,9 @@ pub enum ReviewError {
     /// A message of Solana's that is refused.
     #[error(transparent)]
     Message(#[from] UnsignedError),
+    /// A transaction of NEAR's that is refused.
+    #[error(transparent)]
+    Near(#[from] keystead_near::Refusal),
     /// The policy's registry says two things of one address.
     #[error(transparent)]
     Registry(#[from] AssetError),
@@ -51,6 +54,7 @@ impl Coded for ReviewError {
             Self::Build(error) => error.code(),
             Self::Spend(error) => error.code(),
             Self::Message(error) => error.code(),
+            Self::Near(error) => error.code(),
             Self::Registry(error) => error.code(),
         }
     }
@@ -62,6 +66,7 @@ impl Coded for ReviewError {
             Self::Build(error) => error.blame(),
             Self::Spend(error) => error.blame(),
             Self::Message(error) => error.blame(),
+            Self::Near(error) => error.blame(),
             Self::Registry(error) => error.blame(),
         }
     }

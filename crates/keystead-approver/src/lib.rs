@@ -14,5 +14,6 @@ mod words;
 pub use error::ReviewError;
 pub use review::{Reviewed, review};
 pub use words::{
-    address_book, change_words, change_words_in, effect_words, message_words, run_words, spend_words,
+    address_book, change_words, change_words_in, effect_words, message_words, near_words, run_words,
+    spend_words,
 };

@@ -4,14 +4,17 @@ use keystead_base::{Digest, Name, RequestId};
 use keystead_bitcoin::{Spend, SpendError, check_shared};
 use keystead_chain::{AssetIndex, Speaker, Unsigned, build, describe_as, explain};
 use keystead_decision::{Decision, Outcome, approval_digest};
-use keystead_intent::{Action, BitcoinWallet, DangerClass, Effects, Intent, PsbtSpend, SolanaMessage};
+use keystead_intent::{
+    Action, BitcoinWallet, DangerClass, Effects, Intent, NearTransaction, PsbtSpend, SolanaMessage,
+};
+use keystead_near::Network;
 use keystead_policy::PolicyVersion;
 use keystead_solana::{Cluster, Message, UnsignedError};
 use keystead_speech::{Language, Phrase};
 use keystead_wire::RequestDetail;
 use keystead_words::Library;
 
-use crate::{ReviewError, address_book, change_words_in, message_words, run_words, spend_words};
+use crate::{ReviewError, address_book, change_words_in, message_words, near_words, run_words, spend_words};
 
 /// A request, understood on this machine.
 #[derive(Debug)]
@@ -58,6 +61,7 @@ pub fn review(
         }
         Action::Psbt(it) => spend(sent, it, &policy, library.language())?,
         Action::Solana(it) => message(sent, it, &policy, library.language())?,
+        Action::Near(it) => near(it, &policy, library.language())?,
         _ => payload(sent, &policy, library)?,
     };
     match said(sent).find(|said| *said != computed) {
@@ -116,6 +120,18 @@ fn message(
         lines.push(language.say(&Phrase::SolanaOursByTheNodesWord { address, key }));
     }
     Ok((unsigned.signing_digest(), unsigned.effects().class(), lines))
+}
+
+/// A transaction of NEAR's. It says itself in whose name and with which key; no word of the server's is needed, nor believed. Whether
+/// that key is the one of this name, the nodes check.
+fn near(it: &NearTransaction, policy: &PolicyVersion, language: Language) -> Result<Read, ReviewError> {
+    let network = Network::of(it.chain).ok_or(ReviewError::NoAddress)?;
+    let unsigned = keystead_near::Unsigned::of_any_key(network, &it.transaction)?;
+    let registry = AssetIndex::new(&policy.assets, &policy.contracts)?;
+    let mut lines = near_words(&unsigned, &registry, policy, language);
+    let (key, index) = (it.account.key.as_str(), &it.account.index.to_string());
+    lines.push(language.say(&Phrase::SignedByAccount { key, index }));
+    Ok((unsigned.signing_digest(), unsigned.effects(&registry).class(), lines))
 }
 
 /// The wallet that the server names is the one that people registered, or there is nothing to approve.

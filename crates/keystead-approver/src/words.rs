@@ -1,8 +1,8 @@
 //! What people read: effects with the names of the signed address book, and changes of authority.
 
 use alloy_primitives::Address;
-use keystead_base::{Canonical as _, Coded as _, Name};
-use keystead_bitcoin::{Spend, destination_id, explain};
+use keystead_base::{Canonical as _, Coded as _, Name, PublicAccount};
+use keystead_bitcoin::{Network, Spend, destination_id, explain, first_in_shares};
 use keystead_chain::{AddressBook, AssetIndex, Speaker, describe_as, describe_run};
 use keystead_decision::Rehearsed;
 use keystead_intent::{
@@ -72,6 +72,20 @@ pub fn message_words(
     lines.into_iter().map(|line| line.text).collect()
 }
 
+/// The plain words of a transaction of NEAR's, with the tokens of the signed registry and the names of the signed address book.
+#[must_use]
+pub fn near_words(
+    unsigned: &keystead_near::Unsigned,
+    registry: &AssetIndex,
+    policy: &PolicyVersion,
+    language: Language,
+) -> Vec<String> {
+    let network = unsigned.network();
+    let names = |it: &keystead_near::AccountId| named(policy, network.chain(), it.id(network));
+    let speaker = keystead_near::Speaker { registry, names: &names, language };
+    keystead_near::describe_as(unsigned, &speaker).into_iter().map(|line| line.text).collect()
+}
+
 fn named(policy: &PolicyVersion, chain: ChainId, address: Address) -> Option<String> {
     let entry = policy.address_book.iter().find(|it| it.chain == chain && it.address == address);
     entry.map(|it| it.name.to_string())
@@ -95,7 +109,7 @@ pub fn change_words_in(change: &AuthorityChange, policy: &PolicyVersion, languag
         }
         AuthorityChange::Thaw { key: None } => language.say(&Phrase::ThawAll {}),
         AuthorityChange::Thaw { key: Some(key) } => language.say(&Phrase::ThawKey { key: key.as_str() }),
-        AuthorityChange::Key(ceremony) => ceremony_words(ceremony, language),
+        AuthorityChange::Key(ceremony) => ceremony_words(ceremony, policy, language),
         AuthorityChange::Compromise { suspects, why } => {
             let suspects = suspects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             language.say(&Phrase::DeclareCompromise { suspects: &suspects, why })
@@ -110,10 +124,10 @@ fn fingerprint(recipient: &str) -> String {
     keystead_base::Digest(sha2::Sha256::digest(recipient).into()).to_string()
 }
 
-fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
+fn ceremony_words(ceremony: &KeyCeremony, policy: &PolicyVersion, language: Language) -> String {
     let key = ceremony.key().as_str();
     match ceremony {
-        KeyCeremony::Create { home, .. } => language.say(&Phrase::KeyCreate { key, home: home.as_str() }),
+        KeyCeremony::Create { home, kind, .. } => birth_words(key, home.as_str(), *kind, language),
         KeyCeremony::CreateInTokens { home, tokens, .. } => {
             let (home, tokens) = (home.as_str(), tokens.as_str());
             language.say(&Phrase::KeyCreateInTokens { key, home, tokens })
@@ -137,9 +151,10 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
             let shares = &shares_words(*threshold, holders, language);
             // What such a key signs is said where it is less than what a key usually does.
             language.say(&match kind {
-                KeyKind::HdSecp256k1 | KeyKind::ThresholdSecp256k1 | KeyKind::TokenSecp256k1 => {
-                    Phrase::KeyGenerate { key, shares }
-                }
+                KeyKind::HdSecp256k1
+                | KeyKind::ThresholdSecp256k1
+                | KeyKind::TokenSecp256k1
+                | KeyKind::HdMlDsa65 => Phrase::KeyGenerate { key, shares },
                 KeyKind::ThresholdBip340 => Phrase::KeyGenerateBip340 { key, shares },
                 KeyKind::ThresholdEd25519 => Phrase::KeyGenerateEd25519 { key, shares },
             })
@@ -159,8 +174,7 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
         KeyCeremony::Lift { node, .. } => language.say(&Phrase::KeyLift { key, node: node.as_str() }),
         KeyCeremony::Import { account, from, threshold, holders, .. } => {
             let shares = &shares_words(*threshold, holders, language);
-            let solana = account.ed25519_key().map(|it| keystead_solana::Pubkey(it).to_string());
-            let address = &account.address(0).map(|it| it.to_string()).or(solana).unwrap_or_default();
+            let address = &first_address(account, policy);
             language.say(&match from {
                 Importer::Person(who) => Phrase::KeyImport { key, who: who.as_str(), address, shares },
                 Importer::Home(home) => {
@@ -178,6 +192,26 @@ fn ceremony_words(ceremony: &KeyCeremony, language: Language) -> String {
             language.say(&Phrase::KeyExit { key, readers: &prints.join(", ") })
         }
     }
+}
+
+/// What its owner knows an imported key by: an address, of a taproot wallet the first one on each network of the policy.
+fn first_address(account: &PublicAccount, policy: &PolicyVersion) -> String {
+    let solana = || account.ed25519_key().map(|it| keystead_solana::Pubkey(it).to_string());
+    let bitcoin = || {
+        let listed: Vec<_> = policy.chains.iter().copied().filter(|it| Network::of(*it).is_some()).collect();
+        let chains = if listed.is_empty() { vec![ChainId::BITCOIN_MAINNET] } else { listed };
+        let first = |it| first_in_shares(it, KeyKind::ThresholdBip340, account);
+        account.is_taproot().then(|| chains.into_iter().filter_map(first).collect::<Vec<_>>().join(", "))
+    };
+    let ethereum = account.address(0).map(|it| it.to_string());
+    ethereum.or_else(solana).or_else(bitcoin).unwrap_or_default()
+}
+
+fn birth_words(key: &str, home: &str, kind: KeyKind, language: Language) -> String {
+    language.say(&match kind {
+        KeyKind::HdMlDsa65 => Phrase::KeyCreateMlDsa65 { key, home },
+        _ => Phrase::KeyCreate { key, home },
+    })
 }
 
 /// Every term by its name as the request has it, so that none is left out in any language.

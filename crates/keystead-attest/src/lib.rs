@@ -12,11 +12,13 @@
 mod allow;
 mod amd;
 mod cbor;
+mod certificate;
 mod claims;
 mod custodian;
-mod device;
+mod enrolling;
 mod error;
 mod evidence;
+mod fido;
 mod makers;
 mod nitro;
 mod release;
@@ -30,9 +32,10 @@ pub use claims::{
     Attested, CHALLENGE_SECONDS, Challenge, Platform, Report, ReportData, Tcb, measurement, report_data,
 };
 pub use custodian::{Custodian, Rules};
-pub use device::{DeviceProof, Enrolment, EnrolmentError, Enrolments, Holder};
+pub use enrolling::{ENROLMENT_PCRS, EnrolmentChallenge};
 pub use error::{AllowError, EvidenceError, Reason, ReleaseError};
 pub use evidence::{Attester, Verifier};
+pub use fido::FidoAttestation;
 pub use makers::Makers;
 pub use nitro::NitroVerifier;
 pub use release::{MAX_RELEASED_BYTES, Released, release};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use keystead_base::Timestamp;
+use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 use webpki::{
     BorrowedCertRevocationList, CertRevocationList, EndEntityCert, Error, ExpirationPolicy, KeyUsage,
@@ -23,6 +24,23 @@ pub struct Makers {
 }
 
 impl Makers {
+    /// The certificates of a file: as many as it has in PEM, or one in DER.
+    ///
+    /// # Errors
+    ///
+    /// [`EvidenceError::Form`].
+    pub fn certificates(file: &[u8]) -> Result<Vec<Vec<u8>>, EvidenceError> {
+        if !file.trim_ascii_start().starts_with(b"-----BEGIN") {
+            return Ok(vec![file.to_vec()]);
+        }
+        let read = CertificateDer::pem_slice_iter(file).map(|it| it.map(|der| der.to_vec()));
+        let form = |error: rustls_pki_types::pem::Error| EvidenceError::Form {
+            expected: "certificates in PEM or DER",
+            found: error.to_string(),
+        };
+        read.collect::<Result<_, _>>().map_err(form)
+    }
+
     /// Checks the certificate of a device at this moment, and gives its key (SubjectPublicKeyInfo, without its outer tag).
     ///
     /// # Errors

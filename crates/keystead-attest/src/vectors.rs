@@ -6,11 +6,11 @@
 use keystead_base::{Canonical as _, ClusterId, Digest, Secret, Timestamp};
 use keystead_fixture::vectors::{Vector, first, hold};
 use keystead_keys::RecipientKey;
+use keystead_policy::{DeviceProof, Enrolment, Holder};
 
 use crate::tpm::{MarkKey, RollbackMark, TpmEvidence, TpmKey, TpmSeal};
 use crate::{
-    AllowList, AllowedProgram, DeviceProof, Enrolment, Holder, Platform, Released, Tcb, measurement,
-    report_data,
+    AllowList, AllowedProgram, EnrolmentChallenge, Platform, Released, Tcb, measurement, report_data,
 };
 
 #[test]
@@ -19,6 +19,7 @@ fn the_stored_vectors_are_what_is_computed_today() {
     first::<AllowList>(&stored);
     first::<Released>(&stored);
     first::<Enrolment>(&stored);
+    first::<EnrolmentChallenge>(&stored);
     first::<TpmEvidence>(&stored);
     first::<TpmSeal>(&stored);
     first::<TpmKey>(&stored);
@@ -39,14 +40,16 @@ fn vectors() -> Vec<Vector> {
     );
     assert_eq!(measured.digest, program);
     let enrolment = Enrolment {
-        cluster: ClusterId(Digest([1; 32])),
         holder: Holder::Approver { person: "ana".parse().unwrap(), device: "key".parse().unwrap() },
+        key: Digest([1; 32]),
         proof: DeviceProof::Fido { aaguid: [8; 16], credential: Digest([9; 32]) },
     };
     let numbered = Enrolment {
         proof: DeviceProof::FidoSerial { aaguid: [8; 16], serial: vec![1, 2, 3, 4] },
         ..enrolment.clone()
     };
+    let asked =
+        EnrolmentChallenge { holder: enrolment.holder.clone(), key: enrolment.key, nonce: Digest([2; 32]) };
     let mut device = Vector::of("the id of that device", &enrolment);
     device.domain = "keystead/device/v1".to_owned();
     device.json = serde_json::to_value(&enrolment.proof).unwrap();
@@ -61,6 +64,7 @@ fn vectors() -> Vec<Vector> {
         Vector::of("an approver's security key", &enrolment),
         device,
         Vector::of("an approver's security key whose maker certifies its number", &numbered),
+        Vector::of("what a device binds", &asked),
         Vector::of("a quote", &TpmEvidence { quote: vec![1, 2, 3], signature: vec![4, 5] }),
         Vector::of("a seal", &seal()),
         Vector::of(

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use alloy_primitives::{Address, keccak256};
-use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use aws_lc_rs::signature::{ED25519, ML_DSA_65, UnparsedPublicKey};
 use borsh::{BorshDeserialize, BorshSerialize};
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use hmac::{Hmac, KeyInit, Mac};
@@ -13,7 +13,7 @@ use secp256k1::{
 use serde::{Deserialize, Serialize};
 use sha2::Sha512;
 
-use crate::{Digest, tagged_hash};
+use crate::{Digest, ML_DSA_65_KEY_BYTES, tagged_hash};
 
 /// A BIP-32 extended public key: for `m/44'/60'/0'/0` (BIP-44) enough to know every address of a key, and to
 /// sign nothing.
@@ -27,9 +27,10 @@ use crate::{Digest, tagged_hash};
 pub struct PublicAccount {
     /// 0x02 or 0x03: the parity of the point. With 0x10 more the key signs BIP-340 alone, and has no Ethereum address. With
     /// 0x40 more it signs ECDSA and has no children: its one account, with index 0, is the key itself.
-    /// 0x20: the key is one of Ed25519.
+    /// 0x20: the key is one of Ed25519. 0x80: one of ML-DSA-65.
     pub parity: u8,
-    /// The point's x coordinate; of Ed25519 the 32 bytes of the public key (RFC 8032).
+    /// The point's x coordinate; of Ed25519 the 32 bytes of the public key (RFC 8032); of ML-DSA-65 the fingerprint of its
+    /// 1,952 (specs/quantum.md).
     pub x: Digest,
     /// The chain code; zero for keys without children.
     pub chain_code: Digest,
@@ -58,6 +59,8 @@ pub enum KeyScheme {
     Bip340,
     /// Ed25519 (RFC 8032).
     Ed25519,
+    /// ML-DSA-65 (FIPS 204).
+    MlDsa65,
 }
 
 impl PublicAccount {
@@ -77,6 +80,20 @@ impl PublicAccount {
         Self { parity: parity | BIP340, x: Digest(x), chain_code }
     }
 
+    /// Of an imported key that signs BIP-340 alone: the account of a wallet elsewhere, whose addresses are two steps below it
+    /// (BIP-86), with the chain code that it has there.
+    #[must_use]
+    pub fn taproot(compressed: [u8; 33], chain_code: [u8; 32]) -> Self {
+        let [parity, x @ ..] = compressed;
+        Self { parity: parity | BIP340 | TAPROOT, x: Digest(x), chain_code: Digest(chain_code) }
+    }
+
+    /// Whether it is the account of a taproot wallet from elsewhere.
+    #[must_use]
+    pub fn is_taproot(&self) -> bool {
+        *self == Self::taproot(self.compressed(), self.chain_code.0)
+    }
+
     /// Of a key of Ed25519: its 32 bytes. It has no children, and so no chain code.
     #[must_use]
     pub fn ed25519(key: [u8; 32]) -> Self {
@@ -87,6 +104,19 @@ impl PublicAccount {
     #[must_use]
     pub fn ed25519_key(&self) -> Option<[u8; 32]> {
         (self.scheme() == Some(KeyScheme::Ed25519)).then_some(self.x.0)
+    }
+
+    /// Of a key of ML-DSA-65: its fingerprint. It has no children, and so no chain code.
+    #[must_use]
+    pub fn ml_dsa_65(key: &[u8; ML_DSA_65_KEY_BYTES]) -> Self {
+        Self { parity: ML_DSA_65_ACCOUNT, x: ml_dsa_65_fingerprint(key), chain_code: Digest::ZERO }
+    }
+
+    /// The public key in front of a proof of control; none for a key of another scheme, whose account says it, and for another key.
+    #[must_use]
+    pub fn ml_dsa_65_key<'p>(&self, proof: &'p [u8]) -> Option<&'p [u8; ML_DSA_65_KEY_BYTES]> {
+        let key = proof.first_chunk()?;
+        (*self == Self::ml_dsa_65(key)).then_some(key)
     }
 
     /// The public key as its scheme's shares are written: 33 bytes compressed, of Ed25519 32.
@@ -124,10 +154,14 @@ impl PublicAccount {
             let is_one = self.chain_code == Digest::ZERO && is_ed25519_point(&self.x.0);
             return is_one.then_some(KeyScheme::Ed25519);
         }
+        if self.parity == ML_DSA_65_ACCOUNT {
+            return (self.chain_code == Digest::ZERO).then_some(KeyScheme::MlDsa65);
+        }
         PublicKey::from_slice(&self.compressed()).ok()?;
         match self.parity {
             EVEN | ODD => Some(KeyScheme::Ecdsa),
             _ if self.is_lone() => Some(KeyScheme::Ecdsa),
+            _ if self.is_taproot() => Some(KeyScheme::Bip340),
             _ => (*self == Self::bip340(self.compressed())).then_some(KeyScheme::Bip340),
         }
     }
@@ -135,7 +169,7 @@ impl PublicAccount {
     /// The point as 33 compressed bytes; of Ed25519 no point of this curve.
     #[must_use]
     pub fn compressed(&self) -> [u8; 33] {
-        let mut bytes = [self.parity & !(BIP340 | LONE); 33];
+        let mut bytes = [self.parity & !(BIP340 | LONE | TAPROOT); 33];
         bytes.iter_mut().skip(1).zip(self.x.0).for_each(|(to, from)| *to = from);
         bytes
     }
@@ -193,14 +227,15 @@ impl PublicAccount {
         Some(tweaks)
     }
 
-    /// Whether 64 bytes over `challenge` are this key's: whoever made them holds the secret. ECDSA: r ‖ s of the first
-    /// account; BIP-340 and Ed25519: of the key itself.
+    /// Whether bytes over `challenge` are this key's: whoever made them holds the secret. ECDSA: r ‖ s of the first account, 64 bytes;
+    /// BIP-340 and Ed25519: 64 bytes of the key itself; ML-DSA-65: the public key, then its signature (pure, empty context).
     #[must_use]
     pub fn proves_control(&self, challenge: &Digest, proof: &[u8]) -> bool {
         match self.scheme() {
             Some(KeyScheme::Ecdsa) => self.account_proves_control(0, challenge, proof),
             Some(KeyScheme::Bip340) => self.proves_bip340(challenge, proof),
             Some(KeyScheme::Ed25519) => verify_ed25519(&self.x.0, challenge.as_bytes(), proof),
+            Some(KeyScheme::MlDsa65) => self.proves_ml_dsa_65(challenge, proof),
             None => false,
         }
     }
@@ -212,6 +247,12 @@ impl PublicAccount {
         let Ok(signature) = Signature::from_compact(proof) else { return false };
         let message = Message::from_digest(challenge.0);
         CURVE.verify_ecdsa(message, &signature, &key).is_ok()
+    }
+
+    fn proves_ml_dsa_65(&self, challenge: &Digest, proof: &[u8]) -> bool {
+        let Some(key) = self.ml_dsa_65_key(proof) else { return false };
+        let signature = proof.get(ML_DSA_65_KEY_BYTES..).unwrap_or_default();
+        UnparsedPublicKey::new(&ML_DSA_65, key).verify(challenge.as_bytes(), signature).is_ok()
     }
 
     fn proves_bip340(&self, challenge: &Digest, proof: &[u8]) -> bool {
@@ -233,6 +274,11 @@ fn is_ed25519_point(bytes: &[u8; 32]) -> bool {
     point.is_torsion_free() && !point.is_small_order() && point.compress().0 == *bytes
 }
 
+/// The digest of the key's document as `keystead-quantum` writes it: the scheme's code, then the key.
+fn ml_dsa_65_fingerprint(key: &[u8; ML_DSA_65_KEY_BYTES]) -> Digest {
+    tagged_hash(QUANTUM_KEY_DOMAIN, &[[ML_DSA_65_CODE].as_slice(), key].concat())
+}
+
 fn address_of(key: &PublicKey) -> Address {
     let uncompressed = key.serialize_uncompressed();
     let point = uncompressed.get(1..).unwrap_or_default();
@@ -246,6 +292,13 @@ const BIP340: u8 = 0x10;
 const ED25519_KEY: u8 = 0x20;
 /// What says that a key has no children.
 const LONE: u8 = 0x40;
+/// What says, beside [`BIP340`], that a key is the account of a wallet from elsewhere.
+const TAPROOT: u8 = 0x80;
+/// Alone, it says that what stands in the place of a point is the fingerprint of a key of ML-DSA-65.
+const ML_DSA_65_ACCOUNT: u8 = 0x80;
+
+const QUANTUM_KEY_DOMAIN: &str = "keystead/quantum-key/v1";
+const ML_DSA_65_CODE: u8 = 1;
 
 const CHAIN_CODE_DOMAIN: &str = "keystead/bip340-chain-code/v1";
 
@@ -322,6 +375,27 @@ mod tests {
         }
     }
 
+    /// Its children are those that the wallet had, and what is born here never has its form.
+    #[test]
+    fn s07_an_imported_taproot_account_has_its_own_chain_code_and_proves_with_bip340_alone() {
+        let secret = SecretKey::from_byte_array([7; 32]).unwrap();
+        let compressed = PublicKey::from_secret_key(&Secp256k1::new(), &secret).serialize();
+        let (account, born) =
+            (PublicAccount::taproot(compressed, [5; 32]), PublicAccount::bip340(compressed));
+        assert_eq!((account.scheme(), account.compressed()), (Some(KeyScheme::Bip340), compressed));
+        assert!(account.is_taproot() && !account.is_lone() && !born.is_taproot());
+        assert!(!PublicAccount::new(compressed, [5; 32]).is_taproot());
+        assert_eq!((account.address(0), account.point(0)), (None, None));
+        assert_eq!(account.tweaks(&[0, 3]), PublicAccount::new(compressed, [5; 32]).tweaks(&[0, 3]));
+        assert_ne!(account.tweaks(&[0, 3]), born.tweaks(&[0, 3]));
+        let (challenge, pair) = (Digest([3; 32]), Keypair::from_secret_key(&Secp256k1::new(), &secret));
+        let proof = Secp256k1::new().sign_schnorr_no_aux_rand(challenge.as_bytes(), &pair).to_byte_array();
+        assert!(account.proves_control(&challenge, &proof));
+        for parity in [account.parity ^ BIP340, account.parity | LONE, account.parity | ED25519_KEY] {
+            assert_eq!(PublicAccount { parity, ..account }.scheme(), None, "{parity:#x}");
+        }
+    }
+
     #[test]
     fn s07_a_key_of_ed25519_is_one_point_in_one_encoding_and_proves_with_ed25519_alone() {
         use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -339,6 +413,42 @@ mod tests {
         assert_eq!(PublicAccount { chain_code: Digest([1; 32]), ..account }.scheme(), None);
         let secp = PublicAccount::new([2; 33], [0; 32]);
         assert_eq!((secp.ed25519_key(), secp.public_key().len()), (None, 33));
+    }
+
+    /// The log knows a fingerprint; whoever proves control shows the key.
+    #[test]
+    fn s07_a_key_of_ml_dsa_65_is_its_fingerprint_and_proves_with_the_key_in_front() {
+        use aws_lc_rs::signature::{KeyPair as _, ML_DSA_65_SIGNING, PqdsaKeyPair};
+
+        let pair = |byte| PqdsaKeyPair::from_seed(&ML_DSA_65_SIGNING, &[byte; 32]).unwrap();
+        let public =
+            |it: &PqdsaKeyPair| -> [u8; ML_DSA_65_KEY_BYTES] { it.public_key().as_ref().try_into().unwrap() };
+        let proof = |pair: &PqdsaKeyPair, shown: &PqdsaKeyPair, challenge: Digest| {
+            let mut signature = vec![0; 3309];
+            pair.sign(challenge.as_bytes(), &mut signature).unwrap();
+            [public(shown).as_slice(), &signature].concat()
+        };
+        let (ours, other, challenge) = (pair(7), pair(8), Digest([3; 32]));
+        let account = PublicAccount::ml_dsa_65(&public(&ours));
+        assert_eq!(
+            (account.scheme(), account.address(0), account.point(0)),
+            (Some(KeyScheme::MlDsa65), None, None)
+        );
+        let good = proof(&ours, &ours, challenge);
+        assert!(account.proves_control(&challenge, &good));
+        assert_eq!(account.ml_dsa_65_key(&good), Some(&public(&ours)));
+        assert!(!account.proves_control(&Digest([4; 32]), &good));
+        assert!(!account.proves_control(&challenge, &good[..good.len() - 1]));
+        assert!(
+            !account.proves_control(&challenge, &proof(&other, &other, challenge)),
+            "another key that is shown"
+        );
+        assert!(
+            !account.proves_control(&challenge, &proof(&other, &ours, challenge)),
+            "another key that signs"
+        );
+        assert_eq!(PublicAccount { chain_code: Digest([1; 32]), ..account }.scheme(), None);
+        assert_eq!(PublicAccount::new([2; 33], [0; 32]).ml_dsa_65_key(&good), None);
     }
 
     /// Under a key of small order `R = s·B` verifies for whoever likes: it proves nothing.

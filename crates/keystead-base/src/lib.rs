@@ -26,6 +26,6 @@ pub use hybrid::{
 };
 pub use id::{ClusterId, MAX_NAME_BYTES, Name, NameError, RequestId, RequestNonce};
 pub use secret::Secret;
-pub use self_test::{BASE_SELF_TESTS, SelfTest, SelfTestError};
+pub use self_test::{BASE_SELF_TESTS, SelfTest, SelfTestError, SelfTested};
 pub use signed::{Signed, signing_message};
 pub use time::Timestamp;

@@ -8,7 +8,7 @@ use bitcoin::secp256k1::PublicKey;
 use keystead_base::{Blame, Coded, Name, PublicAccount};
 use keystead_intent::{BitcoinWallet, ChainId};
 
-pub use self::in_shares::wallet_in_shares;
+pub use self::in_shares::{first_in_shares, wallet_in_shares};
 use crate::checksum::checksum;
 use crate::{Descriptor, DescriptorError, Form, Key, Network, Wallet, WalletError};
 

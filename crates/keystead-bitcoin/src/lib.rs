@@ -36,8 +36,8 @@ mod weight;
 mod words;
 
 pub use account::{
-    AccountError, AccountKey, PURPOSES, account_paths, check_shared, cosigner_path, read_account,
-    read_wallet, record_wallet, shared_wallet, wallet_in_shares,
+    AccountError, AccountKey, PURPOSES, account_paths, check_shared, cosigner_path, first_in_shares,
+    read_account, read_wallet, record_wallet, shared_wallet, wallet_in_shares,
 };
 pub use address::{AddressError, address_of, parse_address};
 pub use compose::{ComposeError, Draft, DraftInput, DraftOutput, compose};

@@ -30,7 +30,9 @@ pub fn build(action: &Action, account: Address) -> Result<Unsigned, BuildError> 
             _ => return Err(BuildError::NotATransaction),
         },
         Action::Authority(_) => return Err(BuildError::NothingToSign),
-        Action::Psbt(_) | Action::Solana(_) => return Err(BuildError::NotEthereum { found: chain }),
+        Action::Psbt(_) | Action::Solana(_) | Action::Near(_) => {
+            return Err(BuildError::NotEthereum { found: chain });
+        }
     };
     Unsigned::parse(account, chain, payload)
 }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, keccak256};
-use keystead_base::{ClusterId, Coded as _, HybridSigner, Name, RequestId, Timestamp};
+use keystead_base::{
+    BASE_SELF_TESTS, ClusterId, Coded as _, HybridSigner, Name, RequestId, SelfTested, Timestamp,
+};
 use keystead_decision::Outcome;
 use keystead_intent::{AccountRef, Action, ChainId, Intent};
 use keystead_trace::{Field, Kind, Span, Tracer, current};
@@ -81,6 +83,8 @@ pub(crate) struct Inner {
     journal: Mutex<Journal>,
     asked: Mutex<AskedFile>,
     waiting: Semaphore,
+    /// It signs requests for its service, and hashes what it is given (S7).
+    _tested: SelfTested,
 }
 
 impl Coordinator {
@@ -89,7 +93,7 @@ impl Coordinator {
     ///
     /// # Errors
     ///
-    /// [`CoordinatorError`] when the journal cannot be read or written, or the transport key is refused.
+    /// [`CoordinatorError`] when a self-test fails, the journal cannot be read or written, or the transport key is refused.
     pub fn start(
         settings: Settings,
         nodes: Vec<Target>,
@@ -97,6 +101,7 @@ impl Coordinator {
         chain: Option<ChainView>,
         journal: &Path,
     ) -> Result<Self, CoordinatorError> {
+        let tested = SelfTested::power_on(&[BASE_SELF_TESTS], &|_, _| {})?;
         let relay = Client::among(nodes.clone())?;
         let node = NodeClient::among(nodes)?;
         let started = clock::now();
@@ -126,6 +131,7 @@ impl Coordinator {
             node,
             relay,
             chain,
+            _tested: tested,
         });
         tokio::spawn(follow::sweep(Arc::downgrade(&inner)));
         tokio::spawn(probes::measure(Arc::downgrade(&inner)));

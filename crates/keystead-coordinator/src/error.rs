@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use keystead_base::{Amount, Blame, Coded, KeyError, Name, RequestId};
+use keystead_base::{Amount, Blame, Coded, KeyError, Name, RequestId, SelfTestError};
 use keystead_intent::IntentError;
 use keystead_policy::Reason;
 use keystead_transmit::{TransmitError, Unknown};
@@ -64,6 +64,9 @@ pub enum CoordinatorError {
         /// The length found.
         found: usize,
     },
+    /// This process computes wrongly.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestError),
     /// A token that could be guessed, or cannot stand in a header.
     #[error("a token is {min} to {max} visible ASCII characters, found {found} bytes")]
     Token {
@@ -88,6 +91,7 @@ impl Coded for CoordinatorError {
             Self::Oidc { .. } => "coordinator.oidc",
             Self::Certificate { .. } => "coordinator.certificate",
             Self::HookSecret { .. } => "coordinator.hook_secret",
+            Self::SelfTest(error) => error.code(),
         }
     }
 

@@ -139,6 +139,7 @@ impl<C: Controls> Turn<'_, C> {
             .controls
             .successor(current, &next)
             .map_err(|error| unfit(error.code(), error.to_string()))?;
+        self.controls.devices(current, &next).map_err(|error| unfit(error.code(), error.to_string()))?;
         sections.fit(change).map_err(|error| unfit(error.code(), error.to_string()))?;
         check_registered(&next).map_err(|error| unfit(error.code(), error.to_string()))?;
         let active = ActivePolicy::compile(next).map_err(|error| unfit(error.code(), error.to_string()))?;
@@ -445,12 +446,13 @@ impl<C: Controls> Turn<'_, C> {
     pub(crate) fn new_key(&mut self, name: &Name, key: crate::Key) -> Result<KeyState, Reason> {
         let first = key.account.address(0);
         let twin = self.state.keys.iter().any(|(other, it)| {
-            let same = it.account == key.account || (first.is_some() && it.account.address(0) == first);
-            other == name || same
+            let same = it.account.public_key() == key.account.public_key();
+            other == name || same || (first.is_some() && it.account.address(0) == first)
         });
         // No key of ours but those of tokens is without children; what was imported is as it was elsewhere.
         let lone = key.account.is_lone();
         let has_its_form = lone == key.kind.is_in_tokens() || (lone && key.imported);
+        let has_its_form = has_its_form && (key.imported || !key.account.is_taproot());
         if twin || key.account.scheme() != Some(key.kind.scheme()) || !has_its_form {
             return Err(Reason::KeyExists { key: name.clone() });
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keystead_base::{Blame, ClusterId, Coded, Digest, Name, RequestId, tagged_hash};
+use keystead_base::{Blame, ClusterId, Coded, Digest, KeyScheme, Name, RequestId, tagged_hash};
 use keystead_bitcoin::{
     AccountError, SpendError, check_shared, read_account, shared_wallet, wallet_in_shares,
 };
@@ -38,7 +38,8 @@ impl<C: Controls> Turn<'_, C> {
         let challenge = wallet_challenge(self.state.cluster, name, &keystead_base::Canonical::digest(wallet));
         let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
         let proven = match &key.sharing {
-            None => key.account.proves_control(&challenge, proof),
+            // INVARIANT S7: what is proven by a key that signs no coins is no wallet.
+            None => key.kind.scheme() == KeyScheme::Ecdsa && key.account.proves_control(&challenge, proof),
             // Nothing of its path is hardened: it is what anybody derives.
             Some(_) => {
                 proof.is_empty()

@@ -88,6 +88,12 @@ pub trait Controls: Send + Sync {
         unsigned.effects()
     }
 
+    /// INVARIANT S2, S9: the effects of a transaction of NEAR's are read from its bytes, each action for itself, and its tokens are those
+    /// of the registry.
+    fn explain_near(&self, unsigned: &keystead_near::Unsigned, assets: &AssetIndex) -> Effects {
+        unsigned.effects(assets)
+    }
+
     /// INVARIANT S4: at most one transaction for any coin, unless a replacement names the one before.
     ///
     /// # Errors
@@ -119,7 +125,16 @@ pub trait Controls: Send + Sync {
     ///
     /// [`PolicyError`] says what was expected and what was found.
     fn successor(&self, current: &PolicyVersion, next: &PolicyVersion) -> Result<Sections, PolicyError> {
-        keystead_policy::check_next(current, next)
+        keystead_policy::check_step(current, next)
+    }
+
+    /// INVARIANT S11: no device counts for two seats, approvers, or a seat and an approver.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] names both, or whose device is missing.
+    fn devices(&self, current: &PolicyVersion, next: &PolicyVersion) -> Result<(), PolicyError> {
+        keystead_policy::check_devices(Some(current), next)
     }
 
     /// INVARIANT K3: what is dealt in an import, and what its holders then hold, is the key that people approved: `point` is

@@ -153,12 +153,13 @@ impl Convening {
         self.is_of(node, attempt)?;
         let scheme = report.account.scheme().ok_or(ShareFault::Account)?;
         let is_born_so = match &self.ceremony {
-            KeyCeremony::Generate { kind, .. } => scheme == kind.scheme(),
+            KeyCeremony::Generate { kind, .. } => scheme == kind.scheme() && !report.account.is_taproot(),
             // Nobody has a share of what was not dealt yet.
             KeyCeremony::Import { .. } if self.dealing.is_none() => return Err(ShareFault::Dealing),
             // Its point is a control's; here, that its addresses follow from it as was approved.
             KeyCeremony::Import { kind, account, .. } => {
-                let alike = account.is_lone() == report.account.is_lone();
+                let forms = |it: &PublicAccount| (it.is_lone(), it.is_taproot());
+                let alike = forms(account) == forms(&report.account);
                 scheme == kind.scheme() && alike && account.chain_code == report.account.chain_code
             }
             _ => true,

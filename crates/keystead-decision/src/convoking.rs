@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keystead_base::{Name, RequestId};
+use keystead_base::{Coded as _, Name, RequestId};
 use keystead_intent::{
     ChangeKind, KeyCeremony, KeyKind, KeyMove, KeyState, MAX_EXIT_RECIPIENTS, MAX_HOLDERS,
 };
@@ -365,6 +365,11 @@ impl<C: Controls> Turn<'_, C> {
         let enough = threshold >= 2 && usize::from(threshold) <= holders.len();
         let nodes = holders.iter().all(|it| self.state.roster().node(it).is_some());
         if enough && nodes && holders.len() <= MAX_HOLDERS && are_distinct(holders) {
+            self.state.roster().devices_of_holders(holders).map_err(|error| Reason::DevicesRefused {
+                key: key.clone(),
+                code: error.code().to_owned(),
+                text: error.to_string(),
+            })?;
             return Ok(());
         }
         let holders = first(holders);

@@ -75,6 +75,9 @@ impl<C: Controls> Turn<'_, C> {
         let (state, now) = (self.move_key(name, KeyMove::Drill)?, self.now());
         if let Some(key) = self.state.keys.get_mut(name) {
             (key.drilled, key.drilled_backup) = (Some(now), Some(backup));
+            if let Some(shown) = key.account.ml_dsa_65_key(proof) {
+                key.life.public_key = shown.to_vec().into();
+            }
         }
         Ok(state)
     }

@@ -130,15 +130,20 @@ impl<C: Controls> Turn<'_, C> {
                 account.scheme() == Some(KeyScheme::Ecdsa) && first.is_some() && lone
             }
             KeyKind::ThresholdEd25519 => account.scheme() == Some(KeyScheme::Ed25519),
-            // Those of BIP-340 derive their children from themselves: an imported one would have other addresses than it had.
-            KeyKind::ThresholdBip340 | KeyKind::HdSecp256k1 | KeyKind::TokenSecp256k1 => {
+            // One that derives from itself, as those do that are born in shares, would have other addresses than it had.
+            KeyKind::ThresholdBip340 => account.scheme() == Some(KeyScheme::Bip340) && account.is_taproot(),
+            // There is no threshold scheme of ML-DSA here.
+            KeyKind::HdSecp256k1 | KeyKind::TokenSecp256k1 | KeyKind::HdMlDsa65 => {
                 return Err(Reason::KindRefused { key: name.clone(), kind: *kind });
             }
         };
         if !fits {
             return Err(fault(ShareFault::Account));
         }
-        let known = |it: &Key| it.account == *account || (first.is_some() && it.account.address(0) == first);
+        let known = |it: &Key| {
+            let same = it.account.public_key() == account.public_key();
+            same || (first.is_some() && it.account.address(0) == first)
+        };
         if self.state.keys.iter().any(|(other, it)| other != name && known(it)) {
             return Err(Reason::KeyExists { key: name.clone() });
         }

@@ -96,6 +96,9 @@ impl<C: Controls> Turn<'_, C> {
         if let Action::Solana(it) = action {
             return self.understand_message(it);
         }
+        if let Action::Near(it) = action {
+            return self.understand_near(it);
+        }
         let account = action.account().ok_or_else(no_account)?;
         let address = self.address(account)?;
         let unsigned = self.controls.build(action, address).map_err(|error| Reason::Undecodable {
@@ -390,6 +393,9 @@ impl<C: Controls> Turn<'_, C> {
     fn effects_of(&self, action: &Action) -> Option<Effects> {
         if let Action::Solana(it) = action {
             return self.effects_of_message(it);
+        }
+        if let Action::Near(it) = action {
+            return self.effects_of_near(it);
         }
         let account = action.account()?;
         let address = self.state.keys.get(&account.key)?.account.address(account.index)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, Bytes};
 use borsh::{BorshDeserialize, BorshSerialize};
 use imbl::OrdMap;
 use keystead_base::{Canonical as _, ClusterId, Coded as _, Digest, Name, RequestId, Timestamp, tagged_hash};
@@ -42,6 +42,8 @@ pub struct KeyLife {
     pub proven: Option<Timestamp>,
     /// The digests of the certificates of its destruction, by node.
     pub wipes: BTreeMap<Name, Digest>,
+    /// The public key where the account is a fingerprint of it alone (ML-DSA-65), once a drill showed it; empty otherwise.
+    pub public_key: Bytes,
 }
 
 impl Key {

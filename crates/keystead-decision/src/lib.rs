@@ -25,6 +25,7 @@ mod key_moves;
 mod light_client;
 mod light_error;
 mod messages;
+mod near;
 mod outcome;
 mod permits;
 mod persist;

@@ -64,10 +64,15 @@ impl<C: Controls> Turn<'_, C> {
 }
 
 /// INVARIANT S10: when a message with a recent blockhash is over, executed or not: nobody watches a cluster, so its amounts
-/// count as spent from then on. A durable one, which has a slot, is never over by itself.
+/// count as spent from then on. A durable one, which has a slot, is never over by itself. So it is with NEAR, whose transactions all
+/// name a recent block.
 pub(crate) fn blockhash_over_at(effects: &Effects, now: Timestamp) -> Option<Timestamp> {
-    let recent = effects.chain.solana().is_some() && effects.slot.is_none();
-    recent.then(|| now.plus_seconds(BLOCKHASH_SECONDS))
+    let good = match (effects.chain.solana(), effects.chain.near()) {
+        (Some(_), _) => BLOCKHASH_SECONDS,
+        (None, Some(_)) => crate::near::BLOCK_SECONDS,
+        (None, None) => return None,
+    };
+    effects.slot.is_none().then(|| now.plus_seconds(good))
 }
 
 /// How long a recent blockhash is taken to be good. Clusters take it for 150 blocks, about a minute; one that stands still

@@ -137,6 +137,8 @@ pub(crate) fn are_shares(shares: &[Vec<u8>], holders: usize, scheme: KeyScheme) 
     let point = |it: &Vec<u8>| match scheme {
         KeyScheme::Ecdsa | KeyScheme::Bip340 => it.len() == POINT_BYTES && matches!(it.first(), Some(2 | 3)),
         KeyScheme::Ed25519 => it.len() == ED25519_BYTES,
+        // Such keys have no shares here.
+        KeyScheme::MlDsa65 => false,
     };
     let distinct: BTreeSet<_> = shares.iter().collect();
     shares.len() == holders && distinct.len() == holders && shares.iter().all(point)

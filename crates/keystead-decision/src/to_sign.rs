@@ -12,6 +12,8 @@ pub(crate) enum ToSign {
     Bitcoin(Digest),
     /// The SHA-256 of a message, which Ed25519 signs itself.
     Solana(Digest),
+    /// The SHA-256 of a transaction of NEAR's, which ML-DSA-65 signs.
+    Near(Digest),
 }
 
 impl ToSign {
@@ -19,7 +21,7 @@ impl ToSign {
     pub(crate) fn granted<C: Controls>(&self, controls: &C) -> Digest {
         match self {
             Self::Ethereum(unsigned) => controls.granted_digest(unsigned),
-            Self::Bitcoin(digest) | Self::Solana(digest) => *digest,
+            Self::Bitcoin(digest) | Self::Solana(digest) | Self::Near(digest) => *digest,
         }
     }
 
@@ -27,7 +29,7 @@ impl ToSign {
     pub(crate) fn transaction(&self) -> Option<&Transaction> {
         match self {
             Self::Ethereum(unsigned) => unsigned.transaction(),
-            Self::Bitcoin(_) | Self::Solana(_) => None,
+            Self::Bitcoin(_) | Self::Solana(_) | Self::Near(_) => None,
         }
     }
 }

@@ -91,6 +91,11 @@ pub enum EntropyError {
         /// Which source.
         source_name: Source,
     },
+    /// What was brought goes with another part of the machine's than it holds now.
+    #[error(
+        "what people brought was made for another promise than this machine's: it was started again, or made a key since"
+    )]
+    Promise,
     /// One source alone.
     #[error("a seed takes a second source beside the operating system")]
     Alone,
@@ -119,6 +124,7 @@ impl Coded for EntropyError {
             Self::NotByHand { .. } => "entropy.not_by_hand",
             Self::NotSystem { .. } => "entropy.not_system",
             Self::Order { .. } => "entropy.order",
+            Self::Promise => "entropy.promise",
             Self::Alone => "entropy.alone",
             Self::Receipt { .. } => "entropy.receipt",
             Self::Derive => "entropy.derive",
@@ -134,9 +140,11 @@ impl Coded for EntropyError {
             {
                 Blame::Caller
             }
-            Self::Uneven { .. } | Self::Steps { .. } | Self::Periodic { .. } | Self::Receipt { .. } => {
-                Blame::Caller
-            }
+            Self::Uneven { .. }
+            | Self::Steps { .. }
+            | Self::Periodic { .. }
+            | Self::Promise
+            | Self::Receipt { .. } => Blame::Caller,
             _ => Blame::Environment,
         }
     }

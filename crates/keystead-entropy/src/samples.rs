@@ -75,7 +75,12 @@ fn is_symbol(source: Source, value: u8) -> bool {
     match source {
         Source::Dice => (1..=6).contains(&value),
         Source::Coins => value <= 1,
-        Source::OperatingSystem | Source::Jitter | Source::Rdseed | Source::File | Source::Token => true,
+        Source::OperatingSystem
+        | Source::Jitter
+        | Source::Rdseed
+        | Source::File
+        | Source::Token
+        | Source::Tpm => true,
     }
 }
 

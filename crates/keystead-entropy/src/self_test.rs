@@ -20,7 +20,7 @@ pub const ENTROPY_SELF_TESTS: &[SelfTest] = &[
     SelfTest {
         name: "health_tests",
         compute: || Some(Source::ALL.into_iter().flat_map(verdicts).collect()),
-        answer: "000102000102000102000102000102000102000102",
+        answer: "000102000102000102000102000102000102000102000102",
     },
 ];
 

@@ -5,7 +5,7 @@ use std::fmt;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-/// A source of randomness. That of another key home (a TPM) follows at the end.
+/// A source of randomness.
 #[derive(
     Clone,
     Copy,
@@ -36,6 +36,8 @@ pub enum Source {
     File,
     /// The generator of a PKCS#11 token. A sample is a byte.
     Token,
+    /// The generator of the machine's TPM. A sample is a byte.
+    Tpm,
 }
 
 /// What a source is claimed to give, and the cut-offs of its health tests (NIST SP 800-90B, 4.4), which follow from that
@@ -56,8 +58,16 @@ pub struct Claim {
 
 impl Source {
     /// All of them, in the order in which they are mixed.
-    pub const ALL: [Self; 7] =
-        [Self::OperatingSystem, Self::Jitter, Self::Rdseed, Self::Dice, Self::Coins, Self::File, Self::Token];
+    pub const ALL: [Self; 8] = [
+        Self::OperatingSystem,
+        Self::Jitter,
+        Self::Rdseed,
+        Self::Dice,
+        Self::Coins,
+        Self::File,
+        Self::Token,
+        Self::Tpm,
+    ];
 
     /// What it is claimed to give.
     #[must_use]
@@ -70,7 +80,7 @@ impl Source {
             Self::Dice => claim(2_584, (512, 13, 141), 99),
             Self::Coins => claim(1_000, (1024, 31, 609), 256),
             // Nobody here knows the generator: an eighth of what its bytes could hold.
-            Self::File | Self::Token => claim(1_000, (512, 31, 325), 256),
+            Self::File | Self::Token | Self::Tpm => claim(1_000, (512, 31, 325), 256),
         }
     }
 
@@ -80,7 +90,9 @@ impl Source {
         match self {
             Self::Dice => Some(6),
             Self::Coins => Some(2),
-            Self::OperatingSystem | Self::Jitter | Self::Rdseed | Self::File | Self::Token => None,
+            Self::OperatingSystem | Self::Jitter | Self::Rdseed | Self::File | Self::Token | Self::Tpm => {
+                None
+            }
         }
     }
 
@@ -105,6 +117,7 @@ impl fmt::Display for Source {
             Self::Coins => "coins",
             Self::File => "file",
             Self::Token => "token",
+            Self::Tpm => "tpm",
         })
     }
 }

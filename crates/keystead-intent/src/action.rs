@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The longest payload of any one request.
 pub const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
 
-/// An EIP-155 chain id, or one of those beyond them that Bitcoin's networks and Solana's clusters have. Zero is not a
+/// An EIP-155 chain id, or one of those beyond them that Bitcoin's and NEAR's networks and Solana's clusters have. Zero is not a
 /// chain.
 #[derive(
     Clone,
@@ -29,10 +29,11 @@ pub struct ChainId(pub u64);
 
 impl std::fmt::Display for ChainId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.bitcoin(), self.solana()) {
-            (Some(network), _) => write!(f, "bitcoin:{network}"),
-            (None, Some(cluster)) => write!(f, "solana:{cluster}"),
-            (None, None) => write!(f, "eip155:{}", self.0),
+        match (self.bitcoin(), self.solana(), self.near()) {
+            (Some(network), _, _) => write!(f, "bitcoin:{network}"),
+            (None, Some(cluster), _) => write!(f, "solana:{cluster}"),
+            (None, None, Some(network)) => write!(f, "near:{network}"),
+            (None, None, None) => write!(f, "eip155:{}", self.0),
         }
     }
 }
@@ -77,7 +78,7 @@ pub struct AccountRef {
 )]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Asset {
-    /// The chain's own coin; its unit is wei, on Bitcoin satoshi, on Solana lamport.
+    /// The chain's own coin; its unit is wei, on Bitcoin satoshi, on Solana lamport, on NEAR yoctoNEAR.
     Native,
     /// A token contract; its unit is the token's base unit.
     Token(Address),

@@ -219,10 +219,11 @@ impl AssetIndex {
 
 /// The smallest unit of a chain's own coin.
 fn smallest(chain: ChainId) -> &'static str {
-    match (chain.bitcoin(), chain.solana()) {
-        (Some(_), _) => "sat",
-        (None, Some(_)) => "lamports",
-        (None, None) => "wei",
+    match (chain.bitcoin(), chain.solana(), chain.near()) {
+        (Some(_), _, _) => "sat",
+        (None, Some(_), _) => "lamports",
+        (None, None, Some(_)) => "yoctoNEAR",
+        (None, None, None) => "wei",
     }
 }
 
@@ -379,6 +380,7 @@ mod tests {
             (ChainId(2), Asset::Native, 7, "7 wei", "7 wei"),
             (ChainId::BITCOIN_REGTEST, Asset::Native, 7, "7 sat", "7 sat"),
             (ChainId::SOLANA_DEVNET, Asset::Native, 7, "7 lamports", "7 lamports"),
+            (ChainId::NEAR_TESTNET, Asset::Native, 7, "7 yoctoNEAR", "7 yoctoNEAR"),
             (
                 CHAIN,
                 other,

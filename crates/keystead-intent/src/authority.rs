@@ -278,6 +278,8 @@ pub enum KeyKind {
     ThresholdEd25519,
     /// A secp256k1 key in PKCS#11 tokens: one account, and no children.
     TokenSecp256k1,
+    /// A key of ML-DSA-65, grown from a seed, for transactions of NEAR's and nothing else.
+    HdMlDsa65,
 }
 
 impl KeyKind {
@@ -285,7 +287,7 @@ impl KeyKind {
     #[must_use]
     pub fn is_shared(self) -> bool {
         match self {
-            Self::HdSecp256k1 | Self::TokenSecp256k1 => false,
+            Self::HdSecp256k1 | Self::TokenSecp256k1 | Self::HdMlDsa65 => false,
             Self::ThresholdSecp256k1 | Self::ThresholdBip340 | Self::ThresholdEd25519 => true,
         }
     }
@@ -295,9 +297,11 @@ impl KeyKind {
     pub fn is_in_tokens(self) -> bool {
         match self {
             Self::TokenSecp256k1 => true,
-            Self::HdSecp256k1 | Self::ThresholdSecp256k1 | Self::ThresholdBip340 | Self::ThresholdEd25519 => {
-                false
-            }
+            Self::HdSecp256k1
+            | Self::ThresholdSecp256k1
+            | Self::ThresholdBip340
+            | Self::ThresholdEd25519
+            | Self::HdMlDsa65 => false,
         }
     }
 
@@ -308,6 +312,7 @@ impl KeyKind {
             Self::HdSecp256k1 | Self::ThresholdSecp256k1 | Self::TokenSecp256k1 => KeyScheme::Ecdsa,
             Self::ThresholdBip340 => KeyScheme::Bip340,
             Self::ThresholdEd25519 => KeyScheme::Ed25519,
+            Self::HdMlDsa65 => KeyScheme::MlDsa65,
         }
     }
 
@@ -320,6 +325,7 @@ impl KeyKind {
             Self::ThresholdBip340 => "threshold_bip340",
             Self::ThresholdEd25519 => "threshold_ed25519",
             Self::TokenSecp256k1 => "token_secp256k1",
+            Self::HdMlDsa65 => "hd_ml_dsa_65",
         }
     }
 }

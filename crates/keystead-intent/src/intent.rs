@@ -5,8 +5,8 @@ use keystead_base::{Blame, Canonical, ClusterId, Coded, Name, RequestId, Request
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountRef, AuthorityChange, ChainId, ContractCall, MAX_PAYLOAD_BYTES, Message, PsbtSpend, RawEthereum,
-    Replacement, SolanaMessage, Transfer, TypedData,
+    AccountRef, AuthorityChange, ChainId, ContractCall, MAX_PAYLOAD_BYTES, Message, NearTransaction,
+    PsbtSpend, RawEthereum, Replacement, SolanaMessage, Transfer, TypedData,
 };
 
 /// The most intents that one signature of a requester covers.
@@ -90,6 +90,8 @@ pub enum Action {
     Psbt(PsbtSpend),
     /// Sign a message of Solana's.
     Solana(SolanaMessage),
+    /// Sign a transaction of NEAR's.
+    Near(NearTransaction),
 }
 
 impl Action {
@@ -105,6 +107,7 @@ impl Action {
             Self::Replacement(it) => Some(&it.transaction.account),
             Self::Psbt(it) => Some(&it.account),
             Self::Solana(it) => Some(&it.account),
+            Self::Near(it) => Some(&it.account),
             Self::Authority(_) => None,
         }
     }
@@ -121,6 +124,7 @@ impl Action {
             Self::Replacement(it) => Some(it.transaction.chain),
             Self::Psbt(it) => Some(it.chain),
             Self::Solana(it) => Some(it.chain),
+            Self::Near(it) => Some(it.chain),
             Self::Authority(_) => None,
         }
     }
@@ -139,6 +143,7 @@ impl Action {
             Self::Psbt(it) if it.replaces.is_some() => ActionKind::Replacement,
             Self::Psbt(_) => ActionKind::Psbt,
             Self::Solana(_) => ActionKind::Solana,
+            Self::Near(_) => ActionKind::Near,
         }
     }
 
@@ -162,6 +167,7 @@ impl Action {
             Self::Replacement(it) => it.transaction.preimage.len(),
             Self::Psbt(it) => it.psbt.len(),
             Self::Solana(it) => it.message.len(),
+            Self::Near(it) => it.transaction.len(),
             Self::Authority(
                 AuthorityChange::Policy { document }
                 | AuthorityChange::Roster { document }
@@ -208,6 +214,8 @@ pub enum ActionKind {
     Psbt,
     /// [`Action::Solana`].
     Solana,
+    /// [`Action::Near`].
+    Near,
 }
 
 impl ActionKind {
@@ -224,6 +232,7 @@ impl ActionKind {
             Self::Authority => "authority",
             Self::Psbt => "psbt",
             Self::Solana => "solana",
+            Self::Near => "near",
         }
     }
 }

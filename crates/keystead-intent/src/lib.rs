@@ -12,6 +12,7 @@ mod incident;
 mod intent;
 mod key_state;
 mod key_terms;
+mod near;
 mod plain_text;
 mod simulation;
 mod solana;
@@ -43,6 +44,7 @@ pub use incident::{MAX_SUSPECTS, MAX_WHY_BYTES, Rotation, Suspect};
 pub use intent::{Action, ActionKind, Intent, IntentError, MAX_BATCH_INTENTS, RequestBatch};
 pub use key_state::{KeyMove, KeyState};
 pub use key_terms::{KeyTerm, KeyTerms};
+pub use near::{NearAccount, NearTransaction};
 pub use plain_text::is_plain;
 pub use simulation::{
     BalanceChange, Ending, MAX_REVERT_BYTES, MAX_RUN_CHANGES, NotTaken, Piece, Right, RightChange, Run,

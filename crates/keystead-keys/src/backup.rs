@@ -142,9 +142,8 @@ fn place(subject: &BackupSubject, recipient: &Name, fingerprint: Digest) -> Vec<
 }
 
 pub(crate) fn belongs(seed: &HdSeed, subject: &BackupSubject) -> Result<(), BackupError> {
-    let node = seed.root().and_then(|root| root.ethereum());
-    match node {
-        Ok(node) if node.public() == subject.account => Ok(()),
+    match seed.account(subject.purpose) {
+        Ok(account) if account == subject.account => Ok(()),
         Ok(_) | Err(_) => Err(BackupError::OtherKey { key: subject.key.clone() }),
     }
 }
@@ -245,6 +244,32 @@ mod tests {
         let mut flipped = file;
         flipped.copies[0].ciphertext[0] ^= 1;
         assert_eq!(code(flipped.restore(&ann, &key(1))), "backup.altered");
+    }
+
+    /// One seed is two keys: which one a backup is of is bound into it.
+    #[test]
+    fn d2_a_backup_of_a_key_of_ml_dsa_65_restores_that_and_is_none_of_the_other_key_of_its_seed() {
+        let seed = HdSeed::generate(&mut |b| b.fill(5));
+        let (ann, people) = ("ann".parse().unwrap(), [("ann".parse().unwrap(), key(1).public())]);
+        let account = seed.account(Purpose::MlDsa65Seed).unwrap();
+        assert_eq!(
+            account,
+            PublicAccount::ml_dsa_65(seed.ml_dsa_65().unwrap().public().as_bytes().try_into().unwrap())
+        );
+        let of = |purpose, account| BackupSubject { purpose, account, ..subject(&seed) };
+        let write = |subject| BackupFile::write(subject, &seed, &people, &mut |b| b.fill(9));
+        let file = write(of(Purpose::MlDsa65Seed, account)).unwrap();
+        assert_eq!(file.restore(&ann, &key(1)).unwrap().entropy().expose(), seed.entropy().expose());
+        for (purpose, account) in [
+            (Purpose::HdSeed, account),
+            (Purpose::MlDsa65Seed, subject(&seed).account),
+            (Purpose::ThresholdShare, account),
+        ] {
+            assert_eq!(write(of(purpose, account)).unwrap_err().code(), "backup.other_key");
+        }
+        let mut other = file;
+        other.subject.purpose = Purpose::HdSeed;
+        assert_eq!(other.restore(&ann, &key(1)).map(|_| ()).unwrap_err().code(), "backup.altered");
     }
 
     #[test]

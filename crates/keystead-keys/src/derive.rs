@@ -2,6 +2,7 @@
 
 use bip32::ChildNumber;
 use keystead_base::{Blame, Coded, PublicAccount, Secret};
+use keystead_quantum::QuantumError;
 use secp256k1::{PublicKey, Scalar, Secp256k1, SecretKey};
 
 /// A BIP-32 root, one step below which all accounts of a key grow.
@@ -95,6 +96,12 @@ pub enum DeriveError {
     /// A scalar or point outside the curve.
     #[error("the derived scalar or point is not on secp256k1")]
     Curve,
+    /// No key of ML-DSA-65, or no signature of one.
+    #[error(transparent)]
+    Quantum(#[from] QuantumError),
+    /// Another kind of secret.
+    #[error("no key grows from a secret of this kind")]
+    Purpose,
 }
 
 impl Coded for DeriveError {
@@ -102,6 +109,8 @@ impl Coded for DeriveError {
         match self {
             Self::Index { .. } => "derive.index",
             Self::Curve => "derive.curve",
+            Self::Quantum(error) => error.code(),
+            Self::Purpose => "derive.purpose",
         }
     }
 
@@ -109,6 +118,8 @@ impl Coded for DeriveError {
         match self {
             Self::Index { .. } => Blame::Caller,
             Self::Curve => Blame::Environment,
+            Self::Quantum(error) => error.blame(),
+            Self::Purpose => Blame::Peer,
         }
     }
 }

@@ -28,12 +28,12 @@ pub use recipient::{
     RecipientPublicKey, TAG_BYTES,
 };
 pub use seal::{
-    Kdf, MAX_PASSPHRASE_BYTES, MAX_SEALED_BYTES, MAX_SEALED_SHARE_BYTES, Purpose, SealError, SealLabel,
-    Sealed, SealingKey,
+    Kdf, MAX_PASSPHRASE_BYTES, MAX_SEALED_BYTES, MAX_SEALED_OPENINGS_BYTES, MAX_SEALED_SHARE_BYTES, Purpose,
+    SealError, SealLabel, Sealed, SealingKey,
 };
 pub use seed::{HdSeed, SEED_BYTES};
 pub use seed_shares::{SeedShare, SeedShares, SeedSharesError, ShareCircle, ShareGroup};
-pub use self_test::KEYS_SELF_TESTS;
+pub use self_test::{KEYS_SELF_TESTS, SEAL_SELF_TESTS};
 pub use slip10::Slip10Key;
 pub use slip39::{
     MAX_SLIP39_COUNT, Slip39Error, Slip39Group, Slip39Share, slip39_combine, slip39_fewest, slip39_forced,

@@ -14,6 +14,8 @@ use crate::Fill;
 pub const MAX_PASSPHRASE_BYTES: usize = 1024;
 /// The longest secret that is sealed in one file.
 pub const MAX_SEALED_BYTES: usize = 4096;
+/// The longest openings of a seed that are sealed in one file.
+pub const MAX_SEALED_OPENINGS_BYTES: usize = 16 * 1024;
 /// The longest share of a key that is sealed in one file: `DKLs23` keeps 52 KB for each other holder.
 pub const MAX_SEALED_SHARE_BYTES: usize = 1024 * 1024;
 
@@ -81,13 +83,18 @@ pub enum Purpose {
     ThresholdShare,
     /// Where a key in tokens is: no secret, sealed with the others so that nobody puts another place under its name.
     TokenKey,
+    /// The machine's part of a seed that people brought rolls for.
+    SeedOpenings,
+    /// The 32 bytes behind a key of ML-DSA-65.
+    MlDsa65Seed,
 }
 
 impl Purpose {
     /// The longest secret of its kind, in bytes.
     fn limit(self) -> usize {
         match self {
-            Self::HdSeed | Self::Member | Self::TokenKey => MAX_SEALED_BYTES,
+            Self::HdSeed | Self::Member | Self::TokenKey | Self::MlDsa65Seed => MAX_SEALED_BYTES,
+            Self::SeedOpenings => MAX_SEALED_OPENINGS_BYTES,
             Self::ThresholdShare => MAX_SEALED_SHARE_BYTES,
         }
     }

@@ -1,8 +1,9 @@
 //! The one secret behind a key: 256 bits, written as 24 words, grown into all of its accounts.
 
-use keystead_base::Secret;
+use keystead_base::{PublicAccount, Secret};
+use keystead_quantum::{QuantumKey, QuantumNode, Scheme};
 
-use crate::{DeriveError, Fill, HdRoot, Mnemonic, MnemonicError};
+use crate::{DeriveError, Fill, HdRoot, Mnemonic, MnemonicError, Purpose};
 
 /// Bytes of entropy behind a key: 24 words.
 pub const SEED_BYTES: usize = 32;
@@ -50,6 +51,35 @@ impl HdSeed {
     pub fn root(&self) -> Result<HdRoot, DeriveError> {
         let mnemonic = self.mnemonic().map_err(|_| DeriveError::Curve)?;
         HdRoot::from_seed(&mnemonic.seed(""))
+    }
+
+    /// The key of ML-DSA-65: BIP-39 without a passphrase, then `m/1'/0'/0'` (specs/quantum.md).
+    ///
+    /// # Errors
+    ///
+    /// [`DeriveError::Quantum`] when the library refuses the seed.
+    pub fn ml_dsa_65(&self) -> Result<QuantumKey, DeriveError> {
+        let mnemonic = self.mnemonic().map_err(|_| DeriveError::Curve)?;
+        Ok(QuantumNode::master(mnemonic.seed("").expose()).key(Scheme::MlDsa65, 0, 0)?)
+    }
+
+    /// The public side of the key that this seed is for this purpose.
+    ///
+    /// # Errors
+    ///
+    /// [`DeriveError`]: nothing grows there, or the purpose is none of a seed's.
+    pub fn account(&self, purpose: Purpose) -> Result<PublicAccount, DeriveError> {
+        match purpose {
+            Purpose::HdSeed => Ok(self.root()?.ethereum()?.public()),
+            Purpose::MlDsa65Seed => {
+                let key = self.ml_dsa_65()?;
+                let bytes = key.public().as_bytes().first_chunk().ok_or(DeriveError::Purpose)?;
+                Ok(PublicAccount::ml_dsa_65(bytes))
+            }
+            Purpose::Member | Purpose::ThresholdShare | Purpose::TokenKey | Purpose::SeedOpenings => {
+                Err(DeriveError::Purpose)
+            }
+        }
     }
 }
 

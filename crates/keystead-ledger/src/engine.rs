@@ -93,14 +93,30 @@ impl Engine {
 
     /// Has SQLite fold its write-ahead file into the database and cut it to nothing: what was written over is in neither
     /// any more. A reader that takes longer than it waits keeps the file as it is, until it is folded in the course of
-    /// things.
-    pub(crate) async fn fold(&self) -> Result<(), LedgerError> {
+    /// things. PostgreSQL writes the table of seals anew where some are `gone`.
+    pub(crate) async fn fold(&self, gone: u64) -> Result<(), LedgerError> {
         match self {
             Self::Sqlite { writer, .. } => {
                 let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer).await;
                 folded.map(drop).map_err(failed("fold the write-ahead file"))
             }
-            Self::Postgres { .. } => Ok(()),
+            Self::Postgres { .. } if gone == 0 => Ok(()),
+            Self::Postgres { .. } => self.write_seals_anew().await,
+        }
+    }
+
+    /// PostgreSQL keeps rows that were written over where they lay: its table of seals is written anew, without those that
+    /// nobody sees any more. Where others use the table for longer than is waited, at the next erasure or start. The one
+    /// connection that writes waits for none of it.
+    pub(crate) async fn write_seals_anew(&self) -> Result<(), LedgerError> {
+        let Self::Postgres { readers, .. } = self else { return Ok(()) };
+        let mut reader = readers.acquire().await.map_err(failed(ANEW))?;
+        sqlx::query("SET lock_timeout = '2s'").execute(&mut *reader).await.map_err(failed(ANEW))?;
+        let anew = sqlx::query("VACUUM (FULL) sealed_keys").execute(&mut *reader).await;
+        sqlx::query("RESET lock_timeout").execute(&mut *reader).await.map_err(failed(ANEW))?;
+        match anew {
+            Err(error) if is_in_use(&error) => Ok(()),
+            anew => anew.map(drop).map_err(failed(ANEW)),
         }
     }
 
@@ -307,6 +323,14 @@ impl Row {
 fn failed(during: &'static str) -> impl FnOnce(sqlx::Error) -> LedgerError {
     move |source| LedgerError::Database { during, source }
 }
+
+/// Whether a lock was not had in time (`lock_not_available`).
+fn is_in_use(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|it| it.code()).is_some_and(|code| code == "55P03")
+}
+
+/// What [`Engine::write_seals_anew`] does.
+const ANEW: &str = "write the table of seals anew";
 
 /// `INTEGER PRIMARY KEY` is SQLite's own row number; without a row number the key's order is the rows' order.
 const SQLITE_WORDS: [(&str, &str); 4] =

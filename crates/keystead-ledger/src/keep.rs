@@ -13,6 +13,22 @@ impl Ledger {
     ///
     /// [`LedgerError::SealTaken`] when this epoch is sealed with other bytes.
     pub async fn save_sealed_key(&self, name: &Name, epoch: u32, document: &[u8]) -> Result<(), LedgerError> {
+        self.save_born_key(name, epoch, document, None).await
+    }
+
+    /// The same of a key that was just born, with the receipt of its entropy: both or neither. Of a name that is free again
+    /// the latest receipt is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::SealTaken`] when this epoch is sealed with other bytes.
+    pub async fn save_born_key(
+        &self,
+        name: &Name,
+        epoch: u32,
+        document: &[u8],
+        receipt: Option<&[u8]>,
+    ) -> Result<(), LedgerError> {
         let mut session = self.engine.write().await?;
         let key = || vec![text(name.as_str()), int(epoch.into())];
         let mut values = key();
@@ -26,19 +42,11 @@ impl Ledger {
                 return Err(LedgerError::SealTaken { name: name.clone(), epoch });
             }
         }
-        session.commit().await
-    }
-
-    /// Keeps the receipt of a key's entropy: of a name that is free again the latest.
-    ///
-    /// # Errors
-    ///
-    /// [`LedgerError`] from the database.
-    pub async fn save_receipt(&self, name: &Name, document: &[u8]) -> Result<(), LedgerError> {
-        let mut session = self.engine.write().await?;
-        let sql = "INSERT INTO receipts (name, document) VALUES ($1, $2) \
-                   ON CONFLICT (name) DO UPDATE SET document = excluded.document";
-        session.execute(sql, vec![text(name.as_str()), bytes(document)]).await?;
+        if let Some(receipt) = receipt {
+            let sql = "INSERT INTO receipts (name, document) VALUES ($1, $2) \
+                       ON CONFLICT (name) DO UPDATE SET document = excluded.document";
+            session.execute(sql, vec![text(name.as_str()), bytes(receipt)]).await?;
+        }
         session.commit().await
     }
 
@@ -55,8 +63,8 @@ impl Ledger {
     }
 
     /// INVARIANT K1: erases every seal of a key, and says how many there were: written over first, so that the old bytes do
-    /// not stay in its row, and then deleted; what SQLite wrote ahead is folded. A copy of the database, and the files that a
-    /// PostgreSQL writes ahead, may still hold them.
+    /// not stay in its row, and then deleted; what SQLite wrote ahead is folded, and PostgreSQL writes the table anew
+    /// ([`Ledger::write_seals_anew`]). A copy of the database, and the files that a PostgreSQL writes ahead, may still hold them.
     ///
     /// # Errors
     ///
@@ -71,7 +79,7 @@ impl Ledger {
         let gone =
             session.execute("DELETE FROM sealed_keys WHERE name = $1", vec![text(name.as_str())]).await?;
         session.commit().await?;
-        self.engine.fold().await?;
+        self.engine.fold(gone).await?;
         Ok(u32::try_from(gone).unwrap_or(u32::MAX))
     }
 
@@ -81,6 +89,36 @@ impl Ledger {
     ///
     /// [`LedgerError`] from the database.
     pub async fn erase_sealed_epoch(&self, name: &Name, epoch: u32) -> Result<(), LedgerError> {
+        self.erase_sealed_epochs(&[(name.clone(), epoch)]).await
+    }
+
+    /// The same of many: what the database keeps of them ends once, after the last.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] from the database.
+    pub async fn erase_sealed_epochs(&self, epochs: &[(Name, u32)]) -> Result<(), LedgerError> {
+        if epochs.is_empty() {
+            return Ok(());
+        }
+        let mut gone = 0;
+        for (name, epoch) in epochs {
+            gone += self.erase_row(name, *epoch).await?;
+        }
+        self.engine.fold(gone).await
+    }
+
+    /// After a start: what an erasure left in PostgreSQL, because others used the table just then or saw a moment before it.
+    /// SQLite has nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] from the database.
+    pub async fn write_seals_anew(&self) -> Result<(), LedgerError> {
+        self.engine.write_seals_anew().await
+    }
+
+    async fn erase_row(&self, name: &Name, epoch: u32) -> Result<u64, LedgerError> {
         let mut session = self.engine.write().await?;
         let key = || vec![text(name.as_str()), int(epoch.into())];
         let sql = "SELECT CAST(COALESCE(MAX(LENGTH(document)), 0) AS BIGINT) FROM sealed_keys \
@@ -90,9 +128,9 @@ impl Ledger {
         values.push(bytes(zeros));
         let sql = "UPDATE sealed_keys SET document = $3 WHERE name = $1 AND epoch = $2";
         session.execute(sql, values).await?;
-        session.execute("DELETE FROM sealed_keys WHERE name = $1 AND epoch = $2", key()).await?;
+        let gone = session.execute("DELETE FROM sealed_keys WHERE name = $1 AND epoch = $2", key()).await?;
         session.commit().await?;
-        self.engine.fold().await
+        Ok(gone)
     }
 
     /// The sealed keys, by name and epoch: at most [`MAX_SEALS_AT_ONCE`] from the first, or from the one after `after` on.

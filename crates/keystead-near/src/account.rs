@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Refusal;
+use alloy_primitives::Address;
+use keystead_intent::NearAccount;
+
+use crate::{Network, Refusal};
 
 /// An account's name, by NEAR's rules: so two names never differ in what is not seen.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +17,12 @@ impl AccountId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The id under which effects, the address book and windows name it on a network.
+    #[must_use]
+    pub fn id(&self, network: Network) -> Address {
+        NearAccount { chain: network.chain(), name: self.0.clone() }.id()
     }
 }
 

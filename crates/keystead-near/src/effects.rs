@@ -1,9 +1,10 @@
 //! What a transaction does when it is executed, from its bytes alone.
 
-use keystead_intent::DangerClass;
+use keystead_base::Digest;
+use keystead_intent::{DangerClass, OpaqueReason};
 use serde::Deserialize;
 
-use crate::{AccountId, Action, Permission, PublicKey, Transaction};
+use crate::{AccountId, Action, Permission, PublicKey, Transaction, intents};
 
 /// One effect, and which action has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +45,8 @@ pub enum EffectKind {
         account: AccountId,
         /// The key.
         key: PublicKey,
-        /// Whether for everything.
-        full: bool,
+        /// What it may do.
+        permission: Permission,
     },
     /// A key can act for an account no more; the last one that can leaves nobody.
     KeyDeleted {
@@ -58,6 +59,8 @@ pub enum EffectKind {
     CodeReplaced {
         /// Whose account.
         account: AccountId,
+        /// The code's SHA-256.
+        code: Digest,
     },
     /// Coins are locked for a validator, whose key is never one of ML-DSA-65.
     Staked {
@@ -79,6 +82,8 @@ pub enum EffectKind {
         method: String,
         /// The yoctoNEAR that go along.
         deposit: u128,
+        /// Why nobody understands it.
+        reason: OpaqueReason,
     },
 }
 
@@ -111,19 +116,24 @@ fn kind(receiver: &AccountId, action: &Action) -> EffectKind {
     let account = receiver.clone();
     match action {
         Action::CreateAccount => EffectKind::AccountCreated { account },
-        Action::DeployContract { .. } => EffectKind::CodeReplaced { account },
+        Action::DeployContract { code } => {
+            EffectKind::CodeReplaced { account, code: Digest(intents::hash(code).0) }
+        }
         Action::FunctionCall { method, args, deposit, .. } => {
             token_transfer(receiver, method, args, *deposit).unwrap_or_else(|| EffectKind::Opaque {
                 contract: account,
                 method: method.clone(),
                 deposit: *deposit,
+                reason: match method.as_str() {
+                    FT_TRANSFER => OpaqueReason::MalformedArguments,
+                    _ => OpaqueReason::UnknownSelector,
+                },
             })
         }
         Action::Transfer { deposit } => EffectKind::Transfer { to: account, amount: *deposit },
         Action::Stake { stake, .. } => EffectKind::Staked { amount: *stake },
         Action::AddKey { key, permission, .. } => {
-            let full = matches!(permission, Permission::FullAccess);
-            EffectKind::KeyAdded { account, key: key.clone(), full }
+            EffectKind::KeyAdded { account, key: key.clone(), permission: permission.clone() }
         }
         Action::DeleteKey { key } => EffectKind::KeyDeleted { account, key: key.clone() },
         Action::DeleteAccount { beneficiary } => {
@@ -132,9 +142,23 @@ fn kind(receiver: &AccountId, action: &Action) -> EffectKind {
     }
 }
 
-/// `ft_transfer` with exactly its arguments and exactly one yoctoNEAR (NEP-141); a field twice, one more, or a list of them is another form.
+/// INVARIANT S9: what `ft_transfer` of a contract does that is no token's, nobody knows, whatever its arguments say.
+pub(crate) fn of_tokens(kind: EffectKind, is_token: impl Fn(&AccountId) -> bool) -> EffectKind {
+    match kind {
+        EffectKind::TokenTransfer { token, .. } if !is_token(&token) => EffectKind::Opaque {
+            contract: token,
+            method: FT_TRANSFER.to_owned(),
+            deposit: 1,
+            reason: OpaqueReason::AmbiguousContract,
+        },
+        known => known,
+    }
+}
+
+/// `ft_transfer` with exactly its two arguments and exactly one yoctoNEAR (NEP-141); a field twice, one more (a memo, which nobody
+/// judges), or a list of them is another form.
 fn token_transfer(token: &AccountId, method: &str, args: &[u8], deposit: u128) -> Option<EffectKind> {
-    if method != "ft_transfer" || deposit != 1 || !args.starts_with(b"{") {
+    if method != FT_TRANSFER || deposit != 1 || !args.starts_with(b"{") {
         return None;
     }
     let args: FtTransfer = serde_json::from_slice(args).ok()?;
@@ -148,6 +172,6 @@ fn token_transfer(token: &AccountId, method: &str, args: &[u8], deposit: u128) -
 struct FtTransfer {
     receiver_id: String,
     amount: String,
-    #[serde(default, rename = "memo")]
-    _memo: Option<String>,
 }
+
+const FT_TRANSFER: &str = "ft_transfer";

@@ -2,6 +2,8 @@
 
 use keystead_base::{Blame, Coded};
 
+use crate::{AccountId, Network};
+
 /// What is wrong with a transaction or its signature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -31,6 +33,32 @@ pub enum Refusal {
         /// The text, what is no letter left out.
         found: String,
     },
+    /// A text that is nobody who could stand in the address book.
+    #[error(
+        "`{found}` is no account, no key as nodes list it (`ed25519:`, `secp256k1:` or `ml-dsa-65-hash:` and Base58), and no code (`code:` and its SHA-256 in hexadecimal)"
+    )]
+    Subject {
+        /// The text, what is no letter left out.
+        found: String,
+    },
+    /// A signer or receiver whose name is one of another network's.
+    #[error(
+        "`{found}` is an account of another network than {network}; name the network that the transaction is for"
+    )]
+    OtherNetwork {
+        /// The network that was named.
+        network: Network,
+        /// The account.
+        found: AccountId,
+    },
+    /// An account that is deleted in its own favor.
+    #[error(
+        "the account that is deleted is its own beneficiary: what it has would be burned; name another one"
+    )]
+    Beneficiary,
+    /// Bytes that are not written again as they were read.
+    #[error("expected the one encoding of what the transaction says, found another; encode it anew")]
+    Encoding,
     /// A text that is not UTF-8.
     #[error("a name or text in the transaction is not UTF-8")]
     Text,
@@ -65,6 +93,11 @@ pub enum Refusal {
     /// The key that would sign is none of ML-DSA-65.
     #[error("the transaction names a key of another scheme than ML-DSA-65 as its signer")]
     Signer,
+    /// Another key than the one that is asked to sign.
+    #[error(
+        "the transaction names another key of ML-DSA-65 as its signer than the one that is asked to sign it"
+    )]
+    OtherKey,
     /// The signature does not verify.
     #[error("the signature does not verify under the transaction's own key over its hash")]
     Signature,
@@ -78,12 +111,17 @@ impl Coded for Refusal {
             Self::Trailing { .. } => "near.trailing",
             Self::Version => "near.version",
             Self::Account { .. } => "near.account",
+            Self::Subject { .. } => "near.subject",
+            Self::OtherNetwork { .. } => "near.other_network",
+            Self::Beneficiary => "near.beneficiary",
+            Self::Encoding => "near.encoding",
             Self::Text => "near.text",
             Self::KeyKind { .. } => "near.key_kind",
             Self::Tag { .. } => "near.tag",
             Self::Action { .. } => "near.action",
             Self::Actions { .. } => "near.actions",
             Self::Signer => "near.signer",
+            Self::OtherKey => "near.other_key",
             Self::Signature => "near.signature",
         }
     }

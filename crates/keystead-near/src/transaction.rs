@@ -42,11 +42,13 @@ impl Transaction {
         let mut reader = Reader::new(bytes);
         let (signer, key, nonce) = (reader.account()?, PublicKey::read(&mut reader)?, reader.u64()?);
         let (receiver, block) = (reader.account()?, reader.array()?);
-        let actions = actions(&mut reader)?;
+        let actions = actions(&mut reader, &receiver)?;
         reader.end()?;
         let read = Self { signer, key, nonce, receiver, block, actions, bytes: bytes.to_vec() };
-        assert_eq!(read.written(), bytes, "what was read is written as the same bytes");
-        Ok(read)
+        match read.written() == bytes {
+            true => Ok(read),
+            false => Err(Refusal::Encoding),
+        }
     }
 
     fn written(&self) -> Vec<u8> {
@@ -132,12 +134,17 @@ impl Transaction {
     }
 }
 
-fn actions(reader: &mut Reader<'_>) -> Result<Vec<Action>, Refusal> {
+fn actions(reader: &mut Reader<'_>, receiver: &AccountId) -> Result<Vec<Action>, Refusal> {
     let found = usize::try_from(reader.u32()?).unwrap_or(usize::MAX);
     if found == 0 || found > MAX_ACTIONS {
         return Err(Refusal::Actions { limit: MAX_ACTIONS, found });
     }
-    (0..found).map(|_| Action::read(reader)).collect()
+    let one = |_| match Action::read(reader)? {
+        // What is left to an account that is gone, the chain burns.
+        Action::DeleteAccount { beneficiary } if beneficiary == *receiver => Err(Refusal::Beneficiary),
+        action => Ok(action),
+    };
+    (0..found).map(one).collect()
 }
 
 const ML_DSA_65_TAG: u8 = 2;

@@ -6,7 +6,7 @@ use keystead_bitcoin::{
     transaction_id, wallet_in_shares,
 };
 use keystead_decision::{Decision, Grant, KeyStep, State};
-use keystead_intent::{BitcoinWallet, ChainId, Intent, PsbtSpend};
+use keystead_intent::{BitcoinWallet, ChainId, Intent, KeyKind, PsbtSpend};
 use keystead_ledger::SignatureRecord;
 use keystead_policy::PolicyVersion;
 use keystead_signing::{ClientError, WalletOf};
@@ -98,9 +98,8 @@ impl Signer {
         let chains = &state.policy().engine.version().chains;
         let networks = || chains.iter().copied().filter(|it| it.bitcoin().is_some());
         let keys = state.keys();
-        // A key in tokens has one account, which is none of Bitcoin's.
         let keys = keys.filter(|(_, key)| {
-            key.is_held_by(&self.shared.node) && !key.state.is_stopped() && !key.kind.is_in_tokens()
+            key.is_held_by(&self.shared.node) && !key.state.is_stopped() && has_wallets(key.kind)
         });
         let lacking = keys.flat_map(|(name, key)| {
             networks().filter(|it| !key.wallets.contains_key(it)).map(|chain| (name.clone(), chain))
@@ -120,6 +119,11 @@ pub(crate) fn wallet_of(state: &State, version: &PolicyVersion, spent: &PsbtSpen
     let Some(name) = &spent.shared else { return Some(own.clone()) };
     let terms = version.bitcoin.as_ref()?;
     shared_wallet(own, &terms.shared_wallet(spent.chain, key, name)?.descriptor).ok()
+}
+
+/// A key in tokens has one account, which is none of Bitcoin's, and one of ML-DSA-65 signs no coins.
+fn has_wallets(kind: KeyKind) -> bool {
+    !kind.is_in_tokens() && kind != KeyKind::HdMlDsa65
 }
 
 /// How many blocks a report of a wallet has time to be committed before it is made again.

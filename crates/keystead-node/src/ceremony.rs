@@ -3,16 +3,17 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use keystead_base::{Canonical, Name, RequestId, merkle::Inclusion};
+use keystead_base::{Canonical, Digest, Name, RequestId, merkle::Inclusion};
 use keystead_decision::{Certificate, Key, KeyState, KeyStep, Outcome, State, leaves};
 use keystead_intent::{KeyCeremony, KeyKind};
 use keystead_ledger::LedgerError;
 use keystead_policy::AssuranceLevel;
-use keystead_signing::{ClientError, HeldKey, OpenedKey};
+use keystead_signing::{Brought, ClientError, CreatedKey, Creation, HeldKey, OpenedKey};
 use keystead_wire::Refused;
 
 use crate::blocks::Durable;
 use crate::restore::is_share;
+use crate::rolls::{takes_rolls, unused};
 use crate::signer::Signer;
 use crate::{Event, NodeError};
 
@@ -28,13 +29,13 @@ impl Signer {
         let certificate = Certificate { commit: block.commit.clone(), decision: decision.clone(), proof };
         let request = decision.subject;
         let done = match ceremony {
-            KeyCeremony::Create { kind, .. } => self.create(request, *kind, certificate).await,
-            KeyCeremony::CreateInTokens { .. } => {
-                self.create(request, KeyKind::TokenSecp256k1, certificate).await
+            KeyCeremony::Create { key, kind, .. } => self.create(request, key, *kind, certificate).await,
+            KeyCeremony::CreateInTokens { key, .. } => {
+                self.create(request, key, KeyKind::TokenSecp256k1, certificate).await
             }
             KeyCeremony::Backup { key, .. } => self.backup(request, key, certificate).await,
             KeyCeremony::Split { key, .. } => self.split(request, key, certificate).await,
-            KeyCeremony::Export { .. } => self.export(request, certificate).await,
+            KeyCeremony::Export { key, .. } => self.export(request, key, certificate).await,
             KeyCeremony::Destroy { key } => self.destroy(request, key, certificate).await,
             KeyCeremony::Exit { key, .. } => self.leave(request, key, certificate).await,
             KeyCeremony::Restore { .. } => self.receive(request, certificate).await,
@@ -57,6 +58,8 @@ impl Signer {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) => {
                 Refused { code: refusal.code, text: refusal.text }
             }
+            // INVARIANT E1: without its TPM this machine draws no seed.
+            Err(NodeError::Tpm { code, text }) => Refused { code, text },
             // INVARIANT D4: what lies under a name that people gave again stops the ceremony and not the node.
             Err(NodeError::Ledger(error @ LedgerError::SealTaken { .. })) => Refused::of(&error),
             other => return other,
@@ -69,26 +72,52 @@ impl Signer {
     async fn create(
         &mut self,
         request: RequestId,
+        key: &Name,
         kind: KeyKind,
         certificate: Certificate,
     ) -> Result<(), NodeError> {
-        let created = self.enclave.create(certificate)?;
+        let created = match self.home.rolls.read(key)? {
+            None => {
+                self.pour()?;
+                let created = self.enclave.create(certificate)?;
+                // What a birth that was broken off left opens nothing of this key.
+                self.wipe_rolls(key);
+                created
+            }
+            // INVARIANT E1: whoever rolled gets no key without their rolls.
+            Some(_) if !takes_rolls(kind) => return Err(unused(key).into()),
+            Some(rolled) => self.create_from(key, certificate, rolled)?,
+        };
         let held = created.held;
         // Durable before the log knows of the key: a key that the log names can always be opened again.
         let seal = created.sealed.to_document();
-        let saved = self.shared.ledger.save_sealed_key(&held.key, held.epoch, &seal).await;
+        let receipt = created.receipt.map(|it| it.to_document());
+        let saved = self.shared.ledger.save_born_key(&held.key, held.epoch, &seal, receipt.as_deref()).await;
         if let Err(LedgerError::SealTaken { .. }) = saved {
             // By a share of a ceremony that ended without a key, whose name is free again.
             self.enclave.erase_shares(held.key.clone(), u32::MAX)?;
             self.erase_seals(|name, _, sealed| *name == held.key && is_share(sealed)).await?;
-            self.shared.ledger.save_sealed_key(&held.key, held.epoch, &seal).await?;
+            self.shared.ledger.save_born_key(&held.key, held.epoch, &seal, receipt.as_deref()).await?;
         } else {
             saved?;
         }
-        if let Some(receipt) = created.receipt {
-            self.shared.ledger.save_receipt(&held.key, &receipt.to_document()).await?;
-        }
+        self.forget_rolls(key);
         self.report_created(request, kind, held)
+    }
+
+    /// Of what people brought, too. The openings are durable before the key is: afterwards nobody has them any more.
+    fn create_from(
+        &mut self,
+        key: &Name,
+        certificate: Certificate,
+        (promise, brought): (Digest, Vec<Brought>),
+    ) -> Result<CreatedKey, NodeError> {
+        let made = self.enclave.create_from(Creation { certificate, promise, brought })?;
+        if let Err(error) = self.home.rolls.withdraw() {
+            self.shared.postponed("the end of a promise", &error);
+        }
+        self.home.rolls.keep_openings(key, &made.openings)?;
+        Ok(made.created)
     }
 
     fn report_created(&mut self, request: RequestId, kind: KeyKind, held: HeldKey) -> Result<(), NodeError> {
@@ -111,8 +140,9 @@ impl Signer {
         key: &Name,
         certificate: Certificate,
     ) -> Result<(), NodeError> {
-        let file = self.enclave.backup(certificate)?;
+        let file = self.enclave.backup(certificate.clone())?;
         let backup = self.keep(request, &file).await?;
+        self.open_seed(key, certificate)?;
         self.shared.report_key_later(key.clone(), KeyStep::BackedUp { request, backup });
         Ok(())
     }
@@ -129,9 +159,15 @@ impl Signer {
         Ok(())
     }
 
-    async fn export(&mut self, request: RequestId, certificate: Certificate) -> Result<(), NodeError> {
-        let file = self.enclave.backup(certificate)?;
+    async fn export(
+        &mut self,
+        request: RequestId,
+        key: &Name,
+        certificate: Certificate,
+    ) -> Result<(), NodeError> {
+        let file = self.enclave.backup(certificate.clone())?;
         self.keep(request, &file).await?;
+        self.open_seed(key, certificate)?;
         self.shared.board.carried_out(&request);
         Ok(())
     }
@@ -159,6 +195,7 @@ impl Signer {
     ) -> Result<(), NodeError> {
         self.enclave.destroy(certificate)?;
         let erased = self.shared.ledger.erase_sealed_key(key).await?;
+        self.wipe_rolls(key);
         let step = self.shared.state().key(key).map_or(KeyStep::Destroyed, |it| certificate_of(it, erased));
         let (shared, key) = (Arc::clone(&self.shared), key.clone());
         // Not awaited, as with every report: the back end does not wait for the log.
@@ -178,6 +215,7 @@ impl Signer {
         let left = |key: &Key| key.life.wiping.is_some() && !key.state.is_wiped() && !key.kind.is_in_tokens();
         for (name, key) in state.keys().filter(|(_, key)| left(key)) {
             let erased = self.shared.ledger.erase_sealed_key(name).await?;
+            self.wipe_rolls(name);
             self.shared.report_key_later(name.clone(), certificate_of(key, erased));
         }
         Ok(())
@@ -197,11 +235,7 @@ impl Signer {
         }
     }
 
-    async fn keep<F: Canonical>(
-        &self,
-        request: RequestId,
-        file: &F,
-    ) -> Result<keystead_base::Digest, NodeError> {
+    async fn keep<F: Canonical>(&self, request: RequestId, file: &F) -> Result<Digest, NodeError> {
         let digest = self.shared.ledger.save_backup(&file.to_document()).await?;
         self.shared.board.wrote(&request, digest);
         Ok(digest)
@@ -212,6 +246,8 @@ impl Signer {
         let state = self.shared.state();
         for OpenedKey { key, .. } in held.iter().filter(|it| state.key(&it.key).is_none()) {
             if let Some((request, kind)) = asked_by(&state, key) {
+                // A crash came between the seal and the end of what people brought.
+                self.forget_rolls(key);
                 let public = self.enclave.public(key.clone()).map_err(NodeError::from);
                 match public.and_then(|held| self.report_created(request, kind, held)) {
                     // A share of a ceremony that ended, under a name that is free again; or tokens that are away.

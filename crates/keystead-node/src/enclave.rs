@@ -15,6 +15,7 @@ use keystead_signing::{
 use keystead_wire::Protection;
 
 use crate::restore::is_share;
+use crate::rolls::RollsFolder;
 use crate::shared::Shared;
 use crate::tokens::{TOKEN_FLAG, parse_tokens, token_arguments};
 use crate::tpm::Tpm;
@@ -92,9 +93,11 @@ fn feature(name: &OsStr) -> Option<Feature> {
 pub(crate) struct EnclaveHome {
     program: PathBuf,
     arguments: Vec<OsString>,
-    tpm: Option<Tpm>,
+    pub(crate) tpm: Option<Tpm>,
     /// Whether there are tokens to look at.
     pub(crate) has_tokens: bool,
+    /// What people bring to the seeds of keys that are born here.
+    pub(crate) rolls: RollsFolder,
 }
 
 impl EnclaveHome {
@@ -109,17 +112,24 @@ impl EnclaveHome {
         let EnclaveConfig { passphrase, require, root, tokens, .. } = &config.enclave;
         let passphrase = pipe.unwrap_or(passphrase).as_os_str();
         let arguments = enclave_arguments(cluster, passphrase, require, root.as_ref(), tokens);
-        Ok(Self { program, arguments, tpm, has_tokens: !tokens.is_empty() })
+        let rolls = RollsFolder::new(&config.data);
+        Ok(Self { program, arguments, tpm, has_tokens: !tokens.is_empty(), rolls })
     }
 
     /// Starts the process, and tells it where the log begins and which keys there are.
     pub(crate) async fn start(&self, shared: &Arc<Shared>) -> Result<Started, NodeError> {
+        // What an enclave promised ended with it. Rolls for a promise that is left there are refused.
+        if let Err(error) = self.rolls.withdraw() {
+            shared.postponed("the end of a promise", &error);
+        }
         // Kept until the enclave has said that it is ready: by then it has read.
         let _waiting = self.tpm.as_ref().map(Tpm::unseal).transpose()?;
         let mut client = EnclaveClient::spawn(self.program.clone(), self.arguments.clone())?;
         let held = load(&mut client, shared).await?;
         let ready = client.hello(Hello { genesis: shared.genesis.clone() })?;
-        client.recall(journal(shared).await?)?;
+        let records = journal(shared).await?;
+        shared.recall(&records);
+        client.recall(records)?;
         shared.set_protections(protections(&ready));
         Ok(Started { client, held, in_force: ready.hardening.in_force() })
     }

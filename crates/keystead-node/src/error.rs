@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use keystead_base::{Blame, CanonError, ClusterId, Coded, Digest, KeyError, Name};
+use keystead_base::{Blame, CanonError, ClusterId, Coded, Digest, KeyError, Name, SelfTestError};
 use keystead_decision::GenesisError;
 use keystead_keys::MemberError;
 use keystead_ledger::{LedgerError, SignError};
@@ -109,6 +109,9 @@ pub enum NodeError {
     /// A thread could not be started.
     #[error("a thread cannot be started: {0}")]
     Thread(io::Error),
+    /// This process computes wrongly.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestError),
 }
 
 impl Coded for NodeError {
@@ -131,6 +134,7 @@ impl Coded for NodeError {
             Self::Stage { .. } => "node.stage",
             Self::Tpm { code, .. } => TPM_CODES.iter().find(|known| *known == code).unwrap_or(&"tpm.refused"),
             Self::Thread(_) => "node.thread",
+            Self::SelfTest(error) => error.code(),
         }
     }
 
@@ -152,7 +156,8 @@ impl Coded for NodeError {
             | Self::Diverged { .. }
             | Self::Transmit(_)
             | Self::Stage { .. }
-            | Self::Thread(_) => Blame::Environment,
+            | Self::Thread(_)
+            | Self::SelfTest(_) => Blame::Environment,
         }
     }
 }

@@ -14,16 +14,24 @@ impl Signer {
         let due = |name: &Name| {
             self.lived.get(name).is_none_or(|at| state.height() >= at.saturating_add(HEIGHTS_TO_WAIT))
         };
-        let here =
-            state.keys().filter(|(name, key)| self.lives_here(key) && !key.state.is_wiped() && due(name));
+        let here = state.keys().filter(|(name, key)| {
+            (self.lives_here(key) || self.shares_here(key)) && !key.state.is_wiped() && due(name)
+        });
+        let untold = |key: &Key| match &key.sharing {
+            Some(_) => !key.life.receipts.contains_key(&self.shared.node),
+            None => key.life.receipts.is_empty(),
+        };
+        let proof_due = |key: &Key| self.lives_here(key) && key.proof_due_at(state.time());
         let here: Vec<(Name, bool, bool)> = here
-            .map(|(name, key)| (name.clone(), key.life.receipts.is_empty(), key.proof_due_at(state.time())))
+            .map(|(name, key)| (name.clone(), untold(key), proof_due(key)))
             .filter(|(_, receipt, proof)| *receipt || *proof)
             .collect();
         for (name, receipt, proof) in here {
             self.lived.insert(name.clone(), state.height());
-            if receipt {
-                self.report_receipt(&name).await?;
+            let told = !receipt || self.report_receipt(&name).await?;
+            if !told && state.key(&name).is_some_and(|it| it.sharing.is_some()) {
+                // Dealt to this holder later: it contributed nothing to the birth.
+                self.lived.insert(name.clone(), u64::MAX);
             }
             if proof {
                 self.prove_control(name)?;
@@ -43,13 +51,21 @@ impl Signer {
         key.home == self.shared.node && key.sharing.is_none() && key.life.wiping.is_none()
     }
 
-    async fn report_receipt(&self, name: &Name) -> Result<(), NodeError> {
+    /// INVARIANT E1: of a key that was born in shares, each holder says what its own contribution was made of.
+    fn shares_here(&self, key: &Key) -> bool {
+        let holds = key.sharing.as_ref().is_some_and(|it| it.holds(&self.shared.node));
+        holds && !key.imported && key.life.wiping.is_none()
+    }
+
+    /// Whether there is one.
+    async fn report_receipt(&self, name: &Name) -> Result<bool, NodeError> {
         let document = self.shared.ledger.receipt(name).await?;
         // A key from before there were receipts has none.
-        if let Some(receipt) = document.and_then(|it| EntropyReceipt::from_document(&it).ok()) {
-            self.shared.report_key_later(name.clone(), KeyStep::Received { receipt });
-        }
-        Ok(())
+        let Some(receipt) = document.and_then(|it| EntropyReceipt::from_document(&it).ok()) else {
+            return Ok(false);
+        };
+        self.shared.report_key_later(name.clone(), KeyStep::Received { receipt });
+        Ok(true)
     }
 
     fn prove_control(&mut self, name: Name) -> Result<(), NodeError> {

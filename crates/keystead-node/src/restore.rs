@@ -124,6 +124,7 @@ impl Signer {
     /// After a start: a seal from before the key got another home is of no use to anybody honest.
     pub(crate) async fn forget_moved(&self) -> Result<(), NodeError> {
         let state = self.shared.state();
+        self.wipe_moved_rolls(&state);
         let of_no_use = |name: &Name, key: &Key, (epoch, sealed): (u32, &[u8])| {
             // The ceremony that made a share ended without it.
             let is_of_shares = key.sharing.is_some() || is_share(sealed);
@@ -137,6 +138,17 @@ impl Signer {
             None => state.convening(name).is_none() && is_share(sealed),
         })
         .await
+    }
+
+    /// What is left of the birth of a key that lives elsewhere by now.
+    fn wipe_moved_rolls(&self, state: &State) {
+        if !self.home.rolls.path().is_dir() {
+            return;
+        }
+        let moved = |key: &Key| key.sharing.is_none() && key.home != self.shared.node;
+        for (name, _) in state.keys().filter(|(_, key)| moved(key)) {
+            self.wipe_rolls(name);
+        }
     }
 
     /// Erases each seal of which that is true, a page after the other.
@@ -153,15 +165,15 @@ pub(crate) async fn erase_seals(
     ledger: &Ledger,
     gone: impl Fn(&Name, u32, &[u8]) -> bool,
 ) -> Result<(), LedgerError> {
-    let mut last = None;
+    let (mut last, mut erased) = (None, Vec::new());
     loop {
         let page = ledger.sealed_keys(last.as_ref()).await?;
-        let Some((name, epoch, _)) = page.last() else { return Ok(()) };
+        let Some((name, epoch, _)) = page.last() else { break };
         last = Some((name.clone(), *epoch));
-        for (name, epoch, _) in page.iter().filter(|(name, epoch, sealed)| gone(name, *epoch, sealed)) {
-            ledger.erase_sealed_epoch(name, *epoch).await?;
-        }
+        let of_page = page.into_iter().filter(|(name, epoch, sealed)| gone(name, *epoch, sealed));
+        erased.extend(of_page.map(|(name, epoch, _)| (name, epoch)));
     }
+    ledger.erase_sealed_epochs(&erased).await
 }
 
 /// Whether it is a share, whose birth the log then ended without a key. Of a seed the log may yet be told.

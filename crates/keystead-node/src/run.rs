@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use keystead_base::{Canonical, ClusterId, HybridPublicKey, Name, Secret};
+use keystead_base::{Canonical, ClusterId, HybridPublicKey, Name, Secret, SelfTested};
 use keystead_consensus::{Limits, Record, Replica, Setup};
 use keystead_decision::{Controls, SignedGenesis, State, Strict};
 use keystead_keys::{MAX_PASSPHRASE_BYTES, MemberKey, MemberKeyFile};
@@ -43,7 +43,7 @@ use crate::stages::Stages;
 use crate::threshold::{MAX_RUN_WORDS, RunWord};
 use crate::traces::Traces;
 use crate::writer::{Unstored, Writer};
-use crate::{Config, Event, Events, NodeError, backups, probe, sweep, tpm};
+use crate::{Config, Event, Events, NodeError, backups, probe, self_test, sweep, tpm};
 
 /// A node that runs in this process; its enclave is a child process. Dropped, it stops.
 #[derive(Debug)]
@@ -411,8 +411,9 @@ struct Home {
 
 impl Home {
     async fn open(config: &Config) -> Result<Self, NodeError> {
+        let tested = self_test::power_on(&|_, _| {})?;
         let genesis: SignedGenesis = document(&config.genesis)?;
-        let member = open_member(config)?;
+        let member = open_member(config, &tested)?;
         // Nobody else on the machine reads the log or the seals.
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -420,6 +421,7 @@ impl Home {
             .create(&config.data)
             .map_err(|error| NodeError::File { path: config.data.clone(), error })?;
         let ledger = Ledger::open(&config.ledger_url()).await?;
+        ledger.write_seals_anew().await?;
         ledger.begin(&genesis).await?;
         let public = member.public()?.signing;
         // What is committed is what it is, whatever the controls of this run.
@@ -442,7 +444,8 @@ fn in_roster(state: &State, name: &Name, key: &HybridPublicKey, alone: bool) -> 
     Ok(())
 }
 
-fn open_member(config: &Config) -> Result<MemberKey, NodeError> {
+/// Without its tests a process has no key (S7).
+fn open_member(config: &Config, _: &SelfTested) -> Result<MemberKey, NodeError> {
     let file: MemberKeyFile = document(&config.member.key)?;
     let path = &config.member.passphrase;
     let passphrase = Secret::new(read(path)?);

@@ -21,7 +21,7 @@ use crate::error::{CallError, FactError};
 use crate::replica::Heard;
 use crate::shared::Shared;
 use crate::threshold::RunWord;
-use crate::{Event, bitcoin, solana, views};
+use crate::{Event, bitcoin, near, solana, views};
 
 impl Shared {
     /// Hands something to the replica; waits while it is busy.
@@ -248,7 +248,7 @@ impl Shared {
     }
 }
 
-/// INVARIANT S7: what a signature (65 bytes r ‖ s ‖ y-parity, the signatures of a PSBT, or 64 bytes of Ed25519) under a decision at this
+/// INVARIANT S7: what a signature (65 bytes r ‖ s ‖ y-parity, the signatures of a PSBT, 64 bytes of Ed25519, or 3,309 of ML-DSA-65) under a decision at this
 /// place of its block makes; none unless the decision allows exactly the bytes that the intent makes, and its account
 /// signed them. `state` says which wallet a key has on Bitcoin, and `version`, the policy that the decision was made under, which
 /// it shares.
@@ -268,6 +268,9 @@ pub fn recovered_signature(
     }
     if let Action::Solana(it) = &intent.action {
         return solana::recovered(state, (decision, grant, position), intent, it, signature);
+    }
+    if let Action::Near(it) = &intent.action {
+        return near::recovered(state, (decision, grant, position), intent, it, signature);
     }
     let unsigned = keystead_chain::build(&intent.action, grant.address).ok()?;
     if intent.id() != decision.subject || unsigned.signing_digest() != grant.signing_digest {

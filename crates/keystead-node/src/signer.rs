@@ -23,7 +23,7 @@ use crate::enclave::{EnclaveHome, Started, follow};
 use crate::restore::HandOver;
 use crate::shared::Shared;
 use crate::threshold::{MAX_RUN_WORDS, RunWord, Runs};
-use crate::{Event, NodeError, bitcoin, solana, views};
+use crate::{Event, NodeError, bitcoin, near, solana, views};
 
 /// The stage. It has a thread of its own, because calls to the enclave block.
 pub(crate) struct Signer {
@@ -65,6 +65,7 @@ enum Payload {
     Ethereum(Box<Unsigned>),
     Bitcoin(Box<Spend>),
     Solana(Box<keystead_solana::Unsigned>),
+    Near(Box<keystead_near::Unsigned>),
 }
 
 impl Payload {
@@ -73,6 +74,7 @@ impl Payload {
             Self::Ethereum(unsigned) => unsigned.account(),
             Self::Bitcoin(spend) => spend.wallet(),
             Self::Solana(message) => message.account().id(message.cluster()),
+            Self::Near(unsigned) => unsigned.signer(),
         }
     }
 
@@ -81,6 +83,7 @@ impl Payload {
             Self::Ethereum(unsigned) => unsigned.signing_digest(),
             Self::Bitcoin(spend) => spend.signing_digest(),
             Self::Solana(message) => message.signing_digest(),
+            Self::Near(unsigned) => unsigned.signing_digest(),
         }
     }
 }
@@ -101,7 +104,7 @@ impl Work {
     /// What is read of its PSBT, where it is one.
     pub(crate) fn spend(&self) -> Option<&Spend> {
         match &self.payload {
-            Payload::Ethereum(_) | Payload::Solana(_) => None,
+            Payload::Ethereum(_) | Payload::Solana(_) | Payload::Near(_) => None,
             Payload::Bitcoin(spend) => Some(spend),
         }
     }
@@ -115,7 +118,7 @@ impl Signer {
         mut words: mpsc::Receiver<RunWord>,
     ) -> Result<(), NodeError> {
         let mut heard = Vec::new();
-        let mut look = tokio::time::interval(TOKEN_PERIOD);
+        let mut look = tokio::time::interval(LOOK_PERIOD);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let due = self.next_due();
@@ -131,7 +134,7 @@ impl Signer {
                     None => return Ok(()),
                 },
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.run_due().await,
-                _ = look.tick(), if self.home.has_tokens => self.look_at_tokens(),
+                _ = look.tick() => self.look_around(),
                 Some(it) = handed_over.recv() => self.hand_over(it).await,
                 1.. = words.recv_many(&mut heard, MAX_RUN_WORDS) => {
                     self.heard_words(std::mem::take(&mut heard)).await
@@ -141,6 +144,14 @@ impl Signer {
             self.show_health();
             self.show_runs();
         }
+    }
+
+    /// At the tokens, and whether people want to roll.
+    fn look_around(&mut self) -> Result<(), NodeError> {
+        if self.home.has_tokens {
+            self.look_at_tokens()?;
+        }
+        self.promise_where_asked()
     }
 
     /// People see in `status` that the enclave signs nothing any more, and why.
@@ -371,6 +382,9 @@ fn payload(state: &State, action: &Action, grant: &Grant) -> Result<(Payload, Ve
     if let Action::Solana(it) = action {
         return Ok((Payload::Solana(Box::new(solana::read(state, it)?)), it.to_document()));
     }
+    if let Action::Near(it) = action {
+        return Ok((Payload::Near(Box::new(near::read(state, it)?)), it.to_document()));
+    }
     let unsigned = keystead_chain::build(action, grant.address).map_err(|error| Refused::of(&error))?;
     let document = unsigned.to_document();
     Ok((Payload::Ethereum(Box::new(unsigned)), document))
@@ -386,9 +400,16 @@ fn signed(height: u64, work: Work, result: ItemResult) -> Result<SignatureRecord
         ItemResult::Spent(it) if !work.is_meant_by(it.signing_digest, it.wallet) => Err(other()),
         ItemResult::SignedMessage(it) if !work.is_meant_by(it.signing_digest, it.account) => Err(other()),
         ItemResult::SignedMessage(it) => {
-            let Payload::Solana(message) = &work.payload else { return Err(other()) };
             let place = (work.request, height, work.position);
-            solana::record(place, message, &it.signature).map_err(|error| Refused::of(&error))
+            match &work.payload {
+                Payload::Solana(message) => {
+                    solana::record(place, message, &it.signature).map_err(|error| Refused::of(&error))
+                }
+                Payload::Near(unsigned) => {
+                    near::record(place, unsigned, &it.signature).map_err(|error| Refused::of(&error))
+                }
+                Payload::Ethereum(_) | Payload::Bitcoin(_) => Err(other()),
+            }
         }
         ItemResult::Signed(it) => {
             let Payload::Ethereum(unsigned) = &work.payload else { return Err(other()) };
@@ -422,8 +443,8 @@ fn record(height: u64, work: &Work, signature: &EthereumSignature, assembled: As
     }
 }
 
-/// How often tokens are asked whether they are there.
-const TOKEN_PERIOD: Duration = Duration::from_secs(2);
+/// How often tokens are asked whether they are there, and people whether they want to roll.
+const LOOK_PERIOD: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

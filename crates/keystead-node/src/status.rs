@@ -118,6 +118,7 @@ pub(crate) fn status(shared: &Shared) -> NodeStatus {
         sync_micros: shared.health.sync(),
         runs,
         aborts,
+        kept_out: shared.kept_out(),
         tokens: shared.tokens(),
     }
 }

@@ -17,7 +17,9 @@ use keystead_base::{Canonical as _, Coded as _, Name, RequestId, Timestamp};
 use keystead_bitcoin::SpendSignature;
 use keystead_decision::{Certificate, ProvenSeat, Sharing, State};
 use keystead_ledger::ThresholdRow;
-use keystead_signing::{Abort, Culprit, Ended, Fault, ItemResult, Progress, Record, RunEnd, SessionId};
+use keystead_signing::{
+    Abort, Culprit, Ended, Fault, ItemResult, Progress, Record, RunEnd, SessionId, Tried,
+};
 use keystead_wire::{PeerMessage, RunCall};
 use tokio::time::Instant;
 
@@ -50,6 +52,8 @@ pub(crate) struct Runs {
     callers: BTreeMap<SessionId, (Name, RequestId)>,
     /// Who was named in a run, and when last.
     named: BTreeMap<Name, Instant>,
+    /// Of each key, which sets of signers came to nothing, and when the last one did.
+    tried: BTreeMap<Name, (Instant, Tried)>,
 }
 
 /// A seat, and when the log was told of it.
@@ -90,6 +94,43 @@ impl Runs {
 }
 
 impl Runs {
+    /// The key that a right, or a ceremony under way, is about.
+    fn key_of(&self, request: &RequestId) -> Option<Name> {
+        let waiting = self.waiting.get(request).map(|it| &it.work.key);
+        waiting.or_else(|| self.open.get(request).map(|(key, _)| key)).cloned()
+    }
+
+    /// The tries that a run may belong to.
+    fn turns_of(&mut self, request: &RequestId) -> impl Iterator<Item = &mut Turns> {
+        let signing = self.waiting.get_mut(request).map(|it| &mut it.turns);
+        signing.into_iter().chain(self.proving.get_mut(request))
+    }
+
+    /// A run of this node's tries did what it was for.
+    fn came_out(&mut self, request: &RequestId, session: SessionId) {
+        let Some(key) = self.key_of(request) else { return };
+        let signers = self.turns_of(request).find_map(|it| it.signers_of(session).map(<[Name]>::to_vec));
+        if let (Some(signers), Some((_, tried))) = (signers, self.tried.get_mut(&key)) {
+            tried.signed(&signers);
+        }
+    }
+
+    /// A run ended without a result. INVARIANT D3: these signers are not called together again before others were, whoever was named.
+    fn came_to_nothing(&mut self, me: &Name, request: &RequestId, abort: &Abort) {
+        let now = Instant::now();
+        let ended: Vec<_> = self.turns_of(request).filter_map(|it| it.aborted(abort.session, now)).collect();
+        let Some(signers) = ended.first() else { return };
+        if let Some(key) = self.key_of(request) {
+            let (last, tried) = self.tried.entry(key).or_insert_with(|| (now, Tried::default()));
+            *last = now;
+            tried.failed(me, signers, &abort.culprit);
+        }
+        // A run that is left over, of what others signed long ago, says nothing of who is there now.
+        if let Culprit::Node(name) = &abort.culprit {
+            self.named.insert(name.clone(), now);
+        }
+    }
+
     /// A right that is led no more. What was signed under it waits for the next one.
     fn over(&mut self, request: &RequestId) {
         if let Some(Waiting { work, signatures, .. }) = self.waiting.remove(request) {
@@ -120,6 +161,7 @@ impl Signer {
         if !records.is_empty() {
             let rows: Vec<ThresholdRow> = records.iter().map(row).collect();
             self.shared.ledger.save_threshold_records(&rows).await?;
+            self.shared.remember(&records);
         }
         for ended in ended {
             self.ended(ended).await?;
@@ -140,13 +182,18 @@ impl Signer {
     ) -> Result<(), NodeError> {
         self.enclave.lift(certificate)?;
         let record = Record::Lifted { key: key.clone(), node: node.clone() };
-        Ok(self.shared.ledger.save_threshold_records(&[row(&record)]).await?)
+        self.shared.ledger.save_threshold_records(&[row(&record)]).await?;
+        self.shared.remember(&[record]);
+        Ok(())
     }
 
     async fn ended(&mut self, ended: Ended) -> Result<(), NodeError> {
         let Ended { session, request, end } = ended;
         self.runs.callers.remove(&session);
         self.shared.meters.ran(word(&end));
+        if !matches!(end, RunEnd::Aborted(_)) {
+            self.runs.came_out(&request, session);
+        }
         match end {
             RunEnd::Signed { height, released } => {
                 self.run_signed(&request, height, ItemResult::Signed(released))
@@ -179,15 +226,7 @@ impl Signer {
     fn run_aborted(&mut self, session: SessionId, request: RequestId, abort: &Abort) {
         self.shared.event(Event::RunAborted { request, abort: abort.clone() });
         self.shared.saw_abort(request, abort);
-        let of_request = self.runs.waiting.get_mut(&request).map(|it| &mut it.turns);
-        let mut was_waited_for = false;
-        for turns in of_request.into_iter().chain(self.runs.proving.get_mut(&request)) {
-            was_waited_for |= turns.aborted(session, abort, Instant::now());
-        }
-        // A run that is left over, of what others signed long ago, says nothing of who is there now.
-        if let (Culprit::Node(name), true) = (&abort.culprit, was_waited_for) {
-            self.runs.named.insert(name.clone(), Instant::now());
-        }
+        self.runs.came_to_nothing(&self.shared.node, &request, abort);
         if self.runs.dealing.get(&request).is_some_and(|it| it.session == Some(session)) {
             self.begin_anew(request);
         }
@@ -204,10 +243,14 @@ impl Signer {
 }
 
 fn row(record: &Record) -> ThresholdRow {
-    // Silence keeps nobody out, so that nobody can fill a disk with it.
-    let silence =
-        |record: &Record| matches!(record, Record::Aborted { abort, .. } if abort.fault == Fault::Silence);
-    let stays = !matches!(record, Record::Begun { .. }) && !silence(record);
+    // What keeps nobody out stays nowhere, so that nobody can fill a disk with it.
+    let stays = match record {
+        Record::Begun { .. } => false,
+        Record::Aborted { abort, .. } => {
+            matches!(abort.culprit, Culprit::Node(_)) && abort.fault != Fault::Silence
+        }
+        Record::Lifted { .. } => true,
+    };
     ThresholdRow { stays, document: record.to_document() }
 }
 
@@ -242,18 +285,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn k06_whoever_was_caught_is_remembered_and_silence_fills_no_journal() {
+    fn k06_whoever_was_caught_is_remembered_and_what_names_nobody_fills_no_journal() {
         let (key, session): (Name, _) = ("hot".parse().unwrap(), SessionId(Digest([1; 32])));
-        let aborted = |fault| {
-            let abort = Abort { session, culprit: Culprit::Node("b".parse().unwrap()), fault };
-            Record::Aborted { key: key.clone(), abort }
-        };
+        let by =
+            |culprit, fault| Record::Aborted { key: key.clone(), abort: Abort { session, culprit, fault } };
+        let aborted = |fault| by(Culprit::Node("b".parse().unwrap()), fault);
+        let one_of = Culprit::OneOf { sender: "b".parse().unwrap(), witness: "c".parse().unwrap() };
         let lifted = Record::Lifted { key: key.clone(), node: "b".parse().unwrap() };
         for (record, stays) in [
             (Record::Begun { key: key.clone(), session }, false),
             (aborted(Fault::Silence), false),
             (aborted(Fault::Multiplication), true),
             (aborted(Fault::Malformed), true),
+            (by(Culprit::Unknown, Fault::Result), false),
+            (by(Culprit::Ourselves, Fault::Own), false),
+            (by(one_of, Fault::Equivocation), false),
             (lifted, true),
         ] {
             assert_eq!(row(&record).stays, stays, "{record:?}");

@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use keystead_attest::tpm::{Errand, ErrandReply, PROGRAM, RollbackMark, TpmPlace};
+use keystead_attest::tpm::{Errand, ErrandReply, PROGRAM, RandomSamples, RollbackMark, TpmPlace};
 use keystead_base::{Canonical as _, Digest};
 use keystead_decision::State;
 use keystead_ledger::Ledger;
+use keystead_signing::{Brought, ClientError, Refusal, Source};
 use tokio::sync::watch;
 
 use crate::restore::{erase_seals, is_share};
 use crate::shared::Shared;
+use crate::signer::Signer;
 use crate::stages::Stages;
 use crate::{Config, NodeError};
 
@@ -46,6 +48,14 @@ impl Tpm {
         let waiting = Waiting { child, pipe: self.pipe.clone() };
         match reply {
             ErrandReply::Waiting => Ok(waiting),
+            other => Err(refusal(other)),
+        }
+    }
+
+    /// What its generator gives to a seed.
+    fn random(&self) -> Result<Brought, NodeError> {
+        match run(&self.program, &Errand::Random { device: self.place.device.clone() })? {
+            ErrandReply::Random { samples: RandomSamples(text) } => Ok(Brought { source: Source::Tpm, text }),
             other => Err(refusal(other)),
         }
     }
@@ -100,6 +110,24 @@ pub(crate) fn keep_marks(
         stages.task("marks in the TPM", keep(tpm, Arc::clone(shared), stages.stopping()));
     }
     Ok(())
+}
+
+impl Signer {
+    /// INVARIANT E1: what the machine's TPM gives goes into every seed that is drawn here; where it gives nothing, none is.
+    pub(crate) fn pour(&mut self) -> Result<(), NodeError> {
+        let Some(tpm) = &self.home.tpm else { return Ok(()) };
+        Ok(self.enclave.pour(tpm.random()?)?)
+    }
+
+    /// The same, and why this machine takes no part in a birth.
+    pub(crate) fn pour_or_why(&mut self) -> Result<Option<Refusal>, NodeError> {
+        match self.pour() {
+            Ok(()) => Ok(None),
+            Err(NodeError::Tpm { code, text }) => Ok(Some(Refusal { code, text })),
+            Err(NodeError::Enclave(ClientError::Refused(refusal))) => Ok(Some(refusal)),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Every so many blocks: a counter of a TPM is not made for each of them.

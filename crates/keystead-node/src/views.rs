@@ -69,6 +69,8 @@ pub(crate) async fn detail(shared: &Shared, id: &RequestId) -> Result<Option<Req
         Action::Solana(message) if state.key(&it.key)?.state.receives() => {
             Some(state.solana_address(it)?.id(Cluster::of(message.chain)?))
         }
+        // Whoever reads the transaction knows whose name it is in.
+        Action::Near(_) => None,
         _ => state.key(&it.key)?.address(it.index),
     });
     let decisions = shared.ledger.decisions_about(id).await?;

@@ -90,5 +90,8 @@ impl Roster {
             person.roles.sort_unstable();
             person.devices.sort_by(|a, b| a.name.cmp(&b.name));
         }
+        if let Some(devices) = &mut self.devices {
+            devices.records.sort_by(|a, b| a.body.holder.cmp(&b.body.holder));
+        }
     }
 }

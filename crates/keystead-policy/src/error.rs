@@ -250,6 +250,9 @@ pub enum PolicyError {
         /// The number found.
         found: u64,
     },
+    /// A device record that does not hold, is there twice, or is missing.
+    #[error(transparent)]
+    Enrolment(#[from] crate::EnrolmentError),
     /// Two networks on which a key has the same scripts.
     #[error(
         "{first} and {second} derive the same keys, so that one signature is good on both: list one of them"
@@ -294,6 +297,7 @@ impl Coded for PolicyError {
             Self::Boot { .. } => "policy.boot",
             Self::TooLarge { .. } => "policy.too_large",
             Self::TooSmall { .. } => "policy.too_small",
+            Self::Enrolment(error) => error.code(),
             Self::TestNetworks { .. } => "policy.test_networks",
         }
     }

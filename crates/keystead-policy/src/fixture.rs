@@ -202,6 +202,7 @@ fn roster() -> Roster {
             person("cleo", 5, founder),
             person("eve", 6, &["freezer", "vetoer"]),
         ],
+        devices: None,
     }
 }
 

@@ -9,7 +9,10 @@ mod charges;
 mod compare;
 mod cooling;
 mod destination;
+mod device;
 mod engine;
+mod enrolled;
+mod enrolment_error;
 mod error;
 mod fees;
 mod fields;
@@ -32,6 +35,7 @@ mod protection;
 mod question;
 mod reason;
 mod roster;
+mod roster_bytes;
 mod rows;
 mod rules;
 mod ruling;
@@ -53,7 +57,10 @@ pub use assignment::{Assignment, Candidate, assign};
 pub use canonical::MAX_JSON_BYTES;
 pub use compare::{Difference, Direction, compare, simulate};
 pub use cooling::Cooling;
+pub use device::{DeviceProof, Enrolment, Holder};
 pub use engine::Engine;
+pub use enrolled::{RequiredOf, RosterDevices, check_devices};
+pub use enrolment_error::EnrolmentError;
 pub use error::PolicyError;
 pub use fees::{FeeCap, FeeCeilings, FeePart};
 pub use finality::{BitcoinFinality, DEFAULT_CONFIRMATIONS};
@@ -73,7 +80,7 @@ pub use sections::Sections;
 pub use share_fault::ShareFault;
 pub use shared::SharedWallet;
 pub use simulation_reason::SimulationReason;
-pub use succession::{check_next, next_version};
+pub use succession::{check_next, check_step, next_version};
 pub use version::{
     AddressEntry, AssuranceCap, AssuranceLevel, Dimension, FreshHeadDemand, FreshHeadRule, Measure, Need,
     PolicyRef, PolicyVersion, Price, PriceRule, PriceSource, QuorumRow, Rule, RunTerms, Simulate,

@@ -227,17 +227,20 @@ fn asset_word(asset: Asset) -> String {
     }
 }
 
-/// Decimals of a chain's coin that the registry does not list: ether's, bitcoin's or Solana's.
+/// Decimals of a chain's coin that the registry does not list: ether's, bitcoin's, Solana's or NEAR's.
 fn coin_decimals(chain: ChainId) -> u8 {
-    match (chain.bitcoin(), chain.solana()) {
-        (Some(_), _) => 8,
-        (None, Some(_)) => 9,
-        (None, None) => 18,
+    match (chain.bitcoin(), chain.solana(), chain.near()) {
+        (Some(_), _, _) => 8,
+        (None, Some(_), _) => 9,
+        (None, None, Some(_)) => 24,
+        (None, None, None) => 18,
     }
 }
 
 const MICRO: u32 = 1_000_000;
 
+#[cfg(test)]
+mod near;
 #[cfg(test)]
 mod solana;
 #[cfg(test)]

@@ -461,6 +461,16 @@ pub enum Reason {
     /// What the life of a key, or a declared compromise, does not let be done.
     #[error(transparent)]
     Life(#[from] LifeReason),
+    /// Two of those who would hold a share have shown one device, or one has shown none where policy requires it.
+    #[error("key `{key}` cannot be held so: {text}")]
+    DevicesRefused {
+        /// The key.
+        key: Name,
+        /// The code of what is wrong with the devices.
+        code: String,
+        /// The same in words.
+        text: String,
+    },
 }
 
 fn listed(names: &[Name]) -> String {

@@ -4,8 +4,10 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Canonical, Digest, HybridPublicKey, Name};
 use serde::{Deserialize, Serialize};
 
+use crate::RosterDevices;
+
 /// Everybody that the cluster listens to. Changed only by the authority path (S13).
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Roster {
     /// How many votes make a certificate.
@@ -16,6 +18,9 @@ pub struct Roster {
     pub services: Vec<Service>,
     /// People, by name ascending.
     pub people: Vec<Person>,
+    /// Which devices they have shown; a roster that says nothing of devices has the bytes that it always had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<RosterDevices>,
 }
 
 impl Canonical for Roster {

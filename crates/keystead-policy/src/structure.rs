@@ -12,12 +12,16 @@ use crate::limits::{
 };
 use crate::{
     AddressEntry, AssuranceCap, FeeCap, Measure, PolicyError, PolicyVersion, PriceRule, RequiredProtections,
-    Simulate, SimulationRule, Timing, Tolerance, Window, approvers, locks, membership,
+    Simulate, SimulationRule, Timing, Tolerance, Window, approvers, check_devices, locks, membership,
 };
 
 /// Checks a version from top to bottom.
 pub(crate) fn check(version: &PolicyVersion) -> Result<(), PolicyError> {
     membership::check(&version.roster)?;
+    if version.number == 0 {
+        // Those who found a cluster are the first witnesses; later ones are known to the version before.
+        check_devices(None, version)?;
+    }
     ascending("rules", version.rules.iter().map(|rule| &rule.id))?;
     check_chains(&version.chains)?;
     let known = Known::of(version);
@@ -158,10 +162,16 @@ fn check_test_networks(chains: &[ChainId]) -> Result<(), PolicyError> {
     }
 }
 
-/// INVARIANT S8: no message of Solana's names its cluster, and a key has the same address on all: there is one at a time.
+/// INVARIANT S8: no message of Solana's names its cluster, and a key has the same address on all: there is one at a time. Nor does a
+/// transaction of NEAR's name its network.
 fn check_clusters(chains: &[ChainId]) -> Result<(), PolicyError> {
-    let mut clusters = chains.iter().filter(|it| it.solana().is_some());
-    match (clusters.next(), clusters.next()) {
+    one_of(chains, |it| it.solana().is_some())?;
+    one_of(chains, |it| it.near().is_some())
+}
+
+fn one_of(chains: &[ChainId], kind: impl Fn(&ChainId) -> bool) -> Result<(), PolicyError> {
+    let mut found = chains.iter().filter(|it| kind(it));
+    match (found.next(), found.next()) {
         (Some(first), Some(second)) => Err(PolicyError::TestNetworks { first: *first, second: *second }),
         _ => Ok(()),
     }

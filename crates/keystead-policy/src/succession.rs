@@ -5,16 +5,27 @@ use std::collections::BTreeMap;
 use keystead_base::Canonical;
 use keystead_intent::AuthorityChange;
 
-use crate::{Engine, Node, PolicyError, PolicyVersion, Roster, Sections, Window};
+use crate::{Engine, Node, PolicyError, PolicyVersion, Roster, Sections, Window, check_devices};
 
 /// Checks that `next` may follow `current` and says what differs. `next` itself is checked by
 /// [`Engine::compile`].
 ///
 /// # Errors
 ///
+/// [`PolicyError`]: as [`check_step`] and [`check_devices`].
+pub fn check_next(current: &PolicyVersion, next: &PolicyVersion) -> Result<Sections, PolicyError> {
+    let sections = check_step(current, next)?;
+    check_devices(Some(current), next)?;
+    Ok(sections)
+}
+
+/// Checks the step alone, without the devices of the next version.
+///
+/// # Errors
+///
 /// [`PolicyError`]: a gap, a rollback, another predecessor, nothing new, or a window that would go on
 /// counting in another unit.
-pub fn check_next(current: &PolicyVersion, next: &PolicyVersion) -> Result<Sections, PolicyError> {
+pub fn check_step(current: &PolicyVersion, next: &PolicyVersion) -> Result<Sections, PolicyError> {
     check_number(current.number, next.number)?;
     let expected = current.digest();
     if next.previous != expected {

@@ -222,7 +222,7 @@ fn text(entity: &EntityUid) -> &str {
     entity.id().unescaped()
 }
 
-const ACTIONS: [ActionKind; 9] = [
+const ACTIONS: [ActionKind; 10] = [
     ActionKind::Transfer,
     ActionKind::ContractCall,
     ActionKind::TypedData,
@@ -232,4 +232,5 @@ const ACTIONS: [ActionKind; 9] = [
     ActionKind::Authority,
     ActionKind::Psbt,
     ActionKind::Solana,
+    ActionKind::Near,
 ];

@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn the_schema_of_proofs_has_the_words_of_rules_and_more() {
         let vocabulary = Vocabulary::of(&[]).unwrap();
-        assert_eq!(vocabulary.schema.request_envs().count(), 10);
+        assert_eq!(vocabulary.schema.request_envs().count(), 11);
         let text = text(&vocabulary.ladders, &vocabulary.seats);
         assert_eq!(text.matches("\"approvals\": Long").count(), 2);
         assert_eq!(text.matches("\"to_itself\": Bool").count(), 1);

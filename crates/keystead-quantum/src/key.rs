@@ -10,7 +10,7 @@ use fips205::slh_dsa_sha2_128s::PrivateKey;
 use keystead_base::{Canonical as _, Secret};
 
 use crate::scheme::SLH_DSA_128_SEED_BYTES;
-use crate::{QuantumError, QuantumPublicKey, QuantumSignature, Scheme, slh};
+use crate::{QuantumError, QuantumPublicKey, QuantumSignature, Scheme, second, slh};
 
 /// A key pair of one scheme. Neither cloned, shown nor serialized.
 ///
@@ -19,7 +19,11 @@ use crate::{QuantumError, QuantumPublicKey, QuantumSignature, Scheme, slh};
 pub struct QuantumKey {
     secret: SecretHalf,
     public: QuantumPublicKey,
+    second: Second,
 }
+
+/// What says a second time whether a signature is one.
+type Second = fn(&QuantumPublicKey, &[u8], &QuantumSignature) -> bool;
 
 enum SecretHalf {
     Lattice(PqdsaKeyPair),
@@ -50,7 +54,7 @@ impl QuantumKey {
         check_length(scheme, seed)?;
         let pair = PqdsaKeyPair::from_seed(algorithm, seed).map_err(|_| QuantumError::Seed { scheme })?;
         let public = QuantumPublicKey::from_bytes(scheme, pair.public_key().as_ref())?;
-        Ok(Self { secret: SecretHalf::Lattice(pair), public })
+        Ok(Self { secret: SecretHalf::Lattice(pair), public, second: second::agrees })
     }
 
     fn hashes(seed: &[u8]) -> Result<Self, QuantumError> {
@@ -60,7 +64,7 @@ impl QuantumKey {
         own.expose_mut().copy_from_slice(seed);
         let (secret, public) = slh::key_pair(&own);
         let public = QuantumPublicKey::from_bytes(scheme, &public)?;
-        Ok(Self { secret: SecretHalf::Hashes(Box::new(secret)), public })
+        Ok(Self { secret: SecretHalf::Hashes(Box::new(secret)), public, second: second::agrees })
     }
 
     /// The public key.
@@ -85,11 +89,13 @@ impl QuantumKey {
         self.checked(message, signature)
     }
 
-    // INVARIANT S7: a faulty signature of a deterministic scheme can give the key away.
+    // INVARIANT S7: a faulty signature of a deterministic scheme can give the key away; and what one library makes of ML-DSA,
+    // another one verifies.
     fn checked(&self, message: &[u8], signature: QuantumSignature) -> Result<QuantumSignature, QuantumError> {
         let scheme = self.public.scheme();
         self.public.verify(message, &signature).map_err(|_| QuantumError::Faulty { scheme })?;
-        Ok(signature)
+        let agrees = (self.second)(&self.public, message, &signature);
+        agrees.then_some(signature).ok_or(QuantumError::Faulty { scheme })
     }
 }
 
@@ -125,6 +131,21 @@ mod tests {
         let bad = QuantumSignature::from_bytes(Scheme::MlDsa65, &bytes).unwrap();
         assert_eq!(key.checked(b"message", bad).unwrap_err().code(), "quantum.faulty");
         assert_eq!(key.checked(b"message", good.clone()), Ok(good));
+    }
+
+    #[test]
+    fn s07_what_the_second_implementation_does_not_take_stays_inside() {
+        for scheme in [Scheme::MlDsa44, Scheme::MlDsa65, Scheme::MlDsa87] {
+            let mut key = QuantumKey::from_seed(scheme, &[7; 32]).unwrap();
+            assert!(key.sign(b"message").is_ok());
+            key.second = |_, _, _| false;
+            assert_eq!(key.sign(b"message").unwrap_err().code(), "quantum.faulty");
+            // It is asked about what was signed, under the key that signed.
+            key.second =
+                |key, message, signature| message == b"message" && second::agrees(key, message, signature);
+            assert!(key.sign(b"message").is_ok());
+            assert_eq!(key.sign(b"messagE").unwrap_err().code(), "quantum.faulty");
+        }
     }
 
     #[test]

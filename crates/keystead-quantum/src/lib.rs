@@ -14,6 +14,7 @@ mod octets;
 mod public;
 mod quorum;
 mod scheme;
+mod second;
 mod slh;
 #[cfg(test)]
 mod vectors;

@@ -57,6 +57,7 @@ fn roster() -> Roster {
             person("desk", &["approver"]),
             person("eve", &["freezer", "vetoer"]),
         ],
+        devices: None,
     }
 }
 

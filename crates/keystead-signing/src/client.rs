@@ -1,5 +1,6 @@
 //! The parent's side: starts an enclave process, speaks with it, and ends it.
 
+mod creating;
 mod gathering;
 mod runs;
 
@@ -375,6 +376,8 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Proof(_) => "proof",
         Reply::Tokens(_) => "tokens",
         Reply::Controlled(_) => "controlled",
+        Reply::Promised(_) => "promised",
+        Reply::CreatedFrom(_) => "created_from",
     };
     ClientError::Unexpected { found }
 }

@@ -3,12 +3,17 @@
 mod backing_up;
 mod control;
 mod controls;
+mod creating;
+#[cfg(test)]
+mod faults;
 mod gathering;
 mod importing;
 mod in_tokens;
 mod inputs;
 mod leaving;
 mod messages;
+mod near;
+mod quantum;
 mod restoring;
 mod sharing;
 mod spending;
@@ -20,16 +25,16 @@ use keystead_decision::{
     CeremonyPermit, Certificate, FreshAnswer, Grant, Header, LightClient, PublicAccount,
 };
 use keystead_intent::KeyCeremony;
-use keystead_keys::{HdSeed, Kdf, Purpose, SealLabel, Sealed, SealingKey};
+use keystead_keys::{HdSeed, Kdf, Purpose, Sealed, SealingKey};
 use keystead_policy::AssuranceLevel;
 
 pub use self::controls::{EnclaveControls, Strict, Struck};
 use crate::curve::Curve;
-use crate::entropy::{Sources, kernel_random};
+use crate::entropy::{MachineDraw, Sources, kernel_random};
 use crate::passphrase::Passphrase;
 use crate::protocol::{
-    Advance, Batch, BatchItem, CreatedKey, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS, OpenedKey, Position,
-    Ready, Refusal, Released, Reply, Request,
+    Advance, Batch, BatchItem, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS, OpenedKey, Position, Ready,
+    Refusal, Released, Reply, Request,
 };
 use crate::repeats::Repeats;
 use crate::threshold::{Arena, Progress, Threshold};
@@ -74,6 +79,10 @@ pub(crate) struct Enclave<C> {
     tokens: Tokens,
     /// Whether the sources of seeds are well.
     sources: Sources,
+    /// The machine's part of the next seed that people roll for.
+    promised: Option<MachineDraw>,
+    /// What the machine's TPM gave to the next draw.
+    poured: Option<Secret<Vec<u8>>>,
     controls: C,
     state: state::State,
 }
@@ -99,6 +108,8 @@ impl<C: EnclaveControls> Enclave<C> {
             rights,
             tokens,
             sources,
+            promised: None,
+            poured: None,
             fresh,
             imports: Default::default(),
             controls,
@@ -156,6 +167,10 @@ impl<C: EnclaveControls> Enclave<C> {
             Request::Control(key) => self.prove_control(&key).map(|proof| Reply::Controlled(Box::new(proof))),
             Request::Public(key) => self.public(&key).map(|held| Reply::Public(Box::new(held))),
             Request::Prove { key, request } => self.prove(&key, request).map(Reply::Proof),
+            Request::Promise => self.promise().map(|promise| Reply::Promised(Box::new(promise))),
+            Request::CreateFrom(it) => self.create_from(&it, now).map(|it| Reply::CreatedFrom(Box::new(it))),
+            Request::Pour(it) => self.pour(&it).map(|()| Reply::Done),
+            Request::OpenSeed(it) => self.open_seed(&it, now).map(Reply::Left),
             Request::Tokens => Ok(Reply::Tokens(self.tokens.report())),
         };
         reply.unwrap_or_else(|error| Reply::Refused(self.refusal(&error)))
@@ -214,15 +229,17 @@ impl<C: EnclaveControls> Enclave<C> {
         match label.purpose {
             Purpose::ThresholdShare => return self.open_share(sealed, label),
             Purpose::TokenKey => return self.open_in_tokens(sealed, label),
-            Purpose::HdSeed | Purpose::Member => {}
+            Purpose::SeedOpenings => return Err(EnclaveError::ForeignSeal { name: label.name }),
+            Purpose::HdSeed | Purpose::MlDsa65Seed | Purpose::Member => {}
         }
         let mut entropy = Secret::new([0; 32]);
         if let Some(sealing) = &self.sealing {
             sealing.open(sealed, &label, entropy.expose_mut())?;
         }
         let opened = OpenedKey { key: label.name, epoch: label.epoch };
+        let seed = HdSeed::from_entropy(entropy);
         // Nothing is derived from it before it is needed: 2,048 rounds for each key would be most of a start.
-        self.vault.open(opened.key.clone(), opened.epoch, &HdSeed::from_entropy(entropy), None)?;
+        self.vault.open(opened.key.clone(), opened.epoch, (label.purpose, &seed), None)?;
         Ok(opened)
     }
 
@@ -293,28 +310,6 @@ impl<C: EnclaveControls> Enclave<C> {
         Ok(key)
     }
 
-    fn create(&mut self, certificate: &Certificate, now: Timestamp) -> Result<CreatedKey, EnclaveError> {
-        let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
-        self.protected()?;
-        let key = match ceremony {
-            KeyCeremony::Create { key, kind: keystead_intent::KeyKind::HdSecp256k1, .. } => key,
-            KeyCeremony::CreateInTokens { key, tokens, .. } => return self.create_in_tokens(&key, &tokens),
-            _ => return Err(EnclaveError::Ceremony),
-        };
-        if self.tokens.key(&key).is_some() {
-            return Err(crate::VaultError::Known { key }.into());
-        }
-        let (cluster, draw) = (self.cluster()?, self.draw());
-        let (entropy, receipt) = self.sources.seed(&draw, now)?;
-        let seed = HdSeed::from_entropy(entropy);
-        let label = SealLabel { cluster: Some(cluster), name: key.clone(), purpose: Purpose::HdSeed, epoch };
-        let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
-        let sealed = sealing.seal(label, seed.entropy().expose(), &mut kernel_random)?;
-        let account = self.vault.add(key.clone(), epoch, &seed)?;
-        self.pairwise(&key)?;
-        Ok(CreatedKey { held: held(&key, epoch, &account), sealed, receipt: Some(receipt) })
-    }
-
     fn sign(&mut self, batch: &Batch, now: Timestamp) -> Result<Vec<ItemResult>, EnclaveError> {
         if batch.items.len() > MAX_BATCH_ITEMS {
             return Err(EnclaveError::BatchSize { limit: MAX_BATCH_ITEMS, found: batch.items.len() });
@@ -327,17 +322,32 @@ impl<C: EnclaveControls> Enclave<C> {
             .items
             .iter()
             .map(|item| {
-                let done = match (spending::payload_of(item), messages::payload_of(item)) {
-                    (Some(payload), _) if self.in_shares(&payload.account.key, granted(item)) => {
-                        self.admit_spend(header, item, &payload, now)
-                    }
-                    (Some(payload), _) => self.spend(header, item, &payload, now).map(ItemResult::Spent),
-                    (None, Some(payload)) => self.admit_message(header, item, &payload, now),
-                    (None, None) => self.sign_one(header, item, now),
-                };
+                let done = self.sign_item(header, item, now);
                 done.unwrap_or_else(|error| ItemResult::Refused(self.refusal(&error)))
             })
             .collect())
+    }
+
+    /// By what the payload is: each kind has a domain of its own.
+    fn sign_item(
+        &mut self,
+        header: &Header,
+        item: &BatchItem,
+        now: Timestamp,
+    ) -> Result<ItemResult, EnclaveError> {
+        if let Some(payload) = spending::payload_of(item) {
+            return match self.in_shares(&payload.account.key, granted(item)) {
+                true => self.admit_spend(header, item, &payload, now),
+                false => self.spend(header, item, &payload, now).map(ItemResult::Spent),
+            };
+        }
+        if let Some(payload) = messages::payload_of(item) {
+            return self.admit_message(header, item, &payload, now);
+        }
+        if let Some(payload) = near::payload_of(item) {
+            return self.sign_near(header, item, &payload, now).map(ItemResult::SignedMessage);
+        }
+        self.sign_one(header, item, now)
     }
 
     /// INVARIANT S3: the permit comes from the log that this process follows itself.
@@ -412,7 +422,10 @@ fn needs_health(request: &Request) -> bool {
         | Request::Whole(_)
         | Request::Take(_)
         | Request::Prove { .. }
-        | Request::Control(_) => true,
+        | Request::Control(_)
+        | Request::Promise
+        | Request::CreateFrom(_)
+        | Request::OpenSeed(_) => true,
         Request::Hello(_)
         | Request::Open(_)
         | Request::Recall(_)
@@ -424,6 +437,7 @@ fn needs_health(request: &Request) -> bool {
         | Request::GiveUp(_)
         | Request::Lift(_)
         | Request::Tokens
+        | Request::Pour(_)
         | Request::Erase { .. } => false,
     }
 }
@@ -527,6 +541,7 @@ mod tests {
             "control",
             "convene",
             "create",
+            "create_from",
             "deal",
             "deliver",
             "drill",
@@ -535,7 +550,9 @@ mod tests {
             "hello",
             "join",
             "leave",
+            "open_seed",
             "open_share",
+            "promise",
             "prove",
             "receive",
             "restore",

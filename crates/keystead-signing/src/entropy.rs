@@ -3,11 +3,15 @@
 //! They are tested, mixed and put on a receipt by `keystead-entropy`. The kernel's generator is always in; a source that fails
 //! refuses the seed, and whatever the enclave would do after it.
 
+mod brought;
+mod openings;
+
 use std::time::Instant;
 
 use keystead_base::{Secret, Timestamp};
 use keystead_entropy::{EntropyError, EntropyReceipt, Mixture, SALT_BYTES, SEED_BYTES, Samples, Source};
 
+pub(crate) use self::brought::{Contribution, of_tpm};
 use crate::kernel;
 
 /// Fills `out` from the kernel. A kernel that cannot is no place to go on.
@@ -23,6 +27,7 @@ pub struct MachineDraw {
     jitter: Secret<[u8; JITTER_SAMPLES]>,
     rdseed: Option<Secret<[u8; HARDWARE_BYTES]>>,
     token: Option<Secret<Vec<u8>>>,
+    tpm: Option<Secret<Vec<u8>>>,
     salts: Secret<[[u8; SALT_BYTES]; SOURCES]>,
 }
 
@@ -33,18 +38,21 @@ impl MachineDraw {
     /// Draws them. A kernel without randomness ends the process.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(|_| false)
+        Self::with(|_| false, None)
     }
 
-    /// As [`Self::new`], and what a token's generator fills in, where one does.
-    pub(crate) fn with(token: impl FnOnce(&mut Secret<Vec<u8>>) -> bool) -> Self {
+    /// As [`Self::new`], and what a token's generator fills in, where one does, and what the machine's TPM gave.
+    pub(crate) fn with(
+        token: impl FnOnce(&mut Secret<Vec<u8>>) -> bool,
+        tpm: Option<Secret<Vec<u8>>>,
+    ) -> Self {
         let mut drawn = Secret::new(vec![0; TOKEN_BYTES]);
         let token = token(&mut drawn).then_some(drawn);
         let (mut system, mut salts) =
             (Secret::new([0; SYSTEM_BYTES]), Secret::new([[0; SALT_BYTES]; SOURCES]));
         kernel_random(system.expose_mut());
         salts.expose_mut().iter_mut().for_each(|salt| kernel_random(salt));
-        Self { system, jitter: jitter(), rdseed: hardware(), token, salts }
+        Self { system, jitter: jitter(), rdseed: hardware(), token, tpm, salts }
     }
 
     /// INVARIANT E1: all of them, tested, ready for a seed or for what people bring.
@@ -65,11 +73,12 @@ impl MachineDraw {
     pub fn openings(&self) -> impl Iterator<Item = Opening<'_>> {
         let rdseed = self.rdseed.as_ref().map(|it| (Source::Rdseed, it.expose().as_slice()));
         let token = self.token.as_ref().map(|it| (Source::Token, it.expose().as_slice()));
+        let tpm = self.tpm.as_ref().map(|it| (Source::Tpm, it.expose().as_slice()));
         let own = [
             (Source::OperatingSystem, self.system.expose().as_slice()),
             (Source::Jitter, self.jitter.expose().as_slice()),
         ];
-        let all = own.into_iter().chain(rdseed).chain(token);
+        let all = own.into_iter().chain(rdseed).chain(token).chain(tpm);
         all.zip(self.salts.expose()).map(|((source, samples), salt)| (source, salt, samples))
     }
 }
@@ -103,7 +112,21 @@ impl Sources {
         draw: &MachineDraw,
         now: Timestamp,
     ) -> Result<(Secret<[u8; SEED_BYTES]>, EntropyReceipt), EntropyError> {
-        self.noted(|| draw.mixture()?.finish(MAKER, now, Vec::new()))
+        self.seed_with(draw, &[], now)
+    }
+
+    /// INVARIANT E1: a seed of the machine's sources and of what people brought, which can only add to them.
+    pub(crate) fn seed_with(
+        &mut self,
+        draw: &MachineDraw,
+        brought: &[Contribution],
+        now: Timestamp,
+    ) -> Result<(Secret<[u8; SEED_BYTES]>, EntropyReceipt), EntropyError> {
+        self.noted(|| {
+            let mut mixture = draw.mixture()?;
+            brought.iter().try_for_each(|it| mixture.add(it.tested()?))?;
+            mixture.finish(MAKER, now, Vec::new())
+        })
     }
 
     fn noted<T>(&mut self, drawn: impl FnOnce() -> Result<T, EntropyError>) -> Result<T, EntropyError> {
@@ -171,7 +194,7 @@ const WALK_STRIDE: usize = 4099;
 const WALK_MULTIPLIER: u64 = 6_364_136_223_846_793_005;
 const HARDWARE_BYTES: usize = 64;
 /// The most sources of a machine.
-const SOURCES: usize = 4;
+const SOURCES: usize = 5;
 /// As few as a source takes whose generator nobody here knows.
 const TOKEN_BYTES: usize = 256;
 
@@ -200,20 +223,22 @@ mod tests {
     /// What a token gives can only add: it has a line of its own, and a token whose generator is stuck stops the seed.
     #[test]
     fn e1_a_token_is_a_source_with_a_line_of_its_own() {
-        let good = MachineDraw::with(|out| {
+        let fill = |out: &mut Secret<Vec<u8>>| {
             kernel_random(out.expose_mut());
             true
-        });
+        };
+        let good = MachineDraw::with(fill, None);
         let (seed, receipt) = drawn(&good).unwrap();
         let line = receipt.sources.last().unwrap();
         assert_eq!((line.source, line.samples as usize), (Source::Token, TOKEN_BYTES));
         assert_eq!((receipt.hold(), receipt.check), (Ok(()), keystead_entropy::seed_check(&seed)));
-        let (_, without) = drawn(&MachineDraw::with(|_| false)).unwrap();
+        let (_, without) = drawn(&MachineDraw::with(|_| false, None)).unwrap();
         assert!(without.sources.iter().all(|it| it.source != Source::Token));
-        let stuck = MachineDraw::with(|out| {
+        let fill = |out: &mut Secret<Vec<u8>>| {
             out.expose_mut().fill(7);
             true
-        });
+        };
+        let stuck = MachineDraw::with(fill, None);
         let error = drawn(&stuck).map(drop).unwrap_err();
         assert!(error.code() == "entropy.stuck" && error.to_string().contains("token"), "{error}");
     }

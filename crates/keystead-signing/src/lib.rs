@@ -29,20 +29,20 @@ pub use enclave::{EnclaveControls, Role, Strict, Struck};
 pub use entropy::{MachineDraw, Opening};
 pub use frame::{FrameError, MAX_FRAME_BYTES, read as read_frame, write as write_frame};
 pub use hardening::{FeatureReport, Hardening, Status};
-pub use keystead_entropy::EntropyError;
+pub use keystead_entropy::{EntropyError, EntropyPromise, Source};
 pub use keystead_policy::Feature;
-pub use keystead_threshold::{Abort, Culprit, Fault, MAX_ENVELOPE_BYTES, Record, SessionId};
+pub use keystead_threshold::{Abort, Culprit, Fault, Journal, MAX_ENVELOPE_BYTES, Record, SessionId, Tried};
 pub use process::{EnclaveOptions, ProcessError, confined, run, run_with};
 pub use protocol::{
-    AccountProof, Advance, Batch, BatchItem, ControlProof, CreatedKey, DealTo, Drill, DrillProof,
-    GatheredProof, Gathering, GatheringAim, HandOver, HeldKey, Hello, ItemResult, MAX_BATCH_ITEMS,
-    MAX_DRILLED_ACCOUNTS, MAX_GATHERED, OpenedKey, Position, ProvenWallet, Ready, Refusal, Released,
-    ReleasedMessage, ReleasedSpend, Reply, Request, RestoredKey, SeatFor, ShareToOpen, ShareWords,
-    SplitWhole, TakeDealing, WalletOf, WholeKey,
+    AccountProof, Advance, Batch, BatchItem, Brought, ControlProof, CreatedFrom, CreatedKey, Creation,
+    DealTo, Drill, DrillProof, GatheredProof, Gathering, GatheringAim, HandOver, HeldKey, Hello, ItemResult,
+    MAX_BATCH_ITEMS, MAX_DRILLED_ACCOUNTS, MAX_GATHERED, OpenedKey, Position, ProvenWallet, Ready, Refusal,
+    Released, ReleasedMessage, ReleasedSpend, Reply, Request, RestoredKey, SeatFor, SeedToOpen, ShareToOpen,
+    ShareWords, SplitWhole, TakeDealing, TaprootAccount, WalletOf, WholeKey,
 };
 pub use refusal::EnclaveError;
 pub use root::TokenRoot;
-pub use self_test::power_on;
+pub use self_test::{VERIFYING_SELF_TESTS, power_on};
 pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};
 pub use tokens::{TokenGroup, TokenKeyError, TokenReport};
 pub use vault::{MAX_KEYS, VaultError};

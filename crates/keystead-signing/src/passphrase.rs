@@ -11,6 +11,7 @@ use keystead_threshold::{ed25519_public, ed25519_scalar};
 use secp256k1::{PublicKey, Secp256k1, SecretKey};
 
 use crate::EnclaveError;
+use crate::protocol::TaprootAccount;
 
 /// A passphrase; wiped when it is forgotten or dropped.
 pub(crate) struct Passphrase {
@@ -59,16 +60,15 @@ impl Passphrase {
     }
 
     /// The whole key that stands in the file of a scratch enclave: BIP-39 words, whose accounts are at `m/44'/60'/0'/0`, or a
-    /// raw key of 32 bytes in hexadecimal, which is its own one account, or a key of Ed25519 as `solana-keygen` writes it.
-    pub(crate) fn whole_key(&self) -> Result<Whole, EnclaveError> {
+    /// raw key of 32 bytes in hexadecimal, which is its own one account, or a key of Ed25519 as `solana-keygen` writes it. Of
+    /// words it may be a taproot wallet, too.
+    pub(crate) fn whole_key(&self, taproot: Option<TaprootAccount>) -> Result<Whole, EnclaveError> {
         let text = std::str::from_utf8(self.text()).map_err(|_| EnclaveError::Secret)?.trim();
-        if text.starts_with('[') {
+        if taproot.is_none() && text.starts_with('[') {
             return keypair(text).ok_or(EnclaveError::Secret);
         }
-        if text.contains(' ') {
-            let mnemonic = Mnemonic::from_words(text)?;
-            let node = HdRoot::from_seed(&mnemonic.seed(""))?.ethereum()?;
-            return Ok(Whole { secret: node.scalar(), account: node.public(), drawn: mnemonic.entropy() });
+        if taproot.is_some() || text.contains(' ') {
+            return wallet(text, taproot);
         }
         let mut secret = Secret::new([0; 32]);
         let digits = text.strip_prefix("0x").unwrap_or(text);
@@ -89,6 +89,26 @@ impl Passphrase {
     fn text(&self) -> &[u8] {
         self.bytes.expose().split_at(self.length).0
     }
+}
+
+/// The account of words: Ethereum's, or that of a taproot wallet, whose addresses are two steps below it, none of them hardened.
+fn wallet(words: &str, taproot: Option<TaprootAccount>) -> Result<Whole, EnclaveError> {
+    let mnemonic = Mnemonic::from_words(words)?;
+    let root = HdRoot::from_seed(&mnemonic.seed(""))?;
+    let hardened = |step: u32| (step < HARDENED).then_some(step | HARDENED).ok_or(EnclaveError::Secret);
+    let (node, account) = match taproot {
+        None => {
+            let node = root.ethereum()?;
+            let account = node.public();
+            (node, account)
+        }
+        Some(TaprootAccount { coin, account }) => {
+            let node = root.descend(&[hardened(TAPROOT_PURPOSE)?, hardened(coin)?, hardened(account)?])?;
+            let public = node.public();
+            (node, PublicAccount::taproot(public.compressed(), public.chain_code.0))
+        }
+    };
+    Ok(Whole { secret: node.scalar(), account, drawn: mnemonic.entropy() })
 }
 
 /// A key that is whole in one place.
@@ -120,9 +140,36 @@ fn keypair(text: &str) -> Option<Whole> {
     Some(Whole { secret, account: PublicAccount::ed25519(key), drawn })
 }
 
+const HARDENED: u32 = 1 << 31;
+/// BIP-86.
+const TAPROOT_PURPOSE: u32 = 86;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The account of the vectors of BIP-86, and none of what is no words.
+    #[test]
+    fn k04_words_are_the_taproot_wallet_that_they_are_elsewhere() {
+        let words =
+            "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
+        let whole = |text: &str, coin, account| {
+            Passphrase::read(text.as_bytes()).unwrap().whole_key(Some(TaprootAccount { coin, account }))
+        };
+        let key = whole(words, 0, 0).unwrap();
+        // xpub6BgBgsespWvERF3LHQu6CnqdvfEvtMcQjYrcRzx53QJjSxarj2afYWcLteoGVky7D3UKDP9QyrLprQ3VCECoY49yfdDEHGCtMMj92pReUsQ.
+        let public = "03418278a2885c8bb98148158d1474634097a179c642f23cf1cc04da629ac6f0fb";
+        assert_eq!(const_hex::encode(key.account.compressed()), public);
+        assert_eq!(key.drawn.expose(), &[0; 16]);
+        let secret = SecretKey::from_byte_array(*key.secret.expose()).unwrap();
+        assert_eq!(const_hex::encode(secret.public_key(&Secp256k1::new()).serialize()), public);
+        assert!(key.account.is_taproot());
+        for other in [whole(words, 1, 0), whole(words, 0, 1)] {
+            assert_ne!(other.unwrap().account, key.account);
+        }
+        assert!(matches!(whole(words, 1 << 31, 0).err(), Some(EnclaveError::Secret)));
+        assert!(whole(&"7".repeat(64), 0, 0).is_err(), "a raw key has no accounts");
+    }
 
     /// The seed of RFC 8032, section 7.1, test 1, and its public key, as `solana-keygen` writes them.
     #[test]
@@ -134,7 +181,7 @@ mod tests {
         let whole = |numbers: &[u8]| {
             let numbers: Vec<_> = numbers.iter().map(u8::to_string).collect();
             let text = format!("[{}]\n", numbers.join(", "));
-            Passphrase::read(text.as_bytes()).unwrap().whole_key()
+            Passphrase::read(text.as_bytes()).unwrap().whole_key(None)
         };
         let both = [seed.clone(), public.clone()].concat();
         let key = whole(&both).unwrap();

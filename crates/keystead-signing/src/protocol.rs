@@ -1,5 +1,6 @@
 //! What parent and enclave say to each other (specs/enclave.md). Every message is one document.
 
+mod creation;
 mod gathering;
 mod importing;
 mod words;
@@ -11,17 +12,18 @@ use keystead_bitcoin::SpendSignatures;
 use keystead_decision::{
     Certificate, Commit, Dealing, Decision, FreshAnswer, ProvenSeat, PublicAccount, SignedGenesis, Transition,
 };
-use keystead_entropy::EntropyReceipt;
+use keystead_entropy::{EntropyPromise, EntropyReceipt};
 use keystead_intent::{BitcoinWallet, ChainId};
 use keystead_keys::{BackupFile, MemberKeyFile, RecipientPublicKey, Sealed, SeedShares};
 use keystead_policy::PolicyRef;
 use keystead_threshold::{Record, SessionId};
 use serde::{Deserialize, Serialize};
 
+pub use creation::{Brought, CreatedFrom, Creation, SeedToOpen};
 pub use gathering::{
     AccountProof, GatheredProof, Gathering, GatheringAim, MAX_DRILLED_ACCOUNTS, MAX_GATHERED, ShareToOpen,
 };
-pub use importing::{DealTo, SeatFor, SplitWhole, TakeDealing, WholeKey};
+pub use importing::{DealTo, SeatFor, SplitWhole, TakeDealing, TaprootAccount, WholeKey};
 pub use words::ShareWords;
 
 use crate::threshold::{Progress, RunStart};
@@ -114,6 +116,14 @@ pub enum Request {
     Tokens,
     /// Sign the newest block that this process followed the log to, with a key that is whole here.
     Control(Name),
+    /// Draw the machine's part of a seed that people are to roll for, or say the promise of the part that was drawn.
+    Promise,
+    /// A committed ceremony creates a key of the promised part and of what people brought.
+    CreateFrom(Box<Creation>),
+    /// A committed backup or export gives the openings of the seed to those who get the key.
+    OpenSeed(Box<SeedToOpen>),
+    /// What the machine's TPM gives to the next seed, or to the part that is promised next.
+    Pour(Brought),
 }
 
 impl Canonical for Request {
@@ -192,7 +202,7 @@ pub struct BatchItem {
     pub decision: Decision,
     /// Its place among the block's decisions.
     pub proof: Inclusion,
-    /// The document of the payload: a `keystead_chain::Unsigned`, or a `keystead_intent::PsbtSpend`.
+    /// The document of the payload: a `keystead_chain::Unsigned`, or a `PsbtSpend`, `SolanaMessage` or `NearTransaction` of `keystead_intent`.
     #[serde(with = "const_hex")]
     pub unsigned: Vec<u8>,
 }
@@ -225,7 +235,7 @@ pub enum Reply {
     Restored(Box<RestoredKey>),
     /// To [`Request::Wallet`].
     Wallet(Box<ProvenWallet>),
-    /// To [`Request::Recall`], [`Request::Erase`] and [`Request::Lift`].
+    /// To [`Request::Recall`], [`Request::Erase`], [`Request::Lift`] and [`Request::Pour`].
     Done,
     /// To [`Request::Seat`].
     Seated(Box<ProvenSeat>),
@@ -235,7 +245,7 @@ pub enum Reply {
     Opened(Vec<OpenedKey>),
     /// To [`Request::Public`].
     Public(Box<HeldKey>),
-    /// To [`Request::Leave`]: an age file.
+    /// To [`Request::Leave`] and [`Request::OpenSeed`]: an age file.
     Left(Vec<u8>),
     /// To [`Request::Split`].
     Split(Box<SeedShares>),
@@ -253,6 +263,10 @@ pub enum Reply {
     Tokens(Vec<TokenReport>),
     /// To [`Request::Control`].
     Controlled(Box<ControlProof>),
+    /// To [`Request::Promise`].
+    Promised(Box<EntropyPromise>),
+    /// To [`Request::CreateFrom`]: the parent makes the seals durable before it tells the log.
+    CreatedFrom(Box<CreatedFrom>),
 }
 
 impl Canonical for Reply {
@@ -376,7 +390,7 @@ pub enum ItemResult {
     Spent(ReleasedSpend),
     /// Its key is held in shares, and the log allows it: runs may sign it until the right expires.
     Admitted,
-    /// A message of Solana's was signed. An enclave says so of a run alone.
+    /// A message of Solana's was signed, which an enclave says of a run alone; or a transaction of NEAR's.
     SignedMessage(ReleasedMessage),
 }
 
@@ -405,15 +419,16 @@ pub struct ReleasedSpend {
     pub signatures: SpendSignatures,
 }
 
-/// A signature of a message of Solana's as it leaves: verified inside with the account's key, over this very message (S7).
+/// A signature of a message of Solana's, or of a transaction of NEAR's, as it leaves: verified inside with the account's key, over this
+/// very message (S7).
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReleasedMessage {
-    /// The SHA-256 of the message, which was granted.
+    /// The SHA-256 of the message or transaction, which was granted.
     pub signing_digest: Digest,
     /// The id of the address whose signature it is.
     pub account: Address,
-    /// The 64 bytes of Ed25519 (RFC 8032).
+    /// The 64 bytes of Ed25519 (RFC 8032), or the 3,309 of ML-DSA-65 (FIPS 204).
     #[serde(with = "const_hex")]
     pub signature: Vec<u8>,
 }

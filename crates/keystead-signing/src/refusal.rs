@@ -114,6 +114,15 @@ pub enum EnclaveError {
     /// A message of Solana's that is refused.
     #[error(transparent)]
     Message(#[from] UnsignedError),
+    /// A chain that is no network of NEAR's.
+    #[error("{chain} is no network of NEAR's")]
+    NoNetwork {
+        /// The chain.
+        chain: ChainId,
+    },
+    /// A transaction of NEAR's that is refused.
+    #[error(transparent)]
+    Near(#[from] keystead_near::Refusal),
     /// A file that holds no key.
     #[error(
         "the file holds neither 12 to 24 words of BIP-39, nor a key of 32 bytes in hexadecimal, nor the 64 numbers of solana-keygen"
@@ -194,6 +203,7 @@ impl Coded for EnclaveError {
             Self::Chain { .. } => "enclave.chain",
             Self::NoWallet { .. } => "enclave.no_wallet",
             Self::NoCluster { .. } => "enclave.no_cluster",
+            Self::NoNetwork { .. } => "enclave.no_network",
             Self::RepeatedNonce => "enclave.repeated_nonce",
             Self::Secret => "enclave.secret",
             Self::OtherKey { .. } => "enclave.other_key",
@@ -201,6 +211,7 @@ impl Coded for EnclaveError {
             Self::Weak(error) => error.code(),
             Self::Spend(error) => error.code(),
             Self::Message(error) => error.code(),
+            Self::Near(error) => error.code(),
             Self::Derive(error) => error.code(),
             Self::Payload(error) => error.code(),
             Self::Certificate(error) => error.code(),
@@ -236,6 +247,8 @@ impl Coded for EnclaveError {
             | Self::Spend(_)
             | Self::NoCluster { .. }
             | Self::Message(_)
+            | Self::NoNetwork { .. }
+            | Self::Near(_)
             | Self::Payload(_)
             | Self::Certificate(_) => Blame::Peer,
             Self::Secret | Self::OtherKey { .. } => Blame::Caller,

@@ -1,11 +1,12 @@
 //! What an enclave computes before it uses a key, beside the known answers.
 
 mod pairs;
+mod verifying;
 
 use keystead_base::{BASE_SELF_TESTS, Digest, Secret, SelfTest, SelfTestError};
 use keystead_bitcoin::{Scheme, Sighash, SigningDigest};
 use keystead_entropy::ENTROPY_SELF_TESTS;
-use keystead_keys::KEYS_SELF_TESTS;
+use keystead_keys::{KEYS_SELF_TESTS, SEAL_SELF_TESTS};
 use keystead_threshold::THRESHOLD_SELF_TESTS;
 use secp256k1::{PublicKey, Secp256k1, SecretKey};
 
@@ -13,6 +14,7 @@ use crate::curve::Curve;
 use crate::{EnclaveControls, Strict, Struck};
 
 pub(crate) use self::pairs::{recipient_fits, signer_fits};
+pub use self::verifying::VERIFYING_SELF_TESTS;
 
 /// Those of the enclave's own signing, which [`power_on`] runs last.
 const ENCLAVE_SELF_TESTS: &[SelfTest] = &[
@@ -40,8 +42,14 @@ const ENCLAVE_SELF_TESTS: &[SelfTest] = &[
 /// [`SelfTestError`] names the first that failed; the others are not run any more.
 pub fn power_on(controls: &impl EnclaveControls) -> Result<Vec<&'static str>, SelfTestError> {
     let seam = |name: &'static str, found: &mut [u8]| controls.strike(Struck::SelfTest(name), found);
-    let all =
-        [BASE_SELF_TESTS, KEYS_SELF_TESTS, ENTROPY_SELF_TESTS, THRESHOLD_SELF_TESTS, ENCLAVE_SELF_TESTS];
+    let all = [
+        BASE_SELF_TESTS,
+        SEAL_SELF_TESTS,
+        KEYS_SELF_TESTS,
+        ENTROPY_SELF_TESTS,
+        THRESHOLD_SELF_TESTS,
+        ENCLAVE_SELF_TESTS,
+    ];
     all.into_iter().flatten().map(|test| test.run(&seam).map(|()| test.name)).collect()
 }
 

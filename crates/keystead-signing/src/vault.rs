@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use alloy_primitives::Address;
 use keystead_base::{Blame, Coded, Name, PublicAccount, Secret};
-use keystead_keys::{DeriveError, HdSeed};
+use keystead_keys::{DeriveError, HdRoot, HdSeed, Purpose};
+use keystead_quantum::QuantumKey;
 use secp256k1::PublicKey;
 
 pub(crate) use slots::Slots;
@@ -32,6 +33,8 @@ pub(crate) struct Vault {
 pub(crate) struct Key {
     /// The key's epoch.
     pub(crate) epoch: u32,
+    /// What its seed is for: [`Purpose::HdSeed`] or [`Purpose::MlDsa65Seed`].
+    pub(crate) purpose: Purpose,
     /// The public side, once it was derived.
     account: Option<PublicAccount>,
     entropy: Slot,
@@ -56,9 +59,14 @@ impl Vault {
     }
 
     /// Takes a seed over, under a name that has none, and derives its public side.
-    pub(crate) fn add(&mut self, name: Name, epoch: u32, seed: &HdSeed) -> Result<PublicAccount, VaultError> {
-        let account = seed.root()?.ethereum()?.public();
-        self.open(name, epoch, seed, Some(account))?;
+    pub(crate) fn add(
+        &mut self,
+        name: Name,
+        epoch: u32,
+        (purpose, seed): (Purpose, &HdSeed),
+    ) -> Result<PublicAccount, VaultError> {
+        let account = seed.account(purpose)?;
+        self.open(name, epoch, (purpose, seed), Some(account))?;
         Ok(account)
     }
 
@@ -67,7 +75,7 @@ impl Vault {
         &mut self,
         name: Name,
         epoch: u32,
-        seed: &HdSeed,
+        (purpose, seed): (Purpose, &HdSeed),
         account: Option<PublicAccount>,
     ) -> Result<(), VaultError> {
         if self.keys.contains_key(&name) {
@@ -83,7 +91,7 @@ impl Vault {
         }
         let entropy = self.slots.put(seed.entropy()).ok_or(VaultError::Full { limit: MAX_KEYS })?;
         self.twins.enter(mark, name.clone());
-        self.keys.insert(name, Key { epoch, account, entropy, mark });
+        self.keys.insert(name, Key { epoch, purpose, account, entropy, mark });
         Ok(())
     }
 
@@ -106,13 +114,33 @@ impl Vault {
         HdSeed::from_entropy(self.slots.read(key.entropy))
     }
 
+    /// Where the accounts of a key grow.
+    ///
+    /// INVARIANT S7: a seed serves the one scheme that its key was born for.
+    pub(crate) fn root(&self, name: &Name) -> Result<HdRoot, VaultError> {
+        let key = self.key(name)?;
+        match key.purpose {
+            Purpose::HdSeed => Ok(self.seed(&key).root()?),
+            _ => Err(VaultError::Scheme { key: name.clone(), expected: "secp256k1" }),
+        }
+    }
+
+    /// A key of ML-DSA-65, for as long as it signs.
+    pub(crate) fn ml_dsa_65(&self, name: &Name) -> Result<QuantumKey, VaultError> {
+        let key = self.key(name)?;
+        match key.purpose {
+            Purpose::MlDsa65Seed => Ok(self.seed(&key).ml_dsa_65()?),
+            _ => Err(VaultError::Scheme { key: name.clone(), expected: "ML-DSA-65" }),
+        }
+    }
+
     /// The public side, derived once and remembered.
     pub(crate) fn public(&mut self, name: &Name) -> Result<PublicAccount, VaultError> {
         let key = self.key(name)?;
         if let Some(account) = key.account {
             return Ok(account);
         }
-        let account = self.seed(&key).root()?.ethereum()?.public();
+        let account = self.seed(&key).account(key.purpose)?;
         self.keys.insert(name.clone(), Key { account: Some(account), ..key });
         Ok(account)
     }
@@ -123,7 +151,7 @@ impl Vault {
         if let Some(account) = self.accounts.get(&place) {
             return Ok(*account);
         }
-        let derived = self.seed(&self.key(name)?).root()?.ethereum()?.account(index)?;
+        let derived = self.root(name)?.ethereum()?.account(index)?;
         let public = PublicKey::from_byte_array_compressed(derived.public().compressed())
             .map_err(|_| VaultError::Derive(DeriveError::Curve))?;
         if self.order.len() >= MAX_ACCOUNTS
@@ -184,6 +212,14 @@ pub enum VaultError {
         /// The limit.
         limit: usize,
     },
+    /// A key of another scheme.
+    #[error("`{key}` is no key of {expected}, and signs nothing of that scheme")]
+    Scheme {
+        /// The key.
+        key: Name,
+        /// What was asked of it.
+        expected: &'static str,
+    },
     /// Nothing grows there.
     #[error(transparent)]
     Derive(#[from] DeriveError),
@@ -196,13 +232,16 @@ impl Coded for VaultError {
             Self::Known { .. } => "vault.known",
             Self::Twin { .. } => "vault.twin",
             Self::Full { .. } => "vault.full",
+            Self::Scheme { .. } => "vault.scheme",
             Self::Derive(error) => error.code(),
         }
     }
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Unknown { .. } | Self::Known { .. } | Self::Full { .. } => Blame::Peer,
+            Self::Unknown { .. } | Self::Known { .. } | Self::Full { .. } | Self::Scheme { .. } => {
+                Blame::Peer
+            }
             Self::Twin { .. } => Blame::Environment,
             Self::Derive(error) => error.blame(),
         }
@@ -234,25 +273,28 @@ mod tests {
     fn e3_a_key_has_one_name_and_a_name_one_key() {
         let mut vault = vault();
         let [hot, cold, warm]: [Name; 3] = ["hot", "cold", "warm"].map(|it| it.parse().unwrap());
-        vault.add(hot.clone(), 1, &seed(1)).unwrap();
-        assert_eq!(vault.add(hot.clone(), 1, &seed(2)).unwrap_err().code(), "vault.known");
-        let twin = vault.add(cold.clone(), 1, &seed(1)).unwrap_err();
+        vault.add(hot.clone(), 1, (Purpose::HdSeed, &seed(1))).unwrap();
+        assert_eq!(vault.add(hot.clone(), 1, (Purpose::HdSeed, &seed(2))).unwrap_err().code(), "vault.known");
+        let twin = vault.add(cold.clone(), 1, (Purpose::HdSeed, &seed(1))).unwrap_err();
         assert_eq!(twin.code(), "vault.twin");
-        assert_eq!(vault.open(cold.clone(), 1, &seed(1), None).unwrap_err().code(), "vault.twin");
-        vault.open(cold.clone(), 1, &seed(2), None).unwrap();
-        assert_eq!(vault.add(warm.clone(), 1, &seed(2)).unwrap_err().code(), "vault.twin");
+        assert_eq!(
+            vault.open(cold.clone(), 1, (Purpose::HdSeed, &seed(1)), None).unwrap_err().code(),
+            "vault.twin"
+        );
+        vault.open(cold.clone(), 1, (Purpose::HdSeed, &seed(2)), None).unwrap();
+        assert_eq!(vault.add(warm.clone(), 1, (Purpose::HdSeed, &seed(2))).unwrap_err().code(), "vault.twin");
         assert_eq!(vault.account(&warm, 0).map(|_| ()).unwrap_err().code(), "vault.unknown");
         assert_eq!(vault.seed(&vault.key(&hot).unwrap()).entropy().expose(), &[1; 32]);
         vault.wipe(&cold).unwrap();
-        vault.add(warm, 1, &seed(2)).unwrap();
+        vault.add(warm, 1, (Purpose::HdSeed, &seed(2))).unwrap();
     }
 
     #[test]
     fn k05_a_wiped_key_leaves_no_byte_and_no_other_key_is_touched() {
         let mut vault = vault();
         let [hot, cold, warm]: [Name; 3] = ["hot", "cold", "warm"].map(|it| it.parse().unwrap());
-        vault.add(hot.clone(), 1, &seed(1)).unwrap();
-        vault.add(cold.clone(), 1, &seed(2)).unwrap();
+        vault.add(hot.clone(), 1, (Purpose::HdSeed, &seed(1))).unwrap();
+        vault.add(cold.clone(), 1, (Purpose::HdSeed, &seed(2))).unwrap();
         let before = vault.account(&cold, 0).unwrap();
         for index in 0..3 {
             vault.account(&hot, index).unwrap();
@@ -261,7 +303,7 @@ mod tests {
         assert_eq!(vault.account(&hot, 0).map(|_| ()).unwrap_err().code(), "vault.unknown");
         assert_eq!(vault.wipe(&hot).unwrap_err().code(), "vault.unknown");
         assert_eq!(vault.slots.written(), [vault.key(&cold).unwrap().entropy, before.scalar]);
-        vault.add(warm, 1, &seed(3)).unwrap();
+        vault.add(warm, 1, (Purpose::HdSeed, &seed(3))).unwrap();
         assert_eq!(vault.seed(&vault.key(&cold).unwrap()).entropy().expose(), &[2; 32]);
         assert_eq!(vault.account(&cold, 0).unwrap().address, before.address);
         vault.wipe(&cold).unwrap();
@@ -274,10 +316,10 @@ mod tests {
         let mut vault = vault();
         for number in 0..MAX_KEYS as u32 {
             let (name, seed) = numbered(number);
-            vault.open(name, 0, &seed, None).unwrap();
+            vault.open(name, 0, (Purpose::HdSeed, &seed), None).unwrap();
         }
         let (one_more, other) = numbered(MAX_KEYS as u32);
-        let full = vault.open(one_more.clone(), 0, &other, None).unwrap_err();
+        let full = vault.open(one_more.clone(), 0, (Purpose::HdSeed, &other), None).unwrap_err();
         assert_eq!((full.code(), full), ("vault.full", VaultError::Full { limit: MAX_KEYS }));
         assert_eq!(vault.slots.written().len(), MAX_KEYS);
         for number in [0, 1, 5_000, MAX_KEYS as u32 - 1] {
@@ -287,16 +329,35 @@ mod tests {
         }
         vault.wipe(&numbered(5_000).0).unwrap();
         assert_eq!(vault.slots.written().len(), MAX_KEYS - 1);
-        vault.open(one_more, 0, &other, None).unwrap();
+        vault.open(one_more, 0, (Purpose::HdSeed, &other), None).unwrap();
         (0..=MAX_KEYS as u32).for_each(|number| drop(vault.wipe(&numbered(number).0)));
         assert_eq!(vault.slots.written(), []);
+    }
+
+    /// INVARIANT S7: what one scheme's equations say of a secret never meets the other's.
+    #[test]
+    fn s07_a_seed_signs_for_the_scheme_that_its_key_was_born_for_alone() {
+        let mut vault = vault();
+        let [hot, vera]: [Name; 2] = ["hot", "vera"].map(|it| it.parse().unwrap());
+        vault.add(hot.clone(), 1, (Purpose::HdSeed, &seed(1))).unwrap();
+        let twin = vault.add(vera.clone(), 1, (Purpose::MlDsa65Seed, &seed(1)));
+        assert_eq!(twin.unwrap_err().code(), "vault.twin", "one seed is one key");
+        vault.open(vera.clone(), 1, (Purpose::MlDsa65Seed, &seed(2)), None).unwrap();
+        let account = seed(2).account(Purpose::MlDsa65Seed).unwrap();
+        assert_eq!(vault.public(&vera).unwrap(), account);
+        assert_eq!(vault.ml_dsa_65(&vera).unwrap().public(), seed(2).ml_dsa_65().unwrap().public());
+        assert_eq!(vault.account(&vera, 0).map(|_| ()).unwrap_err().code(), "vault.scheme");
+        assert_eq!(vault.root(&vera).map(|_| ()).unwrap_err().code(), "vault.scheme");
+        assert_eq!(vault.ml_dsa_65(&hot).map(|_| ()).unwrap_err().code(), "vault.scheme");
+        vault.wipe(&vera).unwrap();
+        assert_eq!(vault.slots.written(), [vault.key(&hot).unwrap().entropy]);
     }
 
     #[test]
     fn accounts_are_those_of_the_seed() {
         let mut vault = vault();
         let hot: Name = "hot".parse().unwrap();
-        vault.open(hot.clone(), 1, &seed(1), None).unwrap();
+        vault.open(hot.clone(), 1, (Purpose::HdSeed, &seed(1)), None).unwrap();
         let node = seed(1).root().unwrap().ethereum().unwrap();
         assert_eq!(vault.public(&hot).unwrap(), node.public());
         assert_eq!(vault.public(&hot).unwrap(), node.public());

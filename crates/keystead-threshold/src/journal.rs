@@ -89,6 +89,12 @@ impl Journal {
         standing.is_some_and(|it| it.banned || it.aborts >= QUARANTINE_ABORTS)
     }
 
+    /// Who is kept out, and of which key's runs.
+    pub fn kept_out(&self) -> impl Iterator<Item = (&Name, &Name)> {
+        let blocked = self.blamed.keys().filter(|(key, node)| self.is_blocked(key, node));
+        blocked.map(|(key, node)| (key, node))
+    }
+
     /// Begins a run as `me`. The run is there once its record is written ([`Unwritten::write`]).
     ///
     /// # Errors

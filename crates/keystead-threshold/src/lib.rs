@@ -27,6 +27,7 @@ mod share;
 mod source;
 #[cfg(test)]
 mod tests;
+mod tried;
 mod vss;
 
 pub use abort::{Abort, Culprit, Fault};
@@ -46,3 +47,4 @@ pub use repair::Repair;
 pub use self_test::THRESHOLD_SELF_TESTS;
 pub use session::{MAX_PATH_STEPS, Purpose, Scheme, Session, SessionError, SessionId};
 pub use share::{KeyShare, PublicShares, SHARE_BYTES};
+pub use tried::Tried;

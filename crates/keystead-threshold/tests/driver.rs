@@ -186,10 +186,11 @@ fn k06_who_is_caught_stays_out_until_an_operator_lifts_it() {
     let mut journal = Journal::default();
     journal.apply(&record(Fault::Multiplication));
     assert!(blocked(&journal), "one is enough");
+    assert_eq!(journal.kept_out().collect::<Vec<_>>(), [(&name("hot"), &name("b"))]);
     let refused = journal.begin(three(1), &name("a")).map(drop).unwrap_err();
     assert_eq!(refused, BeginError::Blocked { node: name("b") });
     journal.apply(&Record::Lifted { key: name("hot"), node: name("b") });
-    assert!(!blocked(&journal));
+    assert!(!blocked(&journal) && journal.kept_out().next().is_none());
 
     for count in 1..=QUARANTINE_ABORTS {
         journal.apply(&record(Fault::Malformed));

@@ -6,16 +6,18 @@ mod net;
 
 use std::collections::BTreeMap;
 
-use keystead_base::{Coded, Digest, Name, Secret, tagged_hash};
+use keystead_base::{Coded, Digest, Name, PublicAccount, Secret, tagged_hash};
 use keystead_keys::RecipientKey;
 use keystead_threshold::{
     Bip340, Ceremony, Deal, Dkls23, EcdsaEngine as _, EcdsaShare, Ed25519, KeyShare, Purpose, Scheme,
     Session, Sign, Split, SplitError, ed25519_public, ed25519_scalar,
 };
 use net::{Seeded, holders, honest, name, names, session};
+use sha2::{Digest as _, Sha256};
 
 const SECRET: [u8; 32] = [7; 32];
 const CHAIN: [u8; 32] = [0; 32];
+const ACCOUNT_CHAIN: [u8; 32] = [5; 32];
 
 fn imports(attempt: u64) -> Session {
     let purpose = Purpose::Import { dealer: name("z") };
@@ -82,6 +84,8 @@ fn k04_a_key_of_ed25519_that_is_dealt_at_once_signs_with_what_each_holder_read()
     assert_eq!(other.err().map(|it| it.code()), Some("threshold_split.other_key"));
     let crossed = split.share::<Bip340>(&session, &name("a"), &seats()[&name("a")], &key);
     assert_eq!(crossed.err().map(|it| it.code()), Some("threshold_split.malformed"));
+    let crossed = Split::deal::<Bip340>(&session, &scalar, &to, &mut |bytes| rng.fill(bytes));
+    assert_eq!(crossed.err().map(|it| it.code()), Some("threshold_split.malformed"), "on another curve");
     let run = Session { purpose: Purpose::Take { dealing: digest() }, ..session.clone() };
     let read = |me: &Name| split.share::<Ed25519>(&session, me, &seats()[me], &key).unwrap();
     let mut shares = honest(1, &run, |me| Deal::<Ed25519>::take(read(me)));
@@ -93,6 +97,61 @@ fn k04_a_key_of_ed25519_that_is_dealt_at_once_signs_with_what_each_holder_read()
         honest(2, &signing, |me| Sign::<Ed25519>::new(shares.remove(me).unwrap().unwrap(), message.clone()));
     let verifier = aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ED25519, &key);
     assert!(made.values().all(|(_, made)| verifier.verify(&message, &made.0).is_ok()));
+}
+
+/// The output key of an account's address without scripts, as a wallet has it (BIP-32, BIP-86): by libsecp256k1, of the whole key.
+fn address_of(secret: [u8; 32], path: &[u32]) -> secp256k1::XOnlyPublicKey {
+    let curve = secp256k1::Secp256k1::new();
+    let root = secp256k1::SecretKey::from_byte_array(secret).unwrap();
+    let account = PublicAccount::new(root.public_key(&curve).serialize(), ACCOUNT_CHAIN);
+    let tweaks =
+        account.tweaks(path).unwrap().into_iter().map(|it| secp256k1::Scalar::from_be_bytes(it).unwrap());
+    let child = tweaks.fold(root, |key, tweak| key.add_tweak(&tweak).unwrap());
+    let internal = child.x_only_public_key(&curve).0;
+    let tag = Sha256::digest(b"TapTweak");
+    let hash =
+        Sha256::new().chain_update(tag).chain_update(tag).chain_update(internal.serialize()).finalize();
+    internal.add_tweak(&curve, &secp256k1::Scalar::from_be_bytes(hash.into()).unwrap()).unwrap().0
+}
+
+/// Keys, children and outputs of both parities come about: a point counts with its even y, whatever the secret's own is.
+#[test]
+fn k04_s07_a_taproot_account_that_is_dealt_at_once_signs_for_the_addresses_that_it_had() {
+    let session = Session { scheme: Scheme::Bip340Frost, ..imports(1) };
+    let mut parities = std::collections::BTreeSet::new();
+    for byte in 1..=4 {
+        let secret = secp256k1::SecretKey::from_byte_array([byte; 32]).unwrap();
+        let key = secret.public_key(&secp256k1::Secp256k1::new()).serialize().to_vec();
+        parities.insert(key[0]);
+        let split = dealt(&session, [byte; 32]).unwrap();
+        let read = |me: &Name| split.share::<Bip340>(&session, me, &seats()[me], &key).unwrap();
+        let run = Session { purpose: Purpose::Take { dealing: digest() }, ..session.clone() };
+        let shares = honest(1, &run, |me| Deal::<Bip340>::take(read(me)));
+        let shares: BTreeMap<Name, KeyShare> = shares.into_iter().map(|(me, it)| (me, it.unwrap())).collect();
+        let message = digest().as_bytes().to_vec();
+        for path in [&[0, 0][..], &[0, 1], &[1, 7], &[]] {
+            let purpose = Purpose::Sign { signers: names("a c"), digest: digest(), path: path.to_vec() };
+            let signing = Session { purpose, ..session.clone() };
+            let again = |me: &Name| KeyShare::from_secret(&shares[me].to_secret()).unwrap();
+            let made = honest(2, &signing, |me| {
+                Sign::<Bip340>::of_account(again(me), ACCOUNT_CHAIN, message.clone())
+            });
+            let output = match path.is_empty() {
+                // The key itself proves a share.
+                true => secret.x_only_public_key(&secp256k1::Secp256k1::new()).0,
+                false => address_of([byte; 32], path),
+            };
+            let good = |made: [u8; 64]| {
+                let made = secp256k1::schnorr::Signature::from_byte_array(made);
+                secp256k1::Secp256k1::new().verify_schnorr(&made, &message, &output).is_ok()
+            };
+            assert!(made.values().all(|(_, made)| good(made.0)), "{byte} {path:?}");
+            // With the chain code of a key that is born in shares it is another one, but for the key itself.
+            let born = honest(3, &signing, |me| Sign::<Bip340>::new(again(me), message.clone()));
+            assert_eq!(born.values().any(|(_, made)| good(made.0)), path.is_empty());
+        }
+    }
+    assert_eq!(parities.len(), 2, "keys of both parities");
 }
 
 #[test]
@@ -136,4 +195,9 @@ fn k03_k06_what_does_not_fit_what_was_approved_is_taken_by_nobody() {
 fn k04_no_number_that_is_no_key_is_dealt() {
     assert_eq!(dealt(&imports(1), [0; 32]).unwrap_err().code(), "threshold_split.secret");
     assert_eq!(dealt(&imports(1), [0xff; 32]).unwrap_err().code(), "threshold_split.secret");
+    // Nor to fewer seats than there are holders.
+    let to: Vec<_> = seats().values().map(RecipientKey::public).take(2).collect();
+    let mut rng = Seeded::new(5);
+    let few = Split::deal::<Bip340>(&imports(1), &Secret::new(SECRET), &to, &mut |bytes| rng.fill(bytes));
+    assert_eq!(few.unwrap_err().code(), "threshold_split.malformed");
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use keystead_attest::tpm::{
-    Credential, Errand, ErrandReply, MarkKey, OnDisk, Pcrs, RollbackMark, TpmPlace, TpmSeal,
+    Credential, Errand, ErrandReply, MarkKey, OnDisk, Pcrs, RandomSamples, RollbackMark, TpmPlace, TpmSeal,
 };
 use keystead_base::{Canonical, Coded as _, Digest, Secret};
 
@@ -54,6 +54,10 @@ pub fn run(errand: Errand) -> Result<ErrandReply, TpmError> {
             let mut tpm = Tpm::open(&device)?;
             let evidence = Device::load(&mut tpm, document(&key)?).quote(pcrs, data.as_bytes())?;
             Ok(ErrandReply::Quote { evidence: evidence.to_document() })
+        }
+        Errand::Random { device } => {
+            let drawn = Tpm::open(&device)?.random()?;
+            Ok(ErrandReply::Random { samples: RandomSamples(const_hex::encode(drawn.expose())) })
         }
     }
 }

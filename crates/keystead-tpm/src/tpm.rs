@@ -2,7 +2,7 @@
 
 use std::str::FromStr as _;
 
-use keystead_attest::tpm::{Pcrs, TpmStatus};
+use keystead_attest::tpm::{Pcrs, TPM_RANDOM_BYTES, TpmStatus};
 use keystead_base::Secret;
 use tss_esapi::attributes::{ObjectAttributesBuilder, SessionAttributesBuilder};
 use tss_esapi::constants::{CapabilityType, PropertyTag, SessionType};
@@ -92,6 +92,29 @@ impl Tpm {
         Ok(list.find(tag).map(|property| property.value()).unwrap_or_default())
     }
 
+    /// Raw bytes of its generator, encrypted on their way: untested, as one source of a seed.
+    ///
+    /// # Errors
+    ///
+    /// [`TpmError`].
+    pub fn random(&mut self) -> Result<Secret<Vec<u8>>, TpmError> {
+        let mut drawn = Secret::new(Vec::with_capacity(TPM_RANDOM_BYTES));
+        self.with_storage(None, |tpm, storage| {
+            while drawn.expose().len() < TPM_RANDOM_BYTES {
+                let draw = |context: &mut Context| context.get_random(RANDOM_AT_ONCE);
+                let some = tpm.context.execute_with_session(Some(storage.session), draw);
+                let some = some.map_err(refused("give random bytes"))?;
+                if some.value().is_empty() {
+                    return Err(TpmError::Answer { what: "give random bytes", expected: "some" });
+                }
+                drawn.expose_mut().extend_from_slice(some.value());
+            }
+            Ok(())
+        })?;
+        drawn.expose_mut().truncate(TPM_RANDOM_BYTES);
+        Ok(drawn)
+    }
+
     /// Works with the owner's storage key and a session that is salted to it, so that nobody on the bus reads along.
     pub(crate) fn with_storage<T>(
         &mut self,
@@ -172,6 +195,9 @@ impl Tpm {
         done.and_then(|value| flushed.map(|()| value))
     }
 }
+
+/// No answer is longer than the longest digest of any TPM.
+const RANDOM_AT_ONCE: usize = 32;
 
 /// The TPM's storage key while it is loaded.
 pub(crate) struct Storage {

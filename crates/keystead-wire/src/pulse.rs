@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub const MAX_SHOWN_RUNS: usize = 64;
 /// The most aborted runs in one status; the newest are shown.
 pub const MAX_SHOWN_ABORTS: usize = 16;
+/// How many nodes that are kept out a status names.
+pub const MAX_KEPT_OUT: usize = 64;
 
 /// What a node says of itself to another node. Nothing that is decided rests on it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -87,14 +89,24 @@ pub enum RunPurpose {
     Share,
 }
 
+/// A node that this node's enclave keeps out of a key's runs, since it caught it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptOut {
+    /// The key.
+    pub key: Name,
+    /// Who is kept out until people let it in.
+    pub node: Name,
+}
+
 /// A run that ended without what it was for.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AbortView {
     /// What it served.
     pub request: RequestId,
-    /// Who is named.
-    pub culprit: Option<Name>,
+    /// Who is named: nobody, one node, or two of which one told two things or lies about the other.
+    pub culprits: Vec<Name>,
     /// The stable code of why.
     pub code: String,
     /// When.

@@ -11,7 +11,8 @@ use keystead_intent::{BitcoinWallet, Intent, KeyKind, Rotation};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AbortView, ConveningView, LinkView, Refused, RunView, SharingView, SpendOnly, WaitingView, WindowView,
+    AbortView, ConveningView, KeptOut, LinkView, Refused, RunView, SharingView, SpendOnly, WaitingView,
+    WindowView,
 };
 
 /// Where a request stands, for those who wait for it.
@@ -254,6 +255,8 @@ pub struct NodeStatus {
     pub rotate: Vec<Rotation>,
     /// Why people declared a compromise that is not over.
     pub incident: Vec<String>,
+    /// Whom this node keeps out of which key's runs; at most [`MAX_KEPT_OUT`](crate::MAX_KEPT_OUT).
+    pub kept_out: Vec<KeptOut>,
 }
 
 /// Another node, as this one sees it.

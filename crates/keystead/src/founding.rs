@@ -136,6 +136,7 @@ fn roster(
             roles: vec!["desk".parse()?],
         }],
         people: people.iter().map(person).collect::<Result<_, _>>()?,
+        devices: None,
     })
 }
 

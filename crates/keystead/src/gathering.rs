@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use keystead_base::{Canonical as _, ClusterId, Digest, Name, PublicAccount, RequestId, Timestamp};
+use keystead_base::{
+    Canonical as _, ClusterId, Digest, KeyScheme, Name, PublicAccount, RequestId, Timestamp,
+};
 use keystead_decision::{KeyState, drill_challenge};
 use keystead_intent::{Action, AuthorityChange, BackupGroup, KeyCeremony};
 use keystead_keys::{MemberKeyFile, SeedShares};
@@ -119,9 +121,14 @@ fn agreed(
     challenge: &Digest,
     proof: &GatheredProof,
 ) -> Result<(), Failure> {
-    let known = view.account.is_none_or(|it| it == *account) && proof.proofs.len() == accounts as usize;
-    let signed =
-        (0..).zip(&proof.proofs).all(|(at, it)| account.account_proves_control(at, challenge, &it.0));
+    // Such a key has one account.
+    let whole = account.scheme() == Some(KeyScheme::MlDsa65);
+    let accounts = if whole { 1 } else { accounts as usize };
+    let known = view.account.is_none_or(|it| it == *account) && proof.proofs.len() == accounts;
+    let signed = (0..).zip(&proof.proofs).all(|(at, it)| match whole {
+        true => account.proves_control(challenge, &it.0),
+        false => account.account_proves_control(at, challenge, &it.0),
+    });
     if known && signed && proof.wallets == view.wallets {
         return Ok(());
     }

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use keystead_base::{Canonical as _, Coded as _, Name, RequestId, Signed};
+use keystead_base::{Canonical as _, Coded as _, KeyScheme, Name, RequestId, Signed};
 use keystead_decision::{Convened, Decision, Outcome, Strict};
 use keystead_intent::{Action, AuthorityChange, Importer, KeyCeremony, KeyKind};
 use keystead_ledger::{Auditor, StoredBlock};
 use keystead_node::scratch_arguments;
-use keystead_signing::{DealTo, EnclaveClient, SplitWhole, WholeKey};
+use keystead_signing::{DealTo, EnclaveClient, SplitWhole, TaprootAccount, WholeKey};
 use keystead_wire::{EntryAnswer, ImportReport, KeyView, RequestStage};
 use serde_json::json;
 
@@ -23,16 +23,18 @@ pub(crate) struct Wanted<'a> {
     /// The file with the whole key; none where a home of this log has it.
     pub(crate) secret: Option<&'a Path>,
     pub(crate) everything: bool,
+    /// Which taproot wallet of the words.
+    pub(crate) taproot: Option<TaprootAccount>,
     pub(crate) threshold: u8,
     pub(crate) holders: Vec<Name>,
 }
 
 /// The request of an import. Of a person's key it holds the public side alone.
 pub(crate) async fn asked(session: &Session, wanted: Wanted<'_>) -> Result<Action, Failure> {
-    let Wanted { key, secret, everything, threshold, holders } = wanted;
+    let Wanted { key, secret, everything, taproot, threshold, holders } = wanted;
     let (account, from) = match secret {
         Some(file) => {
-            let whole = whole(file, SplitWhole { everything, to: None })?;
+            let whole = whole(file, SplitWhole { everything, to: None, taproot })?;
             (whole.account, Importer::Person(session.member.name.clone()))
         }
         None => {
@@ -44,13 +46,43 @@ pub(crate) async fn asked(session: &Session, wanted: Wanted<'_>) -> Result<Actio
             (account, Importer::Home(view.home))
         }
     };
-    let kind = match account.ed25519_key() {
-        Some(_) => KeyKind::ThresholdEd25519,
-        None => KeyKind::ThresholdSecp256k1,
+    let kind = match account.scheme() {
+        Some(KeyScheme::Ed25519) => KeyKind::ThresholdEd25519,
+        Some(KeyScheme::Bip340) => KeyKind::ThresholdBip340,
+        Some(KeyScheme::Ecdsa) | None => KeyKind::ThresholdSecp256k1,
+        Some(KeyScheme::MlDsa65) => {
+            let what = format!("key `{key}` is one of ML-DSA-65, which has no shares");
+            return Err(Failure::usage(what, "keep its backup in shares: `keystead backup split`"));
+        }
     };
     let key = key.clone();
     let ceremony = KeyCeremony::Import { key, kind, account, from, threshold, holders };
     Ok(Action::Authority(AuthorityChange::Key(ceremony)))
+}
+
+/// The file with a whole key, and what is asked of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Dealt<'a> {
+    pub(crate) secret: &'a Path,
+    pub(crate) everything: bool,
+    pub(crate) taproot: Option<TaprootAccount>,
+}
+
+/// Reads `m/86'/COIN'/ACCOUNT'` (BIP-86); `h` stands for `'` as well.
+pub(crate) fn taproot_account(text: &str) -> Result<TaprootAccount, String> {
+    let steps: Vec<&str> = text.split('/').collect();
+    let hardened =
+        |step: &str| step.strip_suffix(['\'', 'h'])?.parse::<u32>().ok().filter(|it| *it < 1 << 31);
+    match steps.as_slice() {
+        ["m", purpose, coin, account] => match (hardened(purpose), hardened(coin), hardened(account)) {
+            (Some(86), Some(coin), Some(account)) if coin < 2 => Some(TaprootAccount { coin, account }),
+            _ => None,
+        },
+        _ => None,
+    }
+    .ok_or_else(|| {
+        "expected m/86'/0'/ACCOUNT' on Bitcoin, or m/86'/1'/ACCOUNT' on its test networks".to_owned()
+    })
 }
 
 /// In a child process without network or files, which alone reads the file: the same confinement as the real enclave's.
@@ -64,7 +96,7 @@ fn whole(secret: &Path, it: SplitWhole) -> Result<WholeKey, Failure> {
 pub(crate) async fn deal(
     session: &Session,
     request: RequestId,
-    (secret, everything): (&Path, bool),
+    from: Dealt<'_>,
     voice: Voice,
 ) -> Result<Report, Failure> {
     let link = &session.link;
@@ -86,21 +118,21 @@ pub(crate) async fn deal(
     }
     let controls = Strict::default();
     let mut log = Reader::begin(session, request, &controls)?;
-    let (mut dealt, mut everything) = (0, everything);
+    let (mut dealt, mut from) = (0, from);
     loop {
         log.read_on().await?;
         match &log.convened {
             Some((decision, convened)) if convened.attempt > dealt => {
                 voice.progress(&format!("dealing `{key}`, attempt {}", convened.attempt));
-                report(session, request, (decision, convened), (secret, everything)).await?;
+                report(session, request, (decision, convened), from).await?;
                 // Searched once; the same secret is no weaker in the next attempt.
-                (dealt, everything) = (convened.attempt, false);
+                (dealt, from.everything) = (convened.attempt, false);
             }
             _ => {}
         }
         if let Some(view) = finished(session, &key, request).await? {
-            let address =
-                view.address.map(|it| it.to_string()).or_else(|| solana_address(&view)).unwrap_or_default();
+            let address = view.address.map(|it| it.to_string()).or_else(|| solana_address(&view));
+            let address = address.unwrap_or_else(|| format!("of `keystead psbt wallet {key}`"));
             let text = format!(
                 "key `{key}` is in shares now, epoch {}\naddress {address}\nIT WAS WHOLE ONCE: every copy of the secret signs \
                  with it for ever. next: wipe the copies, or move its coins with `keystead key sweep {key} --to KEY`",
@@ -132,7 +164,7 @@ async fn report(
     session: &Session,
     request: RequestId,
     (decision, convened): (&Decision, &Convened),
-    (secret, everything): (&Path, bool),
+    Dealt { secret, everything, taproot }: Dealt<'_>,
 ) -> Result<(), Failure> {
     let device = session.member.device(&session.link.policy(None).await?.roster)?;
     let to = DealTo {
@@ -142,7 +174,7 @@ async fn report(
         decision: decision.digest(),
         device,
     };
-    let whole = whole(secret, SplitWhole { everything, to: Some(to) })?;
+    let whole = whole(secret, SplitWhole { everything, to: Some(to), taproot })?;
     let dealing =
         whole.dealing.ok_or_else(|| Failure::new("key.import", "nothing was dealt", "try again"))?;
     let dealing = Signed::new(dealing, session.member.name.clone(), &session.member.signer)?;

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystead_base::{Coded as _, Name};
+use keystead_base::{BASE_SELF_TESTS, Coded as _, Name, SelfTested};
 use keystead_coordinator::{Coordinator, HttpLimits, HttpServer, Settings};
 use keystead_devnet::{Devnet, DevnetServer};
 use keystead_intent::ChainId;
-use keystead_keys::MemberKeyFile;
+use keystead_keys::{MemberKeyFile, SEAL_SELF_TESTS};
 use keystead_node::{Event, Events, RunningNode};
 use keystead_trace::Tracer;
 use keystead_wire::Role;
@@ -59,6 +59,8 @@ fn member_name(path: &Path) -> Result<Name, Failure> {
 /// A coordinator that serves; it talks to the nodes of the configuration, or to the one that is chosen.
 pub(crate) async fn coordinator(config: &Config, chosen: Option<&str>) -> Result<HttpServer, Failure> {
     let part = config.coordinator()?;
+    // INVARIANT S7: before the file of its key is opened.
+    let _tested = SelfTested::power_on(&[BASE_SELF_TESTS, SEAL_SELF_TESTS], &|_, _| {})?;
     let member = Member::open(&part.member.key, &part.member.passphrase)?;
     let targets = link::targets(config, &member, Role::Service, chosen)?;
     let carried = part.relay.then(|| link::named_targets(config, &member)).transpose()?;

@@ -6,6 +6,7 @@ mod ceremony;
 mod coins;
 mod commands;
 mod config;
+mod enrolling;
 mod exposed;
 mod failure;
 mod founding;

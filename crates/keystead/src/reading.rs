@@ -148,6 +148,7 @@ fn refused(error: ReviewError) -> Failure {
         ReviewError::Build(_)
         | ReviewError::Spend(_)
         | ReviewError::Message(_)
+        | ReviewError::Near(_)
         | ReviewError::Registry(_) => "do NOT approve what nobody can read; reject it",
     };
     Failure { next: next.to_owned(), ..error.into() }

@@ -3,7 +3,7 @@
 use std::io::BufRead as _;
 use std::path::Path;
 
-use keystead_base::{Canonical as _, Digest, Secret};
+use keystead_base::{Canonical as _, Digest, Name, Secret};
 use keystead_entropy::{EntropyError, EntropyPromise, EntropyReceipt, Source, SourceRecord, Symbols, Tally};
 
 use crate::failure::Failure;
@@ -21,6 +21,35 @@ pub(crate) fn opening(source: Source, promise: &EntropyPromise) -> String {
         in_groups(&promise.digest()),
         words.how,
     )
+}
+
+/// Before anything is brought for a key of a node's enclave.
+pub(crate) fn for_a_key(key: &Name, source: Source, promise: &EntropyPromise) -> String {
+    let how = match source {
+        Source::File => "The file's bytes are tested, and go in as they are.",
+        by_hand => Words::of(by_hand).how,
+    };
+    format!(
+        "{}\n\n{DANGER_HERE}\n\nThe enclave's part of the seed is drawn and tested:\n\n{}\n{}\n\n    {}\n\n{how}\n",
+        strong(&format!("For key `{key}`, of {source} and of this node's enclave")),
+        sources(&promise.sources),
+        "It can never be changed to go with yours. Write this digest down now, on paper:",
+        in_groups(&promise.digest()),
+    )
+}
+
+/// What was typed, in one line: what a file of rolls has.
+pub(crate) fn letters(source: Source, values: &Secret<Vec<u8>>) -> Secret<String> {
+    let mut text = Secret::new(String::with_capacity(values.expose().len()));
+    for value in values.expose() {
+        let letter = match (source, value) {
+            (Source::Coins, 0) => 't',
+            (Source::Coins, _) => 'h',
+            (_, face) => char::from(b'0'.saturating_add(*face)),
+        };
+        text.expose_mut().push(letter);
+    }
+    text
 }
 
 /// Reads lines until there are enough symbols and an empty line, `done` or the end.
@@ -137,6 +166,13 @@ const BAR_WIDTH: u32 = 20;
 const DANGER: &str = "\
 DANGER: whoever sees what you type, together with the machine's part, has the key. Take this machine off every network,
 let no camera see table or screen, and clear the terminal and its history when you are done.";
+const DANGER_HERE: &str = "\
+DANGER: do this on the node's own machine, let no camera see table or screen, and clear the terminal and its history when you
+are done. What you bring guards the key against a machine whose own randomness is weak; whoever owns the machine has the key anyway.";
+/// For a key of an enclave.
+pub(crate) const COMPUTE_AGAIN: &str = "\
+on a machine that is not this one, `tests/python/seed.py KEY.json openings.json ROLLS --promise DIGEST`, with what
+      `keystead key show KEY --json` says (specs/entropy.md). Then destroy rolls and openings: together they are the key.";
 const CHECK: &str = "\
 next: compute the seed again on a machine that is not this one, from your rolls, openings.json and receipt.json
       (specs/entropy.md, tests/python/seed.py --promise DIGEST). Then destroy rolls and openings, or keep them as you keep the words.";
@@ -156,6 +192,12 @@ mod tests {
             line,
             " 328 of 256  ████████████████████  t·128  h·200   enough: an empty line ends, or go on"
         );
+    }
+
+    #[test]
+    fn what_is_kept_is_what_was_typed() {
+        assert_eq!(letters(Source::Dice, &Secret::new(vec![1, 6, 3])).expose(), "163");
+        assert_eq!(letters(Source::Coins, &Secret::new(vec![1, 0])).expose(), "ht");
     }
 
     #[test]

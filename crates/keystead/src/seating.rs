@@ -67,6 +67,7 @@ impl Change {
             next.quorum = quorum(next.nodes.len(), in_transit)?;
         }
         next.nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        next.drop_stale_devices();
         Ok(next)
     }
 }
@@ -129,7 +130,7 @@ mod tests {
 
     fn roster(nodes: u8, quorum: u32) -> Roster {
         let nodes = (1..=nodes).map(member).collect();
-        Roster { quorum, nodes, services: Vec::new(), people: Vec::new() }
+        Roster { quorum, nodes, services: Vec::new(), people: Vec::new(), devices: None }
     }
 
     fn code(change: &Change, current: &Roster, in_transit: bool) -> Result<(usize, u32), String> {

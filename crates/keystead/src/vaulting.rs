@@ -40,13 +40,33 @@ impl std::str::FromStr for HomeArg {
 }
 
 /// The request that creates a key in the enclave of one node, or in tokens of it.
-pub(crate) fn creation(key: &Name, home: &Name, tokens: Option<&Name>) -> Action {
+pub(crate) fn creation(key: &Name, kind: KeyKind, home: &Name, tokens: Option<&Name>) -> Action {
     let (key, home) = (key.clone(), home.clone());
     let ceremony = match tokens.cloned() {
         Some(tokens) => KeyCeremony::CreateInTokens { key, home, tokens },
-        None => KeyCeremony::Create { key, kind: KeyKind::HdSecp256k1, home },
+        None => KeyCeremony::Create { key, kind, home },
     };
     Action::Authority(AuthorityChange::Key(ceremony))
+}
+
+/// What a whole key signs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum WholeScheme {
+    /// Accounts of Ethereum, and wallets of Bitcoin.
+    #[default]
+    Ecdsa,
+    /// Transactions of NEAR's alone, which a quantum computer does not forge.
+    #[value(name = "ml-dsa-65")]
+    MlDsa65,
+}
+
+impl WholeScheme {
+    pub(crate) fn kind(self) -> KeyKind {
+        match self {
+            Self::Ecdsa => KeyKind::HdSecp256k1,
+            Self::MlDsa65 => KeyKind::HdMlDsa65,
+        }
+    }
 }
 
 /// The request that backs a key up.

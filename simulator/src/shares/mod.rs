@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keystead_base::{Digest, Name, PublicAccount, RequestId, Timestamp};
 use keystead_decision::{Convened, ProvenSeat};
-use keystead_threshold::{Journal, SessionId};
+use keystead_threshold::{Journal, SessionId, Tried};
 
 pub(crate) use self::watch::SharesReport;
 use crate::threshold::evil::Mischief;
@@ -54,6 +54,8 @@ pub(crate) struct Holder {
     runs: BTreeMap<SessionId, Live>,
     early: BTreeMap<SessionId, Vec<Wire>>,
     signed: BTreeSet<RequestId>,
+    /// Which sets of signers came to nothing: the product's own memory of them.
+    tried: Tried,
     /// Since when the epochs before this one are over.
     over: BTreeMap<u32, u64>,
     /// What a malicious node heard.

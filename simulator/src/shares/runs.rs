@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use keystead_base::{Canonical as _, Digest, Name, RequestId};
 use keystead_threshold::{
-    Abort, Attempt, Begun, Culprit, Fault, Holders, Purpose, Scheme, Session, SessionId, Unwritten,
+    Abort, Attempt, Begun, Culprit, Fault, Holders, Purpose, Record, Scheme, Session, SessionId, Unwritten,
 };
 
 use super::{Aim, Call, Live, Mail, engine, vault};
@@ -223,12 +223,11 @@ impl Simulation {
             return;
         }
         *led = now;
-        let mut others: Vec<Name> = members.iter().filter(|it| **it != me).cloned().collect();
-        let mut signers = vec![me.clone()];
-        while signers.len() < threshold && !others.is_empty() {
-            let pick = self.share_dice.index(others.len());
-            signers.push(others.swap_remove(pick));
-        }
+        let mut others: Vec<&Name> = members.iter().filter(|it| **it != me).collect();
+        // Who is nearest is chance here.
+        let nearest = self.share_dice.index(others.len().max(1));
+        others.rotate_left(nearest);
+        let Some(signers) = holder.tried.next(&me, &others, threshold) else { return };
         let number = self.share_dice.roll() as u32;
         let call = Call { request, prover, number, signers };
         for to in call.signers.iter().filter(|it| **it != me) {
@@ -257,7 +256,19 @@ impl Simulation {
             }
         }
         let Some(end) = out.end else { return };
-        let Some(live) = self.places[node].holder.as_mut().and_then(|it| it.runs.remove(&id)) else { return };
+        let Some(holder) = &mut self.places[node].holder else { return };
+        let Some(live) = holder.runs.remove(&id) else { return };
+        if !matches!(live.aim, Aim::Deal { .. }) {
+            let signers = [std::slice::from_ref(&me), &live.others].concat();
+            match &end {
+                Ok(_) => holder.tried.signed(&signers),
+                Err(unwritten) => {
+                    if let Record::Aborted { abort, .. } = unwritten.record() {
+                        holder.tried.failed(&me, &signers, &abort.culprit);
+                    }
+                }
+            }
+        }
         match end {
             Ok(ended) => self.run_ended(node, &live.aim, ended),
             Err(unwritten) => self.run_aborted(node, &live.aim, unwritten),

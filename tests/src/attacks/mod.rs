@@ -60,9 +60,11 @@ pub mod risk_server;
 pub mod rollback;
 pub mod same_person_twice;
 pub mod selective_aborts;
+pub mod seven_keys_on_one_laptop;
 pub mod sighash_downgrade;
 pub mod slow_requests;
 pub mod slow_strangers;
+pub mod smuggled_key;
 pub mod smuggled_order;
 pub mod smuggled_parameters;
 pub mod smuggled_request;
@@ -88,7 +90,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 82] = [
+pub const CATALOGUE: [&str; 84] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -145,9 +147,11 @@ pub const CATALOGUE: [&str; 82] = [
     "rollback",
     "same_person_twice",
     "selective_aborts",
+    "seven_keys_on_one_laptop",
     "sighash_downgrade",
     "slow_requests",
     "slow_strangers",
+    "smuggled_key",
     "smuggled_order",
     "smuggled_parameters",
     "smuggled_request",

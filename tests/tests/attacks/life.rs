@@ -2,7 +2,7 @@
 
 use keystead_decision::Strict;
 use keystead_tests::Signer;
-use keystead_tests::attacks::{early_thaw, frozen_key, suspended_key};
+use keystead_tests::attacks::{early_thaw, frozen_key, smuggled_key, suspended_key};
 
 use crate::refused;
 
@@ -19,4 +19,10 @@ fn s14_a_suspended_key_is_refused() {
 #[test]
 fn s14_a_frozen_key_is_refused() {
     refused(frozen_key::attack(Strict::default(), Signer::LightClient), "deny.frozen");
+}
+
+/// The key that comes with a payment is somebody else's, and would live with our account.
+#[test]
+fn s09_an_action_that_gives_our_account_away_behind_a_payment_is_refused() {
+    refused(smuggled_key::attack(Strict::default()), "deny.no_rule_permits authority");
 }

@@ -31,12 +31,14 @@ fn every_command_runs_on_real_parts() {
     freezes(&mut script);
     policies(&mut script, &desk, home.path());
     rosters(&mut script, home.path());
+    crate::device::each_command(&mut script);
     keys_leave(&mut script, home.path());
     audits(&mut script, &desk, home.path());
     key_restored(&mut script);
     folders(&mut script, home.path());
     crate::bitcoin::each_command(&mut script, home.path());
     solana(&mut script);
+    crate::near::each_command(&mut script);
     tokens(&mut script, &desk);
     crate::life::each_command(&mut script, home.path());
     let missing: Vec<_> = leaves().difference(script.ran()).collect();
@@ -102,6 +104,8 @@ fn seeds(script: &mut Script, home: &Path) {
     script.play([
         fails("ana", "entropy dice --out {tmp}", "cli.usage"),
         fails("ana", "entropy coins --out {tmp}", "cli.usage"),
+        fails("ana", "entropy roll hot --data {tmp}/nothing", "cli.usage"),
+        fails("ana", "entropy open {tmp}/nothing --out {tmp}/openings", "cli.file"),
         fails("ana", "entropy check {tmp}/nothing", "cli.file"),
         no("ana", "entropy check {tmp}/counted").has("/weak", "it counts"),
     ]);
@@ -469,8 +473,7 @@ fn together(script: &mut Script, folder: &Path) {
     let command =
         [path(&program), "--json", "up", path(folder), "--devnet", "--devnet-port", &port, "--fund", fund];
     let up = Service::start(&scratch, &command, "ready");
-    let ready: Value = serde_json::from_str(up.ready_line()).unwrap();
-    let ready = &ready["ready"];
+    let ready = &serde_json::from_str::<Value>(up.ready_line()).unwrap()["ready"];
     assert_eq!(ready["chain"], format!("http://127.0.0.1:{port}"));
     let url = ready["coordinator"].as_str().unwrap();
     let balance = crate::desk::call_at(url, "eth_getBalance", json!([fund, "latest"]));

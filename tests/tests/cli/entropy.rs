@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use keystead_base::Digest;
+use keystead_base::{Canonical as _, Digest};
 use keystead_keys::Mnemonic;
 use keystead_tests::{binary, root};
 use serde_json::Value;
@@ -190,6 +190,41 @@ fn e2_a_weak_seed_is_named() {
     let (code, weak) = searched(&twelve[..16]);
     assert_eq!(code, Some(2));
     assert!(weak.as_str().unwrap().contains("well-known text"), "{weak}");
+}
+
+/// For a key of a node's enclave: after the promise, judged, for the node's owner alone, and never over other rolls.
+#[test]
+fn e1_rolls_for_a_key_are_judged_and_kept_for_its_node() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, folder) = (path(home.path()), home.path().join("rolls"));
+    std::fs::create_dir(&folder).unwrap();
+    let draw = keystead_signing::MachineDraw::new();
+    let promise = draw.mixture().unwrap().promise();
+    std::fs::write(folder.join("promise"), promise.to_document()).unwrap();
+    let asked = ["entropy", "roll", "hot", "--data", data];
+    let coded = |output: Output| {
+        let told: Value = serde_json::from_slice(&output.stderr).unwrap();
+        told["error"]["code"].as_str().unwrap().to_owned()
+    };
+    let json = [&asked[..], &["--json"]].concat();
+    assert_eq!(coded(typed(&json, &"123456".repeat(20))), "entropy.steps");
+    let stuck = home.path().join("stuck");
+    std::fs::write(&stuck, [7; 256]).unwrap();
+    assert_eq!(coded(typed(&[&json[..], &["--file", path(&stuck)]].concat(), "")), "entropy.stuck");
+    assert!(!folder.join("hot.dice").exists() && !folder.join("hot.file").exists());
+    let lines = rolls("123456", 99);
+    let made = typed(&asked, &lines);
+    let shown = String::from_utf8(made.stdout).unwrap();
+    let grouped = &promise.digest().to_string()[..4];
+    for words in ["DANGER", "jitter", grouped, "key create hot"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let kept = std::fs::read_to_string(folder.join("hot.dice")).unwrap();
+    let letters = lines.split_whitespace().collect::<String>();
+    assert_eq!(kept, format!("promise {}\n{letters}\n", promise.digest()));
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(std::fs::metadata(folder.join("hot.dice")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(coded(typed(&json, &lines)), "cli.usage", "never over other rolls");
 }
 
 /// A private key by itself, and what stands in its file that is none.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -9,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use keystead_base::{Canonical as _, Name};
 use keystead_keys::{BackupFile, MemberKeyFile};
 use keystead_tests::canary::Canaries;
-use keystead_tests::{Anvil, Collector, Relay, binary, free_port};
+use keystead_tests::{Anvil, Collector, Relay, binary, free_port, root};
 use serde_json::{Value, json};
 
 use crate::desk::{EXCHANGE, call_at, json as parsed, path, succeeds};
@@ -135,6 +136,35 @@ impl Run {
         id
     }
 
+    /// People roll for a key at the node's machine, which promised its part.
+    fn rolled(&mut self, key: &str) -> String {
+        let folder = self.folder();
+        let mut command = Command::new(binary("keystead"));
+        command.args(["--json", "entropy", "roll", key, "--data", path(&folder.join("node"))]);
+        let output = given(&mut command, ROLLS);
+        self.said.extend([output.stdout.as_slice(), &output.stderr].concat());
+        assert!(output.status.success(), "{output:?}");
+        assert!(folder.join(format!("node/rolls/{key}.dice")).exists());
+        let told: Value =
+            serde_json::from_slice(output.stdout.split(|it| *it == b'\n').next().unwrap()).unwrap();
+        told["ready"]["promise"].as_str().unwrap().to_owned()
+    }
+
+    /// Ana computes the key's seed on other software, from her rolls, the receipt in the log and the openings that came with the backup.
+    fn computed_again(&mut self, key: &str, promise: &str) -> String {
+        let paper = tempfile::tempdir().unwrap();
+        let [rolls, openings, shown] = ["rolls", "openings.json", "key.json"].map(|it| paper.path().join(it));
+        let age = self.folder().join(format!("node/rolls/{key}.openings.age"));
+        self.ask("ana", &["entropy", "open", path(&age), "--out", path(&openings)]);
+        let told = self.ask("ana", &["key", "show", key]);
+        fs::write(&shown, told.to_string()).unwrap();
+        fs::write(&rolls, ROLLS).unwrap();
+        let script = root().join("tests/python/seed.py");
+        let files = [path(&script), path(&shown), path(&openings), path(&rolls), "--promise", promise];
+        let told = parsed(&succeeds(Command::new("python3").args(files)));
+        told["seed"].as_str().unwrap().to_owned()
+    }
+
     fn member(&self, file: &str) -> Vec<u8> {
         fs::read(self.folder().join("members").join(file)).unwrap()
     }
@@ -161,6 +191,7 @@ impl Run {
         canaries.add_words("the seed", seed.mnemonic().unwrap().words().expose());
         let account = seed.root().unwrap().ethereum().unwrap().account(0).unwrap();
         canaries.add("the key of account 0", account.scalar().expose());
+        canaries.add("what people rolled", ROLLS.as_bytes());
         canaries
     }
 
@@ -182,6 +213,7 @@ impl Drop for Run {
 fn k1_no_secret_is_in_anything_that_a_whole_run_leaves_or_holds() {
     let mut run = Run::found();
     run.start();
+    let promise = run.rolled("hot");
     run.approved(&["key", "create", "hot"]);
     let request = run.approved(&["key", "backup", "hot", "--to", "ana,ben"]);
     let drilled = run.ask("ana", &["key", "drill", "hot"]);
@@ -198,6 +230,8 @@ fn k1_no_secret_is_in_anything_that_a_whole_run_leaves_or_holds() {
     assert!(!refused.status.success(), "{refused:?}");
     run.script(&account);
     let secrets = run.secrets(&backup, true);
+    let again = run.computed_again("hot", &promise);
+    assert!(secrets.found_in(again.as_bytes()).contains("the seed (hex)"), "the seed of rolls and openings");
     nothing_in_processes(&run.secrets(&backup, false), run.up.as_ref().unwrap().id());
     run.crash();
 
@@ -209,6 +243,18 @@ fn k1_no_secret_is_in_anything_that_a_whole_run_leaves_or_holds() {
     assert!(looked_at > 100_000, "logs, databases, write-ahead files, backups: {looked_at} bytes");
     no_core_below(run.home.path());
 }
+
+/// A command that people type something into.
+fn given(command: &mut Command, lines: &str) -> Output {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// The numbers 0 to 98, each hashed, and of the hash's first byte the face.
+const ROLLS: &str =
+    "663146423232642344156416346266325134531642236422333465635333454355521242412421531632312422465366456";
 
 fn nothing_on_wires(secrets: &Canaries, wires: &[Relay]) {
     for (wire, least) in wires.iter().zip([10_000, 500, 500, 500]) {
@@ -288,7 +334,7 @@ fn family(root: u32) -> Vec<u32> {
 }
 
 /// Every readable region; says how many bytes were read.
-fn memory(pid: u32, mut look: impl FnMut(&[u8])) -> usize {
+pub(crate) fn memory(pid: u32, mut look: impl FnMut(&[u8])) -> usize {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
     let mut read = 0;

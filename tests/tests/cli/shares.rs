@@ -9,6 +9,7 @@ use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use crate::desk::{EXCHANGE, call_at, json, loopback, path, succeeds};
 use crate::several::{four_in_a_row, process_of};
+use crate::share_secrets;
 
 /// Four nodes, a coordinator and anvil, each a process.
 struct Circle {
@@ -21,6 +22,15 @@ struct Circle {
 
 impl Circle {
     fn open() -> Self {
+        Self::saying("")
+    }
+
+    /// All that its programs can be asked to say stands in `said`.
+    fn saying_all() -> Self {
+        Self::saying("RUST_LOG=trace")
+    }
+
+    fn saying(setting: &str) -> Self {
         let anvil = Anvil::start(&["--hardfork", "osaka"]);
         let home = tempfile::Builder::new().prefix("keystead-shares-").tempdir().unwrap();
         let folder = home.path().join("desk");
@@ -33,7 +43,8 @@ impl Circle {
         succeeds(Command::new(binary("keystead")).args(arguments).args(policy).args(listen));
         let scratch = tempfile::Builder::new().prefix("keystead-up-").tempdir().unwrap().keep();
         let program = binary("keystead");
-        let up = Service::start(&scratch, &[path(&program), "up", path(&folder)], "ready");
+        let script = format!("export NO_COLOR=1 {setting}; exec \"$0\" up \"$1\" 2> \"$1/said\"");
+        let up = Service::start(&scratch, &["sh", "-c", &script, path(&program), path(&folder)], "ready");
         Self { anvil, url: format!("http://{coordinator}"), folder, _up: up, _home: home }
     }
 
@@ -119,9 +130,9 @@ impl Circle {
     }
 }
 
-#[test]
-fn d03_a_key_in_shares_pays_while_one_of_its_holders_hangs_or_is_killed() {
-    let circle = Circle::open();
+#[tokio::test]
+async fn d03_k01_a_key_in_shares_pays_while_one_of_its_holders_hangs_or_is_killed_and_no_share_is_seen() {
+    let circle = Circle::saying_all();
     let holders = "node-1,node-2,node-3";
     circle.approved(&["key", "generate", "hot", "--threshold", "2", "--holders", holders]);
     let account = circle.address();
@@ -138,6 +149,7 @@ fn d03_a_key_in_shares_pays_while_one_of_its_holders_hangs_or_is_killed() {
     circle.signals("node-3", "-CONT");
     circle.signals("node-2", "-9");
     circle.pays(&account);
+    share_secrets::nowhere_but_in_enclaves(&circle.folder, &["node-1", "node-3"], 2).await;
 }
 
 #[tokio::test]
@@ -214,6 +226,7 @@ fn is_swept(circle: &Circle, old: &str) {
 fn k04_a_raw_key_that_people_bring_is_dealt_in_shares_and_pays_from_its_own_address() {
     let circle = imported_and_paid_from(RAW, WORDS, "0x2c7536e3605d9c16a7a3d7b1898e529396a65c23");
     imports_a_key_of_ed25519(&circle);
+    imports_a_taproot_wallet(&circle);
 }
 
 /// As `solana-keygen` writes it: the share of every holder has signed with it.
@@ -231,6 +244,29 @@ fn imports_a_key_of_ed25519(circle: &Circle) {
     let key = &done["key"];
     assert_eq!((&key["kind"], &key["imported"]), (&json!("threshold_ed25519"), &json!(true)), "{done}");
     assert_eq!(circle.person("ana", &["key", "list"])["solana"]["vault"], SOLANA);
+}
+
+/// The words of a wallet of Bitcoin: the share of every holder has signed with it, by BIP-340.
+fn imports_a_taproot_wallet(circle: &Circle) {
+    let file = circle.folder.join("taproot");
+    std::fs::write(&file, WORDS).unwrap();
+    let wallet = ["--secret", path(&file), "--taproot", "m/86'/1'/0'"];
+    let holders = ["--threshold", "2", "--holders", "node-1,node-2,node-3"];
+    let refused =
+        circle.refused(&[&["key", "import", "coins", "--taproot", "m/84'/0'/0'"][..], &holders].concat());
+    assert!(refused.contains("m/86'/0'/ACCOUNT'"), "{refused}");
+    let asked = circle.person("ana", &[&["key", "import", "coins"][..], &wallet, &holders].concat());
+    let id = asked["request"]["request"].as_str().unwrap();
+    ["ben", "cleo"].iter().for_each(|who| drop(circle.person(who, &["approve", id, "--yes"])));
+    let shown = circle.person("ben", &["request", "show", id])["words"].to_string();
+    assert!(shown.contains(TAPROOT), "{shown}");
+    // Ethereum's account of the same words is another key.
+    let said = circle.refused(&["key", "deal", id, "--secret", path(&file)]);
+    assert!(said.contains("enclave.other_key"), "{said}");
+    let done = circle.person("ana", &[&["key", "deal", id][..], &wallet].concat());
+    let key = &done["key"];
+    assert_eq!((&key["kind"], &key["imported"]), (&json!("threshold_bip340"), &json!(true)), "{done}");
+    assert_eq!(key["address"], Value::Null, "it has none on Ethereum");
 }
 
 fn imported_and_paid_from(secret: &str, other: &str, address: &str) -> Circle {
@@ -283,6 +319,8 @@ const KEYPAIR: &str = "[176,79,112,70,254,134,159,145,137,252,115,109,119,236,70
                        121,251,142,206,202,246,152,150,185,50,176,212,182,252,26,2,27,190,153,187,0,149,29,232,36,97,231,\
                        148,242,107,183,39,136,225,31,159,35]";
 const SOLANA: &str = "HbcF9ZiwYDAAMkQDc2tpB1zBmVfuYMiKWdzULwYNc1Nz";
+/// The first of `m/86'/1'/0'` of the words, as the main network writes it; by another implementation.
+const TAPROOT: &str = "bc1pu3ue7s3xxqx7ce4yxx2kgts5nqeukekee6tl3r5zfjvv733v6eyq7p0d8h";
 /// Drawn once for these tests.
 const WORDS: &str = "survey risk area tortoise warm era sure nose daring frozen grow trigger\n";
 const RAW: &str = "0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318\n";

@@ -1,10 +1,10 @@
 //! `keystead tpm`, and a node whose vault opens by its machine's TPM: sealed, started, put back, found out, accepted.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use keystead_fixture::swtpm::Emulator;
-use keystead_tests::binary;
+use keystead_tests::{binary, free_port};
 use serde_json::Value;
 
 fn keystead(folder: &Path, arguments: &[&str]) -> Output {
@@ -30,7 +30,9 @@ fn refused(folder: &Path, arguments: &[&str]) -> String {
 /// A cluster of one whose configuration names the emulator.
 fn founded(emulator: &Emulator) -> std::path::PathBuf {
     let folder = emulator.folder().join("treasury");
-    let made = Command::new(binary("keystead")).args(["--json", "init"]).arg(&folder).output().unwrap();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let asked = ["--json", "init", "--node-listen", &listen];
+    let made = Command::new(binary("keystead")).args(asked).arg(&folder).output().unwrap();
     assert!(made.status.success(), "{made:?}");
     std::fs::write(folder.join("members/tpm.auth"), "a value of ours\n").unwrap();
     let file = folder.join("keystead.toml");
@@ -95,4 +97,66 @@ fn the_identity_key_is_made_once_and_quotes() {
     assert!(status["max_tries"].as_u64().unwrap() > 0, "{status}");
     assert_eq!(refused(folder, &["tpm", "status", "--device", "device:/nowhere"]), "tpm.device");
     assert_eq!(refused(folder, &["tpm", "seal", "--pcrs", "7"]), "cli.file");
+}
+
+/// A node, until it is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What a command says, asked again until it says what is waited for.
+fn until(folder: &Path, arguments: &[&str], is_so: impl Fn(&Value) -> bool) -> Value {
+    for _ in 0..2_000 {
+        let output = keystead(folder, arguments);
+        let told = output.status.success().then(|| serde_json::from_slice::<Value>(&output.stdout).unwrap());
+        if let Some(told) = told.filter(&is_so) {
+            return told;
+        }
+    }
+    panic!("{arguments:?} never said so: {:?}", keystead(folder, arguments));
+}
+
+/// Ana asks for a key, Ben and Cleo approve.
+fn asked_for(folder: &Path, key: &str) -> String {
+    let asked = until(folder, &["--as", "ana", "key", "create", key], |_| true);
+    let id = asked["request"]["request"].as_str().unwrap().to_owned();
+    for who in ["ben", "cleo"] {
+        ok(folder, &["--as", who, "approve", &id, "--yes"]);
+    }
+    id
+}
+
+#[test]
+fn e1_a_seed_has_the_tpm_for_a_source_and_without_it_there_is_none() {
+    let mut emulator = Emulator::start();
+    let folder = founded(&emulator);
+    ok(&folder, &["tpm", "seal", "--pcrs", "0,2,4,7"]);
+    let mut node = Command::new(binary("keystead"));
+    node.arg("--dir")
+        .arg(&folder)
+        .arg("node")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let _node = Running(node.spawn().unwrap());
+    asked_for(&folder, "hot");
+    until(&folder, &["--as", "ana", "key", "show", "hot"], |told| told["key"]["state"] == "created");
+
+    emulator.switch_off();
+    let id = asked_for(&folder, "cold");
+    let refused = |told: &Value| told.to_string().contains("tpm.device");
+    until(&folder, &["--as", "ana", "request", "show", &id], refused);
+    // The blocks of what was asked since carry it.
+    let receipt = |told: &Value| told["key"]["life"]["receipts"].as_object()?.values().next().cloned();
+    let shown = until(&folder, &["--as", "ana", "key", "show", "hot"], |told| receipt(told).is_some());
+    let sources = receipt(&shown).unwrap()["sources"].as_array().unwrap().clone();
+    let tpm = sources.iter().find(|it| it["source"] == "tpm").unwrap_or_else(|| panic!("{shown}"));
+    assert_eq!(tpm["samples"], 256);
+    assert!(keystead(&folder, &["--as", "ana", "key", "list"]).status.success(), "the node goes on");
 }

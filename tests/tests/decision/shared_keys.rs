@@ -474,7 +474,9 @@ fn s07_a_bip340_key_is_born_as_one_proven_by_its_own_scheme_and_has_no_account_o
     let said = |account| dealt(request, 1, account, shares(3, 7));
     assert_eq!(world.refusal(1, said(key.account())), "deny.share.account");
     let other = PublicAccount { chain_code: key.account().chain_code, ..key.schnorr() };
-    assert_eq!(world.refusal(1, said(other)), "deny.share.account", "a chain code that somebody chose");
+    for chosen in [other, key.taproot()] {
+        assert_eq!(world.refusal(1, said(chosen)), "deny.share.account", "a chain code that somebody chose");
+    }
     for node in [1, 2, 3] {
         world.says(node, said(key.schnorr()));
     }

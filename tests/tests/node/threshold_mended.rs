@@ -2,15 +2,16 @@
 
 use std::time::Instant;
 
-use keystead_base::{Canonical as _, Digest};
-use keystead_intent::{AuthorityChange, KeyCeremony, KeyKind};
+use keystead_base::{Canonical as _, Digest, Name};
+use keystead_decision::{Entry, Outcome};
+use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
 use keystead_ledger::{Ledger, ThresholdRow};
 use keystead_policy::PolicyVersion;
 use keystead_signing::{Abort, Culprit, Fault, Record, SessionId};
-use keystead_tests::cluster::{NodeHome, Station, ether};
+use keystead_tests::cluster::{NodeHome, Station, ether, signed};
 use keystead_tests::fixture::{ETHER, FRIEND, name};
 use keystead_tests::start_all;
-use keystead_wire::{KeyView, RequestStage};
+use keystead_wire::{ConveningView, EntryAnswer, KeyView, PartView, RequestStage};
 
 async fn born(stations: &[Station], holders: [&str; 3]) {
     let holders = holders.map(name).to_vec();
@@ -93,8 +94,7 @@ async fn d04_k03_a_ceremony_that_people_end_leaves_no_share_and_its_name_is_free
         KeyCeremony::Generate { key: name("hot"), kind: KeyKind::ThresholdSecp256k1, threshold: 2, holders };
     // Without the third nothing is dealt; what node-1 has sealed is as if its share had come.
     let away = stations.remove(2).stop().await;
-    let asked =
-        stations[2].ask("cleo", keystead_intent::Action::Authority(AuthorityChange::Key(generate))).await;
+    let asked = stations[2].ask("cleo", Action::Authority(AuthorityChange::Key(generate))).await;
     stations[2].approve("ana", &asked.request).await;
     stations[2].approve("ben", &asked.request).await;
     let client = stations[0].client("eve").await;
@@ -116,12 +116,66 @@ async fn d04_k03_a_ceremony_that_people_end_leaves_no_share_and_its_name_is_free
     assert_eq!(made.stage, RequestStage::Applied, "{made:?} {:#?}", told(&stations));
     assert_eq!(beside.sealed_keys(None).await.unwrap().len(), 1, "its seed");
     beside.close().await;
+    let twin = made_in_the_block_that_ended_a_birth(&stations).await;
+    let home = stations.remove(0).stop().await;
+    let beside = ledger(&home).await;
+    let sealed = beside.sealed_keys(None).await.unwrap();
+    assert!(sealed.iter().any(|(name, ..)| *name == twin), "its seed");
+    beside.close().await;
     drop(client);
     drop(away);
     for station in stations {
         station.stop().await;
     }
 }
+
+/// A whole key that was made by the very block that ended a birth of its name, at a home that had a seat in that birth.
+async fn made_in_the_block_that_ended_a_birth(stations: &[Station]) -> Name {
+    let (station, home) = (&stations[2], stations[0].client("eve").await);
+    for twin in 0..MOST_BLOCKS {
+        let key = name(&format!("twin-{twin}"));
+        let asks = |it| station.ask("cleo", Action::Authority(AuthorityChange::Key(it)));
+        let (kind, holders) = (KeyKind::HdSecp256k1, ["node-1", "node-2", "node-3"].map(name).to_vec());
+        // Asked for, and approved once, while the name is free.
+        let create = KeyCeremony::Create { key: key.clone(), kind, home: name("node-1") };
+        let create = asks(create).await.request;
+        station.approve("ana", &create).await;
+        let kind = KeyKind::ThresholdSecp256k1;
+        let born =
+            asks(KeyCeremony::Generate { key: key.clone(), kind, threshold: 2, holders }).await.request;
+        station.approve("ana", &born).await;
+        station.approve("ben", &born).await;
+        let has_seat = |it: &PartView| it.node == name("node-1") && it.seated;
+        let sits = |it: &ConveningView| it.request == born && it.parts.iter().any(has_seat);
+        while !home.status().await.unwrap().ceremonies.iter().any(sits) {
+            tokio::task::yield_now().await;
+        }
+        let abort = asks(KeyCeremony::Abort { key: key.clone(), request: born }).await.request;
+        let mut words = Vec::new();
+        station.approve("ana", &abort).await;
+        for request in [&abort, &create] {
+            words
+                .push(Entry::Approval(signed(station.approval("ben", request).await, station.member("ben"))));
+        }
+        let answers = station.client("ben").await.submit(words).await.expect("an answer");
+        // In which order they stand, and whether in one block, is the nodes' business.
+        let at = |answer: &EntryAnswer, is_so: fn(&Outcome) -> bool| match answer {
+            EntryAnswer::Decided(them) => them.iter().find(|it| is_so(&it.outcome)).map(|it| it.height),
+            other => panic!("{other:?}"),
+        };
+        let ended = at(&answers[0], |it| matches!(it, Outcome::Key { .. }));
+        let allowed = at(&answers[1], |it| matches!(it, Outcome::Ceremony { .. }));
+        if ended.is_some() && ended == allowed {
+            let made = station.wait(&create).await;
+            assert_eq!(made.stage, RequestStage::Applied, "{made:?}");
+            return key;
+        }
+    }
+    panic!("two words that came together stood in two blocks, or the later one first, each time")
+}
+
+/// How often that is tried.
+const MOST_BLOCKS: u8 = 16;
 
 /// A sealed share of the key `hot` in epoch 0.
 fn share_of(station: &Station) -> Vec<u8> {

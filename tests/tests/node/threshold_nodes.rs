@@ -22,7 +22,7 @@ use keystead_tests::cluster::{NodeHome, PASSPHRASE, Station, ether};
 use keystead_tests::coin_desk::{CoinDesk, transaction};
 use keystead_tests::fixture::{ETHER, FRIEND, name};
 use keystead_tests::{Far, Nats, free_port, get, start_all};
-use keystead_wire::{KeyView, Offer, PeerView, RequestStage, RequestView};
+use keystead_wire::{KeptOut, KeyView, Offer, PeerView, RequestStage, RequestView};
 use tokio::net::TcpStream;
 
 async fn cluster() -> Vec<Station> {
@@ -100,6 +100,7 @@ async fn born_used_and_used_again(mut stations: Vec<Station>) {
     sends(anvil, &view.signed.unwrap().raw).await;
     assert_eq!(balance(anvil, FRIEND).await - before, U256::from(ETHER / 10));
 
+    each_holder_says_what_it_contributed(&stations[3]).await;
     // One of the holders is gone: the other two sign.
     let gone = stations.remove(1).stop().await;
     let view = sends_a_tenth(&stations, 2, 1).await;
@@ -117,6 +118,15 @@ async fn born_used_and_used_again(mut stations: Vec<Station>) {
     for station in stations {
         station.stop().await;
     }
+}
+
+/// INVARIANT E1: three receipts, of three seeds, each of which holds.
+async fn each_holder_says_what_it_contributed(station: &Station) {
+    let key = hot_once(station, |key| key.life.receipts.len() == 3).await;
+    let nodes: Vec<_> = key.life.receipts.keys().cloned().collect();
+    assert_eq!(nodes, ["node-1", "node-2", "node-3"].map(name));
+    let seeds: std::collections::BTreeSet<_> = key.life.receipts.values().map(|it| it.check).collect();
+    assert!(seeds.len() == 3 && key.life.receipts.values().all(|it| it.hold().is_ok()), "{key:?}");
 }
 
 /// Signing goes on: rights of the epoch so far are used while the next one is made.
@@ -172,7 +182,7 @@ async fn k03_d03_a_key_in_shares_spends_its_coins_and_one_holder_may_be_gone() {
 /// BIP-340 by FROST: new shares and other holders spend the outputs of the same key, which has no account on Ethereum.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn k03_d03_a_bip340_key_in_shares_spends_taproot_coins_whoever_holds_it() {
-    let (desk, others) = CoinDesk::in_shares(KeyKind::ThresholdBip340).await;
+    let (desk, mut others) = CoinDesk::in_shares(KeyKind::ThresholdBip340).await;
     let paid = desk.pays_of(vec![desk.coin(0).await, desk.coin(1).await], 1_000).await;
     assert_eq!(paid.stage, RequestStage::Signed, "{paid:?} {:#?}", told(&others));
     desk.mined(&paid, 5).await;
@@ -181,20 +191,24 @@ async fn k03_d03_a_bip340_key_in_shares_spends_taproot_coins_whoever_holds_it() 
     let Outcome::Deny { reasons, .. } = &refused.decision.outcome else { panic!("{refused:?}") };
     assert_eq!((reasons[0].code(), desk.station.hot().await.address), ("deny.kind", None));
 
+    // What was lost is dealt again, and deals itself then.
+    let holder = without_share(others.remove(0)).await;
+    others.insert(0, holder);
+    hot_once(&desk.station, lost_by_node_2).await;
     let reshare = KeyCeremony::Reshare {
         key: name("hot"),
         threshold: 2,
         holders: ["node-1", "node-4"].map(name).to_vec(),
         dealers: ["node-2", "node-3"].map(name).to_vec(),
     };
-    for ceremony in [KeyCeremony::Refresh { key: name("hot") }, reshare] {
+    for ceremony in [repair(), KeyCeremony::Refresh { key: name("hot") }, reshare] {
         let done = desk.station.change(AuthorityChange::Key(ceremony)).await;
         assert_eq!(done.stage, RequestStage::Applied, "{done:?} {:#?}", told(&others));
     }
     let paid = desk.pays_of(vec![desk.coin(2).await, desk.coin(3).await], 1_000).await;
     assert_eq!(paid.stage, RequestStage::Signed, "{paid:?} {:#?}", told(&others));
     desk.mined(&paid, 0).await;
-    assert_eq!(desk.station.hot().await.epoch, 2);
+    assert_eq!(desk.station.hot().await.epoch, 3);
     desk.station.stop().await;
     for station in others {
         station.stop().await;
@@ -325,25 +339,38 @@ async fn k03_a_share_whose_birth_ended_without_a_key_is_gone_after_a_start() {
     drop(home);
 }
 
+/// The node, started anew on a disk that lost its share of `hot`.
+async fn without_share(holder: Station) -> Station {
+    let home = holder.stop().await;
+    let ledger = Ledger::open(&home.config.ledger_url()).await.unwrap();
+    ledger.erase_sealed_key(&name("hot")).await.unwrap();
+    ledger.close().await;
+    home.start().await
+}
+
+fn lost_by_node_2(key: &KeyView) -> bool {
+    key.sharing.as_ref().is_some_and(|it| it.lost == [name("node-2")])
+}
+
+/// The others deal to `node-2` again.
+fn repair() -> KeyCeremony {
+    let helpers = ["node-1", "node-3"].map(name).to_vec();
+    KeyCeremony::Repair { key: name("hot"), lost: name("node-2"), helpers }
+}
+
 /// A holder's disk loses its share: its node says so itself, and others deal again while they sign on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d01_a_holder_whose_share_is_lost_gets_one_again_and_signs_with_it() {
     let mut stations = cluster().await;
     born(&stations).await;
     let before = stations[3].hot().await;
-    let helpers = ["node-1", "node-3"].map(name).to_vec();
-    let repair =
-        AuthorityChange::Key(KeyCeremony::Repair { key: name("hot"), lost: name("node-2"), helpers });
+    let repair = AuthorityChange::Key(repair());
     let early = stations[3].ask("cleo", Action::Authority(repair.clone())).await;
     assert_eq!(early.stage, RequestStage::Denied, "it is not lost: {early:?}");
 
-    let holder = stations.remove(1).stop().await;
-    let ledger = Ledger::open(&holder.config.ledger_url()).await.unwrap();
-    ledger.erase_sealed_key(&name("hot")).await.unwrap();
-    drop(ledger);
-    stations.insert(1, holder.start().await);
-    let lost = |key: &KeyView| key.sharing.as_ref().is_some_and(|it| it.lost == [name("node-2")]);
-    hot_once(&stations[3], lost).await;
+    let holder = without_share(stations.remove(1)).await;
+    stations.insert(1, holder);
+    hot_once(&stations[3], lost_by_node_2).await;
     sends_a_tenth(&stations, 3, 0).await;
 
     let repaired = stations[0].change(repair).await;
@@ -379,14 +406,21 @@ async fn k06_a_holder_that_was_caught_signs_again_once_people_let_it_in() {
     let intent = desk.intent("desk", ether(FRIEND, ETHER / 10, 0), desk.now().await);
     let request = intent.id();
     desk.submit("desk", desk.entry(vec![intent])).await;
+    let caught = KeptOut { key: name("hot"), node: name("node-2") };
+    assert_eq!(kept_out(&stations[0]).await, [caught], "whoever looks sees who is to be let in");
     let lift = KeyCeremony::Lift { key: name("hot"), node: name("node-2") };
     let lifted = desk.change(AuthorityChange::Key(lift)).await;
     assert_eq!(lifted.stage, RequestStage::Applied, "{lifted:?}");
     let view = desk.wait(&request).await;
     assert_eq!(view.stage, RequestStage::Signed, "{view:?} {:#?}", told(&stations));
+    assert_eq!(kept_out(&stations[0]).await, []);
     for station in stations {
         station.stop().await;
     }
+}
+
+async fn kept_out(station: &Station) -> Vec<KeptOut> {
+    station.client("eve").await.status().await.unwrap().kept_out
 }
 
 /// What a node takes to start and to be heard, on a busy machine.

@@ -18,8 +18,8 @@ use keystead_decision::{
 };
 use keystead_intent::{
     AccountRef, Action, Approval, Asset, AuthorityChange, ChainId, DangerClass, Freeze, Intent, KeyCeremony,
-    KeyKind, Message, PsbtSpend, RawEthereum, Replacement, RequestBatch, Rotation, Slot, SolanaMessage,
-    TypedData, Veto,
+    KeyKind, Message, NearTransaction, PsbtSpend, RawEthereum, Replacement, RequestBatch, Rotation, Slot,
+    SolanaMessage, TypedData, Veto,
 };
 use keystead_keys::{BackupSubject, Purpose, RECIPIENT_SEED_BYTES, RecipientKey};
 use keystead_policy::{
@@ -283,10 +283,16 @@ fn intents() -> Vec<Vector> {
     let shared = every_ceremony().into_iter();
     all.extend(shared.map(|(what, it)| (what, intent(Action::Authority(key(it))))));
     all.push(("a message of Solana's", intent(Action::Solana(solana()))));
+    all.push(("a transaction of NEAR's", intent(Action::Near(near()))));
     let mut vectors: Vec<Vector> = all.iter().map(|(what, intent)| vector(what, intent)).collect();
     let intents = all.into_iter().take(2).map(|(_, intent)| intent).collect();
     vectors.push(vector("a batch of two", &RequestBatch { intents }));
     vectors
+}
+
+fn near() -> NearTransaction {
+    let transaction = Bytes::from_static(b"\x07\x00\x00\x00us.near\x02");
+    NearTransaction { account: hot(), chain: ChainId::NEAR_TESTNET, transaction }
 }
 
 fn solana() -> SolanaMessage {

@@ -1,7 +1,10 @@
 //! A roster, policies and a genesis.
 
+use keystead_base::{Digest, Signed};
 use keystead_decision::Strict;
-use keystead_policy::{PolicyVersion, PriceRule, PriceSource};
+use keystead_policy::{
+    DeviceProof, Enrolment, Holder, PolicyVersion, PriceRule, PriceSource, RequiredOf, Roster, RosterDevices,
+};
 use keystead_tests::fixture::{Desk, name};
 use keystead_tests::vectors::{Vector, vector};
 use keystead_tests::world::World;
@@ -20,9 +23,21 @@ fn with_prices(desk: Desk) -> PolicyVersion {
     policy
 }
 
+fn with_devices(desk: Desk) -> Roster {
+    let mut roster = desk.roster();
+    let holder = Holder::Node(roster.nodes[0].name.clone());
+    let key = roster.holder_key(&holder).expect("a node").fingerprint();
+    let proof = DeviceProof::Tpm { endorsement: Digest([9; 32]) };
+    let record = Signed::new(Enrolment { holder, key, proof }, name("ana"), &desk.person("ana").signer);
+    let records = vec![record.expect("a signature")];
+    roster.devices = Some(RosterDevices { required_of: RequiredOf::Holders, records });
+    roster
+}
+
 pub(crate) fn policies(world: &World<Strict>) -> Vec<Vector> {
     vec![
         vector("the fixture's roster", world.state.roster()),
+        vector("a roster whose members showed devices", &with_devices(Desk::default())),
         vector("the fixture's policy", &Desk::default().policy()),
         vector("a policy with prices", &with_prices(Desk::default())),
         vector("the fixture's genesis", &world.genesis.genesis),

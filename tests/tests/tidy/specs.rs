@@ -14,10 +14,11 @@ fn each_domain_has_a_page() {
 }
 
 /// Domains of what never leaves a process: a node's own snapshots and its places in chains, and a share in its seal.
-const INTERNAL: [&str; 4] = [
+const INTERNAL: [&str; 5] = [
     "keystead/coins-reconciled/v1",
     "keystead/reconciled/v1",
     "keystead/state/v1",
+    "keystead/taproot-share/v1",
     "keystead/threshold-holding/v1",
 ];
 

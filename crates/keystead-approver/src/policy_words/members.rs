@@ -1,7 +1,9 @@
 //! Who is who, line by line: nodes, services, people and their devices, each with the keys that make it so.
 
-use keystead_base::{Name, tagged_hash};
-use keystead_policy::{Device, Node, Person, Roster, Service, TransportKey};
+use keystead_base::{Name, Signed, tagged_hash};
+use keystead_policy::{
+    Device, DeviceProof, Enrolment, Node, Person, Roster, RosterDevices, Service, TransportKey,
+};
 
 use super::rules::{list, word};
 use super::unambiguous;
@@ -10,11 +12,12 @@ use super::unambiguous;
 #[must_use]
 pub fn members(roster: &Roster) -> Vec<String> {
     // What is added to rosters is added here.
-    let Roster { quorum, nodes, services, people } = roster;
+    let Roster { quorum, nodes, services, people, devices } = roster;
     let mut lines = vec![format!("{quorum} of {} nodes commit", nodes.len())];
     lines.extend(nodes.iter().map(node));
     lines.extend(services.iter().map(service));
     lines.extend(people.iter().flat_map(person));
+    lines.extend(devices.iter().flat_map(shown));
     lines.iter().map(|line| unambiguous(line)).collect()
 }
 
@@ -55,6 +58,38 @@ fn device(person: &Name, device: &Device) -> String {
         key.fingerprint(),
         connections(transport)
     )
+}
+
+/// Which hardware everybody has shown, and whose word it is.
+fn shown(devices: &RosterDevices) -> Vec<String> {
+    let RosterDevices { required_of, records } = devices;
+    let head = format!("hardware is required of {}", required_of.as_str());
+    [head].into_iter().chain(records.iter().map(record)).collect()
+}
+
+fn record(record: &Signed<Enrolment>) -> String {
+    let Signed { body: Enrolment { holder, key, proof }, signer, signature: _ } = record;
+    format!(
+        "hardware of {holder} with key {key}: {}, device {}, seen by `{signer}`",
+        hardware(proof),
+        proof.device()
+    )
+}
+
+fn hardware(proof: &DeviceProof) -> String {
+    match proof {
+        DeviceProof::Tpm { endorsement } => format!("TPM with endorsement key {endorsement}"),
+        DeviceProof::Fido { aaguid, credential } => {
+            format!("authenticator of model {}, credential {credential}", const_hex::encode(aaguid))
+        }
+        DeviceProof::Token { manufacturer, serial } => {
+            format!("token of {manufacturer}, serial number {serial}")
+        }
+        DeviceProof::FidoSerial { aaguid, serial } => {
+            let (aaguid, serial) = (const_hex::encode(aaguid), const_hex::encode(serial));
+            format!("authenticator of model {aaguid}, serial number {serial}")
+        }
+    }
 }
 
 fn connections(key: &TransportKey) -> String {

@@ -1,11 +1,12 @@
 //! The certificate that a maker gave its TPM: whose endorsement key it is.
 
 use keystead_base::{Digest, Timestamp};
+use keystead_policy::DeviceProof;
 use rustls_pki_types::SignatureVerificationAlgorithm;
 use sha2::{Digest as _, Sha256};
 use webpki::{KeyUsage, aws_lc_rs};
 
-use crate::{DeviceProof, EvidenceError, Makers};
+use crate::{EvidenceError, Makers};
 
 /// An endorsement key with a checked certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +26,14 @@ impl Endorsement {
     pub fn new(makers: &Makers, certificate: &[u8], now: Timestamp) -> Result<Self, EvidenceError> {
         let usage = KeyUsage::required_if_present(EK_CERTIFICATE);
         let key = makers.certify(certificate, usage, ALGORITHMS, now)?;
-        let device = DeviceProof::Tpm { endorsement: Digest(Sha256::digest(&key).into()) }.device();
+        let device = proof(&key).device();
         Ok(Self { key, device })
+    }
+
+    /// The same as enrolment writes it down.
+    #[must_use]
+    pub fn proof(&self) -> DeviceProof {
+        proof(&self.key)
     }
 
     /// Which TPM it is.
@@ -34,6 +41,10 @@ impl Endorsement {
     pub fn device(&self) -> Digest {
         self.device
     }
+}
+
+fn proof(key: &[u8]) -> DeviceProof {
+    DeviceProof::Tpm { endorsement: Digest(Sha256::digest(key).into()) }
 }
 
 /// `tcg-kp-EKCertificate`, 2.23.133.8.1: a certificate that says what it is for says this.

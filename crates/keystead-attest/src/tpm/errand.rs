@@ -106,6 +106,11 @@ pub enum Errand {
         /// What it binds.
         data: Digest,
     },
+    /// Random bytes of the TPM's generator, for a seed that they are one source of.
+    Random {
+        /// The device.
+        device: String,
+    },
 }
 
 /// The answer.
@@ -147,6 +152,11 @@ pub enum ErrandReply {
         #[serde(with = "const_hex")]
         evidence: Vec<u8>,
     },
+    /// [`TPM_RANDOM_BYTES`] of its generator, in hexadecimal. One source of a seed: without the others it says nothing of it.
+    Random {
+        /// The bytes.
+        samples: RandomSamples,
+    },
     /// Refused.
     Refused {
         /// The stable code.
@@ -155,6 +165,20 @@ pub enum ErrandReply {
         text: String,
     },
 }
+
+/// Raw bytes of a TPM's generator, in hexadecimal. They are no secret of their own, and are not printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RandomSamples(pub String);
+
+impl std::fmt::Debug for RandomSamples {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RandomSamples({})", self.0.len() / 2)
+    }
+}
+
+/// As few as a source takes whose generator nobody here knows.
+pub const TPM_RANDOM_BYTES: usize = 256;
 
 /// What a TPM says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

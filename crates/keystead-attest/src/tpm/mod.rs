@@ -18,7 +18,7 @@ mod samples;
 pub use blobs::{TpmKey, TpmSeal};
 pub use credential::{Credential, CredentialChallenge};
 pub use endorsement::Endorsement;
-pub use errand::{Errand, ErrandReply, PROGRAM, TpmPlace, TpmStatus};
+pub use errand::{Errand, ErrandReply, PROGRAM, RandomSamples, TPM_RANDOM_BYTES, TpmPlace, TpmStatus};
 pub use identity::TpmIdentity;
 pub use mark::{MarkKey, OnDisk, RollbackError, RollbackMark};
 pub use pcrs::Pcrs;

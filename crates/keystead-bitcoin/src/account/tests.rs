@@ -42,6 +42,22 @@ fn s02_the_accounts_of_the_bips_have_the_addresses_of_the_bips() {
     assert_eq!(first(0), "1LqBGSKuX5yYUonjxT5qGfpUsXKYYWeabA");
     assert_eq!(first(2), "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu");
     assert_eq!(first(3), "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr");
+
+    // An imported account of that wallet has its addresses: those of the vectors of BIP-86.
+    let account = Xpriv::new_master(Network::Mainnet.kind(), &seed).unwrap();
+    let account = account.derive_priv(&Secp256k1::new(), &"m/86h/0h/0h".parse::<DerivationPath>().unwrap());
+    let account = Xpub::from_priv(&Secp256k1::new(), &account.unwrap());
+    let root = PublicAccount::taproot(account.public_key.serialize(), account.chain_code.to_bytes());
+    let recorded = wallet_in_shares(ChainId::BITCOIN_MAINNET, KeyKind::ThresholdBip340, &root).unwrap();
+    let imported = read_account(&recorded).unwrap();
+    for (branch, index, address) in [
+        (Branch::Receive, 0, "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr"),
+        (Branch::Receive, 1, "bc1p4qhjn9zdvkux4e44uhx8tc55attvtyu358kutcqkudyccelu0was9fqzwh"),
+        (Branch::Change, 0, "bc1p3qkhfews2uk44qtvauqyr2ttdsw7svhkl9nkm9s9c3x4ax5h60wqwruhk7"),
+    ] {
+        let derived = imported.derive(Owned { descriptor: 0, place: Place { branch, index } }).unwrap();
+        assert_eq!(address_of(&derived.script_pubkey, Network::Mainnet).unwrap(), address);
+    }
 }
 
 #[test]

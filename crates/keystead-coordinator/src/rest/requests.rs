@@ -89,7 +89,7 @@ fn is_transaction(action: &Action) -> bool {
         Action::RawEthereum(raw) => raw.preimage.first() != Some(&AUTHORIZATION),
         // A PSBT is finalized by whoever asked, with the signatures of others.
         Action::TypedData(_) | Action::Message(_) | Action::Authority(_) => false,
-        Action::Psbt(_) | Action::Solana(_) => false,
+        Action::Psbt(_) | Action::Solana(_) | Action::Near(_) => false,
     }
 }
 

@@ -170,7 +170,8 @@ impl<'a> Members<'a> {
     }
 
     fn roster(&self) -> Result<Roster, CeremonyError> {
-        let mut roster = Roster { quorum: 0, nodes: Vec::new(), services: Vec::new(), people: Vec::new() };
+        let mut roster =
+            Roster { quorum: 0, nodes: Vec::new(), services: Vec::new(), people: Vec::new(), devices: None };
         for member in &self.0 {
             match &member.part {
                 Part::Node(_) => roster.nodes.extend(member.node()),

@@ -167,7 +167,9 @@ fn changed(in_force: &PolicyVersion, next: &PolicyVersion, sections: Sections) -
     let (before, after) = (&in_force.roster, &next.roster);
     let people = (before.people != after.people).then_some("people");
     let services = (before.services != after.services).then_some("services");
-    sections.names().into_iter().find(|name| *name != "roster").or(people).or(services)
+    let kept = Roster { devices: before.devices.clone(), ..after.clone() }.with_devices_of_rebuild();
+    let devices = (kept.devices != after.devices).then_some("devices");
+    sections.names().into_iter().find(|name| *name != "roster").or(people).or(services).or(devices)
 }
 
 /// INVARIANT S3: every node is a new one, by name and keys: whatever a lost machine still holds speaks no more, and

@@ -91,7 +91,7 @@ impl RebuildDraft {
         contributions.sort_by(|a, b| a.body().name.cmp(&b.body().name));
         let nodes = nodes(&genesis.genesis.name, &contributions)?;
         let quorum = Roster::usual_quorum(nodes.len()).unwrap_or_default();
-        let roster = Roster { quorum, nodes, ..in_force.roster.clone() };
+        let roster = Roster { quorum, nodes, ..in_force.roster.clone() }.with_devices_of_rebuild();
         let (number, previous) = (in_force.number.saturating_add(1), in_force.digest());
         let policy = PolicyVersion { number, previous, roster, ..in_force };
         let (height, last) = place(pinned, head.as_ref());

@@ -83,13 +83,13 @@ fn polymod<'a>(extendable: bool, values: impl Iterator<Item = &'a u16>) -> u32 {
     })
 }
 
-/// The list of the specification.
 /// The lowest ten, without a branch.
 pub(super) fn ten_bits(bits: u32) -> u16 {
     let [low, high, ..] = bits.to_le_bytes();
     u16::from_le_bytes([low, high & 0b11])
 }
 
+/// The list of the specification.
 const LIST: &str = include_str!("words.txt");
 const PREFIX: usize = 4;
 const WORDS: usize = 1024;

@@ -288,6 +288,7 @@ fn roster() -> Roster {
         nodes: vec![node],
         services: vec![desk],
         people: vec![person("ana", ANA), person("ben", BEN)],
+        devices: None,
     }
 }
 

@@ -204,6 +204,13 @@ pub(crate) async fn what_is_kept_beside_the_log_is_found_again(url: &str) {
     ledger.erase_sealed_key(&key).await.unwrap();
     assert_eq!(ledger.sealed_keys(None).await.unwrap(), [(name("kept"), 0, b"kept".to_vec())]);
     ledger.erase_sealed_key(&key).await.unwrap();
+    let born = |seal: &'static [u8]| ledger.save_born_key(&key, 0, seal, Some(seal));
+    born(b"born").await.unwrap();
+    assert_eq!(code(born(b"other").await), "ledger.seal_taken");
+    assert_eq!(ledger.receipt(&key).await.unwrap().unwrap(), b"born", "seal and receipt, or neither");
+    ledger.erase_sealed_epochs(&[(key.clone(), 0), (name("kept"), 0), (name("none"), 0)]).await.unwrap();
+    ledger.write_seals_anew().await.unwrap();
+    assert_eq!(ledger.count_sealed_keys().await.unwrap(), 0);
     let digest = ledger.save_backup(b"backup").await.unwrap();
     assert_eq!(ledger.backup(&digest).await.unwrap().unwrap(), b"backup");
     assert_eq!(ledger.backup(&Digest::ZERO).await.unwrap(), None);

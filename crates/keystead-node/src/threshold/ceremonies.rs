@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keystead_base::{Canonical as _, Name, RequestId, merkle::Inclusion};
 use keystead_decision::{Certificate, Convened, Convening, KeyStep, Outcome, State, leaves};
-use keystead_intent::Importer;
+use keystead_intent::{Importer, KeyCeremony};
 use keystead_policy::AssuranceLevel;
 use keystead_signing::{ClientError, DealtShare, Refusal, SeatFor, TakeDealing};
 use keystead_wire::Refused;
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::{Dealing, OwnSeat, Turns, begun};
 use crate::blocks::Durable;
+use crate::rolls::UNUSED_ROLLS;
 use crate::signer::Signer;
 use crate::{Event, NodeError, clock};
 
@@ -45,7 +46,8 @@ impl Signer {
     /// The log knows the seat that this enclave has in its present life.
     fn take_seat(&mut self, key: &Name, it: &Convening, height: u64) -> Result<(), NodeError> {
         if !self.runs.seats.contains_key(&it.request) {
-            let seat = match self.enclave.seat(self.seat_for(key, it)) {
+            let (unrolled, asked) = (self.unrolled(key, &it.ceremony), self.seat_for(key, it));
+            let seat = match unrolled.and_then(|()| self.enclave.seat(asked)) {
                 Ok(seat) => seat,
                 Err(ClientError::Refused(refusal)) => {
                     let refused = Refused { code: refusal.code, text: refusal.text };
@@ -65,6 +67,14 @@ impl Signer {
             self.shared.report_key_later(key.clone(), step);
         }
         Ok(())
+    }
+
+    /// INVARIANT E1: whoever rolled gets no key in shares without their rolls.
+    fn unrolled(&self, key: &Name, ceremony: &KeyCeremony) -> Result<(), ClientError> {
+        match matches!(ceremony, KeyCeremony::Generate { .. }) {
+            true => self.home.rolls.none_for(key),
+            false => Ok(()),
+        }
     }
 
     fn seat_for(&self, key: &Name, it: &Convening) -> SeatFor {
@@ -94,6 +104,17 @@ impl Signer {
         convened: &Convened,
         certificate: Certificate,
     ) -> Result<(), NodeError> {
+        let is_birth = matches!(convened.ceremony, KeyCeremony::Generate { .. });
+        let refused = match self.unrolled(convened.key(), &convened.ceremony) {
+            Err(ClientError::Refused(refusal)) => Some(refusal),
+            Err(error) => return Err(error.into()),
+            Ok(()) if is_birth => self.pour_or_why()?,
+            Ok(()) => None,
+        };
+        if let Some(refusal) = refused {
+            self.not_begun(request, refusal);
+            return Ok(());
+        }
         match self.enclave.convene(certificate) {
             Ok(progress) => {
                 let (session, until) = (begun(&progress), Instant::now() + CEREMONY_TIME);
@@ -112,8 +133,8 @@ impl Signer {
 
     fn not_begun(&mut self, request: RequestId, refusal: Refusal) {
         let refused = Refused { code: refusal.code, text: refusal.text };
-        // Another seat lets nobody in again who is kept out here, and makes all others begin anew.
-        let hopeless = refused.code.starts_with("threshold_begin.");
+        // Another seat lets nobody in again who is kept out here, takes no rolls, and makes all others begin anew.
+        let hopeless = refused.code.starts_with("threshold_begin.") || refused.code == UNUSED_ROLLS;
         self.shared.event(Event::NotSigned { request, refused });
         if !hopeless {
             self.begin_anew(request);
@@ -198,7 +219,11 @@ impl Signer {
         let attempt = dealing.attempt;
         // Of an earlier attempt, whose shares no right ever named.
         self.shared.ledger.erase_sealed_epoch(&it.key, it.epoch).await?;
-        self.shared.ledger.save_sealed_key(&it.key, it.epoch, &it.sealed.to_document()).await?;
+        let (seal, receipt) = (it.sealed.to_document(), it.receipt.as_ref().map(|it| it.to_document()));
+        self.shared.ledger.save_born_key(&it.key, it.epoch, &seal, receipt.as_deref()).await?;
+        if receipt.is_some() {
+            self.lived.remove(&it.key);
+        }
         self.held.insert((it.key.clone(), it.epoch));
         let (assurance, protections) = (AssuranceLevel::Process, self.in_force.clone());
         let DealtShare { key, account, shares, .. } = it;

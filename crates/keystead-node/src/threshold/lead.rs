@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keystead_base::{Name, RequestId, Timestamp};
-use keystead_signing::{Abort, Culprit, SessionId};
+use keystead_signing::{SessionId, Tried};
 use tokio::time::Instant;
 
 use super::nearness::Nearness;
@@ -21,17 +21,23 @@ pub(crate) struct Turns {
     pub(super) begun: Timestamp,
     /// Who signs in the last run that this enclave takes part in.
     pub(super) signers: Vec<Name>,
-    /// Runs that this enclave takes part in, and which try each belongs to.
-    sessions: Vec<(SessionId, u32)>,
-    /// Who was not heard in an earlier try.
-    silent: BTreeSet<Name>,
+    /// Runs that this enclave takes part in.
+    sessions: Vec<Run>,
+}
+
+/// A run that this enclave takes part in.
+#[derive(Clone, Debug, PartialEq)]
+struct Run {
+    session: SessionId,
+    /// The try that it belongs to.
+    attempt: u32,
+    signers: Vec<Name>,
 }
 
 impl Turns {
     /// The first try is due.
     pub(super) fn new(now: Instant) -> Self {
-        let (begun, silent) = (clock::now(), BTreeSet::new());
-        Self { attempt: 0, due: now, begun, signers: Vec::new(), sessions: Vec::new(), silent }
+        Self { attempt: 0, due: now, begun: clock::now(), signers: Vec::new(), sessions: Vec::new() }
     }
 
     /// Begins a try, and says which one it is. Each of so many holders has led once before anybody waits longer: a right
@@ -52,35 +58,33 @@ impl Turns {
     /// A leader whose clock, or whose block, was a moment ahead calls to a try that has not begun here: the run is of that try
     /// and not of the one before, with which it would be given up. None is of a later one than the next, whatever is said.
     pub(super) fn joined(&mut self, session: SessionId, attempt: u32, signers: &[Name]) {
-        self.sessions.push((session, attempt.min(self.attempt)));
+        let attempt = attempt.min(self.attempt);
+        self.sessions.push(Run { session, attempt, signers: signers.to_vec() });
         self.signers = signers.to_vec();
     }
 
     /// The runs of all tries before the one that begins next.
     pub(super) fn over(&self) -> Vec<SessionId> {
-        self.sessions
-            .iter()
-            .filter(|(_, attempt)| *attempt < self.attempt)
-            .map(|(session, _)| *session)
-            .collect()
+        self.sessions.iter().filter(|run| run.attempt < self.attempt).map(|run| run.session).collect()
     }
 
-    /// A try ended without a signature: the next begins, without whoever was named. Whether it was one of these tries.
-    pub(super) fn aborted(&mut self, session: SessionId, abort: &Abort, now: Instant) -> bool {
-        let Some(place) = self.sessions.iter().position(|(it, _)| *it == session) else { return false };
-        self.sessions.swap_remove(place);
-        if let Culprit::Node(name) = &abort.culprit {
-            self.silent.insert(name.clone());
-        }
+    /// Who signs in a run, if it is one of these tries.
+    pub(super) fn signers_of(&self, session: SessionId) -> Option<&[Name]> {
+        self.sessions.iter().find(|run| run.session == session).map(|run| run.signers.as_slice())
+    }
+
+    /// A try ended without a signature: the next begins. Who was to sign, if it was one of these tries.
+    pub(super) fn aborted(&mut self, session: SessionId, now: Instant) -> Option<Vec<Name>> {
+        let place = self.sessions.iter().position(|run| run.session == session)?;
         self.due = self.due.min(now + SHORT_PAUSE);
-        true
+        Some(self.sessions.swap_remove(place).signers)
     }
 
     /// A run of it signed a part: the next part begins at once, in the try that signed, so that its leader leads on.
     ///
     /// INVARIANT D3: a part that was signed already moves no turn, or whoever signs it again would keep the next one waiting.
     pub(super) fn goes_on(&mut self, session: SessionId, is_new: bool, now: Instant) {
-        self.sessions.retain(|(it, _)| *it != session);
+        self.sessions.retain(|run| run.session != session);
         if !is_new {
             return;
         }
@@ -88,23 +92,19 @@ impl Turns {
         // The leader may have called to the next part already: another try would give that run up.
         self.due = if self.sessions.is_empty() { now } else { now + PATIENCE };
     }
+}
 
-    /// Whom a leader takes: itself, and those that can be reached, the nearest first, and of those about as near the next in
-    /// the order. Whoever was named in this request's tries, or in another one's not long ago, is taken where that is too few.
-    pub(super) fn signers(
-        &self,
-        me: &Name,
-        order: &[Name],
-        threshold: usize,
-        reachable: &BTreeSet<Name>,
-        near: &Nearness,
-    ) -> Option<Vec<Name>> {
-        let mut others: Vec<_> = order.iter().filter(|it| *it != me && reachable.contains(*it)).collect();
-        let last = |it: &&Name| (self.silent.contains(*it), near.ailing.contains(*it), near.class(me, it));
-        others.sort_by_key(last);
-        let signers: Vec<Name> = std::iter::once(me).chain(others).take(threshold).cloned().collect();
-        (signers.len() == threshold).then_some(signers)
-    }
+/// Whom a leader takes: itself, and of those that can be reached the nearest first, and of those about as near the next in the order.
+/// Whoever was named not long ago is taken where that is too few, and no set again before every other one.
+pub(super) fn signers(
+    me: &Name,
+    (order, threshold): (&[Name], usize),
+    reachable: &BTreeSet<Name>,
+    (near, tried): (&Nearness, &mut Tried),
+) -> Option<Vec<Name>> {
+    let mut others: Vec<_> = order.iter().filter(|it| *it != me && reachable.contains(*it)).collect();
+    others.sort_by_key(|it| (near.ailing.contains(*it), near.class(me, it)));
+    tried.next(me, &others, threshold)
 }
 
 /// The holders in the order in which they lead the runs of a request: everybody computes the same. Each request, being
@@ -147,7 +147,7 @@ const SHORT_PAUSE: Duration = Duration::from_millis(100);
 #[cfg(test)]
 mod tests {
     use keystead_base::Digest;
-    use keystead_signing::Fault;
+    use keystead_signing::Culprit;
 
     use super::*;
 
@@ -189,15 +189,19 @@ mod tests {
     #[test]
     fn d03_the_nearest_sign_first_and_whoever_is_far_where_it_is_needed() {
         let (me, order, near): (Name, _, _) = ("a".parse().unwrap(), names("c b a"), far_c());
-        let mut turns = Turns::new(Instant::now());
-        assert_eq!(turns.signers(&me, &order, 2, &set("b c"), &near), Some(names("a b")));
-        assert_eq!(turns.signers(&me, &order, 2, &set("c"), &near), Some(names("a c")), "the only one");
-        assert_eq!(turns.signers(&me, &order, 3, &set("b c"), &near), Some(names("a b c")));
-        turns.silent.insert("b".parse().unwrap());
-        assert_eq!(turns.signers(&me, &order, 2, &set("b c"), &near), Some(names("a c")), "b was silent");
-        let (turns, ailing) = (Turns::new(Instant::now()), set("b"));
-        let near = Nearness { ailing, ..near };
-        assert_eq!(turns.signers(&me, &order, 2, &set("b c"), &near), Some(names("a c")), "b was named");
+        let taken = |reachable: &str, threshold, near: &Nearness, tried: &mut Tried| {
+            signers(&me, (&order, threshold), &set(reachable), (near, tried)).unwrap()
+        };
+        let mut tried = Tried::default();
+        assert_eq!(taken("b c", 2, &near, &mut tried), names("a b"));
+        assert_eq!(taken("c", 2, &near, &mut tried), names("a c"), "the only one");
+        assert_eq!(taken("b c", 3, &near, &mut tried), names("a b c"));
+        let ailing = Nearness { ailing: set("b"), ..near.clone() };
+        assert_eq!(taken("b c", 2, &ailing, &mut tried), names("a c"), "b was named");
+        tried.failed(&me, &names("a b"), &Culprit::Unknown);
+        assert_eq!(taken("b c", 2, &near, &mut tried), names("a c"), "a and b came to nothing");
+        assert_eq!(taken("b", 2, &near, &mut tried), names("a b"), "better than nobody");
+        assert_eq!(signers(&me, (&order, 2), &set(""), (&near, &mut tried)), None);
     }
 
     #[test]
@@ -237,21 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn d03_whoever_was_named_is_taken_last() {
-        let (me, order): (Name, _) = ("a".parse().unwrap(), names("a b c"));
-        let mut turns = Turns::new(Instant::now());
-        let session = SessionId(Digest([1; 32]));
-        assert_eq!(turns.signers(&me, &order, 2, &set("b c"), &Nearness::default()), Some(names("a b")));
-        turns.joined(session, 0, &order);
-        let abort = Abort { session, culprit: Culprit::Node("b".parse().unwrap()), fault: Fault::Silence };
-        turns.aborted(session, &abort, Instant::now());
-        assert_eq!(turns.signers(&me, &order, 2, &set("b c"), &Nearness::default()), Some(names("a c")));
-        assert_eq!(
-            turns.signers(&me, &order, 2, &set("b"), &Nearness::default()),
-            Some(names("a b")),
-            "better than nobody"
-        );
-        assert_eq!(turns.signers(&me, &order, 2, &set(""), &Nearness::default()), None);
+    fn a_try_that_ends_says_who_was_to_sign_and_the_next_is_due_soon() {
+        let (now, session) = (Instant::now(), SessionId(Digest([1; 32])));
+        let mut turns = Turns::new(now);
+        turns.next(now, 3, 0);
+        turns.joined(session, 0, &names("a b"));
+        assert_eq!(turns.signers_of(session), Some(&*names("a b")));
+        assert_eq!(turns.aborted(session, now), Some(names("a b")));
+        assert_eq!((turns.aborted(session, now), turns.due), (None, now + SHORT_PAUSE));
     }
 
     /// A leader that was a moment ahead, by its block or by its clock, called to a try before it was due here.
@@ -275,12 +272,13 @@ mod tests {
         let mut turns = Turns::new(now);
         let first = turns.next(now, 3, 0);
         let (signed, called) = (SessionId(Digest([1; 32])), SessionId(Digest([2; 32])));
+        let run = |session| Run { session, attempt: first, signers: names("a b") };
         let begin = |turns: &mut Turns| {
-            turns.sessions = vec![(signed, first), (called, first)];
+            turns.sessions = vec![run(signed), run(called)];
         };
         begin(&mut turns);
         turns.goes_on(signed, true, now);
-        assert_eq!((turns.sessions.as_slice(), turns.due), (&[(called, first)][..], now + PATIENCE));
+        assert_eq!((turns.sessions.as_slice(), turns.due), (&[run(called)][..], now + PATIENCE));
         turns.goes_on(called, true, now);
         assert_eq!(turns.due, now);
         turns.attempt = first + 1;

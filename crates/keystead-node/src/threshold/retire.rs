@@ -97,6 +97,8 @@ impl Signer {
         for (name, last) in due {
             self.enclave.erase_before(name.clone(), last)?;
             self.erase_seals(|sealed, epoch, _| *sealed == name && epoch <= last).await?;
+            // Of a key that was whole until its shares took over.
+            self.wipe_rolls(&name);
             self.runs.epochs.over.remove(&name);
         }
         Ok(())

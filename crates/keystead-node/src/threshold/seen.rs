@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::sync::PoisonError;
 
 use keystead_base::{Coded as _, Name, RequestId, Timestamp};
-use keystead_signing::{Abort, Culprit};
-use keystead_wire::{AbortView, MAX_SHOWN_ABORTS, MAX_SHOWN_RUNS, RunPurpose, RunView};
+use keystead_signing::{Abort, Culprit, Journal, Record};
+use keystead_wire::{
+    AbortView, KeptOut, MAX_KEPT_OUT, MAX_SHOWN_ABORTS, MAX_SHOWN_RUNS, RunPurpose, RunView,
+};
 
 use super::{Dealing, Turns};
 use crate::clock;
@@ -17,6 +19,8 @@ use crate::signer::Signer;
 pub(crate) struct Seen {
     runs: Vec<RunView>,
     aborts: VecDeque<AbortView>,
+    /// Whom this node's enclave keeps out, as the records say that it was given.
+    journal: Journal,
 }
 
 impl Shared {
@@ -27,14 +31,43 @@ impl Shared {
     }
 
     pub(super) fn saw_abort(&self, request: RequestId, abort: &Abort) {
-        let culprit = match &abort.culprit {
-            Culprit::Node(name) => Some(name.clone()),
-            Culprit::OneOf { .. } | Culprit::Unknown | Culprit::Ourselves => None,
+        let culprits = match &abort.culprit {
+            Culprit::Node(name) => vec![name.clone()],
+            Culprit::OneOf { sender, witness } => vec![sender.clone(), witness.clone()],
+            Culprit::Unknown | Culprit::Ourselves => Vec::new(),
         };
-        let view = AbortView { request, culprit, code: abort.code().to_owned(), time: clock::now() };
+        let view = AbortView { request, culprits, code: abort.code().to_owned(), time: clock::now() };
         let mut seen = self.seen_runs.lock().unwrap_or_else(PoisonError::into_inner);
         seen.aborts.push_front(view);
         seen.aborts.truncate(MAX_SHOWN_ABORTS);
+    }
+}
+
+impl Shared {
+    /// Whom this node's enclave keeps out of which key's runs, until an operator lets it in.
+    pub(crate) fn kept_out(&self) -> Vec<KeptOut> {
+        let seen = self.seen_runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept_out =
+            seen.journal.kept_out().map(|(key, node)| KeptOut { key: key.clone(), node: node.clone() });
+        kept_out.take(MAX_KEPT_OUT).collect()
+    }
+
+    /// Whether this node's enclave keeps a node out of a key's runs.
+    pub(super) fn keeps_out(&self, key: &Name, node: &Name) -> bool {
+        let seen = self.seen_runs.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.journal.is_blocked(key, node)
+    }
+
+    /// An enclave begins with these records.
+    pub(crate) fn recall(&self, records: &[Record]) {
+        self.seen_runs.lock().unwrap_or_else(PoisonError::into_inner).journal = Journal::default();
+        self.remember(records);
+    }
+
+    pub(super) fn remember(&self, records: &[Record]) {
+        let mut seen = self.seen_runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let blames = records.iter().filter(|it| !matches!(it, Record::Begun { .. }));
+        blames.for_each(|record| seen.journal.apply(record));
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use keystead_base::{Canonical as _, Name, RequestId};
 use keystead_decision::RunAim;
 use keystead_intent::MAX_HOLDERS;
-use keystead_signing::{ClientError, MAX_ENVELOPE_BYTES, RunStart, SessionId};
+use keystead_signing::{ClientError, MAX_ENVELOPE_BYTES, Progress, RunStart, SessionId, Tried};
 use keystead_wire::{PeerMessage, Refused, RunCall};
 use tokio::time::Instant;
 
-use super::lead::{leader, order};
+use super::lead::{leader, order, signers};
 use super::nearness::Nearness;
 use super::{begun, others};
 use crate::NodeError;
@@ -94,13 +94,18 @@ impl Signer {
     }
 
     async fn join(&mut self, from: &Name, call: &RunCall) -> Result<(), NodeError> {
+        let progress = self.begin(from, call)?;
+        self.moved(progress).await
+    }
+
+    fn begin(&mut self, from: &Name, call: &RunCall) -> Result<Progress, NodeError> {
         let progress = self.enclave.join(start(call))?;
         let request = call.aim.request();
         if let Some(session) = begun(&progress) {
             self.runs.callers.insert(session, (from.clone(), request));
             self.note(call, request, session);
         }
-        self.moved(progress).await
+        Ok(progress)
     }
 
     /// Which tries an own run belongs to.
@@ -119,14 +124,43 @@ impl Signer {
         }
     }
 
-    /// Calls the others to a run, and begins it.
+    /// Begins a run, and calls the others to it: none that this enclave refuses, or they would wait for it and name this node.
     async fn lead(&mut self, call: RunCall) -> Result<(), NodeError> {
+        let progress = self.begin(&self.shared.node.clone(), &call)?;
         let joins = PeerMessage::Joins(call.clone()).to_document();
         for name in others(&call.signers, &self.shared.node) {
             self.shared.peers.send_one(name, joins.clone());
         }
-        let me = self.shared.node.clone();
-        self.join(&me, &call).await
+        self.moved(progress).await
+    }
+
+    /// Leads a run of those who are chosen, or of the next where this enclave keeps one of them out.
+    async fn lead_those_free(
+        &mut self,
+        key: &Name,
+        (order, threshold): (&[Name], usize),
+        (aim, attempt): (RunAim, u32),
+        now: Instant,
+    ) -> Result<(), NodeError> {
+        let near = self.nearness(now);
+        let (me, mut reachable) = (self.shared.node.clone(), self.shared.peers.reachable_names());
+        // INVARIANT D3, K6: whoever is kept out keeps nobody else from signing.
+        reachable.retain(|it| !self.shared.keeps_out(key, it));
+        for _ in 0..MAX_SETS_AT_ONCE {
+            let (_, tried) = self.runs.tried.entry(key.clone()).or_insert_with(|| (now, Tried::default()));
+            let chosen = signers(&me, (order, threshold), &reachable, (&near, tried));
+            let Some(signers) = chosen else { return Ok(()) };
+            match self.lead(RunCall { aim: aim.clone(), attempt, signers: signers.clone() }).await {
+                // Caught a moment ago.
+                Err(NodeError::Enclave(ClientError::Refused(refusal))) if refusal.code == BLOCKED => {
+                    if let Some((_, tried)) = self.runs.tried.get_mut(key) {
+                        tried.passed_over(&signers);
+                    }
+                }
+                other => return other,
+            }
+        }
+        Ok(())
     }
 
     /// The next moment at which something is due.
@@ -171,10 +205,8 @@ impl Signer {
         if leader(&order, me, &reachable, (&near, threshold, attempt)) != Some(me) {
             return Ok(());
         }
-        let signers = waiting.turns.signers(me, &order, threshold, &reachable, &near);
-        let Some(signers) = signers else { return Ok(()) };
-        let call = RunCall { aim, attempt, signers };
-        match self.lead(call).await {
+        let key = waiting.work.key.clone();
+        match self.lead_those_free(&key, (&order, threshold), (aim, attempt), now).await {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) if !is_of_runs(&refusal.code) => {
                 self.runs.over(&request);
                 self.refused(&request, Refused { code: refusal.code, text: refusal.text });
@@ -189,6 +221,7 @@ impl Signer {
     /// How the holders are, as far as this node knows.
     fn nearness(&mut self, now: Instant) -> Nearness {
         self.runs.named.retain(|_, at| now < *at + AILING_TIME);
+        self.runs.tried.retain(|_, (last, tried)| now < *last + AILING_TIME && !tried.is_empty());
         let ailing = self.runs.named.keys().cloned().collect();
         Nearness { table: self.shared.health.table(&self.shared.node), ailing }
     }
@@ -205,22 +238,18 @@ impl Signer {
 
     /// A holder leads the proof of its own share.
     async fn lead_proof(&mut self, request: RequestId, now: Instant) -> Result<(), NodeError> {
-        let near = self.nearness(now);
         let Some(turns) = self.runs.proving.get_mut(&request) else { return Ok(()) };
         let state = self.shared.state();
-        let convening = state.convenings().map(|(_, it)| it).find(|it| it.request == request);
-        let Some(convening) = convening else {
+        let Some((key, convening)) = state.convenings().find(|(_, it)| it.request == request) else {
             self.runs.proving.remove(&request);
             return Ok(());
         };
         // It leads each of its tries itself.
         let (attempt, me) = (turns.next(now, 1, 0), self.shared.node.clone());
         let order = order(&convening.holders, (&request, 0), attempt);
-        let reachable = self.shared.peers.reachable_names();
-        let signers = turns.signers(&me, &order, usize::from(convening.threshold), &reachable, &near);
-        let Some(signers) = signers else { return Ok(()) };
+        let (key, threshold) = (key.clone(), usize::from(convening.threshold));
         let aim = RunAim::Proof { request, prover: me };
-        match self.lead(RunCall { aim, attempt, signers }).await {
+        match self.lead_those_free(&key, (&order, threshold), (aim, attempt), now).await {
             Err(NodeError::Enclave(ClientError::Refused(_))) => Ok(()),
             other => other,
         }
@@ -272,7 +301,11 @@ fn parts(messages: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
     parts
 }
 
-/// For how long whoever was named in a run is taken last.
+/// What an enclave says of a run with a node that it keeps out.
+const BLOCKED: &str = "threshold_begin.blocked";
+/// So many sets are asked for in one turn, where a node was caught meanwhile.
+const MAX_SETS_AT_ONCE: usize = 4;
+/// For how long whoever was named in a run is taken last, and sets that came to nothing are remembered.
 const AILING_TIME: std::time::Duration = std::time::Duration::from_secs(60);
 /// Words that wait for the signer.
 pub(crate) const MAX_RUN_WORDS: usize = 512;

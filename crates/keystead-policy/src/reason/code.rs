@@ -63,6 +63,7 @@ impl Coded for Reason {
             Self::NotLost { .. } => "deny.not_lost",
             Self::RecipientsRefused { .. } => "deny.recipients",
             Self::BackupShape { .. } => "deny.backup_shape",
+            Self::DevicesRefused { .. } => "deny.devices",
             Self::Life(reason) => reason.code(),
         }
     }

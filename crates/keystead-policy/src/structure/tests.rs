@@ -99,6 +99,19 @@ fn s08_one_cluster_of_solana_at_a_time() {
     }
 }
 
+/// INVARIANT S8: nor does a transaction of NEAR's name its network.
+#[test]
+fn s08_one_network_of_near_at_a_time() {
+    let with = |networks: &[ChainId]| {
+        let mut version = version();
+        version.chains.extend(networks);
+        Engine::compile(version).map(|_| ()).map_err(|error| error.code())
+    };
+    let (main, test) = (ChainId::NEAR_MAINNET, ChainId::NEAR_TESTNET);
+    assert_eq!((with(&[main]), with(&[ChainId::SOLANA_DEVNET, test])), (Ok(()), Ok(())));
+    assert_eq!(with(&[main, test]), Err("policy.test_networks"));
+}
+
 #[test]
 fn what_is_referred_to_exists() {
     check_all(&[

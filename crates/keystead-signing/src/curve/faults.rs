@@ -2,6 +2,7 @@
 
 use bitcoin::bip32::{DerivationPath, Fingerprint};
 use k256::elliptic_curve::PrimeField as _;
+use k256::elliptic_curve::group::GroupEncoding as _;
 use keystead_bitcoin::{DerivedKey, Scheme, Sighash, SigningDigest};
 
 use super::*;
@@ -126,5 +127,81 @@ fn s07_a_flipped_bit_of_the_nonce_leaves_no_signature() {
         let mut struck = nonce;
         struck[bit / 8] ^= 1 << (bit % 8);
         assert!(!released(struck), "bit {bit}");
+    }
+}
+
+/// Puts a signature that a fault spoiled in the place of the one that the library made.
+#[derive(Clone)]
+struct Plays(Option<[u8; 64]>);
+
+impl EnclaveControls for Plays {
+    fn strike(&self, at: Struck, bytes: &mut [u8]) {
+        if let (Struck::Signature, Some(played)) = (at, &self.0) {
+            bytes.iter_mut().zip(played).for_each(|(to, from)| *to = *from);
+        }
+    }
+}
+
+/// A key and a nonce of BIP-340, both brought to an even y.
+struct Schnorr {
+    secret: k256::Scalar,
+    nonce: k256::Scalar,
+    key: [u8; 32],
+    r: [u8; 32],
+}
+
+impl Schnorr {
+    fn new(secret: k256::Scalar, nonce: k256::Scalar) -> Self {
+        let ((secret, key), (nonce, r)) = (even(secret), even(nonce));
+        Self { secret, nonce, key, r }
+    }
+
+    /// `R` of the nonce, and `s` of what the nonce became.
+    fn signature(&self, struck: k256::Scalar, digest: &[u8; 32]) -> [u8; 64] {
+        use sha2::{Digest as _, Sha256};
+        let tag = Sha256::digest(b"BIP0340/challenge");
+        let parts = [tag.as_slice(), tag.as_slice(), &self.r, &self.key, digest];
+        let hash = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize();
+        // Of these inputs the hash is below the order.
+        let challenge = k256::Scalar::from_repr(<[u8; 32]>::from(hash).into()).unwrap();
+        let s: [u8; 32] = (struck + challenge * self.secret).to_repr().into();
+        [self.r, s].concat().try_into().unwrap()
+    }
+}
+
+fn even(scalar: k256::Scalar) -> (k256::Scalar, [u8; 32]) {
+    let bytes = (k256::ProjectivePoint::GENERATOR * scalar).to_affine().to_bytes();
+    let scalar = if bytes[0] == 2 { scalar } else { -scalar };
+    (scalar, bytes[1..].try_into().unwrap())
+}
+
+/// As with ECDSA's: two signatures of one `R` with different nonces in `s` give the key away.
+#[test]
+fn s07_a_flipped_bit_of_the_nonce_leaves_no_bip340_signature() {
+    let scalar = |bytes: [u8; 32]| k256::Scalar::from_repr(bytes.into()).unwrap();
+    let key = DerivedKey {
+        public: bitcoin::secp256k1::PublicKey::from_slice(&public().serialize()).unwrap(),
+        fingerprint: Fingerprint::default(),
+        path: DerivationPath::master(),
+    };
+    let tweak = scalar(keystead_bitcoin::tap_tweak(key.x_only()));
+    let (internal, _) = even(scalar(*secret().expose()));
+    let schnorr = Schnorr::new(internal + tweak, scalar([0x22; 32]));
+    let keys = vec![key.clone()];
+    let (scheme, sighash) = (Scheme::Schnorr, Sighash::Default);
+    let digest = SigningDigest { input: 0, digest: DIGEST, scheme, sighash, keys };
+    let mut curve = Curve::new(&Secret::new([7; 32]), Plays(None));
+    let mut released = |played| {
+        curve.1 = Plays(Some(played));
+        curve.sign_input(&secret(), &key, &digest, &Secret::new([5; 32])).map(|(made, _)| made.bytes)
+    };
+    let good = schnorr.signature(schnorr.nonce, &DIGEST.0);
+    assert_eq!(released(good), Ok(good.to_vec()), "without a fault it is a signature");
+    let nonce: [u8; 32] = schnorr.nonce.to_repr().into();
+    for bit in 0..256 {
+        let mut struck = nonce;
+        struck[bit / 8] ^= 1 << (bit % 8);
+        let made = released(schnorr.signature(scalar(struck), &DIGEST.0));
+        assert_eq!(made, Err(CurveError::Unverified), "bit {bit}");
     }
 }

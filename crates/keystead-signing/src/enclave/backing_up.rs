@@ -3,7 +3,7 @@
 use keystead_base::{Name, Timestamp};
 use keystead_decision::Certificate;
 use keystead_intent::KeyCeremony;
-use keystead_keys::{BackupFile, BackupSubject, Purpose, RecipientPublicKey};
+use keystead_keys::{BackupFile, BackupSubject, RecipientPublicKey};
 
 use super::{Enclave, EnclaveControls, in_epoch};
 use crate::EnclaveError;
@@ -15,10 +15,26 @@ impl<C: EnclaveControls> Enclave<C> {
         certificate: &Certificate,
         now: Timestamp,
     ) -> Result<BackupFile, EnclaveError> {
+        let (name, epoch, people) = self.leaving(certificate, now)?;
+        let (key, account) = (self.vault.key(&name)?, self.vault.public(&name)?);
+        in_epoch(&name, key.epoch, epoch)?;
+        let recipients =
+            people.into_iter().map(|person| self.recipient(person)).collect::<Result<Vec<_>, _>>()?;
+        let (cluster, purpose) = (self.cluster()?, key.purpose);
+        let subject = BackupSubject { cluster, key: name, purpose, epoch, account };
+        Ok(BackupFile::write(subject, &self.vault.seed(&key), &recipients, &mut kernel_random)?)
+    }
+
+    /// Which key a committed ceremony gives to whom, in which epoch.
+    pub(super) fn leaving(
+        &mut self,
+        certificate: &Certificate,
+        now: Timestamp,
+    ) -> Result<(Name, u32, Vec<Name>), EnclaveError> {
         let (ceremony, epoch) = self.ceremony(certificate, now)?.into_parts();
-        let (name, people) = match ceremony {
-            KeyCeremony::Backup { key, recipients } => (key, recipients),
-            KeyCeremony::Export { key, recipient } => (key, vec![recipient]),
+        match ceremony {
+            KeyCeremony::Backup { key, recipients } => Ok((key, epoch, recipients)),
+            KeyCeremony::Export { key, recipient } => Ok((key, epoch, vec![recipient])),
             KeyCeremony::Create { .. }
             | KeyCeremony::Suspend { .. }
             | KeyCeremony::Resume { .. }
@@ -36,15 +52,8 @@ impl<C: EnclaveControls> Enclave<C> {
             | KeyCeremony::Import { .. }
             | KeyCeremony::Deactivate { .. }
             | KeyCeremony::Limit { .. }
-            | KeyCeremony::Succeed { .. } => return Err(EnclaveError::Ceremony),
-        };
-        let (key, account) = (self.vault.key(&name)?, self.vault.public(&name)?);
-        in_epoch(&name, key.epoch, epoch)?;
-        let recipients =
-            people.into_iter().map(|person| self.recipient(person)).collect::<Result<Vec<_>, _>>()?;
-        let subject =
-            BackupSubject { cluster: self.cluster()?, key: name, purpose: Purpose::HdSeed, epoch, account };
-        Ok(BackupFile::write(subject, &self.vault.seed(&key), &recipients, &mut kernel_random)?)
+            | KeyCeremony::Succeed { .. } => Err(EnclaveError::Ceremony),
+        }
     }
 
     /// A recipient's key comes from the roster in force, never from the request.

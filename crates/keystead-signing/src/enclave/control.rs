@@ -19,8 +19,6 @@ impl<C: EnclaveControls> Enclave<C> {
         }
         let epoch = self.vault.key(name)?.epoch;
         let challenge = control_challenge(self.cluster()?, name, epoch, height, &block);
-        let account = self.vault.account(name, 0)?;
-        let signature = self.curve.sign(&self.vault.scalar(&account), &account.public, &challenge)?;
-        Ok(ControlProof { height, proof: signature.rs.to_vec() })
+        Ok(ControlProof { height, proof: self.shows_control(name, &challenge)? })
     }
 }

@@ -22,6 +22,11 @@ pub trait EnclaveControls: Clone + Send + 'static {
         message.signing_digest()
     }
 
+    /// INVARIANT S2: the same for a transaction of NEAR's.
+    fn transaction_to_grant(&self, it: &keystead_near::Unsigned, _granted: Option<&Grant>) -> Digest {
+        it.signing_digest()
+    }
+
     /// INVARIANT S7: no fault strikes here. A test flips bits, of what a self-test computed or of what a signature is made of.
     fn strike(&self, _at: Struck, _bytes: &mut [u8]) {}
 }

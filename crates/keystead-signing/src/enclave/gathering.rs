@@ -24,7 +24,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let (key, account) = (self.vault.key(&name)?, self.vault.public(&name)?);
         in_epoch(&name, key.epoch, epoch)?;
         let circles = groups.into_iter().map(|it| self.circle(it)).collect::<Result<Vec<_>, _>>()?;
-        let (cluster, purpose) = (self.cluster()?, Purpose::HdSeed);
+        let (cluster, purpose) = (self.cluster()?, key.purpose);
         let subject = BackupSubject { cluster, key: name, purpose, epoch, account };
         let seed = self.vault.seed(&key);
         Ok(SeedShares::write(subject, &seed, group_threshold, &circles, &mut kernel_random)?)
@@ -83,10 +83,16 @@ impl<C: EnclaveControls> Enclave<C> {
         if found == 0 || found > limit {
             return Err(EnclaveError::BatchSize { limit, found });
         }
-        let BackupSubject { cluster, key, epoch, .. } = &file.subject;
+        let BackupSubject { cluster, key, purpose, epoch, .. } = &file.subject;
         let backup = file.digest();
         let challenge = drill_challenge(*cluster, key, *epoch, &backup, after);
-        self.vault.add(key.clone(), *epoch, seed)?;
+        self.vault.add(key.clone(), *epoch, (*purpose, seed))?;
+        if *purpose == Purpose::MlDsa65Seed {
+            // One account, and no wallet on any chain that has any.
+            let proofs = vec![AccountProof(self.shows_control(key, &challenge)?)];
+            self.vault.wipe(key)?;
+            return Ok(GatheredProof { backup, proofs, wallets: Vec::new(), refused_without: 0 });
+        }
         let mut proofs = Vec::new();
         for index in 0..accounts {
             let account = self.vault.account(key, index)?;

@@ -88,7 +88,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let seed = self.vault.seed(&key);
         // It was born in an enclave: what is asked of it is quick, because the right to deal it does not last.
         at_a_glance(seed.entropy().expose())?;
-        let (secret, account) = (seed.root()?.ethereum()?.scalar(), self.vault.public(&name)?);
+        let (secret, account) = (self.vault.root(&name)?.ethereum()?.scalar(), self.vault.public(&name)?);
         let cluster = self.cluster()?;
         dealt(cluster, &convened, (policy_version, decision), None, (&secret, account))
     }
@@ -99,7 +99,7 @@ impl<C: EnclaveControls> Enclave<C> {
             return Err(EnclaveError::Role);
         }
         self.hardened()?;
-        let whole = self.start.passphrase.whole_key()?;
+        let whole = self.start.passphrase.whole_key(it.taproot)?;
         not_weak(whole.drawn.expose(), it.everything)?;
         let dealing = it.to.as_ref().map(|to| {
             let DealTo { cluster, convened, policy_version, decision, device } = to;
@@ -159,7 +159,10 @@ fn session_of(
     let dealer = convened.importer().ok_or(ThresholdError::Dealer)?.name().clone();
     let scheme = match convened.account.and_then(|it| it.scheme()) {
         Some(KeyScheme::Ed25519) => Scheme::Ed25519Frost,
-        _ => Scheme::EcdsaDkls23,
+        Some(KeyScheme::Bip340) => Scheme::Bip340Frost,
+        Some(KeyScheme::Ecdsa) | None => Scheme::EcdsaDkls23,
+        // Nobody deals one: there is no threshold scheme of it here.
+        Some(KeyScheme::MlDsa65) => return Err(ThresholdError::Share),
     };
     Ok(Session {
         cluster,

@@ -12,9 +12,10 @@ use crate::entropy::{MachineDraw, kernel_random};
 use crate::protocol::{CreatedKey, ItemResult, OpenedKey, Released};
 
 impl<C: EnclaveControls> Enclave<C> {
-    /// What this machine and its tokens give to a seed.
-    pub(super) fn draw(&self) -> MachineDraw {
-        MachineDraw::with(|out| self.tokens.random(out))
+    /// What this machine, its tokens and its TPM give to a seed. What the TPM gave serves once.
+    pub(super) fn draw(&mut self) -> MachineDraw {
+        let tpm = self.poured.take();
+        MachineDraw::with(|out| self.tokens.random(out), tpm)
     }
 
     pub(super) fn create_in_tokens(&mut self, key: &Name, group: &Name) -> Result<CreatedKey, EnclaveError> {

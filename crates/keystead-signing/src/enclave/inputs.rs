@@ -49,26 +49,25 @@ impl<C: EnclaveControls> Enclave<C> {
         self.rights.admit(place, Admitted { permit, header, policy_version, inputs, message: None }, now);
         Ok(ItemResult::Admitted)
     }
+}
 
-    /// INVARIANT S7: verified by the code that every other node verifies it with, and no r twice.
-    pub(super) fn release_input(&mut self, input: &SigningDigest, made: &Made) -> Option<SpendSignature> {
-        let key = input.keys.first()?.public;
-        let bytes = match made {
-            Made::Ecdsa(_) => {
-                let signature = Signature::from_compact(&made.bytes()).ok()?;
-                [signature.serialize_der().as_ref(), &[SIGHASH_ALL]].concat()
-            }
-            Made::Schnorr(signature) => match input.sighash {
-                Sighash::Default => signature.to_vec(),
-                Sighash::All => [&signature[..], &[SIGHASH_ALL]].concat(),
-            },
-        };
-        let signature = InputSignature { input: input.input, key, bytes };
-        input.verify(&signature).ok()?;
-        let InputSignature { input: at, key, bytes } = signature;
-        let signature = SpendSignature { input: u32::try_from(at).ok()?, key: key.serialize(), bytes };
-        self.repeats.admit(made.r(), input.digest).then_some(signature)
-    }
+/// INVARIANT S7: the signature of an input, verified by the code that every other node verifies it with.
+pub(super) fn input_signed(input: &SigningDigest, made: &Made) -> Option<SpendSignature> {
+    let key = input.keys.first()?.public;
+    let bytes = match made {
+        Made::Ecdsa(_) => {
+            let signature = Signature::from_compact(&made.bytes()).ok()?;
+            [signature.serialize_der().as_ref(), &[SIGHASH_ALL]].concat()
+        }
+        Made::Schnorr(signature) => match input.sighash {
+            Sighash::Default => signature.to_vec(),
+            Sighash::All => [&signature[..], &[SIGHASH_ALL]].concat(),
+        },
+    };
+    let signature = InputSignature { input: input.input, key, bytes };
+    input.verify(&signature).ok()?;
+    let InputSignature { input: at, key, bytes } = signature;
+    Some(SpendSignature { input: u32::try_from(at).ok()?, key: key.serialize(), bytes })
 }
 
 /// Which wallet a key of this scheme has.

@@ -42,22 +42,21 @@ impl<C: EnclaveControls> Enclave<C> {
         self.rights.admit(place, Admitted { permit, header, policy_version, inputs, message }, now);
         Ok(ItemResult::Admitted)
     }
+}
 
-    /// INVARIANT S7: verified with the key of the message's account over the very message, by the code that every other node
-    /// verifies it with, and no R twice.
-    pub(super) fn release_message(
-        &mut self,
-        (grant, digest): (&Grant, Digest),
-        message: &Unsigned,
-        made: &Made,
-    ) -> Option<ReleasedMessage> {
-        let Made::Schnorr(signature) = made else { return None };
-        message.verify(signature).ok()?;
-        let is_granted = digest == grant.signing_digest && digest == message.signing_digest();
-        let released =
-            ReleasedMessage { signing_digest: digest, account: grant.address, signature: signature.to_vec() };
-        (is_granted && self.repeats.admit(made.r(), digest)).then_some(released)
-    }
+/// INVARIANT S7: the signature of a message, verified with the key of its account over the very message, by the code that every
+/// other node verifies it with.
+pub(super) fn message_signed(
+    (grant, digest): (&Grant, Digest),
+    message: &Unsigned,
+    made: &Made,
+) -> Option<ReleasedMessage> {
+    let Made::Schnorr(signature) = made else { return None };
+    message.verify(signature).ok()?;
+    let is_granted = digest == grant.signing_digest && digest == message.signing_digest();
+    let released =
+        ReleasedMessage { signing_digest: digest, account: grant.address, signature: signature.to_vec() };
+    is_granted.then_some(released)
 }
 
 /// The decision's account and cluster are the payload's, and the address is the shared key's (S8).

@@ -32,11 +32,9 @@ impl<C: EnclaveControls> Enclave<C> {
         let seed = drill.file.restore(&drill.recipient, &member.recipient()?)?;
         let subject = &drill.file.subject;
         let backup = drill.file.digest();
-        self.vault.add(subject.key.clone(), subject.epoch, &seed)?;
-        let account = self.vault.account(&subject.key, 0)?;
+        self.vault.add(subject.key.clone(), subject.epoch, (subject.purpose, &seed))?;
         let challenge = drill_challenge(subject.cluster, &subject.key, subject.epoch, &backup, drill.after);
-        let signature = self.curve.sign(&self.vault.scalar(&account), &account.public, &challenge)?;
-        Ok(DrillProof { backup, proof: signature.rs.to_vec() })
+        Ok(DrillProof { backup, proof: self.shows_control(&subject.key, &challenge)? })
     }
 
     /// A committed ceremony names this home: a key of this very life that a backup can be encrypted to. The
@@ -70,20 +68,25 @@ impl<C: EnclaveControls> Enclave<C> {
         let one_time = one_time(seed)?;
         let recipient = one_time.public().fingerprint();
         let (restored, key, epoch) = (file.restore(home, &one_time)?, key.clone(), *epoch);
-        let sealed = self.sealed(&key, epoch, &restored)?;
+        let purpose = file.subject.purpose;
+        let sealed = self.sealed(&key, epoch, (purpose, &restored))?;
         if self.vault.key(&key).is_ok() {
             self.vault.wipe(&key)?;
         }
-        let public = self.vault.add(key.clone(), epoch, &restored)?;
+        let public = self.vault.add(key.clone(), epoch, (purpose, &restored))?;
         self.receiving = None;
-        let account = self.vault.account(&key, 0)?;
         let challenge = drill_challenge(cluster, &key, epoch, &recipient, None);
-        let signature = self.curve.sign(&self.vault.scalar(&account), &account.public, &challenge)?;
-        Ok(RestoredKey { held: held(&key, epoch, &public), sealed, recipient, proof: signature.rs.to_vec() })
+        let proof = self.shows_control(&key, &challenge)?;
+        Ok(RestoredKey { held: held(&key, epoch, &public), sealed, recipient, proof })
     }
 
-    fn sealed(&self, key: &Name, epoch: u32, seed: &HdSeed) -> Result<Sealed, EnclaveError> {
-        let (cluster, purpose) = (Some(self.cluster()?), Purpose::HdSeed);
+    fn sealed(
+        &self,
+        key: &Name,
+        epoch: u32,
+        (purpose, seed): (Purpose, &HdSeed),
+    ) -> Result<Sealed, EnclaveError> {
+        let cluster = Some(self.cluster()?);
         let label = SealLabel { cluster, name: key.clone(), purpose, epoch };
         let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
         Ok(sealing.seal(label, seed.entropy().expose(), &mut kernel_random)?)

@@ -9,19 +9,22 @@ use keystead_decision::{
     Certificate, Convened, Decision, Grant, Header, HeldPermit, ProvenSeat, SeatClaim, Sharing,
     SigningPermit, share_challenge,
 };
+use keystead_entropy::EntropyReceipt;
 use keystead_intent::KeyCeremony;
 use keystead_keys::{Purpose as Sealing, SealLabel, Sealed};
 use keystead_threshold::{
-    Abort, Attempt, Culprit, Fault, Holders, PublicShares, Purpose, Record, Scheme, Session, SessionId,
+    Abort, Attempt, Culprit, EcdsaSignature, Fault, Holders, PublicShares, Purpose, Record, Scheme, Session,
+    SessionId,
 };
 
-use super::inputs::ToJoin;
+use super::inputs::{ToJoin, input_signed};
+use super::messages::message_signed;
 use super::{Enclave, EnclaveControls, fits};
 use crate::entropy::kernel_random;
 use crate::protocol::{ItemResult, OpenedKey, Released, SeatFor};
 use crate::threshold::{
-    Convoked, Dealt, DealtShare, Ended, Finish, Made, Moved, Outgoing, Progress, Proving, RunAim, RunEnd,
-    RunStart, Signature, ThresholdError,
+    Convoked, DealingSeed, Dealt, DealtShare, Ended, Finish, Made, Moved, Outgoing, Progress, Proving,
+    RunAim, RunEnd, RunStart, Signature, ThresholdError,
 };
 use crate::{EnclaveError, EthereumSignature};
 
@@ -66,6 +69,8 @@ pub(super) struct Fresh {
     /// The digest of the decision that convened its ceremony.
     convened: Digest,
     since: Timestamp,
+    /// At a birth: what this holder's contribution is made of.
+    receipt: Option<EntropyReceipt>,
 }
 
 /// Ceremonies of this life, by request.
@@ -83,6 +88,7 @@ impl Fresh {
             policy_version: run.policy_version,
             convened: decision,
             since,
+            receipt: None,
         }
     }
 }
@@ -119,6 +125,7 @@ impl<C: EnclaveControls> Enclave<C> {
             return self.await_dealing(request, convened, (policy_version, decision));
         }
         let session = session_of(self.cluster()?, &convened, policy_version, decision)?;
+        let (seed, receipt) = self.birth_seed(&session, now)?;
         let fresh = Fresh {
             key: convened.key().clone(),
             scheme: session.scheme,
@@ -128,12 +135,27 @@ impl<C: EnclaveControls> Enclave<C> {
             policy_version,
             convened: decision,
             since: now,
+            receipt,
         };
         let old = old_shares(&convened)?;
-        let convoked = Convoked { request, session, seats: convened.seats, old };
+        let convoked = Convoked { request, session, seats: convened.seats, old, seed };
         let moved = self.threshold.convene(convoked)?;
         self.fresh.add(request, fresh);
         self.progress(moved, now)
+    }
+
+    /// INVARIANT E1: what a holder contributes to a birth is of all sources of its machine, tested; where one fails it takes no part.
+    fn birth_seed(
+        &mut self,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<(Option<DealingSeed>, Option<EntropyReceipt>), EnclaveError> {
+        if session.purpose != Purpose::Generate {
+            return Ok((None, None));
+        }
+        let draw = self.draw();
+        let (seed, receipt) = self.sources.seed(&draw, now)?;
+        Ok((Some(DealingSeed::new(seed)), Some(receipt)))
     }
 
     /// INVARIANT S3: the item was permitted as any other; what is signed with it are the runs that ask again.
@@ -331,7 +353,8 @@ impl<C: EnclaveControls> Enclave<C> {
         })
     }
 
-    /// INVARIANT S7: verified with the account's public key over the digest that was granted, and no r twice.
+    /// INVARIANT S7: verified with the account's public key over the digest that was granted, and no r twice: what a fault made
+    /// of it after the run verified it does not leave either.
     /// INVARIANT S14: a right that ended while the run was under way gives nothing.
     fn release(
         &mut self,
@@ -339,39 +362,52 @@ impl<C: EnclaveControls> Enclave<C> {
         (digest, now): (Digest, Timestamp),
         made: &Made,
     ) -> Option<RunEnd> {
+        let made = &made.struck(&|at, bytes| self.controls.strike(at, bytes));
         let (right, height) = (self.rights.0.get(place)?, place.1);
         let grant: Grant = self.log.as_ref()?.still_permits(&right.permit, now).ok()?.into_grant();
         if !right.inputs.is_empty() {
             let input = right.inputs.iter().find(|it| it.digest == digest)?.clone();
-            let signature = self.release_input(&input, made)?;
-            return Some(RunEnd::SignedInput { height, signature });
+            let signature = input_signed(&input, made)?;
+            let fresh = self.repeats.admit(made.r(), input.digest);
+            return fresh.then_some(RunEnd::SignedInput { height, signature });
         }
         if let Some(message) = right.message.clone() {
-            let released = self.release_message((&grant, digest), &message, made)?;
-            return Some(RunEnd::SignedMessage { height, released });
+            let released = message_signed((&grant, digest), &message, made)?;
+            let fresh = self.repeats.admit(made.r(), digest);
+            return fresh.then_some(RunEnd::SignedMessage { height, released });
         }
         let Made::Ecdsa(made) = made else { return None };
         let account = grant.account.key.clone();
         let holding = self.threshold.holding(&account, grant.epoch).ok()?;
-        let mut rs = [0; 64];
-        rs.iter_mut().zip(made.r.iter().chain(&made.s)).for_each(|(to, from)| *to = *from);
-        let signature = EthereumSignature { rs, y_parity: made.recovery_id };
-        let recovered = (made.recovery_id < 2).then(|| signature.recover(&digest)).flatten()?;
-        let key = secp256k1::PublicKey::from_slice(&recovered).ok()?.serialize_uncompressed();
-        let is_ours = key.get(1..) == holding.account.point(grant.account.index).as_ref().map(|it| &it[..]);
-        let good = is_ours && digest == grant.signing_digest;
+        let signature = signed_by(&holding.account.point(grant.account.index)?, &digest, made)?;
         let released = Released { signing_digest: digest, account: grant.address, signature };
-        (good && self.repeats.admit(signature.r(), digest)).then_some(RunEnd::Signed { height, released })
+        let good = digest == grant.signing_digest && self.repeats.admit(signature.r(), digest);
+        good.then_some(RunEnd::Signed { height, released })
     }
 
     fn seal_share(&self, dealt: Dealt) -> Result<DealtShare, EnclaveError> {
-        let Dealt { key, epoch, account, shares, document, .. } = dealt;
+        let Dealt { request, key, epoch, account, shares, document } = dealt;
+        let receipt = self.fresh.0.get(&request).and_then(|it| it.receipt.clone());
         let (cluster, purpose) = (Some(self.cluster()?), Sealing::ThresholdShare);
         let label = SealLabel { cluster, name: key.clone(), purpose, epoch };
         let sealing = self.sealing.as_ref().ok_or(EnclaveError::NotReady)?;
         let sealed = sealing.seal(label, document.expose(), &mut kernel_random)?;
-        Ok(DealtShare { key, epoch, account, shares, sealed })
+        Ok(DealtShare { key, epoch, account, shares, sealed, receipt })
     }
+}
+
+/// INVARIANT S7: the signature, where it recovers to this point (its two coordinates) over this very digest.
+pub(super) fn signed_by(
+    point: &[u8; 64],
+    digest: &Digest,
+    made: &EcdsaSignature,
+) -> Option<EthereumSignature> {
+    let mut rs = [0; 64];
+    rs.iter_mut().zip(made.r.iter().chain(&made.s)).for_each(|(to, from)| *to = *from);
+    let signature = EthereumSignature { rs, y_parity: made.recovery_id };
+    let recovered = (made.recovery_id < 2).then(|| signature.recover(digest)).flatten()?;
+    let key = secp256k1::PublicKey::from_slice(&recovered).ok()?.serialize_uncompressed();
+    (key.get(1..) == Some(&point[..])).then_some(signature)
 }
 
 /// The session of a ceremony as the log convened it.
@@ -418,6 +454,7 @@ fn scheme_of(convened: &Convened) -> Option<Scheme> {
         KeyScheme::Ecdsa => Scheme::EcdsaDkls23,
         KeyScheme::Bip340 => Scheme::Bip340Frost,
         KeyScheme::Ed25519 => Scheme::Ed25519Frost,
+        KeyScheme::MlDsa65 => return None,
     })
 }
 
@@ -456,7 +493,16 @@ mod tests {
         let holders = Holders::new(2, names).unwrap();
         let (key, since) = (key.parse().unwrap(), Timestamp(since));
         let scheme = Scheme::EcdsaDkls23;
-        Fresh { key, scheme, epoch: 1, holders, policy_version: 0, convened: Digest::ZERO, since }
+        Fresh {
+            key,
+            scheme,
+            epoch: 1,
+            holders,
+            policy_version: 0,
+            convened: Digest::ZERO,
+            since,
+            receipt: None,
+        }
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl<C: EnclaveControls> Enclave<C> {
     }
 
     fn root(&self, key: &Name) -> Result<HdRoot, EnclaveError> {
-        Ok(self.vault.seed(&self.vault.key(key)?).root()?)
+        Ok(self.vault.root(key)?)
     }
 }
 

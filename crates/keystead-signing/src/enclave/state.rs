@@ -3,6 +3,8 @@
 
 use keystead_base::{Digest, Name, SelfTestError};
 use keystead_decision::drill_challenge;
+use keystead_keys::{DeriveError, Purpose};
+use keystead_quantum::QuantumError;
 
 use super::{Enclave, EnclaveControls, Struck};
 use crate::entropy::kernel_random;
@@ -44,6 +46,9 @@ impl State {
                 *fault
             }
             EnclaveError::Curve(CurveError::Unverified) => SelfTestError::Signature { what: "secp256k1" },
+            EnclaveError::Derive(DeriveError::Quantum(QuantumError::Faulty { .. })) => {
+                SelfTestError::Signature { what: "ML-DSA-65" }
+            }
             other => return other.clone(),
         };
         self.failed.get_or_insert(fault);
@@ -63,16 +68,17 @@ impl<C: EnclaveControls> Enclave<C> {
     }
 
     fn signs_for_its_public_side(&mut self, key: &Name) -> Result<(), EnclaveError> {
-        let (cluster, what) = (self.cluster()?, "secp256k1 key");
-        let public = self.vault.public(key)?;
-        let account = self.vault.account(key, 0)?;
+        let what = match self.vault.key(key)?.purpose {
+            Purpose::MlDsa65Seed => "ML-DSA-65 key",
+            _ => "secp256k1 key",
+        };
+        let (cluster, public) = (self.cluster()?, self.vault.public(key)?);
         let mut fresh = [0; 32];
         kernel_random(&mut fresh);
         let challenge = drill_challenge(cluster, key, 0, &Digest(fresh), None);
-        let made = self.curve.sign(&self.vault.scalar(&account), &account.public, &challenge);
-        let mut rs = made.map_err(|_| SelfTestError::Pair { what })?.rs;
-        self.controls.strike(Struck::Pair(what), &mut rs);
-        match public.account_proves_control(0, &challenge, &rs) {
+        let mut proof = self.shows_control(key, &challenge).map_err(|_| SelfTestError::Pair { what })?;
+        self.controls.strike(Struck::Pair(what), &mut proof);
+        match public.proves_control(&challenge, &proof) {
             true => Ok(()),
             false => Err(SelfTestError::Pair { what }.into()),
         }

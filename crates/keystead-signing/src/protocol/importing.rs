@@ -25,6 +25,18 @@ pub struct SplitWhole {
     pub everything: bool,
     /// Whom it is dealt to; none where only its public side is asked for.
     pub to: Option<DealTo>,
+    /// Which taproot wallet of the words it is; none where the words are Ethereum's, and of what is no words.
+    pub taproot: Option<TaprootAccount>,
+}
+
+/// The account of a taproot wallet, `m/86'/coin'/account'` (BIP-86).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaprootAccount {
+    /// 0 of Bitcoin, 1 of its test networks (SLIP-44).
+    pub coin: u32,
+    /// The account's number.
+    pub account: u32,
 }
 
 /// An import that the log convened, as whoever deals read it there.

@@ -5,6 +5,7 @@
 //! and only then messages** (S5, K6).
 
 mod arena;
+mod dealing;
 mod early;
 mod error;
 mod holding;
@@ -28,6 +29,7 @@ use keystead_threshold::{
 };
 
 pub(crate) use self::arena::{ARENA_BYTES, Arena};
+pub(crate) use self::dealing::DealingSeed;
 pub use self::error::ThresholdError;
 pub(crate) use self::holding::Holding;
 pub use self::progress::{DealtShare, Ended, Outgoing, Progress, RunEnd, RunStart};
@@ -61,6 +63,8 @@ pub(crate) struct Convoked {
     pub(crate) seats: BTreeMap<Name, Seat>,
     /// What the shares so far are: none at a birth.
     pub(crate) old: Option<(PublicShares, PublicAccount)>,
+    /// Of this machine's sources, at a birth.
+    pub(crate) seed: Option<DealingSeed>,
 }
 
 /// A whole key that was dealt, as its dealer signed it for a ceremony that the log convened.
@@ -207,7 +211,7 @@ impl Threshold {
 
     /// Begins a ceremony from its first round.
     pub(crate) fn convene(&mut self, it: Convoked) -> Result<Moved, ThresholdError> {
-        let Convoked { request, session, seats, old } = it;
+        let Convoked { request, session, seats, old, seed } = it;
         let seat = self.seats.get(&request).ok_or(ThresholdError::NoSeat)?;
         let me = seats.iter().find(|(_, it)| **it == seat.public).map(|(name, _)| name.clone());
         let me = me.ok_or(ThresholdError::NoSeat)?;
@@ -216,7 +220,10 @@ impl Threshold {
         let prepared = share::ceremony(&session, &me, part)?;
         let (key, epoch) = (session.key.clone(), made_epoch(&session));
         let (begun, moved) = self.begin(session, &me)?;
-        let machine = prepared(begun);
+        let mut machine = prepared(begun);
+        if let Some(seed) = seed {
+            machine.mix(seed);
+        }
         self.runs.convened(request, seats);
         Ok(self.start(machine, post, Aim::Deal { request, key, epoch }, moved))
     }

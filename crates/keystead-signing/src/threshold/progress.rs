@@ -4,6 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Name, PublicAccount, RequestId};
 use keystead_bitcoin::SpendSignature;
 use keystead_decision::RunAim;
+use keystead_entropy::EntropyReceipt;
 use keystead_keys::Sealed;
 use keystead_threshold::{Abort, Record, SessionId};
 use serde::{Deserialize, Serialize};
@@ -113,4 +114,6 @@ pub struct DealtShare {
     pub shares: Vec<Vec<u8>>,
     /// The share, sealed.
     pub sealed: Sealed,
+    /// At a birth: what this holder's contribution to the key was made of.
+    pub receipt: Option<EntropyReceipt>,
 }

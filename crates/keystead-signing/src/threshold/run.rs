@@ -7,7 +7,9 @@ use keystead_threshold::{
     Abort, Begun, Delivery, EcdsaSignature, End, Machine, Parcel, Post, Protocol, SessionId, Step, Unwritten,
 };
 
+use super::dealing::DealingSeed;
 use super::share::AnyShare;
+use crate::Struck;
 use crate::entropy::kernel_random;
 
 /// A run and its surroundings.
@@ -66,6 +68,22 @@ impl Made {
         }
     }
 
+    /// The same after whatever struck it: in the product what it was.
+    pub(crate) fn struck(&self, strike: &dyn Fn(Struck, &mut [u8])) -> Self {
+        let mut bytes = self.bytes();
+        strike(Struck::Signature, &mut bytes);
+        match self {
+            Self::Schnorr(_) => Self::Schnorr(bytes),
+            Self::Ecdsa(it) => {
+                let (mut made, mut id) = (*it, [it.recovery_id]);
+                strike(Struck::RecoveryId, &mut id);
+                made.r.iter_mut().chain(&mut made.s).zip(bytes).for_each(|(to, from)| *to = from);
+                [made.recovery_id] = id;
+                Self::Ecdsa(made)
+            }
+        }
+    }
+
     /// The half that must never repeat.
     pub(crate) fn r(&self) -> [u8; 32] {
         let mut half = [0; 32];
@@ -90,6 +108,8 @@ pub(super) enum TurnEnd {
 
 /// A machine, whatever its protocol.
 pub(super) trait AnyMachine {
+    /// Draws from this seed, too, from now on.
+    fn mix(&mut self, seed: DealingSeed);
     fn start(&mut self) -> Turn;
     fn on_message(&mut self, message: Delivery) -> Turn;
     fn on_unreadable(&mut self, from: &Name) -> Turn;
@@ -103,16 +123,29 @@ pub(super) trait AnyMachine {
 pub(super) type Prepared = Box<dyn FnOnce(Begun) -> Box<dyn AnyMachine>>;
 
 /// A protocol in its first state, and how its output is read.
-pub(super) fn prepared<P: Protocol + 'static>(protocol: P, read: fn(P::Output) -> TurnEnd) -> Prepared {
-    Box::new(move |begun| Box::new(Typed { machine: Machine::new(begun, protocol), read }))
+pub(super) fn prepared<P, R>(protocol: P, read: R) -> Prepared
+where
+    P: Protocol + 'static,
+    R: Fn(P::Output) -> TurnEnd + 'static,
+{
+    Box::new(move |begun| Box::new(Typed { machine: Machine::new(begun, protocol), read, seed: None }))
 }
 
-struct Typed<P: Protocol> {
+struct Typed<P: Protocol, R> {
     machine: Machine<P>,
-    read: fn(P::Output) -> TurnEnd,
+    read: R,
+    /// Of a birth.
+    seed: Option<DealingSeed>,
 }
 
-impl<P: Protocol> Typed<P> {
+fn fill(seed: &mut Option<DealingSeed>, out: &mut [u8]) {
+    match seed {
+        Some(seed) => seed.fill(out, &mut kernel_random),
+        None => kernel_random(out),
+    }
+}
+
+impl<P: Protocol, R: Fn(P::Output) -> TurnEnd> Typed<P, R> {
     fn turn(&self, step: Step<P::Output>) -> Turn {
         let end = step.end.map(|end| match end {
             End::Done(output) => (self.read)(output),
@@ -122,14 +155,20 @@ impl<P: Protocol> Typed<P> {
     }
 }
 
-impl<P: Protocol> AnyMachine for Typed<P> {
+impl<P: Protocol, R: Fn(P::Output) -> TurnEnd> AnyMachine for Typed<P, R> {
+    fn mix(&mut self, seed: DealingSeed) {
+        self.seed = Some(seed);
+    }
+
     fn start(&mut self) -> Turn {
-        let step = self.machine.start(&mut kernel_random);
+        let seed = &mut self.seed;
+        let step = self.machine.start(&mut |out: &mut [u8]| fill(seed, out));
         self.turn(step)
     }
 
     fn on_message(&mut self, message: Delivery) -> Turn {
-        let step = self.machine.on_message(message, &mut kernel_random);
+        let seed = &mut self.seed;
+        let step = self.machine.on_message(message, &mut |out: &mut [u8]| fill(seed, out));
         self.turn(step)
     }
 

@@ -1,10 +1,12 @@
 //! A share of any scheme: what it is at rest, and the protocols that it begins.
 
-use keystead_base::{Name, PublicAccount, Secret};
+use borsh::{BorshDeserialize, BorshSerialize};
+use keystead_base::{Canonical, Name, PublicAccount, Secret};
 use keystead_threshold::{
     Bip340, Ceremony, Deal, Dkls23, EcdsaEngine as _, EcdsaShare, Ed25519, Generate, Kept, KeyShare,
     PublicShares, Purpose, Scheme, Session, Sign, Suite,
 };
+use zeroize::Zeroizing;
 
 use super::ThresholdError;
 use super::run::{Made, Prepared, TurnEnd, prepared};
@@ -15,6 +17,8 @@ pub(super) enum AnyShare {
     Ecdsa(Box<EcdsaShare<Dkls23>>),
     /// FROST needs no more than the share.
     Frost(KeyShare),
+    /// Of a taproot account from elsewhere, with the chain code that its addresses follow from.
+    Taproot(KeyShare, [u8; 32]),
 }
 
 /// What a node brings to a ceremony.
@@ -33,6 +37,11 @@ impl AnyShare {
             Some(_) => return Err(ThresholdError::Share),
             None => {}
         }
+        if let Ok(TaprootShare { chain_code, share }) = TaprootShare::from_document(bytes.expose()) {
+            let share = KeyShare::from_secret(&Secret::new(share.to_vec()));
+            let share = share.filter(|it| it.scheme() == Scheme::Bip340Frost).ok_or(ThresholdError::Share)?;
+            return Ok(Self::Taproot(share, chain_code));
+        }
         match EcdsaShare::from_secret(bytes) {
             Some(Kept::Whole(share)) => Ok(Self::Ecdsa(Box::new(share))),
             Some(Kept::Bare(..)) | None => Err(ThresholdError::Share),
@@ -44,6 +53,10 @@ impl AnyShare {
         match self {
             Self::Ecdsa(share) => share.to_secret(),
             Self::Frost(share) => Some(share.to_secret()),
+            Self::Taproot(share, chain_code) => {
+                let share = Zeroizing::new(share.to_secret().expose().clone());
+                Some(Secret::new(TaprootShare { chain_code: *chain_code, share }.to_document()))
+            }
         }
     }
 
@@ -51,7 +64,7 @@ impl AnyShare {
     pub(super) fn bare(&self) -> &KeyShare {
         match self {
             Self::Ecdsa(share) => share.share(),
-            Self::Frost(share) => share,
+            Self::Frost(share) | Self::Taproot(share, _) => share,
         }
     }
 
@@ -68,6 +81,7 @@ impl AnyShare {
                 Some(PublicAccount::ed25519(root.try_into().ok()?))
             }
             Self::Frost(_) => Some(PublicAccount::bip340(root.try_into().ok()?)),
+            Self::Taproot(_, chain_code) => Some(PublicAccount::taproot(root.try_into().ok()?, *chain_code)),
         }
     }
 
@@ -79,9 +93,12 @@ impl AnyShare {
                 prepared(Dkls23::sign(*share), |(_, made)| TurnEnd::Signed(Made::Ecdsa(made)))
             }
             Self::Frost(share) if share.scheme() == Scheme::Ed25519Frost => {
-                frost_sign::<Ed25519>(share, message)
+                frost_sign(Sign::<Ed25519>::new(share, message))
             }
-            Self::Frost(share) => frost_sign::<Bip340>(share, message),
+            Self::Frost(share) => frost_sign(Sign::<Bip340>::new(share, message)),
+            Self::Taproot(share, chain_code) => {
+                frost_sign(Sign::<Bip340>::of_account(share, chain_code, message))
+            }
         }
     }
 }
@@ -91,12 +108,21 @@ pub(super) fn taken(share: KeyShare, account: &PublicAccount) -> Result<Prepared
     match share.scheme() {
         Scheme::EcdsaDkls23 => Ok(set_up(Ceremony::set_up(share, account.chain_code.0))),
         Scheme::Ed25519Frost => Ok(prepared(Deal::<Ed25519>::take(share), kept)),
-        Scheme::Bip340Frost => Err(ThresholdError::Share),
+        // What is born here derives from itself: what comes whole is a wallet's account, which says what it derives from.
+        Scheme::Bip340Frost => match chain_code_of(account) {
+            Some(_) => Ok(dealt(Deal::<Bip340>::take(share), chain_code_of(account))),
+            None => Err(ThresholdError::Share),
+        },
     }
 }
 
+/// That of a taproot account from elsewhere.
+fn chain_code_of(account: &PublicAccount) -> Option<[u8; 32]> {
+    account.is_taproot().then_some(account.chain_code.0)
+}
+
 fn set_up(machine: Ceremony<Dkls23>) -> Prepared {
-    prepared::<Ceremony<Dkls23>>(machine, |share| {
+    prepared(machine, |share: Option<EcdsaShare<Dkls23>>| {
         TurnEnd::Dealt(share.map(|it| Box::new(AnyShare::Ecdsa(Box::new(it)))))
     })
 }
@@ -110,8 +136,8 @@ pub(super) fn ceremony(session: &Session, me: &Name, part: Part) -> Result<Prepa
     }
 }
 
-fn frost_sign<C: Suite + 'static>(share: KeyShare, message: Vec<u8>) -> Prepared {
-    prepared(Sign::<C>::new(share, message), |(_, made)| TurnEnd::Signed(Made::Schnorr(made.0)))
+fn frost_sign<C: Suite + 'static>(sign: Sign<C>) -> Prepared {
+    prepared(sign, |(_, made)| TurnEnd::Signed(Made::Schnorr(made.0)))
 }
 
 fn ecdsa(purpose: &Purpose, me: &Name, part: Part) -> Result<Prepared, ThresholdError> {
@@ -143,8 +169,9 @@ fn ecdsa(purpose: &Purpose, me: &Name, part: Part) -> Result<Prepared, Threshold
 
 fn frost<C: Suite + 'static>(purpose: &Purpose, me: &Name, part: Part) -> Result<Prepared, ThresholdError> {
     let Part { old, share } = part;
+    let chain_code = old.as_ref().and_then(|(_, account)| chain_code_of(account));
     let share = || match share {
-        Some(AnyShare::Frost(share)) => Ok(share),
+        Some(AnyShare::Frost(share) | AnyShare::Taproot(share, _)) => Ok(share),
         _ => Err(ThresholdError::Share),
     };
     let deal = match purpose {
@@ -156,9 +183,43 @@ fn frost<C: Suite + 'static>(purpose: &Purpose, me: &Name, part: Part) -> Result
             return Err(ThresholdError::NotAdmitted);
         }
     };
-    Ok(prepared(deal, kept))
+    Ok(dealt(deal, chain_code))
+}
+
+/// New shares of the same key: its addresses follow from the chain code that it has.
+fn dealt<C: Suite + 'static>(deal: Deal<C>, chain_code: Option<[u8; 32]>) -> Prepared {
+    match chain_code {
+        Some(chain_code) => prepared(deal, move |share| {
+            TurnEnd::Dealt(share.map(|it| Box::new(AnyShare::Taproot(it, chain_code))))
+        }),
+        None => prepared(deal, kept),
+    }
 }
 
 fn kept(share: Option<KeyShare>) -> TurnEnd {
     TurnEnd::Dealt(share.map(|it| Box::new(AnyShare::Frost(it))))
+}
+
+/// A share of a taproot account from elsewhere, at rest.
+struct TaprootShare {
+    chain_code: [u8; 32],
+    share: Zeroizing<Vec<u8>>,
+}
+
+impl Canonical for TaprootShare {
+    const DOMAIN: &'static str = "keystead/taproot-share/v1";
+    const MAX_BYTES: usize = 16 * 1024;
+}
+
+impl BorshSerialize for TaprootShare {
+    fn serialize<W: borsh::io::Write>(&self, writer: &mut W) -> borsh::io::Result<()> {
+        (&self.chain_code, self.share.as_slice()).serialize(writer)
+    }
+}
+
+impl BorshDeserialize for TaprootShare {
+    fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
+        let chain_code = BorshDeserialize::deserialize_reader(reader)?;
+        Ok(Self { chain_code, share: Zeroizing::new(Vec::<u8>::deserialize_reader(reader)?) })
+    }
 }

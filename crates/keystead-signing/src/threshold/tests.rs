@@ -69,7 +69,7 @@ impl Table {
             members.iter().map(|it| (it.clone(), self.at(it).seat(REQUEST).unwrap())).collect();
         for it in &members {
             let (session, seats) = (session(Purpose::Generate, 1), seats.clone());
-            let convoked = Convoked { request: REQUEST, session, seats, old: None };
+            let convoked = Convoked { request: REQUEST, session, seats, old: None, seed: None };
             let moved = self.at(it).convene(convoked).unwrap();
             self.took(it, moved);
             self.carry();

@@ -204,6 +204,9 @@ fn unprotected() {
     assert_eq!(sign(&mut enclave, &right, &payload).unwrap_err(), "enclave.unprotected");
     let creation = cluster.certificate(ceremony(create("cold")));
     assert_eq!(code(enclave.create(creation)), "enclave.unprotected");
+    let home = keystead_intent::Importer::Home(name("node-1"));
+    let import = cluster.certificate(crate::importing::convened(held.account, home, Default::default()));
+    assert_eq!(code(enclave.deal(import)), "enclave.unprotected");
     let transition = cluster.changed_policy(|policy| policy.protections.clear());
     advance(&mut enclave, vec![transition], None);
     let right = cluster.certificate(Outcome::Allow(grant(&payload)));

@@ -4,7 +4,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
-use keystead_signing::{Feature, Status};
+use keystead_signing::{Feature, SplitWhole, Status};
 
 use crate::Test;
 use crate::fixture::Cluster;
@@ -67,6 +67,10 @@ fn lacking() {
     assert_eq!(report.status, Status::Off);
     assert!(report.lost.contains("root can read keys"), "{}", report.lost);
     let refused = cluster.start("signer", &["unlockable", "strict"]).hello(hello).unwrap_err();
+    assert!(refused.to_string().contains("enclave.hardening"), "{refused}");
+    // Nor does it read a whole key that people bring.
+    let whole = SplitWhole { everything: false, to: None, taproot: None };
+    let refused = cluster.start("scratch", &["unlockable", "strict"]).whole(whole).unwrap_err();
     assert!(refused.to_string().contains("enclave.hardening"), "{refused}");
 }
 

@@ -1,7 +1,7 @@
 //! A cluster of one, small enough to write its blocks by hand, and an enclave that follows it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -148,9 +148,20 @@ impl Cluster {
 
     /// An enclave that has not been told anything yet. `strict` requires every protection.
     pub(crate) fn start(&self, role: &str, options: &[&str]) -> EnclaveClient {
+        self.start_with(&self.passphrase_file(), role, options)
+    }
+
+    /// A scratch enclave whose file holds a whole key.
+    pub(crate) fn scratch_of(&self, whole: &str) -> EnclaveClient {
+        let file = self.path("whole");
+        fs::write(&file, whole).unwrap();
+        self.start_with(&file, "scratch", &[])
+    }
+
+    fn start_with(&self, passphrase: &Path, role: &str, options: &[&str]) -> EnclaveClient {
         let mut command = Command::new(std::env::current_exe().unwrap());
         let role = if role == "scratch" { role.to_owned() } else { self.id().to_string() };
-        command.args(["enclave", &role]).arg(self.passphrase_file()).args(options);
+        command.args(["enclave", &role]).arg(passphrase).args(options);
         EnclaveClient::start(&mut command).unwrap()
     }
 
@@ -326,7 +337,13 @@ fn policy(node: &HybridSigner, recipient: Vec<u8>) -> PolicyVersion {
     PolicyVersion {
         number: 0,
         previous: Digest::ZERO,
-        roster: Roster { quorum: 1, nodes: vec![node], services: Vec::new(), people: vec![ann] },
+        roster: Roster {
+            quorum: 1,
+            nodes: vec![node],
+            services: Vec::new(),
+            people: vec![ann],
+            devices: None,
+        },
         rules: Vec::new(),
         windows: Vec::new(),
         quorums: Vec::new(),

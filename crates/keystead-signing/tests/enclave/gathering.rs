@@ -3,7 +3,7 @@
 use keystead_base::Timestamp;
 use keystead_decision::drill_challenge;
 use keystead_intent::{BackupGroup, ChainId, KeyCeremony};
-use keystead_keys::{MemberKey, MemberKeyFile, RecipientKey, SeedShares};
+use keystead_keys::{MemberKey, MemberKeyFile, RecipientKey, Sealed, SeedShares};
 use keystead_signing::{
     Advance, EnclaveClient, Gathering, GatheringAim, HeldKey, MAX_GATHERED, ShareToOpen, WalletOf,
 };
@@ -29,8 +29,13 @@ pub(crate) struct Circle {
 
 impl Circle {
     pub(crate) fn new() -> Self {
+        Self::of(|cluster| cluster.with_hot_key(&[]))
+    }
+
+    /// With the key `hot` as it is made.
+    pub(crate) fn of(make: impl FnOnce(&mut Cluster) -> (EnclaveClient, Sealed, HeldKey)) -> Self {
         let mut cluster = Cluster::new();
-        let (mut enclave, _, held) = cluster.with_hot_key(&[]);
+        let (mut enclave, _, held) = make(&mut cluster);
         let ben = MemberKey::generate(name("ben"), &mut |bytes| bytes.fill(8));
         let recipient = ben.recipient().unwrap().public().as_bytes().to_vec();
         let sealed = ben.seal(cluster.passphrase.as_bytes(), &mut |bytes| bytes.fill(9)).unwrap();

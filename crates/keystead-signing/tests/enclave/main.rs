@@ -15,11 +15,13 @@
 mod attacker;
 mod certificates;
 mod confinement;
+mod creating;
 mod fixture;
 mod gathering;
 mod importing;
 mod in_tokens;
 mod memory;
+mod quantum;
 mod restoring;
 mod rooted;
 mod run_vectors;
@@ -50,10 +52,12 @@ fn run_tests(filter: &[&str]) {
     let tests = [
         certificates::TESTS,
         confinement::TESTS,
+        creating::TESTS,
         gathering::TESTS,
         importing::TESTS,
         in_tokens::TESTS,
         memory::TESTS,
+        quantum::TESTS,
         restoring::TESTS,
         rooted::TESTS,
         self_tests::TESTS,

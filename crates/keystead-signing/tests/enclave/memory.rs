@@ -4,18 +4,25 @@ use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use keystead_decision::Outcome;
+use keystead_intent::KeyCeremony;
 use keystead_keys::HdSeed;
 use keystead_signing::EnclaveClient;
 
 use crate::Test;
 use crate::attacker::{search, search_memory};
 use crate::confinement::whole_kernel;
-use crate::fixture::{Cluster, grant, message, name, sign};
+use crate::fixture::{Cluster, ceremony, grant, message, name, sign};
+use crate::gathering::{self, Circle};
 
 pub(crate) const TESTS: &[Test] = &[
     ("k1_root_finds_no_secret_in_the_memory_of_the_enclave", root_finds_nothing),
     ("k1_the_same_user_cannot_read_the_enclave", same_user),
     ("k1_a_core_dump_holds_no_secret", core_dump),
+    (
+        "k1_words_of_shares_leave_nothing_in_the_memory_of_a_scratch_enclave",
+        k1_words_of_shares_leave_nothing_in_the_memory_of_a_scratch_enclave,
+    ),
+    ("k05_of_a_destroyed_key_root_finds_nothing", k05_of_a_destroyed_key_root_finds_nothing),
 ];
 
 fn root_finds_nothing() {
@@ -72,12 +79,57 @@ fn core_dump() {
     assert!(found.iter().all(|index| *index == PUBLIC), "secrets in the core: {found:?}");
 }
 
+/// The words came and went through its heap, in frames.
+fn k1_words_of_shares_leave_nothing_in_the_memory_of_a_scratch_enclave() {
+    if !is_root() || !whole_kernel() {
+        return println!("SKIPPED: needs root and memfd_secret");
+    }
+    let circle = Circle::new();
+    let mut scratch = circle.cluster.start("scratch", &[]);
+    let said = scratch.open_share(circle.to_open("ann")).unwrap().into_secret();
+    let words = circle.words();
+    scratch.drill_shares(circle.gathering(&words, gathering::aim())).unwrap();
+    let mut needles = vec![first_16(&circle.held.account.chain_code.0)];
+    for text in [said.expose(), &words[0], &words[1]] {
+        needles.extend([64, 128].map(|at| first_16(&text.as_bytes()[at..])));
+    }
+    let (found, reach) = search_memory(scratch.id(), &needles);
+    assert!(found.contains(&PUBLIC), "the search must find what is public: {reach:?}");
+    assert_eq!(found.len(), 1, "words in ordinary memory: {found:?} of {}", needles.len());
+}
+
+/// In an enclave whose pages nobody hides from root, so that what is in them is found as long as the key lives.
+fn k05_of_a_destroyed_key_root_finds_nothing() {
+    if !is_root() {
+        return println!("SKIPPED: needs root");
+    }
+    let mut cluster = Cluster::new();
+    let (mut enclave, mut needles) = busy(&mut cluster, &["unlockable"]);
+    // The passphrase opens other keys, too.
+    needles.truncate(needles.len() - 4);
+    let found = |enclave: &EnclaveClient| {
+        let (mut found, reach) = search_memory(enclave.id(), &needles);
+        assert!(found.remove(&PUBLIC) && reach.read > 0, "{reach:?}");
+        found
+    };
+    // Both halves of the entropy and of an account's scalar, which are kept.
+    let kept = found(&enclave);
+    assert!(kept.contains(&1) && kept.contains(&3) && kept.len() >= 4, "{kept:?}");
+    let destroy = KeyCeremony::Destroy { key: name("hot") };
+    let right = cluster.certificate(ceremony(destroy));
+    enclave.destroy(right).unwrap();
+    assert_eq!(found(&enclave), [].into(), "of a destroyed key");
+}
+
 /// Which of the needles is no secret.
 pub(crate) const PUBLIC: usize = 0;
 
 /// An enclave that has created, backed up and used a key, and what an attacker looks for.
 fn busy_enclave(options: &[&str]) -> (EnclaveClient, Vec<[u8; 16]>) {
-    let mut cluster = Cluster::new();
+    busy(&mut Cluster::new(), options)
+}
+
+fn busy(cluster: &mut Cluster, options: &[&str]) -> (EnclaveClient, Vec<[u8; 16]>) {
     let (mut enclave, _, held) = cluster.with_hot_key(options);
     let file = cluster.backup(&mut enclave);
     for text in ["one", "two", "three"] {

@@ -42,7 +42,10 @@ pub(crate) fn of(
         vector("give up", &Request::GiveUp(SESSION)),
         vector("erase", &Request::Erase { key: name("hot"), epoch: 2, whole: true }),
         vector("deal a whole key", &Request::Deal(Box::new(creation.clone()))),
-        vector("which key is it", &Request::Whole(Box::new(SplitWhole { everything: true, to: None }))),
+        vector(
+            "which key is it",
+            &Request::Whole(Box::new(SplitWhole { everything: true, to: None, taproot: None })),
+        ),
         vector("split a whole key", &Request::Whole(Box::new(split(seat.seat.clone(), created)))),
         vector("take what was dealt", &Request::Take(Box::new(taken()))),
         vector("a dealing", &Reply::Dealt(Box::new(taken().dealing.body))),
@@ -70,7 +73,7 @@ fn split(seat: Seat, created: &CreatedKey) -> SplitWhole {
     };
     let (cluster, decision) = (ClusterId(Digest([8; 32])), Digest([9; 32]));
     let to = DealTo { cluster, convened, policy_version: 3, decision, device: name("laptop") };
-    SplitWhole { everything: false, to: Some(to) }
+    SplitWhole { everything: false, to: Some(to), taproot: None }
 }
 
 fn taken() -> TakeDealing {
@@ -112,6 +115,7 @@ fn progress(created: &CreatedKey) -> Progress {
         account: created.held.account,
         shares: vec![vec![2; 33], vec![3; 33]],
         sealed: created.sealed.clone(),
+        receipt: created.receipt.clone(),
     };
     let ends = [
         RunEnd::Signed { height: 7, released },

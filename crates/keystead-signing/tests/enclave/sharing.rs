@@ -7,9 +7,10 @@ use keystead_bitcoin::{Spend, SpendSignatures, wallet_in_shares};
 use keystead_chain::Unsigned;
 use keystead_decision::{Certificate, Convened, Grant, Outcome, Seat, share_challenge};
 use keystead_intent::{AccountRef, ChainId, DangerClass, KeyCeremony, KeyKind, PsbtSpend, SolanaMessage};
+use keystead_keys::Sealed;
 use keystead_signing::{
-    BatchItem, ClientError, DealtShare, EnclaveClient, Ended, HeldKey, ItemResult, Progress, RunAim, RunEnd,
-    RunStart, SeatFor,
+    BatchItem, ClientError, DealtShare, EnclaveClient, Ended, Fault, HeldKey, ItemResult, Progress, RunAim,
+    RunEnd, RunStart, SeatFor,
 };
 use keystead_solana::{Draft, Pubkey, Version, compile, order};
 
@@ -31,6 +32,10 @@ pub(crate) const TESTS: &[Test] = &[
         "s02_s07_shares_of_an_ed25519_key_sign_the_granted_message_and_nothing_else",
         s02_s07_shares_of_an_ed25519_key_sign_the_granted_message_and_nothing_else,
     ),
+    (
+        "s07_a_fault_after_its_run_lets_no_signature_of_shares_leave",
+        s07_a_fault_after_its_run_lets_no_signature_of_shares_leave,
+    ),
 ];
 
 /// What the certificates of the fixture are about.
@@ -47,8 +52,21 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn of(cluster: &Cluster) -> Self {
-        let enclave = |who| (name(who), cluster.signer(Vec::new(), &[]).unwrap());
-        let enclaves = ["a", "b"].map(enclave).into();
+        Self::under(cluster, &[])
+    }
+
+    /// `a` is started with these options.
+    fn under(cluster: &Cluster, options: &[&str]) -> Self {
+        let enclave = |(who, options)| (name(who), cluster.signer(Vec::new(), options).unwrap());
+        let enclaves = [("a", options), ("b", &[])].map(enclave).into();
+        Self { enclaves, wire: VecDeque::new(), ended: Vec::new(), said: 0 }
+    }
+
+    /// Both started anew, with the shares that they sealed.
+    pub(crate) fn again(cluster: &Cluster, seals: Vec<Sealed>) -> Self {
+        let enclaves = ["a", "b"].into_iter().zip(seals);
+        let enclave = |(who, seal)| (name(who), cluster.signer(vec![seal], &[]).unwrap());
+        let enclaves = enclaves.map(enclave).collect();
         Self { enclaves, wire: VecDeque::new(), ended: Vec::new(), said: 0 }
     }
 
@@ -63,11 +81,15 @@ impl Pair {
     }
 
     pub(crate) fn carry(&mut self) -> Vec<RunEnd> {
+        self.carried().into_iter().map(|(_, ended)| ended.end).collect()
+    }
+
+    fn carried(&mut self) -> Vec<(Name, Ended)> {
         while let Some((to, message)) = self.wire.pop_front() {
             let progress = self.enclaves.get_mut(&to).unwrap().deliver(vec![message]).unwrap();
             self.took(&to, progress);
         }
-        std::mem::take(&mut self.ended).into_iter().map(|(_, ended)| ended.end).collect()
+        std::mem::take(&mut self.ended)
     }
 
     pub(crate) fn seats(&mut self) -> BTreeMap<Name, Seat> {
@@ -75,12 +97,19 @@ impl Pair {
         self.enclaves.iter_mut().map(|(who, it)| (who.clone(), it.seat(claim(who)).unwrap().seat)).collect()
     }
 
-    fn birth(&mut self, convened: &Certificate) -> Vec<DealtShare> {
+    pub(crate) fn birth(&mut self, convened: &Certificate) -> Vec<DealtShare> {
         for who in ["a", "b"] {
             let progress = self.at(who).convene(convened.clone()).unwrap();
             self.took(&name(who), progress);
         }
-        let ends = self.carry().into_iter().map(|end| match end {
+        self.dealt()
+    }
+
+    /// The shares that the runs so far end with, in the holders' order.
+    pub(crate) fn dealt(&mut self) -> Vec<DealtShare> {
+        let mut ended = self.carried();
+        ended.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let ends = ended.into_iter().map(|(_, it)| match it.end {
             RunEnd::Dealt(share) => *share,
             other => panic!("{other:?}"),
         });
@@ -271,6 +300,23 @@ fn s02_s07_shares_of_an_ed25519_key_sign_the_granted_message_and_nothing_else() 
     assert_eq!(code(pair.shown("a", &certificate, &granted)), "enclave.account");
 }
 
+/// The run verified it in both enclaves; then a bit flips in one of them, which tells its node that it is over and gives nothing.
+fn s07_a_fault_after_its_run_lets_no_signature_of_shares_leave() {
+    let (mut cluster, kind) = (Cluster::new(), KeyKind::ThresholdBip340);
+    let mut pair = Pair::under(&cluster, &["fault", "signature"]);
+    let certificate = cluster.certificate(convened(kind, pair.seats()));
+    let account = pair.birth(&certificate)[0].account;
+    let recorded = wallet_in_shares(ChainId::BITCOIN_REGTEST, kind, &account).unwrap();
+    let (asked, height) = (psbt(&recorded, &[0], 90_000), cluster.height + 1);
+    let certificate = cluster.certificate(Outcome::Allow(grant_of(&recorded, &asked)));
+    pair.admitted(&certificate, &asked);
+    pair.join(&RunAim::Input { request: REQUEST, height, input: 0 }, 0).unwrap();
+    let ends = pair.carry();
+    let signed = ends.iter().filter(|it| matches!(it, RunEnd::SignedInput { .. })).count();
+    let kept = |it: &&RunEnd| matches!(it, RunEnd::Aborted(abort) if abort.fault == Fault::Own);
+    assert_eq!((signed, ends.iter().filter(kept).count(), ends.len()), (1, 1, 2), "{ends:?}");
+}
+
 fn hot(index: u32) -> AccountRef {
     AccountRef { key: name("hot"), index }
 }
@@ -286,10 +332,20 @@ fn code(result: ItemResult) -> String {
 
 /// INVARIANT S2, S7: a PSBT of the wallet that follows from the shared key is signed input by input, as it was granted.
 fn spends(pair: &mut Pair, cluster: &mut Cluster, kind: KeyKind, account: &PublicAccount) {
+    spends_in(pair, cluster, (kind, 0), account);
+}
+
+/// The same with the shares of an epoch.
+pub(crate) fn spends_in(
+    pair: &mut Pair,
+    cluster: &mut Cluster,
+    (kind, epoch): (KeyKind, u32),
+    account: &PublicAccount,
+) {
     let recorded = wallet_in_shares(ChainId::BITCOIN_REGTEST, kind, account).unwrap();
     let (asked, other) = (psbt(&recorded, &[0, 0], 190_000), psbt(&recorded, &[0, 0], 180_000));
     let height = cluster.height + 1;
-    let certificate = cluster.certificate(Outcome::Allow(grant_of(&recorded, &asked)));
+    let certificate = cluster.certificate(Outcome::Allow(Grant { epoch, ..grant_of(&recorded, &asked) }));
     assert_eq!(code(pair.shown("a", &certificate, &other)), "certificate.digest");
     let shared = PsbtSpend { shared: Some(name("vault")), ..asked.clone() };
     assert_eq!(code(pair.shown("a", &certificate, &shared)), "enclave.no_wallet");

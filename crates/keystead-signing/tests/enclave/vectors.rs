@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fixture::{Cluster, ceremony, create, grant, message, name};
 use crate::gathering::{self, Circle};
-use crate::{Test, run_vectors};
+use crate::{Test, creating, run_vectors};
 
 pub(crate) const TESTS: &[Test] = &[("messages_are_read_as_they_were_written", stored)];
 
@@ -44,7 +44,7 @@ fn stored() {
             other => panic!("{other}"),
         }
     }
-    assert_eq!(stored.len(), 65);
+    assert_eq!(stored.len(), 71);
 }
 
 fn read<T: Canonical + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(vector: &Vector) {
@@ -131,8 +131,12 @@ fn vectors() -> Vec<Vector> {
         vector("wallet", &Reply::Wallet(Box::new(wallet))),
         vector("hardening", &ready.hardening),
     ];
-    all.extend(runs.into_iter().chain(shared_backup(creation)).chain(plain(refusal)));
+    all.extend(runs.into_iter().chain(others(creation, refusal)));
     all
+}
+
+fn others(creation: Certificate, refusal: Refusal) -> impl Iterator<Item = Vector> {
+    shared_backup(creation).into_iter().chain(plain(refusal)).chain(creating::vectors())
 }
 
 /// A backup in shares, from its ceremony to its drill.

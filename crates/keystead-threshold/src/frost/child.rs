@@ -13,11 +13,17 @@ use crate::{KeyShare, Scheme, Suite};
 
 /// What the library signs and verifies with at a path: of the key itself where it is empty; else, for BIP-340, of the
 /// BIP-32 child, tweaked without scripts (BIP-341, BIP-86). None where a path leads nowhere, or the scheme has no children.
-pub(super) fn at<C: Suite>(share: &KeyShare, path: &[u32]) -> Option<(KeyPackage<C>, PublicKeyPackage<C>)> {
+///
+/// `chain_code` is that of an imported account; none where the key was born in shares.
+pub(super) fn at<C: Suite>(
+    share: &KeyShare,
+    path: &[u32],
+    chain_code: Option<[u8; 32]>,
+) -> Option<(KeyPackage<C>, PublicKeyPackage<C>)> {
     if path.is_empty() {
         return Some((share.to_key_package::<C>()?, share.public().to_package::<C>()?));
     }
-    let shift = Shift::<C>::of(share, path)?;
+    let shift = Shift::<C>::of(share, path, chain_code)?;
     let (holders, threshold) = (&share.public.holders, u16::from(share.public.holders.threshold()));
     let key = VerifyingKey::new(shift.element(vss::element::<C>(&share.public.key)?));
     let ids = identifiers::<C>(holders).into_iter().zip(&share.public.shares);
@@ -40,13 +46,17 @@ struct Shift<C: Ciphersuite> {
 }
 
 impl<C: Suite> Shift<C> {
-    fn of(share: &KeyShare, path: &[u32]) -> Option<Self> {
+    fn of(share: &KeyShare, path: &[u32], chain_code: Option<[u8; 32]>) -> Option<Self> {
         if C::SCHEME != Scheme::Bip340Frost || share.scheme != Scheme::Bip340Frost {
             return None;
         }
         let compressed = <[u8; 33]>::try_from(share.public.key.as_slice()).ok()?;
+        let account = match chain_code {
+            Some(chain_code) => PublicAccount::taproot(compressed, chain_code),
+            None => PublicAccount::bip340(compressed),
+        };
         let mut child = Scalars::<C>::zero();
-        for tweak in PublicAccount::bip340(compressed).tweaks(path)? {
+        for tweak in account.tweaks(path)? {
             child = child + public_scalar::<C>(&tweak)?;
         }
         let key = vss::element::<C>(&share.public.key)? + C::Group::generator() * child;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use frost_core::keys::{KeyPackage, PublicKeyPackage};
 use frost_core::round1::{SigningCommitments, SigningNonces};
 use frost_core::round2::SignatureShare;
 use frost_core::{Error, Identifier, SigningPackage};
@@ -27,10 +28,27 @@ pub struct Sign<C: Suite> {
 }
 
 enum State<C: Suite> {
-    Start(KeyShare),
+    Start(Own),
     // INVARIANT S5: the nonces are in no other place; signing consumes them.
-    Committed { share: KeyShare, nonces: Box<SigningNonces<C>>, ours: SigningCommitments<C> },
-    Sent { share: KeyShare, package: SigningPackage<C>, ours: SignatureShare<C> },
+    Committed { own: Own, nonces: Box<SigningNonces<C>>, ours: SigningCommitments<C> },
+    Sent { own: Own, package: SigningPackage<C>, ours: SignatureShare<C> },
+}
+
+/// What a signer brings: its share, and the chain code of an imported account.
+struct Own {
+    share: KeyShare,
+    chain_code: Option<[u8; 32]>,
+}
+
+impl Own {
+    /// What the library signs and verifies with at the session's path.
+    fn at<C: Suite>(&self, begun: &Begun) -> Result<(KeyPackage<C>, PublicKeyPackage<C>), Abort> {
+        let path = match &begun.session().purpose {
+            Purpose::Sign { path, .. } => path.as_slice(),
+            _ => &[],
+        };
+        child::at::<C>(&self.share, path, self.chain_code).ok_or_else(|| begun.own_fault())
+    }
 }
 
 impl<C: Suite> Sign<C> {
@@ -38,7 +56,13 @@ impl<C: Suite> Sign<C> {
     /// the session's digest names is checked when the run starts.
     #[must_use]
     pub fn new(share: KeyShare, message: Vec<u8>) -> Self {
-        Self { message, state: State::Start(share) }
+        Self { message, state: State::Start(Own { share, chain_code: None }) }
+    }
+
+    /// The same with a share of an imported account, whose children follow from the chain code that it has elsewhere.
+    #[must_use]
+    pub fn of_account(share: KeyShare, chain_code: [u8; 32], message: Vec<u8>) -> Self {
+        Self { message, state: State::Start(Own { share, chain_code: Some(chain_code) }) }
     }
 }
 
@@ -58,25 +82,25 @@ impl<C: Suite> Protocol for Sign<C> {
     fn advance(self, begun: &Begun, heard: Heard, mut fill: Fill<'_>) -> Result<Next<Self>, Abort> {
         let Self { message, state } = self;
         match state {
-            State::Start(share) => commit(begun, share, message, &mut fill),
-            State::Committed { share, nonces, ours } => respond(begun, share, message, (nonces, ours), heard),
-            State::Sent { share, package, ours } => aggregate(begun, share, &package, ours, heard),
+            State::Start(own) => commit(begun, own, message, &mut fill),
+            State::Committed { own, nonces, ours } => respond(begun, own, message, (nonces, ours), heard),
+            State::Sent { own, package, ours } => aggregate(begun, own, &package, ours, heard),
         }
     }
 }
 
 fn commit<C: Suite>(
     begun: &Begun,
-    share: KeyShare,
+    own: Own,
     message: Vec<u8>,
     fill: &mut Fill<'_>,
 ) -> Result<Next<Sign<C>>, Abort> {
-    share.check(begun)?;
+    own.share.check(begun)?;
     check_message::<C>(begun, &message)?;
-    let signing = share.signing_share::<C>().ok_or_else(|| begun.own_fault())?;
+    let signing = own.share.signing_share::<C>().ok_or_else(|| begun.own_fault())?;
     let (nonces, ours) = frost_core::round1::commit(&signing, &mut Source(fill));
     let payload = Secret::new(ours.serialize().map_err(|_| begun.own_fault())?);
-    let state = State::Committed { share, nonces: Box::new(nonces), ours };
+    let state = State::Committed { own, nonces: Box::new(nonces), ours };
     Ok(Next::Round(Sign { message, state }, vec![Draft::broadcast(Kind::NonceCommitment, payload)]))
 }
 
@@ -91,7 +115,7 @@ fn check_message<C: Suite>(begun: &Begun, message: &[u8]) -> Result<(), Abort> {
 
 fn respond<C: Suite>(
     begun: &Begun,
-    share: KeyShare,
+    own: Own,
     message: Vec<u8>,
     (nonces, ours): (Box<SigningNonces<C>>, SigningCommitments<C>),
     heard: Heard,
@@ -107,17 +131,17 @@ fn respond<C: Suite>(
         commitments.insert(id_of(begun, from)?, theirs);
     }
     let package = SigningPackage::new(commitments, &message);
-    let (key, _) = child::at::<C>(&share, path(begun)).ok_or_else(|| begun.own_fault())?;
+    let (key, _) = own.at::<C>(begun)?;
     let ours = frost_core::round2::sign(&package, &nonces, &key).map_err(|_| begun.own_fault())?;
     // INVARIANT S5: wiped before the share leaves; no second share can come of them.
     drop(nonces);
     let draft = Draft::broadcast(Kind::SignatureShare, Secret::new(ours.serialize()));
-    Ok(Next::Round(Sign { message, state: State::Sent { share, package, ours } }, vec![draft]))
+    Ok(Next::Round(Sign { message, state: State::Sent { own, package, ours } }, vec![draft]))
 }
 
 fn aggregate<C: Suite>(
     begun: &Begun,
-    share: KeyShare,
+    own: Own,
     package: &SigningPackage<C>,
     ours: SignatureShare<C>,
     heard: Heard,
@@ -128,19 +152,12 @@ fn aggregate<C: Suite>(
         let theirs = theirs.map_err(|_| begun.blame(from, Fault::Malformed))?;
         shares.insert(id_of(begun, from)?, theirs);
     }
-    let (_, public) = child::at::<C>(&share, path(begun)).ok_or_else(|| begun.own_fault())?;
+    let (_, public) = own.at::<C>(begun)?;
     // INVARIANT S7: the library verifies the signature, and where it fails each share, which names the culprit.
     let signature = frost_core::aggregate(package, &shares, &public).map_err(|error| blame(begun, &error))?;
     public.verifying_key().verify(package.message(), &signature).map_err(|_| begun.own_fault())?;
     let bytes = signature.serialize().ok().and_then(|bytes| bytes.try_into().ok());
-    Ok(Next::Done((share, Signature(bytes.ok_or_else(|| begun.own_fault())?))))
-}
-
-fn path(begun: &Begun) -> &[u32] {
-    match &begun.session().purpose {
-        Purpose::Sign { path, .. } => path,
-        _ => &[],
-    }
+    Ok(Next::Done((own.share, Signature(bytes.ok_or_else(|| begun.own_fault())?))))
 }
 
 fn id_of<C: Suite>(begun: &Begun, name: &Name) -> Result<Identifier<C>, Abort> {

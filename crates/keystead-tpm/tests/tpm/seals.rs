@@ -104,3 +104,17 @@ fn another_tpm_opens_nothing() {
     foreign.private = seal.private;
     assert_eq!(code(tpm(&other).unseal(&foreign, &auth("right value"))), "tpm.refused");
 }
+
+#[test]
+fn e1_a_tpm_gives_other_bytes_each_time() {
+    let emulator = Emulator::start();
+    let mut tpm = tpm(&emulator);
+    let [one, two] = [(); 2].map(|()| tpm.random().unwrap());
+    assert_eq!(one.expose().len(), keystead_attest::tpm::TPM_RANDOM_BYTES);
+    assert_ne!(one.expose(), two.expose());
+    let errand = keystead_attest::tpm::Errand::Random { device: emulator.device() };
+    let reply = keystead_tpm::run(errand).unwrap();
+    let keystead_attest::tpm::ErrandReply::Random { samples } = &reply else { panic!("{reply:?}") };
+    assert_eq!(samples.0.len(), 2 * keystead_attest::tpm::TPM_RANDOM_BYTES);
+    assert!(!format!("{reply:?}").contains(&samples.0), "printed nowhere");
+}

@@ -280,6 +280,7 @@ fn status() -> NodeStatus {
         }],
         rotate: vec![Rotation::Key { key: word("hot") }],
         incident: vec!["found in a paste".to_owned()],
+        kept_out: vec![KeptOut { key: word("hot"), node: word("node-2") }],
     }
 }
 
@@ -312,7 +313,7 @@ fn run() -> RunView {
 fn aborted() -> AbortView {
     AbortView {
         request: RequestId(Digest([3; 32])),
-        culprit: Some(word("node-2")),
+        culprits: vec![word("node-2")],
         code: "threshold.silence".to_owned(),
         time: Timestamp(1_795_464_902_400),
     }
@@ -410,6 +411,7 @@ fn key() -> KeyView {
             receipts: Default::default(),
             proven: Some(Timestamp(1_500)),
             wipes: [(word("node-1"), Digest([8; 32]))].into(),
+            public_key: Default::default(),
         },
         spend_only: Some(SpendOnly {
             account: PublicAccount { parity: 2, x: Digest([4; 32]), chain_code: Digest([5; 32]) },

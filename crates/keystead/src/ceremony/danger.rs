@@ -156,6 +156,7 @@ mod tests {
             nodes: labels.iter().enumerate().map(node).collect(),
             services: Vec::new(),
             people: Vec::new(),
+            devices: None,
         };
         let world = World { chain: 1, cool_off_seconds: 60, ..World::default() };
         let mut policy = sample::policy(&world, roster, Timestamp(0)).unwrap();

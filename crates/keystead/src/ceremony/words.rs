@@ -189,7 +189,8 @@ mod tests {
     use crate::sample::{self, World};
 
     fn policy() -> PolicyVersion {
-        let roster = Roster { quorum: 1, nodes: Vec::new(), services: Vec::new(), people: Vec::new() };
+        let roster =
+            Roster { quorum: 1, nodes: Vec::new(), services: Vec::new(), people: Vec::new(), devices: None };
         let world = World {
             chain: 1,
             addresses: vec![("exchange".parse().unwrap(), alloy_primitives::Address::repeat_byte(7))],

@@ -1,5 +1,7 @@
 //! `keystead entropy`: a seed from dice or coins, offline, with a receipt that its owner can check.
 
+mod bringing;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,8 +11,9 @@ use keystead_base::{Canonical as _, Coded as _, Name, Secret};
 use keystead_entropy::{EntropyReceipt, MAX_WITNESSES, SALT_BYTES, Samples, Source};
 use keystead_keys::{HdSeed, Mnemonic};
 use keystead_signing::MachineDraw;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::Global;
 use crate::failure::Failure;
 use crate::output::{Report, Voice};
 use crate::weakness::{Aim, Brought};
@@ -31,6 +34,20 @@ pub(crate) enum EntropyCommand {
     ///
     /// Example: keystead entropy coins --out cold
     Coins(HandArgs),
+    /// Roll a die, flip a coin (--coins) or bring a file of another generator (--file) for a key that is to be born in a node's
+    /// enclave: on that node's machine, while it runs, before the key is approved.
+    ///
+    /// The enclave promises its own part first, by a digest that you write down. What you bring lies in the node's data folder, for its
+    /// owner alone, until `key create` mixes it with that part; then it is overwritten. What is too little or hardly chance is refused,
+    /// here and by the enclave, and an enclave that was started again wants new rolls.
+    ///
+    /// Example: keystead entropy roll hot --data node-1/data
+    Roll(RollArgs),
+    /// Open the machine's part of a key's seed: what it takes, beside your rolls, to compute the key again on other software. The result
+    /// is SECRET. The file lies in `rolls` of the node's data folder once the key is backed up, for the recipients of the backup.
+    ///
+    /// Example: keystead entropy open node-1/data/rolls/hot.openings.age --out openings.json --as ana
+    Open(OpenArgs),
     /// Search the words of a seed, or a private key, for generators that are known to be weak. Exit code 2: found, move the funds.
     ///
     /// Patterns, one generator and the hashes of short texts are looked for at once. With --all every one of the 2^32 seeds of Milk Sad
@@ -53,6 +70,32 @@ pub(crate) struct HandArgs {
     witness: Vec<Name>,
 }
 
+/// For which key, and where its home is.
+#[derive(Debug, Args)]
+pub(crate) struct RollArgs {
+    /// The key that is to be born.
+    key: Name,
+    /// The data folder of the node that is to be its home.
+    #[arg(long, value_name = "FOLDER")]
+    data: PathBuf,
+    /// Flip a coin, at least 256 times, instead of rolling a die.
+    #[arg(long)]
+    coins: bool,
+    /// Bring the bytes of a file, at least 256, instead of rolling a die. Each counts as one bit.
+    #[arg(long, value_name = "FILE", conflicts_with = "coins")]
+    file: Option<PathBuf>,
+}
+
+/// What to open, and where it goes.
+#[derive(Debug, Args)]
+pub(crate) struct OpenArgs {
+    /// The age file.
+    file: PathBuf,
+    /// Where to write what is in it.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
 /// What to search, and how far.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
@@ -69,10 +112,12 @@ pub(crate) struct CheckArgs {
     day: Option<String>,
 }
 
-pub(crate) fn run(command: &EntropyCommand, voice: Voice) -> Result<Report, Failure> {
+pub(crate) fn run(global: &Global, command: &EntropyCommand, voice: Voice) -> Result<Report, Failure> {
     match command {
         EntropyCommand::Dice(args) => by_hand(args, Source::Dice, voice),
         EntropyCommand::Coins(args) => by_hand(args, Source::Coins, voice),
+        EntropyCommand::Roll(args) => bringing::roll(args, voice),
+        EntropyCommand::Open(args) => bringing::open(global, args),
         EntropyCommand::Check(args) => check(args, voice),
     }
 }
@@ -110,19 +155,11 @@ fn rolled(args: &HandArgs, source: Source, voice: Voice) -> Result<Report, Failu
     mixture.add(Samples::tested(source, rolled.expose(), &salt)?)?;
     let maker = concat!("keystead ", env!("CARGO_PKG_VERSION"));
     let (seed, receipt) = mixture.finish(maker, outside::now(), args.witness.clone())?;
-    keep(&args.out, &HdSeed::from_entropy(seed), &receipt, &openings(&draw, source, &salt))?;
+    let openings = draw.openings_for([(source, &salt)]);
+    keep(&args.out, &HdSeed::from_entropy(seed), &receipt, &openings)?;
     let [words, openings, shown] = ["words", "openings.json", "receipt.json"].map(|it| args.out.join(it));
     let json = json!({"receipt": receipt, "words": words, "openings": openings, "shown": shown});
     Ok(Report::new(json, rolling::closing(&args.out, &receipt)))
-}
-
-/// What the commitments of the receipt open to. What people rolled is not in it: they have it on paper.
-fn openings(draw: &MachineDraw, source: Source, salt: &[u8; SALT_BYTES]) -> Secret<String> {
-    let own = draw.openings().map(|(source, salt, samples)| {
-        json!({"source": source, "salt": const_hex::encode(salt), "samples": const_hex::encode(samples)})
-    });
-    let rolled = json!({"source": source, "salt": const_hex::encode(salt)});
-    Secret::new(Value::Array(own.chain([rolled]).collect()).to_string())
 }
 
 fn keep(

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use keystead_base::{Name, RequestId};
 use keystead_decision::KeyState;
+use keystead_signing::TaprootAccount;
 use keystead_wire::{KeyView, RequestStage};
 use serde_json::json;
 
@@ -27,6 +28,8 @@ pub(crate) enum KeyCommand {
     /// made only where policy names `create_token_key` (docs/homes.md).
     ///
     /// Example: keystead key create hot --as ana
+    ///
+    /// Example: keystead key create vera --scheme ml-dsa-65 --as ana
     Create {
         /// Its name.
         key: Name,
@@ -34,13 +37,19 @@ pub(crate) enum KeyCommand {
         /// NODE/token:GROUP: in these tokens of that node.
         #[arg(long, value_name = "HOME")]
         home: Option<vaulting::HomeArg>,
+        /// What it signs: accounts of Ethereum and wallets of Bitcoin, or transactions of NEAR's by ML-DSA-65 and nothing else.
+        #[arg(long, value_enum, default_value_t)]
+        scheme: vaulting::WholeScheme,
     },
     /// Ask for a key that is whole to be dealt to nodes in shares; its addresses stay. It WAS WHOLE, which the log remembers: every
-    /// copy of it signs for ever. The file holds BIP-39 words (accounts at m/44'/60'/0'/0), one raw key in hexadecimal, or the
-    /// 64 numbers of solana-keygen, for Solana alone; a confined process of its own reads it, and refuses what weak generators make. Without a file, the home of a whole key
-    /// of this log deals it. Others approve; then `key deal` does it.
+    /// copy of it signs for ever. The file holds BIP-39 words (accounts at m/44'/60'/0'/0, or with --taproot a wallet of Bitcoin), one
+    /// raw key in hexadecimal, or the 64 numbers of solana-keygen, for Solana alone; a confined process of its own reads it, and
+    /// refuses what weak generators make. Without a file, the home of a whole key of this log deals it. Others approve; then `key deal`
+    /// does it.
     ///
     /// Example: keystead key import treasury --secret words --threshold 2 --holders node-1,node-2,node-3 --as ana
+    ///
+    /// Example: keystead key import coins --secret words --taproot "m/86'/0'/0'" --threshold 2 --holders node-1,node-2,node-3 --as ana
     ///
     /// Example: keystead key import hot --threshold 2 --holders node-1,node-2,node-3 --as ana
     Import {
@@ -49,6 +58,10 @@ pub(crate) enum KeyCommand {
         /// The file with the whole key. It is never named to any node.
         #[arg(long, value_name = "FILE")]
         secret: Option<PathBuf>,
+        /// Which taproot wallet of the words (BIP-86): m/86'/0'/0' is the first one on Bitcoin, m/86'/1'/0' on its test networks. It signs
+        /// for its coins alone.
+        #[arg(long, value_name = "PATH", requires = "secret", value_parser = importing::taproot_account)]
+        taproot: Option<TaprootAccount>,
         /// How many of the holders sign.
         #[arg(long, value_name = "N")]
         threshold: u8,
@@ -69,6 +82,9 @@ pub(crate) enum KeyCommand {
         /// The file with the whole key.
         #[arg(long, value_name = "FILE")]
         secret: PathBuf,
+        /// The taproot wallet that was asked for.
+        #[arg(long, value_name = "PATH", value_parser = importing::taproot_account)]
+        taproot: Option<TaprootAccount>,
         /// Try every seed of every weak generator that is known, on one core.
         #[arg(long)]
         all: bool,
@@ -291,13 +307,17 @@ pub(crate) enum KeyCommand {
 pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> Result<Report, Failure> {
     let session = Session::open(global).await?;
     match command {
-        KeyCommand::Create { key, home } => {
+        KeyCommand::Create { key, home, scheme } => {
             let home = home.unwrap_or_default();
+            if home.tokens.is_some() && scheme != vaulting::WholeScheme::Ecdsa {
+                let what = "tokens make keys of secp256k1 alone here";
+                return Err(Failure::usage(what, "leave out --scheme, or name a node without tokens"));
+            }
             let node = match home.node {
                 Some(node) => node,
                 None => session.link.status().await?.node,
             };
-            ask(&session, vaulting::creation(&key, &node, home.tokens.as_ref())).await
+            ask(&session, vaulting::creation(&key, scheme.kind(), &node, home.tokens.as_ref())).await
         }
         KeyCommand::Backup { key, to } => ask(&session, vaulting::backup(&key, &to)).await,
         KeyCommand::Export { key, to } => ask(&session, vaulting::export(&key, &to)).await,
@@ -320,13 +340,15 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
         KeyCommand::Transcript { key } => super::transcript::run(&session, &key, voice).await,
         KeyCommand::Abort { key } => ask(&session, sharing::abort(&session.link, &key).await?).await,
         KeyCommand::Lift { key, holder } => ask(&session, sharing::lift(&key, holder)).await,
-        KeyCommand::Import { key, secret, threshold, holders, all } => {
+        KeyCommand::Import { key, secret, taproot, threshold, holders, all } => {
             let secret = secret.as_deref();
-            let wanted = importing::Wanted { key: &key, secret, everything: all, threshold, holders };
+            let wanted =
+                importing::Wanted { key: &key, secret, everything: all, taproot, threshold, holders };
             ask(&session, importing::asked(&session, wanted).await?).await
         }
-        KeyCommand::Deal { request, secret, all } => {
-            importing::deal(&session, request, (&secret, all), voice).await
+        KeyCommand::Deal { request, secret, taproot, all } => {
+            let from = importing::Dealt { secret: &secret, everything: all, taproot };
+            importing::deal(&session, request, from, voice).await
         }
         KeyCommand::Sweep(args) => super::sweep::run(global, &session, &args, voice).await,
         KeyCommand::Show { key } => super::life::show(&vaulting::named(&session.link, &key).await?),
@@ -373,8 +395,11 @@ async fn drill(session: &Session, key: &Name, voice: Voice) -> Result<Report, Fa
     vaulting::reached(&session.link, key, KeyState::BackedUp, None).await?;
     let view =
         vaulting::drill(&session.link, key, &session.member.name, &files.key, &files.passphrase).await?;
-    let address = view.address.map(|it| it.to_string()).unwrap_or_default();
-    Ok(Report::new(json!({"key": view}), format!("the backup restores key `{key}`\naddress {address}")))
+    let what = match (view.address, super::near::near_key(&view)) {
+        (None, Some((near, _))) => format!("NEAR key {near}"),
+        (address, _) => format!("address {}", address.map(|it| it.to_string()).unwrap_or_default()),
+    };
+    Ok(Report::new(json!({"key": view}), format!("the backup restores key `{key}`\n{what}")))
 }
 
 async fn fetch(session: &Session, request: RequestId, file: PathBuf) -> Result<Report, Failure> {

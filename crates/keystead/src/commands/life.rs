@@ -190,6 +190,8 @@ async fn inventory(session: &Session) -> Result<Report, Failure> {
 /// Whether everybody can compute a public key of it: `exposure` asks the same of each address.
 fn is_exposed(key: &KeyView) -> bool {
     let lock = match key.kind.scheme() {
+        // Whoever knows it forges nothing with a quantum computer.
+        KeyScheme::MlDsa65 => return false,
         KeyScheme::Ecdsa => Lock::Account,
         KeyScheme::Bip340 => Lock::OutputKey,
         KeyScheme::Ed25519 => Lock::KeyAccount,
@@ -216,6 +218,10 @@ pub(super) fn show(key: &KeyView) -> Result<Report, Failure> {
     table.pair("state", key.state);
     table.pair("home", sharing::home(key));
     table.pair("epoch", key.epoch);
+    let near = super::near::near_key(key);
+    if let Some((key, listed)) = &near {
+        table.pair("NEAR key", key).pair("NEAR lists it as", listed);
+    }
     table.pair("terms", serde_json::to_string(&life.terms).unwrap_or_default());
     table.pair("signatures", life.signatures);
     let mut holds = true;
@@ -245,7 +251,7 @@ pub(super) fn show(key: &KeyView) -> Result<Report, Failure> {
     if key.imported {
         table.pair("imported", "IT WAS WHOLE ONCE: every copy of it from then signs with it for ever");
     }
-    Ok(Report { holds, ..Report::new(json!({"key": key}), table.render()) })
+    Ok(Report { holds, ..Report::new(json!({"key": key, "near": near.map(|it| it.0)}), table.render()) })
 }
 
 const DAY_SECONDS: u64 = 86_400;

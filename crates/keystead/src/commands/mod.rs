@@ -7,6 +7,7 @@ mod backup;
 mod ceremony;
 mod completions;
 mod descriptor;
+mod device;
 pub(crate) mod enclave;
 mod entropy;
 mod exposure;
@@ -15,6 +16,7 @@ mod freeze;
 mod init;
 mod key;
 mod life;
+mod near;
 mod newcomer;
 mod policy;
 mod policy_prove;
@@ -178,6 +180,9 @@ enum Command {
     /// Read messages and addresses of Solana's, offline; `request solana` asks for signatures.
     #[command(subcommand)]
     Solana(solana::SolanaCommand),
+    /// Read transactions and accounts of NEAR's, offline; `request near` asks for signatures.
+    #[command(subcommand)]
+    Near(near::NearCommand),
     /// Say yes to a request, after reading its raw bytes on this machine.
     ///
     /// Fetches the raw request, reads it on this machine with the signed registry, shows it in plain words with the
@@ -263,6 +268,9 @@ enum Command {
     /// Seal a node's vault to its machine's TPM, look at the TPM, make its identity key quote.
     #[command(subcommand)]
     Tpm(tpm::TpmCommand),
+    /// Show which hardware the keys of nodes and approvers are on, witness it, and have none of it count twice.
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
     /// Roll dice or flip coins for a seed, offline, with a receipt; search a seed for weak generators.
     #[command(subcommand)]
     Entropy(entropy::EntropyCommand),
@@ -303,6 +311,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Request(command) => request::run(global, command, voice).await,
         Command::Psbt(command) => psbt::run(global, command).await,
         Command::Solana(command) => solana::run(command, global.language),
+        Command::Near(command) => near::run(command, global.language),
         Command::Approve(args) => approve::approve(global, &args, voice).await,
         Command::Reject(args) => approve::reject(global, &args, voice).await,
         Command::Veto(args) => approve::veto(global, &args).await,
@@ -316,7 +325,8 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Exposure(args) => exposure::run(global, &args, voice).await,
         Command::Token(command) => token::run(global, command),
         Command::Tpm(command) => tpm::run(global, command),
-        Command::Entropy(command) => entropy::run(&command, voice),
+        Command::Entropy(command) => entropy::run(global, &command, voice),
+        Command::Device(command) => device::run(global, command).await,
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Quickstart(args) => quickstart::run(&args, voice).await,
     }

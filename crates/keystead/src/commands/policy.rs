@@ -176,7 +176,7 @@ impl Asked {
         match (&self.run, self.intent.action.kind()) {
             (Some(run), _) => Simulated::Ran(run),
             (None, ActionKind::Message | ActionKind::TypedData) => Simulated::NotApplicable,
-            (None, ActionKind::Psbt | ActionKind::Solana) => Simulated::NotApplicable,
+            (None, ActionKind::Psbt | ActionKind::Solana | ActionKind::Near) => Simulated::NotApplicable,
             (None, _) if self.effects.coins.is_some() => Simulated::NotApplicable,
             (None, _) => Simulated::No,
         }
@@ -351,6 +351,13 @@ async fn effects(link: &Link, engine: &Engine, intent: &Intent) -> Result<Effect
             Failure::usage("the key has no address there", "name a key of Ed25519 and a cluster of Solana's")
         })?;
         return Ok(keystead_solana::Unsigned::read(cluster, key, &it.message)?.effects());
+    }
+    if let Action::Near(it) = &intent.action {
+        let key = named.and_then(keystead_wire::KeyView::signing_account);
+        let (key, network) = key.zip(keystead_near::Network::of(it.chain)).ok_or_else(|| {
+            Failure::usage("the key signs nothing there", "name a key of ML-DSA-65 and a network of NEAR's")
+        })?;
+        return Ok(keystead_near::Unsigned::read(network, &key, &it.transaction)?.effects(engine.registry()));
     }
     let key = named.and_then(keystead_wire::KeyView::signing_account);
     let address = key.and_then(|it| it.address(account.index)).unwrap_or_default();

@@ -16,8 +16,8 @@ use keystead_wire::{RequestStage, RequestView};
 use serde_json::json;
 
 use super::replace::{self, ReplaceArgs};
-use super::solana;
 use super::{Global, REQUEST_LIFETIME, Session};
+use super::{near, solana};
 use crate::address::address;
 use crate::asking::{standing, standing_under};
 use crate::failure::Failure;
@@ -82,6 +82,18 @@ pub(crate) enum RequestCommand {
     ///
     /// Example: keystead request solana-transfer --key vault --cluster devnet --to 7S3P… --lamports 1000000 --blockhash EkSn…
     SolanaTransfer(solana::TransferArgs),
+    /// Sign a transaction of NEAR's by ML-DSA-65: the unsigned transaction in Borsh, as a file of bytes or of their Base64.
+    ///
+    /// Prints the signed transaction in Base64, as `broadcast_tx_commit` of NEAR's nodes takes it.
+    ///
+    /// Example: keystead request near payment.tx --key vera --network testnet
+    Near(near::TransactionArgs),
+    /// Move NEAR: builds the transaction, and asks for its signature.
+    ///
+    /// The nonce and the block are those that `view_access_key` answers; the transaction is good for about a day after that block.
+    ///
+    /// Example: keystead request near-transfer --key vera --network testnet --from us.testnet --to bob.testnet --yocto 5 --nonce 1 --block 4Eo…
+    NearTransfer(near::TransferArgs),
     /// Put another transaction into the place of one that was signed: the same with higher fees, or one that
     /// moves nothing. It names what it replaces, and is decided about like any other.
     ///
@@ -211,6 +223,8 @@ pub(crate) async fn run(global: &Global, command: RequestCommand, voice: Voice) 
         }
         RequestCommand::Solana(args) => solana::sign(&session, args).await,
         RequestCommand::SolanaTransfer(args) => solana::transfer(&session, args).await,
+        RequestCommand::Near(args) => near::sign(&session, args).await,
+        RequestCommand::NearTransfer(args) => near::transfer(&session, args).await,
         RequestCommand::Replace(args) => replace::run(&session, args, voice).await,
         RequestCommand::Show { request } => show(&session, request).await,
         RequestCommand::Send { request } => send(&session, request).await,
@@ -357,6 +371,10 @@ async fn send(session: &Session, request: RequestId) -> Result<Report, Failure> 
             "send it as `request show` prints it, to a server of the cluster, before its blockhash is over";
         return Err(Failure::usage("nothing here sends a transaction of Solana's", next));
     }
+    if matches!(&view.decision.outcome, Outcome::Allow(grant) if grant.chain.near().is_some()) {
+        let next = "send it as `request show` prints it, to a node of NEAR's (`broadcast_tx_commit`)";
+        return Err(Failure::usage("nothing here sends a transaction of NEAR's", next));
+    }
     let chain = chain_view(session).await?.ok_or_else(|| {
         Failure::usage("no endpoint is configured", "add [[coordinator.endpoints]] to keystead.toml")
     })?;
@@ -374,9 +392,10 @@ pub(super) async fn outcome(session: &Session, view: &RequestView, sent: Option<
     let mut table = Table::pairs();
     table.pair("request", view.request).pair("stands", standing_under(view, policy.as_ref()));
     if let Some(signed) = &view.signed {
-        match solana::Transaction::of(view) {
-            Some(it) => it.say(&mut table),
-            None => {
+        match (solana::Transaction::of(view), near::Signed::of(view)) {
+            (Some(it), _) => it.say(&mut table),
+            (None, Some(it)) => it.say(&mut table),
+            (None, None) => {
                 table.pair("signed", &signed.raw);
             }
         }

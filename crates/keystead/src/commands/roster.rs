@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use keystead_base::{Canonical as _, Name};
+use keystead_base::{Canonical as _, Name, Signed};
 use keystead_decision::KeyState;
 use keystead_intent::{Action, AuthorityChange};
-use keystead_policy::{Engine, Node, PolicyVersion, Roster, check_next};
+use keystead_policy::{Engine, Enrolment, Node, PolicyVersion, Roster, check_next};
 use keystead_wire::{KeyView, RequestStage};
 use serde_json::json;
 
 use super::newcomer::{InstallArgs, LabelArgs, Newcomer, SETTING_UP, install_line, installed};
-use super::{Global, REQUEST_LIFETIME, Session};
+use super::{Global, REQUEST_LIFETIME, Session, device};
 use crate::asking::standing;
 use crate::ceremony::grouped;
 use crate::failure::Failure;
@@ -42,6 +42,9 @@ pub(crate) enum RosterCommand {
         files: Vec<PathBuf>,
         #[command(flatten)]
         labels: LabelArgs,
+        /// What witnesses signed of their devices (`keystead device witness`).
+        #[arg(long = "device", value_name = "RECORD")]
+        devices: Vec<PathBuf>,
         #[command(flatten)]
         care: Care,
     },
@@ -56,6 +59,9 @@ pub(crate) enum RosterCommand {
         file: PathBuf,
         #[command(flatten)]
         labels: LabelArgs,
+        /// What a witness signed of its device (`keystead device witness`).
+        #[arg(long = "device", value_name = "RECORD")]
+        devices: Vec<PathBuf>,
         #[command(flatten)]
         care: Care,
     },
@@ -108,23 +114,26 @@ pub(crate) async fn run(global: &Global, command: RosterCommand) -> Result<Repor
     let roster = &current.roster;
     let asked = match command {
         RosterCommand::Show | RosterCommand::Install(_) => return Ok(shown(roster)),
-        RosterCommand::Add { files, labels, care } => {
+        RosterCommand::Add { files, labels, devices, care } => {
             let read = |file: &PathBuf| Newcomer::read(&session, file, &labels, None);
             let newcomers: Vec<Newcomer> = files.iter().map(read).collect::<Result<_, _>>()?;
             let nodes = newcomers.iter().map(|it| it.node.clone()).collect();
-            Asked { change: Change::Add(nodes), care, newcomers }
+            Asked { change: Change::Add(nodes), care, newcomers, devices: device::records(&devices)? }
         }
-        RosterCommand::Replace { name, file, labels, care } => {
+        RosterCommand::Replace { name, file, labels, devices, care } => {
             let newcomer = Newcomer::read(&session, &file, &labels, roster.node(&name))?;
             let change = Change::Replace(name, Box::new(newcomer.node.clone()));
-            Asked { change, care, newcomers: vec![newcomer] }
+            Asked { change, care, newcomers: vec![newcomer], devices: device::records(&devices)? }
         }
         RosterCommand::Remove { nodes, care } => Asked::plain(Change::Remove(nodes), care),
         RosterCommand::Readmit { name } => {
             Asked::plain(Change::Readmit(name), Care { in_transit: false, abandon_keys: false })
         }
     };
-    let next = asked.change.apply(roster, asked.care.in_transit)?;
+    let mut next = asked.change.apply(roster, asked.care.in_transit)?;
+    if !asked.devices.is_empty() {
+        device::add(&mut next, asked.devices, None);
+    }
     if !asked.care.abandon_keys {
         no_key_is_left(&session, &asked.change).await?;
     }
@@ -136,11 +145,12 @@ struct Asked {
     change: Change,
     care: Care,
     newcomers: Vec<Newcomer>,
+    devices: Vec<Signed<Enrolment>>,
 }
 
 impl Asked {
     fn plain(change: Change, care: Care) -> Self {
-        Self { change, care, newcomers: Vec::new() }
+        Self { change, care, newcomers: Vec::new(), devices: Vec::new() }
     }
 }
 

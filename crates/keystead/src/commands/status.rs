@@ -178,6 +178,9 @@ fn runs(table: &mut Table, status: &NodeStatus) {
     for it in status.aborts.iter().take(RUNS_SHOWN) {
         table.pair("aborted", words::abort(it));
     }
+    for it in &status.kept_out {
+        table.pair("keeps out", words::kept_out(it));
+    }
 }
 
 /// Another node in one line: whether it is there, how far it is, what it last disagreed about.

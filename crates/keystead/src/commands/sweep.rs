@@ -82,6 +82,7 @@ pub(super) async fn run(
                 voice.progress("asking the chain for balances, nonces and fees");
                 plan.accounts(&policy, args, (&old, &new), view).await?;
             }
+            (None, _) if chain.solana().is_some() => plan.left.push((*chain, ON_SOLANA.to_owned())),
             (None, _) => plan.left.push((*chain, "keystead.toml names no endpoints of it".to_owned())),
         }
     }
@@ -101,6 +102,10 @@ async fn receiving(session: &Session, name: &Name) -> Result<KeyView, Failure> {
     let what = format!("key `{name}` is {}", view.state);
     Err(Failure::new("key.inactive", what, "`keystead key list` shows which keys are active"))
 }
+
+/// No balance is read there.
+const ON_SOLANA: &str =
+    "nothing of Solana is asked for balances: move them by `keystead request solana-transfer`";
 
 impl Plan {
     /// Tokens first: what is left of the coin afterwards pays for them.

@@ -178,11 +178,11 @@ fn place(folder: &Path) -> Result<(TpmPlace, PathBuf), Failure> {
     Ok((place, enclave.passphrase))
 }
 
-fn errand(errand: &Errand) -> Result<ErrandReply, Failure> {
+pub(super) fn errand(errand: &Errand) -> Result<ErrandReply, Failure> {
     tpm_errand(errand).advise("the message says what is missing; `keystead tpm status` shows the TPM")
 }
 
-fn another() -> Failure {
+pub(super) fn another() -> Failure {
     NodeError::Tpm { code: "tpm.errand".to_owned(), text: "another answer than asked for".to_owned() }.into()
 }
 

@@ -122,7 +122,8 @@ impl Cast {
         let ana = self.player(0)?;
         self.voice.progress("a key is born, backed up and restored");
         let home: Name = HOME.parse()?;
-        self.carried_out(vaulting::creation(&key, &home, None)).await?;
+        self.carried_out(vaulting::creation(&key, keystead_intent::KeyKind::HdSecp256k1, &home, None))
+            .await?;
         let born = vaulting::reached(&ana.link, &key, KeyState::Created, None).await?;
         let early = born.address.is_none();
         let recipients: Vec<Name> = self.people.iter().map(|it| it.member.name.clone()).collect();

@@ -8,8 +8,8 @@ use keystead_base::{Amount, ClusterId, Digest, Name, RequestId, Timestamp};
 use keystead_decision::{Frozen, KeyState};
 use keystead_intent::{DangerClass, KeyKind};
 use keystead_wire::{
-    ChainStatus, ChainWatch, KeyView, MissingView, NodeStatus, ObjectionView, PeerView, ReconciledView,
-    Refused, WaitingView, WindowView, Withstands,
+    AbortView, ChainStatus, ChainWatch, ClockView, KeptOut, KeyView, LinkView, MissingView, NodeStatus,
+    ObjectionView, PeerView, ReconciledView, Refused, WaitingView, WindowView, Withstands,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -55,6 +55,7 @@ fn status(number: u32) -> NodeStatus {
         sync_micros: None,
         runs: Vec::new(),
         aborts: Vec::new(),
+        kept_out: Vec::new(),
         tokens: Vec::new(),
         rotate: Vec::new(),
         incident: Vec::new(),
@@ -346,4 +347,48 @@ fn fills_and_spans_are_said_in_round_numbers_that_err_upwards() {
         let found = words::withstands(nodes, quorum, Withstands::of(nodes, quorum));
         assert!(found.contains(said), "{found}");
     }
+}
+
+#[test]
+fn a_node_that_is_slow_skewed_or_was_restarted_is_said_to_be_and_one_that_is_well_is_not() {
+    let well = LinkView {
+        boot: 3,
+        restarts: 0,
+        round_trip_micros: Some(412),
+        clock: Some(ClockView { ahead: true, millis: 15 }),
+        sync_micros: Some(1_200),
+        round_trips: Vec::new(),
+    };
+    assert_eq!(words::link(&well), ["round trip 0.4 ms"]);
+    let clock = Some(ClockView { ahead: false, millis: 3_600_000 });
+    let ill = LinkView { restarts: 2, clock, sync_micros: Some(2_000_000), ..well };
+    let said = words::link(&ill).join("; ");
+    for word in
+        ["SLOW, a write of the ledger takes 2000.0 ms", "is 1 h behind this node's", "restarted 2 times"]
+    {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn k06_whoever_was_named_and_whoever_is_kept_out_is_said() {
+    let abort = |culprits: &[&str]| AbortView {
+        request: RequestId(Digest([1; 32])),
+        culprits: culprits.iter().map(|it| name(it)).collect(),
+        code: "threshold.equivocation".to_owned(),
+        time: NOW,
+    };
+    for (culprits, said) in [
+        (&[][..], "nobody is named (threshold.equivocation)"),
+        (&["node-2"], "node-2 is named"),
+        (&["node-2", "node-3"], "one of node-2 and node-3 is lying"),
+    ] {
+        let found = words::abort(&abort(culprits));
+        assert!(found.contains(said), "{found}");
+    }
+    let out = words::kept_out(&KeptOut { key: name("hot"), node: name("node-2") });
+    assert_eq!(
+        out,
+        "node-2 of the runs of hot, since it was caught; `key lift hot --holder node-2` lets it in"
+    );
 }

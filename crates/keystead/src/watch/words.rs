@@ -3,8 +3,8 @@
 use keystead_base::{Amount, Name, Timestamp};
 use keystead_decision::Frozen;
 use keystead_wire::{
-    AbortView, ChainWatch, LinkView, MissingView, ObjectionView, ReconciledView, RunPurpose, RunView,
-    WaitingView, WindowView, Withstands,
+    AbortView, ChainWatch, KeptOut, LinkView, MissingView, ObjectionView, ReconciledView, RunPurpose,
+    RunView, WaitingView, WindowView, Withstands,
 };
 
 /// Whether the cluster signs.
@@ -69,8 +69,23 @@ pub(crate) fn run(it: &RunView, now: Timestamp) -> String {
 
 /// A run that came to nothing.
 pub(crate) fn abort(it: &AbortView) -> String {
-    let who = it.culprit.as_ref().map_or("nobody is named".to_owned(), |name| format!("{name} is named"));
+    let who = match it.culprits.as_slice() {
+        [] => "nobody is named".to_owned(),
+        [name] => format!("{name} is named"),
+        names => {
+            let names: Vec<&str> = names.iter().map(Name::as_str).collect();
+            format!("one of {} is lying", names.join(" and "))
+        }
+    };
     format!("{}: a run for {}, {who} ({})", it.time, it.request, it.code)
+}
+
+/// A node that is kept out of a key's runs.
+pub(crate) fn kept_out(it: &KeptOut) -> String {
+    format!(
+        "{} of the runs of {}, since it was caught; `key lift {} --holder {}` lets it in",
+        it.node, it.key, it.key, it.node
+    )
 }
 
 fn millis(micros: u32) -> String {

@@ -1,8 +1,9 @@
 //! How shares end: lost and dealt again, or handed out under a policy that names it.
 
-use keystead_base::{Digest, RequestId};
+use keystead_base::{Coded as _, Digest, RequestId};
 use keystead_decision::{Entry, KeyState, KeyStep, Outcome, Strict};
-use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyTerms};
+use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind, KeyTerms};
+use keystead_policy::{AssuranceLevel, Feature};
 use keystead_tests::circle::{Secp, birth, five, nodes, treasury};
 use keystead_tests::fixture::name;
 use keystead_tests::world::{World, outcome_of};
@@ -132,6 +133,55 @@ fn s05_people_end_a_ceremony_that_hangs_and_the_shares_so_far_sign_on() {
     let (again, _) = world.allow(birth());
     world.carry_through(again, &[1, 2, 3], &[1, 2, 3], &Secp::new(9));
     assert_eq!(world.state.key(&treasury()).unwrap().state, KeyState::Active, "its name was free again");
+}
+
+/// The end of a birth, the permission for a whole key of its name, and that key's report, each in its place in one block.
+#[test]
+fn e3_a_name_is_free_from_the_entry_on_that_ends_its_birth_and_not_before() {
+    for ends_first in [true, false] {
+        let mut world = World::of(five(), Strict::default(), |_| {});
+        let create = |world: &mut World<Strict>| {
+            let (key, kind, home) = (treasury(), KeyKind::HdSecp256k1, name("node-1"));
+            let create = KeyCeremony::Create { key, kind, home };
+            let (asked, _) = world.ask("cleo", Action::Authority(AuthorityChange::Key(create)));
+            world.approve("ana", &asked);
+            asked
+        };
+        // Both while the name is free; the first is allowed then, too.
+        let (early, late) = (create(&mut world), create(&mut world));
+        world.approve("ben", &early);
+        let (born, _) = world.allow(birth());
+        world.take_seats(born, &[1, 2, 3], 100);
+        let abort = KeyCeremony::Abort { key: treasury(), request: born };
+        let (abort, _) = world.ask("cleo", Action::Authority(AuthorityChange::Key(abort)));
+        world.approve("ana", &abort);
+
+        let says_yes = |id| world.sign_approval(world.approval("ben", id));
+        let (kind, account, assurance) =
+            (KeyKind::HdSecp256k1, Secp::new(8).account(), AssuranceLevel::Process);
+        let protections = Feature::ALL.to_vec();
+        let made = KeyStep::Created { request: early, kind, account, assurance, protections };
+        let seat = world.seated(1, born, 200);
+        let mut block = vec![says_yes(&abort), says_yes(&late), world.word(1, made), world.word(1, seat)];
+        if !ends_first {
+            block.rotate_left(1);
+        }
+        let decided = world.commit(block);
+        let ended = Outcome::Key { key: treasury(), state: KeyState::Created };
+        assert_eq!(outcome_of(&decided, &abort), ended);
+        assert!(world.state.convening(&treasury()).is_none());
+        let refused = |outcome: &Outcome| match outcome {
+            Outcome::Refused { reason, .. } => Some(reason.code()),
+            Outcome::Deny { .. } => Some(code(outcome)),
+            _ => None,
+        };
+        let found: Vec<_> = decided.iter().filter_map(|it| refused(&it.outcome)).collect();
+        let is_made = world.state.key(&treasury()).is_some_and(|it| it.kind == kind);
+        match ends_first {
+            true => assert_eq!((found, is_made), (vec!["deny.not_open"], true), "its seat is none any more"),
+            false => assert_eq!((found, is_made), (vec!["deny.key_exists", "deny.key_exists"], false)),
+        }
+    }
 }
 
 /// Approved for a ceremony that another one took the place of: that one goes on.

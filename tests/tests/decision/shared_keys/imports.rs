@@ -1,9 +1,10 @@
 //! A whole key dealt to holders in shares, as the log sees it.
 
 use keystead_base::{Digest, PublicAccount, RequestId, Signed};
+use keystead_bitcoin::wallet_in_shares;
 use keystead_decision::{Entry, KeyEvent, KeyState, KeyStep, Outcome, SeatClaim, Strict, share_challenge};
 use keystead_intent::{ChainId, Importer, KeyCeremony, KeyKind};
-use keystead_policy::PolicyVersion;
+use keystead_policy::{AssuranceLevel, PolicyVersion};
 use keystead_tests::circle::{
     Secp, birth, dealing, dealt, five, import, nodes, seat, shares, sits, treasury,
 };
@@ -65,6 +66,7 @@ fn k03_only_the_key_that_people_approved_is_dealt_by_its_owner_and_once() {
     let node = &world.desk.nodes[0];
     let as_node = Signed::new(right.body.clone(), node.name.clone(), &node.signer).unwrap();
     let forged = Signed { signer: name("cleo"), ..as_node.clone() };
+    let renamed = Signed { signer: name("ana"), ..(*right).clone() };
     let mut homeless = right.body.clone();
     homeless.device = None;
     let member = world.desk.person("cleo");
@@ -77,6 +79,7 @@ fn k03_only_the_key_that_people_approved_is_dealt_by_its_owner_and_once() {
     let wrong = [
         (as_node, "deny.share.dealer"),
         (forged, "deny.share.dealer"),
+        (renamed, "deny.share.dealer"),
         (homeless, "deny.share.dealer"),
         (resign(&|it| it.convened = Digest([1; 32])), "deny.share.attempt"),
         (resign(&|it| it.key = name("hot")), "deny.share.attempt"),
@@ -100,7 +103,10 @@ fn k03_only_the_key_that_people_approved_is_dealt_by_its_owner_and_once() {
     let again = Signed::new(again, name("cleo"), &member.signer).unwrap();
     assert_eq!(world.refusal(1, step(1, again)), "deny.share.contradiction");
     let report = |account| dealt(request, 1, account, shares(3, 7));
-    assert_eq!(world.refusal(1, report(Secp::new(8).account())), "deny.share.account");
+    let other_point = PublicAccount::new(other, key.account().chain_code.0);
+    for wrong in [Secp::new(8).account(), other_point] {
+        assert_eq!(world.refusal(1, report(wrong)), "deny.share.account");
+    }
     assert_eq!(world.refusal(1, report(PublicAccount::lone(point))), "deny.share.account", "other addresses");
     let born = PublicAccount { chain_code: Digest([4; 32]), ..key.account() };
     assert_eq!(world.refusal(1, report(born)), "deny.share.account", "other children");
@@ -146,6 +152,7 @@ fn e3_what_the_log_knows_already_or_nobody_has_is_not_imported() {
     };
     assert_eq!(first.address(0), new.address(0));
     let broken = PublicAccount { x: Digest([0xff; 32]), ..new };
+    let chainless = PublicAccount { chain_code: Digest::ZERO, ..new };
     for (wrong, expected) in [
         (named("cold", key.account(), cleo()), "deny.key_exists"),
         (named("cold", hot, cleo()), "deny.key_exists"),
@@ -153,6 +160,7 @@ fn e3_what_the_log_knows_already_or_nobody_has_is_not_imported() {
         (named("cold", new, Importer::Person(name("nobody"))), "deny.share.dealer"),
         (named("cold", new, Importer::Home(name("node-1"))), "deny.key_unknown"),
         (named("cold", broken, cleo()), "deny.share.account"),
+        (named("cold", chainless, cleo()), "deny.share.account"),
         (named("cold", Secp::new(8).schnorr(), cleo()), "deny.share.account"),
         (named("hot", new, Importer::Home(name("node-1"))), "deny.share.account"),
         (named("hot", hot, Importer::Home(name("node-2"))), "deny.share.dealer"),
@@ -160,12 +168,11 @@ fn e3_what_the_log_knows_already_or_nobody_has_is_not_imported() {
     ] {
         assert_eq!(code(&world.allow(wrong.clone()).1), expected, "{wrong:?}");
     }
-    let KeyCeremony::Import { key, account, from, holders, .. } = named("cold", new, cleo()) else {
-        panic!()
-    };
-    let kind = KeyKind::ThresholdBip340;
-    let bip340 = KeyCeremony::Import { key, kind, account, from, threshold: 2, holders };
-    assert_eq!(code(&world.allow(bip340).1), "deny.kind");
+    for kind in [KeyKind::HdSecp256k1, KeyKind::TokenSecp256k1] {
+        let (key, holders) = (name("cold"), nodes(&[1, 2, 3]));
+        let whole = KeyCeremony::Import { key, kind, account: new, from: cleo(), threshold: 2, holders };
+        assert_eq!(code(&world.allow(whole).1), "deny.kind");
+    }
     // The account of another key under the name of a raw one: one address, two keys.
     let (request, _) = world.allow(named("cold", new, cleo()));
     world.allow(KeyCeremony::Abort { key: name("cold"), request });
@@ -176,6 +183,37 @@ fn e3_what_the_log_knows_already_or_nobody_has_is_not_imported() {
         "deny.key_exists",
         "its address is known"
     );
+}
+
+/// A raw key: its one address is its own, and shares that say that they have children are of another key.
+#[test]
+fn k04_a_key_without_children_gets_none_with_its_shares() {
+    let (mut world, key) = (world(), Secp::new(9));
+    let lone = PublicAccount::lone(key.account().compressed());
+    let (request, outcome) = world.allow(import(lone, Importer::Person(name("cleo"))));
+    assert!(matches!(outcome, Outcome::Ceremony { .. }), "{outcome:?}");
+    world.take_seats(request, &[1, 2, 3], 100);
+    let step = world.dealt_by("cleo", request, lone.compressed());
+    world.says(1, step);
+    let report = |account| dealt(request, 1, account, shares(3, 7));
+    for other in [PublicAccount::new(lone.compressed(), [0; 32]), key.account(), key.schnorr()] {
+        assert_eq!(world.refusal(1, report(other)), "deny.share.account");
+    }
+    world.says(1, report(lone));
+    assert_eq!(world.state.convening(&treasury()).unwrap().dealt.len(), 1);
+}
+
+/// Nobody has shown yet that its home, or anybody, has it.
+#[test]
+fn k04_a_key_whose_backup_was_not_drilled_is_not_dealt() {
+    let (mut world, key) = (world(), Secp::new(9));
+    let (kind, home) = (KeyKind::HdSecp256k1, name("node-1"));
+    let create = KeyCeremony::Create { key: treasury(), kind, home: home.clone() };
+    let (request, _) = world.allow(create);
+    let (account, assurance) = (key.account(), AssuranceLevel::Process);
+    world.says(1, KeyStep::Created { request, kind, account, assurance, protections: Vec::new() });
+    let ceremony = import(account, Importer::Home(home));
+    assert_eq!(code(&world.allow(ceremony).1), "deny.key_step");
 }
 
 /// Its coins lie behind hardened steps, which no share takes.
@@ -242,6 +280,60 @@ fn k04_a_key_of_ed25519_that_was_whole_is_in_force_when_its_shares_have_signed()
     assert_eq!((after.kind, after.state, after.imported), (ed25519, KeyState::Active, true));
 }
 
+/// The account of a taproot wallet: its addresses derive from the chain code that it has elsewhere, and from no other.
+#[test]
+fn k04_a_taproot_account_that_was_whole_keeps_its_wallet_and_is_none_of_a_key_born_in_shares() {
+    let (mut world, key) = (world(), Secp::new(9));
+    let hot = world.state.key(&name("hot")).unwrap().account;
+    let of = |account, kind| {
+        let (from, holders) = (Importer::Person(name("cleo")), nodes(&[1, 2, 3]));
+        KeyCeremony::Import { key: treasury(), kind, account, from, threshold: 2, holders }
+    };
+    let bip340 = KeyKind::ThresholdBip340;
+    for (wrong, expected) in [
+        (of(key.schnorr(), bip340), "deny.share.account"),
+        (of(key.account(), bip340), "deny.share.account"),
+        (of(key.edwards(), bip340), "deny.share.account"),
+        (of(PublicAccount { x: Digest([0xff; 32]), ..key.taproot() }, bip340), "deny.share.account"),
+        (of(key.taproot(), KeyKind::ThresholdSecp256k1), "deny.share.account"),
+        (of(key.taproot(), KeyKind::ThresholdEd25519), "deny.share.account"),
+        // INVARIANT E3: the secret of a key that the log has, as another account.
+        (of(PublicAccount::taproot(hot.compressed(), [5; 32]), bip340), "deny.key_exists"),
+    ] {
+        assert_eq!(code(&world.allow(wrong.clone()).1), expected, "{wrong:?}");
+    }
+    let (request, outcome) = world.allow(of(key.taproot(), bip340));
+    assert!(matches!(outcome, Outcome::Ceremony { .. }), "{outcome:?}");
+    world.take_seats(request, &[1, 2, 3], 100);
+    let step = world.dealt_by("cleo", request, Secp::new(8).account().compressed());
+    assert_eq!(world.refusal(1, step), "deny.share.other_key");
+    let step = world.dealt_by("cleo", request, key.taproot().compressed());
+    world.says(1, step);
+    let report = |account| dealt(request, 1, account, shares(3, 7));
+    let other_chain = PublicAccount::taproot(key.account().compressed(), [5; 32]);
+    let derived = PublicAccount::taproot(key.account().compressed(), key.schnorr().chain_code.0);
+    for wrong in [key.schnorr(), key.account(), other_chain, derived, Secp::new(8).taproot()] {
+        assert_eq!(world.refusal(1, report(wrong)), "deny.share.account", "other addresses");
+    }
+    for node in [1, 2, 3] {
+        world.says(node, report(key.taproot()));
+    }
+    let by_ecdsa = world.proof_for(request, 1, &key);
+    assert_eq!(world.refusal(1, by_ecdsa), "deny.share.proof");
+    for node in [1, 2, 3] {
+        let proof = key.sign_bip340(&world.challenge_for(node));
+        world.says(node, KeyStep::Proven { request, attempt: 1, proof });
+    }
+    let after = world.state.key(&treasury()).unwrap();
+    assert_eq!((after.kind, after.state, after.imported), (bip340, KeyState::Active, true));
+    let wallet = |account| wallet_in_shares(ChainId::BITCOIN_REGTEST, bip340, &account).unwrap();
+    let step = |wallet| KeyStep::Wallet { wallet, proof: Vec::new() };
+    assert_eq!(world.refusal(1, step(wallet(key.schnorr()))), "deny.not_counted");
+    world.says(1, step(wallet(key.taproot())));
+    let recorded = world.state.key(&treasury()).unwrap().wallets.values().next();
+    assert_eq!(recorded, Some(&wallet(key.taproot())));
+}
+
 /// A key that lives whole at a home becomes one in shares under the same name and with the same addresses.
 #[test]
 fn k04_a_whole_key_of_the_log_is_dealt_by_its_home_and_signs_on_until_its_shares_do() {
@@ -271,8 +363,11 @@ fn k04_a_whole_key_of_the_log_is_dealt_by_its_home_and_signs_on_until_its_shares
     let right = Signed::new(body(None), home.name.clone(), &home.signer).unwrap();
     let person = Signed::new(body(Some(name("laptop"))), cleo.name.clone(), &cleo.signer).unwrap();
     let step = |dealing| KeyStep::Imported { request, attempt: 1, dealing: Box::new(dealing) };
-    let refused = says(&mut world, 1, step(person));
-    assert_eq!(code(&refused[0].outcome), "deny.share.dealer");
+    let device = Signed::new(body(Some(name("laptop"))), home.name.clone(), &home.signer).unwrap();
+    for wrong in [person, device] {
+        let refused = says(&mut world, 1, step(wrong));
+        assert_eq!(code(&refused[0].outcome), "deny.share.dealer");
+    }
     says(&mut world, 1, step(right));
     assert!(matches!(
         world.ask("desk", world.ether(keystead_tests::fixture::FRIEND, 1, 0)).1,

@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use alloy_primitives::U256;
-use keystead_decision::KeyState;
-use keystead_intent::{AuthorityChange, ChangeKind, DangerClass, KeyCeremony, KeyKind};
+use bitcoin::key::TweakedPublicKey;
+use bitcoin::secp256k1::{Message, Secp256k1, schnorr};
+use bitcoin::{Address, KnownHrp, XOnlyPublicKey};
+use keystead_bitcoin::first_in_shares;
+use keystead_decision::{KeyState, PublicAccount};
+use keystead_intent::{AuthorityChange, ChainId, ChangeKind, DangerClass, KeyCeremony, KeyKind};
 use keystead_policy::{Need, PolicyVersion, QuorumRow};
 use keystead_tests::chainside::{anvil, asked, balance, fund};
 use keystead_tests::cluster::{NodeHome, Station, ether};
@@ -76,38 +80,70 @@ async fn d02_a10_the_shares_of_a_key_that_left_are_the_key_for_standard_tools_fr
     }
     assert_eq!(balance(anvil, FRIEND).await - before, U256::from(ETHER / 5));
     of_ed25519(&stations, (identity, recipient)).await;
+    of_bip340(&stations, (identity, recipient)).await;
     for station in stations {
         station.stop().await;
     }
 }
 
-/// The same of a key of Ed25519, by a script of its own.
-async fn of_ed25519(stations: &[Station], (identity, recipient): (&str, &str)) {
-    let (key, holders) = (name("vault"), ["node-1", "node-2", "node-3"].map(name).to_vec());
-    let kind = KeyKind::ThresholdEd25519;
-    let generate = KeyCeremony::Generate { key: key.clone(), kind, threshold: 2, holders };
+/// A key is born and leaves: its public side, and what a script of others makes of two shares, however they are chosen.
+async fn gone(
+    stations: &[Station],
+    (key, kind): (&str, KeyKind),
+    (identity, recipient): (&str, &str),
+    (script, message): (&str, &[u8]),
+) -> (PublicAccount, Vec<Value>) {
+    let holders = ["node-1", "node-2", "node-3"].map(name).to_vec();
+    let generate = KeyCeremony::Generate { key: name(key), kind, threshold: 2, holders };
     let born = stations[3].change(AuthorityChange::Key(generate)).await;
     assert_eq!(born.stage, RequestStage::Applied, "{born:?} {:#?}", told(stations));
-    let public = key_once(&stations[3], "vault", |key| key.account.is_some()).await.account.unwrap();
-    let exit = KeyCeremony::Exit { key, recipients: vec![recipient.to_owned()] };
+    let public = key_once(&stations[3], key, |key| key.account.is_some()).await.account.unwrap();
+    let exit = KeyCeremony::Exit { key: name(key), recipients: vec![recipient.to_owned()] };
     let left = stations[3].change(AuthorityChange::Key(exit)).await;
     assert_eq!(left.stage, RequestStage::Applied, "{left:?} {:#?}", told(stations));
-    let key = key_once(&stations[3], "vault", |key| key.exits.len() == 3).await;
+    let key = key_once(&stations[3], key, |key| key.exits.len() == 3).await;
     let folder = tempfile::tempdir().unwrap();
     let shares = opened(&stations[3], &key, identity, folder.path()).await;
-    let message = b"any message of Solana's";
     let signs = |shares: &[PathBuf]| {
-        let mut script = Command::new(python_program("python"));
-        script.arg(root().join("tests/python/recombine_ed25519.py")).arg(const_hex::encode(message));
-        script.args(shares).output().unwrap()
+        let mut command = Command::new(python_program("python"));
+        command.arg(root().join("tests/python").join(script)).arg(const_hex::encode(message));
+        command.args(shares).output().unwrap()
     };
     let short = signs(&shares[..1]);
     assert!(!short.status.success() && short.stdout.is_empty(), "one share is not the key: {short:?}");
-    let verifier = ed25519_dalek::VerifyingKey::from_bytes(&public.ed25519_key().unwrap()).unwrap();
-    for two in [&shares[..2], &shares[1..]] {
+    let signed = [&shares[..2], &shares[1..]].map(|two| {
         let signed = signs(two);
         assert!(signed.status.success(), "{signed:?}");
-        let signed: Value = serde_json::from_slice(&signed.stdout).unwrap();
+        serde_json::from_slice(&signed.stdout).unwrap()
+    });
+    (public, signed.to_vec())
+}
+
+/// The same of a key of BIP-340: the output key is that of the address which the log hands out first.
+async fn of_bip340(stations: &[Station], heir: (&str, &str)) {
+    let kind = KeyKind::ThresholdBip340;
+    let digest = [7; 32];
+    let (public, signed) = gone(stations, ("coins", kind), heir, ("recombine_bip340.py", &digest)).await;
+    let first = first_in_shares(ChainId::BITCOIN_MAINNET, kind, &public).unwrap();
+    for signed in signed {
+        let bytes = |field: &str| const_hex::decode(signed[field].as_str().unwrap()).unwrap();
+        let output = XOnlyPublicKey::from_slice(&bytes("output_key")).unwrap();
+        let paid =
+            Address::p2tr_tweaked(TweakedPublicKey::dangerous_assume_tweaked(output), KnownHrp::Mainnet);
+        assert_eq!(paid.to_string(), first);
+        let signature = schnorr::Signature::from_slice(&bytes("signature")).unwrap();
+        let message = Message::from_digest(digest);
+        Secp256k1::verification_only().verify_schnorr(&signature, &message, &output).unwrap();
+    }
+}
+
+/// The same of a key of Ed25519, by a script of its own.
+async fn of_ed25519(stations: &[Station], heir: (&str, &str)) {
+    let message = b"any message of Solana's";
+    let key = ("vault", KeyKind::ThresholdEd25519);
+    let (public, signed) = gone(stations, key, heir, ("recombine_ed25519.py", message)).await;
+    let verifier = ed25519_dalek::VerifyingKey::from_bytes(&public.ed25519_key().unwrap()).unwrap();
+    for signed in signed {
         let bytes = const_hex::decode_to_array(signed["signature"].as_str().unwrap()).unwrap();
         verifier.verify_strict(message, &ed25519_dalek::Signature::from_bytes(&bytes)).unwrap();
     }

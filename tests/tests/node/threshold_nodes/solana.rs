@@ -12,6 +12,8 @@ use keystead_tests::start_all;
 use keystead_wire::{RequestStage, RequestView};
 use solana_transaction::versioned::VersionedTransaction;
 
+use super::{hot_once, lost_by_node_2, repair, without_share};
+
 const STRANGER: Pubkey = Pubkey([4; 32]);
 
 /// Two SOL a day; the desk moves them by messages.
@@ -71,7 +73,8 @@ fn codes(view: &RequestView) -> Vec<&'static str> {
     reasons.iter().map(Reason::code).collect()
 }
 
-/// One story, as a birth is one: born, used to the lamport, denied beyond it, refreshed, dealt to others, used again.
+/// One story, as a birth is one: born, used to the lamport, denied beyond it, refreshed, lost by one and repaired, dealt to others by
+/// the one who was repaired, used again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn k03_s10_an_ed25519_key_in_shares_signs_transfers_of_solana_within_its_limits() {
     let mut stations = cluster().await;
@@ -110,11 +113,19 @@ async fn k03_s10_an_ed25519_key_in_shares_signs_transfers_of_solana_within_its_l
     assert_eq!(signed.raw[..], [&[2], &empty[..], &signed.signature, &sponsored].concat());
 
     change(&stations, KeyCeremony::Refresh { key: name("hot") }).await;
+    // INVARIANT D1: the others sign on while one has lost its share, and give it another one.
+    let holder = without_share(stations.remove(1)).await;
+    stations.insert(1, holder);
+    hot_once(&stations[3], lost_by_node_2).await;
     pays(&stations, 3, payment(us, 3, SOL / 4)).await;
+    change(&stations, repair()).await;
+    let key = stations[3].hot().await;
+    assert_eq!(key.account.and_then(|it| it.ed25519_key()), Some(us.0));
+    assert!(key.sharing.is_some_and(|it| it.lost.is_empty()));
     let (holders, dealers) =
         (["node-1", "node-4"].map(name).to_vec(), ["node-2", "node-3"].map(name).to_vec());
     change(&stations, KeyCeremony::Reshare { key: name("hot"), threshold: 2, holders, dealers }).await;
-    assert_eq!(stations[3].hot().await.epoch, 2);
+    assert_eq!(stations[3].hot().await.epoch, 3);
     // Whoever holds no share any more is not missed, and every node has verified what was signed.
     stations.remove(1).stop().await;
     let view = pays(&stations, 0, payment(us, 4, SOL / 2 - 6 * FEE)).await;
