@@ -177,6 +177,19 @@ async fn d01_a_holder_whose_disk_lost_its_share_is_repaired_by_the_others() {
     assert_eq!((of("dealt").len(), of("proven").len(), of("lost").len()), (6, 6, 1), "{transcript}");
     assert_eq!(of("convened")[1]["more"]["epoch"], 1);
     assert!(steps.iter().all(|it| it["voters"].as_array().unwrap().len() >= 3), "{transcript}");
+    is_ended_and_begun_again(&circle);
+    circle.pays(&account);
+}
+
+/// A refresh waits for a holder that answers nothing; people end it, and another one begins from its first round.
+fn is_ended_and_begun_again(circle: &Circle) {
+    circle.signals("node-3", "-STOP");
+    circle.approved(&["key", "refresh", "hot"]);
+    circle.approved(&["key", "abort", "hot"]);
+    circle.signals("node-3", "-CONT");
+    circle.approved(&["key", "refresh", "hot"]);
+    let refreshed = circle.key_once(|key| key["epoch"] == 2);
+    assert_eq!(refreshed["sharing"]["lost"], json!([]), "{refreshed}");
 }
 
 /// The words of a wallet of others: the first of its addresses is paid from.
