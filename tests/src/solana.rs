@@ -2,7 +2,7 @@
 
 use keystead_base::Amount;
 use keystead_intent::{Action, Asset, AssetEntry, AssetKind, ChainId, SolanaMessage};
-use keystead_policy::{AddressEntry, Measure, PolicyVersion, Window};
+use keystead_policy::{AddressEntry, Measure, PolicyVersion, Rule, Window};
 use keystead_solana::{Cluster, Draft, Instruction, Pubkey, Version, compile, order};
 
 use crate::fixture::{BIRTH, name};
@@ -33,6 +33,16 @@ pub fn lists_solana(policy: &mut PolicyVersion, lamports: u64) {
     policy.windows.sort_by(|a, b| a.id.cmp(&b.id));
 }
 
+/// Whoever has this role moves what a key has by messages that are transfers.
+pub fn moves_sol(policy: &mut PolicyVersion, role: &str, key: &str) {
+    let cedar = format!(
+        r#"permit(principal in Role::"{role}", action == Action::"solana", resource == Key::"{key}")
+           when {{ context.class == "transfer" }};"#
+    );
+    policy.rules.push(Rule { id: name(&format!("{role}-moves-sol")), cedar });
+    policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
+}
+
 /// A message with a blockhash of this byte.
 ///
 /// # Panics
@@ -40,7 +50,17 @@ pub fn lists_solana(policy: &mut PolicyVersion, lamports: u64) {
 /// When it is too long.
 #[must_use]
 pub fn message(payer: Pubkey, blockhash: u8, instructions: Vec<Instruction>) -> Vec<u8> {
-    let draft = Draft { version: Version::Zero, payer, blockhash: [blockhash; 32], instructions };
+    message_with(payer, [blockhash; 32], instructions)
+}
+
+/// A message.
+///
+/// # Panics
+///
+/// When it is too long.
+#[must_use]
+pub fn message_with(payer: Pubkey, blockhash: [u8; 32], instructions: Vec<Instruction>) -> Vec<u8> {
+    let draft = Draft { version: Version::Zero, payer, blockhash, instructions };
     compile(&draft).expect("a message").to_bytes()
 }
 

@@ -14,8 +14,8 @@ use keystead_solana::{AccountMeta, Instruction, Pubkey, Unsigned, order};
 
 use crate::Loot;
 use crate::circle::{Secp, five};
-use crate::solana::{CLUSTER, PAYEE, SOL, asks, lists_solana, message};
-use crate::theft::{STRICT_CHECKS, add_rule};
+use crate::solana::{CLUSTER, PAYEE, SOL, asks, lists_solana, message, moves_sol};
+use crate::theft::STRICT_CHECKS;
 use crate::world::World;
 
 /// The thief's.
@@ -25,9 +25,7 @@ const PROGRAM: Pubkey = Pubkey([0xba; 32]);
 pub fn attack<C: Controls>(controls: C) -> Loot {
     let mut world = World::of(five(), controls, |policy| {
         lists_solana(policy, SOL);
-        let rule = r#"permit(principal in Role::"desk", action == Action::"solana", resource == Key::"treasury")
-                      when { context.class == "transfer" };"#;
-        add_rule(policy, "desk-moves-sol", rule);
+        moves_sol(policy, "desk", "treasury");
     });
     let key = Secp::new(9);
     world.birth_of_ed25519(&key);

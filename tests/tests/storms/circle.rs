@@ -11,8 +11,10 @@ use keystead_decision::KeyState;
 use keystead_devnet::Devnet;
 use keystead_intent::{AuthorityChange, KeyCeremony, KeyKind};
 use keystead_node::Config;
+use keystead_solana::{Pubkey, order};
 use keystead_tests::cluster::NodeHome;
 use keystead_tests::fixture::{BIRTH, CHAIN, Desk, ETHER, FRIEND, Member, name};
+use keystead_tests::solana::{PAYEE, SOL, asks, lists_solana, message_with, moves_sol};
 use keystead_wire::{ConveningView, KeyView, RequestStage, RequestView};
 
 use crate::founded::Founded;
@@ -35,7 +37,11 @@ pub(crate) struct Circle {
 impl Circle {
     /// So many nodes, whose folders are there; none runs.
     pub(crate) fn placed(nodes: u8, ground: Ground) -> Self {
-        let mut homes = NodeHome::several(nodes, |policy| policy.timing.certificate_seconds = RIGHT_SECONDS);
+        let mut homes = NodeHome::several(nodes, |policy| {
+            policy.timing.certificate_seconds = RIGHT_SECONDS;
+            lists_solana(policy, SOL);
+            moves_sol(policy, "trader", SOL_KEY);
+        });
         let addresses: Vec<String> = (0..homes.len()).map(|it| ground.address(it)).collect();
         let cluster = homes[0].genesis.genesis.cluster();
         let product = Product { cluster, addresses: &addresses, anvil: "" };
@@ -132,19 +138,29 @@ impl Circle {
 
     /// The key `hot`, born in shares: any two of the first three sign.
     pub(crate) async fn born(&self) -> KeyView {
-        let (key, kind) = (name("hot"), KeyKind::ThresholdSecp256k1);
-        let generate = KeyCeremony::Generate { key, kind, threshold: 2, holders: nodes(&[1, 2, 3]) };
+        self.born_as(HOT, KeyKind::ThresholdSecp256k1).await
+    }
+
+    /// A key of this kind, born in shares: any two of the first three sign.
+    pub(crate) async fn born_as(&self, key: &str, kind: KeyKind) -> KeyView {
+        let generate =
+            KeyCeremony::Generate { key: name(key), kind, threshold: 2, holders: nodes(&[1, 2, 3]) };
         let view = self.ceremony([0, 1, 2], generate).await;
         assert_eq!(view.stage, RequestStage::Applied, "{view:?} {}", self.told());
-        let key = self.hot(0).await;
+        let key = self.key(key, 0).await;
         assert_eq!(key.state, KeyState::Active);
         key
     }
 
-    /// The key as a node knows it.
+    /// The key `hot` as a node knows it.
     pub(crate) async fn hot(&self, node: usize) -> KeyView {
+        self.key(HOT, node).await
+    }
+
+    /// A key as a node knows it.
+    pub(crate) async fn key(&self, key: &str, node: usize) -> KeyView {
         let client = self.people.client("cleo", node, ANSWER);
-        let find = |keys: Vec<KeyView>| keys.into_iter().find(|it| it.name == name("hot"));
+        let find = |keys: Vec<KeyView>| keys.into_iter().find(|it| it.name == name(key));
         retry(async || client.keys().await.ok().and_then(find)).await
     }
 
@@ -166,6 +182,22 @@ impl Circle {
         let raw = view.signed.expect("a signature").raw;
         self.signed.lock().expect("nobody panics here").push((nonce, raw));
         start.elapsed()
+    }
+
+    /// A payment of one lamport by the key `sol`, asked of this node until it is signed; the signature is good.
+    pub(crate) async fn pays_sol(&self, node: usize) {
+        let account = self.key(SOL_KEY, node).await.account.expect("an account");
+        let public = account.ed25519_key().expect("a key of Ed25519");
+        let mut blockhash = [0; 32];
+        blockhash[..8].copy_from_slice(&self.nonce.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        let payer = Pubkey(public);
+        let message = message_with(payer, blockhash, vec![order::transfer(payer, PAYEE, 1)]);
+        let view = self.people.ask("dora", node, asks(SOL_KEY, message.clone())).await;
+        assert_eq!(view.stage, RequestStage::Signed, "no request fails: {view:?} {}", self.told());
+        let signature: [u8; 64] =
+            view.signed.expect("a signature").signature[..].try_into().expect("64 bytes");
+        let verifier = ed25519_dalek::VerifyingKey::from_bytes(&public).expect("a point");
+        verifier.verify_strict(&message, &signature.into()).expect("a signature of the message");
     }
 
     /// All that was signed is executed, from this account: how many payments.
@@ -199,6 +231,10 @@ pub(crate) fn nodes(numbers: &[u8]) -> Vec<keystead_base::Name> {
     numbers.iter().map(|it| name(&format!("node-{it}"))).collect()
 }
 
+/// Of ECDSA, which pays ether.
+pub(crate) const HOT: &str = "hot";
+/// Of FROST, which pays lamports.
+pub(crate) const SOL_KEY: &str = "sol";
 /// Rights, and with them shares of an epoch that is over, live so long.
 const RIGHT_SECONDS: u64 = 20;
 const LINES_SHOWN: usize = 15;

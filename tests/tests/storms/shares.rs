@@ -11,17 +11,13 @@ use keystead_tests::tracer::{Thread, Tracer, calls_of, has_strace, is_gone};
 use keystead_wire::RequestStage;
 use tokio::time::interval;
 
-use crate::circle::{Circle, nodes};
+use crate::circle::{Circle, HOT, SOL_KEY, nodes};
 use crate::disks::SmallDisk;
 use crate::ground::Ground;
 use crate::kills::seed;
 use crate::network::apart;
 use crate::people::retry;
 use crate::process::copy;
-
-fn refresh() -> KeyCeremony {
-    KeyCeremony::Refresh { key: name("hot") }
-}
 
 /// From any two of three to any three of five, the first of whom is out.
 fn hand_on() -> KeyCeremony {
@@ -123,26 +119,41 @@ enum Way {
 }
 
 impl Way {
+    /// With the key of ECDSA.
     async fn go(self, circle: &Circle) {
+        self.go_with(circle, HOT).await;
+    }
+
+    async fn go_with(self, circle: &Circle, key: &str) {
         let ceremony = match self {
-            Self::Sign => {
-                circle.pays(3).await;
-                return;
-            }
+            Self::Sign => return pays(circle, key).await,
             // Of a key of its own each time: its name is not free again.
             Self::Birth => {
-                let key = name(&format!("born-{}", BIRTHS.fetch_add(1, Ordering::Relaxed)));
-                let (kind, holders) = (KeyKind::ThresholdSecp256k1, nodes(&[1, 2, 3]));
-                KeyCeremony::Generate { key, kind, threshold: 2, holders }
+                let born = name(&format!("born-{}", BIRTHS.fetch_add(1, Ordering::Relaxed)));
+                let (kind, holders) = (kind(key), nodes(&[1, 2, 3]));
+                KeyCeremony::Generate { key: born, kind, threshold: 2, holders }
             }
-            Self::Refresh => refresh(),
+            Self::Refresh => KeyCeremony::Refresh { key: name(key) },
             Self::HandOn => {
                 let (holders, dealers) = (nodes(&[3, 2, 1]), nodes(&[1, 2, 3]));
-                KeyCeremony::Reshare { key: name("hot"), threshold: 2, holders, dealers }
+                KeyCeremony::Reshare { key: name(key), threshold: 2, holders, dealers }
             }
         };
         let view = circle.ceremony([3, 3, 3], ceremony).await;
         assert_eq!(view.stage, RequestStage::Applied, "{self:?}: {view:?} {}", circle.told());
+    }
+}
+
+/// The kind of a key of the storm.
+fn kind(key: &str) -> KeyKind {
+    if key == SOL_KEY { KeyKind::ThresholdEd25519 } else { KeyKind::ThresholdSecp256k1 }
+}
+
+async fn pays(circle: &Circle, key: &str) {
+    if key == SOL_KEY {
+        circle.pays_sol(3).await;
+    } else {
+        circle.pays(3).await;
     }
 }
 
@@ -155,30 +166,29 @@ async fn d04_holders_killed_at_syncs_and_sends_of_ceremonies_and_signatures_lose
         return;
     }
     let circle = Circle::start(4).await;
-    let account = circle.born().await.address;
     let (mut reached, mut tried, seed) = (0, 0, seed());
+    let (key, turn) = ([HOT, SOL_KEY][seed % KINDS], seed / KINDS);
+    let account = circle.born_as(key, kind(key)).await.account;
     for way in [Way::Sign, Way::Birth, Way::Refresh, Way::HandOn] {
-        let calls = calls_of(&threads(&circle, 1), way.go(&circle)).await;
-        let (places, turns) = chosen(&calls, seed);
+        let calls = calls_of(&threads(&circle, 1), way.go_with(&circle, key)).await;
+        let (places, turns) = chosen(&calls, turn);
         println!(
-            "{way:?}: killed at {} of {} calls, turn {} of {turns}; {} seeds in a row are each call at each holder; \
-             KEYSTEAD_STORM_SEED={seed} takes the same again, KEYSTEAD_STORM_PLACES=all takes all",
+            "{way:?} of {key}: killed at {} of {} calls, turn {} of {turns}; {} seeds in a row are each call at each holder with \
+             each kind of key; KEYSTEAD_STORM_SEED={seed} takes the same again, KEYSTEAD_STORM_PLACES=all takes all of this kind",
             places.len(),
             calls.values().sum::<usize>(),
-            seed % turns + 1,
-            turns * HOLDERS
+            turn % turns + 1,
+            turns * HOLDERS * KINDS
         );
         for (at, place) in places.into_iter().enumerate() {
-            let victim = (at + seed / turns) % HOLDERS;
+            let victim = (at + turn / turns) % HOLDERS;
             tried += 1;
-            reached += usize::from(killed(&circle, victim, way, &place).await);
+            reached += usize::from(killed(&circle, victim, (way, key), &place).await);
         }
-        assert_eq!(circle.hot(3).await.address, account, "the same account");
+        assert_eq!(circle.key(key, 3).await.account, account, "the same key");
     }
-    println!(
-        "{reached} of {tried} places were reached; {} payments executed",
-        circle.executes(account.unwrap())
-    );
+    let paid = if key == HOT { circle.executes(circle.hot(3).await.address.unwrap()) } else { 0 };
+    println!("{reached} of {tried} places were reached; {paid} payments executed on Ethereum");
     assert!(2 * reached > tried, "hardly a place was reached");
 }
 
@@ -213,11 +223,21 @@ fn d04_turns_of_a_storm_leave_no_call_out() {
 }
 
 /// Kills a node at a place of this way, has it started again, and the way goes on to its end. Whether it was reached.
-async fn killed(circle: &Circle, node: usize, way: Way, (thread, call, nth): &Place) -> bool {
+async fn killed(circle: &Circle, node: usize, (way, key): (Way, &str), (thread, call, nth): &Place) -> bool {
     let Some(number) = threads(circle, node).get(thread).copied() else { return false };
     let tracer = Tracer::killing(number, call, *nth);
-    // As a service manager does, again and again.
-    let supervised = async {
+    supervised(circle, node, way.go_with(circle, key)).await;
+    let reached = is_gone(number);
+    tracer.detach();
+    // Whoever was killed at the way's last moment is still dying here.
+    supervised(circle, node, circle.votes(node)).await;
+    pays(circle, key).await;
+    reached
+}
+
+/// Goes a way to its end, and starts a node that dies on it again each time, as a service manager does.
+async fn supervised(circle: &Circle, node: usize, way: impl Future<Output = ()>) {
+    let starts = async {
         let mut pace = interval(LOOKS);
         loop {
             pace.tick().await;
@@ -225,15 +245,9 @@ async fn killed(circle: &Circle, node: usize, way: Way, (thread, call, nth): &Pl
         }
     };
     tokio::select! {
-        () = way.go(circle) => {}
-        () = supervised => {}
+        () = way => {}
+        () = starts => {}
     }
-    let reached = is_gone(number);
-    tracer.detach();
-    circle.supervise(node);
-    circle.votes(node).await;
-    circle.pays(3).await;
-    reached
 }
 
 /// The disk of one holder is put back to before a refresh, and to before runs that it took part in.
@@ -398,6 +412,8 @@ async fn d03_a_ceremony_parted_from_one_of_its_holders_ends_once_the_network_is_
 
 /// So many for each way.
 const PLACES: usize = 3;
+/// Of ECDSA and of FROST, in turns.
+const KINDS: usize = 2;
 /// Of the key, each of whom is killed by turns.
 const HOLDERS: usize = 3;
 /// Keys that were born in storms so far.

@@ -3,11 +3,13 @@
 use keystead_base::Coded as _;
 use keystead_decision::{KeyState, Outcome};
 use keystead_intent::{AuthorityChange, KeyCeremony, KeyKind};
-use keystead_policy::{Reason, Rule};
+use keystead_policy::Reason;
 use keystead_solana::{AccountMeta, Instruction, Pubkey, order};
 use keystead_tests::cluster::{NodeHome, Station};
 use keystead_tests::fixture::{ETHER, FRIEND, name};
-use keystead_tests::solana::{CLUSTER, DEVNET, FEE, PAYEE, SOL, asks, lists_solana, message, payment};
+use keystead_tests::solana::{
+    CLUSTER, DEVNET, FEE, PAYEE, SOL, asks, lists_solana, message, moves_sol, payment,
+};
 use keystead_tests::start_all;
 use keystead_wire::{RequestStage, RequestView};
 use solana_transaction::versioned::VersionedTransaction;
@@ -20,10 +22,7 @@ const STRANGER: Pubkey = Pubkey([4; 32]);
 async fn cluster() -> Vec<Station> {
     let homes = NodeHome::several(4, |policy| {
         lists_solana(policy, 2 * SOL);
-        let cedar = r#"permit(principal in Role::"desk", action == Action::"solana", resource == Key::"hot")
-                       when { context.class == "transfer" };"#;
-        policy.rules.push(Rule { id: name("desk-moves-sol"), cedar: cedar.to_owned() });
-        policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
+        moves_sol(policy, "desk", "hot");
     });
     start_all(homes).await
 }
