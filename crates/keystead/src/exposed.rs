@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::Address;
 use bitcoin::ScriptBuf;
-use keystead_base::{Name, RequestId, Timestamp};
+use keystead_base::{Amount, Name, RequestId, Timestamp};
 use keystead_bitcoin::{Form, Network, Owned, Owner, Spend, Wallet, address_of, read_wallet, shared_wallet};
 use keystead_decision::{Decision, Entry, Grant, Key, Outcome, State};
-use keystead_intent::{AccountRef, Action, BitcoinWallet, PsbtSpend};
+use keystead_intent::{AccountRef, Action, Asset, BitcoinWallet, ChainId, PsbtSpend};
 use keystead_quantum::exposure::{Facts, Family, Lock};
+use serde::Serialize;
 
 use crate::commands::psbt_place;
 use crate::failure::Failure;
@@ -22,6 +23,21 @@ pub(crate) struct Row {
     /// None where the row is of many places.
     pub(crate) address: Option<String>,
     pub(crate) facts: Facts,
+    /// The account, where it is one of Ethereum's kind.
+    pub(crate) account: Option<Address>,
+    /// What it holds, where somebody looked.
+    pub(crate) balances: Vec<Balance>,
+}
+
+/// One thing that an account holds on one chain.
+#[derive(Serialize)]
+pub(crate) struct Balance {
+    pub(crate) chain: ChainId,
+    pub(crate) asset: Asset,
+    /// In its smallest unit.
+    pub(crate) amount: Amount,
+    /// As people read it.
+    pub(crate) shown: String,
 }
 
 /// A wallet among the rows, for whoever looks for its coins.
@@ -113,23 +129,26 @@ impl Signed {
         let account = |index| AccountRef { key: name.clone(), index };
         let used = self.accounts.range(account(0)..=account(u32::MAX));
         let uses: BTreeMap<u32, Uses> = used.map(|(it, uses)| (it.index, *uses)).collect();
-        let row = |chain: &str, index, address: String, lock, uses: Uses| Row {
+        let row = |chain: &str, index, (address, account), lock, uses: Uses| Row {
             key: name.clone(),
             chain: chain.to_owned(),
             place: format!("{name}/{index}"),
             address: Some(address),
-            facts: Facts { holding: None, ..facts(lock, uses, Family::Log) },
+            facts: facts(lock, uses, Family::Log),
+            account,
+            balances: Vec::new(),
         };
         if let Some(public) = key.account.ed25519_key() {
             let uses = uses.get(&0).copied().unwrap_or_default();
             let address = keystead_solana::Pubkey(public).to_string();
-            return rows.push(row("solana", 0, address, Lock::KeyAccount, uses));
+            return rows.push(row("solana", 0, (address, None), Lock::KeyAccount, uses));
         }
         let indexes: BTreeSet<u32> = uses.keys().copied().chain([0]).collect();
         for index in indexes {
             let Some(address) = key.address(index) else { continue };
             let uses = uses.get(&index).copied().unwrap_or_default();
-            rows.push(row("ethereum", index, address.to_checksum(None), Lock::Account, uses));
+            let written = (address.to_checksum(None), Some(address));
+            rows.push(row("ethereum", index, written, Lock::Account, uses));
         }
     }
 
@@ -153,6 +172,8 @@ impl Signed {
                 place: psbt_place(&wallet, owned).unwrap_or_default(),
                 address: address_of(script, wallet.network()),
                 facts: facts(lock(descriptor.form()), *uses, family),
+                account: None,
+                balances: Vec::new(),
             });
         }
         for (number, (form, descriptor)) in wallet.descriptors().iter().enumerate() {
@@ -163,6 +184,8 @@ impl Signed {
                 place: format!("{form}: every place not spent from"),
                 address: None,
                 facts: facts(lock(descriptor.form()), Uses::default(), family),
+                account: None,
+                balances: Vec::new(),
             });
         }
         Ok(Held { wallet, places, others })

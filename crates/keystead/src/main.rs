@@ -2,6 +2,7 @@
 
 mod address;
 mod asking;
+mod balances;
 mod ceremony;
 mod coins;
 mod commands;

@@ -14,9 +14,15 @@ pub(crate) fn an_account(script: &mut Script) {
         .has("/addresses/0/way_out", "fresh_account")
         .has("/addresses/0/since", "")
         .has("/not_known", "elsewhere")]);
-    let text = script.text("ana", "exposure");
-    assert!(text.contains("EVERYBODY") && text.contains("not known here:"), "{text}");
-    aligned(&text);
+    script.play([ok("ana", "exposure --balances")
+        .has("/addresses/0/balances/0/asset", "native")
+        .has("/addresses/0/balances/0/shown", " ETH")
+        .has("/not_known", "policy does not register")]);
+    for command in ["exposure", "exposure --balances"] {
+        let text = script.text("ana", command);
+        assert!(text.contains("EVERYBODY") && text.contains("not known here:"), "{text}");
+        aligned(&text);
+    }
 }
 
 /// What was spent from shows its key; what hashes its key hides it from all but those who hold the log; taproot hides nothing.

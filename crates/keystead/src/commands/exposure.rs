@@ -4,13 +4,17 @@ use std::path::Path;
 
 use clap::Args;
 use keystead_decision::Strict;
+use keystead_intent::ChainId;
 use keystead_ledger::{Auditor, StoredBlock};
+use keystead_policy::PolicyVersion;
 use keystead_quantum::exposure::{Audience, Exposure, Holding, WayOut};
 use serde_json::{Value, json};
 
+use super::request::chain_view;
 use super::{Global, Session};
+use crate::balances::Balances;
 use crate::coins::{self, ScanArgs};
-use crate::exposed::{self, Held, Row, Signed};
+use crate::exposed::{self, Balance, Held, Row, Signed};
 use crate::failure::Failure;
 use crate::member;
 use crate::output::{Report, Voice};
@@ -22,6 +26,10 @@ pub(crate) struct ExposureArgs {
     /// Look for coins at the sources in keystead.toml, and weigh what lies open by how much it is and for how long.
     #[arg(long)]
     coins: bool,
+    /// Ask the chain in keystead.toml what each account holds: its coin, and the tokens that policy registers. Accounts that hold
+    /// nothing come last.
+    #[arg(long)]
+    balances: bool,
     #[command(flatten)]
     scan: ScanArgs,
 }
@@ -46,7 +54,11 @@ pub(crate) async fn run(global: &Global, args: &ExposureArgs, voice: Voice) -> R
         voice.progress(&format!("{} blocks", from - 1));
     }
     let (mut rows, wallets) = signed.rows(auditor.state())?;
-    let mut unknown = vec![ELSEWHERE.to_owned(), FILES.to_owned(), BALANCES.to_owned()];
+    let mut unknown = vec![ELSEWHERE.to_owned(), FILES.to_owned()];
+    unknown.extend(match args.balances {
+        true => look(&session, &auditor.state().policy().engine.version().clone(), &mut rows, voice).await?,
+        false => vec![BALANCES.to_owned()],
+    });
     for held in &wallets {
         match args.coins {
             true => unknown.extend(weigh(&global.dir, held, args.scan, &mut rows).await?),
@@ -72,6 +84,32 @@ pub(crate) async fn run(global: &Global, args: &ExposureArgs, voice: Voice) -> R
         "log": {"blocks": log.blocks, "root": log.root},
     });
     Ok(Report::new(json, text(&judged, &unknown)))
+}
+
+/// Puts into the rows of accounts what each holds on the chain that keystead.toml names. What is still not known then.
+async fn look(
+    session: &Session,
+    policy: &PolicyVersion,
+    rows: &mut [Row],
+    voice: Voice,
+) -> Result<Vec<String>, Failure> {
+    let view = chain_view(session).await?;
+    for row in rows {
+        let (Some(view), Some(owner)) = (&view, row.account) else { continue };
+        voice.progress(&format!("asking for what {owner} holds"));
+        let held = Balances::of(owner, view, policy).await?;
+        let chain = ChainId(view.chain_id());
+        let balance = |(asset, amount, shown)| Balance { chain, asset, amount, shown };
+        row.balances = held.lines(view, policy).into_iter().map(balance).collect();
+        if held.is_empty() {
+            row.facts.holding = Some(Holding { amount: 0, amount_blocks: 0 });
+        }
+    }
+    let looked = view.map(|it| ChainId(it.chain_id()));
+    let others = policy.chains.iter().filter(|it| it.bitcoin().is_none() && Some(**it) != looked);
+    let not_asked =
+        others.map(|chain| format!("what accounts on {chain} hold: keystead.toml names no endpoints of it"));
+    Ok(not_asked.chain([UNREGISTERED.to_owned()]).collect())
 }
 
 /// Puts the coins of a wallet into its rows; a network without sources stays unknown, and that is said.
@@ -122,6 +160,7 @@ fn shown(row: &Row, exposure: &Exposure) -> Value {
         "seen_by": exposure.audience,
         "way_out": exposure.way_out,
         "holding": row.facts.holding,
+        "balances": row.balances,
         "weight": exposure.weight,
     })
 }
@@ -137,12 +176,21 @@ fn text(judged: &[(Row, Exposure)], unknown: &[String]) -> String {
             row.place.clone(),
             row.address.clone().unwrap_or_default(),
             row.facts.signatures.to_string(),
-            row.facts.holding.map_or_else(|| "?".to_owned(), |it| it.amount.to_string()),
+            amount(row),
             way_out(exposure.way_out).to_owned(),
         ]);
     }
     let lines: String = unknown.iter().map(|it| format!("  {it}\n")).collect();
     format!("{}\nnot known here:\n{lines}", table.render())
+}
+
+/// What lies there, where somebody looked.
+fn amount(row: &Row) -> String {
+    match row.facts.holding {
+        Some(holding) => holding.amount.to_string(),
+        None if row.balances.is_empty() => "?".to_owned(),
+        None => row.balances.iter().map(|it| &*it.shown).collect::<Vec<_>>().join(", "),
+    }
 }
 
 fn audience(it: Audience) -> &'static str {
@@ -170,4 +218,6 @@ fn way_out(it: WayOut) -> &'static str {
 
 const ELSEWHERE: &str = "what was signed with these keys elsewhere, before they came or after they left";
 const FILES: &str = "who has what `psbt wallet` and `psbt watch` wrote";
-const BALANCES: &str = "what accounts on Ethereum and Solana hold";
+const BALANCES: &str = "what accounts on Ethereum and Solana hold: --balances looks";
+const UNREGISTERED: &str =
+    "tokens that policy does not register, and since when an account has what it holds";

@@ -1,11 +1,11 @@
 //! `keystead key sweep`: what an old key still has, moved to a new one by ordinary requests.
 
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::U256;
 use clap::Args;
 use keystead_base::{Amount, Name};
 use keystead_bitcoin::{Branch, PsbtVersion, Target, address_of, compose, consolidate, read_wallet};
 use keystead_intent::{
-    AccountRef, Action, Asset, AssetKind, BitcoinWallet, ChainId, GasTerms, PsbtSpend, Transfer,
+    AccountRef, Action, Asset, AssetEntry, BitcoinWallet, ChainId, GasTerms, PsbtSpend, Transfer,
 };
 use keystead_policy::PolicyVersion;
 use keystead_transmit::ChainView;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::psbt_build::usual;
 use super::request::{COIN_GAS, TOKEN_GAS, chain_view, under_caps};
 use super::{Global, REQUEST_LIFETIME, Session};
+use crate::balances::Balances;
 use crate::coins::{self, RateArgs, ScanArgs};
 use crate::failure::Failure;
 use crate::output::{Report, Voice};
@@ -126,17 +127,12 @@ impl Plan {
             let Some(from) = account.address(index) else { break };
             let place = AccountRef { key: old.name.clone(), index };
             let mut nonce = view.pending_nonce(from).await?;
-            let mut coin = view.balance(from).await?.0;
-            let mut moved = Vec::new();
-            let fungible =
-                policy.assets.iter().filter(|it| it.chain == chain && it.kind == AssetKind::Fungible);
-            for entry in fungible {
-                let Asset::Token(token) = entry.asset else { continue };
-                let amount = token_balance(view, token, from).await?;
-                if !amount.is_zero() {
-                    moved.push((Asset::Token(token), entry.symbol.clone(), amount, TOKEN_GAS));
-                }
-            }
+            let held = Balances::of(from, view, policy).await?;
+            let mut coin = held.coin;
+            let token = |(entry, token, amount): (&AssetEntry, _, _)| {
+                (Asset::Token(token), entry.symbol.clone(), amount, TOKEN_GAS)
+            };
+            let mut moved: Vec<_> = held.tokens.into_iter().map(token).collect();
             moved.push((Asset::Native, "coin".to_owned(), U256::ZERO, COIN_GAS));
             for (asset, symbol, amount, gas_limit) in moved {
                 let fees = under_caps(policy, (&place.key, chain), market, gas_limit)?;
@@ -291,14 +287,6 @@ impl Plan {
     }
 }
 
-async fn token_balance(view: &ChainView, token: Address, owner: Address) -> Result<U256, Failure> {
-    let input: Bytes = [&BALANCE_OF[..], &[0; 12], owner.as_slice()].concat().into();
-    let answer = view.call(token, &input).await?;
-    Ok(answer.get(..32).map(U256::from_be_slice).unwrap_or_default())
-}
-
-/// `balanceOf(address)`.
-const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
 const NOT_SEEN: &str = "not seen here: tokens that policy does not register, numbered tokens, rights that the old key gave, contracts that it \
                         owns, and accounts beyond --accounts. Old copies sign for the old key for ever: leave nothing in it, and name the new \
                         addresses to whoever pays\n";
