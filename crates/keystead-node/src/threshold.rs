@@ -18,7 +18,7 @@ use keystead_bitcoin::SpendSignature;
 use keystead_decision::{Certificate, ProvenSeat, Sharing, State};
 use keystead_ledger::ThresholdRow;
 use keystead_signing::{
-    Abort, Culprit, Ended, Fault, ItemResult, Progress, Record, RunEnd, SessionId, Tried,
+    Abort, Culprit, Ended, Fault, ItemResult, Progress, Record, RunEnd, SessionId, Standing, Tried,
 };
 use keystead_wire::{PeerMessage, RunCall};
 use tokio::time::Instant;
@@ -54,6 +54,8 @@ pub(crate) struct Runs {
     named: BTreeMap<Name, Instant>,
     /// Of each key, which sets of signers came to nothing, and when the last one did.
     tried: BTreeMap<Name, (Instant, Tried)>,
+    /// Where the last run of each request stands in this enclave, for whoever looks.
+    stands: BTreeMap<RequestId, Standing>,
 }
 
 /// A seat, and when the log was told of it.
@@ -157,7 +159,7 @@ impl Signer {
 
     /// INVARIANT S5, K6: what the enclave began, and whom it caught, is durable before anybody hears a word of it.
     pub(crate) async fn moved(&mut self, progress: Progress) -> Result<(), NodeError> {
-        let Progress { records, messages, ended } = progress;
+        let Progress { records, messages, ended, stands } = progress;
         if !records.is_empty() {
             let rows: Vec<ThresholdRow> = records.iter().map(row).collect();
             self.shared.ledger.save_threshold_records(&rows).await?;
@@ -166,6 +168,7 @@ impl Signer {
         for ended in ended {
             self.ended(ended).await?;
         }
+        self.runs.stands.extend(stands.into_iter().map(|it| (it.request, it)));
         for it in messages {
             self.shared.peers.send_one(&it.to, PeerMessage::Threshold(it.message).to_document());
         }
@@ -190,6 +193,9 @@ impl Signer {
     async fn ended(&mut self, ended: Ended) -> Result<(), NodeError> {
         let Ended { session, request, end } = ended;
         self.runs.callers.remove(&session);
+        if self.runs.stands.get(&request).is_some_and(|it| it.session == session) {
+            self.runs.stands.remove(&request);
+        }
         self.shared.meters.ran(word(&end));
         if !matches!(end, RunEnd::Aborted(_)) {
             self.runs.came_out(&request, session);

@@ -43,6 +43,8 @@ pub use protocol::{
 pub use refusal::EnclaveError;
 pub use root::TokenRoot;
 pub use self_test::{VERIFYING_SELF_TESTS, power_on};
-pub use threshold::{DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, ThresholdError};
+pub use threshold::{
+    DealtShare, Ended, Outgoing, Progress, RunAim, RunEnd, RunStart, Seat, Standing, ThresholdError,
+};
 pub use tokens::{TokenGroup, TokenKeyError, TokenReport};
 pub use vault::{MAX_KEYS, VaultError};

@@ -149,6 +149,12 @@ impl<P: Protocol> Machine<P> {
         step
     }
 
+    /// The round that it is in, as envelopes count: even ones are the protocol's, odd ones echoes.
+    #[must_use]
+    pub fn round(&self) -> u8 {
+        self.round
+    }
+
     /// Who has not been heard in this round.
     #[must_use]
     pub fn missing(&self) -> Vec<Name> {

@@ -46,7 +46,7 @@ pub use node_client::{NodeCallError, NodeClient};
 pub use peer::{MAX_PEER_MESSAGES, PeerMessage, RunCall, SharedSignature};
 pub use pulse::{
     AbortView, ClockView, KeptOut, LinkView, MAX_KEPT_OUT, MAX_SHOWN_ABORTS, MAX_SHOWN_RUNS, Pulse,
-    RoundTrip, RunPurpose, RunView,
+    RoundTrip, RoundView, RunPurpose, RunView,
 };
 pub use road::{AnyRoad, Dial, Opening, Road};
 pub use server::{Fault, Handler, LineKeeper, Observer, Peer, Server};

@@ -75,6 +75,18 @@ pub struct RunView {
     pub signers: Vec<Name>,
     /// Since when it is wanted.
     pub since: Timestamp,
+    /// Where the last run that this node's enclave takes part in stands, while it is under way.
+    pub round: Option<RoundView>,
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoundView {
+    /// The round, as envelopes count: even ones are the protocol's, odd ones echoes.
+    pub round: u8,
+    /// Who has not been heard in it.
+    pub missing: Vec<Name>,
 }
 
 /// What comes of a run.

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::PoisonError;
 
 use keystead_base::{Coded as _, Name, RequestId, Timestamp};
-use keystead_signing::{Abort, Culprit, Journal, Record};
+use keystead_signing::{Abort, Culprit, Journal, Record, Standing};
 use keystead_wire::{
-    AbortView, KeptOut, MAX_KEPT_OUT, MAX_SHOWN_ABORTS, MAX_SHOWN_RUNS, RunPurpose, RunView,
+    AbortView, KeptOut, MAX_KEPT_OUT, MAX_SHOWN_ABORTS, MAX_SHOWN_RUNS, RoundView, RunPurpose, RunView,
 };
 
 use super::{Dealing, Turns};
@@ -74,9 +74,11 @@ impl Shared {
 impl Signer {
     /// Shows the runs as they stand.
     pub(crate) fn show_runs(&self) {
+        let stands = &self.runs.stands;
         let of = |purpose| {
             move |(request, turns): (&RequestId, &Turns)| {
-                view(request, purpose, turns.attempt, &turns.signers, turns.begun)
+                let stands = stands.get(request);
+                view(request, purpose, turns.attempt, (&turns.signers, stands), turns.begun)
             }
         };
         let waiting = self.runs.waiting.iter().map(|(request, it)| (request, &it.turns));
@@ -84,7 +86,7 @@ impl Signer {
         let proving = self.runs.proving.iter().map(of(RunPurpose::Proof));
         let dealing = self.runs.dealing.iter().filter(|(_, it)| it.session.is_some());
         let dealing = dealing.map(|(request, it): (&RequestId, &Dealing)| {
-            view(request, RunPurpose::Share, it.attempt, &[], it.begun)
+            view(request, RunPurpose::Share, it.attempt, (&[], stands.get(request)), it.begun)
         });
         let mut runs: Vec<RunView> = signing.chain(proving).chain(dealing).collect();
         runs.sort_by_key(|it| it.since);
@@ -97,8 +99,9 @@ fn view(
     request: &RequestId,
     purpose: RunPurpose,
     attempts: u32,
-    signers: &[Name],
+    (signers, stands): (&[Name], Option<&Standing>),
     since: Timestamp,
 ) -> RunView {
-    RunView { request: *request, purpose, attempts, signers: signers.to_vec(), since }
+    let round = stands.map(|it| RoundView { round: it.round, missing: it.missing.clone() });
+    RunView { request: *request, purpose, attempts, signers: signers.to_vec(), since, round }
 }

@@ -48,7 +48,7 @@ impl<C: EnclaveControls> Enclave<C> {
             return Err(ThresholdError::NoSeat.into());
         }
         self.imports.add(request, Awaited { convened, policy_version, decision });
-        Ok(Progress { records: Vec::new(), messages: Vec::new(), ended: Vec::new() })
+        Ok(Progress { records: Vec::new(), messages: Vec::new(), ended: Vec::new(), stands: Vec::new() })
     }
 
     /// INVARIANT K3, S3: whatever the node says, it is taken only from whoever the log allowed to deal, for the attempt that the

@@ -24,7 +24,7 @@ use crate::entropy::kernel_random;
 use crate::protocol::{ItemResult, OpenedKey, Released, SeatFor};
 use crate::threshold::{
     Convoked, DealingSeed, Dealt, DealtShare, Ended, Finish, Made, Moved, Outgoing, Progress, Proving,
-    RunAim, RunEnd, RunStart, Signature, ThresholdError,
+    RunAim, RunEnd, RunStart, Signature, Standing, ThresholdError,
 };
 use crate::{EnclaveError, EthereumSignature};
 
@@ -323,14 +323,17 @@ impl<C: EnclaveControls> Enclave<C> {
     }
 
     pub(super) fn progress(&mut self, moved: Moved, now: Timestamp) -> Result<Progress, EnclaveError> {
-        let Moved { records, messages, ended } = moved;
+        let Moved { records, messages, ended, stands } = moved;
         let messages = messages.into_iter().map(|(to, message)| Outgoing { to, message }).collect();
         let mut told = Vec::with_capacity(ended.len());
         for (session, finish) in ended {
             let (request, end) = self.end(session, finish, now)?;
             told.push(Ended { session, request, end });
         }
-        Ok(Progress { records, messages, ended: told })
+        // A run may have moved on and ended in one turn.
+        let goes_on = |it: &Standing| told.iter().all(|end| end.session != it.session);
+        let stands = stands.into_values().filter(goes_on).collect();
+        Ok(Progress { records, messages, ended: told, stands })
     }
 
     fn end(

@@ -32,7 +32,7 @@ pub(crate) use self::arena::{ARENA_BYTES, Arena};
 pub(crate) use self::dealing::DealingSeed;
 pub use self::error::ThresholdError;
 pub(crate) use self::holding::Holding;
-pub use self::progress::{DealtShare, Ended, Outgoing, Progress, RunEnd, RunStart};
+pub use self::progress::{DealtShare, Ended, Outgoing, Progress, RunEnd, RunStart, Standing};
 pub(crate) use self::run::Made;
 use self::run::{Aim, AnyMachine, TurnEnd};
 use self::runs::Runs;
@@ -110,6 +110,8 @@ pub(crate) struct Moved {
     pub(crate) messages: Vec<(Name, Vec<u8>)>,
     /// Runs that ended.
     pub(crate) ended: Vec<(SessionId, Finish)>,
+    /// Where each run that moved on stands now.
+    pub(crate) stands: BTreeMap<SessionId, Standing>,
 }
 
 impl Moved {
@@ -118,6 +120,7 @@ impl Moved {
         self.records.extend(later.records);
         self.messages.extend(later.messages);
         self.ended.extend(later.ended);
+        self.stands.extend(later.stands);
     }
 }
 

@@ -33,6 +33,22 @@ pub struct Progress {
     pub messages: Vec<Outgoing>,
     /// Runs that ended.
     pub ended: Vec<Ended>,
+    /// Where each run that moved on and goes on stands now.
+    pub stands: Vec<Standing>,
+}
+
+/// Where a run stands, for whoever looks: nothing depends on it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    /// The run.
+    pub session: SessionId,
+    /// The request that it serves.
+    pub request: RequestId,
+    /// Its round, as envelopes count: even ones are the protocol's, odd ones echoes.
+    pub round: u8,
+    /// Who has not been heard in it.
+    pub missing: Vec<Name>,
 }
 
 /// A signed message for one node.

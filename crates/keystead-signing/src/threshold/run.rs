@@ -117,6 +117,8 @@ pub(super) trait AnyMachine {
     fn id(&self) -> SessionId;
     /// Everyone but this node: whom a broadcast goes to.
     fn others(&self) -> Vec<Name>;
+    /// The round that it is in, and who has not been heard in it.
+    fn stands(&self) -> (u8, Vec<Name>);
 }
 
 /// A machine that waits for its run to be begun.
@@ -188,6 +190,10 @@ impl<P: Protocol, R: Fn(P::Output) -> TurnEnd> AnyMachine for Typed<P, R> {
 
     fn others(&self) -> Vec<Name> {
         self.machine.begun().others().cloned().collect()
+    }
+
+    fn stands(&self) -> (u8, Vec<Name>) {
+        (self.machine.round(), self.machine.missing())
     }
 }
 

@@ -7,6 +7,7 @@ use keystead_base::{Name, RequestId};
 use keystead_threshold::{Parcel, Post, PostError, SessionId};
 
 use super::early::{Early, named_run};
+use super::progress::Standing;
 use super::run::{Aim, AnyMachine, Run, Turn, TurnEnd};
 use super::{Moved, Seat};
 use crate::entropy::kernel_random;
@@ -129,6 +130,9 @@ impl Runs {
             && let Some(run) = self.live.remove(&session)
         {
             ends.push((session, run.aim, end));
+        } else if let Some(run) = self.live.get(&session) {
+            let ((round, missing), request) = (run.machine.stands(), run.aim.request());
+            moved.stands.insert(session, Standing { session, request, round, missing });
         }
     }
 }

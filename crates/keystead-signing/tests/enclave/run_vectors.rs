@@ -8,7 +8,7 @@ use keystead_intent::{Importer, KeyCeremony, KeyKind};
 use keystead_signing::{
     Abort, CreatedKey, Culprit, DealTo, DealtShare, EnclaveClient, Ended, EthereumSignature, Fault, Hello,
     Outgoing, Progress, Record, Released, Reply, Request, RunAim, RunEnd, RunStart, SeatFor, SessionId,
-    SplitWhole, TakeDealing, WholeKey,
+    SplitWhole, Standing, TakeDealing, WholeKey,
 };
 
 use crate::fixture::{Cluster, name};
@@ -129,5 +129,11 @@ fn progress(created: &CreatedKey) -> Progress {
         records: vec![begun(), Record::Aborted { key: name("hot"), abort }],
         messages: vec![Outgoing { to: name("node-2"), message: vec![1, 2, 3] }],
         ended: ends.map(|end| Ended { session: SESSION, request: REQUEST, end }).to_vec(),
+        stands: vec![Standing {
+            session: SESSION,
+            request: REQUEST,
+            round: 2,
+            missing: vec![name("node-2")],
+        }],
     }
 }

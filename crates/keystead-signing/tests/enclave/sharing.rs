@@ -10,7 +10,7 @@ use keystead_intent::{AccountRef, ChainId, DangerClass, KeyCeremony, KeyKind, Ps
 use keystead_keys::Sealed;
 use keystead_signing::{
     BatchItem, ClientError, DealtShare, EnclaveClient, Ended, Fault, HeldKey, ItemResult, Progress, RunAim,
-    RunEnd, RunStart, SeatFor,
+    RunEnd, RunStart, SeatFor, Standing,
 };
 use keystead_solana::{Draft, Pubkey, Version, compile, order};
 
@@ -46,6 +46,8 @@ pub(crate) struct Pair {
     enclaves: BTreeMap<Name, EnclaveClient>,
     wire: VecDeque<(Name, Vec<u8>)>,
     ended: Vec<(Name, Ended)>,
+    /// Where runs stood, turn by turn.
+    stands: Vec<(Name, Standing)>,
     /// How many messages the enclaves have said.
     said: usize,
 }
@@ -59,7 +61,7 @@ impl Pair {
     fn under(cluster: &Cluster, options: &[&str]) -> Self {
         let enclave = |(who, options)| (name(who), cluster.signer(Vec::new(), options).unwrap());
         let enclaves = [("a", options), ("b", &[])].map(enclave).into();
-        Self { enclaves, wire: VecDeque::new(), ended: Vec::new(), said: 0 }
+        Self { enclaves, wire: VecDeque::new(), ended: Vec::new(), stands: Vec::new(), said: 0 }
     }
 
     /// Both started anew, with the shares that they sealed.
@@ -67,7 +69,7 @@ impl Pair {
         let enclaves = ["a", "b"].into_iter().zip(seals);
         let enclave = |(who, seal)| (name(who), cluster.signer(vec![seal], &[]).unwrap());
         let enclaves = enclaves.map(enclave).collect();
-        Self { enclaves, wire: VecDeque::new(), ended: Vec::new(), said: 0 }
+        Self { enclaves, wire: VecDeque::new(), ended: Vec::new(), stands: Vec::new(), said: 0 }
     }
 
     pub(crate) fn at(&mut self, who: &str) -> &mut EnclaveClient {
@@ -78,6 +80,7 @@ impl Pair {
         self.said += progress.messages.len();
         self.wire.extend(progress.messages.into_iter().map(|it| (it.to, it.message)));
         self.ended.extend(progress.ended.into_iter().map(|ended| (who.clone(), ended)));
+        self.stands.extend(progress.stands.into_iter().map(|it| (who.clone(), it)));
     }
 
     pub(crate) fn carry(&mut self) -> Vec<RunEnd> {
@@ -209,6 +212,7 @@ fn s07_shares_of_a_bip340_key_sign_taproot_inputs_and_nothing_else() {
     let dealt = pair.birth(&certificate);
     let account = dealt[0].account;
     assert_eq!((dealt.len(), account.scheme()), (2, Some(KeyScheme::Bip340)));
+    says_whom_each_round_waits_for(&pair);
     proves(&mut pair, &cluster, (&certificate, 0), &account);
     spends(&mut pair, &mut cluster, kind, &account);
     // The same point as an account of Ethereum's, which the log would never grant.
@@ -216,6 +220,19 @@ fn s07_shares_of_a_bip340_key_sign_taproot_inputs_and_nothing_else() {
     let unsigned = message(&HeldKey { key: name("hot"), epoch: 0, account: whole }, "hello");
     let certificate = cluster.certificate(Outcome::Allow(grant(&unsigned)));
     assert_eq!(code(pair.shown("a", &certificate, &unsigned)), "threshold.unusable_share");
+}
+
+/// Turn by turn, until the run ended.
+fn says_whom_each_round_waits_for(pair: &Pair) {
+    let (first, at) = &pair.stands[0];
+    assert_eq!((first, at.request, at.round, &at.missing), (&name("a"), REQUEST, 0, &vec![name("b")]));
+    for who in ["a", "b"] {
+        let rounds: Vec<u8> =
+            pair.stands.iter().filter(|(it, _)| *it == name(who)).map(|it| it.1.round).collect();
+        assert!(rounds.is_sorted() && rounds.last() > Some(&0), "{who}: {rounds:?}");
+    }
+    let waits_for_itself = |(who, it): &(Name, Standing)| it.missing.contains(who);
+    assert!(!pair.stands.iter().any(waits_for_itself), "{:?}", pair.stands);
 }
 
 /// The certificate is of before the freeze, whose block the enclave was not shown: a quorum confirmed a later head to it.

@@ -9,7 +9,8 @@ use keystead_decision::{Frozen, KeyState};
 use keystead_intent::{DangerClass, KeyKind};
 use keystead_wire::{
     AbortView, ChainStatus, ChainWatch, ClockView, KeptOut, KeyView, LinkView, MissingView, NodeStatus,
-    ObjectionView, PeerView, ReconciledView, Refused, WaitingView, WindowView, Withstands,
+    ObjectionView, PeerView, ReconciledView, Refused, RoundView, RunPurpose, RunView, WaitingView,
+    WindowView, Withstands,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -385,6 +386,22 @@ fn k06_whoever_was_named_and_whoever_is_kept_out_is_said() {
     ] {
         let found = words::abort(&abort(culprits));
         assert!(found.contains(said), "{found}");
+    }
+    let at = |round, missing: &[&str]| RunView {
+        request: RequestId(Digest([1; 32])),
+        purpose: RunPurpose::Share,
+        attempts: 2,
+        signers: Vec::new(),
+        since: NOW,
+        round: Some(RoundView { round, missing: missing.iter().map(|it| name(it)).collect() }),
+    };
+    for (round, missing, said) in [
+        (0, &["node-2", "node-3"][..], "try 2, round 1: waits for node-2, node-3"),
+        (1, &["node-3"], "try 2, round 1, echo: waits for node-3"),
+        (4, &[], "try 2, round 3"),
+    ] {
+        let found = words::run(&at(round, missing), NOW);
+        assert!(found.ends_with(said), "{found}");
     }
     let out = words::kept_out(&KeptOut { key: name("hot"), node: name("node-2") });
     assert_eq!(

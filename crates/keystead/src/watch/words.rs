@@ -3,8 +3,8 @@
 use keystead_base::{Amount, Name, Timestamp};
 use keystead_decision::Frozen;
 use keystead_wire::{
-    AbortView, ChainWatch, KeptOut, LinkView, MissingView, ObjectionView, ReconciledView, RunPurpose,
-    RunView, WaitingView, WindowView, Withstands,
+    AbortView, ChainWatch, KeptOut, LinkView, MissingView, ObjectionView, ReconciledView, RoundView,
+    RunPurpose, RunView, WaitingView, WindowView, Withstands,
 };
 
 /// Whether the cluster signs.
@@ -64,7 +64,17 @@ pub(crate) fn run(it: &RunView, now: Timestamp) -> String {
     let since = span(now.0.saturating_sub(it.since.0) / 1000);
     let with: Vec<_> = it.signers.iter().map(Name::as_str).collect();
     let with = if with.is_empty() { String::new() } else { format!(" by {}", with.join(", ")) };
-    format!("{what} for {}, wanted for {since}, try {}{with}", it.request, it.attempts)
+    let stands = it.round.as_ref().map(round).unwrap_or_default();
+    format!("{what} for {}, wanted for {since}, try {}{with}{stands}", it.request, it.attempts)
+}
+
+/// People count rounds from 1, and an echo with the round that it is of.
+fn round(it: &RoundView) -> String {
+    let echo = if it.round % 2 == 1 { ", echo" } else { "" };
+    let missing: Vec<_> = it.missing.iter().map(Name::as_str).collect();
+    let waits =
+        if missing.is_empty() { String::new() } else { format!(": waits for {}", missing.join(", ")) };
+    format!(", round {}{echo}{waits}", it.round / 2 + 1)
 }
 
 /// A run that came to nothing.
