@@ -1,10 +1,13 @@
 //! The life of a key at a real node: suspended, resumed, wiped from enclave and ledger.
 
+use keystead_base::Canonical as _;
 use keystead_decision::{KeyState, Outcome};
 use keystead_intent::{AuthorityChange, ChangeKind, DangerClass, KeyCeremony, KeyTerms};
+use keystead_keys::{Sealed, SealingKey};
 use keystead_ledger::Ledger;
 use keystead_policy::{AssuranceLevel, Feature, Need, PolicyVersion, QuorumRow, Reason, RequiredProtections};
-use keystead_tests::cluster::{NodeHome, Station, ether};
+use keystead_tests::canary::Canaries;
+use keystead_tests::cluster::{NodeHome, PASSPHRASE, Station, ether};
 use keystead_tests::fixture::{FRIEND, name};
 use keystead_wire::{RequestStage, RequestView};
 
@@ -37,7 +40,7 @@ fn policy(policy: &mut PolicyVersion) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_is_suspended_resumed_and_wiped_from_enclave_and_ledger() {
+async fn k05_a_key_is_suspended_resumed_and_wiped_from_enclave_and_ledger() {
     let station = Station::with_hot_key_under(policy).await;
     let signed = station.ask("desk", ether(FRIEND, 1, 0)).await;
     assert_eq!(
@@ -53,7 +56,9 @@ async fn a_key_is_suspended_resumed_and_wiped_from_enclave_and_ledger() {
     let refused = station.ask("desk", ether(FRIEND, 1, 1)).await;
     assert!(matches!(reason(&refused), Reason::KeyStopped { .. }), "{refused:?}");
 
-    let station = station.stop().await.start().await;
+    let home = station.stop().await;
+    let (folder, secret) = (home.config.data.clone(), canaries(&sealed(&home).await));
+    let station = home.start().await;
     let refused = station.ask("desk", ether(FRIEND, 1, 1)).await;
     assert!(matches!(reason(&refused), Reason::KeyStopped { .. }), "{refused:?}");
     station.change(key(KeyCeremony::Resume { key: name("hot") })).await;
@@ -61,12 +66,21 @@ async fn a_key_is_suspended_resumed_and_wiped_from_enclave_and_ledger() {
     assert_eq!(station.wait(&resumed.request).await.stage, RequestStage::Signed);
 
     controlled(&station).await;
+    let (found, _) = secret.found_below(&folder, &|_| false);
+    assert!(
+        found.iter().any(|it| it.contains("seal (raw)")) && !found.iter().any(|it| it.contains("seed")),
+        "{found:?}"
+    );
     station.change(key(KeyCeremony::Suspend { key: name("hot") })).await;
     let wiped = station.change(key(KeyCeremony::Destroy { key: name("hot") })).await;
     assert_eq!(wiped.stage, RequestStage::Applied, "{wiped:?}");
     let view = station.hot().await;
     assert_eq!((view.state, view.address, view.account), (KeyState::Destroyed, None, None));
     assert!(view.life.wipes.contains_key(&name("node-1")), "its node's certificate is in the log: {view:?}");
+    // INVARIANT K5: while it runs, and with what it writes ahead.
+    let (found, looked_at) = secret.found_below(&folder, &|_| false);
+    assert_eq!(found, Vec::<String>::new());
+    assert!(looked_at > 100_000, "{looked_at} bytes");
     let home = station.stop().await;
     assert_eq!(sealed(&home).await, Vec::<Vec<u8>>::new());
     let station = home.start().await;
@@ -80,6 +94,19 @@ async fn sealed(home: &NodeHome) -> Vec<Vec<u8>> {
     let sealed = ledger.sealed_keys(None).await.unwrap();
     ledger.close().await;
     sealed.into_iter().map(|(_, _, document)| document).collect()
+}
+
+/// The seed of the only key, and what of its seal nobody else writes.
+fn canaries(documents: &[Vec<u8>]) -> Canaries {
+    let [document] = documents else { panic!("one key") };
+    let sealed = Sealed::from_document(document).unwrap();
+    let opens = SealingKey::derive(PASSPHRASE.as_bytes(), *sealed.kdf()).unwrap();
+    let mut seed = vec![0; sealed.secret_bytes()];
+    opens.open(&sealed, sealed.label(), &mut seed).unwrap();
+    let mut canaries = Canaries::default();
+    canaries.add("seed", &seed);
+    canaries.add("seal", document.rchunks(32).next().unwrap());
+    canaries
 }
 
 /// The log has the receipt of the key's entropy, and its address is shown once its home has proved control.
