@@ -1,7 +1,7 @@
 //! As much of DER as finds an extension of a certificate (RFC 5280, section 4.1).
 
 /// The value of the extension with this object identifier, if the certificate has it once and did not mark it critical.
-pub(crate) fn extension<'a>(certificate: &'a [u8], identifier: &[u8]) -> Option<&'a [u8]> {
+pub fn extension<'a>(certificate: &'a [u8], identifier: &[u8]) -> Option<&'a [u8]> {
     let (certificate, _) = item(certificate, SEQUENCE)?;
     let (mut fields, _) = item(certificate, SEQUENCE)?;
     let extensions = loop {

@@ -28,6 +28,7 @@ mod vectors;
 
 pub use allow::{AllowList, AllowedProgram, MAX_ALLOWED_PROGRAMS, MAX_REVOKED_DEVICES};
 pub use amd::AmdVerifier;
+pub use certificate::extension as certificate_extension;
 pub use claims::{
     Attested, CHALLENGE_SECONDS, Challenge, Platform, Report, ReportData, Tcb, measurement, report_data,
 };
