@@ -1,17 +1,29 @@
 //! `cargo xtask licenses`: the license, the name and the source of every dependency.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::Value;
 
+use crate::apart;
 use crate::places::root;
 use crate::spdx;
 use crate::step::{Failure, Step};
 
 /// Checks every package that the lock file can bring in, on any platform and with any feature that is on.
 pub(crate) fn run(_: &[String]) -> Result<(), Failure> {
-    let metadata = metadata()?;
-    let lock_path = root().join("Cargo.lock");
+    let apart = apart::FOLDERS.iter().map(|folder| root().join(folder));
+    let counts = std::iter::once(root()).chain(apart).map(|folder| findings_of(&folder));
+    match counts.sum::<Result<usize, Failure>>()? {
+        0 => Ok(()),
+        count => Err(Failure::Found { check: "licenses", count }),
+    }
+}
+
+/// Prints what is found in one workspace, and how much it is.
+fn findings_of(folder: &Path) -> Result<usize, Failure> {
+    let metadata = metadata(folder)?;
+    let lock_path = folder.join("Cargo.lock");
     let lock = std::fs::read_to_string(&lock_path).map_err(Failure::file(&lock_path))?;
     let checksums = packages_with_checksum(&lock);
     let packages = packages_of(&metadata)?;
@@ -21,10 +33,7 @@ pub(crate) fn run(_: &[String]) -> Result<(), Failure> {
         println!("licenses: {finding}");
     }
     println!("licenses: {} packages checked, {} findings", packages.len(), findings.len());
-    match findings.len() {
-        0 => Ok(()),
-        count => Err(Failure::Found { check: "licenses", count }),
-    }
+    Ok(findings.len())
 }
 
 /// Licenses that any dependency may have: permissive, no duty but the notice.
@@ -67,8 +76,9 @@ struct Package {
     source: Option<String>,
 }
 
-fn metadata() -> Result<Value, Failure> {
-    let output = Step::new(&["cargo", "metadata", "--format-version", "1", "--locked"]).output()?;
+fn metadata(folder: &Path) -> Result<Value, Failure> {
+    let metadata = ["cargo", "metadata", "--format-version", "1", "--locked"];
+    let output = Step::new(&metadata).within(folder).output()?;
     serde_json::from_slice(&output).map_err(|error| answer(error.to_string()))
 }
 

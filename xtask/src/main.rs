@@ -1,6 +1,7 @@
 //! The chores of the house: what a person or the CI types instead of remembering command lines.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the terminal it runs in")]
 
+mod apart;
 mod bench;
 mod debian;
 mod fuzz;
@@ -45,6 +46,12 @@ const CHORES: &[Chore] = &[
         arguments: "",
         about: "check the license, the name and the source of every dependency",
         run: licenses::run,
+    },
+    Chore {
+        words: &["apart"],
+        arguments: "",
+        about: "check formatting, lints and documentation of what has a workspace of its own",
+        run: apart::check,
     },
     Chore {
         words: &["bench", "build"],

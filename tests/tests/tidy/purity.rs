@@ -26,6 +26,9 @@ const PURE: [&str; 18] = [
     "keystead-threshold",
 ];
 
+/// What only computes in a workspace of its own.
+const PURE_APART: [&str; 1] = ["apart/keystead-attest-intel/src"];
+
 /// Paths that reach the world outside.
 const IMPURE_PATHS: &[&str] = &[
     "std::env",
@@ -77,7 +80,8 @@ const IMPURE_CRATES: &[&str] = &[
 #[test]
 fn pure_crates_reach_nothing_outside() {
     let folders: Vec<String> = PURE.iter().map(|name| format!("crates/{name}/src")).collect();
-    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    let folders = folders.iter().map(String::as_str).chain(PURE_APART);
+    let folders: Vec<&str> = folders.collect();
     let sources = Source::below(&folders);
     assert!(sources.len() >= PURE.len(), "the pure crates have sources");
     let product = sources.iter().filter(|source| !source.is_test());

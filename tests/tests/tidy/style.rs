@@ -14,7 +14,7 @@ const MAX_SAFETY_DISTANCE: usize = 8;
 const EMPTY_NAMES: [&str; 8] = ["common", "helper", "helpers", "manager", "misc", "types", "util", "utils"];
 
 fn all() -> Vec<Source> {
-    Source::below(&["crates", "fixture", "fuzz", "simulator", "tests", "xtask"])
+    Source::below(&["apart", "crates", "fixture", "fuzz", "simulator", "tests", "xtask"])
 }
 
 #[test]
