@@ -11,6 +11,7 @@ mod mutants;
 mod npm;
 mod places;
 mod python;
+mod secrets;
 mod simulate;
 mod spdx;
 mod step;
@@ -82,6 +83,12 @@ const CHORES: &[Chore] = &[
         arguments: "[quorum|decision|policy|chain ...] [--file PART] [--shard K/N] [--jobs N] [--list] [--fresh]",
         about: "change the policy, decision, chain and quorum crates one place at a time; print what no test noticed",
         run: mutants::run,
+    },
+    Chore {
+        words: &["secrets"],
+        arguments: "",
+        about: "run a whole scenario, and search all that it left and holds for its secrets",
+        run: secrets::run,
     },
     Chore {
         words: &["libsecp256k1"],

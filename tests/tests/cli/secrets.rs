@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use keystead_base::{Canonical as _, Name};
-use keystead_keys::{BackupFile, MemberKeyFile};
+use keystead_keys::{BackupFile, MemberKeyFile, SeedShares};
 use keystead_tests::canary::Canaries;
 use keystead_tests::{Anvil, Collector, Relay, binary, free_port, root};
 use serde_json::{Value, json};
@@ -165,13 +165,48 @@ impl Run {
         told["seed"].as_str().unwrap().to_owned()
     }
 
+    /// What a person prints for themselves: standard output is their paper, and everything else is looked at.
+    fn printed(&mut self, who: &str, arguments: &[&str]) -> Output {
+        let before = self.said.len();
+        let output = self.command(who, arguments);
+        self.said.truncate(before);
+        self.said.extend_from_slice(&output.stderr);
+        output
+    }
+
+    /// The key is backed up in shares, which are printed in every form, saved, and brought together in a drill.
+    fn in_shares(&mut self) -> PathBuf {
+        let request = self.approved(&["backup", "split", "hot", "--group", "2:ana,ben,cleo"]);
+        let mut words = Vec::new();
+        for who in ["ana", "ben"] {
+            let file = self.home.path().join(format!("{who}.words"));
+            let print = ["backup", "print", "hot", "--words", path(&file)];
+            let printed = (0..200).any(|_| self.printed(who, &print).status.success());
+            assert!(printed, "the shares reached the log");
+            words.push(file);
+        }
+        let (sheet, plate) = (self.home.path().join("ana.html"), self.home.path().join("ana.svg"));
+        let terminal = self.printed("ana", &["backup", "print", "hot"]);
+        assert!(terminal.status.success(), "{terminal:?}");
+        self.ask("ana", &["backup", "print", "hot", "--sheet", path(&sheet), "--plate", path(&plate)]);
+        self.ask("ana", &["backup", "save", "hot", "--folder", path(&self.home.path().join("shares"))]);
+        let receipt = self.home.path().join("receipt.json");
+        let drill = ["backup", "drill", "hot", "--words", path(&words[0]), "--words", path(&words[1])];
+        self.ask("ana", &[&drill[..], &["--receipt", path(&receipt)]].concat());
+        let alone = self.command("ana", &["backup", "drill", "hot", "--words", path(&words[0])]);
+        assert!(!alone.status.success(), "{alone:?}");
+        let file = self.home.path().join("hot.shares");
+        self.ask("ana", &["key", "fetch", &request, "--file", path(&file)]);
+        file
+    }
+
     fn member(&self, file: &str) -> Vec<u8> {
         fs::read(self.folder().join("members").join(file)).unwrap()
     }
 
     /// Passphrases, and the seed as a recipient restores it from the backup. What the running program itself
     /// needs (`services`: node and coordinator) may be in its memory, and nowhere else.
-    fn secrets(&self, backup: &Path, services: bool) -> Canaries {
+    fn secrets(&self, (backup, shares): (&Path, &Path), services: bool) -> Canaries {
         let mut canaries = Canaries::default();
         for entry in fs::read_dir(self.folder().join("members")).unwrap() {
             let file = entry.unwrap().file_name().into_string().unwrap();
@@ -190,8 +225,17 @@ impl Run {
         canaries.add("the seed", seed.entropy().expose());
         canaries.add_words("the seed", seed.mnemonic().unwrap().words().expose());
         let account = seed.root().unwrap().ethereum().unwrap().account(0).unwrap();
-        canaries.add("the key of account 0", account.scalar().expose());
         canaries.add("what people rolled", ROLLS.as_bytes());
+        canaries.add_scalar("the key of account 0", account.scalar().expose());
+        canaries.add("the seed of BIP-39", seed.mnemonic().unwrap().seed("").expose());
+        let shares = SeedShares::from_document(&fs::read(shares).unwrap()).unwrap();
+        for who in ["ana", "ben", "cleo"] {
+            let share = shares.open(&who.parse().unwrap(), &self.key(who).recipient().unwrap()).unwrap();
+            canaries.add_words(&format!("{who}'s share"), share.words().expose());
+            canaries.add(&format!("{who}'s share"), &value_of(share.words().expose()));
+            let short: Vec<_> = share.words().expose().split(' ').map(|it| it[..4].to_owned()).collect();
+            canaries.add_words(&format!("{who}'s share in four letters"), &short.join(" "));
+        }
         canaries
     }
 
@@ -229,17 +273,30 @@ fn k1_no_secret_is_in_anything_that_a_whole_run_leaves_or_holds() {
     let refused = run.command("ana", &[&transfer[..], &["999000000000000000000"]].concat());
     assert!(!refused.status.success(), "{refused:?}");
     run.script(&account);
-    let secrets = run.secrets(&backup, true);
+    let shares = run.in_shares();
+    let secrets = run.secrets((&backup, &shares), true);
     let again = run.computed_again("hot", &promise);
     assert!(secrets.found_in(again.as_bytes()).contains("the seed (hex)"), "the seed of rolls and openings");
-    nothing_in_processes(&run.secrets(&backup, false), run.up.as_ref().unwrap().id());
+    let of_people = run.secrets((&backup, &shares), false);
+    let in_memory = nothing_in_processes(&of_people, run.up.as_ref().unwrap().id());
     run.crash();
 
-    nothing_on_wires(&secrets, &run.wires);
+    let on_wires = nothing_on_wires(&secrets, &run.wires);
     assert_eq!(secrets.found_in(&run.said), BTreeSet::new(), "standard output and error of commands");
-    let is_passphrase = |file: &Path| file.extension().is_some_and(|it| it == "passphrase");
-    let (found, looked_at) = secrets.found_below(run.home.path(), &is_passphrase);
+    // Where secrets live: passphrases, and the papers that their owners had printed.
+    let homes = ["passphrase", "words", "html", "svg"];
+    let is_home = |file: &Path| file.extension().is_some_and(|it| homes.iter().any(|home| it == *home));
+    let (found, looked_at) = secrets.found_below(run.home.path(), &is_home);
     assert_eq!(found, Vec::<String>::new());
+    // The scan of the very same files finds what is there: the words that were printed.
+    let (planted, _) = secrets.found_below(run.home.path(), &|file| !file.ends_with("ana.words"));
+    assert!(planted.iter().any(|it| it.contains("ana's share (words)")), "{planted:?}");
+    let (count, forms) = secrets.counted();
+    println!(
+        "{count} secrets in {forms} forms; searched: {} bytes that commands said, {on_wires} on wires, {looked_at} in files, \
+         {in_memory} of memory and dumps; found: 0",
+        run.said.len()
+    );
     assert!(looked_at > 100_000, "logs, databases, write-ahead files, backups: {looked_at} bytes");
     no_core_below(run.home.path());
 }
@@ -256,7 +313,20 @@ fn given(command: &mut Command, lines: &str) -> Output {
 const ROLLS: &str =
     "663146423232642344156416346266325134531642236422333465635333454355521242412421531632312422465366456";
 
-fn nothing_on_wires(secrets: &Canaries, wires: &[Relay]) {
+/// The value of a share of 33 words (SLIP-39): 256 bits behind four words and four bits of padding.
+fn value_of(words: &str) -> Vec<u8> {
+    let list: Vec<&str> = WORDS.lines().collect();
+    let numbers = words.split(' ').map(|word| list.iter().position(|it| *it == word).unwrap());
+    let bits: Vec<u8> =
+        numbers.flat_map(|number| (0..10).rev().map(move |bit| (number >> bit & 1) as u8)).collect();
+    let value = &bits[4 * 10 + 4..bits.len() - 3 * 10];
+    value.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | bit)).collect()
+}
+
+const WORDS: &str = include_str!("../../../crates/keystead-keys/src/slip39/words.txt");
+
+fn nothing_on_wires(secrets: &Canaries, wires: &[Relay]) -> usize {
+    let mut searched = 0;
     for (wire, least) in wires.iter().zip([10_000, 500, 500, 500]) {
         let heard = wire.heard();
         let bytes: usize = heard.iter().map(Vec::len).sum();
@@ -264,7 +334,9 @@ fn nothing_on_wires(secrets: &Canaries, wires: &[Relay]) {
         for direction in heard {
             assert_eq!(secrets.found_in(&direction), BTreeSet::new(), "at {}", wire.address());
         }
+        searched += bytes;
     }
+    searched
 }
 
 /// The crash left no core file, on a machine where a program without secrets leaves one.
@@ -284,7 +356,7 @@ fn no_core_below(home: &Path) {
 
 /// Arguments and environment of all of them; the memory of those that are not the enclave, whose own pages
 /// the enclave's tests search.
-fn nothing_in_processes(secrets: &Canaries, root: u32) {
+fn nothing_in_processes(secrets: &Canaries, root: u32) -> usize {
     let mut searched = 0;
     let family = family(root);
     assert!(family.len() > 1, "the enclave is a process of its own");
@@ -300,23 +372,40 @@ fn nothing_in_processes(secrets: &Canaries, root: u32) {
         searched += memory(pid, |bytes| {
             assert_eq!(secrets.found_in(bytes), BTreeSet::new(), "memory of {pid}");
         });
-        nothing_in_a_dump(secrets, pid);
+        searched += nothing_in_a_dump(secrets, pid);
+        nothing_was_swapped(pid);
     }
     assert!(searched > 1_000_000, "node and coordinator were read: {searched} bytes");
+    searched
+}
+
+/// Pages that went to swap are not searched, so that none may have gone there while this ran.
+fn nothing_was_swapped(pid: u32) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let swapped = status.lines().find_map(|line| line.strip_prefix("VmSwap:")).unwrap_or("0 kB").trim();
+    if fs::read_to_string("/proc/swaps").unwrap_or_default().lines().count() < 2 {
+        println!("SKIPPED: this machine has no swap that process {pid} could have gone to");
+    } else if swapped != "0 kB" {
+        println!("SKIPPED: {swapped} of process {pid} are in swap, which is not searched");
+    }
 }
 
 /// What a debugger writes down: memory, registers, notes.
-fn nothing_in_a_dump(secrets: &Canaries, pid: u32) {
+fn nothing_in_a_dump(secrets: &Canaries, pid: u32) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let mut gcore = Command::new("gcore");
     gcore.arg("-o").arg(folder.path().join("core")).arg(pid.to_string());
     match gcore.stdout(Stdio::null()).stderr(Stdio::null()).status() {
         Ok(status) if status.success() => {}
-        other => return println!("SKIPPED: no debugger may write down process {pid}: {other:?}"),
+        other => {
+            println!("SKIPPED: no debugger may write down process {pid}: {other:?}");
+            return 0;
+        }
     }
     let dump = fs::read(folder.path().join(format!("core.{pid}"))).unwrap();
     assert!(dump.len() > 1_000_000, "a whole process: {} bytes", dump.len());
     assert_eq!(secrets.found_in(&dump), BTreeSet::new(), "a core dump of {pid}");
+    dump.len()
 }
 
 /// A process and all that it started.
