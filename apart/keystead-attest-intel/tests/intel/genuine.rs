@@ -104,7 +104,8 @@ fn a_tampered_quote_is_refused_wherever_it_was_changed() {
             assert_eq!(code(verifier.read(&quote[..length], NOW)), "evidence.form", "{name}: {length} bytes");
         }
     }
-    assert_eq!(code(verifier(TDX).read(&vec![0; 16 * 1024 + 1], NOW)), "evidence.form");
+    let longest = |more: usize| verifier(TDX).read(&vec![0; 16 * 1024 + more], NOW).unwrap_err().to_string();
+    assert!(longest(1).contains("16 KiB") && !longest(0).contains("16 KiB"));
 }
 
 #[test]
@@ -162,6 +163,8 @@ fn what_intel_did_not_say_is_refused() {
     assert_eq!(code(verifier(OUTDATED).read(&quote, LATER)), "evidence.chain", "another model");
     let unlike = IntelVerifier::new(data("intel_root.der"), b"{}").unwrap_err();
     assert!(unlike.to_string().contains("collateral"), "{unlike}");
+    let long = IntelVerifier::new(data("intel_root.der"), &vec![b' '; 1024 * 1024 + 1]).unwrap_err();
+    assert!(long.to_string().contains("1 MiB"), "{long}");
     let root = super::machine::Machine::new(Platform::Sgx).root();
     let elsewhere = IntelVerifier::new(root, collateral(TDX).to_string().as_bytes()).unwrap();
     assert_eq!(code(elsewhere.read(&quote, NOW)), "evidence.chain", "under another root");

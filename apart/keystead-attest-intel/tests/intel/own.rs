@@ -6,6 +6,7 @@ use keystead_attest::{
 };
 use keystead_base::{ClusterId, Coded as _, Digest, Secret, Timestamp};
 use keystead_keys::RecipientKey;
+use sha2::{Digest as _, Sha256};
 
 use super::machine::{BETWEEN, MACHINE, Machine, SIGNER, Says};
 use super::{DAY, NOW, code};
@@ -71,6 +72,17 @@ fn whoever_intel_revoked_vouches_for_nothing_and_an_old_list_for_nobody() {
             assert_eq!(revoked, Err("evidence.revoked"), "{platform:?}: {who}");
         }
         assert_eq!(read(&machine, |it| it.lists_until = 19), Err("evidence.stale"), "{platform:?}");
+    }
+}
+
+/// By the id that Intel gave it, which stands in its certificate.
+#[test]
+fn a_machine_is_one_device_whichever_program_runs_on_it() {
+    for platform in PLATFORMS {
+        let machine = Machine::new(platform);
+        let says = machine.says();
+        let read = machine.verifier(&says).read(&machine.quote(&says), NOW).unwrap();
+        assert_eq!(read.device, Digest(Sha256::digest([9; 16]).into()), "{platform:?}");
     }
 }
 
