@@ -3,6 +3,7 @@
 
 mod apart;
 mod bench;
+mod constant_time;
 mod debian;
 mod fuzz;
 mod libsecp256k1;
@@ -89,6 +90,12 @@ const CHORES: &[Chore] = &[
         arguments: "",
         about: "run a whole scenario, and search all that it left and holds for its secrets",
         run: secrets::run,
+    },
+    Chore {
+        words: &["constant-time"],
+        arguments: "",
+        about: "look for branches, addresses and time that depend on secrets in our own code; needs valgrind",
+        run: constant_time::run,
     },
     Chore {
         words: &["libsecp256k1"],

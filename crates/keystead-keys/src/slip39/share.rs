@@ -85,14 +85,7 @@ impl Slip39Share {
         // Reserved at once, so that no half-written copy stays behind in a buffer that grew.
         let mut text = Secret::new(String::with_capacity(MAX_WORDS * (LONGEST_WORD + 1)));
         for value in values.expose() {
-            if !text.expose().is_empty() {
-                text.expose_mut().push(' ');
-            }
-            // How long a text is shows how long its words are: the one thing that depends on them here.
-            let word = words::word(*value);
-            let word = word.expose();
-            let letters = word.iter().filter(|it| **it != 0);
-            letters.for_each(|it| text.expose_mut().push(char::from(*it)));
+            write_word(text.expose_mut(), &words::word(*value));
         }
         text
     }
@@ -159,6 +152,18 @@ impl Slip39Share {
         bits = nibbles.iter().fold(bits, |bits, it| (bits << 4) | u64::from(*it));
         [30, 20, 10, 0].map(|shift| u16::try_from((bits >> shift) & 1023).unwrap_or_default())
     }
+}
+
+/// How long a text is shows how long its words are: the one thing that depends on them here, and so a function of its own
+/// (`cargo xtask constant-time`).
+#[inline(never)]
+fn write_word(text: &mut String, word: &Secret<[u8; LONGEST_WORD]>) {
+    if !text.is_empty() {
+        text.push(' ');
+    }
+    let word = word.expose();
+    let letters = word.iter().filter(|it| **it != 0);
+    letters.for_each(|it| text.push(char::from(*it)));
 }
 
 /// Ten bits a word; the first one begins with zeros.

@@ -7,6 +7,7 @@ use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 ///
 /// INVARIANT K5: every word of the list is compared, whichever it is, and none is copied where nobody wipes it. How long a word
 /// is, and whether it is one, is no secret.
+#[inline(never)]
 pub(super) fn index(word: &str) -> Option<u16> {
     let mut asked = Secret::new([0; LONGEST_WORD]);
     if word.len() > LONGEST_WORD {
@@ -29,8 +30,9 @@ pub(super) fn word(index: u16) -> Secret<[u8; LONGEST_WORD]> {
     let mut word = Secret::new([0; LONGEST_WORD]);
     for (at, entry) in (0_u16..).zip(&TABLE) {
         let same = at.ct_eq(&index);
-        let letters = word.expose_mut().iter_mut().zip(entry);
-        letters.for_each(|(to, from)| to.conditional_assign(from, same));
+        // By hand: negating a byte, as `subtle` does it for this mask, brings a check for overflow that branches.
+        let mask = 0_u8.wrapping_sub(same.unwrap_u8());
+        word.expose_mut().iter_mut().zip(entry).for_each(|(to, from)| *to |= from & mask);
     }
     word
 }
@@ -71,6 +73,8 @@ pub(super) fn holds(extendable: bool, values: &[u16]) -> bool {
     polymod(extendable, values.iter()) == 1
 }
 
+/// A function of its own, so that what reads its sum is told apart from it (`cargo xtask constant-time`).
+#[inline(never)]
 fn polymod<'a>(extendable: bool, values: impl Iterator<Item = &'a u16>) -> u32 {
     let tag: &[u8] = if extendable { b"shamir_extendable" } else { b"shamir" };
     let customized = tag.iter().map(|it| u32::from(*it)).chain(values.map(|it| u32::from(*it)));
