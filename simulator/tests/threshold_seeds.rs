@@ -51,6 +51,7 @@ fn s05_k06_d03_d04_no_seed_of_threshold_keys_breaks_an_invariant() {
     let reached = |kind| total.reached.get(kind).copied().unwrap_or_default();
     assert!(reached("signatures") > 1_000 && reached("repairs") > 2, "the runs do something: {total:?}");
     assert!(reached("epochs") > 3 * STRICT_SEEDS, "keys are handed on: {total:?}");
+    assert!(reached("equivocators caught") > STRICT_SEEDS, "what two were told is shown: {total:?}");
     for fault in [
         "crash before a write",
         "crash behind a write",

@@ -31,7 +31,8 @@ impl Draw {
         ))
     }
 
-    fn fill(&mut self, bytes: &mut [u8]) {
+    /// The next bytes.
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(32) {
             self.count += 1;
             let block = [self.seed.as_bytes().as_slice(), &self.count.to_be_bytes()].concat();
@@ -119,7 +120,8 @@ impl<P: Protocol> Table<P> {
     }
 }
 
-fn delivery(from: &Name, parcel: &Parcel) -> Delivery {
+/// What a parcel is to whoever gets it.
+pub(crate) fn delivery(from: &Name, parcel: &Parcel) -> Delivery {
     Delivery {
         session: parcel.session,
         round: parcel.round,
@@ -128,6 +130,13 @@ fn delivery(from: &Name, parcel: &Parcel) -> Delivery {
         to: parcel.to.clone(),
         payload: Secret::new(parcel.payload.expose().clone()),
     }
+}
+
+/// The same message again.
+pub(crate) fn copy(of: &Delivery) -> Delivery {
+    let Delivery { session, round, kind, from, to, payload } = of;
+    let payload = Secret::new(payload.expose().clone());
+    Delivery { session: *session, round: *round, kind: *kind, from: from.clone(), to: to.clone(), payload }
 }
 
 /// A disk that takes everything.

@@ -303,6 +303,7 @@ mod tests {
             (aborted(Fault::Silence), false),
             (aborted(Fault::Multiplication), true),
             (aborted(Fault::Malformed), true),
+            (aborted(Fault::TwoThings), true),
             (by(Culprit::Unknown, Fault::Result), false),
             (by(Culprit::Ourselves, Fault::Own), false),
             (by(one_of, Fault::Equivocation), false),

@@ -12,8 +12,8 @@ use crate::SessionId;
 pub enum Culprit {
     /// This node, for certain.
     Node(Name),
-    /// One of two: a sender that told two things, or a witness that lies about it. The two signed envelopes
-    /// decide ([`crate::told_two_things`]).
+    /// One of two: a sender that told two things, or a witness that lies about it. What the sender
+    /// signed for each of them decides ([`crate::Dispute`]).
     OneOf {
         /// Who is said to have sent two things.
         sender: Name,
@@ -53,7 +53,7 @@ pub enum Fault {
     /// The message comes too early, or is of the wrong kind.
     #[error("a message out of its turn")]
     OutOfOrder,
-    /// The sender said something else before, in the same round.
+    /// The sender said something else before to this node alone, in the same round.
     #[error("two different messages of one round")]
     Contradiction,
     /// The bytes are no message of this kind.
@@ -86,13 +86,16 @@ pub enum Fault {
     /// Our own share, argument or library call does not fit.
     #[error("our own state does not fit the session")]
     Own,
+    /// The sender signed two broadcasts of one round that differ ([`crate::told_two_things`]).
+    #[error("two signed broadcasts of one round: never run with this node again")]
+    TwoThings,
 }
 
 impl Fault {
     /// Whether one such fault is enough to never run with that node again, until an operator says otherwise.
     #[must_use]
     pub fn bans(self) -> bool {
-        matches!(self, Self::Multiplication)
+        matches!(self, Self::Multiplication | Self::TwoThings)
     }
 }
 
@@ -129,6 +132,7 @@ impl Coded for Abort {
             Fault::Result => "threshold.result",
             Fault::Silence => "threshold.silence",
             Fault::Own => "threshold.own",
+            Fault::TwoThings => "threshold.two_things",
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Digest, Name, Secret, tagged_hash};
+use keystead_base::{Digest, Name, tagged_hash};
 
 use crate::{Abort, Begun, Culprit, Fault};
 
@@ -12,9 +12,13 @@ use crate::{Abort, Begun, Culprit, Fault};
 pub(crate) struct View(BTreeMap<Name, Digest>);
 
 impl View {
-    pub(crate) fn new(me: &Name, ours: Option<Digest>, heard: &BTreeMap<Name, Secret<Vec<u8>>>) -> Self {
+    pub(crate) fn new<'a>(
+        me: &Name,
+        ours: Option<Digest>,
+        heard: impl Iterator<Item = (&'a Name, &'a Vec<u8>)>,
+    ) -> Self {
         let mut view: BTreeMap<Name, Digest> =
-            heard.iter().map(|(from, payload)| (from.clone(), payload_digest(payload.expose()))).collect();
+            heard.map(|(from, payload)| (from.clone(), payload_digest(payload))).collect();
         view.extend(ours.map(|ours| (me.clone(), ours)));
         Self(view)
     }
@@ -22,31 +26,40 @@ impl View {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         borsh::to_vec(self).unwrap_or_default()
     }
+
+    /// Compares what a witness heard with all that this node heard.
+    pub(crate) fn agrees(&self, begun: &Begun, witness: &Name, echo: &[u8]) -> Result<(), Abort> {
+        let theirs = Self::read(begun, witness, echo)?;
+        if !theirs.0.keys().eq(self.0.keys()) {
+            return Err(begun.blame(witness, Fault::Malformed));
+        }
+        self.differs_nowhere(begun, witness, &theirs)
+    }
+
+    /// Compares what a witness heard of another with what this node heard already. What it says of itself, or of this node, waits
+    /// for the rest of the round: nothing that somebody could show settles it.
+    pub(crate) fn agrees_so_far(&self, begun: &Begun, witness: &Name, echo: &[u8]) -> Result<(), Abort> {
+        let mut theirs = Self::read(begun, witness, echo)?;
+        theirs.0.retain(|sender, _| sender != witness && sender != begun.me());
+        self.differs_nowhere(begun, witness, &theirs)
+    }
+
+    fn read(begun: &Begun, witness: &Name, echo: &[u8]) -> Result<Self, Abort> {
+        Self::try_from_slice(echo).map_err(|_| begun.blame(witness, Fault::Malformed))
+    }
+
+    fn differs_nowhere(&self, begun: &Begun, witness: &Name, theirs: &Self) -> Result<(), Abort> {
+        let differs = |(sender, ours): &(&Name, &Digest)| theirs.0.get(*sender).is_some_and(|it| it != *ours);
+        match self.0.iter().find(differs) {
+            Some((sender, _)) => Err(begun.abort(culprit(begun, sender, witness), Fault::Equivocation)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The digest of a broadcast's payload.
 pub(crate) fn payload_digest(payload: &[u8]) -> Digest {
     tagged_hash("keystead/threshold-payload/v1", &borsh::to_vec(payload).unwrap_or_default())
-}
-
-/// Compares what the others heard with what this node heard.
-pub(crate) fn agree(
-    begun: &Begun,
-    ours: &View,
-    theirs: &BTreeMap<Name, Secret<Vec<u8>>>,
-) -> Result<(), Abort> {
-    for (witness, payload) in theirs {
-        let view =
-            View::try_from_slice(payload.expose()).map_err(|_| begun.blame(witness, Fault::Malformed))?;
-        if !view.0.keys().eq(ours.0.keys()) {
-            return Err(begun.blame(witness, Fault::Malformed));
-        }
-        let differs = ours.0.iter().find(|(sender, digest)| view.0.get(*sender) != Some(*digest));
-        if let Some((sender, _)) = differs {
-            return Err(begun.abort(culprit(begun, sender, witness), Fault::Equivocation));
-        }
-    }
-    Ok(())
 }
 
 fn culprit(begun: &Begun, sender: &Name, witness: &Name) -> Culprit {

@@ -1,7 +1,7 @@
 //! A message as it travels: one signed document, which the wrong node cannot read.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Canonical, Name, Signed};
+use keystead_base::{Canonical, Name};
 use serde::{Deserialize, Serialize};
 
 use crate::{MAX_PAYLOAD_BYTES, SessionId};
@@ -86,13 +86,3 @@ impl Canonical for Envelope {
 
 /// The longest envelope, in bytes.
 pub const MAX_ENVELOPE_BYTES: usize = MAX_PAYLOAD_BYTES + 8 * 1024;
-
-/// The node that told two things in one round, if two verified envelopes show it: what settles
-/// [`crate::Culprit::OneOf`]. Whoever is accused and whoever accuses both show what they signed or were sent.
-#[must_use]
-pub fn told_two_things<'a>(one: &'a Signed<Envelope>, other: &Signed<Envelope>) -> Option<&'a Name> {
-    let place =
-        |it: &Signed<Envelope>| (it.body.session, it.body.round, it.body.to.clone(), it.signer.clone());
-    let same_place = place(one) == place(other) && one.body.to.is_none();
-    (same_place && one.body != other.body).then_some(&one.signer)
-}

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use keystead_base::{Digest, Name, Secret, tagged_hash};
+use keystead_base::{Digest, Name, Secret};
 use keystead_keys::Fill;
 
 use crate::{
     Abort, Begun, Culprit, Delivery, Draft, Expects, Fault, Heard, Kind, MAX_PAYLOAD_BYTES, Next, Parcel,
-    Protocol, Record, Unwritten, echo,
+    Protocol, Record, Unwritten, dispute::spoken, echo,
 };
 
 /// What came of a start, a message or a time-out.
@@ -184,9 +184,11 @@ impl<P: Protocol> Machine<P> {
         }
         let way = if message.to.is_some() { Way::Direct } else { Way::Broadcast };
         let place = (message.round, message.from.clone(), way);
-        let said = digest(message.kind, &message.payload);
+        let said = spoken(message.kind, message.payload.expose());
         match self.seen.get(&place) {
             Some(before) if *before == said => Ok(()),
+            // INVARIANT K6: both came signed by the sender, whoever carried them here.
+            Some(_) if way == Way::Broadcast => fault(Fault::TwoThings),
             Some(_) => fault(Fault::Contradiction),
             None if message.round < self.round => fault(Fault::OutOfOrder),
             None => {
@@ -201,7 +203,7 @@ impl<P: Protocol> Machine<P> {
     /// Advances as long as everything that a round waits for is there.
     fn run_on(&mut self, step: &mut Step<P::Output>, fill: Fill<'_>) {
         while let Some(expects) = self.expects() {
-            if let Err(abort) = self.unexpected(&expects) {
+            if let Err(abort) = self.unexpected(&expects).and_then(|()| self.agreed_so_far(&expects)) {
                 return self.end_with(abort, step);
             }
             if !wanted(&expects).iter().all(|it| self.has(it)) {
@@ -222,13 +224,15 @@ impl<P: Protocol> Machine<P> {
         self.round = self.round.saturating_add(1);
         match stage {
             Stage::Echo(waiting) => {
-                echo::agree(&self.begun, &waiting.view, &payloads(received).broadcasts)?;
+                for ((witness, _), echo) in &received {
+                    waiting.view.agrees(&self.begun, witness, echo.payload.expose())?;
+                }
                 Ok(self.enter(protocol, waiting.heard, fill))
             }
-            // Two ends tell one another everything; an echo would say nothing new.
-            Stage::Round if expects.echo && self.begun.participants().len() > 2 => {
+            Stage::Round if self.is_echoed(expects) => {
                 let heard = payloads(received);
-                let view = echo::View::new(self.begun.me(), ours, &heard.broadcasts);
+                let broadcasts = heard.broadcasts.iter().map(|(from, payload)| (from, payload.expose()));
+                let view = echo::View::new(self.begun.me(), ours, broadcasts);
                 let draft = Draft::broadcast(Kind::Echo, Secret::new(view.to_bytes()));
                 let stage = Stage::Echo(Box::new(Waiting { heard, view }));
                 self.live = Some(Live { protocol, stage, ours: None });
@@ -286,6 +290,39 @@ impl<P: Protocol> Machine<P> {
         Ok(())
     }
 
+    /// INVARIANT K6: what an echo says of another is held against what was heard here as soon as both are there. Whoever told two
+    /// things, or is with somebody who did, keeps that from nobody by its silence.
+    fn agreed_so_far(&self, expects: &Expects) -> Result<(), Abort> {
+        match self.live.as_ref().map(|live| (&live.stage, live.ours)) {
+            Some((Stage::Echo(waiting), _)) => {
+                let mut echoes = self.broadcasts(self.round, Kind::Echo);
+                echoes.try_for_each(|(witness, echo)| waiting.view.agrees_so_far(&self.begun, witness, echo))
+            }
+            Some((Stage::Round, ours)) if self.is_echoed(expects) => {
+                let mut echoes = self.broadcasts(self.round.saturating_add(1), Kind::Echo).peekable();
+                if echoes.peek().is_none() {
+                    return Ok(());
+                }
+                let kind = expects.broadcast.as_ref().map_or(Kind::Echo, |(kind, _)| *kind);
+                let so_far = echo::View::new(self.begun.me(), ours, self.broadcasts(self.round, kind));
+                echoes.try_for_each(|(witness, echo)| so_far.agrees_so_far(&self.begun, witness, echo))
+            }
+            Some((Stage::Round, _)) | None => Ok(()),
+        }
+    }
+
+    /// Two ends tell one another everything; an echo would say nothing new.
+    fn is_echoed(&self, expects: &Expects) -> bool {
+        expects.echo && self.begun.participants().len() > 2
+    }
+
+    /// What others said to all in a round.
+    fn broadcasts(&self, round: u8, kind: Kind) -> impl Iterator<Item = (&Name, &Vec<u8>)> {
+        let received = self.inbox.get(&round).into_iter().flatten();
+        let of_it = received.filter(move |((_, way), it)| *way == Way::Broadcast && it.kind == kind);
+        of_it.map(|((from, _), it)| (from, it.payload.expose()))
+    }
+
     fn has(&self, (name, way, _): &(Name, Way, Kind)) -> bool {
         self.inbox.get(&self.round).is_some_and(|round| round.contains_key(&(name.clone(), *way)))
     }
@@ -330,11 +367,4 @@ fn payloads(received: BTreeMap<(Name, Way), Received>) -> Heard {
         };
     }
     heard
-}
-
-/// Only compared within this process: a peer that repeats itself says the same.
-fn digest(kind: Kind, payload: &Secret<Vec<u8>>) -> Digest {
-    let mut bytes = Secret::new(vec![kind as u8]);
-    bytes.expose_mut().extend_from_slice(payload.expose());
-    tagged_hash("keystead/threshold-seen", bytes.expose())
 }

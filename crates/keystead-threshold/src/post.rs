@@ -60,16 +60,13 @@ impl Post {
         borsh::to_vec(&signed).map_err(|_| PostError::Library)
     }
 
-    /// Reads and verifies a message without decrypting it: what a dispute is settled with.
+    /// Reads and verifies a message without decrypting it.
     ///
     /// # Errors
     ///
     /// [`PostError`] when it does not parse, or its signer's keys do not verify it.
     pub fn verify(&self, bytes: &[u8]) -> Result<Signed<Envelope>, PostError> {
-        if bytes.len() > MAX_ENVELOPE_BYTES + SIGNATURE_BYTES {
-            return Err(PostError::Malformed);
-        }
-        let signed = Signed::<Envelope>::try_from_slice(bytes).map_err(|_| PostError::Malformed)?;
+        let signed = read(bytes)?;
         let from = self.address(&signed.signer)?;
         signed.verify(&from.signing).map_err(|_| PostError::Signature { from: signed.signer.clone() })?;
         Ok(signed)
@@ -97,6 +94,12 @@ impl Post {
         Ok(Delivery { session, round, kind, from, to, payload })
     }
 
+    /// The public keys of a node, if the directory has it.
+    #[must_use]
+    pub fn keys_of(&self, name: &Name) -> Option<&Address> {
+        self.directory.get(name)
+    }
+
     fn seal(&self, parcel: &Parcel, to: &Name, fill: Fill<'_>) -> Result<Content, PostError> {
         let address = self.address(to)?;
         let place = associated(parcel.session, parcel.round, &self.me, to);
@@ -117,8 +120,16 @@ impl Post {
     }
 
     fn address(&self, name: &Name) -> Result<&Address, PostError> {
-        self.directory.get(name).ok_or_else(|| PostError::Unknown { name: name.clone() })
+        self.keys_of(name).ok_or_else(|| PostError::Unknown { name: name.clone() })
     }
+}
+
+/// A message whose signature nobody has verified yet.
+pub(crate) fn read(bytes: &[u8]) -> Result<Signed<Envelope>, PostError> {
+    if bytes.len() > MAX_ENVELOPE_BYTES + SIGNATURE_BYTES {
+        return Err(PostError::Malformed);
+    }
+    Signed::<Envelope>::try_from_slice(bytes).map_err(|_| PostError::Malformed)
 }
 
 /// The place of a direct message: a ciphertext that is moved elsewhere does not open.

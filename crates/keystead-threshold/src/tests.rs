@@ -88,7 +88,7 @@ fn envelopes() -> [Envelope; 2] {
     ]
 }
 
-fn records() -> [Record; 4] {
+fn records() -> [Record; 5] {
     let id = session(Purpose::Generate).id();
     let aborted =
         |culprit, fault| Record::Aborted { key: name("hot"), abort: Abort { session: id, culprit, fault } };
@@ -97,6 +97,7 @@ fn records() -> [Record; 4] {
         aborted(Culprit::Node(name("n2")), Fault::Multiplication),
         aborted(Culprit::OneOf { sender: name("n2"), witness: name("n3") }, Fault::Equivocation),
         Record::Lifted { key: name("hot"), node: name("n2") },
+        aborted(Culprit::Node(name("n2")), Fault::TwoThings),
     ]
 }
 
@@ -234,13 +235,87 @@ fn nobody_writes_in_another_nodes_name() {
     }
 }
 
+fn said(parcel: &Parcel) -> Option<Said> {
+    let keys = post("n3").keys_of(&name("n1")).unwrap().clone();
+    Said::signed(&pack("n1", parcel), &name("n1"), &keys)
+}
+
 #[test]
 fn k06_two_signed_envelopes_settle_who_lied() {
-    let verified = |payload: &[u8]| post("n3").verify(&pack("n1", &parcel(None, payload))).unwrap();
-    let (one, other) = (verified(b"one"), verified(b"other"));
-    assert_eq!(told_two_things(&one, &other), Some(&name("n1")));
-    assert_eq!(told_two_things(&one, &one), None);
-    let elsewhere = Parcel { round: 4, ..parcel(None, b"other") };
-    let elsewhere = post("n3").verify(&pack("n1", &elsewhere)).unwrap();
-    assert_eq!(told_two_things(&one, &elsewhere), None, "another round");
+    let one = said(&parcel(None, b"one")).unwrap();
+    let is_proof = |other: Parcel| told_two_things(&one, &said(&other).unwrap()).is_some();
+    let elsewhere = SessionId(Digest([8; 32]));
+    assert!(is_proof(parcel(None, b"other")));
+    assert!(is_proof(Parcel { kind: Kind::DealCommitment, ..parcel(None, b"one") }));
+    assert!(!is_proof(parcel(None, b"one")), "the same again");
+    assert!(!is_proof(Parcel { round: 4, ..parcel(None, b"other") }), "another round");
+    assert!(!is_proof(Parcel { session: elsewhere, ..parcel(None, b"other") }), "another run");
+    assert!(said(&parcel(Some("n2"), b"other")).is_none(), "what is said to one is said to one");
+
+    let by_another = pack("n2", &parcel(None, b"other"));
+    let keys = |who: &str| post("n3").keys_of(&name(who)).unwrap().clone();
+    assert!(Said::signed(&by_another, &name("n1"), &keys("n1")).is_none(), "whoever only says so");
+    let other = Said::signed(&by_another, &name("n2"), &keys("n2")).unwrap();
+    assert_eq!(told_two_things(&one, &other), None);
+    let mut forged = post("n3").verify(&by_another).unwrap();
+    forged.signer = name("n1");
+    assert!(Said::signed(&borsh::to_vec(&forged).unwrap(), &name("n1"), &keys("n1")).is_none());
+    assert_eq!(Said::of(&post("n3").open(&pack("n1", &parcel(None, b"one"))).unwrap()), Some(one));
+}
+
+fn told(broadcasts: &[Parcel]) -> Told<Vec<u8>> {
+    let mut told = Told::new(names("n1 n2"));
+    for parcel in broadcasts {
+        let bytes = pack("n1", parcel);
+        told.keep(&post("n3").open(&bytes).unwrap(), || bytes.clone());
+    }
+    told
+}
+
+fn ended(culprit: Culprit, fault: Fault) -> Abort {
+    Abort { session: session(Purpose::Generate).id(), culprit, fault }
+}
+
+#[test]
+fn k06_a_dispute_shows_what_the_sender_signed_and_ends_by_what_it_signed_for_another() {
+    let doubt = ended(Culprit::OneOf { sender: name("n1"), witness: name("n2") }, Fault::Equivocation);
+    let next = Parcel { round: 3, ..parcel(None, b"next") };
+    let broadcasts = [parcel(None, b"one"), parcel(None, b"one"), next];
+    let shown = told(&broadcasts).show(&name("hot"), &doubt).unwrap();
+    let rounds = shown.messages.iter().map(|bytes| post("n2").open(bytes).unwrap().round);
+    assert_eq!(rounds.collect::<Vec<_>>(), [2, 3], "each once, and signed as it came");
+    assert_eq!(shown.others, names("n2"), "and not to the sender");
+    let dispute = shown.dispute.unwrap();
+    assert_eq!((dispute.session(), dispute.sender()), (doubt.session, &name("n1")));
+    for same in &broadcasts {
+        assert!(dispute.settle(&said(same).unwrap()).is_none());
+    }
+    let settled = dispute.settle(&said(&parcel(None, b"other")).unwrap()).unwrap();
+    let expected = ended(Culprit::Node(name("n1")), Fault::TwoThings);
+    assert_eq!(*settled.record(), Record::Aborted { key: name("hot"), abort: expected.clone() });
+    assert!(expected.fault.bans());
+}
+
+#[test]
+fn k06_what_is_shown_of_a_run_depends_on_how_it_ended() {
+    let both = [parcel(None, b"one"), parcel(None, b"other"), parcel(None, b"third")];
+    let node = |fault| ended(Culprit::Node(name("n1")), fault);
+    let proven = told(&both).show(&name("hot"), &node(Fault::TwoThings)).unwrap();
+    assert_eq!(proven.messages.len(), 2, "two are enough, and no more are kept");
+    assert!(proven.dispute.is_none(), "shown again after a lift, they keep nobody out");
+    let named = told(&both[..1]).show(&name("hot"), &node(Fault::Equivocation)).unwrap();
+    assert!(named.dispute.is_some(), "it said itself that it told another something else");
+    for quiet in [node(Fault::Malformed), node(Fault::Silence), ended(Culprit::Unknown, Fault::Silence)] {
+        assert!(told(&both[..1]).show(&name("hot"), &quiet).is_none(), "{quiet:?}");
+    }
+    let mut over = told(&both[..1]);
+    over.forget_before(3);
+    assert_eq!(over.show(&name("hot"), &node(Fault::Equivocation)).unwrap().messages.len(), 1, "the echo's");
+    let mut over = told(&both[..1]);
+    over.forget_before(4);
+    assert!(over.show(&name("hot"), &node(Fault::Equivocation)).unwrap().messages.is_empty());
+    let mut strange = Told::new(names("n2"));
+    let bytes = pack("n1", &both[0]);
+    strange.keep(&post("n3").open(&bytes).unwrap(), || panic!("of a stranger nothing is kept"));
+    let _: Told<Vec<u8>> = strange;
 }

@@ -107,18 +107,47 @@ fn k06_a_message_out_of_its_turn_names_its_sender() {
     assert_blames(&replayed, "a", "b", Fault::OtherSession);
 }
 
+/// What is said to all and differs is proven by the sender's own signatures; what is said to one, to that one alone.
 #[test]
 fn k06_two_different_messages_of_one_round_name_their_sender() {
+    for (round, fault) in [(0, Fault::TwoThings), (1, Fault::TwoThings), (2, Fault::Contradiction)] {
+        let mut net = sums(1, &three(1));
+        net.run(|to, delivery, _| {
+            // Nobody ends before it hears the second.
+            if *to == name("a") && delivery.from == name("c") && delivery.round == 2 {
+                return Fate::Drop;
+            }
+            if *to == name("a") && from_b(round)(&delivery) {
+                let mut second = copy(&delivery);
+                // The last byte of an echo is of a digest.
+                *second.payload.expose_mut().last_mut().unwrap() ^= 1;
+                return Fate::Twice(delivery, second);
+            }
+            Fate::Deliver(delivery)
+        });
+        assert_blames(&net, "a", "b", fault);
+    }
+}
+
+/// Whatever was heard long ago: what another node was told comes late.
+#[test]
+fn k06_another_broadcast_of_a_round_that_is_over_names_its_sender() {
     let mut net = sums(1, &three(1));
+    let mut first = None;
     net.run(|to, delivery, _| {
         if *to == name("a") && from_b(0)(&delivery) {
-            let mut second = copy(&delivery);
-            second.payload.expose_mut()[0] ^= 1;
-            return Fate::Twice(delivery, second);
+            first = Some(copy(&delivery));
         }
-        Fate::Deliver(delivery)
+        // `a` waits for ever, in the last round.
+        if *to == name("a") && delivery.round == 2 { Fate::Drop } else { Fate::Deliver(delivery) }
     });
-    assert_blames(&net, "a", "b", Fault::Contradiction);
+    let first = first.unwrap();
+    net.deliver(&name("a"), copy(&first));
+    assert!(!net.endings.contains_key(&name("a")), "the same again says nothing new");
+    let mut other = first;
+    other.payload.expose_mut()[0] ^= 1;
+    net.deliver(&name("a"), other);
+    assert_blames(&net, "a", "b", Fault::TwoThings);
 }
 
 #[test]
@@ -135,17 +164,70 @@ fn a_stranger_is_named_and_ends_nothing() {
     assert_eq!(net.all().len(), 3);
 }
 
-/// `b` tells `a` and `c` different numbers. Each hears from the other what it was told: one of the two lies.
+/// `b` tells `a` and `c` different numbers. Each hears from the other what it was told, and is shown what `b` signed.
 #[test]
 fn k06_a_broadcast_that_differs_from_node_to_node_ends_the_run_of_both() {
     let net = changed("a", from_b(0), |it| it.payload.expose_mut()[0] ^= 1);
-    for (victim, witness) in [("a", "c"), ("c", "a")] {
-        let abort = net.endings[&name(victim)].as_ref().unwrap_err();
-        assert_eq!(abort.fault, Fault::Equivocation);
-        let doubted = Culprit::OneOf { sender: name("b"), witness: name(witness) };
-        assert!([doubted, Culprit::Node(name("b"))].contains(&abort.culprit), "{abort:?}");
+    for victim in ["a", "c"] {
+        assert_blames(&net, victim, "b", Fault::TwoThings);
     }
     assert!(net.endings.values().all(Result::is_err), "nobody builds on it");
+}
+
+/// `b` tells two numbers and then nothing more, so that the run would end by its silence.
+#[test]
+fn k06_whoever_told_two_things_hides_it_by_no_silence() {
+    for seed in 0..20 {
+        let mut net = sums(seed, &three(1));
+        net.run(|to, mut delivery, _| {
+            if delivery.from == name("b") && delivery.kind == Kind::Echo {
+                return Fate::Drop;
+            }
+            if *to == name("a") && from_b(0)(&delivery) {
+                delivery.payload.expose_mut()[0] ^= 1;
+            }
+            Fate::Deliver(delivery)
+        });
+        ["a", "c"].iter().for_each(|victim| assert_blames(&net, victim, "b", Fault::TwoThings));
+    }
+}
+
+/// `d` helps it: it says nothing to `a`, which therefore never comes to compare what all heard.
+#[test]
+fn k06_nor_by_that_of_another() {
+    for seed in 0..20 {
+        let session = session(Scheme::Bip340Frost, 1, holders(2, "a b c d"), Purpose::Generate, 1);
+        let mut net = sums(seed, &session);
+        net.run(|to, mut delivery, _| {
+            let silent = delivery.kind == Kind::Echo && [name("b"), name("d")].contains(&delivery.from);
+            if silent || (delivery.from == name("d") && *to == name("a")) {
+                return Fate::Drop;
+            }
+            if *to == name("a") && from_b(0)(&delivery) {
+                delivery.payload.expose_mut()[0] ^= 1;
+            }
+            Fate::Deliver(delivery)
+        });
+        ["a", "c"].iter().for_each(|victim| assert_blames(&net, victim, "b", Fault::TwoThings));
+    }
+}
+
+/// `c` says of `b` what `b` never said, and has nothing to show: they stand in doubt together.
+#[test]
+fn k06_a_witness_that_lies_has_nobody_named() {
+    for seed in 0..20 {
+        let mut net = sums(seed, &three(1));
+        net.run(|to, mut delivery, _| {
+            if delivery.from == name("c") && delivery.kind == Kind::Echo && *to == name("a") {
+                // The second of three digests, each behind a name of one letter.
+                delivery.payload.expose_mut()[4 + (5 + 32) + 5] ^= 1;
+            }
+            Fate::Deliver(delivery)
+        });
+        let abort = net.endings[&name("a")].as_ref().unwrap_err();
+        let doubt = Culprit::OneOf { sender: name("b"), witness: name("c") };
+        assert_eq!((&abort.culprit, abort.fault), (&doubt, Fault::Equivocation), "seed {seed}");
+    }
 }
 
 #[test]

@@ -328,7 +328,7 @@ fn s05_a_signer_answers_one_set_of_commitments() {
         Fate::Deliver(delivery)
     });
     assert!(seen.len() <= 1, "one share at most");
-    assert_blames(&net, "a", Fault::Contradiction);
+    assert_blames(&net, "a", Fault::TwoThings);
 }
 
 /// RFC 9591, appendix E.1: the nonces' randomness goes in, the RFC's signature comes out.

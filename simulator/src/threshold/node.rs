@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use keystead_base::{Digest, Name};
-use keystead_threshold::{Abort, Begun, Culprit, Fault, Journal, Record, Session, SessionId, Unwritten};
+use keystead_threshold::{
+    Abort, Begun, Culprit, Dispute, Fault, Journal, Record, Said, Session, SessionId, Shown, Told, Unwritten,
+};
 
 use super::ThresholdBug;
 use super::evil::Mischief;
@@ -45,6 +47,8 @@ pub(crate) struct Life {
     journal: Journal,
     runs: BTreeMap<SessionId, Live>,
     early: BTreeMap<SessionId, Vec<Wire>>,
+    /// Runs that ended because two were told different things.
+    disputes: BTreeMap<SessionId, Dispute>,
     view: Rc<State>,
     /// When the view was the newest.
     seen: u64,
@@ -64,6 +68,7 @@ struct Live {
     deadline: u64,
     draw: Dice,
     others: Vec<Name>,
+    told: Told<Wire>,
 }
 
 /// How long a run may take, by a node's own timer.
@@ -92,6 +97,7 @@ impl Node {
             journal,
             runs: BTreeMap::new(),
             early: BTreeMap::new(),
+            disputes: BTreeMap::new(),
             view,
             seen: shell.now,
             seat: shell.dice.roll(),
@@ -130,6 +136,10 @@ impl Node {
         }
         let Some(life) = &mut self.life else { return Ok(()) };
         let id = wire.session;
+        if let Some(dispute) = life.disputes.get(&id) {
+            let settled = Said::of(&wire.delivery()).and_then(|said| dispute.settle(&said));
+            return settled.map_or(Ok(()), |settled| self.settled(id, settled, shell));
+        }
         let Some(live) = life.runs.get_mut(&id) else {
             let early = life.early.entry(id).or_default();
             if early.len() < MAX_EARLY {
@@ -137,8 +147,10 @@ impl Node {
             }
             return Ok(());
         };
-        let Live { run, draw, .. } = live;
-        let out = run.on_message(wire.delivery(), &mut |bytes| fill(draw, bytes));
+        let Live { run, draw, told, .. } = live;
+        let delivery = wire.delivery();
+        told.keep(&delivery, || wire);
+        let out = run.on_message(delivery, &mut |bytes| fill(draw, bytes));
         self.take(id, out, shell)
     }
 
@@ -185,7 +197,7 @@ impl Node {
             true => Ok(()),
             false => shell.write(|| disk.records.push(record.clone())),
         })?;
-        let (id, others) = (begun.id(), begun.others().cloned().collect());
+        let (id, others): (_, Vec<Name>) = (begun.id(), begun.others().cloned().collect());
         let mut draw = self.draw(shell);
         let Some(mut run) = make(begun) else { return Ok(()) };
         let out = run.start(&mut |bytes| fill(&mut draw, bytes));
@@ -195,7 +207,8 @@ impl Node {
         }
         let Some(life) = &mut self.life else { return Ok(()) };
         let early = life.early.remove(&id).unwrap_or_default();
-        life.runs.insert(id, Live { run, what, text, mischief, deadline, draw, others });
+        let told = Told::new(others.clone());
+        life.runs.insert(id, Live { run, what, text, mischief, deadline, draw, others, told });
         self.take(id, out, shell)?;
         self.disk.records.extend(late);
         early.into_iter().try_for_each(|wire| self.on_wire(wire, shell))
@@ -229,8 +242,43 @@ impl Node {
         let Some(live) = self.life.as_mut().and_then(|life| life.runs.remove(&id)) else { return Ok(()) };
         match end {
             Ok(ended) => self.ended(live.what, &live.text, ended, shell),
-            Err(unwritten) => self.aborted(&live.what, unwritten, shell),
+            Err(unwritten) => {
+                let shown = match unwritten.record() {
+                    Record::Aborted { key, abort } => live.told.show(key, abort),
+                    Record::Begun { .. } | Record::Lifted { .. } => None,
+                };
+                self.aborted(&live.what, unwritten, shell)?;
+                shown.map_or(Ok(()), |shown| self.shows(id, shown, shell))
+            }
         }
+    }
+
+    /// INVARIANT K6: what it was told goes to the others as it came, behind the record.
+    fn shows(&mut self, id: SessionId, shown: Shown<Wire>, shell: &mut Shell<'_>) -> Result<(), Crashed> {
+        let Some(life) = self.life.as_mut().filter(|_| !self.evil) else { return Ok(()) };
+        life.disputes.extend(shown.dispute.map(|dispute| (id, dispute)));
+        for wire in &shown.messages {
+            for to in &shown.others {
+                shell.send(to, Mail::Wire(wire.clone()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn settled(
+        &mut self,
+        id: SessionId,
+        settled: Unwritten<Abort>,
+        shell: &mut Shell<'_>,
+    ) -> Result<(), Crashed> {
+        let Some(life) = &mut self.life else { return Ok(()) };
+        life.disputes.remove(&id);
+        let disk = &mut self.disk;
+        let abort =
+            settled.write(&mut life.journal, |record| shell.write(|| disk.records.push(record.clone())))?;
+        shell.report.reach("equivocators caught");
+        shell.oracle.aborted(self, &abort);
+        Ok(())
     }
 
     fn aborted(&mut self, what: &What, end: Unwritten<Abort>, shell: &mut Shell<'_>) -> Result<(), Crashed> {

@@ -190,12 +190,12 @@ impl Oracle {
     }
 }
 
-/// Whether a disk's records keep a node out: one failed multiplication, or three aborts that name it.
+/// Whether a disk's records keep a node out: one failed multiplication, two things told, or three aborts that name it.
 fn is_out(disk: &Disk, node: &Name) -> bool {
     let blames = disk.records.iter().filter_map(|record| match record {
         Record::Aborted { abort, .. } if abort.culprit == Culprit::Node(node.clone()) => Some(abort.fault),
         _ => None,
     });
     let faults: Vec<Fault> = blames.filter(|fault| *fault != Fault::Silence).collect();
-    faults.len() >= 3 || faults.contains(&Fault::Multiplication)
+    faults.len() >= 3 || faults.iter().any(|it| [Fault::Multiplication, Fault::TwoThings].contains(it))
 }

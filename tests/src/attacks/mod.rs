@@ -25,6 +25,7 @@ pub mod forked_log;
 pub mod forwarded_administration;
 pub mod frozen_key;
 pub mod greedy_peer;
+pub mod hidden_equivocator;
 pub mod hoarded_signatures;
 pub mod increase_allowance;
 pub mod lone_voice;
@@ -90,7 +91,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 84] = [
+pub const CATALOGUE: [&str; 85] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -112,6 +113,7 @@ pub const CATALOGUE: [&str; 84] = [
     "forwarded_administration",
     "frozen_key",
     "greedy_peer",
+    "hidden_equivocator",
     "hoarded_signatures",
     "increase_allowance",
     "lone_voice",

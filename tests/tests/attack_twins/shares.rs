@@ -1,8 +1,8 @@
 //! Attacks on keys in shares with one control taken out.
 
 use keystead_tests::attacks::{
-    bad_share, equivocating_dealer, mixed_epochs, other_key, patched_holder, removed_member, replayed_nonces,
-    selective_aborts, subset_picking, two_payloads_of_a_run,
+    bad_share, equivocating_dealer, hidden_equivocator, mixed_epochs, other_key, patched_holder,
+    removed_member, replayed_nonces, selective_aborts, subset_picking, two_payloads_of_a_run,
 };
 
 use crate::{harmed, stolen};
@@ -30,6 +30,13 @@ fn s05_replayed_nonces_succeed_without_their_control() {
 #[test]
 fn k06_an_equivocating_dealer_succeeds_without_its_control() {
     harmed(equivocating_dealer::attack(equivocating_dealer::unechoed));
+}
+
+#[test]
+fn k06_a_hidden_equivocator_succeeds_without_its_control() {
+    use hidden_equivocator::{framed, the_witness, told};
+    harmed(hidden_equivocator::attack(told));
+    harmed(framed(the_witness));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Attacks on keys in shares against the product's controls.
 
 use keystead_tests::attacks::{
-    bad_share, equivocating_dealer, mixed_epochs, other_key, patched_holder, removed_member, replayed_nonces,
-    selective_aborts, subset_picking, two_payloads_of_a_run,
+    bad_share, equivocating_dealer, hidden_equivocator, mixed_epochs, other_key, patched_holder,
+    removed_member, replayed_nonces, selective_aborts, subset_picking, two_payloads_of_a_run,
 };
 
 use crate::refused;
@@ -32,6 +32,13 @@ fn s05_replayed_nonces_are_refused() {
 #[test]
 fn k06_an_equivocating_dealer_is_refused() {
     refused(equivocating_dealer::attack(equivocating_dealer::echoed), "threshold.equivocation");
+}
+
+#[test]
+fn k06_a_hidden_equivocator_is_refused() {
+    use hidden_equivocator::{framed, neither, signed};
+    refused(hidden_equivocator::attack(signed), "threshold_begin.blocked");
+    refused(framed(neither), "whoever only says so shows nothing");
 }
 
 #[test]

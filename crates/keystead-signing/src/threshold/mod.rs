@@ -6,6 +6,7 @@
 
 mod arena;
 mod dealing;
+mod disputes;
 mod early;
 mod error;
 mod holding;

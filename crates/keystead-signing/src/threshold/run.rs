@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use keystead_base::{Digest, Name, RequestId};
 use keystead_threshold::{
-    Abort, Begun, Delivery, EcdsaSignature, End, Machine, Parcel, Post, Protocol, SessionId, Step, Unwritten,
+    Abort, Begun, Delivery, EcdsaSignature, End, Machine, Parcel, Post, Protocol, SessionId, Step, Told,
+    Unwritten,
 };
 
 use super::dealing::DealingSeed;
@@ -17,8 +18,20 @@ pub(super) struct Run {
     pub(super) machine: Box<dyn AnyMachine>,
     pub(super) post: Arc<Post>,
     pub(super) aim: Aim,
+    /// What it was told, for a dispute.
+    pub(super) told: Told<Vec<u8>>,
     /// Runs are given up in the order in which they began.
     pub(super) number: u64,
+}
+
+impl Run {
+    /// Takes a message in, and keeps it as it came where it may come into dispute.
+    pub(super) fn on_message(&mut self, message: Delivery, bytes: &[u8]) -> Turn {
+        self.told.keep(&message, || bytes.to_vec());
+        let turn = self.machine.on_message(message);
+        self.told.forget_before(self.machine.round());
+        turn
+    }
 }
 
 /// What a run is for.
@@ -117,6 +130,8 @@ pub(super) trait AnyMachine {
     fn id(&self) -> SessionId;
     /// Everyone but this node: whom a broadcast goes to.
     fn others(&self) -> Vec<Name>;
+    /// The round that it is in, as envelopes count.
+    fn round(&self) -> u8;
     /// The round that it is in, and who has not been heard in it.
     fn stands(&self) -> (u8, Vec<Name>);
 }
@@ -190,6 +205,10 @@ impl<P: Protocol, R: Fn(P::Output) -> TurnEnd> AnyMachine for Typed<P, R> {
 
     fn others(&self) -> Vec<Name> {
         self.machine.begun().others().cloned().collect()
+    }
+
+    fn round(&self) -> u8 {
+        self.machine.round()
     }
 
     fn stands(&self) -> (u8, Vec<Name>) {

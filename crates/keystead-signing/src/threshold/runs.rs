@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keystead_base::{Name, RequestId};
-use keystead_threshold::{Parcel, Post, PostError, SessionId};
+use keystead_threshold::{Parcel, Post, PostError, Record, SessionId, Told};
 
+use super::disputes::Disputes;
 use super::early::{Early, named_run};
 use super::progress::Standing;
 use super::run::{Aim, AnyMachine, Run, Turn, TurnEnd};
@@ -17,6 +18,7 @@ use crate::entropy::kernel_random;
 pub(super) struct Runs {
     live: BTreeMap<SessionId, Run>,
     early: Early,
+    disputes: Disputes,
     /// The seats of ceremonies under way: their next holders know one another by them.
     convened: BTreeMap<RequestId, BTreeMap<Name, Seat>>,
     begun: u64,
@@ -46,11 +48,11 @@ impl Runs {
         moved: &mut Moved,
     ) -> Ends {
         let mut ends = self.make_room(&aim, moved);
-        let session = machine.id();
+        let (session, told) = (machine.id(), Told::new(machine.others()));
         let turn = machine.start();
         let number = self.begun;
         self.begun += 1;
-        self.live.insert(session, Run { machine, post, aim, number });
+        self.live.insert(session, Run { machine, post, aim, told, number });
         self.turned(session, turn, moved, &mut ends);
         for message in self.early.take(session) {
             self.take_in(session, &message, moved, &mut ends);
@@ -58,11 +60,11 @@ impl Runs {
         ends
     }
 
-    /// What belongs to no run here yet waits for it.
+    /// What belongs to no run here yet waits for it, but for what a dispute about a run waits for.
     pub(super) fn deliver(&mut self, message: Vec<u8>, moved: &mut Moved) -> Ends {
         let mut ends = Ends::new();
         match named_run(&message) {
-            Some(session) if self.live.contains_key(&session) => {
+            Some(session) if self.live.contains_key(&session) || self.disputes.has(session) => {
                 self.take_in(session, &message, moved, &mut ends);
             }
             Some(session) => self.early.keep(session, message),
@@ -104,9 +106,12 @@ impl Runs {
     }
 
     fn take_in(&mut self, session: SessionId, message: &[u8], moved: &mut Moved, ends: &mut Ends) {
-        let Some(run) = self.live.get_mut(&session) else { return };
+        let Some(run) = self.live.get_mut(&session) else {
+            ends.extend(self.disputes.settle(session, message));
+            return;
+        };
         let turn = match run.post.open(message) {
-            Ok(delivery) => run.machine.on_message(delivery),
+            Ok(delivery) => run.on_message(delivery, message),
             Err(PostError::Sealed { from, .. }) => run.machine.on_unreadable(&from),
             // Nobody's for certain: whoever carries messages cannot end a run with one.
             Err(
@@ -129,6 +134,12 @@ impl Runs {
         if let Some(end) = turn.end
             && let Some(run) = self.live.remove(&session)
         {
+            if let TurnEnd::Aborted(unwritten) = &end
+                && let Record::Aborted { key, abort } = unwritten.record()
+                && let Some(shown) = run.told.show(key, abort)
+            {
+                self.disputes.open(&run.aim, &run.post, shown, moved);
+            }
             ends.push((session, run.aim, end));
         } else if let Some(run) = self.live.get(&session) {
             let ((round, missing), request) = (run.machine.stands(), run.aim.request());

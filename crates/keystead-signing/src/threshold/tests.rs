@@ -1,5 +1,7 @@
 //! Several enclaves' shares and runs in one process: a key is born, proves itself and signs.
 
+mod disputes;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use keystead_base::{ClusterId, Coded, Digest, Name, PublicAccount, RequestId};

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use keystead_base::{ClusterId, Name, Secret, tagged_hash};
 use keystead_threshold::{
-    Abort, Begun, Delivery, End, Holders, Journal, Machine, Parcel, Protocol, Purpose, Record, Scheme,
-    Session, Step,
+    Abort, Begun, Delivery, Dispute, End, Holders, Journal, Machine, Parcel, Protocol, Purpose, Record, Said,
+    Scheme, Session, Step, Told,
 };
 
 /// Bytes from a seed; never outside of tests.
@@ -103,18 +103,30 @@ pub(crate) struct Net<P: Protocol> {
     pub(crate) rng: Seeded,
     /// Who crashes after how many more deliveries to it: its machine is gone, and never comes back.
     pub(crate) crashes: BTreeMap<Name, usize>,
-    on_the_way: Vec<(Name, Delivery)>,
+    told: BTreeMap<Name, Told<Delivery>>,
+    disputes: BTreeMap<Name, Dispute>,
+    on_the_way: Vec<(Name, Way)>,
+}
+
+enum Way {
+    Sent(Delivery),
+    /// By another than who said it: it comes as it was signed.
+    Shown(Delivery),
 }
 
 impl<P: Protocol> Net<P> {
     pub(crate) fn new(seed: u64, machines: BTreeMap<Name, Machine<P>>) -> Self {
         let rng = Seeded::new(seed);
+        let others = |it: &Machine<P>| Told::new(it.begun().others().cloned().collect());
+        let told = machines.iter().map(|(me, it)| (me.clone(), others(it))).collect();
         Self {
             machines,
             endings: BTreeMap::new(),
             refused: Vec::new(),
             rng,
             crashes: BTreeMap::new(),
+            told,
+            disputes: BTreeMap::new(),
             on_the_way: Vec::new(),
         }
     }
@@ -138,16 +150,18 @@ impl<P: Protocol> Net<P> {
         }
         while !self.on_the_way.is_empty() {
             let next = self.rng.below(self.on_the_way.len());
-            let (to, delivery) = self.on_the_way.swap_remove(next);
-            for one in fate(&to, delivery, &mut self.rng) {
-                self.deliver(&to, one);
-            }
+            let (to, way) = self.on_the_way.swap_remove(next);
+            let arrives = match way {
+                Way::Sent(delivery) => fate(&to, delivery, &mut self.rng),
+                Way::Shown(delivery) => vec![delivery],
+            };
+            arrives.into_iter().for_each(|one| self.deliver(&to, one));
         }
     }
 
     /// Puts a message on its way that no machine sent.
     pub(crate) fn inject(&mut self, to: &Name, delivery: Delivery) {
-        self.on_the_way.push((to.clone(), delivery));
+        self.on_the_way.push((to.clone(), Way::Sent(delivery)));
     }
 
     pub(crate) fn deliver(&mut self, to: &Name, delivery: Delivery) {
@@ -157,6 +171,16 @@ impl<P: Protocol> Net<P> {
             None => {}
         }
         let Some(machine) = self.machines.get_mut(to) else { return };
+        if let (Some(dispute), Some(said)) = (self.disputes.get(to), Said::of(&delivery)) {
+            if let Some(settled) = dispute.settle(&said) {
+                let abort = settled.write(&mut Journal::default(), written).unwrap();
+                self.endings.insert(to.clone(), Err(abort));
+            }
+            return;
+        }
+        if let Some(told) = self.told.get_mut(to) {
+            told.keep(&delivery, || copy(&delivery));
+        }
         let rng = &mut self.rng;
         let step = machine.on_message(delivery, &mut |bytes| rng.fill(bytes));
         self.take(to, step);
@@ -177,6 +201,14 @@ impl<P: Protocol> Net<P> {
             Some(End::Aborted(unwritten)) => {
                 assert!(step.messages.is_empty(), "nothing is sent behind an abort");
                 let abort = unwritten.write(&mut Journal::default(), written).unwrap();
+                let told = self.told.remove(me).unwrap();
+                if let Some(shown) = told.show(&name("hot"), &abort) {
+                    for it in &shown.messages {
+                        let ways = shown.others.iter().map(|to| (to.clone(), Way::Shown(copy(it))));
+                        self.on_the_way.extend(ways);
+                    }
+                    self.disputes.extend(shown.dispute.map(|dispute| (me.clone(), dispute)));
+                }
                 self.endings.insert(me.clone(), Err(abort));
             }
             None => {}
@@ -187,7 +219,7 @@ impl<P: Protocol> Net<P> {
                 None => self.machines[me].begun().others().cloned().collect(),
             };
             for to in to {
-                self.on_the_way.push((to, delivery(me, &parcel)));
+                self.on_the_way.push((to, Way::Sent(delivery(me, &parcel))));
             }
         }
     }

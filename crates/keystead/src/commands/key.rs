@@ -257,7 +257,8 @@ pub(crate) enum KeyCommand {
         key: Name,
     },
     /// Ask the holders of a key in shares to run with a node again that their enclaves keep out, because its words broke a
-    /// run. Find out why first: after a failed multiplication each further run can cost bits of a share. Others approve.
+    /// run. Find out why first: after a failed multiplication each further run can cost bits of a share, and a node that told
+    /// two things in one round (threshold.two_things) signed both. Others approve.
     ///
     /// Example: keystead key lift treasury --holder node-2 --as ana
     Lift {

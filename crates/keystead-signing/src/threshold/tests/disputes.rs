@@ -1,0 +1,202 @@
+//! A birth at which `b` tells two things, or `c` says that it did.
+
+use keystead_base::Signed;
+use keystead_threshold::{Abort, Culprit, Envelope, Kind, Parcel};
+
+use super::*;
+
+impl Table {
+    fn seats(&mut self) -> BTreeMap<Name, Seat> {
+        let seat = |it: Name| (it.clone(), self.at(&it).seat(REQUEST).unwrap());
+        names("a b c").into_iter().map(seat).collect()
+    }
+
+    fn begins(&mut self, who: &str, seats: &BTreeMap<Name, Seat>, attempt: u8) -> Result<(), ThresholdError> {
+        let (session, seats) = (session(Purpose::Generate, attempt), seats.clone());
+        let convoked = Convoked { request: REQUEST, session, seats, old: None, seed: None };
+        let moved = self.at(&name(who)).convene(convoked)?;
+        self.took(&name(who), moved);
+        Ok(())
+    }
+
+    /// What an enclave could sign that was patched.
+    fn signs(&mut self, who: &str, seats: &BTreeMap<Name, Seat>, parcel: &Parcel) -> Vec<u8> {
+        let enclave = self.at(&name(who));
+        let post = enclave.seats[&REQUEST].post(&name(who), seats, &enclave.arena).unwrap();
+        post.pack(parcel, &mut crate::entropy::kernel_random).unwrap()
+    }
+
+    /// Carries what is on the way; the thief sees it first, and may take it.
+    fn carry_what(&mut self, mut passes: impl FnMut(&mut Self, &Name, &Envelope, &str) -> Option<Vec<u8>>) {
+        while let Some((to, message)) = self.wire.pop_front() {
+            let Signed { body, signer, .. } = borsh::from_slice::<Signed<Envelope>>(&message).unwrap();
+            let carried = passes(self, &to, &body, signer.as_str());
+            let moved = self.at(&to).deliver(vec![carried.unwrap_or(message)]);
+            self.took(&to, moved);
+        }
+    }
+
+    fn caught(&self, who: &str) -> Vec<&Abort> {
+        let of =
+            |(by, record): &'_ (Name, Record)| *by == name(who) && !matches!(record, Record::Begun { .. });
+        let mine = self.records.iter().filter(|it| of(it));
+        mine.map(|(_, record)| match record {
+            Record::Aborted { abort, .. } => abort,
+            other => panic!("{other:?}"),
+        })
+        .collect()
+    }
+}
+
+fn says(round: u8, kind: Kind, payload: &[u8]) -> Parcel {
+    let (session, payload) = (session(Purpose::Generate, 1).id(), Secret::new(payload.to_vec()));
+    Parcel { session, round, kind, to: None, payload }
+}
+
+fn two_things(by: &str) -> Abort {
+    let (session, culprit) = (session(Purpose::Generate, 1).id(), Culprit::Node(name(by)));
+    Abort { session, culprit, fault: Fault::TwoThings }
+}
+
+/// `b` tells `c` another hash than `a`, and falls silent. The wire, for those who look at it again, too.
+fn told_apart() -> (Table, Vec<(Name, Vec<u8>)>) {
+    let (mut table, mut all) = (Table::of("a b c"), Vec::new());
+    let seats = table.seats();
+    for who in ["a", "b", "c"] {
+        table.begins(who, &seats, 1).unwrap();
+    }
+    let other = table.signs("b", &seats, &says(0, Kind::DealHash, &[7; 32]));
+    let is_first = |it: &(Name, Vec<u8>)| {
+        let signed = borsh::from_slice::<Signed<Envelope>>(&it.1).unwrap();
+        it.0 == name("c") && signed.signer == name("b") && signed.body.round == 0
+    };
+    table.wire.iter_mut().filter(|it| is_first(it)).for_each(|it| it.1.clone_from(&other));
+    table.wire.retain(|(to, _)| *to != name("b"));
+    while let Some((to, message)) = table.wire.pop_front() {
+        all.push((to.clone(), message.clone()));
+        if to != name("b") {
+            let moved = table.at(&to).deliver(vec![message]);
+            table.took(&to, moved);
+        }
+    }
+    (table, all)
+}
+
+#[test]
+fn k06_whoever_told_two_things_is_kept_out_by_all_until_people_let_it_in() {
+    let (table, _) = told_apart();
+    for who in ["a", "c"] {
+        assert_eq!(table.caught(who).last(), Some(&&two_things("b")), "{who}: {:?}", table.caught(who));
+        let told = table.ended.iter().filter(|(by, _)| *by == name(who));
+        let mut told = told.map(|(_, finish)| match finish {
+            Finish::Aborted { request, abort } if *request == REQUEST => abort.clone(),
+            _ => panic!("nothing else ended"),
+        });
+        assert_eq!(told.next_back(), Some(two_things("b")), "whoever looks is told, too");
+
+        let mut after = Table::of("a b c");
+        let records: Vec<Record> =
+            table.records.iter().filter(|it| it.0 == name(who)).map(|it| it.1.clone()).collect();
+        after.at(&name(who)).recall(&records);
+        let seats = after.seats();
+        let refused = after.begins(who, &seats, 2).unwrap_err();
+        assert_eq!(refused.code(), "threshold_begin.blocked", "after a start, too");
+        after.at(&name(who)).recall(&[Record::Lifted { key: name("treasury"), node: name("b") }]);
+        after.begins(who, &seats, 2).unwrap();
+    }
+}
+
+#[test]
+fn k06_what_was_shown_once_keeps_nobody_out_again() {
+    let (mut table, all) = told_apart();
+    let before = table.records.len();
+    let lifted = Record::Lifted { key: name("treasury"), node: name("b") };
+    ["a", "c"].iter().for_each(|who| table.at(&name(who)).recall(std::slice::from_ref(&lifted)));
+    for (_, message) in all {
+        for to in names("a c") {
+            let moved = table.at(&to).deliver(vec![message.clone()]);
+            table.took(&to, moved);
+        }
+    }
+    assert_eq!(table.records.len(), before);
+    let seats = table.seats();
+    table.begins("a", &seats, 2).unwrap();
+}
+
+/// `c` lies in its echo, and shows whatever it has of `b`: what all were told, another run's and another round's.
+#[test]
+fn k06_a_witness_that_lies_keeps_nobody_out() {
+    let mut table = Table::of("a b c");
+    let seats = table.seats();
+    for who in ["a", "b", "c"] {
+        table.begins(who, &seats, 1).unwrap();
+    }
+    let lie = borsh::to_vec(&BTreeMap::from([(name("b"), Digest([7; 32]))])).unwrap();
+    let mut of_b = None;
+    table.carry_what(|table, to, it, from| {
+        if from == "b" && it.round == 0 && of_b.is_none() {
+            of_b = Some(it.clone());
+        }
+        let lies = from == "c" && it.kind == Kind::Echo && *to == name("a");
+        lies.then(|| table.signs("c", &seats, &says(1, Kind::Echo, &lie)))
+    });
+    let doubt = Culprit::OneOf { sender: name("b"), witness: name("c") };
+    assert_eq!(table.caught("a").iter().map(|it| it.culprit.clone()).collect::<Vec<_>>(), [doubt]);
+
+    let elsewhere = session(Purpose::Generate, 2).id();
+    let said = says(0, Kind::DealHash, &[8; 32]);
+    let keystead_threshold::Content::Open(first) = of_b.unwrap().content else { panic!("for all") };
+    let by_another = table.signs("c", &seats, &said);
+    let mut forged = borsh::from_slice::<Signed<Envelope>>(&by_another).unwrap();
+    forged.signer = name("b");
+    for shown in [
+        table.signs("b", &seats, &Parcel { session: elsewhere, ..says(0, Kind::DealHash, &[8; 32]) }),
+        table.signs("b", &seats, &says(2, Kind::DealCommitment, &[8; 32])),
+        table.signs("b", &seats, &says(0, Kind::DealHash, &first)),
+        by_another,
+        borsh::to_vec(&forged).unwrap(),
+    ] {
+        let moved = table.at(&name("a")).deliver(vec![shown]);
+        assert!(moved.records.is_empty() && moved.ended.is_empty());
+    }
+    assert_eq!(table.caught("a").len(), 1);
+    let proof = table.signs("b", &seats, &said);
+    let moved = table.at(&name("a")).deliver(vec![proof]);
+    assert!(matches!(moved.records.as_slice(), [Record::Aborted { abort, .. }] if *abort == two_things("b")));
+}
+
+/// All that settles it comes before this enclave's own certificate does.
+#[test]
+fn k06_what_comes_early_settles_it_too() {
+    let mut table = Table::of("a b c");
+    let seats = table.seats();
+    let view = borsh::to_vec(&BTreeMap::from([(name("b"), Digest([7; 32]))])).unwrap();
+    for (by, parcel) in [
+        ("b", says(0, Kind::DealHash, &[1; 32])),
+        ("c", says(1, Kind::Echo, &view)),
+        ("b", says(0, Kind::DealHash, &[2; 32])),
+    ] {
+        let message = table.signs(by, &seats, &parcel);
+        assert!(table.at(&name("a")).deliver(vec![message]).records.is_empty(), "it waits");
+    }
+    table.begins("a", &seats, 1).unwrap();
+    let faults: Vec<Fault> = table.caught("a").iter().map(|it| it.fault).collect();
+    assert_eq!(faults, [Fault::Equivocation, Fault::TwoThings]);
+}
+
+/// What `c` was told reaches `a` while its run goes on: that is the proof itself.
+#[test]
+fn k06_a_run_that_goes_on_takes_the_proof_and_shows_it() {
+    let mut table = Table::of("a b c");
+    let seats = table.seats();
+    table.begins("a", &seats, 1).unwrap();
+    table.wire.clear();
+    for payload in [[1; 32], [2; 32]] {
+        let message = table.signs("b", &seats, &says(0, Kind::DealHash, &payload));
+        let moved = table.at(&name("a")).deliver(vec![message]);
+        table.took(&name("a"), moved);
+    }
+    assert_eq!(table.caught("a"), [&two_things("b")]);
+    let shown: Vec<&Name> = table.wire.iter().map(|(to, _)| to).collect();
+    assert_eq!(shown, [&name("c"); 2], "both, to whoever else took part");
+}
