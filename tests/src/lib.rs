@@ -23,6 +23,7 @@ pub mod handed_over;
 mod holders;
 mod http;
 mod impostor;
+pub mod kinds;
 mod liar;
 mod lines;
 mod loopback;

@@ -193,6 +193,12 @@ pub(crate) fn session(
     }
 }
 
+/// A run of the key of a share, among those who hold it.
+pub(crate) fn session_of(share: &KeyShare, purpose: Purpose, attempt: &str) -> Session {
+    let holding = (share.epoch(), share.public().holders.clone());
+    Session { key: share.key().clone(), ..session(share.scheme(), holding, purpose, attempt) }
+}
+
 /// A key is born among these.
 pub(crate) fn born<C: Suite>(holders: Holders) -> Shares {
     let session = session(C::SCHEME, (1, holders), Purpose::Generate, "a birth");
@@ -202,11 +208,11 @@ pub(crate) fn born<C: Suite>(holders: Holders) -> Shares {
     table.ends().into_iter().map(done).collect()
 }
 
-/// Whoever is in the session deals, or is dealt to: the shares of the next epoch.
+/// Whoever is in the session deals, or is dealt to: the shares of the next epoch, without what an engine adds to them.
 pub(crate) fn dealt<C: Suite>(shares: &Shares, purpose: Purpose) -> Shares {
     let any = shares.values().next().expect("a share");
-    let (public, epoch) = (any.public().clone(), any.epoch());
-    let session = session(C::SCHEME, (epoch, public.holders.clone()), purpose, "a dealing");
+    let public = any.public().clone();
+    let session = session_of(any, purpose, "a dealing");
     let deals = |me: &Name| match &session.purpose {
         Purpose::Reshare { dealers, .. } => dealers.contains(me),
         _ => true,
@@ -227,18 +233,21 @@ pub(crate) fn signing<C: Suite>(shares: &Shares, text: Digest, attempt: &str) ->
     let any = shares.values().next().expect("a share");
     let signers = shares.keys().cloned().collect();
     let purpose = Purpose::Sign { signers, digest: text, path: Vec::new() };
-    let holding = (any.epoch(), any.public().holders.clone());
-    let session = session(C::SCHEME, holding, purpose, attempt);
+    let session = session_of(any, purpose, attempt);
     seated(&session, |me| Sign::<C>::new(again(&shares[me]), text.as_bytes().to_vec()))
 }
 
 /// The signature of a run, or why it has none, as a signer says whose own share is good.
 pub(crate) fn signed<C: Suite>(mut table: Table<Sign<C>>) -> Result<Signature, Abort> {
     table.run(|_, _| {});
-    let ends: Vec<_> = table.ends().into_iter().map(|(_, end)| end.expect("an end")).collect();
+    told(table).map(|(_, signature)| signature)
+}
+
+/// How a run ended that is over, as somebody says whose own share is good.
+pub(crate) fn told<P: Protocol>(table: Table<P>) -> Result<P::Output, Abort> {
     let own = |it: &Result<_, Abort>| it.as_ref().is_err_and(|abort| abort.culprit == Culprit::Ourselves);
-    let told = ends.into_iter().min_by_key(own).expect("a signer");
-    told.map(|(_, signature)| signature)
+    let ends = table.ends().into_iter().filter_map(|(_, end)| end);
+    ends.min_by_key(own).expect("somebody who is at its end")
 }
 
 /// A copy of a share, as whoever reads the memory of its holder makes one.
@@ -248,12 +257,12 @@ pub(crate) fn again(share: &KeyShare) -> KeyShare {
 
 /// Where the scalar lies in a share's document, behind the key's name, scheme, epoch and holder.
 fn place_of_scalar(share: &KeyShare) -> std::ops::Range<usize> {
-    let at = place_of_epoch().end + 4 + share.holder().as_str().len();
+    let at = place_of_epoch(share).end + 4 + share.holder().as_str().len();
     at..at + 32
 }
 
-fn place_of_epoch() -> std::ops::Range<usize> {
-    let at = 1 + "keystead/threshold-share/v1".len() + 4 + "hot".len() + 1;
+fn place_of_epoch(share: &KeyShare) -> std::ops::Range<usize> {
+    let at = 1 + "keystead/threshold-share/v1".len() + 4 + share.key().as_str().len() + 1;
     at..at + 4
 }
 
@@ -273,6 +282,6 @@ pub(crate) fn with_scalar(share: &KeyShare, scalar: &[u8; 32]) -> KeyShare {
 /// The same share under the number of the next epoch.
 pub(crate) fn relabelled(share: &KeyShare) -> KeyShare {
     let mut bytes = share.to_secret().expose().clone();
-    bytes[place_of_epoch()].copy_from_slice(&(share.epoch() + 1).to_le_bytes());
+    bytes[place_of_epoch(share)].copy_from_slice(&(share.epoch() + 1).to_le_bytes());
     KeyShare::from_secret(&Secret::new(bytes)).expect("a share")
 }

@@ -4,6 +4,7 @@ use keystead_tests::attacks::{
     bad_share, equivocating_dealer, hidden_equivocator, mixed_epochs, other_key, patched_holder,
     removed_member, replayed_nonces, selective_aborts, subset_picking, two_payloads_of_a_run,
 };
+use keystead_tests::kinds::{Ecdsa, Occasion, Schnorr};
 
 use crate::{harmed, stolen};
 
@@ -41,7 +42,10 @@ fn k06_a_hidden_equivocator_succeeds_without_its_control() {
 
 #[test]
 fn k06_a_bad_share_succeeds_without_its_control() {
-    harmed(bad_share::attack(bad_share::added()));
+    for occasion in [Occasion::Birth, Occasion::Refresh, Occasion::HandOn] {
+        harmed(bad_share::attack::<Schnorr>(occasion, bad_share::added()));
+        harmed(bad_share::attack::<Ecdsa>(occasion, bad_share::added()));
+    }
 }
 
 #[test]
@@ -51,12 +55,14 @@ fn k06_selective_aborts_succeed_without_their_control() {
 
 #[test]
 fn k03_a_share_of_the_last_epoch_succeeds_without_its_control() {
-    stolen(mixed_epochs::attack(mixed_epochs::counted_up));
+    stolen(mixed_epochs::attack::<Schnorr>(mixed_epochs::counted_up::<Schnorr>));
+    stolen(mixed_epochs::attack::<Ecdsa>(mixed_epochs::counted_up::<Ecdsa>));
 }
 
 #[test]
 fn k03_removed_members_succeed_without_their_control() {
-    stolen(removed_member::attack(removed_member::struck_off));
+    stolen(removed_member::attack::<Schnorr>(removed_member::struck_off));
+    stolen(removed_member::attack::<Ecdsa>(removed_member::struck_off));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use keystead_tests::attacks::{
     bad_share, equivocating_dealer, hidden_equivocator, mixed_epochs, other_key, patched_holder,
     removed_member, replayed_nonces, selective_aborts, subset_picking, two_payloads_of_a_run,
 };
+use keystead_tests::kinds::{Ecdsa, Occasion, Schnorr};
 
 use crate::refused;
 
@@ -43,7 +44,10 @@ fn k06_a_hidden_equivocator_is_refused() {
 
 #[test]
 fn k06_a_bad_share_is_refused() {
-    refused(bad_share::attack(bad_share::checked()), "threshold.share");
+    for occasion in [Occasion::Birth, Occasion::Refresh, Occasion::HandOn] {
+        refused(bad_share::attack::<Schnorr>(occasion, bad_share::checked()), "threshold.share");
+        refused(bad_share::attack::<Ecdsa>(occasion, bad_share::checked()), "threshold.share");
+    }
 }
 
 #[test]
@@ -53,12 +57,17 @@ fn k06_selective_aborts_are_refused() {
 
 #[test]
 fn k03_a_share_of_the_last_epoch_is_refused() {
-    refused(mixed_epochs::attack(mixed_epochs::dealt_anew), "threshold.signature_share");
+    refused(
+        mixed_epochs::attack::<Schnorr>(mixed_epochs::dealt_anew::<Schnorr>),
+        "threshold.signature_share",
+    );
+    refused(mixed_epochs::attack::<Ecdsa>(mixed_epochs::dealt_anew::<Ecdsa>), "threshold.other_session");
 }
 
 #[test]
 fn k03_removed_members_are_refused() {
-    refused(removed_member::attack(removed_member::reshared), "threshold.signature_share");
+    refused(removed_member::attack::<Schnorr>(removed_member::reshared), "threshold.signature_share");
+    refused(removed_member::attack::<Ecdsa>(removed_member::reshared), "threshold.result");
 }
 
 #[test]
