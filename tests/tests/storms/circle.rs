@@ -136,25 +136,15 @@ impl Circle {
         self.people.change(at, AuthorityChange::Key(ceremony)).await
     }
 
-    /// The key `hot`, born in shares: any two of the first three sign.
-    pub(crate) async fn born(&self) -> KeyView {
-        self.born_as(HOT, KeyKind::ThresholdSecp256k1).await
-    }
-
-    /// A key of this kind, born in shares: any two of the first three sign.
-    pub(crate) async fn born_as(&self, key: &str, kind: KeyKind) -> KeyView {
-        let generate =
-            KeyCeremony::Generate { key: name(key), kind, threshold: 2, holders: nodes(&[1, 2, 3]) };
+    /// A key born in shares: any two of the first three sign.
+    pub(crate) async fn born(&self, key: &str) -> KeyView {
+        let (kind, holders) = (kind(key), nodes(&[1, 2, 3]));
+        let generate = KeyCeremony::Generate { key: name(key), kind, threshold: 2, holders };
         let view = self.ceremony([0, 1, 2], generate).await;
         assert_eq!(view.stage, RequestStage::Applied, "{view:?} {}", self.told());
         let key = self.key(key, 0).await;
         assert_eq!(key.state, KeyState::Active);
         key
-    }
-
-    /// The key `hot` as a node knows it.
-    pub(crate) async fn hot(&self, node: usize) -> KeyView {
-        self.key(HOT, node).await
     }
 
     /// A key as a node knows it.
@@ -164,9 +154,9 @@ impl Circle {
         retry(async || client.keys().await.ok().and_then(find)).await
     }
 
-    /// Waits until a node knows the key to be so.
-    pub(crate) async fn knows(&self, node: usize, is: impl Fn(&KeyView) -> bool) {
-        retry(async || is(&self.hot(node).await).then_some(())).await;
+    /// Waits until a node knows a key to be so.
+    pub(crate) async fn knows(&self, key: &str, node: usize, is: impl Fn(&KeyView) -> bool) {
+        retry(async || is(&self.key(key, node).await).then_some(())).await;
     }
 
     /// The key's ceremony under way as a node knows it, once it is as `is` says.
@@ -174,18 +164,27 @@ impl Circle {
         retry(async || self.people.status(node).await?.ceremonies.iter().any(&is).then_some(())).await;
     }
 
-    /// A payment of one wei, asked of this node until it is signed.
-    pub(crate) async fn pays(&self, node: usize) -> Duration {
-        let (start, nonce) = (Instant::now(), self.nonce.fetch_add(1, Ordering::Relaxed));
+    /// A payment by a key, asked of this node until it is signed.
+    pub(crate) async fn pays(&self, key: &str, node: usize) -> Duration {
+        let start = Instant::now();
+        match key {
+            HOT => self.pays_ether(node).await,
+            _ => self.pays_sol(node).await,
+        }
+        start.elapsed()
+    }
+
+    /// A payment of one wei by the key `hot`.
+    async fn pays_ether(&self, node: usize) {
+        let nonce = self.nonce.fetch_add(1, Ordering::Relaxed);
         let view = self.people.ask("dora", node, transfer(0, FRIEND, 1, nonce)).await;
         assert_eq!(view.stage, RequestStage::Signed, "no request fails: {view:?} {}", self.told());
         let raw = view.signed.expect("a signature").raw;
         self.signed.lock().expect("nobody panics here").push((nonce, raw));
-        start.elapsed()
     }
 
-    /// A payment of one lamport by the key `sol`, asked of this node until it is signed; the signature is good.
-    pub(crate) async fn pays_sol(&self, node: usize) {
+    /// A payment of one lamport by the key `sol`; the signature is good.
+    async fn pays_sol(&self, node: usize) {
         let account = self.key(SOL_KEY, node).await.account.expect("an account");
         let public = account.ed25519_key().expect("a key of Ed25519");
         let mut blockhash = [0; 32];
@@ -200,8 +199,9 @@ impl Circle {
         verifier.verify_strict(&message, &signature.into()).expect("a signature of the message");
     }
 
-    /// All that was signed is executed, from this account: how many payments.
-    pub(crate) fn executes(&self, account: Address) -> usize {
+    /// All that the key `hot` signed is executed from its account: how many payments. Other keys' were verified one by one.
+    pub(crate) fn executes(&self, address: Option<Address>) -> usize {
+        let Some(account) = address else { return 0 };
         let mut chain = Devnet::new(CHAIN.0, BIRTH.seconds());
         chain.fund(account, U256::from(1_000 * ETHER));
         let mut signed = self.signed.lock().expect("nobody panics here");
@@ -226,6 +226,18 @@ impl Circle {
     }
 }
 
+/// The kind of a key of the storm.
+pub(crate) fn kind(key: &str) -> KeyKind {
+    if key == SOL_KEY { KeyKind::ThresholdEd25519 } else { KeyKind::ThresholdSecp256k1 }
+}
+
+/// The key whose turn it is: of ECDSA, or of FROST. Says so, for whoever wants the same again.
+pub(crate) fn turn(seed: usize) -> &'static str {
+    let key = [HOT, SOL_KEY][seed % KINDS];
+    println!("with the key `{key}`; KEYSTEAD_STORM_SEED={seed} takes the same again");
+    key
+}
+
 /// The names of some nodes.
 pub(crate) fn nodes(numbers: &[u8]) -> Vec<keystead_base::Name> {
     numbers.iter().map(|it| name(&format!("node-{it}"))).collect()
@@ -233,6 +245,8 @@ pub(crate) fn nodes(numbers: &[u8]) -> Vec<keystead_base::Name> {
 
 /// Of ECDSA, which pays ether.
 pub(crate) const HOT: &str = "hot";
+/// How many kinds take turns.
+pub(crate) const KINDS: usize = 2;
 /// Of FROST, which pays lamports.
 pub(crate) const SOL_KEY: &str = "sol";
 /// Rights, and with them shares of an epoch that is over, live so long.

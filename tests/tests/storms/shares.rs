@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use keystead_intent::{KeyCeremony, KeyKind};
+use keystead_intent::KeyCeremony;
 use keystead_ledger::Ledger;
 use keystead_tests::fixture::name;
 use keystead_tests::tracer::{Thread, Tracer, calls_of, has_strace, is_gone};
 use keystead_wire::RequestStage;
 use tokio::time::interval;
 
-use crate::circle::{Circle, HOT, SOL_KEY, nodes};
+use crate::circle::{Circle, HOT, KINDS, kind, nodes, turn};
 use crate::disks::SmallDisk;
 use crate::ground::Ground;
 use crate::kills::seed;
@@ -32,7 +32,7 @@ type Answers = Vec<(Instant, Duration)>;
 async fn asks(circle: &Circle, stop: &AtomicBool, node: usize) -> Answers {
     let mut answers = Answers::new();
     while !stop.load(Ordering::Relaxed) {
-        let took = circle.pays(node).await;
+        let took = circle.pays(HOT, node).await;
         answers.push((Instant::now(), took));
     }
     answers
@@ -46,12 +46,12 @@ fn longest_pause(answers: &Answers) -> Duration {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn k03_d03_a_key_is_handed_on_under_load_while_one_of_its_next_holders_is_killed() {
     let circle = Circle::start(6).await;
-    let before = circle.born().await;
+    let before = circle.born(HOT).await;
     let (stop, start) = (AtomicBool::new(false), Instant::now());
     let handed_on = async {
         let view = circle.ceremony([0, 1, 3], hand_on()).await;
         let took = start.elapsed();
-        circle.pays(3).await;
+        circle.pays(HOT, 3).await;
         stop.store(true, Ordering::Relaxed);
         assert_eq!(view.stage, RequestStage::Applied, "{view:?} {}", circle.told());
         took
@@ -65,7 +65,7 @@ async fn k03_d03_a_key_is_handed_on_under_load_while_one_of_its_next_holders_is_
         tokio::join!(handed_on, killed, asks(&circle, &stop, 0), asks(&circle, &stop, 3));
     answers.extend(others);
     answers.sort();
-    let after = circle.hot(3).await;
+    let after = circle.key(HOT, 3).await;
     assert_eq!((after.address, after.epoch), (before.address, before.epoch + 1));
     println!(
         "handed on in {took:?}: {} payments, none failed; longest pause {:?}, longest payment {:?}",
@@ -75,13 +75,13 @@ async fn k03_d03_a_key_is_handed_on_under_load_while_one_of_its_next_holders_is_
     );
     without_any_old_share(&circle).await;
     a_removed_share_is_gone(&circle).await;
-    circle.executes(before.address.unwrap());
+    circle.executes(before.address);
 }
 
 /// The enclaves of all who held before hang: three new ones sign.
 async fn without_any_old_share(circle: &Circle) {
     circle.hang(&[0, 1, 2], "-STOP");
-    println!("without any old holder: signed after {:?}", circle.pays(3).await);
+    println!("without any old holder: signed after {:?}", circle.pays(HOT, 3).await);
     circle.hang(&[0, 1, 2], "-CONT");
 }
 
@@ -90,23 +90,23 @@ async fn a_removed_share_is_gone(circle: &Circle) {
     circle.kill(0);
     circle.launch(0);
     circle.votes(0).await;
-    circle.pays(0).await;
+    circle.pays(HOT, 0).await;
     circle.kill(0);
-    assert_eq!(seals(circle, 0).await, [0; 0], "node-1 held in the first epoch alone");
-    assert_eq!(seals(circle, 3).await, [1]);
+    assert_eq!(seals(circle, HOT, 0).await, [0; 0], "node-1 held in the first epoch alone");
+    assert_eq!(seals(circle, HOT, 3).await, [1]);
     circle.launch(0);
     circle.votes(0).await;
 }
 
 /// The epochs of the key that a node's disk has a share of.
-async fn seals(circle: &Circle, node: usize) -> Vec<u32> {
+async fn seals(circle: &Circle, key: &str, node: usize) -> Vec<u32> {
     let folder = tempfile::tempdir().unwrap();
     copy(&circle.data(node), folder.path());
     let ledger =
         Ledger::open(&format!("sqlite:{}", folder.path().join("ledger.sqlite").display())).await.unwrap();
     let all = ledger.sealed_keys(None).await.unwrap();
     ledger.close().await;
-    all.into_iter().filter(|(key, _, _)| *key == name("hot")).map(|(_, epoch, _)| epoch).collect()
+    all.into_iter().filter(|(it, _, _)| *it == name(key)).map(|(_, epoch, _)| epoch).collect()
 }
 
 /// What a node is killed in.
@@ -119,14 +119,12 @@ enum Way {
 }
 
 impl Way {
-    /// With the key of ECDSA.
-    async fn go(self, circle: &Circle) {
-        self.go_with(circle, HOT).await;
-    }
-
-    async fn go_with(self, circle: &Circle, key: &str) {
+    async fn go(self, circle: &Circle, key: &str) {
         let ceremony = match self {
-            Self::Sign => return pays(circle, key).await,
+            Self::Sign => {
+                circle.pays(key, 3).await;
+                return;
+            }
             // Of a key of its own each time: its name is not free again.
             Self::Birth => {
                 let born = name(&format!("born-{}", BIRTHS.fetch_add(1, Ordering::Relaxed)));
@@ -144,19 +142,6 @@ impl Way {
     }
 }
 
-/// The kind of a key of the storm.
-fn kind(key: &str) -> KeyKind {
-    if key == SOL_KEY { KeyKind::ThresholdEd25519 } else { KeyKind::ThresholdSecp256k1 }
-}
-
-async fn pays(circle: &Circle, key: &str) {
-    if key == SOL_KEY {
-        circle.pays_sol(3).await;
-    } else {
-        circle.pays(3).await;
-    }
-}
-
 /// A call of a thread, and which one.
 type Place = (Thread, String, usize);
 
@@ -167,10 +152,10 @@ async fn d04_holders_killed_at_syncs_and_sends_of_ceremonies_and_signatures_lose
     }
     let circle = Circle::start(4).await;
     let (mut reached, mut tried, seed) = (0, 0, seed());
-    let (key, turn) = ([HOT, SOL_KEY][seed % KINDS], seed / KINDS);
-    let account = circle.born_as(key, kind(key)).await.account;
+    let (key, turn) = (turn(seed), seed / KINDS);
+    let account = circle.born(key).await.account;
     for way in [Way::Sign, Way::Birth, Way::Refresh, Way::HandOn] {
-        let calls = calls_of(&threads(&circle, 1), way.go_with(&circle, key)).await;
+        let calls = calls_of(&threads(&circle, 1), way.go(&circle, key)).await;
         let (places, turns) = chosen(&calls, turn);
         println!(
             "{way:?} of {key}: killed at {} of {} calls, turn {} of {turns}; {} seeds in a row are each call at each holder with \
@@ -187,7 +172,7 @@ async fn d04_holders_killed_at_syncs_and_sends_of_ceremonies_and_signatures_lose
         }
         assert_eq!(circle.key(key, 3).await.account, account, "the same key");
     }
-    let paid = if key == HOT { circle.executes(circle.hot(3).await.address.unwrap()) } else { 0 };
+    let paid = circle.executes(circle.key(key, 3).await.address);
     println!("{reached} of {tried} places were reached; {paid} payments executed on Ethereum");
     assert!(2 * reached > tried, "hardly a place was reached");
 }
@@ -226,12 +211,12 @@ fn d04_turns_of_a_storm_leave_no_call_out() {
 async fn killed(circle: &Circle, node: usize, (way, key): (Way, &str), (thread, call, nth): &Place) -> bool {
     let Some(number) = threads(circle, node).get(thread).copied() else { return false };
     let tracer = Tracer::killing(number, call, *nth);
-    supervised(circle, node, way.go_with(circle, key)).await;
+    supervised(circle, node, way.go(circle, key)).await;
     let reached = is_gone(number);
     tracer.detach();
     // Whoever was killed at the way's last moment is still dying here.
     supervised(circle, node, circle.votes(node)).await;
-    pays(circle, key).await;
+    circle.pays(key, 3).await;
     reached
 }
 
@@ -254,30 +239,31 @@ async fn supervised(circle: &Circle, node: usize, way: impl Future<Output = ()>)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s05_k03_a_holder_put_back_to_an_older_disk_signs_with_no_share_of_then() {
     let circle = Circle::start(4).await;
-    let account = circle.born().await.address;
+    let key = turn(seed());
+    let born = circle.born(key).await;
     circle.kill(1);
     let older = tempfile::tempdir().unwrap();
     copy(&circle.data(1), older.path());
     circle.launch(1);
     circle.votes(1).await;
     for _ in 0..3 {
-        circle.pays(3).await;
+        circle.pays(key, 3).await;
     }
-    Way::Refresh.go(&circle).await;
+    Way::Refresh.go(&circle, key).await;
     circle.kill(1);
     std::fs::remove_dir_all(circle.data(1)).unwrap();
     copy(older.path(), &circle.data(1));
     circle.launch(1);
     // It asks the others, learns that it said more than it remembers, and votes no more.
     circle.stands(1, "was rolled back").await;
-    circle.knows(1, |key| key.epoch == 1).await;
-    circle.pays(3).await;
+    circle.knows(key, 1, |it| it.epoch == 1).await;
+    circle.pays(key, 3).await;
     circle.kill(1);
     circle.launch(1);
-    circle.knows(1, |key| key.epoch == 1).await;
+    circle.knows(key, 1, |it| it.epoch == 1).await;
     circle.kill(1);
     assert_eq!(
-        seals(&circle, 1).await,
+        seals(&circle, key, 1).await,
         [0; 0],
         "neither the old share, which is over, nor the new one, which is lost"
     );
@@ -285,13 +271,14 @@ async fn s05_k03_a_holder_put_back_to_an_older_disk_signs_with_no_share_of_then(
 
     // It gets a share again from the two others.
     let (holders, dealers) = (nodes(&[1, 2, 3]), nodes(&[1, 3]));
-    let again = KeyCeremony::Reshare { key: name("hot"), threshold: 2, holders, dealers };
+    let again = KeyCeremony::Reshare { key: name(key), threshold: 2, holders, dealers };
     let view = circle.ceremony([3, 3, 3], again).await;
     assert_eq!(view.stage, RequestStage::Applied, "{view:?} {}", circle.told());
     circle.hang(&[0], "-STOP");
-    circle.pays(3).await;
+    circle.pays(key, 3).await;
     circle.hang(&[0], "-CONT");
-    assert_eq!(circle.executes(account.unwrap()), 5);
+    let ether = if key == HOT { 5 } else { 0 };
+    assert_eq!(circle.executes(born.address), ether);
 }
 
 /// The disk of one holder is put back to how it was at each point of a ceremony, and of a signature: whatever it remembers, it
@@ -299,10 +286,11 @@ async fn s05_k03_a_holder_put_back_to_an_older_disk_signs_with_no_share_of_then(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s05_k03_a_holder_put_back_to_each_point_of_a_ceremony_is_dealt_a_share_again() {
     let circle = Circle::start(4).await;
-    let account = circle.born().await.address;
+    let key = turn(seed());
+    let born = circle.born(key).await;
     for point in [Point::Asked, Point::Seated, Point::Convened, Point::Signed] {
         let older = tempfile::tempdir().unwrap();
-        let before = circle.hot(3).await.epoch;
+        let before = circle.key(key, 3).await.epoch;
         let taken = async {
             point.comes(&circle).await;
             circle.kill(1);
@@ -310,28 +298,28 @@ async fn s05_k03_a_holder_put_back_to_each_point_of_a_ceremony_is_dealt_a_share_
             circle.launch(1);
         };
         match point {
-            Point::Signed => drop(tokio::join!(circle.pays(3), taken)),
+            Point::Signed => drop(tokio::join!(circle.pays(key, 3), taken)),
             Point::Asked | Point::Seated | Point::Convened => {
-                tokio::join!(again(&circle, &[1, 2, 3], &[1, 2, 3]), taken);
+                tokio::join!(again(&circle, key, &[1, 2, 3], &[1, 2, 3]), taken);
             }
         }
-        again(&circle, &[1, 2, 3], &[1, 2, 3]).await;
+        again(&circle, key, &[1, 2, 3], &[1, 2, 3]).await;
         circle.kill(1);
         std::fs::remove_dir_all(circle.data(1)).unwrap();
         copy(older.path(), &circle.data(1));
         circle.launch(1);
         circle.stands(1, "was rolled back").await;
-        circle.knows(3, |key| key.sharing.as_ref().is_some_and(|it| it.lost == nodes(&[2]))).await;
-        circle.pays(3).await;
-        again(&circle, &[1, 2, 3], &[1, 3]).await;
+        circle.knows(key, 3, |it| it.sharing.as_ref().is_some_and(|it| it.lost == nodes(&[2]))).await;
+        circle.pays(key, 3).await;
+        again(&circle, key, &[1, 2, 3], &[1, 3]).await;
         circle.hang(&[0], "-STOP");
-        circle.pays(3).await;
+        circle.pays(key, 3).await;
         circle.hang(&[0], "-CONT");
-        let key = circle.hot(3).await;
-        assert_eq!(key.address, account);
-        println!("put back to {point:?}: epoch {before} then, {} now, and it signs again", key.epoch);
+        let known = circle.key(key, 3).await;
+        assert_eq!(known.account, born.account);
+        println!("put back to {point:?}: epoch {before} then, {} now, and it signs again", known.epoch);
     }
-    circle.executes(account.unwrap());
+    circle.executes(born.address);
 }
 
 /// When a disk is copied.
@@ -357,9 +345,9 @@ impl Point {
 }
 
 /// New shares for these holders, of which any two sign.
-async fn again(circle: &Circle, holders: &[u8], dealers: &[u8]) {
+async fn again(circle: &Circle, key: &str, holders: &[u8], dealers: &[u8]) {
     let (holders, dealers) = (nodes(holders), nodes(dealers));
-    let again = KeyCeremony::Reshare { key: name("hot"), threshold: 2, holders, dealers };
+    let again = KeyCeremony::Reshare { key: name(key), threshold: 2, holders, dealers };
     let view = circle.ceremony([3, 3, 3], again).await;
     assert_eq!(view.stage, RequestStage::Applied, "{view:?} {}", circle.told());
 }
@@ -370,22 +358,23 @@ async fn d04_a_disk_that_is_full_in_a_ceremony_ends_the_node_and_nothing_is_half
     std::fs::create_dir_all(circle.data(1)).unwrap();
     let Some(disk) = SmallDisk::below(&circle.data(1)) else { return };
     let circle = circle.all_up().await;
-    let account = circle.born().await.address;
+    let key = turn(seed());
+    let born = circle.born(key).await;
     disk.fill();
     let room_again = async {
         let ended = retry(async || circle.with(1, |it| it.as_mut().and_then(|it| it.ended()))).await;
         assert_eq!(ended, Ok(1), "it cannot write, and ends by itself");
         assert!(circle.words(1).contains("error[ledger."), "and says why, with a code: {}", circle.words(1));
-        println!("a full disk: signed by the others after {:?}", circle.pays(3).await);
+        println!("a full disk: signed by the others after {:?}", circle.pays(key, 3).await);
         disk.free();
         circle.launch(1);
     };
-    tokio::join!(Way::Refresh.go(&circle), room_again);
-    circle.knows(1, |key| key.epoch == 1 && key.address == account).await;
+    tokio::join!(Way::Refresh.go(&circle, key), room_again);
+    circle.knows(key, 1, |it| it.epoch == 1 && it.account == born.account).await;
     circle.hang(&[0], "-STOP");
-    circle.pays(3).await;
+    circle.pays(key, 3).await;
     circle.hang(&[0], "-CONT");
-    circle.executes(account.unwrap());
+    circle.executes(born.address);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -393,27 +382,26 @@ async fn d03_a_ceremony_parted_from_one_of_its_holders_ends_once_the_network_is_
     let Some(net) = apart() else { return };
     let circle = Circle::placed(4, Ground::Apart(net)).all_up().await;
     let Ground::Apart(net) = &circle.ground else { return };
-    let account = circle.born().await.address;
+    let key = turn(seed());
+    let born = circle.born(key).await;
     let parted = async {
         circle.convening(3, |it| it.parts.iter().any(|it| it.seated)).await;
         net.part(&[0, 2, 3], &[1]);
-        println!("parted in a ceremony: signed by the others after {:?}", circle.pays(3).await);
-        circle.pays(3).await;
+        println!("parted in a ceremony: signed by the others after {:?}", circle.pays(key, 3).await);
+        circle.pays(key, 3).await;
         net.heal();
         Instant::now()
     };
-    let ((), healed) = tokio::join!(Way::Refresh.go(&circle), parted);
+    let ((), healed) = tokio::join!(Way::Refresh.go(&circle, key), parted);
     println!("healed: the ceremony was over after {:?}", healed.elapsed());
-    let key = circle.hot(3).await;
-    assert_eq!((key.epoch, key.address), (1, account));
-    circle.pays(3).await;
-    circle.executes(account.unwrap());
+    let known = circle.key(key, 3).await;
+    assert_eq!((known.epoch, known.account), (1, born.account));
+    circle.pays(key, 3).await;
+    circle.executes(born.address);
 }
 
 /// So many for each way.
 const PLACES: usize = 3;
-/// Of ECDSA and of FROST, in turns.
-const KINDS: usize = 2;
 /// Of the key, each of whom is killed by turns.
 const HOLDERS: usize = 3;
 /// Keys that were born in storms so far.
