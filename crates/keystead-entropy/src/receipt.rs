@@ -24,7 +24,7 @@ pub struct EntropyReceipt {
     pub promise: Option<Digest>,
     /// The digest `keystead/seed-check/v1` of the seed.
     pub check: Digest,
-    /// Who was there, as the machine was told. A name is not a signature.
+    /// Who was there, as the machine was told. A name is not a signature: that is an [`crate::EntropyWitness`].
     pub witnesses: Vec<Name>,
 }
 

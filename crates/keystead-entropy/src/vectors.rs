@@ -6,11 +6,11 @@
 use std::process::{Command, Output};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Canonical, Digest, Name, Timestamp};
+use keystead_base::{Canonical, Digest, HybridPublicKey, HybridSigner, Name, Secret, Signed, Timestamp};
 use keystead_fixture::vectors::{Vector, first, hold, stored};
 use serde::{Deserialize, Serialize};
 
-use crate::{EntropyPromise, EntropyReceipt, Mixture, Samples, Source};
+use crate::{EntropyPromise, EntropyReceipt, EntropyWitness, Mixture, Samples, Source};
 
 /// What HKDF-SHA-512 makes of the document.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,7 @@ fn e1_the_stored_vectors_are_what_is_computed_today() {
     first::<EntropyPromise>(&stored);
     first::<EntropyOpening>(&stored);
     first::<SeedMaterial>(&stored);
+    first::<EntropyWitness>(&stored);
 }
 
 fn system() -> Vec<u8> {
@@ -72,6 +73,7 @@ fn vectors() -> Vec<Vector> {
     let promise = mixture.promise();
     let witnesses: Vec<Name> = ["ana", "ben"].map(|it| it.parse().unwrap()).to_vec();
     let (seed, receipt) = mixture.finish("keystead 0.1.0", Timestamp(1_764_000_000_000), witnesses).unwrap();
+    let noted = receipt.witness(receipt.promise, Timestamp(1_764_000_060_000)).unwrap();
     let opening = EntropyOpening { source: Source::Dice, salt: Digest(salts[1]), samples: rolls.clone() };
     assert_eq!(receipt.sources[1].commitment, opening.digest(), "the parts are the document");
     assert_eq!(receipt.promise, Some(promise.digest()));
@@ -89,11 +91,34 @@ fn vectors() -> Vec<Vector> {
         Vector::of("what the commitment to the rolls opens to", &opening),
         material,
         check,
+        Vector::of("what a witness signs who wrote the promise down", &noted),
     ]
+}
+
+/// Ana watched, wrote the promise down, and signs.
+pub(crate) fn watched() -> (EntropyReceipt, Signed<EntropyWitness>, HybridPublicKey) {
+    let stored = stored("entropy");
+    let (receipt, body) = (first::<EntropyReceipt>(&stored), first::<EntropyWitness>(&stored));
+    let ana = signer(7);
+    let word = Signed::new(body, "ana".parse().unwrap(), &ana).unwrap();
+    (receipt, word, ana.public().clone())
+}
+
+pub(crate) fn signer(byte: u8) -> HybridSigner {
+    HybridSigner::from_seed(&Secret::new([byte; 64])).unwrap()
 }
 
 /// On other software: a script that knows the specification and Python's standard library.
 fn recomputed(receipt: &EntropyReceipt, openings: &serde_json::Value, promise: Digest) -> Output {
+    computed_with(receipt, openings, promise, None)
+}
+
+fn computed_with(
+    receipt: &EntropyReceipt,
+    openings: &serde_json::Value,
+    promise: Digest,
+    watched: Option<(&Signed<EntropyWitness>, &HybridPublicKey)>,
+) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let [rolls_of, receipt_of, openings_of] =
         ["rolls", "receipt.json", "openings.json"].map(|it| folder.path().join(it));
@@ -102,24 +127,62 @@ fn recomputed(receipt: &EntropyReceipt, openings: &serde_json::Value, promise: D
     std::fs::write(&receipt_of, serde_json::to_string(receipt).unwrap()).unwrap();
     std::fs::write(&openings_of, openings.to_string()).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/python/seed.py");
-    Command::new("python3")
+    let mut command = Command::new("python3");
+    command
         .args([script.as_ref(), receipt_of.as_os_str(), openings_of.as_os_str(), rolls_of.as_os_str()])
-        .args(["--promise", &promise.to_string()])
-        .output()
-        .unwrap()
+        .args(["--promise", &promise.to_string()]);
+    if let Some((word, key)) = watched {
+        let [word_of, key_of] = ["word.json", "key.json"].map(|it| folder.path().join(it));
+        std::fs::write(&word_of, serde_json::to_string(word).unwrap()).unwrap();
+        std::fs::write(&key_of, serde_json::to_string(key).unwrap()).unwrap();
+        command.args(["--witness".as_ref(), word_of.as_os_str(), key_of.as_os_str()]);
+    }
+    command.output().unwrap()
+}
+
+fn openings(first: u8) -> serde_json::Value {
+    let samples: String = const_hex::encode([&[first], &system()[1..]].concat());
+    serde_json::json!([
+        {"source": "operating_system", "salt": Digest([1; 32]), "samples": samples},
+        {"source": "dice", "salt": Digest([2; 32])},
+    ])
+}
+
+/// The classical half, and which receipt and promise the word is of; the script says what it left out.
+#[test]
+fn e1_a_witness_is_verified_on_other_software() {
+    let (receipt, word, key) = watched();
+    let promise = receipt.promise.unwrap();
+    let told = |word: &Signed<EntropyWitness>, key: &HybridPublicKey| {
+        computed_with(&receipt, &openings(0), promise, Some((word, key)))
+    };
+    let output = told(&word, &key);
+    assert!(output.status.success(), "{output:?}");
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let expected = serde_json::json!([
+        {"witness": "ana", "noted": true, "ed25519": "verified", "ml_dsa_65": "not looked at"},
+    ]);
+    assert_eq!(shown["witnesses"], expected);
+
+    let later = EntropyWitness { at: Timestamp(1), ..word.body.clone() };
+    let elsewhere = EntropyWitness { receipt: Digest([7; 32]), ..word.body.clone() };
+    let other = EntropyWitness { noted: Some(Digest([7; 32])), ..word.body.clone() };
+    for (body, what) in [
+        (later, "no key of theirs signed"),
+        (elsewhere, "watched another seed"),
+        (other, "wrote down another promise"),
+    ] {
+        let output = told(&Signed { body, ..word.clone() }, &key);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.contains(what), "{text}");
+    }
+    assert!(!told(&word, signer(8).public()).status.success());
 }
 
 #[test]
 fn e1_the_owner_recomputes_the_seed_on_other_software() {
     let stored = stored("entropy");
     let (receipt, promise) = (first::<EntropyReceipt>(&stored), first::<EntropyPromise>(&stored).digest());
-    let openings = |first: u8| {
-        let samples: String = const_hex::encode([&[first], &system()[1..]].concat());
-        serde_json::json!([
-            {"source": "operating_system", "salt": Digest([1; 32]), "samples": samples},
-            {"source": "dice", "salt": Digest([2; 32])},
-        ])
-    };
     let output = recomputed(&receipt, &openings(0), promise);
     assert!(output.status.success(), "{output:?}");
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use crate::commands::write;
-use crate::script::{Script, Step, no, ok};
+use crate::script::{Script, Step, fails, no, ok};
 
 /// The last ones of the list: nothing is thawed afterwards.
 pub(crate) fn each_command(script: &mut Script, home: &Path) {
-    born(script);
+    born(script, home);
     terms(script);
     swept(script, home);
     compromised(script);
@@ -19,12 +19,13 @@ fn approved(script: &mut Script, step: Step) {
 }
 
 /// The log has the receipt of what the enclave drew, and whoever reads it checks it.
-fn born(script: &mut Script) {
+fn born(script: &mut Script, home: &Path) {
     approved(script, ok("ana", "key create warm"));
     let shown = script.until_it_works("ana", "key show warm");
     assert_eq!(shown["key"]["life"]["owner"], "ana", "{shown}");
     let told = |script: &Script| script.text("ana", "key show warm").contains("holds");
     assert!((0..500).any(|_| told(script)), "{}", script.text("ana", "key show warm"));
+    witnessed(script, home);
     approved(script, ok("ana", "key backup warm --to ana,ben"));
     script.until_it_works("ana", "key drill warm");
     script.step(&ok("ana", "key list"));
@@ -33,6 +34,27 @@ fn born(script: &mut Script) {
         assert!(inventory.contains(word), "{word}: {inventory}");
     }
     script.step(&ok("ana", "key inventory").has("/keys/0/exposed", "true").has("/keys/0/key/name", "hot"));
+}
+
+/// Ben watched, and says so by his key; nobody says it for cleo, and nobody writes a promise down that was never made.
+fn witnessed(script: &mut Script, home: &Path) {
+    let shown = script.step(&ok("ana", "key show warm").has("/witnesses", "\"signed\":[]"));
+    write(&home.join("warm.json"), &shown);
+    let mut word = script.step(&ok("ben", "entropy witness {tmp}/warm.json").has("/signer", "ben"));
+    write(&home.join("ben.json"), &word);
+    word["signer"] = "cleo".into();
+    write(&home.join("cleo.json"), &word);
+    script.set("zeros", "00".repeat(32));
+    script.play([
+        ok("ana", "entropy witnessed {tmp}/warm.json {tmp}/ben.json").has("/signed/0/witness", "ben"),
+        ok("ana", "key show warm --witness {tmp}/ben.json").has("/witnesses", "\"witness\":\"ben\""),
+        no("ana", "entropy witnessed {tmp}/warm.json {tmp}/cleo.json --pinned")
+            .has("/refused/0/code", "entropy_witness.signature"),
+        no("ana", "key show warm --witness {tmp}/ben.json,{tmp}/cleo.json")
+            .has("/witnesses", "_witness.signature"),
+        fails("ben", "entropy witness {tmp}/warm.json --promise {zeros}", "entropy_witness.promise"),
+        fails("ben", "entropy witness {tmp}/ben.json", "entropy_witness.file"),
+    ]);
 }
 
 /// The address goes away with the proof, and comes back with the next one.

@@ -1,6 +1,7 @@
 //! `keystead entropy`: a seed from dice or coins, offline, with a receipt that its owner can check.
 
 mod bringing;
+pub(super) mod witnessing;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -48,6 +49,20 @@ pub(crate) enum EntropyCommand {
     ///
     /// Example: keystead entropy open node-1/data/rolls/hot.openings.age --out openings.json --as ana
     Open(OpenArgs),
+    /// Sign that you watched this seed being made: a file beside its receipt, by your own key. Nothing is asked of a node.
+    ///
+    /// The receipt is checked first, and with --promise that the machine kept what you wrote down before anybody rolled. A name that the
+    /// receipt has is no signature; this is one.
+    ///
+    /// Example: keystead entropy witness cold/receipt.json --promise 5f0c… --as ben --json
+    ///
+    /// Example: keystead entropy witness hot.json --as ben --json
+    Witness(witnessing::WitnessArgs),
+    /// Count what witnesses signed of a receipt: who did, by a key that the roster has of them, and who is only named in it. Exit code 2: a
+    /// word counts for nothing.
+    ///
+    /// Example: keystead entropy witnessed cold/receipt.json ben.json cleo.json
+    Witnessed(witnessing::WitnessedArgs),
     /// Search the words of a seed, or a private key, for generators that are known to be weak. Exit code 2: found, move the funds.
     ///
     /// Patterns, one generator and the hashes of short texts are looked for at once. With --all every one of the 2^32 seeds of Milk Sad
@@ -112,12 +127,14 @@ pub(crate) struct CheckArgs {
     day: Option<String>,
 }
 
-pub(crate) fn run(global: &Global, command: &EntropyCommand, voice: Voice) -> Result<Report, Failure> {
+pub(crate) async fn run(global: &Global, command: &EntropyCommand, voice: Voice) -> Result<Report, Failure> {
     match command {
         EntropyCommand::Dice(args) => by_hand(args, Source::Dice, voice),
         EntropyCommand::Coins(args) => by_hand(args, Source::Coins, voice),
         EntropyCommand::Roll(args) => bringing::roll(args, voice),
         EntropyCommand::Open(args) => bringing::open(global, args),
+        EntropyCommand::Witness(args) => witnessing::witness(global, args),
+        EntropyCommand::Witnessed(args) => witnessing::witnessed(global, args).await,
         EntropyCommand::Check(args) => check(args, voice),
     }
 }

@@ -98,12 +98,15 @@ pub(crate) enum KeyCommand {
     /// Example: keystead key sweep treasury --to vault --send --as ana
     Sweep(SweepArgs),
     /// Show one key: where it stands, who holds it, its terms, the receipts of its entropy, which are checked here, certificates of
-    /// its destruction, and whether it ever was whole.
+    /// its destruction, and whether it ever was whole. With --witness who watched its birth, and signed it.
     ///
     /// Example: keystead key show treasury
     Show {
         /// The key.
         key: Name,
+        /// What witnesses signed: `keystead entropy witness`.
+        #[arg(long, value_name = "FILES", value_delimiter = ',')]
+        witness: Vec<PathBuf>,
     },
     /// Show the keys and where each stands in its life.
     ///
@@ -352,7 +355,7 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
             importing::deal(&session, request, from, voice).await
         }
         KeyCommand::Sweep(args) => super::sweep::run(global, &session, &args, voice).await,
-        KeyCommand::Show { key } => super::life::show(&vaulting::named(&session.link, &key).await?),
+        KeyCommand::Show { key, witness } => super::life::show(&session, &key, &witness).await,
         KeyCommand::Life(command) => super::life::run(&session, command).await,
         KeyCommand::List => list(&session).await,
         KeyCommand::Drill { key } => drill(&session, &key, voice).await,

@@ -1,18 +1,23 @@
 //! The life of keys beside their states: terms, successors, receipts, and what is compromised.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
-use keystead_base::{Canonical as _, KeyScheme, Name, Timestamp};
+use keystead_base::{Canonical as _, KeyScheme, Name, Signed, Timestamp};
+use keystead_entropy::EntropyWitness;
 use keystead_intent::{Action, AuthorityChange, ChainId, KeyCeremony, KeyTerms, Suspect};
+use keystead_policy::Roster;
 use keystead_quantum::exposure::{Audience, Facts, Family, Lock};
 use keystead_wire::{KeyView, RequestStage};
 use serde_json::json;
 
+use super::entropy::witnessing::{self, Watched};
 use super::{Global, REQUEST_LIFETIME, Session, solana_address};
 use crate::asking::{approvers_next, standing};
 use crate::failure::Failure;
 use crate::output::Report;
 use crate::table::Table;
-use crate::{outside, sharing};
+use crate::{member, outside, reading, sharing, vaulting};
 
 /// Steps and looks that `keystead key` has, too.
 #[derive(Debug, Subcommand)]
@@ -211,7 +216,17 @@ fn days(since: Timestamp, now: Timestamp) -> String {
 }
 
 /// One key with everything that the log knows of it. Receipts are checked here.
-pub(super) fn show(key: &KeyView) -> Result<Report, Failure> {
+pub(super) async fn show(session: &Session, key: &Name, files: &[PathBuf]) -> Result<Report, Failure> {
+    let key = &vaulting::named(&session.link, key).await?;
+    let words = witnessing::words(files)?;
+    let roster = match words.is_empty() {
+        true => member::roster(&session.config)?,
+        false => reading::policy_in_force(&session.config, &session.link).await?.roster,
+    };
+    shown(key, &words, &roster)
+}
+
+fn shown(key: &KeyView, words: &[Signed<EntropyWitness>], roster: &Roster) -> Result<Report, Failure> {
     let life = &key.life;
     let mut table = Table::pairs();
     table.pair("key", &key.name);
@@ -224,7 +239,7 @@ pub(super) fn show(key: &KeyView) -> Result<Report, Failure> {
     }
     table.pair("terms", serde_json::to_string(&life.terms).unwrap_or_default());
     table.pair("signatures", life.signatures);
-    let mut holds = true;
+    let (mut holds, mut witnesses) = (true, serde_json::Map::new());
     for (node, receipt) in &life.receipts {
         let word = match receipt.hold() {
             Ok(()) => "holds".to_owned(),
@@ -233,11 +248,24 @@ pub(super) fn show(key: &KeyView) -> Result<Report, Failure> {
                 format!("DOES NOT HOLD: {error}")
             }
         };
-        table.pair("receipt", format!("{} of {node}, {}: {word}", receipt.digest(), receipt.maker));
+        let digest = receipt.digest();
+        table.pair("receipt", format!("{digest} of {node}, {}: {word}", receipt.maker));
         for it in &receipt.sources {
             table
                 .pair("source", format!("{}: {} samples, {} bits claimed", it.source, it.samples, it.bits()));
         }
+        let of_it = words.iter().filter(|it| it.body.receipt == digest);
+        let watched = Watched::by(receipt, of_it, roster);
+        watched.tell(&mut table);
+        holds &= watched.refused.is_empty();
+        witnesses.insert(node.to_string(), watched.json());
+    }
+    let none_of_it = |it: &&Signed<EntropyWitness>| {
+        life.receipts.values().all(|receipt| receipt.digest() != it.body.receipt)
+    };
+    for word in words.iter().filter(none_of_it) {
+        holds = false;
+        table.pair("witness", format!("{}: DOES NOT COUNT: of receipt {}", word.signer, word.body.receipt));
     }
     if life.receipts.is_empty() {
         table.pair("receipt", "none in the log");
@@ -251,7 +279,13 @@ pub(super) fn show(key: &KeyView) -> Result<Report, Failure> {
     if key.imported {
         table.pair("imported", "IT WAS WHOLE ONCE: every copy of it from then signs with it for ever");
     }
-    Ok(Report { holds, ..Report::new(json!({"key": key, "near": near.map(|it| it.0)}), table.render()) })
+    Ok(Report {
+        holds,
+        ..Report::new(
+            json!({"key": key, "near": near.map(|it| it.0), "witnesses": witnesses}),
+            table.render(),
+        )
+    })
 }
 
 const DAY_SECONDS: u64 = 86_400;

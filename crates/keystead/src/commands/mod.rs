@@ -325,7 +325,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Exposure(args) => exposure::run(global, &args, voice).await,
         Command::Token(command) => token::run(global, command),
         Command::Tpm(command) => tpm::run(global, command),
-        Command::Entropy(command) => entropy::run(global, &command, voice),
+        Command::Entropy(command) => entropy::run(global, &command, voice).await,
         Command::Device(command) => device::run(global, command).await,
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Quickstart(args) => quickstart::run(&args, voice).await,
