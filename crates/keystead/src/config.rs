@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystead_base::{ClusterId, Name};
+use keystead_base::{ClusterId, Digest, Name};
 use keystead_bitcoin::Network as BitcoinNetwork;
 use keystead_coordinator::{Doors, Grant, Hook, Issuer, Shelf, Tls, Token};
 use keystead_node::{
@@ -27,6 +27,9 @@ pub(crate) const FILE: &str = "keystead.toml";
 pub(crate) struct Config {
     /// The pinned cluster: a genesis with another id is refused.
     pub(crate) cluster: ClusterId,
+    /// The pinned anchor: with it no rebuild is followed that these keys did not sign as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) anchor: Option<Digest>,
     /// Where clients find a node, and their own keys.
     pub(crate) client: ClientConfig,
     /// What `keystead node` needs.

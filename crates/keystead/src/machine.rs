@@ -16,7 +16,7 @@ use keystead_wire::Role;
 
 use crate::config::Config;
 use crate::failure::{Advise as _, Failure};
-use crate::member::Member;
+use crate::member::{self, Member};
 use crate::output::Voice;
 use crate::{link, outside};
 
@@ -31,6 +31,10 @@ impl Events for Lines {
 
 pub(crate) async fn node(config: &Config, voice: Voice) -> Result<RunningNode, Failure> {
     let part = config.node()?.clone();
+    // INVARIANT S13: a node of a rebuild that the pinned anchor did not sign does not start.
+    if config.anchor.is_some() {
+        member::roster(config)?;
+    }
     let tracer = match config.telemetry {
         Some(_) => config.tracer("keystead-node", member_name(&part.member.key)?)?,
         None => Tracer::default(),

@@ -1,6 +1,7 @@
 //! The one binary: commands and wiring.
 
 mod address;
+mod anchoring;
 mod asking;
 mod balances;
 mod ceremony;

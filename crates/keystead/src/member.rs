@@ -9,6 +9,7 @@ use keystead_keys::{MemberKey, MemberKeyFile};
 use keystead_policy::Roster;
 use keystead_wire::Identity;
 
+use crate::anchoring::{self, WORD};
 use crate::config::Config;
 use crate::failure::{Advise as _, Failure};
 use crate::outside;
@@ -112,8 +113,17 @@ pub(crate) fn roster(config: &Config) -> Result<Roster, Failure> {
     })
 }
 
-/// The newest rebuild that this folder was told of, if the nodes were ever lost.
+/// The newest rebuild that this folder was told of, if the nodes were ever lost, and by the anchor that it pins.
 pub(crate) fn rebuilt(config: &Config, genesis: &SignedGenesis) -> Result<Option<FinishedRebuild>, Failure> {
+    let rebuilt = followed(config, genesis)?;
+    if let Some(rebuilt) = &rebuilt {
+        anchoring::held(config.anchor, rebuilt, &config.client.genesis.with_file_name(WORD))?;
+    }
+    Ok(rebuilt)
+}
+
+/// The same as far as people signed it: which one it is, for whoever brings the next one or its anchor's word.
+pub(crate) fn followed(config: &Config, genesis: &SignedGenesis) -> Result<Option<FinishedRebuild>, Failure> {
     let file = config.client.genesis.with_file_name(REBUILD);
     if !file.exists() {
         return Ok(None);

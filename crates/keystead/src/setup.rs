@@ -136,7 +136,14 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn config(&self, node: Option<NodeConfig>, coordinator: Option<CoordinatorConfig>) -> Config {
-        Config { cluster: self.cluster, client: self.client(), node, coordinator, telemetry: None }
+        Config {
+            cluster: self.cluster,
+            anchor: None,
+            client: self.client(),
+            node,
+            coordinator,
+            telemetry: None,
+        }
     }
 
     /// A node's own machine talks to that node first; the others to any that they can reach.

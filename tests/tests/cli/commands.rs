@@ -97,7 +97,6 @@ fn looks(script: &mut Script) {
     }
 }
 
-/// What is rolled and flipped stands in `entropy`.
 fn seeds(script: &mut Script, home: &Path) {
     let counted = keystead_keys::Mnemonic::from_entropy(&[0x7f; 32]).unwrap().words();
     std::fs::write(home.join("counted"), counted.expose()).unwrap();
@@ -449,6 +448,7 @@ fn folders(script: &mut Script, home: &Path) {
     script.note("root make");
     // `d01_a_cluster_whose_nodes_are_all_lost_goes_on_frozen_and_counts_what_was_spent`.
     script.notes("rebuild", &["draft", "show", "sign", "finish", "install", "check"]);
+    script.notes("anchor", &["public", "make", "sign", "finish", "check"]);
 }
 
 /// Two objects: it serves, and it has stopped.

@@ -1,6 +1,7 @@
 //! The real program as people and wallets use it: every word of it is a process, a file or a socket.
 
 mod again;
+mod anchor;
 mod backups;
 mod bitcoin;
 mod broken;

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use keystead_tests::{Anvil, Service, binary, free_port};
 use serde_json::{Value, json};
 
+use crate::anchor::{self, Anchor};
 use crate::desk::{EXCHANGE, STRANGER, call_at, json as parsed, path, succeeds};
 use crate::rebuilt;
 
@@ -198,7 +199,8 @@ fn d01_a_cluster_whose_nodes_are_all_lost_goes_on_frozen_and_counts_what_was_spe
 
     let (id, heard) = draft(&cluster);
     sign_and_finish(&cluster, &id, &heard);
-    install(&mut cluster, &id);
+    let anchor = Anchor::made(&cluster);
+    install(&mut cluster, &id, (&anchor, &heard));
     let frozen = cluster.until("ana", &["status"], |it| height(&it["status"]) > height(&before));
     assert_eq!(frozen["status"]["frozen"]["everything"], true, "{frozen}");
     assert_eq!(frozen["status"]["withstands"], json!({"lying": 1, "down": 1}));
@@ -215,7 +217,7 @@ fn d01_a_cluster_whose_nodes_are_all_lost_goes_on_frozen_and_counts_what_was_spe
     assert_eq!(cluster.ok("cleo", &["audit", "verify"])["verified"], true);
     rebuilt::a_machine_joins_later(&mut cluster, &id);
     strangers_are_found(&cluster);
-    rebuilt::all_are_lost_again(&mut cluster);
+    rebuilt::all_are_lost_again(&mut cluster, &id, &anchor);
 }
 
 /// The cluster's id, and the fingerprint that all read out.
@@ -288,7 +290,11 @@ fn sign_and_finish(cluster: &Cluster, id: &str, heard: &str) {
     assert_eq!(finished["signed"], json!(["ana", "ben", "dora"]));
 }
 
-fn install(cluster: &mut Cluster, id: &str) {
+fn install(cluster: &mut Cluster, id: &str, (anchor, heard): (&Anchor, &str)) {
+    let lossy = cluster.ok("ana", &["rebuild", "show", &cluster.file("lossy")])["fingerprint"].clone();
+    let other = (cluster.file("lossy"), cluster.file("early"));
+    let other = anchor.signs(cluster, (&other.0, &other.1), id, lossy.as_str().unwrap());
+    let word = anchor.signs(cluster, (&cluster.file("bundle"), &cluster.file("backup")), id, heard);
     let (bundle, log, endpoint) = (cluster.file("bundle"), cluster.file("backup"), cluster.anvil.url());
     for node in NEW {
         let machine = cluster.file(node);
@@ -307,12 +313,15 @@ fn install(cluster: &mut Cluster, id: &str) {
             cluster.refused("ana", &forged, "rebuild.signature_file");
         }
         let install = [&start[..], &["--log", &log, "--cluster", id], &rest].concat();
-        cluster.ok("ana", &install);
+        match node == NEW[0] {
+            true => anchor::a_new_node_is_pinned(cluster, anchor, &install, &word, &other),
+            false => drop(cluster.ok("ana", &install)),
+        }
         cluster.refused("ana", &install, "rebuild.installed");
         quick_looks(Path::new(&machine));
     }
     rebuilt::nobody_takes_a_place_that_is_not_theirs(cluster, id);
-    rebuilt::a_folder_of_before_follows(cluster);
+    rebuilt::a_folder_of_before_follows(cluster, anchor, &word);
     let machines = NEW.map(|node| PathBuf::from(cluster.file(node)));
     cluster.start(&machines);
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::anchor::{Anchor, a_folder_of_before_is_pinned};
 use crate::desk::path;
 use crate::rebuild::{Cluster, NEW, serve};
 
@@ -45,7 +46,7 @@ fn a_node_is_known_by_its_key(cluster: &Cluster) {
 }
 
 /// INVARIANT L2: and then it neither signs nor follows what does not go on from there.
-pub(super) fn a_folder_of_before_follows(cluster: &Cluster) {
+pub(super) fn a_folder_of_before_follows(cluster: &Cluster, anchor: &Anchor, word: &str) {
     let (bundle, log, early) = (cluster.file("bundle"), cluster.file("backup"), cluster.file("early"));
     let install = ["rebuild", "install", &bundle];
     for more in [["--listen", "127.0.0.1:1"], ["--endpoint", "http://localhost:1"], ["--ledger", "sqlite:x"]]
@@ -54,7 +55,7 @@ pub(super) fn a_folder_of_before_follows(cluster: &Cluster) {
     }
     cluster.refused("ana", &[&install[..], &["--cluster", &"1".repeat(64)]].concat(), "rebuild.cluster");
     cluster.refused("ana", &[&install[..], &["--log", &early]].concat(), "rebuild.place");
-    cluster.ok("ana", &[&install[..], &["--log", &log]].concat());
+    a_folder_of_before_is_pinned(cluster, anchor, &[&install[..], &["--log", &log]].concat(), word);
     // Cleo signed nothing so far.
     let lossy = cluster.file("lossy");
     let print = cluster.ok("cleo", &["rebuild", "show", &lossy])["fingerprint"].as_str().unwrap().to_owned();
@@ -88,7 +89,7 @@ pub(super) fn a_machine_joins_later(cluster: &mut Cluster, id: &str) {
 }
 
 /// What people signed the first time is no promise for ever; what they follow never goes back.
-pub(super) fn all_are_lost_again(cluster: &mut Cluster) {
+pub(super) fn all_are_lost_again(cluster: &mut Cluster, id: &str, anchor: &Anchor) {
     cluster.export("second.checkpoint", "again");
     cluster.parts.clear();
     let (draft, log, bundle) = (cluster.file("second"), cluster.file("again"), cluster.file("second-bundle"));
@@ -102,8 +103,16 @@ pub(super) fn all_are_lost_again(cluster: &mut Cluster) {
     };
     let (ana, ben, dora) = (sign("ana"), sign("ben"), sign("dora"));
     cluster.ok("ana", &["rebuild", "finish", &draft, &ana, &ben, &dora, "--out", &bundle]);
-    assert_eq!(cluster.ok("ana", &["rebuild", "install", &bundle])["nodes"], json!(["node-10"]));
-    cluster.refused("ana", &["rebuild", "install", &cluster.file("bundle")], "rebuild.rival");
+    let earlier = (cluster.file("bundle"), cluster.file("bundle.anchor"));
+    let install =
+        |bundle: &str, word: &str| ["rebuild", "install", bundle, "--anchored", word].map(str::to_owned);
+    let stale = install(&bundle, &earlier.1);
+    cluster.refused("ana", &stale.each_ref().map(String::as_str), "anchor.statement");
+    let word = anchor.signs(cluster, (&bundle, &log), id, print);
+    let followed = install(&bundle, &word);
+    assert_eq!(cluster.ok("ana", &followed.each_ref().map(String::as_str))["nodes"], json!(["node-10"]));
+    let back = install(&earlier.0, &earlier.1);
+    cluster.refused("ana", &back.each_ref().map(String::as_str), "rebuild.rival");
     let text = std::fs::read_to_string(cluster.desk().join("keystead.toml")).unwrap();
     assert!(text.contains("node-10") && !text.contains("node-5"), "{text}");
 }

@@ -1,5 +1,6 @@
 //! The tree of commands. Each has a module, a help text that teaches, and an example.
 
+mod anchor;
 mod approve;
 mod approver;
 mod audit;
@@ -233,6 +234,9 @@ enum Command {
     /// Make the part of a node's sealing secret that a token alone decrypts.
     #[command(subcommand)]
     Root(root::RootCommand),
+    /// Make, sign and check with an anchor: keys kept offline, without which no rebuild is followed where they are pinned.
+    #[command(subcommand)]
+    Anchor(anchor::AnchorCommand),
     /// Cosign a checkpoint from outside, so that no node can rewrite history unseen.
     ///
     /// Cosigns a checkpoint that continues the one this witness remembers, and never another: whoever holds the
@@ -320,6 +324,7 @@ pub(crate) async fn run(cli: Cli, voice: Voice) -> Result<Report, Failure> {
         Command::Compromise(args) => life::compromise(global, args).await,
         Command::Audit(command) => audit::run(global, command, voice).await,
         Command::Root(command) => root::run(global, &command),
+        Command::Anchor(command) => anchor::run(global, &command, voice),
         Command::Witness(args) => witness::run(global, &args),
         Command::Status(args) => status::run(global, &args, voice).await,
         Command::Exposure(args) => exposure::run(global, &args, voice).await,

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::Global;
 use super::rebuild_check::{CheckArgs, check};
+use crate::anchoring::Anchored;
 use crate::ceremony::{Heard, Seat, grouped, unheard};
 use crate::config::{Config, FILE};
 use crate::failure::{Advise as _, Failure};
@@ -60,7 +61,11 @@ pub(crate) enum RebuildCommand {
     ///
     /// Example: keystead rebuild install bundle --dir node-5 --log backup --cluster 8a1f… --endpoint http://127.0.0.1:8545
     ///
+    /// Where an anchor is pinned (`anchor` in keystead.toml; of a new node --anchor), its word on this rebuild has to be there, too.
+    ///
     /// Example: keystead rebuild install bundle --dir ana
+    ///
+    /// Example: keystead rebuild install bundle --dir ana --anchored bundle.anchor
     Install(InstallArgs),
     /// Compare the chain with the log before anybody thaws: whose transactions does nobody here remember?
     ///
@@ -154,6 +159,12 @@ pub(crate) struct InstallArgs {
     /// The cluster's id as it was read out; blanks do not matter. A new node has nothing yet that it is pinned to.
     #[arg(long, value_name = "HEX")]
     cluster: Option<Heard>,
+    /// The anchor's word on this rebuild: `keystead anchor finish`.
+    #[arg(long, value_name = "FILE")]
+    anchored: Option<PathBuf>,
+    /// The anchor as it was read out, which a new node is pinned to from then on; blanks do not matter.
+    #[arg(long, value_name = "HEX", requires = "anchored")]
+    anchor: Option<Heard>,
     #[command(flatten)]
     place: Place,
     /// The database of a new node, `postgres://…`; SQLite in its folder unless named.
@@ -312,8 +323,9 @@ async fn install(global: &Global, args: &InstallArgs, voice: Voice) -> Result<Re
         _ => return Err(unpinned()),
     };
     voice.progress("replaying the backup into a fresh ledger");
+    let anchored = Anchored::of(args.anchor.map(|it| it.0), args.anchored.as_deref())?;
     let Installed { height, votes } =
-        new_node(&seat, bundle, log, cluster, (&args.place, args.ledger.clone())).await?;
+        new_node(&seat, bundle, log, (cluster, anchored), (&args.place, args.ledger.clone())).await?;
     let json = json!({
         "node": seat.name, "cluster": cluster, "height": height, "votes": votes, "config": global.dir.join(FILE),
     });
@@ -337,8 +349,9 @@ fn follow(
     bundle: RebuildBundle,
     voice: Voice,
 ) -> Result<Report, Failure> {
-    let told = Told::of(&global.dir, bundle)?;
-    if let Some(option) = args.place.named().or(args.ledger.as_ref().map(|_| "--ledger")) {
+    let told = Told::of(&global.dir, bundle, args.anchored.as_deref())?;
+    let other = args.ledger.as_ref().map(|_| "--ledger").or(args.anchor.map(|_| "--anchor"));
+    if let Some(option) = args.place.named().or(other) {
         let what = format!("`{option}` is said of a new node, and this folder was there before");
         return Err(Failure::usage(what, "leave it out, or name the new node's folder with --dir"));
     }
@@ -365,7 +378,7 @@ fn unpinned() -> Failure {
 
 /// The genesis and its id: of this folder, or, for whoever has none of this cluster, of the backup under the id that was
 /// read out.
-fn ground(
+pub(super) fn ground(
     global: &Global,
     log: Option<&PathBuf>,
     heard: Option<Heard>,
@@ -389,7 +402,7 @@ fn same_cluster(expected: ClusterId, heard: Option<Heard>) -> Result<(), Failure
 
 const DRAFTING: &str = "a rebuilt cluster takes 1, 3, 4 or 7 new machines, each with `keystead ceremony join FOLDER NEW-NAME \
                         --cluster NAME --part node …`, and changes nothing but them";
-const NOT_SOUND: &str = "do NOT sign: whoever drafted this made a mistake or lies";
-const NOT_HEARD: &str = "do NOT sign: you and the others look at different files; have each run `keystead rebuild show` and \
+pub(super) const NOT_SOUND: &str = "do NOT sign: whoever drafted this made a mistake or lies";
+pub(super) const NOT_HEARD: &str = "do NOT sign: you and the others look at different files; have each run `keystead rebuild show` and \
                          find who differs";
 const WHOLE: &str = "is it a folder that `keystead audit export FOLDER` wrote, whole?";

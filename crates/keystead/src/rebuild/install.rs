@@ -10,6 +10,7 @@ use keystead_ledger::{ExportedLog, Ledger, SignatureRecord};
 use keystead_node::{Config as NodeConfig, NodeLimits, PeerConfig, recovered_signature};
 
 use super::REBUILD;
+use crate::anchoring::{Anchored, WORD};
 use crate::ceremony::{Seat, made_for};
 use crate::config::Config;
 use crate::failure::{Advise as _, Failure};
@@ -31,12 +32,13 @@ pub(crate) async fn new_node(
     seat: &Seat,
     bundle: RebuildBundle,
     folder: &Path,
-    pinned: ClusterId,
+    (pinned, anchored): (ClusterId, Anchored),
     (place, ledger): (&Place, Option<String>),
 ) -> Result<Installed, Failure> {
     let log = ExportedLog::open(folder)
         .advise("is it a folder that `keystead audit export FOLDER` wrote, whole?")?;
     let finished = bundle.verify(log.genesis(), pinned).advise(NOT_OURS)?;
+    anchored.holds(&finished)?;
     let own = seat.contribution()?;
     let votes = sits(&finished, &own, &log.genesis().genesis.name)?;
     let Part::Node(part) = &own.body().part else { return Err(not_a_node(&seat.name)) };
@@ -45,8 +47,10 @@ pub(crate) async fn new_node(
     if let Some(node) = &mut config.node {
         node.ledger = ledger;
     }
+    config.anchor = anchored.pinned();
     let state = fill(seat.folder(), &config, &log, &finished).await?;
     outside::keep(&seat.folder().join(GENESIS), &log.genesis().to_document())?;
+    anchored.keep(&seat.folder().join(WORD))?;
     outside::keep(&seat.folder().join(REBUILD), &finished.bundle().to_document())?;
     setup::write(seat.folder(), &config)?;
     Ok(Installed { height: state.height(), votes })

@@ -9,6 +9,7 @@ use keystead_keys::MemberKeyFile;
 
 use super::REBUILD;
 use super::install::{INSTALLED, NOT_OURS};
+use crate::anchoring::{Anchored, WORD};
 use crate::config::{Config, FILE};
 use crate::failure::{Advise as _, Failure};
 use crate::{member, outside, setup};
@@ -17,19 +18,23 @@ use crate::{member, outside, setup};
 pub(crate) struct Told {
     config: Config,
     finished: FinishedRebuild,
+    anchored: Anchored,
 }
 
 impl Told {
-    /// Verified from the pinned genesis on, no step back from what this folder follows, and for no node that goes on.
-    pub(crate) fn of(folder: &Path, bundle: RebuildBundle) -> Result<Self, Failure> {
+    /// Verified from the pinned genesis on and by the pinned anchor, no step back from what this folder follows, and for no
+    /// node that goes on.
+    pub(crate) fn of(folder: &Path, bundle: RebuildBundle, word: Option<&Path>) -> Result<Self, Failure> {
         let config = Config::read(folder)?;
         let genesis = member::genesis(&config)?;
         let finished = bundle.verify(&genesis, config.cluster).advise(NOT_OURS)?;
+        let anchored = Anchored::of(config.anchor, word)?;
         goes_on(&config, &genesis, finished.checked())?;
-        let told = Self { config, finished };
+        let told = Self { config, finished, anchored };
         if told.is_of_a_new_node(&genesis)? {
             setup::not_installed(folder, INSTALLED)?;
         }
+        told.anchored.holds(&told.finished)?;
         Ok(told)
     }
 
@@ -45,6 +50,7 @@ impl Told {
         let next = self.pointed_at_the_new(&text)?;
         keep_old(&folder.join(BEFORE), text.as_bytes())?;
         outside::replace(&path, next.as_bytes())?;
+        self.anchored.keep(&self.config.client.genesis.with_file_name(WORD))?;
         // Last: a run that was interrupted is run again, and a lost node beside this rebuild would pass for a new one.
         let beside = self.config.client.genesis.with_file_name(REBUILD);
         outside::replace(&beside, &self.finished.bundle().to_document())
@@ -67,7 +73,7 @@ impl Told {
     /// A node of the rebuild, known by its key, and one that came to it later keep what they have.
     fn is_of_a_new_node(&self, genesis: &SignedGenesis) -> Result<bool, Failure> {
         let Some(node) = &self.config.node else { return Ok(false) };
-        let known = member::rebuilt(&self.config, genesis)?;
+        let known = member::followed(&self.config, genesis)?;
         if known.is_some_and(|it| it.checked().fingerprint() == self.finished.checked().fingerprint()) {
             return Ok(true);
         }
@@ -87,7 +93,7 @@ pub(crate) fn goes_on(
     genesis: &SignedGenesis,
     next: &CheckedRebuild,
 ) -> Result<(), Failure> {
-    let Some(followed) = member::rebuilt(config, genesis)? else { return Ok(()) };
+    let Some(followed) = member::followed(config, genesis)? else { return Ok(()) };
     let (known, found) = (followed.checked().fingerprint(), next.fingerprint());
     if known == found || next.draft().leads_through(&known) {
         return Ok(());

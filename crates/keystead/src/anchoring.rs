@@ -1,0 +1,82 @@
+//! The word of a pinned anchor on a rebuild, and where it lies.
+
+use std::path::Path;
+
+use keystead_base::{Canonical as _, Digest};
+use keystead_decision::rebuild::{CheckedRebuild, FinishedRebuild};
+use keystead_quantum::{AnchorStatement, AnchorWord};
+
+use crate::failure::{Advise as _, Failure};
+use crate::outside;
+
+/// The file of the word, beside the one of the rebuild.
+pub(crate) const WORD: &str = "rebuild.anchor";
+
+/// What an anchor signs of a rebuild.
+pub(crate) fn statement(rebuild: &CheckedRebuild) -> AnchorStatement {
+    AnchorStatement { cluster: rebuild.draft().rebuild.cluster, rebuild: rebuild.fingerprint() }
+}
+
+/// INVARIANT S13: where an anchor is pinned, a rebuild without its word is none, whoever else signed it.
+pub(crate) fn held(pinned: Option<Digest>, rebuild: &FinishedRebuild, file: &Path) -> Result<(), Failure> {
+    let Some(pinned) = pinned else { return Ok(()) };
+    if !file.exists() {
+        return Err(missing(pinned, rebuild.checked()));
+    }
+    let word: AnchorWord = outside::document(file)?;
+    word.verify(pinned, statement(rebuild.checked())).advise(NOT_ANCHORED)
+}
+
+/// A pin, and the word that came with a rebuild.
+pub(crate) struct Anchored {
+    pinned: Option<Digest>,
+    word: Option<AnchorWord>,
+}
+
+impl Anchored {
+    /// A word that nobody could check is refused: whoever hands it over believes that it guards them.
+    pub(crate) fn of(pinned: Option<Digest>, word: Option<&Path>) -> Result<Self, Failure> {
+        if pinned.is_none() && word.is_some() {
+            let next = "write the anchor that was read out as `anchor` into keystead.toml; of a new node add --anchor HEX";
+            return Err(Failure::new(
+                "anchor.unpinned",
+                "no anchor is pinned here to check the word by",
+                next,
+            ));
+        }
+        Ok(Self { pinned, word: word.map(outside::document).transpose()? })
+    }
+
+    pub(crate) fn pinned(&self) -> Option<Digest> {
+        self.pinned
+    }
+
+    /// INVARIANT S13, before anything is written.
+    pub(crate) fn holds(&self, rebuild: &FinishedRebuild) -> Result<(), Failure> {
+        match (self.pinned, &self.word) {
+            (None, _) => Ok(()),
+            (Some(pinned), None) => Err(missing(pinned, rebuild.checked())),
+            (Some(pinned), Some(word)) => {
+                word.verify(pinned, statement(rebuild.checked())).advise(NOT_ANCHORED)
+            }
+        }
+    }
+
+    /// Before the rebuild itself: one without its word would stop this folder.
+    pub(crate) fn keep(&self, file: &Path) -> Result<(), Failure> {
+        match &self.word {
+            Some(word) => outside::replace(file, &word.to_document()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn missing(pinned: Digest, rebuild: &CheckedRebuild) -> Failure {
+    let what =
+        format!("no word of the pinned anchor {pinned} is here on the rebuild {}", rebuild.fingerprint());
+    let next = "have the holders of the anchor's keys sign it (`keystead anchor sign`, `finish`), and add --anchored FILE";
+    Failure::new("anchor.missing", what, next)
+}
+
+const NOT_ANCHORED: &str =
+    "do NOT follow this rebuild before you have heard from the holders of the anchor's keys what they signed";
