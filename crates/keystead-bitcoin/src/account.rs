@@ -2,6 +2,9 @@
 
 mod in_shares;
 
+use std::num::NonZeroUsize;
+use std::sync::LazyLock;
+
 use bitcoin::NetworkKind;
 use bitcoin::bip32::{ChainCode, ChildNumber, DerivationPath, Fingerprint, Xpub};
 use bitcoin::secp256k1::PublicKey;
@@ -10,6 +13,7 @@ use keystead_intent::{BitcoinWallet, ChainId};
 
 pub use self::in_shares::{first_in_shares, wallet_in_shares};
 use crate::checksum::checksum;
+use crate::memo::Memo;
 use crate::{Descriptor, DescriptorError, Form, Key, Network, Wallet, WalletError};
 
 /// The purposes of BIP-44, 49, 84 and 86, in the order in which a wallet lists their descriptors.
@@ -69,6 +73,11 @@ pub fn read_wallet(recorded: &BitcoinWallet) -> Result<Wallet, AccountError> {
 
 /// The same, and which of a script's keys is ours.
 pub(crate) fn read_with_own(recorded: &BitcoinWallet) -> Result<(Wallet, usize), AccountError> {
+    static READ: LazyLock<Memo<BitcoinWallet, (Wallet, usize)>> = LazyLock::new(|| Memo::of(WALLETS));
+    READ.get(recorded, || read_anew(recorded))
+}
+
+fn read_anew(recorded: &BitcoinWallet) -> Result<(Wallet, usize), AccountError> {
     match recorded.descriptors.as_slice() {
         [shared] if !recorded.cosigner.is_empty() => read_shared(recorded, shared),
         _ => Ok((read_account(recorded)?, 0)),
@@ -222,6 +231,9 @@ const HARDENED: u32 = 1 << 31;
 /// BIP-48: keys that sign together, and the script type that stands for `wsh`.
 const COSIGNER_PURPOSE: u32 = 48;
 const COSIGNER_SCRIPT: u32 = 2;
+
+/// How many wallets stay parsed: some kilobytes each.
+const WALLETS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
 const FORMS: [Form; 4] = [Form::Pkh, Form::ShWpkh, Form::Wpkh, Form::Tr];
 

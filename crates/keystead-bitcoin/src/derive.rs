@@ -1,6 +1,7 @@
 //! From a descriptor and a place in it to the script that coins are locked with, and back.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -9,6 +10,7 @@ use bitcoin::opcodes::all::OP_CHECKMULTISIG;
 use bitcoin::secp256k1::{PublicKey, Secp256k1, VerifyOnly, XOnlyPublicKey};
 use bitcoin::{CompressedPublicKey, Script, ScriptBuf};
 
+use crate::memo::Memo;
 use crate::{Descriptor, Form, Key};
 
 /// Which of a descriptor's two branches.
@@ -108,6 +110,11 @@ impl Descriptor {
     /// `None` when the index is hardened, or the child is invalid (probability below 2^-127).
     #[must_use]
     pub fn derive(&self, place: Place) -> Option<Derived> {
+        static DERIVED: LazyLock<Memo<(Descriptor, Place), Derived>> = LazyLock::new(|| Memo::of(PLACES));
+        DERIVED.get(&(self.clone(), place), || self.derive_anew(place).ok_or(())).ok()
+    }
+
+    fn derive_anew(&self, place: Place) -> Option<Derived> {
         let keys: Vec<DerivedKey> = self.keys().iter().map(|it| child(it, place)).collect::<Option<_>>()?;
         let first = CompressedPublicKey(keys.first()?.public);
         let (redeem_script, witness_script, script_pubkey) = match self.form() {
@@ -166,6 +173,9 @@ fn sorted_multi(threshold: u8, keys: &[DerivedKey]) -> ScriptBuf {
 
 /// Made once: a context costs nearly as much as an operation on it.
 pub(crate) static CURVE: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verification_only);
+
+/// How many places stay derived: about a kilobyte each.
+const PLACES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_023);
 
 /// From here on an index is a hardened one (BIP-32).
 const FIRST_HARDENED: u32 = 1 << 31;

@@ -16,7 +16,7 @@ pub const MAX_DESCRIPTOR_BYTES: usize = 4_096;
 pub const MAX_KEYS: usize = 15;
 
 /// A descriptor of ours. Two are equal when their canonical texts are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Descriptor {
     network: Network,
     form: Form,
@@ -24,7 +24,7 @@ pub struct Descriptor {
 }
 
 /// What kind of script a descriptor makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// `pkh(KEY)`: pay to public key hash (BIP-381).
     Pkh,
@@ -56,7 +56,7 @@ impl Form {
 }
 
 /// An extended public key with its origin, and the two branches that BIP-389's `<0;1>` names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     fingerprint: Fingerprint,
     path: DerivationPath,

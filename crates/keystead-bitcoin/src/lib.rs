@@ -17,6 +17,7 @@ mod effects;
 mod finalize;
 #[cfg(test)]
 mod fixture;
+mod memo;
 mod network;
 mod plan;
 mod progress;

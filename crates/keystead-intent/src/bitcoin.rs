@@ -154,7 +154,7 @@ impl std::fmt::Display for SpendLock {
 /// What is ours of one key on one network, as the log records it: the descriptors of BIP-44, 49, 84 and 86 for one
 /// account, each in its canonical text with its checksum. Of a wallet that the key shares with others, the one descriptor
 /// that policy has of it.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BitcoinWallet {
     /// The network.
