@@ -93,7 +93,9 @@ impl<C: EnclaveControls> Enclave<C> {
         let state = state::State::power_on(&controls);
         let (curve, repeats) = (Curve::new(&random(), controls.clone()), Repeats::new());
         let vault = Vault::new(slots, random());
-        let (threshold, rights, fresh) = (Threshold::new(arena), Default::default(), Default::default());
+        let said = controls.clone();
+        let threshold = Threshold::new(arena, Box::new(move |parcel| said.says(parcel)));
+        let (rights, fresh) = Default::default();
         let (log, sealing, receiving, sources) = (None, None, None, Sources::default());
         let tokens = std::mem::take(&mut start.tokens);
         Self {

@@ -37,6 +37,15 @@ pub(crate) struct Circle {
 impl Circle {
     /// So many nodes, whose folders are there; none runs.
     pub(crate) fn placed(nodes: u8, ground: Ground) -> Self {
+        Self::placed_with(nodes, ground, |_, program| *program = None)
+    }
+
+    /// The same, where nodes may have enclaves that are not the product's.
+    pub(crate) fn placed_with(
+        nodes: u8,
+        ground: Ground,
+        enclave: impl Fn(usize, &mut Option<PathBuf>),
+    ) -> Self {
         let mut homes = NodeHome::several(nodes, |policy| {
             policy.timing.certificate_seconds = RIGHT_SECONDS;
             lists_solana(policy, SOL);
@@ -45,9 +54,9 @@ impl Circle {
         let addresses: Vec<String> = (0..homes.len()).map(|it| ground.address(it)).collect();
         let cluster = homes[0].genesis.genesis.cluster();
         let product = Product { cluster, addresses: &addresses, anvil: "" };
-        for (home, address) in homes.iter_mut().zip(&addresses) {
+        for (node, (home, address)) in homes.iter_mut().zip(&addresses).enumerate() {
             home.config.listen.clone_from(address);
-            home.config.enclave.program = None;
+            enclave(node, &mut home.config.enclave.program);
         }
         let write = |(node, home): (usize, &NodeHome)| {
             let peers = product.peers();
@@ -80,6 +89,12 @@ impl Circle {
     /// A node's part of the disk.
     pub(crate) fn data(&self, node: usize) -> PathBuf {
         self.homes[node].config.data.clone()
+    }
+
+    /// Tells a lying enclave how to lie when it is started next.
+    pub(crate) fn tell_to_lie(&self, node: usize, lie: &str) {
+        let file = self.homes[node].config.enclave.passphrase.with_file_name("lie");
+        std::fs::write(file, lie).expect("a file");
     }
 
     pub(crate) fn launch(&self, node: usize) {

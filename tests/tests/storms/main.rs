@@ -8,6 +8,7 @@ mod disks;
 mod founded;
 mod ground;
 mod kills;
+mod liars;
 mod load;
 mod members;
 mod network;

@@ -111,13 +111,19 @@ impl People {
 
     /// Asks for a change of authority at one node, has it approved at two others, and waits until it is done.
     pub(crate) async fn change(&self, nodes: [usize; 3], change: AuthorityChange) -> RequestView {
+        let request = self.allow(nodes, change).await;
+        self.wait(nodes[0], request).await
+    }
+
+    /// The same until it is allowed.
+    pub(crate) async fn allow(&self, nodes: [usize; 3], change: AuthorityChange) -> RequestId {
         let asked = self.ask("cleo", nodes[0], Action::Authority(change)).await;
         assert_eq!(asked.stage, RequestStage::Waiting, "{asked:?}");
         for (who, node) in [("ana", nodes[1]), ("ben", nodes[2])] {
             let approval = self.approval(who, node, &asked.request).await;
             self.submit(who, node, Entry::Approval(signed(approval, self.member(who)))).await;
         }
-        self.wait(nodes[0], asked.request).await
+        asked.request
     }
 
     async fn approval(&self, who: &str, node: usize, request: &RequestId) -> Approval {

@@ -4,6 +4,7 @@ use keystead_base::Digest;
 use keystead_bitcoin::Spend;
 use keystead_chain::Unsigned;
 use keystead_decision::Grant;
+use keystead_threshold::Parcel;
 
 /// What an attack pair takes out of an enclave. The product only ever names [`Strict`].
 pub trait EnclaveControls: Clone + Send + 'static {
@@ -25,6 +26,12 @@ pub trait EnclaveControls: Clone + Send + 'static {
     /// INVARIANT S2: the same for a transaction of NEAR's.
     fn transaction_to_grant(&self, it: &keystead_near::Unsigned, _granted: Option<&Grant>) -> Digest {
         it.signing_digest()
+    }
+
+    /// INVARIANT K6: what a machine says in a run leaves as the protocol has it, and it leaves. A lying holder of a test changes
+    /// it before it is signed, or keeps it back.
+    fn says(&self, _said: &mut Parcel) -> bool {
+        true
     }
 
     /// INVARIANT S7: no fault strikes here. A test flips bits, of what a self-test computed or of what a signature is made of.

@@ -37,6 +37,7 @@ pub use self::progress::{DealtShare, Ended, Outgoing, Progress, RunEnd, RunStart
 pub(crate) use self::run::Made;
 use self::run::{Aim, AnyMachine, TurnEnd};
 use self::runs::Runs;
+pub(crate) use self::runs::Says;
 use self::seat::OwnSeat;
 use self::share::{AnyShare, Part};
 pub use keystead_decision::RunAim;
@@ -150,9 +151,10 @@ pub(crate) struct Dealt {
 }
 
 impl Threshold {
-    pub(crate) fn new(arena: Arena) -> Self {
+    /// `says` passes each message on before it is signed, and says whether it leaves.
+    pub(crate) fn new(arena: Arena, says: Says) -> Self {
         let (holdings, seats, drawn) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
-        let (journal, runs) = (Journal::default(), Runs::default());
+        let (journal, runs) = (Journal::default(), Runs::new(says));
         Self { arena, holdings, seats, drawn, journal, runs, begun: false }
     }
 

@@ -14,7 +14,6 @@ use super::{Moved, Seat};
 use crate::entropy::kernel_random;
 
 /// Runs under way. At the limit the oldest is given up.
-#[derive(Default)]
 pub(super) struct Runs {
     live: BTreeMap<SessionId, Run>,
     early: Early,
@@ -22,12 +21,21 @@ pub(super) struct Runs {
     /// The seats of ceremonies under way: their next holders know one another by them.
     convened: BTreeMap<RequestId, BTreeMap<Name, Seat>>,
     begun: u64,
+    says: Says,
 }
+
+/// What becomes of a message before it is signed: in the product nothing.
+pub(crate) type Says = Box<dyn Fn(&mut Parcel) -> bool + Send>;
 
 /// Runs that ended in a turn.
 pub(super) type Ends = Vec<(SessionId, Aim, TurnEnd)>;
 
 impl Runs {
+    pub(super) fn new(says: Says) -> Self {
+        let (live, early, disputes, convened) = Default::default();
+        Self { live, early, disputes, convened, begun: 0, says }
+    }
+
     pub(super) fn convened(&mut self, request: RequestId, seats: BTreeMap<Name, Seat>) {
         while self.convened.len() >= super::MAX_SEATS {
             self.convened.pop_first();
@@ -128,8 +136,10 @@ impl Runs {
     fn turned(&mut self, session: SessionId, turn: Turn, moved: &mut Moved, ends: &mut Ends) {
         let Some(run) = self.live.get(&session) else { return };
         let others = run.machine.others();
-        for parcel in &turn.parcels {
-            send(&run.post, parcel, &others, moved);
+        for mut parcel in turn.parcels {
+            if (self.says)(&mut parcel) {
+                send(&run.post, &parcel, &others, moved);
+            }
         }
         if let Some(end) = turn.end
             && let Some(run) = self.live.remove(&session)

@@ -1,0 +1,95 @@
+//! K6, D3: a holder whose process lies in the runs of a key in shares is named, kept out, and done without.
+
+use keystead_intent::{AuthorityChange, KeyCeremony};
+use keystead_tests::binary;
+use keystead_tests::fixture::name;
+
+use crate::circle::{Circle, HOT, turn};
+use crate::ground::Ground;
+use crate::kills::seed;
+use crate::people::retry;
+
+/// `node-2` has an enclave that signs what it likes with its own keys; all else of it is the product's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn k06_d03_a_holder_whose_process_lies_is_named_kept_out_and_done_without() {
+    let circle = Circle::placed_with(4, Ground::Loopback, |node, program| {
+        *program = (node == LIAR).then(|| binary("lying_enclave"));
+    });
+    let circle = circle.all_up().await;
+    let key = turn(seed());
+    let account = circle.born(key).await.account;
+
+    // Whoever falls silent may be cut off: it is done without, and let in again.
+    lies(&circle, "silence").await;
+    pays_until(&circle, key, async || [0, 2].iter().any(|it| circle.words(*it).contains(SILENCE))).await;
+    assert!(!keeps_out(&circle, 0, key).await && !keeps_out(&circle, 2, key).await);
+
+    // `node-1` alone is dealt a wrong number, again and again, and it alone keeps the dealer out.
+    lies(&circle, "share").await;
+    let refresh = AuthorityChange::Key(KeyCeremony::Refresh { key: name(key) });
+    let request = circle.people.allow([3, 3, 3], refresh).await;
+    retry(async || keeps_out(&circle, 0, key).await.then_some(())).await;
+    assert!(names(&circle, 0, "a share that does not fit its commitment"), "{}", circle.told());
+    circle.ceremony([3, 3, 3], KeyCeremony::Abort { key: name(key), request }).await;
+    circle.pays(key, 3).await;
+    assert!(!keeps_out(&circle, 2, key).await, "what it was dealt was right");
+
+    // A part of a signature of FROST is held against its sender's share, an offer of ECDSA against what was set up.
+    let (lie, fault) = match key {
+        HOT => ("offer", "a multiplication check that fails"),
+        _ => ("sum", "a signature share that does not verify"),
+    };
+    lies(&circle, lie).await;
+    pays_until(&circle, key, async || keeps_out(&circle, 2, key).await).await;
+    assert!(names(&circle, 2, fault), "{}", circle.told());
+
+    // Its word of honor counts for nothing, nor does a life of those who caught it.
+    lies(&circle, "nothing").await;
+    for node in [0, 2] {
+        circle.kill(node);
+        circle.launch(node);
+        circle.votes(node).await;
+        assert!(keeps_out(&circle, node, key).await, "after a restart, too");
+    }
+    circle.pays(key, 3).await;
+    assert_eq!(circle.key(key, 3).await.account, account);
+    assert!(keeps_out(&circle, 0, key).await && keeps_out(&circle, 2, key).await);
+}
+
+/// The liar is started again, and lies like this from then on.
+async fn lies(circle: &Circle, lie: &str) {
+    circle.tell_to_lie(LIAR, lie);
+    circle.kill(LIAR);
+    circle.launch(LIAR);
+    circle.votes(LIAR).await;
+}
+
+/// Pays, and no payment fails, until it is so.
+async fn pays_until(circle: &Circle, key: &str, is_so: impl AsyncFn() -> bool) {
+    for payments in 1..=ENOUGH {
+        circle.pays(key, 3).await;
+        if is_so().await {
+            println!("it was met in {payments} payments of {key}");
+            return;
+        }
+    }
+    panic!("nobody met the liar in {ENOUGH} payments: {}", circle.told());
+}
+
+/// Whether a node said that a run ended with this fault of the liar.
+fn names(circle: &Circle, node: usize, fault: &str) -> bool {
+    circle.words(node).lines().any(|line| line.contains("node-2") && line.contains(fault))
+}
+
+/// Whether a node keeps the liar out of runs of the key.
+async fn keeps_out(circle: &Circle, node: usize, key: &str) -> bool {
+    let status = retry(async || circle.people.status(node).await).await;
+    status.kept_out.iter().any(|it| it.key == name(key) && it.node == name("node-2"))
+}
+
+/// What a node says of a run in which somebody was not heard.
+const SILENCE: &str = "no message in time";
+/// `node-2`.
+const LIAR: usize = 1;
+/// Two in three runs are with the liar, where nobody knows it yet.
+const ENOUGH: usize = 30;
