@@ -27,10 +27,10 @@ pub(super) struct Run {
 impl Run {
     /// Takes a message in, and keeps it as it came where it may come into dispute.
     pub(super) fn on_message(&mut self, message: Delivery, bytes: &[u8]) -> Turn {
-        self.told.keep(&message, || bytes.to_vec());
-        let turn = self.machine.on_message(message);
+        // Of the round before it takes this in: it may end in comparing what was said in it.
         self.told.forget_before(self.machine.round());
-        turn
+        self.told.keep(&message, || bytes.to_vec());
+        self.machine.on_message(message)
     }
 }
 

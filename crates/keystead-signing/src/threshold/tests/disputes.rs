@@ -200,3 +200,39 @@ fn k06_a_run_that_goes_on_takes_the_proof_and_shows_it() {
     let shown: Vec<&Name> = table.wire.iter().map(|(to, _)| to).collect();
     assert_eq!(shown, [&name("c"); 2], "both, to whoever else took part");
 }
+
+/// `b` says of itself in the echo what it did not tell `a`: named for certain, and what it told is shown.
+#[test]
+fn k06_whoever_contradicts_itself_is_shown_too() {
+    let mut table = Table::of("a b c");
+    let seats = table.seats();
+    table.begins("a", &seats, 1).unwrap();
+    for by in ["b", "c"] {
+        let message = table.signs(by, &seats, &says(0, Kind::DealHash, &[1; 32]));
+        let moved = table.at(&name("a")).deliver(vec![message]);
+        table.took(&name("a"), moved);
+    }
+    let (_, echo) = table.wire.pop_back().unwrap();
+    let echo = borsh::from_slice::<Signed<Envelope>>(&echo).unwrap().body.content;
+    let keystead_threshold::Content::Open(echo) = echo else { panic!("for all") };
+    let mut lie: BTreeMap<Name, Digest> = borsh::from_slice(&echo).unwrap();
+    lie.insert(name("b"), Digest([7; 32]));
+    table.wire.clear();
+    for (by, view) in [("b", borsh::to_vec(&lie).unwrap()), ("c", echo)] {
+        let message = table.signs(by, &seats, &says(1, Kind::Echo, &view));
+        let moved = table.at(&name("a")).deliver(vec![message]);
+        table.took(&name("a"), moved);
+    }
+    let named = Abort { fault: Fault::Equivocation, ..two_things("b") };
+    assert_eq!(table.caught("a"), [&named]);
+    let shown: Vec<(&Name, u8)> = table.wire.iter().map(|(to, it)| (to, round_of(it))).collect();
+    assert_eq!(shown, [(&name("c"), 0), (&name("c"), 1)], "its hash, and its echo");
+    let other = table.signs("b", &seats, &says(0, Kind::DealHash, &[2; 32]));
+    let moved = table.at(&name("a")).deliver(vec![other]);
+    table.took(&name("a"), moved);
+    assert_eq!(table.caught("a"), [&named, &two_things("b")]);
+}
+
+fn round_of(message: &[u8]) -> u8 {
+    borsh::from_slice::<Signed<Envelope>>(message).unwrap().body.round
+}
