@@ -38,6 +38,7 @@ pub struct Machine<P: Protocol> {
     live: Option<Live<P>>,
     started: bool,
     round: u8,
+    rounds: u8,
     inbox: BTreeMap<u8, BTreeMap<(Name, Way), Received>>,
     seen: BTreeMap<(u8, Name, Way), Digest>,
 }
@@ -78,8 +79,9 @@ impl<P: Protocol> Machine<P> {
     /// certificates.
     #[must_use]
     pub fn new(begun: Begun, protocol: P) -> Self {
+        let rounds = protocol.rounds(&begun);
         let live = Some(Live { protocol, stage: Stage::Round, ours: None });
-        Self { begun, live, started: false, round: 0, inbox: BTreeMap::new(), seen: BTreeMap::new() }
+        Self { begun, live, started: false, round: 0, rounds, inbox: BTreeMap::new(), seen: BTreeMap::new() }
     }
 
     /// The run.
@@ -153,6 +155,12 @@ impl<P: Protocol> Machine<P> {
     #[must_use]
     pub fn round(&self) -> u8 {
         self.round
+    }
+
+    /// How many rounds it has, echoes not counted.
+    #[must_use]
+    pub fn rounds(&self) -> u8 {
+        self.rounds
     }
 
     /// Who has not been heard in this round.

@@ -18,6 +18,9 @@ pub trait Protocol: Sized {
     /// What it ends in.
     type Output;
 
+    /// How many rounds a run has at every node, echoes not counted. Only before the first one this is asked.
+    fn rounds(&self, begun: &Begun) -> u8;
+
     /// What the present round waits for. Before the first round this is not asked.
     fn expects(&self, begun: &Begun) -> Expects;
 

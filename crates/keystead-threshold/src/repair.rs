@@ -44,6 +44,10 @@ impl<C: Suite> Protocol for Repair<C> {
     /// The share that was lost, for whoever lost it.
     type Output = Option<KeyShare>;
 
+    fn rounds(&self, _: &Begun) -> u8 {
+        2
+    }
+
     fn expects(&self, begun: &Begun) -> Expects {
         let helpers = helpers(begun).map(|(_, helpers)| helpers).unwrap_or_default();
         let others: Vec<Name> = helpers.iter().filter(|name| *name != begun.me()).cloned().collect();

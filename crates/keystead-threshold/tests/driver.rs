@@ -21,6 +21,10 @@ struct Sum {
 impl Protocol for Sum {
     type Output = u64;
 
+    fn rounds(&self, _: &Begun) -> u8 {
+        2
+    }
+
     fn expects(&self, begun: &Begun) -> Expects {
         let others: Vec<Name> = begun.others().cloned().collect();
         match self.round {

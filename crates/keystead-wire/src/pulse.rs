@@ -85,6 +85,8 @@ pub struct RunView {
 pub struct RoundView {
     /// The round, as envelopes count: even ones are the protocol's, odd ones echoes.
     pub round: u8,
+    /// How many rounds the run has, echoes not counted.
+    pub rounds: u8,
     /// Who has not been heard in it.
     pub missing: Vec<Name>,
 }

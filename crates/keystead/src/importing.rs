@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::commands::{Session, solana_address};
 use crate::failure::Failure;
+use crate::following::Teller;
 use crate::output::{Report, Voice};
 use crate::{member, vaulting};
 
@@ -118,19 +119,19 @@ pub(crate) async fn deal(
     }
     let controls = Strict::default();
     let mut log = Reader::begin(session, request, &controls)?;
-    let (mut dealt, mut from) = (0, from);
+    let (mut dealt, mut from, mut teller) = (0, from, Teller::new(voice));
     loop {
         log.read_on().await?;
         match &log.convened {
             Some((decision, convened)) if convened.attempt > dealt => {
-                voice.progress(&format!("dealing `{key}`, attempt {}", convened.attempt));
+                teller.tell(format!("dealing `{key}`, attempt {}", convened.attempt));
                 report(session, request, (decision, convened), from).await?;
                 // Searched once; the same secret is no weaker in the next attempt.
                 (dealt, from.everything) = (convened.attempt, false);
             }
             _ => {}
         }
-        if let Some(view) = finished(session, &key, request).await? {
+        if let Some(view) = finished(session, &key, request, &mut teller).await? {
             let address = view.address.map(|it| it.to_string()).or_else(|| solana_address(&view));
             let address = address.unwrap_or_else(|| format!("of `keystead psbt wallet {key}`"));
             let text = format!(
@@ -145,9 +146,14 @@ pub(crate) async fn deal(
 }
 
 /// The key once its shares have signed; an error where the ceremony ended without.
-async fn finished(session: &Session, key: &Name, request: RequestId) -> Result<Option<KeyView>, Failure> {
+async fn finished(
+    session: &Session,
+    key: &Name,
+    request: RequestId,
+    teller: &mut Teller,
+) -> Result<Option<KeyView>, Failure> {
     // The ceremony first: what ended before this look has left its key for the next one.
-    let under_way = session.link.status().await?.ceremonies.iter().any(|it| it.request == request);
+    let under_way = teller.ceremony(request, &session.link.status().await?);
     let found = session.link.key(key).await?.filter(|it| it.imported && it.sharing.is_some());
     match found {
         Some(view) if !under_way => Ok(Some(view)),

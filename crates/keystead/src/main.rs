@@ -11,6 +11,7 @@ mod config;
 mod enrolling;
 mod exposed;
 mod failure;
+mod following;
 mod founding;
 mod gathering;
 mod handing;

@@ -2,11 +2,12 @@
 
 use keystead_base::Name;
 use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
-use keystead_wire::{ConveningView, KeyView, PartView, SharingView};
+use keystead_wire::{ConveningView, KeyView, NodeStatus, PartView, RunPurpose, RunView, SharingView};
 
 use crate::failure::Failure;
 use crate::link::Link;
 use crate::vaulting::named;
+use crate::watch::words;
 
 /// What a key in shares signs.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -124,14 +125,15 @@ fn shares(it: &SharingView) -> String {
     format!("any {} of {}{note}", it.threshold, names.join(", "))
 }
 
-/// A ceremony under way, in one line.
-pub(crate) fn progress(it: &ConveningView) -> String {
+/// A ceremony under way, in one line: each node, and the round of its run as the node that was asked sees it.
+pub(crate) fn progress(it: &ConveningView, runs: &[RunView]) -> String {
     let part = |part: &PartView| format!("{} {}", part.node, part.word());
     let parts: Vec<_> = it.parts.iter().map(part).collect();
     let disagree = it.parts.iter().filter(|it| it.dealt).count() == it.next.holders.len() && !it.agreed;
     let note = if disagree { "; THEY DO NOT SAY THE SAME ABOUT THE SHARES" } else { "" };
+    let rounds: String = runs.iter().filter(|run| run.request == it.request).filter_map(rounds).collect();
     format!(
-        "{} of `{}`, epoch {}, {}; attempt {}: {}{note}",
+        "{} of `{}`, epoch {}, {}; attempt {}: {}{rounds}{note}",
         it.change,
         it.key,
         it.epoch,
@@ -139,4 +141,64 @@ pub(crate) fn progress(it: &ConveningView) -> String {
         it.attempt,
         parts.join(", ")
     )
+}
+
+/// The runs of these ceremonies at the node that was asked.
+pub(crate) fn runs(status: &NodeStatus, of: impl Fn(&ConveningView) -> bool) -> Vec<&RunView> {
+    let served = |run: &&RunView| status.ceremonies.iter().any(|it| it.request == run.request && of(it));
+    status.runs.iter().filter(served).collect()
+}
+
+fn rounds(run: &RunView) -> Option<String> {
+    let what = match run.purpose {
+        RunPurpose::Share => "the shares",
+        RunPurpose::Proof => "the proof of this node's share",
+        RunPurpose::Signature => return None,
+    };
+    run.round.as_ref().map(|it| format!("; {what}: {}", words::round(it)))
+}
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::{Digest, RequestId, Timestamp};
+    use keystead_intent::ChangeKind;
+    use keystead_wire::RoundView;
+
+    use super::*;
+
+    #[test]
+    fn a_ceremony_says_each_node_and_the_round_that_it_is_in() {
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let part = |node: &str, dealt| PartView { node: name(node), seated: true, dealt, proven: false };
+        let request = RequestId(Digest([1; 32]));
+        let next =
+            SharingView { threshold: 2, holders: vec![name("node-1"), name("node-2")], lost: Vec::new() };
+        let it = ConveningView {
+            key: name("hot"),
+            request,
+            change: ChangeKind::RefreshKey,
+            epoch: 3,
+            next,
+            attempt: 1,
+            parts: vec![part("node-1", true), part("node-2", false)],
+            agreed: false,
+            expires: Timestamp(0),
+        };
+        let round = RoundView { round: 3, rounds: 4, missing: vec![name("node-2")] };
+        let run = |request, purpose, round| {
+            let (attempts, signers, since) = (1, Vec::new(), Timestamp(0));
+            RunView { request, purpose, attempts, signers, since, round }
+        };
+        let other = RequestId(Digest([2; 32]));
+        let runs = [
+            run(other, RunPurpose::Share, Some(round.clone())),
+            run(request, RunPurpose::Proof, None),
+            run(request, RunPurpose::Share, Some(round)),
+        ];
+        let said = progress(&it, &runs);
+        let nodes = "attempt 1: node-1 dealt, node-2 seated";
+        let rounds = "; the shares: round 2 of 4, echo: waits for node-2";
+        assert!(said.ends_with(&format!("{nodes}{rounds}")), "{said}");
+        assert!(progress(&it, &[]).ends_with(nodes), "a node that runs nothing of it says so much");
+    }
 }

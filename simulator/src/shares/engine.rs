@@ -60,6 +60,10 @@ struct Pooled {
 impl Protocol for Pooled {
     type Output = [u8; 64];
 
+    fn rounds(&self, _: &Begun) -> u8 {
+        1
+    }
+
     fn expects(&self, begun: &Begun) -> Expects {
         Expects::broadcast(Kind::SignatureShare, begun.others().cloned()).without_echo()
     }

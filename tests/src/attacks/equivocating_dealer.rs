@@ -74,6 +74,10 @@ pub struct Unechoed<P>(P);
 impl<P: Protocol> Protocol for Unechoed<P> {
     type Output = P::Output;
 
+    fn rounds(&self, begun: &Begun) -> u8 {
+        self.0.rounds(begun)
+    }
+
     fn expects(&self, begun: &Begun) -> Expects {
         self.0.expects(begun).without_echo()
     }

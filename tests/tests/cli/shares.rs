@@ -1,7 +1,8 @@
 //! A key in shares among four node processes, founded and driven by the real program, paid from on a real chain.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use keystead_tests::{Anvil, Service, binary};
 use serde_json::{Value, json};
@@ -184,12 +185,53 @@ async fn d01_a_holder_whose_disk_lost_its_share_is_repaired_by_the_others() {
 /// A refresh waits for a holder that answers nothing; people end it, and another one begins from its first round.
 fn is_ended_and_begun_again(circle: &Circle) {
     circle.signals("node-3", "-STOP");
-    circle.approved(&["key", "refresh", "hot"]);
+    let waits = Follower::refreshing(circle);
     circle.approved(&["key", "abort", "hot"]);
+    let (said, ended) = waits.ended();
+    assert!(!ended.status.success() && said.last().unwrap().contains("keystead key transcript"), "{said:?}");
     circle.signals("node-3", "-CONT");
-    circle.approved(&["key", "refresh", "hot"]);
+    is_followed(Follower::refreshing(circle));
     let refreshed = circle.key_once(|key| key["epoch"] == 2);
     assert_eq!(refreshed["sharing"]["lost"], json!([]), "{refreshed}");
+}
+
+/// Whoever asked for a refresh and stays with it.
+struct Follower {
+    command: Child,
+    said: BufReader<ChildStderr>,
+}
+
+impl Follower {
+    /// Ana asks; the two others approve.
+    fn refreshing(circle: &Circle) -> Self {
+        let arguments = ["--dir", path(&circle.folder), "--as", "ana", "key", "refresh", "hot", "--follow"];
+        let mut command = Command::new(binary("keystead"));
+        let mut command =
+            command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (mut said, mut first) = (BufReader::new(command.stderr.take().unwrap()), String::new());
+        said.read_line(&mut first).unwrap();
+        let id = first.trim().strip_prefix("request ").expect("the request comes first");
+        ["ben", "cleo"].iter().for_each(|who| drop(circle.person(who, &["approve", id, "--yes"])));
+        Self { command, said }
+    }
+
+    fn ended(self) -> (Vec<String>, Output) {
+        let said = self.said.lines().map(Result::unwrap).collect();
+        (said, self.command.wait_with_output().unwrap())
+    }
+}
+
+/// It sees whom it waits for and each node, and then that the new shares are there.
+fn is_followed(follower: Follower) {
+    let (said, output) = follower.ended();
+    let done = String::from_utf8(output.stdout).unwrap();
+    let stands = done.contains("any 2 of node-1, node-2, node-3 now, epoch 2");
+    assert!(output.status.success() && stands, "{done} {said:?}");
+    assert!(said[0].starts_with("waiting: needs 2 of role"), "{said:?}");
+    let nodes = |it: &&String| ["node-1 ", "node-2 ", "node-3 "].iter().all(|node| it.contains(node));
+    let steps: Vec<_> = said.iter().filter(nodes).collect();
+    assert!(steps.iter().all(|it| it.starts_with("refresh_key of `hot`, epoch 2")), "{said:?}");
+    assert!(!steps.is_empty() && said.windows(2).all(|two| two[0] != two[1]), "{said:?}");
 }
 
 /// The words of a wallet of others: the first of its addresses is paid from.

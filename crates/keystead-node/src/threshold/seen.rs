@@ -102,6 +102,7 @@ fn view(
     (signers, stands): (&[Name], Option<&Standing>),
     since: Timestamp,
 ) -> RunView {
-    let round = stands.map(|it| RoundView { round: it.round, missing: it.missing.clone() });
+    let round =
+        stands.map(|it| RoundView { round: it.round, rounds: it.rounds, missing: it.missing.clone() });
     RunView { request: *request, purpose, attempts, signers: signers.to_vec(), since, round }
 }

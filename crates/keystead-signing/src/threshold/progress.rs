@@ -47,6 +47,8 @@ pub struct Standing {
     pub request: RequestId,
     /// Its round, as envelopes count: even ones are the protocol's, odd ones echoes.
     pub round: u8,
+    /// How many rounds it has, echoes not counted.
+    pub rounds: u8,
     /// Who has not been heard in it.
     pub missing: Vec<Name>,
 }

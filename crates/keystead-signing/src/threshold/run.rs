@@ -132,8 +132,8 @@ pub(super) trait AnyMachine {
     fn others(&self) -> Vec<Name>;
     /// The round that it is in, as envelopes count.
     fn round(&self) -> u8;
-    /// The round that it is in, and who has not been heard in it.
-    fn stands(&self) -> (u8, Vec<Name>);
+    /// The round that it is in, how many it has, and who has not been heard in this one.
+    fn stands(&self) -> (u8, u8, Vec<Name>);
 }
 
 /// A machine that waits for its run to be begun.
@@ -211,8 +211,8 @@ impl<P: Protocol, R: Fn(P::Output) -> TurnEnd> AnyMachine for Typed<P, R> {
         self.machine.round()
     }
 
-    fn stands(&self) -> (u8, Vec<Name>) {
-        (self.machine.round(), self.machine.missing())
+    fn stands(&self) -> (u8, u8, Vec<Name>) {
+        (self.machine.round(), self.machine.rounds(), self.machine.missing())
     }
 }
 

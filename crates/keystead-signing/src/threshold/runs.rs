@@ -152,8 +152,8 @@ impl Runs {
             }
             ends.push((session, run.aim, end));
         } else if let Some(run) = self.live.get(&session) {
-            let ((round, missing), request) = (run.machine.stands(), run.aim.request());
-            moved.stands.insert(session, Standing { session, request, round, missing });
+            let ((round, rounds, missing), request) = (run.machine.stands(), run.aim.request());
+            moved.stands.insert(session, Standing { session, request, round, rounds, missing });
         }
     }
 }

@@ -133,6 +133,7 @@ fn progress(created: &CreatedKey) -> Progress {
             session: SESSION,
             request: REQUEST,
             round: 2,
+            rounds: 3,
             missing: vec![name("node-2")],
         }],
     }

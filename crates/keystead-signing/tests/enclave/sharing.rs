@@ -226,6 +226,7 @@ fn s07_shares_of_a_bip340_key_sign_taproot_inputs_and_nothing_else() {
 fn says_whom_each_round_waits_for(pair: &Pair) {
     let (first, at) = &pair.stands[0];
     assert_eq!((first, at.request, at.round, &at.missing), (&name("a"), REQUEST, 0, &vec![name("b")]));
+    assert!(pair.stands.iter().all(|(_, it)| it.rounds == 2 && it.round < 4), "{:?}", pair.stands);
     for who in ["a", "b"] {
         let rounds: Vec<u8> =
             pair.stands.iter().filter(|(it, _)| *it == name(who)).map(|it| it.1.round).collect();

@@ -121,6 +121,14 @@ impl<C: Suite> Protocol for Deal<C> {
     /// A share of the next epoch, for those who hold one then.
     type Output = Option<KeyShare>;
 
+    fn rounds(&self, begun: &Begun) -> u8 {
+        match begun.session().purpose {
+            Purpose::Generate => 3,
+            Purpose::Refresh | Purpose::Reshare { .. } | Purpose::Import { .. } => 2,
+            Purpose::Take { .. } | Purpose::Sign { .. } | Purpose::Repair { .. } => 0,
+        }
+    }
+
     fn expects(&self, begun: &Begun) -> Expects {
         let cast = cast(begun).ok();
         let others =

@@ -66,6 +66,13 @@ impl<E: EcdsaEngine> Protocol for Ceremony<E> {
     /// For those who hold the key afterwards.
     type Output = Option<EcdsaShare<E>>;
 
+    fn rounds(&self, begun: &Begun) -> u8 {
+        match &self.0 {
+            State::Dealing(deal, _) => deal.rounds(begun).saturating_add(E::SET_UP_ROUNDS),
+            State::Bare(..) | State::SettingUp(_) => E::SET_UP_ROUNDS,
+        }
+    }
+
     fn expects(&self, begun: &Begun) -> Expects {
         match &self.0 {
             State::Dealing(deal, _) => deal.expects(begun),

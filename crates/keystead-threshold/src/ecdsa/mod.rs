@@ -36,6 +36,8 @@ pub struct EcdsaSignature {
 pub trait EcdsaEngine: Sized {
     /// Written into stored shares.
     const TAG: u16;
+    /// How many rounds its set-up has, echoes not counted.
+    const SET_UP_ROUNDS: u8;
     /// Sets up among the holders; a node without a share only listens.
     type SetUp: Protocol<Output = Option<EcdsaShare<Self>>>;
     /// Signs once.

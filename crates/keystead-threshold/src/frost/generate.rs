@@ -43,6 +43,10 @@ impl<C: Suite> Default for Generate<C> {
 impl<C: Suite> Protocol for Generate<C> {
     type Output = KeyShare;
 
+    fn rounds(&self, _: &Begun) -> u8 {
+        2
+    }
+
     fn expects(&self, begun: &Begun) -> Expects {
         let others = begun.others().cloned();
         match self.0 {

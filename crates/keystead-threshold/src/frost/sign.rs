@@ -70,6 +70,10 @@ impl<C: Suite> Protocol for Sign<C> {
     /// The share comes back with the signature, for the next one.
     type Output = (KeyShare, Signature);
 
+    fn rounds(&self, _: &Begun) -> u8 {
+        2
+    }
+
     fn expects(&self, begun: &Begun) -> Expects {
         let others = begun.others().cloned();
         match self.state {

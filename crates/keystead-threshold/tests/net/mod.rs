@@ -197,7 +197,12 @@ impl<P: Protocol> Net<P> {
     fn take(&mut self, me: &Name, step: Step<P::Output>) {
         self.refused.extend(step.refused);
         match step.end {
-            Some(End::Done(output)) => drop(self.endings.insert(me.clone(), Ok(output))),
+            Some(End::Done(output)) => {
+                // What people are shown of a run is true of every protocol, at every node.
+                let machine = &self.machines[me];
+                assert_eq!(machine.round(), 2 * machine.rounds(), "it ends after as many rounds as it said");
+                self.endings.insert(me.clone(), Ok(output));
+            }
             Some(End::Aborted(unwritten)) => {
                 assert!(step.messages.is_empty(), "nothing is sent behind an abort");
                 let abort = unwritten.write(&mut Journal::default(), written).unwrap();

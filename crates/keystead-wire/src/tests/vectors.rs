@@ -307,7 +307,7 @@ fn run() -> RunView {
         attempts: 2,
         signers: vec![word("node-1"), word("node-3")],
         since: Timestamp(1_795_464_902_000),
-        round: Some(RoundView { round: 2, missing: vec![word("node-3")] }),
+        round: Some(RoundView { round: 2, rounds: 5, missing: vec![word("node-3")] }),
     }
 }
 

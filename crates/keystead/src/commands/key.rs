@@ -15,6 +15,7 @@ use super::sweep::SweepArgs;
 use super::{Global, REQUEST_LIFETIME, Session};
 use crate::asking::{approvers_next, standing};
 use crate::failure::Failure;
+use crate::following::Stay;
 use crate::output::{Report, Voice};
 use crate::table::Table;
 use crate::{handing, importing, outside, sharing, vaulting};
@@ -71,6 +72,8 @@ pub(crate) enum KeyCommand {
         /// Try every seed of every weak generator that is known, on one core.
         #[arg(long)]
         all: bool,
+        #[command(flatten)]
+        stay: Stay,
     },
     /// Deal the whole key of an import that people approved: to the enclaves that the log convened, which is checked here block for
     /// block, each share encrypted to its holder's alone. Goes on until the shares have signed.
@@ -180,6 +183,8 @@ pub(crate) enum KeyCommand {
         /// What it signs.
         #[arg(long, value_enum, default_value = "ecdsa")]
         scheme: sharing::SchemeArg,
+        #[command(flatten)]
+        stay: Stay,
     },
     /// Ask for new shares of a key, for the same holders: what was stolen of the old ones is worth nothing, unless it
     /// was as many as sign. Others approve; the key signs on meanwhile.
@@ -188,6 +193,8 @@ pub(crate) enum KeyCommand {
     Refresh {
         /// The key.
         key: Name,
+        #[command(flatten)]
+        stay: Stay,
     },
     /// Ask for a key's shares to go to other nodes, or for another threshold; its addresses stay. Others approve; the
     /// key signs on meanwhile. It does not take the key from as many old holders as signed so far, should they keep
@@ -206,6 +213,8 @@ pub(crate) enum KeyCommand {
         /// Who of the holders so far deals the new shares; all, unless named. Leave out whoever is lost.
         #[arg(long, value_name = "NODES", value_delimiter = ',')]
         dealers: Vec<Name>,
+        #[command(flatten)]
+        stay: Stay,
     },
     /// Ask for a holder whose share is lost to get one again: the others deal new shares to all. Others approve; the
     /// key signs on meanwhile. The holder's node says by itself, at its start, that its share is gone (`key list`).
@@ -220,6 +229,8 @@ pub(crate) enum KeyCommand {
         /// Who of the others deals the new shares; all, unless named.
         #[arg(long, value_name = "NODES", value_delimiter = ',')]
         helpers: Vec<Name>,
+        #[command(flatten)]
+        stay: Stay,
     },
     /// Ask for a key in shares to leave for good, for standard tools: each holder's enclave encrypts its share to the
     /// recipients (`age-keygen -pq`), and the key signs here no more. Whoever reads as many shares as signed has the whole
@@ -328,27 +339,32 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, voice: Voice) -> R
         KeyCommand::Suspend { key } => ask(&session, vaulting::suspension(&key)).await,
         KeyCommand::Resume { key } => ask(&session, vaulting::resumption(&key)).await,
         KeyCommand::Destroy { key } => ask(&session, vaulting::destruction(&key)).await,
-        KeyCommand::Generate { key, threshold, holders, scheme } => {
-            ask(&session, sharing::generation(&key, scheme, threshold, &holders)).await
+        KeyCommand::Generate { key, threshold, holders, scheme, stay } => {
+            let asked = sharing::generation(&key, scheme, threshold, &holders);
+            convene(&session, &key, asked, (stay, voice)).await
         }
-        KeyCommand::Refresh { key } => ask(&session, sharing::refresh(&key)).await,
-        KeyCommand::Reshare { key, threshold, holders, dealers } => {
+        KeyCommand::Refresh { key, stay } => {
+            convene(&session, &key, sharing::refresh(&key), (stay, voice)).await
+        }
+        KeyCommand::Reshare { key, threshold, holders, dealers, stay } => {
             let asked = sharing::resharing(&session.link, &key, threshold, &holders, dealers).await?;
-            ask(&session, asked).await
+            convene(&session, &key, asked, (stay, voice)).await
         }
-        KeyCommand::Repair { key, lost, helpers } => {
-            ask(&session, sharing::repair(&session.link, &key, lost, helpers).await?).await
+        KeyCommand::Repair { key, lost, helpers, stay } => {
+            let asked = sharing::repair(&session.link, &key, lost, helpers).await?;
+            convene(&session, &key, asked, (stay, voice)).await
         }
         KeyCommand::Exit { key, recipients } => ask(&session, crate::leaving::exit(&key, &recipients)?).await,
         KeyCommand::Shares { key, folder } => crate::leaving::save(&session.link, &key, &folder).await,
         KeyCommand::Transcript { key } => super::transcript::run(&session, &key, voice).await,
         KeyCommand::Abort { key } => ask(&session, sharing::abort(&session.link, &key).await?).await,
         KeyCommand::Lift { key, holder } => ask(&session, sharing::lift(&key, holder)).await,
-        KeyCommand::Import { key, secret, taproot, threshold, holders, all } => {
+        KeyCommand::Import { key, secret, taproot, threshold, holders, all, stay } => {
             let secret = secret.as_deref();
             let wanted =
                 importing::Wanted { key: &key, secret, everything: all, taproot, threshold, holders };
-            ask(&session, importing::asked(&session, wanted).await?).await
+            let asked = importing::asked(&session, wanted).await?;
+            convene(&session, &key, asked, (stay, voice)).await
         }
         KeyCommand::Deal { request, secret, taproot, all } => {
             let from = importing::Dealt { secret: &secret, everything: all, taproot };
@@ -376,11 +392,25 @@ next: back it up again with `keystead key backup {} --to NAME`",
 
 async fn list(session: &Session) -> Result<Report, Failure> {
     let status = session.link.status().await?;
-    let under_way = status.ceremonies.iter().map(|it| format!("{}\n", sharing::progress(it)));
+    let under_way = status.ceremonies.iter().map(|it| format!("{}\n", sharing::progress(it, &status.runs)));
     let text = [table(&status.keys)].into_iter().chain(under_way).collect::<String>();
     let solana: BTreeMap<_, _> =
         status.keys.iter().filter_map(|it| Some((&it.name, solana_address(it)?))).collect();
-    Ok(Report::new(json!({"keys": status.keys, "ceremonies": status.ceremonies, "solana": solana}), text))
+    let (keys, ceremonies, runs) = (&status.keys, &status.ceremonies, sharing::runs(&status, |_| true));
+    Ok(Report::new(json!({"keys": keys, "ceremonies": ceremonies, "runs": runs, "solana": solana}), text))
+}
+
+/// Asks for a ceremony of a key in shares, and stays with it where that is wanted.
+async fn convene(
+    session: &Session,
+    key: &Name,
+    asked: keystead_intent::Action,
+    (stay, voice): (Stay, Voice),
+) -> Result<Report, Failure> {
+    match stay.follow {
+        true => crate::following::follow(session, key, asked, voice).await,
+        false => ask(session, asked).await,
+    }
 }
 
 async fn ask(session: &Session, action: keystead_intent::Action) -> Result<Report, Failure> {

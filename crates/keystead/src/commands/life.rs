@@ -8,7 +8,7 @@ use keystead_entropy::EntropyWitness;
 use keystead_intent::{Action, AuthorityChange, ChainId, KeyCeremony, KeyTerms, Suspect};
 use keystead_policy::Roster;
 use keystead_quantum::exposure::{Audience, Facts, Family, Lock};
-use keystead_wire::{KeyView, RequestStage};
+use keystead_wire::{ConveningView, KeyView, NodeStatus, RequestStage};
 use serde_json::json;
 
 use super::entropy::witnessing::{self, Watched};
@@ -223,10 +223,15 @@ pub(super) async fn show(session: &Session, key: &Name, files: &[PathBuf]) -> Re
         true => member::roster(&session.config)?,
         false => reading::policy_in_force(&session.config, &session.link).await?.roster,
     };
-    shown(key, &words, &roster)
+    shown(key, &session.link.status().await?, &words, &roster)
 }
 
-fn shown(key: &KeyView, words: &[Signed<EntropyWitness>], roster: &Roster) -> Result<Report, Failure> {
+fn shown(
+    key: &KeyView,
+    status: &NodeStatus,
+    words: &[Signed<EntropyWitness>],
+    roster: &Roster,
+) -> Result<Report, Failure> {
     let life = &key.life;
     let mut table = Table::pairs();
     table.pair("key", &key.name);
@@ -279,13 +284,14 @@ fn shown(key: &KeyView, words: &[Signed<EntropyWitness>], roster: &Roster) -> Re
     if key.imported {
         table.pair("imported", "IT WAS WHOLE ONCE: every copy of it from then signs with it for ever");
     }
-    Ok(Report {
-        holds,
-        ..Report::new(
-            json!({"key": key, "near": near.map(|it| it.0), "witnesses": witnesses}),
-            table.render(),
-        )
-    })
+    let of_it = |it: &ConveningView| it.key == key.name;
+    let ceremony = status.ceremonies.iter().find(|it| of_it(it));
+    if let Some(it) = ceremony {
+        table.pair("ceremony", sharing::progress(it, &status.runs));
+    }
+    let (near, runs) = (near.map(|it| it.0), sharing::runs(status, of_it));
+    let json = json!({"key": key, "near": near, "witnesses": witnesses, "ceremony": ceremony, "runs": runs});
+    Ok(Report { holds, ..Report::new(json, table.render()) })
 }
 
 const DAY_SECONDS: u64 = 86_400;

@@ -148,7 +148,7 @@ fn overview(status: &NodeStatus) -> String {
         table.pair("frozen", format!("{}; found in block {} of the log", it.finding, it.height));
     }
     for it in &status.ceremonies {
-        table.pair("ceremony", sharing::progress(it));
+        table.pair("ceremony", sharing::progress(it, &status.runs));
     }
     runs(&mut table, status);
     let missing: Vec<_> =

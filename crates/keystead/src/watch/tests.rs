@@ -393,12 +393,12 @@ fn k06_whoever_was_named_and_whoever_is_kept_out_is_said() {
         attempts: 2,
         signers: Vec::new(),
         since: NOW,
-        round: Some(RoundView { round, missing: missing.iter().map(|it| name(it)).collect() }),
+        round: Some(RoundView { round, rounds: 3, missing: missing.iter().map(|it| name(it)).collect() }),
     };
     for (round, missing, said) in [
-        (0, &["node-2", "node-3"][..], "try 2, round 1: waits for node-2, node-3"),
-        (1, &["node-3"], "try 2, round 1, echo: waits for node-3"),
-        (4, &[], "try 2, round 3"),
+        (0, &["node-2", "node-3"][..], "try 2, round 1 of 3: waits for node-2, node-3"),
+        (1, &["node-3"], "try 2, round 1 of 3, echo: waits for node-3"),
+        (4, &[], "try 2, round 3 of 3"),
     ] {
         let found = words::run(&at(round, missing), NOW);
         assert!(found.ends_with(said), "{found}");

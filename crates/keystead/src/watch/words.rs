@@ -64,17 +64,17 @@ pub(crate) fn run(it: &RunView, now: Timestamp) -> String {
     let since = span(now.0.saturating_sub(it.since.0) / 1000);
     let with: Vec<_> = it.signers.iter().map(Name::as_str).collect();
     let with = if with.is_empty() { String::new() } else { format!(" by {}", with.join(", ")) };
-    let stands = it.round.as_ref().map(round).unwrap_or_default();
+    let stands = it.round.as_ref().map(|it| format!(", {}", round(it))).unwrap_or_default();
     format!("{what} for {}, wanted for {since}, try {}{with}{stands}", it.request, it.attempts)
 }
 
 /// People count rounds from 1, and an echo with the round that it is of.
-fn round(it: &RoundView) -> String {
+pub(crate) fn round(it: &RoundView) -> String {
     let echo = if it.round % 2 == 1 { ", echo" } else { "" };
     let missing: Vec<_> = it.missing.iter().map(Name::as_str).collect();
     let waits =
         if missing.is_empty() { String::new() } else { format!(": waits for {}", missing.join(", ")) };
-    format!(", round {}{echo}{waits}", it.round / 2 + 1)
+    format!("round {} of {}{echo}{waits}", it.round / 2 + 1, it.rounds)
 }
 
 /// A run that came to nothing.

@@ -22,6 +22,7 @@ pub struct Dkls23(pub(super) Party<Secp256k1>);
 
 impl EcdsaEngine for Dkls23 {
     const TAG: u16 = 1;
+    const SET_UP_ROUNDS: u8 = 2;
     type SetUp = SetUp;
     type Sign = Sign;
 

@@ -18,7 +18,7 @@ use keystead_base::Name;
 use keystead_keys::Fill;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::super::{CHAIN_CODE_BYTES, EcdsaShare};
+use super::super::{CHAIN_CODE_BYTES, EcdsaEngine as _, EcdsaShare};
 use super::{Dkls23, abort, compressed, heard, index, write};
 use crate::{Abort, Begun, Draft, Expects, Fault, Heard, Holders, KeyShare, Kind, Next, Protocol, Purpose};
 
@@ -76,6 +76,10 @@ fn receivers(begun: &Begun) -> &Holders {
 impl Protocol for SetUp {
     type Output = Option<EcdsaShare<Dkls23>>;
 
+    fn rounds(&self, _: &Begun) -> u8 {
+        Dkls23::SET_UP_ROUNDS
+    }
+
     fn expects(&self, begun: &Begun) -> Expects {
         let members = receivers(begun).members().iter();
         let others: Vec<Name> = members.filter(|name| *name != begun.me()).cloned().collect();
@@ -91,7 +95,7 @@ impl Protocol for SetUp {
     fn advance(self, begun: &Begun, heard: Heard, _: Fill<'_>) -> Result<Next<Self>, Abort> {
         let Self { share, chain_code, state } = self;
         match (share, state) {
-            (None, State::Start) => Ok(listens(2)),
+            (None, State::Start) => Ok(listens(Dkls23::SET_UP_ROUNDS)),
             (None, State::Listens(1)) => Ok(Next::Done(None)),
             (None, State::Listens(rounds)) => Ok(listens(rounds.saturating_sub(1))),
             (Some(share), State::Start) => open(begun, share, chain_code),

@@ -45,6 +45,10 @@ impl Protocol for Sign {
     /// The share comes back with the signature, for the next one.
     type Output = (EcdsaShare<Dkls23>, EcdsaSignature);
 
+    fn rounds(&self, _: &Begun) -> u8 {
+        3
+    }
+
     fn expects(&self, begun: &Begun) -> Expects {
         let others = begun.others().cloned();
         match self.state {
