@@ -150,3 +150,32 @@ fn approvers_read_what_a_limited_key_may_do_and_which_code_comes() {
     let code = said(Action::DeployContract { code: vec![] });
     assert!(code.contains("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"), "{code}");
 }
+
+/// Nobody here knows what a call means: its bytes are what there is to say yes to, beside it, however many actions there are.
+#[test]
+fn s02_approvers_read_the_arguments_of_a_call_that_is_not_understood() {
+    let call = |method: &str, args: &str| Action::FunctionCall {
+        method: method.to_owned(),
+        args: args.as_bytes().to_vec(),
+        gas: 0,
+        deposit: 0,
+    };
+    let key = QuantumKey::from_seed(Scheme::MlDsa65, &[7; 32]).unwrap().public().clone();
+    let [signer, receiver] = ["us.testnet", "app.testnet"].map(|it| it.parse().unwrap());
+    let actions = vec![Action::Transfer { deposit: 1 }, call("vote", r#"{"for":"eve"}"#), call("stop", "")];
+    let draft = Draft { signer, key, nonce: 1, receiver, block: [9; 32], actions };
+    let it = Unsigned::of_any_key(Network::Testnet, &draft.to_bytes().unwrap()).unwrap();
+    let registry = &AssetIndex::default();
+    let said = |language| {
+        let lines = describe_as(&it, &Speaker { registry, names: &|_| None, language });
+        let texts: Vec<_> = lines.iter().take(6).map(|it| it.text.clone()).collect();
+        let opaque = lines[1..5].iter().all(|it| it.class == Some(DangerClass::Opaque));
+        assert!(opaque && lines[5].class == Some(DangerClass::Transfer), "the worst first: {texts:?}");
+        texts
+    };
+    let english = said(Language::English);
+    assert!(english[1].starts_with("Calls \"vote\" of"), "{english:?}");
+    assert_eq!(english[2], r#"Its arguments, 13 bytes: {"for":"eve"}"#);
+    assert!(english[3].starts_with("Calls \"stop\" of") && english[4] == "No arguments", "{english:?}");
+    assert_eq!(said(Language::German)[2], r#"Seine Argumente, 13 Bytes: {"for":"eve"}"#);
+}

@@ -1,5 +1,7 @@
 //! Effects in plain words for people, the worst danger first. Every number is formatted here and nowhere else.
 
+mod arguments;
+
 use std::cmp::Reverse;
 use std::fmt;
 
@@ -7,7 +9,7 @@ use keystead_base::Amount;
 use keystead_intent::{AssetIndex, DangerClass};
 use keystead_speech::{Language, Phrase, texts_look_alike};
 
-use crate::{AccountId, EffectKind, Permission, PublicKey, Unsigned, fee};
+use crate::{AccountId, Action, Effect, EffectKind, Permission, PublicKey, Unsigned, fee};
 
 /// One line of what people read before they say yes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,12 +41,11 @@ pub struct Speaker<'a> {
 #[must_use]
 pub fn describe_as(unsigned: &Unsigned, speaker: &Speaker<'_>) -> Vec<Line> {
     let words = Words { unsigned, speaker };
-    let mut items: Vec<_> =
-        unsigned.explain(speaker.registry).into_iter().map(|it| (it.kind.class(), it.kind)).collect();
-    items.sort_by_key(|(class, _)| Reverse(*class));
+    let mut items = unsigned.explain(speaker.registry);
+    items.sort_by_key(|it| Reverse(it.kind.class()));
     let class = unsigned.effects(speaker.registry).class();
     let headline = Line { class: Some(class), text: words.say(headline(class)) };
-    let said = items.into_iter().map(|(class, it)| Line { class: Some(class), text: words.effect(&it) });
+    let said = items.iter().flat_map(|it| words.lines(it));
     let terms = words.terms().into_iter().map(|text| Line { class: None, text });
     std::iter::once(headline).chain(said).chain(terms).collect()
 }
@@ -65,6 +66,19 @@ struct Words<'a> {
 impl Words<'_> {
     fn say(&self, phrase: Phrase<'_>) -> String {
         self.speaker.language.say(&phrase)
+    }
+
+    /// What happens; of a call that nobody understands its arguments, too.
+    fn lines(&self, it: &Effect) -> Vec<Line> {
+        let class = Some(it.kind.class());
+        let mut lines = vec![Line { class, text: self.effect(&it.kind) }];
+        if let EffectKind::Opaque { .. } = it.kind
+            && let Some(Action::FunctionCall { args, .. }) =
+                self.unsigned.transaction().actions().get(it.action)
+        {
+            lines.push(Line { class, text: arguments::say(self.speaker.language, args) });
+        }
+        lines
     }
 
     fn effect(&self, kind: &EffectKind) -> String {
