@@ -2,6 +2,8 @@
 
 #[path = "attacks/backups.rs"]
 mod backups;
+#[path = "attacks/catalogue.rs"]
+mod catalogue;
 #[path = "attacks/devices.rs"]
 mod devices;
 #[path = "attacks/life.rs"]
@@ -13,20 +15,20 @@ use std::time::Duration;
 
 use keystead_decision::Strict;
 use keystead_tests::attacks::{
-    CATALOGUE, address_poisoning, approval_before_policy_change, burnt_fees, chainless_delegation,
-    chainless_legacy, cloud_database, delegatecall, double_limit, endless_fragments, equivocating_node,
-    fee_attack, foreign_change, forged_rebuild, forged_roster, forked_log, forwarded_administration,
-    frozen_key, greedy_peer, hoarded_signatures, increase_allowance, lone_voice, look_alike_address,
-    lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend, operator_for_all,
-    oversize_body, own_request, patched_node, permit, permit2, poisoned_state, policy_rollback,
-    proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision,
-    rewritten_request, rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade,
-    slow_requests, slow_strangers, smuggled_order, smuggled_parameters, smuggled_request, stale_certificate,
-    stale_head, stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload,
-    token_scope, truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
+    address_poisoning, approval_before_policy_change, burnt_fees, chainless_delegation, chainless_legacy,
+    cloud_database, delegatecall, double_limit, endless_fragments, equivocating_node, fee_attack,
+    foreign_change, forged_rebuild, forged_roster, forked_log, forwarded_administration, frozen_key,
+    greedy_peer, hoarded_signatures, increase_allowance, lone_voice, look_alike_address, lying_endpoint,
+    lying_server, lying_token, many_requests_at_a_limit, multisend, operator_for_all, oversize_body,
+    own_request, patched_node, permit, permit2, poisoned_state, policy_rollback, proxy_upgrade,
+    quorum_of_payments, reorg_after_settlement, replayed_approval, rewritten_decision, rewritten_request,
+    rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade, slow_requests,
+    slow_strangers, smuggled_order, smuggled_parameters, smuggled_request, stale_certificate, stale_head,
+    stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload, token_scope,
+    truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
     unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
-use keystead_tests::{Anvil, Loot, Signer, root};
+use keystead_tests::{Anvil, Loot, Signer};
 
 #[track_caller]
 fn refused(loot: Loot, by: &str) {
@@ -447,51 +449,6 @@ fn s14_the_log_refuses_what_is_frozen_whatever_the_signer_does() {
 #[test]
 fn s11_an_approval_of_what_is_shown_counts_for_nothing_else() {
     refused(rewritten_request::attack(rewritten_request::computed_only), "deny.request_unknown");
-}
-
-#[test]
-fn the_catalogue_is_what_the_folder_holds() {
-    let folder = root().join("tests/src/attacks");
-    let files = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = files.filter_map(|it| Some(it.strip_suffix(".rs")?.to_owned())).collect();
-    names.retain(|name| name != "mod");
-    names.sort();
-    assert_eq!(names, CATALOGUE);
-}
-
-/// Both binaries play the same attacks: this one with the controls, the other without.
-#[test]
-fn each_attack_of_the_catalogue_has_its_control_and_its_twin() {
-    let controls = [
-        include_str!("attacks.rs"),
-        include_str!("attacks/backups.rs"),
-        include_str!("attacks/devices.rs"),
-        include_str!("attacks/life.rs"),
-        include_str!("attacks/shares.rs"),
-    ];
-    let twins = [include_str!("attack_twins.rs"), include_str!("attack_twins/shares.rs")];
-    for source in [controls.concat(), twins.concat()] {
-        let is_missing = |name: &&&str| !source.contains(&format!("{name}::attack("));
-        let missing: Vec<_> = CATALOGUE.iter().filter(is_missing).collect();
-        assert!(missing.is_empty(), "{missing:?}");
-    }
-}
-
-/// SECURITY.md names every attack's twin, or the function that takes its place, and none that is not there.
-#[test]
-fn security_md_names_the_twins_that_exist() {
-    let page = std::fs::read_to_string(root().join("SECURITY.md")).unwrap();
-    let quoted: Vec<_> = page.split('`').filter_map(|word| word.split_once("::")).collect();
-    for name in CATALOGUE {
-        let source = std::fs::read_to_string(root().join(format!("tests/src/attacks/{name}.rs"))).unwrap();
-        let twins: Vec<_> = quoted.iter().filter(|(module, _)| *module == name).collect();
-        assert!(!twins.is_empty(), "SECURITY.md names no twin of {name}");
-        let exists = |twin: &str| {
-            let forms = [format!("struct {twin};"), format!("fn {twin}("), format!(" as {twin};")];
-            forms.map(|it| source.contains(&it))
-        };
-        assert!(twins.iter().all(|(_, twin)| exists(twin).contains(&true)), "{name}: {twins:?}");
-    }
 }
 
 /// Longer than anything takes on a busy machine.
