@@ -59,7 +59,6 @@ pub(crate) async fn follow(
     action: Action,
     voice: Voice,
 ) -> Result<Report, Failure> {
-    let before = session.link.key(key).await?;
     let view = session.speaker().ask(action, REQUEST_LIFETIME).await?;
     let request = view.request;
     let mut teller = Teller::new(voice);
@@ -69,7 +68,9 @@ pub(crate) async fn follow(
         let text = format!("request {request}\n{}", standing(&view));
         return Ok(Report { holds: false, ..Report::new(json!({"request": view}), text) });
     }
-    match session.link.key(key).await?.filter(|it| is_later(it, before.as_ref())) {
+    // What this very request came to: another one of the same key may have ended well meanwhile.
+    let made = view.stage == RequestStage::Applied;
+    match session.link.key(key).await?.filter(|_| made) {
         Some(it) => Ok(Report::new(json!({"request": view, "key": it}), dealt(&it))),
         None => {
             let what = format!("the ceremony of `{key}` ended without new shares");
@@ -82,24 +83,21 @@ pub(crate) async fn follow(
 /// The request, once it is decided and its ceremony, if it came to one, has ended: with shares or without. It counts as allowed all the
 /// while, and goes on doing so where people ended its ceremony.
 async fn over(session: &Session, mut view: RequestView, teller: &mut Teller) -> Result<RequestView, Failure> {
-    let mut looks = 0;
+    let (mut begun, mut looks) = (false, 0);
     loop {
         if teller.ceremony(view.request, &session.link.status().await?) {
-            looks = LOOKS;
+            (begun, looks) = (true, 0);
         } else if view.stage.is_over() || looks >= LOOKS {
             return Ok(view);
         } else {
             looks += u32::from(view.stage == RequestStage::Allowed);
-            teller.tell(standing(&view));
+            if !begun {
+                teller.tell(standing(&view));
+            }
         }
         tokio::time::sleep(PAUSE).await;
         view = session.link.request(view.request).await?.view;
     }
-}
-
-fn is_later(now: &KeyView, before: Option<&KeyView>) -> bool {
-    let whole = |it: &KeyView| it.sharing.is_none();
-    !whole(now) && before.is_none_or(|before| whole(before) || now.epoch > before.epoch)
 }
 
 fn dealt(key: &KeyView) -> String {
@@ -109,5 +107,5 @@ fn dealt(key: &KeyView) -> String {
 }
 
 const PAUSE: Duration = Duration::from_millis(100);
-/// A ceremony begins in the block that allows it: nobody waits longer for one that was ended before it was seen.
+/// A ceremony begins in the block that allows it, and what it made is known with its end: nobody looks longer for either.
 const LOOKS: u32 = 20;
