@@ -28,6 +28,8 @@ pub(crate) struct Says {
     pub(crate) flags: u8,
     /// The fourth byte, of a domain: `SEPT_VE_DISABLE`, without which the host reads by faults.
     pub(crate) security: u8,
+    /// Each byte of what a domain of TDX 1.5 says of service domains, which can move it: zeros where none is bound. None is TDX 1.0.
+    pub(crate) service: Option<u8>,
     /// The first byte of the quoting enclave's.
     pub(crate) quoting_flags: u8,
     /// What the program bound.
@@ -82,6 +84,7 @@ impl Machine {
             status: "UpToDate",
             flags,
             security: 0x10,
+            service: None,
             quoting_flags: 0x11,
             data: [5; 64],
             revoked_by_root,
@@ -113,7 +116,7 @@ impl Machine {
     }
 
     pub(crate) fn quote(&self, says: &Says) -> Vec<u8> {
-        let signed = [header(self.platform), body(self.platform, says)].concat();
+        let signed = [header(self.platform, says), described(self.platform, says)].concat();
         let signature = fixed(&self.attestation.sign(&signed).unwrap());
         let key = &self.attestation.public_key_raw()[1..];
         let quoting = self.quoting_enclave(says, key);
@@ -138,10 +141,23 @@ impl Machine {
     }
 }
 
-fn header(platform: Platform) -> Vec<u8> {
-    let (version, hardware) = if platform == Platform::Sgx { (3, 0) } else { (4, 0x81) };
+fn header(platform: Platform, says: &Says) -> Vec<u8> {
+    let (version, hardware) = match (platform, says.service) {
+        (Platform::Sgx, _) => (3, 0),
+        (_, None) => (4, 0x81),
+        (_, Some(_)) => (5, 0x81),
+    };
     let vendor = const_hex::decode("939a7233f79c4ca9940a0db3957f0607").unwrap();
     [vec![version, 0, 2, 0, hardware, 0, 0, 0, 0, 0, 0, 0], vendor, vec![0; 20]].concat()
+}
+
+/// The report; of TDX 1.5 after its kind and length, and with what that adds.
+fn described(platform: Platform, says: &Says) -> Vec<u8> {
+    let body = body(platform, says);
+    let Some(service) = says.service else { return body };
+    let all = [&body, &body[..16], &[service; 48]].concat();
+    let length = u32::try_from(all.len()).unwrap();
+    [3_u16.to_le_bytes().as_slice(), &length.to_le_bytes(), &all].concat()
 }
 
 fn body(platform: Platform, says: &Says) -> Vec<u8> {

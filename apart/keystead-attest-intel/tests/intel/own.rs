@@ -59,6 +59,14 @@ fn a_domain_that_can_be_taken_elsewhere_or_read_by_faults_is_refused() {
     }
 }
 
+/// A service domain can take its domain to another machine.
+#[test]
+fn a_domain_with_a_service_domain_is_refused() {
+    let domain = Machine::new(Platform::Tdx);
+    assert_eq!(read(&domain, |it| it.service = Some(0)), Ok((5, false)), "TDX 1.5 without one");
+    assert_eq!(read(&domain, |it| it.service = Some(1)), Err("evidence.form"));
+}
+
 #[test]
 fn whoever_intel_revoked_vouches_for_nothing_and_an_old_list_for_nobody() {
     for platform in PLATFORMS {
