@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use keystead_base::{Canonical as _, Digest};
-use keystead_decision::rebuild::{CheckedRebuild, FinishedRebuild};
+use keystead_decision::rebuild::{CheckedRebuild, FinishedRebuild, Rebuild};
 use keystead_quantum::{AnchorStatement, AnchorWord};
 
 use crate::failure::{Advise as _, Failure};
@@ -25,6 +25,24 @@ pub(crate) fn held(pinned: Option<Digest>, rebuild: &FinishedRebuild, file: &Pat
     }
     let word: AnchorWord = outside::document(file)?;
     word.verify(pinned, statement(rebuild.checked())).advise(NOT_ANCHORED)
+}
+
+/// INVARIANT S13: where an anchor is pinned, a log that is followed goes on by no rebuild but the one whose word is here, and those that
+/// this one went through, whoever shows it.
+pub(crate) fn leads(
+    pinned: Option<Digest>,
+    found: &Rebuild,
+    here: Option<&FinishedRebuild>,
+) -> Result<(), Failure> {
+    let Some(pinned) = pinned else { return Ok(()) };
+    let found = found.digest();
+    let known = |it: &&FinishedRebuild| {
+        it.checked().fingerprint() == found || it.checked().draft().leads_through(&found)
+    };
+    match here.filter(known) {
+        Some(_) => Ok(()),
+        None => Err(unanchored(pinned, found)),
+    }
 }
 
 /// A pin, and the word that came with a rebuild.
@@ -72,8 +90,11 @@ impl Anchored {
 }
 
 fn missing(pinned: Digest, rebuild: &CheckedRebuild) -> Failure {
-    let what =
-        format!("no word of the pinned anchor {pinned} is here on the rebuild {}", rebuild.fingerprint());
+    unanchored(pinned, rebuild.fingerprint())
+}
+
+fn unanchored(pinned: Digest, rebuild: Digest) -> Failure {
+    let what = format!("no word of the pinned anchor {pinned} is here on the rebuild {rebuild}");
     let next = "have the holders of the anchor's keys sign it (`keystead anchor sign`, `finish`), and add --anchored FILE";
     Failure::new("anchor.missing", what, next)
 }

@@ -15,7 +15,7 @@ use keystead_words::{DescriptorError, Language, Library, MAX_DESCRIPTOR_BYTES};
 use crate::config::Config;
 use crate::failure::{Advise as _, Failure};
 use crate::link::Link;
-use crate::{member, outside, table};
+use crate::{anchoring, member, outside, table};
 
 /// The policy in force, each change of it checked from the pinned genesis on.
 pub(crate) async fn policy_in_force(config: &Config, link: &Link) -> Result<PolicyVersion, Failure> {
@@ -76,6 +76,7 @@ async fn follow(
     last: u64,
 ) -> Result<LightClient, Failure> {
     let mut log = LightClient::new(genesis, config.cluster)?;
+    let rebuilt = member::rebuilt(config, genesis)?;
     let mut from = 1;
     while log.policy().number < last {
         let blocks = link.blocks(from).await?;
@@ -88,7 +89,11 @@ async fn follow(
             let number = block.commit.header.policy.number;
             if number > log.policy().number {
                 let policy = link.policy(Some(number)).await?;
-                log.follow(&Transition::of(block.commit, policy, &block.entries))?;
+                let transition = Transition::of(block.commit, policy, &block.entries);
+                if let Some(it) = &transition.rebuild {
+                    anchoring::leads(config.anchor, &it.rebuild, rebuilt.as_ref())?;
+                }
+                log.follow(&transition)?;
             }
         }
     }

@@ -65,6 +65,13 @@ impl Anchor {
         let stray = cluster.file("stray.words");
         std::fs::write(&stray, Mnemonic::from_entropy(&[9; 32]).unwrap().words().expose()).unwrap();
         refused(sign(&stray, &one, heard), "quantum_quorum.stranger");
+        if rebuild == cluster.file("bundle") {
+            let older = sign(&self.words[0], &one, heard).into_iter();
+            refused(
+                older.map(|it| if it == log { cluster.file("early") } else { it }).collect(),
+                "rebuild.place",
+            );
+        }
         run(sign(&self.words[0], &one, heard));
         let word = format!("{rebuild}.anchor");
         let finish = ["anchor", "finish", &self.file, &one];
@@ -101,7 +108,23 @@ pub(super) fn a_new_node_is_pinned(
     let (kept, aside) = (Path::new(&machine).join("rebuild.anchor"), Path::new(&machine).join("aside"));
     std::fs::rename(&kept, &aside).unwrap();
     cluster.refused("ana", &["--dir", &machine, "node", "--check"], "anchor.missing");
-    std::fs::rename(&aside, &kept).unwrap();
+    // Whoever pins it later brings the word later, too.
+    let bundle = cluster.file("bundle");
+    cluster.refused("ana", &["--dir", &machine, "rebuild", "install", &bundle], "rebuild.installed");
+    cluster.ok("ana", &["--dir", &machine, "rebuild", "install", &bundle, "--anchored", word]);
+    assert_eq!(std::fs::read(&kept).unwrap(), std::fs::read(&aside).unwrap());
+}
+
+/// INVARIANT S13: a log in which people rebuilt the cluster is followed by its anchor's word alone, whoever shows it.
+pub(super) fn a_log_is_followed_by_the_word(cluster: &Cluster) {
+    let reads = ["--through", cluster.url.as_str(), "device", "show"];
+    cluster.ok("ben", &reads);
+    let (desk, aside) = (cluster.desk(), cluster.file("aside"));
+    std::fs::create_dir(&aside).unwrap();
+    let moved = ["rebuild", "rebuild.anchor"].map(|it| (desk.join(it), Path::new(&aside).join(it)));
+    moved.iter().for_each(|(here, there)| std::fs::rename(here, there).unwrap());
+    cluster.refused("ben", &reads, "anchor.missing");
+    moved.iter().for_each(|(here, there)| std::fs::rename(there, here).unwrap());
 }
 
 /// INVARIANT S13: so is a folder of before, whatever people signed.

@@ -18,7 +18,7 @@ const ETHER: u128 = 1_000_000_000_000_000_000;
 pub(super) struct Cluster {
     home: tempfile::TempDir,
     pub(super) anvil: Anvil,
-    url: String,
+    pub(super) url: String,
     pub(super) parts: Vec<Service>,
     account: String,
 }

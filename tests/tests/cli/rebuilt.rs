@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::anchor::{Anchor, a_folder_of_before_is_pinned};
+use crate::anchor::{Anchor, a_folder_of_before_is_pinned, a_log_is_followed_by_the_word};
 use crate::desk::path;
 use crate::rebuild::{Cluster, NEW, serve};
 
@@ -67,8 +67,9 @@ pub(super) fn a_machine_joins_later(cluster: &mut Cluster, id: &str) {
     let contribution = cluster.join("node-9");
     let asked = cluster.until("ana", &["roster", "replace", "node-8", &contribution], |_| true);
     let line = asked["install"].as_str().unwrap().to_owned();
+    let start = format!("keystead rebuild install REBUILD --dir FOLDER --log BACKUP --cluster {id}");
     assert!(
-        line.starts_with("keystead rebuild install REBUILD --dir FOLDER --log BACKUP --cluster "),
+        line.starts_with(&start) && line[start.len()..].starts_with(" --anchored WORD --anchor "),
         "{line}"
     );
     let (machine, rebuild) = (cluster.file("node-9"), path(&cluster.desk().join("rebuild")).to_owned());
@@ -86,6 +87,7 @@ pub(super) fn a_machine_joins_later(cluster: &mut Cluster, id: &str) {
     cluster.parts.truncate(2);
     cluster.parts.extend([late, coordinator]);
     assert!(cluster.pay(1)["result"].is_string());
+    a_log_is_followed_by_the_word(cluster);
 }
 
 /// What people signed the first time is no promise for ever; what they follow never goes back.

@@ -12,12 +12,13 @@ use keystead_quantum::{
 use serde_json::json;
 
 use super::Global;
-use super::rebuild::{NOT_HEARD, NOT_SOUND, ground};
+use super::rebuild::{NOT_HEARD, NOT_SOUND, audited, ground};
 use crate::anchoring::statement;
 use crate::ceremony::{Heard, grouped, unheard};
 use crate::config::{Config, FILE};
 use crate::failure::{Advise as _, Failure};
 use crate::output::{Report, Voice};
+use crate::rebuild::Shown;
 use crate::table::Table;
 use crate::weakness::{Aim, Brought};
 use crate::{outside, weakness};
@@ -96,7 +97,7 @@ pub(crate) struct SignArgs {
     /// The fingerprint that the others read out; blanks do not matter.
     #[arg(long, value_name = "HEX")]
     fingerprint: Option<Heard>,
-    /// The backup, for whoever has no folder of this cluster.
+    /// The backup, which is replayed before anything is signed; whoever has no folder of this cluster needs it.
     #[arg(long, value_name = "FOLDER")]
     log: Option<PathBuf>,
     /// The cluster's id as it was read out, for whoever has no folder of this cluster.
@@ -192,7 +193,8 @@ fn make(args: &MakeArgs) -> Result<Report, Failure> {
 fn sign(global: &Global, args: &SignArgs, voice: Voice) -> Result<Report, Failure> {
     let checked = checked(global, args)?;
     let (statement, own) = (statement(&checked), checked.fingerprint());
-    voice.line(&format!("rebuild {}\n", grouped(&own)));
+    let audited = audited(args.log.as_ref(), statement.cluster, &checked, voice)?;
+    voice.line(&Shown { rebuild: &checked, signed: Vec::new(), audited: audited.as_ref() }.text());
     let heard = args.fingerprint.ok_or_else(|| unheard("rebuild"))?.0;
     if heard != own {
         return Err(RebuildError::Fingerprint { heard, computed: own }).advise(NOT_HEARD);

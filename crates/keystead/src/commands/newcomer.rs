@@ -133,7 +133,10 @@ pub(super) fn installed(global: &Global, args: &InstallArgs) -> Result<Report, F
 pub(super) fn install_line(session: &Session, roster: &Roster, newcomers: &[Newcomer]) -> Option<String> {
     if session.config.client.genesis.with_file_name(REBUILD).exists() {
         let cluster = session.config.cluster;
-        let line = format!("keystead rebuild install REBUILD --dir FOLDER --log BACKUP --cluster {cluster}");
+        let anchor = session.config.anchor.map(|it| format!(" --anchored WORD --anchor {it}"));
+        let anchor = anchor.unwrap_or_default();
+        let line =
+            format!("keystead rebuild install REBUILD --dir FOLDER --log BACKUP --cluster {cluster}{anchor}");
         return (!newcomers.is_empty()).then_some(line);
     }
     let address = |it: &Newcomer| Some((it.node.name.clone(), it.address.clone()?));

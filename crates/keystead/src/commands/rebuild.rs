@@ -217,7 +217,7 @@ fn shown(shown: &Shown<'_>) -> Report {
 }
 
 /// The state at the end of the whole backup: an error where it is not what the draft says, none where nobody looked.
-fn audited(
+pub(super) fn audited(
     log: Option<&PathBuf>,
     cluster: ClusterId,
     checked: &CheckedRebuild,

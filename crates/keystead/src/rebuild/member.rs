@@ -19,6 +19,8 @@ pub(crate) struct Told {
     config: Config,
     finished: FinishedRebuild,
     anchored: Anchored,
+    /// This folder follows it already, and the word is all that is new.
+    brings_a_word: bool,
 }
 
 impl Told {
@@ -30,8 +32,11 @@ impl Told {
         let finished = bundle.verify(&genesis, config.cluster).advise(NOT_OURS)?;
         let anchored = Anchored::of(config.anchor, word)?;
         goes_on(&config, &genesis, finished.checked())?;
-        let told = Self { config, finished, anchored };
-        if told.is_of_a_new_node(&genesis)? {
+        let known = member::followed(&config, &genesis)?;
+        let known = known.is_some_and(|it| it.checked().fingerprint() == finished.checked().fingerprint());
+        let brings_a_word = known && word.is_some();
+        let told = Self { config, finished, anchored, brings_a_word };
+        if !brings_a_word && told.is_of_a_new_node(&genesis)? {
             setup::not_installed(folder, INSTALLED)?;
         }
         told.anchored.holds(&told.finished)?;
@@ -45,12 +50,16 @@ impl Told {
 
     /// The folder keeps keys, genesis and pin; from now on it looks for the new nodes.
     pub(crate) fn follow(&self, folder: &Path) -> Result<(), Failure> {
+        let word = self.config.client.genesis.with_file_name(WORD);
+        if self.brings_a_word {
+            return self.anchored.keep(&word);
+        }
         let path = folder.join(FILE);
         let text = outside::read_text(&path)?;
         let next = self.pointed_at_the_new(&text)?;
         keep_old(&folder.join(BEFORE), text.as_bytes())?;
         outside::replace(&path, next.as_bytes())?;
-        self.anchored.keep(&self.config.client.genesis.with_file_name(WORD))?;
+        self.anchored.keep(&word)?;
         // Last: a run that was interrupted is run again, and a lost node beside this rebuild would pass for a new one.
         let beside = self.config.client.genesis.with_file_name(REBUILD);
         outside::replace(&beside, &self.finished.bundle().to_document())
