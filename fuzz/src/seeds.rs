@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use keystead_base::{Canonical as _, Digest, HYBRID_SEED_BYTES, HybridSigner, Secret};
+use keystead_base::{Canonical as _, Digest, HYBRID_SEED_BYTES, HybridSigner, Name, Secret, Signed};
 use keystead_decision::{Block, Commit, Entry, SignedGenesis, Snapshot, State};
 use keystead_ledger::{
     Checkpoint, Consistency, CosignRequest, LogKeys, SignedCheckpoint, StoredBlock, block_bundle,
     entry_bundle,
 };
 use keystead_policy::PolicyVersion;
+use keystead_threshold::{Channel, Envelope, Kind, Letter, Message, SessionId};
 use serde_json::{Value, json};
 
 /// The documents of one domain in `specs/vectors`, in the order of files and places.
@@ -76,21 +77,21 @@ fn genesis() -> Vec<SignedGenesis> {
 }
 
 /// A checkpoint, and the one key that signs it.
-pub(crate) struct Signed {
+pub(crate) struct SignedNote {
     pub(crate) keys: LogKeys,
     pub(crate) signed: Checkpoint,
     note: SignedCheckpoint,
 }
 
 /// The signed checkpoint of all runs.
-pub(crate) static LOG_KEYS: LazyLock<Signed> = LazyLock::new(|| {
+pub(crate) static LOG_KEYS: LazyLock<SignedNote> = LazyLock::new(|| {
     let signer = HybridSigner::from_seed(&Secret::new([1; HYBRID_SEED_BYTES])).expect("a key");
     let signed =
         Checkpoint { origin: "keystead/hot/0123456789abcdef".to_owned(), size: 7, root: Digest([9; 32]) };
     let nodes = vec![("node-1".parse().expect("a name"), signer.public().clone())];
     let keys = LogKeys { origin: signed.origin.clone(), quorum: 1, nodes };
     let note = SignedCheckpoint::sign(signed.clone(), &signer).expect("a signature");
-    Signed { keys, signed, note }
+    SignedNote { keys, signed, note }
 });
 
 /// A signed note.
@@ -140,6 +141,24 @@ pub(crate) fn enclave_frames(_: &'static str) -> Vec<Vec<u8>> {
         [length.to_le_bytes().as_slice(), &message].concat()
     };
     messages.iter().flat_map(|domain| vectors(domain)).map(framed).collect()
+}
+
+/// A broadcast, and a letter in a channel.
+pub(crate) fn run_messages(_: &'static str) -> Vec<Vec<u8>> {
+    let signer = HybridSigner::from_seed(&Secret::new([1; HYBRID_SEED_BYTES])).expect("a key");
+    let me: Name = "node-1".parse().expect("a name");
+    let envelopes = vectors(Envelope::DOMAIN).into_iter().map(|it| {
+        let envelope = Envelope::from_document(&it).expect("a vector");
+        Message::Broadcast(Signed::new(envelope, me.clone(), &signer).expect("a signature"))
+    });
+    let letters = vectors(Channel::DOMAIN).into_iter().map(|it| {
+        let channel = Channel::from_document(&it).expect("a vector");
+        let channel = Signed::new(channel, me.clone(), &signer).expect("a signature");
+        let (session, ciphertext) = (SessionId(Digest([2; 32])), vec![3; 48]);
+        let kind = Kind::MultiplyOffer;
+        Message::Letter(Box::new(Letter { channel, session, round: 0, kind, to_all: false, ciphertext }))
+    });
+    envelopes.chain(letters).map(|it| it.to_bytes().expect("a message")).collect()
 }
 
 /// Entries in the body of an HTTP request.

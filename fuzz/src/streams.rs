@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use keystead_ledger::{block_bundle, entry_bundle, parse_bundles};
 use keystead_signing::{Reply, Request, read_frame, write_frame};
+use keystead_threshold::Message;
 use keystead_wire::{MAX_FRAME_BYTES, MAX_HELLO_BYTES, read_body, read_length, split_call};
 use tokio::runtime::{Builder, Runtime};
 
@@ -52,6 +53,13 @@ pub(crate) fn enclave_frame(data: &[u8]) -> Verdict {
         }
         Ok(None) | Err(_) => Verdict::Refused,
     }
+}
+
+/// What travels between two enclaves that hold a key in shares.
+pub(crate) fn run_message(data: &[u8]) -> Verdict {
+    let Ok(message) = Message::read(data) else { return Verdict::Refused };
+    assert!(message.to_bytes().expect("a message") == data, "a message is written in another way");
+    Verdict::Accepted
 }
 
 /// The entry bundle and the block bundle of an exported log, the first one after its length in four bytes.

@@ -12,7 +12,7 @@ use keystead_keys::{BackupFile, MemberKeyFile, MemberPublic, Sealed};
 use keystead_ledger::{Proof, SignatureRecord, WitnessState};
 use keystead_policy::{PolicyVersion, Price, Roster};
 use keystead_signing::{Hardening, Reply, Request};
-use keystead_threshold::{Envelope, Record as ThresholdRecord, Session};
+use keystead_threshold::{Channel, Envelope, Record as ThresholdRecord, Session};
 use keystead_wire::{Greeting, Hello, NodeReply, NodeRequest, PeerMessage, SentBlock};
 
 use crate::documents::{
@@ -121,6 +121,8 @@ pub const TARGETS: &[Target] = &[
     document!("member-key", MemberKeyFile),
     document!("threshold-session", Session),
     document!("threshold-envelope", Envelope),
+    document!("threshold-channel", Channel),
+    Target { name: "run-message", run: streams::run_message, seeds: seeds::run_messages },
     document!("threshold-record", ThresholdRecord),
     document!("hello", Hello),
     document!("greeting", Greeting),

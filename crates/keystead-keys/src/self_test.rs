@@ -5,7 +5,7 @@ use chacha20poly1305::AeadInOut as _;
 use keystead_base::{Secret, SelfTest};
 
 use crate::seal::cipher;
-use crate::{HdRoot, Mnemonic, RecipientKey, Slip10Key, Slip39Share, slip39_combine};
+use crate::{ChannelSecret, HdRoot, Mnemonic, RecipientKey, Slip10Key, Slip39Share, slip39_combine};
 
 /// Those of what seals files of keys.
 pub const SEAL_SELF_TESTS: &[SelfTest] = &[
@@ -39,6 +39,12 @@ pub const KEYS_SELF_TESTS: &[SelfTest] = &[
                  84027864ed3b586b7dfc5b1f407225b230cb9745633031147e24013b9dc1bd7a\
                  746ca17503a7662834245f49356864385a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a\
                  5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a00",
+    },
+    // RFC 5869 and RFC 8439 by other code: the ciphertext and its tag, what comes out of it, and whether an altered tag opens it.
+    SelfTest {
+        name: "channel_letter",
+        compute: letter,
+        answer: "f76d4656ee991aef7b3127ed862c722f3bb36368fd9258dc2e73656c662d7465737400",
     },
     // BIP-39's second vector: the words, and the seed under its passphrase (PBKDF2 with HMAC-SHA-512).
     SelfTest {
@@ -112,6 +118,17 @@ fn hpke() -> Option<Vec<u8>> {
     sealed.tag.iter_mut().take(1).for_each(|byte| *byte ^= 1);
     let altered = key.open(b"self-test", &sealed, b"place", &mut secret.clone()).is_some();
     Some([known.as_slice(), &secret, &opened, &[u8::from(altered)]].concat())
+}
+
+fn letter() -> Option<Vec<u8>> {
+    let secret = ChannelSecret::new(Secret::new([7; 32]));
+    let mut sealed = b"self-test".to_vec();
+    secret.seal(b"place", &mut sealed)?;
+    let opened = secret.open(b"place", &sealed)?;
+    let mut bent = sealed.clone();
+    bent.iter_mut().rev().take(1).for_each(|byte| *byte ^= 1);
+    let altered = secret.open(b"place", &bent).is_some();
+    Some([sealed.as_slice(), opened.expose(), &[u8::from(altered)]].concat())
 }
 
 fn bip39() -> Option<Vec<u8>> {

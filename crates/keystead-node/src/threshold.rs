@@ -56,6 +56,8 @@ pub(crate) struct Runs {
     tried: BTreeMap<Name, (Instant, Tried)>,
     /// Where the last run of each request stands in this enclave, for whoever looks.
     stands: BTreeMap<RequestId, Standing>,
+    /// What the calls of a turn brought about: it is worked off at the turn's end, so that one write makes all of it durable.
+    turn: Progress,
 }
 
 /// A seat, and when the log was told of it.
@@ -155,6 +157,12 @@ impl Signer {
             // Who held then is not known here any more: the right is renewed, for the epoch in force.
             None => self.refused(&request, over()),
         }
+    }
+
+    /// The turn is over. Of an enclave that ended in it, too, nothing that it began before is left out.
+    pub(crate) async fn end_turn(&mut self) -> Result<(), NodeError> {
+        let turn = std::mem::take(&mut self.runs.turn);
+        self.moved(turn).await
     }
 
     /// INVARIANT S5, K6: what the enclave began, and whom it caught, is durable before anybody hears a word of it.

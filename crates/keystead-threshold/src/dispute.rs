@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use keystead_base::{Digest, Name, Secret, tagged_hash};
 
 use crate::{
-    Abort, Address, Content, Culprit, Delivery, Envelope, Fault, Kind, Record, SessionId, Unwritten, post,
+    Abort, Address, Culprit, Delivery, Envelope, Fault, Kind, Message, Record, SessionId, Unwritten,
 };
 
 /// What a node said to all in one round of a run, its signature verified.
@@ -29,11 +29,9 @@ impl Said {
     /// What signed bytes say to all, if `sender` signed them with these keys.
     #[must_use]
     pub fn signed(bytes: &[u8], sender: &Name, keys: &Address) -> Option<Self> {
-        let signed = post::read(bytes).ok().filter(|it| it.signer == *sender)?;
-        signed.verify(&keys.signing).ok()?;
-        let Envelope { session, round, kind, to: None, content: Content::Open(payload) } = signed.body else {
-            return None;
-        };
+        let Message::Broadcast(signed) = Message::read(bytes).ok()? else { return None };
+        signed.verify(&keys.signing).ok().filter(|_| signed.signer == *sender)?;
+        let Envelope { session, round, kind, payload } = signed.body;
         Some(Self { session, round, sender: signed.signer, what: spoken(kind, &payload) })
     }
 }

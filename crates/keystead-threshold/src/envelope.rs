@@ -1,10 +1,10 @@
-//! A message as it travels: one signed document, which the wrong node cannot read.
+//! A message as it travels: signed where several are told it, a letter where one is.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use keystead_base::{Canonical, Name};
+use keystead_base::{Canonical, Name, Signed};
 use serde::{Deserialize, Serialize};
 
-use crate::{MAX_PAYLOAD_BYTES, SessionId};
+use crate::{Letter, MAX_PAYLOAD_BYTES, PostError, SessionId};
 
 /// What a message is.
 #[derive(
@@ -48,7 +48,7 @@ pub enum Kind {
     MultiplyAnswer,
 }
 
-/// A message and who it is from and for.
+/// A message to all, which its sender signs.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
@@ -58,31 +58,86 @@ pub struct Envelope {
     pub round: u8,
     /// Its kind.
     pub kind: Kind,
-    /// For whom; none for all.
-    pub to: Option<Name>,
     /// Its content.
-    pub content: Content,
-}
-
-/// What is inside.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Content {
-    /// For all to read.
-    Open(Vec<u8>),
-    /// For one (HPKE with X-Wing).
-    Sealed {
-        /// The X-Wing ciphertext, 1,120 bytes.
-        encapsulated: Vec<u8>,
-        /// The payload's ciphertext and its tag of 16 bytes.
-        ciphertext: Vec<u8>,
-    },
+    pub payload: Vec<u8>,
 }
 
 impl Canonical for Envelope {
-    const DOMAIN: &'static str = "keystead/threshold-envelope/v1";
+    const DOMAIN: &'static str = "keystead/threshold-envelope/v2";
     const MAX_BYTES: usize = MAX_ENVELOPE_BYTES;
 }
 
 /// The longest envelope, in bytes.
 pub const MAX_ENVELOPE_BYTES: usize = MAX_PAYLOAD_BYTES + 8 * 1024;
+
+/// What travels between two nodes.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Message {
+    /// To all, where more than two take part: what one says that it heard, another can be shown.
+    Broadcast(Signed<Envelope>),
+    /// To one, for whom it is encrypted.
+    Letter(Box<Letter>),
+}
+
+impl Message {
+    /// A message of which nothing is believed yet.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError::Malformed`] when it is too long, or none.
+    pub fn read(bytes: &[u8]) -> Result<Self, PostError> {
+        if bytes.len() > MAX_MESSAGE_FRAME_BYTES {
+            return Err(PostError::Malformed);
+        }
+        Self::try_from_slice(bytes).map_err(|_| PostError::Malformed)
+    }
+
+    /// Its bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError::Library`] when it does not encode.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, PostError> {
+        borsh::to_vec(self).map_err(|_| PostError::Library)
+    }
+
+    /// The run that it names.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        match self {
+            Self::Broadcast(signed) => signed.body.session,
+            Self::Letter(letter) => letter.session,
+        }
+    }
+
+    /// The round that it names.
+    #[must_use]
+    pub fn round(&self) -> u8 {
+        match self {
+            Self::Broadcast(signed) => signed.body.round,
+            Self::Letter(letter) => letter.round,
+        }
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Broadcast(signed) => signed.body.kind,
+            Self::Letter(letter) => letter.kind,
+        }
+    }
+
+    /// In whose name it comes.
+    #[must_use]
+    pub fn sender(&self) -> &Name {
+        match self {
+            Self::Broadcast(signed) => &signed.signer,
+            Self::Letter(letter) => &letter.channel.signer,
+        }
+    }
+}
+
+/// The longest message: an envelope, or a letter's content behind its channel, with a name and a hybrid signature.
+const MAX_MESSAGE_FRAME_BYTES: usize = MAX_ENVELOPE_BYTES + 8 * 1024;

@@ -9,6 +9,7 @@
 
 mod abort;
 mod attempt;
+mod channel;
 mod curve;
 mod deal;
 mod dispute;
@@ -33,12 +34,13 @@ mod vss;
 
 pub use abort::{Abort, Culprit, Fault};
 pub use attempt::Attempt;
+pub use channel::{Channel, Letter};
 pub use curve::{Bip340, Ed25519, Suite, ed25519_public, ed25519_scalar};
 pub use deal::Deal;
 pub use deal::split::{Split, SplitError};
 pub use dispute::{Dispute, Said, Shown, Told, told_two_things};
 pub use ecdsa::{CHAIN_CODE_BYTES, Ceremony, Dkls23, EcdsaEngine, EcdsaShare, EcdsaSignature, Kept};
-pub use envelope::{Content, Envelope, Kind, MAX_ENVELOPE_BYTES};
+pub use envelope::{Envelope, Kind, MAX_ENVELOPE_BYTES, Message};
 pub use frost::{Generate, MAX_MESSAGE_BYTES, Sign, Signature};
 pub use holders::{Holders, HoldersError, MAX_HOLDERS};
 pub use journal::{BeginError, Begun, Journal, QUARANTINE_ABORTS, Record, Unwritten};

@@ -1,19 +1,15 @@
-//! Between nodes: each message signed with the sender's hybrid key, each direct one readable by one node alone.
+//! Between nodes: what is said to several is signed with the sender's hybrid key, what is said to one is a letter in a channel
+//! that the sender signed for.
 
 use std::collections::BTreeMap;
 
-use borsh::BorshDeserialize;
 use keystead_base::{Blame, Canonical, Coded, HybridPublicKey, HybridSigner, Name, Secret, Signed};
-use keystead_keys::{ENCAPSULATED_BYTES, Encapsulated, Fill, RecipientKey, RecipientPublicKey, TAG_BYTES};
+use keystead_keys::{Fill, RecipientKey, RecipientPublicKey};
 
-use crate::{Content, Delivery, Envelope, MAX_ENVELOPE_BYTES, Parcel, SessionId};
+use crate::channel::{Channel, Channels, Letter};
+use crate::{Delivery, Envelope, Message, Parcel, SessionId};
 
-/// Bytes of a signer's name and its signature behind an envelope, at most.
-const SIGNATURE_BYTES: usize = 4 * 1024;
-/// What HPKE binds the ciphertext to, beside the envelope's place.
-const INFO: &[u8] = Envelope::DOMAIN.as_bytes();
-
-/// A node's own keys, and those of everybody it runs protocols with.
+/// A node's own keys, those of everybody it runs protocols with, and its channels with them.
 ///
 /// Whose the keys are, the caller knows from the signed roster.
 pub struct Post {
@@ -21,6 +17,7 @@ pub struct Post {
     signer: HybridSigner,
     recipient: RecipientKey,
     directory: BTreeMap<Name, Address>,
+    channels: Channels,
 }
 
 /// The public keys of a node.
@@ -41,57 +38,85 @@ impl Post {
         recipient: RecipientKey,
         directory: BTreeMap<Name, Address>,
     ) -> Self {
-        Self { me, signer, recipient, directory }
+        Self { me, signer, recipient, directory, channels: Channels::default() }
     }
 
-    /// Signs a message, and encrypts it if it is for one node.
+    /// What a message is, in bytes, for each node that it goes to; `others` take part beside this one. What is for one node, or for
+    /// all where one other takes part, is encrypted for it; what several are told is signed.
     ///
     /// # Errors
     ///
-    /// [`PostError`] when the addressee is unknown, or a library call fails.
-    pub fn pack(&self, parcel: &Parcel, fill: Fill<'_>) -> Result<Vec<u8>, PostError> {
-        let content = match &parcel.to {
-            None => Content::Open(parcel.payload.expose().clone()),
-            Some(to) => self.seal(parcel, to, fill)?,
-        };
-        let Parcel { session, round, kind, to, .. } = parcel;
-        let body = Envelope { session: *session, round: *round, kind: *kind, to: to.clone(), content };
-        let signed = Signed::new(body, self.me.clone(), &self.signer).map_err(|_| PostError::Library)?;
-        borsh::to_vec(&signed).map_err(|_| PostError::Library)
-    }
-
-    /// Reads and verifies a message without decrypting it.
-    ///
-    /// # Errors
-    ///
-    /// [`PostError`] when it does not parse, or its signer's keys do not verify it.
-    pub fn verify(&self, bytes: &[u8]) -> Result<Signed<Envelope>, PostError> {
-        let signed = read(bytes)?;
-        let from = self.address(&signed.signer)?;
-        signed.verify(&from.signing).map_err(|_| PostError::Signature { from: signed.signer.clone() })?;
-        Ok(signed)
-    }
-
-    /// Verifies a message and decrypts it.
-    ///
-    /// # Errors
-    ///
-    /// [`PostError`] as [`Self::verify`], and when it is for another node or does not decrypt; from there on the
-    /// sender is the one that signed it.
-    pub fn open(&self, bytes: &[u8]) -> Result<Delivery, PostError> {
-        let Signed { body, signer: from, .. } = self.verify(bytes)?;
-        let payload = match (&body.to, &body.content) {
-            (None, Content::Open(payload)) => Secret::new(payload.clone()),
-            (Some(to), Content::Sealed { encapsulated, ciphertext }) if *to == self.me => {
-                let place = associated(body.session, body.round, &from, to);
-                self.unseal(encapsulated, ciphertext, &place)
-                    .ok_or(PostError::Sealed { from: from.clone(), session: body.session })?
+    /// [`PostError`] when an addressee is unknown, or a library call fails.
+    pub fn pack(
+        &self,
+        parcel: &Parcel,
+        others: &[Name],
+        fill: Fill<'_>,
+    ) -> Result<Vec<(Name, Vec<u8>)>, PostError> {
+        match (&parcel.to, others) {
+            (Some(to), _) => Ok(vec![(to.clone(), self.write(parcel, to, fill)?)]),
+            (None, [only]) => Ok(vec![(only.clone(), self.write(parcel, only, fill)?)]),
+            (None, several) => {
+                let bytes = self.sign(parcel)?;
+                Ok(several.iter().map(|to| (to.clone(), bytes.clone())).collect())
             }
-            (Some(to), _) if *to != self.me => return Err(PostError::Misrouted { to: to.clone() }),
-            _ => return Err(PostError::Sealed { from, session: body.session }),
+        }
+    }
+
+    /// Signs what is said to all.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] when a library call fails.
+    pub fn sign(&self, parcel: &Parcel) -> Result<Vec<u8>, PostError> {
+        let Parcel { session, round, kind, payload, .. } = parcel;
+        let body =
+            Envelope { session: *session, round: *round, kind: *kind, payload: payload.expose().clone() };
+        let signed = Signed::new(body, self.me.clone(), &self.signer).map_err(|_| PostError::Library)?;
+        Message::Broadcast(signed).to_bytes()
+    }
+
+    fn write(&self, parcel: &Parcel, to: &Name, fill: Fill<'_>) -> Result<Vec<u8>, PostError> {
+        let Parcel { session, round, kind, .. } = *parcel;
+        let (address, to_all) = (self.address(to)?, parcel.to.is_none());
+        let blank = |channel: Signed<Channel>| {
+            let ciphertext = Vec::new();
+            Letter { channel, session, round, kind, to_all, ciphertext }
         };
-        let Envelope { session, round, kind, to, .. } = body;
-        Ok(Delivery { session, round, kind, from, to, payload })
+        let me = (&self.me, &self.signer);
+        let letter = self.channels.write(me, (to, address), blank, &parcel.payload, fill)?;
+        Message::Letter(Box::new(letter)).to_bytes()
+    }
+
+    /// Verifies a message, and decrypts it where it is a letter.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] when it does not parse, its sender's keys do not verify it, it is for another node, or it does not
+    /// decrypt.
+    pub fn open(&self, bytes: &[u8]) -> Result<Delivery, PostError> {
+        match Message::read(bytes)? {
+            Message::Broadcast(signed) => self.verified(signed),
+            Message::Letter(letter) => self.opened(*letter),
+        }
+    }
+
+    fn verified(&self, signed: Signed<Envelope>) -> Result<Delivery, PostError> {
+        let address = self.address(&signed.signer)?;
+        signed.verify(&address.signing).map_err(|_| PostError::Signature { from: signed.signer.clone() })?;
+        let Signed { body: Envelope { session, round, kind, payload }, signer: from, .. } = signed;
+        Ok(Delivery { session, round, kind, from, to: None, payload: Secret::new(payload) })
+    }
+
+    fn opened(&self, letter: Letter) -> Result<Delivery, PostError> {
+        let from = self.address(&letter.channel.signer)?;
+        let to = &letter.channel.body.to;
+        if *to != self.me {
+            return Err(PostError::Misrouted { to: to.clone() });
+        }
+        let payload = self.channels.read(&letter, from, &self.recipient)?;
+        let Letter { channel: Signed { body, signer: from, .. }, session, round, kind, to_all, .. } = letter;
+        Ok(Delivery { session, round, kind, from, to: (!to_all).then_some(body.to), payload })
     }
 
     /// The public keys of a node, if the directory has it.
@@ -100,39 +125,12 @@ impl Post {
         self.directory.get(name)
     }
 
-    fn seal(&self, parcel: &Parcel, to: &Name, fill: Fill<'_>) -> Result<Content, PostError> {
-        let address = self.address(to)?;
-        let place = associated(parcel.session, parcel.round, &self.me, to);
-        let mut bytes = Secret::new(parcel.payload.expose().clone());
-        let sealed = address.recipient.seal(INFO, &place, bytes.expose_mut(), fill);
-        let sealed = sealed.ok_or(PostError::Library)?;
-        let ciphertext = [bytes.expose().as_slice(), &sealed.tag].concat();
-        Ok(Content::Sealed { encapsulated: sealed.key.to_vec(), ciphertext })
-    }
-
-    fn unseal(&self, encapsulated: &[u8], ciphertext: &[u8], place: &[u8]) -> Option<Secret<Vec<u8>>> {
-        let (content, tag) = ciphertext.split_at_checked(ciphertext.len().checked_sub(TAG_BYTES)?)?;
-        let key: [u8; ENCAPSULATED_BYTES] = encapsulated.try_into().ok()?;
-        let sealed = Encapsulated { key, tag: tag.try_into().ok()? };
-        let mut payload = Secret::new(content.to_vec());
-        self.recipient.open(INFO, &sealed, place, payload.expose_mut())?;
-        Some(payload)
-    }
-
     fn address(&self, name: &Name) -> Result<&Address, PostError> {
         self.keys_of(name).ok_or_else(|| PostError::Unknown { name: name.clone() })
     }
 }
 
-/// A message whose signature nobody has verified yet.
-pub(crate) fn read(bytes: &[u8]) -> Result<Signed<Envelope>, PostError> {
-    if bytes.len() > MAX_ENVELOPE_BYTES + SIGNATURE_BYTES {
-        return Err(PostError::Malformed);
-    }
-    Signed::<Envelope>::try_from_slice(bytes).map_err(|_| PostError::Malformed)
-}
-
-/// The place of a direct message: a ciphertext that is moved elsewhere does not open.
+/// The place of a point that was dealt: a ciphertext that is moved elsewhere does not open.
 pub(crate) fn associated(session: SessionId, round: u8, from: &Name, to: &Name) -> Vec<u8> {
     Place { session, round, from: from.clone(), to: to.clone() }.to_document()
 }
@@ -158,8 +156,8 @@ pub enum PostError {
         /// The node.
         name: Name,
     },
-    /// The bytes are no signed envelope; who sent them, only the connection knows.
-    #[error("not a signed envelope")]
+    /// The bytes are no message; who sent them, only the connection knows.
+    #[error("not a message of a run")]
     Malformed,
     /// Somebody writes in a node's name.
     #[error("the signature of `{from}` does not verify")]
@@ -167,8 +165,14 @@ pub enum PostError {
         /// Whose name it bears.
         from: Name,
     },
+    /// In that node's channel, and not what it wrote there, or not in its place. Whoever carries letters can do that.
+    #[error("a letter in the channel of `{from}` does not open")]
+    Altered {
+        /// Whose channel it is.
+        from: Name,
+    },
     /// Signed by that node, and not readable by this one.
-    #[error("`{from}` sent something that this node cannot open")]
+    #[error("`{from}` opened a channel that this node cannot read")]
     Sealed {
         /// Who signed it.
         from: Name,
@@ -192,6 +196,7 @@ impl Coded for PostError {
             Self::Unknown { .. } => "threshold_post.unknown",
             Self::Malformed => "threshold_post.malformed",
             Self::Signature { .. } => "threshold_post.signature",
+            Self::Altered { .. } => "threshold_post.altered",
             Self::Sealed { .. } => "threshold_post.sealed",
             Self::Misrouted { .. } => "threshold_post.misrouted",
             Self::Library => "threshold_post.library",
@@ -200,7 +205,9 @@ impl Coded for PostError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Malformed | Self::Signature { .. } | Self::Sealed { .. } => Blame::Peer,
+            Self::Malformed | Self::Signature { .. } | Self::Sealed { .. } | Self::Altered { .. } => {
+                Blame::Peer
+            }
             Self::Unknown { .. } => Blame::Caller,
             Self::Misrouted { .. } | Self::Library => Blame::Environment,
         }

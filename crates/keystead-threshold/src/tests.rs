@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use keystead_base::Signed;
 
 use super::*;
+use crate::channel::{ChannelEnds, LetterPlace};
 use crate::deal::ProofPlace;
 use crate::ecdsa::StoredEcdsa;
 use crate::echo::payload_digest;
@@ -76,16 +77,19 @@ fn attempt() -> Attempt {
     Attempt { ground, request, number: 1, signers: names("n3 n1") }
 }
 
-fn envelopes() -> [Envelope; 2] {
-    let envelope = |kind, to, content| {
-        let session = session(Purpose::Generate).id();
-        Envelope { session, round: 2, kind, to, content }
-    };
-    let sealed = Content::Sealed { encapsulated: vec![4; 8], ciphertext: vec![5; 20] };
-    [
-        envelope(Kind::DealCommitment, None, Content::Open(vec![1, 2, 3])),
-        envelope(Kind::DealShare, Some(name("n2")), sealed),
-    ]
+fn envelope() -> Envelope {
+    let session = session(Purpose::Generate).id();
+    Envelope { session, round: 2, kind: Kind::DealCommitment, payload: vec![1, 2, 3] }
+}
+
+fn channel() -> Channel {
+    Channel { to: name("n2"), encapsulated: vec![4; 8], secret: vec![5; 48] }
+}
+
+fn letter_place() -> LetterPlace {
+    let session = session(Purpose::Generate).id();
+    let (from, to) = (name("n1"), name("n2"));
+    LetterPlace { session, round: 2, kind: Kind::DealShare, from, to, to_all: false }
 }
 
 fn records() -> [Record; 5] {
@@ -104,12 +108,21 @@ fn records() -> [Record; 5] {
 fn vectors() -> Vec<Vector> {
     let mut all: Vec<Vector> = purposes().into_iter().map(|purpose| of("a run", &session(purpose))).collect();
     all.push(of("a try to sign", &attempt()));
-    all.extend(envelopes().iter().map(|envelope| of("a message", envelope)));
+    all.push(of("a message to all", &envelope()));
+    all.push(of("a channel to one other node", &channel()));
+    let ends = ChannelEnds { from: name("n1"), to: name("n2") };
+    let (json, document) = (json!({ "from": "n1", "to": "n2" }), ends.to_document());
+    all.push(vector("whose a channel's secret is", ChannelEnds::DOMAIN, json, &document));
+    let (session_id, document) = (session(Purpose::Generate).id(), letter_place().to_document());
+    let place = json!({
+        "session": session_id, "round": 2, "kind": "deal_share", "from": "n1", "to": "n2", "to_all": false,
+    });
+    all.push(vector("where a letter belongs", LetterPlace::DOMAIN, place, &document));
     all.extend(records().iter().map(|record| of("a line of the journal", record)));
     let id = session(Purpose::Generate).id();
     let place = json!({ "session": id, "round": 2, "from": "n1", "to": "n2" });
     let document = associated(id, 2, &name("n1"), &name("n2"));
-    all.push(vector("where a direct message belongs", "keystead/threshold-place/v1", place, &document));
+    all.push(vector("where a point that was dealt belongs", "keystead/threshold-place/v1", place, &document));
     let domain = "keystead/threshold-payload/v1";
     let document = [&[29], domain.as_bytes(), &borsh::to_vec(&vec![1u8, 2, 3]).unwrap()].concat();
     let payload = vector("what an echo repeats of a broadcast", domain, json!([1, 2, 3]), &document);
@@ -172,7 +185,8 @@ fn documents_read_back_and_nothing_shorter_does() {
     }
     purposes().into_iter().for_each(|purpose| check(&session(purpose)));
     check(&attempt());
-    envelopes().iter().for_each(check);
+    check(&envelope());
+    check(&channel());
     records().iter().for_each(check);
 }
 
@@ -197,41 +211,168 @@ fn parcel(to: Option<&str>, payload: &[u8]) -> Parcel {
     Parcel { session, round: 2, kind: Kind::DealShare, to: to.map(name), payload }
 }
 
+/// What several are told, or one.
 fn pack(from: &str, parcel: &Parcel) -> Vec<u8> {
-    post(from).pack(parcel, &mut |bytes| bytes.fill(9)).unwrap()
+    let others: Vec<Name> = names("n1 n2 n3").into_iter().filter(|it| *it != name(from)).collect();
+    packed(&post(from), parcel, &others)
+}
+
+fn packed(post: &Post, parcel: &Parcel, others: &[Name]) -> Vec<u8> {
+    let mut drawn = 0;
+    let mut fill = |bytes: &mut [u8]| {
+        drawn += 1;
+        bytes.fill(drawn);
+    };
+    post.pack(parcel, others, &mut fill).unwrap().pop().unwrap().1
+}
+
+fn letter(bytes: &[u8]) -> Letter {
+    match Message::read(bytes).unwrap() {
+        Message::Letter(letter) => *letter,
+        Message::Broadcast(_) => panic!("for one"),
+    }
+}
+
+fn bytes_of(letter: &Letter) -> Vec<u8> {
+    Message::Letter(Box::new(letter.clone())).to_bytes().unwrap()
+}
+
+fn broadcast(bytes: &[u8]) -> Signed<Envelope> {
+    match Message::read(bytes).unwrap() {
+        Message::Broadcast(signed) => signed,
+        Message::Letter(_) => panic!("for all"),
+    }
+}
+
+fn bytes_of_all(signed: &Signed<Envelope>) -> Vec<u8> {
+    Message::Broadcast(signed.clone()).to_bytes().unwrap()
 }
 
 #[test]
-fn a_direct_message_is_read_by_one_node_and_in_its_place() {
+fn a_letter_is_read_by_one_node_and_in_its_place() {
     let bytes = pack("n1", &parcel(Some("n2"), b"a point of a polynomial"));
     assert!(!bytes.windows(7).any(|it| it == b"a point"), "it travels encrypted");
     let read = post("n2").open(&bytes).unwrap();
     assert_eq!(
-        (read.from, read.payload.expose().as_slice()),
-        (name("n1"), b"a point of a polynomial".as_slice())
+        (read.from, read.to, read.payload.expose().as_slice()),
+        (name("n1"), Some(name("n2")), b"a point of a polynomial".as_slice())
     );
     assert_eq!(post("n3").open(&bytes).unwrap_err(), PostError::Misrouted { to: name("n2") });
+    let written = letter(&bytes);
+    let elsewhere = SessionId(Digest([8; 32]));
+    for moved in [
+        Letter { session: elsewhere, ..written.clone() },
+        Letter { round: 4, ..written.clone() },
+        Letter { kind: Kind::RepairDelta, ..written.clone() },
+        Letter { to_all: true, ..written.clone() },
+        Letter { ciphertext: vec![7; written.ciphertext.len()], ..written.clone() },
+        Letter { ciphertext: Vec::new(), ..written.clone() },
+    ] {
+        let n2 = post("n2");
+        let altered = PostError::Altered { from: name("n1") };
+        assert_eq!(n2.open(&bytes_of(&moved)).unwrap_err(), altered, "whoever carries it names nobody");
+        assert_eq!(n2.open(&bytes).unwrap().round, 2, "and keeps nothing from being read");
+        assert_eq!(n2.open(&bytes_of(&moved)).unwrap_err(), altered, "in a channel that is known, too");
+    }
+}
 
-    let mut moved = post("n2").verify(&bytes).unwrap();
-    moved.body.round = 4;
-    let moved = Signed::new(moved.body, name("n1"), &keys(1).0).unwrap();
-    let refused = post("n2").open(&borsh::to_vec(&moved).unwrap()).unwrap_err();
-    assert!(matches!(refused, PostError::Sealed { from, .. } if from == name("n1")));
+/// Whoever reads a letter's channel knows who signed it; nobody else's secret opens it, and nobody else's word opens one.
+#[test]
+fn k06_nobody_opens_a_channel_in_another_nodes_name() {
+    let bytes = pack("n1", &parcel(Some("n2"), b"a point"));
+    let mut forged = letter(&bytes);
+    forged.channel.signer = name("n3");
+    assert_eq!(post("n2").open(&bytes_of(&forged)).unwrap_err(), PostError::Signature { from: name("n3") });
+    forged.channel.signer = name("n9");
+    assert_eq!(post("n2").open(&bytes_of(&forged)).unwrap_err(), PostError::Unknown { name: name("n9") });
+    // What `n1` wrote to `n2` and `n3` signs as its own: the secret stays where it was.
+    let mut taken = letter(&bytes);
+    taken.channel = Signed::new(taken.channel.body, name("n3"), &keys(3).0).unwrap();
+    let (from, session) = (name("n3"), taken.session);
+    assert_eq!(post("n2").open(&bytes_of(&taken)).unwrap_err(), PostError::Sealed { from, session });
+    // A reader who would write to a third in the writer's name.
+    let mut passed = letter(&bytes);
+    passed.channel.body.to = name("n3");
+    assert_eq!(post("n3").open(&bytes_of(&passed)).unwrap_err(), PostError::Signature { from: name("n1") });
+    // A known channel is one whose signature was verified, and no other one's with the same body.
+    let n2 = post("n2");
+    n2.open(&bytes).unwrap();
+    let mut unsigned = letter(&bytes);
+    unsigned.channel.signature = Signed::new(channel(), name("n1"), &keys(1).0).unwrap().signature;
+    assert_eq!(n2.open(&bytes_of(&unsigned)).unwrap_err(), PostError::Signature { from: name("n1") });
+}
+
+/// Two signatures of one node verify; what stands in the second channel is not what the receiver can read.
+#[test]
+fn k06_who_signs_a_channel_that_does_not_open_is_named() {
+    let (from, session) = (name("n1"), session(Purpose::Generate).id());
+    let written = letter(&pack("n1", &parcel(Some("n2"), b"a point")));
+    let mut bent = written.channel.body.clone();
+    bent.secret[0] ^= 1;
+    let short = Channel { encapsulated: vec![4; 8], ..written.channel.body.clone() };
+    let long = Channel { secret: vec![4; 49], ..written.channel.body.clone() };
+    for body in [bent, short, long] {
+        let channel = Signed::new(body, name("n1"), &keys(1).0).unwrap();
+        let letter = Letter { channel, ..written.clone() };
+        let sealed = PostError::Sealed { from: from.clone(), session };
+        assert_eq!(post("n2").open(&bytes_of(&letter)).unwrap_err(), sealed);
+    }
+}
+
+#[test]
+fn a_channel_is_signed_once_for_many_letters_and_not_for_ever() {
+    let (n1, n2, to) = (post("n1"), post("n2"), names("n2"));
+    let mut seed = 0u8;
+    let mut write = |round| {
+        seed = seed.wrapping_add(1);
+        let said = Parcel { round, ..parcel(Some("n2"), &[round; 40]) };
+        n1.pack(&said, &to, &mut |bytes: &mut [u8]| bytes.fill(seed)).unwrap().pop().unwrap().1
+    };
+    let first = write(0);
+    let mut channels = vec![letter(&first).channel];
+    for round in 0..=255 {
+        for _ in 0..20 {
+            let bytes = write(round);
+            assert_eq!(n2.open(&bytes).unwrap().payload.expose(), &[round; 40]);
+            let channel = letter(&bytes).channel;
+            if channels.last() != Some(&channel) {
+                channels.push(channel);
+            }
+        }
+    }
+    assert_eq!(channels.len(), 1 + 256 * 20 / 1024, "one for each 1,024 letters");
+    assert_eq!(n2.open(&first).unwrap().round, 0, "what is older is read, too");
+    let anew =
+        post("n1").pack(&parcel(Some("n2"), b"x"), &to, &mut |bytes: &mut [u8]| bytes.fill(99)).unwrap();
+    assert_ne!(letter(&anew[0].1).channel, channels[0], "another life, another channel");
+    n2.open(&anew[0].1).unwrap();
+}
+
+/// Where one other takes part nobody else could be shown anything; the receiver knows that all were told it.
+#[test]
+fn what_is_said_to_all_of_one_other_is_a_letter() {
+    let bytes = packed(&post("n1"), &parcel(None, b"for all"), &names("n2"));
+    let read = post("n2").open(&bytes).unwrap();
+    assert_eq!((read.to, read.payload.expose().as_slice()), (None, b"for all".as_slice()));
+    assert!(Said::signed(&bytes, &name("n1"), post("n2").keys_of(&name("n1")).unwrap()).is_none());
+    broadcast(&pack("n1", &parcel(None, b"for all")));
 }
 
 #[test]
 fn nobody_writes_in_another_nodes_name() {
     let bytes = pack("n1", &parcel(None, b"for all"));
     assert_eq!(post("n2").open(&bytes).unwrap().from, name("n1"));
-    let mut forged = post("n2").verify(&bytes).unwrap();
+    let mut forged = broadcast(&bytes);
     forged.signer = name("n3");
-    let refused = post("n2").open(&borsh::to_vec(&forged).unwrap()).unwrap_err();
+    let refused = post("n2").open(&bytes_of_all(&forged)).unwrap_err();
     assert_eq!(refused, PostError::Signature { from: name("n3") });
     forged.signer = name("n9");
-    let refused = post("n2").open(&borsh::to_vec(&forged).unwrap()).unwrap_err();
+    let refused = post("n2").open(&bytes_of_all(&forged)).unwrap_err();
     assert_eq!(refused, PostError::Unknown { name: name("n9") });
-    for cut in [0, 1, bytes.len() / 2, bytes.len() - 1] {
-        assert!(post("n2").open(&bytes[..cut]).is_err());
+    for bytes in [bytes, pack("n1", &parcel(Some("n2"), b"for one"))] {
+        for cut in [0, 1, bytes.len() / 2, bytes.len() - 1] {
+            assert!(post("n2").open(&bytes[..cut]).is_err());
+        }
     }
 }
 
@@ -257,9 +398,9 @@ fn k06_two_signed_envelopes_settle_who_lied() {
     assert!(Said::signed(&by_another, &name("n1"), &keys("n1")).is_none(), "whoever only says so");
     let other = Said::signed(&by_another, &name("n2"), &keys("n2")).unwrap();
     assert_eq!(told_two_things(&one, &other), None);
-    let mut forged = post("n3").verify(&by_another).unwrap();
+    let mut forged = broadcast(&by_another);
     forged.signer = name("n1");
-    assert!(Said::signed(&borsh::to_vec(&forged).unwrap(), &name("n1"), &keys("n1")).is_none());
+    assert!(Said::signed(&bytes_of_all(&forged), &name("n1"), &keys("n1")).is_none());
     assert_eq!(Said::of(&post("n3").open(&pack("n1", &parcel(None, b"one"))).unwrap()), Some(one));
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use keystead_base::{Canonical as _, Name, RequestId};
 use keystead_decision::RunAim;
 use keystead_intent::MAX_HOLDERS;
-use keystead_signing::{ClientError, MAX_ENVELOPE_BYTES, Progress, RunStart, SessionId, Tried};
+use keystead_signing::{ClientError, MAX_ENVELOPE_BYTES, RunStart, SessionId, Tried};
 use keystead_wire::{PeerMessage, Refused, RunCall};
 use tokio::time::Instant;
 
@@ -47,26 +47,32 @@ impl Shared {
 impl Signer {
     /// Takes the words that wait, in one call where they are messages.
     pub(crate) async fn heard_words(&mut self, words: Vec<RunWord>) -> Result<(), NodeError> {
+        let heard = self.take_words(words);
+        let done = self.end_turn().await;
+        heard.and(done)
+    }
+
+    fn take_words(&mut self, words: Vec<RunWord>) -> Result<(), NodeError> {
         let mut messages = Vec::new();
         for word in words {
             match word {
                 RunWord::Message(message) => messages.push(message),
-                RunWord::Call(from, call) => self.called(Instant::now(), from, call).await?,
+                RunWord::Call(from, call) => self.called(Instant::now(), from, call)?,
             }
         }
         for part in parts(messages) {
             let moved = self.enclave.deliver(part)?;
-            self.moved(moved).await?;
+            self.runs.turn.add(moved);
         }
         Ok(())
     }
 
     /// Another node leads a run. Where the enclave cannot join it yet, it may in a moment.
-    async fn called(&mut self, since: Instant, from: Name, call: RunCall) -> Result<(), NodeError> {
+    fn called(&mut self, since: Instant, from: Name, call: RunCall) -> Result<(), NodeError> {
         if !call.signers.contains(&self.shared.node) || self.has_enough_runs(&from, &call) {
             return Ok(());
         }
-        match self.join(&from, &call).await {
+        match self.begin(&from, &call) {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) => {
                 if may_pass(&refusal.code) && self.runs.calls.len() < MAX_CALLS {
                     self.runs.calls.push_back((since, from, call));
@@ -85,27 +91,22 @@ impl Signer {
 
     /// Calls that came before their certificate or share did.
     pub(crate) async fn called_before(&mut self) -> Result<(), NodeError> {
-        for (since, from, call) in std::mem::take(&mut self.runs.calls) {
-            if since.elapsed() < CALL_LIFE {
-                self.called(since, from, call).await?;
-            }
-        }
-        Ok(())
+        let mut calls = std::mem::take(&mut self.runs.calls);
+        calls.retain(|(since, ..)| since.elapsed() < CALL_LIFE);
+        let done = calls.into_iter().try_for_each(|(since, from, call)| self.called(since, from, call));
+        done.and(self.end_turn().await)
     }
 
-    async fn join(&mut self, from: &Name, call: &RunCall) -> Result<(), NodeError> {
-        let progress = self.begin(from, call)?;
-        self.moved(progress).await
-    }
-
-    fn begin(&mut self, from: &Name, call: &RunCall) -> Result<Progress, NodeError> {
+    /// Has the enclave begin a run.
+    fn begin(&mut self, from: &Name, call: &RunCall) -> Result<(), NodeError> {
         let progress = self.enclave.join(start(call))?;
         let request = call.aim.request();
         if let Some(session) = begun(&progress) {
             self.runs.callers.insert(session, (from.clone(), request));
             self.note(call, request, session);
         }
-        Ok(progress)
+        self.runs.turn.add(progress);
+        Ok(())
     }
 
     /// Which tries an own run belongs to.
@@ -125,17 +126,17 @@ impl Signer {
     }
 
     /// Begins a run, and calls the others to it: none that this enclave refuses, or they would wait for it and name this node.
-    async fn lead(&mut self, call: RunCall) -> Result<(), NodeError> {
-        let progress = self.begin(&self.shared.node.clone(), &call)?;
+    fn lead(&mut self, call: RunCall) -> Result<(), NodeError> {
+        self.begin(&self.shared.node.clone(), &call)?;
         let joins = PeerMessage::Joins(call.clone()).to_document();
         for name in others(&call.signers, &self.shared.node) {
             self.shared.peers.send_one(name, joins.clone());
         }
-        self.moved(progress).await
+        Ok(())
     }
 
     /// Leads a run of those who are chosen, or of the next where this enclave keeps one of them out.
-    async fn lead_those_free(
+    fn lead_those_free(
         &mut self,
         key: &Name,
         (order, threshold): (&[Name], usize),
@@ -150,7 +151,7 @@ impl Signer {
             let (_, tried) = self.runs.tried.entry(key.clone()).or_insert_with(|| (now, Tried::default()));
             let chosen = signers(&me, (order, threshold), &reachable, (&near, tried));
             let Some(signers) = chosen else { return Ok(()) };
-            match self.lead(RunCall { aim: aim.clone(), attempt, signers: signers.clone() }).await {
+            match self.lead(RunCall { aim: aim.clone(), attempt, signers: signers.clone() }) {
                 // Caught a moment ago.
                 Err(NodeError::Enclave(ClientError::Refused(refusal))) if refusal.code == BLOCKED => {
                     if let Some((_, tried)) = self.runs.tried.get_mut(key) {
@@ -177,9 +178,14 @@ impl Signer {
         let now = Instant::now();
         self.give_up_ceremonies(now).await?;
         self.retire(now).await?;
+        let led = self.lead_due(now).await;
+        led.and(self.end_turn().await)
+    }
+
+    async fn lead_due(&mut self, now: Instant) -> Result<(), NodeError> {
         let due = self.runs.proving.iter().filter(|(_, it)| it.due <= now).map(|(request, _)| *request);
         for request in due.collect::<Vec<_>>() {
-            self.lead_proof(request, now).await?;
+            self.lead_proof(request, now)?;
         }
         let shared = std::sync::Arc::clone(&self.shared);
         self.runs.waiting.retain(|request, _| !shared.board.has_signature(request));
@@ -206,7 +212,7 @@ impl Signer {
             return Ok(());
         }
         let key = waiting.work.key.clone();
-        match self.lead_those_free(&key, (&order, threshold), (aim, attempt), now).await {
+        match self.lead_those_free(&key, (&order, threshold), (aim, attempt), now) {
             Err(NodeError::Enclave(ClientError::Refused(refusal))) if !is_of_runs(&refusal.code) => {
                 self.runs.over(&request);
                 self.refused(&request, Refused { code: refusal.code, text: refusal.text });
@@ -231,13 +237,14 @@ impl Signer {
         let Some(waiting) = self.runs.waiting.get(&request) else { return Ok(()) };
         for session in waiting.turns.over() {
             let moved = self.enclave.give_up(session)?;
+            // At once: whom the next try takes follows from it.
             self.moved(moved).await?;
         }
         Ok(())
     }
 
     /// A holder leads the proof of its own share.
-    async fn lead_proof(&mut self, request: RequestId, now: Instant) -> Result<(), NodeError> {
+    fn lead_proof(&mut self, request: RequestId, now: Instant) -> Result<(), NodeError> {
         let Some(turns) = self.runs.proving.get_mut(&request) else { return Ok(()) };
         let state = self.shared.state();
         let Some((key, convening)) = state.convenings().find(|(_, it)| it.request == request) else {
@@ -249,7 +256,7 @@ impl Signer {
         let order = order(&convening.holders, (&request, 0), attempt);
         let (key, threshold) = (key.clone(), usize::from(convening.threshold));
         let aim = RunAim::Proof { request, prover: me };
-        match self.lead_those_free(&key, (&order, threshold), (aim, attempt), now).await {
+        match self.lead_those_free(&key, (&order, threshold), (aim, attempt), now) {
             Err(NodeError::Enclave(ClientError::Refused(_))) => Ok(()),
             other => other,
         }

@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 
-use borsh::BorshDeserialize as _;
-use keystead_base::Signed;
-use keystead_threshold::{Envelope, MAX_ENVELOPE_BYTES, SessionId};
+use keystead_threshold::{Message, SessionId};
 
 /// Kept unread and unverified; the oldest give way.
 #[derive(Default)]
@@ -36,16 +34,11 @@ impl Early {
 
 /// Which run a message names; nothing of it is believed yet.
 pub(super) fn named_run(message: &[u8]) -> Option<SessionId> {
-    if message.len() > MAX_ENVELOPE_BYTES + SIGNED_BYTES {
-        return None;
-    }
-    Signed::<Envelope>::try_from_slice(message).ok().map(|it| it.body.session)
+    Message::read(message).ok().map(|it| it.session())
 }
 
 const MAX_EARLY: usize = 1024;
 const MAX_EARLY_BYTES: usize = 16 * 1024 * 1024;
-/// A name and a hybrid signature behind an envelope, at most.
-const SIGNED_BYTES: usize = 4 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -24,7 +24,7 @@ pub struct RunStart {
 }
 
 /// What moved. The parent works it off in this order.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
     /// To be durable before anything else happens (S5, K6).
@@ -35,6 +35,16 @@ pub struct Progress {
     pub ended: Vec<Ended>,
     /// Where each run that moved on and goes on stands now.
     pub stands: Vec<Standing>,
+}
+
+impl Progress {
+    /// What moved after it, to be worked off with it.
+    pub fn add(&mut self, later: Self) {
+        self.records.extend(later.records);
+        self.messages.extend(later.messages);
+        self.ended.extend(later.ended);
+        self.stands.extend(later.stands);
+    }
 }
 
 /// Where a run stands, for whoever looks: nothing depends on it.

@@ -126,6 +126,7 @@ impl Runs {
                 PostError::Unknown { .. }
                 | PostError::Malformed
                 | PostError::Signature { .. }
+                | PostError::Altered { .. }
                 | PostError::Misrouted { .. }
                 | PostError::Library,
             ) => return,
@@ -160,11 +161,8 @@ impl Runs {
 
 fn send(post: &Post, parcel: &Parcel, others: &[Name], moved: &mut Moved) {
     // What cannot be packed is lost, as on any network: the run ends by silence.
-    let Ok(bytes) = post.pack(parcel, &mut kernel_random) else { return };
-    match &parcel.to {
-        Some(to) => moved.messages.push((to.clone(), bytes)),
-        None => moved.messages.extend(others.iter().map(|to| (to.clone(), bytes.clone()))),
-    }
+    let Ok(messages) = post.pack(parcel, others, &mut kernel_random) else { return };
+    moved.messages.extend(messages);
 }
 
 /// Machines in memory at once.

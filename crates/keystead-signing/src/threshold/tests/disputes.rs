@@ -1,7 +1,7 @@
 //! A birth at which `b` tells two things, or `c` says that it did.
 
 use keystead_base::Signed;
-use keystead_threshold::{Abort, Culprit, Envelope, Kind, Parcel};
+use keystead_threshold::{Abort, Culprit, Envelope, Kind, Message, Parcel};
 
 use super::*;
 
@@ -23,14 +23,13 @@ impl Table {
     fn signs(&mut self, who: &str, seats: &BTreeMap<Name, Seat>, parcel: &Parcel) -> Vec<u8> {
         let enclave = self.at(&name(who));
         let post = enclave.seats[&REQUEST].post(&name(who), seats, &enclave.arena).unwrap();
-        post.pack(parcel, &mut crate::entropy::kernel_random).unwrap()
+        post.sign(parcel).unwrap()
     }
 
     /// Carries what is on the way; the thief sees it first, and may take it.
-    fn carry_what(&mut self, mut passes: impl FnMut(&mut Self, &Name, &Envelope, &str) -> Option<Vec<u8>>) {
+    fn carry_what(&mut self, mut passes: impl FnMut(&mut Self, &Name, &Message) -> Option<Vec<u8>>) {
         while let Some((to, message)) = self.wire.pop_front() {
-            let Signed { body, signer, .. } = borsh::from_slice::<Signed<Envelope>>(&message).unwrap();
-            let carried = passes(self, &to, &body, signer.as_str());
+            let carried = passes(self, &to, &Message::read(&message).unwrap());
             let moved = self.at(&to).deliver(vec![carried.unwrap_or(message)]);
             self.took(&to, moved);
         }
@@ -67,8 +66,8 @@ fn told_apart() -> (Table, Vec<(Name, Vec<u8>)>) {
     }
     let other = table.signs("b", &seats, &says(0, Kind::DealHash, &[7; 32]));
     let is_first = |it: &(Name, Vec<u8>)| {
-        let signed = borsh::from_slice::<Signed<Envelope>>(&it.1).unwrap();
-        it.0 == name("c") && signed.signer == name("b") && signed.body.round == 0
+        let message = Message::read(&it.1).unwrap();
+        it.0 == name("c") && *message.sender() == name("b") && message.round() == 0
     };
     table.wire.iter_mut().filter(|it| is_first(it)).for_each(|it| it.1.clone_from(&other));
     table.wire.retain(|(to, _)| *to != name("b"));
@@ -133,11 +132,12 @@ fn k06_a_witness_that_lies_keeps_nobody_out() {
     }
     let lie = borsh::to_vec(&BTreeMap::from([(name("b"), Digest([7; 32]))])).unwrap();
     let mut of_b = None;
-    table.carry_what(|table, to, it, from| {
-        if from == "b" && it.round == 0 && of_b.is_none() {
-            of_b = Some(it.clone());
+    table.carry_what(|table, to, it| {
+        let from = it.sender().as_str();
+        if from == "b" && it.round() == 0 && of_b.is_none() {
+            of_b = Some(broadcast(it));
         }
-        let lies = from == "c" && it.kind == Kind::Echo && *to == name("a");
+        let lies = from == "c" && it.kind() == Kind::Echo && *to == name("a");
         lies.then(|| table.signs("c", &seats, &says(1, Kind::Echo, &lie)))
     });
     let doubt = Culprit::OneOf { sender: name("b"), witness: name("c") };
@@ -145,16 +145,16 @@ fn k06_a_witness_that_lies_keeps_nobody_out() {
 
     let elsewhere = session(Purpose::Generate, 2).id();
     let said = says(0, Kind::DealHash, &[8; 32]);
-    let keystead_threshold::Content::Open(first) = of_b.unwrap().content else { panic!("for all") };
+    let first = of_b.unwrap().body.payload;
     let by_another = table.signs("c", &seats, &said);
-    let mut forged = borsh::from_slice::<Signed<Envelope>>(&by_another).unwrap();
+    let mut forged = broadcast(&Message::read(&by_another).unwrap());
     forged.signer = name("b");
     for shown in [
         table.signs("b", &seats, &Parcel { session: elsewhere, ..says(0, Kind::DealHash, &[8; 32]) }),
         table.signs("b", &seats, &says(2, Kind::DealCommitment, &[8; 32])),
         table.signs("b", &seats, &says(0, Kind::DealHash, &first)),
         by_another,
-        borsh::to_vec(&forged).unwrap(),
+        Message::Broadcast(forged).to_bytes().unwrap(),
     ] {
         let moved = table.at(&name("a")).deliver(vec![shown]);
         assert!(moved.records.is_empty() && moved.ended.is_empty());
@@ -213,8 +213,7 @@ fn k06_whoever_contradicts_itself_is_shown_too() {
         table.took(&name("a"), moved);
     }
     let (_, echo) = table.wire.pop_back().unwrap();
-    let echo = borsh::from_slice::<Signed<Envelope>>(&echo).unwrap().body.content;
-    let keystead_threshold::Content::Open(echo) = echo else { panic!("for all") };
+    let echo = broadcast(&Message::read(&echo).unwrap()).body.payload;
     let mut lie: BTreeMap<Name, Digest> = borsh::from_slice(&echo).unwrap();
     lie.insert(name("b"), Digest([7; 32]));
     table.wire.clear();
@@ -234,5 +233,12 @@ fn k06_whoever_contradicts_itself_is_shown_too() {
 }
 
 fn round_of(message: &[u8]) -> u8 {
-    borsh::from_slice::<Signed<Envelope>>(message).unwrap().body.round
+    Message::read(message).unwrap().round()
+}
+
+fn broadcast(message: &Message) -> Signed<Envelope> {
+    match message {
+        Message::Broadcast(signed) => signed.clone(),
+        Message::Letter(_) => panic!("for all"),
+    }
 }
