@@ -1,6 +1,7 @@
 //! K6, D3: a holder whose process lies in the runs of a key in shares is named, kept out, and done without.
 
 use keystead_intent::{AuthorityChange, KeyCeremony};
+use keystead_node::Config;
 use keystead_tests::binary;
 use keystead_tests::fixture::name;
 
@@ -12,10 +13,7 @@ use crate::people::retry;
 /// `node-2` has an enclave that signs what it likes with its own keys; all else of it is the product's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn k06_d03_a_holder_whose_process_lies_is_named_kept_out_and_done_without() {
-    let circle = Circle::placed_with(4, Ground::Loopback, |node, program| {
-        *program = (node == LIAR).then(|| binary("lying_enclave"));
-    });
-    let circle = circle.all_up().await;
+    let circle = with_a_liar().await;
     let key = turn(seed());
     let account = circle.born(key).await.account;
 
@@ -54,6 +52,14 @@ async fn k06_d03_a_holder_whose_process_lies_is_named_kept_out_and_done_without(
     circle.pays(key, 3).await;
     assert_eq!(circle.key(key, 3).await.account, account);
     assert!(keeps_out(&circle, 0, key).await && keeps_out(&circle, 2, key).await);
+}
+
+/// Four nodes, the second of which has such an enclave.
+async fn with_a_liar() -> Circle {
+    let placed = |node: usize, config: &mut Config| {
+        config.enclave.program = (node == LIAR).then(|| binary("lying_enclave"));
+    };
+    Circle::placed_with(4, Ground::Loopback, |_| {}, placed).all_up().await
 }
 
 /// The liar is started again, and lies like this from then on.
