@@ -124,9 +124,7 @@ impl CoinDesk {
     ///
     /// When the sources do not have it.
     pub async fn coin_of(&self, purse: &Purse, owned: Owned) -> DraftInput {
-        let OutPoint { txid, vout } = self.chain.fund(&purse.script(owned), SAT);
-        let previous = self.config.open().expect("a view").transaction(txid, None).await.expect("it");
-        DraftInput { previous, output: vout, owned, sequence: Sequence::ENABLE_RBF_NO_LOCKTIME }
+        funded(&self.chain, &self.config, purse, owned).await
     }
 
     /// Asks for a payment.
@@ -141,9 +139,7 @@ impl CoinDesk {
 
     /// Asks for a payment of several coins.
     pub async fn pays_of(&self, coins: Vec<DraftInput>, fee: u64) -> RequestView {
-        let whole = SAT * u64::try_from(coins.len()).unwrap_or(u64::MAX);
-        let change = self.purse.change(self.form(), whole - PAID - fee);
-        let psbt = self.purse.psbt(coins, vec![pay(PAID, payee()), change]).into();
+        let psbt = payment(&self.purse, self.form(), coins, fee).into();
         let spend = PsbtSpend { account: hot(), chain: REGTEST, psbt, replaces: None, shared: None };
         self.station.ask("desk", Action::Psbt(spend)).await
     }
@@ -299,14 +295,45 @@ impl CoinDesk {
     ///
     /// When it is no transaction.
     pub async fn mined(&self, view: &RequestView, blocks: usize) {
-        let own = transaction(view);
-        patiently(async || {
-            self.chain.mine(1);
-            self.chain.height_of(own.compute_txid())
-        })
-        .await;
-        self.chain.mine(blocks);
+        mined(&self.chain, view, blocks).await;
     }
+}
+
+/// A coin at a place of some wallet, paid by the chain's miner, as the sources tell it.
+///
+/// # Panics
+///
+/// When the sources do not have it.
+pub async fn funded(chain: &Regtest, config: &CoinsConfig, purse: &Purse, owned: Owned) -> DraftInput {
+    let OutPoint { txid, vout } = chain.fund(&purse.script(owned), SAT);
+    let previous = config.open().expect("a view").transaction(txid, None).await.expect("it");
+    DraftInput { previous, output: vout, owned, sequence: Sequence::ENABLE_RBF_NO_LOCKTIME }
+}
+
+/// A PSBT that pays the payee of these coins; what is left comes back to the wallet's form.
+///
+/// # Panics
+///
+/// When a coin is not the wallet's.
+#[must_use]
+pub fn payment(purse: &Purse, form: usize, coins: Vec<DraftInput>, fee: u64) -> Vec<u8> {
+    let whole = SAT * u64::try_from(coins.len()).unwrap_or(u64::MAX);
+    purse.psbt(coins, vec![pay(PAID, payee()), purse.change(form, whole - PAID - fee)])
+}
+
+/// Until the chain's pool has a transaction that a node sent, which is mined then, and so many blocks on it.
+///
+/// # Panics
+///
+/// When it is no transaction.
+pub async fn mined(chain: &Regtest, view: &RequestView, blocks: usize) {
+    let own = transaction(view);
+    patiently(async || {
+        chain.mine(1);
+        chain.height_of(own.compute_txid())
+    })
+    .await;
+    chain.mine(blocks);
 }
 
 /// What a node shows of the comparison.
@@ -347,7 +374,9 @@ pub async fn patiently<T>(look: impl AsyncFn() -> Option<T>) -> T {
     panic!("never")
 }
 
-fn sources(chain: &Regtest, agree: usize, shapes: Vec<(Shape, Lie)>) -> (Vec<Source>, CoinsConfig) {
+/// Servers of a chain, so many of which must agree, and how a node is told of them.
+#[must_use]
+pub fn sources(chain: &Regtest, agree: usize, shapes: Vec<(Shape, Lie)>) -> (Vec<Source>, CoinsConfig) {
     let (mut sources, mut named) = (Vec::new(), Vec::new());
     for (index, (shape, lie)) in shapes.into_iter().enumerate() {
         let source = chain.serve_with(shape, 2.0, None, lie);
@@ -367,7 +396,9 @@ fn watches(home: &mut NodeHome, coins: &CoinsConfig) {
     home.config.limits.settlement_seconds = 1;
 }
 
-fn watched(coins: &CoinsConfig) -> BitcoinConfig {
+/// A network as a node watches it, which sends what is signed.
+#[must_use]
+pub fn watched(coins: &CoinsConfig) -> BitcoinConfig {
     BitcoinConfig { coins: coins.clone(), confirmations: None, broadcast: true }
 }
 

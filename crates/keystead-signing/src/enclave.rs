@@ -37,7 +37,7 @@ use crate::protocol::{
     Refusal, Released, Reply, Request,
 };
 use crate::repeats::Repeats;
-use crate::threshold::{Arena, Progress, Threshold};
+use crate::threshold::{Arena, Progress, Speech, Threshold};
 use crate::tokens::Tokens;
 use crate::vault::{Slots, Vault};
 use crate::{EnclaveError, Feature, Hardening};
@@ -93,8 +93,7 @@ impl<C: EnclaveControls> Enclave<C> {
         let state = state::State::power_on(&controls);
         let (curve, repeats) = (Curve::new(&random(), controls.clone()), Repeats::new());
         let vault = Vault::new(slots, random());
-        let said = controls.clone();
-        let threshold = Threshold::new(arena, Box::new(move |parcel| said.says(parcel)));
+        let threshold = Threshold::new(arena, Speech::of(&controls));
         let (rights, fresh) = Default::default();
         let (log, sealing, receiving, sources) = (None, None, None, Sources::default());
         let tokens = std::mem::take(&mut start.tokens);

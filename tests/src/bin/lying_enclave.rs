@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use keystead_base::{Name, Secret};
 use keystead_signing::EnclaveControls;
 use keystead_threshold::{Kind, Parcel};
 
@@ -19,6 +20,8 @@ enum Lie {
     Offer,
     /// It flips a bit of its part of a signature.
     Sum,
+    /// It signs another commitment for `node-1` than for everybody else.
+    Two,
     /// It falls silent in runs that sign: in those of ECDSA after its first word, in those of FROST before, because whoever hears
     /// the last word there has the signature.
     Silence,
@@ -28,7 +31,7 @@ impl EnclaveControls for Lie {
     fn says(&self, said: &mut Parcel) -> bool {
         let to_first = said.to.as_ref().is_some_and(|it| it.as_str() == "node-1");
         let spoils = match self {
-            Self::Nothing => false,
+            Self::Nothing | Self::Two => false,
             Self::Share => said.kind == Kind::DealShare && to_first,
             Self::Offer => said.kind == Kind::MultiplyOffer,
             Self::Sum => said.kind == Kind::SignatureShare,
@@ -39,13 +42,31 @@ impl EnclaveControls for Lie {
                 );
             }
         };
-        // Half way in: of a number, or of the many that a multiplication is made of.
-        let payload = said.payload.expose_mut();
-        let middle = payload.len() / 2;
-        if spoils && let Some(byte) = payload.get_mut(middle) {
-            *byte ^= 1;
+        if spoils {
+            spoil(said);
         }
         true
+    }
+
+    fn tells(&self, to: &Name, said: &Parcel) -> Option<Parcel> {
+        let commits = matches!(said.kind, Kind::DealHash | Kind::DealCommitment);
+        if !matches!(self, Self::Two) || !commits || to.as_str() != "node-1" {
+            return None;
+        }
+        let Parcel { session, round, kind, to, payload } = said;
+        let payload = Secret::new(payload.expose().clone());
+        let mut other = Parcel { session: *session, round: *round, kind: *kind, to: to.clone(), payload };
+        spoil(&mut other);
+        Some(other)
+    }
+}
+
+/// Half way in: of a number, or of the many that a multiplication is made of.
+fn spoil(said: &mut Parcel) {
+    let payload = said.payload.expose_mut();
+    let middle = payload.len() / 2;
+    if let Some(byte) = payload.get_mut(middle) {
+        *byte ^= 1;
     }
 }
 
@@ -60,6 +81,7 @@ fn main() -> ExitCode {
         Ok("share") => Lie::Share,
         Ok("offer") => Lie::Offer,
         Ok("sum") => Lie::Sum,
+        Ok("two") => Lie::Two,
         Ok("silence") => Lie::Silence,
         Ok(other) => panic!("not a lie: {other}"),
     };

@@ -91,18 +91,23 @@ impl Circle {
         self.signals(node, "-9");
     }
 
+    /// A key of FROST's.
+    fn vault(&self, holders: &str) -> Value {
+        let scheme = ["key", "generate", "vault", "--scheme", "bip340"];
+        self.approved(&[&scheme[..], &["--threshold", "2", "--holders", holders]].concat());
+        self.key("vault")
+    }
+
     /// A key, once the share of every holder has signed.
     fn key(&self, name: &str) -> Value {
-        let named = |it: &Value| it["name"] == name;
-        let look = || {
-            self.person("ana", &["key", "list"])["keys"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .find(|it| named(it))
-                .cloned()
-        };
-        std::iter::repeat_with(look).take(MANY_LOOKS).flatten().next().expect("a key in shares")
+        self.named_once(name, |_| true)
+    }
+
+    /// A key, once it is so.
+    fn named_once(&self, name: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let keys = || self.person("ana", &["key", "list"])["keys"].as_array().unwrap().clone();
+        let look = || keys().into_iter().find(|it| it["name"] == name);
+        std::iter::repeat_with(look).take(MANY_LOOKS).flatten().find(is_so).expect("a key in shares")
     }
 
     fn pays(&self, account: &str) {
@@ -139,10 +144,7 @@ async fn d03_k01_a_key_in_shares_pays_while_one_of_its_holders_hangs_or_is_kille
     let account = circle.address();
     call_at(&circle.anvil.url(), "anvil_setBalance", json!([account, "0x3635c9adc5dea00000"]));
     circle.pays(&account);
-    let taproot =
-        ["key", "generate", "vault", "--scheme", "bip340", "--threshold", "2", "--holders", holders];
-    circle.approved(&taproot);
-    let vault = circle.key("vault");
+    let vault = circle.vault(holders);
     assert_eq!((&vault["kind"], &vault["address"]), (&json!("threshold_bip340"), &Value::Null));
     // It holds its connections and answers nothing: whoever leads goes on without it.
     circle.signals("node-3", "-STOP");
@@ -160,12 +162,14 @@ async fn d01_a_holder_whose_disk_lost_its_share_is_repaired_by_the_others() {
     circle.approved(&["key", "generate", "hot", "--threshold", "2", "--holders", holders]);
     let account = circle.address();
     call_at(&circle.anvil.url(), "anvil_setBalance", json!([account, "0x3635c9adc5dea00000"]));
+    let vault = circle.vault(holders);
     circle.loses_its_share("node-2").await;
     circle.key_once(|key| key["sharing"]["lost"] == json!(["node-2"]));
     circle.pays(&account);
     circle.approved(&["key", "repair", "hot", "--lost", "node-2"]);
     let repaired = circle.key_once(|key| key["epoch"] == 1);
     assert_eq!((&repaired["address"], &repaired["sharing"]["lost"]), (&json!(account), &json!([])));
+    is_repaired_too(&circle, &vault);
     // Without it nobody signs now.
     circle.signals("node-3", "-STOP");
     circle.pays(&account);
@@ -180,6 +184,16 @@ async fn d01_a_holder_whose_disk_lost_its_share_is_repaired_by_the_others() {
     assert!(steps.iter().all(|it| it["voters"].as_array().unwrap().len() >= 3), "{transcript}");
     is_ended_and_begun_again(&circle);
     circle.pays(&account);
+}
+
+/// The same disk had a share of FROST's: every new share has signed before the epoch is in force.
+fn is_repaired_too(circle: &Circle, vault: &Value) {
+    assert!(!vault["account"].is_null(), "{vault}");
+    let lost = circle.named_once("vault", |key| key["sharing"]["lost"] == json!(["node-2"]));
+    assert_eq!(lost["epoch"], 0);
+    circle.approved(&["key", "repair", "vault", "--lost", "node-2"]);
+    let repaired = circle.named_once("vault", |key| key["epoch"] == 1);
+    assert_eq!((&repaired["account"], &repaired["sharing"]["lost"]), (&vault["account"], &json!([])));
 }
 
 /// A refresh waits for a holder that answers nothing; people end it, and another one begins from its first round.

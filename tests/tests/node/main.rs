@@ -18,3 +18,4 @@ mod simulated_nodes;
 mod threshold_mended;
 mod threshold_nodes;
 mod threshold_rounds;
+mod verified;

@@ -1,9 +1,13 @@
 //! Four real nodes, three of which hold one key in shares: it is born among their enclaves, and any two sign.
 
+#[path = "threshold_nodes/both.rs"]
+mod both;
 #[path = "threshold_nodes/exits.rs"]
 mod exits;
 #[path = "threshold_nodes/imports.rs"]
 mod imports;
+#[path = "threshold_nodes/roads.rs"]
+mod roads;
 #[path = "threshold_nodes/solana.rs"]
 mod solana;
 
@@ -11,7 +15,6 @@ use std::time::{Duration, Instant};
 
 use alloy_primitives::U256;
 use keystead_base::{Canonical as _, Coded as _, Digest};
-use keystead_coordinator::Relay;
 use keystead_decision::{KeyState, Outcome};
 use keystead_intent::{Action, AuthorityChange, KeyCeremony, KeyKind};
 use keystead_keys::{Kdf, Purpose, SealLabel, SealingKey};
@@ -21,9 +24,10 @@ use keystead_tests::chainside::{anvil, balance, fund, sends};
 use keystead_tests::cluster::{NodeHome, PASSPHRASE, Station, ether};
 use keystead_tests::coin_desk::{CoinDesk, transaction};
 use keystead_tests::fixture::{ETHER, FRIEND, name};
-use keystead_tests::{Far, Nats, free_port, get, start_all};
-use keystead_wire::{KeptOut, KeyView, Offer, PeerView, RequestStage, RequestView};
-use tokio::net::TcpStream;
+use keystead_tests::{Nats, start_all};
+use keystead_wire::{KeptOut, KeyView, RequestStage, RequestView};
+
+use self::both::{BOTH, both_born, first_payment, lists_sol};
 
 async fn cluster() -> Vec<Station> {
     start_all(NodeHome::several(4, |_| {})).await
@@ -233,108 +237,6 @@ async fn k03_d03_a_bip340_key_in_shares_spends_taproot_coins_whoever_holds_it() 
     }
 }
 
-/// The third node reaches nobody and nobody reaches it, but for the desk's coordinator, which reaches all.
-async fn one_cut_off() -> Vec<Station> {
-    let mut homes = NodeHome::several(4, |_| {});
-    for (at, home) in homes.iter_mut().enumerate() {
-        let apart = home.config.peers.iter_mut().filter(|it| (at == 2) != (it.name == name("node-3")));
-        apart.for_each(|it| it.address = NOWHERE.to_owned());
-    }
-    start_all(homes).await
-}
-
-/// Node-3 as this node sees it.
-async fn third(station: &Station) -> PeerView {
-    let status = station.client("eve").await.status().await.expect("a status");
-    status.peers.into_iter().find(|it| it.name == name("node-3")).expect("a node of the roster")
-}
-
-/// Consensus and runs alike pass by a coordinator that sees bytes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn d03_a02_a_holder_that_only_a_relay_reaches_takes_part_in_birth_and_signing() {
-    let mut stations = one_cut_off().await;
-    // A person is pinned, too, and carries for nobody.
-    let road = TcpStream::connect(stations[2].node.address()).await.expect("a node that listens");
-    let eve = stations[2].target(stations[2].member("eve"));
-    let offer = Offer::over(Box::new(road), &eve).await.expect("a pinned peer");
-    assert!(offer.called().await.is_err(), "nobody calls on a line of hers");
-
-    let reached = |it: &Station| (it.home.own().name.clone(), it.target(it.member("desk")));
-    let relay = Relay::start(stations.iter().map(reached).collect());
-    born(&stations).await;
-    // Of its holders node-1 and the one that is carried to are left, and the log has no quorum without it.
-    stations.remove(1).stop().await;
-    sends_a_tenth(&stations, 0, 0).await;
-    let (carried, seen) = (relay.carried(), third(&stations[0]).await);
-    assert!(carried >= 4, "{carried} connections: of two nodes with node-3, in both directions");
-    assert_eq!((seen.reachable, seen.relay), (true, Some(name("desk"))));
-    drop(relay);
-    while third(&stations[0]).await.reachable {
-        tokio::task::yield_now().await;
-    }
-    for station in stations {
-        station.stop().await;
-    }
-}
-
-/// The third node is an eighth of a second away from all others; each counts its runs.
-async fn one_far_away() -> (Vec<Station>, Vec<Far>) {
-    let (mut homes, mut roads) = (NodeHome::several(4, |_| {}), Vec::new());
-    for (at, home) in homes.iter_mut().enumerate() {
-        home.config.metrics = Some(format!("127.0.0.1:{}", free_port()));
-        for peer in home.config.peers.iter_mut().filter(|it| (at == 2) != (it.name == name("node-3"))) {
-            let road = Far::to(&peer.address, EIGHTH_OF_A_SECOND).await;
-            peer.address = road.address();
-            roads.push(road);
-        }
-    }
-    (start_all(homes).await, roads)
-}
-
-/// How many runs that sign ended well in the enclave of a node.
-async fn signed(station: &Station) -> u64 {
-    let server = station.home.config.metrics.as_ref().expect("a port").parse().expect("an address");
-    let text = get(server, "/metrics").await;
-    let line = text.lines().find_map(|it| it.strip_prefix("threshold_runs_total{outcome=\"signed\"} "));
-    line.map_or(0, |count| count.trim().parse().expect("a count"))
-}
-
-/// Whether a node knows what another one measured to a third.
-async fn knows(station: &Station, other: &str, third: &str) -> bool {
-    let status = station.client("eve").await.status().await.expect("a status");
-    let link = status.peers.into_iter().find(|it| it.name == name(other)).and_then(|it| it.link);
-    link.is_some_and(|it| it.round_trips.iter().any(|it| it.node == name(third)))
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn d03_a_holder_far_away_is_seen_to_be_and_signs_where_it_is_needed() {
-    let (mut stations, _roads) = one_far_away().await;
-    born(&stations).await;
-    for (at, other, third) in [
-        (0, "node-2", "node-3"),
-        (0, "node-3", "node-2"),
-        (1, "node-1", "node-3"),
-        (1, "node-3", "node-1"),
-        (2, "node-1", "node-2"),
-        (2, "node-2", "node-1"),
-    ] {
-        while !knows(&stations[at], other, third).await {
-            tokio::task::yield_now().await;
-        }
-    }
-    let far = third(&stations[0]).await.link.expect("a connection");
-    assert!(far.round_trip_micros > Some(200_000) && far.boot > 0 && far.clock.is_some(), "{far:?}");
-    stations.remove(1).stop().await;
-    sends_a_tenth(&stations, 2, 0).await;
-    // It is one of the two that are left; its run ends when the last word has come so far.
-    while signed(&stations[1]).await == 0 {
-        tokio::task::yield_now().await;
-    }
-    for station in stations {
-        station.stop().await;
-    }
-}
-
 /// A birth that ended without a key leaves a share of a key that nobody knows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn k03_a_share_whose_birth_ended_without_a_key_is_gone_after_a_start() {
@@ -408,29 +310,36 @@ async fn d01_a_holder_whose_share_is_lost_gets_one_again_and_signs_with_it() {
 /// One holder's journal says that another was caught, and the third is away: nobody signs until people let it in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn k06_a_holder_that_was_caught_signs_again_once_people_let_it_in() {
-    let mut stations = cluster().await;
-    born(&stations).await;
+    let mut stations = start_all(NodeHome::several(4, lists_sol)).await;
+    both_born(&stations).await;
     let holder = stations.remove(0).stop().await;
-    let (session, culprit) = (SessionId(Digest([1; 32])), Culprit::Node(name("node-2")));
-    let abort = Abort { session, culprit, fault: Fault::Multiplication };
-    let document = Record::Aborted { key: name("hot"), abort }.to_document();
+    let caught = |key: &str| {
+        let (session, culprit) = (SessionId(Digest([1; 32])), Culprit::Node(name("node-2")));
+        let abort = Abort { session, culprit, fault: Fault::Multiplication };
+        ThresholdRow { stays: true, document: Record::Aborted { key: name(key), abort }.to_document() }
+    };
     let ledger = Ledger::open(&holder.config.ledger_url()).await.unwrap();
-    ledger.save_threshold_records(&[ThresholdRow { stays: true, document }]).await.unwrap();
+    ledger.save_threshold_records(&BOTH.map(caught)).await.unwrap();
     drop(ledger);
     stations.insert(0, holder.start().await);
     stations.remove(2).stop().await;
 
     let desk = &stations[2];
-    let intent = desk.intent("desk", ether(FRIEND, ETHER / 10, 0), desk.now().await);
-    let request = intent.id();
-    desk.submit("desk", desk.entry(vec![intent])).await;
-    let caught = KeptOut { key: name("hot"), node: name("node-2") };
-    assert_eq!(kept_out(&stations[0]).await, [caught], "whoever looks sees who is to be let in");
-    let lift = KeyCeremony::Lift { key: name("hot"), node: name("node-2") };
-    let lifted = desk.change(AuthorityChange::Key(lift)).await;
-    assert_eq!(lifted.stage, RequestStage::Applied, "{lifted:?}");
-    let view = desk.wait(&request).await;
-    assert_eq!(view.stage, RequestStage::Signed, "{view:?} {:#?}", told(&stations));
+    let mut requests = Vec::new();
+    for key in BOTH {
+        let intent = desk.intent("desk", first_payment(desk, key).await, desk.now().await);
+        requests.push(intent.id());
+        desk.submit("desk", desk.entry(vec![intent])).await;
+    }
+    let caught = BOTH.map(|key| KeptOut { key: name(key), node: name("node-2") });
+    assert_eq!(kept_out(&stations[0]).await, caught, "whoever looks sees who is to be let in");
+    for (key, request) in BOTH.into_iter().zip(requests) {
+        let lift = KeyCeremony::Lift { key: name(key), node: name("node-2") };
+        let lifted = desk.change(AuthorityChange::Key(lift)).await;
+        assert_eq!(lifted.stage, RequestStage::Applied, "{lifted:?}");
+        let view = desk.wait(&request).await;
+        assert_eq!(view.stage, RequestStage::Signed, "{view:?} {:#?}", told(&stations));
+    }
     assert_eq!(kept_out(&stations[0]).await, []);
     for station in stations {
         station.stop().await;
@@ -443,7 +352,3 @@ async fn kept_out(station: &Station) -> Vec<KeptOut> {
 
 /// What a node takes to start and to be heard, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
-const EIGHTH_OF_A_SECOND: Duration = Duration::from_millis(125);
-
-/// Where nobody listens.
-const NOWHERE: &str = "127.0.0.1:1";

@@ -11,6 +11,7 @@ use keystead_decision::KeyState;
 use keystead_devnet::Devnet;
 use keystead_intent::{AuthorityChange, KeyCeremony, KeyKind};
 use keystead_node::Config;
+use keystead_policy::PolicyVersion;
 use keystead_solana::{Pubkey, order};
 use keystead_tests::cluster::NodeHome;
 use keystead_tests::fixture::{BIRTH, CHAIN, Desk, ETHER, FRIEND, Member, name};
@@ -37,26 +38,29 @@ pub(crate) struct Circle {
 impl Circle {
     /// So many nodes, whose folders are there; none runs.
     pub(crate) fn placed(nodes: u8, ground: Ground) -> Self {
-        Self::placed_with(nodes, ground, |_, program| *program = None)
+        Self::placed_with(nodes, ground, |_| {}, |_, _| {})
     }
 
-    /// The same, where nodes may have enclaves that are not the product's.
+    /// The same under a policy of their own, where nodes may see chains, or have enclaves that are not the product's.
     pub(crate) fn placed_with(
         nodes: u8,
         ground: Ground,
-        enclave: impl Fn(usize, &mut Option<PathBuf>),
+        policy: impl Fn(&mut PolicyVersion),
+        place: impl Fn(usize, &mut Config),
     ) -> Self {
-        let mut homes = NodeHome::several(nodes, |policy| {
-            policy.timing.certificate_seconds = RIGHT_SECONDS;
-            lists_solana(policy, SOL);
-            moves_sol(policy, "trader", SOL_KEY);
+        let mut homes = NodeHome::several(nodes, |version| {
+            version.timing.certificate_seconds = RIGHT_SECONDS;
+            policy(version);
+            lists_solana(version, SOL);
+            moves_sol(version, "trader", SOL_KEY);
         });
         let addresses: Vec<String> = (0..homes.len()).map(|it| ground.address(it)).collect();
         let cluster = homes[0].genesis.genesis.cluster();
         let product = Product { cluster, addresses: &addresses, anvil: "" };
         for (node, (home, address)) in homes.iter_mut().zip(&addresses).enumerate() {
             home.config.listen.clone_from(address);
-            enclave(node, &mut home.config.enclave.program);
+            home.config.enclave.program = None;
+            place(node, &mut home.config);
         }
         let write = |(node, home): (usize, &NodeHome)| {
             let peers = product.peers();
@@ -243,7 +247,11 @@ impl Circle {
 
 /// The kind of a key of the storm.
 pub(crate) fn kind(key: &str) -> KeyKind {
-    if key == SOL_KEY { KeyKind::ThresholdEd25519 } else { KeyKind::ThresholdSecp256k1 }
+    match key {
+        SOL_KEY => KeyKind::ThresholdEd25519,
+        VAULT => KeyKind::ThresholdBip340,
+        _ => KeyKind::ThresholdSecp256k1,
+    }
 }
 
 /// The key whose turn it is: of ECDSA, or of FROST. Says so, for whoever wants the same again.
@@ -264,6 +272,8 @@ pub(crate) const HOT: &str = "hot";
 pub(crate) const KINDS: usize = 2;
 /// Of FROST, which pays lamports.
 pub(crate) const SOL_KEY: &str = "sol";
+/// Of FROST, which pays coins of Bitcoin's.
+pub(crate) const VAULT: &str = "vault";
 /// Rights, and with them shares of an epoch that is over, live so long.
 const RIGHT_SECONDS: u64 = 20;
 const LINES_SHOWN: usize = 15;

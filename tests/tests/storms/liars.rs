@@ -1,8 +1,10 @@
 //! K6, D3: a holder whose process lies in the runs of a key in shares is named, kept out, and done without.
 
 use keystead_intent::{AuthorityChange, KeyCeremony};
+use keystead_node::Config;
 use keystead_tests::binary;
 use keystead_tests::fixture::name;
+use keystead_wire::RequestStage;
 
 use crate::circle::{Circle, HOT, turn};
 use crate::ground::Ground;
@@ -12,10 +14,7 @@ use crate::people::retry;
 /// `node-2` has an enclave that signs what it likes with its own keys; all else of it is the product's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn k06_d03_a_holder_whose_process_lies_is_named_kept_out_and_done_without() {
-    let circle = Circle::placed_with(4, Ground::Loopback, |node, program| {
-        *program = (node == LIAR).then(|| binary("lying_enclave"));
-    });
-    let circle = circle.all_up().await;
+    let circle = with_a_liar().await;
     let key = turn(seed());
     let account = circle.born(key).await.account;
 
@@ -43,17 +42,70 @@ async fn k06_d03_a_holder_whose_process_lies_is_named_kept_out_and_done_without(
     pays_until(&circle, key, async || keeps_out(&circle, 2, key).await).await;
     assert!(names(&circle, 2, fault), "{}", circle.told());
 
-    // Its word of honor counts for nothing, nor does a life of those who caught it.
-    lies(&circle, "nothing").await;
+    is_not_forgotten(&circle, key).await;
+    assert_eq!(circle.key(key, 3).await.account, account);
+}
+
+/// It signs two broadcasts of one round: the two who were told them show each other what they were told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn k06_d03_a_holder_whose_process_tells_two_things_is_kept_out_until_people_let_it_in() {
+    let circle = with_a_liar().await;
+    let key = turn(seed());
+    let born = circle.born(key).await;
+    lies(&circle, "two").await;
+    let refresh = || KeyCeremony::Refresh { key: name(key) };
+    let request = circle.people.allow([3, 3, 3], AuthorityChange::Key(refresh())).await;
+    let caught = retry(async || keeps_out_both(&circle, key).await.then_some(()));
+    let pays = async {
+        for _ in 0..3 {
+            circle.pays(key, 3).await;
+        }
+    };
+    tokio::join!(caught, pays);
+    for node in [0, 2] {
+        assert!(names(&circle, node, TWO_THINGS), "{}", circle.told());
+    }
+    let end = KeyCeremony::Abort { key: name(key), request };
+    assert_eq!(circle.ceremony([3, 3, 3], end).await.stage, RequestStage::Applied);
+    is_not_forgotten(&circle, key).await;
+
+    let lift = KeyCeremony::Lift { key: name(key), node: name("node-2") };
+    for change in [lift, refresh()] {
+        let view = circle.ceremony([3, 3, 3], change).await;
+        assert_eq!(view.stage, RequestStage::Applied, "{view:?} {}", circle.told());
+    }
+    // Nobody signs without it now.
+    circle.hang(&[0], "-STOP");
+    circle.pays(key, 3).await;
+    circle.hang(&[0], "-CONT");
+    let after = circle.key(key, 3).await;
+    assert_eq!((after.account, after.epoch), (born.account, born.epoch + 1));
+    assert!(!keeps_out(&circle, 0, key).await && !keeps_out(&circle, 2, key).await);
+}
+
+/// Its word of honor counts for nothing, nor does a life of those who caught it.
+async fn is_not_forgotten(circle: &Circle, key: &str) {
+    lies(circle, "nothing").await;
     for node in [0, 2] {
         circle.kill(node);
         circle.launch(node);
         circle.votes(node).await;
-        assert!(keeps_out(&circle, node, key).await, "after a restart, too");
+        assert!(keeps_out(circle, node, key).await, "after a restart, too");
     }
     circle.pays(key, 3).await;
-    assert_eq!(circle.key(key, 3).await.account, account);
-    assert!(keeps_out(&circle, 0, key).await && keeps_out(&circle, 2, key).await);
+    assert!(keeps_out_both(circle, key).await);
+}
+
+async fn keeps_out_both(circle: &Circle, key: &str) -> bool {
+    keeps_out(circle, 0, key).await && keeps_out(circle, 2, key).await
+}
+
+/// Four nodes, the second of which has such an enclave.
+async fn with_a_liar() -> Circle {
+    let placed = |node: usize, config: &mut Config| {
+        config.enclave.program = (node == LIAR).then(|| binary("lying_enclave"));
+    };
+    Circle::placed_with(4, Ground::Loopback, |_| {}, placed).all_up().await
 }
 
 /// The liar is started again, and lies like this from then on.
@@ -89,6 +141,8 @@ async fn keeps_out(circle: &Circle, node: usize, key: &str) -> bool {
 
 /// What a node says of a run in which somebody was not heard.
 const SILENCE: &str = "no message in time";
+/// What a node says of whoever told two things.
+const TWO_THINGS: &str = "two signed broadcasts of one round";
 /// `node-2`.
 const LIAR: usize = 1;
 /// Two in three runs are with the liar, where nobody knows it yet.

@@ -5,6 +5,7 @@ mod clocks;
 mod cluster;
 mod coordinator;
 mod disks;
+mod five;
 mod founded;
 mod ground;
 mod kills;
@@ -20,3 +21,5 @@ mod process;
 mod product;
 mod rules;
 mod shares;
+#[path = "../node/verified.rs"]
+mod verified;

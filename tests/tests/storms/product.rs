@@ -96,15 +96,15 @@ pub(crate) fn configured(mut config: Config, node: usize, product: &Product<'_>)
     Config {
         listen: product.addresses[node].clone(),
         peers: product.peers(),
-        chains: vec![ChainConfig {
-            chain: CHAIN.0,
-            agree: 1,
-            endpoints: vec![endpoint(product.anvil)],
-            confirmations: Some(1),
-        }],
+        chains: vec![seen_at(product.anvil)],
         limits: NodeLimits { settlement_seconds: 1, snapshot_blocks: 64, ..NodeLimits::default() },
         ..config
     }
+}
+
+/// The fixture's chain, as a node sees it at its one endpoint.
+pub(crate) fn seen_at(anvil: &str) -> ChainConfig {
+    ChainConfig { chain: CHAIN.0, agree: 1, endpoints: vec![endpoint(anvil)], confirmations: Some(1) }
 }
 
 fn endpoint(anvil: &str) -> EndpointConfig {

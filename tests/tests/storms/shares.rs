@@ -20,19 +20,19 @@ use crate::people::retry;
 use crate::process::copy;
 
 /// From any two of three to any three of five, the first of whom is out.
-fn hand_on() -> KeyCeremony {
+fn hand_on(key: &str) -> KeyCeremony {
     let (holders, dealers) = (nodes(&[2, 3, 4, 5, 6]), nodes(&[1, 2, 3]));
-    KeyCeremony::Reshare { key: name("hot"), threshold: 3, holders, dealers }
+    KeyCeremony::Reshare { key: name(key), threshold: 3, holders, dealers }
 }
 
 /// When each payment of an asker was signed, and how long it took.
 type Answers = Vec<(Instant, Duration)>;
 
 /// Has one payment signed after the other at a node, until it is told to stop.
-async fn asks(circle: &Circle, stop: &AtomicBool, node: usize) -> Answers {
+async fn asks(circle: &Circle, key: &str, stop: &AtomicBool, node: usize) -> Answers {
     let mut answers = Answers::new();
     while !stop.load(Ordering::Relaxed) {
-        let took = circle.pays(HOT, node).await;
+        let took = circle.pays(key, node).await;
         answers.push((Instant::now(), took));
     }
     answers
@@ -46,12 +46,13 @@ fn longest_pause(answers: &Answers) -> Duration {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn k03_d03_a_key_is_handed_on_under_load_while_one_of_its_next_holders_is_killed() {
     let circle = Circle::start(6).await;
-    let before = circle.born(HOT).await;
+    let key = turn(seed());
+    let before = circle.born(key).await;
     let (stop, start) = (AtomicBool::new(false), Instant::now());
     let handed_on = async {
-        let view = circle.ceremony([0, 1, 3], hand_on()).await;
+        let view = circle.ceremony([0, 1, 3], hand_on(key)).await;
         let took = start.elapsed();
-        circle.pays(HOT, 3).await;
+        circle.pays(key, 3).await;
         stop.store(true, Ordering::Relaxed);
         assert_eq!(view.stage, RequestStage::Applied, "{view:?} {}", circle.told());
         took
@@ -62,38 +63,38 @@ async fn k03_d03_a_key_is_handed_on_under_load_while_one_of_its_next_holders_is_
         circle.launch(4);
     };
     let (took, (), mut answers, others) =
-        tokio::join!(handed_on, killed, asks(&circle, &stop, 0), asks(&circle, &stop, 3));
+        tokio::join!(handed_on, killed, asks(&circle, key, &stop, 0), asks(&circle, key, &stop, 3));
     answers.extend(others);
     answers.sort();
-    let after = circle.key(HOT, 3).await;
-    assert_eq!((after.address, after.epoch), (before.address, before.epoch + 1));
+    let after = circle.key(key, 3).await;
+    assert_eq!((after.account, after.epoch), (before.account, before.epoch + 1));
     println!(
         "handed on in {took:?}: {} payments, none failed; longest pause {:?}, longest payment {:?}",
         answers.len(),
         longest_pause(&answers),
         answers.iter().map(|(_, took)| *took).max().unwrap_or_default()
     );
-    without_any_old_share(&circle).await;
-    a_removed_share_is_gone(&circle).await;
+    without_any_old_share(&circle, key).await;
+    a_removed_share_is_gone(&circle, key).await;
     circle.executes(before.address);
 }
 
 /// The enclaves of all who held before hang: three new ones sign.
-async fn without_any_old_share(circle: &Circle) {
+async fn without_any_old_share(circle: &Circle, key: &str) {
     circle.hang(&[0, 1, 2], "-STOP");
-    println!("without any old holder: signed after {:?}", circle.pays(HOT, 3).await);
+    println!("without any old holder: signed after {:?}", circle.pays(key, 3).await);
     circle.hang(&[0, 1, 2], "-CONT");
 }
 
 /// Whoever left has nothing sealed any more once no right can name the epoch.
-async fn a_removed_share_is_gone(circle: &Circle) {
+async fn a_removed_share_is_gone(circle: &Circle, key: &str) {
     circle.kill(0);
     circle.launch(0);
     circle.votes(0).await;
-    circle.pays(HOT, 0).await;
+    circle.pays(key, 0).await;
     circle.kill(0);
-    assert_eq!(seals(circle, HOT, 0).await, [0; 0], "node-1 held in the first epoch alone");
-    assert_eq!(seals(circle, HOT, 3).await, [1]);
+    assert_eq!(seals(circle, key, 0).await, [0; 0], "node-1 held in the first epoch alone");
+    assert_eq!(seals(circle, key, 3).await, [1]);
     circle.launch(0);
     circle.votes(0).await;
 }

@@ -1,6 +1,6 @@
 //! The checks of an enclave that an attack pair takes out, and the seam where a test lets faults strike.
 
-use keystead_base::Digest;
+use keystead_base::{Digest, Name};
 use keystead_bitcoin::Spend;
 use keystead_chain::Unsigned;
 use keystead_decision::Grant;
@@ -32,6 +32,11 @@ pub trait EnclaveControls: Clone + Send + 'static {
     /// it before it is signed, or keeps it back.
     fn says(&self, _said: &mut Parcel) -> bool {
         true
+    }
+
+    /// INVARIANT K6: what is said to all is one message, the same for each. An equivocator of a test signs another one for some node.
+    fn tells(&self, _to: &Name, _said: &Parcel) -> Option<Parcel> {
+        None
     }
 
     /// INVARIANT S7: no fault strikes here. A test flips bits, of what a self-test computed or of what a signature is made of.

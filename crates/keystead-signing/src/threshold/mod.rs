@@ -37,7 +37,7 @@ pub use self::progress::{DealtShare, Ended, Outgoing, Progress, RunEnd, RunStart
 pub(crate) use self::run::Made;
 use self::run::{Aim, AnyMachine, TurnEnd};
 use self::runs::Runs;
-pub(crate) use self::runs::Says;
+pub(crate) use self::runs::Speech;
 use self::seat::OwnSeat;
 use self::share::{AnyShare, Part};
 pub use keystead_decision::RunAim;
@@ -151,10 +151,10 @@ pub(crate) struct Dealt {
 }
 
 impl Threshold {
-    /// `says` passes each message on before it is signed, and says whether it leaves.
-    pub(crate) fn new(arena: Arena, says: Says) -> Self {
+    /// `speech` passes each message on before it is signed, and says whether it leaves.
+    pub(crate) fn new(arena: Arena, speech: Speech) -> Self {
         let (holdings, seats, drawn) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
-        let (journal, runs) = (Journal::default(), Runs::new(says));
+        let (journal, runs) = (Journal::default(), Runs::new(speech));
         Self { arena, holdings, seats, drawn, journal, runs, begun: false }
     }
 

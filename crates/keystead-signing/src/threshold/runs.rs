@@ -11,6 +11,7 @@ use super::early::{Early, named_run};
 use super::progress::Standing;
 use super::run::{Aim, AnyMachine, Run, Turn, TurnEnd};
 use super::{Moved, Seat};
+use crate::EnclaveControls;
 use crate::entropy::kernel_random;
 
 /// Runs under way. At the limit the oldest is given up.
@@ -21,19 +22,47 @@ pub(super) struct Runs {
     /// The seats of ceremonies under way: their next holders know one another by them.
     convened: BTreeMap<RequestId, BTreeMap<Name, Seat>>,
     begun: u64,
-    says: Says,
+    speech: Speech,
 }
 
 /// What becomes of a message before it is signed: in the product nothing.
-pub(crate) type Says = Box<dyn Fn(&mut Parcel) -> bool + Send>;
+pub(crate) struct Speech {
+    says: Box<dyn Fn(&mut Parcel) -> bool + Send>,
+    tells: Box<dyn Fn(&Name, &Parcel) -> Option<Parcel> + Send>,
+}
+
+impl Speech {
+    pub(crate) fn of<C: EnclaveControls>(controls: &C) -> Self {
+        let (one, other) = (controls.clone(), controls.clone());
+        let says = Box::new(move |said: &mut Parcel| one.says(said));
+        Self { says, tells: Box::new(move |to, said| other.tells(to, said)) }
+    }
+
+    /// Signs or encrypts it: where several are told it, once.
+    fn send(&self, post: &Post, mut parcel: Parcel, others: &[Name], moved: &mut Moved) {
+        if !(self.says)(&mut parcel) {
+            return;
+        }
+        // What cannot be packed is lost, as on any network: the run ends by silence.
+        let Ok(mut messages) = post.pack(&parcel, others, &mut kernel_random) else { return };
+        for (to, bytes) in messages.iter_mut().filter(|_| parcel.to.is_none()) {
+            if let Some(another) = (self.tells)(to, &parcel)
+                && let Ok(signed) = post.sign(&another)
+            {
+                *bytes = signed;
+            }
+        }
+        moved.messages.extend(messages);
+    }
+}
 
 /// Runs that ended in a turn.
 pub(super) type Ends = Vec<(SessionId, Aim, TurnEnd)>;
 
 impl Runs {
-    pub(super) fn new(says: Says) -> Self {
+    pub(super) fn new(speech: Speech) -> Self {
         let (live, early, disputes, convened) = Default::default();
-        Self { live, early, disputes, convened, begun: 0, says }
+        Self { live, early, disputes, convened, begun: 0, speech }
     }
 
     pub(super) fn convened(&mut self, request: RequestId, seats: BTreeMap<Name, Seat>) {
@@ -137,10 +166,8 @@ impl Runs {
     fn turned(&mut self, session: SessionId, turn: Turn, moved: &mut Moved, ends: &mut Ends) {
         let Some(run) = self.live.get(&session) else { return };
         let others = run.machine.others();
-        for mut parcel in turn.parcels {
-            if (self.says)(&mut parcel) {
-                send(&run.post, &parcel, &others, moved);
-            }
+        for parcel in turn.parcels {
+            self.speech.send(&run.post, parcel, &others, moved);
         }
         if let Some(end) = turn.end
             && let Some(run) = self.live.remove(&session)
@@ -157,12 +184,6 @@ impl Runs {
             moved.stands.insert(session, Standing { session, request, round, rounds, missing });
         }
     }
-}
-
-fn send(post: &Post, parcel: &Parcel, others: &[Name], moved: &mut Moved) {
-    // What cannot be packed is lost, as on any network: the run ends by silence.
-    let Ok(messages) = post.pack(parcel, others, &mut kernel_random) else { return };
-    moved.messages.extend(messages);
 }
 
 /// Machines in memory at once.

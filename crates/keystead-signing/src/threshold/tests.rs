@@ -8,6 +8,7 @@ use keystead_base::{ClusterId, Coded, Digest, Name, PublicAccount, RequestId};
 use keystead_threshold::{Fault, Holders, Purpose, Record, Scheme, Session, SessionId};
 
 use super::*;
+use crate::Strict;
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -42,7 +43,7 @@ struct Table {
 
 impl Table {
     fn of(who: &str) -> Self {
-        let enclave = || Threshold::new(Arena::new(ARENA_BYTES).unwrap(), Box::new(|_| true));
+        let enclave = || Threshold::new(Arena::new(ARENA_BYTES).unwrap(), Speech::of(&Strict));
         let enclaves = names(who).into_iter().map(|name| (name, enclave())).collect();
         Self { enclaves, wire: VecDeque::new(), ended: Vec::new(), records: Vec::new() }
     }
@@ -206,7 +207,7 @@ fn proves(table: &mut Table, account: &PublicAccount) {
 
 #[test]
 fn d03_the_oldest_seat_makes_room_and_not_the_lowest() {
-    let mut enclave = Threshold::new(Arena::new(ARENA_BYTES).unwrap(), Box::new(|_| true));
+    let mut enclave = Threshold::new(Arena::new(ARENA_BYTES).unwrap(), Speech::of(&Strict));
     assert!(!enclave.has_begun());
     let request = |byte| RequestId(Digest([byte; 32]));
     let max = u8::try_from(MAX_SEATS).unwrap();
