@@ -156,7 +156,15 @@ pub(crate) fn run_messages(_: &'static str) -> Vec<Vec<u8>> {
         let channel = Signed::new(channel, me.clone(), &signer).expect("a signature");
         let (session, ciphertext) = (SessionId(Digest([2; 32])), vec![3; 48]);
         let kind = Kind::MultiplyOffer;
-        Message::Letter(Box::new(Letter { channel, session, round: 0, kind, to_all: false, ciphertext }))
+        Message::Letter(Box::new(Letter {
+            channel,
+            session,
+            round: 0,
+            kind,
+            to_all: false,
+            salt: [4; 32],
+            ciphertext,
+        }))
     });
     envelopes.chain(letters).map(|it| it.to_bytes().expect("a message")).collect()
 }

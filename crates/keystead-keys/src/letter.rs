@@ -37,11 +37,13 @@ impl ChannelSecret {
         self.0.expose()
     }
 
-    /// Encrypts in place, and puts the tag behind it. `None` where the library fails.
-    pub fn seal(&self, place: &[u8], letter: &mut Vec<u8>) -> Option<()> {
-        let tag = self.key(place)?.seal_in_place_separate_tag(nonce(), Aad::empty(), letter).ok()?;
-        letter.extend_from_slice(tag.as_ref());
-        Some(())
+    /// Encrypts for a place; the tag of 16 bytes comes last. `None` where the library fails.
+    #[must_use]
+    pub fn seal(&self, place: &[u8], content: &Secret<Vec<u8>>) -> Option<Vec<u8>> {
+        let mut letter = Secret::new(Vec::with_capacity(content.expose().len().saturating_add(TAG_BYTES)));
+        letter.expose_mut().extend_from_slice(content.expose());
+        self.key(place)?.seal_in_place_append_tag(nonce(), Aad::empty(), letter.expose_mut()).ok()?;
+        Some(std::mem::take(letter.expose_mut()))
     }
 
     /// Decrypts what was encrypted for this place. `None` where anything differs.
@@ -76,8 +78,8 @@ mod tests {
 
     #[test]
     fn a_letter_opens_in_its_place_under_its_secret() {
-        let mut letter = b"a point of a polynomial".to_vec();
-        secret(1).seal(b"round 2", &mut letter).unwrap();
+        let point = Secret::new(b"a point of a polynomial".to_vec());
+        let letter = secret(1).seal(b"round 2", &point).unwrap();
         assert!(!letter.windows(7).any(|it| it == b"a point"));
         assert_eq!(secret(1).open(b"round 2", &letter).unwrap().expose(), b"a point of a polynomial");
         assert!(secret(1).open(b"round 3", &letter).is_none(), "elsewhere");
@@ -88,8 +90,7 @@ mod tests {
             assert!(secret(1).open(b"round 2", &bent).is_none(), "byte {at}");
             assert!(secret(1).open(b"round 2", &letter[..at]).is_none(), "{at} bytes");
         }
-        let mut empty = Vec::new();
-        secret(1).seal(b"", &mut empty).unwrap();
+        let empty = secret(1).seal(b"", &Secret::new(Vec::new())).unwrap();
         assert_eq!(empty.len(), TAG_BYTES);
         assert_eq!(secret(1).open(b"", &empty).unwrap().expose(), b"");
     }

@@ -122,8 +122,7 @@ fn hpke() -> Option<Vec<u8>> {
 
 fn letter() -> Option<Vec<u8>> {
     let secret = ChannelSecret::new(Secret::new([7; 32]));
-    let mut sealed = b"self-test".to_vec();
-    secret.seal(b"place", &mut sealed)?;
+    let sealed = secret.seal(b"place", &Secret::new(b"self-test".to_vec()))?;
     let opened = secret.open(b"place", &sealed)?;
     let mut bent = sealed.clone();
     bent.iter_mut().rev().take(1).for_each(|byte| *byte ^= 1);

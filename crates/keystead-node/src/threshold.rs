@@ -173,10 +173,10 @@ impl Signer {
             self.shared.ledger.save_threshold_records(&rows).await?;
             self.shared.remember(&records);
         }
+        self.runs.stands.extend(stands.into_iter().map(|it| (it.request, it)));
         for ended in ended {
             self.ended(ended).await?;
         }
-        self.runs.stands.extend(stands.into_iter().map(|it| (it.request, it)));
         for it in messages {
             self.shared.peers.send_one(&it.to, PeerMessage::Threshold(it.message).to_document());
         }

@@ -15,6 +15,8 @@ use crate::{Kind, PostError, SessionId};
 
 /// What HPKE binds the secret to, beside who speaks to whom.
 const INFO: &[u8] = Channel::DOMAIN.as_bytes();
+/// Bytes that each letter draws.
+pub(crate) const SALT_BYTES: usize = 32;
 /// Letters under one secret. The next one has another.
 const MAX_LETTERS: u32 = 1024;
 /// Channels of one sender that are kept open: that in use, and those of letters that are still on their way.
@@ -51,6 +53,8 @@ pub struct Letter {
     pub kind: Kind,
     /// Whether it is said to all: where two take part, all are one.
     pub to_all: bool,
+    /// Drawn for this letter: even an enclave that runs on from a copy of its memory writes two contents in no place.
+    pub salt: [u8; SALT_BYTES],
     /// The payload's ciphertext and its tag of 16 bytes (ChaCha20-Poly1305).
     pub ciphertext: Vec<u8>,
 }
@@ -58,9 +62,9 @@ pub struct Letter {
 impl Letter {
     /// Where its content belongs: elsewhere it does not open.
     pub(crate) fn place(&self) -> LetterPlace {
-        let Self { channel, session, round, kind, to_all, .. } = self;
+        let Self { channel, session, round, kind, to_all, salt, .. } = self;
         let (from, to) = (channel.signer.clone(), channel.body.to.clone());
-        LetterPlace { session: *session, round: *round, kind: *kind, from, to, to_all: *to_all }
+        LetterPlace { session: *session, round: *round, kind: *kind, from, to, to_all: *to_all, salt: *salt }
     }
 }
 
@@ -73,6 +77,7 @@ pub(crate) struct LetterPlace {
     pub(crate) from: Name,
     pub(crate) to: Name,
     pub(crate) to_all: bool,
+    pub(crate) salt: [u8; SALT_BYTES],
 }
 
 impl Canonical for LetterPlace {
@@ -129,9 +134,9 @@ impl Channels {
         let ours = both.ours.entry(to.clone()).insert_entry(ours).into_mut();
         ours.letters = ours.letters.saturating_add(1);
         let mut letter = letter(ours.signed.clone());
-        letter.ciphertext = payload.expose().clone();
-        let sealed = ours.secret.seal(&letter.place().to_document(), &mut letter.ciphertext);
-        sealed.ok_or(PostError::Library).map(|()| letter)
+        let sealed = ours.secret.seal(&letter.place().to_document(), payload);
+        letter.ciphertext = sealed.ok_or(PostError::Library)?;
+        Ok(letter)
     }
 
     /// Reads a letter to this node. Of a channel that it knows already neither signature nor encapsulation is looked at again.

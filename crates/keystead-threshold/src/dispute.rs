@@ -8,7 +8,7 @@ use crate::{
     Abort, Address, Culprit, Delivery, Envelope, Fault, Kind, Message, Record, SessionId, Unwritten,
 };
 
-/// What a node said to all in one round of a run, its signature verified.
+/// What a node said to all in one round of a run, its signature verified, or in its channel where one other takes part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     session: SessionId,

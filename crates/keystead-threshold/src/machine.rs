@@ -127,15 +127,6 @@ impl<P: Protocol> Machine<P> {
         step
     }
 
-    /// Ends the run because that node signed something that cannot be decrypted ([`crate::PostError::Sealed`]).
-    pub fn on_unreadable(&mut self, from: &Name) -> Step<P::Output> {
-        let mut step = Step::nothing();
-        if self.live.is_some() && self.begun.others().any(|other| other == from) {
-            self.end_with(self.begun.blame(from, Fault::Malformed), &mut step);
-        }
-        step
-    }
-
     /// Ends the run because nothing more is waited for. Named is whoever has not been heard, if it is one.
     pub fn give_up(&mut self) -> Step<P::Output> {
         let mut step = Step::nothing();
@@ -195,7 +186,7 @@ impl<P: Protocol> Machine<P> {
         let said = spoken(message.kind, message.payload.expose());
         match self.seen.get(&place) {
             Some(before) if *before == said => Ok(()),
-            // INVARIANT K6: both came signed by the sender, whoever carried them here.
+            // INVARIANT K6: both are the sender's, signed or in its channel, whoever carried them here.
             Some(_) if way == Way::Broadcast => fault(Fault::TwoThings),
             Some(_) => fault(Fault::Contradiction),
             None if message.round < self.round => fault(Fault::OutOfOrder),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use keystead_base::{Blame, Canonical, Coded, HybridPublicKey, HybridSigner, Name, Secret, Signed};
 use keystead_keys::{Fill, RecipientKey, RecipientPublicKey};
 
-use crate::channel::{Channel, Channels, Letter};
+use crate::channel::{Channel, Channels, Letter, SALT_BYTES};
 use crate::{Delivery, Envelope, Message, Parcel, SessionId};
 
 /// A node's own keys, those of everybody it runs protocols with, and its channels with them.
@@ -77,27 +77,29 @@ impl Post {
     }
 
     fn write(&self, parcel: &Parcel, to: &Name, fill: Fill<'_>) -> Result<Vec<u8>, PostError> {
+        let mut salt = [0; SALT_BYTES];
+        fill(&mut salt);
         let Parcel { session, round, kind, .. } = *parcel;
         let (address, to_all) = (self.address(to)?, parcel.to.is_none());
         let blank = |channel: Signed<Channel>| {
             let ciphertext = Vec::new();
-            Letter { channel, session, round, kind, to_all, ciphertext }
+            Letter { channel, session, round, kind, to_all, salt, ciphertext }
         };
         let me = (&self.me, &self.signer);
         let letter = self.channels.write(me, (to, address), blank, &parcel.payload, fill)?;
         Message::Letter(Box::new(letter)).to_bytes()
     }
 
-    /// Verifies a message, and decrypts it where it is a letter.
+    /// Verifies a message of a run in which these others take part, and decrypts it where it is a letter.
     ///
     /// # Errors
     ///
     /// [`PostError`] when it does not parse, its sender's keys do not verify it, it is for another node, or it does not
-    /// decrypt.
-    pub fn open(&self, bytes: &[u8]) -> Result<Delivery, PostError> {
+    /// decrypt. None of them names a node for certain: whoever carries messages can make each of them.
+    pub fn open(&self, bytes: &[u8], others: &[Name]) -> Result<Delivery, PostError> {
         match Message::read(bytes)? {
             Message::Broadcast(signed) => self.verified(signed),
-            Message::Letter(letter) => self.opened(*letter),
+            Message::Letter(letter) => self.opened(*letter, others),
         }
     }
 
@@ -108,7 +110,7 @@ impl Post {
         Ok(Delivery { session, round, kind, from, to: None, payload: Secret::new(payload) })
     }
 
-    fn opened(&self, letter: Letter) -> Result<Delivery, PostError> {
+    fn opened(&self, letter: Letter, others: &[Name]) -> Result<Delivery, PostError> {
         let from = self.address(&letter.channel.signer)?;
         let to = &letter.channel.body.to;
         if *to != self.me {
@@ -116,7 +118,9 @@ impl Post {
         }
         let payload = self.channels.read(&letter, from, &self.recipient)?;
         let Letter { channel: Signed { body, signer: from, .. }, session, round, kind, to_all, .. } = letter;
-        Ok(Delivery { session, round, kind, from, to: (!to_all).then_some(body.to), payload })
+        // INVARIANT K6: what several are told is signed, so that it can be shown. A letter is said to this node, whatever it says.
+        let is_broadcast = to_all && others.len() == 1;
+        Ok(Delivery { session, round, kind, from, to: (!is_broadcast).then_some(body.to), payload })
     }
 
     /// The public keys of a node, if the directory has it.
@@ -171,7 +175,8 @@ pub enum PostError {
         /// Whose channel it is.
         from: Name,
     },
-    /// Signed by that node, and not readable by this one.
+    /// Signed by that node, and not readable by this one: sealed wrongly, or for a key that this node had in an earlier seat. A channel is
+    /// signed for no run, so that whoever keeps it can bring it into any.
     #[error("`{from}` opened a channel that this node cannot read")]
     Sealed {
         /// Who signed it.

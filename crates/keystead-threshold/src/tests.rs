@@ -89,7 +89,7 @@ fn channel() -> Channel {
 fn letter_place() -> LetterPlace {
     let session = session(Purpose::Generate).id();
     let (from, to) = (name("n1"), name("n2"));
-    LetterPlace { session, round: 2, kind: Kind::DealShare, from, to, to_all: false }
+    LetterPlace { session, round: 2, kind: Kind::DealShare, from, to, to_all: false, salt: [6; 32] }
 }
 
 fn records() -> [Record; 5] {
@@ -116,6 +116,7 @@ fn vectors() -> Vec<Vector> {
     let (session_id, document) = (session(Purpose::Generate).id(), letter_place().to_document());
     let place = json!({
         "session": session_id, "round": 2, "kind": "deal_share", "from": "n1", "to": "n2", "to_all": false,
+        "salt": vec![6; 32],
     });
     all.push(vector("where a letter belongs", LetterPlace::DOMAIN, place, &document));
     all.extend(records().iter().map(|record| of("a line of the journal", record)));
@@ -211,6 +212,11 @@ fn parcel(to: Option<&str>, payload: &[u8]) -> Parcel {
     Parcel { session, round: 2, kind: Kind::DealShare, to: to.map(name), payload }
 }
 
+/// Who else takes part in a run of three, for whoever reads: only how many counts.
+fn two() -> Vec<Name> {
+    names("n8 n9")
+}
+
 /// What several are told, or one.
 fn pack(from: &str, parcel: &Parcel) -> Vec<u8> {
     let others: Vec<Name> = names("n1 n2 n3").into_iter().filter(|it| *it != name(from)).collect();
@@ -252,12 +258,12 @@ fn bytes_of_all(signed: &Signed<Envelope>) -> Vec<u8> {
 fn a_letter_is_read_by_one_node_and_in_its_place() {
     let bytes = pack("n1", &parcel(Some("n2"), b"a point of a polynomial"));
     assert!(!bytes.windows(7).any(|it| it == b"a point"), "it travels encrypted");
-    let read = post("n2").open(&bytes).unwrap();
+    let read = post("n2").open(&bytes, &two()).unwrap();
     assert_eq!(
         (read.from, read.to, read.payload.expose().as_slice()),
         (name("n1"), Some(name("n2")), b"a point of a polynomial".as_slice())
     );
-    assert_eq!(post("n3").open(&bytes).unwrap_err(), PostError::Misrouted { to: name("n2") });
+    assert_eq!(post("n3").open(&bytes, &two()).unwrap_err(), PostError::Misrouted { to: name("n2") });
     let written = letter(&bytes);
     let elsewhere = SessionId(Digest([8; 32]));
     for moved in [
@@ -265,14 +271,23 @@ fn a_letter_is_read_by_one_node_and_in_its_place() {
         Letter { round: 4, ..written.clone() },
         Letter { kind: Kind::RepairDelta, ..written.clone() },
         Letter { to_all: true, ..written.clone() },
+        Letter { salt: [7; 32], ..written.clone() },
         Letter { ciphertext: vec![7; written.ciphertext.len()], ..written.clone() },
         Letter { ciphertext: Vec::new(), ..written.clone() },
     ] {
         let n2 = post("n2");
         let altered = PostError::Altered { from: name("n1") };
-        assert_eq!(n2.open(&bytes_of(&moved)).unwrap_err(), altered, "whoever carries it names nobody");
-        assert_eq!(n2.open(&bytes).unwrap().round, 2, "and keeps nothing from being read");
-        assert_eq!(n2.open(&bytes_of(&moved)).unwrap_err(), altered, "in a channel that is known, too");
+        assert_eq!(
+            n2.open(&bytes_of(&moved), &two()).unwrap_err(),
+            altered,
+            "whoever carries it names nobody"
+        );
+        assert_eq!(n2.open(&bytes, &two()).unwrap().round, 2, "and keeps nothing from being read");
+        assert_eq!(
+            n2.open(&bytes_of(&moved), &two()).unwrap_err(),
+            altered,
+            "in a channel that is known, too"
+        );
     }
 }
 
@@ -282,29 +297,38 @@ fn k06_nobody_opens_a_channel_in_another_nodes_name() {
     let bytes = pack("n1", &parcel(Some("n2"), b"a point"));
     let mut forged = letter(&bytes);
     forged.channel.signer = name("n3");
-    assert_eq!(post("n2").open(&bytes_of(&forged)).unwrap_err(), PostError::Signature { from: name("n3") });
+    assert_eq!(
+        post("n2").open(&bytes_of(&forged), &two()).unwrap_err(),
+        PostError::Signature { from: name("n3") }
+    );
     forged.channel.signer = name("n9");
-    assert_eq!(post("n2").open(&bytes_of(&forged)).unwrap_err(), PostError::Unknown { name: name("n9") });
+    assert_eq!(
+        post("n2").open(&bytes_of(&forged), &two()).unwrap_err(),
+        PostError::Unknown { name: name("n9") }
+    );
     // What `n1` wrote to `n2` and `n3` signs as its own: the secret stays where it was.
     let mut taken = letter(&bytes);
     taken.channel = Signed::new(taken.channel.body, name("n3"), &keys(3).0).unwrap();
     let (from, session) = (name("n3"), taken.session);
-    assert_eq!(post("n2").open(&bytes_of(&taken)).unwrap_err(), PostError::Sealed { from, session });
+    assert_eq!(post("n2").open(&bytes_of(&taken), &two()).unwrap_err(), PostError::Sealed { from, session });
     // A reader who would write to a third in the writer's name.
     let mut passed = letter(&bytes);
     passed.channel.body.to = name("n3");
-    assert_eq!(post("n3").open(&bytes_of(&passed)).unwrap_err(), PostError::Signature { from: name("n1") });
+    assert_eq!(
+        post("n3").open(&bytes_of(&passed), &two()).unwrap_err(),
+        PostError::Signature { from: name("n1") }
+    );
     // A known channel is one whose signature was verified, and no other one's with the same body.
     let n2 = post("n2");
-    n2.open(&bytes).unwrap();
+    n2.open(&bytes, &two()).unwrap();
     let mut unsigned = letter(&bytes);
     unsigned.channel.signature = Signed::new(channel(), name("n1"), &keys(1).0).unwrap().signature;
-    assert_eq!(n2.open(&bytes_of(&unsigned)).unwrap_err(), PostError::Signature { from: name("n1") });
+    assert_eq!(n2.open(&bytes_of(&unsigned), &two()).unwrap_err(), PostError::Signature { from: name("n1") });
 }
 
-/// Two signatures of one node verify; what stands in the second channel is not what the receiver can read.
+/// Sealed wrongly, or for a key of an earlier seat: a channel is signed for no run, so whoever kept it brings it into any.
 #[test]
-fn k06_who_signs_a_channel_that_does_not_open_is_named() {
+fn k06_a_channel_that_does_not_open_says_so() {
     let (from, session) = (name("n1"), session(Purpose::Generate).id());
     let written = letter(&pack("n1", &parcel(Some("n2"), b"a point")));
     let mut bent = written.channel.body.clone();
@@ -315,7 +339,7 @@ fn k06_who_signs_a_channel_that_does_not_open_is_named() {
         let channel = Signed::new(body, name("n1"), &keys(1).0).unwrap();
         let letter = Letter { channel, ..written.clone() };
         let sealed = PostError::Sealed { from: from.clone(), session };
-        assert_eq!(post("n2").open(&bytes_of(&letter)).unwrap_err(), sealed);
+        assert_eq!(post("n2").open(&bytes_of(&letter), &two()).unwrap_err(), sealed);
     }
 }
 
@@ -333,7 +357,7 @@ fn a_channel_is_signed_once_for_many_letters_and_not_for_ever() {
     for round in 0..=255 {
         for _ in 0..20 {
             let bytes = write(round);
-            assert_eq!(n2.open(&bytes).unwrap().payload.expose(), &[round; 40]);
+            assert_eq!(n2.open(&bytes, &two()).unwrap().payload.expose(), &[round; 40]);
             let channel = letter(&bytes).channel;
             if channels.last() != Some(&channel) {
                 channels.push(channel);
@@ -341,19 +365,27 @@ fn a_channel_is_signed_once_for_many_letters_and_not_for_ever() {
         }
     }
     assert_eq!(channels.len(), 1 + 256 * 20 / 1024, "one for each 1,024 letters");
-    assert_eq!(n2.open(&first).unwrap().round, 0, "what is older is read, too");
+    let (one, again) = (letter(&write(3)), letter(&write(3)));
+    assert!(one.salt != again.salt && one.ciphertext != again.ciphertext, "no two letters have one key");
+    assert_eq!(n2.open(&first, &two()).unwrap().round, 0, "what is older is read, too");
     let anew =
         post("n1").pack(&parcel(Some("n2"), b"x"), &to, &mut |bytes: &mut [u8]| bytes.fill(99)).unwrap();
     assert_ne!(letter(&anew[0].1).channel, channels[0], "another life, another channel");
-    n2.open(&anew[0].1).unwrap();
+    n2.open(&anew[0].1, &two()).unwrap();
 }
 
 /// Where one other takes part nobody else could be shown anything; the receiver knows that all were told it.
 #[test]
 fn what_is_said_to_all_of_one_other_is_a_letter() {
     let bytes = packed(&post("n1"), &parcel(None, b"for all"), &names("n2"));
-    let read = post("n2").open(&bytes).unwrap();
+    let read = post("n2").open(&bytes, &names("n1")).unwrap();
     assert_eq!((read.to, read.payload.expose().as_slice()), (None, b"for all".as_slice()));
+    // INVARIANT K6: where others are told something they could be told something else, and nobody could show it.
+    assert_eq!(
+        post("n2").open(&bytes, &two()).unwrap().to,
+        Some(name("n2")),
+        "it is said to this node alone"
+    );
     assert!(Said::signed(&bytes, &name("n1"), post("n2").keys_of(&name("n1")).unwrap()).is_none());
     broadcast(&pack("n1", &parcel(None, b"for all")));
 }
@@ -361,17 +393,17 @@ fn what_is_said_to_all_of_one_other_is_a_letter() {
 #[test]
 fn nobody_writes_in_another_nodes_name() {
     let bytes = pack("n1", &parcel(None, b"for all"));
-    assert_eq!(post("n2").open(&bytes).unwrap().from, name("n1"));
+    assert_eq!(post("n2").open(&bytes, &two()).unwrap().from, name("n1"));
     let mut forged = broadcast(&bytes);
     forged.signer = name("n3");
-    let refused = post("n2").open(&bytes_of_all(&forged)).unwrap_err();
+    let refused = post("n2").open(&bytes_of_all(&forged), &two()).unwrap_err();
     assert_eq!(refused, PostError::Signature { from: name("n3") });
     forged.signer = name("n9");
-    let refused = post("n2").open(&bytes_of_all(&forged)).unwrap_err();
+    let refused = post("n2").open(&bytes_of_all(&forged), &two()).unwrap_err();
     assert_eq!(refused, PostError::Unknown { name: name("n9") });
     for bytes in [bytes, pack("n1", &parcel(Some("n2"), b"for one"))] {
         for cut in [0, 1, bytes.len() / 2, bytes.len() - 1] {
-            assert!(post("n2").open(&bytes[..cut]).is_err());
+            assert!(post("n2").open(&bytes[..cut], &two()).is_err());
         }
     }
 }
@@ -401,14 +433,14 @@ fn k06_two_signed_envelopes_settle_who_lied() {
     let mut forged = broadcast(&by_another);
     forged.signer = name("n1");
     assert!(Said::signed(&bytes_of_all(&forged), &name("n1"), &keys("n1")).is_none());
-    assert_eq!(Said::of(&post("n3").open(&pack("n1", &parcel(None, b"one"))).unwrap()), Some(one));
+    assert_eq!(Said::of(&post("n3").open(&pack("n1", &parcel(None, b"one")), &two()).unwrap()), Some(one));
 }
 
 fn told(broadcasts: &[Parcel]) -> Told<Vec<u8>> {
     let mut told = Told::new(names("n1 n2"));
     for parcel in broadcasts {
         let bytes = pack("n1", parcel);
-        told.keep(&post("n3").open(&bytes).unwrap(), || bytes.clone());
+        told.keep(&post("n3").open(&bytes, &two()).unwrap(), || bytes.clone());
     }
     told
 }
@@ -423,7 +455,7 @@ fn k06_a_dispute_shows_what_the_sender_signed_and_ends_by_what_it_signed_for_ano
     let next = Parcel { round: 3, ..parcel(None, b"next") };
     let broadcasts = [parcel(None, b"one"), parcel(None, b"one"), next];
     let shown = told(&broadcasts).show(&name("hot"), &doubt).unwrap();
-    let rounds = shown.messages.iter().map(|bytes| post("n2").open(bytes).unwrap().round);
+    let rounds = shown.messages.iter().map(|bytes| post("n2").open(bytes, &two()).unwrap().round);
     assert_eq!(rounds.collect::<Vec<_>>(), [2, 3], "each once, and signed as it came");
     assert_eq!(shown.others, names("n2"), "and not to the sender");
     let dispute = shown.dispute.unwrap();
@@ -457,6 +489,6 @@ fn k06_what_is_shown_of_a_run_depends_on_how_it_ended() {
     assert!(over.show(&name("hot"), &node(Fault::Equivocation)).unwrap().messages.is_empty());
     let mut strange = Told::new(names("n2"));
     let bytes = pack("n1", &both[0]);
-    strange.keep(&post("n3").open(&bytes).unwrap(), || panic!("of a stranger nothing is kept"));
+    strange.keep(&post("n3").open(&bytes, &two()).unwrap(), || panic!("of a stranger nothing is kept"));
     let _: Told<Vec<u8>> = strange;
 }

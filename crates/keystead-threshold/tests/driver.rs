@@ -295,7 +295,15 @@ fn k06_an_abort_is_written_before_anybody_is_told() {
     machine.start(&mut |bytes| bytes.fill(1));
     let mut garbled = sums(1, &three(1));
     garbled.run(|_, _, _| Fate::Drop);
-    let step = machine.on_unreadable(&name("b"));
+    let elsewhere = Delivery {
+        session: three(2).id(),
+        round: 0,
+        kind: Kind::DealHash,
+        from: name("b"),
+        to: None,
+        payload: Secret::new(Vec::new()),
+    };
+    let step = machine.on_message(elsewhere, &mut |bytes| bytes.fill(1));
     let Some(keystead_threshold::End::Aborted(unwritten)) = step.end else { panic!("it ends") };
     assert!(step.messages.is_empty() && machine.is_over());
     let Record::Aborted { abort, .. } = unwritten.record() else { panic!("a record of it") };

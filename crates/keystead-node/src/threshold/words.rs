@@ -19,7 +19,7 @@ use crate::signer::Signer;
 /// A word of another node for the signer.
 #[derive(Debug)]
 pub(crate) enum RunWord {
-    /// A signed envelope.
+    /// A message of a run.
     Message(Vec<u8>),
     /// A run that this node leads.
     Call(Name, RunCall),
@@ -47,12 +47,13 @@ impl Shared {
 impl Signer {
     /// Takes the words that wait, in one call where they are messages.
     pub(crate) async fn heard_words(&mut self, words: Vec<RunWord>) -> Result<(), NodeError> {
-        let heard = self.take_words(words);
+        let heard = self.take_words(words).await;
         let done = self.end_turn().await;
-        heard.and(done)
+        // What cannot be written down ends the node; what the enclave refuses does not.
+        done.and(heard)
     }
 
-    fn take_words(&mut self, words: Vec<RunWord>) -> Result<(), NodeError> {
+    async fn take_words(&mut self, words: Vec<RunWord>) -> Result<(), NodeError> {
         let mut messages = Vec::new();
         for word in words {
             match word {
@@ -63,6 +64,8 @@ impl Signer {
         for part in parts(messages) {
             let moved = self.enclave.deliver(part)?;
             self.runs.turn.add(moved);
+            // INVARIANT D3: nobody waits for an answer until all others are computed.
+            self.end_turn().await?;
         }
         Ok(())
     }
@@ -94,7 +97,7 @@ impl Signer {
         let mut calls = std::mem::take(&mut self.runs.calls);
         calls.retain(|(since, ..)| since.elapsed() < CALL_LIFE);
         let done = calls.into_iter().try_for_each(|(since, from, call)| self.called(since, from, call));
-        done.and(self.end_turn().await)
+        self.end_turn().await.and(done)
     }
 
     /// Has the enclave begin a run.
@@ -179,7 +182,7 @@ impl Signer {
         self.give_up_ceremonies(now).await?;
         self.retire(now).await?;
         let led = self.lead_due(now).await;
-        led.and(self.end_turn().await)
+        self.end_turn().await.and(led)
     }
 
     async fn lead_due(&mut self, now: Instant) -> Result<(), NodeError> {
@@ -190,8 +193,12 @@ impl Signer {
         let shared = std::sync::Arc::clone(&self.shared);
         self.runs.waiting.retain(|request, _| !shared.board.has_signature(request));
         let due = self.runs.waiting.iter().filter(|(_, it)| it.turns.due <= now).map(|(request, _)| *request);
-        for request in due.collect::<Vec<_>>() {
+        for (led, request) in due.collect::<Vec<_>>().into_iter().enumerate() {
             self.lead_request(request, now).await?;
+            // INVARIANT D3: whoever is called waits for the leader's first word.
+            if led % LED_AT_ONCE == LED_AT_ONCE - 1 {
+                self.end_turn().await?;
+            }
         }
         Ok(())
     }
@@ -312,6 +319,8 @@ fn parts(messages: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
 const BLOCKED: &str = "threshold_begin.blocked";
 /// So many sets are asked for in one turn, where a node was caught meanwhile.
 const MAX_SETS_AT_ONCE: usize = 4;
+/// Runs that begin before one write makes their records durable and their first words leave.
+const LED_AT_ONCE: usize = 16;
 /// For how long whoever was named in a run is taken last, and sets that came to nothing are remembered.
 const AILING_TIME: std::time::Duration = std::time::Duration::from_secs(60);
 /// Words that wait for the signer.
@@ -320,7 +329,7 @@ pub(crate) const MAX_RUN_WORDS: usize = 512;
 const MAX_CALLS: usize = 1024;
 /// Runs of one caller for one request at once.
 const MAX_RUNS_OF_ONE: usize = 2;
-/// An envelope with its signature.
+/// An envelope with its signature, or a letter with its channel.
 const MAX_MESSAGE_BYTES: usize = MAX_ENVELOPE_BYTES + 4096;
 /// How long a call waits for one.
 const CALL_LIFE: std::time::Duration = std::time::Duration::from_secs(10);

@@ -108,7 +108,7 @@ pub(crate) struct Proving {
 pub(crate) struct Moved {
     /// To be durable before anything else happens.
     pub(crate) records: Vec<Record>,
-    /// Signed messages, each for one node.
+    /// Messages, each for one node.
     pub(crate) messages: Vec<(Name, Vec<u8>)>,
     /// Runs that ended.
     pub(crate) ended: Vec<(SessionId, Finish)>,

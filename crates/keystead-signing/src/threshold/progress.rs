@@ -63,13 +63,13 @@ pub struct Standing {
     pub missing: Vec<Name>,
 }
 
-/// A signed message for one node.
+/// A message for one node.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outgoing {
     /// For whom.
     pub to: Name,
-    /// The signed envelope.
+    /// A broadcast, or a letter.
     #[serde(with = "const_hex")]
     pub message: Vec<u8>,
 }

@@ -125,7 +125,6 @@ pub(super) trait AnyMachine {
     fn mix(&mut self, seed: DealingSeed);
     fn start(&mut self) -> Turn;
     fn on_message(&mut self, message: Delivery) -> Turn;
-    fn on_unreadable(&mut self, from: &Name) -> Turn;
     fn give_up(&mut self) -> Turn;
     fn id(&self) -> SessionId;
     /// Everyone but this node: whom a broadcast goes to.
@@ -186,11 +185,6 @@ impl<P: Protocol, R: Fn(P::Output) -> TurnEnd> AnyMachine for Typed<P, R> {
     fn on_message(&mut self, message: Delivery) -> Turn {
         let seed = &mut self.seed;
         let step = self.machine.on_message(message, &mut |out: &mut [u8]| fill(seed, out));
-        self.turn(step)
-    }
-
-    fn on_unreadable(&mut self, from: &Name) -> Turn {
-        let step = self.machine.on_unreadable(from);
         self.turn(step)
     }
 

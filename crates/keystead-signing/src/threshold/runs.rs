@@ -147,15 +147,15 @@ impl Runs {
             ends.extend(self.disputes.settle(session, message));
             return;
         };
-        let turn = match run.post.open(message) {
+        let turn = match run.post.open(message, &run.machine.others()) {
             Ok(delivery) => run.on_message(delivery, message),
-            Err(PostError::Sealed { from, .. }) => run.machine.on_unreadable(&from),
             // Nobody's for certain: whoever carries messages cannot end a run with one.
             Err(
                 PostError::Unknown { .. }
                 | PostError::Malformed
                 | PostError::Signature { .. }
                 | PostError::Altered { .. }
+                | PostError::Sealed { .. }
                 | PostError::Misrouted { .. }
                 | PostError::Library,
             ) => return,
