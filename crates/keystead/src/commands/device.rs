@@ -313,7 +313,8 @@ fn kind(proof: &DeviceProof) -> &'static str {
         DeviceProof::Tpm { .. } => "TPM",
         DeviceProof::Fido { .. } => "authenticator, counted by its model",
         DeviceProof::FidoSerial { .. } => "authenticator with a number",
-        DeviceProof::Token { .. } => "token",
+        DeviceProof::TokenKey { software: true, .. } => "PROGRAM that passes for a token",
+        DeviceProof::Token { .. } | DeviceProof::TokenKey { .. } => "token",
     }
 }
 
