@@ -277,6 +277,11 @@ fn s11_seven_keys_on_one_laptop_succeed_without_its_control() {
 }
 
 #[test]
+fn s11_seven_keys_of_one_token_succeed_without_its_control() {
+    stolen(seven_keys_on_one_laptop::on_one_token(seven_keys_on_one_laptop::WithoutDistinctDevices));
+}
+
+#[test]
 fn s12_a_look_alike_address_succeeds_without_its_control() {
     stolen(look_alike_address::attack(look_alike_address::WithoutWholeAddresses));
 }

@@ -33,7 +33,7 @@ pub use claims::{
     Attested, CHALLENGE_SECONDS, Challenge, Platform, Report, ReportData, Tcb, measurement, report_data,
 };
 pub use custodian::{Custodian, Rules};
-pub use enrolling::{ENROLMENT_PCRS, EnrolmentChallenge};
+pub use enrolling::{ENROLMENT_PCRS, EnrolmentChallenge, TokenTestimony};
 pub use error::{AllowError, EvidenceError, Reason, ReleaseError};
 pub use evidence::{Attester, Verifier};
 pub use fido::FidoAttestation;

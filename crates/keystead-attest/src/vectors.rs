@@ -50,20 +50,17 @@ fn vectors() -> Vec<Vector> {
     };
     let asked =
         EnrolmentChallenge { holder: enrolment.holder.clone(), key: enrolment.key, nonce: Digest([2; 32]) };
-    let mut device = Vector::of("the id of that device", &enrolment);
-    device.domain = "keystead/device/v1".to_owned();
-    device.json = serde_json::to_value(&enrolment.proof).unwrap();
-    let bytes = borsh::to_vec(&enrolment.proof).unwrap();
-    device.document = const_hex::encode([b"\x12keystead/device/v1".as_slice(), &bytes].concat());
-    device.digest = enrolment.proof.device();
+    let token = token(&enrolment);
     vec![
         Vector::of("one program on a TPM, and a device that was taken out", &allow_list(program)),
         Vector::of("a release", &released(nonce, program)),
         report,
         measured,
         Vector::of("an approver's security key", &enrolment),
-        device,
+        device("the id of that device", &enrolment.proof, &enrolment),
         Vector::of("an approver's security key whose maker certifies its number", &numbered),
+        Vector::of("an approver's token, which says that it is a program", &token),
+        device("the id of that token: maker and number", &plain(&token.proof), &token),
         Vector::of("what a device binds", &asked),
         Vector::of("a quote", &TpmEvidence { quote: vec![1, 2, 3], signature: vec![4, 5] }),
         Vector::of("a seal", &seal()),
@@ -74,6 +71,33 @@ fn vectors() -> Vec<Vector> {
         Vector::of("a mark", &RollbackMark::new(&mark_key(), 3, 1000, Digest([2; 32]))),
         Vector::of("the mark of a disk that people accepted", &RollbackMark::accepted(&mark_key(), 4)),
     ]
+}
+
+/// The id of the device of `enrolment`, which is that of `proof`.
+fn device(name: &str, proof: &DeviceProof, enrolment: &Enrolment) -> Vector {
+    let bytes = borsh::to_vec(proof).unwrap();
+    let mut device = Vector::of(name, enrolment);
+    device.domain = "keystead/device/v1".to_owned();
+    device.json = serde_json::to_value(proof).unwrap();
+    device.document = const_hex::encode([b"\x12keystead/device/v1".as_slice(), &bytes].concat());
+    device.digest = enrolment.proof.device();
+    device
+}
+
+fn token(enrolment: &Enrolment) -> Enrolment {
+    let proof = DeviceProof::TokenKey {
+        manufacturer: "SoftHSM project".to_owned(),
+        model: "SoftHSM v2".to_owned(),
+        serial: "0f1e2d3c4b5a6978".to_owned(),
+        key: Digest([7; 32]),
+        software: true,
+    };
+    Enrolment { proof, ..enrolment.clone() }
+}
+
+fn plain(proof: &DeviceProof) -> DeviceProof {
+    let DeviceProof::TokenKey { manufacturer, serial, .. } = proof.clone() else { unreachable!() };
+    DeviceProof::Token { manufacturer, serial }
 }
 
 fn allow_list(program: Digest) -> AllowList {

@@ -138,6 +138,18 @@ pub enum HomeError {
         /// Why.
         reason: String,
     },
+    /// A key of which the home does not say that it was born there and never left.
+    #[error(
+        "{home} does not say that `{label}` was born in it and never left ({what}); let it make a key itself"
+    )]
+    Foreign {
+        /// The home.
+        home: String,
+        /// The key.
+        label: String,
+        /// The attribute that is not as it should be, or that it does not tell.
+        what: String,
+    },
     /// The error state.
     #[error("the process of the token is in its error state until it is started anew: {reason}")]
     SelfTest {
@@ -174,6 +186,7 @@ impl HomeError {
             | Self::Unverified { .. }
             | Self::Point { .. }
             | Self::Ambiguous { .. }
+            | Self::Foreign { .. }
             | Self::SelfTest { .. } => true,
             Self::Exists { .. }
             | Self::Cannot { .. }
@@ -206,6 +219,7 @@ impl Coded for HomeError {
             Self::Locked { .. } => "home.locked",
             Self::Refused { .. } => "home.refused",
             Self::Module { .. } => "home.module",
+            Self::Foreign { .. } => "home.foreign",
             Self::SelfTest { .. } => "home.self_test",
         }
     }
@@ -218,6 +232,7 @@ impl Coded for HomeError {
             | Self::Form { .. }
             | Self::Label { .. }
             | Self::Secret { .. }
+            | Self::Foreign { .. }
             | Self::TooLong { .. } => Blame::Caller,
             Self::Altered { .. } | Self::Unverified { .. } | Self::Point { .. } | Self::Refused { .. } => {
                 Blame::Peer

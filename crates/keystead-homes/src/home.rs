@@ -79,6 +79,27 @@ pub trait Home: Send + Sync {
     fn stay(&self, _label: &Label) -> Result<(), HomeError> {
         Err(HomeError::cannot(self.name(), "send keys to others of its kind"))
     }
+
+    /// What the home says of itself, and of a key that was born in it and never left: one that came, or could leave once, is
+    /// [`HomeError::Foreign`]. The key has signed before this returns.
+    fn testify(&self, _label: &Label) -> Result<Testimony, HomeError> {
+        Err(HomeError::cannot(self.name(), "say which device it is"))
+    }
+}
+
+/// Which device a home says that it is. Its module says it, and nobody signs it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Testimony {
+    /// Who made it, without the blanks that PKCS#11 pads with; so of the others.
+    pub manufacturer: String,
+    /// What its maker calls it.
+    pub model: String,
+    /// Its serial number.
+    pub serial: String,
+    /// Whether its slot says that hardware is behind it (`CKF_HW_SLOT`).
+    pub hardware: bool,
+    /// The key's public side.
+    pub public: PublicKey,
 }
 
 /// What a key signs.

@@ -19,7 +19,7 @@ pub use error::HomeError;
 pub use finish::finish;
 pub use home::{
     Abilities, Home, Label, MAX_LABEL_BYTES, MAX_WRAPPED_BYTES, Parcel, PublicKey, Receiver, Scheme,
-    Signature, ToSign,
+    Signature, Testimony, ToSign,
 };
 pub use pool::{Member, Pool};
 pub use process::{ProcessHome, ServeError, TokenProcess, serve, serve_with};

@@ -80,5 +80,5 @@ pub use rolls::RollsFolder;
 pub use root::{RootConfig, parse_token_arguments};
 pub use run::{RunningNode, run, run_traced, run_under};
 pub use share::recovered_signature;
-pub use tokens::TokenConfig;
+pub use tokens::{TokenConfig, process as token_process};
 pub use tpm::tpm_errand;

@@ -30,8 +30,10 @@ pub struct TokenConfig {
     pub environment: BTreeMap<String, String>,
 }
 
-/// How the process of a token is started: as another process of this program.
-pub(crate) fn process(
+/// How the process of a token is started: as another process of this program. The token by its label, its module, and the file with
+/// its PIN; `environment` is all that the module is given.
+#[must_use]
+pub fn process(
     program: &Path,
     (token, module, pin): (&str, &Path, &Path),
     environment: &BTreeMap<String, String>,

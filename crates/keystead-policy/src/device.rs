@@ -39,6 +39,19 @@ pub enum DeviceProof {
         #[serde(with = "const_hex")]
         serial: Vec<u8>,
     },
+    /// A PKCS#11 token, by a key that was born in it: all of it is what its module said on the witness's machine.
+    TokenKey {
+        /// Its maker, as the token says it.
+        manufacturer: String,
+        /// Its model, as the token says it.
+        model: String,
+        /// Its serial number.
+        serial: String,
+        /// `SHA-256` of the key's point on P-256, uncompressed (SEC 1, 2.3.3): it signed the challenge.
+        key: Digest,
+        /// Whether its slot says that no hardware is behind it: a program, whose files are copied as all files are.
+        software: bool,
+    },
 }
 
 /// What a device is there for.
@@ -85,9 +98,13 @@ impl std::fmt::Display for Holder {
 }
 
 impl DeviceProof {
-    /// The same for the same piece of hardware, whatever it is there for.
+    /// The same for the same piece of hardware, whatever it is there for: of a token maker and serial number, whichever of its keys
+    /// signed.
     #[must_use]
     pub fn device(&self) -> Digest {
+        if let Self::TokenKey { manufacturer, serial, .. } = self {
+            return Self::Token { manufacturer: manufacturer.clone(), serial: serial.clone() }.device();
+        }
         let mut bytes = Vec::new();
         // Writing to a vector fails only when a length exceeds u32, which `check` forbids.
         let written = BorshSerialize::serialize(self, &mut bytes);
@@ -116,13 +133,8 @@ impl DeviceProof {
                     Err(EnrolmentError::NoSerial { found: const_hex::encode(serial) })
                 }
             }
-            Self::Token { manufacturer, serial } => {
-                if !fits(manufacturer) || manufacturer.trim() != manufacturer {
-                    return Err(EnrolmentError::NoMaker { found: manufacturer.clone() });
-                }
-                let named = fits(serial) && !serial.contains(' ') && serial.bytes().any(|it| it != b'0');
-                if named { Ok(()) } else { Err(EnrolmentError::NoSerial { found: serial.clone() }) }
-            }
+            Self::Token { manufacturer, serial } => check_token(&[manufacturer], serial),
+            Self::TokenKey { manufacturer, model, serial, .. } => check_token(&[manufacturer, model], serial),
         }
     }
 
@@ -131,9 +143,32 @@ impl DeviceProof {
         match self {
             Self::Fido { aaguid, .. } => Some((*aaguid, false)),
             Self::FidoSerial { aaguid, .. } => Some((*aaguid, true)),
-            Self::Tpm { .. } | Self::Token { .. } => None,
+            Self::Tpm { .. } | Self::Token { .. } | Self::TokenKey { .. } => None,
         }
     }
+
+    /// The key in a token: no two tokens have one, unless one of them is a copy.
+    pub(crate) fn token_key(&self) -> Option<Digest> {
+        match self {
+            Self::TokenKey { key, .. } => Some(*key),
+            Self::Tpm { .. } | Self::Fido { .. } | Self::FidoSerial { .. } | Self::Token { .. } => None,
+        }
+    }
+
+    /// Whether it says itself that it is no hardware.
+    #[must_use]
+    pub fn is_software(&self) -> bool {
+        matches!(self, Self::TokenKey { software: true, .. })
+    }
+}
+
+/// A token says who made it, and which one it is.
+fn check_token(makers: &[&String], serial: &str) -> Result<(), EnrolmentError> {
+    if let Some(found) = makers.iter().find(|it| !fits(it) || it.trim() != **it) {
+        return Err(EnrolmentError::NoMaker { found: (*found).clone() });
+    }
+    let named = fits(serial) && !serial.contains(' ') && serial.bytes().any(|it| it != b'0');
+    if named { Ok(()) } else { Err(EnrolmentError::NoSerial { found: serial.to_owned() }) }
 }
 
 fn fits(text: &str) -> bool {

@@ -50,14 +50,26 @@ impl RosterDevices {
         self.records.iter().find(|it| it.body.holder == *holder)
     }
 
+    /// INVARIANT S11: whoever has to have a device has shown hardware.
+    fn check_required(&self, holder: Holder) -> Result<(), EnrolmentError> {
+        let holder = Box::new(holder);
+        match self.of(&holder) {
+            _ if self.required_of == RequiredOf::Nobody => Ok(()),
+            None => Err(EnrolmentError::Missing { holder }),
+            Some(record) if record.body.proof.is_software() => Err(EnrolmentError::Software { holder }),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// INVARIANT S11: no piece of hardware counts for two.
     fn check_distinct<'a>(records: impl IntoIterator<Item = &'a Enrolment>) -> Result<(), EnrolmentError> {
         let (mut devices, mut models) = (BTreeMap::new(), BTreeMap::new());
         for Enrolment { holder, proof, .. } in records {
-            let device = proof.device();
-            if let Some(other) = devices.insert(device, holder) {
-                let (holder, found) = (Box::new(other.clone()), Box::new(holder.clone()));
-                return Err(EnrolmentError::SameDevice { device, holder, found });
+            for device in [Some(proof.device()), proof.token_key()].into_iter().flatten() {
+                if let Some(other) = devices.insert(device, holder) {
+                    let (holder, found) = (Box::new(other.clone()), Box::new(holder.clone()));
+                    return Err(EnrolmentError::SameDevice { device, holder, found });
+                }
             }
             // Of an authenticator without a certified serial number nothing says that it is another one than the next of its
             // model: it makes as many credentials as it is asked for.
@@ -87,18 +99,15 @@ impl Roster {
     ///
     /// # Errors
     ///
-    /// [`EnrolmentError::Missing`] of the first that has shown none, [`EnrolmentError::SameDevice`] or
-    /// [`EnrolmentError::SameModel`] of two that have shown one.
+    /// [`EnrolmentError::Missing`] or [`EnrolmentError::Software`] of the first that has shown none,
+    /// [`EnrolmentError::SameDevice`] or [`EnrolmentError::SameModel`] of two that have shown one.
     pub fn devices_of_holders(&self, nodes: &[Name]) -> Result<(), EnrolmentError> {
         let Some(devices) = &self.devices else { return Ok(()) };
         let mut shown = Vec::new();
         for node in nodes {
             let holder = Holder::Node(node.clone());
-            match devices.of(&holder) {
-                Some(record) => shown.push(&record.body),
-                None if devices.required_of == RequiredOf::Nobody => {}
-                None => return Err(EnrolmentError::Missing { holder: Box::new(holder) }),
-            }
+            shown.extend(devices.of(&holder).map(|record| &record.body));
+            devices.check_required(holder)?;
         }
         RosterDevices::check_distinct(shown)
     }
@@ -156,10 +165,8 @@ pub fn check_devices(before: Option<&PolicyVersion>, next: &PolicyVersion) -> Re
     let kept = known.devices.as_ref().filter(|_| before.is_some());
     let is_new = |it: &&Signed<Enrolment>| kept.is_none_or(|kept| !kept.records.contains(it));
     devices.records.iter().filter(is_new).try_for_each(|it| check_witness(known, it))?;
-    if devices.required_of == RequiredOf::Everybody
-        && let Some(holder) = roster.holders().find(|it| devices.of(it).is_none())
-    {
-        return Err(EnrolmentError::Missing { holder: Box::new(holder) }.into());
+    if devices.required_of == RequiredOf::Everybody {
+        roster.holders().try_for_each(|it| devices.check_required(it))?;
     }
     Ok(())
 }

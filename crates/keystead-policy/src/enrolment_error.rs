@@ -47,6 +47,14 @@ pub enum EnrolmentError {
         /// Who.
         holder: Box<Holder>,
     },
+    /// A holder whose device is a program.
+    #[error(
+        "the token of {holder} is a program, whose files anybody copies: where devices are required it is none, enroll one of hardware"
+    )]
+    Software {
+        /// Who.
+        holder: Box<Holder>,
+    },
     /// A record of nobody.
     #[error("the roster has no {holder}, of whom a device record speaks: leave the record out")]
     NoHolder {
@@ -99,7 +107,7 @@ pub enum EnrolmentError {
     },
     /// A token that names no maker.
     #[error(
-        "expected a token's maker in 1 to {MAX_TOKEN_TEXT} characters of ASCII without blanks around them, found {found:?}"
+        "expected a token's maker and model in 1 to {MAX_TOKEN_TEXT} characters of ASCII without blanks around them, found {found:?}"
     )]
     NoMaker {
         /// What it says.
@@ -114,6 +122,7 @@ impl Coded for EnrolmentError {
             Self::SameModel { .. } => "enrolment.same_model",
             Self::SameHolder { .. } => "enrolment.same_holder",
             Self::Missing { .. } => "enrolment.missing",
+            Self::Software { .. } => "enrolment.software",
             Self::NoHolder { .. } => "enrolment.no_holder",
             Self::OtherKey { .. } => "enrolment.other_key",
             Self::OwnWord { .. } => "enrolment.own_word",

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use keystead_attest::tpm::{Credential, CredentialChallenge, Endorsement};
-use keystead_attest::{EnrolmentChallenge, EvidenceError, FidoAttestation, Makers};
+use keystead_attest::{EnrolmentChallenge, EvidenceError, FidoAttestation, Makers, TokenTestimony};
 use keystead_base::{Canonical as _, Digest, HybridPublicKey, Signed, Timestamp};
 use keystead_policy::{Enrolment, Holder};
 use serde::de::DeserializeOwned;
@@ -58,6 +58,7 @@ pub(crate) struct TpmOffer {
 pub(crate) struct Kept {
     challenge: EnrolmentChallenge,
     tpm: Option<TpmOffer>,
+    token: Option<TokenTestimony>,
     #[serde(with = "const_hex")]
     random: [u8; 64],
 }
@@ -70,6 +71,8 @@ pub(crate) struct Asked {
     /// The challenge's digest, for authenticators.
     pub(crate) binds: Digest,
     pub(crate) credential: Option<CredentialForm>,
+    /// The token that is to answer.
+    pub(crate) token: Option<TokenTestimony>,
 }
 
 /// A credential in hex.
@@ -110,14 +113,22 @@ pub(crate) enum Shown {
         evidence: Vec<u8>,
     },
     Fido(FidoAttestation),
+    /// By the token's key over the challenge.
+    Token {
+        #[serde(with = "const_hex")]
+        signature: Vec<u8>,
+    },
 }
 
+/// What was shown before the question: the identity key of a TPM, or a token that the witness opened.
+pub(crate) type Before = (Option<TpmOffer>, Option<TokenTestimony>);
+
 impl Kept {
-    pub(crate) fn new(holder: Holder, key: Digest, tpm: Option<TpmOffer>) -> Self {
+    pub(crate) fn new(holder: Holder, key: Digest, (tpm, token): Before) -> Self {
         let (mut nonce, mut random) = ([0; 32], [0; 64]);
         outside::fill(&mut nonce);
         outside::fill(&mut random);
-        Self { challenge: EnrolmentChallenge { holder, key, nonce: Digest(nonce) }, tpm, random }
+        Self { challenge: EnrolmentChallenge { holder, key, nonce: Digest(nonce) }, tpm, token, random }
     }
 
     pub(crate) fn to_json(&self) -> String {
@@ -133,7 +144,7 @@ impl Kept {
             }
             None => None,
         };
-        Ok(Asked { binds: challenge.digest(), challenge, credential })
+        Ok(Asked { binds: challenge.digest(), challenge, credential, token: self.token.clone() })
     }
 
     /// The record, where the answer is by this very device and by the holder's key.
@@ -143,9 +154,10 @@ impl Kept {
         makers: &Makers,
         now: Timestamp,
     ) -> Result<Enrolment, Failure> {
-        let proof = match (&answer.shown, &self.tpm) {
-            (Shown::Fido(attestation), None) => self.challenge.fido(makers, attestation, now)?,
-            (Shown::Tpm { found, evidence }, Some(offer)) => {
+        let proof = match (&answer.shown, &self.tpm, &self.token) {
+            (Shown::Fido(attestation), None, None) => self.challenge.fido(makers, attestation, now)?,
+            (Shown::Token { signature }, None, Some(seen)) => self.challenge.token(seen, signature)?,
+            (Shown::Tpm { found, evidence }, Some(offer), None) => {
                 let endorsement = endorsed(offer, makers, now)?;
                 let (challenge, _) = self.credential(&endorsement, offer)?;
                 self.challenge.tpm(&endorsement, challenge.complete(found)?, evidence, now)?
@@ -155,7 +167,7 @@ impl Kept {
                 return Err(Failure::new(
                     "device.kind",
                     what,
-                    "ask anew: with --tpm FILE for a TPM, without for an authenticator",
+                    "ask anew: with --tpm FILE for a TPM, --token LABEL for a token, without both for an authenticator",
                 ));
             }
         };

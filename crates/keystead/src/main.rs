@@ -14,6 +14,7 @@ mod failure;
 mod following;
 mod founding;
 mod gathering;
+mod handheld;
 mod handing;
 mod importing;
 mod leaving;

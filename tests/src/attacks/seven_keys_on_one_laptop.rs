@@ -23,15 +23,20 @@ use crate::world::{World, outcome_of};
 
 /// Plays it with keys that are all on one laptop.
 pub fn attack<C: Controls>(controls: C) -> Loot {
-    play(controls, |_| 99)
+    play(controls, |_| tpm(99))
+}
+
+/// Plays it with seven keys that one token made, one for each keyholder: each of the seven signed for itself.
+pub fn on_one_token<C: Controls>(controls: C) -> Loot {
+    play(controls, |keyholder| token(17, keyholder))
 }
 
 /// Plays it with keys on seven laptops, which nobody took over at once: what the control does not refuse.
 pub fn enrolled_apart<C: Controls>(controls: C) -> Loot {
-    play(controls, |keyholder| 100 + keyholder)
+    play(controls, |keyholder| tpm(100 + keyholder))
 }
 
-fn play<C: Controls>(controls: C, laptop_of: impl Fn(u8) -> u8) -> Loot {
+fn play<C: Controls>(controls: C, device_of: impl Fn(u8) -> DeviceProof) -> Loot {
     let desk = Desk::default();
     let ana = &desk.person("ana").signer;
     let mut world = World::with_policy(controls, |policy| everybody_shows_a_device(policy, &desk));
@@ -42,8 +47,7 @@ fn play<C: Controls>(controls: C, laptop_of: impl Fn(u8) -> u8) -> Loot {
     next.number += 1;
     for (keyholder, index) in seven.iter().zip(1..) {
         next.roster.people.push(person(keyholder));
-        let laptop = laptop_of(index);
-        let shown = seen(&next.roster, approver(keyholder), laptop, ("ana", ana));
+        let shown = seen(&next.roster, approver(keyholder), device_of(index), ("ana", ana));
         next.roster.devices.as_mut().expect("devices").records.push(shown);
     }
     next.quorums.push(seven_of_seven());
@@ -73,7 +77,7 @@ fn everybody_shows_a_device(policy: &mut PolicyVersion, desk: &Desk) {
     let of_ana = Holder::Approver { person: name("ana"), device: name("laptop") };
     let record = |(holder, device): (Holder, u8)| {
         let witness = if holder == of_ana { ben } else { ana };
-        seen(roster, holder, device, witness)
+        seen(roster, holder, tpm(device), witness)
     };
     let records = nodes.chain(people).zip(1..).map(record).collect();
     policy.roster.devices = Some(RosterDevices { required_of: RequiredOf::Everybody, records });
@@ -87,10 +91,24 @@ fn everybody_shows_a_device(policy: &mut PolicyVersion, desk: &Desk) {
 }
 
 /// What a witness signs who was shown this device.
-fn seen(roster: &Roster, holder: Holder, device: u8, (who, key): (&str, &HybridSigner)) -> Signed<Enrolment> {
+fn seen(
+    roster: &Roster,
+    holder: Holder,
+    proof: DeviceProof,
+    (who, key): (&str, &HybridSigner),
+) -> Signed<Enrolment> {
     let fingerprint = roster.holder_key(&holder).expect("somebody of the roster").fingerprint();
-    let proof = DeviceProof::Tpm { endorsement: Digest([device; 32]) };
     Signed::new(Enrolment { holder, key: fingerprint, proof }, name(who), key).expect("a signature")
+}
+
+fn tpm(number: u8) -> DeviceProof {
+    DeviceProof::Tpm { endorsement: Digest([number; 32]) }
+}
+
+fn token(number: u8, key: u8) -> DeviceProof {
+    let (manufacturer, model) = ("maker".to_owned(), "model".to_owned());
+    let (serial, key) = (number.to_string(), Digest([key; 32]));
+    DeviceProof::TokenKey { manufacturer, model, serial, key, software: false }
 }
 
 fn approver(member: &Member) -> Holder {

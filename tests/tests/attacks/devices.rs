@@ -11,6 +11,11 @@ fn s11_seven_keys_on_one_laptop_are_not_enrolled() {
     refused(seven_keys_on_one_laptop::attack(Strict::default()), "enrolment.same_device");
 }
 
+#[test]
+fn s11_seven_keys_of_one_token_are_not_enrolled() {
+    refused(seven_keys_on_one_laptop::on_one_token(Strict::default()), "enrolment.same_device");
+}
+
 /// What the control is about is the laptop alone: on seven of them the same seven keys are a quorum.
 #[test]
 fn s11_seven_keys_on_seven_laptops_are_a_quorum() {

@@ -9,20 +9,20 @@ use serde_json::Value;
 
 use crate::script::Script;
 
-fn keystead(folder: &Path, line: &str) -> Output {
+pub(crate) fn keystead(folder: &Path, line: &str) -> Output {
     let mut command = Command::new(binary("keystead"));
     command.arg("--json").arg("--dir").arg(folder).args(line.split_whitespace()).output().unwrap()
 }
 
 /// What the command prints, in a file for the next one.
-fn ok(folder: &Path, line: &str, file: &str) -> Value {
+pub(crate) fn ok(folder: &Path, line: &str, file: &str) -> Value {
     let output = keystead(folder, line);
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     std::fs::write(folder.join(file), &output.stdout).unwrap();
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn refused(folder: &Path, line: &str) -> String {
+pub(crate) fn refused(folder: &Path, line: &str) -> String {
     let output = keystead(folder, line);
     assert!(!output.status.success(), "{line} is refused");
     let said = String::from_utf8(output.stderr).unwrap();

@@ -43,6 +43,7 @@ mod shared_wallet;
 mod shares;
 mod shells;
 mod tls;
+mod token_devices;
 mod tpm;
 mod traces;
 mod wallet;

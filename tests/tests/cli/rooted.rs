@@ -7,19 +7,19 @@ use keystead_tests::{Anvil, binary};
 
 use crate::desk::{Desk, EXCHANGE, json, loopback, path, succeeds};
 
-const PIN: &str = "4711";
+pub(crate) const PIN: &str = "4711";
 
-fn module() -> Option<PathBuf> {
+pub(crate) fn module() -> Option<PathBuf> {
     let places = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
     places.into_iter().map(PathBuf::from).find(|it| it.is_file())
 }
 
-fn make_token(folder: &Path) -> PathBuf {
+pub(crate) fn make_tokens(folder: &Path, labels: &[&str]) -> PathBuf {
     let (tokens, configuration) = (folder.join("tokens"), folder.join("softhsm2.conf"));
     std::fs::create_dir(&tokens).unwrap();
     let text = format!("directories.tokendir = {}\nobjectstore.backend = file\n", tokens.display());
     std::fs::write(&configuration, text).unwrap();
-    for label in ["custody", "one", "two"] {
+    for label in labels {
         let arguments = ["--init-token", "--free", "--label", label, "--so-pin", "12345678", "--pin", PIN];
         succeeds(Command::new("softhsm2-util").env("SOFTHSM2_CONF", &configuration).args(arguments));
     }
@@ -159,7 +159,7 @@ fn a06_a_node_with_a_token_signs_and_its_disk_alone_opens_nothing() {
         return;
     };
     let home = tempfile::tempdir().unwrap();
-    let configuration = make_token(home.path());
+    let configuration = make_tokens(home.path(), &["custody", "one", "two"]);
     let allow = format!("exchange={EXCHANGE}");
     let desk = Desk::found(
         Anvil::start(&["--hardfork", "osaka"]),

@@ -85,6 +85,10 @@ fn hardware(proof: &DeviceProof) -> String {
         DeviceProof::Token { manufacturer, serial } => {
             format!("token of {manufacturer}, serial number {serial}")
         }
+        DeviceProof::TokenKey { manufacturer, model, serial, key, software } => {
+            let what = if *software { "PROGRAM that passes for a token" } else { "token" };
+            format!("{what}, model {model:?} of {manufacturer:?}, serial number {serial:?}, key {key}")
+        }
         DeviceProof::FidoSerial { aaguid, serial } => {
             let (aaguid, serial) = (const_hex::encode(aaguid), const_hex::encode(serial));
             format!("authenticator of model {aaguid}, serial number {serial}")

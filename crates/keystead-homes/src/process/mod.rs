@@ -21,7 +21,8 @@ use self::protocol::{HomeReply, HomeRequest, Octets};
 pub use self::serve::{ServeError, serve, serve_with};
 use crate::software::short_enough;
 use crate::{
-    Abilities, Home, HomeError, Label, Parcel, PublicKey, Receiver, Scheme, Signature, ToSign, frame,
+    Abilities, Home, HomeError, Label, Parcel, PublicKey, Receiver, Scheme, Signature, Testimony, ToSign,
+    frame,
 };
 
 /// How the process of a token is started.
@@ -281,6 +282,13 @@ impl Home for ProcessHome {
 
     fn stay(&self, label: &Label) -> Result<(), HomeError> {
         self.done(&HomeRequest::Stay { label: label.clone() })
+    }
+
+    fn testify(&self, label: &Label) -> Result<Testimony, HomeError> {
+        match self.call(&HomeRequest::Testify { label: label.clone() })? {
+            HomeReply::Testimony(testimony) => Ok(testimony),
+            _ => self.unexpected(),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use keystead_base::{Digest, Secret};
 
-use crate::{Abilities, HomeError, Label, Parcel, PublicKey, Receiver, Scheme, Signature};
+use crate::{Abilities, HomeError, Label, Parcel, PublicKey, Receiver, Scheme, Signature, Testimony};
 
 /// One call of [`crate::Home`].
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -24,6 +24,7 @@ pub(crate) enum HomeRequest {
     Send { label: Label, to: Receiver },
     Receive { label: Label, public: PublicKey, parcel: Parcel },
     Stay { label: Label },
+    Testify { label: Label },
 }
 
 impl HomeRequest {
@@ -45,6 +46,7 @@ pub(crate) enum HomeReply {
     Octets(Octets),
     Receiver(Receiver),
     Parcel(Parcel),
+    Testimony(Testimony),
     Done,
     Failed(HomeError),
 }

@@ -114,6 +114,7 @@ fn answer(home: &impl Home, request: HomeRequest, seam: &dyn Fn(&'static str, &m
             HomeReply::of(home.receive(&label, &public, &parcel), done)
         }
         HomeRequest::Stay { label } => HomeReply::of(home.stay(&label), done),
+        HomeRequest::Testify { label } => HomeReply::of(home.testify(&label), HomeReply::Testimony),
     }
 }
 

@@ -24,7 +24,9 @@ use self::connection::{Connection, Lease};
 use self::objects::Found;
 use crate::finish::{finish, fits};
 use crate::software::{public_of, random, short_enough};
-use crate::{Abilities, Home, HomeError, Label, Parcel, PublicKey, Receiver, Scheme, Signature, ToSign};
+use crate::{
+    Abilities, Home, HomeError, Label, Parcel, PublicKey, Receiver, Scheme, Signature, Testimony, ToSign,
+};
 
 /// One token.
 pub struct TokenHome {
@@ -127,17 +129,21 @@ impl TokenHome {
 
     /// INVARIANT S7: a key that was born or came has signed once before anybody hears of it; one that cannot is taken away.
     fn tried(&self, label: &Label, public: Result<PublicKey, HomeError>) -> Result<PublicKey, HomeError> {
-        let tried = public.and_then(|public| {
-            // Drawn here: the digest of nothing that anybody chose.
-            let mut challenge = Digest([0; 32]);
-            random(&mut challenge.0);
-            let what = match public.scheme {
-                Scheme::EcdsaSecp256k1 | Scheme::EcdsaP256 => ToSign::Digest(&challenge),
-                Scheme::Ed25519 => ToSign::Message(challenge.as_bytes()),
-            };
-            self.sign(label, what).map(|_| public)
-        });
+        let tried = public.and_then(|public| self.signs_for(label, &public).map(|()| public));
         tried.inspect_err(|_| drop(self.destroy(label)))
+    }
+
+    /// Whether the key signs for this public side.
+    fn signs_for(&self, label: &Label, public: &PublicKey) -> Result<(), HomeError> {
+        // Drawn here: the digest of nothing that anybody chose.
+        let mut challenge = Digest([0; 32]);
+        random(&mut challenge.0);
+        let what = match public.scheme {
+            Scheme::EcdsaSecp256k1 | Scheme::EcdsaP256 => ToSign::Digest(&challenge),
+            Scheme::Ed25519 => ToSign::Message(challenge.as_bytes()),
+        };
+        let signature = self.sign(label, what)?;
+        finish(self.connection.name(), public, what, &signature.bytes).map(drop)
     }
 }
 
@@ -365,6 +371,25 @@ impl Home for TokenHome {
             }
             Err(error) => Ok(Err(error)),
         })?
+    }
+
+    fn testify(&self, label: &Label) -> Result<Testimony, HomeError> {
+        let (module, slot) = self.connection.here()?;
+        let told = |error: Error| fault::told(&self.home(), "tell of itself", &error);
+        let token = module.get_token_info(slot).map_err(told)?;
+        let hardware = module.get_slot_info(slot).map_err(told)?.hardware_slot();
+        let public = self.connection.with("tell of a key", |lease| match self.key(lease, label)? {
+            Ok(known) => Ok(match objects::foreign(&lease.session, known.handle)? {
+                Some(what) => Err(HomeError::Foreign { home: self.home(), label: label.to_string(), what }),
+                None => Ok(known.public),
+            }),
+            Err(error) => Ok(Err(error)),
+        })??;
+        // Whoever has the PIN can put another public side beside a key that was born here.
+        self.signs_for(label, &public)?;
+        let [manufacturer, model, serial] =
+            [token.manufacturer_id(), token.model(), token.serial_number()].map(|it| it.trim().to_owned());
+        Ok(Testimony { manufacturer, model, serial, hardware, public })
     }
 }
 

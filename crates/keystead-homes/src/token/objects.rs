@@ -81,6 +81,22 @@ pub(crate) fn generate(
     Err(last)
 }
 
+/// The first attribute by which a private key is none that was born in its token and never could leave; none where the token says
+/// each of them.
+pub(crate) fn foreign(session: &Session, key: ObjectHandle) -> Result<Option<String>, Error> {
+    let born = [
+        Attribute::Local(true),
+        Attribute::Sensitive(true),
+        Attribute::AlwaysSensitive(true),
+        Attribute::Extractable(false),
+        Attribute::NeverExtractable(true),
+    ];
+    let types = born.each_ref().map(Attribute::attribute_type);
+    // What a token does not say is left out of its answer, and not said of the key.
+    let said = session.get_attributes(key, &types)?;
+    Ok(born.iter().find(|it| !said.contains(it)).map(|it| it.attribute_type().to_string()))
+}
+
 /// What a private key is that comes from outside: it never leaves, and signs.
 pub(crate) fn stays(label: &Label, scheme: Scheme) -> Vec<Attribute> {
     vec![

@@ -17,6 +17,7 @@ mod conformance;
 mod losing;
 mod pins;
 mod staying;
+mod testimony;
 mod tokens;
 
 use std::panic::catch_unwind;
@@ -50,7 +51,8 @@ fn run_tests(filter: &[&str]) {
     let names: Vec<&&str> = filter.iter().filter(|word| !word.starts_with('-')).collect();
     let mut failed = 0;
     for (name, test) in
-        [conformance::TESTS, staying::TESTS, births::TESTS, pins::TESTS, losing::TESTS].concat()
+        [conformance::TESTS, staying::TESTS, testimony::TESTS, births::TESTS, pins::TESTS, losing::TESTS]
+            .concat()
     {
         if !names.is_empty() && !names.iter().any(|word| name.contains(**word)) {
             continue;

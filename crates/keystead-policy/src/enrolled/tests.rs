@@ -181,6 +181,17 @@ fn a_device_that_does_not_say_which_one_it_is_is_refused() {
     for maker in ["", " maker", "maker ", "m\u{fc}ller", &"x".repeat(65)] {
         assert_eq!(code(token(maker, "17")), Err("enrolment.no_maker"), "{maker:?}");
     }
+    let with_key = |manufacturer: &str, model: &str, serial: &str| DeviceProof::TokenKey {
+        manufacturer: manufacturer.to_owned(),
+        model: model.to_owned(),
+        serial: serial.to_owned(),
+        key: Digest([1; 32]),
+        software: false,
+    };
+    assert_eq!(code(with_key("maker", "model 2", "17")), Ok(()));
+    assert_eq!(code(with_key("maker", "model", "0000")), Err("enrolment.no_serial"));
+    assert_eq!(code(with_key("maker", "", "17")), Err("enrolment.no_maker"));
+    assert_eq!(code(with_key("maker ", "model", "17")), Err("enrolment.no_maker"));
     let fido = |aaguid| DeviceProof::Fido { aaguid, credential: Digest([5; 32]) };
     assert_eq!(code(fido([1; 16])), Ok(()));
     assert_eq!(code(fido([0; 16])), Err("enrolment.no_model"));
@@ -212,6 +223,51 @@ fn s11_an_authenticator_makes_one_approver_however_many_credentials_it_makes() {
         let shown = [(laptop("ben"), first), (laptop("cleo"), second)];
         assert_eq!(code(&current, &next(&current, RequiredOf::Nobody, &shown)), expected, "{shown:?}");
     }
+}
+
+fn token(serial: &str, key: u8, software: bool) -> DeviceProof {
+    let (manufacturer, model) = ("maker".to_owned(), "model".to_owned());
+    DeviceProof::TokenKey { manufacturer, model, serial: serial.to_owned(), key: Digest([key; 32]), software }
+}
+
+#[test]
+fn s11_a_token_counts_once_whichever_of_its_keys_signed_and_whatever_it_says_of_itself() {
+    let current = version();
+    let same = Err("enrolment.same_device");
+    let plain = DeviceProof::Token { manufacturer: "maker".to_owned(), serial: "17".to_owned() };
+    for (first, second, expected) in [
+        (token("17", 1, false), token("17", 2, false), same),
+        (token("17", 1, false), token("17", 2, true), same),
+        (token("17", 1, false), plain, same),
+        (token("17", 1, false), token("18", 1, false), same),
+        (token("17", 1, false), token("18", 2, false), Ok(())),
+    ] {
+        let shown = [(seat("node"), first), (laptop("ben"), second)];
+        assert_eq!(code(&current, &next(&current, RequiredOf::Nobody, &shown)), expected, "{shown:?}");
+    }
+    let DeviceProof::TokenKey { serial, key, software, .. } = token("17", 1, false) else { unreachable!() };
+    let model = "another model".to_owned();
+    let other = DeviceProof::TokenKey { manufacturer: "maker".to_owned(), model, serial, key, software };
+    assert_eq!(other.device(), token("17", 9, true).device());
+}
+
+#[test]
+fn s11_a_program_that_passes_for_a_token_is_no_device_where_one_is_required() {
+    let current = version();
+    let mut shown = everybody();
+    shown[1].1 = token("17", 1, true);
+    let code = |required_of, shown: &[_]| code(&current, &next(&current, required_of, shown));
+    assert_eq!(code(RequiredOf::Nobody, &shown), Ok(()));
+    assert_eq!(code(RequiredOf::Everybody, &shown), Err("enrolment.software"));
+    let holders = |required_of, shown: &[_]| {
+        let roster = next(&current, required_of, shown).roster;
+        roster.devices_of_holders(&[name("node"), name("node-2")]).map_err(|error| error.code())
+    };
+    assert_eq!(holders(RequiredOf::Nobody, &shown), Ok(()));
+    assert_eq!(holders(RequiredOf::Holders, &shown), Err("enrolment.software"));
+    shown[1].1 = token("17", 1, false);
+    assert_eq!(code(RequiredOf::Everybody, &shown), Ok(()));
+    assert_eq!(holders(RequiredOf::Holders, &shown), Ok(()));
 }
 
 #[test]

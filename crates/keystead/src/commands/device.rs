@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use keystead_attest::TokenTestimony;
 use keystead_attest::tpm::{Credential, Errand, ErrandReply};
 use keystead_base::{Canonical as _, Digest, Signed};
 use keystead_intent::{Action, AuthorityChange};
@@ -18,13 +19,14 @@ use crate::asking::standing;
 use crate::config::Config;
 use crate::enrolling::{Answer, Asked, Kept, MakerArgs, Shown, holder, json_file};
 use crate::failure::Failure;
+use crate::handheld::TokenArgs;
 use crate::member::{Files, Member};
 use crate::output::Report;
 use crate::table::Table;
 use crate::{outside, reading};
 
 /// One device, one share: where each key of the roster lives, proven by hardware and seen by a witness. A person of the roster
-/// asks, whoever holds the key answers with its TPM or authenticator, the witness checks and signs, and others approve the roster that
+/// asks, whoever holds the key answers with its TPM, token or authenticator, the witness checks and signs, and others approve the roster that
 /// names it. No node takes a roster in which two have the same device.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeviceCommand {
@@ -37,11 +39,16 @@ pub(crate) enum DeviceCommand {
     /// The holder is a node, or a person and one of the person's devices. Of a TPM, the holder's machine shows its identity key first:
     /// `keystead tpm identity --key identity.tpm --json`; the answer then opens a credential that only this TPM opens.
     ///
+    /// A PKCS#11 token is on your machine while you ask: nobody certifies what its module says, so you load the module yourself. The
+    /// token makes a key that never leaves, and goes to the holder, where that key signs.
+    ///
     /// Example: keystead device ask node-2 --keep asked.kept --tpm identity.json --root maker.pem --json
+    ///
+    /// Example: keystead device ask node-2 --keep asked.kept --token two --module /usr/lib/vendor.so --pin two.pin --json
     ///
     /// Example: keystead device ask ben/laptop --keep asked.kept --json
     Ask(AskArgs),
-    /// Answer with this machine's TPM, or with what an authenticator attested, and with the holder's own key.
+    /// Answer with this machine's TPM, a token, or what an authenticator attested, and with the holder's own key.
     ///
     /// An authenticator makes a credential for the 32 bytes under `binds` as the hash of its client's data, with attestation by its
     /// maker (`--fido`: its authenticator data, signature and certificate in hex, as JSON).
@@ -49,6 +56,8 @@ pub(crate) enum DeviceCommand {
     /// Example: keystead device answer asked.json --tpm device:/dev/tpmrm0 --key identity.tpm --as node-2 --json
     ///
     /// Example: keystead device answer asked.json --fido attested.json --as ben --json
+    ///
+    /// Example: keystead device answer asked.json --token two --module /usr/lib/vendor.so --pin two.pin --as node-2 --json
     Answer(AnswerArgs),
     /// Check an answer against what you asked, and sign that you saw this device.
     ///
@@ -74,8 +83,13 @@ pub(crate) struct AskArgs {
     #[arg(long, value_name = "FILE")]
     keep: PathBuf,
     /// The identity key of the holder's TPM, with its certificate.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "token")]
     tpm: Option<PathBuf>,
+    #[command(flatten)]
+    token: TokenArgs,
+    /// Take a token that is a program, too. Its record says so to all who approve it, and is none where devices are required.
+    #[arg(long, requires = "token")]
+    software: bool,
     /// The fingerprint of the holder's key, of one that comes in; else it is read from the roster in force.
     #[arg(long, value_name = "HEX")]
     fingerprint: Option<Digest>,
@@ -89,7 +103,7 @@ pub(crate) struct AnswerArgs {
     /// What was asked.
     asked: PathBuf,
     /// This machine's TPM: device:/dev/tpmrm0.
-    #[arg(long, value_name = "DEVICE", requires = "key", required_unless_present = "fido")]
+    #[arg(long, value_name = "DEVICE", requires = "key", required_unless_present_any = ["fido", "token"])]
     tpm: Option<String>,
     /// The file of its identity key.
     #[arg(long, value_name = "FILE")]
@@ -97,6 +111,8 @@ pub(crate) struct AnswerArgs {
     /// What an authenticator attested.
     #[arg(long, value_name = "FILE", conflicts_with = "tpm")]
     fido: Option<PathBuf>,
+    #[command(flatten)]
+    token: TokenArgs,
 }
 
 /// Its arguments.
@@ -156,7 +172,9 @@ async fn ask(global: &Global, args: AskArgs) -> Result<Report, Failure> {
             roster.holder_key(&args.holder).ok_or_else(unknown)?.fingerprint()
         }
     };
-    let kept = Kept::new(args.holder, key, args.tpm.as_deref().map(json_file).transpose()?);
+    let tpm = args.tpm.as_deref().map(json_file).transpose()?;
+    let token = args.token.open()?.map(|it| it.testify(&key, args.software)).transpose()?;
+    let kept = Kept::new(args.holder, key, (tpm, token));
     let asked = kept.asked(&args.makers.read()?)?;
     outside::create_secret(&args.keep, kept.to_json().as_bytes())?;
     let binds = asked.challenge.digest();
@@ -166,10 +184,14 @@ async fn ask(global: &Global, args: AskArgs) -> Result<Report, Failure> {
         .pair("key", key)
         .pair("binds", binds)
         .pair("kept", args.keep.display());
+    if let Some(TokenTestimony { manufacturer, model, serial, software, .. }) = &asked.token {
+        let what = if *software { "PROGRAM that passes for a token" } else { "token" };
+        table.pair(what, format!("model {model:?} of {manufacturer:?}, serial number {serial:?}"));
+    }
     let text = table.render()
         + "next: hand what --json prints to the holder, who runs `keystead device answer` on the machine with the device";
     Ok(Report::new(
-        json!({"challenge": asked.challenge, "binds": binds, "credential": asked.credential}),
+        json!({"challenge": asked.challenge, "binds": binds, "credential": asked.credential, "token": asked.token}),
         text,
     ))
 }
@@ -187,10 +209,17 @@ fn answer(global: &Global, args: AnswerArgs) -> Result<Report, Failure> {
         );
         return Err(Failure::new("device.key", what, "answer with the key of the holder: --as NAME"));
     }
-    let shown = match (args.tpm, args.key, args.fido) {
-        (_, _, Some(file)) => Shown::Fido(json_file(&file)?),
-        (Some(device), Some(key), None) => by_tpm(&asked, device, key)?,
-        _ => return Err(Failure::usage("no device is named", "add --tpm DEVICE --key FILE, or --fido FILE")),
+    let shown = match (args.tpm, args.key, args.fido, args.token.open()?) {
+        (None, None, None, Some(token)) => {
+            Shown::Token { signature: token.sign(&asked.challenge.key, &asked.challenge.digest())? }
+        }
+        (None, _, Some(file), None) => Shown::Fido(json_file(&file)?),
+        (Some(device), Some(key), None, None) => by_tpm(&asked, device, key)?,
+        _ => {
+            let next =
+                "add --tpm DEVICE --key FILE, or --token LABEL --module FILE --pin FILE, or --fido FILE";
+            return Err(Failure::usage("expected one device", next));
+        }
     };
     let word = Signed::new(asked.challenge, member.name.clone(), &member.signer)?;
     let answer = Answer { word, key: member.signer.public().clone(), shown };
@@ -313,7 +342,8 @@ fn kind(proof: &DeviceProof) -> &'static str {
         DeviceProof::Tpm { .. } => "TPM",
         DeviceProof::Fido { .. } => "authenticator, counted by its model",
         DeviceProof::FidoSerial { .. } => "authenticator with a number",
-        DeviceProof::Token { .. } => "token",
+        DeviceProof::TokenKey { software: true, .. } => "PROGRAM that passes for a token",
+        DeviceProof::Token { .. } | DeviceProof::TokenKey { .. } => "token",
     }
 }
 
