@@ -7,19 +7,29 @@
 //! The product's machines repeat to one another what they heard before anybody goes on. The twin is the same
 //! protocol with the echo switched off.
 
-use keystead_base::{Digest, Name, tagged_hash};
+use keystead_base::{Digest, tagged_hash};
 use keystead_keys::Fill;
 use keystead_threshold::{
-    Abort, Begun, Bip340, Expects, Generate, Heard, KeyShare, Next, Protocol, Purpose, Scheme,
+    Abort, Begun, Bip340, Ed25519, Expects, Generate, Heard, KeyShare, Next, Protocol, Purpose, Scheme, Suite,
 };
 
 use crate::Loot;
-use crate::fixture::name;
 use crate::table::{Draw, Shares, Table, again, begin, holders, names, session, signed, signing};
 
+/// How a key of some kind is born.
+pub trait Birth: Protocol {
+    /// Of the key.
+    const SCHEME: Scheme;
+
+    /// What a holder keeps.
+    fn bare(born: &Self::Output) -> KeyShare;
+    /// Whether two sign with what they have.
+    fn sign(pair: [&Self::Output; 2]) -> Result<(), Abort>;
+}
+
 /// Plays it, with honest dealers who deal like this.
-pub fn attack<P: Protocol<Output = KeyShare>>(dealer: fn() -> P) -> Loot {
-    let session = session(Scheme::Bip340Frost, (1, holders(2, "a b c")), Purpose::Generate, "a birth");
+pub fn attack<P: Birth>(dealer: fn() -> P) -> Loot {
+    let session = session(P::SCHEME, (1, holders(2, "a b c")), Purpose::Generate, "a birth");
     let mut table = Table::new();
     for (number, me) in (0_u8..).zip(names("a b b c")) {
         let begun = begin(&mut Default::default(), &session, &me).expect("a run");
@@ -28,27 +38,23 @@ pub fn attack<P: Protocol<Output = KeyShare>>(dealer: fn() -> P) -> Loot {
     // `a` hears the first of the two that speak for `b`, `c` the second; both hear everybody.
     let deaf = [(0, 2), (3, 1)];
     table.run_where(|to, from| !deaf.contains(&(to, from)), &mut |_, _| {});
-    let ends: Vec<(Name, _)> = table.ends();
-    let mut shares = Vec::new();
-    for (name, end) in ends {
-        match end.expect("an end") {
-            Ok(share) => shares.push((name, share)),
-            Err(abort) => return Loot::refused_for(&abort),
-        }
+    let ends: Vec<_> = table.ends().into_iter().map(|(_, end)| end).collect();
+    let ends: [_; 4] = ends.try_into().ok().expect("four places");
+    let [Some(a), first, second, Some(c)] = ends else { panic!("an honest holder waits for ever") };
+    match (a, c) {
+        (Ok(a), Ok(c)) => harm::<P>(&a, &c, [first, second].map(|it| it.and_then(Result::ok))),
+        (Err(abort), _) | (_, Err(abort)) => Loot::refused_for(&abort),
     }
-    harm(&shares)
 }
 
 /// Two keys: the dealer signs for each with one of the honest, and they for none.
-fn harm(shares: &[(Name, KeyShare)]) -> Loot {
-    let [(_, a), (_, first), (_, second), (_, c)] = shares else { panic!("four places") };
-    assert_ne!(a.public().key, c.public().key);
-    for (honest, liar) in [(a, first), (c, second)] {
-        let pair: Shares = [honest, liar].map(|it| (it.holder().clone(), again(it))).into();
-        signed::<Bip340>(signing(&pair, text(), "with the dealer")).expect("a signature");
+fn harm<P: Birth>(a: &P::Output, c: &P::Output, dealers: [Option<P::Output>; 2]) -> Loot {
+    assert_ne!(P::bare(a).public().key, P::bare(c).public().key);
+    for (honest, liar) in [a, c].into_iter().zip(&dealers) {
+        let liar = liar.as_ref().expect("a share of its own");
+        P::sign([honest, liar]).expect("a signature");
     }
-    let honest: Shares = [(name("a"), again(a)), (name("c"), again(c))].into();
-    signed::<Bip340>(signing(&honest, text(), "without it")).expect_err("they have no key together");
+    P::sign([a, c]).expect_err("they have no key together");
     Loot::harmed("each honest holder has another address, and only the dealer signs for it")
 }
 
@@ -56,20 +62,61 @@ fn text() -> Digest {
     tagged_hash("keystead/test", b"a payment")
 }
 
+impl Birth for Generate<Bip340> {
+    const SCHEME: Scheme = Scheme::Bip340Frost;
+
+    fn bare(born: &KeyShare) -> KeyShare {
+        again(born)
+    }
+
+    fn sign(pair: [&KeyShare; 2]) -> Result<(), Abort> {
+        sign::<Bip340>(pair)
+    }
+}
+
+impl Birth for Generate<Ed25519> {
+    const SCHEME: Scheme = Scheme::Ed25519Frost;
+
+    fn bare(born: &KeyShare) -> KeyShare {
+        again(born)
+    }
+
+    fn sign(pair: [&KeyShare; 2]) -> Result<(), Abort> {
+        sign::<Ed25519>(pair)
+    }
+}
+
+fn sign<C: Suite>(pair: [&KeyShare; 2]) -> Result<(), Abort> {
+    let pair: Shares = pair.map(|it| (it.holder().clone(), again(it))).into();
+    signed::<C>(signing(&pair, text(), "a run")).map(drop)
+}
+
 /// The product's way.
 #[must_use]
-pub fn echoed() -> Generate<Bip340> {
+pub fn echoed<C: Suite>() -> Generate<C> {
     Generate::new()
 }
 
 /// The naive way.
 #[must_use]
-pub fn unechoed() -> Unechoed<Generate<Bip340>> {
+pub fn unechoed<C: Suite>() -> Unechoed<Generate<C>> {
     Unechoed(Generate::new())
 }
 
 /// A protocol that goes on without comparing what was said to all.
 pub struct Unechoed<P>(P);
+
+impl<P: Birth> Birth for Unechoed<P> {
+    const SCHEME: Scheme = P::SCHEME;
+
+    fn bare(born: &P::Output) -> KeyShare {
+        P::bare(born)
+    }
+
+    fn sign(pair: [&P::Output; 2]) -> Result<(), Abort> {
+        P::sign(pair)
+    }
+}
 
 impl<P: Protocol> Protocol for Unechoed<P> {
     type Output = P::Output;

@@ -5,6 +5,7 @@ use keystead_tests::attacks::{
     removed_member, replayed_nonces, selective_aborts, subset_picking, two_payloads_of_a_run,
 };
 use keystead_tests::kinds::{Ecdsa, Occasion, Schnorr};
+use keystead_threshold::{Bip340, Ed25519};
 
 use crate::{harmed, stolen};
 
@@ -25,12 +26,16 @@ fn s10_picked_subsets_succeed_without_their_control() {
 
 #[test]
 fn s05_replayed_nonces_succeed_without_their_control() {
-    stolen(replayed_nonces::attack(replayed_nonces::restored, replayed_nonces::Disk::PutBack));
+    use replayed_nonces::{Disk, restored};
+    stolen(replayed_nonces::attack::<Ed25519>(restored, Disk::PutBack));
+    stolen(replayed_nonces::attack::<Bip340>(restored, Disk::PutBack));
 }
 
 #[test]
 fn k06_an_equivocating_dealer_succeeds_without_its_control() {
-    harmed(equivocating_dealer::attack(equivocating_dealer::unechoed));
+    use equivocating_dealer::unechoed;
+    harmed(equivocating_dealer::attack(unechoed::<Bip340>));
+    harmed(equivocating_dealer::attack(unechoed::<Ed25519>));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use keystead_tests::attacks::{
     removed_member, replayed_nonces, selective_aborts, subset_picking, two_payloads_of_a_run,
 };
 use keystead_tests::kinds::{Ecdsa, Occasion, Schnorr};
+use keystead_threshold::{Bip340, Ed25519};
 
 use crate::refused;
 
@@ -26,13 +27,18 @@ fn s10_picked_subsets_are_refused() {
 #[test]
 fn s05_replayed_nonces_are_refused() {
     use replayed_nonces::{Disk, drawn, restored};
-    refused(replayed_nonces::attack(drawn, Disk::PutBack), "each start draws nonces of its own");
-    refused(replayed_nonces::attack(restored, Disk::Kept), "threshold_begin.begun_before");
+    let own = "each start draws nonces of its own";
+    refused(replayed_nonces::attack::<Ed25519>(drawn, Disk::PutBack), own);
+    refused(replayed_nonces::attack::<Bip340>(drawn, Disk::PutBack), own);
+    refused(replayed_nonces::attack::<Ed25519>(restored, Disk::Kept), "threshold_begin.begun_before");
+    refused(replayed_nonces::attack::<Bip340>(restored, Disk::Kept), "threshold_begin.begun_before");
 }
 
 #[test]
 fn k06_an_equivocating_dealer_is_refused() {
-    refused(equivocating_dealer::attack(equivocating_dealer::echoed), "threshold.equivocation");
+    use equivocating_dealer::echoed;
+    refused(equivocating_dealer::attack(echoed::<Bip340>), "threshold.equivocation");
+    refused(equivocating_dealer::attack(echoed::<Ed25519>), "threshold.equivocation");
 }
 
 #[test]
