@@ -2,8 +2,7 @@
 //!
 //! Lamport's generals, at a key's birth: what is said to all is said by one message to each. A dealer that commits to one
 //! polynomial towards `a` and to another towards `c` leaves both with a share that fits what it heard, and each
-//! of them with another public key, of which only the dealer can sign with it. With a key of ECDSA the dealer would have more to
-//! do: what the engine sets up between the two honest holders and it comes after the dealing.
+//! of them with another public key, of which only the dealer can sign with it.
 //!
 //! The product's machines repeat to one another what they heard before anybody goes on. The twin is the same
 //! protocol with the echo switched off.
@@ -11,12 +10,10 @@
 use keystead_base::{Digest, tagged_hash};
 use keystead_keys::Fill;
 use keystead_threshold::{
-    Abort, Begun, Bip340, Ceremony, Dkls23, EcdsaShare, Ed25519, Expects, Generate, Heard, KeyShare, Next,
-    Protocol, Purpose, Scheme, Suite,
+    Abort, Begun, Bip340, Ed25519, Expects, Generate, Heard, KeyShare, Next, Protocol, Purpose, Scheme, Suite,
 };
 
 use crate::Loot;
-use crate::kinds::{Ecdsa, Kind as _};
 use crate::table::{Draw, Shares, Table, again, begin, holders, names, session, signed, signing};
 
 /// How a key of some kind is born.
@@ -24,7 +21,7 @@ pub trait Birth: Protocol {
     /// Of the key.
     const SCHEME: Scheme;
 
-    /// What a holder keeps, but for what an engine set up.
+    /// What a holder keeps.
     fn bare(born: &Self::Output) -> KeyShare;
     /// Whether two sign with what they have.
     fn sign(pair: [&Self::Output; 2]) -> Result<(), Abort>;
@@ -89,20 +86,6 @@ impl Birth for Generate<Ed25519> {
     }
 }
 
-impl Birth for Ceremony<Dkls23> {
-    const SCHEME: Scheme = Scheme::EcdsaDkls23;
-
-    fn bare(born: &Option<EcdsaShare<Dkls23>>) -> KeyShare {
-        Ecdsa::bare(born.as_ref().expect("a holder"))
-    }
-
-    fn sign(pair: [&Option<EcdsaShare<Dkls23>>; 2]) -> Result<(), Abort> {
-        let pair = pair.map(|it| Ecdsa::copied(it.as_ref().expect("a holder")));
-        let pair = pair.map(|it| (it.share().holder().clone(), it)).into();
-        Ecdsa::run(&pair, text()).map(drop)
-    }
-}
-
 fn sign<C: Suite>(pair: [&KeyShare; 2]) -> Result<(), Abort> {
     let pair: Shares = pair.map(|it| (it.holder().clone(), again(it))).into();
     signed::<C>(signing(&pair, text(), "a run")).map(drop)
@@ -114,22 +97,10 @@ pub fn echoed<C: Suite>() -> Generate<C> {
     Generate::new()
 }
 
-/// The product's way with a key of ECDSA.
-#[must_use]
-pub fn set_up_with_echoes() -> Ceremony<Dkls23> {
-    Ceremony::generate()
-}
-
 /// The naive way.
 #[must_use]
 pub fn unechoed<C: Suite>() -> Unechoed<Generate<C>> {
     Unechoed(Generate::new())
-}
-
-/// The naive way with a key of ECDSA.
-#[must_use]
-pub fn set_up_without_echoes() -> Unechoed<Ceremony<Dkls23>> {
-    Unechoed(Ceremony::generate())
 }
 
 /// A protocol that goes on without comparing what was said to all.
