@@ -16,6 +16,7 @@ mod secrets;
 mod simulate;
 mod spdx;
 mod step;
+mod swap;
 mod test;
 
 use std::process::ExitCode;
