@@ -35,6 +35,7 @@ pub mod pki;
 mod places;
 pub mod poisoned;
 mod postgres;
+pub mod processes;
 pub mod purse;
 pub mod reasons;
 pub mod rebuilding;

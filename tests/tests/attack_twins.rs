@@ -19,8 +19,8 @@ use keystead_tests::attacks::{
     seven_keys_on_one_laptop, sighash_downgrade, slow_requests, slow_strangers, smuggled_key, smuggled_order,
     smuggled_parameters, smuggled_request, stale_certificate, stale_head, stolen_token, suppressed_freeze,
     suppressed_veto, suspended_key, swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce,
-    two_payloads, unanswered_flood, undelayed_upgrade, unlimited_approval, unlogged_spend,
-    unlogged_transaction, webhook_address, withheld_freeze,
+    two_payloads, unanchored_rebuild, unanswered_flood, undelayed_upgrade, unlimited_approval,
+    unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;
 use keystead_tests::{Anvil, Approving, Loot, Signer};
@@ -299,6 +299,11 @@ fn s13_a_policy_rollback_succeeds_without_its_control() {
 #[test]
 fn s13_a_forged_rebuild_succeeds_without_its_control() {
     stolen(forged_rebuild::attack(forged_rebuild::ordinary));
+}
+
+#[test]
+fn s13_a_rebuild_without_the_word_of_an_anchor_is_followed_without_the_pin() {
+    harmed(unanchored_rebuild::attack(unanchored_rebuild::unpinned));
 }
 
 #[test]

@@ -25,8 +25,9 @@ use keystead_tests::attacks::{
     rewritten_row, risk_server, rollback, same_person_twice, sighash_downgrade, slow_requests,
     slow_strangers, smuggled_order, smuggled_parameters, smuggled_request, stale_certificate, stale_head,
     stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload, token_scope,
-    truncated_log, two_digests_at_one_nonce, two_payloads, unanswered_flood, undelayed_upgrade,
-    unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
+    truncated_log, two_digests_at_one_nonce, two_payloads, unanchored_rebuild, unanswered_flood,
+    undelayed_upgrade, unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address,
+    withheld_freeze,
 };
 use keystead_tests::{Anvil, Loot, Signer};
 
@@ -281,6 +282,11 @@ fn s13_a_policy_rollback_is_refused() {
 #[test]
 fn s13_a_forged_rebuild_is_refused() {
     refused(forged_rebuild::attack(forged_rebuild::followed), "rebuild.missing");
+}
+
+#[test]
+fn s13_a_rebuild_without_the_word_of_the_pinned_anchor_is_refused() {
+    refused(unanchored_rebuild::attack(unanchored_rebuild::pinned), "anchor.missing");
 }
 
 #[test]

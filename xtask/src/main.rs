@@ -8,6 +8,7 @@ mod debian;
 mod fuzz;
 mod libsecp256k1;
 mod licenses;
+mod miri;
 mod mutants;
 mod npm;
 mod places;
@@ -16,6 +17,7 @@ mod secrets;
 mod simulate;
 mod spdx;
 mod step;
+mod swap;
 mod test;
 
 use std::process::ExitCode;
@@ -96,6 +98,12 @@ const CHORES: &[Chore] = &[
         arguments: "",
         about: "look for branches, addresses and time that depend on secrets in our own code; needs valgrind",
         run: constant_time::run,
+    },
+    Chore {
+        words: &["miri"],
+        arguments: "[ARGUMENTS OF cargo miri test]",
+        about: "run the tests of crates that call no C under Miri; needs a nightly toolchain that has it",
+        run: miri::run,
     },
     Chore {
         words: &["libsecp256k1"],

@@ -79,6 +79,17 @@ impl Ledger {
         session.commit().await
     }
 
+    /// The rebuild that the next block is to be, where one is kept and its block is not there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Row`] when it does not parse.
+    pub async fn awaited_rebuild(&self) -> Result<Option<SignedRebuild>, LedgerError> {
+        let (height, _) = self.tip().await?;
+        let kept = kept(&mut self.engine.read().await?).await?;
+        Ok(kept.filter(|it| it.rebuild.height == height))
+    }
+
     /// The state of a log whose next block is a rebuild that is kept here.
     pub(crate) async fn awaiting(&self, state: State) -> Result<State, LedgerError> {
         let mut session = self.engine.read().await?;

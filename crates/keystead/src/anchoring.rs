@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use keystead_base::{Canonical as _, Digest};
+use keystead_decision::LightClient;
 use keystead_decision::rebuild::{CheckedRebuild, FinishedRebuild, Rebuild};
+use keystead_ledger::{Ledger, LedgerError};
 use keystead_quantum::{AnchorStatement, AnchorWord};
 
+use crate::config::Config;
 use crate::failure::{Advise as _, Failure};
 use crate::outside;
 
@@ -42,6 +45,43 @@ pub(crate) fn leads(
     match here.filter(known) {
         Some(_) => Ok(()),
         None => Err(unanchored(pinned, found)),
+    }
+}
+
+/// INVARIANT S13: the same of a node's own ledger, whatever the file in its folder says: of each rebuild that its log went through, and
+/// of the one that its next block is to be. Each change of policy is verified, so that whoever writes the database hides none.
+pub(crate) async fn ledger_leads(
+    config: &Config,
+    url: &str,
+    here: Option<&FinishedRebuild>,
+) -> Result<(), Failure> {
+    let ledger = Ledger::open(url).await?;
+    let led = read_leads(config, &ledger, here).await;
+    ledger.close().await;
+    led
+}
+
+async fn read_leads(config: &Config, ledger: &Ledger, here: Option<&FinishedRebuild>) -> Result<(), Failure> {
+    let genesis = match ledger.genesis().await {
+        Ok(genesis) => genesis,
+        // A node that never ran.
+        Err(LedgerError::Empty) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut log = LightClient::new(&genesis, config.cluster)?;
+    let (height, _) = ledger.tip().await?;
+    for transition in ledger.transitions(height).await? {
+        if let Some(it) = &transition.rebuild {
+            leads(config.anchor, &it.rebuild, here)?;
+        }
+        log.follow(&transition)?;
+    }
+    if let Some(tip) = ledger.block(height).await? {
+        log.advance(&tip.commit)?;
+    }
+    match ledger.awaited_rebuild().await? {
+        Some(it) => leads(config.anchor, &it.rebuild, here),
+        None => Ok(()),
     }
 }
 

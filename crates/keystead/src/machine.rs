@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::failure::{Advise as _, Failure};
 use crate::member::{self, Member};
 use crate::output::Voice;
-use crate::{link, outside};
+use crate::{anchoring, link, outside};
 
 /// Prints a node's events, one line each.
 struct Lines(Voice);
@@ -33,7 +33,9 @@ pub(crate) async fn node(config: &Config, voice: Voice) -> Result<RunningNode, F
     let part = config.node()?.clone();
     // INVARIANT S13: a node of a rebuild that the pinned anchor did not sign does not start.
     if config.anchor.is_some() {
-        member::roster(config)?;
+        let here = member::rebuilt(config, &member::genesis(config)?)?;
+        outside::private_folder(&part.data)?;
+        anchoring::ledger_leads(config, &part.ledger_url(), here.as_ref()).await?;
     }
     let tracer = match config.telemetry {
         Some(_) => config.tracer("keystead-node", member_name(&part.member.key)?)?,

@@ -19,6 +19,8 @@ pub(crate) struct World {
     pub(crate) cool_off_seconds: u64,
     /// Whether the nodes have an endpoint of the chain, and can run what is asked.
     pub(crate) can_run: bool,
+    /// After how many days without a drill of its backup a key signs nothing; 0: none is stopped.
+    pub(crate) drill_days: u32,
 }
 
 /// The cool-off of the sample policy, unless `init` is told otherwise.
@@ -48,7 +50,7 @@ pub(crate) fn policy(world: &World, roster: Roster, created: Timestamp) -> Resul
         number: 0,
         previous: Digest::ZERO,
         roster,
-        rules: RULES.iter().map(|(id, cedar)| rule(id, cedar)).collect::<Result<_, _>>()?,
+        rules: rules(world.drill_days)?,
         windows: windows(chain)?,
         quorums: quorums(chain)?,
         address_book: world.addresses.iter().map(entry).collect(),
@@ -92,6 +94,20 @@ fn every_run_is_shown() -> SimulationRule {
 
 fn native(chain: ChainId) -> Measure {
     Measure::Asset { chain, asset: Asset::Native }
+}
+
+/// INVARIANT D2: where a schedule of drills is asked for, nothing that a key signs outlives it.
+fn rules(drill_days: u32) -> Result<Vec<Rule>, NameError> {
+    let mut rules: Vec<Rule> = RULES.iter().map(|(id, cedar)| rule(id, cedar)).collect::<Result<_, _>>()?;
+    if drill_days > 0 {
+        let seconds = u64::from(drill_days) * 24 * 3600;
+        let overdue = format!(
+            "forbid(principal, action in Action::\"sign\", resource) when {{ context.drill_age_seconds > {seconds} }};"
+        );
+        rules.push(rule("no-overdue-drills", &overdue)?);
+        rules.sort_by(|one, other| one.id.cmp(&other.id));
+    }
+    Ok(rules)
 }
 
 fn rule(id: &str, cedar: &str) -> Result<Rule, NameError> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use keystead_base::{Canonical as _, Digest, Name, NameError};
+use keystead_base::{Canonical as _, Digest, Name, NameError, Timestamp};
 use keystead_decision::{KeyState, Outcome};
 use keystead_intent::{AccountRef, Action, AuthorityChange, KeyCeremony, KeyKind};
 use keystead_keys::{BackupFile, MemberKeyFile, SeedShares};
@@ -235,3 +235,29 @@ mod tests {
         }
     }
 }
+
+/// How long ago a backup was restored last, where that is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overdue {
+    /// The latest one never was.
+    Never,
+    /// So many days.
+    Days(u64),
+}
+
+/// INVARIANT D2: what signs has a backup that was restored in these days (90 unless named). Keys in shares and in tokens have none.
+pub(crate) fn overdue(key: &KeyView, now: Timestamp, days: Option<u32>) -> Option<Overdue> {
+    if key.state != KeyState::Active || key.sharing.is_some() || key.kind.is_in_tokens() {
+        return None;
+    }
+    let Some(at) = key.drilled.filter(|_| key.drilled_backup == key.backup) else {
+        return Some(Overdue::Never);
+    };
+    let age = now.0.saturating_sub(at.0) / 1000;
+    let due = u64::from(days.unwrap_or(DRILL_DAYS)) * DAY_SECONDS;
+    (age > due).then_some(Overdue::Days(age / DAY_SECONDS))
+}
+
+/// How many days after the last drill the next one is due, where nobody says.
+const DRILL_DAYS: u32 = 90;
+const DAY_SECONDS: u64 = 24 * 3600;

@@ -82,6 +82,7 @@ pub mod truncated_log;
 pub mod two_digests_at_one_nonce;
 pub mod two_payloads;
 pub mod two_payloads_of_a_run;
+pub mod unanchored_rebuild;
 pub mod unanswered_flood;
 pub mod undelayed_upgrade;
 pub mod unlimited_approval;
@@ -91,7 +92,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 85] = [
+pub const CATALOGUE: [&str; 86] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -170,6 +171,7 @@ pub const CATALOGUE: [&str; 85] = [
     "two_digests_at_one_nonce",
     "two_payloads",
     "two_payloads_of_a_run",
+    "unanchored_rebuild",
     "unanswered_flood",
     "undelayed_upgrade",
     "unlimited_approval",

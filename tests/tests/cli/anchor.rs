@@ -113,6 +113,21 @@ pub(super) fn a_new_node_is_pinned(
     cluster.refused("ana", &["--dir", &machine, "rebuild", "install", &bundle], "rebuild.installed");
     cluster.ok("ana", &["--dir", &machine, "rebuild", "install", &bundle, "--anchored", word]);
     assert_eq!(std::fs::read(&kept).unwrap(), std::fs::read(&aside).unwrap());
+    a_ledger_leads_nowhere_without_the_word(cluster);
+}
+
+/// INVARIANT S13: whoever takes the rebuild out of a node's folder does not take it out of its log, whether the block is still to come or
+/// was committed long ago.
+pub(super) fn a_ledger_leads_nowhere_without_the_word(cluster: &Cluster) {
+    let machine = cluster.file(NEW[0]);
+    let aside = cluster.file("taken");
+    std::fs::create_dir(&aside).unwrap();
+    let moved =
+        ["rebuild", "rebuild.anchor"].map(|it| (Path::new(&machine).join(it), Path::new(&aside).join(it)));
+    moved.iter().for_each(|(here, there)| std::fs::rename(here, there).unwrap());
+    cluster.refused("ana", &["--dir", &machine, "node", "--check"], "anchor.missing");
+    moved.iter().for_each(|(here, there)| std::fs::rename(there, here).unwrap());
+    std::fs::remove_dir(&aside).unwrap();
 }
 
 /// INVARIANT S13: a log in which people rebuilt the cluster is followed by its anchor's word alone, whoever shows it.

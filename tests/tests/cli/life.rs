@@ -1,8 +1,14 @@
 //! The life of keys by commands: inventory, receipt, terms, a successor, the end of a key, and a declared compromise.
 
 use std::path::Path;
+use std::process::Command;
+
+use keystead_base::Canonical as _;
+use keystead_decision::SignedGenesis;
+use keystead_tests::binary;
 
 use crate::commands::write;
+use crate::desk::{path, succeeds};
 use crate::script::{Script, Step, fails, no, ok};
 
 /// The last ones of the list: nothing is thawed afterwards.
@@ -115,4 +121,20 @@ fn compromised(script: &mut Script) {
         status.contains("COMPROMISE DECLARED: a lost bag") && status.contains("replace device"),
         "{status}"
     );
+}
+
+/// INVARIANT D2: a schedule of drills takes no Cedar of one's own.
+#[test]
+fn d2_a_first_policy_stops_keys_whose_drill_is_overdue_where_init_is_told_to() {
+    let home = tempfile::tempdir().unwrap();
+    let rules = |name: &str, more: &[&str]| {
+        let folder = home.path().join(name);
+        succeeds(Command::new(binary("keystead")).args(["init", path(&folder)]).args(more));
+        let genesis = SignedGenesis::from_document(&std::fs::read(folder.join("genesis")).unwrap()).unwrap();
+        genesis.genesis.policy.rules
+    };
+    let (plain, scheduled) = (rules("plain", &[]), rules("scheduled", &["--drill-days", "180"]));
+    let more: Vec<_> = scheduled.iter().filter(|it| !plain.contains(it)).collect();
+    assert_eq!((more.len(), scheduled.len()), (1, plain.len() + 1), "{more:?}");
+    assert!(more[0].cedar.starts_with("forbid") && more[0].cedar.contains("drill_age_seconds > 15552000"));
 }

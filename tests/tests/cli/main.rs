@@ -42,6 +42,7 @@ mod share_secrets;
 mod shared_wallet;
 mod shares;
 mod shells;
+mod swapped;
 mod tls;
 mod token_devices;
 mod tpm;

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::anchor::{Anchor, a_folder_of_before_is_pinned, a_log_is_followed_by_the_word};
+use crate::anchor::{
+    Anchor, a_folder_of_before_is_pinned, a_ledger_leads_nowhere_without_the_word,
+    a_log_is_followed_by_the_word,
+};
 use crate::desk::path;
 use crate::rebuild::{Cluster, NEW, serve};
 
@@ -94,6 +97,7 @@ pub(super) fn a_machine_joins_later(cluster: &mut Cluster, id: &str) {
 pub(super) fn all_are_lost_again(cluster: &mut Cluster, id: &str, anchor: &Anchor) {
     cluster.export("second.checkpoint", "again");
     cluster.parts.clear();
+    a_ledger_leads_nowhere_without_the_word(cluster);
     let (draft, log, bundle) = (cluster.file("second"), cluster.file("again"), cluster.file("second-bundle"));
     let contribution = cluster.join("node-10");
     let words = ["rebuild", "draft", "--log", &log, "--out", &draft, &contribution, "--remembered"];

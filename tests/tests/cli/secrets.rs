@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use keystead_base::{Canonical as _, Name};
 use keystead_keys::{BackupFile, MemberKeyFile, SeedShares};
 use keystead_tests::canary::Canaries;
+use keystead_tests::processes::memory;
 use keystead_tests::{Anvil, Collector, Relay, binary, free_port, root};
 use serde_json::{Value, json};
 
 use crate::desk::{EXCHANGE, call_at, json as parsed, path, succeeds};
+use crate::swapped::Swap;
 
 /// A founded cluster whose program writes into files, and everything that its commands have said.
 struct Run {
@@ -81,6 +82,13 @@ impl Run {
             }
         }
         panic!("the cluster does not answer");
+    }
+
+    /// Whatever of the program may go to swap, node, coordinator and enclave, goes there, where there is some.
+    fn to_swap(&self, swap: &mut Option<Swap>) {
+        if let Some(swap) = swap {
+            swap.take(&family(self.up.as_ref().unwrap().id()));
+        }
     }
 
     fn kill(&mut self) {
@@ -255,10 +263,11 @@ impl Drop for Run {
 
 #[test]
 fn k1_no_secret_is_in_anything_that_a_whole_run_leaves_or_holds() {
-    let mut run = Run::found();
+    let (mut run, mut swap) = (Run::found(), Swap::of_chore());
     run.start();
     let promise = run.rolled("hot");
     run.approved(&["key", "create", "hot"]);
+    run.to_swap(&mut swap);
     let request = run.approved(&["key", "backup", "hot", "--to", "ana,ben"]);
     let drilled = run.ask("ana", &["key", "drill", "hot"]);
     let account = drilled["key"]["address"].as_str().unwrap().to_owned();
@@ -267,6 +276,7 @@ fn k1_no_secret_is_in_anything_that_a_whole_run_leaves_or_holds() {
     run.ask("ana", &["key", "fetch", &request, "--file", path(&backup)]);
     let transfer = ["request", "transfer", "--key", "hot", "--to", EXCHANGE, "--wei"];
     run.ask("ana", &[&transfer[..], &["5"]].concat());
+    run.to_swap(&mut swap);
     run.kill();
     run.start();
     run.approved(&[&transfer[..], &["3000000000000000000"]].concat());
@@ -278,7 +288,15 @@ fn k1_no_secret_is_in_anything_that_a_whole_run_leaves_or_holds() {
     let again = run.computed_again("hot", &promise);
     assert!(secrets.found_in(again.as_bytes()).contains("the seed (hex)"), "the seed of rolls and openings");
     let of_people = run.secrets((&backup, &shares), false);
+    run.to_swap(&mut swap);
     let in_memory = nothing_in_processes(&of_people, run.up.as_ref().unwrap().id());
+    match &swap {
+        Some(swap) => {
+            let (searched, went) = swap.nothing(&of_people);
+            println!("searched: {searched} bytes in swap, where {went} of the program's went; found: 0");
+        }
+        None => println!("SKIPPED: swap is searched by `cargo xtask secrets`, as root, in a file of its own"),
+    }
     run.crash();
 
     let on_wires = nothing_on_wires(&secrets, &run.wires);
@@ -373,21 +391,9 @@ fn nothing_in_processes(secrets: &Canaries, root: u32) -> usize {
             assert_eq!(secrets.found_in(bytes), BTreeSet::new(), "memory of {pid}");
         });
         searched += nothing_in_a_dump(secrets, pid);
-        nothing_was_swapped(pid);
     }
     assert!(searched > 1_000_000, "node and coordinator were read: {searched} bytes");
     searched
-}
-
-/// Pages that went to swap are not searched, so that none may have gone there while this ran.
-fn nothing_was_swapped(pid: u32) {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let swapped = status.lines().find_map(|line| line.strip_prefix("VmSwap:")).unwrap_or("0 kB").trim();
-    if fs::read_to_string("/proc/swaps").unwrap_or_default().lines().count() < 2 {
-        println!("SKIPPED: this machine has no swap that process {pid} could have gone to");
-    } else if swapped != "0 kB" {
-        println!("SKIPPED: {swapped} of process {pid} are in swap, which is not searched");
-    }
 }
 
 /// What a debugger writes down: memory, registers, notes.
@@ -420,23 +426,6 @@ fn family(root: u32) -> Vec<u32> {
         at += 1;
     }
     all
-}
-
-/// Every readable region; says how many bytes were read.
-pub(crate) fn memory(pid: u32, mut look: impl FnMut(&[u8])) -> usize {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
-    let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
-    let mut read = 0;
-    for line in maps.lines().filter(|line| !line.contains("---p") && !line.contains("[v")) {
-        let (start, end) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
-        let [start, end] = [start, end].map(|it| u64::from_str_radix(it, 16).unwrap());
-        let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
-        if memory.read_exact_at(&mut bytes, start).is_ok() {
-            read += bytes.len();
-            look(&bytes);
-        }
-    }
-    read
 }
 
 fn loopback() -> String {

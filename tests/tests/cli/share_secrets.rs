@@ -6,10 +6,10 @@ use std::path::Path;
 use keystead_base::Canonical as _;
 use keystead_keys::{Sealed, SealingKey};
 use keystead_tests::canary::Canaries;
+use keystead_tests::processes::memory;
 use secp256k1::{PublicKey, Secp256k1, SecretKey};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
-use crate::secrets::memory;
 use crate::several::process_of;
 
 /// Whatever the nodes' folders have, databases, write-ahead files and what their programs said among it, and the memory of the nodes.

@@ -65,6 +65,7 @@ pub(crate) async fn d01_an_exported_log_becomes_a_node_s_log_and_goes_on_with_it
 
     let awaiting = ledger.load(signer(NEW_NODE).public(), &Strict::default()).await.unwrap();
     assert!(awaiting.awaits_rebuild() && !state.awaits_rebuild());
+    assert_eq!(ledger.awaited_rebuild().await.unwrap().as_ref(), Some(&signed));
     let time = signed.rebuild.at.plus_seconds(1);
     let applied = propose(&awaiting, time, &name("node-2"), &[], &Strict::default());
     let vote = vote_for(&applied.block.header, 0, 0);
@@ -73,6 +74,7 @@ pub(crate) async fn d01_an_exported_log_becomes_a_node_s_log_and_goes_on_with_it
     let loaded = ledger.load(signer(NEW_NODE).public(), &Strict::default()).await.unwrap();
     assert_eq!(loaded.digest(), applied.state.digest());
     assert!(loaded.is_rebuilt() && !loaded.awaits_rebuild());
+    assert_eq!(ledger.awaited_rebuild().await.unwrap(), None, "its block is there");
     assert_eq!(code(ledger.import(&log, pinned, &Strict::default()).await), "ledger.not_empty");
 
     // From the old genesis, in the database, in an export, in a proof, by a snapshot.

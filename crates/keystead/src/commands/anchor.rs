@@ -12,13 +12,12 @@ use keystead_quantum::{
 use serde_json::json;
 
 use super::Global;
-use super::rebuild::{NOT_HEARD, NOT_SOUND, audited, ground};
+use super::rebuild::{Compared, NOT_HEARD, NOT_SOUND, ground};
 use crate::anchoring::statement;
-use crate::ceremony::{Heard, grouped, unheard};
+use crate::ceremony::{Heard, grouped};
 use crate::config::{Config, FILE};
 use crate::failure::{Advise as _, Failure};
 use crate::output::{Report, Voice};
-use crate::rebuild::Shown;
 use crate::table::Table;
 use crate::weakness::{Aim, Brought};
 use crate::{outside, weakness};
@@ -94,12 +93,8 @@ pub(crate) struct SignArgs {
     /// The file with the words of one of its keys.
     #[arg(long, value_name = "FILE")]
     words: PathBuf,
-    /// The fingerprint that the others read out; blanks do not matter.
-    #[arg(long, value_name = "HEX")]
-    fingerprint: Option<Heard>,
-    /// The backup, which is replayed before anything is signed; whoever has no folder of this cluster needs it.
-    #[arg(long, value_name = "FOLDER")]
-    log: Option<PathBuf>,
+    #[command(flatten)]
+    compared: Compared,
     /// The cluster's id as it was read out, for whoever has no folder of this cluster.
     #[arg(long, value_name = "HEX")]
     cluster: Option<Heard>,
@@ -193,9 +188,7 @@ fn make(args: &MakeArgs) -> Result<Report, Failure> {
 fn sign(global: &Global, args: &SignArgs, voice: Voice) -> Result<Report, Failure> {
     let checked = checked(global, args)?;
     let (statement, own) = (statement(&checked), checked.fingerprint());
-    let audited = audited(args.log.as_ref(), statement.cluster, &checked, voice)?;
-    voice.line(&Shown { rebuild: &checked, signed: Vec::new(), audited: audited.as_ref() }.text());
-    let heard = args.fingerprint.ok_or_else(|| unheard("rebuild"))?.0;
+    let heard = args.compared.shown(&checked, voice)?;
     if heard != own {
         return Err(RebuildError::Fingerprint { heard, computed: own }).advise(NOT_HEARD);
     }
@@ -213,7 +206,7 @@ fn sign(global: &Global, args: &SignArgs, voice: Voice) -> Result<Report, Failur
 
 /// A draft, or a finished rebuild, from the pinned genesis on.
 fn checked(global: &Global, args: &SignArgs) -> Result<CheckedRebuild, Failure> {
-    let (cluster, genesis) = ground(global, args.log.as_ref(), args.cluster)?;
+    let (cluster, genesis) = ground(global, args.compared.log.as_ref(), args.cluster)?;
     let bytes = outside::read(&args.rebuild)?;
     let draft = match RebuildBundle::from_document(&bytes) {
         Ok(bundle) => bundle.verify(&genesis, cluster).advise(NOT_SOUND)?.checked().draft().clone(),

@@ -23,6 +23,10 @@ pub(crate) struct FirstPolicy {
     /// How many seconds a destination that is added later waits before anybody is paid there.
     #[arg(long, default_value_t = sample::COOL_OFF_SECONDS, value_name = "SECONDS", conflicts_with = "policy")]
     cool_off: u64,
+    /// Stop a key from signing when its latest backup was not restored for so many days (`key drill`, `backup drill`); a new
+    /// backup counts as never restored. 0 stops none: `status` names what is overdue either way.
+    #[arg(long, default_value_t = 0, value_name = "DAYS", conflicts_with = "policy")]
+    drill_days: u32,
     /// A first policy of your own, as JSON; its roster is replaced by the members'.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -38,6 +42,7 @@ impl FirstPolicy {
             chain: self.chain,
             addresses: self.allow.clone(),
             cool_off_seconds: self.cool_off,
+            drill_days: self.drill_days,
             ..World::default()
         };
         Ok(sample::policy(&world, roster, created)?)

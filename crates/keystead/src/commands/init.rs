@@ -45,6 +45,10 @@ pub(crate) struct InitArgs {
     /// How many seconds a destination that is added later waits before anybody is paid there.
     #[arg(long, default_value_t = sample::COOL_OFF_SECONDS, value_name = "SECONDS", conflicts_with = "policy")]
     cool_off: u64,
+    /// Stop a key from signing when its latest backup was not restored for so many days (`key drill`, `backup drill`); a new
+    /// backup counts as never restored. 0 stops none: `status` names what is overdue either way.
+    #[arg(long, default_value_t = 0, value_name = "DAYS", conflicts_with = "policy")]
+    drill_days: u32,
     /// A first policy of your own, as JSON; its roster is replaced by the new keys.
     #[arg(long, conflicts_with = "allow")]
     policy: Option<PathBuf>,
@@ -79,6 +83,7 @@ pub(crate) fn run(args: &InitArgs, voice: Voice) -> Result<Report, Failure> {
         chain: args.chain,
         addresses: args.allow.clone(),
         cool_off_seconds: args.cool_off,
+        drill_days: args.drill_days,
         can_run: args.endpoint.is_some(),
         ..World::default()
     };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use keystead_base::{Canonical as _, ClusterId, Name};
+use keystead_base::{Canonical as _, ClusterId, Digest, Name};
 use keystead_decision::ceremony::SignedContribution;
 use keystead_decision::rebuild::{CheckedRebuild, RebuildAssent, RebuildBundle, RebuildDraft, RebuildError};
 use keystead_decision::{SignedGenesis, State};
@@ -118,15 +118,31 @@ pub(crate) struct ShowArgs {
 pub(crate) struct SignArgs {
     /// The draft.
     draft: PathBuf,
-    /// The backup, to replay all of it here.
-    #[arg(long, value_name = "FOLDER")]
-    log: Option<PathBuf>,
-    /// The fingerprint that the others read out; blanks do not matter.
-    #[arg(long, value_name = "HEX")]
-    fingerprint: Option<Heard>,
+    #[command(flatten)]
+    compared: Compared,
     /// Where else to write the signature; it always stays in this folder.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+/// What whoever signs a rebuild holds it to, with a person's key or with an anchor's.
+#[derive(Debug, Args)]
+pub(crate) struct Compared {
+    /// The backup, which is replayed before anything is signed; a machine without a folder of this cluster needs it.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) log: Option<PathBuf>,
+    /// The fingerprint that the others read out; blanks do not matter.
+    #[arg(long, value_name = "HEX")]
+    fingerprint: Option<Heard>,
+}
+
+impl Compared {
+    /// Shows what is signed, replayed where there is a backup, and gives what was heard of it.
+    pub(super) fn shown(&self, checked: &CheckedRebuild, voice: Voice) -> Result<Digest, Failure> {
+        let audited = audited(self.log.as_ref(), checked.draft().rebuild.cluster, checked, voice)?;
+        voice.line(&Shown { rebuild: checked, signed: Vec::new(), audited: audited.as_ref() }.text());
+        Ok(self.fingerprint.ok_or_else(|| unheard("rebuild"))?.0)
+    }
 }
 
 /// Its arguments.
@@ -217,7 +233,7 @@ fn shown(shown: &Shown<'_>) -> Report {
 }
 
 /// The state at the end of the whole backup: an error where it is not what the draft says, none where nobody looked.
-pub(super) fn audited(
+fn audited(
     log: Option<&PathBuf>,
     cluster: ClusterId,
     checked: &CheckedRebuild,
@@ -235,13 +251,11 @@ fn sign(global: &Global, args: &SignArgs, voice: Voice) -> Result<Report, Failur
     let genesis = member::genesis(&config)?;
     let draft: RebuildDraft = outside::document(&args.draft)?;
     let checked = draft.check(&genesis, config.cluster).advise(NOT_SOUND)?;
-    let audited = audited(args.log.as_ref(), config.cluster, &checked, voice)?;
-    voice.line(&Shown { rebuild: &checked, signed: Vec::new(), audited: audited.as_ref() }.text());
-    let heard = args.fingerprint.ok_or_else(|| unheard("rebuild"))?;
+    let heard = args.compared.shown(&checked, voice)?;
     goes_on(&config, &genesis, &checked)?;
     let files = Files::chosen(&config, global.person.as_ref(), global.passphrase_file.as_ref())?;
     let member = Member::open(&files.key, &files.passphrase)?;
-    let assent = checked.sign(&member.name, heard.0, &member.signer).advise(NOT_HEARD)?;
+    let assent = checked.sign(&member.name, heard, &member.signer).advise(NOT_HEARD)?;
     let file = kept(global, &member.name, &assent, checked.draft())?;
     let file = match &args.out {
         Some(out) => {

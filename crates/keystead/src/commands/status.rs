@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use keystead_base::Timestamp;
-use keystead_decision::KeyState;
-use keystead_wire::{ChainWatch, KeyView, NodeStatus, PeerView, RequestView, TokenView};
+use keystead_base::Name;
+use keystead_wire::{ChainWatch, NodeStatus, PeerView, RequestView, TokenView};
 use serde_json::json;
 
 use super::{Global, Session};
@@ -15,6 +14,7 @@ use crate::failure::Failure;
 use crate::member::{Files, Member};
 use crate::output::{Report, Voice, strong};
 use crate::table::Table;
+use crate::vaulting::{Overdue, overdue};
 use crate::watch::{self, Door, words};
 use crate::{outside, sharing};
 
@@ -44,18 +44,23 @@ async fn once(global: &Global) -> Result<Report, Failure> {
         true => session.link.keys().await?,
         false => status.keys.clone(),
     };
+    let now = outside::now();
+    let due =
+        all.iter().filter_map(|key| Some((&key.name, overdue(key, now, session.config.client.drill_days)?)));
+    let due: Vec<(&Name, Overdue)> = due.collect();
     let text = [
         strong(&headline(&status)),
         overview(&status),
         windows(&status),
         rotations(&status),
         keys(&status),
-        drills(&all, outside::now(), session.config.client.drill_days),
+        drills(&due),
         waiting(&open),
-        watch::waiting_lines(&status.waiting, outside::now()).join("\n"),
+        watch::waiting_lines(&status.waiting, now).join("\n"),
     ]
     .join("\n");
-    Ok(Report::new(json!({"status": status, "open": open}), text))
+    let names: Vec<&Name> = due.iter().map(|it| it.0).collect();
+    Ok(Report::new(json!({"status": status, "open": open, "drills_overdue": names}), text))
 }
 
 /// What a declared compromise waits for; nothing where none is declared.
@@ -82,26 +87,19 @@ fn keys(status: &NodeStatus) -> String {
 }
 
 /// Keys whose latest backup was not restored for so long that nobody knows whether it still can be, or never.
-fn drills(keys: &[KeyView], now: Timestamp, days: Option<u32>) -> String {
-    let due = Duration::from_secs(u64::from(days.unwrap_or(DRILL_DAYS)) * 24 * 3600);
-    let signs = keys
-        .iter()
-        .filter(|key| key.state == KeyState::Active && key.sharing.is_none() && !key.kind.is_in_tokens());
-    let late = signs.filter_map(|key| {
-        let name = &key.name;
+fn drills(due: &[(&Name, Overdue)]) -> String {
+    let line = |(name, overdue): &(&Name, Overdue)| {
         let next = format!("`keystead backup drill {name}`, or `keystead key drill {name}`");
-        let Some(at) = key.drilled.filter(|_| key.drilled_backup == key.backup) else {
-            return Some(format!(
-                "NEVER DRILLED: the latest backup of key `{name}` was never restored: {next}\n"
-            ));
-        };
-        let age = Duration::from_millis(now.0.saturating_sub(at.0));
-        let days = age.as_secs() / (24 * 3600);
-        let text =
-            format!("DRILL OVERDUE: the backup of key `{name}` was restored {days} days ago: {next}\n");
-        (age > due).then_some(text)
-    });
-    late.collect()
+        match overdue {
+            Overdue::Never => {
+                format!("NEVER DRILLED: the latest backup of key `{name}` was never restored: {next}\n")
+            }
+            Overdue::Days(days) => {
+                format!("DRILL OVERDUE: the backup of key `{name}` was restored {days} days ago: {next}\n")
+            }
+        }
+    };
+    due.iter().map(line).collect()
 }
 
 /// A node that is down is no error here: it is what one watches for.
@@ -232,5 +230,4 @@ pub(crate) fn waiting(open: &[RequestView]) -> String {
 }
 
 /// Runs, and aborts, on one screen.
-const DRILL_DAYS: u32 = 90;
 const RUNS_SHOWN: usize = 4;

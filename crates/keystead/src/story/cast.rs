@@ -216,6 +216,7 @@ fn world() -> Result<World, Failure> {
         cool_off_seconds: sample::COOL_OFF_SECONDS,
         // Its chain makes no block by itself: runs on it would soon be too old.
         can_run: false,
+        drill_days: 0,
     })
 }
 

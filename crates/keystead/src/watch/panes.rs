@@ -8,6 +8,7 @@ use super::board::Board;
 use super::nodes::{self, NodeRow};
 use super::pane::{Cell, Pane, Row, Tone};
 use super::words;
+use crate::vaulting::{Overdue, overdue};
 
 /// All of them, in the order in which one walks through them.
 pub(crate) fn all(board: &Board) -> Vec<Pane> {
@@ -188,7 +189,7 @@ pub(crate) fn watch_kind(watch: &ChainWatch) -> &'static str {
 
 fn keys(status: Option<&NodeStatus>) -> Pane {
     let row = |key: &KeyView| {
-        let (state, tone) = key_state(key);
+        let (state, tone) = drilled_state(key, status.map(|it| it.time).unwrap_or_default());
         let address = key.address.map(|it| it.to_string()).unwrap_or_default();
         Row::Cells(vec![
             Cell::plain(key.name.to_string()),
@@ -204,6 +205,15 @@ fn keys(status: Option<&NodeStatus>) -> Pane {
         false => format!("keys (the first {} of {count})", rows.len()),
     };
     Pane { title, head: &["key", "state", "home", "address 0"], rows }
+}
+
+/// The same, and whether its drill is overdue by the log's own time.
+fn drilled_state(key: &KeyView, now: Timestamp) -> (&'static str, Tone) {
+    match (key_state(key), overdue(key, now, None)) {
+        (("active", _), Some(Overdue::Never)) => ("active; NEVER DRILLED", Tone::Warn),
+        (("active", _), Some(Overdue::Days(_))) => ("active; DRILL OVERDUE", Tone::Warn),
+        (state, _) => state,
+    }
 }
 
 /// Where a key stands, in words.

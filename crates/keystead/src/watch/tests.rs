@@ -109,7 +109,7 @@ fn key(called: &str, state: KeyState) -> KeyView {
         wallets: Vec::new(),
         sharing: None,
         exits: Default::default(),
-        drilled: None,
+        drilled: (state == KeyState::Active).then_some(NOW),
         drilled_backup: None,
         imported: false,
         life: Default::default(),
@@ -245,6 +245,24 @@ fn a_freeze_is_the_first_thing_one_sees() {
     let board = frozen();
     check_both("frozen", &board);
     assert!(board.news().any(|it| it.text.contains("FROZEN, nothing signs")));
+}
+
+/// INVARIANT D2: whoever looks at nothing else sees that nobody knows whether a backup restores.
+#[test]
+fn d2_a_key_whose_drill_is_overdue_says_so() {
+    let shown = |drilled: Option<Timestamp>, backup: Option<Digest>| {
+        let mut one = status(1);
+        one.keys.remove(0);
+        (one.keys[0].drilled, one.keys[0].backup) = (drilled, backup);
+        panes::text(&board([Ok(one), Ok(status(2))]))
+    };
+    let days = |days: u64| Some(Timestamp(NOW.0 - days * 24 * 3600 * 1000));
+    assert!(!shown(days(89), None).contains("DRILL"));
+    assert!(shown(days(91), None).contains("active; DRILL OVERDUE"));
+    assert!(
+        shown(days(1), Some(Digest([1; 32]))).contains("active; NEVER DRILLED"),
+        "the latest one never was"
+    );
 }
 
 #[test]
