@@ -7,9 +7,9 @@ use keystead_tests::{Anvil, binary};
 
 use crate::desk::{Desk, EXCHANGE, json, loopback, path, succeeds};
 
-const PIN: &str = "4711";
+pub(crate) const PIN: &str = "4711";
 
-fn module() -> Option<PathBuf> {
+pub(crate) fn module() -> Option<PathBuf> {
     let places = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
     places.into_iter().map(PathBuf::from).find(|it| it.is_file())
 }
@@ -48,7 +48,7 @@ fn root_make(folder: &Path) -> Output {
     Command::new(binary("keystead")).args(["--json", "--dir", path(folder), "root", "make"]).output().unwrap()
 }
 
-fn code(output: &Output) -> String {
+pub(crate) fn code(output: &Output) -> String {
     let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap_or_default();
     error["error"]["code"].as_str().unwrap_or_default().to_owned()
 }
