@@ -8,7 +8,7 @@ use keystead_decision::{
     Settlement, SignedGenesis, Simulation, Snapshot, Vote,
 };
 use keystead_intent::{Approval, Freeze, Intent, RequestBatch, Veto};
-use keystead_keys::{BackupFile, MemberKeyFile, MemberPublic, Sealed};
+use keystead_keys::{BackupFile, MemberKeyFile, MemberPublic, Sealed, TokenMemberKeyFile};
 use keystead_ledger::{Proof, SignatureRecord, WitnessState};
 use keystead_policy::{PolicyVersion, Price, Roster};
 use keystead_signing::{Hardening, Reply, Request};
@@ -119,6 +119,7 @@ pub const TARGETS: &[Target] = &[
     document!("backup", BackupFile, backup),
     document!("member", MemberPublic),
     document!("member-key", MemberKeyFile),
+    document!("member-key-beside-token", TokenMemberKeyFile),
     document!("threshold-session", Session),
     document!("threshold-envelope", Envelope),
     document!("threshold-channel", Channel),

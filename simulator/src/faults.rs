@@ -27,6 +27,8 @@ pub(crate) enum Fault {
     RollBack(usize, u64),
     /// All nodes are lost for ever.
     Lost,
+    /// A node's token goes, or is back.
+    Token(usize, bool),
 }
 
 /// The first and the last moment of a fault, in milliseconds after the start.
@@ -103,6 +105,12 @@ impl Simulation {
             }
             Fault::RollBack(node, blocks) => self.roll_back(node, blocks),
             Fault::Lost => self.lose_all(),
+            Fault::Token(node, is_there) => {
+                if !is_there {
+                    self.report.count("token away");
+                }
+                self.places[node].token.set(is_there);
+            }
         }
     }
 
@@ -124,6 +132,7 @@ impl Simulation {
         for node in 0..self.places.len() {
             self.places[node].offset = 0;
             self.places[node].fuse = None;
+            self.places[node].token.set(true);
             self.start(node);
         }
         (0..self.places.len()).for_each(|node| self.connect(node));

@@ -30,6 +30,7 @@ mod shell;
 mod signing;
 mod simulation;
 mod threshold;
+mod token;
 
 pub use bug::Bug;
 pub(crate) use dice::Dice;
@@ -54,5 +55,6 @@ pub fn replay_command(plan: Plan) -> String {
     let bug = plan.bug.map(|it| format!(" --bug {}", it.name())).unwrap_or_default();
     let lost = if plan.lost { " --lost 1" } else { "" };
     let shares = if plan.shares { " --shares 1" } else { "" };
-    format!("cargo xtask simulate --seeds 1 --seed {}{nodes}{bug}{lost}{shares}", plan.seed)
+    let tokens = if plan.tokens { " --tokens 1" } else { "" };
+    format!("cargo xtask simulate --seeds 1 --seed {}{nodes}{bug}{lost}{shares}{tokens}", plan.seed)
 }

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
 /// The number of seeds, and the first of them.
 fn parse(arguments: &[String]) -> Result<(u64, Plan), String> {
     let mut seeds = 100;
-    let mut plan = Plan { seed: 0, nodes: None, bug: None, lost: false, shares: false };
+    let mut plan = Plan { seed: 0, nodes: None, bug: None, lost: false, shares: false, tokens: false };
     let mut rest = arguments.iter();
     while let Some(option) = rest.next() {
         let value = rest.next().ok_or(format!("{option} needs a value"))?;
@@ -34,9 +34,10 @@ fn parse(arguments: &[String]) -> Result<(u64, Plan), String> {
             "--bug" => plan.bug = Some(bug(value)?),
             "--lost" => plan.lost = number()? > 0,
             "--shares" => plan.shares = number()? > 0,
+            "--tokens" => plan.tokens = number()? > 0,
             _ => {
                 return Err(format!(
-                    "{option} is not known; --seeds, --seed, --nodes, --bug, --lost, --shares, --threshold are"
+                    "{option} is not known; --seeds, --seed, --nodes, --bug, --lost, --shares, --tokens, --threshold are"
                 ));
             }
         }

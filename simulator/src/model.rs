@@ -100,7 +100,7 @@ pub fn explore(bug: Option<Bug>) -> Explored {
 
 impl Model {
     fn new(bug: Option<Bug>) -> Self {
-        let plan = Plan { seed: 0, nodes: Some(1), bug: None, lost: false, shares: false };
+        let plan = Plan { seed: 0, nodes: Some(1), bug: None, lost: false, shares: false, tokens: false };
         let mut world = Simulation::under(plan, Amount::from(3 * THIRD));
         world.prelude();
         let start = world.state_after.clone();

@@ -13,11 +13,15 @@ use crate::controls::Planted;
 use crate::disk::Disk;
 use crate::rules::node_name;
 use crate::shares::Holder;
+use crate::token::Token;
 
 /// A node.
 pub(crate) struct Place {
     pub(crate) name: Name,
     pub(crate) signer: Arc<HybridSigner>,
+    /// The same key, of which the token has half: the replica's.
+    pub(crate) voter: Arc<HybridSigner>,
+    pub(crate) token: Arc<Token>,
     pub(crate) controls: Planted,
     /// None while it is down.
     pub(crate) replica: Option<Replica<Planted>>,
@@ -50,9 +54,12 @@ impl Place {
         let byte = u8::try_from(index + 1).unwrap_or(u8::MAX);
         let seed = Secret::new([byte; HYBRID_SEED_BYTES]);
         let signer = HybridSigner::from_seed(&seed).expect("a seed of a test");
+        let (token, voter) = Token::of(&seed);
         Self {
             name: node_name(index),
             signer: Arc::new(signer),
+            voter: Arc::new(voter),
+            token,
             controls: Planted::new(if lies { None } else { bug }),
             replica: None,
             life: 0,

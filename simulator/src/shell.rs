@@ -52,7 +52,7 @@ impl Simulation {
         let Snapshot(state) = Snapshot::from_document(&document).expect("a snapshot that was just written");
         place.replica = Some(Replica::new(Setup {
             me: place.name.clone(),
-            signer: Arc::clone(&place.signer),
+            signer: Arc::clone(&place.voter),
             state: place.disk.awaiting(state),
             last: place.disk.blocks().last().map(|it| it.commit.clone()),
             records: place.disk.records().to_vec(),

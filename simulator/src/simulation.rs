@@ -34,6 +34,8 @@ pub struct Plan {
     pub lost: bool,
     /// Whether the nodes hold a key in shares, too.
     pub shares: bool,
+    /// Whether half of each node's key is in a token that comes and goes.
+    pub tokens: bool,
 }
 
 /// Something that is going to happen.
@@ -125,6 +127,8 @@ pub(crate) struct Simulation {
     /// Everything about keys in shares is drawn from these, so that other seeds stay the runs that they were.
     pub(crate) share_dice: Dice,
     pub(crate) shares: SharesReport,
+    /// Likewise everything about tokens.
+    pub(crate) token_dice: Dice,
 }
 
 impl Simulation {
@@ -164,6 +168,7 @@ impl Simulation {
             state_after: state,
             share_dice: Dice::new(plan.seed ^ SHARES),
             shares: SharesReport::default(),
+            token_dice: Dice::new(plan.seed ^ TOKENS),
         }
     }
 
@@ -171,6 +176,7 @@ impl Simulation {
     pub(crate) fn run(mut self) -> Report {
         self.prelude();
         self.schedule_faults();
+        self.schedule_tokens();
         (0..self.places.len()).for_each(|node| self.start(node));
         self.after(500, Event::Clients);
         if self.plan.shares {
@@ -333,6 +339,8 @@ impl Simulation {
 const SIZES: [usize; 8] = [4, 4, 4, 4, 3, 3, 1, 7];
 /// Tells the dice of keys in shares from the others'.
 const SHARES: u64 = 0x5348_4152_4553;
+/// Tells those of tokens.
+const TOKENS: u64 = 0x544f_4b45_4e53;
 /// How long faults and clients go on.
 const FAULTS_MILLIS: u64 = 150_000;
 /// How long everything has to come to rest afterwards.

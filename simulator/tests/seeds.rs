@@ -11,11 +11,13 @@ const STRICT_SEEDS: u64 = 24;
 const LOST_SEEDS: u64 = 8;
 /// So many with a key in shares do not either.
 const SHARES_SEEDS: u64 = 6;
+/// So many with tokens that come and go do not either.
+const TOKEN_SEEDS: u64 = 12;
 /// Each bug is found within so many.
 const BUG_SEEDS: u64 = 40;
 
 fn plan(seed: u64) -> Plan {
-    Plan { seed, nodes: None, bug: None, lost: false, shares: false }
+    Plan { seed, nodes: None, bug: None, lost: false, shares: false, tokens: false }
 }
 
 fn assert_clean(report: &Report, plan: Plan) {
@@ -84,6 +86,21 @@ fn s05_k03_d01_a_key_in_shares_keeps_every_invariant_in_the_storms_of_its_log() 
     for step in ["key born in shares", "epoch taken over", "signed in shares"] {
         assert!(total.faults.get(step).is_some_and(|count| *count >= SHARES_SEEDS / 2), "{step}: {total:?}");
     }
+}
+
+/// Tokens with half of the nodes' keys come and go in the same storms, most of the nodes' at once at times.
+#[test]
+fn d03_s03_nodes_whose_tokens_come_and_go_keep_every_invariant() {
+    let total = Mutex::new(Report::default());
+    in_parallel(TOKEN_SEEDS, |seed| {
+        let plan = Plan { tokens: true, ..plan(seed) };
+        let report = run(plan);
+        assert_clean(&report, plan);
+        total.lock().unwrap().add(report);
+    });
+    let total = total.into_inner().unwrap();
+    assert!(total.signatures > 50 && total.blocks > 500, "the runs do something: {total:?}");
+    assert!(total.faults.get("token away").is_some_and(|it| *it >= TOKEN_SEEDS * 10), "{total:?}");
 }
 
 /// Sizes that the seeds draw seldom.

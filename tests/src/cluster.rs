@@ -435,7 +435,7 @@ fn config(folder: &tempfile::TempDir) -> Config {
     Config {
         data: path("data"),
         genesis: path("genesis"),
-        member: MemberConfig { key: path("node.key"), passphrase: path("passphrase") },
+        member: MemberConfig { key: path("node.key"), passphrase: path("passphrase"), token: None },
         enclave: EnclaveConfig {
             program: Some(binary("test_enclave")),
             passphrase: path("passphrase"),

@@ -1,6 +1,7 @@
 //! Hybrid signatures: Ed25519 **and** ML-DSA-65 over the same message; both must verify (Q1).
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::signature::{
     ED25519, Ed25519KeyPair, KeyPair as _, ML_DSA_65, ML_DSA_65_SIGNING, PqdsaKeyPair, UnparsedPublicKey,
@@ -20,6 +21,8 @@ pub const ML_DSA_65_KEY_BYTES: usize = 1952;
 pub const ML_DSA_65_SIGNATURE_BYTES: usize = 3309;
 /// Bytes of a hybrid seed: the Ed25519 seed, then the ML-DSA seed ξ.
 pub const HYBRID_SEED_BYTES: usize = 64;
+/// Bytes of the ML-DSA seed ξ alone (FIPS 204, section 5.1).
+pub const ML_DSA_65_SEED_BYTES: usize = 32;
 
 /// A public key whose two halves must both verify.
 ///
@@ -104,12 +107,51 @@ impl HybridSignature {
     }
 }
 
+/// Whoever signs with the Ed25519 half of a hybrid key: a seed in this process, or a token that keeps its key to itself.
+pub trait ClassicalHalf: Send + Sync {
+    /// The public side of the half (RFC 8032).
+    fn public(&self) -> [u8; ED25519_KEY_BYTES];
+
+    /// Signs `message`. It answers within a few seconds: votes wait for it.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Away`] when the key cannot be reached now and may be later; [`KeyError::Sign`].
+    fn sign(&self, message: &[u8]) -> Result<[u8; ED25519_SIGNATURE_BYTES], KeyError>;
+
+    /// Whether it can be reached, as far as is known without asking it to sign.
+    fn is_there(&self) -> bool {
+        true
+    }
+}
+
+/// A seed in this process.
+struct SeedHalf(Ed25519KeyPair, [u8; ED25519_KEY_BYTES]);
+
+impl SeedHalf {
+    fn new(seed: &[u8]) -> Result<Self, KeyError> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| KeyError::Seed)?;
+        let public = pair.public_key().as_ref().try_into().map_err(|_| KeyError::Seed)?;
+        Ok(Self(pair, public))
+    }
+}
+
+impl ClassicalHalf for SeedHalf {
+    fn public(&self) -> [u8; ED25519_KEY_BYTES] {
+        self.1
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; ED25519_SIGNATURE_BYTES], KeyError> {
+        self.0.sign(message).as_ref().try_into().map_err(|_| KeyError::Sign)
+    }
+}
+
 /// The secret side of a hybrid key.
 ///
 /// The ML-DSA half is signed in hedged mode (FIPS 204, section 3.4): the library mixes in fresh
 /// randomness, so two signatures over one message differ, and both verify.
 pub struct HybridSigner {
-    ed25519: Ed25519KeyPair,
+    ed25519: Arc<dyn ClassicalHalf>,
     ml_dsa_65: PqdsaKeyPair,
     public: HybridPublicKey,
 }
@@ -122,13 +164,34 @@ impl HybridSigner {
     /// [`KeyError`] when the cryptographic library refuses a seed.
     pub fn from_seed(seed: &Secret<[u8; HYBRID_SEED_BYTES]>) -> Result<Self, KeyError> {
         let (classical, quantum) = seed.expose().split_at(32);
-        let ed25519 = Ed25519KeyPair::from_seed_unchecked(classical).map_err(|_| KeyError::Seed)?;
+        Self::new(Arc::new(SeedHalf::new(classical)?), quantum)
+    }
+
+    /// A key whose Ed25519 half is elsewhere: either half alone signs nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] when the cryptographic library refuses the seed.
+    pub fn from_halves(
+        ed25519: Arc<dyn ClassicalHalf>,
+        quantum: &Secret<[u8; ML_DSA_65_SEED_BYTES]>,
+    ) -> Result<Self, KeyError> {
+        Self::new(ed25519, quantum.expose())
+    }
+
+    fn new(ed25519: Arc<dyn ClassicalHalf>, quantum: &[u8]) -> Result<Self, KeyError> {
         let ml_dsa_65 = PqdsaKeyPair::from_seed(&ML_DSA_65_SIGNING, quantum).map_err(|_| KeyError::Seed)?;
         let public = HybridPublicKey {
-            ed25519: ed25519.public_key().as_ref().try_into().map_err(|_| KeyError::Seed)?,
+            ed25519: ed25519.public(),
             ml_dsa_65: boxed(ml_dsa_65.public_key().as_ref()).ok_or(KeyError::Seed)?,
         };
         Ok(Self { ed25519, ml_dsa_65, public })
+    }
+
+    /// Whether both halves can be had, as far as is known without signing.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.ed25519.is_there()
     }
 
     /// The public key.
@@ -144,13 +207,14 @@ impl HybridSigner {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Sign`] when the library fails to sign, for instance for want of randomness; [`KeyError::Unverified`].
+    /// [`KeyError::Sign`] when the library fails to sign, for instance for want of randomness; [`KeyError::Unverified`];
+    /// [`KeyError::Away`] when the token with the Ed25519 half cannot be reached.
     pub fn sign(&self, message: &[u8]) -> Result<HybridSignature, KeyError> {
-        let ed25519 = self.ed25519.sign(message);
+        let ed25519 = self.ed25519.sign(message)?;
         let mut ml_dsa_65 = vec![0; ML_DSA_65_SIGNATURE_BYTES];
         let length = self.ml_dsa_65.sign(message, &mut ml_dsa_65).map_err(|_| KeyError::Sign)?;
         ml_dsa_65.truncate(length);
-        self.release(message, ed25519.as_ref(), &ml_dsa_65)
+        self.release(message, &ed25519, &ml_dsa_65)
     }
 
     fn release(&self, message: &[u8], ed25519: &[u8], ml_dsa_65: &[u8]) -> Result<HybridSignature, KeyError> {
@@ -183,6 +247,12 @@ pub enum KeyError {
         "the fresh signature of a hybrid key does not verify and is kept; if it happens again, take another machine"
     )]
     Unverified,
+    /// The token with the Ed25519 half cannot be reached.
+    #[error(
+        "the token with the Ed25519 half of this key is away, and nothing is signed until it is back; bring it back: \
+         `keystead status` says what it lacks"
+    )]
+    Away,
 }
 
 impl Coded for KeyError {
@@ -191,6 +261,7 @@ impl Coded for KeyError {
             Self::Seed => "hybrid.seed",
             Self::Sign => "hybrid.sign",
             Self::Unverified => "hybrid.unverified",
+            Self::Away => "key.token_away",
         }
     }
 
@@ -324,6 +395,35 @@ mod tests {
             other.public = HybridPublicKey::try_from_slice(&public).unwrap();
             assert_eq!(other.sign(b"message"), Err(KeyError::Unverified), "byte {byte} of the public key");
         }
+    }
+
+    /// A key elsewhere, that is reached or not, and may sign something else.
+    struct Elsewhere(SeedHalf, fn(&[u8]) -> Result<Vec<u8>, KeyError>);
+
+    impl ClassicalHalf for Elsewhere {
+        fn public(&self) -> [u8; ED25519_KEY_BYTES] {
+            self.0.public()
+        }
+
+        fn sign(&self, message: &[u8]) -> Result<[u8; ED25519_SIGNATURE_BYTES], KeyError> {
+            self.0.sign(&self.1(message)?)
+        }
+    }
+
+    #[test]
+    fn s07_a_half_elsewhere_signs_as_the_seed_does_or_nothing_leaves() {
+        let whole = signer(1);
+        let with = |asked| {
+            let half = Elsewhere(SeedHalf::new(&[1; 32]).unwrap(), asked);
+            HybridSigner::from_halves(Arc::new(half), &Secret::new([1; ML_DSA_65_SEED_BYTES])).unwrap()
+        };
+        let split = with(|message| Ok(message.to_vec()));
+        assert_eq!(split.public(), whole.public());
+        let signature = split.sign(b"message").unwrap();
+        whole.public().verify(b"message", &signature).unwrap();
+        assert_eq!(signature.ed25519(), whole.sign(b"message").unwrap().ed25519());
+        assert_eq!(with(|_| Err(KeyError::Away)).sign(b"message"), Err(KeyError::Away));
+        assert_eq!(with(|_| Ok(b"another".to_vec())).sign(b"message"), Err(KeyError::Unverified));
     }
 
     #[test]

@@ -21,8 +21,9 @@ pub use canon::{CanonError, Canonical, MAX_DOCUMENT_BYTES};
 pub use digest::{Digest, DigestError, tagged_hash};
 pub use fault::{Blame, Coded};
 pub use hybrid::{
-    ED25519_KEY_BYTES, ED25519_SIGNATURE_BYTES, HYBRID_SEED_BYTES, HybridPublicKey, HybridSignature,
-    HybridSigner, KeyError, ML_DSA_65_KEY_BYTES, ML_DSA_65_SIGNATURE_BYTES, SignatureError,
+    ClassicalHalf, ED25519_KEY_BYTES, ED25519_SIGNATURE_BYTES, HYBRID_SEED_BYTES, HybridPublicKey,
+    HybridSignature, HybridSigner, KeyError, ML_DSA_65_KEY_BYTES, ML_DSA_65_SEED_BYTES,
+    ML_DSA_65_SIGNATURE_BYTES, SignatureError,
 };
 pub use id::{ClusterId, MAX_NAME_BYTES, Name, NameError, RequestId, RequestNonce};
 pub use secret::Secret;

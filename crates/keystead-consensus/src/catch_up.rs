@@ -7,6 +7,7 @@ use keystead_decision::{Block, Commit, Controls, Entry, leaves, validate, verify
 use keystead_policy::Node;
 
 use crate::ballot::vote_message;
+use crate::engine::Deliberation;
 use crate::{Ballot, CommittedBlock, MAX_MESSAGE_BLOCKS, Message, Output, Purpose, Replica, Standing};
 
 impl<C: Controls> Replica<C> {
@@ -24,6 +25,15 @@ impl<C: Controls> Replica<C> {
         let message = self.my_head(None, if asks { Purpose::Asks } else { Purpose::Tells });
         self.send_all(message);
         self.want_more();
+        self.speak_again();
+    }
+
+    /// INVARIANT D3: whoever could not sign and now may sits down as if it had been started anew: its record binds it to what
+    /// it said, and what it did not say it says now.
+    fn speak_again(&mut self) {
+        if self.table.as_ref().is_some_and(Deliberation::is_unsigned) && self.signer.is_there() {
+            self.sit_anew();
+        }
     }
 
     fn my_head(&self, seen: Option<Ballot>, purpose: Purpose) -> Message {

@@ -32,6 +32,8 @@ pub struct Replica<C> {
     pub(crate) judged: BTreeSet<Digest>,
     pub(crate) pool: Pool,
     pub(crate) ahead: Ahead,
+    /// The record of the height under way, as far as it was read from the disk or written by a voter; the blocks of this
+    /// life are among the candidates.
     records: Vec<Record>,
     /// This node's votes at the height under way.
     pub(crate) own: Vec<Ballot>,
@@ -276,8 +278,9 @@ impl<C: Controls> Replica<C> {
             signer: Arc::clone(&self.signer),
             votes: self.standing.votes(),
         });
-        // A node that only listens keeps its record for the day it votes again.
-        let records = if self.standing.votes() { std::mem::take(&mut self.records) } else { Vec::new() };
+        // A node that only listens keeps its record for the day it votes again; one that votes, for the day it finds its key
+        // again.
+        let records = if self.standing.votes() { self.records.clone() } else { Vec::new() };
         self.judged = records.iter().filter_map(verdict_on).collect();
         let acts = self.table.insert(table).start(records);
         self.perform(acts);
@@ -296,6 +299,7 @@ impl<C: Controls> Replica<C> {
                     if let Record::Ballot(ballot) = &record {
                         self.note_own(ballot);
                     }
+                    self.records.extend(self.standing.votes().then(|| record.clone()));
                     self.out.push(Output::Record(record));
                 }
                 Act::Propose(proposal) => self.send_proposal(proposal),
@@ -444,7 +448,7 @@ impl<C: Controls> Replica<C> {
         self.out.push(Output::Send { to: BTreeSet::from([to.clone()]), message });
     }
 
-    /// Sits down anew when the right to vote begins or ends in the middle of a height.
+    /// Sits down anew when the right to vote begins or ends in the middle of a height, or the key is back.
     pub(crate) fn sit_anew(&mut self) {
         self.table = None;
     }

@@ -17,6 +17,8 @@ use keystead_fixture::{BIRTH, CHAIN, Desk, ETHER, FRIEND, Member, name};
 use keystead_intent::{AccountRef, Action, Asset, GasTerms, Intent, RawEthereum, RequestBatch, Transfer};
 use keystead_policy::PolicyVersion;
 
+#[path = "agreement/away.rs"]
+mod away;
 #[path = "agreement/findings.rs"]
 mod findings;
 #[path = "agreement/prices.rs"]
@@ -53,6 +55,10 @@ struct Net {
     timers: VecDeque<(Name, Timer)>,
     /// Whether a message is lost on its way from one node to another.
     loses: fn(&Name, &Name, &Message) -> bool,
+    /// The keys of nodes whose Ed25519 half is elsewhere.
+    elsewhere: BTreeMap<usize, Arc<away::Elsewhere>>,
+    /// Everything that was sent, delivered or not.
+    said: Vec<(Name, Message)>,
 }
 
 impl Net {
@@ -89,6 +95,8 @@ impl Net {
             gives_back,
             timers,
             loses: |_, _, _| false,
+            elsewhere: BTreeMap::new(),
+            said: Vec::new(),
         };
         for index in 0..net.desk.nodes.len() {
             net.start(index);
@@ -111,9 +119,13 @@ impl Net {
 
     fn setup(&self, index: usize) -> Setup<Strict> {
         let seed = Secret::new([u8::try_from(index + 1).unwrap(); HYBRID_SEED_BYTES]);
+        let signer = match self.elsewhere.get(&index) {
+            Some(half) => half.signer(&seed),
+            None => HybridSigner::from_seed(&seed).unwrap(),
+        };
         Setup {
             me: self.desk.nodes[index].name.clone(),
-            signer: Arc::new(HybridSigner::from_seed(&seed).unwrap()),
+            signer: Arc::new(signer),
             state: self.genesis.clone(),
             last: None,
             records: Vec::new(),
@@ -131,6 +143,7 @@ impl Net {
                 Output::Record(record) => place.records.push(record),
                 Output::Committed(committed) => place.blocks.push(*committed),
                 Output::Send { to, message } => {
+                    self.said.push((at.clone(), message.clone()));
                     if let (true, Message::Ballot(ballot), "node-1") =
                         (self.gives_back, &message, at.as_str())
                     {

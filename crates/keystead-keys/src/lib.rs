@@ -6,6 +6,7 @@
 mod age;
 mod backup;
 mod derive;
+mod key_file;
 mod letter;
 mod member;
 mod mnemonic;
@@ -22,6 +23,7 @@ mod wycheproof;
 pub use age::{AgeError, age_file, age_open, age_recipient};
 pub use backup::{BackupCopy, BackupError, BackupFile, BackupSubject, MAX_RECIPIENTS};
 pub use derive::{ChildSecret, DeriveError, HdRoot};
+pub use key_file::{KeyFile, TokenHalf, TokenMemberKeyFile};
 pub use letter::{CHANNEL_SECRET_BYTES, ChannelSecret};
 pub use member::{MEMBER_SECRET_BYTES, MemberError, MemberKey, MemberKeyFile, MemberPublic};
 pub use mnemonic::{Mnemonic, MnemonicError};

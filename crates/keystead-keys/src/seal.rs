@@ -87,13 +87,17 @@ pub enum Purpose {
     SeedOpenings,
     /// The 32 bytes behind a key of ML-DSA-65.
     MlDsa65Seed,
+    /// The secrets of a node, but for the half of its signing key that a token has.
+    MemberBesideToken,
 }
 
 impl Purpose {
     /// The longest secret of its kind, in bytes.
     fn limit(self) -> usize {
         match self {
-            Self::HdSeed | Self::Member | Self::TokenKey | Self::MlDsa65Seed => MAX_SEALED_BYTES,
+            Self::HdSeed | Self::Member | Self::TokenKey | Self::MlDsa65Seed | Self::MemberBesideToken => {
+                MAX_SEALED_BYTES
+            }
             Self::SeedOpenings => MAX_SEALED_OPENINGS_BYTES,
             Self::ThresholdShare => MAX_SEALED_SHARE_BYTES,
         }

@@ -76,9 +76,11 @@ impl HdSeed {
                 let bytes = key.public().as_bytes().first_chunk().ok_or(DeriveError::Purpose)?;
                 Ok(PublicAccount::ml_dsa_65(bytes))
             }
-            Purpose::Member | Purpose::ThresholdShare | Purpose::TokenKey | Purpose::SeedOpenings => {
-                Err(DeriveError::Purpose)
-            }
+            Purpose::Member
+            | Purpose::MemberBesideToken
+            | Purpose::ThresholdShare
+            | Purpose::TokenKey
+            | Purpose::SeedOpenings => Err(DeriveError::Purpose),
         }
     }
 }

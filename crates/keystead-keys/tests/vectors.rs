@@ -10,7 +10,7 @@ use keystead_base::{Canonical as _, ClusterId, Digest, Name, Secret};
 use keystead_fixture::vectors::{Vector, hold};
 use keystead_keys::{
     BackupFile, BackupSubject, HdSeed, MemberKey, MemberKeyFile, MemberPublic, Purpose, RecipientKey, Sealed,
-    SeedShares, ShareCircle,
+    SeedShares, ShareCircle, TokenHalf, TokenMemberKeyFile,
 };
 
 const PASSPHRASE: &[u8] = b"correct horse";
@@ -18,7 +18,9 @@ const PASSPHRASE: &[u8] = b"correct horse";
 #[test]
 fn the_stored_files_are_what_is_written_today_and_still_open() {
     let stored = hold("keys", &vectors());
-    let [sealed, backup, public, member, shares] = stored.as_slice() else { panic!("five vectors") };
+    let [sealed, backup, public, member, shares, beside] = stored.as_slice() else { panic!("six vectors") };
+    let beside: TokenMemberKeyFile = beside.read();
+    assert_eq!(beside.open(PASSPHRASE).unwrap().token_half(), Some(half()));
     sealed.read::<Sealed>();
     let member: MemberKeyFile = member.read();
     assert_eq!(member.public, public.read());
@@ -48,13 +50,22 @@ fn vectors() -> Vec<Vector> {
     let shares =
         SeedShares::write(subject_of(&seed), &seed, 1, &[circle], &mut |bytes| bytes.fill(5)).unwrap();
     let public: MemberPublic = file.public.clone();
+    let node = MemberKey::generate_beside(name("node-1"), half(), &mut |bytes| bytes.fill(6));
+    let beside = node.seal_beside(PASSPHRASE, &mut |bytes| bytes.fill(7)).unwrap();
     vec![
         Vector::of("an HD seed, sealed", &sealed.unwrap()),
         Vector::of("a backup for one person", &backup),
         Vector::of("a member's public side", &public),
         Vector::of("a member's key file", &file),
         Vector::of("a backup in shares for two people", &shares),
+        Vector::of("a node's key file beside a token", &beside),
     ]
+}
+
+/// What a token would say of the half that it made.
+fn half() -> TokenHalf {
+    let whole = MemberKey::generate(name("token"), &mut |bytes| bytes.fill(8));
+    TokenHalf { label: "keystead-log-node-1".to_owned(), public: *whole.public().unwrap().signing.ed25519() }
 }
 
 fn subject_of(seed: &HdSeed) -> BackupSubject {

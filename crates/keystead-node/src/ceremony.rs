@@ -200,7 +200,7 @@ impl Signer {
         let (shared, key) = (Arc::clone(&self.shared), key.clone());
         // Not awaited, as with every report: the back end does not wait for the log.
         tokio::spawn(async move {
-            match shared.report_key(key, step).await {
+            match shared.report_key_at_last(key, step).await {
                 Ok(_) => shared.board.carried_out(&request),
                 Err(error) => shared.postponed("the report of a wiped key", &error),
             }

@@ -8,7 +8,7 @@ use keystead_consensus::Times;
 use keystead_transmit::{Endpoint, Limits, Roots, TransmitError};
 use serde::{Deserialize, Serialize};
 
-use crate::{CoinsConfig, RootConfig, TokenConfig};
+use crate::{CoinsConfig, LogTokenConfig, RootConfig, TokenConfig};
 
 /// Where a node listens unless it is told otherwise: nobody outside the machine reaches it.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7400";
@@ -83,10 +83,13 @@ pub struct PeerConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemberConfig {
-    /// A `keystead/member-key/v1` document.
+    /// A `keystead/member-key/v1` document, or `v2` where a token has half of the key.
     pub key: PathBuf,
     /// Its passphrase; one line break at its end is not part of it.
     pub passphrase: PathBuf,
+    /// The token with the Ed25519 half of a node's signing key; none of a key that is whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<LogTokenConfig>,
 }
 
 /// How the enclave process is started.

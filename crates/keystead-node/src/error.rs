@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use keystead_base::{Blame, CanonError, ClusterId, Coded, Digest, KeyError, Name, SelfTestError};
 use keystead_decision::GenesisError;
+use keystead_homes::HomeError;
 use keystead_keys::MemberError;
 use keystead_ledger::{LedgerError, SignError};
 use keystead_nats::NatsError;
@@ -56,6 +57,17 @@ pub enum NodeError {
     /// A signature could not be made.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The token with half of the node's signing key.
+    #[error(
+        "half of this node's signing key is in token `{token}`, without which it says nothing: {error}; bring the token back, or \
+         mend [node.member.token], and start the node again"
+    )]
+    LogToken {
+        /// The token's label.
+        token: String,
+        /// What it lacks.
+        error: HomeError,
+    },
     /// The key is not the one that the roster has for this node.
     #[error("the roster of cluster {cluster} has no node `{name}` with this key")]
     NotInRoster {
@@ -124,6 +136,7 @@ impl Coded for NodeError {
             Self::Genesis(error) => error.code(),
             Self::Member(error) => error.code(),
             Self::Key(error) => error.code(),
+            Self::LogToken { error, .. } => error.code(),
             Self::NotInRoster { .. } => "node.not_in_roster",
             Self::Diverged { .. } => "node.diverged",
             Self::Ledger(error) => error.code(),
@@ -143,6 +156,7 @@ impl Coded for NodeError {
             Self::Ledger(error) => error.blame(),
             Self::Enclave(error) => error.blame(),
             Self::Wire(error) => error.blame(),
+            Self::LogToken { error, .. } => error.blame(),
             Self::Nats(error) => error.blame(),
             Self::File { .. }
             | Self::Document { .. }

@@ -33,6 +33,7 @@ mod gauges;
 mod health;
 mod intake;
 mod life;
+mod log_token;
 mod meters;
 mod near;
 mod own;
@@ -76,6 +77,7 @@ pub use enclave::{enclave_arguments, parse_enclave_arguments, scratch_arguments}
 pub use error::NodeError;
 pub use event::{Event, Events, Silent};
 pub use keystead_consensus::Times;
+pub use log_token::{LogToken, LogTokenConfig};
 pub use rolls::RollsFolder;
 pub use root::{RootConfig, parse_token_arguments};
 pub use run::{RunningNode, run, run_traced, run_under};

@@ -1,8 +1,9 @@
 //! Entries that the node itself writes: key events, renewals, settlements, simulations, findings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use keystead_base::{Name, RequestId, Signed, Timestamp};
+use keystead_base::{Coded as _, KeyError, Name, RequestId, Signed, Timestamp};
 use keystead_decision::{Entry, Fate, Finding, KeyEvent, KeyStep, Renewal, Settlement, Simulation};
 use keystead_intent::Slot;
 use keystead_ledger::SignError;
@@ -24,10 +25,30 @@ impl Shared {
         let shared = Arc::clone(self);
         // One task for each ceremony, and ceremonies need people.
         tokio::spawn(async move {
-            if let Err(error) = shared.report_key(key, step).await {
+            if let Err(error) = shared.report_key_at_last(key, step).await {
                 shared.postponed("a key event", &error);
             }
         });
+    }
+
+    /// As [`Self::report_key`], once this node's key is there: what happened to a key of the vault is told, however late.
+    pub(crate) async fn report_key_at_last(
+        &self,
+        key: Name,
+        step: KeyStep,
+    ) -> Result<EntryAnswer, CallError> {
+        let mut told = false;
+        loop {
+            match self.report_key(key.clone(), step.clone()).await {
+                Err(error) if error.code() == KeyError::Away.code() => {
+                    if !std::mem::replace(&mut told, true) {
+                        self.postponed("a key event", &error);
+                    }
+                    tokio::time::sleep(AWAY_PAUSE).await;
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Brings what a person dealt of a whole key; whether it counts, the log says.
@@ -68,3 +89,6 @@ impl Shared {
         Ok(Signed::new(body, self.node.clone(), &self.key).map_err(SignError::Key)?)
     }
 }
+
+/// How long what could not be signed waits before it is signed.
+const AWAY_PAUSE: Duration = Duration::from_secs(2);

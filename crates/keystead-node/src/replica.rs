@@ -227,7 +227,7 @@ impl<C: Controls> Deliberator<C> {
     }
 
     fn say_standing(&mut self) {
-        let word = standing_word(self.replica.standing());
+        let word = self.shared.standing_word(self.replica.standing());
         if word != self.word {
             self.word = word;
             self.shared.event(Event::Standing { word });
@@ -258,6 +258,8 @@ pub(crate) fn standing_word(standing: &Standing) -> &'static str {
 
 /// What a node that takes part is said to do.
 pub(crate) const VOTES: &str = "votes";
+/// What one does that might, and whose key is out of reach.
+pub(crate) const AWAY: &str = "may vote and does not: the token with half of its key is away";
 /// Messages that one turn takes in: they share one write to the disk.
 const MAX_HEARD_AT_ONCE: usize = 64;
 /// How often a node says how far it is.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use keystead_base::{Canonical, ClusterId, HybridPublicKey, Name, Secret, SelfTested};
 use keystead_consensus::{Limits, Record, Replica, Setup};
 use keystead_decision::{Controls, SignedGenesis, State, Strict};
-use keystead_keys::{MAX_PASSPHRASE_BYTES, MemberKey, MemberKeyFile};
+use keystead_keys::{KeyFile, MAX_PASSPHRASE_BYTES, MemberKey};
 use keystead_ledger::{Ledger, RecordRow};
 use keystead_nats::{Broker, Login, NatsError};
 use keystead_policy::{Peer, TransportKey};
@@ -43,7 +43,7 @@ use crate::stages::Stages;
 use crate::threshold::{MAX_RUN_WORDS, RunWord};
 use crate::traces::Traces;
 use crate::writer::{Unstored, Writer};
-use crate::{Config, Event, Events, NodeError, backups, probe, self_test, sweep, tpm};
+use crate::{Config, Event, Events, NodeError, backups, log_token, probe, self_test, sweep, tpm};
 
 /// A node that runs in this process; its enclave is a child process. Dropped, it stops.
 #[derive(Debug)]
@@ -158,14 +158,14 @@ async fn start<C: Controls + Clone + 'static>(
     let (hand_overs, handed_over) = mpsc::channel(MAX_HAND_OVERS);
     let (run_words, runs) = mpsc::channel(MAX_RUN_WORDS);
     let identity = Identity::from_seed(&home.member.transport_seed())?;
-    let key = Arc::new(home.member.signer()?);
+    let key = log_token::own_key(&config, &home.member)?;
     let (peers, queues) = Peers::new(&config.peers, home.member.name());
     let shared = Arc::new(Shared {
         cluster: home.genesis.genesis.cluster(),
         genesis: home.genesis,
         node: home.member.name().clone(),
         boot: home.ledger.boot(home.member.name()).await?,
-        key: Arc::clone(&key),
+        key,
         ledger: home.ledger,
         board: Board::default(),
         state,
@@ -307,7 +307,7 @@ async fn replica<C: Controls>(
     let records = rows.iter().filter(|row| row.height == under_way).map(record).collect::<Result<_, _>>()?;
     Ok(Replica::new(Setup {
         me: shared.node.clone(),
-        signer: Arc::clone(&shared.key),
+        signer: Arc::clone(&shared.key.signer),
         last: shared.ledger.block(state.height()).await?.map(|block| block.commit),
         state,
         records,
@@ -446,7 +446,9 @@ fn in_roster(state: &State, name: &Name, key: &HybridPublicKey, alone: bool) -> 
 
 /// Without its tests a process has no key (S7).
 fn open_member(config: &Config, _: &SelfTested) -> Result<MemberKey, NodeError> {
-    let file: MemberKeyFile = document(&config.member.key)?;
+    let path = &config.member.key;
+    let file = KeyFile::from_document(&read(path)?)
+        .map_err(|error| NodeError::Document { path: path.clone(), error })?;
     let path = &config.member.passphrase;
     let passphrase = Secret::new(read(path)?);
     if passphrase.expose().len() > MAX_PASSPHRASE_BYTES + 1 {

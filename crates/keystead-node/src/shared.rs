@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use keystead_base::{ClusterId, Coded, HybridSigner, Name};
-use keystead_consensus::{Objection, Replica};
+use keystead_base::{ClusterId, Coded, Name};
+use keystead_consensus::{Objection, Replica, Standing};
 use keystead_decision::{Controls, SignedGenesis, State};
 use keystead_intent::KeyCeremony;
 use keystead_ledger::Ledger;
@@ -18,12 +18,13 @@ use crate::board::Board;
 use crate::enclave::{SELF_TESTS, self_tests};
 use crate::errands::Errands;
 use crate::health::Health;
+use crate::log_token::OwnKey;
 use crate::meters::Meters;
 use crate::peers::Peers;
 use crate::recent::Recent;
 use crate::reconcile::Suspects;
 use crate::rehearse::Runs;
-use crate::replica::{Heard, standing_word};
+use crate::replica::{AWAY, Heard, standing_word};
 use crate::restore::HandOver;
 use crate::sightings::Sightings;
 use crate::spent::CoinWatch;
@@ -38,7 +39,7 @@ pub(crate) struct Shared {
     pub(crate) cluster: ClusterId,
     pub(crate) node: Name,
     pub(crate) boot: u64,
-    pub(crate) key: Arc<HybridSigner>,
+    pub(crate) key: OwnKey,
     pub(crate) ledger: Ledger,
     pub(crate) board: Board,
     /// The last durable state.
@@ -161,10 +162,15 @@ impl Shared {
     pub(crate) fn see<C: Controls>(&self, replica: &Replica<C>) {
         let heads = replica.heads().map(|(name, height)| (name.clone(), height)).collect();
         self.view_of_cluster(|view| {
-            view.standing = standing_word(replica.standing());
+            view.standing = self.standing_word(replica.standing());
             view.round = replica.round();
             view.heads = heads;
         });
+    }
+
+    /// A standing in words: whoever may vote and has no key does not.
+    pub(crate) fn standing_word(&self, standing: &Standing) -> &'static str {
+        if standing.votes() && !self.key.is_there() { AWAY } else { standing_word(standing) }
     }
 
     /// Looks at, or changes, what is known of the cluster.
@@ -194,7 +200,9 @@ impl Shared {
     }
 
     pub(crate) fn tokens(&self) -> Vec<TokenView> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        tokens.extend(self.key.token());
+        tokens
     }
 
     pub(crate) fn set_tokens(&self, tokens: Vec<TokenView>) {

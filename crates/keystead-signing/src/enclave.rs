@@ -230,7 +230,9 @@ impl<C: EnclaveControls> Enclave<C> {
         match label.purpose {
             Purpose::ThresholdShare => return self.open_share(sealed, label),
             Purpose::TokenKey => return self.open_in_tokens(sealed, label),
-            Purpose::SeedOpenings => return Err(EnclaveError::ForeignSeal { name: label.name }),
+            Purpose::SeedOpenings | Purpose::MemberBesideToken => {
+                return Err(EnclaveError::ForeignSeal { name: label.name });
+            }
             Purpose::HdSeed | Purpose::MlDsa65Seed | Purpose::Member => {}
         }
         let mut entropy = Secret::new([0; 32]);

@@ -263,6 +263,10 @@ impl Config {
             }
             at(&mut node.member.key);
             secret(&mut node.member.passphrase)?;
+            if let Some(token) = &mut node.member.token {
+                at(&mut token.module);
+                secret(&mut token.pin)?;
+            }
             node.chains
                 .iter_mut()
                 .flat_map(|it| &mut it.endpoints)
@@ -277,6 +281,7 @@ impl Config {
             at(&mut coordinator.data);
             at(&mut coordinator.member.key);
             secret(&mut coordinator.member.passphrase)?;
+            no_token(&coordinator.member)?;
             coordinator.token.as_mut().map(secret).transpose()?;
             coordinator.tokens.as_mut().map(at);
             coordinator.oidc.as_mut().and_then(|it| it.ca.as_mut()).map(at);
@@ -419,6 +424,13 @@ fn can_be_said(token: &TokenConfig) -> Result<(), Failure> {
     }
     let what = format!("a path of token `{}` is no UTF-8", token.token);
     Err(Failure::new("config.path", what, "move the folder to a path of plain letters"))
+}
+
+/// What a coordinator signs counts for nothing by itself: its key is not worth a token, and none is read here.
+fn no_token(member: &MemberConfig) -> Result<(), Failure> {
+    let Some(token) = &member.token else { return Ok(()) };
+    let what = format!("{FILE} names token `{}` for the key of a coordinator", token.token);
+    Err(Failure::new("config.token", what, "remove [coordinator.member.token]: tokens have keys of nodes"))
 }
 
 #[cfg(test)]

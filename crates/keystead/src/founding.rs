@@ -2,17 +2,18 @@
 
 mod layout;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use keystead_base::{Canonical as _, ClusterId, Digest, Name, Timestamp};
 use keystead_decision::{Founder, Genesis, SignedGenesis, check_registered};
 use keystead_keys::MemberKey;
-use keystead_node::PeerConfig;
+use keystead_node::{LogTokenConfig, PeerConfig};
 use keystead_policy::{Device, Engine, Factor, Node, Person, PolicyVersion, Roster, Service, TransportKey};
 
 use crate::config::FILE;
 use crate::failure::{Advise as _, Failure};
-use crate::member::generate;
+use crate::member::{generate, generate_beside};
 use crate::output::Voice;
 use crate::outside;
 use layout::Layout;
@@ -28,6 +29,8 @@ pub(crate) struct Plan {
     /// The nodes, by name ascending, and where each listens.
     pub(crate) nodes: Vec<PeerConfig>,
     pub(crate) coordinator_listen: String,
+    /// The tokens in which nodes have half of their signing keys made.
+    pub(crate) tokens: BTreeMap<Name, LogTokenConfig>,
 }
 
 /// What came out.
@@ -78,7 +81,7 @@ fn make(
     layout.folders()?;
     let places = layout.keys()?;
     voice.progress(&format!("making keys for {} members (Argon2id, a moment each)", places.len()));
-    let mut keys = generate_all(&places)?;
+    let mut keys = generate_all(&places, &plan.tokens)?;
     let people = keys.split_off(plan.nodes.len() + 1);
     let Some((service, nodes)) = keys.split_last() else { return Err(unnamed()) };
     let created = outside::now();
@@ -104,12 +107,19 @@ fn refuse_a_used(layout: &Layout<'_>) -> Result<(), Failure> {
 }
 
 /// Key stretching takes time and memory on purpose; two at once keep two cores busy.
-fn generate_all(places: &[(Name, PathBuf)]) -> Result<Vec<MemberKey>, Failure> {
+fn generate_all(
+    places: &[(Name, PathBuf)],
+    tokens: &BTreeMap<Name, LogTokenConfig>,
+) -> Result<Vec<MemberKey>, Failure> {
+    let make = |name: &Name, folder: &Path| match tokens.get(name) {
+        Some(token) => generate_beside(folder, name, token),
+        None => generate(folder, name),
+    };
     let mut keys = Vec::with_capacity(places.len());
     for pair in places.chunks(2) {
         let made: Vec<Result<MemberKey, Failure>> = std::thread::scope(|scope| {
             let threads: Vec<_> =
-                pair.iter().map(|(name, folder)| scope.spawn(|| generate(folder, name))).collect();
+                pair.iter().map(|(name, folder)| scope.spawn(|| make(name, folder))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(unnamed()))).collect()
         });
         for key in made {

@@ -9,7 +9,7 @@ use keystead_base::{BASE_SELF_TESTS, Coded as _, Name, SelfTested};
 use keystead_coordinator::{Coordinator, HttpLimits, HttpServer, Settings};
 use keystead_devnet::{Devnet, DevnetServer};
 use keystead_intent::ChainId;
-use keystead_keys::{MemberKeyFile, SEAL_SELF_TESTS};
+use keystead_keys::SEAL_SELF_TESTS;
 use keystead_node::{Event, Events, RunningNode};
 use keystead_trace::Tracer;
 use keystead_wire::Role;
@@ -59,7 +59,7 @@ fn advice(code: &str) -> &'static str {
 
 /// Whose key a file holds: it says so without its passphrase.
 fn member_name(path: &Path) -> Result<Name, Failure> {
-    outside::document::<MemberKeyFile>(path).map(|file| file.public.name)
+    crate::member::key_file(path).map(|file| file.public().name.clone())
 }
 
 /// A coordinator that serves; it talks to the nodes of the configuration, or to the one that is chosen.

@@ -21,6 +21,7 @@ mod leaving;
 mod link;
 mod machine;
 mod member;
+mod node_token;
 mod output;
 mod outside;
 mod processes;

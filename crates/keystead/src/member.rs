@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use keystead_base::{Canonical as _, HybridSigner, Name, Secret};
 use keystead_decision::SignedGenesis;
 use keystead_decision::rebuild::{FinishedRebuild, RebuildBundle};
-use keystead_keys::{MemberKey, MemberKeyFile};
+use keystead_keys::{KeyFile, MemberKey};
+use keystead_node::LogTokenConfig;
 use keystead_policy::Roster;
 use keystead_wire::Identity;
 
 use crate::anchoring::{self, WORD};
 use crate::config::Config;
 use crate::failure::{Advise as _, Failure};
-use crate::outside;
 use crate::rebuild::REBUILD;
+use crate::{node_token, outside};
 
 /// Somebody who can sign and connect.
 pub(crate) struct Member {
@@ -24,11 +25,21 @@ pub(crate) struct Member {
 
 impl Member {
     pub(crate) fn of(key: &MemberKey) -> Result<Self, Failure> {
+        Self::beside(key, None)
+    }
+
+    fn beside(key: &MemberKey, token: Option<&LogTokenConfig>) -> Result<Self, Failure> {
         Ok(Self {
             name: key.name().clone(),
-            signer: key.signer()?,
+            signer: node_token::signer(key, token)?,
             identity: Identity::from_seed(&key.transport_seed())?,
         })
+    }
+
+    /// Whoever is meant by a configuration: a node's key may be half in the token that it names.
+    pub(crate) fn chosen(config: &Config, files: &Files) -> Result<Self, Failure> {
+        let token = config.node.as_ref().and_then(|node| node.member.token.as_ref());
+        Self::beside(&open_key(&files.key, &files.passphrase)?, token)
     }
 
     pub(crate) fn open(key: &Path, passphrase: &Path) -> Result<Self, Failure> {
@@ -51,9 +62,17 @@ impl Member {
 }
 
 pub(crate) fn open_key(key: &Path, passphrase: &Path) -> Result<MemberKey, Failure> {
-    let file: MemberKeyFile = outside::document(key)?;
+    let file = key_file(key)?;
     let passphrase: Secret<Vec<u8>> = outside::passphrase(passphrase)?;
     file.open(passphrase.expose()).advise("check that the passphrase file belongs to this key file")
+}
+
+/// A key file of either form.
+pub(crate) fn key_file(path: &Path) -> Result<KeyFile, Failure> {
+    KeyFile::from_document(&outside::read(path)?).map_err(|error| {
+        let Failure { code, what, next } = Failure::from(error);
+        Failure { code, what: format!("{}: {what}", path.display()), next }
+    })
 }
 
 /// The files of a member in the members folder.
@@ -92,13 +111,30 @@ impl Files {
 
 /// Fresh keys with a fresh passphrase, both in files of their own.
 pub(crate) fn generate(folder: &Path, name: &Name) -> Result<MemberKey, Failure> {
-    let key = MemberKey::generate(name.clone(), &mut outside::fill);
+    keep(folder, MemberKey::generate(name.clone(), &mut outside::fill))
+}
+
+/// The same for a node, with the Ed25519 half of its signing key born in a token, where it stays.
+pub(crate) fn generate_beside(
+    folder: &Path,
+    name: &Name,
+    token: &LogTokenConfig,
+) -> Result<MemberKey, Failure> {
+    let half = node_token::generate(name, token)?;
+    keep(folder, MemberKey::generate_beside(name.clone(), half, &mut outside::fill))
+}
+
+fn keep(folder: &Path, key: MemberKey) -> Result<MemberKey, Failure> {
     let mut random = Secret::new([0; 32]);
     outside::fill(random.expose_mut());
     let passphrase = Secret::new(const_hex::encode(random.expose()));
-    let files = Files::of(folder, name);
+    let files = Files::of(folder, key.name());
     outside::create_secret(&files.passphrase, passphrase.expose().as_bytes())?;
-    let file = key.seal(passphrase.expose().as_bytes(), &mut outside::fill)?;
+    let (text, fill) = (passphrase.expose().as_bytes(), &mut outside::fill);
+    let file = match key.token_half() {
+        None => KeyFile::Whole(key.seal(text, fill)?),
+        Some(_) => KeyFile::BesideToken(key.seal_beside(text, fill)?),
+    };
     outside::create_secret(&files.key, &file.to_document())?;
     Ok(key)
 }

@@ -222,6 +222,7 @@ impl Setup {
         MemberConfig {
             key: self.keys.join(format!("{name}.key")),
             passphrase: self.keys.join(format!("{name}.passphrase")),
+            token: None,
         }
     }
 }

@@ -24,6 +24,7 @@ mod growth;
 mod help;
 mod lies;
 mod life;
+mod log_token;
 mod near;
 mod oidc;
 mod people;

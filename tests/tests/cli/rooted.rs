@@ -48,7 +48,7 @@ fn root_make(folder: &Path) -> Output {
     Command::new(binary("keystead")).args(["--json", "--dir", path(folder), "root", "make"]).output().unwrap()
 }
 
-fn code(output: &Output) -> String {
+pub(crate) fn code(output: &Output) -> String {
     let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap_or_default();
     error["error"]["code"].as_str().unwrap_or_default().to_owned()
 }

@@ -57,8 +57,11 @@ impl Product<'_> {
     pub(crate) fn write_coordinator(&self, folder: &Path, genesis: &Path, listen: &str) {
         std::fs::create_dir_all(folder).expect("a folder");
         let desk = Member::new("desk", 20);
-        let member =
-            MemberConfig { key: folder.join("desk.key"), passphrase: folder.join("desk.passphrase") };
+        let member = MemberConfig {
+            key: folder.join("desk.key"),
+            passphrase: folder.join("desk.passphrase"),
+            token: None,
+        };
         std::fs::write(&member.key, sealed(&desk).to_document()).expect("a file");
         std::fs::write(&member.passphrase, PASSPHRASE).expect("a file");
         let coordinator = Coordinator {

@@ -13,7 +13,7 @@ use super::context::{HeaderId, Height, Members, Protocol, Voter};
 use super::convert::{
     Input, judged, polka_certificate, recorded, round_certificate, signed_proposal, signed_vote, timeout,
 };
-use super::hands::{Act, Hands};
+use super::hands::{Act, Hands, Voice};
 use crate::{Ballot, Polka, Proposal, Record, RoundProof, Timer};
 
 /// Who sits at the table, and in which seat this node is.
@@ -146,6 +146,11 @@ impl Deliberation {
         self.members.leader(round).map(|it| &it.voter.0)
     }
 
+    /// Whether it fell silent for want of a signature, and speaks again once somebody sits down anew.
+    pub(crate) fn is_unsigned(&self) -> bool {
+        self.hands.voice == Voice::Unsigned
+    }
+
     fn acts(&mut self) -> Vec<Act> {
         self.hands.take()
     }
@@ -160,7 +165,7 @@ impl Deliberation {
         );
         // INVARIANT S3: an engine that contradicts its own record says nothing more at this height.
         if result.is_err() {
-            hands.broken = true;
+            hands.voice = Voice::Broken;
         }
     }
 }

@@ -6,7 +6,7 @@ use arc_malachitebft_core_consensus::{
     ConsensusMsg, Effect, Error, LivenessMsg, Resumable as _, Resume, SignedConsensusMsg,
 };
 use arc_malachitebft_core_types as mb;
-use keystead_base::{ClusterId, Digest, HybridSignature, HybridSigner, Name};
+use keystead_base::{ClusterId, Digest, HybridSignature, HybridSigner, KeyError, Name};
 use keystead_decision::VoteSignature;
 
 use super::certify;
@@ -49,6 +49,18 @@ pub(crate) struct Decided {
     pub(crate) votes: Vec<VoteSignature>,
 }
 
+/// Whether this node says anything at this height.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Voice {
+    /// It does.
+    Speaks,
+    /// Something could not be signed, and later things rest on it: nothing more is said by this instance.
+    Unsigned,
+    /// Nothing is said any more at this height, whoever sits down: the engine contradicts its record, or the library
+    /// signs wrongly.
+    Broken,
+}
+
 /// The node's keys, and the list of what the engine wants.
 #[derive(Debug)]
 pub(super) struct Hands {
@@ -60,8 +72,7 @@ pub(super) struct Hands {
     /// What this instance signed itself, and for which words: it needs no second look.
     own: Vec<(Vec<u8>, HybridSignature)>,
     acts: Vec<Act>,
-    /// The signing library failed: nothing is voted any more at this height.
-    pub(super) broken: bool,
+    pub(super) voice: Voice,
     /// Whether what happens is read from the record and not to be recorded again.
     pub(super) replays: bool,
 }
@@ -71,7 +82,7 @@ type Answer = Result<Resume<Protocol>, Error<Protocol>>;
 impl Hands {
     pub(super) fn new(cluster: ClusterId, signer: Arc<HybridSigner>, boot: u64, alone: bool) -> Self {
         let (own, acts) = (Vec::new(), Vec::new());
-        Self { cluster, signer, boot, alone, own, acts, broken: false, replays: false }
+        Self { cluster, signer, boot, alone, own, acts, voice: Voice::Speaks, replays: false }
     }
 
     pub(super) fn take(&mut self) -> Vec<Act> {
@@ -120,7 +131,7 @@ impl Hands {
                 self.say_ballot(ballot(vote));
             }
             Effect::PublishConsensusMsg(SignedConsensusMsg::Proposal(it), _) => {
-                self.acts.push(Act::Propose(proposal(it)));
+                self.acts.extend(self.speaks().then(|| Act::Propose(proposal(it))));
             }
             Effect::PublishLivenessMsg(message, _) => self.say_liveness(message),
             Effect::RepublishRoundCertificate(it, _) => self.say_round(round_proof(it)),
@@ -128,7 +139,9 @@ impl Hands {
                 let timer = timeout_step(timeout).map(|step| Act::Timer(step, round_of(timeout.round)));
                 self.acts.extend(timer);
             }
-            Effect::GetValue(_, round, _, _) => self.acts.push(Act::WantsBlock(round_of(round))),
+            Effect::GetValue(_, round, _, _) => {
+                self.acts.extend(self.speaks().then(|| Act::WantsBlock(round_of(round))));
+            }
             Effect::StartRound(_, round, leader, _, _) => {
                 self.acts.push(Act::Round(round_of(round), leader.0));
             }
@@ -140,8 +153,12 @@ impl Hands {
         }
     }
 
+    fn speaks(&self) -> bool {
+        self.voice == Voice::Speaks
+    }
+
     fn say_ballot(&mut self, ballot: Ballot) {
-        if !self.broken {
+        if self.speaks() {
             self.acts.push(Act::Say(Message::Ballot(ballot)));
         }
     }
@@ -214,15 +231,23 @@ impl Hands {
         mark
     }
 
-    /// A signature of this node. When the library fails, a void one is counted by nobody, here included.
+    /// A signature of this node. When there is none, a void one is counted and recorded by nobody, here included. The
+    /// engine goes on as if it had spoken, so that from then on this instance says nothing and asks for no signature:
+    /// whoever waits for a key that is away waits once.
     fn sign(&mut self, message: &[u8]) -> Mark {
+        if !self.speaks() {
+            return void();
+        }
         match self.signer.sign(message) {
             Ok(signature) => {
                 self.own.push((message.to_vec(), signature.clone()));
                 Mark(signature)
             }
-            Err(_) => {
-                self.broken = true;
+            Err(error) => {
+                self.voice = match error {
+                    KeyError::Away | KeyError::Sign => Voice::Unsigned,
+                    KeyError::Seed | KeyError::Unverified => Voice::Broken,
+                };
                 void()
             }
         }

@@ -10,6 +10,7 @@ use super::Seat;
 use crate::config::Config;
 use crate::failure::{Advise as _, Failure};
 use crate::founding::{GENESIS, MEMBERS};
+use crate::node_token;
 use crate::outside;
 use crate::setup::{self, Place, Setup};
 
@@ -62,7 +63,8 @@ fn config(seat: &Seat, finished: &FinishedCeremony, place: &Place, part: &Part) 
     let listen = |or: &str| place.listen.clone().unwrap_or_else(|| or.to_owned());
     let (node, coordinator) = match part {
         Part::Node(own) => {
-            (Some(setup.node(name, listen(&own.address), place.sight.node_outlook(chains)?)), None)
+            let node = setup.node(name, listen(&own.address), place.sight.node_outlook(chains)?);
+            (Some(node_token::named(node, seat.token()?)), None)
         }
         Part::Service(_) => {
             (None, Some(setup.coordinator(name, listen(COORDINATOR_LISTEN), place.sight.outlook(chains)?)))

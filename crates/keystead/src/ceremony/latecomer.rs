@@ -11,6 +11,7 @@ use keystead_node::{NodeLimits, PeerConfig};
 use super::Seat;
 use crate::failure::{Advise as _, Failure};
 use crate::founding::{GENESIS, MEMBERS};
+use crate::node_token;
 use crate::outside;
 use crate::setup::{self, Place, Setup};
 
@@ -54,6 +55,7 @@ pub(crate) fn install_latecomer(seat: &Seat, told: &Told<'_>, place: &Place) -> 
     let chains = &told.genesis.genesis.policy.chains;
     let listen = place.listen.clone().unwrap_or_else(|| part.address.clone());
     let node = setup.node(&seat.name, listen, place.sight.node_outlook(chains)?);
+    let node = node_token::named(node, seat.token()?);
     setup::not_installed(seat.folder(), "ceremony.installed")?;
     outside::keep(&seat.folder().join(GENESIS), &told.genesis.to_document())?;
     setup::write(seat.folder(), &setup.config(Some(node), None))

@@ -5,19 +5,22 @@ use std::path::{Path, PathBuf};
 use keystead_base::{Canonical as _, Digest, Name};
 use keystead_decision::ceremony::{Assent, CheckedTranscript, Contribution, Part, SignedContribution};
 use keystead_keys::{MemberKey, MemberPublic};
+use keystead_node::LogTokenConfig;
 use keystead_policy::TransportKey;
 
 use crate::config::FILE;
 use crate::failure::{Advise as _, Failure};
 use crate::founding::{GENESIS, MEMBERS, vault_passphrase};
-use crate::member::{Files, generate, open_key};
-use crate::outside;
+use crate::member::{Files, generate, generate_beside, open_key};
+use crate::{node_token, outside};
 
 /// What a member decides before it joins. `part` gets the public keys.
 pub(crate) struct Joining<'a> {
     pub(crate) cluster: Name,
     pub(crate) name: Name,
     pub(crate) part: &'a dyn Fn(&MemberPublic) -> Part,
+    /// The token in which a node has half of its signing key made.
+    pub(crate) token: Option<LogTokenConfig>,
 }
 
 /// The folder of one member.
@@ -117,7 +120,8 @@ impl Seat {
         {
             return again(signed, heard);
         }
-        let assent = transcript.assent(&own, heard, &self.key(passphrase)?.signer()?).advise(NOT_HEARD)?;
+        let signer = node_token::signer(&self.key(passphrase)?, self.token()?.as_ref())?;
+        let assent = transcript.assent(&own, heard, &signer).advise(NOT_HEARD)?;
         outside::create(&self.assent_file(), &assent.to_document())?;
         Ok(assent)
     }
@@ -127,10 +131,21 @@ impl Seat {
         open_key(&files.key, passphrase.unwrap_or(&files.passphrase))
     }
 
+    /// The token that this member's key is half in, if it is.
+    pub(crate) fn token(&self) -> Result<Option<LogTokenConfig>, Failure> {
+        node_token::find(&self.folder.join(MEMBERS), &self.name)
+    }
+
     fn make(&self, joining: &Joining<'_>) -> Result<SignedContribution, Failure> {
         let members = self.folder.join(MEMBERS);
         outside::private_folder(&members)?;
-        let key = generate(&members, &self.name)?;
+        let key = match &joining.token {
+            None => generate(&members, &self.name)?,
+            Some(token) => {
+                node_token::keep(&members, &self.name, token)?;
+                generate_beside(&members, &self.name, token)?
+            }
+        };
         let public = key.public()?;
         let part = (joining.part)(&public);
         if matches!(part, Part::Node(_)) {
@@ -143,7 +158,7 @@ impl Seat {
             transport: TransportKey(Digest(public.transport)),
             part,
         };
-        let contribution = SignedContribution::new(body, &key.signer()?)?;
+        let contribution = SignedContribution::new(body, &node_token::signer(&key, joining.token.as_ref())?)?;
         outside::create(&self.contribution_file(), &contribution.to_document())?;
         Ok(contribution)
     }

@@ -17,6 +17,7 @@ use super::first_policy::FirstPolicy;
 use crate::ceremony::{CEREMONY, Heard, Joining, Seat, Shown, contribution, grouped, install, join, unheard};
 use crate::failure::{Advise as _, Failure};
 use crate::founding::GENESIS;
+use crate::node_token;
 use crate::output::{Report, Voice};
 use crate::outside;
 use crate::setup::Place;
@@ -120,6 +121,10 @@ pub(crate) struct JoinArgs {
     /// The founder's device.
     #[arg(long, default_value = "laptop")]
     device: Name,
+    /// Have half of a node's signing key made in the token that this file names, where it stays: without the token the node
+    /// does not vote. The file has the lines of [node.member.token].
+    #[arg(long, value_name = "FILE")]
+    node_token: Option<PathBuf>,
 }
 
 /// Its arguments.
@@ -195,7 +200,11 @@ fn joined(args: &JoinArgs, voice: Voice) -> Result<Report, Failure> {
     voice.progress("making keys (Argon2id, a moment)");
     let roles = roles(args)?;
     let part = |public: &MemberPublic| part(args, roles.clone(), public);
-    let joining = Joining { cluster: args.cluster.clone(), name: args.name.clone(), part: &part };
+    let token = args.node_token.as_deref().map(node_token::read).transpose()?;
+    if token.is_some() && !matches!(args.part, PartName::Node) {
+        return Err(Failure::usage("--node-token is for nodes", "leave it out: people keep whole keys"));
+    }
+    let joining = Joining { cluster: args.cluster.clone(), name: args.name.clone(), part: &part, token };
     let (seat, made) = join(&args.folder, &joining)?;
     let (body, file) = (made.body(), seat.contribution_file());
     let text = format!(

@@ -200,7 +200,7 @@ fn answer(global: &Global, args: AnswerArgs) -> Result<Report, Failure> {
     let asked: Asked = json_file(&args.asked)?;
     let config = Config::read(&global.dir)?;
     let files = Files::chosen(&config, global.person.as_ref(), global.passphrase_file.as_ref())?;
-    let member = Member::open(&files.key, &files.passphrase)?;
+    let member = Member::chosen(&config, &files)?;
     let own = member.signer.public().fingerprint();
     if own != asked.challenge.key {
         let what = format!(
@@ -245,7 +245,7 @@ fn witness(global: &Global, args: &WitnessArgs) -> Result<Report, Failure> {
     let (kept, answer): (Kept, Answer) = (json_file(&args.kept)?, json_file(&args.answer)?);
     let config = Config::read(&global.dir)?;
     let files = Files::chosen(&config, global.person.as_ref(), global.passphrase_file.as_ref())?;
-    let member = Member::open(&files.key, &files.passphrase)?;
+    let member = Member::chosen(&config, &files)?;
     let record = kept.check(&answer, &args.makers.read()?, outside::now())?;
     let signed = Signed::new(record, member.name.clone(), &member.signer)?;
     let mut table = Table::pairs();

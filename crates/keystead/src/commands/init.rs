@@ -1,12 +1,13 @@
 //! `keystead init`: the founders' ceremony on one machine.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use alloy_primitives::Address;
 use clap::Args;
 use keystead_base::Name;
-use keystead_node::PeerConfig;
+use keystead_node::{LogTokenConfig, PeerConfig};
 use keystead_policy::PolicyVersion;
 use keystead_wire::Withstands;
 use serde_json::json;
@@ -62,6 +63,10 @@ pub(crate) struct InitArgs {
     /// Where the coordinator listens.
     #[arg(long, default_value = "127.0.0.1:8550")]
     coordinator_listen: String,
+    /// Have half of this node's signing key made in the token that the file names, where it stays: without the token the node
+    /// does not vote. The file has the lines of [node.member.token].
+    #[arg(long, value_parser = node_token, value_name = "NODE=FILE")]
+    node_token: Vec<(Name, PathBuf)>,
 }
 
 pub(crate) fn run(args: &InitArgs, voice: Voice) -> Result<Report, Failure> {
@@ -77,6 +82,7 @@ pub(crate) fn run(args: &InitArgs, voice: Voice) -> Result<Report, Failure> {
         confirmations: args.confirmations,
         nodes: nodes(args)?,
         coordinator_listen: args.coordinator_listen.clone(),
+        tokens: tokens(args)?,
     };
     let own = args.policy.as_ref().map(|path| policy_file(path)).transpose()?;
     let world = World {
@@ -105,6 +111,29 @@ pub(crate) fn run(args: &InitArgs, voice: Voice) -> Result<Report, Failure> {
         "nodes": plan.nodes, "quorum": plan.quorum()?, "withstands": withstands,
     });
     Ok(Report::new(json, table.render() + &next_steps(&plan, &folder.to_string())))
+}
+
+/// The tokens that were named, each of them once and for a node that there is.
+fn tokens(args: &InitArgs) -> Result<BTreeMap<Name, LogTokenConfig>, Failure> {
+    let nodes = nodes(args)?;
+    let mut tokens = BTreeMap::new();
+    for (name, file) in &args.node_token {
+        let is_new = nodes.iter().any(|node| node.name == *name) && !tokens.contains_key(name);
+        if !is_new {
+            let what = format!("--node-token names `{name}`, which is no node here or is named before");
+            return Err(Failure::usage(
+                what,
+                "name one of node-1, node-2, … once: `--node-token node-1=FILE`",
+            ));
+        }
+        tokens.insert(name.clone(), crate::node_token::read(file)?);
+    }
+    Ok(tokens)
+}
+
+fn node_token(text: &str) -> Result<(Name, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("expected NODE=FILE")?;
+    Ok((name.parse().map_err(|error: keystead_base::NameError| error.to_string())?, file.into()))
 }
 
 /// The nodes by name, each on a port of its own.

@@ -11,6 +11,7 @@ use keystead_node::{Config as NodeConfig, NodeLimits, PeerConfig};
 use super::{GENESIS, MEMBERS, Plan, VAULT_PASSPHRASE, service_name};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::node_token;
 use crate::outside;
 use crate::setup::{self, Outlook, Setup};
 
@@ -101,7 +102,9 @@ impl Layout<'_> {
     }
 
     fn node(&self, setup: &Setup, node: &PeerConfig) -> Result<NodeConfig, Failure> {
-        Ok(setup.node(&node.name, node.address.clone(), Some(self.outlook()?)))
+        let token = self.plan.tokens.get(&node.name).cloned();
+        let config = setup.node(&node.name, node.address.clone(), Some(self.outlook()?));
+        Ok(node_token::named(config, token))
     }
 
     fn outlook(&self) -> Result<Outlook, Failure> {

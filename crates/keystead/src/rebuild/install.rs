@@ -15,6 +15,7 @@ use crate::ceremony::{Seat, made_for};
 use crate::config::Config;
 use crate::failure::{Advise as _, Failure};
 use crate::founding::{GENESIS, MEMBERS};
+use crate::node_token;
 use crate::outside;
 use crate::setup::{self, Place, Setup};
 
@@ -149,7 +150,8 @@ fn config(seat: &Seat, finished: &FinishedRebuild, own: &NodePart, place: &Place
     };
     let listen = place.listen.clone().unwrap_or_else(|| own.address.clone());
     let outlook = place.sight.node_outlook(&rebuild.policy.chains)?;
-    Ok(setup.config(Some(setup.node(&seat.name, listen, outlook)), None))
+    let node = node_token::named(setup.node(&seat.name, listen, outlook), seat.token()?);
+    Ok(setup.config(Some(node), None))
 }
 
 pub(super) const NOT_OURS: &str = "do NOT start this: it is not what people signed for this log; ask who finished it for the bundle of the \

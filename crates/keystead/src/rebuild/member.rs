@@ -5,7 +5,6 @@ use std::path::Path;
 use keystead_base::Canonical as _;
 use keystead_decision::SignedGenesis;
 use keystead_decision::rebuild::{CheckedRebuild, FinishedRebuild, RebuildBundle};
-use keystead_keys::MemberKeyFile;
 
 use super::REBUILD;
 use super::install::{INSTALLED, NOT_OURS};
@@ -90,8 +89,8 @@ impl Told {
         if !node.member.key.exists() {
             return Ok(false);
         }
-        let file: MemberKeyFile = outside::document(&node.member.key)?;
-        Ok(self.finished.roster().nodes.iter().any(|it| it.key == file.public.signing))
+        let file = member::key_file(&node.member.key)?;
+        Ok(self.finished.roster().nodes.iter().any(|it| it.key == file.public().signing))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who plays: the chain, nodes, coordinator and people of one folder, all of them real.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -198,6 +199,7 @@ fn plan() -> Result<Plan, Failure> {
         confirmations: None,
         nodes: free_addresses()?,
         coordinator_listen: "127.0.0.1:8550".to_owned(),
+        tokens: BTreeMap::new(),
     })
 }
 
