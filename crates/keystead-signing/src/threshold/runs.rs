@@ -25,10 +25,13 @@ pub(super) struct Runs {
     speech: Speech,
 }
 
+/// What some node is told in the place of what all are told: in the product nothing else.
+type Tells = Box<dyn Fn(&Name, &Parcel) -> Option<Parcel> + Send>;
+
 /// What becomes of a message before it is signed: in the product nothing.
 pub(crate) struct Speech {
     says: Box<dyn Fn(&mut Parcel) -> bool + Send>,
-    tells: Box<dyn Fn(&Name, &Parcel) -> Option<Parcel> + Send>,
+    tells: Tells,
 }
 
 impl Speech {
