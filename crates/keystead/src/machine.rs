@@ -59,7 +59,7 @@ fn advice(code: &str) -> &'static str {
 
 /// Whose key a file holds: it says so without its passphrase.
 fn member_name(path: &Path) -> Result<Name, Failure> {
-    crate::member::key_file(path).map(|file| file.public().name.clone())
+    member::key_file(path).map(|file| file.public().name.clone())
 }
 
 /// A coordinator that serves; it talks to the nodes of the configuration, or to the one that is chosen.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keystead_base::{Canonical as _, HybridSigner, Name, Secret};
+use keystead_base::{HybridSigner, Name, Secret};
 use keystead_decision::SignedGenesis;
 use keystead_decision::rebuild::{FinishedRebuild, RebuildBundle};
 use keystead_keys::{KeyFile, MemberKey};
