@@ -232,7 +232,9 @@ pub(crate) fn dealt<C: Suite>(shares: &Shares, purpose: Purpose) -> Shares {
 pub(crate) fn signing<C: Suite>(shares: &Shares, text: Digest, attempt: &str) -> Table<Sign<C>> {
     let any = shares.values().next().expect("a share");
     let signers = shares.keys().cloned().collect();
-    let purpose = Purpose::Sign { signers, digest: text, path: Vec::new() };
+    // Ed25519 signs a message, which the session names by its digest.
+    let digest = C::SCHEME.names(text.as_bytes()).expect("a text that it signs");
+    let purpose = Purpose::Sign { signers, digest, path: Vec::new() };
     let session = session_of(any, purpose, attempt);
     seated(&session, |me| Sign::<C>::new(again(&shares[me]), text.as_bytes().to_vec()))
 }
