@@ -269,7 +269,7 @@ fn late(home: String) -> HomeError {
 /// What the token is listed under, beside the groups of tokens that keys live in.
 const LOG_KEY: &str = "log-key";
 /// What the key signs at the start of a node: no document begins so.
-const AT_START: &[u8] = b"keystead/token-at-start/v1";
+const AT_START: &[u8] = b"the key of a node, half of which is in a token, at its start";
 /// How long a vote waits for the token. Tokens sign in milliseconds; while this one is waited for, the node hears nobody.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often a token that nothing is asked of is looked at.

@@ -214,28 +214,6 @@ pub(crate) async fn reached(
 const PAUSE: Duration = Duration::from_millis(20);
 const TRIES: u32 = 1500;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_home_is_a_node_its_tokens_or_both() {
-        for (text, node, tokens) in [
-            ("node-2", Some("node-2"), None),
-            ("token:hsm", None, Some("hsm")),
-            ("node-2/token:hsm", Some("node-2"), Some("hsm")),
-        ] {
-            let read: HomeArg = text.parse().unwrap();
-            let name = |it: &Option<Name>| it.as_ref().map(ToString::to_string);
-            let expected = (node.map(str::to_owned), tokens.map(str::to_owned));
-            assert_eq!((name(&read.node), name(&read.tokens)), expected, "{text}");
-        }
-        for bad in ["token:", "node-2/token:", "no such node", "node-2//token:hsm", "node-2token:hsm", ""] {
-            assert!(bad.parse::<HomeArg>().is_err(), "{bad}");
-        }
-    }
-}
-
 /// How long ago a backup was restored last, where that is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overdue {
@@ -261,3 +239,25 @@ pub(crate) fn overdue(key: &KeyView, now: Timestamp, days: Option<u32>) -> Optio
 /// How many days after the last drill the next one is due, where nobody says.
 const DRILL_DAYS: u32 = 90;
 const DAY_SECONDS: u64 = 24 * 3600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_is_a_node_its_tokens_or_both() {
+        for (text, node, tokens) in [
+            ("node-2", Some("node-2"), None),
+            ("token:hsm", None, Some("hsm")),
+            ("node-2/token:hsm", Some("node-2"), Some("hsm")),
+        ] {
+            let read: HomeArg = text.parse().unwrap();
+            let name = |it: &Option<Name>| it.as_ref().map(ToString::to_string);
+            let expected = (node.map(str::to_owned), tokens.map(str::to_owned));
+            assert_eq!((name(&read.node), name(&read.tokens)), expected, "{text}");
+        }
+        for bad in ["token:", "node-2/token:", "no such node", "node-2//token:hsm", "node-2token:hsm", ""] {
+            assert!(bad.parse::<HomeArg>().is_err(), "{bad}");
+        }
+    }
+}
