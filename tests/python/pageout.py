@@ -1,7 +1,7 @@
 """Has the kernel write to swap whatever of other processes may go there.
 
     pageout.py PID ...   every page of these processes (process_madvise(2) with MADV_PAGEOUT), and prints their bytes in swap
-    pageout.py hold      keeps the bytes that standard input's first line has in hex, often, until that ends
+    pageout.py hold      keeps the bytes that standard input's last line has in hex, often, until that ends
 
 Locked pages and secret memory (memfd_secret) do not go: the kernel refuses them, and this goes on. Needs root.
 """
@@ -39,10 +39,11 @@ def swapped(pid):
 
 def main(words):
     if words == ["hold"]:
-        held = bytearray(bytes.fromhex(sys.stdin.readline())) * 1024
-        print("held", flush=True)
-        sys.stdin.read()
-        return len(held) == 0
+        # Another line takes the place of the one before.
+        for line in sys.stdin:
+            held = bytearray(bytes.fromhex(line)) * 1024
+            print("held" if held else "nothing", flush=True)
+        return 0
     # Twice: what was being written at first is given up the second time.
     for pid in words * 2:
         page_out(int(pid))

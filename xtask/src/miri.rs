@@ -20,6 +20,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         let test = ["cargo", "+nightly", "miri", "test", "--locked", "--package", package];
         Step::new(&test).with(arguments).run()?;
     }
-    println!("Miri found nothing in the tests of {}", CRATES.join(", "));
+    let which = if arguments.is_empty() { "the" } else { "those" };
+    println!("Miri found nothing in {which} tests of {}", CRATES.join(", "));
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Swap for the length of a chore: a file of its own, so that what goes there can be read.
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,14 +23,17 @@ impl Swap {
             );
         }
         let file = std::env::temp_dir().join(format!("keystead-swap-{}", std::process::id()));
+        // A new one, and nobody else's: whatever stands there under that name is left alone.
+        let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
+        made.map_err(|error| format!("{}: {error}", file.display()))?;
         let swap = Self { file };
         let of = format!("of={}", swap.file.display());
         // Written and not only reserved: a reserved block reads as zeros, whatever the kernel has put there.
         tool("dd", &["if=/dev/zero", &of, "bs=1M", MEGABYTES, "conv=fsync", "status=none"])?;
         let file = swap.file.display().to_string();
-        tool("chmod", &["600", &file])?;
         tool("mkswap", &[&file])?;
         tool("swapon", &["--priority", "32767", &file])?;
+        println!("swap goes to {file}; if this is interrupted: swapoff {file} && rm {file}");
         Ok(swap)
     }
 
@@ -41,8 +45,11 @@ impl Swap {
 
 impl Drop for Swap {
     fn drop(&mut self) {
-        // Where it never was swap, there is nothing to turn off.
-        let _off = tool("swapoff", &[&self.file.display().to_string()]);
+        let file = self.file.display().to_string();
+        let is_on = std::fs::read_to_string("/proc/swaps").is_ok_and(|all| all.contains(&file));
+        if is_on && let Err(error) = tool("swapoff", &[&file]) {
+            println!("{file} is still swap: {error}. Turn it off (`swapoff {file}`) and remove it.");
+        }
         let _gone = std::fs::remove_file(&self.file);
     }
 }

@@ -130,12 +130,12 @@ pub struct Key {
 }
 
 impl Key {
-    /// INVARIANT D2: how many seconds ago its latest backup was restored last: 0 of a key in shares, which has none, and the most that
-    /// there are where that backup never was. That an older one was says nothing of this one.
+    /// INVARIANT D2: how many seconds ago its latest backup was restored last: 0 of a key in shares, which has none, and of one that signs
+    /// its sweep alone, which nobody can drill any more; the most that there are where that backup never was. That an older one was says nothing of this one.
     #[must_use]
     pub fn drill_age(&self, now: Timestamp) -> u64 {
         match self.drilled {
-            _ if self.kind.is_shared() => 0,
+            _ if self.kind.is_shared() || self.state.sweeps() => 0,
             Some(at) if self.drilled_backup == self.backup => now.0.saturating_sub(at.0) / 1000,
             Some(_) | None => u64::MAX,
         }

@@ -384,7 +384,7 @@ impl Coded for CallError {
             Self::Stopping => "node.stopping",
             Self::NoHead { .. } => "node.no_head",
             Self::Ledger(error) => error.code(),
-            Self::Sign(_) => "node.sign",
+            Self::Sign(error) => error.code(),
         }
     }
 

@@ -202,16 +202,25 @@ impl Worker {
         loop {
             match self.asked.recv_timeout(LOOK) {
                 Ok(ask) => {
-                    let signature = self.note(self.sign(&ask.message));
+                    let signature = self.note(self.in_time(&ask.message));
                     // Whoever asked may have given up: what was signed for them is said by nobody.
                     let _ = ask.answer.try_send(signature);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    self.note(self.find());
+                    // A token that shows its key may sign nothing with it, and a module may show what it remembers.
+                    self.note(self.in_time(AT_START));
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// A signature for which nobody waited in vain: a token that is too slow for a vote is as good as away.
+    fn in_time(&self, message: &[u8]) -> Result<[u8; 64], HomeError> {
+        let began = Instant::now();
+        let signature = self.sign(message)?;
+        self.find()?;
+        if began.elapsed() < PATIENCE { Ok(signature) } else { Err(late(self.home.name())) }
     }
 
     /// A process that ended is started again by the next call: a token that is there costs no vote because of it.
@@ -224,6 +233,7 @@ impl Worker {
         }
     }
 
+    /// What the home verified the signature under is this node's half.
     fn find(&self) -> Result<(), HomeError> {
         let found = ed25519(self.home.name(), &self.home.public(&self.label)?)?;
         if found == self.public { Ok(()) } else { Err(another(self.home.name())) }
@@ -268,11 +278,11 @@ fn late(home: String) -> HomeError {
 
 /// What the token is listed under, beside the groups of tokens that keys live in.
 const LOG_KEY: &str = "log-key";
-/// What the key signs at the start of a node: no document begins so.
+/// What the key signs at the start of a node, and when nothing else is asked of it: no document begins so.
 const AT_START: &[u8] = b"the key of a node, half of which is in a token, at its start";
 /// How long a vote waits for the token. Tokens sign in milliseconds; while this one is waited for, the node hears nobody.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often a token that nothing is asked of is looked at.
+/// How often a token of which nothing is asked signs something, so that its loss is seen before a vote needs it.
 const LOOK: Duration = Duration::from_secs(2);
 /// The most that waits for the token at once.
 const MAX_ASKS: usize = 256;

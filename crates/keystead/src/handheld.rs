@@ -54,7 +54,8 @@ impl Token {
         let testified = self.testified(&label, software);
         // Nothing is left in a token that is not taken.
         if testified.is_err() && made {
-            self.0.destroy(&label)?;
+            // What it was refused for counts, and not that it could not be taken away.
+            let _ = self.0.destroy(&label);
         }
         testified
     }
@@ -66,6 +67,12 @@ impl Token {
             other => other.map_err(Failure::from),
         };
         let Testimony { manufacturer, model, serial, hardware, public } = testified?;
+        if public.scheme != Scheme::EcdsaP256 {
+            let what =
+                format!("under `{}` {} has a key of another kind than P-256", label.as_str(), self.0.name());
+            let next = "take away what stands under that label, and ask again: the token makes one";
+            return Err(Failure::new("device.kind", what, next));
+        }
         let seen = TokenTestimony { manufacturer, model, serial, software: !hardware, public: public.bytes };
         seen.proof().check()?;
         if seen.software && !software {

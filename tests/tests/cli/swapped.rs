@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::UNIX_EPOCH;
 
 use keystead_tests::canary::Canaries;
@@ -18,6 +18,7 @@ pub(crate) struct Swap {
     /// Something that no other process has in pages that go there: whoever reads the file and does not find it read nothing.
     marker: Canaries,
     holder: Child,
+    told: BufReader<ChildStdout>,
     last: Vec<u8>,
     seen: Vec<u8>,
     went: u64,
@@ -27,22 +28,29 @@ impl Swap {
     /// The chore's file; none where it made none, or nobody asked it to.
     pub(crate) fn of_chore() -> Option<Self> {
         let file = PathBuf::from(std::env::var_os("KEYSTEAD_SWAP")?);
-        let now = UNIX_EPOCH.elapsed().unwrap().as_nanos();
-        let bytes = Sha256::digest(now.to_be_bytes());
-        let mut marker = Canaries::default();
-        marker.add("the marker", &bytes);
         let mut holder = Command::new("python3");
         holder.arg(script()).arg("hold").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut holder = holder.spawn().unwrap();
-        writeln!(holder.stdin.as_mut().unwrap(), "{}", const_hex::encode(bytes)).unwrap();
+        let told = BufReader::new(holder.stdout.take().unwrap());
+        let (marker, last, seen) = (Canaries::default(), Vec::new(), Vec::new());
+        Some(Self { file, marker, holder, told, last, seen, went: 0 })
+    }
+
+    /// Of each moment another one: the one before is in the file already.
+    fn marks(&mut self) {
+        let now = UNIX_EPOCH.elapsed().unwrap().as_nanos();
+        let bytes = Sha256::digest(now.to_be_bytes());
+        self.marker = Canaries::default();
+        self.marker.add("the marker", &bytes);
+        writeln!(self.holder.stdin.as_mut().unwrap(), "{}", const_hex::encode(bytes)).unwrap();
         let mut told = String::new();
-        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut told).unwrap();
+        self.told.read_line(&mut told).unwrap();
         assert_eq!(told.trim(), "held");
-        Some(Self { file, marker, holder, last: Vec::new(), seen: Vec::new(), went: 0 })
     }
 
     /// Every page of these processes that may go to swap goes there, and what stands there then is kept for the search.
     pub(crate) fn take(&mut self, processes: &[u32]) {
+        self.marks();
         let holder = self.holder.id();
         let all = processes.iter().chain([&holder]).map(u32::to_string);
         let told = succeeds(Command::new("python3").arg(script()).args(all)).stdout;

@@ -238,6 +238,11 @@ fn d2_a_rule_stops_a_key_whose_drill_is_overdue_until_the_next_one() {
     let late = world.state.time().plus_seconds(2 * 3600);
     world.commit_at(late, vec![]);
     assert!(!allowed(&mut world, 1), "its drill is overdue");
+    for state in [KeyState::Compromised, KeyState::Deactivated] {
+        let mut over = world.state.key(&hot()).unwrap().clone();
+        over.state = state;
+        assert_eq!(over.drill_age(world.state.time()), 0, "nobody can drill it, and it has to be swept");
+    }
     let first = world.state.key(&hot()).unwrap().drilled;
     let again = drill(&mut world, None);
     assert_eq!(

@@ -128,7 +128,7 @@ pub(crate) struct SignArgs {
 /// What whoever signs a rebuild holds it to, with a person's key or with an anchor's.
 #[derive(Debug, Args)]
 pub(crate) struct Compared {
-    /// The backup, which is replayed before anything is signed; a machine without a folder of this cluster needs it.
+    /// The backup, which is replayed before anything is signed; `anchor sign` needs it on a machine without a folder of this cluster.
     #[arg(long, value_name = "FOLDER")]
     pub(super) log: Option<PathBuf>,
     /// The fingerprint that the others read out; blanks do not matter.
