@@ -204,3 +204,36 @@ fn opened(signed: &Signed<Channel>, key: &RecipientKey) -> Option<ChannelSecret>
 fn bytes(signed: &Signed<Channel>) -> Result<Vec<u8>, PostError> {
     borsh::to_vec(signed).map_err(|_| PostError::Malformed)
 }
+
+#[cfg(test)]
+mod tests {
+    use keystead_base::HYBRID_SEED_BYTES;
+    use keystead_keys::RECIPIENT_SEED_BYTES;
+
+    use super::*;
+
+    /// A writer that opens channels without end, as one that starts again and again does, fills no memory.
+    #[test]
+    fn d03_a_reader_keeps_a_few_channels_of_each_writer() {
+        let signer = HybridSigner::from_seed(&Secret::new([1; HYBRID_SEED_BYTES])).unwrap();
+        let key = RecipientKey::from_seed(&Secret::new([2; RECIPIENT_SEED_BYTES])).unwrap();
+        let address = Address { signing: signer.public().clone(), recipient: key.public() };
+        let (me, to): (Name, Name) = ("n1".parse().unwrap(), "n2".parse().unwrap());
+        let session = SessionId(Digest([3; 32]));
+        let blank = |channel| {
+            let (salt, ciphertext) = ([4; SALT_BYTES], Vec::new());
+            Letter { channel, session, round: 0, kind: Kind::MultiplyOffer, to_all: false, salt, ciphertext }
+        };
+        let (reader, payload) = (Channels::default(), Secret::new(vec![5; 40]));
+        let mut letters = Vec::new();
+        for life in 0..=MAX_OPEN {
+            let fill = &mut |bytes: &mut [u8]| bytes.fill(u8::try_from(life).unwrap());
+            let writer = Channels::default();
+            letters.push(writer.write((&me, &signer), (&to, &address), blank, &payload, fill).unwrap());
+        }
+        for letter in letters.iter().chain(&letters) {
+            assert_eq!(reader.read(letter, &address, &key).unwrap().expose(), payload.expose());
+            assert!(reader.lock().theirs[&me].len() <= MAX_OPEN);
+        }
+    }
+}

@@ -232,6 +232,24 @@ fn k06_whoever_contradicts_itself_is_shown_too() {
     assert_eq!(table.caught("a"), [&named, &two_things("b")]);
 }
 
+/// `b` signed a channel for a key that `a` had in an earlier seat. Whoever kept it brings it into this run.
+#[test]
+fn k06_a_channel_of_an_earlier_seat_names_nobody_and_ends_nothing() {
+    let mut table = Table::of("a b c");
+    let before = table.seats();
+    let after = BTreeMap::from([(name("a"), table.at(&name("a")).seat(REQUEST).unwrap())]);
+    let seats: BTreeMap<_, _> = before.clone().into_iter().chain(after).collect();
+    table.begins("a", &seats, 1).unwrap();
+    let enclave = table.at(&name("b"));
+    let post = enclave.seats[&REQUEST].post(&name("b"), &before, &enclave.arena).unwrap();
+    let parcel = Parcel { to: Some(name("a")), ..says(0, Kind::DealShare, &[7; 32]) };
+    let packed = post.pack(&parcel, &names("a c"), &mut crate::entropy::kernel_random).unwrap();
+    let moved = table.at(&name("a")).deliver(packed.into_iter().map(|(_, message)| message).collect());
+    assert!(moved.records.is_empty() && moved.ended.is_empty(), "{:?}", moved.records);
+    assert!(table.at(&name("a")).deliver(Vec::new()).ended.is_empty(), "the run goes on");
+    assert_eq!(table.caught("a"), [] as [&Abort; 0]);
+}
+
 fn round_of(message: &[u8]) -> u8 {
     Message::read(message).unwrap().round()
 }
