@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use keystead_base::{
     Canonical as _, ClassicalHalf, HYBRID_SEED_BYTES, HybridSigner, KeyError, Secret, signing_message,
@@ -19,6 +19,10 @@ use crate::{Net, Place};
 pub(crate) struct Elsewhere {
     half: HybridSigner,
     left: AtomicU64,
+    /// Whether it signs something else than what it is asked to.
+    is_faulty: AtomicBool,
+    /// How often it was asked to sign.
+    asked: AtomicU64,
 }
 
 /// The trait's object; the test keeps hold of the half itself.
@@ -28,7 +32,8 @@ impl Elsewhere {
     fn of(index: usize) -> Arc<Self> {
         let seed = Secret::new([u8::try_from(index + 1).unwrap(); HYBRID_SEED_BYTES]);
         let half = HybridSigner::from_seed(&seed).unwrap();
-        Arc::new(Self { half, left: AtomicU64::new(u64::MAX) })
+        let (left, is_faulty, asked) = (AtomicU64::new(u64::MAX), AtomicBool::new(false), AtomicU64::new(0));
+        Arc::new(Self { half, left, is_faulty, asked })
     }
 
     /// Signs so many times more, and is away then.
@@ -50,6 +55,10 @@ impl ClassicalHalf for Held {
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], KeyError> {
         let took = |left: u64| left.checked_sub(1);
         let order = Ordering::Relaxed;
+        self.0.asked.fetch_add(1, order);
+        if self.0.is_faulty.load(order) {
+            return Ok(*self.0.half.sign(b"something else")?.ed25519());
+        }
         self.0.left.fetch_update(order, order, took).map_err(|_| KeyError::Away)?;
         Ok(*self.0.half.sign(message)?.ed25519())
     }
@@ -172,6 +181,50 @@ fn d03_a_height_that_lacks_a_key_goes_on_as_soon_as_it_is_back() {
             net.check_words();
         }
     }
+}
+
+/// A height that lacks two of four, one of them for want of its key; how often that was asked, after many beats and rounds.
+fn asked_in_vain(faulty: bool) -> (Net, u64) {
+    let mut net = Net::with_halves_elsewhere(4, 3, &[1]);
+    net.places.remove(&name("node-4"));
+    net.elsewhere[&1].is_faulty.store(faulty, Ordering::Relaxed);
+    net.key(1, if faulty { u64::MAX } else { 0 });
+    net.ask(0);
+    for _ in 0..4 {
+        (0..3).for_each(|_| net.run_out());
+        net.beat();
+    }
+    assert_eq!(net.heights(), vec![0; 3]);
+    net.check_words();
+    let asked = net.elsewhere[&1].asked.load(Ordering::Relaxed);
+    (net, asked)
+}
+
+/// A vote waits for a key that is away, and every peer waits with it.
+#[test]
+fn d03_a_key_that_is_away_is_asked_once_until_it_is_there() {
+    let (_, asked) = asked_in_vain(false);
+    assert_eq!(asked, 1);
+    // Both votes of a height that the others end.
+    let mut net = Net::with_halves_elsewhere(4, 3, &[1]);
+    net.key(1, 0);
+    net.ask(0);
+    net.run_out();
+    assert_eq!(net.heights(), vec![1; 4]);
+    assert_eq!(net.elsewhere[&1].asked.load(Ordering::Relaxed), 1);
+}
+
+/// INVARIANT S7: whoever signed wrongly is not asked again at this height, though it is there and would sign rightly.
+#[test]
+fn s07_a_key_that_signs_wrongly_is_not_asked_again_at_this_height() {
+    let (mut net, asked) = asked_in_vain(true);
+    assert_eq!(asked, 1);
+    net.elsewhere[&1].is_faulty.store(false, Ordering::Relaxed);
+    net.beat();
+    (0..6).for_each(|_| net.run_out());
+    assert_eq!(net.heights(), vec![0; 3], "it says nothing");
+    assert_eq!(net.elsewhere[&1].asked.load(Ordering::Relaxed), 1);
+    net.check_words();
 }
 
 /// It is away, back, and away again, at every signature once: the record that grows meanwhile contradicts itself nowhere.
