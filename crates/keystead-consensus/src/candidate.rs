@@ -75,7 +75,8 @@ pub(crate) fn states_a_fact(entry: &Entry) -> bool {
         | Entry::Key(_)
         | Entry::Renew(_)
         | Entry::Tick
-        | Entry::Rebuild(_) => false,
+        | Entry::Rebuild(_)
+        | Entry::Witness(_) => false,
     }
 }
 

@@ -3,6 +3,7 @@
 use keystead_base::{
     Blame, Canonical, ClusterId, Coded, Digest, HybridPublicKey, Name, SignatureError, Signed,
 };
+use keystead_entropy::EntropyWitness;
 use keystead_intent::{IntentError, MAX_BATCH_INTENTS, RequestBatch};
 
 use crate::{Entry, State};
@@ -57,6 +58,7 @@ impl State {
             Entry::Renew(signed) => self.admit_node(signed, signed.body.cluster)?,
             Entry::Simulation(signed) => self.admit_node(signed, signed.body.cluster)?,
             Entry::Finding(signed) => self.admit_node(signed, signed.body.cluster)?,
+            Entry::Witness(it) => self.admit_witness(&it.word)?,
             Entry::Tick => {}
             Entry::Rebuild(_) => return Err(AdmissionError::Rebuild),
         }
@@ -102,6 +104,13 @@ impl State {
         }
         let key: Vec<_> = self.roster().device(person, device).map(|it| &it.key).into_iter().collect();
         verify_any(signed, &key)
+    }
+
+    /// A receipt is of one key of one cluster, so its digest binds both.
+    fn admit_witness(&self, word: &Signed<EntropyWitness>) -> Result<(), AdmissionError> {
+        let person = self.roster().person(&word.signer);
+        let keys: Vec<_> = person.into_iter().flat_map(|it| it.devices.iter().map(|it| &it.key)).collect();
+        verify_any(word, &keys)
     }
 
     fn admit_price(&self, signed: &Signed<keystead_policy::Price>) -> Result<(), AdmissionError> {

@@ -7,7 +7,7 @@ use keystead_intent::{Approval, BitcoinWallet, Freeze, KeyKind, RequestBatch, Sl
 use keystead_policy::{AssuranceLevel, Feature, Price};
 use serde::{Deserialize, Serialize};
 
-use crate::{Dealing, Finding, ProvenSeat, PublicAccount, SignedRebuild, Simulation};
+use crate::{Dealing, Finding, ProvenSeat, PublicAccount, SignedRebuild, Simulation, WitnessWord};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub enum Entry {
     Simulation(Signed<Simulation>),
     /// A node found on a chain what the log did not allow; each node looks itself.
     Finding(Signed<Finding>),
+    /// A person watched the seed of a key being made, and signed its receipt.
+    Witness(WitnessWord),
 }
 
 impl Canonical for Entry {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::Understood;
 use crate::turn::Turn;
-use crate::{Controls, Key, KeyEvent, KeyStep, Phase, PublicAccount, Request, State};
+use crate::{Controls, Key, KeyEvent, KeyStep, Phase, PublicAccount, Request, State, Witnessed};
 
 /// Beside the state of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub struct KeyLife {
     pub wiping: Option<RequestId>,
     /// The receipt of its entropy, by the node that says so.
     pub receipts: BTreeMap<Name, EntropyReceipt>,
+    /// Who signed that they watched, by the node whose receipt it is.
+    pub witnessed: BTreeMap<Name, BTreeMap<Name, Witnessed>>,
     /// The time of the newest block that its home, or every holder of a share, proved control after.
     pub proven: Option<Timestamp>,
     /// The digests of the certificates of its destruction, by node.

@@ -51,6 +51,7 @@ impl<'a, C: Controls> Turn<'a, C> {
             Entry::Renew(signed) => self.renew(&signed.body),
             Entry::Simulation(signed) => self.simulation(signed),
             Entry::Finding(signed) => self.found(signed),
+            Entry::Witness(word) => self.witness(word),
             Entry::Tick => {}
             Entry::Rebuild(signed) => self.rebuild(&signed.rebuild),
         }

@@ -57,7 +57,12 @@ impl EntropyReceipt {
         }
     }
 
-    fn is_watched_by(&self, body: &EntropyWitness) -> Result<(), WitnessError> {
+    /// Whether the words are about this receipt and its promise, whoever signed them.
+    ///
+    /// # Errors
+    ///
+    /// [`WitnessError`] says what they are about instead.
+    pub fn is_watched_by(&self, body: &EntropyWitness) -> Result<(), WitnessError> {
         self.hold()?;
         let (expected, found) = (self.digest(), body.receipt);
         if expected != found {

@@ -22,7 +22,7 @@ async fn a_database_of_schema_version_1_opens_migrates_and_goes_on() {
     let copy = folder.path().join("ledger.db");
     std::fs::copy(file(), &copy).unwrap();
     let ledger = Ledger::open(&url(&copy)).await.unwrap();
-    assert_eq!((ledger.schema_found(), SCHEMA_VERSION), (1, 9));
+    assert_eq!((ledger.schema_found(), SCHEMA_VERSION), (1, 10));
 
     let mut cluster = Cluster::new();
     assert_eq!(ledger.genesis().await.unwrap().genesis.cluster(), cluster.state.cluster());

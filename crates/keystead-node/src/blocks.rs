@@ -78,6 +78,9 @@ impl Subject {
             Entry::Rebuild(it) => about(it.rebuild.digest()),
             Entry::Simulation(it) => about(it.body.digest()),
             Entry::Finding(it) => about(it.body.digest()),
+            Entry::Witness(it) => {
+                Self { id: Some(RequestId(it.word.body.digest())), person: Some(it.word.signer.clone()) }
+            }
         }
     }
 

@@ -97,7 +97,7 @@ impl Speaker<'_> {
 }
 
 /// A word that does not count is an error for the person who said it.
-fn counted(answer: EntryAnswer) -> Result<Vec<Decision>, Failure> {
+pub(crate) fn counted(answer: EntryAnswer) -> Result<Vec<Decision>, Failure> {
     let EntryAnswer::Decided(decisions) = answer else {
         return Err(Failure::new("cli.answer", "the node answered something else", "check its version"));
     };

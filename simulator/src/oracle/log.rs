@@ -107,7 +107,8 @@ impl Oracle {
             | Entry::Renew(_)
             | Entry::Tick
             | Entry::Simulation(_)
-            | Entry::Finding(_) => {}
+            | Entry::Finding(_)
+            | Entry::Witness(_) => {}
         }
     }
 

@@ -60,6 +60,13 @@ fn witnessed(script: &mut Script, home: &Path) {
             .has("/witnesses", "_witness.signature"),
         fails("ben", "entropy witness {tmp}/warm.json --promise {zeros}", "entropy_witness.promise"),
         fails("ben", "entropy witness {tmp}/ben.json", "entropy_witness.file"),
+        fails("ana", "entropy record hot {tmp}/ben.json", "entropy_witness.receipt"),
+        fails("ana", "entropy record warm {tmp}/ben.json {tmp}/cleo.json", "entropy_witness.signature"),
+        ok("ana", "key show warm").has("/witnesses", "\"signed\":[]"),
+        ok("ana", "entropy record warm {tmp}/ben.json").has("/recorded/0/witness", "ben"),
+        fails("ana", "entropy record warm {tmp}/ben.json", "approval.refused"),
+        ok("ana", "key show warm").has("/witnesses", "\"witness\":\"ben\""),
+        ok("ana", "audit verify"),
     ]);
 }
 

@@ -1,10 +1,10 @@
 //! What the state and the terms of a key let it sign: retired, over, used up, limited, and swept to its successor.
 
 use alloy_primitives::Address;
-use keystead_base::{Canonical as _, Coded, KeyScheme, Name, Signed};
+use keystead_base::{Canonical as _, Coded, Digest, HybridSigner, KeyScheme, Name, Signed};
 use keystead_decision::{
-    Decision, EntropyReceipt, Entry, KeyEvent, KeyState, KeyStep, Outcome, Snapshot, Strict,
-    control_challenge,
+    Decision, EntropyReceipt, Entry, KeyEvent, KeyState, KeyStep, Outcome, Snapshot, Strict, WitnessWord,
+    Witnessed, control_challenge,
 };
 use keystead_intent::{AccountRef, Action, AuthorityChange, ChainId, KeyCeremony, KeyTerms, Message};
 use keystead_policy::{LifeReason, Reason};
@@ -178,14 +178,17 @@ fn d01_a_proof_of_control_names_a_recent_block_and_its_age_hides_addresses() {
     assert_eq!(code(&stale[0].outcome), "deny.not_counted", "an old proof is none");
 }
 
-#[test]
-fn e1_the_log_keeps_the_first_receipt_that_holds() {
-    let mut world = world();
+fn receipt() -> EntropyReceipt {
     let text = std::fs::read_to_string(root().join("specs/vectors/entropy.json")).unwrap();
     let vectors: Vec<Value> = serde_json::from_str(&text).unwrap();
     let is_receipt = |it: &&Value| it["domain"] == EntropyReceipt::DOMAIN;
     let json = vectors.iter().find(is_receipt).unwrap()["json"].clone();
-    let receipt: EntropyReceipt = serde_json::from_value(json).unwrap();
+    serde_json::from_value(json).unwrap()
+}
+
+#[test]
+fn e1_the_log_keeps_the_first_receipt_that_holds() {
+    let (mut world, receipt) = (world(), receipt());
     let received = |receipt| KeyStep::Received { receipt };
     let mut less = receipt.clone();
     less.sources[0].samples = 1;
@@ -195,6 +198,74 @@ fn e1_the_log_keeps_the_first_receipt_that_holds() {
     event(&mut world, hot(), received(EntropyReceipt { maker: "another".to_owned(), ..receipt.clone() }));
     let receipts = &world.state.key(&hot()).unwrap().life.receipts;
     assert_eq!(*receipts, [(name("node-1"), receipt)].into());
+}
+
+/// What ana says of a receipt, brought by whoever has it.
+fn word(world: &World<Strict>, receipt: &EntropyReceipt, noted: Option<Digest>) -> WitnessWord {
+    let body = receipt.witness(noted, world.now()).unwrap();
+    let word = Signed::new(body, name("ana"), &world.desk.person("ana").signer).unwrap();
+    WitnessWord { key: hot(), node: name("node-1"), word }
+}
+
+#[test]
+fn e1_a_witness_counts_in_the_log_once_and_beside_the_receipt_that_it_signed() {
+    let (mut world, receipt) = (world(), receipt());
+    let says = |world: &mut World<Strict>, word: WitnessWord| {
+        let decisions = world.commit(vec![Entry::Witness(word.clone())]);
+        assert_eq!(decisions[0].subject.0, word.word.body.digest());
+        match &decisions[0].outcome {
+            Outcome::Refused { reason: Reason::NotCounted { code, .. }, .. } => code.clone(),
+            Outcome::Refused { reason, .. } => reason.code().to_owned(),
+            other => other.word().to_owned(),
+        }
+    };
+    let silent = word(&world, &receipt, None);
+    assert_eq!(says(&mut world, silent.clone()), "entropy_witness.no_receipt");
+    assert!(
+        world.state.key(&hot()).unwrap().life.witnessed.is_empty(),
+        "what counts for nothing leaves nothing"
+    );
+    event(&mut world, hot(), KeyStep::Received { receipt: receipt.clone() });
+    let at = |key: &str, node: &str| WitnessWord { key: name(key), node: name(node), ..silent.clone() };
+    assert_eq!(says(&mut world, at("cold", "node-1")), "deny.key_unknown");
+    assert_eq!(says(&mut world, at("hot", "node-2")), "entropy_witness.no_receipt");
+    let other = EntropyReceipt { maker: "another".to_owned(), ..receipt.clone() };
+    let of_another = word(&world, &other, None);
+    assert_eq!(says(&mut world, of_another), "entropy_witness.receipt");
+
+    assert_eq!(says(&mut world, silent.clone()), "counted");
+    let height = world.state.height();
+    let kept = |world: &World<Strict>| world.state.key(&hot()).unwrap().life.witnessed.clone();
+    let expected =
+        |height, noted| [(name("node-1"), [(name("ana"), Witnessed { height, noted })].into())].into();
+    assert_eq!(kept(&world), expected(height, false));
+    assert_eq!(says(&mut world, silent), "entropy_witness.repeated");
+    // Whoever adds the promise says more than before; who leaves it out afterwards, less.
+    let noted = word(&world, &receipt, receipt.promise);
+    assert_eq!(says(&mut world, noted.clone()), "counted");
+    assert_eq!(says(&mut world, noted), "entropy_witness.repeated");
+    assert_eq!(kept(&world), expected(height + 2, true));
+    let Snapshot(again) = Snapshot::from_document(&Snapshot(world.state.clone()).to_document()).unwrap();
+    assert_eq!(again.key(&hot()).unwrap().life, world.state.key(&hot()).unwrap().life);
+}
+
+#[test]
+fn e1_only_a_person_of_the_roster_is_a_witness_in_the_log() {
+    let (mut world, receipt) = (world(), receipt());
+    event(&mut world, hot(), KeyStep::Received { receipt: receipt.clone() });
+    let good = word(&world, &receipt, None);
+    let refused = |entry| world.state.admit(entry).err().map_or("admitted", |it| it.code());
+    let by = |who: &str, signer: &HybridSigner| {
+        let word = Signed::new(good.word.body.clone(), name(who), signer).unwrap();
+        refused(Entry::Witness(WitnessWord { word, ..good.clone() }))
+    };
+    let desk = &world.desk;
+    assert_eq!(by("ana", &desk.person("ana").signer), "admitted");
+    assert_eq!(by("ben", &desk.person("ana").signer), "admission.signature");
+    assert_eq!(by("nobody", &desk.person("ana").signer), "admission.unknown");
+    // What runs by itself watches nothing.
+    assert_eq!(by("desk", &desk.desk.signer), "admission.unknown");
+    assert_eq!(by("node-1", &desk.nodes[0].signer), "admission.unknown");
 }
 
 #[test]

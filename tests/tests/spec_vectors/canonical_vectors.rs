@@ -404,6 +404,7 @@ fn log(world: &mut World<Strict>) -> Vec<Vector> {
         vector("a renewal", &renewal),
         vector("a renewal as an entry", &renew),
         vector("a tick", &Entry::Tick),
+        vector("the word of a witness as an entry", &life_vectors::witness()),
         vector("a whole key dealt", &dealing(cluster, Digest([5; 32]), public.compressed())),
         vector(
             "a seat's claim",

@@ -1,7 +1,9 @@
 //! What the vectors say of the life of keys.
 
-use keystead_base::{ClusterId, Digest, KeyScheme, Name, PublicAccount, RequestId};
-use keystead_decision::{KeyStep, control_challenge};
+use keystead_base::{
+    ClusterId, Digest, HybridSigner, KeyScheme, Name, PublicAccount, RequestId, Secret, Signed,
+};
+use keystead_decision::{EntropyWitness, Entry, KeyStep, WitnessWord, control_challenge};
 use keystead_intent::{AuthorityChange, KeyCeremony, KeyTerms, Suspect};
 use keystead_policy::{AssuranceLevel, Feature};
 use keystead_tests::fixture::{BIRTH, CHAIN, name};
@@ -67,4 +69,12 @@ pub(crate) fn in_tokens(request: RequestId) -> KeyStep {
         protections: vec![Feature::Seccomp],
         proof: vec![1, 2, 3],
     }
+}
+
+/// Somebody signed the receipt of a seed.
+pub(crate) fn witness() -> Entry {
+    let body = EntropyWitness { receipt: Digest([5; 32]), noted: Some(Digest([6; 32])), at: BIRTH };
+    let signer = HybridSigner::from_seed(&Secret::new([7; 64])).unwrap();
+    let word = Signed::new(body, name("ana"), &signer).unwrap();
+    Entry::Witness(WitnessWord { key: name("hot"), node: name("node-1"), word })
 }

@@ -52,7 +52,7 @@ fn read(body: &[u8]) -> Result<Entry, Problem> {
     let bytes = const_hex::decode(&handed.document).map_err(|error| refused(error.to_string()))?;
     let entry = Entry::from_document(&bytes).map_err(|error| refused(error.to_string()))?;
     match entry {
-        Entry::Approval(_) | Entry::Veto(_) | Entry::Freeze(_) => Ok(entry),
+        Entry::Approval(_) | Entry::Veto(_) | Entry::Freeze(_) | Entry::Witness(_) => Ok(entry),
         Entry::Requests(_)
         | Entry::Price(_)
         | Entry::Settlement(_)
@@ -61,6 +61,8 @@ fn read(body: &[u8]) -> Result<Entry, Problem> {
         | Entry::Tick
         | Entry::Rebuild(_)
         | Entry::Simulation(_)
-        | Entry::Finding(_) => Err(refused("expected an approval, a veto or a freeze".to_owned())),
+        | Entry::Finding(_) => {
+            Err(refused("expected an approval, a veto, a freeze or the word of a witness".to_owned()))
+        }
     }
 }

@@ -10,7 +10,7 @@ use alloy_primitives::{Address, Bytes};
 use keystead_base::{Amount, Canonical, HybridSignature, KeyScheme, Name, RequestId, Signed, Timestamp};
 use keystead_decision::{
     Commit, Dealing, Decision, Discrepancy, Entry, Finding, FreshAnswer, FreshWord, Frozen, Header, KeyLife,
-    KeyState, Outcome, PublicAccount, SealedPoint,
+    KeyState, Outcome, PublicAccount, SealedPoint, Witnessed,
 };
 use keystead_intent::{
     AccountRef, BitcoinWallet, ChainId, ChangeKind, DangerClass, KeyKind, KeyTerms, Rotation,
@@ -410,6 +410,8 @@ fn key() -> KeyView {
             successor: Some(word("warm")),
             wiping: Some(RequestId(Digest([7; 32]))),
             receipts: Default::default(),
+            witnessed: [(word("node-1"), [(word("ana"), Witnessed { height: 9, noted: true })].into())]
+                .into(),
             proven: Some(Timestamp(1_500)),
             wipes: [(word("node-1"), Digest([8; 32]))].into(),
             public_key: Default::default(),

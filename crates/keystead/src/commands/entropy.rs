@@ -50,6 +50,7 @@ pub(crate) enum EntropyCommand {
     /// Example: keystead entropy open node-1/data/rolls/hot.openings.age --out openings.json --as ana
     Open(OpenArgs),
     /// Sign that you watched this seed being made: a file beside its receipt, by your own key. Nothing is asked of a node.
+    /// `entropy record` has the log keep it.
     ///
     /// The receipt is checked first, and with --promise that the machine kept what you wrote down before anybody rolled. A name that the
     /// receipt has is no signature; this is one.
@@ -63,6 +64,13 @@ pub(crate) enum EntropyCommand {
     ///
     /// Example: keystead entropy witnessed cold/receipt.json ben.json cleo.json
     Witnessed(witnessing::WitnessedArgs),
+    /// Have the log keep what witnesses signed of the receipt that it has of a key. Whoever has the files may bring them.
+    ///
+    /// Each word is checked here first. In the log it counts beside its receipt from then on, also when the witness has left the roster;
+    /// `key show KEY` says who signed, and in which block. A word counts once; one with the promise replaces one without.
+    ///
+    /// Example: keystead entropy record hot ben.json cleo.json
+    Record(witnessing::RecordArgs),
     /// Search the words of a seed, or a private key, for generators that are known to be weak. Exit code 2: found, move the funds.
     ///
     /// Patterns, one generator and the hashes of short texts are looked for at once. With --all every one of the 2^32 seeds of Milk Sad
@@ -135,6 +143,7 @@ pub(crate) async fn run(global: &Global, command: &EntropyCommand, voice: Voice)
         EntropyCommand::Open(args) => bringing::open(global, args),
         EntropyCommand::Witness(args) => witnessing::witness(global, args),
         EntropyCommand::Witnessed(args) => witnessing::witnessed(global, args).await,
+        EntropyCommand::Record(args) => witnessing::record(global, args).await,
         EntropyCommand::Check(args) => check(args, voice),
     }
 }

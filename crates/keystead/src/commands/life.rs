@@ -260,7 +260,7 @@ fn shown(
                 .pair("source", format!("{}: {} samples, {} bits claimed", it.source, it.samples, it.bits()));
         }
         let of_it = words.iter().filter(|it| it.body.receipt == digest);
-        let watched = Watched::by(receipt, of_it, roster);
+        let watched = Watched::by(receipt, of_it, roster, life.witnessed.get(node));
         watched.tell(&mut table);
         holds &= watched.refused.is_empty();
         witnesses.insert(node.to_string(), watched.json());

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keystead_base::{Canonical as _, Coded as _, Digest, Name, Signed};
+use keystead_base::{Canonical as _, Coded as _, Digest, HybridPublicKey, Name, Signed};
+use keystead_decision::{Entry, WitnessWord, Witnessed};
 use keystead_entropy::{EntropyReceipt, EntropyWitness, WitnessError};
 use keystead_policy::{Device, Roster};
 use serde_json::{Value, json};
 
 use crate::commands::{Global, Session};
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::failure::{Advise as _, Failure};
 use crate::member::{self, Files, Member};
 use crate::output::Report;
 use crate::table::Table;
-use crate::{outside, reading};
+use crate::{asking, outside, reading, vaulting};
 
 /// What was watched, and what was written down.
 #[derive(Debug, Args)]
@@ -37,6 +38,16 @@ pub(crate) struct WitnessedArgs {
     /// Ask no node: count by the roster of the pinned genesis.
     #[arg(long)]
     pinned: bool,
+}
+
+/// Whose receipt, and which words.
+#[derive(Debug, Args)]
+pub(crate) struct RecordArgs {
+    /// The key.
+    key: Name,
+    /// What witnesses signed.
+    #[arg(required = true)]
+    words: Vec<PathBuf>,
 }
 
 /// Which receipt.
@@ -93,7 +104,8 @@ pub(super) fn witness(global: &Global, args: &WitnessArgs) -> Result<Report, Fai
     };
     table.pair("promise", noted).pair("witness", &word.signer);
     let text = table.render()
-        + "next: what --json prints belongs beside the receipt; `keystead entropy witnessed RECEIPT FILE…` counts it";
+        + "next: what --json prints belongs beside the receipt; `keystead entropy witnessed RECEIPT FILE…` counts it, \
+           `keystead entropy record KEY FILE…` has the log keep it";
     Ok(Report::new(json!(word), text))
 }
 
@@ -109,12 +121,48 @@ pub(super) async fn witnessed(global: &Global, args: &WitnessedArgs) -> Result<R
         }
     };
     receipt.hold()?;
-    let watched = Watched::by(&receipt, &words, &roster);
+    let watched = Watched::by(&receipt, &words, &roster, None);
     let mut table = Table::pairs();
     table.pair("receipt", receipt.digest());
     watched.tell(&mut table);
     let holds = watched.refused.is_empty();
     Ok(Report { holds, ..Report::new(watched.json(), table.render()) })
+}
+
+/// Brings words to the log: none of them before all of them are known to be of this key.
+pub(super) async fn record(global: &Global, args: &RecordArgs) -> Result<Report, Failure> {
+    let words = words(&args.words)?;
+    let session = Session::open(global).await?;
+    let key = vaulting::named(&session.link, &args.key).await?;
+    let roster = reading::policy_in_force(&session.config, &session.link).await?.roster;
+    let mut entries = Vec::with_capacity(words.len());
+    for word in words {
+        let of_it = |it: &(&Name, &EntropyReceipt)| it.1.digest() == word.body.receipt;
+        let Some((node, receipt)) = key.life.receipts.iter().find(of_it) else {
+            let what = format!("the log has no receipt {} of key `{}`", word.body.receipt, args.key);
+            let next = format!("`keystead key show {}` shows its receipts", args.key);
+            return Err(Failure::new("entropy_witness.receipt", what, next));
+        };
+        receipt
+            .witnessed(&word, devices(&roster, &word.signer))
+            .advise("hand over what `keystead entropy witness --json` printed, unchanged")?;
+        entries.push(WitnessWord { key: args.key.clone(), node: node.clone(), word });
+    }
+    let mut table = Table::pairs();
+    let mut recorded = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let witness = entry.word.signer.clone();
+        let decisions = asking::counted(session.link.submit(Entry::Witness(entry)).await?)?;
+        let height = decisions.first().map(|it| it.height);
+        table.pair("witness", format!("{witness}: in block {}", height.unwrap_or_default()));
+        recorded.push(json!({"witness": witness, "height": height}));
+    }
+    Ok(Report::new(json!({"key": args.key, "recorded": recorded}), table.render()))
+}
+
+fn devices<'a>(roster: &'a Roster, person: &Name) -> impl Iterator<Item = &'a HybridPublicKey> {
+    let devices = roster.person(person).map(|it| it.devices.as_slice()).unwrap_or_default();
+    devices.iter().map(|it: &Device| &it.key)
 }
 
 /// What witnesses signed, from their files.
@@ -124,25 +172,37 @@ pub(in crate::commands) fn words(files: &[PathBuf]) -> Result<Vec<Signed<Entropy
 
 /// Who signed, who is only named, and whose word counts for nothing.
 pub(in crate::commands) struct Watched {
-    /// Each once, and whether they had written the promise down.
-    signed: BTreeMap<Name, bool>,
+    /// Each once.
+    signed: BTreeMap<Name, Said>,
     named: Vec<Name>,
     pub(in crate::commands) refused: Vec<(Name, WitnessError)>,
 }
 
+/// What somebody signed.
+#[derive(Clone, Copy, Default)]
+struct Said {
+    /// They had written the promise down.
+    noted: bool,
+    /// The block of the log that has it.
+    height: Option<u64>,
+}
+
 impl Watched {
-    /// INVARIANT E1: a name is no word, and a word counts by a key of the roster.
+    /// INVARIANT E1: a name is no word, and a word counts by a key of the roster, or because the log counted it.
     pub(in crate::commands) fn by<'a>(
         receipt: &EntropyReceipt,
         words: impl IntoIterator<Item = &'a Signed<EntropyWitness>>,
         roster: &Roster,
+        log: Option<&BTreeMap<Name, Witnessed>>,
     ) -> Self {
-        let mut watched = Self { signed: BTreeMap::new(), named: Vec::new(), refused: Vec::new() };
+        let in_log = log.into_iter().flatten();
+        let said = |it: &Witnessed| Said { noted: it.noted, height: Some(it.height) };
+        let signed = in_log.map(|(witness, it)| (witness.clone(), said(it))).collect();
+        let mut watched = Self { signed, named: Vec::new(), refused: Vec::new() };
         for word in words {
-            let devices = roster.person(&word.signer).map(|it| it.devices.as_slice()).unwrap_or_default();
-            match receipt.witnessed(word, devices.iter().map(|it: &Device| &it.key)) {
+            match receipt.witnessed(word, devices(roster, &word.signer)) {
                 Ok(()) => {
-                    *watched.signed.entry(word.signer.clone()).or_default() |= word.body.noted.is_some();
+                    watched.signed.entry(word.signer.clone()).or_default().noted |= word.body.noted.is_some();
                 }
                 Err(error) => watched.refused.push((word.signer.clone(), error)),
             }
@@ -153,9 +213,10 @@ impl Watched {
     }
 
     pub(in crate::commands) fn tell(&self, table: &mut Table) {
-        for (witness, noted) in &self.signed {
-            let what = if *noted { "signed, and had written the promise down" } else { "signed" };
-            table.pair("witness", format!("{witness}: {what}"));
+        for (witness, said) in &self.signed {
+            let what = if said.noted { "signed, and had written the promise down" } else { "signed" };
+            let place = said.height.map(|it| format!(", in block {it}")).unwrap_or_default();
+            table.pair("witness", format!("{witness}: {what}{place}"));
         }
         for name in &self.named {
             table.pair("witness", format!("{name}: named, signed nothing"));
@@ -169,7 +230,7 @@ impl Watched {
     }
 
     pub(in crate::commands) fn json(&self) -> Value {
-        let signed = |(witness, noted)| json!({"witness": witness, "noted": noted});
+        let signed = |(witness, said): (&Name, &Said)| json!({"witness": witness, "noted": said.noted, "height": said.height});
         let refused =
             |(witness, error): &(Name, WitnessError)| json!({"witness": witness, "code": error.code()});
         json!({
@@ -222,9 +283,13 @@ mod tests {
             Signed::new(body, name(who), &signer(byte)).unwrap()
         };
         let words = [word("ana", 1), word("ben", 2), word("ben", 2), word("cleo", 2), word("dora", 4)];
-        let watched = Watched::by(&receipt, &words, &roster);
+        let log = [(name("ana"), Witnessed { height: 7, noted: false })].into();
+        let watched = Watched::by(&receipt, &words, &roster, Some(&log));
         let expected = json!({
-            "signed": [{"witness": "ana", "noted": false}, {"witness": "ben", "noted": false}],
+            "signed": [
+                {"witness": "ana", "noted": false, "height": 7},
+                {"witness": "ben", "noted": false, "height": null},
+            ],
             "named": ["cleo"],
             "refused": [
                 {"witness": "cleo", "code": "entropy_witness.signature"},
