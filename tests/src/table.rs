@@ -13,6 +13,7 @@ use crate::fixture::name;
 
 /// Where the random bytes of a machine come from.
 pub(crate) struct Draw {
+    chosen: VecDeque<[u8; 32]>,
     seed: Digest,
     count: u64,
 }
@@ -20,7 +21,13 @@ pub(crate) struct Draw {
 impl Draw {
     /// The same seed is the same bytes.
     pub(crate) fn new(seed: Digest) -> Self {
-        Self { seed, count: 0 }
+        Self { chosen: VecDeque::new(), seed, count: 0 }
+    }
+
+    /// These first, as a liar chooses what its machine should draw.
+    pub(crate) fn saying(chosen: Vec<[u8; 32]>) -> Self {
+        let seed = tagged_hash("keystead/test-draw", &chosen.concat());
+        Self { chosen: chosen.into(), seed, count: 0 }
     }
 
     /// Bytes that no other machine of a test draws.
@@ -36,8 +43,9 @@ impl Draw {
         for chunk in bytes.chunks_mut(32) {
             self.count += 1;
             let block = [self.seed.as_bytes().as_slice(), &self.count.to_be_bytes()].concat();
-            let block = tagged_hash("keystead/test-draw", &block);
-            chunk.iter_mut().zip(block.as_bytes()).for_each(|(to, from)| *to = *from);
+            let drawn = tagged_hash("keystead/test-draw", &block);
+            let block = self.chosen.pop_front().unwrap_or(drawn.0);
+            chunk.iter_mut().zip(&block).for_each(|(to, from)| *to = *from);
         }
     }
 }

@@ -80,13 +80,16 @@ impl<M> Told<M> {
         let (told, messages): (Vec<Said>, Vec<M>) = of_it.flat_map(|(_, said)| said).unzip();
         let others = self.others.into_iter().filter(|it| *it != sender).collect();
         let dispute = Dispute { key: key.clone(), session: abort.session, sender, told };
-        Some(Shown { messages, others, dispute: Some(dispute).filter(|_| abort.fault != Fault::TwoThings) })
+        let (sender, dispute) = (dispute.sender.clone(), Some(dispute));
+        Some(Shown { sender, messages, others, dispute: dispute.filter(|_| abort.fault != Fault::TwoThings) })
     }
 }
 
 /// What a node shows of a run that ended so.
 #[derive(Debug)]
 pub struct Shown<M> {
+    /// Who told two things, or is said to have.
+    pub sender: Name,
     /// What the sender said to all, as it came.
     pub messages: Vec<M>,
     /// To whom it is shown: all others of the run but the sender.
@@ -121,11 +124,16 @@ impl Dispute {
     /// Whether this node was told something else: then the sender is kept out, once the record is written.
     #[must_use]
     pub fn settle(&self, theirs: &Said) -> Option<Unwritten<Abort>> {
-        let liar = self.told.iter().find_map(|ours| told_two_things(ours, theirs))?;
-        let culprit = Culprit::Node(liar.clone());
-        let abort = Abort { session: self.session, culprit, fault: Fault::TwoThings };
-        Some(Unwritten::new(Record::Aborted { key: self.key.clone(), abort: abort.clone() }, abort))
+        self.told.iter().find_map(|ours| proven(&self.key, ours, theirs))
     }
+}
+
+/// The end of a run of this key in which somebody told two things: it is kept out, once the record is written.
+#[must_use]
+pub fn proven(key: &Name, one: &Said, other: &Said) -> Option<Unwritten<Abort>> {
+    let culprit = Culprit::Node(told_two_things(one, other)?.clone());
+    let abort = Abort { session: one.session, culprit, fault: Fault::TwoThings };
+    Some(Unwritten::new(Record::Aborted { key: key.clone(), abort: abort.clone() }, abort))
 }
 
 /// Whose words are in dispute when a run ends so.

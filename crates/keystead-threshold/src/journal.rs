@@ -51,6 +51,7 @@ impl Canonical for Record {
 pub struct Journal {
     begun: BTreeSet<SessionId>,
     blamed: BTreeMap<(Name, Name), Standing>,
+    lifted: BTreeSet<(Name, Name)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,6 +70,7 @@ impl Journal {
             Record::Aborted { key, abort } => self.blame(key, abort),
             Record::Lifted { key, node } => {
                 self.blamed.remove(&(key.clone(), node.clone()));
+                self.lifted.insert((key.clone(), node.clone()));
             }
         }
     }
@@ -87,6 +89,13 @@ impl Journal {
     pub fn is_blocked(&self, key: &Name, node: &Name) -> bool {
         let standing = self.blamed.get(&(key.clone(), node.clone()));
         standing.is_some_and(|it| it.banned || it.aborts >= QUARANTINE_ABORTS)
+    }
+
+    /// Whether what others show of a node, from a run that is not under way here, says nothing new: it is kept out, or people let
+    /// it in once, and nobody knows whether they knew of that run.
+    #[must_use]
+    pub fn is_settled(&self, key: &Name, node: &Name) -> bool {
+        self.is_blocked(key, node) || self.lifted.contains(&(key.clone(), node.clone()))
     }
 
     /// Who is kept out, and of which key's runs.

@@ -38,7 +38,7 @@ pub use channel::{Channel, Letter};
 pub use curve::{Bip340, Ed25519, Suite, ed25519_public, ed25519_scalar};
 pub use deal::Deal;
 pub use deal::split::{Split, SplitError};
-pub use dispute::{Dispute, Said, Shown, Told, told_two_things};
+pub use dispute::{Dispute, Said, Shown, Told, proven, told_two_things};
 pub use ecdsa::{CHAIN_CODE_BYTES, Ceremony, Dkls23, EcdsaEngine, EcdsaShare, EcdsaSignature, Kept};
 pub use envelope::{Envelope, Kind, MAX_ENVELOPE_BYTES, Message};
 pub use frost::{Generate, MAX_MESSAGE_BYTES, Sign, Signature};

@@ -5,7 +5,7 @@ use keystead_tests::attacks::{
     removed_member, replayed_nonces, selective_aborts, subset_picking, two_payloads_of_a_run,
 };
 use keystead_tests::kinds::{Ecdsa, Occasion, Schnorr};
-use keystead_threshold::{Bip340, Ed25519};
+use keystead_threshold::{Bip340, Culprit, Ed25519, Fault};
 
 use crate::{harmed, stolen};
 
@@ -33,9 +33,19 @@ fn s05_replayed_nonces_succeed_without_their_control() {
 
 #[test]
 fn k06_an_equivocating_dealer_succeeds_without_its_control() {
-    use equivocating_dealer::unechoed;
-    harmed(equivocating_dealer::attack(unechoed::<Bip340>));
-    harmed(equivocating_dealer::attack(unechoed::<Ed25519>));
+    use equivocating_dealer::{attack, set_up_without_echoes, unechoed, where_all_sign};
+    harmed(attack(unechoed::<Bip340>));
+    harmed(attack(unechoed::<Ed25519>));
+    harmed(where_all_sign(set_up_without_echoes));
+}
+
+/// Where as many honest ones hold as sign, the set-up of ECDSA is a second control. It ends the birth, and has the honest name
+/// each other.
+#[test]
+fn k06_the_set_up_of_ecdsa_ends_the_birth_of_two_keys_and_names_the_honest() {
+    let named = equivocating_dealer::named(equivocating_dealer::set_up_without_echoes);
+    let honest = ["c", "a"].map(|it| Culprit::Node(it.parse().expect("a name")));
+    assert_eq!(named.map(|it| (it.culprit, it.fault)), honest.map(|it| (it, Fault::Proof)));
 }
 
 #[test]

@@ -160,7 +160,12 @@ impl Threshold {
 
     /// What earlier lives of this node began and whom they caught.
     pub(crate) fn recall(&mut self, records: &[Record]) {
-        records.iter().for_each(|record| self.journal.apply(record));
+        for record in records {
+            self.journal.apply(record);
+            if let Record::Lifted { key, node } = record {
+                self.runs.lifted(key, node);
+            }
+        }
     }
 
     /// Whether this life took a seat or began a run.
@@ -337,7 +342,7 @@ impl Threshold {
     pub(crate) fn deliver(&mut self, messages: Vec<Vec<u8>>) -> Moved {
         let mut moved = Moved::default();
         for message in messages {
-            let ends = self.runs.deliver(message, &mut moved);
+            let ends = self.runs.deliver(message, &self.journal, &mut moved);
             self.finish_all(ends, &mut moved);
         }
         moved

@@ -1,5 +1,6 @@
 //! One run in this enclave: its machine, whom it speaks with, and what it is for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use keystead_base::{Digest, Name, RequestId};
@@ -20,6 +21,8 @@ pub(super) struct Run {
     pub(super) aim: Aim,
     /// What it was told, for a dispute.
     pub(super) told: Told<Vec<u8>>,
+    /// Who has spoken in it.
+    pub(super) heard: BTreeSet<Name>,
     /// Runs are given up in the order in which they began.
     pub(super) number: u64,
 }
@@ -127,6 +130,8 @@ pub(super) trait AnyMachine {
     fn on_message(&mut self, message: Delivery) -> Turn;
     fn give_up(&mut self) -> Turn;
     fn id(&self) -> SessionId;
+    /// The key that it is about.
+    fn key(&self) -> Name;
     /// Everyone but this node: whom a broadcast goes to.
     fn others(&self) -> Vec<Name>;
     /// The round that it is in, as envelopes count.
@@ -195,6 +200,10 @@ impl<P: Protocol, R: Fn(P::Output) -> TurnEnd> AnyMachine for Typed<P, R> {
 
     fn id(&self) -> SessionId {
         self.machine.begun().id()
+    }
+
+    fn key(&self) -> Name {
+        self.machine.begun().session().key.clone()
     }
 
     fn others(&self) -> Vec<Name> {

@@ -1,13 +1,13 @@
 //! The machines of this enclave, and the way of a message to its run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keystead_base::{Name, RequestId};
-use keystead_threshold::{Parcel, Post, PostError, Record, SessionId, Told};
+use keystead_threshold::{Journal, Parcel, Post, PostError, Record, Said, SessionId, Told, proven};
 
 use super::disputes::Disputes;
-use super::early::{Early, named_run};
+use super::early::{Early, Place};
 use super::progress::Standing;
 use super::run::{Aim, AnyMachine, Run, Turn, TurnEnd};
 use super::{Moved, Seat};
@@ -92,7 +92,7 @@ impl Runs {
         let turn = machine.start();
         let number = self.begun;
         self.begun += 1;
-        self.live.insert(session, Run { machine, post, aim, told, number });
+        self.live.insert(session, Run { machine, post, aim, told, heard: BTreeSet::new(), number });
         self.turned(session, turn, moved, &mut ends);
         for message in self.early.take(session) {
             self.take_in(session, &message, moved, &mut ends);
@@ -101,16 +101,46 @@ impl Runs {
     }
 
     /// What belongs to no run here yet waits for it, but for what a dispute about a run waits for.
-    pub(super) fn deliver(&mut self, message: Vec<u8>, moved: &mut Moved) -> Ends {
+    pub(super) fn deliver(&mut self, message: Vec<u8>, journal: &Journal, moved: &mut Moved) -> Ends {
         let mut ends = Ends::new();
-        match named_run(&message) {
-            Some(session) if self.live.contains_key(&session) || self.disputes.has(session) => {
+        match Place::of(&message) {
+            Some(Place { session, .. }) if self.live.contains_key(&session) || self.disputes.has(session) => {
                 self.take_in(session, &message, moved, &mut ends);
             }
-            Some(session) => self.early.keep(session, message),
+            Some(place) => {
+                ends.extend(self.proven(&place, &message, journal));
+                self.early.keep(place, message);
+            }
             None => {}
         }
         ends
+    }
+
+    /// INVARIANT K6: two broadcasts of one round of a run that this enclave knows nothing of keep their sender out, too, where
+    /// it is known by the same keys in a run that is under way: they belong to the key of that one.
+    fn proven(&self, place: &Place, message: &[u8], journal: &Journal) -> Option<(SessionId, Aim, TurnEnd)> {
+        let (sender, _) = place.to_all.as_ref()?;
+        self.early.beside(place).find(|it| *it != message)?;
+        let mut posts: Vec<&Arc<Post>> = Vec::new();
+        for run in self.live.values() {
+            let (key, keys) = (run.machine.key(), run.post.keys_of(sender));
+            let Some(keys) = keys.filter(|_| !journal.is_settled(&key, sender)) else { continue };
+            if posts.iter().any(|it| Arc::ptr_eq(it, &run.post)) {
+                continue;
+            }
+            posts.push(&run.post);
+            let Some(theirs) = Said::signed(message, sender, keys) else { continue };
+            let mut others = self.early.beside(place).filter_map(|it| Said::signed(it, sender, keys));
+            if let Some(abort) = others.find_map(|other| proven(&key, &other, &theirs)) {
+                return Some((place.session, run.aim.clone(), TurnEnd::Aborted(abort)));
+            }
+        }
+        None
+    }
+
+    /// People let a node in.
+    pub(super) fn lifted(&mut self, key: &Name, node: &Name) {
+        self.disputes.forget(key, node);
     }
 
     /// Those that sign for requests, and the right of each.
@@ -151,7 +181,13 @@ impl Runs {
             return;
         };
         let turn = match run.post.open(message, &run.machine.others()) {
-            Ok(delivery) => run.on_message(delivery, message),
+            Ok(delivery) => {
+                // It is there, and hears what this node says next.
+                if run.machine.others().contains(&delivery.from) && run.heard.insert(delivery.from.clone()) {
+                    self.disputes.show_again(&run.machine.key(), &delivery.from, moved);
+                }
+                run.on_message(delivery, message)
+            }
             // Nobody's for certain: whoever carries messages cannot end a run with one.
             Err(
                 PostError::Unknown { .. }
@@ -179,7 +215,7 @@ impl Runs {
                 && let Record::Aborted { key, abort } = unwritten.record()
                 && let Some(shown) = run.told.show(key, abort)
             {
-                self.disputes.open(&run.aim, &run.post, shown, moved);
+                self.disputes.open((key, abort), (&run.aim, &run.post), shown, moved);
             }
             ends.push((session, run.aim, end));
         } else if let Some(run) = self.live.get(&session) {
