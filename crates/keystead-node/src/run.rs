@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use keystead_base::{Canonical, ClusterId, HybridPublicKey, Name, Secret, SelfTested};
-use keystead_consensus::{Limits, Record, Replica, Setup};
+use keystead_consensus::{Limits, Record, Replica, Setup, Timers};
 use keystead_decision::{Controls, SignedGenesis, State, Strict};
 use keystead_keys::{KeyFile, MAX_PASSPHRASE_BYTES, MemberKey};
 use keystead_ledger::{Ledger, RecordRow};
@@ -282,7 +282,7 @@ async fn pipeline<C: Controls + Clone + 'static>(
         stop: stages.stopping(),
         block_entries: config.limits.block_entries,
         waiting: HashMap::new(),
-        timers: BTreeMap::new(),
+        timers: Timers::default(),
         next_beat: tokio::time::Instant::now(),
         word: "",
     };
