@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::desk::{json as parsed, loopback, path, rewrite, succeeds};
 use crate::plain::{get, post};
-use crate::rooted::{PIN, code, module};
 use crate::several::{four_in_a_row, process_of};
+use crate::softhsm::{check_copy, code, make_log_token, module};
 
 /// A token store with one token, and the file that `--node-token` reads.
 struct Store {
@@ -19,19 +19,7 @@ struct Store {
 
 impl Store {
     fn make(folder: &Path, module: &Path) -> Self {
-        let (tokens, configuration) = (folder.join("tokens"), folder.join("softhsm2.conf"));
-        std::fs::create_dir(&tokens).unwrap();
-        let text = format!("directories.tokendir = {}\nobjectstore.backend = file\n", tokens.display());
-        std::fs::write(&configuration, text).unwrap();
-        let words = ["--init-token", "--free", "--label", "log", "--so-pin", "12345678", "--pin", PIN];
-        succeeds(Command::new("softhsm2-util").env("SOFTHSM2_CONF", &configuration).args(words));
-        std::fs::write(folder.join("log.pin"), PIN).unwrap();
-        let file = folder.join("log-token.toml");
-        let text = format!(
-            "token = \"log\"\nmodule = {module:?}\npin = \"log.pin\"\nenvironment = {{ SOFTHSM2_CONF = {configuration:?} }}\n"
-        );
-        std::fs::write(&file, text).unwrap();
-        Self { folder: folder.to_owned(), file }
+        Self { folder: folder.to_owned(), file: make_log_token(folder, module) }
     }
 
     /// Somebody pulls the token out.
@@ -88,29 +76,13 @@ fn signal(home: &Path, signal: &str) {
     succeeds(Command::new("kill").args([signal, &process_of(home).expect("the node runs")]));
 }
 
-/// The files of a node as a thief has them; what `node --check` says of them.
+/// The keys of a node as a thief has them; what `node --check` says of them.
 fn check(home: &Path, change: impl FnOnce(&Path)) -> Output {
-    let copied = tempfile::tempdir().unwrap();
-    let copy = copied.path().join("node-4");
-    succeeds(Command::new("cp").args(["-r", path(home), path(&copy)]));
-    // A log that is being written is no good copy; the keys are what a thief wants.
-    std::fs::remove_dir_all(copy.join("node")).unwrap();
-    let file = copy.join("keystead.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let (before, after) = text.split_once("[node]").unwrap();
-    // The node of the folder is running: its ports are taken.
-    let moved = after.lines().filter(|line| !line.starts_with("metrics = ")).map(|line| {
-        match line.starts_with("listen = ") {
-            true => format!("listen = \"{}\"", loopback()),
-            false => line.to_owned(),
-        }
-    });
-    std::fs::write(&file, format!("{before}[node]{}\n", moved.collect::<Vec<_>>().join("\n"))).unwrap();
-    change(&copy);
-    Command::new(binary("keystead"))
-        .args(["--json", "--dir", path(&copy), "node", "--check"])
-        .output()
-        .unwrap()
+    check_copy(home, |copy| {
+        // A log that is being written is no good copy.
+        std::fs::remove_dir_all(copy.join("node")).unwrap();
+        change(copy);
+    })
 }
 
 fn says(refused: &Output, word: &str) {
