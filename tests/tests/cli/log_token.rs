@@ -41,12 +41,16 @@ impl Store {
 
 /// Ends the process of this node's token.
 fn kill_token(home: &Path) {
+    signal_token(home, "-9");
+}
+
+fn signal_token(home: &Path, signal: &str) {
     let node = process_of(home).expect("the node runs");
     let listed = succeeds(Command::new("ps").args(["-eo", "pid=,ppid=,args="]));
     let text = String::from_utf8(listed.stdout).unwrap();
     let mut rows = text.lines().filter(|it| it.contains(" token-process ")).map(str::split_whitespace);
     let id = rows.find_map(|mut row| Some((row.next()?, row.next()?)).filter(|(_, parent)| *parent == node));
-    succeeds(Command::new("kill").args(["-9", id.expect("a process of the token").0]));
+    succeeds(Command::new("kill").args([signal, id.expect("a process of the token").0]));
 }
 
 fn init(folder: &Path, arguments: &[&str]) -> Output {
@@ -156,6 +160,27 @@ fn comes_and_goes(folder: &Path, store: &Store, url: &str, metrics: &str) {
     until("it votes again", || status(folder, "node-4")["standing"] == "votes");
 }
 
+/// A token that hangs takes the node's voice and nothing else: not the log's time, and not the node's other work.
+fn hangs(folder: &Path, url: &str, metrics: &str) {
+    let fourth = folder.join("node-4");
+    signal_token(&fourth, "-STOP");
+    until("the others decide", || decides(url));
+    until("node-4 says that its token is away", || {
+        status(folder, "node-4")["standing"].as_str().unwrap().contains("away")
+    });
+    let lost = status(folder, "node-4")["tokens"][0]["lost"].clone();
+    assert!(lost.as_str().is_some_and(|it| it.contains("did not answer")), "{lost}");
+    let ready = get(metrics, "/readyz", "");
+    assert_eq!(ready.status, 503, "{ready:?}");
+    until("the others decide", || decides(url));
+    let height = status(folder, "node-1")["height"].as_u64().unwrap();
+    until("node-4 follows", || status(folder, "node-4")["height"].as_u64().unwrap() >= height);
+    assert_ne!(status(folder, "node-4")["standing"], "votes");
+    signal_token(&fourth, "-CONT");
+    until("it votes again", || status(folder, "node-4")["standing"] == "votes");
+    assert_eq!(get(metrics, "/readyz", "").status, 200);
+}
+
 #[test]
 fn a06_a_node_whose_key_is_half_in_a_token_votes_with_the_token_alone() {
     let Some(module) = module() else {
@@ -193,6 +218,7 @@ fn a06_a_node_whose_key_is_half_in_a_token_votes_with_the_token_alone() {
     );
 
     comes_and_goes(&folder, &store, url, &metrics);
+    hangs(&folder, url, &metrics);
     is_no_node_without_its_token(&fourth, &store);
 
     // Whoever names a token for a key that is whole believes what is not so.
