@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use keystead_base::{Canonical as _, ClusterId, Name};
 use keystead_consensus::{
-    Committed, Input, Limits, Message, Output, Record, Replica, Setup, Step, Timer, Times,
+    Committed, Input, Limits, Message, Output, Record, Replica, Setup, Step, Timers, Times,
 };
 use keystead_decision::{Entry, SignedGenesis, State, Strict, Vote};
 use keystead_ledger::{Appended, Batch, Ledger, RecordRow};
@@ -151,7 +151,7 @@ struct Place {
     handle: Handle,
     ledger: Ledger,
     position: u64,
-    timers: BTreeMap<(Instant, Timer), ()>,
+    timers: Timers<Instant>,
 }
 
 impl Place {
@@ -175,7 +175,7 @@ impl Place {
             limits: Limits::default(),
             times: Times::default(),
         });
-        Self { me, cluster, replica, links, handle, ledger, position: 0, timers: BTreeMap::new() }
+        Self { me, cluster, replica, links, handle, ledger, position: 0, timers: Timers::default() }
     }
 
     /// Gives the height that was reached.
@@ -202,7 +202,7 @@ impl Place {
 
     /// Until the next timer, and not for long: another node may say that it is over.
     fn pause(&self) -> Duration {
-        let timer = self.timers.keys().next().map(|(at, _)| at.saturating_duration_since(Instant::now()));
+        let timer = self.timers.next().map(|at| at.saturating_duration_since(Instant::now()));
         timer.map_or(LOOK_AROUND, |it| it.min(LOOK_AROUND))
     }
 
@@ -213,8 +213,7 @@ impl Place {
 
     fn due(&mut self) -> Vec<Input> {
         let mut due = Vec::new();
-        while let Some((at, timer)) = self.timers.keys().next().copied().filter(|it| it.0 <= Instant::now()) {
-            self.timers.remove(&(at, timer));
+        while let Some(timer) = self.timers.take(Instant::now()) {
             due.push(Input::Timer(timer));
         }
         due
@@ -231,7 +230,7 @@ impl Place {
                     Output::Committed(it) => batch.blocks.push(appended(&it)),
                     Output::Send { to, message } => sends.push((to, message)),
                     Output::Timer { timer, millis } => {
-                        self.timers.insert((Instant::now() + Duration::from_millis(millis), timer), ());
+                        self.timers.set(timer, Instant::now() + Duration::from_millis(millis));
                     }
                     Output::Diverged { height, expected, found } => {
                         panic!("height {height}: computed {expected}, committed {found}")
@@ -250,7 +249,7 @@ impl Place {
                 .for_each(|it| it.send(&self.me, message.clone()));
         }
         let under_way = self.replica.state().height() + 1;
-        self.timers.retain(|(_, timer), ()| timer.height >= under_way);
+        self.timers.keep_from(under_way);
     }
 
     fn record(&mut self, height: u64, record: &Record, batch: &mut Batch) {

@@ -253,6 +253,11 @@ pub enum KeyError {
          `keystead status` says what it lacks"
     )]
     Away,
+    /// The token with the Ed25519 half has more to sign than it can: whoever can wait is sent away.
+    #[error(
+        "the token with the Ed25519 half of this key has too much to sign just now; try again in a few seconds"
+    )]
+    Busy,
 }
 
 impl Coded for KeyError {
@@ -262,6 +267,7 @@ impl Coded for KeyError {
             Self::Sign => "hybrid.sign",
             Self::Unverified => "hybrid.unverified",
             Self::Away => "key.token_away",
+            Self::Busy => "key.token_busy",
         }
     }
 

@@ -53,7 +53,7 @@ pub enum Output {
     },
     /// A block is committed: make it durable, then let it out.
     Committed(Box<Committed>),
-    /// Come back after so many milliseconds, unless the height is over by then.
+    /// Come back after so many milliseconds, once, unless the height is over by then: [`crate::Timers`] keeps it.
     Timer {
         /// Which.
         timer: Timer,

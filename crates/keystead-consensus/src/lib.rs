@@ -21,6 +21,7 @@ mod record;
 mod replica;
 mod setup;
 mod standing;
+mod timers;
 mod times;
 mod verdict;
 
@@ -33,6 +34,7 @@ pub use record::{Record, TimeoutStep};
 pub use replica::Replica;
 pub use setup::{Limits, Setup};
 pub use standing::Standing;
+pub use timers::Timers;
 pub use times::Times;
 
 /// How many lying nodes a log of `nodes` nodes with this quorum withstands: any two quorums share more

@@ -10,7 +10,7 @@ use keystead_base::{
 };
 use keystead_consensus::{
     Ballot, Claim, Committed, CommittedBlock, Input, Limits, Message, Output, Proposal, Purpose, Record,
-    Replica, Setup, Standing, Step, Timer, Times,
+    Replica, Setup, Standing, Step, Timers, Times,
 };
 use keystead_decision::{Entry, State, Strict, propose, verify_commit};
 use keystead_fixture::{BIRTH, CHAIN, Desk, ETHER, FRIEND, Member, name};
@@ -52,7 +52,9 @@ struct Net {
     objections: Vec<String>,
     /// What every proposer lies into its block, in place of what was asked for.
     smuggled: Vec<Entry>,
-    timers: VecDeque<(Name, Timer)>,
+    /// What each node waits for, by the order in which that was asked for.
+    timers: BTreeMap<Name, Timers<u64>>,
+    timers_asked: u64,
     /// Whether a message is lost on its way from one node to another.
     loses: fn(&Name, &Name, &Message) -> bool,
     /// The keys of nodes whose Ed25519 half is elsewhere.
@@ -80,7 +82,7 @@ impl Net {
         let now = BIRTH.plus_seconds(60);
         let (places, mail) = (BTreeMap::new(), VecDeque::new());
         let (objections, smuggled, gives_back) = (Vec::new(), Vec::new(), false);
-        let timers = VecDeque::new();
+        let timers = BTreeMap::new();
         let mut net = Self {
             places,
             mail,
@@ -94,6 +96,7 @@ impl Net {
             smuggled,
             gives_back,
             timers,
+            timers_asked: 0,
             loses: |_, _, _| false,
             elsewhere: BTreeMap::new(),
             said: Vec::new(),
@@ -164,7 +167,10 @@ impl Net {
                     self.mail.push_back((at.clone(), to, Message::Blocks(sent)));
                 }
                 Output::Objected { node, objection } if node == *at => self.objections.push(objection.code),
-                Output::Timer { timer, .. } => self.timers.push_back((at.clone(), timer)),
+                Output::Timer { timer, .. } => {
+                    self.timers_asked += 1;
+                    self.timers.entry(at.clone()).or_default().set(timer, self.timers_asked);
+                }
                 Output::Dropped(dropped) => self.dropped += dropped.len(),
                 _ => {}
             }
@@ -271,10 +277,17 @@ impl Net {
 
     /// Every time limit that was set so far runs out, one after the other.
     fn run_out(&mut self) {
-        for (at, timer) in std::mem::take(&mut self.timers) {
-            self.step(&at, Input::Timer(timer));
-            self.deliver();
+        let so_far = self.timers_asked;
+        while let Some((_, at)) = self.next_timer().filter(|(asked, _)| *asked <= so_far) {
+            if let Some(timer) = self.timers.get_mut(&at).and_then(|it| it.take(so_far)) {
+                self.step(&at, Input::Timer(timer));
+                self.deliver();
+            }
         }
+    }
+
+    fn next_timer(&self) -> Option<(u64, Name)> {
+        self.timers.iter().filter_map(|(at, timers)| Some((timers.next()?, at.clone()))).min()
     }
 
     fn beat(&mut self) {

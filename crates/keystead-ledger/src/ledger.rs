@@ -1,6 +1,8 @@
 //! The ledger: opened by URL, begun with a genesis, loaded into a state.
 
-use keystead_base::{Canonical, ClusterId, Digest, HybridPublicKey, HybridSigner, Name, Signed, Timestamp};
+use keystead_base::{
+    Canonical, ClusterId, Digest, HybridPublicKey, HybridSigner, KeyError, Name, Signed, Timestamp,
+};
 use keystead_decision::{Controls, SignedGenesis, Snapshot, State};
 use sha2::{Digest as _, Sha256};
 
@@ -162,6 +164,44 @@ impl Ledger {
         node: &Name,
         key: &HybridSigner,
     ) -> Result<(), LedgerError> {
+        self.save_marked(MarkedSnapshot::new(state, node.clone(), key)?).await
+    }
+
+    /// The same with a state that was marked before: whose key is slow marks it elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::save_snapshot`].
+    pub async fn save_marked(&self, marked: MarkedSnapshot) -> Result<(), LedgerError> {
+        let MarkedSnapshot { height, document, mark } = marked;
+        let mut session = self.engine.write().await?;
+        let tip = crate::write::tip(&mut session).await?.height;
+        if tip < height {
+            return Err(LedgerError::Height { expected: tip, found: height });
+        }
+        let sql = "INSERT INTO snapshots (height, document, mark) VALUES ($1, $2, $3) \
+                   ON CONFLICT (height) DO UPDATE SET document = excluded.document, mark = excluded.mark";
+        let values = vec![int(height), bytes(document), bytes(mark.to_document())];
+        session.execute(sql, values).await?;
+        session.execute(FORGET_SNAPSHOTS, vec![]).await?;
+        session.commit().await
+    }
+}
+
+/// A state to start from, with the word of the node whose ledger keeps it.
+pub struct MarkedSnapshot {
+    height: u64,
+    document: Vec<u8>,
+    mark: SignedMark,
+}
+
+impl MarkedSnapshot {
+    /// Marks a state.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] when the key does not sign.
+    pub fn new(state: &State, node: Name, key: &HybridSigner) -> Result<Self, KeyError> {
         let document = Snapshot(state.clone()).to_document();
         let mark = SnapshotMark {
             cluster: state.cluster(),
@@ -169,18 +209,8 @@ impl Ledger {
             time: state.time(),
             state: Digest(Sha256::digest(&document).into()),
         };
-        let mark = Signed::new(mark, node.clone(), key)?;
-        let mut session = self.engine.write().await?;
-        let tip = crate::write::tip(&mut session).await?.height;
-        if tip < state.height() {
-            return Err(LedgerError::Height { expected: tip, found: state.height() });
-        }
-        let sql = "INSERT INTO snapshots (height, document, mark) VALUES ($1, $2, $3) \
-                   ON CONFLICT (height) DO UPDATE SET document = excluded.document, mark = excluded.mark";
-        let values = vec![int(state.height()), bytes(document), bytes(SignedMark(mark).to_document())];
-        session.execute(sql, values).await?;
-        session.execute(FORGET_SNAPSHOTS, vec![]).await?;
-        session.commit().await
+        let mark = SignedMark(Signed::new(mark, node, key)?);
+        Ok(Self { height: state.height(), document, mark })
     }
 }
 

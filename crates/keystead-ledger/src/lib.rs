@@ -36,7 +36,7 @@ pub use consistency::{Consistency, MAX_PROOF_HASHES};
 pub use error::LedgerError;
 pub use export::ExportedLog;
 pub use keep::MAX_SEALS_AT_ONCE;
-pub use ledger::{Ledger, MAX_SNAPSHOT_BYTES};
+pub use ledger::{Ledger, MAX_SNAPSHOT_BYTES, MarkedSnapshot};
 pub use log_error::LogError;
 pub use note::{MAX_NOTE_BYTES, SignError, verifier_key};
 pub use proof::{MAX_TRANSITIONS, Proof, Shown};

@@ -12,6 +12,7 @@ use keystead_wire::{
 use tokio::time::timeout;
 
 use crate::error::CallError;
+use crate::log_token::Asker;
 use crate::shared::Shared;
 use crate::{status, views};
 
@@ -118,7 +119,7 @@ impl Front {
 
     async fn drill(&self, report: DrillReport) -> Result<NodeReply, CallError> {
         let step = KeyStep::Drilled { backup: report.backup, proof: report.proof };
-        Ok(NodeReply::Drilled(self.0.report_key(report.key, step).await?))
+        Ok(NodeReply::Drilled(self.0.report_key(Asker::Peer, report.key, step).await?))
     }
 }
 

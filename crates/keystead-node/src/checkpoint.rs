@@ -1,14 +1,17 @@
 //! Signed checkpoints: each node signs what its own ledger holds, and gathers the others' signatures.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keystead_base::Canonical as _;
-use keystead_ledger::{Checkpoint, LogKeys, SignedCheckpoint, origin};
+use keystead_base::{Canonical as _, HybridSigner};
+use keystead_ledger::{Checkpoint, LogKeys, SignError, SignedCheckpoint, origin};
 use keystead_wire::{Client, NodeReply, NodeRequest};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::error::CallError;
+use crate::log_token::Asker;
 use crate::shared::Shared;
 
 impl Shared {
@@ -45,7 +48,11 @@ impl Shared {
         };
         let Some(root) = root else { return Ok(None) };
         let origin = origin(&self.genesis.genesis.name, self.cluster);
-        Ok(Some(SignedCheckpoint::sign(Checkpoint { origin, size, root }, &self.key)?))
+        let (body, own) = (Checkpoint { origin, size, root }, Arc::clone(&self.own_checkpoints));
+        if let Some(signed) = own.find(&body) {
+            return Ok(Some(signed));
+        }
+        Ok(Some(self.key.sign(Asker::Peer, move |key| own.sign(body, key)).await?))
     }
 
     /// Each of the others is asked for its own; what does not verify is left out.
@@ -66,6 +73,32 @@ impl Shared {
     }
 }
 
+/// What this node signed of its newest sizes: a token signs none of them twice, whoever asks how often.
+#[derive(Debug, Default)]
+pub(crate) struct OwnCheckpoints(Mutex<BTreeMap<u64, SignedCheckpoint>>);
+
+impl OwnCheckpoints {
+    fn find(&self, body: &Checkpoint) -> Option<SignedCheckpoint> {
+        let signed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        signed.get(&body.size).filter(|it| it.body() == body).cloned()
+    }
+
+    /// Whoever asked for the same waited for its turn meanwhile.
+    fn sign(&self, body: Checkpoint, key: &HybridSigner) -> Result<SignedCheckpoint, SignError> {
+        if let Some(signed) = self.find(&body) {
+            return Ok(signed);
+        }
+        let size = body.size;
+        let signed = SignedCheckpoint::sign(body, key)?;
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(size, signed.clone());
+        if kept.len() > MAX_KEPT {
+            kept.pop_first();
+        }
+        Ok(signed)
+    }
+}
+
 async fn ask(client: Client, size: u64) -> Option<SignedCheckpoint> {
     let question = NodeRequest::CheckpointAt(size).to_document();
     let reply = client.call_within(question, PATIENCE * 2).await.ok()?;
@@ -77,3 +110,5 @@ async fn ask(client: Client, size: u64) -> Option<SignedCheckpoint> {
 
 /// How long a node that is a block behind may take to reach the size that is asked for.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// So many of this node's own checkpoints are remembered; older ones are asked for seldom.
+const MAX_KEPT: usize = 64;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use keystead_base::{Canonical as _, Digest};
+use keystead_base::{Canonical as _, Digest, HybridSigner};
 use keystead_decision::{FreshAnswer, Outcome};
 use keystead_ledger::SignError;
 use keystead_policy::{AssuranceLevel, FreshHeadDemand};
@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::blocks::Durable;
 use crate::error::CallError;
+use crate::log_token::Asker;
 use crate::shared::Shared;
 use crate::signer::Signer;
 use crate::{Event, NodeError};
@@ -23,14 +24,15 @@ impl Shared {
     /// # Errors
     ///
     /// [`CallError`] when the head cannot be read or the word not be signed.
-    pub(crate) async fn fresh_answer(&self, nonce: Digest) -> Result<FreshAnswer, CallError> {
+    pub(crate) async fn fresh_answer(&self, asker: Asker, nonce: Digest) -> Result<FreshAnswer, CallError> {
         let height = self.state().height();
         let head = self.ledger.block(height).await?.map(|it| it.commit);
         if head.as_ref().map_or(0, |it| it.header.height) != height {
             return Err(CallError::NoHead { height });
         }
-        let answer = FreshAnswer::by_node(self.cluster, nonce, head, self.node.clone(), &self.key);
-        Ok(answer.map_err(SignError::Key)?)
+        let (cluster, node) = (self.cluster, self.node.clone());
+        let sign = move |key: &HybridSigner| FreshAnswer::by_node(cluster, nonce, head, node, key);
+        Ok(self.key.sign(asker, sign).await.map_err(SignError::Key)?)
     }
 
     /// This node's word, and those of as many others as a quorum needs, or as answer in time. INVARIANT D3: a word
@@ -69,7 +71,7 @@ impl Shared {
         nonce: Digest,
     ) -> Result<FreshAnswer, CallError> {
         match self.state().roster().node(&peer.name) {
-            Some(_) => self.fresh_answer(nonce).await,
+            Some(_) => self.fresh_answer(Asker::Peer, nonce).await,
             None => Err(CallError::NotANode { name: peer.name.clone() }),
         }
     }
@@ -88,7 +90,7 @@ impl Signer {
             return Ok(());
         }
         let nonce = self.enclave.ask_fresh()?;
-        let own = match self.shared.fresh_answer(nonce).await {
+        let own = match self.shared.fresh_answer(Asker::Node, nonce).await {
             Ok(answer) => answer,
             Err(error) => {
                 self.shared.postponed("the newest head", &error);

@@ -3,21 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystead_base::{Coded as _, KeyError, Name, RequestId, Signed, Timestamp};
-use keystead_decision::{Entry, Fate, Finding, KeyEvent, KeyStep, Renewal, Settlement, Simulation};
+use keystead_base::{Canonical, KeyError, Name, RequestId, Signed, Timestamp};
+use keystead_decision::{Dealing, Entry, Fate, Finding, KeyEvent, KeyStep, Renewal, Settlement, Simulation};
 use keystead_intent::Slot;
 use keystead_ledger::SignError;
 use keystead_wire::{EntryAnswer, ImportReport};
 
 use crate::error::CallError;
+use crate::log_token::Asker;
 use crate::shared::Shared;
 
 impl Shared {
     /// Reports to the log what happened to a key.
-    pub(crate) async fn report_key(&self, key: Name, step: KeyStep) -> Result<EntryAnswer, CallError> {
+    pub(crate) async fn report_key(
+        &self,
+        asker: Asker,
+        key: Name,
+        step: KeyStep,
+    ) -> Result<EntryAnswer, CallError> {
         let event = KeyEvent { cluster: self.cluster, key, step };
-        let entry = Entry::Key(self.sign(event)?);
-        self.submit_own(entry).await
+        self.submit_own(Entry::Key(self.sign(asker, event).await?)).await
     }
 
     /// As [`Self::report_key`], without waiting: the back end does not wait for the log.
@@ -37,12 +42,41 @@ impl Shared {
         key: Name,
         step: KeyStep,
     ) -> Result<EntryAnswer, CallError> {
+        let event = KeyEvent { cluster: self.cluster, key, step };
+        let signed = self.sign_at_last("a key event", event).await?;
+        self.submit_own(Entry::Key(signed)).await
+    }
+
+    /// Reports what this node's back end dealt of a key that is whole there, signed once this node's key is there.
+    pub(crate) fn report_dealing_later(self: &Arc<Self>, request: RequestId, attempt: u32, dealing: Dealing) {
+        let shared = Arc::clone(self);
+        // As above.
+        tokio::spawn(async move {
+            let (what, key) = ("what was dealt of a whole key", dealing.key.clone());
+            let reported = match shared.sign_at_last(what, dealing).await {
+                Ok(dealing) => {
+                    let step = KeyStep::Imported { request, attempt, dealing: Box::new(dealing) };
+                    shared.report_key_at_last(key, step).await.map(drop)
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = reported {
+                shared.postponed(what, &error);
+            }
+        });
+    }
+
+    async fn sign_at_last<T: Canonical + Clone + Send + 'static>(
+        &self,
+        what: &'static str,
+        body: T,
+    ) -> Result<Signed<T>, CallError> {
         let mut told = false;
         loop {
-            match self.report_key(key.clone(), step.clone()).await {
-                Err(error) if error.code() == KeyError::Away.code() => {
+            match self.sign(Asker::Node, body.clone()).await {
+                Err(CallError::Sign(SignError::Key(error @ (KeyError::Away | KeyError::Busy)))) => {
                     if !std::mem::replace(&mut told, true) {
-                        self.postponed("a key event", &error);
+                        self.postponed(what, &error);
                     }
                     tokio::time::sleep(AWAY_PAUSE).await;
                 }
@@ -55,13 +89,14 @@ impl Shared {
     pub(crate) async fn import(&self, it: ImportReport) -> Result<EntryAnswer, CallError> {
         let ImportReport { request, attempt, dealing } = it;
         let key = dealing.body.key.clone();
-        self.report_key(key, KeyStep::Imported { request, attempt, dealing: Box::new(dealing) }).await
+        self.report_key(Asker::Peer, key, KeyStep::Imported { request, attempt, dealing: Box::new(dealing) })
+            .await
     }
 
     /// Asks for a fresh certificate.
     pub(crate) async fn renew(&self, request: RequestId, at: Timestamp) -> Result<EntryAnswer, CallError> {
         let renewal = Renewal { cluster: self.cluster, request, at };
-        self.submit_own(Entry::Renew(self.sign(renewal)?)).await
+        self.submit_own(Entry::Renew(self.sign(Asker::Node, renewal).await?)).await
     }
 
     /// Reports what became of a transaction.
@@ -72,21 +107,27 @@ impl Shared {
         fate: Fate,
     ) -> Result<EntryAnswer, CallError> {
         let settlement = Settlement { cluster: self.cluster, request, slot, fate };
-        self.submit_own(Entry::Settlement(self.sign(settlement)?)).await
+        self.submit_own(Entry::Settlement(self.sign(Asker::Node, settlement).await?)).await
     }
 
     /// Reports what came of running a request.
     pub(crate) async fn report_simulation(&self, simulation: Simulation) -> Result<EntryAnswer, CallError> {
-        self.submit_own(Entry::Simulation(self.sign(simulation)?)).await
+        self.submit_own(Entry::Simulation(self.sign(Asker::Node, simulation).await?)).await
     }
 
     /// Reports what the log did not allow.
     pub(crate) async fn report_finding(&self, finding: Finding) -> Result<EntryAnswer, CallError> {
-        self.submit_own(Entry::Finding(self.sign(finding)?)).await
+        self.submit_own(Entry::Finding(self.sign(Asker::Node, finding).await?)).await
     }
 
-    pub(crate) fn sign<T: keystead_base::Canonical>(&self, body: T) -> Result<Signed<T>, CallError> {
-        Ok(Signed::new(body, self.node.clone(), &self.key).map_err(SignError::Key)?)
+    async fn sign<T: Canonical + Send + 'static>(
+        &self,
+        asker: Asker,
+        body: T,
+    ) -> Result<Signed<T>, CallError> {
+        let node = self.node.clone();
+        let signed = self.key.sign(asker, move |key| Signed::new(body, node, key)).await;
+        Ok(signed.map_err(SignError::Key)?)
     }
 }
 

@@ -3,12 +3,12 @@
 //! It goes on with the next height while the last block is on its way to the disk. Nothing of a block is seen
 //! outside before the writer has it durable (S1).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use keystead_base::{Digest, Name};
-use keystead_consensus::{Committed, Input, Message, Objection, Output, Replica, Standing, Timer};
+use keystead_consensus::{Committed, Input, Message, Objection, Output, Replica, Standing, Timers};
 use keystead_decision::{Admitted, Controls, Entry};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -42,7 +42,7 @@ pub(crate) struct Deliberator<C> {
     pub(crate) block_entries: usize,
     /// Who waits for which entry.
     pub(crate) waiting: HashMap<Digest, Waiting>,
-    pub(crate) timers: BTreeMap<(Instant, Timer), ()>,
+    pub(crate) timers: Timers<Instant>,
     pub(crate) next_beat: Instant,
     /// Whether this node voted when it was last said.
     pub(crate) word: &'static str,
@@ -96,11 +96,10 @@ impl<C: Controls> Deliberator<C> {
 
     /// The next timer, beat, or moment at which something is due.
     fn wake(&self) -> Instant {
-        let timer = self.timers.keys().next().map(|(at, _)| *at);
         let idle = self.replica.round().is_none();
         let due = self.replica.state().next_due().filter(|_| idle);
         let due = due.map(|moment| Instant::now() + clock::until(moment));
-        [timer, due].into_iter().flatten().fold(self.next_beat, Instant::min)
+        [self.timers.next(), due].into_iter().flatten().fold(self.next_beat, Instant::min)
     }
 
     /// All that waits becomes one submission.
@@ -132,11 +131,7 @@ impl<C: Controls> Deliberator<C> {
     fn time(&mut self) -> Result<Turn, NodeError> {
         let now = Instant::now();
         let mut turn = Turn::default();
-        while let Some((at, timer)) = self.timers.keys().next().copied() {
-            if at > now {
-                break;
-            }
-            self.timers.remove(&(at, timer));
+        while let Some(timer) = self.timers.take(now) {
             turn.0.extend(self.step(Input::Timer(timer))?.0);
         }
         let is_due = self.replica.state().next_due().is_some_and(|due| due <= clock::now());
@@ -161,7 +156,7 @@ impl<C: Controls> Deliberator<C> {
                 }
                 Output::Timer { timer, millis } => {
                     let at = Instant::now() + Duration::from_millis(millis);
-                    self.timers.insert((at, timer), ());
+                    self.timers.set(timer, at);
                 }
                 Output::Diverged { height, expected, found } => {
                     return Err(NodeError::Diverged { height, expected, found });
@@ -170,7 +165,7 @@ impl<C: Controls> Deliberator<C> {
             }
         }
         let under_way = self.replica.state().height() + 1;
-        self.timers.retain(|(_, timer), ()| timer.height >= under_way);
+        self.timers.keep_from(under_way);
         Ok(turn)
     }
 

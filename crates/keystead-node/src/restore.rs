@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::NodeError;
 use crate::error::CallError;
+use crate::log_token::Asker;
 use crate::shared::Shared;
 use crate::signer::Signer;
 
@@ -37,7 +38,7 @@ impl Shared {
         // Where the signer ended, its own stage reports it, and the answer does not come.
         let _ = self.hand_overs.send(HandOver { request, file, answer }).await;
         match answered.await {
-            Ok(Ok((key, step))) => self.report_key(key, step).await,
+            Ok(Ok((key, step))) => self.report_key(Asker::Node, key, step).await,
             Ok(Err(refused)) => Ok(EntryAnswer::Refused(refused)),
             Err(_) => {
                 let text = "the enclave is away; try again".to_owned();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use keystead_base::{Canonical, ClusterId, HybridPublicKey, Name, Secret, SelfTested};
-use keystead_consensus::{Limits, Record, Replica, Setup};
+use keystead_consensus::{Limits, Record, Replica, Setup, Timers};
 use keystead_decision::{Controls, SignedGenesis, State, Strict};
 use keystead_keys::{KeyFile, MAX_PASSPHRASE_BYTES, MemberKey};
 use keystead_ledger::{Ledger, RecordRow};
@@ -166,6 +166,7 @@ async fn start<C: Controls + Clone + 'static>(
         node: home.member.name().clone(),
         boot: home.ledger.boot(home.member.name()).await?,
         key,
+        own_checkpoints: Arc::default(),
         ledger: home.ledger,
         board: Board::default(),
         state,
@@ -210,8 +211,7 @@ async fn start<C: Controls + Clone + 'static>(
         stages.task("metrics", probe::serve(Arc::clone(&shared), listener, stages.stopping()));
     }
     shared.event(Event::Listening { address, height: shared.state().height() });
-    let (stop, ordered) = watch::channel(false);
-    let (name, cluster) = (shared.node.clone(), shared.cluster);
+    let ((stop, ordered), name, cluster) = (watch::channel(false), shared.node.clone(), shared.cluster);
     let ended = tokio::spawn(stages.watch(shared, ordered));
     Ok(RunningNode { name, address, cluster, stop, ended })
 }
@@ -282,7 +282,7 @@ async fn pipeline<C: Controls + Clone + 'static>(
         stop: stages.stopping(),
         block_entries: config.limits.block_entries,
         waiting: HashMap::new(),
-        timers: BTreeMap::new(),
+        timers: Timers::default(),
         next_beat: tokio::time::Instant::now(),
         word: "",
     };
@@ -307,7 +307,7 @@ async fn replica<C: Controls>(
     let records = rows.iter().filter(|row| row.height == under_way).map(record).collect::<Result<_, _>>()?;
     Ok(Replica::new(Setup {
         me: shared.node.clone(),
-        signer: Arc::clone(&shared.key.signer),
+        signer: Arc::clone(shared.key.votes()),
         last: shared.ledger.block(state.height()).await?.map(|block| block.commit),
         state,
         records,

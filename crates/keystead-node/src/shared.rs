@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::blocks::Submission;
 use crate::board::Board;
+use crate::checkpoint::OwnCheckpoints;
 use crate::enclave::{SELF_TESTS, self_tests};
 use crate::errands::Errands;
 use crate::health::Health;
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) node: Name,
     pub(crate) boot: u64,
     pub(crate) key: OwnKey,
+    pub(crate) own_checkpoints: Arc<OwnCheckpoints>,
     pub(crate) ledger: Ledger,
     pub(crate) board: Board,
     /// The last durable state.

@@ -6,16 +6,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use keystead_base::{Canonical as _, RequestId};
+use keystead_base::{Canonical as _, HybridSigner, RequestId};
 use keystead_decision::{Applied, Decision, Entry, Frozen, KeyStep, Outcome, Phase, State, Transition};
 use keystead_intent::KeyCeremony;
-use keystead_ledger::{Appended, Batch, RecordRow, SignatureRecord};
+use keystead_ledger::{Appended, Batch, MarkedSnapshot, RecordRow, SignatureRecord};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::NodeError;
 use crate::blocks::{Durable, activated};
 use crate::consensus::{Act, Built, Turn, own_vote};
+use crate::log_token::Asker;
 use crate::shared::Shared;
 
 /// Signatures that were made and are not stored yet. The back end runs at most a few blocks behind the
@@ -189,7 +190,12 @@ impl Writer {
         if state.height().is_multiple_of(self.snapshot_blocks.max(1)) {
             let (shared, state) = (Arc::clone(&self.shared), state.clone());
             tokio::spawn(async move {
-                let kept = shared.ledger.save_snapshot(&state, &shared.node, &shared.key).await;
+                let node = shared.node.clone();
+                let mark = move |key: &HybridSigner| MarkedSnapshot::new(&state, node, key);
+                let kept = match shared.key.sign(Asker::Node, mark).await {
+                    Ok(marked) => shared.ledger.save_marked(marked).await,
+                    Err(error) => Err(error.into()),
+                };
                 if let Err(error) = kept {
                     shared.postponed("a snapshot", &error);
                 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use keystead_base::Canonical as _;
-use keystead_keys::MemberKeyFile;
+use keystead_keys::{KeyFile, MemberKeyFile};
 use keystead_tests::canary::Canaries;
 use keystead_tests::{Anvil, Service, binary, free_port};
 use serde_json::{Value, json};
 
 use crate::desk::{EXCHANGE, call_at, json as parsed, path};
+use crate::softhsm::{make_log_token, module};
 
 const NODES: [&str; 4] = ["node-1", "node-2", "node-3", "node-4"];
 const FOUNDERS: [&str; 3] = ["ana", "ben", "cleo"];
@@ -71,15 +72,15 @@ impl Hall {
         self.lay(who, &format!("{who}.contribution"));
     }
 
-    fn join_node(&mut self, who: &str) {
+    fn join_node(&mut self, who: &str, rest: &[&str]) {
         let address = format!("127.0.0.1:{}", free_port());
         let (operator, host) = (format!("Operator of {who}"), format!("rack of {who}"));
         let labels = ["--operator", &operator, "--host", &host, "--provider", who];
-        self.join(who, &[&["--part", "node", "--address", &address], &labels[..]].concat());
+        self.join(who, &[&["--part", "node", "--address", &address], &labels[..], rest].concat());
     }
 
     fn join_all(&mut self) {
-        NODES.iter().for_each(|who| self.join_node(who));
+        NODES.iter().for_each(|who| self.join_node(who, &[]));
         FOUNDERS.iter().for_each(|who| self.join(who, &["--part", "founder"]));
         self.join(SERVICE, &["--part", "service"]);
     }
@@ -288,6 +289,43 @@ fn serve(arguments: &[&str]) -> Service {
     Service::start(&scratch, &[&[path(&program), "--json"], arguments].concat(), "ready")
 }
 
+/// The narrowest ceremony: one node, three founders, and the node's key is half in a token of its machine.
+#[test]
+fn a06_a_node_joins_a_ceremony_with_half_of_its_key_in_a_token_and_votes() {
+    let Some(module) = module() else {
+        println!("SKIPPED: no SoftHSM 2 here (apt-get install softhsm2)");
+        return;
+    };
+    let mut hall = Hall::open();
+    let token = make_log_token(hall.home.path(), &module);
+    hall.join_node("node-1", &["--node-token", path(&token)]);
+    FOUNDERS.iter().for_each(|who| hall.join(who, &["--part", "founder"]));
+    let key = std::fs::read(hall.machine("node-1").join("members/node-1.key")).unwrap();
+    assert!(matches!(KeyFile::from_document(&key).unwrap(), KeyFile::BesideToken(_)), "form 2");
+
+    let who = || FOUNDERS.into_iter().chain(["node-1"]);
+    let contributions: Vec<_> = who().map(|it| hall.table(&format!("{it}.contribution"))).collect();
+    let drafted = hall.draft(&contributions, "draft");
+    let fingerprint = drafted["fingerprint"].as_str().unwrap().to_owned();
+    who().for_each(|it| hall.sign(it, "draft", &fingerprint));
+    let all = hall.finish(who(), "draft", "bundle");
+    hall.ok(&strs(&all));
+    let (bundle, machine) = (hall.table("bundle"), hall.machine("node-1"));
+    for it in ["node-1", "ana"] {
+        let machine = hall.machine(it);
+        hall.ok(&["ceremony", "install", &bundle, "--dir", path(&machine)]);
+    }
+    let _node = serve(&["node", "--dir", path(&machine)]);
+    let founder = hall.machine("ana");
+    let mut ask = |arguments: &[&str]| hall.ok(&[&["--dir", path(&founder)], arguments].concat());
+    let before = ask(&["status"])["status"].clone();
+    assert_eq!((&before["standing"], &before["tokens"][0]["group"]), (&"votes".into(), &"log-key".into()));
+    // By this one's vote: there is no other.
+    ask(&["freeze"]);
+    let height = ask(&["status"])["status"]["height"].as_u64().unwrap();
+    assert!(height > before["height"].as_u64().unwrap(), "{height}");
+}
+
 #[test]
 fn s13_an_assembler_that_swaps_a_node_cannot_finish() {
     swapped("node-2");
@@ -306,7 +344,7 @@ fn swapped(victim: &'static str) {
     let honest = hall.draft(&hall.contributions(), "honest")["fingerprint"].as_str().unwrap().to_owned();
     let mut thief = Hall::open();
     match NODES.contains(&victim) {
-        true => thief.join_node(victim),
+        true => thief.join_node(victim, &[]),
         false => thief.join(victim, &["--part", "founder"]),
     }
     let theirs =

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::desk::{json as parsed, loopback, path, rewrite, succeeds};
 use crate::plain::{get, post};
-use crate::rooted::{PIN, code, module};
 use crate::several::{four_in_a_row, process_of};
+use crate::softhsm::{check_copy, code, make_log_token, module};
 
 /// A token store with one token, and the file that `--node-token` reads.
 struct Store {
@@ -19,19 +19,7 @@ struct Store {
 
 impl Store {
     fn make(folder: &Path, module: &Path) -> Self {
-        let (tokens, configuration) = (folder.join("tokens"), folder.join("softhsm2.conf"));
-        std::fs::create_dir(&tokens).unwrap();
-        let text = format!("directories.tokendir = {}\nobjectstore.backend = file\n", tokens.display());
-        std::fs::write(&configuration, text).unwrap();
-        let words = ["--init-token", "--free", "--label", "log", "--so-pin", "12345678", "--pin", PIN];
-        succeeds(Command::new("softhsm2-util").env("SOFTHSM2_CONF", &configuration).args(words));
-        std::fs::write(folder.join("log.pin"), PIN).unwrap();
-        let file = folder.join("log-token.toml");
-        let text = format!(
-            "token = \"log\"\nmodule = {module:?}\npin = \"log.pin\"\nenvironment = {{ SOFTHSM2_CONF = {configuration:?} }}\n"
-        );
-        std::fs::write(&file, text).unwrap();
-        Self { folder: folder.to_owned(), file }
+        Self { folder: folder.to_owned(), file: make_log_token(folder, module) }
     }
 
     /// Somebody pulls the token out.
@@ -53,12 +41,16 @@ impl Store {
 
 /// Ends the process of this node's token.
 fn kill_token(home: &Path) {
+    signal_token(home, "-9");
+}
+
+fn signal_token(home: &Path, signal: &str) {
     let node = process_of(home).expect("the node runs");
     let listed = succeeds(Command::new("ps").args(["-eo", "pid=,ppid=,args="]));
     let text = String::from_utf8(listed.stdout).unwrap();
     let mut rows = text.lines().filter(|it| it.contains(" token-process ")).map(str::split_whitespace);
     let id = rows.find_map(|mut row| Some((row.next()?, row.next()?)).filter(|(_, parent)| *parent == node));
-    succeeds(Command::new("kill").args(["-9", id.expect("a process of the token").0]));
+    succeeds(Command::new("kill").args([signal, id.expect("a process of the token").0]));
 }
 
 fn init(folder: &Path, arguments: &[&str]) -> Output {
@@ -88,29 +80,13 @@ fn signal(home: &Path, signal: &str) {
     succeeds(Command::new("kill").args([signal, &process_of(home).expect("the node runs")]));
 }
 
-/// The files of a node as a thief has them; what `node --check` says of them.
+/// The keys of a node as a thief has them; what `node --check` says of them.
 fn check(home: &Path, change: impl FnOnce(&Path)) -> Output {
-    let copied = tempfile::tempdir().unwrap();
-    let copy = copied.path().join("node-4");
-    succeeds(Command::new("cp").args(["-r", path(home), path(&copy)]));
-    // A log that is being written is no good copy; the keys are what a thief wants.
-    std::fs::remove_dir_all(copy.join("node")).unwrap();
-    let file = copy.join("keystead.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let (before, after) = text.split_once("[node]").unwrap();
-    // The node of the folder is running: its ports are taken.
-    let moved = after.lines().filter(|line| !line.starts_with("metrics = ")).map(|line| {
-        match line.starts_with("listen = ") {
-            true => format!("listen = \"{}\"", loopback()),
-            false => line.to_owned(),
-        }
-    });
-    std::fs::write(&file, format!("{before}[node]{}\n", moved.collect::<Vec<_>>().join("\n"))).unwrap();
-    change(&copy);
-    Command::new(binary("keystead"))
-        .args(["--json", "--dir", path(&copy), "node", "--check"])
-        .output()
-        .unwrap()
+    check_copy(home, |copy| {
+        // A log that is being written is no good copy.
+        std::fs::remove_dir_all(copy.join("node")).unwrap();
+        change(copy);
+    })
 }
 
 fn says(refused: &Output, word: &str) {
@@ -184,6 +160,27 @@ fn comes_and_goes(folder: &Path, store: &Store, url: &str, metrics: &str) {
     until("it votes again", || status(folder, "node-4")["standing"] == "votes");
 }
 
+/// A token that hangs takes the node's voice and nothing else: not the log's time, and not the node's other work.
+fn hangs(folder: &Path, url: &str, metrics: &str) {
+    let fourth = folder.join("node-4");
+    signal_token(&fourth, "-STOP");
+    until("the others decide", || decides(url));
+    until("node-4 says that its token is away", || {
+        status(folder, "node-4")["standing"].as_str().unwrap().contains("away")
+    });
+    let lost = status(folder, "node-4")["tokens"][0]["lost"].clone();
+    assert!(lost.as_str().is_some_and(|it| it.contains("did not answer")), "{lost}");
+    let ready = get(metrics, "/readyz", "");
+    assert_eq!(ready.status, 503, "{ready:?}");
+    until("the others decide", || decides(url));
+    let height = status(folder, "node-1")["height"].as_u64().unwrap();
+    until("node-4 follows", || status(folder, "node-4")["height"].as_u64().unwrap() >= height);
+    assert_ne!(status(folder, "node-4")["standing"], "votes");
+    signal_token(&fourth, "-CONT");
+    until("it votes again", || status(folder, "node-4")["standing"] == "votes");
+    assert_eq!(get(metrics, "/readyz", "").status, 200);
+}
+
 #[test]
 fn a06_a_node_whose_key_is_half_in_a_token_votes_with_the_token_alone() {
     let Some(module) = module() else {
@@ -221,6 +218,7 @@ fn a06_a_node_whose_key_is_half_in_a_token_votes_with_the_token_alone() {
     );
 
     comes_and_goes(&folder, &store, url, &metrics);
+    hangs(&folder, url, &metrics);
     is_no_node_without_its_token(&fourth, &store);
 
     // Whoever names a token for a key that is whole believes what is not so.

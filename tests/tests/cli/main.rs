@@ -43,6 +43,7 @@ mod share_secrets;
 mod shared_wallet;
 mod shares;
 mod shells;
+mod softhsm;
 mod swapped;
 mod tls;
 mod token_devices;

@@ -1,30 +1,12 @@
 //! A node whose seals need a token beside the passphrase, and keys that live in tokens: on real tokens of SoftHSM 2.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use keystead_tests::{Anvil, binary};
 
-use crate::desk::{Desk, EXCHANGE, json, loopback, path, succeeds};
-
-pub(crate) const PIN: &str = "4711";
-
-pub(crate) fn module() -> Option<PathBuf> {
-    let places = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
-    places.into_iter().map(PathBuf::from).find(|it| it.is_file())
-}
-
-pub(crate) fn make_tokens(folder: &Path, labels: &[&str]) -> PathBuf {
-    let (tokens, configuration) = (folder.join("tokens"), folder.join("softhsm2.conf"));
-    std::fs::create_dir(&tokens).unwrap();
-    let text = format!("directories.tokendir = {}\nobjectstore.backend = file\n", tokens.display());
-    std::fs::write(&configuration, text).unwrap();
-    for label in labels {
-        let arguments = ["--init-token", "--free", "--label", label, "--so-pin", "12345678", "--pin", PIN];
-        succeeds(Command::new("softhsm2-util").env("SOFTHSM2_CONF", &configuration).args(arguments));
-    }
-    configuration
-}
+use crate::desk::{Desk, EXCHANGE, json, path, succeeds};
+use crate::softhsm::{PIN, check_copy, code, make_tokens, module};
 
 /// Names the token in a founded folder.
 fn name_token(folder: &Path, module: &Path, configuration: &Path) {
@@ -46,34 +28,6 @@ fn name_token(folder: &Path, module: &Path, configuration: &Path) {
 
 fn root_make(folder: &Path) -> Output {
     Command::new(binary("keystead")).args(["--json", "--dir", path(folder), "root", "make"]).output().unwrap()
-}
-
-pub(crate) fn code(output: &Output) -> String {
-    let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap_or_default();
-    error["error"]["code"].as_str().unwrap_or_default().to_owned()
-}
-
-/// The folder as a thief has it, all of it or without a part; what `node --check` says of it.
-fn check(folder: &Path, change: impl FnOnce(&Path)) -> Output {
-    let copied = tempfile::tempdir().unwrap();
-    let copy = copied.path().join("desk");
-    succeeds(Command::new("cp").args(["-r", path(folder), path(&copy)]));
-    let file = copy.join("keystead.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let (before, after) = text.split_once("[node]").unwrap();
-    // The node of the folder is running: its ports are taken.
-    let moved = after.lines().filter(|line| !line.starts_with("metrics = ")).map(|line| {
-        match line.starts_with("listen = ") {
-            true => format!("listen = \"{}\"", loopback()),
-            false => line.to_owned(),
-        }
-    });
-    std::fs::write(&file, format!("{before}[node]{}\n", moved.collect::<Vec<_>>().join("\n"))).unwrap();
-    change(&copy);
-    Command::new(binary("keystead"))
-        .args(["--json", "--dir", path(&copy), "node", "--check"])
-        .output()
-        .unwrap()
 }
 
 /// A key that is born in two tokens, pays from them, and goes on paying when one is gone.
@@ -175,18 +129,18 @@ fn a06_a_node_with_a_token_signs_and_its_disk_alone_opens_nothing() {
     assert!(paid["result"].is_string(), "{paid}");
     lives_in_tokens(&desk);
 
-    let whole = check(&desk.folder, |_| {});
+    let whole = check_copy(&desk.folder, |_| {});
     assert!(whole.status.success(), "{whole:?}");
-    let without = check(&desk.folder, |copy| {
+    let without = check_copy(&desk.folder, |copy| {
         let file = copy.join("keystead.toml");
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, text.split("[node.enclave.root]").next().unwrap()).unwrap();
     });
     assert!(!without.status.success(), "{without:?}");
     assert!(String::from_utf8_lossy(&without.stderr).contains("seal.passphrase"), "{without:?}");
-    let wrong = check(&desk.folder, |copy| std::fs::write(copy.join("token.pin"), "0000").unwrap());
+    let wrong = check_copy(&desk.folder, |copy| std::fs::write(copy.join("token.pin"), "0000").unwrap());
     assert!(!wrong.status.success(), "{wrong:?}");
-    let lost = check(&desk.folder, |copy| std::fs::remove_file(copy.join("root.sealed")).unwrap());
+    let lost = check_copy(&desk.folder, |copy| std::fs::remove_file(copy.join("root.sealed")).unwrap());
     assert!(!lost.status.success(), "{lost:?}");
     let late = desk.folder.join("root.sealed");
     std::fs::rename(&late, desk.folder.join("aside")).unwrap();

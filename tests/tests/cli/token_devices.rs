@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::desk::{Desk, path, succeeds};
 use crate::device::{ok, refused};
-use crate::rooted::{PIN, make_tokens, module};
+use crate::softhsm::{PIN, make_tokens, module};
 
 /// A cluster, and three tokens on the table beside it.
 struct Table {

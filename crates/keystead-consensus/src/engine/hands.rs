@@ -245,7 +245,7 @@ impl Hands {
             }
             Err(error) => {
                 self.voice = match error {
-                    KeyError::Away | KeyError::Sign => Voice::Unsigned,
+                    KeyError::Away | KeyError::Busy | KeyError::Sign => Voice::Unsigned,
                     KeyError::Seed | KeyError::Unverified => Voice::Broken,
                 };
                 void()

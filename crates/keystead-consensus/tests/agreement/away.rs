@@ -9,6 +9,7 @@ use keystead_base::{
 };
 use keystead_consensus::{
     Abstention, Ballot, Claim, Input, Message, Prevote, Proposal, Record, Replica, Setup, Standing, Step,
+    Timers,
 };
 use keystead_decision::{Vote, verify_commit};
 use keystead_fixture::name;
@@ -21,6 +22,8 @@ pub(crate) struct Elsewhere {
     left: AtomicU64,
     /// Whether it signs something else than what it is asked to.
     is_faulty: AtomicBool,
+    /// Whether it is there whenever somebody looks, and gone whenever it is to sign.
+    flickers: AtomicBool,
     /// How often it was asked to sign.
     asked: AtomicU64,
 }
@@ -32,8 +35,8 @@ impl Elsewhere {
     fn of(index: usize) -> Arc<Self> {
         let seed = Secret::new([u8::try_from(index + 1).unwrap(); HYBRID_SEED_BYTES]);
         let half = HybridSigner::from_seed(&seed).unwrap();
-        let (left, is_faulty, asked) = (AtomicU64::new(u64::MAX), AtomicBool::new(false), AtomicU64::new(0));
-        Arc::new(Self { half, left, is_faulty, asked })
+        let [is_faulty, flickers] = [false; 2].map(AtomicBool::new);
+        Arc::new(Self { half, left: AtomicU64::new(u64::MAX), is_faulty, flickers, asked: AtomicU64::new(0) })
     }
 
     /// Signs so many times more, and is away then.
@@ -58,6 +61,9 @@ impl ClassicalHalf for Held {
         self.0.asked.fetch_add(1, order);
         if self.0.is_faulty.load(order) {
             return Ok(*self.0.half.sign(b"something else")?.ed25519());
+        }
+        if self.0.flickers.load(order) {
+            return Err(KeyError::Away);
         }
         self.0.left.fetch_update(order, order, took).map_err(|_| KeyError::Away)?;
         Ok(*self.0.half.sign(message)?.ed25519())
@@ -247,6 +253,35 @@ fn s03_a_key_that_comes_and_goes_never_signs_two_things() {
         assert_eq!(net.heights(), vec![1; 3], "{times} signatures at a time");
         net.check_words();
     }
+}
+
+/// After so many sittings at one height without a quorum: how many timers run, and how much is said until they ran out.
+fn waits_after(sittings: usize) -> (usize, usize) {
+    let mut net = Net::with_halves_elsewhere(4, 3, &[1]);
+    net.places.remove(&name("node-4"));
+    // Its first words stand in the record: each sitting has something to say again.
+    net.key(1, 1);
+    net.ask(0);
+    net.run_out();
+    net.key(1, u64::MAX);
+    net.elsewhere[&1].flickers.store(true, Ordering::Relaxed);
+    let before = net.elsewhere[&1].asked.load(Ordering::Relaxed);
+    (0..sittings).for_each(|_| net.beat());
+    let asked = net.elsewhere[&1].asked.load(Ordering::Relaxed) - before;
+    assert_eq!(asked, u64::try_from(sittings).unwrap(), "each beat is a sitting");
+    assert_eq!(net.heights(), vec![0; 3]);
+    let (timers, said) = (net.timers.values().map(Timers::len).sum(), net.said.len());
+    net.run_out();
+    net.check_words();
+    (timers, net.said.len() - said)
+}
+
+/// A token that comes and goes for hours at a height without a quorum costs what it costs once.
+#[test]
+fn d03_sittings_at_one_height_add_no_timers() {
+    let (once, often) = (waits_after(1), waits_after(40));
+    assert_eq!(once, often);
+    assert!(once.0 > 0 && once.1 > 0, "{once:?}");
 }
 
 /// What the record holds when the key goes binds the node after a start, and nothing that it could not sign does.

@@ -149,13 +149,7 @@ impl Signer {
         let (request, attempt) = (decision.subject, convened.attempt);
         match self.enclave.deal(certificate) {
             Ok(dealing) => {
-                match self.shared.sign(dealing) {
-                    Ok(dealing) => {
-                        let step = KeyStep::Imported { request, attempt, dealing: Box::new(dealing) };
-                        self.shared.report_key_later(convened.key().clone(), step);
-                    }
-                    Err(error) => self.shared.postponed("what was dealt of a whole key", &error),
-                }
+                self.shared.report_dealing_later(request, attempt, dealing);
                 Ok(())
             }
             Err(ClientError::Refused(refusal)) => {
