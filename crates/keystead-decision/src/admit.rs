@@ -3,10 +3,9 @@
 use keystead_base::{
     Blame, Canonical, ClusterId, Coded, Digest, HybridPublicKey, Name, SignatureError, Signed,
 };
-use keystead_entropy::EntropyWitness;
 use keystead_intent::{IntentError, MAX_BATCH_INTENTS, RequestBatch};
 
-use crate::{Entry, State};
+use crate::{Entry, State, WitnessWord};
 
 /// An entry whose signature was verified against the roster with the remembered digest.
 ///
@@ -58,7 +57,7 @@ impl State {
             Entry::Renew(signed) => self.admit_node(signed, signed.body.cluster)?,
             Entry::Simulation(signed) => self.admit_node(signed, signed.body.cluster)?,
             Entry::Finding(signed) => self.admit_node(signed, signed.body.cluster)?,
-            Entry::Witness(it) => self.admit_witness(&it.word)?,
+            Entry::Witness(it) => self.admit_witness(it)?,
             Entry::Tick => {}
             Entry::Rebuild(_) => return Err(AdmissionError::Rebuild),
         }
@@ -106,8 +105,13 @@ impl State {
         verify_any(signed, &key)
     }
 
-    /// A receipt is of one key of one cluster, so its digest binds both.
-    fn admit_witness(&self, word: &Signed<EntropyWitness>) -> Result<(), AdmissionError> {
+    /// A receipt is of one key of one cluster, so its digest binds both. Nobody signed where the word belongs: it enters only
+    /// beside its receipt, so that nobody fills the log with it. A receipt stays, and what was admitted once is in each later state.
+    fn admit_witness(&self, entry: &WitnessWord) -> Result<(), AdmissionError> {
+        let WitnessWord { key, node, word } = entry;
+        if self.receipt(key, node).is_none_or(|it| it.digest() != word.body.receipt) {
+            return Err(AdmissionError::Receipt { key: key.clone(), node: node.clone() });
+        }
         let person = self.roster().person(&word.signer);
         let keys: Vec<_> = person.into_iter().flat_map(|it| it.devices.iter().map(|it| &it.key)).collect();
         verify_any(word, &keys)
@@ -190,6 +194,14 @@ pub enum AdmissionError {
         /// The number found.
         found: usize,
     },
+    /// A witness's word beside a receipt that it is not over.
+    #[error("the word is over no receipt of node `{node}` for key `{key}` in the log")]
+    Receipt {
+        /// The key named.
+        key: Name,
+        /// The node named.
+        node: Name,
+    },
     /// A rebuild, in a log that awaits none.
     #[error("a rebuild is no entry of a log that goes on: new nodes await it, and begin with it")]
     Rebuild,
@@ -206,6 +218,7 @@ impl Coded for AdmissionError {
             Self::Requester { .. } => "admission.requester",
             Self::Signature { .. } => "admission.signature",
             Self::BatchSize { .. } => "admission.batch_size",
+            Self::Receipt { .. } => "admission.receipt",
             Self::Rebuild => "admission.rebuild",
             Self::Intent(error) => error.code(),
         }

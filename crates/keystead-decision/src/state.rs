@@ -10,6 +10,7 @@ use imbl::{OrdMap, OrdSet};
 use keystead_base::{
     Canonical, ClusterId, Digest, Name, RequestId, RequestNonce, Timestamp, merkle::Frontier,
 };
+use keystead_entropy::EntropyReceipt;
 use keystead_intent::{BitcoinWallet, ChainId, Coin, KeyKind, KeyState, Slot};
 use keystead_policy::{AssuranceLevel, Cooling, Engine, Feature, PolicyError, PolicyVersion, Prices, Roster};
 
@@ -241,6 +242,11 @@ impl State {
     #[must_use]
     pub fn key(&self, name: &Name) -> Option<&Key> {
         self.keys.get(name)
+    }
+
+    /// What a node says that the seed of a key was made of.
+    pub(crate) fn receipt(&self, key: &Name, node: &Name) -> Option<&EntropyReceipt> {
+        self.keys.get(key)?.life.receipts.get(node)
     }
 
     /// All keys by name.

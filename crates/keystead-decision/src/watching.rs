@@ -45,10 +45,9 @@ impl<C: Controls> Turn<'_, C> {
     fn watched(&mut self, entry: &WitnessWord) -> Result<(), Reason> {
         let WitnessWord { key: name, node, word } = entry;
         let height = self.state.height;
-        let key = self.state.keys.get_mut(name).ok_or_else(|| Reason::KeyUnknown { key: name.clone() })?;
-        let receipt = key.life.receipts.get(node).ok_or_else(|| {
-            refused("no_receipt", format!("the log has no receipt of node `{node}` for key `{name}`"))
-        })?;
+        let unknown = || Reason::KeyUnknown { key: name.clone() };
+        let key = self.state.keys.get_mut(name).ok_or_else(unknown)?;
+        let receipt = key.life.receipts.get(node).ok_or_else(unknown)?;
         receipt
             .is_watched_by(&word.body)
             .map_err(|it| Reason::NotCounted { code: it.code().to_owned(), text: it.to_string() })?;

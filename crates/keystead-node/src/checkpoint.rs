@@ -1,6 +1,6 @@
 //! Signed checkpoints: each node signs what its own ledger holds, and gathers the others' signatures.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -73,14 +73,14 @@ impl Shared {
     }
 }
 
-/// What this node signed of its newest sizes: a token signs none of them twice, whoever asks how often.
+/// The checkpoints that this node signed last: a token signs none of them twice, whoever asks how often.
 #[derive(Debug, Default)]
-pub(crate) struct OwnCheckpoints(Mutex<BTreeMap<u64, SignedCheckpoint>>);
+pub(crate) struct OwnCheckpoints(Mutex<VecDeque<SignedCheckpoint>>);
 
 impl OwnCheckpoints {
     fn find(&self, body: &Checkpoint) -> Option<SignedCheckpoint> {
         let signed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        signed.get(&body.size).filter(|it| it.body() == body).cloned()
+        signed.iter().find(|it| it.body() == body).cloned()
     }
 
     /// Whoever asked for the same waited for its turn meanwhile.
@@ -88,13 +88,12 @@ impl OwnCheckpoints {
         if let Some(signed) = self.find(&body) {
             return Ok(signed);
         }
-        let size = body.size;
         let signed = SignedCheckpoint::sign(body, key)?;
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.insert(size, signed.clone());
-        if kept.len() > MAX_KEPT {
-            kept.pop_first();
+        if kept.len() >= MAX_KEPT {
+            kept.pop_front();
         }
+        kept.push_back(signed.clone());
         Ok(signed)
     }
 }
@@ -110,5 +109,5 @@ async fn ask(client: Client, size: u64) -> Option<SignedCheckpoint> {
 
 /// How long a node that is a block behind may take to reach the size that is asked for.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// So many of this node's own checkpoints are remembered; older ones are asked for seldom.
+/// So many of this node's own checkpoints are remembered.
 const MAX_KEPT: usize = 64;

@@ -71,7 +71,7 @@ impl Shared {
         nonce: Digest,
     ) -> Result<FreshAnswer, CallError> {
         match self.state().roster().node(&peer.name) {
-            Some(_) => self.fresh_answer(Asker::Peer, nonce).await,
+            Some(node) => self.fresh_answer(Asker::Head(node.name.clone()), nonce).await,
             None => Err(CallError::NotANode { name: peer.name.clone() }),
         }
     }

@@ -1,9 +1,10 @@
 //! The node's signing key as its parts use it: the replica votes with it at once, all others wait their turn.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
-use keystead_base::{ClassicalHalf, HybridSigner, KeyError};
+use keystead_base::{ClassicalHalf, HybridSigner, KeyError, Name};
 use keystead_keys::{MemberError, MemberKey};
 use keystead_wire::TokenView;
 use tokio::sync::{Mutex, Semaphore};
@@ -26,13 +27,36 @@ struct Beside {
     turn: Arc<Mutex<()>>,
     /// The places of those who ask from outside.
     places: Arc<Semaphore>,
+    /// The nodes that have a fresh head to come.
+    heads: Arc<Heads>,
+}
+
+type Heads = StdMutex<BTreeSet<Name>>;
+
+/// The place of one node's fresh head, until it is dropped.
+struct HeadPlace(Arc<Heads>, Name);
+
+impl HeadPlace {
+    /// None where that node asked before and has no answer yet.
+    fn of(heads: &Arc<Heads>, node: &Name) -> Option<Self> {
+        let is_free = heads.lock().unwrap_or_else(PoisonError::into_inner).insert(node.clone());
+        is_free.then(|| Self(Arc::clone(heads), node.clone()))
+    }
+}
+
+impl Drop for HeadPlace {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+    }
 }
 
 /// On whose behalf something is signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asker {
     /// The node's own: it never asks for much at once.
     Node,
+    /// The back end of this node of the roster, about a fresh head: it signs nothing without, and asks for one at a time.
+    Head(Name),
     /// Another node, or a person: as often as it likes.
     Peer,
 }
@@ -46,7 +70,8 @@ impl OwnKey {
         let votes = member.signer_beside(Arc::clone(&token) as Arc<dyn ClassicalHalf>)?;
         let others = Arc::new(member.signer_beside(Arc::new(AfterVotes(Arc::clone(&token))))?);
         let (turn, places) = (Arc::default(), Arc::new(Semaphore::new(MAX_ASKING_PEERS)));
-        Ok(Self { votes: Arc::new(votes), beside: Some(Beside { token, others, turn, places }) })
+        let beside = Beside { token, others, turn, places, heads: Arc::default() };
+        Ok(Self { votes: Arc::new(votes), beside: Some(beside) })
     }
 
     /// What the replica votes with, and nobody else.
@@ -63,6 +88,12 @@ impl OwnKey {
         self.beside.as_ref().map_or(0, |it| it.places.available_permits())
     }
 
+    #[cfg(test)]
+    pub(super) fn heads(&self) -> usize {
+        let taken = |it: &Beside| it.heads.lock().unwrap_or_else(PoisonError::into_inner).len();
+        self.beside.as_ref().map_or(0, taken)
+    }
+
     /// The token in one line of the status.
     pub(crate) fn token(&self) -> Option<TokenView> {
         self.beside.as_ref().and_then(|it| it.token.view())
@@ -70,7 +101,8 @@ impl OwnKey {
 
     /// Signs what is no vote: after the votes, in its turn, and on a thread on which nobody is served.
     ///
-    /// INVARIANT D3: whoever asks from outside finds few places, and what the node has to sign itself waits for no more than those.
+    /// INVARIANT D3: whoever asks from outside finds few places, none of them that of a node's fresh head, and what the node has to sign
+    /// itself waits for no more than those.
     ///
     /// # Errors
     ///
@@ -85,15 +117,19 @@ impl OwnKey {
         E: From<KeyError> + Send + 'static,
     {
         let Some(beside) = &self.beside else { return sign(&self.votes) };
-        let place = match asker {
-            Asker::Node => None,
-            Asker::Peer => Some(Arc::clone(&beside.places).try_acquire_owned().map_err(|_| KeyError::Busy)?),
-        };
+        let (mut place, mut head) = (None, None);
+        match asker {
+            Asker::Node => {}
+            Asker::Head(node) => head = Some(HeadPlace::of(&beside.heads, &node).ok_or(KeyError::Busy)?),
+            Asker::Peer => {
+                place = Some(Arc::clone(&beside.places).try_acquire_owned().map_err(|_| KeyError::Busy)?);
+            }
+        }
         let turn = Arc::clone(&beside.turn).lock_owned().await;
         let key = Arc::clone(&beside.others);
         // Who asked may go away meanwhile: place and turn are free when the token is.
         let signed = tokio::task::spawn_blocking(move || {
-            let _held = (place, turn);
+            let _held = (place, head, turn);
             sign(&key)
         });
         signed.await.unwrap_or_else(|_| Err(KeyError::Sign.into()))

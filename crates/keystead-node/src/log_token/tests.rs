@@ -202,15 +202,23 @@ async fn d03_peers_who_ask_for_much_find_no_place_and_keep_no_vote() {
     }
     assert_eq!(sign(Asker::Peer, "checkpoint").await.unwrap_err(), KeyError::Busy);
     assert_eq!(KeyError::Busy.code(), "key.token_busy");
+    // Each node's back end has its place all the same, and one.
+    let node = |name: &str| Asker::Head(name.parse().unwrap());
+    asked.spawn(sign(node("node-2"), "a fresh head"));
+    while key.heads() < 1 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(sign(node("node-2"), "another").await.unwrap_err(), KeyError::Busy);
+    asked.spawn(sign(node("node-3"), "a fresh head"));
     asked.spawn(sign(Asker::Node, "an entry of the node's own"));
     let votes = Arc::clone(key.votes());
     let vote = std::thread::spawn(move || votes.sign(b"a vote"));
-    hand.lets_sign(MAX_ASKING_PEERS + 2);
+    hand.lets_sign(MAX_ASKING_PEERS + 4);
     vote.join().unwrap().unwrap();
     while let Some(signed) = asked.join_next().await {
         signed.unwrap().unwrap();
     }
-    assert_eq!(key.free_places(), MAX_ASKING_PEERS, "all are free again");
+    assert_eq!((key.free_places(), key.heads()), (MAX_ASKING_PEERS, 0), "all are free again");
     assert!(key.is_there());
 }
 

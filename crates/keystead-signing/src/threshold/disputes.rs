@@ -43,6 +43,8 @@ impl Disputes {
         moved: &mut Moved,
     ) {
         let Shown { sender, mut messages, others, dispute } = shown;
+        // A letter shows nobody else anything.
+        messages.retain(|it| matches!(Message::read(it), Ok(Message::Broadcast(_))));
         if dispute.is_none() {
             let rounds: Vec<_> = messages.iter().map(|it| round(it)).collect();
             messages.retain(|it| rounds.iter().filter(|of| **of == round(it)).count() > 1);
@@ -54,19 +56,22 @@ impl Disputes {
         let open = match (dispute, post.keys_of(&sender).cloned()) {
             (Some(dispute), Some(keys)) => Some(Open { aim: aim.clone(), keys, dispute }),
             (Some(_), None) => return,
+            (None, _) if messages.len() < 2 => return,
             (None, _) => None,
         };
         let (key, session, again) = (key.clone(), abort.session, BTreeMap::new());
         self.keep(Kept { key, session, sender, messages, again, open });
     }
 
-    /// One proof of a node is enough.
+    /// One proof of a node is enough: the first. What only somebody says gives way before what is proven, because a liar opens
+    /// as many disputes about the honest as it likes.
     fn keep(&mut self, kept: Kept) {
-        if kept.open.is_none() {
-            self.forget(&kept.key, &kept.sender);
+        let is_proven = |it: &Kept| it.open.is_none() && it.key == kept.key && it.sender == kept.sender;
+        if kept.open.is_none() && self.0.iter().any(is_proven) {
+            return;
         }
-        while self.0.len() >= MAX_DISPUTES {
-            self.0.pop_front();
+        if self.0.len() >= MAX_DISPUTES {
+            self.0.remove(first_to_go(self.0.iter().map(|it| it.open.is_some())));
         }
         self.0.push_back(kept);
     }
@@ -81,9 +86,9 @@ impl Disputes {
         }
     }
 
-    /// INVARIANT K6: people let it in, and what it signed before is shown to nobody any more.
+    /// INVARIANT K6: people let it in, and what it signed before is shown to nobody any more, nor settles anything.
     pub(super) fn forget(&mut self, key: &Name, sender: &Name) {
-        self.0.retain(|it| it.key != *key || it.sender != *sender || it.open.is_some());
+        self.0.retain(|it| it.key != *key || it.sender != *sender);
     }
 
     /// Whether one about a run is open.
@@ -107,6 +112,11 @@ impl Disputes {
     }
 }
 
+/// The oldest that is open, or the oldest.
+fn first_to_go(mut are_open: impl Iterator<Item = bool>) -> usize {
+    are_open.position(|it| it).unwrap_or(0)
+}
+
 fn round(message: &[u8]) -> Option<u8> {
     Message::read(message).ok().map(|it| it.round())
 }
@@ -125,8 +135,9 @@ fn show(messages: &[Vec<u8>], to: &Name, moved: &mut Moved) -> bool {
 const MAX_DISPUTES: usize = 16;
 /// In so many of its next runs with this node each other is shown it again.
 pub(super) const MAX_AGAIN: u8 = 4;
-/// Of a turn's messages, where something is shown: half of a frame. The longest three envelopes fit.
-const MAX_SHOWN_BYTES: usize = MAX_FRAME_BYTES / 2;
+/// Of a turn's messages, where something is shown: two fifths of a frame, beside what the set-up of a key in many shares says at once.
+/// The longest three envelopes fit.
+const MAX_SHOWN_BYTES: usize = MAX_FRAME_BYTES / 5 * 2;
 
 #[cfg(test)]
 mod tests {
@@ -167,10 +178,17 @@ mod tests {
     }
 
     #[test]
+    fn k06_what_a_liar_says_of_others_gives_way_before_what_is_proven() {
+        assert_eq!(first_to_go([false, true, true].into_iter()), 1);
+        assert_eq!(first_to_go([false, false].into_iter()), 0);
+    }
+
+    #[test]
     fn k06_one_proof_of_a_liar_is_kept_and_a_few_in_all() {
         let mut disputes = Disputes::default();
-        (0..3).for_each(|_| disputes.keep(proof("b", 1)));
-        assert_eq!(disputes.0.len(), 1);
+        (1..4).for_each(|bytes| disputes.keep(proof("b", bytes)));
+        let kept: Vec<usize> = disputes.0.iter().map(|it| it.messages[0].len()).collect();
+        assert_eq!(kept, [1], "the first");
         (0..MAX_DISPUTES).for_each(|it| disputes.keep(proof(&format!("l{it}"), 1)));
         assert_eq!(disputes.0.len(), MAX_DISPUTES);
         assert!(disputes.0.iter().all(|it| it.sender != named("b")), "the oldest gave way");
