@@ -9,18 +9,19 @@ use std::time::Duration;
 
 use keystead_tests::attacks::{
     address_poisoning, approval_before_policy_change, burnt_fees, chainless_delegation, chainless_legacy,
-    cloud_database, delegatecall, double_limit, early_thaw, endless_fragments, equivocating_node, fee_attack,
-    foreign_change, forged_rebuild, forged_roster, forked_log, forwarded_administration, frozen_key,
-    greedy_peer, hoarded_signatures, increase_allowance, lone_voice, look_alike_address, lying_endpoint,
-    lying_server, lying_token, many_requests_at_a_limit, multisend, old_backup, old_snapshot,
-    operator_for_all, oversize_body, own_request, patched_node, permit, permit2, poisoned_state,
-    policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement, replayed_approval,
-    rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback, same_person_twice,
-    seven_keys_on_one_laptop, sighash_downgrade, slow_requests, slow_strangers, smuggled_key, smuggled_order,
-    smuggled_parameters, smuggled_request, stale_certificate, stale_head, stolen_token, suppressed_freeze,
-    suppressed_veto, suspended_key, swapped_payload, token_scope, truncated_log, two_digests_at_one_nonce,
-    two_payloads, unanchored_rebuild, unanswered_flood, undelayed_upgrade, unlimited_approval,
-    unlogged_spend, unlogged_transaction, webhook_address, withheld_freeze,
+    cloud_database, copied_disk, delegatecall, double_limit, early_thaw, endless_fragments,
+    equivocating_node, fee_attack, foreign_change, forged_rebuild, forged_roster, forked_log,
+    forwarded_administration, frozen_key, greedy_peer, hoarded_signatures, increase_allowance, lone_voice,
+    look_alike_address, lying_endpoint, lying_server, lying_token, many_requests_at_a_limit, multisend,
+    old_backup, old_snapshot, operator_for_all, oversize_body, own_request, patched_node, permit, permit2,
+    poisoned_state, policy_rollback, proxy_upgrade, quorum_of_payments, reorg_after_settlement,
+    replayed_approval, rewritten_decision, rewritten_request, rewritten_row, risk_server, rollback,
+    same_person_twice, seven_keys_on_one_laptop, sighash_downgrade, slow_requests, slow_strangers,
+    smuggled_key, smuggled_order, smuggled_parameters, smuggled_request, stale_certificate, stale_head,
+    stolen_token, suppressed_freeze, suppressed_veto, suspended_key, swapped_payload, token_scope,
+    truncated_log, two_digests_at_one_nonce, two_payloads, unanchored_rebuild, unanswered_flood,
+    undelayed_upgrade, unlimited_approval, unlogged_spend, unlogged_transaction, webhook_address,
+    withheld_freeze,
 };
 use keystead_tests::fixture::ETHER;
 use keystead_tests::{Anvil, Approving, Loot, Signer};
@@ -150,6 +151,11 @@ fn s03_a_rewritten_decision_succeeds_without_its_control() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s03_patched_nodes_succeed_where_they_are_a_quorum() {
     stolen(patched_node::attack(patched_node::quorum()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s03_a_copied_disk_votes_where_the_whole_key_is_on_it() {
+    harmed(copied_disk::attack(copied_disk::whole).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

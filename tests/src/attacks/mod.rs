@@ -11,6 +11,7 @@ pub mod burnt_fees;
 pub mod chainless_delegation;
 pub mod chainless_legacy;
 pub mod cloud_database;
+pub mod copied_disk;
 pub mod delegatecall;
 pub mod double_limit;
 pub mod early_thaw;
@@ -92,7 +93,7 @@ pub mod webhook_address;
 pub mod withheld_freeze;
 
 /// Every attack by the name of its module: the control's and the twin's tests play all of them.
-pub const CATALOGUE: [&str; 86] = [
+pub const CATALOGUE: [&str; 87] = [
     "address_poisoning",
     "approval_before_policy_change",
     "bad_share",
@@ -100,6 +101,7 @@ pub const CATALOGUE: [&str; 86] = [
     "chainless_delegation",
     "chainless_legacy",
     "cloud_database",
+    "copied_disk",
     "delegatecall",
     "double_limit",
     "early_thaw",
