@@ -33,9 +33,9 @@ fn s05_replayed_nonces_succeed_without_their_control() {
 
 #[test]
 fn k06_an_equivocating_dealer_succeeds_without_its_control() {
-    use equivocating_dealer::{attack, set_up_without_echoes, unechoed, where_all_sign};
-    harmed(attack(unechoed::<Bip340>));
-    harmed(attack(unechoed::<Ed25519>));
+    use equivocating_dealer::{set_up_without_echoes, unechoed, where_all_sign};
+    harmed(equivocating_dealer::attack(unechoed::<Bip340>));
+    harmed(equivocating_dealer::attack(unechoed::<Ed25519>));
     harmed(where_all_sign(set_up_without_echoes));
 }
 

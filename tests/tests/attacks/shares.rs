@@ -36,10 +36,10 @@ fn s05_replayed_nonces_are_refused() {
 
 #[test]
 fn k06_an_equivocating_dealer_is_refused() {
-    use equivocating_dealer::{attack, echoed, set_up_with_echoes, where_all_sign};
-    refused(attack(echoed::<Bip340>), "threshold.equivocation");
-    refused(attack(echoed::<Ed25519>), "threshold.equivocation");
-    refused(attack(set_up_with_echoes), "threshold.equivocation");
+    use equivocating_dealer::{echoed, set_up_with_echoes, where_all_sign};
+    refused(equivocating_dealer::attack(echoed::<Bip340>), "threshold.equivocation");
+    refused(equivocating_dealer::attack(echoed::<Ed25519>), "threshold.equivocation");
+    refused(equivocating_dealer::attack(set_up_with_echoes), "threshold.equivocation");
     refused(where_all_sign(set_up_with_echoes), "threshold.equivocation");
 }
 
