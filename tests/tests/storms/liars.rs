@@ -145,5 +145,5 @@ const SILENCE: &str = "no message in time";
 const TWO_THINGS: &str = "two signed broadcasts of one round";
 /// `node-2`.
 const LIAR: usize = 1;
-/// Two in three runs are with the liar, where nobody knows it yet.
-const ENOUGH: usize = 30;
+/// Two in three runs are with the liar, where nobody knows it yet; whoever named it takes it last for a minute, however many are paid in it.
+const ENOUGH: usize = 1_000;
