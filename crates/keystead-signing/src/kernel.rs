@@ -203,6 +203,38 @@ pub(crate) fn hardware_word() -> Option<u64> {
     None
 }
 
+/// Whether what this process frees is wiped first: a block is filled, freed, and read again through the kernel.
+///
+/// # Errors
+///
+/// Where the kernel reads for nobody, so that nothing can be said.
+pub(crate) fn wipes_what_is_freed() -> io::Result<bool> {
+    let block = std::hint::black_box(vec![FILLED; FREED_BYTES]);
+    let freed = block.as_ptr().addr();
+    drop(block);
+    // On the stack: a block asked for now might be the one just freed.
+    let mut seen = [0_u8; FREED_BYTES];
+    let local = libc::iovec { iov_base: seen.as_mut_ptr().cast(), iov_len: seen.len() };
+    let remote = libc::iovec { iov_base: std::ptr::without_provenance_mut(freed), iov_len: seen.len() };
+    // SAFETY: the kernel copies into `seen`, which is that long, and from an address that it checks; no reference is made of that one.
+    let count =
+        unsafe { libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
+    match count {
+        0.. => Ok(!seen.windows(TRACE_BYTES).any(|piece| piece.iter().all(|byte| *byte == FILLED))),
+        _ => match io::Error::last_os_error() {
+            // Given back to the kernel, which gives nobody a page that was not wiped.
+            error if error.raw_os_error() == Some(libc::EFAULT) => Ok(true),
+            error => Err(error),
+        },
+    }
+}
+
+/// No word of an allocator's own bookkeeping.
+const FILLED: u8 = 0xa5;
+/// A size of which allocators keep freed blocks for the next to ask.
+const FREED_BYTES: usize = 1024;
+/// An allocator that does not wipe writes over the first bytes alone.
+const TRACE_BYTES: usize = 32;
 const READ_WRITE: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
 #[cfg(target_arch = "x86_64")]
 const RDSEED_TRIES: usize = 1000;
@@ -218,6 +250,12 @@ mod tests {
         assert!(pages.bytes().iter().all(|byte| *byte == 0));
         pages.bytes_mut()[8191] = 7;
         assert_eq!(pages.bytes()[8191], 7);
+    }
+
+    #[test]
+    fn an_allocator_that_does_not_wipe_is_noticed() {
+        // This test's own: the system's.
+        assert!(!wipes_what_is_freed().unwrap());
     }
 
     #[test]

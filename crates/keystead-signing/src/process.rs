@@ -35,7 +35,8 @@ pub struct EnclaveOptions {
 
 /// Becomes an enclave that speaks over standard input and output. Returns when the parent hangs up.
 ///
-/// Call it first thing in `main`, with one thread running: it closes every other descriptor.
+/// Call it first thing in `main`, with one thread running: it closes every other descriptor. The program's allocator has to
+/// wipe what it is given back (`zeroizing_alloc::ZeroAlloc` as `#[global_allocator]`).
 ///
 /// # Errors
 ///
@@ -50,6 +51,10 @@ pub fn run(options: EnclaveOptions) -> Result<(), ProcessError> {
 ///
 /// As [`run`].
 pub fn run_with(options: EnclaveOptions, controls: impl EnclaveControls) -> Result<(), ProcessError> {
+    // INVARIANT K5: the libraries that compute with shares wipe nothing of theirs, and the process does it for them.
+    if !kernel::wipes_what_is_freed().map_err(ProcessError::Stream)? {
+        return Err(ProcessError::Unwiped);
+    }
     let mut hardening = Hardening::default();
     confine::shed_privileges(&mut hardening);
     let path = options.passphrase.clone();
@@ -150,6 +155,9 @@ pub enum ProcessError {
         /// What the system says.
         error: io::Error,
     },
+    /// What the program frees stays in its memory.
+    #[error("the allocator of this program leaves what is freed as it was: expected one that wipes it")]
+    Unwiped,
     /// The file with what the token decrypts.
     #[error("the file with what the token decrypts cannot be read: {0}")]
     Root(io::Error),
@@ -168,6 +176,7 @@ impl Coded for ProcessError {
     fn code(&self) -> &'static str {
         match self {
             Self::Passphrase { .. } => "enclave.passphrase_file",
+            Self::Unwiped => "enclave.unwiped",
             Self::Root(_) => "enclave.token_root",
             Self::Token(error) => error.code(),
             Self::Frame(error) => error.code(),
@@ -177,7 +186,7 @@ impl Coded for ProcessError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Passphrase { .. } | Self::Root(_) | Self::Stream(_) => Blame::Environment,
+            Self::Passphrase { .. } | Self::Unwiped | Self::Root(_) | Self::Stream(_) => Blame::Environment,
             Self::Token(error) => error.blame(),
             Self::Frame(error) => error.blame(),
         }

@@ -2,12 +2,18 @@
 //!
 //! How it lies stands in a file `lie` beside the passphrase, which it reads before it gives files up.
 
+use std::alloc::System;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use keystead_base::{Name, Secret};
 use keystead_signing::EnclaveControls;
 use keystead_threshold::{Kind, Parcel};
+use zeroizing_alloc::ZeroAlloc;
+
+/// INVARIANT K5: what is freed is wiped first, whoever held it. Keys pass through libraries that wipe nothing.
+#[global_allocator]
+static WIPING: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// What is done to what it says.
 #[derive(Clone, Copy)]

@@ -2,6 +2,8 @@
 
 #[path = "threshold_nodes/both.rs"]
 mod both;
+#[path = "threshold_nodes/destroyed.rs"]
+mod destroyed;
 #[path = "threshold_nodes/exits.rs"]
 mod exits;
 #[path = "threshold_nodes/imports.rs"]

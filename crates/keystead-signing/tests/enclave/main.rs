@@ -31,7 +31,14 @@ mod spending;
 mod thousands;
 mod vectors;
 
+use std::alloc::System;
 use std::panic::catch_unwind;
+
+use zeroizing_alloc::ZeroAlloc;
+
+/// INVARIANT K5: what is freed is wiped first, whoever held it. Keys pass through libraries that wipe nothing.
+#[global_allocator]
+static WIPING: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
