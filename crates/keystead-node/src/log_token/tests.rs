@@ -4,12 +4,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keystead_base::{Coded as _, HybridSigner, KeyError, Secret};
+use keystead_base::{Coded as _, HybridSignature, HybridSigner, KeyError, Secret};
 use keystead_homes::{Abilities, Home, HomeError, Label, PublicKey, Scheme, Signature, ToSign};
 use keystead_keys::{MemberKey, TokenHalf};
 use tokio::task::JoinSet;
 
-use super::own_key::{Asker, MAX_ASKING_PEERS, OwnKey};
+use super::own_key::{Asker, OwnKey};
 use super::worker::{MAX_WAITING, Pace, Rank, Worker, look};
 use super::{LogToken, Seen, Waiting};
 
@@ -175,51 +175,101 @@ fn d03_no_more_waits_for_a_token_than_there_is_room_for() {
 }
 
 fn own_key() -> (OwnKey, Hand) {
-    let (token, hand) = token(SLOW);
+    own_key_at(SLOW)
+}
+
+fn own_key_at(pace: Pace) -> (OwnKey, Hand) {
+    let (token, hand) = token(pace);
     let member =
         MemberKey::generate_beside("node-1".parse().unwrap(), hand.half.clone(), &mut |it| it.fill(3));
     (OwnKey::beside(token, &member).unwrap(), hand)
 }
 
-/// Few places for those who ask from outside, and none of them is the node's own, nor a vote's.
-#[tokio::test]
-async fn d03_peers_who_ask_for_much_find_no_place_and_keep_no_vote() {
+/// Until it is so, or each task has had its turn many times.
+async fn soon(is_so: impl Fn() -> bool) {
+    for _ in 0..MANY_TURNS {
+        if is_so() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What an asker is told without waiting, if it is told anything then.
+async fn at_once<T>(asked: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        answer = asked => Some(answer),
+        () = std::future::ready(()) => None,
+    }
+}
+
+type Signed = Result<HybridSignature, KeyError>;
+
+fn sign(key: &Arc<OwnKey>, asker: Asker, words: &'static str) -> impl Future<Output = Signed> + Send + use<> {
+    let key = Arc::clone(key);
+    async move { key.sign(asker, move |key| key.sign(words.as_bytes())).await }
+}
+
+/// The first of eight peers is with the token, and each other one has its place.
+async fn with_all_places_taken() -> (Arc<OwnKey>, Hand, JoinSet<Signed>) {
     let (key, hand) = own_key();
-    let key = Arc::new(key);
-    let sign = |asker, words: &'static str| {
-        let key = Arc::clone(&key);
-        async move { key.sign(asker, move |key| key.sign(words.as_bytes())).await }
-    };
-    let mut asked = JoinSet::new();
-    asked.spawn(sign(Asker::Peer, "checkpoint"));
-    // Until the first of them is with the token, and each other one has its place.
+    let (key, mut asked) = (Arc::new(key), JoinSet::new());
+    asked.spawn(sign(&key, Asker::Peer, "checkpoint"));
     while hand.began.try_recv().is_err() {
         tokio::task::yield_now().await;
     }
-    (1..MAX_ASKING_PEERS).for_each(|_| drop(asked.spawn(sign(Asker::Peer, "checkpoint"))));
-    while key.free_places() > 0 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(sign(Asker::Peer, "checkpoint").await.unwrap_err(), KeyError::Busy);
+    (1..EIGHT).for_each(|_| drop(asked.spawn(sign(&key, Asker::Peer, "checkpoint"))));
+    soon(|| key.free_places() == 0).await;
+    (key, hand, asked)
+}
+
+/// Few places for those who ask from outside, and none of them is the node's own, nor a vote's.
+#[tokio::test]
+async fn d03_peers_who_ask_for_much_find_no_place_and_keep_no_vote() {
+    let (key, hand, mut asked) = with_all_places_taken().await;
+    assert_eq!(at_once(sign(&key, Asker::Peer, "checkpoint")).await, Some(Err(KeyError::Busy)));
     assert_eq!(KeyError::Busy.code(), "key.token_busy");
     // Each node's back end has its place all the same, and one.
     let node = |name: &str| Asker::Head(name.parse().unwrap());
-    asked.spawn(sign(node("node-2"), "a fresh head"));
-    while key.heads() < 1 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(sign(node("node-2"), "another").await.unwrap_err(), KeyError::Busy);
-    asked.spawn(sign(node("node-3"), "a fresh head"));
-    asked.spawn(sign(Asker::Node, "an entry of the node's own"));
+    asked.spawn(sign(&key, node("node-2"), "a fresh head"));
+    soon(|| key.heads() == 1).await;
+    assert_eq!(at_once(sign(&key, node("node-2"), "another")).await, Some(Err(KeyError::Busy)));
+    asked.spawn(sign(&key, node("node-3"), "a fresh head"));
+    asked.spawn(sign(&key, Asker::Node, "an entry of the node's own"));
     let votes = Arc::clone(key.votes());
     let vote = std::thread::spawn(move || votes.sign(b"a vote"));
-    hand.lets_sign(MAX_ASKING_PEERS + 4);
+    hand.lets_sign(EIGHT + 4);
     vote.join().unwrap().unwrap();
     while let Some(signed) = asked.join_next().await {
         signed.unwrap().unwrap();
     }
-    assert_eq!((key.free_places(), key.heads()), (MAX_ASKING_PEERS, 0), "all are free again");
+    assert_eq!((key.free_places(), key.heads()), (EIGHT, 0), "all are free again");
     assert!(key.is_there());
+}
+
+/// Whoever asks and goes away, again and again, has no more with the token than who stays.
+#[tokio::test]
+async fn d03_a_place_is_free_when_the_token_is_and_not_when_its_asker_went_away() {
+    let (key, hand, mut asked) = with_all_places_taken().await;
+    asked.abort_all();
+    while asked.join_next().await.is_some() {}
+    assert_eq!(key.free_places(), EIGHT - 1, "the token signs for the first");
+    hand.lets_sign(1);
+    while key.free_places() < EIGHT {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Of what waited in vain only a vote says that the token is away: nothing else is the token's to sign at once.
+#[tokio::test]
+async fn d03_the_replica_votes_before_and_all_others_sign_after() {
+    let (key, _hand) = own_key_at(Pace { patience: Duration::ZERO, ..SLOW });
+    let key = Arc::new(key);
+    assert_eq!(sign(&key, Asker::Node, "an entry of the node's own").await.unwrap_err(), KeyError::Busy);
+    assert!(key.is_there());
+    assert_eq!(key.votes().sign(b"a vote").unwrap_err(), KeyError::Away);
+    assert!(!key.is_there());
 }
 
 /// A token that was changed under the node's feet signs nothing for it.
@@ -260,3 +310,7 @@ fn d03_what_nobody_waits_for_any_more_is_not_signed() {
 }
 
 const LABEL: &str = "keystead-log-1";
+/// As docs/homes.md says.
+const EIGHT: usize = 8;
+/// A test has few tasks.
+const MANY_TURNS: u32 = 1_000;
