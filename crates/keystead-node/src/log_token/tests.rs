@@ -4,14 +4,16 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keystead_base::{Coded as _, HybridSignature, HybridSigner, KeyError, Secret};
+use keystead_base::{Coded as _, Digest, HybridSignature, HybridSigner, KeyError, Secret};
 use keystead_homes::{Abilities, Home, HomeError, Label, PublicKey, Scheme, Signature, ToSign};
 use keystead_keys::{MemberKey, TokenHalf};
+use keystead_ledger::{Checkpoint, SignError};
 use tokio::task::JoinSet;
 
 use super::own_key::{Asker, OwnKey};
 use super::worker::{MAX_WAITING, Pace, Rank, Worker, look};
 use super::{LogToken, Seen, Waiting};
+use crate::checkpoint::OwnCheckpoints;
 
 /// So long that no test sees its end.
 const SLOW: Pace = Pace { patience: Duration::from_secs(3_600), look: Duration::from_secs(3_600) };
@@ -270,6 +272,42 @@ async fn d03_the_replica_votes_before_and_all_others_sign_after() {
     assert!(key.is_there());
     assert_eq!(key.votes().sign(b"a vote").unwrap_err(), KeyError::Away);
     assert!(!key.is_there());
+}
+
+fn checkpoint(size: u64) -> Checkpoint {
+    Checkpoint { origin: "keystead/desk/0123456789abcdef".to_owned(), size, root: Digest([7; 32]) }
+}
+
+/// Nor does it need a place: whoever asks for the same checkpoint for ever keeps the token from nothing.
+#[tokio::test]
+async fn d03_a_checkpoint_that_was_signed_is_not_signed_again() {
+    let (key, hand) = own_key();
+    let own = Arc::new(OwnCheckpoints::default());
+    // The second waits for its turn while the first is signed.
+    let asks = || own.signed(checkpoint(1), &key);
+    let (one, two, ()) = tokio::join!(asks(), asks(), async { hand.lets_sign(2) });
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!((hand.began.try_iter().count(), &one), (1, &two));
+
+    let (key, hand, mut asked) = with_all_places_taken().await;
+    assert_eq!(at_once(own.signed(checkpoint(1), &key)).await.unwrap().unwrap(), one);
+    let other = at_once(own.signed(checkpoint(2), &key)).await.unwrap();
+    assert!(matches!(other, Err(SignError::Key(KeyError::Busy))), "{other:?}");
+    hand.lets_sign(EIGHT);
+    while asked.join_next().await.is_some() {}
+}
+
+#[tokio::test]
+async fn d03_64_checkpoints_are_remembered_and_the_oldest_give_way() {
+    let (key, hand) = own_key();
+    let own = Arc::new(OwnCheckpoints::default());
+    hand.lets_sign(3 * 65);
+    for size in (1..=65).chain(2..=65) {
+        own.signed(checkpoint(size), &key).await.unwrap();
+    }
+    assert_eq!(hand.began.try_iter().count(), 65, "each once");
+    own.signed(checkpoint(1), &key).await.unwrap();
+    assert_eq!(hand.began.try_iter().count(), 1, "the first was forgotten");
 }
 
 /// A token that was changed under the node's feet signs nothing for it.
