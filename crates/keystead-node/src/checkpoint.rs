@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::error::CallError;
-use crate::log_token::Asker;
+use crate::log_token::{Asker, OwnKey};
 use crate::shared::Shared;
 
 impl Shared {
@@ -48,11 +48,7 @@ impl Shared {
         };
         let Some(root) = root else { return Ok(None) };
         let origin = origin(&self.genesis.genesis.name, self.cluster);
-        let (body, own) = (Checkpoint { origin, size, root }, Arc::clone(&self.own_checkpoints));
-        if let Some(signed) = own.find(&body) {
-            return Ok(Some(signed));
-        }
-        Ok(Some(self.key.sign(Asker::Peer, move |key| own.sign(body, key)).await?))
+        Ok(Some(self.own_checkpoints.signed(Checkpoint { origin, size, root }, &self.key).await?))
     }
 
     /// Each of the others is asked for its own; what does not verify is left out.
@@ -78,6 +74,19 @@ impl Shared {
 pub(crate) struct OwnCheckpoints(Mutex<VecDeque<SignedCheckpoint>>);
 
 impl OwnCheckpoints {
+    /// One that was signed before needs no place at the token.
+    pub(crate) async fn signed(
+        self: &Arc<Self>,
+        body: Checkpoint,
+        key: &OwnKey,
+    ) -> Result<SignedCheckpoint, SignError> {
+        if let Some(signed) = self.find(&body) {
+            return Ok(signed);
+        }
+        let own = Arc::clone(self);
+        key.sign(Asker::Peer, move |key| own.sign(body, key)).await
+    }
+
     fn find(&self, body: &Checkpoint) -> Option<SignedCheckpoint> {
         let signed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         signed.iter().find(|it| it.body() == body).cloned()

@@ -8,7 +8,7 @@ use keystead_decision::{
 };
 use keystead_intent::{AccountRef, Action, AuthorityChange, ChainId, KeyCeremony, KeyTerms, Message};
 use keystead_policy::{LifeReason, Reason};
-use keystead_tests::fixture::{CHAIN, FRIEND, name};
+use keystead_tests::fixture::{CHAIN, Desk, FRIEND, Member, name};
 use keystead_tests::root;
 use keystead_tests::world::{World, outcome_of, reasons};
 use serde_json::Value;
@@ -202,23 +202,29 @@ fn e1_the_log_keeps_the_first_receipt_that_holds() {
 
 /// What ana says of a receipt, brought by whoever has it.
 fn word(world: &World<Strict>, receipt: &EntropyReceipt, noted: Option<Digest>) -> WitnessWord {
+    word_of(world, "ana", receipt, noted)
+}
+
+fn word_of(world: &World<Strict>, who: &str, receipt: &EntropyReceipt, noted: Option<Digest>) -> WitnessWord {
     let body = receipt.witness(noted, world.now()).unwrap();
-    let word = Signed::new(body, name("ana"), &world.desk.person("ana").signer).unwrap();
+    let word = Signed::new(body, name(who), &world.desk.person(who).signer).unwrap();
     WitnessWord { key: hot(), node: name("node-1"), word }
+}
+
+/// What the log says to a word.
+fn says(world: &mut World<Strict>, word: WitnessWord) -> String {
+    let decisions = world.commit(vec![Entry::Witness(word.clone())]);
+    assert_eq!(decisions[0].subject.0, word.word.body.digest());
+    match &decisions[0].outcome {
+        Outcome::Refused { reason: Reason::NotCounted { code, .. }, .. } => code.clone(),
+        Outcome::Refused { reason, .. } => reason.code().to_owned(),
+        other => other.word().to_owned(),
+    }
 }
 
 #[test]
 fn e1_a_witness_counts_in_the_log_once_and_beside_the_receipt_that_it_signed() {
     let (mut world, receipt) = (world(), receipt());
-    let says = |world: &mut World<Strict>, word: WitnessWord| {
-        let decisions = world.commit(vec![Entry::Witness(word.clone())]);
-        assert_eq!(decisions[0].subject.0, word.word.body.digest());
-        match &decisions[0].outcome {
-            Outcome::Refused { reason: Reason::NotCounted { code, .. }, .. } => code.clone(),
-            Outcome::Refused { reason, .. } => reason.code().to_owned(),
-            other => other.word().to_owned(),
-        }
-    };
     let silent = word(&world, &receipt, None);
     event(&mut world, hot(), KeyStep::Received { receipt: receipt.clone() });
     assert_eq!(says(&mut world, silent.clone()), "counted");
@@ -235,6 +241,30 @@ fn e1_a_witness_counts_in_the_log_once_and_beside_the_receipt_that_it_signed() {
     assert_eq!(kept(&world), expected(height + 2, true));
     let Snapshot(again) = Snapshot::from_document(&Snapshot(world.state.clone()).to_document()).unwrap();
     assert_eq!(again.key(&hot()).unwrap().life, world.state.key(&hot()).unwrap().life);
+}
+
+/// A roster may have more people than the state of a key has room for.
+#[test]
+fn e1_sixteen_witnesses_count_beside_a_receipt_and_no_seventeenth() {
+    let (mut desk, receipt) = (Desk::default(), receipt());
+    let strangers = 17 - desk.people.len();
+    desk.people.extend((50..).take(strangers).map(|it| Member::new(&format!("watcher-{it}"), it)));
+    let who: Vec<String> = desk.people.iter().map(|it| it.name.to_string()).collect();
+    let mut world = World::of(desk, Strict::default(), |_| {});
+    event(&mut world, hot(), KeyStep::Received { receipt: receipt.clone() });
+    let said = |world: &mut World<Strict>, who: &str, noted| {
+        let word = word_of(world, who, &receipt, noted);
+        says(world, word)
+    };
+    let answers: Vec<String> = who.iter().map(|it| said(&mut world, it, None)).collect();
+    let (last, counted) = answers.split_last().unwrap();
+    assert_eq!((counted, last.as_str()), (&["counted"; 16].map(str::to_owned)[..], "entropy_witness.many"));
+    // Whoever is among them may still say more.
+    assert_eq!(said(&mut world, "ana", receipt.promise), "counted");
+    assert_eq!(said(&mut world, &who[16], receipt.promise), "entropy_witness.many");
+    let words = &world.state.key(&hot()).unwrap().life.witnessed[&name("node-1")];
+    let noted: Vec<&Name> = words.iter().filter(|(_, it)| it.noted).map(|(who, _)| who).collect();
+    assert_eq!((words.len(), noted), (16, vec![&name("ana")]));
 }
 
 #[test]

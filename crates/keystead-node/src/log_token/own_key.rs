@@ -156,4 +156,4 @@ pub(crate) fn own_key(config: &Config, member: &MemberKey) -> Result<OwnKey, Nod
 }
 
 /// The most that waits for the token at once on behalf of others.
-pub(super) const MAX_ASKING_PEERS: usize = 8;
+const MAX_ASKING_PEERS: usize = 8;

@@ -4,14 +4,16 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keystead_base::{Coded as _, HybridSigner, KeyError, Secret};
+use keystead_base::{Coded as _, Digest, HybridSignature, HybridSigner, KeyError, Secret};
 use keystead_homes::{Abilities, Home, HomeError, Label, PublicKey, Scheme, Signature, ToSign};
 use keystead_keys::{MemberKey, TokenHalf};
+use keystead_ledger::{Checkpoint, SignError};
 use tokio::task::JoinSet;
 
-use super::own_key::{Asker, MAX_ASKING_PEERS, OwnKey};
+use super::own_key::{Asker, OwnKey};
 use super::worker::{MAX_WAITING, Pace, Rank, Worker, look};
 use super::{LogToken, Seen, Waiting};
+use crate::checkpoint::OwnCheckpoints;
 
 /// So long that no test sees its end.
 const SLOW: Pace = Pace { patience: Duration::from_secs(3_600), look: Duration::from_secs(3_600) };
@@ -175,51 +177,137 @@ fn d03_no_more_waits_for_a_token_than_there_is_room_for() {
 }
 
 fn own_key() -> (OwnKey, Hand) {
-    let (token, hand) = token(SLOW);
+    own_key_at(SLOW)
+}
+
+fn own_key_at(pace: Pace) -> (OwnKey, Hand) {
+    let (token, hand) = token(pace);
     let member =
         MemberKey::generate_beside("node-1".parse().unwrap(), hand.half.clone(), &mut |it| it.fill(3));
     (OwnKey::beside(token, &member).unwrap(), hand)
 }
 
-/// Few places for those who ask from outside, and none of them is the node's own, nor a vote's.
-#[tokio::test]
-async fn d03_peers_who_ask_for_much_find_no_place_and_keep_no_vote() {
+/// Until it is so, or each task has had its turn many times.
+async fn soon(is_so: impl Fn() -> bool) {
+    for _ in 0..MANY_TURNS {
+        if is_so() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What an asker is told without waiting, if it is told anything then.
+async fn at_once<T>(asked: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        answer = asked => Some(answer),
+        () = std::future::ready(()) => None,
+    }
+}
+
+type Signed = Result<HybridSignature, KeyError>;
+
+fn sign(key: &Arc<OwnKey>, asker: Asker, words: &'static str) -> impl Future<Output = Signed> + Send + use<> {
+    let key = Arc::clone(key);
+    async move { key.sign(asker, move |key| key.sign(words.as_bytes())).await }
+}
+
+/// The first of eight peers is with the token, and each other one has its place.
+async fn with_all_places_taken() -> (Arc<OwnKey>, Hand, JoinSet<Signed>) {
     let (key, hand) = own_key();
-    let key = Arc::new(key);
-    let sign = |asker, words: &'static str| {
-        let key = Arc::clone(&key);
-        async move { key.sign(asker, move |key| key.sign(words.as_bytes())).await }
-    };
-    let mut asked = JoinSet::new();
-    asked.spawn(sign(Asker::Peer, "checkpoint"));
-    // Until the first of them is with the token, and each other one has its place.
+    let (key, mut asked) = (Arc::new(key), JoinSet::new());
+    asked.spawn(sign(&key, Asker::Peer, "checkpoint"));
     while hand.began.try_recv().is_err() {
         tokio::task::yield_now().await;
     }
-    (1..MAX_ASKING_PEERS).for_each(|_| drop(asked.spawn(sign(Asker::Peer, "checkpoint"))));
-    while key.free_places() > 0 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(sign(Asker::Peer, "checkpoint").await.unwrap_err(), KeyError::Busy);
+    (1..EIGHT).for_each(|_| drop(asked.spawn(sign(&key, Asker::Peer, "checkpoint"))));
+    soon(|| key.free_places() == 0).await;
+    (key, hand, asked)
+}
+
+/// Few places for those who ask from outside, and none of them is the node's own, nor a vote's.
+#[tokio::test]
+async fn d03_peers_who_ask_for_much_find_no_place_and_keep_no_vote() {
+    let (key, hand, mut asked) = with_all_places_taken().await;
+    assert_eq!(at_once(sign(&key, Asker::Peer, "checkpoint")).await, Some(Err(KeyError::Busy)));
     assert_eq!(KeyError::Busy.code(), "key.token_busy");
     // Each node's back end has its place all the same, and one.
     let node = |name: &str| Asker::Head(name.parse().unwrap());
-    asked.spawn(sign(node("node-2"), "a fresh head"));
-    while key.heads() < 1 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(sign(node("node-2"), "another").await.unwrap_err(), KeyError::Busy);
-    asked.spawn(sign(node("node-3"), "a fresh head"));
-    asked.spawn(sign(Asker::Node, "an entry of the node's own"));
+    asked.spawn(sign(&key, node("node-2"), "a fresh head"));
+    soon(|| key.heads() == 1).await;
+    assert_eq!(at_once(sign(&key, node("node-2"), "another")).await, Some(Err(KeyError::Busy)));
+    asked.spawn(sign(&key, node("node-3"), "a fresh head"));
+    asked.spawn(sign(&key, Asker::Node, "an entry of the node's own"));
     let votes = Arc::clone(key.votes());
     let vote = std::thread::spawn(move || votes.sign(b"a vote"));
-    hand.lets_sign(MAX_ASKING_PEERS + 4);
+    hand.lets_sign(EIGHT + 4);
     vote.join().unwrap().unwrap();
     while let Some(signed) = asked.join_next().await {
         signed.unwrap().unwrap();
     }
-    assert_eq!((key.free_places(), key.heads()), (MAX_ASKING_PEERS, 0), "all are free again");
+    assert_eq!((key.free_places(), key.heads()), (EIGHT, 0), "all are free again");
     assert!(key.is_there());
+}
+
+/// Whoever asks and goes away, again and again, has no more with the token than who stays.
+#[tokio::test]
+async fn d03_a_place_is_free_when_the_token_is_and_not_when_its_asker_went_away() {
+    let (key, hand, mut asked) = with_all_places_taken().await;
+    asked.abort_all();
+    while asked.join_next().await.is_some() {}
+    assert_eq!(key.free_places(), EIGHT - 1, "the token signs for the first");
+    hand.lets_sign(1);
+    while key.free_places() < EIGHT {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Of what waited in vain only a vote says that the token is away: nothing else is the token's to sign at once.
+#[tokio::test]
+async fn d03_the_replica_votes_before_and_all_others_sign_after() {
+    let (key, _hand) = own_key_at(Pace { patience: Duration::ZERO, ..SLOW });
+    let key = Arc::new(key);
+    assert_eq!(sign(&key, Asker::Node, "an entry of the node's own").await.unwrap_err(), KeyError::Busy);
+    assert!(key.is_there());
+    assert_eq!(key.votes().sign(b"a vote").unwrap_err(), KeyError::Away);
+    assert!(!key.is_there());
+}
+
+fn checkpoint(size: u64) -> Checkpoint {
+    Checkpoint { origin: "keystead/desk/0123456789abcdef".to_owned(), size, root: Digest([7; 32]) }
+}
+
+/// Nor does it need a place: whoever asks for the same checkpoint for ever keeps the token from nothing.
+#[tokio::test]
+async fn d03_a_checkpoint_that_was_signed_is_not_signed_again() {
+    let (key, hand) = own_key();
+    let own = Arc::new(OwnCheckpoints::default());
+    // The second waits for its turn while the first is signed.
+    let asks = || own.signed(checkpoint(1), &key);
+    let (one, two, ()) = tokio::join!(asks(), asks(), async { hand.lets_sign(2) });
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!((hand.began.try_iter().count(), &one), (1, &two));
+
+    let (key, hand, mut asked) = with_all_places_taken().await;
+    assert_eq!(at_once(own.signed(checkpoint(1), &key)).await.unwrap().unwrap(), one);
+    let other = at_once(own.signed(checkpoint(2), &key)).await.unwrap();
+    assert!(matches!(other, Err(SignError::Key(KeyError::Busy))), "{other:?}");
+    hand.lets_sign(EIGHT);
+    while asked.join_next().await.is_some() {}
+}
+
+#[tokio::test]
+async fn d03_64_checkpoints_are_remembered_and_the_oldest_give_way() {
+    let (key, hand) = own_key();
+    let own = Arc::new(OwnCheckpoints::default());
+    hand.lets_sign(3 * 65);
+    for size in (1..=65).chain(2..=65) {
+        own.signed(checkpoint(size), &key).await.unwrap();
+    }
+    assert_eq!(hand.began.try_iter().count(), 65, "each once");
+    own.signed(checkpoint(1), &key).await.unwrap();
+    assert_eq!(hand.began.try_iter().count(), 1, "the first was forgotten");
 }
 
 /// A token that was changed under the node's feet signs nothing for it.
@@ -260,3 +348,7 @@ fn d03_what_nobody_waits_for_any_more_is_not_signed() {
 }
 
 const LABEL: &str = "keystead-log-1";
+/// As docs/homes.md says.
+const EIGHT: usize = 8;
+/// A test has few tasks.
+const MANY_TURNS: u32 = 1_000;

@@ -132,7 +132,7 @@ fn show(messages: &[Vec<u8>], to: &Name, moved: &mut Moved) -> bool {
 }
 
 /// Each holds the few broadcasts of one node in two rounds.
-const MAX_DISPUTES: usize = 16;
+pub(super) const MAX_DISPUTES: usize = 16;
 /// In so many of its next runs with this node each other is shown it again.
 pub(super) const MAX_AGAIN: u8 = 4;
 /// Of a turn's messages, where something is shown: two fifths of a frame, beside what the set-up of a key in many shares says at once.

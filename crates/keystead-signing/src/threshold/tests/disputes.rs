@@ -1,5 +1,7 @@
 //! A birth at which `b` tells two things, or `c` says that it did.
 
+mod room;
+
 use std::collections::BTreeSet;
 
 use keystead_base::Signed;
