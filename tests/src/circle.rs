@@ -5,8 +5,8 @@
 
 use keystead_base::{ClusterId, Digest, HybridSignature, Name, RequestId, Secret, Signed, Timestamp};
 use keystead_decision::{
-    Certificate, Controls, Convened, Dealing, Decision, Entry, KeyEvent, KeyStep, Outcome, ProvenSeat,
-    PublicAccount, SealedPoint, Seat, SeatClaim, ShareHome, Sharing, share_challenge,
+    Applied, Certificate, Controls, Convened, Dealing, Decision, Entry, KeyEvent, KeyStep, Outcome,
+    ProvenSeat, PublicAccount, SealedPoint, Seat, SeatClaim, ShareHome, Sharing, share_challenge,
 };
 use keystead_intent::{Action, AuthorityChange, BackupGroup, Importer, KeyCeremony, KeyKind};
 use keystead_keys::{ChildSecret, HdSeed};
@@ -240,6 +240,16 @@ impl<C: Controls> World<C> {
     pub fn says(&mut self, node: u8, step: KeyStep) -> Vec<Decision> {
         let entry = self.word(node, step);
         self.commit(vec![entry])
+    }
+
+    /// What every node shows as carried out with the newest block.
+    ///
+    /// # Panics
+    ///
+    /// When there is no block.
+    pub fn carried_out(&self) -> Vec<RequestId> {
+        let (_, block, decisions) = self.log.last().expect("a block").clone();
+        Applied { block, decisions, state: self.state.clone() }.carried_out().into_iter().collect()
     }
 
     /// The code with which that is refused.

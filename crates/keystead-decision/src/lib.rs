@@ -4,6 +4,7 @@ mod admit;
 mod apply;
 mod authority;
 mod block;
+mod carried_out;
 pub mod ceremony;
 mod coins;
 mod controls;

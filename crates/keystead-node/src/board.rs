@@ -123,9 +123,13 @@ impl Board {
         self.lock().change(id, |row| row.view.file = Some(file));
     }
 
-    /// A ceremony is over.
+    /// A ceremony is over, if it was allowed.
     pub(crate) fn carried_out(&self, id: &RequestId) {
-        self.lock().change(id, |row| row.view.stage = RequestStage::Applied);
+        self.lock().change(id, |row| {
+            if row.view.stage == RequestStage::Allowed {
+                row.view.stage = RequestStage::Applied;
+            }
+        });
     }
 
     /// Waits until `rests` says that a row rests; gives the row, or `None` when there is none.
@@ -278,6 +282,20 @@ mod tests {
             raw: vec![2].into(),
             transaction: None,
         }
+    }
+
+    #[test]
+    fn nothing_is_carried_out_that_was_not_allowed() {
+        let board = Board::default();
+        let stages =
+            [RequestStage::Allowed, RequestStage::Waiting, RequestStage::Denied, RequestStage::Signed];
+        let after = (0..).zip(stages).map(|(byte, stage)| {
+            board.adopt(row(byte, stage));
+            board.carried_out(&id(byte));
+            board.view(&id(byte)).unwrap().stage
+        });
+        let after: Vec<RequestStage> = after.collect();
+        assert_eq!((after[0], &after[1..]), (RequestStage::Applied, &stages[1..]));
     }
 
     #[tokio::test]

@@ -1,8 +1,8 @@
 //! Requests as the ledger remembers them.
 
 use keystead_base::RequestId;
-use keystead_decision::{Certificate, Decision, leaves};
-use keystead_intent::Action;
+use keystead_decision::{Certificate, Decision, Outcome, State, leaves};
+use keystead_intent::{Action, KeyCeremony};
 use keystead_ledger::{LedgerError, SignatureRecord};
 use keystead_solana::Cluster;
 use keystead_wire::{RequestDetail, RequestStage, RequestView, SignedPayload};
@@ -31,7 +31,20 @@ pub(crate) async fn stored(shared: &Shared, id: &RequestId) -> Result<Option<Req
             view.stage = RequestStage::Signed;
         }
     }
+    if view.stage == RequestStage::Allowed && has_wiped(&shared.state(), &view.decision) {
+        view.stage = RequestStage::Applied;
+    }
     Ok(Some(view))
+}
+
+/// Whether this decision let a key be wiped that is wiped.
+fn has_wiped(state: &State, decision: &Decision) -> bool {
+    match &decision.outcome {
+        Outcome::Ceremony { ceremony: KeyCeremony::Destroy { key }, .. } => {
+            state.key(key).is_some_and(|it| it.state.is_wiped())
+        }
+        _ => false,
+    }
 }
 
 /// Puts a remembered request on the board; says whether there is one.

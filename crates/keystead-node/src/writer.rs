@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use keystead_base::{Canonical as _, HybridSigner, RequestId};
-use keystead_decision::{Applied, Decision, Entry, Frozen, KeyStep, Outcome, Phase, State, Transition};
+use keystead_decision::{Applied, Decision, Entry, Frozen, Outcome, State, Transition};
 use keystead_intent::KeyCeremony;
 use keystead_ledger::{Appended, Batch, MarkedSnapshot, RecordRow, SignatureRecord};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -161,11 +161,8 @@ impl Writer {
     async fn release(&mut self, built: Built) {
         let Built { committed, waiting } = built;
         let (applied, commit) = (committed.applied, committed.commit);
+        applied.carried_out().iter().for_each(|id| self.shared.board.carried_out(id));
         let (decisions, state) = (applied.decisions, applied.state);
-        let finished = |entry| finished_ceremony(entry).or_else(|| finished_sharing(entry, &state));
-        applied.block.entries.iter().filter_map(finished).for_each(|id| {
-            self.shared.board.carried_out(&id);
-        });
         decisions.iter().filter_map(lifted).for_each(|id| self.shared.board.carried_out(&id));
         self.keep_snapshot(&state);
         let replies: Vec<_> =
@@ -216,39 +213,6 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-/// The request whose ceremony this entry reports as done.
-fn finished_ceremony(entry: &Entry) -> Option<RequestId> {
-    match entry {
-        Entry::Key(signed) => match &signed.body.step {
-            KeyStep::Created { request, .. }
-            | KeyStep::BackedUp { request, .. }
-            | KeyStep::Restored { request, .. }
-            | KeyStep::InTokens { request, .. }
-            | KeyStep::Left { request, .. } => Some(*request),
-            KeyStep::Seated { .. }
-            | KeyStep::Dealt { .. }
-            | KeyStep::Imported { .. }
-            | KeyStep::Proven { .. } => None,
-            KeyStep::Drilled { .. }
-            | KeyStep::Protected { .. }
-            | KeyStep::Destroyed
-            | KeyStep::Lost { .. }
-            | KeyStep::Wallet { .. }
-            | KeyStep::Received { .. }
-            | KeyStep::Wiped { .. }
-            | KeyStep::Controlled { .. } => None,
-        },
-        _ => None,
-    }
-}
-
-/// The ceremony of a shared key that ended with this entry: every next holder's share has signed.
-fn finished_sharing(entry: &Entry, state: &State) -> Option<RequestId> {
-    let Entry::Key(signed) = entry else { return None };
-    let KeyStep::Proven { request, .. } = &signed.body.step else { return None };
-    state.request(request).is_some_and(|it| it.phase == Phase::Settled).then_some(*request)
 }
 
 /// What holders do on this decision alone, and report to nobody.

@@ -120,8 +120,11 @@ fn s09_a_key_is_destroyed_after_its_delay_and_a_veto_stops_that() {
         (certificate(id, account, 1), "deny.not_counted"),
     ] {
         assert_eq!(reasons(&event(&mut world, wrong)[0].outcome)[0].code(), code);
-        assert_eq!(state(&world), KeyState::Deactivated);
+        assert_eq!((state(&world), world.carried_out()), (KeyState::Deactivated, Vec::new()));
     }
+    // Nor is anything carried out because a node says so where it does not count.
+    event(&mut world, KeyStep::Left { request: id, file: Digest([7; 32]) });
+    assert_eq!(world.carried_out(), []);
     event(&mut world, certificate(id, account, 0));
     assert_eq!(state(&world), KeyState::Destroyed);
     let wipes = &world.state.key(&hot()).unwrap().life.wipes;

@@ -84,6 +84,8 @@ async fn k05_a_key_is_suspended_resumed_and_wiped_from_enclave_and_ledger() {
     let home = station.stop().await;
     assert_eq!(sealed(&home).await, Vec::<Vec<u8>>::new());
     let station = home.start().await;
+    let again = station.client("cleo").await.request(wiped.request).await.unwrap().unwrap().view;
+    assert_eq!(again.stage, RequestStage::Applied, "{again:?}");
     let refused = station.ask("desk", ether(FRIEND, 1, 2)).await;
     assert!(matches!(reason(&refused), Reason::KeyStopped { .. }), "{refused:?}");
 }

@@ -12,6 +12,8 @@ mod imports;
 mod roads;
 #[path = "threshold_nodes/solana.rs"]
 mod solana;
+#[path = "threshold_nodes/wiped.rs"]
+mod wiped;
 
 use std::time::{Duration, Instant};
 

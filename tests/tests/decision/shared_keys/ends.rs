@@ -217,3 +217,27 @@ fn k04_no_share_leaves_of_a_key_that_must_not_leave() {
     world.allow(KeyCeremony::Limit { key: treasury(), terms });
     assert_eq!(code(&world.allow(exit(&[recipient('q')])).1), "deny.key_terms");
 }
+
+/// Somebody was away, and people asked again.
+#[test]
+fn s14_a_destruction_is_carried_out_once_no_holder_has_anything_left() {
+    let (mut world, _) = shared();
+    world.allow(KeyCeremony::Suspend { key: treasury() });
+    let mut asked = [(); 2].map(|()| {
+        let (id, _) = world.allow(KeyCeremony::Destroy { key: treasury() });
+        let ready = world.now().plus_seconds(300);
+        world.commit_at(ready, vec![Entry::Tick]);
+        id
+    });
+    let (account, first) = (world.state.key(&treasury()).unwrap().account, asked[0]);
+    let wiped = || KeyStep::Wiped { request: first, account, epoch: 0, erased: 1 };
+    for holder in [1, 3] {
+        world.says(holder, wiped());
+        assert_eq!(world.carried_out(), [], "one still has its share");
+    }
+    world.says(2, wiped());
+    asked.sort();
+    assert_eq!(world.carried_out(), asked);
+    world.says(2, wiped());
+    assert_eq!(world.carried_out(), [], "once");
+}

@@ -43,7 +43,7 @@ impl Canonical for Holding {
 }
 
 /// Who may have a key wiped after a second.
-fn lets_keys_be_wiped(policy: &mut PolicyVersion) {
+pub(super) fn lets_keys_be_wiped(policy: &mut PolicyVersion) {
     policy.quorums.push(QuorumRow {
         id: name("wipe"),
         keys: Vec::new(),
@@ -67,7 +67,6 @@ fn in_the_open(home: &mut NodeHome) {
 }
 
 async fn done(stations: &[Station], ceremony: KeyCeremony) {
-    // A holder's: what holders carry out each for itself, only they know to be done.
     let view = stations[0].change(AuthorityChange::Key(ceremony)).await;
     assert_eq!(view.stage, RequestStage::Applied, "{view:?} {:#?}", told(stations));
 }
