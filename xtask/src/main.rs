@@ -6,6 +6,7 @@ mod bench;
 mod constant_time;
 mod debian;
 mod fuzz;
+mod kryoptic;
 mod libsecp256k1;
 mod licenses;
 mod miri;
@@ -104,6 +105,12 @@ const CHORES: &[Chore] = &[
         arguments: "[ARGUMENTS OF cargo miri test]",
         about: "run the tests of crates that call no C under Miri; needs a nightly toolchain that has it",
         run: miri::run,
+    },
+    Chore {
+        words: &["kryoptic"],
+        arguments: "[-- NAMES OF TESTS]",
+        about: "run the suite of all homes over Kryoptic's PKCS#11 module, ML-DSA among it; compiles OpenSSL",
+        run: kryoptic::run,
     },
     Chore {
         words: &["libsecp256k1"],

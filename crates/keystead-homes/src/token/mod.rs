@@ -7,7 +7,7 @@ mod moving;
 mod objects;
 mod place;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cryptoki::error::{Error, RvError};
@@ -35,6 +35,8 @@ pub struct TokenHome {
     known: Mutex<HashMap<Label, Known>>,
     /// The one-time key that something may be sent to, with the session in which it lives.
     receiving: Mutex<Option<(Lease, ObjectHandle)>>,
+    /// What keys it has been seen to make, of each link.
+    makes: Mutex<HashSet<(u64, Scheme)>>,
     /// One birth at a time: between looking for a label and taking it nobody else does.
     births: Mutex<()>,
 }
@@ -50,8 +52,13 @@ impl TokenHome {
     /// The token at this place. Nothing is opened before something is asked of it.
     #[must_use]
     pub fn new(place: TokenPlace, pin: Pin) -> Self {
-        let (known, receiving, births) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { connection: Connection::new(place, pin), known, receiving, births }
+        Self {
+            connection: Connection::new(place, pin),
+            known: Mutex::default(),
+            receiving: Mutex::default(),
+            makes: Mutex::default(),
+            births: Mutex::default(),
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Label, Known>> {
@@ -111,8 +118,27 @@ impl TokenHome {
         if taken { Err(HomeError::Exists { home: self.home(), label: label.to_string() }) } else { Ok(()) }
     }
 
+    /// Whether the token makes keys of this scheme, seen once for each link. What it did not make is tried again: it may have been busy.
+    fn makes(&self, scheme: Scheme) -> Result<bool, HomeError> {
+        self.connection.with("make keys", |lease| {
+            let seen = || self.makes.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen().contains(&(lease.number, scheme)) {
+                return Ok(true);
+            }
+            match objects::tries(&lease.session, scheme) {
+                Ok(()) => Ok(seen().insert((lease.number, scheme))),
+                // Modules have many words for a curve that they do not know. A token that is gone answers the next question with an error, too.
+                Err(_) => lease.session.get_session_info().map(|_| false),
+            }
+        })
+    }
+
     fn make(&self, label: &Label, scheme: Scheme, to_send: bool) -> Result<PublicKey, HomeError> {
         let what = format!("make keys of {scheme}");
+        self.free(label)?;
+        if !self.makes(scheme)? {
+            return Err(HomeError::cannot(self.home(), &what));
+        }
         self.born(label, || {
             self.connection
                 .once(&what, |lease| objects::generate(&lease.session, label, scheme, to_send).map(drop))
@@ -158,16 +184,22 @@ impl Home for TokenHome {
         let listed = module.get_mechanism_list(slot).map_err(told)?;
         let has = |it: &MechanismType| listed.contains(it);
         let all = |these: &[MechanismType]| these.iter().all(has);
-        let schemes = Scheme::ALL.into_iter().filter(|scheme| match scheme {
-            Scheme::EcdsaSecp256k1 | Scheme::EcdsaP256 => {
-                all(&[MechanismType::ECC_KEY_PAIR_GEN, MechanismType::ECDSA])
+        let mut schemes = Vec::new();
+        for scheme in Scheme::ALL {
+            let is_listed = match scheme {
+                Scheme::EcdsaSecp256k1 | Scheme::EcdsaP256 => {
+                    all(&[MechanismType::ECC_KEY_PAIR_GEN, MechanismType::ECDSA])
+                }
+                Scheme::Ed25519 => all(&[MechanismType::ECC_EDWARDS_KEY_PAIR_GEN, MechanismType::EDDSA]),
+            };
+            if is_listed && self.makes(scheme)? {
+                schemes.push(scheme);
             }
-            Scheme::Ed25519 => all(&[MechanismType::ECC_EDWARDS_KEY_PAIR_GEN, MechanismType::EDDSA]),
-        });
+        }
         let sends = [MechanismType::RSA_PKCS_OAEP, MechanismType::AES_KEY_WRAP_PAD];
         let bip32 = BIP32_MECHANISMS.map(MechanismType::new_vendor_defined);
         Ok(Abilities {
-            schemes: schemes.collect(),
+            schemes,
             wraps: all(&[MechanismType::AES_KEY_GEN, MechanismType::AES_GCM]),
             random: module.get_token_info(slot).map_err(told)?.rng(),
             sends: all(&sends),

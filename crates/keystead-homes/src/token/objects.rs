@@ -49,31 +49,41 @@ pub(crate) fn generate(
     scheme: Scheme,
     to_send: bool,
 ) -> Result<ObjectHandle, Error> {
+    let public = [Attribute::Token(true), named(label), identified(label)];
+    let private = [
+        Attribute::Token(true),
+        Attribute::Sensitive(true),
+        Attribute::Extractable(to_send),
+        named(label),
+        identified(label),
+    ];
+    pair(session, scheme, &public, &private).map(|(handle, _)| handle)
+}
+
+/// Makes a pair that is gone again at once: the list of mechanisms does not say of which curves a token makes keys.
+pub(crate) fn tries(session: &Session, scheme: Scheme) -> Result<(), Error> {
+    let (public, private) = pair(session, scheme, &[Attribute::Token(false)], &[Attribute::Token(false)])?;
+    session.destroy_object(public)?;
+    session.destroy_object(private)
+}
+
+fn pair(
+    session: &Session,
+    scheme: Scheme,
+    public: &[Attribute],
+    private: &[Attribute],
+) -> Result<(ObjectHandle, ObjectHandle), Error> {
     let mechanism = match scheme {
         Scheme::EcdsaSecp256k1 | Scheme::EcdsaP256 => Mechanism::EccKeyPairGen,
         Scheme::Ed25519 => Mechanism::EccEdwardsKeyPairGen,
     };
+    let private = [&[Attribute::Private(true), Attribute::Sign(true)], private].concat();
     let mut last = Error::InvalidValue;
     for curve in curves(scheme) {
-        let public = [
-            Attribute::Token(true),
-            Attribute::Private(false),
-            Attribute::Verify(true),
-            Attribute::EcParams(curve.to_vec()),
-            named(label),
-            identified(label),
-        ];
-        let private = [
-            Attribute::Token(true),
-            Attribute::Private(true),
-            Attribute::Sensitive(true),
-            Attribute::Extractable(to_send),
-            Attribute::Sign(true),
-            named(label),
-            identified(label),
-        ];
+        let curve = Attribute::EcParams(curve.to_vec());
+        let public = [&[Attribute::Private(false), Attribute::Verify(true), curve], public].concat();
         match session.generate_key_pair(&mechanism, &public, &private) {
-            Ok((handle, _)) => return Ok(handle),
+            Ok(handles) => return Ok(handles),
             // Another way to name the curve, where there is one.
             Err(error) => last = error,
         }

@@ -1,4 +1,4 @@
-//! Every home under one suite, on real tokens: SoftHSM 2 tokens that are made in a folder of their own.
+//! Every home under one suite, on real tokens, which are made in a folder of their own: SoftHSM 2's, or Kryoptic's (`cargo xtask kryoptic`).
 //!
 //! This test is its own child, without libtest: a token's process speaks over standard output, and a module reads its
 //! configuration from the environment in which it was started.
@@ -14,6 +14,7 @@
 
 mod births;
 mod conformance;
+mod lattices;
 mod losing;
 mod pins;
 mod staying;
@@ -28,7 +29,8 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["token", label, pin] => tokens::become_process(label, pin),
-        filter if std::env::var_os(tokens::CONFIGURATION).is_some() => run_tests(filter),
+        ["make"] => tokens::become_maker(),
+        filter if tokens::are_made() => run_tests(filter),
         filter => run_with_tokens(filter),
     }
 }
@@ -41,8 +43,7 @@ fn run_with_tokens(filter: &[&str]) {
         return;
     }
     let mut tests = Command::new(std::env::current_exe().unwrap());
-    let status =
-        tests.args(filter).env(tokens::CONFIGURATION, tokens::configuration(folder.path())).status().unwrap();
+    let status = tokens::with_tokens(tests.args(filter), folder.path());
     drop(folder);
     exit(status.code().unwrap_or(1));
 }
@@ -50,10 +51,16 @@ fn run_with_tokens(filter: &[&str]) {
 fn run_tests(filter: &[&str]) {
     let names: Vec<&&str> = filter.iter().filter(|word| !word.starts_with('-')).collect();
     let mut failed = 0;
-    for (name, test) in
-        [conformance::TESTS, staying::TESTS, testimony::TESTS, births::TESTS, pins::TESTS, losing::TESTS]
-            .concat()
-    {
+    let all = [
+        conformance::TESTS,
+        staying::TESTS,
+        testimony::TESTS,
+        births::TESTS,
+        lattices::TESTS,
+        pins::TESTS,
+        losing::TESTS,
+    ];
+    for (name, test) in all.concat() {
         if !names.is_empty() && !names.iter().any(|word| name.contains(**word)) {
             continue;
         }

@@ -3,12 +3,12 @@
 use std::fs;
 
 use keystead_base::Coded as _;
-use keystead_homes::{Home as _, Pin, Scheme, ToSign};
+use keystead_homes::{Home as _, Pin, ToSign};
 
 use crate::Test;
 use crate::conformance::digest;
 use crate::staying::session;
-use crate::tokens::{apart, folder, label, with_pin};
+use crate::tokens::{apart, curve, folder, label, with_pin};
 
 pub(crate) const TESTS: &[Test] = &[
     ("a_wrong_pin_is_tried_once_and_said", wrong),
@@ -43,7 +43,7 @@ fn wrong() {
     fs::copy(folder().join("pin"), &pin).unwrap();
     drop(home);
     let home = with_pin("strict", &pin);
-    home.generate(&key, Scheme::EcdsaSecp256k1).unwrap();
+    home.generate(&key, curve()).unwrap();
     assert!(home.sign(&key, ToSign::Digest(&digest(1))).is_ok());
     home.destroy(&key).unwrap();
     // A process without a readable PIN ends, and says so as a home that is lost.

@@ -6,7 +6,7 @@ use keystead_homes::{Home, Scheme, SoftwareHome};
 
 use crate::Test;
 use crate::staying::{object, session};
-use crate::tokens::{apart, here, label};
+use crate::tokens::{Maker, apart, here, label, maker};
 
 pub(crate) const TESTS: &[Test] = &[
     ("s11_a_token_says_which_one_it_is_and_of_a_key_that_it_was_born_there", says),
@@ -22,8 +22,12 @@ fn says() {
         let said = home.testify(&key).unwrap();
         assert_eq!(home.testify(&key).unwrap(), said, "the same each time");
         assert_eq!(said.public, public);
-        assert_eq!((said.manufacturer.as_str(), said.model.as_str()), ("SoftHSM project", "SoftHSM v2"));
-        // What SoftHSM says of its slots is that there is no hardware.
+        let of_maker = match maker() {
+            Maker::SoftHsm => ("SoftHSM project", "SoftHSM v2"),
+            Maker::Kryoptic => ("Kryoptic Project", "v1"),
+        };
+        assert_eq!((said.manufacturer.as_str(), said.model.as_str()), of_maker);
+        // What both say of their slots is that there is no hardware.
         assert!(!said.hardware);
         assert_eq!(home.testify(&label("says/nobody")).unwrap_err().code(), "home.unknown");
         home.destroy(&key).unwrap();
