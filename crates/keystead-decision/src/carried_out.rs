@@ -34,11 +34,8 @@ fn ended(event: &KeyEvent, state: &State) -> Vec<RequestId> {
             let is_settled = state.request(request).is_some_and(|it| it.phase == Phase::Settled);
             is_settled.then_some(*request).into_iter().collect()
         }
-        // Once no home has anything left; whoever asked again asked for the same.
-        KeyStep::Wiped { .. } | KeyStep::Destroyed => {
-            let is_wiped = state.key(&event.key).is_some_and(|it| it.state.is_wiped());
-            if is_wiped { destructions(&event.key, state) } else { Vec::new() }
-        }
+        // And once nothing is left at any of them.
+        KeyStep::Wiped { .. } | KeyStep::Destroyed => state.destructions(&event.key),
         KeyStep::Seated { .. }
         | KeyStep::Dealt { .. }
         | KeyStep::Imported { .. }
@@ -51,10 +48,13 @@ fn ended(event: &KeyEvent, state: &State) -> Vec<RequestId> {
     }
 }
 
-fn destructions(name: &Name, state: &State) -> Vec<RequestId> {
-    let of_it = state.requests().filter(|(_, request)| {
-        matches!(&request.intent.action, Action::Authority(AuthorityChange::Key(KeyCeremony::Destroy { key }))
-            if key == name && request.phase == Phase::Applied)
-    });
-    of_it.map(|(id, _)| *id).collect()
+impl State {
+    /// What was allowed to wipe a key that is wiped everywhere: people ask again where a node was away.
+    fn destructions(&self, name: &Name) -> Vec<RequestId> {
+        let Some(key) = self.key(name).filter(|it| it.state.is_wiped()) else { return Vec::new() };
+        let wish = Action::Authority(AuthorityChange::Key(KeyCeremony::Destroy { key: name.clone() }));
+        let asked = self.requests().filter(|(_, it)| it.phase == Phase::Applied && it.intent.action == wish);
+        // The first may have expired meanwhile.
+        asked.map(|(id, _)| *id).chain(key.life.wiping).collect()
+    }
 }

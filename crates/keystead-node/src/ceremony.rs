@@ -12,6 +12,7 @@ use keystead_signing::{Brought, ClientError, CreatedKey, Creation, HeldKey, Open
 use keystead_wire::Refused;
 
 use crate::blocks::Durable;
+use crate::own::why_not;
 use crate::restore::is_share;
 use crate::rolls::{takes_rolls, unused};
 use crate::signer::Signer;
@@ -201,7 +202,10 @@ impl Signer {
         // Not awaited, as with every report: the back end does not wait for the log.
         tokio::spawn(async move {
             match shared.report_key_at_last(key, step).await {
-                Ok(_) => shared.board.carried_out(&request),
+                Ok(answer) => match why_not(&answer) {
+                    None => shared.board.carried_out(&request),
+                    Some(refused) => shared.board.failed(&request, refused),
+                },
                 Err(error) => shared.postponed("the report of a wiped key", &error),
             }
         });

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keystead_base::{Canonical, KeyError, Name, RequestId, Signed, Timestamp};
-use keystead_decision::{Dealing, Entry, Fate, Finding, KeyEvent, KeyStep, Renewal, Settlement, Simulation};
+use keystead_decision::{
+    Dealing, Entry, Fate, Finding, KeyEvent, KeyStep, Outcome, Renewal, Settlement, Simulation,
+};
 use keystead_intent::Slot;
 use keystead_ledger::SignError;
-use keystead_wire::{EntryAnswer, ImportReport};
+use keystead_wire::{EntryAnswer, ImportReport, Refused, RequestStage, RequestView};
 
 use crate::error::CallError;
 use crate::log_token::Asker;
@@ -42,9 +44,18 @@ impl Shared {
         key: Name,
         step: KeyStep,
     ) -> Result<EntryAnswer, CallError> {
+        let request = done_for(&step);
         let event = KeyEvent { cluster: self.cluster, key, step };
         let signed = self.sign_at_last("a key event", event).await?;
-        self.submit_own(Entry::Key(signed)).await
+        let answer = self.submit_own(Entry::Key(signed)).await?;
+        // Whoever waits for it hears why it is over.
+        if let (Some(request), Some(refused)) = (request, why_not(&answer)) {
+            let waits = |it: &RequestView| it.stage == RequestStage::Allowed;
+            if self.board.view(&request).as_ref().is_some_and(waits) {
+                self.board.failed(&request, refused);
+            }
+        }
+        Ok(answer)
     }
 
     /// Reports what this node's back end dealt of a key that is whole there, signed once this node's key is there.
@@ -133,3 +144,27 @@ impl Shared {
 
 /// How long what could not be signed waits before it is signed.
 const AWAY_PAUSE: Duration = Duration::from_secs(2);
+
+/// The request that a node reports as carried out.
+fn done_for(step: &KeyStep) -> Option<RequestId> {
+    match step {
+        KeyStep::Created { request, .. }
+        | KeyStep::BackedUp { request, .. }
+        | KeyStep::Restored { request, .. }
+        | KeyStep::InTokens { request, .. }
+        | KeyStep::Left { request, .. } => Some(*request),
+        _ => None,
+    }
+}
+
+/// Why the log does not count a report; none where it does.
+pub(crate) fn why_not(answer: &EntryAnswer) -> Option<Refused> {
+    match answer {
+        EntryAnswer::Refused(refused) => Some(refused.clone()),
+        EntryAnswer::Decided(decisions) => decisions.iter().find_map(|it| match &it.outcome {
+            Outcome::Deny { reasons, .. } => reasons.first().map(Refused::of),
+            _ => None,
+        }),
+        EntryAnswer::Requests(_) => None,
+    }
+}

@@ -63,6 +63,10 @@ pub(crate) async fn view(shared: &Shared, id: &RequestId) -> Result<Option<Reque
     let Some(mut view) = shared.board.view(id) else {
         return Ok(stored(shared, id).await?.map(|view| shared.sightings.shown(view)));
     };
+    // The log forgets requests that expired; what became of the key it knows.
+    if view.stage == RequestStage::Allowed && has_wiped(&shared.state(), &view.decision) {
+        view.stage = RequestStage::Applied;
+    }
     let ended = matches!(view.stage, RequestStage::Settled | RequestStage::Dead | RequestStage::Failed);
     if ended && view.signed.is_none() {
         // Its end came after its row was forgotten.

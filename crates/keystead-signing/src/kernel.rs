@@ -203,30 +203,40 @@ pub(crate) fn hardware_word() -> Option<u64> {
     None
 }
 
-/// Whether what this process frees is wiped first: a block is filled, freed, and read again through the kernel.
+/// Whether what this process frees is wiped first, and what it moves to grow: blocks are filled, freed, and read again through the kernel.
 ///
 /// # Errors
 ///
-/// Where the kernel reads for nobody, so that nothing can be said.
+/// Where the kernel reads for nobody, or has the page back, so that nothing can be said.
 pub(crate) fn wipes_what_is_freed() -> io::Result<bool> {
-    let block = std::hint::black_box(vec![FILLED; FREED_BYTES]);
-    let freed = block.as_ptr().addr();
-    drop(block);
+    let [before, freed, behind] = [(); 3].map(|()| std::hint::black_box(vec![FILLED; FREED_BYTES]));
+    let place = freed.as_ptr().addr();
+    drop(freed);
+    let is_wiped = !shows_what_was(place)?;
+    let mut grown = std::hint::black_box(before);
+    let place = grown.as_ptr().addr();
+    grown.reserve_exact(FREED_BYTES * 8);
+    let is_moved = grown.as_ptr().addr() != place;
+    let is_moved_wiped = !is_moved || !shows_what_was(place)?;
+    drop((grown, behind));
+    Ok(is_wiped && is_moved_wiped)
+}
+
+/// Whether a block that was freed at this address still has what it was filled with.
+fn shows_what_was(place: usize) -> io::Result<bool> {
     // On the stack: a block asked for now might be the one just freed.
     let mut seen = [0_u8; FREED_BYTES];
     let local = libc::iovec { iov_base: seen.as_mut_ptr().cast(), iov_len: seen.len() };
-    let remote = libc::iovec { iov_base: std::ptr::without_provenance_mut(freed), iov_len: seen.len() };
+    let remote = libc::iovec { iov_base: std::ptr::without_provenance_mut(place), iov_len: seen.len() };
     // SAFETY: the kernel copies into `seen`, which is that long, and from an address that it checks; no reference is made of that one.
     let count =
         unsafe { libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
-    match count {
-        0.. => Ok(!seen.windows(TRACE_BYTES).any(|piece| piece.iter().all(|byte| *byte == FILLED))),
-        _ => match io::Error::last_os_error() {
-            // Given back to the kernel, which gives nobody a page that was not wiped.
-            error if error.raw_os_error() == Some(libc::EFAULT) => Ok(true),
-            error => Err(error),
-        },
+    if count < 0 {
+        let error = io::Error::last_os_error();
+        let text = "it cannot be seen whether freed memory is wiped: process_vm_readv";
+        return Err(io::Error::new(error.kind(), format!("{text}: {error}")));
     }
+    Ok(seen.windows(TRACE_BYTES).any(|piece| piece.iter().all(|byte| *byte == FILLED)))
 }
 
 /// No word of an allocator's own bookkeeping.

@@ -1,6 +1,13 @@
 //! `keystead-tpm`: one errand to the TPM, asked for by `keystead` on standard input.
 
+use std::alloc::System;
 use std::process::ExitCode;
+
+use zeroizing_alloc::ZeroAlloc;
+
+/// INVARIANT K5: what is freed is wiped first: what the TPM unsealed passes through here.
+#[global_allocator]
+static WIPING: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     let serve = |()| keystead_tpm::serve(std::io::stdin().lock(), std::io::stdout().lock());

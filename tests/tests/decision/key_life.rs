@@ -126,7 +126,7 @@ fn s09_a_key_is_destroyed_after_its_delay_and_a_veto_stops_that() {
     event(&mut world, KeyStep::Left { request: id, file: Digest([7; 32]) });
     assert_eq!(world.carried_out(), []);
     event(&mut world, certificate(id, account, 0));
-    assert_eq!(state(&world), KeyState::Destroyed);
+    assert_eq!((state(&world), world.carried_out()), (KeyState::Destroyed, vec![id]));
     let wipes = &world.state.key(&hot()).unwrap().life.wipes;
     let told = KeyEvent { cluster: world.state.cluster(), key: hot(), step: certificate(id, account, 0) };
     assert_eq!(wipes.get(&name("node-1")), Some(&told.digest()));

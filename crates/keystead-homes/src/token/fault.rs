@@ -51,6 +51,12 @@ pub(crate) fn fault_of(error: &Error) -> Fault {
     }
 }
 
+/// Whether a token answers so that does not know a curve: modules have no one word for it.
+pub(crate) fn may_be_of_the_curve(error: &Error) -> bool {
+    fault_of(error) == Fault::Cannot
+        || matches!(error, Error::Pkcs11(RvError::GeneralError | RvError::FunctionFailed, _))
+}
+
 /// The error as it leaves this crate: the code's name, and nothing of what was signed or wrapped.
 pub(crate) fn told(home: &str, what: &str, error: &Error) -> HomeError {
     let (home, reason) = (home.to_owned(), reason(error));

@@ -7,7 +7,7 @@ mod moving;
 mod objects;
 mod place;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cryptoki::error::{Error, RvError};
@@ -16,6 +16,7 @@ use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
 use cryptoki::mechanism::vendor_defined::CKM_VENDOR_DEFINED;
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::session::SessionState;
 use keystead_base::{Digest, Secret};
 
 pub use place::{Pin, TokenPlace};
@@ -35,8 +36,8 @@ pub struct TokenHome {
     known: Mutex<HashMap<Label, Known>>,
     /// The one-time key that something may be sent to, with the session in which it lives.
     receiving: Mutex<Option<(Lease, ObjectHandle)>>,
-    /// What keys it has been seen to make, of each link.
-    makes: Mutex<HashSet<(u64, Scheme)>>,
+    /// What keys it makes, as it was tried once on each link.
+    makes: Mutex<HashMap<(u64, Scheme), bool>>,
     /// One birth at a time: between looking for a label and taking it nobody else does.
     births: Mutex<()>,
 }
@@ -118,31 +119,47 @@ impl TokenHome {
         if taken { Err(HomeError::Exists { home: self.home(), label: label.to_string() }) } else { Ok(()) }
     }
 
-    /// Whether the token makes keys of this scheme, seen once for each link. What it did not make is tried again: it may have been busy.
+    /// Whether the token makes keys of this scheme, as far as trying tells: one that refuses a key that would end at once may make others.
     fn makes(&self, scheme: Scheme) -> Result<bool, HomeError> {
         self.connection.with("make keys", |lease| {
-            let seen = || self.makes.lock().unwrap_or_else(PoisonError::into_inner);
-            if seen().contains(&(lease.number, scheme)) {
-                return Ok(true);
+            let tried = || self.makes.lock().unwrap_or_else(PoisonError::into_inner);
+            let place = (lease.number, scheme);
+            if let Some(makes) = tried().get(&place) {
+                return Ok(*makes);
             }
-            match objects::tries(&lease.session, scheme) {
-                Ok(()) => Ok(seen().insert((lease.number, scheme))),
-                // Modules have many words for a curve that they do not know. A token that is gone answers the next question with an error, too.
-                Err(_) => lease.session.get_session_info().map(|_| false),
-            }
+            let makes = match objects::tries(&lease.session, scheme) {
+                Ok(()) => true,
+                Err(error) if fault::may_be_of_the_curve(&error) => {
+                    // One that is gone, or forgot its user, answers this otherwise.
+                    match lease.session.get_session_info()?.session_state() {
+                        SessionState::RwUser => false,
+                        _ => return Err(error),
+                    }
+                }
+                Err(error) if fault::fault_of(&error) == fault::Fault::Refused => true,
+                Err(error) => return Err(error),
+            };
+            tried().insert(place, makes);
+            Ok(makes)
         })
+    }
+
+    /// What did not come to be, said as it is: of a curve that the token does not know, that it cannot.
+    fn or_cannot(&self, what: &str, scheme: Scheme, error: HomeError) -> HomeError {
+        let of_another = matches!(error, HomeError::Exists { .. } | HomeError::Cannot { .. });
+        match !of_another && matches!(self.makes(scheme), Ok(false)) {
+            true => HomeError::cannot(self.home(), what),
+            false => error,
+        }
     }
 
     fn make(&self, label: &Label, scheme: Scheme, to_send: bool) -> Result<PublicKey, HomeError> {
         let what = format!("make keys of {scheme}");
-        self.free(label)?;
-        if !self.makes(scheme)? {
-            return Err(HomeError::cannot(self.home(), &what));
-        }
         self.born(label, || {
             self.connection
                 .once(&what, |lease| objects::generate(&lease.session, label, scheme, to_send).map(drop))
-        })?;
+        })
+        .map_err(|error| self.or_cannot(&what, scheme, error))?;
         self.tried(label, self.public(label))
     }
 
@@ -218,8 +235,9 @@ impl Home for TokenHome {
         secret: &Secret<[u8; 32]>,
     ) -> Result<PublicKey, HomeError> {
         let public = public_of(scheme, secret)?;
+        let what = format!("take keys of {scheme} over");
         self.born(label, || {
-            self.connection.once(&format!("take keys of {scheme} over"), |lease| {
+            self.connection.once(&what, |lease| {
                 let mut template = objects::stays(label, scheme);
                 template.push(Attribute::EcParams(objects::curve(scheme).to_vec()));
                 let mut value = Secret::new(secret.expose().to_vec());
@@ -232,7 +250,8 @@ impl Home for TokenHome {
                 created?;
                 objects::create_public(&lease.session, label, &public)
             })
-        })?;
+        })
+        .map_err(|error| self.or_cannot(&what, scheme, error))?;
         self.tried(label, Ok(public))
     }
 

@@ -57,16 +57,19 @@ pub(crate) fn generate(
         named(label),
         identified(label),
     ];
-    pair(session, scheme, &public, &private).map(|(handle, _)| handle)
+    pair(session, scheme, &public, &private).map(|(_, public)| public)
 }
 
 /// Makes a pair that is gone again at once: the list of mechanisms does not say of which curves a token makes keys.
 pub(crate) fn tries(session: &Session, scheme: Scheme) -> Result<(), Error> {
-    let (public, private) = pair(session, scheme, &[Attribute::Token(false)], &[Attribute::Token(false)])?;
-    session.destroy_object(public)?;
-    session.destroy_object(private)
+    let kept = [Attribute::Token(false), Attribute::Sensitive(true), Attribute::Extractable(false)];
+    let (private, public) = pair(session, scheme, &[Attribute::Token(false)], &kept)?;
+    // What is not destroyed ends with its session.
+    let (_private, _public) = (session.destroy_object(private), session.destroy_object(public));
+    Ok(())
 }
 
+/// The private key, and the public one.
 fn pair(
     session: &Session,
     scheme: Scheme,
@@ -83,7 +86,7 @@ fn pair(
         let curve = Attribute::EcParams(curve.to_vec());
         let public = [&[Attribute::Private(false), Attribute::Verify(true), curve], public].concat();
         match session.generate_key_pair(&mechanism, &public, &private) {
-            Ok(handles) => return Ok(handles),
+            Ok((public, private)) => return Ok((private, public)),
             // Another way to name the curve, where there is one.
             Err(error) => last = error,
         }

@@ -13,7 +13,7 @@ use secp256k1::ecdsa::{RecoverableSignature, RecoveryId, Signature as Ecdsa};
 use secp256k1::{Message, Secp256k1};
 
 use crate::Test;
-use crate::tokens::{apart, here, label, send};
+use crate::tokens::{apart, here, label, schemes, send};
 
 pub(crate) const TESTS: &[Test] = &[
     ("s07_software_conforms", software),
@@ -35,11 +35,18 @@ fn three() -> Box<dyn Home> {
 fn check(open: &dyn Fn() -> Box<dyn Home>, run: &str, not: &[Scheme]) {
     let home = open();
     let abilities = home.abilities().unwrap();
-    assert!(!abilities.schemes.is_empty() && abilities.random && !abilities.bip32, "{abilities:?}");
+    let expected = if run == "software" { Scheme::ALL.to_vec() } else { schemes() };
+    assert!(abilities.schemes == expected && abilities.random && !abilities.bip32, "{abilities:?}");
     for scheme in Scheme::ALL {
         let key = label(&format!("{run}/{scheme}"));
         if !abilities.schemes.contains(&scheme) || not.contains(&scheme) {
             assert_eq!(home.generate(&key, scheme).unwrap_err().code(), "home.cannot");
+            if !not.contains(&scheme) {
+                assert_eq!(
+                    home.import(&key, scheme, &Secret::new([3; 32])).unwrap_err().code(),
+                    "home.cannot"
+                );
+            }
             assert_eq!(home.public(&key).unwrap_err().code(), "home.unknown", "nothing is left of it");
             continue;
         }

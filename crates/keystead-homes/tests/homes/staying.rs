@@ -9,7 +9,7 @@ use keystead_homes::{Home as _, Pool, ToSign};
 
 use crate::Test;
 use crate::conformance::digest;
-use crate::tokens::{apart, curve, folder, here, label, place, send};
+use crate::tokens::{apart, curve, folder, here, label, place, schemes, send};
 
 pub(crate) const TESTS: &[Test] = &[
     ("k05_no_key_leaves_a_token", stays),
@@ -61,7 +61,7 @@ pub(crate) fn is_kept(session: &Session, key: ObjectHandle) {
 
 fn stays() {
     let home = here("strict");
-    for scheme in home.abilities().unwrap().schemes {
+    for scheme in schemes() {
         let key = label(&format!("stays/{scheme}"));
         home.generate(&key, scheme).unwrap();
         let session = session("strict");

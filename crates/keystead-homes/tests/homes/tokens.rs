@@ -65,7 +65,9 @@ pub(crate) fn become_maker() {
     let module = Pkcs11::new(module().unwrap()).unwrap();
     module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
     let (officer, pin): (AuthPin, AuthPin) = (OFFICER.into(), PIN.into());
-    for (slot, label) in module.get_all_slots().unwrap().into_iter().zip(labels()) {
+    let slots = module.get_all_slots().unwrap();
+    assert_eq!(slots.len(), labels().count());
+    for (slot, label) in slots.into_iter().zip(labels()) {
         module.init_token(slot, &officer, label).unwrap();
         let session = module.open_rw_session(slot).unwrap();
         session.login(UserType::So, Some(&officer)).unwrap();
@@ -73,12 +75,17 @@ pub(crate) fn become_maker() {
     }
 }
 
+/// What the module's tokens make keys of.
+pub(crate) fn schemes() -> Vec<Scheme> {
+    match maker() {
+        Maker::SoftHsm => Scheme::ALL.to_vec(),
+        Maker::Kryoptic => vec![Scheme::EcdsaP256, Scheme::Ed25519],
+    }
+}
+
 /// A curve on which the module makes keys for tests of which any will do: chains' own, where it does.
 pub(crate) fn curve() -> Scheme {
-    match maker() {
-        Maker::SoftHsm => Scheme::EcdsaSecp256k1,
-        Maker::Kryoptic => Scheme::EcdsaP256,
-    }
+    schemes()[0]
 }
 
 /// Whether tokens of the module send each other keys, as a group of them does (`CKM_AES_KEY_WRAP_PAD`). Kryoptic has that wrapping under
